@@ -1,0 +1,39 @@
+package org.fovea.backend;
+
+import java.util.function.IntConsumer;
+
+/**
+ * A device: memory, an ordered stream of work and the operations on it. Operations take flat arrays and explicit shapes.
+ * They may return before the work is done; a download waits for it.
+ *
+ * <p>A backend may be used from one thread at a time, except inside {@link #forEachShard}. Its results are a function of
+ * inputs and seeds only: the same on one thread and on sixteen, bit for bit.
+ */
+public interface Backend extends RlOps, AutoCloseable {
+
+    /** Short lower-case name: {@code cpu}, {@code cuda}. */
+    String name();
+
+    /** One line for people: device, lanes or architecture, threads. */
+    String description();
+
+    /**
+     * Into how many pieces a batch of {@code units} independent units should be cut. Depends on {@code units} and the
+     * kind of device alone, never on the number of threads, since the cut decides the order of summation.
+     */
+    int shards(int units);
+
+    /**
+     * Runs {@code body} once for each shard in {@code [0, count)}, concurrently where the device is made of several
+     * cores. Operations called in the body run to their end on the thread that runs the body, which may open scopes of
+     * its own. The first exception of a body is thrown here after all have ended. Not reentrant.
+     */
+    void forEachShard(int count, IntConsumer body);
+
+    /** Waits until every operation issued so far has run, and throws what any of them reported. */
+    void synchronize();
+
+    /** Frees everything. Closing twice is harmless; use after that throws {@link IllegalStateException}. */
+    @Override
+    void close();
+}

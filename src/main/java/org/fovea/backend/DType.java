@@ -1,0 +1,27 @@
+package org.fovea.backend;
+
+/** The element type of a {@link DeviceArray}. */
+public enum DType {
+    /** IEEE 754 binary32, the type devices compute in. */
+    F32(4),
+    /** IEEE 754 binary64, the type of the reference backend. */
+    F64(8),
+    /** Two's complement 32-bit integers: actions, row indices, segment ids, lengths. */
+    I32(4);
+
+    private final int bytes;
+
+    DType(int bytes) {
+        this.bytes = bytes;
+    }
+
+    /** Size of one element in bytes. */
+    public int bytes() {
+        return bytes;
+    }
+
+    /** Whether elements are floating-point numbers. */
+    public boolean isFloating() {
+        return this != I32;
+    }
+}

@@ -1,0 +1,178 @@
+package org.fovea.backend;
+
+/** Sampling, advantages, the policy loss with its gradient, and the optimiser's step. */
+public interface RlOps extends AttentionOps {
+
+    /**
+     * One action per row from the softmax of its logits, by inversion of uniform number {@code first + row} of the stream
+     * {@code (seed, stream)}.
+     *
+     * @param logits [rows, actions]
+     * @param sampled written, I32 [rows]
+     * @param logProbs written, [rows]
+     */
+    default void sampleCategorical(
+            int rows,
+            int actions,
+            DeviceArray logits,
+            long seed,
+            long stream,
+            long first,
+            DeviceArray sampled,
+            DeviceArray logProbs) {
+        RlCompositions.sampleCategorical(this, rows, actions, logits, seed, stream, first, sampled, logProbs);
+    }
+
+    /** Index of each row's largest element, the first of equals; x [rows, width], y I32 [rows]. */
+    default void argmax(int rows, int width, DeviceArray x, DeviceArray y) {
+        RlCompositions.argmax(this, rows, width, x, y);
+    }
+
+    /**
+     * One action per row from independent normals with the given means and shared log standard deviations. Element (row,
+     * d) uses uniform numbers {@code 2 ((first + row) dim + d)} and the next of the stream, by Box-Muller (cosine).
+     *
+     * @param mean [rows, dim]
+     * @param logStd [dim]
+     * @param sampled written, [rows, dim], not clipped
+     * @param logProbs written, [rows]
+     */
+    default void sampleGaussian(
+            int rows,
+            int dim,
+            DeviceArray mean,
+            DeviceArray logStd,
+            long seed,
+            long stream,
+            long first,
+            DeviceArray sampled,
+            DeviceArray logProbs) {
+        RlCompositions.sampleGaussian(this, rows, dim, mean, logStd, seed, stream, first, sampled, logProbs);
+    }
+
+    /**
+     * Generalised advantage estimation (Schulman et al. 2015, arXiv:1506.02438):
+     *
+     * <pre>
+     *   delta_t = reward_t + gamma nextValue_t - value_t
+     *   advantage_t = delta_t + gamma lambda (1 - done_t) advantage_{t+1};   return_t = advantage_t + value_t
+     * </pre>
+     *
+     * All arrays [environments, steps]. nextValues holds the value of the state that followed: of the final observation
+     * where the episode was truncated, 0 where it terminated. done is 1 where an episode ended either way, else 0.
+     */
+    default void advantages(
+            int environments,
+            int steps,
+            float gamma,
+            float lambda,
+            DeviceArray rewards,
+            DeviceArray values,
+            DeviceArray nextValues,
+            DeviceArray done,
+            DeviceArray advantages,
+            DeviceArray returns) {
+        RlCompositions.advantages(
+                this, environments, steps, gamma, lambda, rewards, values, nextValues, done, advantages, returns);
+    }
+
+    /**
+     * Statistics of the PPO loss of a categorical policy, and its gradients for the network's outputs.
+     *
+     * @param logits [rows, actions]
+     * @param values [rows], as are oldLogProbs, advantages, returns and oldValues
+     * @param taken I32 [rows]
+     * @param dLogits written, [rows, actions]: gradient of the weighted loss
+     * @param dValues written, [rows]
+     * @param statistics written, {@link PpoLoss#STATISTICS} elements
+     */
+    default void ppoCategorical(
+            PpoLoss loss,
+            int rows,
+            int actions,
+            DeviceArray logits,
+            DeviceArray values,
+            DeviceArray taken,
+            DeviceArray oldLogProbs,
+            DeviceArray advantages,
+            DeviceArray returns,
+            DeviceArray oldValues,
+            DeviceArray dLogits,
+            DeviceArray dValues,
+            DeviceArray statistics) {
+        RlCompositions.ppoCategorical(
+                this,
+                loss,
+                rows,
+                actions,
+                logits,
+                values,
+                taken,
+                oldLogProbs,
+                advantages,
+                returns,
+                oldValues,
+                dLogits,
+                dValues,
+                statistics);
+    }
+
+    /**
+     * The same for a diagonal normal policy.
+     *
+     * @param mean [rows, dim]
+     * @param logStd [dim]
+     * @param taken [rows, dim]
+     * @param dMean written, [rows, dim]
+     * @param dLogStd written, [dim]
+     */
+    default void ppoGaussian(
+            PpoLoss loss,
+            int rows,
+            int dim,
+            DeviceArray mean,
+            DeviceArray logStd,
+            DeviceArray values,
+            DeviceArray taken,
+            DeviceArray oldLogProbs,
+            DeviceArray advantages,
+            DeviceArray returns,
+            DeviceArray oldValues,
+            DeviceArray dMean,
+            DeviceArray dLogStd,
+            DeviceArray dValues,
+            DeviceArray statistics) {
+        RlCompositions.ppoGaussian(
+                this,
+                loss,
+                rows,
+                dim,
+                mean,
+                logStd,
+                values,
+                taken,
+                oldLogProbs,
+                advantages,
+                returns,
+                oldValues,
+                dMean,
+                dLogStd,
+                dValues,
+                statistics);
+    }
+
+    /**
+     * One step of Adam after clipping by global norm; parameters, moments and state are updated in place.
+     *
+     * @param state {@link AdamSettings#STATE_SIZE} elements
+     */
+    default void adam(
+            AdamSettings settings,
+            DeviceArray parameters,
+            DeviceArray gradients,
+            DeviceArray firstMoment,
+            DeviceArray secondMoment,
+            DeviceArray state) {
+        RlCompositions.adam(this, settings, parameters, gradients, firstMoment, secondMoment, state);
+    }
+}

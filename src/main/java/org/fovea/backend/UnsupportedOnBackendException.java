@@ -1,0 +1,14 @@
+package org.fovea.backend;
+
+/** An operation that a backend does not have yet, named. */
+public final class UnsupportedOnBackendException extends UnsupportedOperationException {
+    private static final long serialVersionUID = 1L;
+
+    /**
+     * @param backend name of the backend, such as {@code cuda}
+     * @param operation the operation that was asked for, such as {@code attentionBackward}
+     */
+    public UnsupportedOnBackendException(String backend, String operation) {
+        super(operation + " is not supported by " + backend + " yet; use --backend cpu");
+    }
+}

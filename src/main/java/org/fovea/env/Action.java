@@ -1,0 +1,21 @@
+package org.fovea.env;
+
+/**
+ * What an agent does in one step.
+ *
+ * @param choice the chosen number of a discrete action space, else -1
+ * @param values the numbers of a continuous action space, unclipped, else empty
+ */
+public record Action(int choice, float[] values) {
+    private static final float[] NONE = {};
+
+    /** A choice from a {@link Space.Discrete}. */
+    public static Action of(int choice) {
+        return new Action(choice, NONE);
+    }
+
+    /** An element of a {@link Space.Box}. */
+    public static Action of(float... values) {
+        return new Action(-1, values);
+    }
+}

@@ -1,0 +1,21 @@
+package org.fovea.env;
+
+/**
+ * A task for one agent: what a user implements. The same seed and actions must give the same episode.
+ *
+ * <p>An environment that also implements {@link SavesState} can be resumed exactly.
+ */
+public interface Environment {
+
+    /** What observations look like. */
+    Space observationSpace();
+
+    /** What actions look like. */
+    Space actionSpace();
+
+    /** Starts an episode whose randomness follows from {@code seed}; returns its first observation. */
+    float[] reset(long seed);
+
+    /** Acts. Not called after a step that ended the episode until the next reset. */
+    Step step(Action action);
+}
