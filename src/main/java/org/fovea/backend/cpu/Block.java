@@ -1,0 +1,62 @@
+package org.fovea.backend.cpu;
+
+import java.util.Arrays;
+import org.fovea.backend.DType;
+
+/** One Java array that is carved into {@link CpuArray}s, and recycled whole. */
+final class Block {
+    /** Elements to which starts of arrays are rounded: a cache line, and one AVX-512 vector. */
+    static final int ALIGNMENT = 16;
+
+    /**
+     * First element in use. An array of at least half a G1 region starts at its region's start, behind a header of 16
+     * bytes: 12 elements on, addresses are multiples of 64.
+     */
+    static final int BASE = 12;
+
+    /** Set in tests: memory that nobody wrote holds NaN and Integer.MIN_VALUE. */
+    private static final boolean POISON = Boolean.getBoolean("fovea.poison");
+
+    private static final float[] NO_FLOATS = {};
+    private static final int[] NO_INTS = {};
+
+    final DType dtype;
+    final float[] floats;
+    final int[] ints;
+
+    /** Usable elements, a multiple of {@link #ALIGNMENT}. */
+    final int capacity;
+
+    /** Who used it last and so may have it in cache. */
+    Thread lastUser = Thread.currentThread();
+
+    Block(DType dtype, int capacity) {
+        this.dtype = dtype;
+        this.capacity = capacity;
+        floats = dtype == DType.F32 ? new float[BASE + capacity] : NO_FLOATS;
+        ints = dtype == DType.I32 ? new int[BASE + capacity] : NO_INTS;
+        poison(capacity);
+    }
+
+    static long align(long elements) {
+        return (elements + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    }
+
+    long bytes() {
+        return (long) capacity * dtype.bytes();
+    }
+
+    void clear() {
+        Arrays.fill(floats, 0f);
+        Arrays.fill(ints, 0);
+    }
+
+    /** Where asked for, overwrites the first {@code used} elements with values that stand out wherever they are read. */
+    void poison(int used) {
+        if (!POISON) {
+            return;
+        }
+        Arrays.fill(floats, 0, Math.min(floats.length, BASE + used), Float.NaN);
+        Arrays.fill(ints, 0, Math.min(ints.length, BASE + used), Integer.MIN_VALUE);
+    }
+}
