@@ -1,0 +1,104 @@
+package org.fovea.backend.reference;
+
+import java.util.Arrays;
+import java.util.Objects;
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+
+/** An array on the heap. Numbers of every type are held as doubles, rounded to the type when they are stored. */
+final class ReferenceArray implements DeviceArray {
+
+    /** Memory that is lent out again and again; each lending has its own generation. */
+    static final class Block {
+        final DType dtype;
+        final double[] data;
+        int generation;
+
+        Block(DType dtype, int length) {
+            this.dtype = dtype;
+            data = new double[length];
+        }
+
+        /** Ends the current lending, and leaves nothing in the block that could pass for a result. */
+        void retire() {
+            generation++;
+            Arrays.fill(data, dtype.isFloating() ? Double.NaN : Integer.MIN_VALUE);
+        }
+
+        long bytes() {
+            return (long) data.length * dtype.bytes();
+        }
+    }
+
+    final ReferenceMemory owner;
+    final Block block;
+    final boolean releasable;
+    private final int generation;
+    private final int offset;
+    private final int length;
+
+    ReferenceArray(ReferenceMemory owner, Block block, int offset, int length, boolean releasable) {
+        this(owner, block, block.generation, offset, length, releasable);
+    }
+
+    private ReferenceArray(
+            ReferenceMemory owner, Block block, int generation, int offset, int length, boolean releasable) {
+        this.owner = owner;
+        this.block = block;
+        this.generation = generation;
+        this.offset = offset;
+        this.length = length;
+        this.releasable = releasable;
+    }
+
+    double get(long index) {
+        return block.data[offset + Objects.checkIndex((int) index, length)];
+    }
+
+    int integer(long index) {
+        return (int) get(index);
+    }
+
+    void set(long index, double value) {
+        double rounded = switch (block.dtype) {
+            case F64 -> value;
+            case F32 -> (float) value;
+            case I32 -> (int) value;
+        };
+        block.data[offset + Objects.checkIndex((int) index, length)] = rounded;
+    }
+
+    void add(long index, double value) {
+        set(index, get(index) + value);
+    }
+
+    int size() {
+        return length;
+    }
+
+    @Override
+    public DType dtype() {
+        return block.dtype;
+    }
+
+    @Override
+    public long length() {
+        return length;
+    }
+
+    @Override
+    public DeviceArray slice(long start, long newLength) {
+        Objects.checkFromIndexSize(start, newLength, length);
+        return new ReferenceArray(owner, block, generation, offset + (int) start, (int) newLength, false);
+    }
+
+    @Override
+    public boolean isAlive() {
+        return block.generation == generation;
+    }
+
+    @Override
+    public void release() {
+        owner.release(this);
+    }
+}
