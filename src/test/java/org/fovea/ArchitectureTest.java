@@ -1,0 +1,112 @@
+package org.fovea;
+
+import static com.tngtech.archunit.base.DescribedPredicate.alwaysTrue;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchRule;
+import org.fovea.backend.BackendProvider;
+
+/** The arrows of the architecture: cli -> rl -> nn, optim, env, io -> attention -> tensor -> backend. */
+@AnalyzeClasses(packages = "org.fovea", importOptions = ImportOption.DoNotIncludeTests.class)
+final class ArchitectureTest {
+
+    @ArchTest
+    static final ArchRule arrowsPointOneWay = layeredArchitecture()
+            .consideringOnlyDependenciesInLayers()
+            .withOptionalLayers(true)
+            .layer("cli")
+            .definedBy("org.fovea.cli..")
+            .layer("rl")
+            .definedBy("org.fovea.rl..")
+            .layer("nn")
+            .definedBy("org.fovea.nn..")
+            .layer("optim")
+            .definedBy("org.fovea.optim..")
+            .layer("env")
+            .definedBy("org.fovea.env..")
+            .layer("io")
+            .definedBy("org.fovea.io..")
+            .layer("attention")
+            .definedBy("org.fovea.attention..")
+            .layer("tensor")
+            .definedBy("org.fovea.tensor..")
+            .layer("backend")
+            .definedBy("org.fovea.backend..")
+            .whereLayer("cli")
+            .mayNotBeAccessedByAnyLayer()
+            .whereLayer("rl")
+            .mayOnlyBeAccessedByLayers("cli")
+            .whereLayer("nn")
+            .mayOnlyBeAccessedByLayers("rl", "cli")
+            .whereLayer("optim")
+            .mayOnlyBeAccessedByLayers("rl", "cli")
+            .whereLayer("env")
+            .mayOnlyBeAccessedByLayers("rl", "cli")
+            .whereLayer("io")
+            .mayOnlyBeAccessedByLayers("optim", "rl", "cli")
+            .whereLayer("attention")
+            .mayOnlyBeAccessedByLayers("nn", "rl", "cli")
+            .whereLayer("tensor")
+            .mayOnlyBeAccessedByLayers("attention", "nn", "optim", "io", "rl", "cli");
+
+    @ArchTest
+    static final ArchRule onlyTheCudaBackendKnowsJcuda = noClasses()
+            .that()
+            .resideOutsideOfPackage("org.fovea.backend.cuda..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAPackage("jcuda..");
+
+    @ArchTest
+    static final ArchRule backendStandsAlone = noClasses()
+            .that()
+            .resideInAPackage("org.fovea.backend..")
+            .should()
+            .dependOnClassesThat(resideInAPackage("org.fovea..")
+                    .and(resideInAPackage("org.fovea.backend..").negate()));
+
+    @ArchTest
+    static final ArchRule theBackendContractKnowsNoDevice = noClasses()
+            .that()
+            .resideInAPackage("org.fovea.backend")
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage("org.fovea.backend.cpu..", "org.fovea.backend.cuda..");
+
+    @ArchTest
+    static final ArchRule devicesAreReachedThroughTheContract = noClasses()
+            .that()
+            .resideOutsideOfPackages("org.fovea.backend.cpu..", "org.fovea.backend.cuda..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage("org.fovea.backend.cpu..", "org.fovea.backend.cuda..");
+
+    @ArchTest
+    static final ArchRule implementationsAreHidden = classes()
+            .that(resideInAnyPackage("org.fovea.backend.cpu", "org.fovea.backend.cuda"))
+            .and()
+            .areTopLevelClasses()
+            .and()
+            .areNotInterfaces()
+            .and()
+            .areNotAssignableTo(BackendProvider.class)
+            .should()
+            .notBePublic()
+            .allowEmptyShould(true);
+
+    @ArchTest
+    static final ArchRule noCycles =
+            slices().matching("org.fovea.(**)").should().beFreeOfCycles();
+
+    @ArchTest
+    static final ArchRule namesSayWhatAClassIs =
+            noClasses().that(alwaysTrue()).should().haveNameMatching(".*(Utils?|Helpers?|Managers?)");
+}
