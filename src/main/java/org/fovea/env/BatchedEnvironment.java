@@ -1,0 +1,252 @@
+package org.fovea.env;
+
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
+import java.lang.reflect.Array;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * What the built-in environments share: autoreset, time limits, randomness, saving. A built-in is then one short class:
+ * its state, kept as one array per variable, the start of an episode ({@link #begin}) and one loop over all environments
+ * ({@link #advance}).
+ *
+ * <p>State arrays come from {@link #newDoubles}, {@link #newInts} and {@link #newBytes}, so that they are saved and
+ * restored without further code.
+ */
+abstract class BatchedEnvironment implements VectorEnvironment {
+    static final int NO_TIME_LIMIT = Integer.MAX_VALUE;
+
+    private final int count;
+    private final Space observationSpace;
+    private final Space actionSpace;
+    private final int observationSize;
+    private final int timeLimit;
+
+    /** Every array that the future depends on, in order of creation. */
+    private final List<Object> state = new ArrayList<>();
+
+    /** Steps taken in the current episode, [count]. */
+    final int[] elapsed;
+
+    private final long[] episode;
+    private final long[] random;
+    private long seed;
+    private int firstIndex;
+    private boolean started;
+
+    BatchedEnvironment(int count, Space observationSpace, Space actionSpace, int timeLimit) {
+        if (count < 1) {
+            throw new IllegalArgumentException("a batch needs at least 1 environment, not " + count);
+        }
+        this.count = count;
+        this.observationSpace = observationSpace;
+        this.actionSpace = actionSpace;
+        this.observationSize = observationSpace.size();
+        this.timeLimit = timeLimit;
+        elapsed = newInts(1);
+        episode = track(new long[count]);
+        random = track(new long[count]);
+    }
+
+    /**
+     * Starts the episode of environment {@code i}, whose random state is fresh.
+     *
+     * @param observations [count, size]; row i is written
+     */
+    abstract void begin(int i, float[] observations);
+
+    /**
+     * Moves every environment by one step and writes observations, rewards and terminated. {@link #elapsed} does not yet
+     * count this step.
+     */
+    abstract void advance(int[] choices, float[] values, StepBatch result);
+
+    /** A state variable, [count]. */
+    final double[] newDoubles() {
+        return track(new double[count]);
+    }
+
+    /** A state variable, [count, width]. */
+    final int[] newInts(int width) {
+        return track(new int[count * width]);
+    }
+
+    /** A state variable, [count, width]. */
+    final byte[] newBytes(int width) {
+        return track(new byte[count * width]);
+    }
+
+    private <T> T track(T array) {
+        state.add(array);
+        return array;
+    }
+
+    /** A random number from [low, high), 53 bits. */
+    final double uniform(int i, double low, double high) {
+        return low + (high - low) * ((nextBits(i) >>> 11) * 0x1p-53);
+    }
+
+    /** A random number from 0 to bound - 1; its bias is below 2^-32 bound. */
+    final int below(int i, int bound) {
+        return (int) (((nextBits(i) >>> 32) * bound) >>> 32);
+    }
+
+    private long nextBits(int i) {
+        random[i] = SplitMix64.advance(random[i]);
+        return SplitMix64.mix(random[i]);
+    }
+
+    @Override
+    public final int count() {
+        return count;
+    }
+
+    @Override
+    public final Space observationSpace() {
+        return observationSpace;
+    }
+
+    @Override
+    public final Space actionSpace() {
+        return actionSpace;
+    }
+
+    @Override
+    public final void reset(long seed, int firstIndex, float[] observations) {
+        this.seed = seed;
+        this.firstIndex = firstIndex;
+        started = true;
+        Arrays.fill(episode, 0);
+        for (int i = 0; i < count; i++) {
+            startEpisode(i, observations);
+        }
+    }
+
+    private void startEpisode(int i, float[] observations) {
+        elapsed[i] = 0;
+        random[i] = SplitMix64.episodeSeed(seed, firstIndex + i, episode[i]);
+        begin(i, observations);
+    }
+
+    @Override
+    public final void step(int[] choices, float[] values, StepBatch result) {
+        checkStep(choices, values, result);
+        advance(choices, values, result);
+        float[] observations = result.observations();
+        boolean[] terminated = result.terminated();
+        boolean[] truncated = result.truncated();
+        for (int i = 0; i < count; i++) {
+            boolean outOfTime = ++elapsed[i] >= timeLimit;
+            truncated[i] = outOfTime && !terminated[i];
+            if (outOfTime || terminated[i]) {
+                int row = i * observationSize;
+                System.arraycopy(observations, row, result.finalObservations(), row, observationSize);
+                episode[i]++;
+                startEpisode(i, observations);
+            }
+        }
+    }
+
+    private void checkStep(int[] choices, float[] values, StepBatch result) {
+        if (!started) {
+            throw new IllegalStateException("step before reset: call reset or restoreState first");
+        }
+        if (result.rewards().length < count || result.observations().length < count * observationSize) {
+            throw new IllegalArgumentException("the step batch holds " + result.rewards().length + " environments and "
+                    + result.observations().length + " observation numbers, but this batch has [" + count + ", "
+                    + observationSize + "]");
+        }
+        if (actionSpace instanceof Space.Discrete discrete) {
+            checkChoices(choices, discrete.n());
+        } else if (values.length < count * actionSpace.size()) {
+            throw new IllegalArgumentException(
+                    "actions have " + values.length + " numbers, expected [" + count + ", " + actionSpace.size() + "]");
+        }
+    }
+
+    private void checkChoices(int[] choices, int n) {
+        if (choices.length < count) {
+            throw new IllegalArgumentException(
+                    "there are " + choices.length + " choices for " + count + " environments");
+        }
+        for (int i = 0; i < count; i++) {
+            if (choices[i] < 0 || choices[i] >= n) {
+                throw new IllegalArgumentException("choice " + choices[i] + " of environment " + (firstIndex + i)
+                        + " is not from 0 to " + (n - 1));
+            }
+        }
+    }
+
+    @Override
+    public final boolean canSaveState() {
+        return true;
+    }
+
+    @Override
+    public final void saveState(DataOutput out) throws IOException {
+        if (!started) {
+            throw new IllegalStateException("there is no state to save before reset");
+        }
+        out.writeUTF(getClass().getSimpleName());
+        out.writeInt(count);
+        out.writeLong(seed);
+        out.writeInt(firstIndex);
+        for (Object array : state) {
+            writeArray(array, out);
+        }
+    }
+
+    @Override
+    public final void restoreState(DataInput in) throws IOException {
+        String kind = in.readUTF();
+        int savedCount = in.readInt();
+        if (!kind.equals(getClass().getSimpleName()) || savedCount != count) {
+            throw new IOException("the saved state is of " + savedCount + " x " + kind + ", not of " + count + " x "
+                    + getClass().getSimpleName());
+        }
+        seed = in.readLong();
+        firstIndex = in.readInt();
+        for (Object array : state) {
+            readArray(array, in);
+        }
+        started = true;
+    }
+
+    private static void writeArray(Object array, DataOutput out) throws IOException {
+        int length = Array.getLength(array);
+        out.writeInt(length);
+        for (int i = 0; i < length; i++) {
+            if (array instanceof double[] doubles) {
+                out.writeDouble(doubles[i]);
+            } else if (array instanceof long[] longs) {
+                out.writeLong(longs[i]);
+            } else if (array instanceof int[] ints) {
+                out.writeInt(ints[i]);
+            } else {
+                out.writeByte(((byte[]) array)[i]);
+            }
+        }
+    }
+
+    private static void readArray(Object array, DataInput in) throws IOException {
+        int length = in.readInt();
+        if (length != Array.getLength(array)) {
+            throw new IOException("a saved state variable has " + length + " numbers, expected "
+                    + Array.getLength(array) + ": it was saved with other parameters");
+        }
+        for (int i = 0; i < length; i++) {
+            if (array instanceof double[] doubles) {
+                doubles[i] = in.readDouble();
+            } else if (array instanceof long[] longs) {
+                longs[i] = in.readLong();
+            } else if (array instanceof int[] ints) {
+                ints[i] = in.readInt();
+            } else {
+                ((byte[]) array)[i] = in.readByte();
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+package org.fovea.env;
+
+/**
+ * Balance a pole on a cart by pushing the cart left (0) or right (1).
+ *
+ * <p>State x, x', theta, theta', each uniform in (-0.05, 0.05) at first; explicit Euler steps of 0.02 s under a force of
+ * 10 N. Reward 1 for every step, the failing one included. Terminates beyond |x| = 2.4 or |theta| = 12 degrees,
+ * truncated after 500 steps. Observation: the state. Solved at 475.
+ *
+ * <p>Source: Barto, Sutton and Anderson (1983), as {@code CartPole-v1} of Gymnasium has it; as there, the state is
+ * float64 and the observation float32.
+ */
+final class CartPole extends BatchedEnvironment {
+    private static final double GRAVITY = 9.8;
+    private static final double POLE_MASS = 0.1;
+    private static final double TOTAL_MASS = 1.0 + POLE_MASS;
+    private static final double HALF_LENGTH = 0.5;
+    private static final double POLE_MASS_LENGTH = POLE_MASS * HALF_LENGTH;
+    private static final double FORCE = 10.0;
+    private static final double TIME_STEP = 0.02;
+    private static final double MAX_POSITION = 2.4;
+    private static final double MAX_ANGLE = 12 * 2 * Math.PI / 360;
+    private static final int SIZE = 4;
+
+    final double[] position = newDoubles();
+    final double[] velocity = newDoubles();
+    final double[] angle = newDoubles();
+    final double[] angularVelocity = newDoubles();
+
+    CartPole(int count) {
+        super(count, new Space.Box(SIZE, Float.NEGATIVE_INFINITY, Float.POSITIVE_INFINITY), new Space.Discrete(2), 500);
+    }
+
+    @Override
+    void begin(int i, float[] observations) {
+        position[i] = uniform(i, -0.05, 0.05);
+        velocity[i] = uniform(i, -0.05, 0.05);
+        angle[i] = uniform(i, -0.05, 0.05);
+        angularVelocity[i] = uniform(i, -0.05, 0.05);
+        observations[SIZE * i] = (float) position[i];
+        observations[SIZE * i + 1] = (float) velocity[i];
+        observations[SIZE * i + 2] = (float) angle[i];
+        observations[SIZE * i + 3] = (float) angularVelocity[i];
+    }
+
+    @Override
+    void advance(int[] choices, float[] values, StepBatch result) {
+        float[] observations = result.observations();
+        float[] rewards = result.rewards();
+        boolean[] terminated = result.terminated();
+        for (int i = 0; i < position.length; i++) {
+            double theta = angle[i];
+            double thetaDot = angularVelocity[i];
+            double sin = Math.sin(theta);
+            double cos = Math.cos(theta);
+            double force = choices[i] == 1 ? FORCE : -FORCE;
+            double pushed = (force + POLE_MASS_LENGTH * (thetaDot * thetaDot) * sin) / TOTAL_MASS;
+            double angularAcceleration =
+                    (GRAVITY * sin - cos * pushed) / (HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * (cos * cos) / TOTAL_MASS));
+            double acceleration = pushed - POLE_MASS_LENGTH * angularAcceleration * cos / TOTAL_MASS;
+
+            double x = position[i] + TIME_STEP * velocity[i];
+            double xDot = velocity[i] + TIME_STEP * acceleration;
+            theta += TIME_STEP * thetaDot;
+            thetaDot += TIME_STEP * angularAcceleration;
+            position[i] = x;
+            velocity[i] = xDot;
+            angle[i] = theta;
+            angularVelocity[i] = thetaDot;
+
+            observations[SIZE * i] = (float) x;
+            observations[SIZE * i + 1] = (float) xDot;
+            observations[SIZE * i + 2] = (float) theta;
+            observations[SIZE * i + 3] = (float) thetaDot;
+            rewards[i] = 1;
+            terminated[i] = Math.abs(x) > MAX_POSITION || Math.abs(theta) > MAX_ANGLE;
+        }
+    }
+}

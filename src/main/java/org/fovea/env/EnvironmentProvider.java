@@ -1,0 +1,13 @@
+package org.fovea.env;
+
+import java.util.Collection;
+
+/**
+ * Environments of another jar, found at start through {@link java.util.ServiceLoader}: name the implementation in
+ * {@code META-INF/services/org.fovea.env.EnvironmentProvider}.
+ */
+public interface EnvironmentProvider {
+
+    /** What the jar offers. */
+    Collection<EnvironmentSpec> environments();
+}

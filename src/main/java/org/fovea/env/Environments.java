@@ -1,0 +1,113 @@
+package org.fovea.env;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.ServiceLoader;
+import java.util.function.Supplier;
+
+/**
+ * Every environment that can be named: the built-in ones, those of {@link EnvironmentProvider}s on the class path, and
+ * those registered by the program.
+ */
+public final class Environments {
+    private static final Map<String, EnvironmentFamily> FAMILIES = new LinkedHashMap<>();
+
+    static {
+        addBuiltIns();
+        for (EnvironmentProvider provider : ServiceLoader.load(EnvironmentProvider.class)) {
+            provider.environments().forEach(Environments::register);
+        }
+    }
+
+    private Environments() {}
+
+    private static void addBuiltIns() {
+        register(new EnvironmentSpec("CartPole-v1", "Balance a pole on a cart", OptionalDouble.of(475), CartPole::new));
+        register(new EnvironmentSpec(
+                "Pendulum-v1", "Swing a pendulum up, continuous torque", OptionalDouble.empty(), Pendulum::new));
+        register(new EnvironmentSpec(
+                "ProofOfMemory-v0",
+                "Remember which end of a line is good and walk there",
+                OptionalDouble.of(1.15),
+                ProofOfMemory::new));
+        add(EnvironmentFamily.of(
+                "MemoryChain-v0",
+                "Recall a bit after length (default 5) steps; bits (default 1)",
+                0.95,
+                List.of(
+                        new EnvironmentFamily.Parameter("length", 5, 1, 1_000_000),
+                        new EnvironmentFamily.Parameter("bits", 1, 1, 30)),
+                values -> count -> new MemoryChain(count, values[0], values[1])));
+        registerRepeatPrevious("Easy", 1, 4);
+        registerRepeatPrevious("Medium", 2, 32);
+        registerRepeatPrevious("Hard", 3, 64);
+    }
+
+    private static void registerRepeatPrevious(String level, int decks, int k) {
+        register(new EnvironmentSpec(
+                "popgym-RepeatPrevious" + level + "-v0",
+                "Name the suit of the card dealt " + (k - 1) + " cards before the newest",
+                OptionalDouble.of(0.9),
+                count -> new RepeatPrevious(count, decks, k)));
+    }
+
+    /**
+     * Registers an environment of one's own.
+     *
+     * @param name without spaces and {@code : , =}, by convention ending in a version such as {@code -v0}
+     * @param summary one line
+     * @param supplier makes one instance a call
+     * @throws IllegalArgumentException if the name is taken or not a name
+     */
+    public static void register(String name, String summary, Supplier<? extends Environment> supplier) {
+        register(EnvironmentSpec.of(name, summary, supplier));
+    }
+
+    /**
+     * Registers an environment of one's own.
+     *
+     * @throws IllegalArgumentException if the name is taken or not a name
+     */
+    public static void register(EnvironmentSpec spec) {
+        add(EnvironmentFamily.of(spec));
+    }
+
+    private static synchronized void add(EnvironmentFamily family) {
+        String name = family.defaults().name();
+        if (!name.matches("[^\\s:,=]+")) {
+            throw new IllegalArgumentException(
+                    "'" + name + "' cannot name an environment: it is empty or has a space or one of : , =");
+        }
+        if (FAMILIES.putIfAbsent(name, family) != null) {
+            throw new IllegalArgumentException("environment '" + name + "' is already registered");
+        }
+    }
+
+    /**
+     * The environment of a name, which may carry parameters: {@code MemoryChain-v0:length=7}.
+     *
+     * @throws UnknownNameException if there is no such environment or parameter; it offers the nearest
+     * @throws IllegalArgumentException if a parameter's value is not valid
+     */
+    public static synchronized EnvironmentSpec get(String name) {
+        int colon = name.indexOf(':');
+        String plainName = colon < 0 ? name : name.substring(0, colon);
+        EnvironmentFamily family = FAMILIES.get(plainName);
+        if (family == null) {
+            throw new UnknownNameException("environment", plainName, FAMILIES.keySet());
+        }
+        return colon < 0 ? family.defaults() : family.with(name.substring(colon + 1));
+    }
+
+    /** One instance, to be stepped by hand; it can save its state if the environment can. */
+    public static Environment make(String name) {
+        return new SingleEnvironment(get(name).create(1));
+    }
+
+    /** Every environment with its default parameters, in order of registration. */
+    public static synchronized List<EnvironmentSpec> all() {
+        return FAMILIES.values().stream().map(EnvironmentFamily::defaults).toList();
+    }
+}

@@ -1,0 +1,59 @@
+package org.fovea.env;
+
+/**
+ * Remember bits that are shown once, and name the one that is asked for, {@code length} steps later.
+ *
+ * <p>A clock t runs from 0 to {@code length} = N. Observation: 1 - t / N; the index of the asked bit where t = N - 1, else
+ * 0; the bits as -1 and +1 where t = 0, else 0. Reset and the first step both show t = 0, as in the source. Actions 0 and
+ * 1 count only in step N + 1, which terminates: reward 1 if the action is the asked bit, else -1. The optimum is 1, the
+ * best without memory 0. Solved at 0.95.
+ *
+ * <p>Source: {@code memory_len} (one bit) and {@code memory_size} (several) of bsuite, Osband et al. (2020).
+ */
+final class MemoryChain extends BatchedEnvironment {
+    private final int length;
+    private final int bits;
+    private final int size;
+
+    /** Bit j of an element is context bit j. */
+    private final int[] context = newInts(1);
+
+    private final int[] query = newInts(1);
+
+    MemoryChain(int count, int length, int bits) {
+        super(count, new Space.Box(bits + 2, -1, Math.max(1, bits - 1)), new Space.Discrete(2), NO_TIME_LIMIT);
+        this.length = length;
+        this.bits = bits;
+        this.size = bits + 2;
+    }
+
+    @Override
+    void begin(int i, float[] observations) {
+        context[i] = below(i, 1 << bits);
+        query[i] = below(i, bits);
+        observe(i, 0, observations);
+    }
+
+    @Override
+    void advance(int[] choices, float[] values, StepBatch result) {
+        float[] observations = result.observations();
+        float[] rewards = result.rewards();
+        boolean[] terminated = result.terminated();
+        for (int i = 0; i < context.length; i++) {
+            boolean last = elapsed[i] == length;
+            boolean right = choices[i] == ((context[i] >> query[i]) & 1);
+            rewards[i] = last ? (right ? 1 : -1) : 0;
+            terminated[i] = last;
+            observe(i, elapsed[i], observations);
+        }
+    }
+
+    private void observe(int i, int time, float[] observations) {
+        int row = i * size;
+        observations[row] = (float) (1 - time / (double) length);
+        observations[row + 1] = time == length - 1 ? query[i] : 0;
+        for (int bit = 0; bit < bits; bit++) {
+            observations[row + 2 + bit] = time == 0 ? 2 * ((context[i] >> bit) & 1) - 1 : 0;
+        }
+    }
+}

@@ -1,0 +1,68 @@
+package org.fovea.env;
+
+/**
+ * Swing a pendulum up and hold it there with a torque u from -2 to 2, clipped.
+ *
+ * <p>State theta (0 is up) uniform in (-pi, pi) and theta' uniform in (-1, 1) at first. Reward of a step
+ * {@code -(theta^2 + 0.1 theta'^2 + 0.001 u^2)} with the state before it and theta in [-pi, pi). Then {@code theta' += (15
+ * sin theta + 3 u) 0.05}, clipped to 8, and {@code theta += 0.05 theta'}. Never terminates, truncated after 200 steps.
+ * Observation: cos theta, sin theta, theta'. There is no agreed score that counts as solved.
+ *
+ * <p>Source: {@code Pendulum-v1} of Gymnasium; as there, the state is float64 and the observation float32.
+ */
+final class Pendulum extends BatchedEnvironment {
+    private static final double MAX_TORQUE = 2;
+    private static final double MAX_SPEED = 8;
+    private static final double TIME_STEP = 0.05;
+    private static final int SIZE = 3;
+
+    final double[] angle = newDoubles();
+    final double[] angularVelocity = newDoubles();
+
+    Pendulum(int count) {
+        super(
+                count,
+                new Space.Box(SIZE, (float) -MAX_SPEED, (float) MAX_SPEED),
+                new Space.Box(1, (float) -MAX_TORQUE, (float) MAX_TORQUE),
+                200);
+    }
+
+    @Override
+    void begin(int i, float[] observations) {
+        angle[i] = uniform(i, -Math.PI, Math.PI);
+        angularVelocity[i] = uniform(i, -1, 1);
+        observe(i, observations);
+    }
+
+    @Override
+    void advance(int[] choices, float[] values, StepBatch result) {
+        float[] observations = result.observations();
+        float[] rewards = result.rewards();
+        boolean[] terminated = result.terminated();
+        for (int i = 0; i < angle.length; i++) {
+            double torque = Math.max(-MAX_TORQUE, Math.min(MAX_TORQUE, values[i]));
+            double theta = angle[i];
+            double thetaDot = angularVelocity[i];
+            double fromUpright = wrap(theta);
+            rewards[i] = (float) -(fromUpright * fromUpright + 0.1 * (thetaDot * thetaDot) + 0.001 * (torque * torque));
+            thetaDot += (15 * Math.sin(theta) + 3 * torque) * TIME_STEP;
+            thetaDot = Math.max(-MAX_SPEED, Math.min(MAX_SPEED, thetaDot));
+            angle[i] = theta + thetaDot * TIME_STEP;
+            angularVelocity[i] = thetaDot;
+            observe(i, observations);
+            terminated[i] = false;
+        }
+    }
+
+    private void observe(int i, float[] observations) {
+        observations[SIZE * i] = (float) Math.cos(angle[i]);
+        observations[SIZE * i + 1] = (float) Math.sin(angle[i]);
+        observations[SIZE * i + 2] = (float) angularVelocity[i];
+    }
+
+    /** The angle in [-pi, pi). */
+    private static double wrap(double angle) {
+        double fromPi = (angle + Math.PI) % (2 * Math.PI);
+        return (fromPi < 0 ? fromPi + 2 * Math.PI : fromPi) - Math.PI;
+    }
+}

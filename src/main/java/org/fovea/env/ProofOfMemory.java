@@ -1,0 +1,64 @@
+package org.fovea.env;
+
+/**
+ * Remember which end of a line is good and walk there: left (0) or right (1) by 0.2.
+ *
+ * <p>Starts at -0.4, -0.2, 0, 0.2 or 0.4; one end is worth +1, the other -1. For the first two steps both are shown and
+ * the agent stands still without reward; then they are hidden. A step costs 0.1; the step that reaches an end pays
+ * instead 1.6 at the good one and -1.6 at the bad one and terminates. Truncated after 16 steps. Observation: worth of the
+ * left end, position, worth of the right end. The optimum is 1.20, the best without memory -0.28. Solved at 1.15.
+ *
+ * <p>Source: the proof-of-concept memory environment of Pleines et al., with the frozen start that CleanRL's
+ * Transformer-XL example uses.
+ */
+final class ProofOfMemory extends BatchedEnvironment {
+    private static final int END = 5;
+    private static final int SHOWN_STEPS = 2;
+    private static final float STEP_COST = 0.1f;
+    private static final float END_REWARD = 1.6f;
+    private static final int SIZE = 3;
+
+    /** In units of 0.2. */
+    private final int[] position = newInts(1);
+
+    private final int[] worthOfLeft = newInts(1);
+
+    ProofOfMemory(int count) {
+        super(count, new Space.Box(SIZE, -1, 1), new Space.Discrete(2), 16);
+    }
+
+    @Override
+    void begin(int i, float[] observations) {
+        position[i] = below(i, 5) - 2;
+        worthOfLeft[i] = below(i, 2) == 0 ? -1 : 1;
+        observe(i, true, observations);
+    }
+
+    @Override
+    void advance(int[] choices, float[] values, StepBatch result) {
+        float[] observations = result.observations();
+        float[] rewards = result.rewards();
+        boolean[] terminated = result.terminated();
+        for (int i = 0; i < position.length; i++) {
+            boolean frozen = elapsed[i] < SHOWN_STEPS;
+            if (!frozen) {
+                position[i] += choices[i] == 1 ? 1 : -1;
+            }
+            boolean atEnd = Math.abs(position[i]) == END;
+            if (atEnd) {
+                boolean good = position[i] < 0 == worthOfLeft[i] > 0;
+                rewards[i] = good ? END_REWARD : -END_REWARD;
+            } else {
+                rewards[i] = frozen ? 0 : -STEP_COST;
+            }
+            terminated[i] = atEnd;
+            observe(i, frozen, observations);
+        }
+    }
+
+    private void observe(int i, boolean shown, float[] observations) {
+        observations[SIZE * i] = shown ? worthOfLeft[i] : 0;
+        observations[SIZE * i + 1] = position[i] / (float) END;
+        observations[SIZE * i + 2] = shown ? -worthOfLeft[i] : 0;
+    }
+}

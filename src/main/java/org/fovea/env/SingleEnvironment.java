@@ -1,0 +1,63 @@
+package org.fovea.env;
+
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
+import java.util.Arrays;
+
+/** A batch of one, stepped by hand. */
+final class SingleEnvironment implements Environment, SavesState {
+    private final VectorEnvironment batch;
+    private final StepBatch result;
+    private final int[] choice = new int[1];
+    private boolean running;
+
+    SingleEnvironment(VectorEnvironment batch) {
+        this.batch = batch;
+        this.result = StepBatch.allocate(1, batch.observationSpace().size());
+    }
+
+    @Override
+    public Space observationSpace() {
+        return batch.observationSpace();
+    }
+
+    @Override
+    public Space actionSpace() {
+        return batch.actionSpace();
+    }
+
+    @Override
+    public float[] reset(long seed) {
+        float[] observation = new float[observationSpace().size()];
+        batch.reset(seed, 0, observation);
+        running = true;
+        return observation;
+    }
+
+    @Override
+    public Step step(Action action) {
+        if (!running) {
+            throw new IllegalStateException("step outside an episode: call reset first");
+        }
+        choice[0] = action.choice();
+        batch.step(choice, action.values(), result);
+        boolean terminated = result.terminated()[0];
+        boolean truncated = result.truncated()[0];
+        running = !terminated && !truncated;
+        float[] observation = running ? result.observations() : result.finalObservations();
+        return new Step(Arrays.copyOf(observation, observation.length), result.rewards()[0], terminated, truncated);
+    }
+
+    @Override
+    public void saveState(DataOutput out) throws IOException {
+        out.writeBoolean(running);
+        batch.saveState(out);
+    }
+
+    @Override
+    public void restoreState(DataInput in) throws IOException {
+        running = in.readBoolean();
+        batch.restoreState(in);
+    }
+}

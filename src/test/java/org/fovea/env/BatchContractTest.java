@@ -1,0 +1,171 @@
+package org.fovea.env;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.Random;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What every batch owes the trainer, checked on each kind of environment under random actions. */
+class BatchContractTest {
+    private static final long SEED = 7;
+
+    /** A batch, its last step and the actions that go into it. */
+    private static final class Player {
+        final VectorEnvironment batch;
+        final StepBatch result;
+        final int[] choices;
+        final float[] values;
+
+        Player(String name, int count, int firstIndex) {
+            batch = Environments.get(name).create(count);
+            result = StepBatch.allocate(count, batch.observationSpace().size());
+            choices = new int[count];
+            values = new float[count * batch.actionSpace().size()];
+            batch.reset(SEED, firstIndex, result.observations());
+        }
+
+        /** Acts as a function of the environment's index in the run and the step alone. */
+        void play(int firstIndex, int step) {
+            for (int i = 0; i < batch.count(); i++) {
+                Random random = new Random(1000L * (firstIndex + i) + step);
+                if (batch.actionSpace() instanceof Space.Discrete discrete) {
+                    choices[i] = random.nextInt(discrete.n());
+                } else {
+                    values[i] = random.nextFloat() * 6 - 3;
+                }
+            }
+            batch.step(choices, values, result);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "CartPole-v1",
+                "Pendulum-v1",
+                "ProofOfMemory-v0",
+                "MemoryChain-v0",
+                "MemoryChain-v0:length=3,bits=3",
+                "popgym-RepeatPreviousEasy-v0"
+            })
+    void cuttingABatchChangesNothing(String name) {
+        Player whole = new Player(name, 64, 5);
+        Player[] parts = new Player[4];
+        Arrays.setAll(parts, p -> new Player(name, 16, 5 + 16 * p));
+        int size = whole.batch.observationSpace().size();
+        for (int step = 0; step < 230; step++) {
+            whole.play(5, step);
+            for (int p = 0; p < 4; p++) {
+                parts[p].play(5 + 16 * p, step);
+                int row = 16 * p;
+                assertThat(parts[p].result.observations())
+                        .containsExactly(
+                                Arrays.copyOfRange(whole.result.observations(), row * size, (row + 16) * size));
+                assertThat(parts[p].result.finalObservations())
+                        .containsExactly(
+                                Arrays.copyOfRange(whole.result.finalObservations(), row * size, (row + 16) * size));
+                assertThat(parts[p].result.rewards())
+                        .containsExactly(Arrays.copyOfRange(whole.result.rewards(), row, row + 16));
+                assertThat(parts[p].result.terminated())
+                        .containsExactly(Arrays.copyOfRange(whole.result.terminated(), row, row + 16));
+                assertThat(parts[p].result.truncated())
+                        .containsExactly(Arrays.copyOfRange(whole.result.truncated(), row, row + 16));
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "CartPole-v1",
+                "Pendulum-v1",
+                "ProofOfMemory-v0",
+                "MemoryChain-v0:length=6,bits=2",
+                "popgym-RepeatPreviousEasy-v0"
+            })
+    void aRestoredBatchGoesOnBitForBit(String name) throws IOException {
+        Player original = new Player(name, 13, 2);
+        for (int step = 0; step < 37; step++) {
+            original.play(2, step);
+        }
+        ByteArrayOutputStream saved = new ByteArrayOutputStream();
+        assertThat(original.batch.canSaveState()).isTrue();
+        original.batch.saveState(new DataOutputStream(saved));
+
+        Player restored = new Player(name, 13, 999);
+        restored.play(999, 1);
+        DataInputStream in = new DataInputStream(new ByteArrayInputStream(saved.toByteArray()));
+        restored.batch.restoreState(in);
+        assertThat(in.read()).as("everything written is read").isEqualTo(-1);
+        for (int step = 37; step < 400; step++) {
+            original.play(2, step);
+            restored.play(2, step);
+            assertThat(restored.result.observations()).containsExactly(original.result.observations());
+            assertThat(restored.result.rewards()).containsExactly(original.result.rewards());
+            assertThat(restored.result.terminated()).containsExactly(original.result.terminated());
+            assertThat(restored.result.truncated()).containsExactly(original.result.truncated());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "CartPole-v1",
+                "Pendulum-v1",
+                "ProofOfMemory-v0",
+                "MemoryChain-v0",
+                "popgym-RepeatPreviousEasy-v0"
+            })
+    void episodesOfOneSeedDifferAndTheSeedRepeatsThem(String name) {
+        Player one = new Player(name, 31, 0);
+        Player again = new Player(name, 31, 0);
+        assertThat(again.result.observations()).containsExactly(one.result.observations());
+        int size = one.batch.observationSpace().size();
+        long kinds = 0;
+        float[] first = one.result.observations();
+        for (int i = 1; i < 31; i++) {
+            boolean same = Arrays.equals(first, 0, size, first, i * size, (i + 1) * size);
+            kinds += same ? 0 : 1;
+        }
+        assertThat(kinds).as("starts unlike that of environment 0").isPositive();
+        float[] other = first.clone();
+        one.batch.reset(SEED + 1, 0, other);
+        assertThat(other).isNotEqualTo(first);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"CartPole-v1", "ProofOfMemory-v0", "MemoryChain-v0", "popgym-RepeatPreviousEasy-v0"})
+    void mistakesAreNamed(String name) {
+        Player player = new Player(name, 3, 40);
+        player.choices[1] = 9;
+        assertThatThrownBy(() -> player.batch.step(player.choices, player.values, player.result))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("choice 9 of environment 41");
+        assertThatThrownBy(() -> player.batch.step(new int[2], player.values, player.result))
+                .hasMessageContaining("2 choices for 3 environments");
+        VectorEnvironment fresh = Environments.get(name).create(2);
+        assertThatThrownBy(() -> fresh.step(new int[2], new float[0], StepBatch.allocate(2, 9)))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("reset");
+        assertThatThrownBy(() -> Environments.get(name).create(0)).hasMessageContaining("at least 1");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"CartPole-v1", "Pendulum-v1"})
+    void stateOfAnotherBatchIsRefused(String name) throws IOException {
+        ByteArrayOutputStream saved = new ByteArrayOutputStream();
+        new Player("ProofOfMemory-v0", 4, 0).batch.saveState(new DataOutputStream(saved));
+        VectorEnvironment batch = Environments.get(name).create(4);
+        assertThatThrownBy(() -> batch.restoreState(new DataInputStream(new ByteArrayInputStream(saved.toByteArray()))))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("4 x ProofOfMemory");
+    }
+}

@@ -1,0 +1,255 @@
+package org.fovea.env;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The rules of the built-in environments, played from outside by naive players of single episodes. */
+class BuiltInRulesTest {
+
+    /** Chooses from all observations of the episode so far. */
+    private interface Player {
+        int choose(List<float[]> observations);
+    }
+
+    private record Episode(List<float[]> observations, List<Integer> choices, List<Step> steps) {
+        double score() {
+            return steps.stream().mapToDouble(Step::reward).sum();
+        }
+
+        Step last() {
+            return steps.get(steps.size() - 1);
+        }
+    }
+
+    private static Episode play(String name, long seed, Player player) {
+        Environment environment = Environments.make(name);
+        Episode episode = new Episode(new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
+        episode.observations().add(environment.reset(seed));
+        boolean over = false;
+        while (!over) {
+            int choice = player.choose(episode.observations());
+            Step step = environment.step(Action.of(choice));
+            episode.choices().add(choice);
+            episode.steps().add(step);
+            episode.observations().add(step.observation());
+            over = step.terminated() || step.truncated();
+        }
+        return episode;
+    }
+
+    private static double meanScore(String name, int episodes, Player player) {
+        double sum = 0;
+        for (int seed = 0; seed < episodes; seed++) {
+            sum += play(name, seed, player).score();
+        }
+        return sum / episodes;
+    }
+
+    private static Player random(int choices) {
+        Random random = new Random(3);
+        return observations -> random.nextInt(choices);
+    }
+
+    @Test
+    void proofOfMemoryFollowsItsRule() {
+        Set<String> starts = new HashSet<>();
+        for (int seed = 0; seed < 300; seed++) {
+            Episode episode = play("ProofOfMemory-v0", seed, random(2));
+            float[] start = episode.observations().get(0);
+            starts.add(start[0] + " " + start[1]);
+            assertThat(start[2]).isEqualTo(-start[0]);
+            double position = start[1];
+            for (int t = 0; t < episode.steps().size(); t++) {
+                Step step = episode.steps().get(t);
+                boolean shown = t < 2;
+                double reward = 0;
+                if (!shown) {
+                    position = Math.round(10 * (position + (episode.choices().get(t) == 1 ? 0.2 : -0.2))) / 10.0;
+                    reward = position == 1 ? 1.6 * start[2] : position == -1 ? 1.6 * start[0] : -0.1;
+                }
+                boolean terminated = Math.abs(position) == 1;
+                assertThat(step.observation())
+                        .containsExactly(shown ? start[0] : 0, (float) position, shown ? start[2] : 0);
+                assertThat(step.reward()).isEqualTo((float) reward);
+                assertThat(step.terminated()).isEqualTo(terminated);
+                assertThat(step.truncated()).isEqualTo(t == 15 && !terminated);
+            }
+        }
+        assertThat(starts).hasSize(10);
+    }
+
+    @Test
+    void proofOfMemoryRewardsMemory() {
+        Player towardsTheGoodEnd = observations -> observations.get(0)[2] > 0 ? 1 : 0;
+        Player towardsTheNearerEnd = observations -> observations.get(observations.size() - 1)[1] > 0 ? 1 : 0;
+        // Standard errors at 4,000 episodes: 0.005 and 0.025.
+        assertThat(meanScore("ProofOfMemory-v0", 4000, towardsTheGoodEnd)).isCloseTo(1.20, within(0.02));
+        assertThat(meanScore("ProofOfMemory-v0", 4000, towardsTheNearerEnd)).isCloseTo(-0.28, within(0.1));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"MemoryChain-v0, 5, 1", "MemoryChain-v0:length=1, 1, 1", "'MemoryChain-v0:bits=3,length=7', 7, 3"})
+    void memoryChainFollowsItsRule(String name, int length, int bits) {
+        Set<String> contexts = new HashSet<>();
+        for (int seed = 0; seed < 200; seed++) {
+            Episode episode = play(name, seed, random(2));
+            assertThat(episode.steps()).hasSize(length + 1);
+            float[] start = episode.observations().get(0);
+            contexts.add(Arrays.toString(start));
+            int query = (int) episode.observations().get(length)[1];
+            for (int t = 0; t <= length; t++) {
+                float[] observation = episode.steps().get(t).observation();
+                assertThat(observation).hasSize(2 + bits);
+                assertThat(observation[0]).isEqualTo((float) (1 - t / (double) length));
+                assertThat(observation[1]).isEqualTo(t == length - 1 ? query : 0);
+                for (int bit = 0; bit < bits; bit++) {
+                    assertThat(Math.abs(start[2 + bit])).isEqualTo(1);
+                    assertThat(observation[2 + bit]).isEqualTo(t == 0 ? start[2 + bit] : 0);
+                }
+                boolean right = episode.choices().get(t) == (start[2 + query] > 0 ? 1 : 0);
+                float reward = t < length ? 0 : right ? 1 : -1;
+                assertThat(episode.steps().get(t).reward()).isEqualTo(reward);
+                assertThat(episode.steps().get(t).terminated()).isEqualTo(t == length);
+                assertThat(episode.steps().get(t).truncated()).isFalse();
+            }
+        }
+        assertThat(contexts).hasSize(1 << bits);
+    }
+
+    @Test
+    void memoryChainRewardsMemory() {
+        Player remembering = observations -> observations.get(0)[2] > 0 ? 1 : 0;
+        assertThat(meanScore("MemoryChain-v0", 500, remembering)).isEqualTo(1);
+        // Standard error at 4,000 episodes: 0.016.
+        assertThat(meanScore("MemoryChain-v0", 4000, random(2))).isCloseTo(0, within(0.06));
+    }
+
+    private static int suit(float[] observation) {
+        int suit = -1;
+        for (int s = 0; s < 4; s++) {
+            if (observation[s] == 1) {
+                assertThat(suit).as("one-hot").isEqualTo(-1);
+                suit = s;
+            } else {
+                assertThat(observation[s]).isZero();
+            }
+        }
+        return suit;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"Easy, 52, 4", "Medium, 104, 32", "Hard, 156, 64"})
+    void repeatPreviousFollowsItsRule(String level, int cards, int k) {
+        String name = "popgym-RepeatPrevious" + level + "-v0";
+        for (int seed = 0; seed < 50; seed++) {
+            Episode episode = play(name, seed, random(4));
+            assertThat(episode.steps()).hasSize(cards - 1);
+            assertThat(episode.last().terminated()).isTrue();
+            int[] ofSuit = new int[4];
+            episode.observations().forEach(observation -> ofSuit[suit(observation)]++);
+            assertThat(ofSuit).containsOnly(cards / 4);
+            for (int t = 0; t < cards - 1; t++) {
+                double reward = 0;
+                if (t + 1 >= k) {
+                    int asked = suit(episode.observations().get(t + 1 - k));
+                    reward = (episode.choices().get(t) == asked ? 1.0 : -1.0) / (cards - k);
+                }
+                assertThat((double) episode.steps().get(t).reward()).isCloseTo(reward, within(1e-8));
+            }
+        }
+    }
+
+    @Test
+    void repeatPreviousRewardsMemory() {
+        Player remembering =
+                observations -> observations.size() < 4 ? 0 : suit(observations.get(observations.size() - 4));
+        assertThat(meanScore("popgym-RepeatPreviousEasy-v0", 50, remembering)).isCloseTo(1, within(1e-6));
+        // Standard error at 1,000 episodes: 0.004.
+        assertThat(meanScore("popgym-RepeatPreviousEasy-v0", 1000, random(4))).isCloseTo(-0.5, within(0.015));
+    }
+
+    @Test
+    void cartPoleStartsAsSaid() {
+        CartPole batch = new CartPole(1000);
+        float[] observations = new float[4000];
+        batch.reset(11, 0, observations);
+        float least = 1;
+        float greatest = -1;
+        for (float x : observations) {
+            least = Math.min(least, x);
+            greatest = Math.max(greatest, x);
+        }
+        assertThat(least).isBetween(-0.05f, -0.049f);
+        assertThat(greatest).isBetween(0.049f, 0.05f);
+    }
+
+    @Test
+    void pendulumStartsAsSaidAndIgnoresTorqueBeyondTwo() {
+        Pendulum batch = new Pendulum(1000);
+        StepBatch weak = StepBatch.allocate(1000, 3);
+        batch.reset(11, 0, weak.observations());
+        double least = 0;
+        double greatest = 0;
+        for (int i = 0; i < 1000; i++) {
+            assertThat(Math.abs(batch.angularVelocity[i])).isLessThan(1);
+            least = Math.min(least, batch.angle[i]);
+            greatest = Math.max(greatest, batch.angle[i]);
+        }
+        assertThat(least).isBetween(-Math.PI, -3.1);
+        assertThat(greatest).isBetween(3.1, Math.PI);
+
+        Pendulum other = new Pendulum(1);
+        Pendulum stronger = new Pendulum(1);
+        StepBatch strong = StepBatch.allocate(1, 3);
+        other.reset(1, 0, weak.observations());
+        stronger.reset(1, 0, strong.observations());
+        other.step(new int[0], new float[] {-2}, weak);
+        stronger.step(new int[0], new float[] {-77}, strong);
+        assertThat(strong.rewards()[0]).isEqualTo(weak.rewards()[0]);
+        assertThat(stronger.angle[0]).isEqualTo(other.angle[0]);
+    }
+
+    /** Plays until step 500 is next, and leaves the cart where {@code position} says. */
+    private static StepBatch step500(double position) {
+        CartPole batch = new CartPole(1);
+        StepBatch result = StepBatch.allocate(1, 4);
+        batch.reset(1, 0, result.observations());
+        for (int step = 1; step <= 500; step++) {
+            batch.angle[0] = 0.01;
+            batch.angularVelocity[0] = 0;
+            batch.position[0] = step == 500 ? position : 0;
+            batch.step(new int[] {0}, new float[0], result);
+            if (step < 500) {
+                assertThat(result.terminated()[0]).isFalse();
+                assertThat(result.truncated()[0]).isFalse();
+            }
+        }
+        return result;
+    }
+
+    @Test
+    void cartPoleIsTruncatedAtStep500UnlessItFailsThere() {
+        StepBatch late = step500(0);
+        assertThat(late.truncated()[0]).isTrue();
+        assertThat(late.terminated()[0]).isFalse();
+        assertThat(late.rewards()[0]).isEqualTo(1);
+        StepBatch failed = step500(20);
+        assertThat(failed.terminated()[0]).isTrue();
+        assertThat(failed.truncated()[0]).isFalse();
+        assertThat(failed.rewards()[0]).isEqualTo(1);
+        assertThat(failed.finalObservations()[0]).isGreaterThan(2.4f);
+        assertThat(Math.abs(failed.observations()[0]))
+                .as("first of the next episode")
+                .isLessThan(0.05f);
+    }
+}

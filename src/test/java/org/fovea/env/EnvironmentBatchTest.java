@@ -1,0 +1,215 @@
+package org.fovea.env;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInput;
+import java.io.DataInputStream;
+import java.io.DataOutput;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+/** A user's environment as a batch: seeds, autoreset, saving, and what happens when it breaks its contract. */
+class EnvironmentBatchTest {
+
+    /** Counts up from a random number; ends at 3 by itself, or by a time limit after 2 steps if it starts low. */
+    private static class Counter implements Environment {
+        long state;
+        int steps;
+
+        @Override
+        public Space observationSpace() {
+            return new Space.Box(2, Float.NEGATIVE_INFINITY, Float.POSITIVE_INFINITY);
+        }
+
+        @Override
+        public Space actionSpace() {
+            return new Space.Discrete(2);
+        }
+
+        @Override
+        public float[] reset(long seed) {
+            state = new Random(seed).nextInt(3) - 1;
+            steps = 0;
+            return new float[] {state, 0};
+        }
+
+        @Override
+        public Step step(Action action) {
+            state += action.choice();
+            steps++;
+            float[] observation = {state, steps};
+            return new Step(observation, state, state >= 2, steps >= 3);
+        }
+    }
+
+    private static final class SavingCounter extends Counter implements SavesState {
+        @Override
+        public void saveState(DataOutput out) throws IOException {
+            out.writeLong(state);
+            out.writeInt(steps);
+        }
+
+        @Override
+        public void restoreState(DataInput in) throws IOException {
+            state = in.readLong();
+            steps = in.readInt();
+        }
+    }
+
+    @Test
+    void anEpisodeThatEndsKeepsItsFinalObservationAndTheNextBegins() {
+        VectorEnvironment batch = EnvironmentSpec.of("x", "", Counter::new).create(7);
+        StepBatch result = StepBatch.allocate(7, 2);
+        batch.reset(5, 0, result.observations());
+        Counter[] naive = new Counter[7];
+        int[] episodes = new int[7];
+        for (int i = 0; i < 7; i++) {
+            naive[i] = new Counter();
+            assertThat(naive[i].reset(SplitMix64.episodeSeed(5, i, 0))).containsExactly(row(result.observations(), i));
+        }
+        Random random = new Random(1);
+        int terminated = 0;
+        int truncated = 0;
+        for (int t = 0; t < 200; t++) {
+            int[] choices = random.ints(7, 0, 2).toArray();
+            batch.step(choices, new float[0], result);
+            for (int i = 0; i < 7; i++) {
+                Step step = naive[i].step(Action.of(choices[i]));
+                assertThat(result.rewards()[i]).isEqualTo(step.reward());
+                assertThat(result.terminated()[i]).isEqualTo(step.terminated());
+                assertThat(result.truncated()[i]).isEqualTo(step.truncated() && !step.terminated());
+                float[] observation = step.observation();
+                if (step.terminated() || step.truncated()) {
+                    assertThat(row(result.finalObservations(), i)).containsExactly(observation);
+                    observation = naive[i].reset(SplitMix64.episodeSeed(5, i, ++episodes[i]));
+                    terminated += step.terminated() ? 1 : 0;
+                    truncated += step.terminated() ? 0 : 1;
+                }
+                assertThat(row(result.observations(), i)).containsExactly(observation);
+            }
+        }
+        assertThat(terminated).isPositive();
+        assertThat(truncated).isPositive();
+    }
+
+    private static float[] row(float[] rows, int i) {
+        return Arrays.copyOfRange(rows, 2 * i, 2 * i + 2);
+    }
+
+    @Test
+    void aRestoredBatchGoesOn() throws IOException {
+        VectorEnvironment batch =
+                EnvironmentSpec.of("x", "", SavingCounter::new).create(3);
+        StepBatch result = StepBatch.allocate(3, 2);
+        batch.reset(5, 0, result.observations());
+        batch.step(new int[] {0, 1, 0}, new float[0], result);
+        ByteArrayOutputStream saved = new ByteArrayOutputStream();
+        batch.saveState(new DataOutputStream(saved));
+        VectorEnvironment restored =
+                EnvironmentSpec.of("x", "", SavingCounter::new).create(3);
+        restored.restoreState(new DataInputStream(new ByteArrayInputStream(saved.toByteArray())));
+        StepBatch other = StepBatch.allocate(3, 2);
+        for (int t = 0; t < 30; t++) {
+            int[] choices = {t % 2, 1, 0};
+            batch.step(choices, new float[0], result);
+            restored.step(choices, new float[0], other);
+            assertThat(other.observations()).containsExactly(result.observations());
+            assertThat(other.truncated()).containsExactly(result.truncated());
+        }
+        VectorEnvironment two = EnvironmentSpec.of("x", "", SavingCounter::new).create(2);
+        assertThatThrownBy(() -> two.restoreState(new DataInputStream(new ByteArrayInputStream(saved.toByteArray()))))
+                .hasMessageContaining("3 environments, not of 2");
+    }
+
+    @Test
+    void whatCannotSaveSaysSo() {
+        VectorEnvironment batch = EnvironmentSpec.of("x", "", Counter::new).create(2);
+        assertThat(batch.canSaveState()).isFalse();
+        assertThatThrownBy(() -> batch.saveState(new DataOutputStream(new ByteArrayOutputStream())))
+                .isInstanceOf(UnsupportedOperationException.class)
+                .hasMessageContaining("Counter")
+                .hasMessageContaining("SavesState");
+    }
+
+    /** Steps the batch, whose environments of index 11 fail as the test says. */
+    private static void assertStepFails(Environment broken, String... words) {
+        Environment[] three = {new Counter(), broken, new Counter()};
+        int[] next = {0};
+        VectorEnvironment batch =
+                EnvironmentSpec.of("x", "", () -> three[next[0]++]).create(3);
+        StepBatch result = StepBatch.allocate(3, 2);
+        batch.reset(1, 10, result.observations());
+        assertThatThrownBy(() -> batch.step(new int[3], new float[0], result))
+                .isInstanceOf(EnvironmentException.class)
+                .hasMessageContaining("11, episode 0, step ")
+                .hasMessageContainingAll(words);
+    }
+
+    @Test
+    void aBrokenEnvironmentIsNamed() {
+        assertStepFails(
+                new Counter() {
+                    @Override
+                    public Step step(Action action) {
+                        throw new IllegalStateException("no bananas");
+                    }
+                },
+                "step threw",
+                "no bananas");
+        assertStepFails(
+                new Counter() {
+                    @Override
+                    public Step step(Action action) {
+                        return Step.of(new float[] {1, 2, 3}, 0);
+                    }
+                },
+                "has 3 numbers",
+                "has 2");
+        assertStepFails(
+                new Counter() {
+                    @Override
+                    public Step step(Action action) {
+                        return Step.of(new float[] {1, Float.NaN}, 0);
+                    }
+                },
+                "observation[1] is NaN");
+        assertStepFails(
+                new Counter() {
+                    @Override
+                    public Step step(Action action) {
+                        return Step.of(new float[] {1, 1}, Double.POSITIVE_INFINITY);
+                    }
+                },
+                "reward is Infinity");
+    }
+
+    @Test
+    void continuousActionsReachTheirEnvironment() {
+        Set<String> seen = new HashSet<>();
+        Environment recording = new Counter() {
+            @Override
+            public Space actionSpace() {
+                return new Space.Box(2, -1, 1);
+            }
+
+            @Override
+            public Step step(Action action) {
+                seen.add(Arrays.toString(action.values()));
+                return Step.of(new float[2], 0);
+            }
+        };
+        VectorEnvironment batch = EnvironmentSpec.of("x", "", () -> recording).create(2);
+        StepBatch result = StepBatch.allocate(2, 2);
+        batch.reset(1, 0, result.observations());
+        batch.step(new int[0], new float[] {1, 2, 3, 4}, result);
+        assertThat(seen).containsExactlyInAnyOrder("[1.0, 2.0]", "[3.0, 4.0]");
+    }
+}
