@@ -1,0 +1,32 @@
+package org.fovea.backend.cpu;
+
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+
+/** Finds the kernels for this machine: on vectors if their module is there, else scalar with one warning. */
+final class KernelChoice {
+    private static final String VECTOR_MODULE = "jdk.incubator.vector";
+    private static final String VECTOR_KERNELS = "org.fovea.backend.cpu.vector.VectorKernels";
+    private static final Logger LOGGER = System.getLogger(KernelChoice.class.getName());
+
+    /** The kernels every CPU backend of this process uses. */
+    static final Kernels KERNELS = choose();
+
+    private KernelChoice() {}
+
+    private static Kernels choose() {
+        if (ModuleLayer.boot().findModule(VECTOR_MODULE).isEmpty()) {
+            LOGGER.log(
+                    Level.WARNING,
+                    "The CPU backend runs scalar code, several times slower: start Java with --add-modules "
+                            + VECTOR_MODULE);
+            return new ScalarKernels();
+        }
+        try {
+            return (Kernels) Class.forName(VECTOR_KERNELS).getConstructor().newInstance();
+        } catch (ReflectiveOperationException | LinkageError e) {
+            LOGGER.log(Level.WARNING, "The CPU backend runs scalar code: its vector kernels do not load", e);
+            return new ScalarKernels();
+        }
+    }
+}

@@ -1,0 +1,105 @@
+package org.fovea.backend.cpu;
+
+import org.fovea.backend.Activation;
+import org.fovea.backend.BinaryOp;
+import org.fovea.backend.Gemm;
+import org.fovea.backend.ReduceOp;
+import org.fovea.backend.UnaryOp;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The inner loops. An array and the offset of its first element stand side by side; arguments were checked by the caller.
+ * Every method runs on the calling thread and gives the same bits each time, compiled or interpreted.
+ *
+ * <p>Public only because an implementation lives in another package.
+ */
+public interface Kernels {
+
+    /** What does the work, for people: lanes and instruction set. */
+    String description();
+
+    /** {@code y[i] = op(x[i])} for i below n. */
+    void map(UnaryOp op, float[] x, int xo, float[] y, int yo, int n);
+
+    /** {@code y[i] = op(a[i stepA], b[i stepB])} for i below n; steps are 0 or 1. */
+    void zip(BinaryOp op, float[] a, int ao, int stepA, float[] b, int bo, int stepB, float[] y, int yo, int n);
+
+    /** {@code y[i] = op over r of x[r, i]}, x [reduced, inner]. */
+    void reduce(ReduceOp op, int reduced, int inner, float[] x, int xo, float[] y, int yo);
+
+    /** Rows {@code [firstRow, lastRow)} of every product of the batch's element {@code index}. */
+    void gemm(
+            Gemm shape,
+            int index,
+            int firstRow,
+            int lastRow,
+            float[] a,
+            int ao,
+            float[] b,
+            int bo,
+            float[] c,
+            int co);
+
+    /** {@code y = activation(x W + bias)}, x [rows, in], W [in, out], y [rows, out]. */
+    void linear(
+            int rows,
+            int in,
+            int out,
+            float[] x,
+            int xo,
+            float[] weight,
+            int wo,
+            float @Nullable [] bias,
+            int bo,
+            Activation activation,
+            float[] y,
+            int yo);
+
+    /** Softmax of each row, x and y [rows, width]. */
+    void softmax(int rows, int width, float[] x, int xo, float[] y, int yo);
+
+    /** Log softmax of each row, x and y [rows, width]. */
+    void logSoftmax(int rows, int width, float[] x, int xo, float[] y, int yo);
+
+    /** Layer normalisation of each row; mean and reciprocalStd [rows] are written. */
+    void layerNorm(
+            int rows,
+            int width,
+            float epsilon,
+            float[] x,
+            int xo,
+            float[] gain,
+            int go,
+            float[] bias,
+            int bo,
+            float[] y,
+            int yo,
+            float[] mean,
+            int mo,
+            float[] reciprocalStd,
+            int ro);
+
+    /** Gradients of layer normalisation; dGain and dBias [width] are overwritten. */
+    void layerNormBackward(
+            int rows,
+            int width,
+            float[] x,
+            int xo,
+            float[] gain,
+            int go,
+            float[] mean,
+            int mo,
+            float[] reciprocalStd,
+            int ro,
+            float[] dy,
+            int dyo,
+            float[] dx,
+            int dxo,
+            float[] dGain,
+            int dgo,
+            float[] dBias,
+            int dbo);
+
+    /** Sum of squares. */
+    float sumOfSquares(float[] x, int xo, int n);
+}

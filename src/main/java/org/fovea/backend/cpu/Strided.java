@@ -1,0 +1,132 @@
+package org.fovea.backend.cpu;
+
+import java.util.Arrays;
+import org.fovea.backend.ShapeException;
+
+/**
+ * A walk over several operands of one shape, with unit axes dropped and axes merged where every operand allows it, so
+ * that the inner loop is as long as can be.
+ */
+final class Strided {
+    private static final int MAX_AXES = 6;
+
+    /** Extents, outermost first; at least one axis. */
+    final int[] extents;
+
+    /** Strides of operand, axis. */
+    final int[][] strides;
+
+    private Strided(int[] extents, int[][] strides) {
+        this.extents = extents;
+        this.strides = strides;
+    }
+
+    static Strided of(String operation, int[] shape, int[]... operandStrides) {
+        if (shape.length > MAX_AXES) {
+            throw new ShapeException(
+                    operation, "at most " + MAX_AXES + " axes are supported, not " + Arrays.toString(shape));
+        }
+        for (int[] strides : operandStrides) {
+            if (strides.length != shape.length) {
+                throw new ShapeException(
+                        operation,
+                        "strides " + Arrays.toString(strides) + " do not fit the shape " + Arrays.toString(shape));
+            }
+            for (int axis = 0; axis < shape.length; axis++) {
+                if (shape[axis] < 0 || strides[axis] < 0) {
+                    throw new ShapeException(
+                            operation,
+                            "extents and strides must not be negative: shape " + Arrays.toString(shape) + ", strides "
+                                    + Arrays.toString(strides));
+                }
+            }
+        }
+        int[] extents = new int[Math.max(1, shape.length)];
+        int[][] strides = new int[operandStrides.length][extents.length];
+        int rank = 0;
+        for (int axis = 0; axis < shape.length; axis++) {
+            if (shape[axis] == 1) {
+                continue;
+            }
+            if (rank > 0 && mergeable(operandStrides, axis, shape[axis], strides, rank - 1)) {
+                extents[rank - 1] *= shape[axis];
+            } else {
+                extents[rank++] = shape[axis];
+            }
+            for (int operand = 0; operand < strides.length; operand++) {
+                strides[operand][rank - 1] = operandStrides[operand][axis];
+            }
+        }
+        if (rank == 0) {
+            extents[rank++] = 1;
+        }
+        for (int operand = 0; operand < strides.length; operand++) {
+            strides[operand] = Arrays.copyOf(strides[operand], rank);
+        }
+        return new Strided(Arrays.copyOf(extents, rank), strides);
+    }
+
+    private static boolean mergeable(int[][] source, int axis, int extent, int[][] merged, int last) {
+        for (int operand = 0; operand < source.length; operand++) {
+            if (merged[operand][last] != (long) source[operand][axis] * extent) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Row-major strides of a dense array of {@code shape}. */
+    static int[] dense(int[] shape) {
+        int[] strides = new int[shape.length];
+        int stride = 1;
+        for (int axis = shape.length - 1; axis >= 0; axis--) {
+            strides[axis] = stride;
+            stride *= shape[axis];
+        }
+        return strides;
+    }
+
+    int rank() {
+        return extents.length;
+    }
+
+    long size() {
+        long size = 1;
+        for (int extent : extents) {
+            size *= extent;
+        }
+        return size;
+    }
+
+    /** Product of the extents of all axes but the innermost {@code inner}. */
+    int outerSize(int inner) {
+        int size = 1;
+        for (int axis = 0; axis < rank() - inner; axis++) {
+            size *= extents[axis];
+        }
+        return size;
+    }
+
+    /** Offset in an operand of the {@code outer}-th combination of all axes but the innermost {@code inner}. */
+    int offset(int operand, int outer, int inner) {
+        int rest = outer;
+        int offset = 0;
+        for (int axis = rank() - inner - 1; axis >= 0; axis--) {
+            offset += rest % extents[axis] * strides[operand][axis];
+            rest /= extents[axis];
+        }
+        return offset;
+    }
+
+    /** One past the largest index that an operand is read or written at; 0 if there is nothing to walk. */
+    long reach(int operand) {
+        long last = 0;
+        for (int axis = 0; axis < rank(); axis++) {
+            if (extents[axis] == 0) {
+                return 0;
+            }
+            last += (extents[axis] - 1L) * strides[operand][axis];
+        }
+        return last + 1;
+    }
+}
