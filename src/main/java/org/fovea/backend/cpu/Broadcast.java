@@ -43,8 +43,7 @@ final class Broadcast {
         return array.dtype() == DType.F32 && walk.strides[operand][walk.rank() - 1] <= 1;
     }
 
-    private static void zipGathered(
-            Kernels kernels, BinaryOp op, Strided walk, CpuArray a, CpuArray b, CpuArray y) {
+    private static void zipGathered(Kernels kernels, BinaryOp op, Strided walk, CpuArray a, CpuArray b, CpuArray y) {
         float[] scratch = SCRATCH.get();
         for (int first = 0; first < y.length; first += CHUNK) {
             int count = Math.min(CHUNK, y.length - first);

@@ -5,9 +5,10 @@ import java.util.Objects;
 import java.util.concurrent.atomic.LongAdder;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.MathShapes;
 import org.fovea.backend.Memory;
 import org.fovea.backend.Scope;
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.Shapes;
 
 /** Memory on the Java heap, and the checks that every operation makes of its arrays. */
 abstract class CpuMemory implements Memory {
@@ -41,14 +42,14 @@ abstract class CpuMemory implements Memory {
 
     @Override
     public final void upload(float[] source, int offset, DeviceArray target) {
-        CpuArray to = resolve("upload", "target", DType.F32, target);
+        CpuArray to = floats("upload", target);
         Objects.checkFromIndexSize(offset, to.length, source.length);
         System.arraycopy(source, offset, to.floats, to.offset, to.length);
     }
 
     @Override
     public final void upload(double[] source, int offset, DeviceArray target) {
-        CpuArray to = resolve("upload", "target", DType.F32, target);
+        CpuArray to = floats("upload", target);
         Objects.checkFromIndexSize(offset, to.length, source.length);
         for (int i = 0; i < to.length; i++) {
             to.floats[to.offset + i] = (float) source[offset + i];
@@ -57,21 +58,21 @@ abstract class CpuMemory implements Memory {
 
     @Override
     public final void upload(int[] source, int offset, DeviceArray target) {
-        CpuArray to = resolve("upload", "target", DType.I32, target);
+        CpuArray to = ints("upload", target);
         Objects.checkFromIndexSize(offset, to.length, source.length);
         System.arraycopy(source, offset, to.ints, to.offset, to.length);
     }
 
     @Override
     public final void download(DeviceArray source, float[] target, int offset) {
-        CpuArray from = resolve("download", "source", DType.F32, source);
+        CpuArray from = floats("download", source);
         Objects.checkFromIndexSize(offset, from.length, target.length);
         System.arraycopy(from.floats, from.offset, target, offset, from.length);
     }
 
     @Override
     public final void download(DeviceArray source, double[] target, int offset) {
-        CpuArray from = resolve("download", "source", DType.F32, source);
+        CpuArray from = floats("download", source);
         Objects.checkFromIndexSize(offset, from.length, target.length);
         for (int i = 0; i < from.length; i++) {
             target[offset + i] = from.floats[from.offset + i];
@@ -80,18 +81,16 @@ abstract class CpuMemory implements Memory {
 
     @Override
     public final void download(DeviceArray source, int[] target, int offset) {
-        CpuArray from = resolve("download", "source", DType.I32, source);
+        CpuArray from = ints("download", source);
         Objects.checkFromIndexSize(offset, from.length, target.length);
         System.arraycopy(from.ints, from.offset, target, offset, from.length);
     }
 
     @Override
     public final void copy(DeviceArray source, DeviceArray target) {
-        CpuArray from = resolve("copy", "source", source.dtype(), source);
-        CpuArray to = resolve("copy", "target", source.dtype(), target);
-        if (from.length != to.length) {
-            throw new ShapeException("copy", "source " + from + " and target " + to + " differ in length");
-        }
+        MathShapes.copy(source, target);
+        CpuArray from = use(source);
+        CpuArray to = use(target);
         if (from.dtype() == DType.I32) {
             System.arraycopy(from.ints, from.offset, to.ints, to.offset, to.length);
         } else {
@@ -101,7 +100,7 @@ abstract class CpuMemory implements Memory {
 
     @Override
     public final void fill(DeviceArray target, double value) {
-        CpuArray to = resolve("fill", "target", target.dtype(), target);
+        CpuArray to = use(target);
         if (to.dtype() == DType.I32) {
             Arrays.fill(to.ints, to.offset, to.offset + to.length, (int) value);
         } else {
@@ -131,47 +130,26 @@ abstract class CpuMemory implements Memory {
         }
     }
 
-    /** The array behind {@code array}, alive and of the given type. */
-    final CpuArray resolve(String operation, String name, DType dtype, DeviceArray array) {
-        if (!(array instanceof CpuArray resolved)) {
-            throw new IllegalArgumentException(operation + ": " + name + " belongs to another backend ("
-                    + array.getClass().getSimpleName() + ")");
+    /** The array behind {@code array}, which must be of a CPU backend and alive. */
+    final CpuArray use(DeviceArray array) {
+        if (!(array instanceof CpuArray own)) {
+            throw new IllegalArgumentException("an array of another backend was given to cpu: " + array);
         }
-        if (!resolved.isAlive()) {
+        if (!own.isAlive()) {
             requireOpen();
-            throw new IllegalStateException(operation + ": " + name + " " + resolved
-                    + " is used after its scope was closed or it was released");
+            throw new IllegalStateException("array " + own + " is used after its scope was closed or it was released");
         }
-        if (resolved.dtype() != dtype) {
-            throw new ShapeException(operation, name + " is " + resolved + ", expected elements of " + dtype);
-        }
-        return resolved;
+        return own;
     }
 
-    /** The floating array behind {@code array}, which must hold exactly the product of {@code shape}. */
-    final CpuArray floats(String operation, String name, DeviceArray array, int... shape) {
-        return exact(operation, name, resolve(operation, name, DType.F32, array), shape);
+    private CpuArray floats(String operation, DeviceArray array) {
+        Shapes.floating(operation, "the array", array);
+        return use(array);
     }
 
-    /** The I32 array behind {@code array}, which must hold exactly the product of {@code shape}. */
-    final CpuArray ints(String operation, String name, DeviceArray array, int... shape) {
-        return exact(operation, name, resolve(operation, name, DType.I32, array), shape);
-    }
-
-    private static CpuArray exact(String operation, String name, CpuArray array, int... shape) {
-        long expected = 1;
-        for (int extent : shape) {
-            if (extent < 0) {
-                throw new ShapeException(operation, name + " has a negative extent: " + Arrays.toString(shape));
-            }
-            expected *= extent;
-        }
-        if (array.length != expected) {
-            throw new ShapeException(
-                    operation,
-                    name + " is " + array + ", expected " + Arrays.toString(shape) + " = " + expected + " elements");
-        }
-        return array;
+    private CpuArray ints(String operation, DeviceArray array) {
+        Shapes.ints(operation, "the array", array, Math.toIntExact(array.length()));
+        return use(array);
     }
 
     /** Refuses an output that shares elements with an input. */

@@ -29,16 +29,7 @@ public interface Kernels {
 
     /** Rows {@code [firstRow, lastRow)} of every product of the batch's element {@code index}. */
     void gemm(
-            Gemm shape,
-            int index,
-            int firstRow,
-            int lastRow,
-            float[] a,
-            int ao,
-            float[] b,
-            int bo,
-            float[] c,
-            int co);
+            Gemm shape, int index, int firstRow, int lastRow, float[] a, int ao, float[] b, int bo, float[] c, int co);
 
     /** {@code y = activation(x W + bias)}, x [rows, in], W [in, out], y [rows, out]. */
     void linear(

@@ -8,8 +8,8 @@ import org.fovea.backend.ReduceOp;
 import org.fovea.backend.UnaryOp;
 import org.jspecify.annotations.Nullable;
 
-/** Plain loops, for machines and launches without the vector module. */
-public final class ScalarKernels implements Kernels {
+/** Plain loops: all there is without the vector module, and what needs no vectors with it. */
+public class ScalarKernels implements Kernels {
 
     @Override
     public String description() {

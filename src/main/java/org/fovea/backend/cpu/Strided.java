@@ -1,15 +1,12 @@
 package org.fovea.backend.cpu;
 
 import java.util.Arrays;
-import org.fovea.backend.ShapeException;
 
 /**
  * A walk over several operands of one shape, with unit axes dropped and axes merged where every operand allows it, so
  * that the inner loop is as long as can be.
  */
 final class Strided {
-    private static final int MAX_AXES = 6;
-
     /** Extents, outermost first; at least one axis. */
     final int[] extents;
 
@@ -21,26 +18,7 @@ final class Strided {
         this.strides = strides;
     }
 
-    static Strided of(String operation, int[] shape, int[]... operandStrides) {
-        if (shape.length > MAX_AXES) {
-            throw new ShapeException(
-                    operation, "at most " + MAX_AXES + " axes are supported, not " + Arrays.toString(shape));
-        }
-        for (int[] strides : operandStrides) {
-            if (strides.length != shape.length) {
-                throw new ShapeException(
-                        operation,
-                        "strides " + Arrays.toString(strides) + " do not fit the shape " + Arrays.toString(shape));
-            }
-            for (int axis = 0; axis < shape.length; axis++) {
-                if (shape[axis] < 0 || strides[axis] < 0) {
-                    throw new ShapeException(
-                            operation,
-                            "extents and strides must not be negative: shape " + Arrays.toString(shape) + ", strides "
-                                    + Arrays.toString(strides));
-                }
-            }
-        }
+    static Strided of(int[] shape, int[]... operandStrides) {
         int[] extents = new int[Math.max(1, shape.length)];
         int[][] strides = new int[operandStrides.length][extents.length];
         int rank = 0;
@@ -116,17 +94,5 @@ final class Strided {
             rest /= extents[axis];
         }
         return offset;
-    }
-
-    /** One past the largest index that an operand is read or written at; 0 if there is nothing to walk. */
-    long reach(int operand) {
-        long last = 0;
-        for (int axis = 0; axis < rank(); axis++) {
-            if (extents[axis] == 0) {
-                return 0;
-            }
-            last += (extents[axis] - 1L) * strides[operand][axis];
-        }
-        return last + 1;
     }
 }

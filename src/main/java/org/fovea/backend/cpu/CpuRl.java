@@ -1,0 +1,311 @@
+package org.fovea.backend.cpu;
+
+import org.fovea.backend.AdamSettings;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Philox;
+import org.fovea.backend.PpoLoss;
+import org.fovea.backend.RlOps;
+import org.fovea.backend.RlShapes;
+
+/** Sampling, advantages, the policy loss and the optimiser's step. */
+abstract class CpuRl extends CpuRows implements RlOps {
+    private static final float HALF_LOG_2_PI = 0.9189385332f;
+
+    CpuRl(Kernels kernels, Workers workers) {
+        super(kernels, workers);
+    }
+
+    @Override
+    public final void sampleCategorical(
+            int rows,
+            int actions,
+            DeviceArray logits,
+            long seed,
+            long stream,
+            long first,
+            DeviceArray sampled,
+            DeviceArray logProbs) {
+        RlShapes.sampleCategorical(rows, actions, logits, sampled, logProbs);
+        CpuArray x = use(logits);
+        CpuArray action = use(sampled);
+        CpuArray logProb = use(logProbs);
+        float[] row = new float[actions];
+        for (int r = 0; r < rows; r++) {
+            kernels.logSoftmax(1, actions, x.floats, x.offset + r * actions, row, 0);
+            float uniform = Philox.uniform(seed, stream, first + r);
+            float cumulative = 0;
+            int chosen = 0;
+            for (int a = 0; a < actions && cumulative < uniform; a++) {
+                float p = ScalarMath.exp(row[a]);
+                cumulative += p;
+                if (p > 0) {
+                    chosen = a;
+                }
+            }
+            action.ints[action.offset + r] = chosen;
+            logProb.floats[logProb.offset + r] = row[chosen];
+        }
+    }
+
+    @Override
+    public final void argmax(int rows, int width, DeviceArray x, DeviceArray y) {
+        RlShapes.argmax(rows, width, x, y);
+        CpuArray from = use(x);
+        CpuArray to = use(y);
+        for (int r = 0; r < rows; r++) {
+            int row = from.offset + r * width;
+            int best = 0;
+            for (int i = 1; i < width; i++) {
+                if (from.floats[row + i] > from.floats[row + best]) {
+                    best = i;
+                }
+            }
+            to.ints[to.offset + r] = best;
+        }
+    }
+
+    @Override
+    public final void sampleGaussian(
+            int rows,
+            int dim,
+            DeviceArray mean,
+            DeviceArray logStd,
+            long seed,
+            long stream,
+            long first,
+            DeviceArray sampled,
+            DeviceArray logProbs) {
+        RlShapes.sampleGaussian(rows, dim, mean, logStd, sampled, logProbs);
+        CpuArray mu = use(mean);
+        CpuArray logSigma = use(logStd);
+        CpuArray action = use(sampled);
+        CpuArray logProb = use(logProbs);
+        for (int r = 0; r < rows; r++) {
+            double sum = 0;
+            for (int d = 0; d < dim; d++) {
+                long number = 2 * ((first + r) * dim + d);
+                double radius = Math.sqrt(-2 * Math.log(Philox.uniform(seed, stream, number)));
+                double normal = radius * Math.cos(2 * Math.PI * Philox.uniform(seed, stream, number + 1));
+                float deviation = logSigma.floats[logSigma.offset + d];
+                int at = r * dim + d;
+                action.floats[action.offset + at] = (float) (mu.floats[mu.offset + at] + Math.exp(deviation) * normal);
+                sum -= normal * normal / 2 + deviation + HALF_LOG_2_PI;
+            }
+            logProb.floats[logProb.offset + r] = (float) sum;
+        }
+    }
+
+    @Override
+    public final void advantages(
+            int environments,
+            int steps,
+            float gamma,
+            float lambda,
+            DeviceArray rewards,
+            DeviceArray values,
+            DeviceArray nextValues,
+            DeviceArray done,
+            DeviceArray advantages,
+            DeviceArray returns) {
+        RlShapes.advantages(environments, steps, rewards, values, nextValues, done, advantages, returns);
+        CpuArray reward = use(rewards);
+        CpuArray value = use(values);
+        CpuArray nextValue = use(nextValues);
+        CpuArray ended = use(done);
+        CpuArray advantage = use(advantages);
+        CpuArray toReturn = use(returns);
+        for (int e = 0; e < environments; e++) {
+            float following = 0;
+            for (int i = (e + 1) * steps - 1; i >= e * steps; i--) {
+                float v = value.floats[value.offset + i];
+                float delta = reward.floats[reward.offset + i] + gamma * nextValue.floats[nextValue.offset + i] - v;
+                following = delta + gamma * lambda * (1 - ended.floats[ended.offset + i]) * following;
+                advantage.floats[advantage.offset + i] = following;
+                toReturn.floats[toReturn.offset + i] = following + v;
+            }
+        }
+    }
+
+    @Override
+    public final void ppoCategorical(
+            PpoLoss loss,
+            int rows,
+            int actions,
+            DeviceArray logits,
+            DeviceArray values,
+            DeviceArray taken,
+            DeviceArray oldLogProbs,
+            DeviceArray advantages,
+            DeviceArray returns,
+            DeviceArray oldValues,
+            DeviceArray dLogits,
+            DeviceArray dValues,
+            DeviceArray statistics) {
+        RlShapes.ppoCategorical(
+                rows,
+                actions,
+                logits,
+                values,
+                taken,
+                oldLogProbs,
+                advantages,
+                returns,
+                oldValues,
+                dLogits,
+                dValues,
+                statistics);
+        PpoRows ppo = new PpoRows(
+                loss, use(values), use(oldLogProbs), use(advantages), use(returns), use(oldValues), use(dValues));
+        CpuArray x = use(logits);
+        CpuArray action = use(taken);
+        CpuArray dx = use(dLogits);
+        float[] logP = new float[actions];
+        for (int r = 0; r < rows; r++) {
+            kernels.logSoftmax(1, actions, x.floats, x.offset + r * actions, logP, 0);
+            float entropy = 0;
+            for (int a = 0; a < actions; a++) {
+                entropy -= pLogP(logP[a]);
+            }
+            int chosen = action.ints[action.offset + r];
+            if (chosen < 0 || chosen >= actions) {
+                throw new IndexOutOfBoundsException(
+                        "ppoCategorical: action " + chosen + " in row " + r + " is not one of " + actions);
+            }
+            float dLogProb = ppo.row(r, logP[chosen], entropy);
+            for (int a = 0; a < actions; a++) {
+                float p = ScalarMath.exp(logP[a]);
+                float fromPolicy = dLogProb * ((a == chosen ? 1 : 0) - p);
+                float fromEntropy = loss.entropyCoef() * (pLogP(logP[a]) + p * entropy);
+                dx.floats[dx.offset + r * actions + a] = loss.rowWeight() * (fromPolicy + fromEntropy);
+            }
+        }
+        ppo.store(use(statistics));
+    }
+
+    private static float pLogP(float logP) {
+        return logP == Float.NEGATIVE_INFINITY ? 0 : ScalarMath.exp(logP) * logP;
+    }
+
+    @Override
+    public final void ppoGaussian(
+            PpoLoss loss,
+            int rows,
+            int dim,
+            DeviceArray mean,
+            DeviceArray logStd,
+            DeviceArray values,
+            DeviceArray taken,
+            DeviceArray oldLogProbs,
+            DeviceArray advantages,
+            DeviceArray returns,
+            DeviceArray oldValues,
+            DeviceArray dMean,
+            DeviceArray dLogStd,
+            DeviceArray dValues,
+            DeviceArray statistics) {
+        RlShapes.ppoGaussian(
+                rows,
+                dim,
+                mean,
+                logStd,
+                values,
+                taken,
+                oldLogProbs,
+                advantages,
+                returns,
+                oldValues,
+                dMean,
+                dLogStd,
+                dValues,
+                statistics);
+        PpoRows ppo = new PpoRows(
+                loss, use(values), use(oldLogProbs), use(advantages), use(returns), use(oldValues), use(dValues));
+        CpuArray mu = use(mean);
+        CpuArray logSigma = use(logStd);
+        CpuArray action = use(taken);
+        CpuArray dMu = use(dMean);
+        CpuArray toLogSigma = use(dLogStd);
+        float[] reciprocalStd = new float[dim];
+        float[] z = new float[dim];
+        double[] dLogSigma = new double[dim];
+        float constant = 0;
+        float entropy = 0;
+        for (int d = 0; d < dim; d++) {
+            float deviation = logSigma.floats[logSigma.offset + d];
+            reciprocalStd[d] = ScalarMath.exp(-deviation);
+            constant -= deviation + HALF_LOG_2_PI;
+            entropy += deviation + 0.5f + HALF_LOG_2_PI;
+        }
+        for (int r = 0; r < rows; r++) {
+            float squares = 0;
+            for (int d = 0; d < dim; d++) {
+                int at = r * dim + d;
+                z[d] = (action.floats[action.offset + at] - mu.floats[mu.offset + at]) * reciprocalStd[d];
+                squares += z[d] * z[d];
+            }
+            float dLogProb = ppo.row(r, constant - squares / 2, entropy);
+            for (int d = 0; d < dim; d++) {
+                dMu.floats[dMu.offset + r * dim + d] = loss.rowWeight() * dLogProb * z[d] * reciprocalStd[d];
+                dLogSigma[d] += dLogProb * (z[d] * z[d] - 1) - loss.entropyCoef();
+            }
+        }
+        for (int d = 0; d < dim; d++) {
+            toLogSigma.floats[toLogSigma.offset + d] = (float) (loss.rowWeight() * dLogSigma[d]);
+        }
+        ppo.store(use(statistics));
+    }
+
+    @Override
+    public final void adam(
+            AdamSettings settings,
+            DeviceArray parameters,
+            DeviceArray gradients,
+            DeviceArray firstMoment,
+            DeviceArray secondMoment,
+            DeviceArray state) {
+        RlShapes.adam(parameters, gradients, firstMoment, secondMoment, state);
+        CpuArray theta = use(parameters);
+        CpuArray gradient = use(gradients);
+        CpuArray m = use(firstMoment);
+        CpuArray v = use(secondMoment);
+        CpuArray s = use(state);
+        if (s.floats[s.offset + AdamSettings.SKIP] != 0) {
+            return;
+        }
+        int ranges = (theta.length + ADAM_RANGE - 1) / ADAM_RANGE;
+        double[] squares = new double[ranges];
+        pieces(ranges, 40L * theta.length, range -> {
+            int from = range * ADAM_RANGE;
+            squares[range] = kernels.sumOfSquares(
+                    gradient.floats, gradient.offset + from, Math.min(ADAM_RANGE, theta.length - from));
+        });
+        double sum = 0;
+        for (double square : squares) {
+            sum += square;
+        }
+        double norm = Math.sqrt(sum);
+        float clip = norm > settings.maxGradNorm() ? (float) (settings.maxGradNorm() / norm) : 1f;
+        float step = s.floats[s.offset + AdamSettings.STEP] + 1;
+        float beta1 = settings.beta1();
+        float beta2 = settings.beta2();
+        float rate = (float) (s.floats[s.offset + AdamSettings.LEARNING_RATE] / (1 - Math.pow(beta1, step)));
+        float secondScale = (float) (1 / Math.sqrt(1 - Math.pow(beta2, step)));
+        pieces(ranges, 40L * theta.length, range -> {
+            int end = Math.min(theta.length, (range + 1) * ADAM_RANGE);
+            for (int i = range * ADAM_RANGE; i < end; i++) {
+                float g = clip * gradient.floats[gradient.offset + i];
+                float first = beta1 * m.floats[m.offset + i] + (1 - beta1) * g;
+                float second = beta2 * v.floats[v.offset + i] + (1 - beta2) * g * g;
+                m.floats[m.offset + i] = first;
+                v.floats[v.offset + i] = second;
+                theta.floats[theta.offset + i] -=
+                        rate * first / ((float) Math.sqrt(second) * secondScale + settings.epsilon());
+            }
+        });
+        s.floats[s.offset + AdamSettings.STEP] = step;
+        s.floats[s.offset + AdamSettings.GRADIENT_NORM] = (float) norm;
+    }
+
+    /** Parameters that one piece updates; also the unit in which the norm is summed. */
+    private static final int ADAM_RANGE = 1 << 13;
+}
