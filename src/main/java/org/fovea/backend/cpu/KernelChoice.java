@@ -23,7 +23,8 @@ final class KernelChoice {
             return new ScalarKernels();
         }
         try {
-            return (Kernels) Class.forName(VECTOR_KERNELS).getConstructor().newInstance();
+            Class<?> kernels = Class.forName(VECTOR_KERNELS);
+            return (Kernels) kernels.getConstructor(Kernels.class).newInstance(new ScalarKernels());
         } catch (ReflectiveOperationException | LinkageError e) {
             LOGGER.log(Level.WARNING, "The CPU backend runs scalar code: its vector kernels do not load", e);
             return new ScalarKernels();

@@ -9,7 +9,7 @@ import org.fovea.backend.UnaryOp;
 import org.jspecify.annotations.Nullable;
 
 /** Plain loops: all there is without the vector module, and what needs no vectors with it. */
-public class ScalarKernels implements Kernels {
+final class ScalarKernels implements Kernels {
 
     @Override
     public String description() {

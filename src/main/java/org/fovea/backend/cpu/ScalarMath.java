@@ -1,42 +1,42 @@
 package org.fovea.backend.cpu;
 
 /** Elementary functions of one float. */
-public final class ScalarMath {
+final class ScalarMath {
     private ScalarMath() {}
 
     /** {@code e^x} */
-    public static float exp(float x) {
+    static float exp(float x) {
         return (float) Math.exp(x);
     }
 
     /** natural logarithm */
-    public static float log(float x) {
+    static float log(float x) {
         return (float) Math.log(x);
     }
 
     /** hyperbolic tangent */
-    public static float tanh(float x) {
+    static float tanh(float x) {
         return (float) Math.tanh(x);
     }
 
     /** {@code 1 / (1 + e^-x)} */
-    public static float sigmoid(float x) {
+    static float sigmoid(float x) {
         float e = exp(-Math.abs(x));
         return (x >= 0 ? 1f : e) / (1f + e);
     }
 
     /** {@code log(1 + e^x)} */
-    public static float softplus(float x) {
+    static float softplus(float x) {
         return Math.max(x, 0f) + (float) Math.log1p(exp(-Math.abs(x)));
     }
 
     /** Gaussian error linear unit, tanh form, as {@code x sigmoid(2 u)}. */
-    public static float gelu(float x) {
+    static float gelu(float x) {
         return x * sigmoid(2 * geluInner(x));
     }
 
     /** Derivative of {@link #gelu}. */
-    public static float geluDerivative(float x) {
+    static float geluDerivative(float x) {
         float s = sigmoid(2 * geluInner(x));
         float innerDerivative = GELU_SCALE * Math.fma(3 * GELU_CUBIC * x, x, 1f);
         return Math.fma(2 * x * innerDerivative, s * (1 - s), s);

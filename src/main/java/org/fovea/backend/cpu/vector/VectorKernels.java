@@ -1,16 +1,126 @@
 package org.fovea.backend.cpu.vector;
 
 import jdk.incubator.vector.FloatVector;
-import org.fovea.backend.cpu.ScalarKernels;
+import org.fovea.backend.Activation;
+import org.fovea.backend.BinaryOp;
+import org.fovea.backend.Gemm;
+import org.fovea.backend.ReduceOp;
+import org.fovea.backend.UnaryOp;
+import org.fovea.backend.cpu.Kernels;
+import org.jspecify.annotations.Nullable;
 
 /** Kernels on the widest vectors that the machine prefers. */
-public final class VectorKernels extends ScalarKernels {
+public final class VectorKernels implements Kernels {
+    private final Kernels scalar;
 
-    /** For the look-up by name. */
-    public VectorKernels() {}
+    /**
+     * For the look-up by name.
+     *
+     * @param scalar does what has no vector form
+     */
+    public VectorKernels(Kernels scalar) {
+        this.scalar = scalar;
+    }
 
     @Override
     public String description() {
         return FloatVector.SPECIES_PREFERRED.length() + " lanes";
+    }
+
+    @Override
+    public void map(UnaryOp op, float[] x, int xo, float[] y, int yo, int n) {
+        scalar.map(op, x, xo, y, yo, n);
+    }
+
+    @Override
+    public void zip(BinaryOp op, float[] a, int ao, int stepA, float[] b, int bo, int stepB, float[] y, int yo, int n) {
+        scalar.zip(op, a, ao, stepA, b, bo, stepB, y, yo, n);
+    }
+
+    @Override
+    public void reduce(ReduceOp op, int reduced, int inner, float[] x, int xo, float[] y, int yo) {
+        scalar.reduce(op, reduced, inner, x, xo, y, yo);
+    }
+
+    @Override
+    public void gemm(
+            Gemm shape, int index, int firstRow, int lastRow, float[] a, int ao, float[] b, int bo, float[] c, int co) {
+        scalar.gemm(shape, index, firstRow, lastRow, a, ao, b, bo, c, co);
+    }
+
+    @Override
+    public void linear(
+            int rows,
+            int in,
+            int out,
+            float[] x,
+            int xo,
+            float[] weight,
+            int wo,
+            float @Nullable [] bias,
+            int bo,
+            Activation activation,
+            float[] y,
+            int yo) {
+        scalar.linear(rows, in, out, x, xo, weight, wo, bias, bo, activation, y, yo);
+    }
+
+    @Override
+    public void softmax(int rows, int width, float[] x, int xo, float[] y, int yo) {
+        scalar.softmax(rows, width, x, xo, y, yo);
+    }
+
+    @Override
+    public void logSoftmax(int rows, int width, float[] x, int xo, float[] y, int yo) {
+        scalar.logSoftmax(rows, width, x, xo, y, yo);
+    }
+
+    @Override
+    public void layerNorm(
+            int rows,
+            int width,
+            float epsilon,
+            float[] x,
+            int xo,
+            float[] gain,
+            int go,
+            float[] bias,
+            int bo,
+            float[] y,
+            int yo,
+            float[] mean,
+            int mo,
+            float[] reciprocalStd,
+            int ro) {
+        scalar.layerNorm(rows, width, epsilon, x, xo, gain, go, bias, bo, y, yo, mean, mo, reciprocalStd, ro);
+    }
+
+    @Override
+    public void layerNormBackward(
+            int rows,
+            int width,
+            float[] x,
+            int xo,
+            float[] gain,
+            int go,
+            float[] mean,
+            int mo,
+            float[] reciprocalStd,
+            int ro,
+            float[] dy,
+            int dyo,
+            float[] dx,
+            int dxo,
+            float[] dGain,
+            int dgo,
+            float[] dBias,
+            int dbo) {
+        scalar.layerNormBackward(
+                rows, width, x, xo, gain, go, mean, mo, reciprocalStd, ro, dy, dyo, dx, dxo, dGain, dgo, dBias, dbo);
+    }
+
+    @Override
+    public float sumOfSquares(float[] x, int xo, int n) {
+        return scalar.sumOfSquares(x, xo, n);
     }
 }
