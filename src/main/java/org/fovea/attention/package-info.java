@@ -1,0 +1,5 @@
+/** Softmax attention as a differentiable operation on tensors. */
+@NullMarked
+package org.fovea.attention;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,60 @@
+package org.fovea.optim;
+
+import org.fovea.backend.AdamSettings;
+import org.fovea.backend.Backend;
+import org.fovea.backend.DeviceArray;
+import org.fovea.tensor.Parameters;
+
+/**
+ * Adam (Kingma and Ba 2014, arXiv:1412.6980) with clipping by global norm, over all parameters of a model at once. The
+ * update and everything it needs stay on the device.
+ */
+public final class Adam {
+    private final Backend backend;
+    private final AdamSettings settings;
+    private final Parameters parameters;
+    private final DeviceArray firstMoment;
+    private final DeviceArray secondMoment;
+    private final DeviceArray state;
+    private final DeviceArray learningRate;
+
+    /** An optimiser at step 0 for allocated {@code parameters}. */
+    public Adam(Parameters parameters, AdamSettings settings, double learningRate) {
+        this.backend = parameters.backend();
+        this.settings = settings;
+        this.parameters = parameters;
+        this.firstMoment = parameters.newFlatArray();
+        this.secondMoment = parameters.newFlatArray();
+        this.state = backend.allocate(backend.floatType(), AdamSettings.STATE_SIZE);
+        this.learningRate = state.slice(AdamSettings.LEARNING_RATE, 1);
+        setLearningRate(learningRate);
+    }
+
+    /** Changes the learning rate of the steps that follow. */
+    public void setLearningRate(double rate) {
+        if (!(rate >= 0) || Double.isInfinite(rate)) {
+            throw new IllegalArgumentException("learning rate must be finite and not negative: " + rate);
+        }
+        backend.fill(learningRate, rate);
+    }
+
+    /** One step down {@code gradients}, an array laid out like {@link Parameters#values}. */
+    public void step(DeviceArray gradients) {
+        backend.adam(settings, parameters.values(), gradients, firstMoment, secondMoment, state);
+    }
+
+    /** Decaying mean of the gradients, laid out like the parameters; part of a checkpoint. */
+    public DeviceArray firstMoment() {
+        return firstMoment;
+    }
+
+    /** Decaying mean of their squares, laid out like the parameters; part of a checkpoint. */
+    public DeviceArray secondMoment() {
+        return secondMoment;
+    }
+
+    /** What changes from step to step, indexed by the constants of {@link AdamSettings}; part of a checkpoint. */
+    public DeviceArray state() {
+        return state;
+    }
+}

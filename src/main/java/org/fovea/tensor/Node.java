@@ -1,0 +1,4 @@
+package org.fovea.tensor;
+
+/** A recorded operation. */
+record Node(Tensor[] inputs, Tensor[] outputs, Backward backward) {}
