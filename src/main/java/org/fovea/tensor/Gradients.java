@@ -125,8 +125,8 @@ public final class Gradients {
         } finally {
             tape.setRecording(differentiable);
         }
-        Gradients inner =
-                new Gradients(tape, start, inputs.stream().filter(this::wants).toList());
+        List<Tensor> distinct = inputs.stream().filter(this::wants).distinct().toList();
+        Gradients inner = new Gradients(tape, start, distinct);
         for (int i = 0; i < composed.size(); i++) {
             Tensor gradient = ofOrNull(outputs.get(i));
             if (gradient != null) {
@@ -134,8 +134,8 @@ public final class Gradients {
             }
         }
         inner.sweep();
-        for (Tensor input : inputs) {
-            Tensor gradient = wants(input) ? inner.ofOrNull(input) : null;
+        for (Tensor input : distinct) {
+            Tensor gradient = inner.ofOrNull(input);
             if (gradient != null) {
                 add(input, gradient);
             }

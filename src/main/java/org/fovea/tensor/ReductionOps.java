@@ -10,6 +10,9 @@ final class ReductionOps {
 
     /** Sum over the given axes, all if none is given. */
     static Tensor sum(Tensor x, boolean keepAxes, int... axes) {
+        if (x.rank() == 0) {
+            return x;
+        }
         Tape tape = x.tape();
         boolean[] folded = folded("sum", x, axes);
         int[] kept = keptShape(x, folded);
@@ -22,6 +25,9 @@ final class ReductionOps {
 
     /** Maximum over the given axes, all if none is given; the gradient is shared evenly among equal maxima. */
     static Tensor max(Tensor x, boolean keepAxes, int... axes) {
+        if (x.rank() == 0) {
+            return x;
+        }
         Tape tape = x.tape();
         boolean[] folded = folded("max", x, axes);
         int[] kept = keptShape(x, folded);
@@ -56,7 +62,6 @@ final class ReductionOps {
         DeviceArray array = x.array();
         int[] sizes = x.sizes().clone();
         int end = sizes.length;
-        boolean copied = false;
         while (end > 0) {
             if (!folded[end - 1]) {
                 end--;
@@ -72,11 +77,10 @@ final class ReductionOps {
             DeviceArray result = tape.allocate(tape.backend().floatType(), (long) outer * inner);
             tape.backend().reduce(op, outer, reduced, inner, array, result);
             array = result;
-            copied = true;
             Arrays.fill(sizes, start, end, 1);
             end = start;
         }
-        return copied ? tape.constant(array, shape) : x.reshape(shape);
+        return tape.constant(array, shape);
     }
 
     private static boolean[] folded(String operation, Tensor x, int... axes) {

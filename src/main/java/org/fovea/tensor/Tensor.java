@@ -394,6 +394,9 @@ public final class Tensor {
     }
 
     void makeDifferentiable(int newId) {
+        if (isDifferentiable()) {
+            throw new IllegalStateException(this + " was recorded before");
+        }
         id = newId;
     }
 

@@ -1,0 +1,31 @@
+package org.fovea.nn;
+
+import org.fovea.backend.Activation;
+import org.fovea.tensor.Initializer;
+import org.fovea.tensor.Parameter;
+import org.fovea.tensor.Parameters;
+import org.fovea.tensor.Tensor;
+
+/** {@code y = activation(x W + b)}. */
+public final class Linear {
+    private final Parameter weight;
+    private final Parameter bias;
+    private final Activation activation;
+
+    /** A layer from {@code in} to {@code out} elements with bias 0; parameters {@code name.weight, name.bias}. */
+    public Linear(Parameters parameters, String name, int in, int out, Initializer initializer, Activation activation) {
+        this.weight = parameters.declare(name + ".weight", initializer, in, out);
+        this.bias = parameters.declare(name + ".bias", Initializer.zeros(), out);
+        this.activation = activation;
+    }
+
+    /** Without activation. */
+    public Linear(Parameters parameters, String name, int in, int out, Initializer initializer) {
+        this(parameters, name, in, out, initializer, Activation.NONE);
+    }
+
+    /** [..., in] to [..., out]. */
+    public Tensor apply(Tensor x) {
+        return x.linear(x.tape().use(weight), x.tape().use(bias), activation);
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package org.fovea.attention;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.fovea.nn;
+
+import org.jspecify.annotations.NullMarked;

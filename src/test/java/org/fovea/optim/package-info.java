@@ -1,0 +1,4 @@
+@NullMarked
+package org.fovea.optim;
+
+import org.jspecify.annotations.NullMarked;

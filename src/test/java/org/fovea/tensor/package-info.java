@@ -1,0 +1,4 @@
+@NullMarked
+package org.fovea.tensor;
+
+import org.jspecify.annotations.NullMarked;
