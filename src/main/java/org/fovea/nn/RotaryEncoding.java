@@ -1,5 +1,8 @@
 package org.fovea.nn;
 
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 
 /**
@@ -16,5 +19,12 @@ public record RotaryEncoding(float base) {
     /** Turns each head of {@code x} [..., heads headDim] by the I32 position of its row. */
     public Tensor apply(Tensor x, Tensor positions, int heads) {
         return x.rotary(positions, heads, base);
+    }
+
+    /** I32 [batch, count] of {@code first, first + 1, ...} in each row. */
+    public static Tensor positions(Tape tape, int batch, int first, int count) {
+        DeviceArray row = tape.allocate(DType.I32, count);
+        tape.backend().iota(first, 1, row);
+        return tape.constant(row, 1, count).broadcastTo(batch, count);
     }
 }

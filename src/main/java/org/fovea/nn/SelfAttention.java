@@ -1,0 +1,120 @@
+package org.fovea.nn;
+
+import org.fovea.attention.Attention;
+import org.fovea.attention.AttentionMask;
+import org.fovea.backend.AttentionShape.Layout;
+import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.DecodeShape;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.ShapeException;
+import org.fovea.tensor.Initializer;
+import org.fovea.tensor.Parameters;
+import org.fovea.tensor.Tape;
+import org.fovea.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Multi-head self-attention: every element is mapped to a query, a key and a value; queries are compared with keys;
+ * softmax makes weights of the similarities; each element receives the weighted average of the values, mapped once more.
+ */
+public final class SelfAttention {
+    private final int heads;
+    private final int headDim;
+    private final @Nullable RotaryEncoding rotary;
+    private final Linear query;
+    private final Linear key;
+    private final Linear value;
+    private final Linear output;
+
+    /**
+     * A layer with parameters {@code name.query, name.key, name.value, name.output}.
+     *
+     * @param rotary turns queries and keys by their positions; null if positions are encoded in the input
+     */
+    public SelfAttention(Parameters parameters, String name, int width, int heads, @Nullable RotaryEncoding rotary) {
+        if (heads < 1 || width % heads != 0) {
+            throw new ShapeException("self-attention " + name, "width " + width + " is not " + heads + " equal heads");
+        }
+        this.heads = heads;
+        this.headDim = width / heads;
+        this.rotary = rotary;
+        Initializer orthogonal = Initializer.orthogonal(1);
+        this.query = new Linear(parameters, name + ".query", width, width, orthogonal);
+        this.key = new Linear(parameters, name + ".key", width, width, orthogonal);
+        this.value = new Linear(parameters, name + ".value", width, width, orthogonal);
+        this.output = new Linear(parameters, name + ".output", width, width, orthogonal);
+    }
+
+    /** Elements [batch, positions, width] attend to each other as {@code spec} and {@code mask} allow. */
+    public Tensor forward(Tensor elements, AttentionSpec spec, AttentionMask mask) {
+        Tensor positions = RotaryEncoding.positions(elements.tape(), elements.size(0), 0, elements.size(1));
+        return attend(elements, positions, elements, positions, spec, mask);
+    }
+
+    /** Every element attends to every other. */
+    public Tensor forward(Tensor elements) {
+        return forward(elements, AttentionSpec.DEFAULT, AttentionMask.NONE);
+    }
+
+    /**
+     * Some elements attend to others.
+     *
+     * @param askers [batch, queries, width]
+     * @param askerPositions I32 [batch, queries]
+     * @param asked [batch, keys, width]
+     * @param askedPositions I32 [batch, keys]
+     */
+    Tensor attend(
+            Tensor askers,
+            Tensor askerPositions,
+            Tensor asked,
+            Tensor askedPositions,
+            AttentionSpec spec,
+            AttentionMask mask) {
+        Tensor queries = inHeads(rotate(query.apply(askers), askerPositions));
+        Tensor keys = inHeads(rotate(key.apply(asked), askedPositions));
+        Tensor values = inHeads(value.apply(asked));
+        Tensor averages = Attention.apply(queries, keys, values, spec, mask, Layout.BNHD);
+        return output.apply(averages.reshape(askers.shape()));
+    }
+
+    /** Puts keys and values of elements [batch, count, width] at positions {@code first, ...} into the cache. */
+    void remember(Tensor elements, KeyValueCache cache, int first) {
+        int count = elements.size(1);
+        Tensor positions = RotaryEncoding.positions(elements.tape(), elements.size(0), first, count);
+        Tensor keys = rotate(key.apply(elements), positions);
+        cache.write(first, count, keys.array(), value.apply(elements).array());
+    }
+
+    /**
+     * New elements [batch, 1, width] at {@code position} attend to the {@code counts[b]} latest of the cache, themselves
+     * included.
+     */
+    Tensor attendToCache(Tensor elements, KeyValueCache cache, int position, DeviceArray counts) {
+        remember(elements, cache, position);
+        Tape tape = elements.tape();
+        int batch = elements.size(0);
+        Tensor queries = rotate(query.apply(elements), RotaryEncoding.positions(tape, batch, position, 1));
+        Tensor averages = tape.result(elements.shape());
+        tape.backend()
+                .attentionDecode(
+                        new DecodeShape(batch, heads, cache.capacity(), headDim, headDim),
+                        AttentionSpec.DEFAULT.scale(headDim),
+                        queries.array(),
+                        cache.keys(),
+                        cache.values(),
+                        counts,
+                        cache.slot(position),
+                        averages.array());
+        return output.apply(averages);
+    }
+
+    private Tensor rotate(Tensor x, Tensor positions) {
+        return rotary == null ? x : rotary.apply(x, positions, heads);
+    }
+
+    /** [batch, rows, width] as [batch, rows, heads, headDim]. */
+    private Tensor inHeads(Tensor x) {
+        return x.reshape(x.size(0), x.size(1), heads, headDim);
+    }
+}

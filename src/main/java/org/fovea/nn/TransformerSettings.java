@@ -1,0 +1,40 @@
+package org.fovea.nn;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a transformer block is made of.
+ *
+ * @param width length of an element
+ * @param heads into which it is divided for attention
+ * @param feedForwardWidth hidden units of the feed-forward layer
+ * @param rotary encoding of positions in queries and keys; null if positions are encoded in the input
+ * @param gated whether sublayers are merged by GTrXL's gate instead of a sum
+ */
+public record TransformerSettings(
+        int width,
+        int heads,
+        int feedForwardWidth,
+        @Nullable RotaryEncoding rotary,
+        boolean gated) {
+
+    /** Feed-forward of four times the width, rotary positions, plain residuals. */
+    public static TransformerSettings of(int width, int heads) {
+        return new TransformerSettings(width, heads, 4 * width, RotaryEncoding.STANDARD, false);
+    }
+
+    /** The same with or without GTrXL's gates. */
+    public TransformerSettings withGates(boolean newGated) {
+        return new TransformerSettings(width, heads, feedForwardWidth, rotary, newGated);
+    }
+
+    /** The same with another encoding of positions in queries and keys, or null for none. */
+    public TransformerSettings withRotary(@Nullable RotaryEncoding newRotary) {
+        return new TransformerSettings(width, heads, feedForwardWidth, newRotary, gated);
+    }
+
+    /** Length of an element's part in one head. */
+    public int headDim() {
+        return width / heads;
+    }
+}
