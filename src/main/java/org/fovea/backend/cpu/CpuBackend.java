@@ -1,15 +1,25 @@
 package org.fovea.backend.cpu;
 
 import java.util.function.IntConsumer;
+import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionShapes;
+import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
+import org.fovea.backend.DecodeShape;
+import org.fovea.backend.DeviceArray;
+import org.jspecify.annotations.Nullable;
 
 /** The CPU as a device: its operations run to their end before they return. */
 final class CpuBackend extends CpuRl implements Backend {
     /** Pieces of a batch: enough for the cores of a desktop, few enough that gradients add up quickly. */
     private static final int SHARDS = 8;
 
+    private final CpuAttention attention;
+
     CpuBackend(Kernels kernels, int threads) {
         super(kernels, new Workers(threads));
+        attention = new CpuAttention(kernels.attention(), workers);
     }
 
     @Override
@@ -21,6 +31,67 @@ final class CpuBackend extends CpuRl implements Backend {
     public String description() {
         return "cpu: " + kernels.description() + ", " + workers.threads()
                 + (workers.threads() == 1 ? " thread" : " threads");
+    }
+
+    @Override
+    public void attentionForward(
+            AttentionShape shape, AttentionSpec spec, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
+        AttentionShapes.forward(shape, in, output, logSumExp);
+        attention.forward(shape, spec, use(in), use(output), use(logSumExp));
+    }
+
+    @Override
+    public void attentionBackward(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            DeviceArray output,
+            DeviceArray logSumExp,
+            DeviceArray dOutput,
+            @Nullable DeviceArray dLogSumExp,
+            DeviceArray dQuery,
+            DeviceArray dKey,
+            DeviceArray dValue) {
+        AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, dQuery, dKey, dValue);
+        attention.backward(
+                shape,
+                spec,
+                use(in),
+                use(output),
+                use(logSumExp),
+                use(dOutput),
+                useIfPresent(dLogSumExp),
+                use(dQuery),
+                use(dKey),
+                use(dValue));
+    }
+
+    @Override
+    public void attentionDecode(
+            DecodeShape shape,
+            float scale,
+            DeviceArray query,
+            DeviceArray keyCache,
+            DeviceArray valueCache,
+            DeviceArray counts,
+            int newest,
+            DeviceArray output) {
+        AttentionShapes.decode(shape, query, keyCache, valueCache, counts, newest, output);
+        attention.decode(shape, scale, use(query), use(keyCache), use(valueCache), use(counts), newest, use(output));
+    }
+
+    private AttentionArrays use(AttentionInputs in) {
+        return new AttentionArrays(
+                use(in.query()),
+                use(in.key()),
+                use(in.value()),
+                useIfPresent(in.querySegments()),
+                useIfPresent(in.keySegments()),
+                useIfPresent(in.keyLengths()));
+    }
+
+    private @Nullable CpuArray useIfPresent(@Nullable DeviceArray array) {
+        return array == null ? null : use(array);
     }
 
     @Override

@@ -18,6 +18,9 @@ public interface Kernels {
     /** What does the work, for people: lanes and instruction set. */
     String description();
 
+    /** The kernels of attention that go with these. */
+    AttentionKernels attention();
+
     /** {@code y[i] = op(x[i])} for i below n. */
     void map(UnaryOp op, float[] x, int xo, float[] y, int yo, int n);
 

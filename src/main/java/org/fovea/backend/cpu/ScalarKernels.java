@@ -17,6 +17,11 @@ final class ScalarKernels implements Kernels {
     }
 
     @Override
+    public AttentionKernels attention() {
+        return new ScalarAttentionKernels();
+    }
+
+    @Override
     public void map(UnaryOp op, float[] x, int xo, float[] y, int yo, int n) {
         switch (op) {
             case NEGATE -> {

@@ -6,6 +6,7 @@ import org.fovea.backend.BinaryOp;
 import org.fovea.backend.Gemm;
 import org.fovea.backend.ReduceOp;
 import org.fovea.backend.UnaryOp;
+import org.fovea.backend.cpu.AttentionKernels;
 import org.fovea.backend.cpu.Kernels;
 import org.jspecify.annotations.Nullable;
 
@@ -25,6 +26,11 @@ public final class VectorKernels implements Kernels {
     @Override
     public String description() {
         return FloatVector.SPECIES_PREFERRED.length() + " lanes";
+    }
+
+    @Override
+    public AttentionKernels attention() {
+        return new VectorAttentionKernels();
     }
 
     @Override

@@ -1,0 +1,12 @@
+package org.fovea.backend.cpu;
+
+import org.jspecify.annotations.Nullable;
+
+/** {@link org.fovea.backend.AttentionInputs} whose arrays were checked and lie on the CPU. */
+record AttentionArrays(
+        CpuArray query,
+        CpuArray key,
+        CpuArray value,
+        @Nullable CpuArray querySegments,
+        @Nullable CpuArray keySegments,
+        @Nullable CpuArray keyLengths) {}

@@ -1,0 +1,100 @@
+package org.fovea.backend.cpu;
+
+import java.util.Arrays;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
+
+/** Softmax attention over tiles of queries, keys passing by in blocks (FlashAttention-2, Dao 2023, arXiv:2307.08691). */
+final class AttentionForward extends AttentionPass {
+    private final CpuArray output;
+    private final CpuArray logSumExp;
+
+    AttentionForward(
+            AttentionKernels kernels,
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionArrays in,
+            CpuArray output,
+            CpuArray logSumExp) {
+        super(kernels, shape, spec, in);
+        this.output = output;
+        this.logSumExp = logSumExp;
+    }
+
+    /** Computes outputs and log-sum-exps of the queries from {@code firstQuery} on, a tile of them. */
+    void tile(int head, int firstQuery, AttentionScratch t) {
+        openTile(t, head, firstQuery);
+        Arrays.fill(t.floats, t.state, t.state + QUERIES, Float.NEGATIVE_INFINITY);
+        Arrays.fill(t.floats, t.state + QUERIES, t.state + 2 * QUERIES, 0);
+        Arrays.fill(t.floats, t.sum, t.sum + t.queries * paddedValueDim, 0);
+        int end = t.high[t.queries - 1];
+        for (int from = t.low[0]; from < end; from += KEYS) {
+            keys(from, Math.min(from + KEYS, end), t);
+        }
+        finish(t);
+    }
+
+    private void keys(int from, int to, AttentionScratch t) {
+        int key = row(in.key(), t.head, shape.keys(), from, headDim);
+        products(t, from, to, in.key().floats, key, keyStride, headDim, t.queryT, t.scores);
+        t.hidden = false;
+        for (int group = 0; group < t.groups; group++) {
+            hideUnseen(t, from, to, group);
+            if (t.groupFrom < t.groupTo) {
+                softmax(from, group * lanes, t);
+            }
+        }
+        int value = row(in.value(), t.head, shape.keys(), from, valueDim);
+        t.value.set(in.value().floats, value, valueStride, to - from, valueDim, paddedValueDim);
+        boolean careful = t.hidden && !t.value.allFinite(kernels, to - from, valueDim);
+        sumOverKeys(t, from, to, t.scores, t.value, paddedValueDim, careful);
+    }
+
+    private void softmax(int from, int lane, AttentionScratch t) {
+        boolean grew = kernels.onlineSoftmax(
+                t.floats,
+                t.scores + (t.groupFrom - from) * QUERIES + lane,
+                QUERIES,
+                t.groupTo - t.groupFrom,
+                t.floats,
+                t.state + lane,
+                QUERIES);
+        if (grew && t.low[lane] < from) {
+            int sum = t.sum + lane * paddedValueDim;
+            kernels.scaleRows(
+                    t.floats,
+                    sum,
+                    paddedValueDim,
+                    t.floats,
+                    t.state + 2 * QUERIES + lane,
+                    t.floats,
+                    sum,
+                    paddedValueDim,
+                    Math.min(lanes, t.queries - lane),
+                    paddedValueDim);
+        }
+    }
+
+    private void finish(AttentionScratch t) {
+        for (int group = 0; group < t.groups; group++) {
+            kernels.finishSoftmax(t.floats, t.state + group * lanes, QUERIES);
+        }
+        System.arraycopy(
+                t.floats,
+                t.state,
+                logSumExp.floats,
+                logSumExp.offset + t.head * shape.queries() + t.firstQuery,
+                t.queries);
+        kernels.scaleRows(
+                t.floats,
+                t.sum,
+                paddedValueDim,
+                t.floats,
+                t.state + QUERIES,
+                output.floats,
+                row(output, t.head, shape.queries(), t.firstQuery, valueDim),
+                valueStride,
+                t.queries,
+                valueDim);
+    }
+}

@@ -1,0 +1,299 @@
+package org.fovea.backend.cpu;
+
+import java.util.Arrays;
+
+/** {@link AttentionKernels} in plain loops over {@link #LANES} lanes, for a virtual machine without the vector module. */
+final class ScalarAttentionKernels implements AttentionKernels {
+    private static final int LANES = 8;
+
+    @Override
+    public int lanes() {
+        return LANES;
+    }
+
+    @Override
+    public void transpose(
+            float[] source,
+            int sourceOffset,
+            int sourceStride,
+            int rows,
+            int columns,
+            float factor,
+            float[] target,
+            int targetOffset,
+            int targetStride) {
+        int padded = (rows + LANES - 1) / LANES * LANES;
+        for (int j = 0; j < columns; j++) {
+            int t = targetOffset + j * targetStride;
+            for (int i = 0; i < rows; i++) {
+                target[t + i] = source[sourceOffset + i * sourceStride + j] * factor;
+            }
+            Arrays.fill(target, t + rows, t + padded, 0);
+        }
+    }
+
+    @Override
+    public void multiply(
+            boolean accumulate,
+            boolean careful,
+            float[] a,
+            int aOffset,
+            int aRowStride,
+            int aInnerStride,
+            float[] b,
+            int bOffset,
+            int bStride,
+            float[] c,
+            int cOffset,
+            int cStride,
+            int rows,
+            int inner,
+            int columns) {
+        for (int i = 0; i < rows; i++) {
+            int ci = cOffset + i * cStride;
+            if (!accumulate) {
+                Arrays.fill(c, ci, ci + columns, 0);
+            }
+            for (int k = 0; k < inner; k++) {
+                float x = a[aOffset + i * aRowStride + k * aInnerStride];
+                int bk = bOffset + k * bStride;
+                for (int j = 0; j < columns && (!careful || x != 0); j++) {
+                    c[ci + j] += x * b[bk + j];
+                }
+            }
+        }
+    }
+
+    @Override
+    public void hideOutsideBand(
+            float[] scores, int offset, int stride, int firstKey, int keys, int[] low, int[] high, int lane) {
+        for (int j = 0; j < keys; j++) {
+            for (int i = 0; i < LANES; i++) {
+                if (firstKey + j < low[lane + i] || firstKey + j >= high[lane + i]) {
+                    scores[offset + j * stride + i] = Float.NEGATIVE_INFINITY;
+                }
+            }
+        }
+    }
+
+    @Override
+    public void hideOtherSegments(
+            float[] scores,
+            int offset,
+            int stride,
+            int keys,
+            int[] keySegments,
+            int keySegmentsOffset,
+            int[] querySegments,
+            int lane) {
+        for (int j = 0; j < keys; j++) {
+            for (int i = 0; i < LANES; i++) {
+                if (keySegments[keySegmentsOffset + j] != querySegments[lane + i]) {
+                    scores[offset + j * stride + i] = Float.NEGATIVE_INFINITY;
+                }
+            }
+        }
+    }
+
+    /** The same polynomial as the vector kernels'. */
+    private static float exp2(float x) {
+        if (x < -126) {
+            return 0;
+        }
+        float rounded = x + (0x1.8p23f + 127);
+        float rest = x - (rounded - (0x1.8p23f + 127));
+        float power = Float.intBitsToFloat(Float.floatToRawIntBits(rounded) << 23);
+        float polynomial = 0.0013264727f;
+        polynomial = polynomial * rest + 0.009671513f;
+        polynomial = polynomial * rest + 0.055507336f;
+        polynomial = polynomial * rest + 0.24022242f;
+        polynomial = polynomial * rest + 0.693147f;
+        return (polynomial * rest + 1) * power;
+    }
+
+    @Override
+    public boolean onlineSoftmax(
+            float[] scores, int offset, int stride, int keys, float[] state, int stateOffset, int stateStride) {
+        boolean grew = false;
+        for (int i = 0; i < LANES; i++) {
+            float before = state[stateOffset + i];
+            float maximum = before;
+            for (int j = 0; j < keys; j++) {
+                float score = scores[offset + j * stride + i];
+                maximum = score > maximum ? score : maximum;
+            }
+            state[stateOffset + i] = maximum;
+            grew |= maximum > before;
+            // With nothing visible so far, -infinity - -infinity would be NaN.
+            float safe = maximum == Float.NEGATIVE_INFINITY ? 0 : maximum;
+            float rescale = exp2(before - safe);
+            float sum = state[stateOffset + stateStride + i] * rescale;
+            for (int j = 0; j < keys; j++) {
+                float p = exp2(scores[offset + j * stride + i] - safe);
+                scores[offset + j * stride + i] = p;
+                sum += p;
+            }
+            state[stateOffset + stateStride + i] = sum;
+            state[stateOffset + 2 * stateStride + i] = rescale;
+        }
+        return grew;
+    }
+
+    @Override
+    public void finishSoftmax(float[] state, int stateOffset, int stateStride) {
+        for (int i = 0; i < LANES; i++) {
+            float maximum = state[stateOffset + i];
+            float sum = state[stateOffset + stateStride + i];
+            boolean empty = sum == 0;
+            state[stateOffset + i] =
+                    empty ? Float.POSITIVE_INFINITY : (float) (maximum * StrictMath.log(2) + StrictMath.log(sum));
+            state[stateOffset + stateStride + i] = empty ? 0 : 1 / sum;
+        }
+    }
+
+    @Override
+    public void scoreGradients(
+            float[] scores,
+            int offset,
+            float[] gradients,
+            int gradientsOffset,
+            int stride,
+            int keys,
+            float[] state,
+            int stateOffset,
+            int stateStride) {
+        for (int j = 0; j < keys; j++) {
+            for (int i = 0; i < LANES; i++) {
+                int s = offset + j * stride + i;
+                int g = gradientsOffset + j * stride + i;
+                float p = exp2(scores[s] - state[stateOffset + i]);
+                scores[s] = p;
+                gradients[g] = p == 0 ? 0 : p * (gradients[g] - state[stateOffset + stateStride + i]);
+            }
+        }
+    }
+
+    @Override
+    public void rowDots(
+            float[] x,
+            int xOffset,
+            int xStride,
+            float[] y,
+            int yOffset,
+            int yStride,
+            int rows,
+            int columns,
+            float[] dots,
+            int dotsOffset) {
+        for (int i = 0; i < rows; i++) {
+            dots[dotsOffset + i] = dot(x, xOffset + i * xStride, y, yOffset + i * yStride, columns);
+        }
+    }
+
+    private static float dot(float[] x, int xi, float[] y, int yi, int columns) {
+        float sum = 0;
+        for (int j = 0; j < columns; j++) {
+            sum += x[xi + j] * y[yi + j];
+        }
+        return sum;
+    }
+
+    @Override
+    public void scaleRows(
+            float[] source,
+            int sourceOffset,
+            int sourceStride,
+            float[] factors,
+            int factorsOffset,
+            float[] target,
+            int targetOffset,
+            int targetStride,
+            int rows,
+            int columns) {
+        for (int i = 0; i < rows; i++) {
+            for (int j = 0; j < columns; j++) {
+                target[targetOffset + i * targetStride + j] =
+                        source[sourceOffset + i * sourceStride + j] * factors[factorsOffset + i];
+            }
+        }
+    }
+
+    @Override
+    public void addRows(
+            float factor,
+            float[] source,
+            int sourceOffset,
+            int sourceStride,
+            float[] target,
+            int targetOffset,
+            int targetStride,
+            int rows,
+            int columns) {
+        for (int i = 0; i < rows; i++) {
+            for (int j = 0; j < columns; j++) {
+                target[targetOffset + i * targetStride + j] += source[sourceOffset + i * sourceStride + j] * factor;
+            }
+        }
+    }
+
+    @Override
+    public boolean allFinite(float[] x, int offset, int stride, int rows, int columns) {
+        for (int i = 0; i < rows; i++) {
+            for (int j = 0; j < columns; j++) {
+                if (!Float.isFinite(x[offset + i * stride + j])) {
+                    return false;
+                }
+            }
+        }
+        return true;
+    }
+
+    @Override
+    public void dots(
+            float[] query,
+            int queryOffset,
+            float[] keys,
+            int keysOffset,
+            int keyStride,
+            int count,
+            int headDim,
+            float[] scores,
+            int scoresOffset) {
+        for (int j = 0; j < count; j++) {
+            scores[scoresOffset + j] = dot(query, queryOffset, keys, keysOffset + j * keyStride, headDim);
+        }
+    }
+
+    @Override
+    public void weightedSum(
+            float[] weights,
+            int weightsOffset,
+            float[] values,
+            int valuesOffset,
+            int valueStride,
+            int count,
+            int valueDim,
+            float[] output,
+            int outputOffset) {
+        for (int j = 0; j < count; j++) {
+            for (int c = 0; c < valueDim; c++) {
+                output[outputOffset + c] += weights[weightsOffset + j] * values[valuesOffset + j * valueStride + c];
+            }
+        }
+    }
+
+    @Override
+    public float softmaxNumerators(float[] scores, int offset, int count, float factor) {
+        float maximum = Float.NEGATIVE_INFINITY;
+        for (int j = 0; j < count; j++) {
+            scores[offset + j] *= factor;
+            maximum = scores[offset + j] > maximum ? scores[offset + j] : maximum;
+        }
+        float sum = 0;
+        for (int j = 0; j < count; j++) {
+            scores[offset + j] = exp2(scores[offset + j] - maximum);
+            sum += scores[offset + j];
+        }
+        return sum;
+    }
+}

@@ -1,0 +1,672 @@
+package org.fovea.backend.cpu.vector;
+
+import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+import org.fovea.backend.cpu.AttentionKernels;
+
+/**
+ * {@link AttentionKernels} on vectors of the widest kind. Vectors live in locals of one method only, where the compiler
+ * keeps them in registers; in fields or across calls they would be boxed.
+ */
+public final class VectorAttentionKernels implements AttentionKernels {
+    private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
+    private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
+    private static final int LANES = SPECIES.length();
+
+    private static final float[] ZEROS = new float[2 * LANES];
+
+    private static final int NEGATIVE_INFINITY_BITS = Float.floatToRawIntBits(Float.NEGATIVE_INFINITY);
+
+    /** Adding it rounds to an integer n and leaves n + 127, the exponent of 2^n, in the low bits. */
+    private static final float ROUNDER = 0x1.8p23f + 127;
+
+    private static final float SMALLEST_EXPONENT = -126f;
+
+    // Minimax polynomial of 2^x on [-1/2, 1/2], relative error 1e-7.
+    private static final float EXP_1 = 0.693147f;
+    private static final float EXP_2 = 0.24022242f;
+    private static final float EXP_3 = 0.055507336f;
+    private static final float EXP_4 = 0.009671513f;
+    private static final float EXP_5 = 0.0013264727f;
+
+    private static final float LN_2 = (float) Math.log(2);
+
+    @Override
+    public int lanes() {
+        return LANES;
+    }
+
+    @Override
+    public void transpose(
+            float[] source,
+            int sourceOffset,
+            int sourceStride,
+            int rows,
+            int columns,
+            float factor,
+            float[] target,
+            int targetOffset,
+            int targetStride) {
+        int padded = (rows + LANES - 1) / LANES * LANES;
+        for (int j = 0; j < columns; j++) {
+            int t = targetOffset + j * targetStride;
+            int s = sourceOffset + j;
+            for (int i = 0; i < rows; i++) {
+                target[t + i] = source[s + i * sourceStride] * factor;
+            }
+            for (int i = rows; i < padded; i++) {
+                target[t + i] = 0;
+            }
+        }
+    }
+
+    @Override
+    public void multiply(
+            boolean accumulate,
+            boolean careful,
+            float[] a,
+            int aOffset,
+            int aRowStride,
+            int aInnerStride,
+            float[] b,
+            int bOffset,
+            int bStride,
+            float[] c,
+            int cOffset,
+            int cStride,
+            int rows,
+            int inner,
+            int columns) {
+        if (careful) {
+            multiplyCarefully(
+                    accumulate,
+                    a,
+                    aOffset,
+                    aRowStride,
+                    aInnerStride,
+                    b,
+                    bOffset,
+                    bStride,
+                    c,
+                    cOffset,
+                    cStride,
+                    rows,
+                    inner,
+                    columns);
+            return;
+        }
+        for (int i = 0; i < rows; i += ROWS) {
+            int height = Math.min(ROWS, rows - i);
+            int ai = aOffset + i * aRowStride;
+            int ci = cOffset + i * cStride;
+            int j = 0;
+            for (; j <= columns - 2 * LANES; j += 2 * LANES) {
+                tile8x2(
+                        accumulate,
+                        a,
+                        ai,
+                        aRowStride,
+                        aInnerStride,
+                        b,
+                        bOffset + j,
+                        bStride,
+                        c,
+                        ci + j,
+                        cStride,
+                        height,
+                        inner);
+            }
+            if (j < columns) {
+                tile8x1(
+                        accumulate,
+                        a,
+                        ai,
+                        aRowStride,
+                        aInnerStride,
+                        b,
+                        bOffset + j,
+                        bStride,
+                        c,
+                        ci + j,
+                        cStride,
+                        height,
+                        inner);
+            }
+        }
+    }
+
+    /** The same sums in the same order, so what is left out doesn't change a bit of what is not. */
+    private static void multiplyCarefully(
+            boolean accumulate,
+            float[] a,
+            int aOffset,
+            int aRowStride,
+            int aInnerStride,
+            float[] b,
+            int bOffset,
+            int bStride,
+            float[] c,
+            int cOffset,
+            int cStride,
+            int rows,
+            int inner,
+            int columns) {
+        for (int i = 0; i < rows; i++) {
+            int ci = cOffset + i * cStride;
+            if (!accumulate) {
+                Arrays.fill(c, ci, ci + columns, 0);
+            }
+            for (int k = 0; k < inner; k++) {
+                float x = a[aOffset + i * aRowStride + k * aInnerStride];
+                if (x != 0) {
+                    int bk = bOffset + k * bStride;
+                    for (int j = 0; j < columns; j++) {
+                        c[ci + j] = Math.fma(x, b[bk + j], c[ci + j]);
+                    }
+                }
+            }
+        }
+    }
+
+    /**
+     * Eight rows by two vectors in registers. Rows from {@code height} on repeat the last one: they load, compute and store
+     * the same, so short tiles need no code of their own.
+     */
+    private static void tile8x2(
+            boolean accumulate,
+            float[] a,
+            int a0,
+            int aRowStride,
+            int aInnerStride,
+            float[] b,
+            int b0,
+            int bStride,
+            float[] c,
+            int c0,
+            int cStride,
+            int height,
+            int inner) {
+        int last = height - 1;
+        int r1 = Math.min(1, last);
+        int r2 = Math.min(2, last);
+        int r3 = Math.min(3, last);
+        int r4 = Math.min(4, last);
+        int r5 = Math.min(5, last);
+        int r6 = Math.min(6, last);
+        float[] start = accumulate ? c : ZEROS;
+        int s0 = accumulate ? c0 : 0;
+        int startStride = accumulate ? cStride : 0;
+        FloatVector c00 = FloatVector.fromArray(SPECIES, start, s0);
+        FloatVector c01 = FloatVector.fromArray(SPECIES, start, s0 + LANES);
+        FloatVector c10 = FloatVector.fromArray(SPECIES, start, s0 + r1 * startStride);
+        FloatVector c11 = FloatVector.fromArray(SPECIES, start, s0 + r1 * startStride + LANES);
+        FloatVector c20 = FloatVector.fromArray(SPECIES, start, s0 + r2 * startStride);
+        FloatVector c21 = FloatVector.fromArray(SPECIES, start, s0 + r2 * startStride + LANES);
+        FloatVector c30 = FloatVector.fromArray(SPECIES, start, s0 + r3 * startStride);
+        FloatVector c31 = FloatVector.fromArray(SPECIES, start, s0 + r3 * startStride + LANES);
+        FloatVector c40 = FloatVector.fromArray(SPECIES, start, s0 + r4 * startStride);
+        FloatVector c41 = FloatVector.fromArray(SPECIES, start, s0 + r4 * startStride + LANES);
+        FloatVector c50 = FloatVector.fromArray(SPECIES, start, s0 + r5 * startStride);
+        FloatVector c51 = FloatVector.fromArray(SPECIES, start, s0 + r5 * startStride + LANES);
+        FloatVector c60 = FloatVector.fromArray(SPECIES, start, s0 + r6 * startStride);
+        FloatVector c61 = FloatVector.fromArray(SPECIES, start, s0 + r6 * startStride + LANES);
+        FloatVector c70 = FloatVector.fromArray(SPECIES, start, s0 + last * startStride);
+        FloatVector c71 = FloatVector.fromArray(SPECIES, start, s0 + last * startStride + LANES);
+        int a1 = a0 + r1 * aRowStride;
+        int a2 = a0 + r2 * aRowStride;
+        int a3 = a0 + r3 * aRowStride;
+        int a4 = a0 + r4 * aRowStride;
+        int a5 = a0 + r5 * aRowStride;
+        int a6 = a0 + r6 * aRowStride;
+        int a7 = a0 + last * aRowStride;
+        for (int k = 0, ak = 0, bk = b0; k < inner; k++, ak += aInnerStride, bk += bStride) {
+            FloatVector v0 = FloatVector.fromArray(SPECIES, b, bk);
+            FloatVector v1 = FloatVector.fromArray(SPECIES, b, bk + LANES);
+            FloatVector x = FloatVector.broadcast(SPECIES, a[a0 + ak]);
+            c00 = x.fma(v0, c00);
+            c01 = x.fma(v1, c01);
+            x = FloatVector.broadcast(SPECIES, a[a1 + ak]);
+            c10 = x.fma(v0, c10);
+            c11 = x.fma(v1, c11);
+            x = FloatVector.broadcast(SPECIES, a[a2 + ak]);
+            c20 = x.fma(v0, c20);
+            c21 = x.fma(v1, c21);
+            x = FloatVector.broadcast(SPECIES, a[a3 + ak]);
+            c30 = x.fma(v0, c30);
+            c31 = x.fma(v1, c31);
+            x = FloatVector.broadcast(SPECIES, a[a4 + ak]);
+            c40 = x.fma(v0, c40);
+            c41 = x.fma(v1, c41);
+            x = FloatVector.broadcast(SPECIES, a[a5 + ak]);
+            c50 = x.fma(v0, c50);
+            c51 = x.fma(v1, c51);
+            x = FloatVector.broadcast(SPECIES, a[a6 + ak]);
+            c60 = x.fma(v0, c60);
+            c61 = x.fma(v1, c61);
+            x = FloatVector.broadcast(SPECIES, a[a7 + ak]);
+            c70 = x.fma(v0, c70);
+            c71 = x.fma(v1, c71);
+        }
+        c00.intoArray(c, c0);
+        c01.intoArray(c, c0 + LANES);
+        c10.intoArray(c, c0 + r1 * cStride);
+        c11.intoArray(c, c0 + r1 * cStride + LANES);
+        c20.intoArray(c, c0 + r2 * cStride);
+        c21.intoArray(c, c0 + r2 * cStride + LANES);
+        c30.intoArray(c, c0 + r3 * cStride);
+        c31.intoArray(c, c0 + r3 * cStride + LANES);
+        c40.intoArray(c, c0 + r4 * cStride);
+        c41.intoArray(c, c0 + r4 * cStride + LANES);
+        c50.intoArray(c, c0 + r5 * cStride);
+        c51.intoArray(c, c0 + r5 * cStride + LANES);
+        c60.intoArray(c, c0 + r6 * cStride);
+        c61.intoArray(c, c0 + r6 * cStride + LANES);
+        c70.intoArray(c, c0 + last * cStride);
+        c71.intoArray(c, c0 + last * cStride + LANES);
+    }
+
+    /** As {@link #tile8x2}, one vector wide. */
+    private static void tile8x1(
+            boolean accumulate,
+            float[] a,
+            int a0,
+            int aRowStride,
+            int aInnerStride,
+            float[] b,
+            int b0,
+            int bStride,
+            float[] c,
+            int c0,
+            int cStride,
+            int height,
+            int inner) {
+        int last = height - 1;
+        int r1 = Math.min(1, last);
+        int r2 = Math.min(2, last);
+        int r3 = Math.min(3, last);
+        int r4 = Math.min(4, last);
+        int r5 = Math.min(5, last);
+        int r6 = Math.min(6, last);
+        float[] start = accumulate ? c : ZEROS;
+        int s0 = accumulate ? c0 : 0;
+        int startStride = accumulate ? cStride : 0;
+        FloatVector v0 = FloatVector.fromArray(SPECIES, start, s0);
+        FloatVector v1 = FloatVector.fromArray(SPECIES, start, s0 + r1 * startStride);
+        FloatVector v2 = FloatVector.fromArray(SPECIES, start, s0 + r2 * startStride);
+        FloatVector v3 = FloatVector.fromArray(SPECIES, start, s0 + r3 * startStride);
+        FloatVector v4 = FloatVector.fromArray(SPECIES, start, s0 + r4 * startStride);
+        FloatVector v5 = FloatVector.fromArray(SPECIES, start, s0 + r5 * startStride);
+        FloatVector v6 = FloatVector.fromArray(SPECIES, start, s0 + r6 * startStride);
+        FloatVector v7 = FloatVector.fromArray(SPECIES, start, s0 + last * startStride);
+        int a1 = a0 + r1 * aRowStride;
+        int a2 = a0 + r2 * aRowStride;
+        int a3 = a0 + r3 * aRowStride;
+        int a4 = a0 + r4 * aRowStride;
+        int a5 = a0 + r5 * aRowStride;
+        int a6 = a0 + r6 * aRowStride;
+        int a7 = a0 + last * aRowStride;
+        for (int k = 0, ak = 0, bk = b0; k < inner; k++, ak += aInnerStride, bk += bStride) {
+            FloatVector x = FloatVector.fromArray(SPECIES, b, bk);
+            v0 = FloatVector.broadcast(SPECIES, a[a0 + ak]).fma(x, v0);
+            v1 = FloatVector.broadcast(SPECIES, a[a1 + ak]).fma(x, v1);
+            v2 = FloatVector.broadcast(SPECIES, a[a2 + ak]).fma(x, v2);
+            v3 = FloatVector.broadcast(SPECIES, a[a3 + ak]).fma(x, v3);
+            v4 = FloatVector.broadcast(SPECIES, a[a4 + ak]).fma(x, v4);
+            v5 = FloatVector.broadcast(SPECIES, a[a5 + ak]).fma(x, v5);
+            v6 = FloatVector.broadcast(SPECIES, a[a6 + ak]).fma(x, v6);
+            v7 = FloatVector.broadcast(SPECIES, a[a7 + ak]).fma(x, v7);
+        }
+        v0.intoArray(c, c0);
+        v1.intoArray(c, c0 + r1 * cStride);
+        v2.intoArray(c, c0 + r2 * cStride);
+        v3.intoArray(c, c0 + r3 * cStride);
+        v4.intoArray(c, c0 + r4 * cStride);
+        v5.intoArray(c, c0 + r5 * cStride);
+        v6.intoArray(c, c0 + r6 * cStride);
+        v7.intoArray(c, c0 + last * cStride);
+    }
+
+    @Override
+    public void hideOutsideBand(
+            float[] scores, int offset, int stride, int firstKey, int keys, int[] low, int[] high, int lane) {
+        IntVector lows = IntVector.fromArray(INTS, low, lane);
+        IntVector highs = IntVector.fromArray(INTS, high, lane);
+        for (int j = 0, s = offset; j < keys; j++, s += stride) {
+            FloatVector.fromArray(SPECIES, scores, s)
+                    .reinterpretAsInts()
+                    .blend(NEGATIVE_INFINITY_BITS, lows.compare(VectorOperators.GT, firstKey + j))
+                    .blend(NEGATIVE_INFINITY_BITS, highs.compare(VectorOperators.LE, firstKey + j))
+                    .reinterpretAsFloats()
+                    .intoArray(scores, s);
+        }
+    }
+
+    @Override
+    public void hideOtherSegments(
+            float[] scores,
+            int offset,
+            int stride,
+            int keys,
+            int[] keySegments,
+            int keySegmentsOffset,
+            int[] querySegments,
+            int lane) {
+        IntVector segments = IntVector.fromArray(INTS, querySegments, lane);
+        for (int j = 0, s = offset; j < keys; j++, s += stride) {
+            FloatVector.fromArray(SPECIES, scores, s)
+                    .reinterpretAsInts()
+                    .blend(
+                            NEGATIVE_INFINITY_BITS,
+                            segments.compare(VectorOperators.NE, keySegments[keySegmentsOffset + j]))
+                    .reinterpretAsFloats()
+                    .intoArray(scores, s);
+        }
+    }
+
+    /** 2^x by rounding x to an integer and a polynomial of the rest; 0 below the smallest normal number. NaN stays. */
+    private static FloatVector exp2(FloatVector x) {
+        FloatVector rounded = x.add(ROUNDER);
+        FloatVector rest = x.sub(rounded.sub(ROUNDER));
+        FloatVector power =
+                rounded.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+        FloatVector polynomial = FloatVector.broadcast(SPECIES, EXP_5)
+                .fma(rest, FloatVector.broadcast(SPECIES, EXP_4))
+                .fma(rest, FloatVector.broadcast(SPECIES, EXP_3))
+                .fma(rest, FloatVector.broadcast(SPECIES, EXP_2))
+                .fma(rest, FloatVector.broadcast(SPECIES, EXP_1))
+                .fma(rest, FloatVector.broadcast(SPECIES, 1f));
+        return polynomial.mul(power).blend(0f, x.compare(VectorOperators.LT, SMALLEST_EXPONENT));
+    }
+
+    @Override
+    public boolean onlineSoftmax(
+            float[] scores, int offset, int stride, int keys, float[] state, int stateOffset, int stateStride) {
+        FloatVector before = FloatVector.fromArray(SPECIES, state, stateOffset);
+        FloatVector m0 = before;
+        FloatVector m1 = before;
+        FloatVector m2 = before;
+        FloatVector m3 = before;
+        int j = 0;
+        int s = offset;
+        // Comparing and blending is quicker than max, which must order -0 and 0, and lets NaN pass to the exponential.
+        for (; j <= keys - 4; j += 4, s += 4 * stride) {
+            FloatVector x0 = FloatVector.fromArray(SPECIES, scores, s);
+            FloatVector x1 = FloatVector.fromArray(SPECIES, scores, s + stride);
+            FloatVector x2 = FloatVector.fromArray(SPECIES, scores, s + 2 * stride);
+            FloatVector x3 = FloatVector.fromArray(SPECIES, scores, s + 3 * stride);
+            m0 = m0.blend(x0, x0.compare(VectorOperators.GT, m0));
+            m1 = m1.blend(x1, x1.compare(VectorOperators.GT, m1));
+            m2 = m2.blend(x2, x2.compare(VectorOperators.GT, m2));
+            m3 = m3.blend(x3, x3.compare(VectorOperators.GT, m3));
+        }
+        for (; j < keys; j++, s += stride) {
+            FloatVector x = FloatVector.fromArray(SPECIES, scores, s);
+            m0 = m0.blend(x, x.compare(VectorOperators.GT, m0));
+        }
+        m0 = m0.blend(m1, m1.compare(VectorOperators.GT, m0));
+        m2 = m2.blend(m3, m3.compare(VectorOperators.GT, m2));
+        m0 = m0.blend(m2, m2.compare(VectorOperators.GT, m0));
+        m0.intoArray(state, stateOffset);
+        // With nothing visible so far the maximum is -infinity, and -infinity - -infinity would be NaN.
+        FloatVector maximum = m0.blend(0f, m0.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
+        FloatVector rescale = exp2(before.sub(maximum));
+        rescale.intoArray(state, stateOffset + 2 * stateStride);
+        FloatVector sum0 =
+                FloatVector.fromArray(SPECIES, state, stateOffset + stateStride).mul(rescale);
+        FloatVector sum1 = FloatVector.zero(SPECIES);
+        j = 0;
+        s = offset;
+        for (; j <= keys - 2; j += 2, s += 2 * stride) {
+            FloatVector p0 = exp2(FloatVector.fromArray(SPECIES, scores, s).sub(maximum));
+            FloatVector p1 =
+                    exp2(FloatVector.fromArray(SPECIES, scores, s + stride).sub(maximum));
+            p0.intoArray(scores, s);
+            p1.intoArray(scores, s + stride);
+            sum0 = sum0.add(p0);
+            sum1 = sum1.add(p1);
+        }
+        if (j < keys) {
+            FloatVector p = exp2(FloatVector.fromArray(SPECIES, scores, s).sub(maximum));
+            p.intoArray(scores, s);
+            sum0 = sum0.add(p);
+        }
+        sum0.add(sum1).intoArray(state, stateOffset + stateStride);
+        return m0.compare(VectorOperators.GT, before).anyTrue();
+    }
+
+    @Override
+    public void finishSoftmax(float[] state, int stateOffset, int stateStride) {
+        FloatVector maximum = FloatVector.fromArray(SPECIES, state, stateOffset);
+        FloatVector sum = FloatVector.fromArray(SPECIES, state, stateOffset + stateStride);
+        // log(sum) = exponent ln 2 + log(1 + x) with 1 + x in [sqrt(1/2), sqrt(2)); polynomial of Cephes' logf.
+        IntVector bits = sum.reinterpretAsInts();
+        IntVector exponent = bits.sub(0x3f3504f3).lanewise(VectorOperators.ASHR, 23);
+        FloatVector x = bits.sub(exponent.lanewise(VectorOperators.LSHL, 23))
+                .reinterpretAsFloats()
+                .sub(1f);
+        FloatVector n = (FloatVector) exponent.convert(VectorOperators.I2F, 0);
+        FloatVector square = x.mul(x);
+        FloatVector polynomial = FloatVector.broadcast(SPECIES, 7.0376836292E-2f)
+                .fma(x, FloatVector.broadcast(SPECIES, -1.1514610310E-1f))
+                .fma(x, FloatVector.broadcast(SPECIES, 1.1676998740E-1f))
+                .fma(x, FloatVector.broadcast(SPECIES, -1.2420140846E-1f))
+                .fma(x, FloatVector.broadcast(SPECIES, 1.4249322787E-1f))
+                .fma(x, FloatVector.broadcast(SPECIES, -1.6668057665E-1f))
+                .fma(x, FloatVector.broadcast(SPECIES, 2.0000714765E-1f))
+                .fma(x, FloatVector.broadcast(SPECIES, -2.4999993993E-1f))
+                .fma(x, FloatVector.broadcast(SPECIES, 3.3333331174E-1f));
+        FloatVector log = square.mul(polynomial.mul(x).sub(0.5f)).add(x);
+        FloatVector logSumExp = maximum.add(n).fma(FloatVector.broadcast(SPECIES, LN_2), log);
+        FloatVector inverse = FloatVector.broadcast(SPECIES, 1f).div(sum);
+        // A NaN among the scores makes the sum NaN, whose bits would give a finite logarithm.
+        logSumExp
+                .blend(sum, sum.compare(VectorOperators.NE, sum))
+                .blend(Float.POSITIVE_INFINITY, sum.compare(VectorOperators.EQ, 0f))
+                .intoArray(state, stateOffset);
+        inverse.blend(0f, sum.compare(VectorOperators.EQ, 0f)).intoArray(state, stateOffset + stateStride);
+    }
+
+    @Override
+    public void scoreGradients(
+            float[] scores,
+            int offset,
+            float[] gradients,
+            int gradientsOffset,
+            int stride,
+            int keys,
+            float[] state,
+            int stateOffset,
+            int stateStride) {
+        FloatVector logSumExp2 = FloatVector.fromArray(SPECIES, state, stateOffset);
+        FloatVector delta = FloatVector.fromArray(SPECIES, state, stateOffset + stateStride);
+        for (int j = 0, s = offset, g = gradientsOffset; j < keys; j++, s += stride, g += stride) {
+            FloatVector p = exp2(FloatVector.fromArray(SPECIES, scores, s).sub(logSumExp2));
+            p.intoArray(scores, s);
+            // The product alone won't do: the gradient of a hidden key may be NaN.
+            FloatVector.fromArray(SPECIES, gradients, g)
+                    .sub(delta)
+                    .mul(p)
+                    .blend(0f, p.compare(VectorOperators.EQ, 0f))
+                    .intoArray(gradients, g);
+        }
+    }
+
+    @Override
+    public void rowDots(
+            float[] x,
+            int xOffset,
+            int xStride,
+            float[] y,
+            int yOffset,
+            int yStride,
+            int rows,
+            int columns,
+            float[] dots,
+            int dotsOffset) {
+        for (int i = 0; i < rows; i++) {
+            int xi = xOffset + i * xStride;
+            int yi = yOffset + i * yStride;
+            dots[dotsOffset + i] = dot(x, xi, y, yi, columns);
+        }
+    }
+
+    private static float dot(float[] x, int xi, float[] y, int yi, int columns) {
+        float d0 = 0;
+        float d1 = 0;
+        float d2 = 0;
+        float d3 = 0;
+        int j = 0;
+        for (; j <= columns - 4; j += 4) {
+            d0 += x[xi + j] * y[yi + j];
+            d1 += x[xi + j + 1] * y[yi + j + 1];
+            d2 += x[xi + j + 2] * y[yi + j + 2];
+            d3 += x[xi + j + 3] * y[yi + j + 3];
+        }
+        for (; j < columns; j++) {
+            d0 += x[xi + j] * y[yi + j];
+        }
+        return (d0 + d1) + (d2 + d3);
+    }
+
+    @Override
+    public void scaleRows(
+            float[] source,
+            int sourceOffset,
+            int sourceStride,
+            float[] factors,
+            int factorsOffset,
+            float[] target,
+            int targetOffset,
+            int targetStride,
+            int rows,
+            int columns) {
+        int whole = SPECIES.loopBound(columns);
+        for (int i = 0; i < rows; i++) {
+            float factor = factors[factorsOffset + i];
+            int s = sourceOffset + i * sourceStride;
+            int t = targetOffset + i * targetStride;
+            for (int j = 0; j < whole; j += LANES) {
+                FloatVector.fromArray(SPECIES, source, s + j).mul(factor).intoArray(target, t + j);
+            }
+            for (int j = whole; j < columns; j++) {
+                target[t + j] = source[s + j] * factor;
+            }
+        }
+    }
+
+    @Override
+    public void addRows(
+            float factor,
+            float[] source,
+            int sourceOffset,
+            int sourceStride,
+            float[] target,
+            int targetOffset,
+            int targetStride,
+            int rows,
+            int columns) {
+        int whole = SPECIES.loopBound(columns);
+        for (int i = 0; i < rows; i++) {
+            int s = sourceOffset + i * sourceStride;
+            int t = targetOffset + i * targetStride;
+            for (int j = 0; j < whole; j += LANES) {
+                FloatVector.fromArray(SPECIES, source, s + j)
+                        .mul(factor)
+                        .add(FloatVector.fromArray(SPECIES, target, t + j))
+                        .intoArray(target, t + j);
+            }
+            for (int j = whole; j < columns; j++) {
+                target[t + j] += source[s + j] * factor;
+            }
+        }
+    }
+
+    @Override
+    public boolean allFinite(float[] x, int offset, int stride, int rows, int columns) {
+        int whole = SPECIES.loopBound(columns);
+        // 0 times a number is 0, and NaN for anything else.
+        FloatVector zeros = FloatVector.zero(SPECIES);
+        float zero = 0;
+        for (int i = 0; i < rows; i++) {
+            int xi = offset + i * stride;
+            for (int j = 0; j < whole; j += LANES) {
+                zeros = FloatVector.fromArray(SPECIES, x, xi + j).fma(FloatVector.zero(SPECIES), zeros);
+            }
+            for (int j = whole; j < columns; j++) {
+                zero += x[xi + j] * 0f;
+            }
+        }
+        return zero == 0 && zeros.compare(VectorOperators.EQ, 0f).allTrue();
+    }
+
+    @Override
+    public void dots(
+            float[] query,
+            int queryOffset,
+            float[] keys,
+            int keysOffset,
+            int keyStride,
+            int count,
+            int headDim,
+            float[] scores,
+            int scoresOffset) {
+        for (int j = 0; j < count; j++) {
+            scores[scoresOffset + j] = dot(query, queryOffset, keys, keysOffset + j * keyStride, headDim);
+        }
+    }
+
+    @Override
+    public void weightedSum(
+            float[] weights,
+            int weightsOffset,
+            float[] values,
+            int valuesOffset,
+            int valueStride,
+            int count,
+            int valueDim,
+            float[] output,
+            int outputOffset) {
+        int whole = SPECIES.loopBound(valueDim);
+        for (int c = 0; c < whole; c += LANES) {
+            FloatVector sum = FloatVector.fromArray(SPECIES, output, outputOffset + c);
+            for (int j = 0, v = valuesOffset + c; j < count; j++, v += valueStride) {
+                sum = FloatVector.broadcast(SPECIES, weights[weightsOffset + j])
+                        .fma(FloatVector.fromArray(SPECIES, values, v), sum);
+            }
+            sum.intoArray(output, outputOffset + c);
+        }
+        for (int c = whole; c < valueDim; c++) {
+            float sum = output[outputOffset + c];
+            for (int j = 0; j < count; j++) {
+                sum += weights[weightsOffset + j] * values[valuesOffset + j * valueStride + c];
+            }
+            output[outputOffset + c] = sum;
+        }
+    }
+
+    @Override
+    public float softmaxNumerators(float[] scores, int offset, int count, float factor) {
+        int padded = (count + LANES - 1) / LANES * LANES;
+        float maximum = Float.NEGATIVE_INFINITY;
+        for (int j = 0; j < count; j++) {
+            float score = scores[offset + j] * factor;
+            scores[offset + j] = score;
+            maximum = score > maximum ? score : maximum;
+        }
+        for (int j = count; j < padded; j++) {
+            scores[offset + j] = Float.NEGATIVE_INFINITY;
+        }
+        for (int j = 0; j < padded; j += LANES) {
+            exp2(FloatVector.fromArray(SPECIES, scores, offset + j).sub(maximum))
+                    .intoArray(scores, offset + j);
+        }
+        float sum = 0;
+        for (int j = 0; j < count; j++) {
+            sum += scores[offset + j];
+        }
+        return sum;
+    }
+}
