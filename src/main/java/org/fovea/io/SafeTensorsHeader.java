@@ -1,0 +1,171 @@
+package org.fovea.io;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The JSON header of a safetensors file, checked.
+ *
+ * @param entries the tensors in the order of their bytes, which cover the data without gap or overlap
+ * @param metadata what the writer noted
+ * @param dataStart where in the file the data begins
+ */
+record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long dataStart) {
+    static final String METADATA = "__metadata__";
+
+    /** Longest header that the format allows. */
+    static final int MAX_BYTES = 100_000_000;
+
+    private static final JsonFactory JSON = JsonFactory.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .build();
+
+    /** A tensor and where its bytes are in the data. */
+    record Entry(String name, TensorType type, long[] shape, long begin, long end) {}
+
+    /**
+     * Reads and checks a header.
+     *
+     * @param file for messages
+     * @param dataLength bytes that follow the header
+     * @throws CorruptFileException if anything is wrong
+     */
+    static SafeTensorsHeader parse(Path file, byte[] header, long dataLength) throws IOException {
+        List<Entry> entries = new ArrayList<>();
+        Map<String, String> metadata = new LinkedHashMap<>();
+        try (JsonParser json = JSON.createParser(header)) {
+            require(file, header.length > 0 && header[0] == '{', "the header does not start with '{'");
+            // The parser would take a zero here for the mark of UTF-16 or UTF-32.
+            require(file, header.length == 1 || header[1] != 0, "the header is not UTF-8");
+            json.nextToken();
+            for (String name = json.nextFieldName(); name != null; name = json.nextFieldName()) {
+                if (name.equals(METADATA)) {
+                    parseMetadata(file, json, metadata);
+                } else {
+                    entries.add(parseEntry(file, json, name));
+                }
+            }
+            require(file, json.nextToken() == null, "something follows the header's last '}'");
+        } catch (JsonProcessingException e) {
+            throw new CorruptFileException(file, "the header is not valid JSON: " + e.getOriginalMessage(), e);
+        }
+        entries.sort(Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
+        checkCoverage(file, entries, dataLength);
+        return new SafeTensorsHeader(entries, metadata, Long.BYTES + (long) header.length);
+    }
+
+    private static void parseMetadata(Path file, JsonParser json, Map<String, String> metadata) throws IOException {
+        require(file, json.nextToken() == JsonToken.START_OBJECT, METADATA + " is not an object");
+        for (String key = json.nextFieldName(); key != null; key = json.nextFieldName()) {
+            String value = json.nextTextValue();
+            if (value == null) {
+                throw new CorruptFileException(file, METADATA + " entry '" + key + "' is not a string");
+            }
+            metadata.put(key, value);
+        }
+    }
+
+    private static Entry parseEntry(Path file, JsonParser json, String name) throws IOException {
+        String tensor = "tensor '" + name + "': ";
+        require(file, json.nextToken() == JsonToken.START_OBJECT, tensor + "its entry is not an object");
+        TensorType type = null;
+        long[] shape = null;
+        long[] offsets = null;
+        for (String key = json.nextFieldName(); key != null; key = json.nextFieldName()) {
+            json.nextToken();
+            switch (key) {
+                case "dtype" -> type = parseType(file, json, tensor);
+                case "shape" -> shape = parseNumbers(file, json, tensor + "shape");
+                case "data_offsets" -> offsets = parseNumbers(file, json, tensor + "data_offsets");
+                default -> json.skipChildren();
+            }
+        }
+        if (type == null || shape == null || offsets == null) {
+            throw new CorruptFileException(file, tensor + "dtype, shape or data_offsets is missing");
+        }
+        require(
+                file,
+                offsets.length == 2 && offsets[0] <= offsets[1],
+                tensor + "data_offsets " + Arrays.toString(offsets) + " are not [begin, end]");
+        long bytes;
+        try {
+            bytes = TensorData.byteCount(type, shape);
+        } catch (IllegalArgumentException e) {
+            throw new CorruptFileException(file, tensor + e.getMessage(), e);
+        }
+        require(
+                file,
+                bytes == offsets[1] - offsets[0],
+                tensor + type + Arrays.toString(shape) + " takes " + bytes + " bytes, but data_offsets "
+                        + Arrays.toString(offsets) + " hold " + (offsets[1] - offsets[0]));
+        return new Entry(name, type, shape, offsets[0], offsets[1]);
+    }
+
+    private static TensorType parseType(Path file, JsonParser json, String tensor) throws IOException {
+        @Nullable String name = json.getValueAsString();
+        for (TensorType type : TensorType.values()) {
+            if (type.name().equals(name)) {
+                return type;
+            }
+        }
+        throw new CorruptFileException(
+                file, tensor + "unknown dtype '" + name + "', expected one of " + Arrays.toString(TensorType.values()));
+    }
+
+    private static long[] parseNumbers(Path file, JsonParser json, String what) throws IOException {
+        require(file, json.currentToken() == JsonToken.START_ARRAY, what + " is not an array");
+        long[] numbers = new long[4];
+        int count = 0;
+        for (JsonToken token = json.nextToken(); token != JsonToken.END_ARRAY; token = json.nextToken()) {
+            require(
+                    file,
+                    token == JsonToken.VALUE_NUMBER_INT
+                            && json.getNumberType() != JsonParser.NumberType.BIG_INTEGER
+                            && json.getLongValue() >= 0,
+                    what + " has an element that is not a whole number from 0 to 2^63 - 1");
+            if (count == numbers.length) {
+                numbers = Arrays.copyOf(numbers, 2 * count);
+            }
+            numbers[count++] = json.getLongValue();
+        }
+        return Arrays.copyOf(numbers, count);
+    }
+
+    private static void checkCoverage(Path file, List<Entry> entries, long dataLength) throws IOException {
+        long covered = 0;
+        for (Entry entry : entries) {
+            String tensor = "tensor '" + entry.name() + "': ";
+            require(
+                    file,
+                    entry.end() <= dataLength,
+                    tensor + "its bytes end at " + entry.end() + ", but only " + dataLength + " follow the header");
+            require(
+                    file,
+                    entry.begin() == covered,
+                    tensor + "its bytes start at " + entry.begin() + ", those before it end at " + covered);
+            covered = entry.end();
+        }
+        require(
+                file,
+                covered == dataLength,
+                "its tensors end at " + covered + ", but " + dataLength + " bytes follow the header");
+    }
+
+    private static void require(Path file, boolean condition, String problem) throws CorruptFileException {
+        if (!condition) {
+            throw new CorruptFileException(file, problem);
+        }
+    }
+}
