@@ -9,7 +9,7 @@ import org.fovea.tensor.Parameters;
  * Adam (Kingma and Ba 2014, arXiv:1412.6980) with clipping by global norm, over all parameters of a model at once. The
  * update and everything it needs stay on the device.
  */
-public final class Adam {
+public final class Adam implements AutoCloseable {
     private final Backend backend;
     private final AdamSettings settings;
     private final Parameters parameters;
@@ -56,5 +56,13 @@ public final class Adam {
     /** What changes from step to step, indexed by the constants of {@link AdamSettings}; part of a checkpoint. */
     public DeviceArray state() {
         return state;
+    }
+
+    /** Gives the moments and the state back. */
+    @Override
+    public void close() {
+        firstMoment.release();
+        secondMoment.release();
+        state.release();
     }
 }

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Each parameter starts at a multiple of {@value #ALIGNMENT} elements; the padding between them stays 0.
  */
-public final class Parameters {
+public final class Parameters implements AutoCloseable {
     private static final int ALIGNMENT = 16;
 
     private final Backend backend;
@@ -109,6 +109,14 @@ public final class Parameters {
     /** The part of an array laid out like {@link #values} that belongs to {@code parameter}. */
     public DeviceArray slotIn(DeviceArray flat, Parameter parameter) {
         return flat.slice(parameter.offset(), parameter.length());
+    }
+
+    /** Gives the values back. */
+    @Override
+    public void close() {
+        if (values != null) {
+            values.release();
+        }
     }
 
     /** The seed and the name mixed: FNV-1a over the name, from the seed scrambled as in SplitMix64. */
