@@ -1,0 +1,20 @@
+package org.fovea.cli;
+
+import java.lang.reflect.Constructor;
+import picocli.CommandLine;
+import picocli.CommandLine.IFactory;
+
+/** Makes commands that print to a given terminal. */
+record CommandFactory(Terminal terminal) implements IFactory {
+
+    @Override
+    public <K> K create(Class<K> type) throws Exception {
+        for (Constructor<?> constructor : type.getDeclaredConstructors()) {
+            Class<?>[] parameters = constructor.getParameterTypes();
+            if (parameters.length == 1 && parameters[0] == Terminal.class) {
+                return type.cast(constructor.newInstance(terminal));
+            }
+        }
+        return CommandLine.defaultFactory().create(type);
+    }
+}

@@ -1,0 +1,56 @@
+package org.fovea.cli;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.fovea.env.EnvironmentSpec;
+import org.fovea.env.Environments;
+import org.fovea.env.Space;
+import org.fovea.env.VectorEnvironment;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Lists the environments. */
+@Command(name = "envs", description = "List the environments, their spaces, and the score that counts as solved.")
+final class EnvsCommand implements Runnable {
+    private final Terminal terminal;
+
+    @Option(names = "--help", usageHelp = true, description = "Show this help.")
+    private boolean help;
+
+    EnvsCommand(Terminal terminal) {
+        this.terminal = terminal;
+    }
+
+    @Override
+    public void run() {
+        List<List<String>> rows = new ArrayList<>();
+        rows.add(List.of("environment", "observation", "action", "solved at", "task"));
+        for (EnvironmentSpec spec : Environments.all()) {
+            VectorEnvironment environment = spec.create(1);
+            rows.add(List.of(
+                    spec.name(),
+                    describe(environment.observationSpace()),
+                    describe(environment.actionSpace()),
+                    spec.solvedAt().isPresent() ? number(spec.solvedAt().getAsDouble()) : "-",
+                    spec.summary()));
+        }
+        Table.print(terminal.out(), rows);
+    }
+
+    private static String describe(Space space) {
+        if (space instanceof Space.Discrete discrete) {
+            return "one of " + discrete.n();
+        }
+        Space.Box box = (Space.Box) space;
+        String numbers = box.size() + (box.size() == 1 ? " number" : " numbers");
+        boolean bounded = Float.isFinite(box.low()) || Float.isFinite(box.high());
+        return bounded ? numbers + " in [" + number(box.low()) + ", " + number(box.high()) + "]" : numbers;
+    }
+
+    private static String number(double value) {
+        return value == Math.rint(value) && Double.isFinite(value)
+                ? String.format(Locale.ROOT, "%.0f", value)
+                : String.format(Locale.ROOT, "%.4g", value).replaceAll("(\\.\\d*?)0+$", "$1");
+    }
+}

@@ -1,0 +1,94 @@
+package org.fovea.cli;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.FileSystemException;
+import java.util.ArrayList;
+import java.util.List;
+import org.fovea.backend.OutOfDeviceMemoryException;
+import org.fovea.backend.UnsupportedOnBackendException;
+import org.fovea.env.EnvironmentException;
+import org.fovea.env.NearestNames;
+import org.fovea.env.UnknownNameException;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** Turns exceptions into one line and an exit code; only what nobody foresaw shows a stack trace. */
+final class Failures {
+    static final int FAILED = 1;
+    static final int USAGE = 2;
+
+    private Failures() {}
+
+    /** For arguments that could not be parsed. */
+    static int report(ParameterException failure, Terminal terminal) {
+        CommandSpec command = failure.getCommandLine().getCommandSpec();
+        String message = failure.getMessage();
+        if (failure instanceof UnmatchedArgumentException unmatched
+                && !unmatched.getUnmatched().isEmpty()) {
+            message = unknown(command, unmatched.getUnmatched().get(0));
+        }
+        return print(terminal, command, message + " (try '" + command.qualifiedName() + " --help')", USAGE);
+    }
+
+    private static String unknown(CommandSpec command, String argument) {
+        boolean isOption = argument.startsWith("-");
+        if (!isOption && command.subcommands().isEmpty()) {
+            return "unexpected argument '" + argument + "'";
+        }
+        String name = isOption && argument.contains("=") ? argument.substring(0, argument.indexOf('=')) : argument;
+        List<String> valid = isOption
+                ? new ArrayList<>(command.optionsMap().keySet())
+                : new ArrayList<>(command.subcommands().keySet());
+        return "unknown " + (isOption ? "option" : "command") + " '" + name + "'; nearest: "
+                + String.join(", ", NearestNames.of(name, valid));
+    }
+
+    /** For commands that failed. */
+    static int report(Exception failure, CommandLine commandLine, Terminal terminal) {
+        CommandSpec command = commandLine.getCommandSpec();
+        if (failure instanceof UsageException
+                || failure instanceof UnknownNameException
+                || failure instanceof UnsupportedOnBackendException) {
+            return print(terminal, command, message(failure), USAGE);
+        }
+        if (failure instanceof IOException) {
+            return print(terminal, command, message(failure), FAILED);
+        }
+        if (failure instanceof FailedException || failure instanceof OutOfDeviceMemoryException) {
+            return print(terminal, command, message(failure), FAILED);
+        }
+        if (failure instanceof UncheckedIOException && failure.getCause() != null) {
+            return print(terminal, command, message(failure) + ": " + message(failure.getCause()), FAILED);
+        }
+        if (failure instanceof EnvironmentException) {
+            int code = print(terminal, command, message(failure), FAILED);
+            if (failure.getCause() != null) {
+                failure.getCause().printStackTrace(terminal.err());
+            }
+            return code;
+        }
+        print(terminal, command, "internal error: this is a bug in Fovea; please report it with what follows", FAILED);
+        failure.printStackTrace(terminal.err());
+        return FAILED;
+    }
+
+    private static String message(Throwable failure) {
+        String message = failure.getMessage();
+        String kind = failure.getClass().getSimpleName().replaceAll("Exception$", "");
+        if (message == null) {
+            return kind;
+        }
+        // The message of NoSuchFileException and its like is the file's name alone.
+        return failure instanceof FileSystemException file && file.getReason() == null
+                ? message + " (" + kind + ")"
+                : message;
+    }
+
+    private static int print(Terminal terminal, CommandSpec command, String message, int code) {
+        terminal.err().println(command.qualifiedName() + ": " + message.replaceAll("\\s*\\R\\s*", " "));
+        return code;
+    }
+}

@@ -1,0 +1,35 @@
+package org.fovea.cli;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** The root: prints its help. */
+@Command(
+        name = "fovea",
+        header = "Fused attention for the JVM, and a reinforcement-learning trainer that remembers with it.",
+        synopsisSubcommandLabel = "COMMAND",
+        commandListHeading = "%nCommands:%n",
+        subcommands = {EnvsCommand.class, VersionCommand.class, HelpCommand.class},
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  fovea train                             an attention policy learns ProofOfMemory-v0",
+            "  fovea train --env CartPole-v1 --policy mlp",
+            "  fovea eval runs/NAME --episodes 1000    how good is it?",
+            "  fovea COMMAND --help                    options and examples of a command"
+        })
+final class FoveaCommand implements Runnable {
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Option(names = "--help", usageHelp = true, description = "Show this help.")
+    private boolean help;
+
+    @Override
+    public void run() {
+        spec.commandLine().usage(spec.commandLine().getOut());
+    }
+}

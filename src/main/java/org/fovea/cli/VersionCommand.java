@@ -1,0 +1,41 @@
+package org.fovea.cli;
+
+import java.util.Optional;
+import org.fovea.backend.Backend;
+import org.fovea.backend.Backends;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** What is running, and on what it can run. */
+@Command(name = "version", description = "Show the version, the virtual machine and the backends.")
+final class VersionCommand implements Runnable {
+    private final Terminal terminal;
+
+    @Option(names = "--help", usageHelp = true, description = "Show this help.")
+    private boolean help;
+
+    VersionCommand(Terminal terminal) {
+        this.terminal = terminal;
+    }
+
+    @Override
+    public void run() {
+        String version = Optional.ofNullable(Main.class.getPackage().getImplementationVersion())
+                .orElse("(not from a jar)");
+        terminal.out().println("fovea    " + version);
+        terminal.out()
+                .println("java     " + System.getProperty("java.version") + ", " + System.getProperty("java.vm.name")
+                        + ", " + System.getProperty("java.vendor"));
+        for (String name : Backends.names()) {
+            terminal.out().println("backend  " + describe(name));
+        }
+    }
+
+    private static String describe(String name) {
+        try (Backend backend = Backends.open(name, 0).backend()) {
+            return backend.description();
+        } catch (IllegalStateException unavailable) {
+            return String.valueOf(unavailable.getMessage());
+        }
+    }
+}
