@@ -58,7 +58,7 @@ public final class Adam implements AutoCloseable {
         return state;
     }
 
-    /** Gives the moments and the state back. */
+    /** Gives the memory back. */
     @Override
     public void close() {
         firstMoment.release();

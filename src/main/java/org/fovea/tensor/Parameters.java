@@ -111,11 +111,12 @@ public final class Parameters implements AutoCloseable {
         return flat.slice(parameter.offset(), parameter.length());
     }
 
-    /** Gives the values back. */
+    /** Gives the memory back. */
     @Override
     public void close() {
         if (values != null) {
             values.release();
+            values = null;
         }
     }
 

@@ -1,0 +1,75 @@
+package org.fovea.rl;
+
+import java.util.List;
+import org.fovea.backend.Backend;
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.PpoLoss;
+import org.fovea.env.Space;
+import org.fovea.tensor.Initializer;
+import org.fovea.tensor.Parameters;
+import org.fovea.tensor.Tape;
+import org.fovea.tensor.Tensor;
+
+/** How the policy's outputs become actions: a softmax over choices, or independent normals. */
+sealed interface ActionDistribution permits CategoricalActions, GaussianActions {
+
+    /** The distribution that fits an action space, with whatever parameters it has of its own. */
+    static ActionDistribution of(Space actions, Parameters parameters) {
+        if (actions instanceof Space.Discrete discrete) {
+            return new CategoricalActions(discrete.n());
+        }
+        return new GaussianActions(
+                actions.size(), parameters.declare("policy.log_std", Initializer.zeros(), actions.size()));
+    }
+
+    /** Network outputs per row. */
+    int outputs();
+
+    /** Elements of an action per row. */
+    int actionSize();
+
+    /** Type of an action's elements. */
+    DType actionType();
+
+    /**
+     * Draws an action per row.
+     *
+     * @param outputs [rows, outputs()]
+     * @param actions written, [rows, actionSize()]
+     * @param logProbs written, [rows]
+     */
+    void sample(
+            Backend backend,
+            Tensor outputs,
+            long seed,
+            long stream,
+            long first,
+            DeviceArray actions,
+            DeviceArray logProbs);
+
+    /** The most likely action of each row. */
+    void mostLikely(Backend backend, Tensor outputs, DeviceArray actions);
+
+    /**
+     * Statistics of the PPO loss, and its gradients.
+     *
+     * @param batch what was played; its arrays have one entry per row
+     * @param statistics written, {@link PpoLoss#STATISTICS} elements
+     * @return gradients for each of {@code differentiated(tape, outputs)}
+     */
+    Loss loss(Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PlayedRows batch, DeviceArray statistics);
+
+    /** Tensors that the loss depends on, and its gradient for each. */
+    record Loss(List<Tensor> inputs, List<Tensor> gradients) {}
+
+    /**
+     * Rows of a minibatch: actions taken and, per row, log-probabilities and values at the time, advantages and returns.
+     */
+    record PlayedRows(
+            DeviceArray actions,
+            DeviceArray logProbs,
+            DeviceArray values,
+            DeviceArray advantages,
+            DeviceArray returns) {}
+}

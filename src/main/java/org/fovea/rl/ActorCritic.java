@@ -1,0 +1,78 @@
+package org.fovea.rl;
+
+import java.util.Map;
+import org.fovea.backend.DeviceArray;
+import org.fovea.tensor.Tape;
+import org.fovea.tensor.Tensor;
+
+/** A network that maps observations to the policy's outputs and to the value of the state. */
+interface ActorCritic {
+
+    /** Whether the previous action and an episode-start flag are part of what the network is shown. */
+    boolean seesHistory();
+
+    /** Steps that must stay together in a minibatch, for rollouts of {@code rolloutSteps}: 1, or all of them. */
+    int stepsPerUnit(int rolloutSteps);
+
+    /** What the network remembers of so many environments, from segment to segment of so many steps. */
+    Context context(int environments, int rolloutSteps);
+
+    /**
+     * The training pass over some units of a rollout.
+     *
+     * @param observations [units * stepsPerUnit, size]
+     * @param units I32, which units of the rollout these are
+     */
+    Outputs forward(Tape tape, Tensor observations, Context context, DeviceArray units);
+
+    /** Multiply-adds times two of one forward pass for one step. */
+    long flopsPerStep();
+
+    /**
+     * Both heads.
+     *
+     * @param policy [rows, outputs of the distribution]
+     * @param values [rows, 1]
+     */
+    record Outputs(Tensor policy, Tensor values) {}
+
+    /** Memory of a set of environments that are played in segments. */
+    interface Context extends AutoCloseable {
+
+        /** A view for playing environments {@code [first, first + count)}, for one thread at a time. */
+        Actor actor(int first, int count);
+
+        /** Makes what the segment just played left behind the memory of the next. */
+        void advance();
+
+        /** Arrays that a checkpoint keeps, by name. */
+        Map<String, DeviceArray> persistent();
+
+        @Override
+        void close();
+    }
+
+    /** Plays some environments step by step. */
+    interface Actor {
+
+        /**
+         * Starts a segment: brings what is derived from the parameters up to date.
+         *
+         * @param episodeSteps per environment, steps already taken in its episode
+         */
+        void beginSegment(int[] episodeSteps);
+
+        /**
+         * Outputs for the observations of step {@code step} of the segment, which become part of the memory.
+         *
+         * @param observations [count, size]
+         */
+        Outputs act(Tape tape, Tensor observations, int step, int[] episodeSteps);
+
+        /** Outputs for observations that would be those of step {@code step}, without remembering them. */
+        Outputs peek(Tape tape, Tensor observations, int step, int[] episodeSteps);
+
+        /** Ends the segment. */
+        void endSegment();
+    }
+}

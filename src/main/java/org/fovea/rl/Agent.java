@@ -1,0 +1,64 @@
+package org.fovea.rl;
+
+import org.fovea.backend.Backend;
+import org.fovea.env.Space;
+import org.fovea.tensor.Parameters;
+
+/** A policy with everything it needs to be asked: network, parameters, distribution, and how observations are shown. */
+final class Agent implements AutoCloseable {
+    private final Backend backend;
+    private final Space actionSpace;
+    private final Parameters parameters;
+    private final ActionDistribution distribution;
+    private final ObservationEncoder encoder;
+    private final ObservationNormalizer observations;
+    private final ActorCritic network;
+
+    Agent(Backend backend, Space observationSpace, Space actionSpace, PolicyKind policy, PpoConfig config, long seed) {
+        this.backend = backend;
+        this.actionSpace = actionSpace;
+        this.parameters = new Parameters(backend, seed);
+        this.distribution = ActionDistribution.of(actionSpace, parameters);
+        boolean remembers = policy == PolicyKind.ATTENTION;
+        this.encoder = new ObservationEncoder(observationSpace, actionSpace, remembers);
+        this.observations = new ObservationNormalizer(config.normalizeObservations(), observationSpace.size());
+        int outputs = distribution.outputs();
+        this.network = remembers
+                ? new AttentionActorCritic(backend, parameters, config, encoder.size(), outputs)
+                : new FeedForwardActorCritic(parameters, config, encoder.size(), outputs);
+        parameters.allocate();
+    }
+
+    Backend backend() {
+        return backend;
+    }
+
+    Space actionSpace() {
+        return actionSpace;
+    }
+
+    Parameters parameters() {
+        return parameters;
+    }
+
+    ActionDistribution distribution() {
+        return distribution;
+    }
+
+    ObservationEncoder encoder() {
+        return encoder;
+    }
+
+    ObservationNormalizer observations() {
+        return observations;
+    }
+
+    ActorCritic network() {
+        return network;
+    }
+
+    @Override
+    public void close() {
+        parameters.close();
+    }
+}

@@ -1,0 +1,26 @@
+package org.fovea.rl;
+
+import org.fovea.backend.Backend;
+
+/** How environments are dealt out to collectors. */
+final class Cut {
+    /** Fewer rows than this leave a matrix product's registers idle. */
+    private static final int SMALLEST_BATCH = 16;
+
+    private Cut() {}
+
+    /** Number of collectors for so many environments: a function of their number and the kind of device alone. */
+    static int collectors(Backend backend, int environments) {
+        return Math.max(1, Math.min(backend.shards(environments), environments / SMALLEST_BATCH));
+    }
+
+    /** First of {@code total} items that part {@code part} of {@code parts} gets; with {@code part == parts}, the total. */
+    static int start(int total, int parts, int part) {
+        return (int) ((long) total * part / parts);
+    }
+
+    /** Number of items that part {@code part} gets. */
+    static int size(int total, int parts, int part) {
+        return start(total, parts, part + 1) - start(total, parts, part);
+    }
+}

@@ -1,0 +1,35 @@
+package org.fovea.rl;
+
+import java.util.Arrays;
+
+/** Returns and lengths of episodes, in the order in which they ended. */
+final class EpisodeLog {
+    private double[] returns = new double[16];
+    private int[] lengths = new int[16];
+    private int size;
+
+    void clear() {
+        size = 0;
+    }
+
+    void ended(double episodeReturn, int length) {
+        if (size == returns.length) {
+            returns = Arrays.copyOf(returns, 2 * size);
+            lengths = Arrays.copyOf(lengths, 2 * size);
+        }
+        returns[size] = episodeReturn;
+        lengths[size++] = length;
+    }
+
+    int size() {
+        return size;
+    }
+
+    double episodeReturn(int index) {
+        return returns[index];
+    }
+
+    int length(int index) {
+        return lengths[index];
+    }
+}

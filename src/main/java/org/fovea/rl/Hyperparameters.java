@@ -1,0 +1,98 @@
+package org.fovea.rl;
+
+import java.lang.reflect.Constructor;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.RecordComponent;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.fovea.env.UnknownNameException;
+
+/** Reads and replaces the components of a configuration record by their names in snake case. */
+final class Hyperparameters {
+    private Hyperparameters() {}
+
+    static List<String> names(Class<? extends Record> type) {
+        return Arrays.stream(type.getRecordComponents())
+                .map(component -> snakeCase(component.getName()))
+                .toList();
+    }
+
+    static Map<String, String> read(Record config) {
+        Map<String, String> values = new LinkedHashMap<>();
+        for (RecordComponent component : config.getClass().getRecordComponents()) {
+            values.put(snakeCase(component.getName()), String.valueOf(valueOf(config, component)));
+        }
+        return values;
+    }
+
+    static <R extends Record> R replace(R config, Map<String, String> settings) {
+        @SuppressWarnings("unchecked")
+        Class<R> type = (Class<R>) config.getClass();
+        List<String> names = names(type);
+        for (String name : settings.keySet()) {
+            if (!names.contains(name)) {
+                throw new UnknownNameException("hyper-parameter", name, names);
+            }
+        }
+        List<Class<?>> types = new ArrayList<>();
+        List<Object> values = new ArrayList<>();
+        for (RecordComponent component : type.getRecordComponents()) {
+            String name = snakeCase(component.getName());
+            String text = settings.get(name);
+            types.add(component.getType());
+            values.add(text == null ? valueOf(config, component) : parse(name, text, component.getType()));
+        }
+        return construct(type, types, values);
+    }
+
+    private static <R extends Record> R construct(Class<R> type, List<Class<?>> types, List<Object> values) {
+        try {
+            Constructor<R> constructor = type.getDeclaredConstructor(types.toArray(Class<?>[]::new));
+            return constructor.newInstance(values.toArray());
+        } catch (InvocationTargetException e) {
+            if (e.getCause() instanceof IllegalArgumentException outOfRange) {
+                throw outOfRange;
+            }
+            throw new IllegalStateException("cannot construct " + type.getName(), e);
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException("cannot construct " + type.getName(), e);
+        }
+    }
+
+    private static Object valueOf(Record config, RecordComponent component) {
+        try {
+            return component.getAccessor().invoke(config);
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException("cannot read " + component, e);
+        }
+    }
+
+    private static Object parse(String name, String text, Class<?> type) {
+        try {
+            if (type == int.class) {
+                return Integer.valueOf(text);
+            }
+            if (type == float.class) {
+                return Float.valueOf(text);
+            }
+        } catch (NumberFormatException e) {
+            throw new IllegalArgumentException("hyper-parameter " + name + " must be "
+                    + (type == int.class ? "a whole number" : "a number") + ", got '" + text + "'");
+        }
+        return switch (text.toLowerCase(Locale.ROOT)) {
+            case "true" -> true;
+            case "false" -> false;
+            default ->
+                throw new IllegalArgumentException(
+                        "hyper-parameter " + name + " must be true or false, got '" + text + "'");
+        };
+    }
+
+    private static String snakeCase(String camelCase) {
+        return camelCase.replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT);
+    }
+}

@@ -1,0 +1,16 @@
+package org.fovea.rl;
+
+/** A number that must be finite is not; training stops before anything is written. */
+public final class NonFiniteException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    /**
+     * @param name of the tensor
+     * @param value NaN or an infinity
+     * @param step of the run in which it appeared
+     */
+    public NonFiniteException(String name, double value, long step) {
+        super(name + " is " + value + " at step " + step
+                + "; training stopped. Try a smaller learning_rate or max_grad_norm, or check the environment");
+    }
+}

@@ -1,0 +1,140 @@
+package org.fovea.rl;
+
+import org.fovea.backend.Backend;
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+import org.fovea.env.Space;
+import org.fovea.tensor.Tape;
+
+/**
+ * Asks a policy what to do in {@code count} environments at once. Results stay in arrays of this object until the next
+ * call.
+ */
+final class PolicyRunner {
+    private final Backend backend;
+    private final Agent agent;
+    private final ActorCritic.Actor actor;
+    private final int first;
+    private final int count;
+    private final boolean discrete;
+    private final float[] tokens;
+    private final int[] choices;
+    private final float[] actions;
+    private final float[] logProbs;
+    private final float[] values;
+
+    /** @param first index of environment 0 among those of the run, which decides what it draws */
+    PolicyRunner(Agent agent, ActorCritic.Context context, int first, int count) {
+        this.backend = agent.backend();
+        this.agent = agent;
+        this.actor = context.actor(first, count);
+        this.first = first;
+        this.count = count;
+        Space actionSpace = agent.actionSpace();
+        this.discrete = actionSpace instanceof Space.Discrete;
+        this.tokens = new float[count * agent.encoder().size()];
+        this.choices = new int[discrete ? count : 0];
+        this.actions = new float[discrete ? 0 : count * actionSpace.size()];
+        this.logProbs = new float[count];
+        this.values = new float[count];
+    }
+
+    void beginSegment(int[] episodeSteps) {
+        actor.beginSegment(episodeSteps);
+    }
+
+    void endSegment() {
+        actor.endSegment();
+    }
+
+    /** Makes observations what the policy is asked about next; the actions held are those that led to them. */
+    void show(float[] observations, int[] episodeSteps) {
+        int size = agent.encoder().size();
+        for (int i = 0; i < count; i++) {
+            agent.encoder()
+                    .encode(
+                            observations,
+                            i,
+                            agent.observations(),
+                            discrete ? choices[i] : -1,
+                            actions,
+                            episodeSteps[i] == 0,
+                            tokens,
+                            i * size);
+        }
+    }
+
+    /** Draws actions for step {@code step} of the segment. */
+    void sample(int step, int[] episodeSteps, long seed, long stream) {
+        try (Tape tape = Tape.inference(backend)) {
+            ActorCritic.Outputs outputs = act(tape, step, episodeSteps);
+            DeviceArray drawn = newActions(tape);
+            DeviceArray drawnLogProbs = tape.allocate(backend.floatType(), count);
+            agent.distribution().sample(backend, outputs.policy(), seed, stream, first, drawn, drawnLogProbs);
+            keep(drawn);
+            backend.download(drawnLogProbs, logProbs, 0);
+            backend.download(outputs.values().array(), values, 0);
+        }
+    }
+
+    /** Takes the most likely actions for step {@code step} of the segment. */
+    void chooseBest(int step, int[] episodeSteps) {
+        try (Tape tape = Tape.inference(backend)) {
+            ActorCritic.Outputs outputs = act(tape, step, episodeSteps);
+            DeviceArray best = newActions(tape);
+            agent.distribution().mostLikely(backend, outputs.policy(), best);
+            keep(best);
+        }
+    }
+
+    /** Values of what is shown, were it step {@code step} of the segment; nothing is remembered of it. */
+    void peek(int step, int[] episodeSteps, float[] peekedValues) {
+        try (Tape tape = Tape.inference(backend)) {
+            ActorCritic.Outputs outputs = actor.peek(
+                    tape, tape.constant(tokens, count, agent.encoder().size()), step, episodeSteps);
+            backend.download(outputs.values().array(), peekedValues, 0);
+        }
+    }
+
+    private ActorCritic.Outputs act(Tape tape, int step, int[] episodeSteps) {
+        return actor.act(tape, tape.constant(tokens, count, agent.encoder().size()), step, episodeSteps);
+    }
+
+    private DeviceArray newActions(Tape tape) {
+        ActionDistribution distribution = agent.distribution();
+        return tape.allocate(distribution.actionType(), (long) count * distribution.actionSize());
+    }
+
+    private void keep(DeviceArray drawn) {
+        if (drawn.dtype() == DType.I32) {
+            backend.download(drawn, choices, 0);
+        } else {
+            backend.download(drawn, actions, 0);
+        }
+    }
+
+    /** [count, size] as the network is shown them. */
+    float[] tokens() {
+        return tokens;
+    }
+
+    /** [count], if choices are made. */
+    int[] choices() {
+        return choices;
+    }
+
+    /** [count, action size], if vectors are given. */
+    float[] actions() {
+        return actions;
+    }
+
+    /** [count] of the actions drawn. */
+    float[] logProbs() {
+        return logProbs;
+    }
+
+    /** [count] of the observations acted on. */
+    float[] values() {
+        return values;
+    }
+}

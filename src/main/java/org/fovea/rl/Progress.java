@@ -1,0 +1,24 @@
+package org.fovea.rl;
+
+/**
+ * How a run stands after an iteration.
+ *
+ * @param steps taken so far, by all environments together
+ * @param totalSteps of the whole run
+ * @param stepsPerSecond of this process, training included
+ * @param meanReturn of the last 100 episodes, NaN before the first has ended
+ * @param episodes ended so far
+ */
+public record Progress(
+        long iteration, long steps, long totalSteps, double stepsPerSecond, double meanReturn, long episodes) {
+
+    /** Told after each iteration. */
+    @FunctionalInterface
+    public interface Listener {
+        /** A listener that does nothing. */
+        Listener NONE = progress -> {};
+
+        /** Called on the thread that trains. */
+        void progressed(Progress progress);
+    }
+}

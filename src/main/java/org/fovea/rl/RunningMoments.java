@@ -1,0 +1,55 @@
+package org.fovea.rl;
+
+import java.util.Arrays;
+
+/** Mean and variance per column of all rows seen so far (Chan et al. 1979); mean 0 and variance 1 before the first. */
+final class RunningMoments {
+    private static final double EPSILON = 1e-8;
+
+    private final int size;
+    private final double[] state;
+
+    RunningMoments(int size) {
+        this.size = size;
+        this.state = new double[1 + 2 * size];
+    }
+
+    /** Takes in {@code rows} rows, in order. */
+    void include(float[] values, int rows) {
+        for (int row = 0; row < rows; row++) {
+            double count = ++state[0];
+            for (int i = 0; i < size; i++) {
+                double value = values[row * size + i];
+                double delta = value - state[1 + i];
+                state[1 + i] += delta / count;
+                state[1 + size + i] += delta * (value - state[1 + i]);
+            }
+        }
+    }
+
+    double mean(int column) {
+        return state[1 + column];
+    }
+
+    double std(int column) {
+        return state[0] == 0 ? 1 : Math.sqrt(state[1 + size + column] / state[0] + EPSILON);
+    }
+
+    /** Count, means and sums of squared deviations, for a checkpoint. */
+    double[] save() {
+        return state.clone();
+    }
+
+    void restore(double[] saved) {
+        if (saved.length != state.length) {
+            throw new IllegalArgumentException(
+                    "running moments of " + saved.length + " numbers, expected " + state.length);
+        }
+        System.arraycopy(saved, 0, state, 0, state.length);
+    }
+
+    @Override
+    public String toString() {
+        return Arrays.toString(state);
+    }
+}

@@ -1,0 +1,29 @@
+package org.fovea.rl;
+
+import java.nio.file.Path;
+
+/**
+ * The outcome of a run.
+ *
+ * @param steps taken, those before a resume included
+ * @param seconds spent by this process
+ * @param evaluation of the final policy, greedy, on fixed seeds
+ * @param maxReturn largest mean return of 100 successive training episodes, NaN if fewer ended
+ * @param episodes of training
+ * @param parameters number of trained numbers
+ * @param flopsPerStep of one forward pass
+ * @param interrupted whether the run was asked to stop before its end
+ */
+public record TrainResult(
+        RunSpec spec,
+        String backend,
+        long steps,
+        double seconds,
+        Throughput throughput,
+        EvaluationResult evaluation,
+        double maxReturn,
+        long episodes,
+        long parameters,
+        long flopsPerStep,
+        Path runDirectory,
+        boolean interrupted) {}

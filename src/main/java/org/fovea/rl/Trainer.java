@@ -1,0 +1,181 @@
+package org.fovea.rl;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.function.BooleanSupplier;
+import org.fovea.backend.Backend;
+
+/**
+ * One training run: play a rollout, learn from it, write down how it went, again and again.
+ *
+ * <p>The outcome is a function of the {@link RunSpec} and the kind of device: the same on any number of threads, and the
+ * same whether or not the run was stopped and resumed on the way (unless the environment cannot save its state).
+ */
+public final class Trainer implements AutoCloseable {
+    private static final long CHECKPOINT_INTERVAL_NANOS = 5_000_000_000L;
+    private static final int FINAL_EPISODES = 100;
+
+    private final Backend backend;
+    private final Path runDirectory;
+    private final TrainingState state;
+    private final Rollout rollout;
+    private final TrainingLog log;
+
+    private long collectNanos;
+    private long sessionSteps;
+    private long savedIteration = -1;
+
+    private Trainer(Backend backend, Path runDirectory, TrainingState state) {
+        this.backend = backend;
+        this.runDirectory = runDirectory;
+        this.state = state;
+        RunSpec spec = state.spec();
+        this.rollout = Rollout.allocate(
+                backend,
+                spec.environments(),
+                spec.config().rolloutSteps(),
+                state.agent().encoder().size(),
+                state.agent().distribution());
+        this.log = TrainingLog.open(runDirectory, state.iteration());
+    }
+
+    /**
+     * Starts a run.
+     *
+     * @param runDirectory made if it does not exist; what it holds of another run is replaced
+     */
+    public static Trainer start(Backend backend, RunSpec spec, Path runDirectory) {
+        RunDirectories.prepare(runDirectory);
+        TrainingState state = TrainingState.create(backend, spec);
+        state.reset();
+        return new Trainer(backend, runDirectory, state);
+    }
+
+    /**
+     * Goes on from the newest checkpoint of a run.
+     *
+     * @param spec what {@link RunState#spec} of the run says, perhaps with another number of steps
+     */
+    public static Trainer resume(Backend backend, RunSpec spec, RunState saved, Path runDirectory) throws IOException {
+        TrainingState state = TrainingState.create(backend, spec);
+        try {
+            saved.restore(state);
+        } catch (IOException | RuntimeException e) {
+            state.close();
+            throw e;
+        }
+        return new Trainer(backend, runDirectory, state);
+    }
+
+    /** Whether a resumed run ends exactly as it would have without the interruption. */
+    public boolean resumesExactly() {
+        return state.resumesExactly();
+    }
+
+    /** What is trained. */
+    public RunSpec spec() {
+        return state.spec();
+    }
+
+    /** Number of trained numbers. */
+    public long parameterCount() {
+        return state.agent().parameters().count();
+    }
+
+    /** Trains to the end of the run, or until {@code stop} says so after an iteration; a checkpoint is left either way. */
+    public TrainResult run(Progress.Listener listener, BooleanSupplier stop) {
+        RunSpec spec = state.spec();
+        long start = System.nanoTime();
+        long lastCheckpoint = start;
+        boolean interrupted = false;
+        while (state.iteration() < spec.iterations() && !interrupted) {
+            UpdateStatistics update = iterate();
+            long now = System.nanoTime();
+            Progress progress = new Progress(
+                    state.iteration(),
+                    state.iteration() * spec.stepsPerIteration(),
+                    spec.iterations() * spec.stepsPerIteration(),
+                    sessionSteps / ((now - start) * 1e-9),
+                    state.returns().mean(),
+                    state.returns().episodes());
+            log.append(progress, update);
+            if (savedIteration < 0 || now - lastCheckpoint > CHECKPOINT_INTERVAL_NANOS) {
+                checkpoint();
+                lastCheckpoint = System.nanoTime();
+            }
+            listener.progressed(progress);
+            interrupted = stop.getAsBoolean() && state.iteration() < spec.iterations();
+        }
+        double seconds = (System.nanoTime() - start) * 1e-9;
+        if (savedIteration != state.iteration()) {
+            checkpoint();
+        }
+        return result(seconds, interrupted);
+    }
+
+    /** One rollout and what is learned from it. */
+    UpdateStatistics iterate() {
+        RunSpec spec = state.spec();
+        PpoConfig config = spec.config();
+        long iteration = state.iteration();
+        long start = System.nanoTime();
+        state.collect(rollout);
+        collectNanos += System.nanoTime() - start;
+        float learningRate = config.annealLearningRate()
+                ? config.learningRate() * (1 - (float) iteration / spec.iterations())
+                : config.learningRate();
+        UpdateStatistics update = state.ppo()
+                .update(
+                        rollout,
+                        state.context(),
+                        learningRate,
+                        spec.seed(),
+                        iteration,
+                        (iteration + 1) * spec.stepsPerIteration());
+        state.advance();
+        sessionSteps += spec.stepsPerIteration();
+        return update;
+    }
+
+    private void checkpoint() {
+        try {
+            RunState.save(state, runDirectory);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e.getMessage(), e);
+        }
+        savedIteration = state.iteration();
+    }
+
+    private TrainResult result(double seconds, boolean interrupted) {
+        RunSpec spec = state.spec();
+        Throughput throughput = new Throughput(
+                interrupted ? Double.NaN : EnvironmentSpeed.measure(backend, spec),
+                sessionSteps / (collectNanos * 1e-9),
+                sessionSteps / seconds);
+        return new TrainResult(
+                spec,
+                backend.name(),
+                state.iteration() * spec.stepsPerIteration(),
+                seconds,
+                throughput,
+                Evaluation.play(state.agent(), spec, FINAL_EPISODES, Evaluation.DEFAULT_SEED),
+                state.returns().bestMean(),
+                state.returns().episodes(),
+                parameterCount(),
+                state.agent().network().flopsPerStep(),
+                runDirectory,
+                interrupted);
+    }
+
+    TrainingState state() {
+        return state;
+    }
+
+    @Override
+    public void close() {
+        log.close();
+        rollout.close();
+        state.close();
+    }
+}

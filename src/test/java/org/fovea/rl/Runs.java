@@ -1,0 +1,30 @@
+package org.fovea.rl;
+
+import java.util.Map;
+import org.fovea.backend.Backend;
+import org.fovea.backend.Backends;
+
+/** Small runs for tests. */
+final class Runs {
+    private Runs() {}
+
+    static Backend cpu(int threads) {
+        return Backends.open("cpu", threads).backend();
+    }
+
+    static RunSpec small(String environment, PolicyKind policy, long iterations, Map<String, String> settings) {
+        PpoConfig config = Defaults.of(environment, policy)
+                .config()
+                .with(Map.of("width", "16", "heads", "2", "window", "5", "rollout_steps", "13", "minibatches", "2"))
+                .with(settings);
+        int environments = 40;
+        return new RunSpec(
+                environment, "ppo", policy, iterations * environments * config.rolloutSteps(), environments, 7, config);
+    }
+
+    static float[] parameters(TrainingState state) {
+        float[] values = new float[(int) state.agent().parameters().length()];
+        state.backend().download(state.agent().parameters().values(), values, 0);
+        return values;
+    }
+}
