@@ -133,7 +133,10 @@ abstract class BatchedEnvironment implements VectorEnvironment {
 
     @Override
     public final void step(int[] choices, float[] values, StepBatch result) {
-        checkStep(choices, values, result);
+        if (!started) {
+            throw new IllegalStateException("step before reset: call reset or restoreState first");
+        }
+        StepChecks.check(this, firstIndex, choices, values, result);
         advance(choices, values, result);
         float[] observations = result.observations();
         boolean[] terminated = result.terminated();
@@ -146,36 +149,6 @@ abstract class BatchedEnvironment implements VectorEnvironment {
                 System.arraycopy(observations, row, result.finalObservations(), row, observationSize);
                 episode[i]++;
                 startEpisode(i, observations);
-            }
-        }
-    }
-
-    private void checkStep(int[] choices, float[] values, StepBatch result) {
-        if (!started) {
-            throw new IllegalStateException("step before reset: call reset or restoreState first");
-        }
-        if (result.rewards().length < count || result.observations().length < count * observationSize) {
-            throw new IllegalArgumentException("the step batch holds " + result.rewards().length + " environments and "
-                    + result.observations().length + " observation numbers, but this batch has [" + count + ", "
-                    + observationSize + "]");
-        }
-        if (actionSpace instanceof Space.Discrete discrete) {
-            checkChoices(choices, discrete.n());
-        } else if (values.length < count * actionSpace.size()) {
-            throw new IllegalArgumentException(
-                    "actions have " + values.length + " numbers, expected [" + count + ", " + actionSpace.size() + "]");
-        }
-    }
-
-    private void checkChoices(int[] choices, int n) {
-        if (choices.length < count) {
-            throw new IllegalArgumentException(
-                    "there are " + choices.length + " choices for " + count + " environments");
-        }
-        for (int i = 0; i < count; i++) {
-            if (choices[i] < 0 || choices[i] >= n) {
-                throw new IllegalArgumentException("choice " + choices[i] + " of environment " + (firstIndex + i)
-                        + " is not from 0 to " + (n - 1));
             }
         }
     }

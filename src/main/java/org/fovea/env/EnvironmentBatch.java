@@ -82,6 +82,7 @@ final class EnvironmentBatch implements VectorEnvironment {
         if (!started) {
             throw new IllegalStateException("step before reset: call reset or restoreState first");
         }
+        StepChecks.check(this, firstIndex, choices, values, result);
         for (int i = 0; i < environments.length; i++) {
             Step step = stepOne(i, action(i, choices, values));
             elapsed[i]++;
@@ -102,14 +103,9 @@ final class EnvironmentBatch implements VectorEnvironment {
     }
 
     private Action action(int i, int[] choices, float[] values) {
-        if (actionSpace instanceof Space.Discrete discrete) {
-            if (choices[i] < 0 || choices[i] >= discrete.n()) {
-                throw new IllegalArgumentException(
-                        where(i) + ": choice " + choices[i] + " is not from 0 to " + (discrete.n() - 1));
-            }
-            return Action.of(choices[i]);
-        }
-        return Action.of(Arrays.copyOfRange(values, i * actionSize, (i + 1) * actionSize));
+        return actionSpace instanceof Space.Discrete
+                ? Action.of(choices[i])
+                : Action.of(Arrays.copyOfRange(values, i * actionSize, (i + 1) * actionSize));
     }
 
     private Step stepOne(int i, Action action) {

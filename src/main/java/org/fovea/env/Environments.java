@@ -13,12 +13,10 @@ import java.util.function.Supplier;
  */
 public final class Environments {
     private static final Map<String, EnvironmentFamily> FAMILIES = new LinkedHashMap<>();
+    private static boolean providersAsked;
 
     static {
         addBuiltIns();
-        for (EnvironmentProvider provider : ServiceLoader.load(EnvironmentProvider.class)) {
-            provider.environments().forEach(Environments::register);
-        }
     }
 
     private Environments() {}
@@ -85,6 +83,17 @@ public final class Environments {
         }
     }
 
+    /** Providers are asked on first use, where a broken one can be reported. */
+    private static synchronized Map<String, EnvironmentFamily> families() {
+        if (!providersAsked) {
+            providersAsked = true;
+            for (EnvironmentProvider provider : ServiceLoader.load(EnvironmentProvider.class)) {
+                provider.environments().forEach(Environments::register);
+            }
+        }
+        return FAMILIES;
+    }
+
     /**
      * The environment of a name, which may carry parameters: {@code MemoryChain-v0:length=7}.
      *
@@ -94,20 +103,20 @@ public final class Environments {
     public static synchronized EnvironmentSpec get(String name) {
         int colon = name.indexOf(':');
         String plainName = colon < 0 ? name : name.substring(0, colon);
-        EnvironmentFamily family = FAMILIES.get(plainName);
+        EnvironmentFamily family = families().get(plainName);
         if (family == null) {
-            throw new UnknownNameException("environment", plainName, FAMILIES.keySet());
+            throw new UnknownNameException("environment", plainName, families().keySet());
         }
         return colon < 0 ? family.defaults() : family.with(name.substring(colon + 1));
     }
 
     /** One instance, to be stepped by hand; it can save its state if the environment can. */
     public static Environment make(String name) {
-        return new SingleEnvironment(get(name).create(1));
+        return SingleEnvironment.of(get(name).create(1));
     }
 
     /** Every environment with its default parameters, in order of registration. */
     public static synchronized List<EnvironmentSpec> all() {
-        return FAMILIES.values().stream().map(EnvironmentFamily::defaults).toList();
+        return families().values().stream().map(EnvironmentFamily::defaults).toList();
     }
 }

@@ -6,13 +6,18 @@ import java.io.IOException;
 import java.util.Arrays;
 
 /** A batch of one, stepped by hand. */
-final class SingleEnvironment implements Environment, SavesState {
+class SingleEnvironment implements Environment {
     private final VectorEnvironment batch;
     private final StepBatch result;
     private final int[] choice = new int[1];
     private boolean running;
 
-    SingleEnvironment(VectorEnvironment batch) {
+    /** One that {@link SavesState} if the batch can. */
+    static Environment of(VectorEnvironment batch) {
+        return batch.canSaveState() ? new Saving(batch) : new SingleEnvironment(batch);
+    }
+
+    private SingleEnvironment(VectorEnvironment batch) {
         this.batch = batch;
         this.result = StepBatch.allocate(1, batch.observationSpace().size());
     }
@@ -49,15 +54,21 @@ final class SingleEnvironment implements Environment, SavesState {
         return new Step(Arrays.copyOf(observation, observation.length), result.rewards()[0], terminated, truncated);
     }
 
-    @Override
-    public void saveState(DataOutput out) throws IOException {
-        out.writeBoolean(running);
-        batch.saveState(out);
-    }
+    private static final class Saving extends SingleEnvironment implements SavesState {
+        Saving(VectorEnvironment batch) {
+            super(batch);
+        }
 
-    @Override
-    public void restoreState(DataInput in) throws IOException {
-        running = in.readBoolean();
-        batch.restoreState(in);
+        @Override
+        public void saveState(DataOutput out) throws IOException {
+            out.writeBoolean(super.running);
+            super.batch.saveState(out);
+        }
+
+        @Override
+        public void restoreState(DataInput in) throws IOException {
+            super.running = in.readBoolean();
+            super.batch.restoreState(in);
+        }
     }
 }

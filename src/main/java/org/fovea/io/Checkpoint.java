@@ -48,7 +48,7 @@ public record Checkpoint(
      * @param runDirectory made if need be
      * @return the checkpoint's directory
      * @throws IOException naming the path, if it cannot be written or the run has one of a later step; the checkpoints
-     *     that were there are left as they were
+     *     that were there are left as they were. So it goes, too, on a thread that is interrupted
      */
     public static Path save(
             Path runDirectory,

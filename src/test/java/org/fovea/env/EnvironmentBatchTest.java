@@ -154,6 +154,14 @@ class EnvironmentBatchTest {
     }
 
     @Test
+    void oneSteppedByHandSavesOnlyIfItCan() {
+        Environments.register("Counter-v0", "counts", Counter::new);
+        Environments.register("SavingCounter-v0", "counts", SavingCounter::new);
+        assertThat(Environments.make("Counter-v0")).isNotInstanceOf(SavesState.class);
+        assertThat(Environments.make("SavingCounter-v0")).isInstanceOf(SavesState.class);
+    }
+
+    @Test
     void aBrokenEnvironmentIsNamed() {
         assertStepFails(
                 new Counter() {
@@ -189,6 +197,18 @@ class EnvironmentBatchTest {
                     }
                 },
                 "reward is Infinity");
+    }
+
+    @Test
+    void aWrongChoiceIsNamed() {
+        VectorEnvironment batch = EnvironmentSpec.of("x", "", Counter::new).create(2);
+        StepBatch result = StepBatch.allocate(2, 2);
+        batch.reset(1, 4, result.observations());
+        assertThatThrownBy(() -> batch.step(new int[] {1, 2}, new float[0], result))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("choice 2 of environment 5 is not from 0 to 1");
+        assertThatThrownBy(() -> batch.step(new int[2], new float[0], StepBatch.allocate(1, 2)))
+                .hasMessageContaining("holds 1 environments");
     }
 
     @Test

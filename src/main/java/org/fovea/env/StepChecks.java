@@ -1,0 +1,39 @@
+package org.fovea.env;
+
+/** What the caller of {@link VectorEnvironment#step} must get right. */
+final class StepChecks {
+    private StepChecks() {}
+
+    /**
+     * @param firstIndex of the batch among the environments of the run, for messages
+     * @throws IllegalArgumentException if an array is too short or a choice is none
+     */
+    static void check(VectorEnvironment batch, int firstIndex, int[] choices, float[] values, StepBatch result) {
+        int count = batch.count();
+        int size = batch.observationSpace().size();
+        if (result.rewards().length < count || result.observations().length < count * size) {
+            throw new IllegalArgumentException("the step batch holds " + result.rewards().length + " environments and "
+                    + result.observations().length + " observation numbers, but this batch has [" + count + ", " + size
+                    + "]");
+        }
+        if (batch.actionSpace() instanceof Space.Discrete discrete) {
+            checkChoices(count, discrete.n(), firstIndex, choices);
+        } else if (values.length < count * batch.actionSpace().size()) {
+            throw new IllegalArgumentException("actions have " + values.length + " numbers, expected [" + count + ", "
+                    + batch.actionSpace().size() + "]");
+        }
+    }
+
+    private static void checkChoices(int count, int n, int firstIndex, int[] choices) {
+        if (choices.length < count) {
+            throw new IllegalArgumentException(
+                    "there are " + choices.length + " choices for " + count + " environments");
+        }
+        for (int i = 0; i < count; i++) {
+            if (choices[i] < 0 || choices[i] >= n) {
+                throw new IllegalArgumentException("choice " + choices[i] + " of environment " + (firstIndex + i)
+                        + " is not from 0 to " + (n - 1));
+            }
+        }
+    }
+}
