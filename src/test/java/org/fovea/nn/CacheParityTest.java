@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.fovea.backend.Backend;
+import org.fovea.backend.Backends;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.reference.ReferenceBackend;
@@ -42,6 +43,14 @@ class CacheParityTest {
     void onTheReference(int window, int steps, boolean refill, boolean gated) {
         try (Backend backend = new ReferenceBackend()) {
             check(backend, window, steps, refill, gated, 1e-9);
+        }
+    }
+
+    @ParameterizedTest(name = "window {0}, steps {1}, refill {2}, gated {3}")
+    @CsvSource({"4,7,true,false", "5,3,false,true", "1,4,true,false"})
+    void onTheCpu(int window, int steps, boolean refill, boolean gated) {
+        try (Backend backend = Backends.open("cpu", 1).backend()) {
+            check(backend, window, steps, refill, gated, 1e-4);
         }
     }
 

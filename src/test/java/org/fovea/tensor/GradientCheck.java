@@ -15,7 +15,7 @@ import org.fovea.backend.reference.ReferenceBackend;
  * projection of the function, order 2 the gradient of a random projection of that gradient, and so on.
  */
 public final class GradientCheck {
-    private static final double STEP = 1e-3;
+    private static final double STEP = 2e-4;
     private static final double TOLERANCE = 2e-8;
 
     private final Function<List<Tensor>, List<Tensor>> function;

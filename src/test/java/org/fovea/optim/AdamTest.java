@@ -1,0 +1,106 @@
+package org.fovea.optim;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.List;
+import org.fovea.backend.AdamSettings;
+import org.fovea.backend.Backend;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.reference.ReferenceBackend;
+import org.fovea.tensor.Initializer;
+import org.fovea.tensor.Parameter;
+import org.fovea.tensor.Parameters;
+import org.fovea.tensor.Tape;
+import org.fovea.tensor.Tensor;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Adam over the parameters of a model, and learning rates. */
+class AdamTest {
+    private static final AdamSettings SETTINGS = new AdamSettings(0.9f, 0.999f, 1e-8f, Float.POSITIVE_INFINITY);
+
+    private final Backend backend = new ReferenceBackend();
+    private final Parameters parameters = new Parameters(backend, 1);
+    private Parameter point;
+
+    @BeforeEach
+    void declare() {
+        point = parameters.declare("point", Initializer.constant(1), 3);
+        parameters.allocate();
+    }
+
+    @AfterEach
+    void close() {
+        backend.close();
+    }
+
+    /** From the paper: after one step the bias-corrected moments are g and g^2, so each element moves by the rate. */
+    @Test
+    void theFirstStepMovesEveryElementByTheLearningRate() {
+        try (Adam adam = new Adam(parameters, SETTINGS, 0.25)) {
+            adam.step(gradient(-5, 0.001, 3));
+            assertThat(values()).containsExactly(new double[] {1.25, 0.75, 0.75}, within(1e-4));
+        }
+    }
+
+    @Test
+    void theLearningRateCanChange() {
+        try (Adam adam = new Adam(parameters, SETTINGS, 0.25)) {
+            adam.setLearningRate(0);
+            adam.step(gradient(1, 1, 1));
+            assertThat(values()).containsOnly(1);
+            assertThatThrownBy(() -> adam.setLearningRate(Double.NaN)).isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> adam.setLearningRate(-1)).isInstanceOf(IllegalArgumentException.class);
+        }
+    }
+
+    @Test
+    void findsTheMinimumOfAQuadratic() {
+        try (Adam adam = new Adam(parameters, SETTINGS, 0.1)) {
+            DeviceArray gradients = parameters.newFlatArray();
+            LearningRateSchedule schedule = LearningRateSchedule.linear(0.1, 0);
+            for (int step = 0; step < 500; step++) {
+                adam.setLearningRate(schedule.at(step / 500.0));
+                try (Tape tape = Tape.recording(backend)) {
+                    Tensor target = tape.constant(new double[] {-1, 0.5, 2}, 3);
+                    Tensor loss = tape.use(point).subtract(target).square().sum();
+                    tape.gradientsInto(List.of(loss), List.of(tape.full(1)), parameters, gradients);
+                }
+                adam.step(gradients);
+            }
+            assertThat(values()).containsExactly(new double[] {-1, 0.5, 2}, within(1e-3));
+        }
+    }
+
+    @Test
+    void givesItsMemoryBack() {
+        long before = backend.liveBytes();
+        new Adam(parameters, SETTINGS, 0.1).close();
+        assertThat(backend.liveBytes()).isEqualTo(before);
+    }
+
+    @Test
+    void schedules() {
+        assertThat(LearningRateSchedule.constant(0.3).at(0.7)).isEqualTo(0.3);
+        LearningRateSchedule linear = LearningRateSchedule.linear(0.4, 0.2);
+        assertThat(linear.at(0)).isEqualTo(0.4);
+        assertThat(linear.at(0.5)).isCloseTo(0.3, within(1e-15));
+        assertThat(linear.at(1)).isEqualTo(0.2);
+        assertThat(linear.at(2)).isEqualTo(0.2);
+    }
+
+    private DeviceArray gradient(double... elements) {
+        DeviceArray flat = parameters.newFlatArray();
+        backend.upload(elements, 0, parameters.slotIn(flat, point));
+        return flat;
+    }
+
+    private double[] values() {
+        double[] values = new double[3];
+        backend.download(point.value(), values, 0);
+        return values;
+    }
+}
