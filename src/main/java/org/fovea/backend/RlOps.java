@@ -100,7 +100,7 @@ public interface RlOps extends AttentionOps {
             DeviceArray dLogits,
             DeviceArray dValues,
             DeviceArray statistics) {
-        RlCompositions.ppoCategorical(
+        PpoCompositions.categorical(
                 this,
                 loss,
                 rows,
@@ -142,7 +142,7 @@ public interface RlOps extends AttentionOps {
             DeviceArray dLogStd,
             DeviceArray dValues,
             DeviceArray statistics) {
-        RlCompositions.ppoGaussian(
+        PpoCompositions.gaussian(
                 this,
                 loss,
                 rows,
