@@ -70,16 +70,31 @@ abstract class ReferenceRows extends ReferencePrimitives {
         return max + Math.log(sum);
     }
 
+    /** The same less its largest element, so that a common offset costs no digits. */
+    private static double[] shifted(double[] x) {
+        double max = Double.NEGATIVE_INFINITY;
+        for (double element : x) {
+            max = Math.max(max, element);
+        }
+        for (int i = 0; i < x.length && max != Double.NEGATIVE_INFINITY; i++) {
+            x[i] -= max;
+        }
+        return x;
+    }
+
     @Override
     public final void softmax(int rows, int width, DeviceArray x, DeviceArray y) {
         MathShapes.softmax("softmax", rows, width, x, y);
         ReferenceArray from = use(x);
         ReferenceArray to = use(y);
         for (int r = 0; r < rows; r++) {
-            double[] row = row(from, r, width);
-            double lse = logSumExp(row);
+            double[] row = shifted(row(from, r, width));
+            double sum = 0;
+            for (double element : row) {
+                sum += Math.exp(element);
+            }
             for (int i = 0; i < width; i++) {
-                to.set(r * width + i, lse == Double.NEGATIVE_INFINITY ? 0 : Math.exp(row[i] - lse));
+                to.set(r * width + i, sum == 0 ? 0 : Math.exp(row[i]) / sum);
             }
         }
     }
@@ -90,7 +105,7 @@ abstract class ReferenceRows extends ReferencePrimitives {
         ReferenceArray from = use(x);
         ReferenceArray to = use(y);
         for (int r = 0; r < rows; r++) {
-            double[] row = row(from, r, width);
+            double[] row = shifted(row(from, r, width));
             double lse = logSumExp(row);
             for (int i = 0; i < width; i++) {
                 to.set(r * width + i, row[i] - lse);

@@ -1,0 +1,377 @@
+package org.fovea.backend;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+/** Attention under every mask, its gradient, and decoding. */
+interface AttentionContract extends ContractFixture {
+
+    /** A problem's shape and masks. */
+    record Case(AttentionShape shape, AttentionSpec spec, boolean segments, int @Nullable [] lengths) {}
+
+    private static List<AttentionSpec> specs() {
+        List<AttentionSpec> specs = new ArrayList<>();
+        for (AttentionSpec.Alignment alignment : AttentionSpec.Alignment.values()) {
+            AttentionSpec aligned = AttentionSpec.DEFAULT.withAlignment(alignment);
+            specs.add(aligned.withCausal(alignment));
+            specs.add(aligned.withWindow(2, 1));
+            specs.add(aligned.withWindow(3, AttentionSpec.UNLIMITED));
+            specs.add(aligned.withWindow(AttentionSpec.UNLIMITED, 0));
+            specs.add(aligned.withWindow(4, AttentionSpec.UNLIMITED).withCausal(alignment));
+            specs.add(aligned.withWindow(0, 0).withScale(0.3f));
+        }
+        specs.add(AttentionSpec.DEFAULT);
+        return specs;
+    }
+
+    private static AttentionShape shape(int batch, int heads, int queries, int keys, int d, int dv, boolean bnhd) {
+        return new AttentionShape(
+                batch, heads, queries, keys, d, dv, bnhd ? AttentionShape.Layout.BNHD : AttentionShape.Layout.BHND);
+    }
+
+    /** Every mask on shapes with more, fewer and as many keys as queries. */
+    private static List<Case> masks() {
+        List<Case> cases = new ArrayList<>();
+        for (AttentionSpec spec : specs()) {
+            int index = cases.size();
+            boolean bnhd = index % 2 == 0;
+            cases.add(new Case(shape(2, 3, 13, 13, 6, 6, bnhd), spec, false, null));
+            cases.add(new Case(shape(3, 2, 7, 17, 5, 3, bnhd), spec, true, new int[] {17, 9, 0}));
+            cases.add(new Case(shape(3, 1, 33, 6, 16, 17, !bnhd), spec, false, new int[] {-4, 99, 3}));
+            cases.add(new Case(shape(2, 2, 31, 33, 8, 8, !bnhd), spec, true, null));
+        }
+        return cases;
+    }
+
+    private static List<Case> sizes() {
+        int[][] sizes = {
+            {1, 1, 1, 1, 1, 1},
+            {1, 1, 1, 97, 64, 64},
+            {2, 1, 97, 1, 31, 2},
+            {1, 2, 97, 207, 33, 13},
+            {1, 1, 65, 129, 128, 64},
+            {2, 4, 64, 64, 32, 32},
+            {1, 1, 3, 5, 256, 256},
+            {1, 2, 130, 130, 16, 16}
+        };
+        List<Case> cases = new ArrayList<>();
+        for (int[] s : sizes) {
+            for (boolean bnhd : new boolean[] {false, true}) {
+                AttentionShape shape = shape(s[0], s[1], s[2], s[3], s[4], s[5], bnhd);
+                cases.add(new Case(shape, AttentionSpec.DEFAULT, false, null));
+                AttentionSpec causal = AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.BOTTOM_RIGHT);
+                cases.add(new Case(shape, causal, false, null));
+            }
+        }
+        return cases;
+    }
+
+    /** The arrays of a case on both backends. */
+    final class Problem {
+        final Pair p;
+        final Case c;
+        final AttentionShape s;
+        final Pair.Both query;
+        final Pair.Both key;
+        final Pair.Both value;
+        final Pair.@Nullable Both querySegments;
+        final Pair.@Nullable Both keySegments;
+        final Pair.@Nullable Both lengths;
+        final Pair.Both output;
+        final Pair.Both logSumExp;
+
+        Problem(Pair p, Case c) {
+            this(p, c, Pair.normal((int) c.shape.keySize(), 2), Pair.normal((int) c.shape.valueSize(), 3));
+        }
+
+        Problem(Pair p, Case c, double[] keys, double[] values) {
+            this.p = p;
+            this.c = c;
+            s = c.shape;
+            query = p.floats(Pair.normal((int) s.querySize(), 1));
+            key = p.floats(keys);
+            value = p.floats(values);
+            querySegments = c.segments ? p.ints(segments(s.batch(), s.queries(), 5)) : null;
+            keySegments = c.segments ? p.ints(segments(s.batch(), s.keys(), 6)) : null;
+            lengths = c.lengths == null ? null : p.ints(c.lengths);
+            output = p.output(s.outputSize());
+            logSumExp = p.output(s.logSumExpSize());
+        }
+
+        private static int[] segments(int batch, int rows, long seed) {
+            Random random = new Random(seed);
+            int[] ids = new int[batch * rows];
+            for (int i = 0; i < ids.length; i++) {
+                ids[i] = i % rows == 0 ? 0 : ids[i - 1] + (random.nextInt(4) == 0 ? 1 : 0);
+            }
+            return ids;
+        }
+
+        AttentionInputs on(Backend b) {
+            return new AttentionInputs(
+                    query.on(b),
+                    key.on(b),
+                    value.on(b),
+                    querySegments == null ? null : querySegments.on(b),
+                    keySegments == null ? null : keySegments.on(b),
+                    lengths == null ? null : lengths.on(b));
+        }
+
+        void forward() {
+            p.run(b -> b.attentionForward(s, c.spec, on(b), output.on(b), logSumExp.on(b)));
+        }
+
+        /** Largest sum of magnitudes that a score can be made of. */
+        private double scoreSize() {
+            double rows = Math.sqrt(s.headDim()) * largestFinite(query) * Math.sqrt(s.headDim()) * largestFinite(key);
+            return Math.abs(c.spec.scale(s.headDim())) * rows;
+        }
+
+        /** Relative error of a probability, in units of rounding: that of its score and of the sum over keys. */
+        double probability() {
+            return 2 * scoreSize() * (Math.sqrt(s.headDim()) + 2) / Math.sqrt(s.headDim()) + Math.sqrt(s.keys()) + 4;
+        }
+
+        static double largestFinite(Pair.Both x) {
+            return Pair.largest(
+                    Arrays.stream(x.expected()).filter(Double::isFinite).toArray());
+        }
+
+        void checkForward() {
+            logSumExp.isWithin(4 * probability() + scoreSize(), "logSumExp of " + c);
+            output.isWithin(4 * probability() * largestFinite(value), "output of " + c);
+        }
+    }
+
+    @Test
+    default void attentionUnderEveryMask() {
+        for (Case c : masks()) {
+            try (Pair p = pair()) {
+                Problem problem = new Problem(p, c);
+                problem.forward();
+                problem.checkForward();
+            }
+        }
+    }
+
+    @Test
+    default void attentionOfAwkwardSizes() {
+        for (Case c : sizes()) {
+            try (Pair p = pair()) {
+                Problem problem = new Problem(p, c);
+                problem.forward();
+                problem.checkForward();
+            }
+        }
+    }
+
+    @Test
+    default void attentionWithNothingToDo() {
+        int[][] sizes = {{0, 2, 3, 4}, {2, 0, 3, 4}, {2, 2, 0, 4}, {2, 2, 3, 0}};
+        for (int[] z : sizes) {
+            try (Pair p = pair()) {
+                Case c = new Case(shape(z[0], z[1], z[2], z[3], 5, 6, false), AttentionSpec.DEFAULT, false, null);
+                Problem problem = new Problem(p, c);
+                problem.forward();
+                problem.output.isExact("output of " + c);
+                problem.logSumExp.isExact("logSumExp of " + c);
+                checkBackward(problem, false);
+            }
+        }
+    }
+
+    @Test
+    default void largeScoresDoNotOverflow() {
+        try (Pair p = pair()) {
+            AttentionSpec steep = AttentionSpec.DEFAULT.withScale(100);
+            Problem problem = new Problem(p, new Case(shape(1, 2, 17, 33, 8, 8, true), steep, false, null));
+            problem.forward();
+            problem.checkForward();
+        }
+    }
+
+    @Test
+    default void attentionGradientsUnderEveryMask() {
+        boolean withLogSumExp = false;
+        for (Case c : masks()) {
+            withLogSumExp = !withLogSumExp;
+            try (Pair p = pair()) {
+                Problem problem = new Problem(p, c);
+                problem.forward();
+                checkBackward(problem, withLogSumExp);
+            }
+        }
+    }
+
+    @Test
+    default void attentionGradientsOfAwkwardSizes() {
+        for (Case c : sizes()) {
+            try (Pair p = pair()) {
+                Problem problem = new Problem(p, c);
+                problem.forward();
+                checkBackward(problem, true);
+            }
+        }
+    }
+
+    private static void checkBackward(Problem problem, boolean withLogSumExp) {
+        Pair p = problem.p;
+        AttentionShape s = problem.s;
+        Pair.Both dOutput = p.floats(Pair.normal((int) s.outputSize(), 7));
+        Pair.Both dLogSumExp = p.floats(Pair.normal((int) s.logSumExpSize(), 8));
+        Pair.Both dQuery = p.output(s.querySize());
+        Pair.Both dKey = p.output(s.keySize());
+        Pair.Both dValue = p.output(s.valueSize());
+        p.run(b -> b.attentionBackward(
+                s,
+                problem.c.spec,
+                problem.on(b),
+                problem.output.on(b),
+                problem.logSumExp.on(b),
+                dOutput.on(b),
+                withLogSumExp ? dLogSumExp.on(b) : null,
+                dQuery.on(b),
+                dKey.on(b),
+                dValue.on(b)));
+        String what = " of " + problem.c + (withLogSumExp ? " with dLogSumExp" : "");
+        double relative = 4 * (problem.probability() + Math.sqrt(s.valueDim()) + Math.sqrt(s.queries()));
+        double dO = Pair.largest(dOutput.expected());
+        double dP = s.valueDim() * dO * Problem.largestFinite(problem.value);
+        double dS = Math.abs(problem.c.spec.scale(s.headDim()))
+                * (2 * dP + (withLogSumExp ? Pair.largest(dLogSumExp.expected()) : 0));
+        double mass = Math.max(1, largestColumn(problem));
+        dQuery.isWithin(relative * dS * Problem.largestFinite(problem.key), "dQuery" + what);
+        dKey.isWithin(relative * mass * dS * Problem.largestFinite(problem.query), "dKey" + what);
+        dValue.isWithin(relative * mass * dO, "dValue" + what);
+    }
+
+    /** The largest sum over queries of a key's probability: dValue of a gradient of ones. */
+    private static double largestColumn(Problem problem) {
+        AttentionShape s = problem.s;
+        Backend b = problem.p.reference;
+        try (Scope scope = b.openScope()) {
+            DeviceArray ones = scope.allocate(b.floatType(), s.outputSize());
+            b.fill(ones, 1);
+            DeviceArray dQuery = scope.allocate(b.floatType(), s.querySize());
+            DeviceArray dKey = scope.allocate(b.floatType(), s.keySize());
+            DeviceArray dValue = scope.allocate(b.floatType(), s.valueSize());
+            b.attentionBackward(
+                    s,
+                    problem.c.spec,
+                    problem.on(b),
+                    problem.output.on(b),
+                    problem.logSumExp.on(b),
+                    ones,
+                    null,
+                    dQuery,
+                    dKey,
+                    dValue);
+            double[] sums = new double[(int) s.valueSize()];
+            b.download(dValue, sums, 0);
+            return Pair.largest(sums);
+        }
+    }
+
+    /** Padding and what lies outside every query's window may hold anything. */
+    @Test
+    default void excludedPositionsLeakNothing() {
+        AttentionSpec window = AttentionSpec.DEFAULT.withWindow(2, 0);
+        List<Case> cases = List.of(
+                new Case(shape(3, 2, 7, 33, 5, 6, false), AttentionSpec.DEFAULT, false, new int[] {20, 0, 20}),
+                new Case(shape(3, 2, 7, 33, 5, 6, true), window, false, new int[] {20, 0, 20}),
+                new Case(
+                        shape(2, 1, 9, 33, 8, 8, true),
+                        AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT),
+                        false,
+                        null));
+        for (Case c : cases) {
+            AttentionShape s = c.shape;
+            double[] keys = Pair.normal((int) s.keySize(), 2);
+            double[] values = Pair.normal((int) s.valueSize(), 3);
+            for (int b = 0; b < s.batch(); b++) {
+                int last = c.lengths == null ? s.queries() : c.lengths[b];
+                for (int h = 0; h < s.heads(); h++) {
+                    for (int j = last; j < s.keys(); j++) {
+                        poison(s, keys, b, h, j, s.headDim());
+                        poison(s, values, b, h, j, s.valueDim());
+                    }
+                }
+            }
+            try (Pair p = pair()) {
+                Problem problem = new Problem(p, c, keys, values);
+                problem.forward();
+                problem.checkForward();
+                checkBackward(problem, true);
+            }
+        }
+    }
+
+    private static void poison(AttentionShape s, double[] x, int b, int h, int row, int dim) {
+        int start = s.layout() == AttentionShape.Layout.BHND
+                ? ((b * s.heads() + h) * s.keys() + row) * dim
+                : ((b * s.keys() + row) * s.heads() + h) * dim;
+        Arrays.fill(x, start, start + dim, Double.NaN);
+    }
+
+    @Test
+    default void decodingFollowsTheRing() {
+        int[][] sizes = {{1, 1, 1, 1, 1}, {3, 2, 5, 6, 3}, {4, 4, 16, 16, 16}, {2, 1, 33, 31, 17}, {5, 2, 64, 64, 32}};
+        for (int[] z : sizes) {
+            DecodeShape s = new DecodeShape(z[0], z[1], z[2], z[3], z[4]);
+            int[] counts = new int[s.batch()];
+            for (int b = 0; b < counts.length; b++) {
+                counts[b] = (b * 7 + s.capacity()) % (s.capacity() + 1);
+            }
+            for (int newest : new int[] {0, s.capacity() / 2, s.capacity() - 1}) {
+                checkDecode(s, counts, newest);
+            }
+            checkDecode(s, new int[s.batch()], 0);
+        }
+    }
+
+    private void checkDecode(DecodeShape s, int[] counts, int newest) {
+        int rows = s.batch() * s.heads();
+        double[] keys = Pair.normal(rows * s.capacity() * s.headDim(), 2);
+        double[] values = Pair.normal(rows * s.capacity() * s.valueDim(), 3);
+        for (int b = 0; b < s.batch(); b++) {
+            for (int age = counts[b]; age < s.capacity(); age++) {
+                int slot = b * s.capacity() + Math.floorMod(newest - age, s.capacity());
+                int width = s.heads() * s.headDim();
+                Arrays.fill(keys, slot * width, (slot + 1) * width, Double.NaN);
+                width = s.heads() * s.valueDim();
+                Arrays.fill(values, slot * width, (slot + 1) * width, Double.NaN);
+            }
+        }
+        try (Pair p = pair()) {
+            Pair.Both query = p.floats(Pair.normal(rows * s.headDim(), 1));
+            Pair.Both key = p.floats(keys);
+            Pair.Both value = p.floats(values);
+            Pair.Both count = p.ints(counts);
+            Pair.Both output = p.output((long) rows * s.valueDim());
+            float scale = 0.4f;
+            p.run(b -> b.attentionDecode(
+                    s, scale, query.on(b), key.on(b), value.on(b), count.on(b), newest, output.on(b)));
+            double score = scale * s.headDim() * Problem.largestFinite(query) * Problem.largestFinite(key);
+            double relative = 4 * (2 * score * (1 + 2 / Math.sqrt(s.headDim())) + Math.sqrt(s.capacity()) + 4);
+            output.isWithin(relative * Problem.largestFinite(value), s + " counts " + Arrays.toString(counts));
+        }
+    }
+
+    @Test
+    default void attentionIsTheSameEveryTime() {
+        try (Pair p = pair()) {
+            Problem problem = new Problem(p, masks().get(1));
+            problem.forward();
+            double[] first = problem.output.actual();
+            for (int repeat = 0; repeat < 5; repeat++) {
+                problem.forward();
+                org.assertj.core.api.Assertions.assertThat(problem.output.actual())
+                        .containsExactly(first);
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+package org.fovea.backend;
+
+import org.fovea.backend.reference.CompositionBackend;
+import org.junit.jupiter.api.Nested;
+
+/** Every default composition, in both precisions. */
+class CompositionContractTest {
+
+    @Nested
+    class InFloat32 extends BackendContract {
+        @Override
+        public Backend open() {
+            return new CompositionBackend(DType.F32);
+        }
+    }
+
+    @Nested
+    class InFloat64 extends BackendContract {
+        @Override
+        public Backend open() {
+            return new CompositionBackend(DType.F64);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+package org.fovea.backend;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.fail;
+
+import java.util.Arrays;
+import java.util.Random;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.Assumptions;
+
+/**
+ * A backend under test beside the reference: the same arrays on both, the same operation run on both, the results
+ * compared. Every array lies between guards, so that reading or writing past its end shows.
+ */
+final class Pair implements AutoCloseable {
+
+    private static final int GUARD = 16;
+    private static final int GUARD_INTEGER = -987654321;
+
+    final Backend tested;
+    final Backend reference;
+    private final Scope testedScope;
+    private final Scope referenceScope;
+
+    Pair(Backend tested, Backend reference) {
+        this.tested = tested;
+        this.reference = reference;
+        testedScope = tested.openScope();
+        referenceScope = reference.openScope();
+    }
+
+    /** One array on both backends. */
+    final class Both {
+        private final DeviceArray onTested;
+        private final DeviceArray onReference;
+        private final DeviceArray guarded;
+        private final int lead;
+
+        private Both(boolean floating, int length) {
+            // Lengths that are multiples of 4 start aligned and others do not, so both kinds of address occur.
+            lead = length % 4 == 0 ? GUARD : 3;
+            guarded = testedScope.allocate(floating ? tested.floatType() : DType.I32, lead + length + GUARD);
+            tested.fill(guarded, floating ? Double.NaN : GUARD_INTEGER);
+            onTested = guarded.slice(lead, length);
+            onReference = referenceScope.allocate(floating ? reference.floatType() : DType.I32, length);
+        }
+
+        DeviceArray on(Backend backend) {
+            return backend == tested ? onTested : onReference;
+        }
+
+        double[] expected() {
+            double[] values = new double[(int) onReference.length()];
+            reference.download(onReference, values, 0);
+            return values;
+        }
+
+        double[] actual() {
+            double[] all = new double[(int) guarded.length()];
+            tested.download(guarded, all, 0);
+            int end = lead + (int) onTested.length();
+            for (int i = 0; i < all.length; i++) {
+                if ((i < lead || i >= end) && !Double.isNaN(all[i])) {
+                    fail("wrote outside the array, at index " + (i - lead) + " of " + onTested.length());
+                }
+            }
+            return Arrays.copyOfRange(all, lead, end);
+        }
+
+        int[] expectedIntegers() {
+            int[] values = new int[(int) onReference.length()];
+            reference.download(onReference, values, 0);
+            return values;
+        }
+
+        int[] actualIntegers() {
+            int[] all = new int[(int) guarded.length()];
+            tested.download(guarded, all, 0);
+            int end = lead + (int) onTested.length();
+            for (int i = 0; i < all.length; i++) {
+                if ((i < lead || i >= end) && all[i] != GUARD_INTEGER) {
+                    fail("wrote outside the array, at index " + (i - lead) + " of " + onTested.length());
+                }
+            }
+            return Arrays.copyOfRange(all, lead, end);
+        }
+
+        /** Requires every error to be at most {@code bound} units of rounding. */
+        void isWithin(double bound, String what) {
+            double[] bounds = new double[(int) onReference.length()];
+            Arrays.fill(bounds, bound);
+            isWithin(bounds, what);
+        }
+
+        /**
+         * Requires the error of element i to be at most {@code bounds[i]} units of rounding (2^-24 in float32), beside
+         * what underflow costs. NaN must be NaN, and what is infinite in the type must be that infinity.
+         */
+        void isWithin(double[] bounds, String what) {
+            double[] actual = actual();
+            double[] expected = expected();
+            for (int i = 0; i < actual.length; i++) {
+                double wanted = expected[i];
+                if (tested.floatType() == DType.F32 && Double.isInfinite((float) wanted)) {
+                    wanted = (float) wanted;
+                }
+                boolean same = wanted == actual[i] || Double.isNaN(wanted) && Double.isNaN(actual[i]);
+                double allowed = unit() * bounds[i] + tiny();
+                if (!same && !(Math.abs(actual[i] - wanted) <= allowed)) {
+                    fail("%s: element %d of %d is %s, expected %s within %s"
+                            .formatted(what, i, actual.length, actual[i], expected[i], allowed));
+                }
+            }
+        }
+
+        /** Requires every element to be the same number. */
+        void isExact(String what) {
+            isWithin(0, what);
+        }
+
+        void isSameIntegers(String what) {
+            assertThat(actualIntegers()).as(what).isEqualTo(expectedIntegers());
+        }
+    }
+
+    /** Unit of rounding of the backend under test. */
+    double unit() {
+        return tested.floatType() == DType.F32 ? 0x1p-24 : 0x1p-53;
+    }
+
+    private double tiny() {
+        return tested.floatType() == DType.F32 ? 4 * Float.MIN_NORMAL : 4 * Double.MIN_NORMAL;
+    }
+
+    /** Numbers that both types represent. */
+    Both floats(double... values) {
+        float[] rounded = new float[values.length];
+        for (int i = 0; i < values.length; i++) {
+            rounded[i] = (float) values[i];
+        }
+        Both both = new Both(true, values.length);
+        tested.upload(rounded, 0, both.onTested);
+        reference.upload(rounded, 0, both.onReference);
+        return both;
+    }
+
+    Both ints(int... values) {
+        Both both = new Both(false, values.length);
+        tested.upload(values, 0, both.onTested);
+        reference.upload(values, 0, both.onReference);
+        return both;
+    }
+
+    /** An array to be written: NaN until then. */
+    Both output(long length) {
+        Both both = new Both(true, Math.toIntExact(length));
+        reference.fill(both.onReference, Double.NaN);
+        return both;
+    }
+
+    Both integerOutput(int length) {
+        return new Both(false, length);
+    }
+
+    /** Runs an operation on both; the test is skipped where the backend under test does not have it yet. */
+    void run(Consumer<Backend> operation) {
+        operation.accept(reference);
+        try {
+            operation.accept(tested);
+        } catch (UnsupportedOnBackendException e) {
+            Assumptions.abort(e.getMessage());
+        }
+    }
+
+    /** Normally distributed numbers, rounded to float32. */
+    static double[] normal(int length, long seed) {
+        Random random = new Random(seed);
+        double[] values = new double[length];
+        for (int i = 0; i < length; i++) {
+            values[i] = (float) random.nextGaussian();
+        }
+        return values;
+    }
+
+    static double[] abs(double[] values) {
+        return Arrays.stream(values).map(Math::abs).toArray();
+    }
+
+    static double largest(double[] values) {
+        return Arrays.stream(values).map(Math::abs).max().orElse(0);
+    }
+
+    @Override
+    public void close() {
+        testedScope.close();
+        referenceScope.close();
+    }
+}

@@ -1,0 +1,179 @@
+package org.fovea.backend;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+
+/** Actions drawn from a policy. */
+interface SamplingContract extends ContractFixture {
+
+    @Test
+    default void actionsAreThoseOfTheReference() {
+        for (int actions : new int[] {1, 2, 3, 6, 17, 97}) {
+            for (int rows : new int[] {1, 5, 33, 1031}) {
+                try (Pair p = pair()) {
+                    Pair.Both logits = p.floats(Arrays.stream(Pair.normal(rows * actions, rows))
+                            .map(x -> 2 * x)
+                            .toArray());
+                    Pair.Both sampled = p.integerOutput(rows);
+                    Pair.Both logProbs = p.output(rows);
+                    p.run(b ->
+                            b.sampleCategorical(rows, actions, logits.on(b), 5, 6, 70, sampled.on(b), logProbs.on(b)));
+                    int[] expected = sampled.expectedIntegers();
+                    int[] actual = sampled.actualIntegers();
+                    double[] bounds = new double[rows];
+                    double range = 2 * Pair.largest(logits.expected());
+                    Arrays.fill(bounds, 4 * (2 * range + Math.sqrt(actions) + 4));
+                    double near = p.unit() * 4 * (range + Math.sqrt(actions) + 4);
+                    for (int r = 0; r < rows; r++) {
+                        if (expected[r] != actual[r]) {
+                            double[] row = Arrays.copyOfRange(logits.expected(), r * actions, (r + 1) * actions);
+                            assertThat(distanceFromBoundary(row, Philox.uniform(5, 6, 70 + r)))
+                                    .as("row %d of %d chose %d, not %d", r, rows, actual[r], expected[r])
+                                    .isLessThan(near);
+                            bounds[r] = Double.POSITIVE_INFINITY;
+                        }
+                    }
+                    logProbs.isWithin(bounds, "log-probabilities of " + actions + " actions");
+                }
+            }
+        }
+    }
+
+    /** How near a number is to one of the steps of the cumulative distribution. */
+    private static double distanceFromBoundary(double[] logits, double uniform) {
+        double sum = Arrays.stream(logits).map(Math::exp).sum();
+        double cumulative = 0;
+        double nearest = 1;
+        for (double logit : logits) {
+            cumulative += Math.exp(logit) / sum;
+            nearest = Math.min(nearest, Math.abs(cumulative - uniform));
+        }
+        return nearest;
+    }
+
+    @Test
+    default void impossibleActionsAreNeverTaken() {
+        int rows = 2000;
+        try (Pair p = pair()) {
+            double[] values = Pair.normal(rows * 5, 1);
+            for (int i = 0; i < values.length; i++) {
+                if (i % 5 == 0 || i % 5 == 3 || i % 5 == 4) {
+                    values[i] = Double.NEGATIVE_INFINITY;
+                }
+            }
+            Pair.Both logits = p.floats(values);
+            Pair.Both sampled = p.integerOutput(rows);
+            Pair.Both logProbs = p.output(rows);
+            p.run(b -> b.sampleCategorical(rows, 5, logits.on(b), 1, 2, 0, sampled.on(b), logProbs.on(b)));
+            assertThat(Arrays.stream(sampled.actualIntegers()).distinct().toArray())
+                    .containsExactlyInAnyOrder(1, 2);
+            assertThat(Arrays.stream(logProbs.actual()).allMatch(l -> l <= 0 && l > -20))
+                    .isTrue();
+        }
+    }
+
+    /** Pearson's statistic of 20,000 draws; it exceeds its mean by five standard deviations less than once in 10^5. */
+    @Test
+    default void actionsFollowTheirProbabilities() {
+        double[] logits = {0.5, -1, 2, 0, 0.25, -3, 1};
+        int rows = 20000;
+        try (Pair p = pair()) {
+            double[] repeated = new double[rows * logits.length];
+            for (int i = 0; i < repeated.length; i++) {
+                repeated[i] = logits[i % logits.length];
+            }
+            Pair.Both x = p.floats(repeated);
+            Pair.Both sampled = p.integerOutput(rows);
+            Pair.Both logProbs = p.output(rows);
+            p.run(b -> b.sampleCategorical(rows, logits.length, x.on(b), 3, 4, 0, sampled.on(b), logProbs.on(b)));
+            double[] counts = new double[logits.length];
+            for (int action : sampled.actualIntegers()) {
+                counts[action]++;
+            }
+            double sum = Arrays.stream(logits).map(Math::exp).sum();
+            double statistic = 0;
+            for (int a = 0; a < logits.length; a++) {
+                double expected = rows * Math.exp(logits[a]) / sum;
+                statistic += (counts[a] - expected) * (counts[a] - expected) / expected;
+            }
+            int freedom = logits.length - 1;
+            assertThat(statistic).isLessThan(freedom + 5 * Math.sqrt(2 * freedom));
+        }
+    }
+
+    @Test
+    default void drawsDependOnTheirPositionOnly() {
+        try (Pair p = pair()) {
+            Pair.Both logits = p.floats(Pair.normal(97 * 6, 1));
+            Pair.Both whole = p.integerOutput(97);
+            Pair.Both parts = p.integerOutput(97);
+            Pair.Both logProbs = p.output(97);
+            p.run(b -> b.sampleCategorical(97, 6, logits.on(b), 1, 2, 10, whole.on(b), logProbs.on(b)));
+            p.run(b -> {
+                int first = 0;
+                for (int rows : new int[] {31, 1, 65}) {
+                    b.sampleCategorical(
+                            rows,
+                            6,
+                            logits.on(b).slice(first * 6L, rows * 6L),
+                            1,
+                            2,
+                            10 + first,
+                            parts.on(b).slice(first, rows),
+                            logProbs.on(b).slice(first, rows));
+                    first += rows;
+                }
+            });
+            assertThat(parts.actualIntegers()).isEqualTo(whole.actualIntegers());
+        }
+    }
+
+    @Test
+    default void argmaxIsTheFirstOfEquals() {
+        for (int width : AWKWARD) {
+            try (Pair p = pair()) {
+                double[] values = Arrays.stream(Pair.normal(13 * width, width))
+                        .map(Math::rint)
+                        .toArray();
+                Arrays.fill(values, 0, width, Double.NEGATIVE_INFINITY);
+                Pair.Both x = p.floats(values);
+                Pair.Both y = p.integerOutput(13);
+                p.run(b -> b.argmax(13, width, x.on(b), y.on(b)));
+                y.isSameIntegers("argmax of width " + width);
+            }
+        }
+    }
+
+    @Test
+    default void normalActionsAreThoseOfTheReference() {
+        for (int dim : new int[] {1, 2, 3, 6, 17}) {
+            int rows = 207;
+            try (Pair p = pair()) {
+                Pair.Both mean = p.floats(Pair.normal(rows * dim, 1));
+                Pair.Both logStd = p.floats(Pair.normal(dim, 2));
+                Pair.Both sampled = p.output((long) rows * dim);
+                Pair.Both logProbs = p.output(rows);
+                p.run(b ->
+                        b.sampleGaussian(rows, dim, mean.on(b), logStd.on(b), 8, 9, 33, sampled.on(b), logProbs.on(b)));
+                double[] action = sampled.expected();
+                double[] bounds = new double[action.length];
+                double[] logBounds = new double[rows];
+                for (int i = 0; i < bounds.length; i++) {
+                    double s = logStd.expected()[i % dim];
+                    double z = (action[i] - mean.expected()[i]) / Math.exp(s);
+                    // Box-Muller: the radius times one rounding of an angle up to 2 pi.
+                    double radius = Math.sqrt(-2 * Math.log(Philox.uniform(8, 9, 2L * (33L * dim + i))));
+                    double error = 4 * radius * (2 * Math.PI + 2);
+                    bounds[i] = Math.exp(s) * (error + 4 * (1 + Math.abs(s)) * Math.abs(z))
+                            + 4 * Math.abs(action[i])
+                            + 4 * Math.abs(mean.expected()[i]);
+                    logBounds[i / dim] += 4 * Math.sqrt(dim) * (Math.abs(z) * error + z * z + Math.abs(s) + 1);
+                }
+                sampled.isWithin(bounds, "normal actions of dim " + dim);
+                logProbs.isWithin(logBounds, "log-probabilities of dim " + dim);
+            }
+        }
+    }
+}
