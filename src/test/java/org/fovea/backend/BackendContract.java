@@ -19,6 +19,7 @@ import org.junit.jupiter.api.TestInstance;
 public abstract class BackendContract
         implements MemoryContract,
                 PrimitiveContract,
+                MovementContract,
                 GemmContract,
                 RowsContract,
                 AttentionContract,

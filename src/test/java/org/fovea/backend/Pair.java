@@ -102,7 +102,7 @@ final class Pair implements AutoCloseable {
             for (int i = 0; i < actual.length; i++) {
                 double wanted = expected[i];
                 if (tested.floatType() == DType.F32 && Double.isInfinite((float) wanted)) {
-                    wanted = (float) wanted;
+                    wanted = wanted > 0 ? Double.POSITIVE_INFINITY : Double.NEGATIVE_INFINITY;
                 }
                 boolean same = wanted == actual[i] || Double.isNaN(wanted) && Double.isNaN(actual[i]);
                 double allowed = unit() * bounds[i] + tiny();

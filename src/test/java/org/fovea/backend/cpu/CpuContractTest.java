@@ -1,0 +1,26 @@
+package org.fovea.backend.cpu;
+
+import org.fovea.backend.Backend;
+import org.fovea.backend.BackendContract;
+import org.fovea.backend.Backends;
+import org.junit.jupiter.api.Nested;
+
+/** The contract on the CPU, alone and with a helper. */
+class CpuContractTest {
+
+    @Nested
+    class OnOneThread extends BackendContract {
+        @Override
+        public Backend open() {
+            return Backends.open("cpu", 1).backend();
+        }
+    }
+
+    @Nested
+    class OnTwoThreads extends BackendContract {
+        @Override
+        public Backend open() {
+            return Backends.open("cpu", 2).backend();
+        }
+    }
+}
