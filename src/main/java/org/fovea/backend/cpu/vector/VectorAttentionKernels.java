@@ -23,6 +23,11 @@ public final class VectorAttentionKernels implements AttentionKernels {
     /** Adding it rounds to an integer n and leaves n + 127, the exponent of 2^n, in the low bits. */
     private static final float ROUNDER = 0x1.8p23f + 127;
 
+    /** A float whose lowest bit is worth 1: adding a small integer to its bits adds it to the number. */
+    private static final float INTEGER = 0x1.8p23f;
+
+    private static final int INTEGER_BITS = Float.floatToRawIntBits(INTEGER);
+
     private static final float SMALLEST_EXPONENT = -126f;
 
     // Minimax polynomial of 2^x on [-1/2, 1/2], relative error 1e-7.
@@ -384,6 +389,14 @@ public final class VectorAttentionKernels implements AttentionKernels {
     @Override
     public boolean onlineSoftmax(
             float[] scores, int offset, int stride, int keys, float[] state, int stateOffset, int stateStride) {
+        boolean grew = raiseMaximum(scores, offset, stride, keys, state, stateOffset, stateStride);
+        exponentiate(scores, offset, stride, keys, state, stateOffset, stateStride);
+        return grew;
+    }
+
+    /** Takes scores into the running maximum and writes by what earlier sums must be multiplied. */
+    private static boolean raiseMaximum(
+            float[] scores, int offset, int stride, int keys, float[] state, int stateOffset, int stateStride) {
         FloatVector before = FloatVector.fromArray(SPECIES, state, stateOffset);
         FloatVector m0 = before;
         FloatVector m1 = before;
@@ -410,31 +423,25 @@ public final class VectorAttentionKernels implements AttentionKernels {
         m2 = m2.blend(m3, m3.compare(VectorOperators.GT, m2));
         m0 = m0.blend(m2, m2.compare(VectorOperators.GT, m0));
         m0.intoArray(state, stateOffset);
+        exp2(before.sub(m0.blend(0f, m0.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY))))
+                .intoArray(state, stateOffset + 2 * stateStride);
+        return m0.compare(VectorOperators.GT, before).anyTrue();
+    }
+
+    /** Replaces scores by probabilities relative to the running maximum and takes them into the running sum. */
+    private static void exponentiate(
+            float[] scores, int offset, int stride, int keys, float[] state, int stateOffset, int stateStride) {
+        FloatVector maximum = FloatVector.fromArray(SPECIES, state, stateOffset);
         // With nothing visible so far the maximum is -infinity, and -infinity - -infinity would be NaN.
-        FloatVector maximum = m0.blend(0f, m0.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
-        FloatVector rescale = exp2(before.sub(maximum));
-        rescale.intoArray(state, stateOffset + 2 * stateStride);
-        FloatVector sum0 =
-                FloatVector.fromArray(SPECIES, state, stateOffset + stateStride).mul(rescale);
-        FloatVector sum1 = FloatVector.zero(SPECIES);
-        j = 0;
-        s = offset;
-        for (; j <= keys - 2; j += 2, s += 2 * stride) {
-            FloatVector p0 = exp2(FloatVector.fromArray(SPECIES, scores, s).sub(maximum));
-            FloatVector p1 =
-                    exp2(FloatVector.fromArray(SPECIES, scores, s + stride).sub(maximum));
-            p0.intoArray(scores, s);
-            p1.intoArray(scores, s + stride);
-            sum0 = sum0.add(p0);
-            sum1 = sum1.add(p1);
-        }
-        if (j < keys) {
+        maximum = maximum.blend(0f, maximum.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
+        FloatVector sum = FloatVector.fromArray(SPECIES, state, stateOffset + stateStride)
+                .mul(FloatVector.fromArray(SPECIES, state, stateOffset + 2 * stateStride));
+        for (int j = 0, s = offset; j < keys; j++, s += stride) {
             FloatVector p = exp2(FloatVector.fromArray(SPECIES, scores, s).sub(maximum));
             p.intoArray(scores, s);
-            sum0 = sum0.add(p);
+            sum = sum.add(p);
         }
-        sum0.add(sum1).intoArray(state, stateOffset + stateStride);
-        return m0.compare(VectorOperators.GT, before).anyTrue();
+        sum.intoArray(state, stateOffset + stateStride);
     }
 
     @Override
@@ -447,7 +454,7 @@ public final class VectorAttentionKernels implements AttentionKernels {
         FloatVector x = bits.sub(exponent.lanewise(VectorOperators.LSHL, 23))
                 .reinterpretAsFloats()
                 .sub(1f);
-        FloatVector n = (FloatVector) exponent.convert(VectorOperators.I2F, 0);
+        FloatVector n = exponent.add(INTEGER_BITS).reinterpretAsFloats().sub(INTEGER);
         FloatVector square = x.mul(x);
         FloatVector polynomial = FloatVector.broadcast(SPECIES, 7.0376836292E-2f)
                 .fma(x, FloatVector.broadcast(SPECIES, -1.1514610310E-1f))

@@ -1,0 +1,152 @@
+package org.fovea.cli.bench;
+
+import java.io.PrintStream;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.AttentionSpec.Alignment;
+import org.fovea.backend.Backend;
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Gemm;
+
+/**
+ * Speed of attention over a ladder of shapes, in useful GFLOP/s: 4 B H N N D for a forward pass and 2.5 times that for a
+ * backward pass; causal attention counts the N (N + 1) / 2 pairs it needs, not those it computes.
+ */
+public final class AttentionBench {
+    private static final long WARM_UP_NANOS = 700_000_000;
+    private static final long SAMPLE_NANOS = 40_000_000;
+    private static final int SAMPLES = 9;
+    private static final int GEMM_SIZE = 512;
+    private static final double BACKWARD_TO_FORWARD = 2.5;
+
+    /** Backward passes are held to this part of the forward pass's rate. */
+    private static final double BACKWARD_TARGET = 0.9;
+
+    private AttentionBench() {}
+
+    /** A shape of the ladder and the rates it is held to on one core with AVX-512 at 91 GFLOP/s of sgemm. */
+    private record Rung(int batch, int heads, int length, int headDim, double fullTarget, double causalTarget) {
+        @Override
+        public String toString() {
+            return batch + " x " + heads + " x " + length + " x " + headDim;
+        }
+    }
+
+    private static final List<Rung> LADDER = List.of(
+            new Rung(256, 4, 16, 32, 30, 18),
+            new Rung(256, 4, 64, 32, 50, 32),
+            new Rung(64, 4, 128, 64, 65, 45),
+            new Rung(1, 8, 1024, 64, 72, 60),
+            new Rung(1, 8, 2048, 64, 72, 65),
+            new Rung(4, 8, 512, 128, 75, 60));
+
+    /** Measures and prints a table; takes about half a minute. */
+    public static void run(PrintStream out, Backend backend) {
+        out.println("attention on " + backend.description());
+        out.println("useful GFLOP/s, median of " + SAMPLES + " samples; target in brackets");
+        out.printf(Locale.ROOT, "sgemm %d^3: %.0f%n%n", GEMM_SIZE, sgemm(backend));
+        out.printf("%-20s %15s %15s %15s %15s%n", "B x H x N x D", "forward", "causal", "backward", "causal");
+        for (Rung rung : LADDER) {
+            double[] full = rates(backend, rung, AttentionSpec.DEFAULT, 1);
+            double causalPart = (rung.length + 1) / (2.0 * rung.length);
+            double[] causal = rates(backend, rung, AttentionSpec.DEFAULT.withCausal(Alignment.TOP_LEFT), causalPart);
+            out.printf(
+                    "%-20s %s %s %s %s%n",
+                    rung,
+                    cell(full[0], rung.fullTarget),
+                    cell(causal[0], rung.causalTarget),
+                    cell(full[1], rung.fullTarget * BACKWARD_TARGET),
+                    cell(causal[1], rung.causalTarget * BACKWARD_TARGET));
+        }
+    }
+
+    private static String cell(double rate, double target) {
+        return String.format(Locale.ROOT, "%8.1f [%4.1f]", rate, target);
+    }
+
+    private static double sgemm(Backend backend) {
+        Gemm shape = Gemm.dense(false, false, GEMM_SIZE, GEMM_SIZE, GEMM_SIZE);
+        long size = (long) GEMM_SIZE * GEMM_SIZE;
+        DeviceArray a = gaussians(backend, size, 1);
+        DeviceArray b = gaussians(backend, size, 2);
+        DeviceArray c = backend.allocate(DType.F32, size);
+        double seconds = medianSeconds(backend, () -> backend.gemm(shape, a, b, c));
+        release(a, b, c);
+        return 2.0 * size * GEMM_SIZE / seconds * 1e-9;
+    }
+
+    /** Rates of a forward and a backward pass of which {@code part} of the scores are useful. */
+    private static double[] rates(Backend backend, Rung rung, AttentionSpec spec, double part) {
+        AttentionShape shape = new AttentionShape(
+                rung.batch,
+                rung.heads,
+                rung.length,
+                rung.length,
+                rung.headDim,
+                rung.headDim,
+                AttentionShape.Layout.BHND);
+        DeviceArray query = gaussians(backend, shape.querySize(), 1);
+        DeviceArray key = gaussians(backend, shape.keySize(), 2);
+        DeviceArray value = gaussians(backend, shape.valueSize(), 3);
+        DeviceArray dOutput = gaussians(backend, shape.outputSize(), 4);
+        DeviceArray output = backend.allocate(DType.F32, shape.outputSize());
+        DeviceArray logSumExp = backend.allocate(DType.F32, shape.logSumExpSize());
+        DeviceArray dQuery = backend.allocate(DType.F32, shape.querySize());
+        DeviceArray dKey = backend.allocate(DType.F32, shape.keySize());
+        DeviceArray dValue = backend.allocate(DType.F32, shape.valueSize());
+        AttentionInputs in = AttentionInputs.of(query, key, value);
+        double forward = medianSeconds(backend, () -> backend.attentionForward(shape, spec, in, output, logSumExp));
+        double backward = medianSeconds(
+                backend,
+                () -> backend.attentionBackward(
+                        shape, spec, in, output, logSumExp, dOutput, null, dQuery, dKey, dValue));
+        release(query, key, value, dOutput, output, logSumExp, dQuery, dKey, dValue);
+        double gigaflops = 4e-9 * rung.batch * rung.heads * rung.length * rung.length * rung.headDim * part;
+        return new double[] {gigaflops / forward, BACKWARD_TO_FORWARD * gigaflops / backward};
+    }
+
+    private static double medianSeconds(Backend backend, Runnable body) {
+        long start = System.nanoTime();
+        long warmUps = 0;
+        while (System.nanoTime() - start < WARM_UP_NANOS) {
+            body.run();
+            backend.synchronize();
+            warmUps++;
+        }
+        long repeats = Math.max(1, warmUps * SAMPLE_NANOS / WARM_UP_NANOS);
+        double[] seconds = new double[SAMPLES];
+        for (int sample = 0; sample < SAMPLES; sample++) {
+            long from = System.nanoTime();
+            for (long i = 0; i < repeats; i++) {
+                body.run();
+            }
+            backend.synchronize();
+            seconds[sample] = (System.nanoTime() - from) * 1e-9 / repeats;
+        }
+        Arrays.sort(seconds);
+        return seconds[SAMPLES / 2];
+    }
+
+    private static DeviceArray gaussians(Backend backend, long length, long seed) {
+        Random random = new Random(seed);
+        float[] host = new float[Math.toIntExact(length)];
+        for (int i = 0; i < host.length; i++) {
+            host[i] = (float) random.nextGaussian();
+        }
+        DeviceArray array = backend.allocate(DType.F32, length);
+        backend.upload(host, 0, array);
+        return array;
+    }
+
+    private static void release(DeviceArray... arrays) {
+        for (DeviceArray array : arrays) {
+            array.release();
+        }
+    }
+}
