@@ -1,0 +1,20 @@
+// What every kernel includes. One kernel source serves three compilers: nvcc, and g++ with and without sanitizers, which
+// run it on the CPU (native-tests/cuda-on-cpu, force-included there). These macros are all that differs.
+#pragma once
+#include "params.h"
+#include "params_layout.h"
+
+#ifdef __CUDACC__
+// A static array in shared memory: SHARED(float, tile, [16][64]).
+#define SHARED(type, name, extents) __shared__ type name extents
+// The launch's dynamic shared memory.
+#define SHARED_DYNAMIC(type, name) extern __shared__ __align__(16) type name[]
+// Tells the simulator about a kernel; nvcc finds it by its extern "C" name.
+#define REGISTER_KERNEL(name)
+#endif
+
+// Kernels with two-dimensional tiles run LANES x LANES threads. A row of LANES threads is half a warp.
+constexpr int LANES = 16;
+constexpr int TILE_THREADS = LANES * LANES;
+
+__device__ inline bool is_finite(float x) { return fabsf(x) <= 3.402823466e38f; }

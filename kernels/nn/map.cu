@@ -1,0 +1,37 @@
+// Elementwise functions of one argument: y[i] = op(x[i]).
+#include "../common/cuda.cuh"
+
+// Same order as org.fovea.backend.UnaryOp.
+enum UnaryOp {
+    NEGATE, ABS, SIGN, EXP, LOG, SQRT, RSQRT, RECIPROCAL, SQUARE, TANH, SIGMOID, SOFTPLUS, RELU, STEP, GELU, SIN, COS
+};
+
+__device__ inline float unary(int op, float x) {
+    switch (op) {
+        case NEGATE: return -x;
+        case ABS: return fabsf(x);
+        case SIGN: return x > 0 ? 1.0f : x < 0 ? -1.0f : x;  // keeps NaN, and the zero
+        case EXP: return expf(x);
+        case LOG: return logf(x);
+        case SQRT: return sqrtf(x);
+        case RSQRT: return 1 / sqrtf(x);
+        case RECIPROCAL: return 1 / x;
+        case SQUARE: return x * x;
+        case TANH: return tanhf(x);
+        case SIGMOID: return 1 / (1 + expf(-x));
+        case SOFTPLUS: return x > 0 ? x + log1pf(expf(-x)) : log1pf(expf(x));  // exp of what is not positive: no overflow
+        case RELU: return x < 0 ? 0 : x;                                        // keeps NaN
+        case STEP: return x > 0 ? 1.0f : 0.0f;
+        case GELU: return 0.5f * x * (1 + tanhf(0.7978845608f * (x + 0.044715f * x * x * x)));
+        case SIN: return sinf(x);
+        default: return cosf(x);
+    }
+}
+
+extern "C" __global__ void map_unary(const __grid_constant__ MapParams p) {
+    const int64_t step = int64_t(gridDim.x) * blockDim.x;
+    for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < p.count; i += step) {
+        p.y[i] = unary(p.op, p.x[i]);
+    }
+}
+REGISTER_KERNEL(map_unary)

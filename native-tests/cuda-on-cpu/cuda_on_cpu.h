@@ -1,0 +1,75 @@
+// Lets g++ compile kernels/*.cu for the CPU: the part of CUDA C++ that they use, over the simulator in simulator.h. It is
+// force-included ahead of every kernel source. What is not here does not compile, which is how one notices.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <type_traits>
+
+#include "simulator.h"
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __grid_constant__
+#define __launch_bounds__(...)
+
+#define threadIdx (::sim::current->index)
+#define blockIdx (::sim::block_index)
+#define blockDim (::sim::block_extent)
+#define gridDim (::sim::grid_extent)
+
+// Blocks run one after another, so one static array per name serves them all.
+#define SHARED(type, name, extents) \
+    alignas(16) static type name extents; \
+    ::sim::enter_shared(&name, sizeof(name), #name)
+#define SHARED_DYNAMIC(type, name) type* const name = static_cast<type*>(::sim::dynamic_shared())
+#define REGISTER_KERNEL(name) static const ::sim::Registration registration_of_##name(#name, name);
+
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+struct alignas(8) float2 {
+    float x, y;
+};
+
+using std::max;
+using std::min;
+inline int max(int a, int b) { return a > b ? a : b; }
+inline int min(int a, int b) { return a < b ? a : b; }
+
+// Barriers and warp collectives know their call site, so that a divergent one can be named.
+#define SIM_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE()
+
+inline void __syncthreads(SIM_SITE) { ::sim::barrier(0, {file, line}); }
+inline int __syncthreads_and(int predicate, SIM_SITE) { return ::sim::barrier(!predicate, {file, line}) == 0; }
+inline int __syncthreads_or(int predicate, SIM_SITE) { return ::sim::barrier(predicate != 0, {file, line}) != 0; }
+inline int __syncthreads_count(int predicate, SIM_SITE) { return ::sim::barrier(predicate != 0, {file, line}); }
+
+namespace sim {
+template <class T>
+T shuffle(unsigned mask, T value, int source_lane, Site site) {
+    static_assert(sizeof(T) <= sizeof(uint64_t) && std::is_trivially_copyable_v<T>);
+    uint64_t bits = 0;
+    __builtin_memcpy(&bits, &value, sizeof(T));
+    bits = exchange(mask, bits, source_lane, site);
+    __builtin_memcpy(&value, &bits, sizeof(T));
+    return value;
+}
+}  // namespace sim
+
+inline void __syncwarp(unsigned mask = 0xFFFFFFFF, SIM_SITE) { ::sim::exchange(mask, 0, ::sim::lane(), {file, line}); }
+template <class T>
+T __shfl_sync(unsigned mask, T value, int source, int width = 32, SIM_SITE) {
+    return ::sim::shuffle(mask, value, (::sim::lane() & -width) | (source & (width - 1)), {file, line});
+}
+template <class T>
+T __shfl_xor_sync(unsigned mask, T value, int lanes, int width = 32, SIM_SITE) {
+    const int own = ::sim::lane(), source = own ^ lanes;
+    return ::sim::shuffle(mask, value, (source & -width) == (own & -width) ? source : own, {file, line});
+}
+template <class T>
+T __shfl_down_sync(unsigned mask, T value, int lanes, int width = 32, SIM_SITE) {
+    const int own = ::sim::lane(), source = own + lanes;
+    return ::sim::shuffle(mask, value, (source & -width) == (own & -width) ? source : own, {file, line});
+}

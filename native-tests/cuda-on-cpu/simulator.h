@@ -1,0 +1,74 @@
+// Runs CUDA kernels on the CPU: blocks one after another, the threads of a block as fibers on one OS thread that take
+// turns at barriers and warp collectives. Not thread-safe: one launch at a time.
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace sim {
+
+struct Dim3 {
+    unsigned x = 1, y = 1, z = 1;
+};
+
+// A place in a kernel's source.
+struct Site {
+    const char* file;
+    int line;
+};
+
+struct Thread {
+    Dim3 index;
+    int rank;     // in the block
+    void* stack;  // saved stack pointer while another fiber runs
+    enum State { READY, AT_BARRIER, IN_WARP, DONE } state;
+    Site waits_at;
+};
+
+extern Thread* current;
+extern Dim3 block_index, block_extent, grid_extent;
+
+inline int lane() { return current->rank % 32; }
+
+// Waits for every thread of the block that has not returned; gives the sum of their arguments.
+int barrier(int value, Site site);
+// Waits for the lanes of `mask`; gives the value that `source_lane` passed.
+uint64_t exchange(unsigned mask, uint64_t value, int source_lane, Site site);
+// Counts a static shared array against the block's memory and fills it with 0xFF when a block first comes to it.
+void enter_shared(void* array, size_t bytes, const char* name);
+void* dynamic_shared();
+
+// What a block may use on the smallest cards that Fovea supports (sm_86, sm_89).
+constexpr size_t SHARED_LIMIT = 99 * 1024;
+constexpr unsigned MAX_THREADS = 1024;
+
+// A kernel takes one struct by value.
+struct Kernel {
+    const char* name;
+    size_t parameter_bytes;
+    void (*function)();
+    void (*call)(void (*function)(), const void* parameters);
+};
+
+// All that REGISTER_KERNEL names, by name; null if there is none.
+const Kernel* find_kernel(const std::string& name);
+
+struct Registration {
+    template <class P>
+    Registration(const char* name, void (*function)(P)) {
+        add({name, sizeof(P), reinterpret_cast<void (*)()>(function), [](void (*f)(), const void* parameters) {
+                 reinterpret_cast<void (*)(P)>(f)(*static_cast<const P*>(parameters));
+             }});
+    }
+    static void add(const Kernel& kernel);
+};
+
+// The order in which the fibers of a block get their turns. A kernel that lacks a barrier gives different results.
+enum class Order { FORWARD, BACKWARD, SHUFFLED };
+void set_order(Order order, uint64_t seed = 0);
+
+// Runs a kernel to its end. Returns what went wrong - kernel, block, thread, place - or an empty string.
+std::string launch(const Kernel& kernel, Dim3 grid, Dim3 block, size_t dynamic_bytes, const void* parameters);
+
+}  // namespace sim

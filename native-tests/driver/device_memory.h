@@ -1,0 +1,36 @@
+// The memory of the simulated device and pinned host memory. Device addresses are host addresses. Each allocation lies
+// between two canaries: bytes that must not change, and that ASan may not see touched.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace driver {
+
+class DeviceMemory {
+  public:
+    explicit DeviceMemory(size_t capacity) : capacity_(capacity) {}
+    ~DeviceMemory() { clear(); }
+    DeviceMemory(const DeviceMemory&) = delete;
+    DeviceMemory& operator=(const DeviceMemory&) = delete;
+
+    // An address, or 0 if there is no room. The contents are 0xFF.
+    uintptr_t allocate(size_t bytes);
+    bool free(uintptr_t address);
+    void clear();
+    // Whether [address, address + bytes) lies in one allocation.
+    bool contains(uintptr_t address, size_t bytes) const;
+    // Describes the first damaged canary; empty if none is.
+    std::string check_canaries() const;
+
+    size_t capacity() const { return capacity_; }
+    size_t available() const { return capacity_ - used_; }
+    size_t count() const { return blocks_.size(); }
+
+  private:
+    size_t capacity_, used_ = 0;
+    std::map<uintptr_t, size_t> blocks_;  // size by address
+};
+
+}  // namespace driver
