@@ -6,7 +6,7 @@
 #
 # JAVA_DIR      root of the generated Java sources; also gets fovea.ptx, for the tests
 # RESOURCE_DIR  gets fovea.fatbin, and kernels.txt that says for what it was built, or why not
-# ARCH          one architecture such as sm_90a, for a quick build during development
+# ARCH          one architecture such as sm_90a, for a quick build during development; default all
 #
 # Results are kept in ${XDG_CACHE_HOME:-~/.cache}/fovea/kernels under a hash of all that goes into them.
 set -eu
@@ -14,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 sources=$1
 java_dir=$sources/org/fovea/backend/cuda
 resources=$2
-arch=${3:-}
+arch=${3:-all}
 
 # Files are replaced only if they changed, so that javac is not woken for nothing.
 generated=$(mktemp -d)
@@ -49,7 +49,7 @@ release=$("$nvcc" --version | sed -n 's/.*release \([0-9]*\.[0-9]*\).*/\1/p')
 
 # sm_80 A100, 86 and 89 consumer and workstation cards, 90a H100; of the newer majors the first of each, whose code its
 # later members run too.
-if [ -n "$arch" ]; then
+if [ "$arch" != all ]; then
     archs=$arch
     ptx=compute_${arch#sm_}
 else

@@ -227,7 +227,7 @@ API cuCtxSynchronize() {
 
 // ---- modules and launches
 
-API cuModuleLoadData(void** handle, const void* image) {
+API cuModuleLoadDataEx(void** handle, const void* image, unsigned, int*, void**) {
     BEGIN_CONTEXT_CALL();
     // A fatbin as nvcc writes it, or the placeholder of a build without nvcc.
     static const unsigned char FATBIN[] = {0x50, 0xED, 0x55, 0xBA};

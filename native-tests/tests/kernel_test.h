@@ -1,0 +1,78 @@
+// Shared by the kernel tests: buffers with canaries, launches in several fiber orders, comparison with float64.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "../../kernels/common/params.h"
+#include "../cuda-on-cpu/simulator.h"
+#include "../driver/device_memory.h"
+
+constexpr float NAN_F = std::numeric_limits<float>::quiet_NaN();
+constexpr float INF_F = std::numeric_limits<float>::infinity();
+
+class KernelTest : public testing::Test {
+  protected:
+    driver::DeviceMemory memory{size_t(1) << 30};
+    std::mt19937 random{12345};
+
+    template <class T>
+    T* device(const std::vector<T>& values) {
+        T* address = reinterpret_cast<T*>(memory.allocate(std::max<size_t>(1, values.size() * sizeof(T))));
+        if (!values.empty()) {
+            memcpy(address, values.data(), values.size() * sizeof(T));
+        }
+        return address;
+    }
+
+    std::vector<float> normal(size_t count) {
+        std::normal_distribution<float> distribution;
+        std::vector<float> values(count);
+        for (float& value : values) {
+            value = distribution(random);
+        }
+        return values;
+    }
+
+    // Launches with every order of fibers; the output must be the same to the bit, and no canary may be touched.
+    template <class P>
+    std::vector<float> run(const std::string& kernel, unsigned blocks, unsigned threads, size_t shared, const P& params,
+                           float* output, size_t count) {
+        const sim::Kernel* found = sim::find_kernel(kernel);
+        EXPECT_NE(found, nullptr) << kernel;
+        EXPECT_EQ(found->parameter_bytes, sizeof(P)) << kernel;
+        const std::vector<float> before(output, output + count);
+        std::vector<float> first;
+        for (sim::Order order : {sim::Order::FORWARD, sim::Order::BACKWARD, sim::Order::SHUFFLED}) {
+            std::copy(before.begin(), before.end(), output);
+            sim::set_order(order, 7);
+            EXPECT_EQ(sim::launch(*found, {blocks}, {threads}, shared, &params), "");
+            EXPECT_EQ(memory.check_canaries(), "") << kernel;
+            const std::vector<float> result(output, output + count);
+            if (first.empty()) {
+                first = result;
+            } else if (count > 0) {
+                EXPECT_EQ(memcmp(first.data(), result.data(), count * sizeof(float)), 0)
+                    << kernel << " depends on the order of its threads: a barrier is missing";
+            }
+        }
+        sim::set_order(sim::Order::FORWARD);
+        return first;
+    }
+
+    // |actual - expected| <= tolerance * (1 + |expected|), where NaN and infinities must match exactly.
+    static void expect_close(float actual, double expected, double tolerance, const std::string& what) {
+        if (std::isnan(expected)) {
+            EXPECT_TRUE(std::isnan(actual)) << what << ": " << actual;
+        } else if (std::isinf(expected)) {
+            EXPECT_EQ(actual, expected) << what;
+        } else {
+            EXPECT_NEAR(actual, expected, tolerance * (1 + std::abs(expected))) << what;
+        }
+    }
+};

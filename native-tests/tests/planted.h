@@ -1,0 +1,7 @@
+#pragma once
+
+// For the kernels of planted.cu, each of which has one defect.
+struct PlantedParams {
+    float* out;  // [count]
+    int count;   // threads
+};

@@ -1,0 +1,217 @@
+package org.fovea.backend.cuda;
+
+import static jcuda.driver.JCudaDriver.cuMemcpyDtoDAsync;
+import static jcuda.driver.JCudaDriver.cuMemsetD32Async;
+import static jcuda.driver.JCudaDriver.cuMemsetD8Async;
+
+import java.nio.FloatBuffer;
+import java.util.List;
+import java.util.Objects;
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.MathShapes;
+import org.fovea.backend.Memory;
+import org.fovea.backend.Scope;
+import org.fovea.backend.ShapeException;
+
+/** Memory of the device, and the checks that every operation makes of its arrays. */
+abstract class CudaMemory implements Memory {
+    final CudaContext context = new CudaContext();
+    private final DevicePool pool = new DevicePool(context);
+    private final Staging staging = new Staging(context);
+
+    @Override
+    public final DType floatType() {
+        return DType.F32;
+    }
+
+    @Override
+    public final DeviceArray allocate(DType dtype, long length) {
+        CudaArray array = take(dtype, length, CudaArray.Owner.CALLER);
+        if (length > 0) {
+            context.check(
+                    cuMemsetD8Async(array.block.pointer, (byte) 0, array.bytes(), context.stream()),
+                    "cuMemsetD8Async",
+                    "allocate",
+                    "array",
+                    array);
+        }
+        return array;
+    }
+
+    @Override
+    public final Scope openScope() {
+        context.enter();
+        return new CudaScope(this);
+    }
+
+    /** An array of unspecified contents. */
+    final CudaArray take(DType dtype, long length, CudaArray.Owner owner) {
+        context.enter();
+        if (dtype == DType.F64) {
+            throw new IllegalArgumentException("the cuda backend holds F32 and I32 arrays, not F64");
+        }
+        if (length < 0) {
+            throw new IllegalArgumentException("array length must not be negative: " + length);
+        }
+        return new CudaArray(this, pool.take(Math.multiplyExact(length, dtype.bytes())), dtype, length, owner);
+    }
+
+    final void release(CudaArray array) {
+        context.enter();
+        if (!array.isAlive()) {
+            throw new IllegalStateException("this array was released before");
+        }
+        pool.give(array.block);
+    }
+
+    /** Ends a scope. Where the backend is closed or lost its arrays have ended already, or no longer matter. */
+    final void giveBack(List<DeviceBlock> blocks) {
+        if (context.isUsable()) {
+            context.enter();
+            blocks.forEach(pool::give);
+        }
+    }
+
+    @Override
+    public final void upload(float[] source, int offset, DeviceArray target) {
+        CudaArray to = resolve("upload", "target", DType.F32, target);
+        Objects.checkFromIndexSize(offset, to.length(), source.length);
+        staging.upload(to, (piece, first, count) -> piece.asFloatBuffer().put(source, offset + first, count));
+    }
+
+    @Override
+    public final void upload(double[] source, int offset, DeviceArray target) {
+        CudaArray to = resolve("upload", "target", DType.F32, target);
+        Objects.checkFromIndexSize(offset, to.length(), source.length);
+        staging.upload(to, (piece, first, count) -> {
+            FloatBuffer floats = piece.asFloatBuffer();
+            for (int i = 0; i < count; i++) {
+                floats.put(i, (float) source[offset + first + i]);
+            }
+        });
+    }
+
+    @Override
+    public final void upload(int[] source, int offset, DeviceArray target) {
+        CudaArray to = resolve("upload", "target", DType.I32, target);
+        Objects.checkFromIndexSize(offset, to.length(), source.length);
+        staging.upload(to, (piece, first, count) -> piece.asIntBuffer().put(source, offset + first, count));
+    }
+
+    @Override
+    public final void download(DeviceArray source, float[] target, int offset) {
+        CudaArray from = resolve("download", "source", DType.F32, source);
+        Objects.checkFromIndexSize(offset, from.length(), target.length);
+        staging.download(from, (piece, first, count) -> piece.asFloatBuffer().get(target, offset + first, count));
+    }
+
+    @Override
+    public final void download(DeviceArray source, double[] target, int offset) {
+        CudaArray from = resolve("download", "source", DType.F32, source);
+        Objects.checkFromIndexSize(offset, from.length(), target.length);
+        staging.download(from, (piece, first, count) -> {
+            FloatBuffer floats = piece.asFloatBuffer();
+            for (int i = 0; i < count; i++) {
+                target[offset + first + i] = floats.get(i);
+            }
+        });
+    }
+
+    @Override
+    public final void download(DeviceArray source, int[] target, int offset) {
+        CudaArray from = resolve("download", "source", DType.I32, source);
+        Objects.checkFromIndexSize(offset, from.length(), target.length);
+        staging.download(from, (piece, first, count) -> piece.asIntBuffer().get(target, offset + first, count));
+    }
+
+    @Override
+    public final void copy(DeviceArray source, DeviceArray target) {
+        MathShapes.copy(source, target);
+        CudaArray from = resolve("copy", "source", source.dtype(), source);
+        CudaArray to = resolve("copy", "target", target.dtype(), target);
+        if (from.length() > 0) {
+            context.check(
+                    cuMemcpyDtoDAsync(
+                            new DevicePointer(to.address()),
+                            new DevicePointer(from.address()),
+                            from.bytes(),
+                            context.stream()),
+                    "cuMemcpyDtoDAsync",
+                    "copy",
+                    "from",
+                    from,
+                    "to",
+                    to);
+        }
+    }
+
+    @Override
+    public final void fill(DeviceArray target, double value) {
+        CudaArray to = resolve("fill", "target", target.dtype(), target);
+        int bits = to.dtype() == DType.I32 ? (int) value : Float.floatToRawIntBits((float) value);
+        if (to.length() > 0) {
+            context.check(
+                    cuMemsetD32Async(new DevicePointer(to.address()), bits, to.length(), context.stream()),
+                    "cuMemsetD32Async",
+                    "fill",
+                    "target",
+                    to);
+        }
+    }
+
+    @Override
+    public final long liveBytes() {
+        return pool.liveBytes();
+    }
+
+    @Override
+    public final long reservedBytes() {
+        return pool.reservedBytes();
+    }
+
+    /** Ends every array and frees the memory. */
+    final void closeMemory() {
+        pool.close();
+        staging.close();
+    }
+
+    /** The array behind {@code array}, alive, of this backend and of the given type. */
+    final CudaArray resolve(String operation, String name, DType dtype, DeviceArray array) {
+        context.enter();
+        if (!(array instanceof CudaArray resolved) || !resolved.belongsTo(this)) {
+            throw new IllegalArgumentException(operation + ": " + name + " belongs to another backend ("
+                    + array.getClass().getSimpleName() + ")");
+        }
+        if (!resolved.isAlive()) {
+            throw new IllegalStateException(operation + ": " + name + " " + resolved
+                    + " is used after its scope was closed or it was released");
+        }
+        if (resolved.dtype() != dtype) {
+            throw new ShapeException(operation, name + " is " + resolved + ", expected elements of " + dtype);
+        }
+        return resolved;
+    }
+
+    /** The floating array behind {@code array}. */
+    final CudaArray floats(String operation, String name, DeviceArray array) {
+        return resolve(operation, name, DType.F32, array);
+    }
+
+    /** Refuses an output that shares elements with an input. */
+    static void requireApart(String operation, CudaArray out, CudaArray... inputs) {
+        for (CudaArray in : inputs) {
+            if (out.overlaps(in)) {
+                throw new IllegalArgumentException(operation + ": output " + out + " overlaps input " + in);
+            }
+        }
+    }
+
+    /** Refuses an output that shares elements with an input without being the very same. */
+    static void requireApartOrSame(String operation, CudaArray out, CudaArray in) {
+        if (out.overlaps(in) && !out.coincides(in)) {
+            throw new IllegalArgumentException(
+                    operation + ": output " + out + " overlaps input " + in + " without being the same");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+package org.fovea.backend.cuda;
+
+/** A run of device memory of the {@link DevicePool}. An array is alive while its generation is the block's. */
+final class DeviceBlock {
+    final DevicePointer pointer;
+    final long size;
+    long generation;
+    long liveBytes;
+
+    DeviceBlock(DevicePointer pointer, long size) {
+        this.pointer = pointer;
+        this.size = size;
+    }
+}

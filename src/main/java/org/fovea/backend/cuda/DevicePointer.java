@@ -1,0 +1,18 @@
+package org.fovea.backend.cuda;
+
+import jcuda.driver.CUdeviceptr;
+
+/** A device address that can be read, which JCuda keeps to itself. */
+final class DevicePointer extends CUdeviceptr {
+
+    /** For the driver to fill in. */
+    DevicePointer() {}
+
+    DevicePointer(long address) {
+        super(new CUdeviceptr(), address);
+    }
+
+    long address() {
+        return getNativePointer() + getByteOffset();
+    }
+}

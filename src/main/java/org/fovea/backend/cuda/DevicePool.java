@@ -1,0 +1,131 @@
+package org.fovea.backend.cuda;
+
+import static jcuda.driver.JCudaDriver.cuMemAlloc;
+import static jcuda.driver.JCudaDriver.cuMemFree;
+import static jcuda.driver.JCudaDriver.cuMemGetInfo;
+import static jcuda.driver.JCudaDriver.cuMemsetD8Async;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import jcuda.driver.CUresult;
+import org.fovea.backend.OutOfDeviceMemoryException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Device memory that is handed out again: after its first iteration a training step takes nothing from the driver. One
+ * stream orders all work, so a block may go to its next user while the device still works for the last one.
+ */
+final class DevicePool {
+    private static final long GRAIN = 512;
+
+    /** Fills blocks that come back with NaN, so that a use after the end shows. For tests. */
+    private static final boolean POISON = Boolean.getBoolean("fovea.poison");
+
+    private final CudaContext context;
+    private final List<DeviceBlock> blocks = new ArrayList<>();
+    private final TreeMap<Long, ArrayDeque<DeviceBlock>> free = new TreeMap<>();
+    private long liveBytes;
+    private long reservedBytes;
+
+    DevicePool(CudaContext context) {
+        this.context = context;
+    }
+
+    /** A block with room for {@code bytes} bytes, of unspecified contents. */
+    DeviceBlock take(long bytes) {
+        long size = Math.max(1, (bytes + GRAIN - 1) / GRAIN) * GRAIN;
+        DeviceBlock block = recycled(size);
+        if (block == null) {
+            block = reserve(size);
+        }
+        block.liveBytes = bytes;
+        liveBytes += bytes;
+        return block;
+    }
+
+    /** Takes a block back and ends the arrays on it. */
+    void give(DeviceBlock block) {
+        liveBytes -= block.liveBytes;
+        block.generation++;
+        if (POISON) {
+            context.check(
+                    cuMemsetD8Async(block.pointer, (byte) 0xFF, block.size, context.stream()),
+                    "cuMemsetD8Async",
+                    "release");
+        }
+        free.computeIfAbsent(block.size, size -> new ArrayDeque<>()).push(block);
+    }
+
+    private @Nullable DeviceBlock recycled(long size) {
+        Map.Entry<Long, ArrayDeque<DeviceBlock>> fit = free.ceilingEntry(size);
+        // A block of more than twice the size would waste more than a new one costs.
+        if (fit == null || fit.getKey() / 2 > size) {
+            return null;
+        }
+        DeviceBlock block = fit.getValue().pop();
+        if (fit.getValue().isEmpty()) {
+            free.remove(fit.getKey());
+        }
+        return block;
+    }
+
+    private DeviceBlock reserve(long size) {
+        DevicePointer pointer = new DevicePointer();
+        int result = cuMemAlloc(pointer, size);
+        if (result == CUresult.CUDA_ERROR_OUT_OF_MEMORY && !free.isEmpty()) {
+            trim();
+            result = cuMemAlloc(pointer, size);
+        }
+        if (result == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
+            throw outOfMemory(size);
+        }
+        context.check(result, "cuMemAlloc", "allocate", "bytes", size);
+        DeviceBlock block = new DeviceBlock(pointer, size);
+        blocks.add(block);
+        reservedBytes += size;
+        return block;
+    }
+
+    private OutOfDeviceMemoryException outOfMemory(long size) {
+        long[] available = new long[1];
+        long[] total = new long[1];
+        context.check(cuMemGetInfo(available, total), "cuMemGetInfo", "allocate");
+        return new OutOfDeviceMemoryException("asked for " + size + " bytes of device memory; arrays hold " + liveBytes
+                + ", and " + available[0] + " of " + total[0] + " are free on " + context.description()
+                + ". Use fewer environments, a smaller minibatch or a shorter sequence");
+    }
+
+    private void trim() {
+        for (ArrayDeque<DeviceBlock> sameSize : free.values()) {
+            for (DeviceBlock block : sameSize) {
+                context.check(cuMemFree(block.pointer), "cuMemFree", "allocate", "bytes", block.size);
+                blocks.remove(block);
+                reservedBytes -= block.size;
+            }
+        }
+        free.clear();
+    }
+
+    long liveBytes() {
+        return liveBytes;
+    }
+
+    long reservedBytes() {
+        return reservedBytes;
+    }
+
+    /** Frees everything and ends every array. */
+    void close() {
+        for (DeviceBlock block : blocks) {
+            block.generation++;
+            context.checkUnlessLost(cuMemFree(block.pointer), "cuMemFree", "close");
+        }
+        blocks.clear();
+        free.clear();
+        liveBytes = 0;
+        reservedBytes = 0;
+    }
+}

@@ -1,0 +1,31 @@
+package org.fovea.backend.cuda;
+
+import java.nio.ByteBuffer;
+
+/**
+ * Writes the one by-value struct that a kernel takes. The subclasses are generated from {@code kernels/common/params.h},
+ * with a setter per field; every field must be set before each launch.
+ */
+abstract class KernelParams {
+    final ByteBuffer buffer;
+    final int size;
+    long written;
+    private final String[] fields;
+    private final long all;
+
+    KernelParams(ByteBuffer buffer, int size, String... fields) {
+        this.buffer = buffer;
+        this.size = size;
+        this.fields = fields;
+        this.all = -1L >>> (Long.SIZE - fields.length);
+    }
+
+    /** Checks that every field was set since the last launch. */
+    final void complete(String kernel) {
+        if (written != all) {
+            throw new IllegalStateException("launch of " + kernel + ": parameter "
+                    + fields[Long.numberOfTrailingZeros(~written)] + " was not set");
+        }
+        written = 0;
+    }
+}

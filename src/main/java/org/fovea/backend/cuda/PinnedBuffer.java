@@ -1,0 +1,39 @@
+package org.fovea.backend.cuda;
+
+import static jcuda.driver.JCudaDriver.cuMemFreeHost;
+import static jcuda.driver.JCudaDriver.cuMemHostAlloc;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import jcuda.Pointer;
+
+/** Page-locked host memory, from which and into which the device copies while the host goes on. */
+final class PinnedBuffer {
+    private final CudaContext context;
+    private final HostPointer pointer = new HostPointer();
+    final ByteBuffer bytes;
+
+    PinnedBuffer(CudaContext context, int size) {
+        this.context = context;
+        context.check(cuMemHostAlloc(pointer, size, 0), "cuMemHostAlloc", "opening", "bytes", size);
+        bytes = pointer.getByteBuffer(0, size).order(ByteOrder.nativeOrder());
+    }
+
+    Pointer at(int offset) {
+        return pointer.withByteOffset(offset);
+    }
+
+    long address() {
+        return pointer.address();
+    }
+
+    void free() {
+        context.checkUnlessLost(cuMemFreeHost(pointer), "cuMemFreeHost", "close");
+    }
+
+    private static final class HostPointer extends Pointer {
+        long address() {
+            return getNativePointer() + getByteOffset();
+        }
+    }
+}

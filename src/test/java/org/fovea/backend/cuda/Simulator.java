@@ -1,0 +1,88 @@
+package org.fovea.backend.cuda;
+
+import static jcuda.driver.JCudaDriver.cuMemcpyDtoH;
+import static jcuda.driver.JCudaDriver.cuMemcpyHtoD;
+import static jcuda.driver.JCudaDriver.cuModuleGetGlobal;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import jcuda.Pointer;
+import jcuda.driver.CUmodule;
+import org.fovea.backend.Backend;
+
+/**
+ * Opens the cuda backend on the simulated driver that native-tests/build.sh makes, or, with -Dfovea.test.gpu=true, on the
+ * machine's own. Also steers the simulation, through globals that every simulated module has.
+ */
+final class Simulator {
+    private static final boolean GPU = Boolean.getBoolean("fovea.test.gpu");
+    private static final Path DIRECTORY = Path.of("target", "native-tests");
+
+    private Simulator() {}
+
+    /** A backend; the test is skipped, with the reason, where neither simulator nor GPU is there. */
+    static Backend open() {
+        if (!GPU) {
+            Path driver = DIRECTORY.resolve("libcuda.so.1");
+            assumeTrue(Files.exists(driver), () -> "no CUDA simulator: " + reason());
+            System.setProperty(CudaNatives.DRIVER_PROPERTY, driver.toString());
+            if (KernelImage.class.getResource("fovea.fatbin") == null) {
+                // The simulated driver has the kernels linked in; what was compiled by nvcc is not needed.
+                System.setProperty(KernelImage.IMAGE_PROPERTY, placeholder().toString());
+            }
+        }
+        return new CudaBackendProvider().open(0);
+    }
+
+    /** Skips the test on a real device, which can't be told to fail. */
+    static void assumeSimulated() {
+        assumeTrue(!GPU, "needs the simulator");
+    }
+
+    private static String reason() {
+        try {
+            Path skipped = DIRECTORY.resolve("skipped");
+            return Files.exists(skipped) ? Files.readString(skipped).strip() : "native-tests/build.sh was not run";
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Path placeholder() {
+        try {
+            return Files.writeString(DIRECTORY.resolve("placeholder.fatbin"), "SIMULATED");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Makes the {@code count}-th call of a driver function from now fail with a CUresult. */
+    static void fail(String function, int count, int result) {
+        byte[] plan = (function + " " + count + " " + result + "\0").getBytes(StandardCharsets.US_ASCII);
+        ByteBuffer buffer = ByteBuffer.allocateDirect(plan.length).put(plan).flip();
+        assertThat(cuMemcpyHtoD(global("simulator_fault"), Pointer.to(buffer), plan.length))
+                .isZero();
+    }
+
+    /** Allocations of device and pinned memory that were not freed. */
+    static long allocations() {
+        ByteBuffer buffer = ByteBuffer.allocateDirect(Long.BYTES).order(ByteOrder.nativeOrder());
+        assertThat(cuMemcpyDtoH(Pointer.to(buffer), global("simulator_allocations"), Long.BYTES))
+                .isZero();
+        return buffer.getLong(0);
+    }
+
+    private static DevicePointer global(String name) {
+        DevicePointer address = new DevicePointer();
+        assertThat(cuModuleGetGlobal(address, new long[1], new CUmodule(), name))
+                .isZero();
+        return address;
+    }
+}

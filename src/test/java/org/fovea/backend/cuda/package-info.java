@@ -1,0 +1,4 @@
+@NullMarked
+package org.fovea.backend.cuda;
+
+import org.jspecify.annotations.NullMarked;
