@@ -35,12 +35,18 @@ public final class VectorKernels implements Kernels {
 
     @Override
     public void map(UnaryOp op, float[] x, int xo, float[] y, int yo, int n) {
-        scalar.map(op, x, xo, y, yo, n);
+        int done = VectorMap.map(op, x, xo, y, yo, n);
+        if (done < n) {
+            scalar.map(op, x, xo + done, y, yo + done, n - done);
+        }
     }
 
     @Override
     public void zip(BinaryOp op, float[] a, int ao, int stepA, float[] b, int bo, int stepB, float[] y, int yo, int n) {
-        scalar.zip(op, a, ao, stepA, b, bo, stepB, y, yo, n);
+        int done = VectorZip.zip(op, a, ao, stepA, b, bo, stepB, y, yo, n);
+        if (done < n) {
+            scalar.zip(op, a, ao + done * stepA, stepA, b, bo + done * stepB, stepB, y, yo + done, n - done);
+        }
     }
 
     @Override
@@ -50,8 +56,29 @@ public final class VectorKernels implements Kernels {
 
     @Override
     public void gemm(
-            Gemm shape, int index, int firstRow, int lastRow, float[] a, int ao, float[] b, int bo, float[] c, int co) {
-        scalar.gemm(shape, index, firstRow, lastRow, a, ao, b, bo, c, co);
+            Gemm g, int index, int firstRow, int lastRow, float[] a, int ao, float[] b, int bo, float[] c, int co) {
+        if (g.alpha() != 1f || (g.beta() != 0f && g.beta() != 1f)) {
+            scalar.gemm(g, index, firstRow, lastRow, a, ao, b, bo, c, co);
+            return;
+        }
+        int rowStep = g.transposeA() ? 1 : g.lda();
+        int c0 = co + Math.toIntExact(index * g.strideC()) + firstRow * g.ldc();
+        VectorGemm.multiply(
+                lastRow - firstRow,
+                g.n(),
+                g.k(),
+                a,
+                ao + Math.toIntExact(index * g.strideA()) + firstRow * rowStep,
+                rowStep,
+                g.transposeA() ? g.lda() : 1,
+                b,
+                bo + Math.toIntExact(index * g.strideB()),
+                g.ldb(),
+                g.transposeB(),
+                g.beta() == 0f ? VectorGemm.Start.ZERO : new VectorGemm.Start(c, c0, g.ldc(), 1),
+                c,
+                c0,
+                g.ldc());
     }
 
     @Override
@@ -68,7 +95,14 @@ public final class VectorKernels implements Kernels {
             Activation activation,
             float[] y,
             int yo) {
-        scalar.linear(rows, in, out, x, xo, weight, wo, bias, bo, activation, y, yo);
+        VectorGemm.Start start = bias == null ? VectorGemm.Start.ZERO : new VectorGemm.Start(bias, bo, 0, 1);
+        VectorGemm.multiply(rows, out, in, x, xo, in, 1, weight, wo, out, false, start, y, yo, out);
+        switch (activation) {
+            case NONE -> {}
+            case TANH -> map(UnaryOp.TANH, y, yo, y, yo, rows * out);
+            case RELU -> map(UnaryOp.RELU, y, yo, y, yo, rows * out);
+            case SIGMOID -> map(UnaryOp.SIGMOID, y, yo, y, yo, rows * out);
+        }
     }
 
     @Override
