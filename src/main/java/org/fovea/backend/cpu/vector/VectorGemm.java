@@ -43,7 +43,7 @@ final class VectorGemm {
     }
 
     /**
-     * {@code C = start + op(A) op(B)}. Element (i, p) of op(A) is {@code a[ao + i rowStep + p stepK]}; B is stored [k, n],
+     * {@code C = start + alpha op(A) op(B)}. Element (i, p) of op(A) is {@code a[ao + i rowStep + p stepK]}; B is stored [k, n],
      * or [n, k] if transposed.
      */
     static void multiply(
@@ -58,6 +58,7 @@ final class VectorGemm {
             int bo,
             int ldb,
             boolean transposeB,
+            float alpha,
             Start start,
             float[] c,
             int co,
@@ -70,7 +71,8 @@ final class VectorGemm {
             int a1 = ao + first * stepK;
             int b1 = bo + (transposeB ? first : first * ldb);
             for (int column = 0; column < n; column += TILE_COLUMNS) {
-                scratch.strip(m, n, depth, a, a1, rowStep, stepK, b, b1, ldb, transposeB, from, column, c, co, ldc);
+                scratch.strip(
+                        m, n, depth, a, a1, rowStep, stepK, b, b1, ldb, transposeB, alpha, from, column, c, co, ldc);
             }
             from = new Start(c, co, ldc, 1);
             first += DEPTH;
@@ -90,6 +92,7 @@ final class VectorGemm {
             int bo,
             int ldb,
             boolean transposeB,
+            float alpha,
             Start start,
             int column,
             float[] c,
@@ -101,14 +104,14 @@ final class VectorGemm {
         float[] rows = b;
         int r0 = bo + column;
         int ldr = ldb;
-        if (transposeB || !whole || (ldb > NEAR && m >= ROWS_TO_PACK)) {
+        if (transposeB || !whole || alpha != 1f || (ldb > NEAR && m >= ROWS_TO_PACK)) {
             rows = panel;
             r0 = 0;
             ldr = vectors * LANES;
             if (transposeB) {
-                packTransposed(b, bo + column * ldb, ldb, k, width, ldr);
+                packTransposed(b, bo + column * ldb, ldb, k, width, ldr, alpha);
             } else {
-                pack(b, bo + column, ldb, k, width, ldr);
+                pack(b, bo + column, ldb, k, width, ldr, alpha);
             }
         }
         int i = 0;
@@ -176,18 +179,20 @@ final class VectorGemm {
         return vectors * LANES;
     }
 
-    private void pack(float[] b, int bo, int ldb, int k, int width, int ldr) {
+    private void pack(float[] b, int bo, int ldb, int k, int width, int ldr, float alpha) {
         if (width == ldr) {
             for (int p = 0; p < k; p++) {
                 for (int j = 0; j < width; j += LANES) {
-                    FloatVector.fromArray(SPECIES, b, bo + p * ldb + j).intoArray(panel, p * ldr + j);
+                    FloatVector.fromArray(SPECIES, b, bo + p * ldb + j)
+                            .mul(alpha)
+                            .intoArray(panel, p * ldr + j);
                 }
             }
             return;
         }
         for (int p = 0; p < k; p++) {
             for (int j = 0; j < width; j++) {
-                panel[p * ldr + j] = b[bo + p * ldb + j];
+                panel[p * ldr + j] = alpha * b[bo + p * ldb + j];
             }
             for (int j = width; j < ldr; j++) {
                 panel[p * ldr + j] = 0f;
@@ -195,11 +200,11 @@ final class VectorGemm {
         }
     }
 
-    private void packTransposed(float[] b, int bo, int ldb, int k, int width, int ldr) {
+    private void packTransposed(float[] b, int bo, int ldb, int k, int width, int ldr, float alpha) {
         for (int j = 0; j < width; j++) {
             int from = bo + j * ldb;
             for (int p = 0; p < k; p++) {
-                panel[p * ldr + j] = b[from + p];
+                panel[p * ldr + j] = alpha * b[from + p];
             }
         }
         for (int j = width; j < ldr; j++) {

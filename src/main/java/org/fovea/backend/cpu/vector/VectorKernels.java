@@ -1,5 +1,6 @@
 package org.fovea.backend.cpu.vector;
 
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import org.fovea.backend.Activation;
 import org.fovea.backend.BinaryOp;
@@ -12,6 +13,8 @@ import org.jspecify.annotations.Nullable;
 
 /** Kernels on the widest vectors that the machine prefers. */
 public final class VectorKernels implements Kernels {
+    private static final int LANES = FloatVector.SPECIES_PREFERRED.length();
+
     private final Kernels scalar;
 
     /**
@@ -25,7 +28,7 @@ public final class VectorKernels implements Kernels {
 
     @Override
     public String description() {
-        return FloatVector.SPECIES_PREFERRED.length() + " lanes";
+        return LANES + " lanes";
     }
 
     @Override
@@ -51,18 +54,28 @@ public final class VectorKernels implements Kernels {
 
     @Override
     public void reduce(ReduceOp op, int reduced, int inner, float[] x, int xo, float[] y, int yo) {
-        scalar.reduce(op, reduced, inner, x, xo, y, yo);
+        if (op == ReduceOp.SUM && inner == 1 && reduced >= LANES) {
+            y[yo] = VectorRows.sum(x, xo, reduced);
+        } else if (op == ReduceOp.MAX && inner == 1 && reduced >= LANES) {
+            y[yo] = VectorRows.max(x, xo, reduced);
+        } else if (op == ReduceOp.SUM && inner % LANES == 0) {
+            VectorRows.sumRows(reduced, inner, x, xo, y, yo);
+        } else {
+            scalar.reduce(op, reduced, inner, x, xo, y, yo);
+        }
     }
 
     @Override
     public void gemm(
             Gemm g, int index, int firstRow, int lastRow, float[] a, int ao, float[] b, int bo, float[] c, int co) {
-        if (g.alpha() != 1f || (g.beta() != 0f && g.beta() != 1f)) {
-            scalar.gemm(g, index, firstRow, lastRow, a, ao, b, bo, c, co);
-            return;
-        }
         int rowStep = g.transposeA() ? 1 : g.lda();
         int c0 = co + Math.toIntExact(index * g.strideC()) + firstRow * g.ldc();
+        if (g.beta() != 0f && g.beta() != 1f) {
+            float[] beta = {g.beta()};
+            for (int i = 0; i < lastRow - firstRow; i++) {
+                zip(BinaryOp.MULTIPLY, c, c0 + i * g.ldc(), 1, beta, 0, 0, c, c0 + i * g.ldc(), g.n());
+            }
+        }
         VectorGemm.multiply(
                 lastRow - firstRow,
                 g.n(),
@@ -75,6 +88,7 @@ public final class VectorKernels implements Kernels {
                 bo + Math.toIntExact(index * g.strideB()),
                 g.ldb(),
                 g.transposeB(),
+                g.alpha(),
                 g.beta() == 0f ? VectorGemm.Start.ZERO : new VectorGemm.Start(c, c0, g.ldc(), 1),
                 c,
                 c0,
@@ -96,7 +110,7 @@ public final class VectorKernels implements Kernels {
             float[] y,
             int yo) {
         VectorGemm.Start start = bias == null ? VectorGemm.Start.ZERO : new VectorGemm.Start(bias, bo, 0, 1);
-        VectorGemm.multiply(rows, out, in, x, xo, in, 1, weight, wo, out, false, start, y, yo, out);
+        VectorGemm.multiply(rows, out, in, x, xo, in, 1, weight, wo, out, false, 1f, start, y, yo, out);
         switch (activation) {
             case NONE -> {}
             case TANH -> map(UnaryOp.TANH, y, yo, y, yo, rows * out);
@@ -107,12 +121,39 @@ public final class VectorKernels implements Kernels {
 
     @Override
     public void softmax(int rows, int width, float[] x, int xo, float[] y, int yo) {
-        scalar.softmax(rows, width, x, xo, y, yo);
+        if (width < LANES) {
+            scalar.softmax(rows, width, x, xo, y, yo);
+            return;
+        }
+        for (int r = 0; r < rows; r++) {
+            int from = xo + r * width;
+            int to = yo + r * width;
+            float max = VectorRows.max(x, from, width);
+            if (max == Float.NEGATIVE_INFINITY) {
+                Arrays.fill(y, to, to + width, 0f);
+            } else {
+                VectorRows.softmax(width, max, x, from, y, to);
+            }
+        }
     }
 
     @Override
     public void logSoftmax(int rows, int width, float[] x, int xo, float[] y, int yo) {
-        scalar.logSoftmax(rows, width, x, xo, y, yo);
+        if (width < LANES) {
+            scalar.logSoftmax(rows, width, x, xo, y, yo);
+            return;
+        }
+        float[] sums = new float[rows];
+        for (int r = 0; r < rows; r++) {
+            int from = xo + r * width;
+            float max = VectorRows.max(x, from, width);
+            sums[r] = VectorRows.sumOfExponentials(width, max, x, from);
+            VectorRows.subtract(width, max, x, from, y, yo + r * width);
+        }
+        map(UnaryOp.LOG, sums, 0, sums, 0, rows);
+        for (int r = 0; r < rows; r++) {
+            VectorRows.subtract(width, sums[r], y, yo + r * width, y, yo + r * width);
+        }
     }
 
     @Override
@@ -132,7 +173,17 @@ public final class VectorKernels implements Kernels {
             int mo,
             float[] reciprocalStd,
             int ro) {
-        scalar.layerNorm(rows, width, epsilon, x, xo, gain, go, bias, bo, y, yo, mean, mo, reciprocalStd, ro);
+        if (width % LANES != 0) {
+            scalar.layerNorm(rows, width, epsilon, x, xo, gain, go, bias, bo, y, yo, mean, mo, reciprocalStd, ro);
+            return;
+        }
+        for (int r = 0; r < rows; r++) {
+            int from = xo + r * width;
+            float m = VectorRows.sum(x, from, width) / width;
+            mean[mo + r] = m;
+            reciprocalStd[ro + r] =
+                    VectorRows.layerNorm(width, epsilon, x, from, m, gain, go, bias, bo, y, yo + r * width);
+        }
     }
 
     @Override
@@ -155,12 +206,53 @@ public final class VectorKernels implements Kernels {
             int dgo,
             float[] dBias,
             int dbo) {
-        scalar.layerNormBackward(
-                rows, width, x, xo, gain, go, mean, mo, reciprocalStd, ro, dy, dyo, dx, dxo, dGain, dgo, dBias, dbo);
+        if (width % LANES != 0) {
+            scalar.layerNormBackward(
+                    rows,
+                    width,
+                    x,
+                    xo,
+                    gain,
+                    go,
+                    mean,
+                    mo,
+                    reciprocalStd,
+                    ro,
+                    dy,
+                    dyo,
+                    dx,
+                    dxo,
+                    dGain,
+                    dgo,
+                    dBias,
+                    dbo);
+            return;
+        }
+        Arrays.fill(dGain, dgo, dgo + width, 0f);
+        Arrays.fill(dBias, dbo, dbo + width, 0f);
+        for (int r = 0; r < rows; r++) {
+            int row = r * width;
+            VectorRows.layerNormBackward(
+                    width,
+                    x,
+                    xo + row,
+                    gain,
+                    go,
+                    mean[mo + r],
+                    reciprocalStd[ro + r],
+                    dy,
+                    dyo + row,
+                    dx,
+                    dxo + row,
+                    dGain,
+                    dgo,
+                    dBias,
+                    dbo);
+        }
     }
 
     @Override
     public float sumOfSquares(float[] x, int xo, int n) {
-        return scalar.sumOfSquares(x, xo, n);
+        return VectorRows.sumOfSquares(x, xo, n);
     }
 }
