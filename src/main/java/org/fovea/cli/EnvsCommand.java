@@ -11,7 +11,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /** Lists the environments. */
-@Command(name = "envs", description = "List the environments, their spaces, and the score that counts as solved.")
+@Command(name = "envs", header = "List the environments, their spaces, and the score that counts as solved.")
 final class EnvsCommand implements Runnable {
     private final Terminal terminal;
 

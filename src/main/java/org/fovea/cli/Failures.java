@@ -25,11 +25,13 @@ final class Failures {
     /** For arguments that could not be parsed. */
     static int report(ParameterException failure, Terminal terminal) {
         CommandSpec command = failure.getCommandLine().getCommandSpec();
-        String message = failure.getMessage();
+        String message = message(failure);
         if (failure instanceof UnmatchedArgumentException unmatched
                 && !unmatched.getUnmatched().isEmpty()) {
             message = unknown(command, unmatched.getUnmatched().get(0));
         }
+        message = Character.toLowerCase(message.charAt(0))
+                + message.substring(1).replaceAll(" is not an? (int|long)$", " is not a whole number");
         return print(terminal, command, message + " (try '" + command.qualifiedName() + " --help')", USAGE);
     }
 

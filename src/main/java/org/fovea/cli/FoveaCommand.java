@@ -12,7 +12,14 @@ import picocli.CommandLine.Spec;
         header = "Fused attention for the JVM, and a reinforcement-learning trainer that remembers with it.",
         synopsisSubcommandLabel = "COMMAND",
         commandListHeading = "%nCommands:%n",
-        subcommands = {EnvsCommand.class, VersionCommand.class, HelpCommand.class},
+        subcommands = {
+            TrainCommand.class,
+            EvalCommand.class,
+            EnvsCommand.class,
+            BenchCommand.class,
+            VersionCommand.class,
+            HelpCommand.class
+        },
         footerHeading = "%nExamples:%n",
         footer = {
             "  fovea train                             an attention policy learns ProofOfMemory-v0",

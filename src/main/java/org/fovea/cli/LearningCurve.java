@@ -15,6 +15,7 @@ import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.Styler;
+import org.knowm.xchart.style.XYStyler;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** Draws the return over the steps of a run. */
@@ -50,6 +51,7 @@ final class LearningCurve {
             return Optional.empty();
         }
         XYChart chart = chart(title);
+        float dash = 6;
         for (Anchor anchor : anchors) {
             line(
                     chart,
@@ -57,7 +59,8 @@ final class LearningCurve {
                     List.of(0.0, steps.get(steps.size() - 1)),
                     List.of(anchor.meanReturn(), anchor.meanReturn()),
                     Color.GRAY,
-                    new BasicStroke(1.2f, BasicStroke.CAP_BUTT, BasicStroke.JOIN_MITER, 1, new float[] {5, 4}, 0));
+                    new BasicStroke(1.2f, BasicStroke.CAP_BUTT, BasicStroke.JOIN_MITER, 1, new float[] {dash, 4}, 0));
+            dash /= 3;
         }
         line(chart, "mean return of the last 100 episodes", steps, returns, BLUE, new BasicStroke(2));
         Path picture = runDirectory.resolve(FILE_NAME);
@@ -73,13 +76,13 @@ final class LearningCurve {
                 .xAxisTitle("environment steps")
                 .yAxisTitle("return")
                 .build();
-        Styler styler = chart.getStyler()
-                .setChartBackgroundColor(Color.WHITE)
-                .setLegendPosition(Styler.LegendPosition.OutsideS)
-                .setLegendLayout(Styler.LegendLayout.Horizontal)
-                .setLegendBorderColor(Color.WHITE)
-                .setChartTitleBoxVisible(false);
+        XYStyler styler = chart.getStyler();
+        styler.setXAxisTickMarkSpacingHint(120);
         styler.setPlotBorderVisible(false);
+        styler.setChartBackgroundColor(Color.WHITE);
+        styler.setLegendPosition(Styler.LegendPosition.OutsideS);
+        styler.setLegendLayout(Styler.LegendLayout.Horizontal);
+        styler.setLegendBorderColor(Color.WHITE);
         return chart;
     }
 

@@ -1,7 +1,9 @@
 package org.fovea.cli;
 
 import java.io.FileDescriptor;
+import java.io.FileNotFoundException;
 import java.io.FileOutputStream;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -10,14 +12,33 @@ import picocli.CommandLine.Help.Ansi;
 
 /** The {@code fovea} command. */
 public final class Main {
+    private static final String STANDARD_ERROR_PROPERTY = "fovea.stderr";
+
     private Main() {}
 
     /** Runs one command and exits with its code: 0, 1 where it failed, 2 where what was asked for cannot be. */
     public static void main(String[] args) {
-        // The launcher asks for UTF-8 output; a stream of our own does not depend on having been started by it.
-        PrintStream out = utf8(FileDescriptor.out);
-        PrintStream err = utf8(FileDescriptor.err);
+        PrintStream out = utf8(new FileOutputStream(FileDescriptor.out));
+        PrintStream err = standardError();
+        System.setErr(err);
         System.exit(run(Terminal.ofProcess(out, err), args));
+    }
+
+    /**
+     * The launcher filters what the virtual machine writes to its standard error, through a pipe that could deliver after
+     * this process has ended; the real one is passed by name. Appending, since it may be a file that others write to.
+     */
+    private static PrintStream standardError() {
+        String path = System.getProperty(STANDARD_ERROR_PROPERTY);
+        if (path != null) {
+            try {
+                return utf8(new FileOutputStream(path, true));
+            } catch (FileNotFoundException notOpenable) {
+                // A socket, or a file of somebody else: the filter serves as well.
+                return utf8(new FileOutputStream(FileDescriptor.err));
+            }
+        }
+        return utf8(new FileOutputStream(FileDescriptor.err));
     }
 
     /** Runs one command and returns its exit code. */
@@ -33,7 +54,7 @@ public final class Main {
         return commandLine.execute(args);
     }
 
-    private static PrintStream utf8(FileDescriptor descriptor) {
-        return new PrintStream(new FileOutputStream(descriptor), true, StandardCharsets.UTF_8);
+    private static PrintStream utf8(OutputStream out) {
+        return new PrintStream(out, true, StandardCharsets.UTF_8);
     }
 }

@@ -1,0 +1,27 @@
+package org.fovea.cli;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** Measures speed on fixed work. */
+@Command(
+        name = "bench",
+        header = "Measure speed on fixed work.",
+        synopsisSubcommandLabel = "attention|train",
+        subcommands = {BenchTrainCommand.class})
+final class BenchCommand implements Runnable {
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Option(names = "--help", usageHelp = true, description = "Show this help.")
+    private boolean help;
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "say what to measure: attention or train");
+    }
+}

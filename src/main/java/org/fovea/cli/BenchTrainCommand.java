@@ -1,0 +1,154 @@
+package org.fovea.cli;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import org.fovea.backend.Backend;
+import org.fovea.rl.Defaults;
+import org.fovea.rl.PolicyKind;
+import org.fovea.rl.PpoConfig;
+import org.fovea.rl.Progress;
+import org.fovea.rl.RunSpec;
+import org.fovea.rl.TrainResult;
+import org.fovea.rl.Trainer;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Steps per second of PPO on CartPole. */
+@Command(
+        name = "train",
+        abbreviateSynopsis = true,
+        header = "Measure environment steps per second of PPO on CartPole-v1.",
+        description = {
+            "%n64 environments x 128 steps, 4 epochs, 4 minibatches.",
+            "  mlp        separate actor and critic, 64-64",
+            "  attention  2 layers, width 64, 4 heads, window 16%n"
+        })
+final class BenchTrainCommand implements Callable<Integer> {
+    private static final String ENVIRONMENT = "CartPole-v1";
+    private static final int ENVIRONMENTS = 64;
+    private static final long MLP_STEPS = 2L << 20;
+    private static final long ATTENTION_STEPS = 512L << 10;
+    private static final Map<String, String> WORK = Map.of(
+            "layers",
+            "2",
+            "width",
+            "64",
+            "heads",
+            "4",
+            "window",
+            "16",
+            "gating",
+            "false",
+            "rollout_steps",
+            "128",
+            "epochs",
+            "4",
+            "minibatches",
+            "4",
+            "target_kl",
+            "0");
+
+    private final Terminal terminal;
+
+    @Option(names = "--policy", paramLabel = "NAME", description = "mlp or attention (default: both).")
+    private List<String> policies = List.of("mlp", "attention");
+
+    @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
+    private BackendOptions device = new BackendOptions();
+
+    @Option(names = "--help", usageHelp = true, description = "Show this help.")
+    private boolean help;
+
+    BenchTrainCommand(Terminal terminal) {
+        this.terminal = terminal;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        List<PolicyKind> kinds = policies.stream().map(PolicyKind::of).toList();
+        List<List<String>> rows = new ArrayList<>();
+        rows.add(List.of("policy", "parameters", "MFLOP/step", "environment", "with inference", "with training"));
+        try (Backend backend = device.open()) {
+            terminal.out()
+                    .println("PPO on " + ENVIRONMENT + ", environment steps per second, " + backend.description());
+            for (PolicyKind policy : kinds) {
+                rows.add(measure(backend, policy));
+            }
+        }
+        Table.print(terminal.out(), rows);
+        return 0;
+    }
+
+    private List<String> measure(Backend backend, PolicyKind policy) throws IOException {
+        PpoConfig config = Defaults.of(ENVIRONMENT, policy).config().with(WORK);
+        long steps = policy == PolicyKind.MLP ? MLP_STEPS : ATTENTION_STEPS;
+        RunSpec spec = new RunSpec(ENVIRONMENT, "ppo", policy, steps, ENVIRONMENTS, 1, config);
+        Path directory = Files.createTempDirectory("fovea-bench");
+        try (Trainer trainer = Trainer.start(backend, spec, directory)) {
+            Stopwatch stopwatch = new Stopwatch(steps / 4);
+            TrainResult result = trainer.run(stopwatch, () -> false);
+            // A forward pass to play, and in each epoch a forward pass and a backward pass of twice its work.
+            double megaflops = result.flopsPerStep() * (1 + 3.0 * config.epochs()) * 1e-6;
+            return List.of(
+                    policy.toString(),
+                    Numbers.count(result.parameters()),
+                    String.format(Locale.ROOT, "%.2f", megaflops),
+                    Numbers.count(result.throughput().environment()),
+                    Numbers.count(result.throughput().inference()),
+                    Numbers.count(stopwatch.stepsPerSecond()));
+        } finally {
+            delete(directory);
+        }
+    }
+
+    private static void delete(Path directory) throws IOException {
+        try (Stream<Path> tree = Files.walk(directory)) {
+            tree.sorted(Comparator.reverseOrder()).forEach(path -> {
+                try {
+                    Files.delete(path);
+                } catch (IOException e) {
+                    throw new UncheckedIOException("cannot delete " + path, e);
+                }
+            });
+        }
+    }
+
+    /** Measures the rate of a run from after its warm-up. */
+    private static final class Stopwatch implements Progress.Listener {
+        private final long warmUpSteps;
+        private long startNanos;
+        private long startSteps = -1;
+        private long nanos;
+        private long steps;
+
+        Stopwatch(long warmUpSteps) {
+            this.warmUpSteps = warmUpSteps;
+        }
+
+        @Override
+        public void progressed(Progress progress) {
+            long now = System.nanoTime();
+            if (startSteps >= 0) {
+                nanos = now - startNanos;
+                steps = progress.steps() - startSteps;
+            } else if (progress.steps() >= warmUpSteps) {
+                startNanos = now;
+                startSteps = progress.steps();
+            }
+        }
+
+        double stepsPerSecond() {
+            return steps / (nanos * 1e-9);
+        }
+    }
+}

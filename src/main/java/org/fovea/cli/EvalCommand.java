@@ -1,0 +1,117 @@
+package org.fovea.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.fovea.backend.Backend;
+import org.fovea.rl.Evaluation;
+import org.fovea.rl.EvaluationResult;
+import org.fovea.rl.RunSpec;
+import org.fovea.rl.RunState;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Plays a trained policy. */
+@Command(
+        name = "eval",
+        abbreviateSynopsis = true,
+        header = "Play a trained policy greedily on a fixed set of episodes.",
+        footerHeading = "%nExample:%n",
+        footer = "  fovea eval runs/ProofOfMemory-v0-attention-seed1-20260101-120000 --episodes 1000")
+final class EvalCommand implements Callable<Integer> {
+    private final Terminal terminal;
+
+    @Parameters(paramLabel = "RUN_DIR", description = "Directory of the run, as printed by fovea train.")
+    @SuppressWarnings("NullAway.Init")
+    private Path runDirectory;
+
+    @Option(
+            names = "--episodes",
+            paramLabel = "N",
+            defaultValue = "100",
+            description = "Episodes to play (default: ${DEFAULT-VALUE}).")
+    private int episodes;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            defaultValue = "" + Evaluation.DEFAULT_SEED,
+            description = "Which episodes (default: ${DEFAULT-VALUE}).")
+    private long seed;
+
+    @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
+    private BackendOptions device = new BackendOptions();
+
+    @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
+    private boolean json;
+
+    @Option(names = "--help", usageHelp = true, description = "Show this help.")
+    private boolean help;
+
+    EvalCommand(Terminal terminal) {
+        this.terminal = terminal;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        if (episodes < 1) {
+            throw new UsageException("--episodes must be at least 1, got " + episodes);
+        }
+        if (!Files.isDirectory(runDirectory)) {
+            throw new UsageException("there is no run directory " + runDirectory);
+        }
+        RunSpec spec = RunState.load(runDirectory).spec();
+        try (Backend backend = device.open()) {
+            long start = System.nanoTime();
+            EvaluationResult result = Evaluation.run(backend, runDirectory, episodes, seed);
+            print(spec, backend.name(), result, (System.nanoTime() - start) * 1e-9);
+        }
+        return 0;
+    }
+
+    private void print(RunSpec spec, String backend, EvaluationResult result, double seconds) {
+        terminal.out()
+                .printf(
+                        Locale.ROOT,
+                        "%s, %s policy: %,d episodes in %s on %s%n%n",
+                        spec.environment(),
+                        spec.policy(),
+                        result.episodes(),
+                        Numbers.duration(seconds),
+                        backend);
+        terminal.out()
+                .printf(
+                        Locale.ROOT,
+                        "return   %s, standard error %.3f, from %s to %s%n",
+                        Numbers.score(result.mean()),
+                        result.standardError(),
+                        Numbers.score(result.min()),
+                        Numbers.score(result.max()));
+        for (Anchor anchor : Anchor.of(spec.environment())) {
+            terminal.out().println("         " + Numbers.score(anchor.meanReturn()) + ", " + anchor.name());
+        }
+        terminal.out().printf(Locale.ROOT, "length   %.1f steps on average%n", result.meanLength());
+        if (json) {
+            terminal.out()
+                    .println(new Json()
+                            .with("env", spec.environment())
+                            .with("algo", spec.algorithm())
+                            .with("policy", spec.policy().toString())
+                            .with("backend", backend)
+                            .with("episodes", result.episodes())
+                            .with("return_mean", result.mean())
+                            .with("return_std", result.std())
+                            .with("return_stderr", result.standardError())
+                            .with("return_min", result.min())
+                            .with("return_max", result.max())
+                            .with("length_mean", result.meanLength())
+                            .with("seconds", seconds)
+                            .with("seed", seed)
+                            .with("run_dir", runDirectory.toString()));
+        }
+    }
+}

@@ -1,0 +1,45 @@
+package org.fovea.cli;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.fovea.rl.PpoConfig;
+
+/** Explains the hyper-parameters. */
+final class HyperparameterHelp {
+    private static final Map<String, String> MEANINGS = Map.ofEntries(
+            Map.entry("layers", "hidden layers of the MLP, or transformer blocks"),
+            Map.entry("width", "units of a hidden layer, or model width of the transformer"),
+            Map.entry("heads", "attention heads"),
+            Map.entry("window", "steps an attention layer sees, the current one included"),
+            Map.entry("gating", "GTrXL's gated residuals in place of additions"),
+            Map.entry("learning_rate", "of Adam, at the start"),
+            Map.entry("anneal_learning_rate", "lower it linearly to 0 over the run"),
+            Map.entry("adam_epsilon", "of Adam"),
+            Map.entry("gamma", "discount"),
+            Map.entry("gae_lambda", "of generalised advantage estimation"),
+            Map.entry("clip", "range of the probability ratio"),
+            Map.entry("value_clip", "range of the value's change; 0 for none"),
+            Map.entry("epochs", "passes over each rollout"),
+            Map.entry("minibatches", "parts that each pass is cut into"),
+            Map.entry("rollout_steps", "steps of every environment per rollout"),
+            Map.entry("entropy_coef", "weight of the entropy bonus"),
+            Map.entry("value_coef", "weight of the value loss"),
+            Map.entry("max_grad_norm", "limit of the gradient's global norm; 0 for none"),
+            Map.entry("target_kl", "no further epoch on a rollout once the mean KL exceeds this; 0 for never"),
+            Map.entry("normalize_advantage", "standardise advantages in each minibatch"),
+            Map.entry("normalize_observations", "by running mean and variance, clipped to [-10, 10]"),
+            Map.entry("normalize_rewards", "by the running standard deviation of the return, clipped to [-10, 10]"));
+
+    private HyperparameterHelp() {}
+
+    static void print(Terminal terminal, String environment, String policy, PpoConfig defaults) {
+        terminal.out()
+                .println("Hyper-parameters, with their defaults for " + environment + " and policy " + policy + ":");
+        terminal.out().println();
+        List<List<String>> rows = new ArrayList<>();
+        defaults.asMap()
+                .forEach((name, value) -> rows.add(List.of("  " + name, value, MEANINGS.getOrDefault(name, ""))));
+        Table.print(terminal.out(), rows);
+    }
+}

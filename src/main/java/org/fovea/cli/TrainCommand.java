@@ -1,0 +1,293 @@
+package org.fovea.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.LocalDateTime;
+import java.time.format.DateTimeFormatter;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.fovea.backend.Backend;
+import org.fovea.backend.ShapeException;
+import org.fovea.env.Environments;
+import org.fovea.env.UnknownNameException;
+import org.fovea.rl.Defaults;
+import org.fovea.rl.NonFiniteException;
+import org.fovea.rl.PolicyKind;
+import org.fovea.rl.PpoConfig;
+import org.fovea.rl.RunSpec;
+import org.fovea.rl.RunState;
+import org.fovea.rl.TrainResult;
+import org.fovea.rl.Trainer;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Trains a policy, or goes on with one. */
+@Command(
+        name = "train",
+        sortOptions = false,
+        abbreviateSynopsis = true,
+        header = "Train a policy. Without options: an attention policy on a task that needs memory.",
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  fovea train",
+            "  fovea train --env CartPole-v1 --policy mlp --steps 100000 --seed 3",
+            "  fovea train --env MemoryChain-v0:length=9 --set window=16 --set learning_rate=1e-3",
+            "  fovea train --out runs/mine --resume --steps 50000",
+            "  fovea train --set help                  every hyper-parameter and its default"
+        })
+final class TrainCommand implements Callable<Integer> {
+    private static final String HELP = "help";
+    private static final int INTERRUPTED = 130;
+    private static final DateTimeFormatter TIMESTAMP = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss");
+
+    private final Terminal terminal;
+
+    @ArgGroup(validate = false, heading = "%nWhat is trained:%n")
+    private Task task = new Task();
+
+    @ArgGroup(validate = false, heading = "%nWhere the run is kept:%n")
+    private Place place = new Place();
+
+    @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
+    private BackendOptions device = new BackendOptions();
+
+    @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
+    private boolean json;
+
+    @Option(names = "--help", usageHelp = true, description = "Show this help.")
+    private boolean help;
+
+    /** Options that decide the outcome; null where not given. */
+    private static final class Task {
+        @Option(
+                names = "--env",
+                paramLabel = "NAME",
+                description = "Environment, see fovea envs (default: ProofOfMemory-v0).")
+        private @Nullable String environment;
+
+        @Option(names = "--algo", paramLabel = "NAME", description = "Algorithm: ppo.")
+        private @Nullable String algorithm;
+
+        @Option(names = "--policy", paramLabel = "NAME", description = "attention or mlp (default: attention).")
+        private @Nullable String policy;
+
+        @Option(
+                names = "--steps",
+                paramLabel = "N",
+                description = "Environment steps in all (default: what the environment is known to need).")
+        private @Nullable Long steps;
+
+        @Option(
+                names = "--envs",
+                paramLabel = "N",
+                description = "Environments played side by side (default: by environment).")
+        private @Nullable Integer environments;
+
+        @Option(names = "--seed", paramLabel = "N", description = "Seed; the same gives the same result (default: 1).")
+        private @Nullable Long seed;
+
+        @Option(
+                names = "--set",
+                paramLabel = "KEY=VALUE",
+                description = "Set a hyper-parameter; may be repeated. --set help lists them.")
+        private String[] settings = {};
+    }
+
+    /** Options about the run directory. */
+    private static final class Place {
+        @Option(names = "--out", paramLabel = "DIR", description = "Run directory (default: a new one under runs/).")
+        private @Nullable Path directory;
+
+        @Option(names = "--overwrite", description = "Replace the run that --out holds.")
+        private boolean overwrite;
+
+        @Option(names = "--resume", description = "Go on with the run that --out holds.")
+        private boolean resume;
+    }
+
+    TrainCommand(Terminal terminal) {
+        this.terminal = terminal;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        Map<String, String> settings = settings();
+        if (settings.containsKey(HELP)) {
+            String environment = environment();
+            PolicyKind policy = policy();
+            HyperparameterHelp.print(
+                    terminal,
+                    environment,
+                    policy.toString(),
+                    Defaults.of(environment, policy).config());
+            return 0;
+        }
+        if (place.resume) {
+            return resume(settings);
+        }
+        RunSpec spec = asked(() -> spec(settings));
+        Path directory = newDirectory(spec);
+        try (Backend backend = device.open();
+                Trainer trainer = asked(() -> Trainer.start(backend, spec, directory))) {
+            return train(trainer, directory);
+        }
+    }
+
+    private int resume(Map<String, String> settings) throws IOException {
+        Path directory = place.directory;
+        if (directory == null) {
+            throw new UsageException("--resume needs --out RUN_DIR, the run to go on with");
+        }
+        if (place.overwrite) {
+            throw new UsageException("--resume and --overwrite exclude each other");
+        }
+        if (!Files.isDirectory(directory)) {
+            throw new UsageException("nothing to resume: there is no directory " + directory);
+        }
+        RunState saved = RunState.load(directory);
+        RunSpec spec = asked(() -> continued(saved.spec(), settings));
+        try (Backend backend = device.open();
+                Trainer trainer = Trainer.resume(backend, spec, saved, directory)) {
+            if (!trainer.resumesExactly()) {
+                terminal.err()
+                        .println("not exact: " + spec.environment()
+                                + " cannot save its state, so its episodes start afresh");
+            }
+            return train(trainer, directory);
+        }
+    }
+
+    private int train(Trainer trainer, Path directory) throws IOException {
+        RunSpec spec = trainer.spec();
+        terminal.err()
+                .println("training " + spec.environment() + " with " + spec.algorithm() + ", " + spec.policy()
+                        + " policy, " + Numbers.count(trainer.parameterCount()) + " parameters, in " + directory);
+        try (Interruption interruption = new Interruption(terminal)) {
+            TrainResult result;
+            try (ProgressDisplay display = new ProgressDisplay(terminal)) {
+                result = trainer.run(display, interruption::requested);
+            } catch (NonFiniteException e) {
+                throw new FailedException(e.getMessage() + ". The last good checkpoint is in " + directory, e);
+            }
+            report(result);
+            return result.interrupted() ? INTERRUPTED : 0;
+        }
+    }
+
+    private void report(TrainResult result) {
+        TrainReport.print(terminal.out(), result);
+        Path directory = result.runDirectory();
+        try {
+            Optional<Path> picture = LearningCurve.draw(
+                    directory,
+                    result.spec().environment() + ", " + result.spec().policy() + " policy",
+                    Anchor.of(result.spec().environment()));
+            picture.ifPresent(path -> terminal.out().println("learning curve         " + path));
+        } catch (IOException | RuntimeException | LinkageError | InternalError e) {
+            // A machine without fonts cannot draw; the run is none the worse for it.
+            terminal.err().println("the learning curve could not be drawn, its numbers are in progress.csv: " + e);
+        }
+        if (result.interrupted()) {
+            terminal.out().println("to go on:              fovea train --resume --out " + directory);
+        }
+        if (json) {
+            terminal.out().println(TrainReport.json(result));
+        }
+    }
+
+    private String environment() {
+        String name = task.environment == null ? "ProofOfMemory-v0" : task.environment;
+        return asked(() -> Environments.get(name)).name();
+    }
+
+    private PolicyKind policy() {
+        return PolicyKind.of(task.policy == null ? PolicyKind.ATTENTION.toString() : task.policy);
+    }
+
+    private RunSpec spec(Map<String, String> settings) {
+        String environment = environment();
+        PolicyKind policy = policy();
+        Defaults defaults = Defaults.of(environment, policy);
+        return new RunSpec(
+                environment,
+                task.algorithm == null ? RunSpec.ALGORITHMS.get(0) : task.algorithm,
+                policy,
+                task.steps == null ? defaults.steps() : task.steps,
+                task.environments == null ? defaults.environments() : task.environments,
+                task.seed == null ? 1 : task.seed,
+                defaults.config().with(settings));
+    }
+
+    /** The saved run with another number of steps; whatever else is given must be as it was. */
+    private RunSpec continued(RunSpec saved, Map<String, String> settings) {
+        refuseChange("--env", task.environment, saved.environment());
+        refuseChange("--algo", task.algorithm, saved.algorithm());
+        refuseChange("--policy", task.policy, saved.policy().toString());
+        refuseChange("--envs", task.environments, saved.environments());
+        refuseChange("--seed", task.seed, saved.seed());
+        PpoConfig config = saved.config().with(settings);
+        Map<String, String> before = saved.config().asMap();
+        config.asMap().forEach((name, value) -> refuseChange("--set " + name, value, before.get(name)));
+        return task.steps == null ? saved : saved.withSteps(task.steps);
+    }
+
+    private static void refuseChange(String option, @Nullable Object given, @Nullable Object saved) {
+        if (given != null && !given.equals(saved)) {
+            throw new UsageException("a resumed run keeps its settings, only --steps may change: " + option + " is "
+                    + saved + " there, not " + given);
+        }
+    }
+
+    private Map<String, String> settings() {
+        Map<String, String> settings = new LinkedHashMap<>();
+        for (String setting : task.settings) {
+            int equals = setting.indexOf('=');
+            if (equals < 0) {
+                if (setting.equals(HELP)) {
+                    return Map.of(HELP, "");
+                }
+                if (PpoConfig.names().contains(setting)) {
+                    throw new UsageException("--set " + setting + " lacks its value: --set " + setting + "=VALUE");
+                }
+                throw new UnknownNameException("hyper-parameter", setting, PpoConfig.names());
+            }
+            settings.put(
+                    setting.substring(0, equals).strip(),
+                    setting.substring(equals + 1).strip());
+        }
+        return settings;
+    }
+
+    private Path newDirectory(RunSpec spec) {
+        if (place.directory == null) {
+            String name = spec.environment().replaceAll("[^A-Za-z0-9._-]+", "-") + "-" + spec.policy() + "-seed"
+                    + spec.seed() + "-" + TIMESTAMP.format(LocalDateTime.now());
+            return Path.of("runs", name);
+        }
+        if (Files.exists(place.directory) && !place.overwrite) {
+            throw new UsageException(
+                    place.directory + " exists; --resume goes on with the run in it, --overwrite replaces it");
+        }
+        return place.directory;
+    }
+
+    /** Where arguments are first used, an illegal one is the user's; its message is meant for people. */
+    private static <T> T asked(Attempt<T> attempt) {
+        try {
+            return attempt.run();
+        } catch (ShapeException | UnknownNameException e) {
+            throw e;
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    private interface Attempt<T> {
+        T run();
+    }
+}

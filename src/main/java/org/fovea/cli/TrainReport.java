@@ -1,0 +1,80 @@
+package org.fovea.cli;
+
+import java.io.PrintStream;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.fovea.rl.EvaluationResult;
+import org.fovea.rl.TrainResult;
+
+/** What a run came to, for people and for programs. */
+final class TrainReport {
+    private TrainReport() {}
+
+    static void print(PrintStream out, TrainResult result) {
+        EvaluationResult evaluation = result.evaluation();
+        out.println();
+        out.printf(
+                Locale.ROOT,
+                "%s, %s, %s policy: %,d steps in %s on %s%s%n%n",
+                result.spec().environment(),
+                result.spec().algorithm(),
+                result.spec().policy(),
+                result.steps(),
+                Numbers.duration(result.seconds()),
+                result.backend(),
+                result.interrupted() ? ", interrupted" : "");
+        List<List<String>> rows = new ArrayList<>();
+        rows.add(List.of(
+                "final return",
+                Numbers.score(evaluation.mean()),
+                String.format(
+                        Locale.ROOT,
+                        "greedy, %,d episodes, standard deviation %s",
+                        evaluation.episodes(),
+                        Numbers.score(evaluation.std()))));
+        for (Anchor anchor : Anchor.of(result.spec().environment())) {
+            rows.add(List.of("  " + anchor.name(), Numbers.score(anchor.meanReturn()), ""));
+        }
+        rows.add(List.of("steps per second", "", ""));
+        rows.add(List.of("  environment only", Numbers.count(result.throughput().environment()), ""));
+        rows.add(List.of("  with inference", Numbers.count(result.throughput().inference()), ""));
+        rows.add(List.of("  with training", Numbers.count(result.throughput().train()), ""));
+        rows.add(List.of("parameters", Numbers.count(result.parameters()), ""));
+        rows.add(List.of("episodes", Numbers.count(result.episodes()), ""));
+        printAligned(out, rows);
+        out.println("run directory          " + result.runDirectory());
+    }
+
+    private static void printAligned(PrintStream out, List<List<String>> rows) {
+        int width = rows.stream().mapToInt(row -> row.get(1).length()).max().orElse(0);
+        for (List<String> row : rows) {
+            out.println(String.format("%-21s  %" + width + "s   %s", row.get(0), row.get(1), row.get(2))
+                    .stripTrailing());
+        }
+    }
+
+    static Json json(TrainResult result) {
+        EvaluationResult evaluation = result.evaluation();
+        return new Json()
+                .with("env", result.spec().environment())
+                .with("algo", result.spec().algorithm())
+                .with("policy", result.spec().policy().toString())
+                .with("backend", result.backend())
+                .with("steps", result.steps())
+                .with("seconds", result.seconds())
+                .with(
+                        "sps",
+                        new Json()
+                                .with("env", result.throughput().environment())
+                                .with("inference", result.throughput().inference())
+                                .with("train", result.throughput().train()))
+                .with("return_mean", evaluation.mean())
+                .with("return_std", evaluation.std())
+                .with("return_max", result.maxReturn())
+                .with("episodes", result.episodes())
+                .with("seed", result.spec().seed())
+                .with("params", result.parameters())
+                .with("run_dir", result.runDirectory().toString());
+    }
+}
