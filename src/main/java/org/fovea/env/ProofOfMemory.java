@@ -52,7 +52,9 @@ final class ProofOfMemory extends BatchedEnvironment {
                 rewards[i] = frozen ? 0 : -STEP_COST;
             }
             terminated[i] = atEnd;
-            observe(i, frozen, observations);
+            // Hidden from the first decision that counts: shown there, the first step would remember it in the
+            // position.
+            observe(i, elapsed[i] + 1 < SHOWN_STEPS, observations);
         }
     }
 

@@ -71,9 +71,10 @@ class BuiltInRulesTest {
             double position = start[1];
             for (int t = 0; t < episode.steps().size(); t++) {
                 Step step = episode.steps().get(t);
-                boolean shown = t < 2;
+                boolean frozen = t < 2;
+                boolean shown = t < 1;
                 double reward = 0;
-                if (!shown) {
+                if (!frozen) {
                     position = Math.round(10 * (position + (episode.choices().get(t) == 1 ? 0.2 : -0.2))) / 10.0;
                     reward = position == 1 ? 1.6 * start[2] : position == -1 ? 1.6 * start[0] : -0.1;
                 }
@@ -91,10 +92,15 @@ class BuiltInRulesTest {
     @Test
     void proofOfMemoryRewardsMemory() {
         Player towardsTheGoodEnd = observations -> observations.get(0)[2] > 0 ? 1 : 0;
+        Player forgetful = observations -> {
+            float[] newest = observations.get(observations.size() - 1);
+            return newest[2] + newest[1] > 0 ? 1 : 0;
+        };
         Player towardsTheNearerEnd = observations -> observations.get(observations.size() - 1)[1] > 0 ? 1 : 0;
         // Standard errors at 4,000 episodes: 0.005 and 0.025.
         assertThat(meanScore("ProofOfMemory-v0", 4000, towardsTheGoodEnd)).isCloseTo(1.20, within(0.02));
         assertThat(meanScore("ProofOfMemory-v0", 4000, towardsTheNearerEnd)).isCloseTo(-0.28, within(0.1));
+        assertThat(meanScore("ProofOfMemory-v0", 4000, forgetful)).isCloseTo(-0.28, within(0.1));
     }
 
     @ParameterizedTest
