@@ -1,5 +1,7 @@
 package org.fovea.backend;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -11,7 +13,7 @@ import org.junit.jupiter.api.Test;
 interface AttentionContract extends ContractFixture {
 
     /** A problem's shape and masks. */
-    record Case(AttentionShape shape, AttentionSpec spec, boolean segments, int @Nullable [] lengths) {}
+    record Case(AttentionShape shape, AttentionSpec spec, boolean segments, @Nullable List<Integer> lengths) {}
 
     private static List<AttentionSpec> specs() {
         List<AttentionSpec> specs = new ArrayList<>();
@@ -40,8 +42,8 @@ interface AttentionContract extends ContractFixture {
             int index = cases.size();
             boolean bnhd = index % 2 == 0;
             cases.add(new Case(shape(2, 3, 13, 13, 6, 6, bnhd), spec, false, null));
-            cases.add(new Case(shape(3, 2, 7, 17, 5, 3, bnhd), spec, true, new int[] {17, 9, 0}));
-            cases.add(new Case(shape(3, 1, 33, 6, 16, 17, !bnhd), spec, false, new int[] {-4, 99, 3}));
+            cases.add(new Case(shape(3, 2, 7, 17, 5, 3, bnhd), spec, true, List.of(17, 9, 0)));
+            cases.add(new Case(shape(3, 1, 33, 6, 16, 17, !bnhd), spec, false, List.of(-4, 99, 3)));
             cases.add(new Case(shape(2, 2, 31, 33, 8, 8, !bnhd), spec, true, null));
         }
         return cases;
@@ -97,7 +99,9 @@ interface AttentionContract extends ContractFixture {
             value = p.floats(values);
             querySegments = c.segments ? p.ints(segments(s.batch(), s.queries(), 5)) : null;
             keySegments = c.segments ? p.ints(segments(s.batch(), s.keys(), 6)) : null;
-            lengths = c.lengths == null ? null : p.ints(c.lengths);
+            lengths = c.lengths == null
+                    ? null
+                    : p.ints(c.lengths.stream().mapToInt(Integer::intValue).toArray());
             output = p.output(s.outputSize());
             logSumExp = p.output(s.logSumExpSize());
         }
@@ -281,8 +285,8 @@ interface AttentionContract extends ContractFixture {
     default void excludedPositionsLeakNothing() {
         AttentionSpec window = AttentionSpec.DEFAULT.withWindow(2, 0);
         List<Case> cases = List.of(
-                new Case(shape(3, 2, 7, 33, 5, 6, false), AttentionSpec.DEFAULT, false, new int[] {20, 0, 20}),
-                new Case(shape(3, 2, 7, 33, 5, 6, true), window, false, new int[] {20, 0, 20}),
+                new Case(shape(3, 2, 7, 33, 5, 6, false), AttentionSpec.DEFAULT, false, List.of(20, 0, 20)),
+                new Case(shape(3, 2, 7, 33, 5, 6, true), window, false, List.of(20, 0, 20)),
                 new Case(
                         shape(2, 1, 9, 33, 8, 8, true),
                         AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT),
@@ -293,7 +297,7 @@ interface AttentionContract extends ContractFixture {
             double[] keys = Pair.normal((int) s.keySize(), 2);
             double[] values = Pair.normal((int) s.valueSize(), 3);
             for (int b = 0; b < s.batch(); b++) {
-                int last = c.lengths == null ? s.queries() : c.lengths[b];
+                int last = c.lengths == null ? s.queries() : c.lengths.get(b);
                 for (int h = 0; h < s.heads(); h++) {
                     for (int j = last; j < s.keys(); j++) {
                         poison(s, keys, b, h, j, s.headDim());
@@ -369,7 +373,7 @@ interface AttentionContract extends ContractFixture {
             double[] first = problem.output.actual();
             for (int repeat = 0; repeat < 5; repeat++) {
                 problem.forward();
-                org.assertj.core.api.Assertions.assertThat(problem.output.actual())
+                assertThat(problem.output.actual())
                         .containsExactly(first);
             }
         }

@@ -254,11 +254,13 @@ interface TrainingContract extends ContractFixture {
     private void checkAdam(AdamSettings settings, int length) {
         double rate = (float) 0.01;
         try (Pair p = pair()) {
-            Pair.Both parameters = p.floats(Pair.normal(length, 1));
+            // Small, so that their own rounding does not hide an error of the step.
+            Pair.Both parameters = p.floats(
+                    Arrays.stream(Pair.normal(length, 1)).map(x -> rate * x).toArray());
             Pair.Both first = p.floats(new double[length]);
             Pair.Both second = p.floats(new double[length]);
             Pair.Both state = p.floats(rate, 0, 0, 0);
-            double size = Pair.largest(parameters.expected()) + 1;
+            double size = Pair.largest(parameters.expected()) + 8 * rate;
             for (int step = 1; step <= 8; step++) {
                 Pair.Both gradients = p.floats(Pair.normal(length, 100 + step));
                 p.run(b -> b.adam(settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));

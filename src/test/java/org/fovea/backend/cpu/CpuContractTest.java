@@ -5,7 +5,7 @@ import org.fovea.backend.BackendContract;
 import org.fovea.backend.Backends;
 import org.junit.jupiter.api.Nested;
 
-/** The contract on the CPU, alone and with a helper. */
+/** The contract on the CPU: alone, with a helper, and without vectors. */
 class CpuContractTest {
 
     @Nested
@@ -21,6 +21,14 @@ class CpuContractTest {
         @Override
         public Backend open() {
             return Backends.open("cpu", 2).backend();
+        }
+    }
+
+    @Nested
+    class OnScalarKernels extends BackendContract {
+        @Override
+        public Backend open() {
+            return new CpuBackend(new ScalarKernels(), 2);
         }
     }
 }
