@@ -13,7 +13,11 @@ import org.junit.jupiter.api.Test;
 interface AttentionContract extends ContractFixture {
 
     /** A problem's shape and masks. */
-    record Case(AttentionShape shape, AttentionSpec spec, boolean segments, @Nullable List<Integer> lengths) {}
+    record Case(
+            AttentionShape shape,
+            AttentionSpec spec,
+            boolean segments,
+            @Nullable List<Integer> lengths) {}
 
     private static List<AttentionSpec> specs() {
         List<AttentionSpec> specs = new ArrayList<>();
@@ -373,8 +377,7 @@ interface AttentionContract extends ContractFixture {
             double[] first = problem.output.actual();
             for (int repeat = 0; repeat < 5; repeat++) {
                 problem.forward();
-                assertThat(problem.output.actual())
-                        .containsExactly(first);
+                assertThat(problem.output.actual()).containsExactly(first);
             }
         }
     }
