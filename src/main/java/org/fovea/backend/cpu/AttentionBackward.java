@@ -49,20 +49,20 @@ final class AttentionBackward extends AttentionPass {
 
     /** Computes all gradients of one head. */
     void head(int head, AttentionScratch t) {
-        clear(dKey, row(dKey, head, shape.keys(), 0, headDim), keyStride, headDim);
-        clear(dValue, row(dValue, head, shape.keys(), 0, valueDim), valueStride, valueDim);
+        t.writtenKeys = 0;
         for (int firstQuery = 0; firstQuery < shape.queries(); firstQuery += QUERIES) {
             tile(head, firstQuery, t);
         }
+        clear(head, t.writtenKeys, shape.keys());
     }
 
-    private void clear(CpuArray array, int offset, int stride, int dim) {
-        if (stride == dim) {
-            Arrays.fill(array.floats, offset, offset + shape.keys() * dim, 0);
-            return;
-        }
-        for (int j = 0; j < shape.keys(); j++) {
-            Arrays.fill(array.floats, offset + j * stride, offset + j * stride + dim, 0);
+    /** Sets the gradients of keys that no query sees to 0. */
+    private void clear(int head, int from, int to) {
+        for (int j = from; j < to; j++) {
+            int key = row(dKey, head, shape.keys(), j, headDim);
+            int value = row(dValue, head, shape.keys(), j, valueDim);
+            Arrays.fill(dKey.floats, key, key + headDim, 0);
+            Arrays.fill(dValue.floats, value, value + valueDim, 0);
         }
     }
 
@@ -71,16 +71,20 @@ final class AttentionBackward extends AttentionPass {
         openGradients(t);
         Arrays.fill(t.floats, t.sum, t.sum + t.queries * paddedHeadDim, 0);
         int end = t.high[t.queries - 1];
+        if (t.writtenKeys < t.low[0]) {
+            clear(head, t.writtenKeys, t.low[0]);
+            t.writtenKeys = t.low[0];
+        }
         for (int from = t.low[0]; from < end; from += KEYS) {
             keys(from, Math.min(from + KEYS, end), t);
         }
-        Arrays.fill(t.floats, t.state, t.state + t.queries, scale);
+        Arrays.fill(t.floats, t.rowFactors, t.rowFactors + t.queries, scale);
         kernels.scaleRows(
                 t.floats,
                 t.sum,
                 paddedHeadDim,
                 t.floats,
-                t.state,
+                t.rowFactors,
                 dQuery.floats,
                 row(dQuery, head, shape.queries(), firstQuery, headDim),
                 keyStride,
@@ -104,7 +108,9 @@ final class AttentionBackward extends AttentionPass {
                 queries,
                 valueDim,
                 t.floats,
-                delta);
+                delta,
+                t.floats,
+                t.keySum);
         int scalars = t.head * shape.queries() + t.firstQuery;
         for (int i = 0; i < queries; i++) {
             t.floats[t.state + i] = logSumExp.floats[logSumExp.offset + scalars + i] * LOG2_E;
@@ -149,34 +155,39 @@ final class AttentionBackward extends AttentionPass {
                         && t.dOutput.allFinite(kernels, t.queries, valueDim));
         sumOverKeys(t, from, to, t.gradients, t.key, paddedHeadDim, careful);
         sumOverQueries(t, from, to, t.scores, t.dOutput, paddedValueDim, careful);
-        kernels.addRows(
-                1,
-                t.floats,
-                t.keySum,
-                paddedValueDim,
-                dValue.floats,
-                row(dValue, t.head, shape.keys(), from, valueDim),
-                valueStride,
-                to - from,
-                valueDim);
+        write(t, from, to, 1, paddedValueDim, dValue, valueStride, valueDim);
         sumOverQueries(t, from, to, t.gradients, t.query, paddedHeadDim, careful);
-        kernels.addRows(
-                scale,
+        write(t, from, to, scale, paddedHeadDim, dKey, keyStride, headDim);
+        t.writtenKeys = Math.max(t.writtenKeys, to);
+    }
+
+    /** Takes a block's sums into the gradient of keys {@code [from, to)}: adds them or, where they are the first, stores. */
+    private void write(
+            AttentionScratch t, int from, int to, float factor, int sumStride, CpuArray target, int stride, int dim) {
+        int fresh = Math.max(from, Math.min(t.writtenKeys, to));
+        int first = row(target, t.head, shape.keys(), from, dim);
+        kernels.addRows(factor, t.floats, t.keySum, sumStride, target.floats, first, stride, fresh - from, dim);
+        Arrays.fill(t.floats, t.rowFactors, t.rowFactors + to - fresh, factor);
+        kernels.scaleRows(
                 t.floats,
-                t.keySum,
-                paddedHeadDim,
-                dKey.floats,
-                row(dKey, t.head, shape.keys(), from, headDim),
-                keyStride,
-                to - from,
-                headDim);
+                t.keySum + (fresh - from) * sumStride,
+                sumStride,
+                t.floats,
+                t.rowFactors,
+                target.floats,
+                first + (fresh - from) * stride,
+                stride,
+                to - fresh,
+                dim);
     }
 
     /** {@code keySum[key][.] = sum over seeing queries of weights[key][query] rows[query][.]} for keys {@code [from, to)}. */
     private void sumOverQueries(
             AttentionScratch t, int from, int to, int weights, Operand rows, int dim, boolean careful) {
-        for (int j = from; j < to; j += ROWS) {
-            int end = Math.min(j + ROWS, to);
+        boolean allSeen = firstQuerySeeing(t, to - 1) == 0 && endOfQueriesSeeing(t, from) == t.queries;
+        int step = allSeen ? to - from : ROWS;
+        for (int j = from; j < to; j += step) {
+            int end = Math.min(j + step, to);
             int first = firstQuerySeeing(t, j);
             int count = Math.max(0, endOfQueriesSeeing(t, end - 1) - first);
             kernels.multiply(

@@ -7,40 +7,40 @@ import org.fovea.backend.AttentionSpec;
  * fall as i grows, so the keys seen by neighbouring queries form one range, and so do the queries that see neighbouring
  * keys.
  *
- * @param position of query 0 among the keys
- * @param left visible keys before a query's position
- * @param right visible keys after it
+ * @param first key that query 0 sees, and {@code end}, one past the last, if there were keys without end on both sides
  * @param validKeys keys before the padding
  */
-record AttentionBand(long position, long left, long right, int validKeys) {
+record AttentionBand(int first, int end, int validKeys) {
+    /** Beyond any number of rows that fit in an array, and small enough to add to one. */
+    private static final long FAR = 1 << 30;
 
     static AttentionBand of(AttentionSpec spec, int queries, int keys, int keyLength) {
         int validKeys = Math.max(0, Math.min(keyLength, keys));
-        long unlimited = (long) keys + queries;
-        return new AttentionBand(
-                spec.firstQueryPosition(queries, validKeys),
-                spec.windowLeft() == AttentionSpec.UNLIMITED ? unlimited : spec.windowLeft(),
-                spec.windowRight() == AttentionSpec.UNLIMITED ? unlimited : spec.windowRight(),
-                validKeys);
+        long position = spec.firstQueryPosition(queries, validKeys);
+        boolean noLeft = spec.windowLeft() == AttentionSpec.UNLIMITED;
+        boolean noRight = spec.windowRight() == AttentionSpec.UNLIMITED;
+        long first = noLeft ? -FAR : Math.max(-FAR, position - spec.windowLeft());
+        long end = noRight ? FAR : Math.min(FAR, position + spec.windowRight() + 1);
+        return new AttentionBand((int) first, (int) end, validKeys);
     }
 
     /** First key that query i sees. */
     int low(int i) {
-        return (int) Math.max(0, Math.min(position + i - left, validKeys));
+        return Math.max(0, Math.min(first + i, validKeys));
     }
 
     /** One past the last key that query i sees; at most {@link #low} if it sees none. */
     int high(int i) {
-        return (int) Math.max(0, Math.min(position + i + right + 1, validKeys));
+        return Math.max(0, Math.min(end + i, validKeys));
     }
 
     /** First query that sees key j or a later one; may lie outside the queries. */
-    long firstQuerySeeing(int j) {
-        return j - position - right;
+    int firstQuerySeeing(int j) {
+        return j + 1 - end;
     }
 
     /** One past the last query that sees key j or an earlier one; may lie outside the queries. */
-    long endOfQueriesSeeing(int j) {
-        return j - position + left + 1;
+    int endOfQueriesSeeing(int j) {
+        return j + 1 - first;
     }
 }

@@ -38,7 +38,11 @@ final class AttentionDecode {
         this.output = output;
     }
 
-    /** Computes the outputs of all heads of one batch row, with room for a row of scores. */
+    /**
+     * Computes the outputs of all heads of one batch row.
+     *
+     * @param scores room for as many scores as the ring has slots, and two vectors
+     */
     void row(int batch, float[] scores) {
         int capacity = shape.capacity();
         int heads = shape.heads();
@@ -70,7 +74,9 @@ final class AttentionDecode {
         int dim = shape.headDim();
         int stride = shape.heads() * dim;
         int keys = keyCache.offset + (batch * shape.capacity() + slot) * stride + head * dim;
-        kernels.dots(query.floats, q, keyCache.floats, keys, stride, count, dim, scores, scoresOffset);
+        int room = shape.capacity() + kernels.lanes();
+        kernels.rowDots(
+                keyCache.floats, keys, stride, query.floats, q, 0, count, dim, scores, scoresOffset, scores, room);
     }
 
     private void weightedSum(float[] weights, int weightsOffset, int batch, int head, int slot, int count, int out) {

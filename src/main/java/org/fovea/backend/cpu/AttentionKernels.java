@@ -104,7 +104,11 @@ public interface AttentionKernels {
             int stateOffset,
             int stateStride);
 
-    /** Dot products of the rows of two [rows, columns] matrices. */
+    /**
+     * Dot products of the rows of two [rows, columns] matrices.
+     *
+     * @param scratch room for a vector from {@code scratchOffset} on
+     */
     void rowDots(
             float[] x,
             int xOffset,
@@ -115,7 +119,9 @@ public interface AttentionKernels {
             int rows,
             int columns,
             float[] dots,
-            int dotsOffset);
+            int dotsOffset,
+            float[] scratch,
+            int scratchOffset);
 
     /** {@code target[r][j] = factors[r] source[r][j]}; source and target may be the same. */
     void scaleRows(
@@ -144,18 +150,6 @@ public interface AttentionKernels {
 
     /** Whether no element of a [rows, columns] matrix is NaN or infinite. */
     boolean allFinite(float[] x, int offset, int stride, int rows, int columns);
-
-    /** Dot products of one query with {@code keys} keys. */
-    void dots(
-            float[] query,
-            int queryOffset,
-            float[] keys,
-            int keysOffset,
-            int keyStride,
-            int count,
-            int headDim,
-            float[] scores,
-            int scoresOffset);
 
     /** {@code output += sum over j of weights[j] values[j]}. */
     void weightedSum(

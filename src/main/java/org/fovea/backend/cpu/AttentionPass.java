@@ -104,12 +104,12 @@ abstract class AttentionPass {
 
     /** Index in the tile of the first query that sees key j or a later one. */
     static int firstQuerySeeing(AttentionScratch t, int j) {
-        return (int) Math.max(0, Math.min(t.band.firstQuerySeeing(j) - t.firstQuery, t.queries));
+        return Math.max(0, Math.min(t.band.firstQuerySeeing(j) - t.firstQuery, t.queries));
     }
 
     /** One past the index in the tile of the last query that sees key j or an earlier one. */
     static int endOfQueriesSeeing(AttentionScratch t, int j) {
-        return (int) Math.max(0, Math.min(t.band.endOfQueriesSeeing(j) - t.firstQuery, t.queries));
+        return Math.max(0, Math.min(t.band.endOfQueriesSeeing(j) - t.firstQuery, t.queries));
     }
 
     /**
@@ -127,8 +127,10 @@ abstract class AttentionPass {
             int dim,
             int operandT,
             int target) {
-        for (int j = from; j < to; j += ROWS) {
-            int end = Math.min(j + ROWS, to);
+        boolean allSeen = firstQuerySeeing(t, to - 1) == 0 && endOfQueriesSeeing(t, from) == t.queries;
+        int step = allSeen ? to - from : ROWS;
+        for (int j = from; j < to; j += step) {
+            int end = Math.min(j + step, to);
             int first = firstQuerySeeing(t, j) / lanes * lanes;
             int columns = (endOfQueriesSeeing(t, end - 1) - first + lanes - 1) / lanes * lanes;
             if (columns > 0) {
@@ -204,8 +206,10 @@ abstract class AttentionPass {
 
     /** {@code target[query][.] += sum over seen keys of weights[key][query] rows[key][.]} for keys {@code [from, to)}. */
     final void sumOverKeys(AttentionScratch t, int from, int to, int weights, Operand rows, int dim, boolean careful) {
-        for (int i = 0; i < t.queries; i += ROWS) {
-            int end = Math.min(i + ROWS, t.queries);
+        boolean allSeen = t.low[t.queries - 1] <= from && t.high[0] >= to;
+        int step = allSeen ? t.queries : ROWS;
+        for (int i = 0; i < t.queries; i += step) {
+            int end = Math.min(i + step, t.queries);
             int low = Math.max(from, t.low[i]);
             int high = Math.min(to, t.high[end - 1]);
             if (low < high) {

@@ -12,7 +12,7 @@ final class AttentionScratch {
     /** Keys of a tile. */
     static final int KEYS = 64;
 
-    private static final AttentionBand NOTHING = new AttentionBand(0, 0, 0, 0);
+    private static final AttentionBand NOTHING = new AttentionBand(0, 0, 0);
 
     /** Number of the tile's head, its first query, and how many queries and groups of them it has. */
     int head;
@@ -35,6 +35,9 @@ final class AttentionScratch {
     int groupTo;
     boolean hidden;
 
+    /** Keys before this one have gradients of the head in their place; those of later keys are garbage yet. */
+    int writtenKeys;
+
     final Operand query = new Operand();
     final Operand key = new Operand();
     final Operand value = new Operand();
@@ -45,6 +48,9 @@ final class AttentionScratch {
 
     /** [3, QUERIES]: softmax state, or log-sum-exp and delta */
     int state;
+
+    /** [max(KEYS, QUERIES)]: what rows are multiplied by as they are written */
+    int rowFactors;
 
     /** [KEYS, QUERIES]: scores, then probabilities */
     int scores;
@@ -77,7 +83,8 @@ final class AttentionScratch {
         valueDim = paddedValueDim;
         int widest = Math.max(headDim, valueDim);
         state = Block.BASE;
-        scores = state + 4 * QUERIES;
+        rowFactors = state + 3 * QUERIES;
+        scores = rowFactors + Math.max(KEYS, QUERIES);
         gradients = scores + KEYS * QUERIES;
         queryT = gradients + KEYS * QUERIES;
         dOutputT = queryT + headDim * QUERIES;

@@ -35,7 +35,8 @@ final class CpuAttention {
         AttentionForward forward = new AttentionForward(kernels, shape, spec, in, output, logSumExp);
         workers.run(pieces, piece -> {
             AttentionScratch mine = fittingScratch(shape);
-            for (int unit = cut(units, piece, pieces); unit < cut(units, piece + 1, pieces); unit++) {
+            int end = cut(units, piece + 1, pieces);
+            for (int unit = cut(units, piece, pieces); unit < end; unit++) {
                 forward.tile(unit / tiles, unit % tiles * AttentionScratch.QUERIES, mine);
             }
         });
@@ -59,7 +60,8 @@ final class CpuAttention {
                 kernels, shape, spec, in, output, logSumExp, dOutput, dLogSumExp, dQuery, dKey, dValue);
         workers.run(pieces, piece -> {
             AttentionScratch mine = fittingScratch(shape);
-            for (int unit = cut(units, piece, pieces); unit < cut(units, piece + 1, pieces); unit++) {
+            int end = cut(units, piece + 1, pieces);
+            for (int unit = cut(units, piece, pieces); unit < end; unit++) {
                 backward.head(unit, mine);
             }
         });
@@ -82,8 +84,9 @@ final class CpuAttention {
         long products = (long) shape.heads() * shape.capacity() * (shape.headDim() + shape.valueDim());
         int pieces = (int) Math.min(Math.min(units, MAX_PIECES), Math.max(1, units * products >> 17));
         workers.run(pieces, piece -> {
-            float[] scores = scratch.get().decodeScores(shape.capacity() + kernels.lanes());
-            for (int unit = cut(units, piece, pieces); unit < cut(units, piece + 1, pieces); unit++) {
+            float[] scores = scratch.get().decodeScores(shape.capacity() + 2 * kernels.lanes());
+            int end = cut(units, piece + 1, pieces);
+            for (int unit = cut(units, piece, pieces); unit < end; unit++) {
                 decode.row(unit, scores);
             }
         });

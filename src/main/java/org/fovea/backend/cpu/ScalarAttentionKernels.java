@@ -184,7 +184,9 @@ final class ScalarAttentionKernels implements AttentionKernels {
             int rows,
             int columns,
             float[] dots,
-            int dotsOffset) {
+            int dotsOffset,
+            float[] scratch,
+            int scratchOffset) {
         for (int i = 0; i < rows; i++) {
             dots[dotsOffset + i] = dot(x, xOffset + i * xStride, y, yOffset + i * yStride, columns);
         }
@@ -246,22 +248,6 @@ final class ScalarAttentionKernels implements AttentionKernels {
             }
         }
         return true;
-    }
-
-    @Override
-    public void dots(
-            float[] query,
-            int queryOffset,
-            float[] keys,
-            int keysOffset,
-            int keyStride,
-            int count,
-            int headDim,
-            float[] scores,
-            int scoresOffset) {
-        for (int j = 0; j < count; j++) {
-            scores[scoresOffset + j] = dot(query, queryOffset, keys, keysOffset + j * keyStride, headDim);
-        }
     }
 
     @Override

@@ -56,14 +56,29 @@ public final class VectorAttentionKernels implements AttentionKernels {
             int targetOffset,
             int targetStride) {
         int padded = (rows + LANES - 1) / LANES * LANES;
-        for (int j = 0; j < columns; j++) {
-            int t = targetOffset + j * targetStride;
-            int s = sourceOffset + j;
-            for (int i = 0; i < rows; i++) {
-                target[t + i] = source[s + i * sourceStride] * factor;
+        int i = 0;
+        // Four rows at a time: their elements are neighbours in the target, so one range check does for four stores.
+        for (; i <= rows - 4; i += 4) {
+            int s0 = sourceOffset + i * sourceStride;
+            int s1 = s0 + sourceStride;
+            int s2 = s1 + sourceStride;
+            int s3 = s2 + sourceStride;
+            for (int j = 0, t = targetOffset + i; j < columns; j++, t += targetStride) {
+                target[t] = source[s0 + j] * factor;
+                target[t + 1] = source[s1 + j] * factor;
+                target[t + 2] = source[s2 + j] * factor;
+                target[t + 3] = source[s3 + j] * factor;
             }
-            for (int i = rows; i < padded; i++) {
-                target[t + i] = 0;
+        }
+        for (; i < rows; i++) {
+            int s = sourceOffset + i * sourceStride;
+            for (int j = 0, t = targetOffset + i; j < columns; j++, t += targetStride) {
+                target[t] = source[s + j] * factor;
+            }
+        }
+        for (; i < padded; i++) {
+            for (int j = 0, t = targetOffset + i; j < columns; j++, t += targetStride) {
+                target[t] = 0;
             }
         }
     }
@@ -512,30 +527,46 @@ public final class VectorAttentionKernels implements AttentionKernels {
             int rows,
             int columns,
             float[] dots,
-            int dotsOffset) {
+            int dotsOffset,
+            float[] scratch,
+            int scratchOffset) {
+        int whole = SPECIES.loopBound(columns);
         for (int i = 0; i < rows; i++) {
             int xi = xOffset + i * xStride;
             int yi = yOffset + i * yStride;
-            dots[dotsOffset + i] = dot(x, xi, y, yi, columns);
+            float dot = 0;
+            if (whole > 0) {
+                lanewiseDot(x, xi, y, yi, whole, scratch, scratchOffset);
+                dot = sumOfLanes(scratch, scratchOffset);
+            }
+            for (int j = whole; j < columns; j++) {
+                dot += x[xi + j] * y[yi + j];
+            }
+            dots[dotsOffset + i] = dot;
         }
     }
 
-    private static float dot(float[] x, int xi, float[] y, int yi, int columns) {
-        float d0 = 0;
-        float d1 = 0;
-        float d2 = 0;
-        float d3 = 0;
-        int j = 0;
-        for (; j <= columns - 4; j += 4) {
-            d0 += x[xi + j] * y[yi + j];
-            d1 += x[xi + j + 1] * y[yi + j + 1];
-            d2 += x[xi + j + 2] * y[yi + j + 2];
-            d3 += x[xi + j + 3] * y[yi + j + 3];
+    private static void lanewiseDot(float[] x, int xi, float[] y, int yi, int columns, float[] sums, int sumsOffset) {
+        FloatVector sum = FloatVector.fromArray(SPECIES, x, xi).mul(FloatVector.fromArray(SPECIES, y, yi));
+        for (int j = LANES; j < columns; j += LANES) {
+            sum = FloatVector.fromArray(SPECIES, x, xi + j).fma(FloatVector.fromArray(SPECIES, y, yi + j), sum);
         }
-        for (; j < columns; j++) {
-            d0 += x[xi + j] * y[yi + j];
+        sum.intoArray(sums, sumsOffset);
+    }
+
+    /** In a fixed order, which reduceLanes does not promise. */
+    private static float sumOfLanes(float[] x, int offset) {
+        float s0 = 0;
+        float s1 = 0;
+        float s2 = 0;
+        float s3 = 0;
+        for (int j = offset; j < offset + LANES; j += 4) {
+            s0 += x[j];
+            s1 += x[j + 1];
+            s2 += x[j + 2];
+            s3 += x[j + 3];
         }
-        return (d0 + d1) + (d2 + d3);
+        return (s0 + s1) + (s2 + s3);
     }
 
     @Override
@@ -594,35 +625,28 @@ public final class VectorAttentionKernels implements AttentionKernels {
     @Override
     public boolean allFinite(float[] x, int offset, int stride, int rows, int columns) {
         int whole = SPECIES.loopBound(columns);
-        // 0 times a number is 0, and NaN for anything else.
-        FloatVector zeros = FloatVector.zero(SPECIES);
-        float zero = 0;
-        for (int i = 0; i < rows; i++) {
-            int xi = offset + i * stride;
-            for (int j = 0; j < whole; j += LANES) {
-                zeros = FloatVector.fromArray(SPECIES, x, xi + j).fma(FloatVector.zero(SPECIES), zeros);
-            }
-            for (int j = whole; j < columns; j++) {
-                zero += x[xi + j] * 0f;
+        for (int j = 0; j < whole; j += LANES) {
+            if (!columnsFinite(x, offset + j, stride, rows)) {
+                return false;
             }
         }
-        return zero == 0 && zeros.compare(VectorOperators.EQ, 0f).allTrue();
+        for (int i = 0; i < rows; i++) {
+            for (int j = whole; j < columns; j++) {
+                if (!Float.isFinite(x[offset + i * stride + j])) {
+                    return false;
+                }
+            }
+        }
+        return true;
     }
 
-    @Override
-    public void dots(
-            float[] query,
-            int queryOffset,
-            float[] keys,
-            int keysOffset,
-            int keyStride,
-            int count,
-            int headDim,
-            float[] scores,
-            int scoresOffset) {
-        for (int j = 0; j < count; j++) {
-            scores[scoresOffset + j] = dot(query, queryOffset, keys, keysOffset + j * keyStride, headDim);
+    /** Whether a matrix one vector wide is finite: 0 times a number is 0, and NaN for anything else. */
+    private static boolean columnsFinite(float[] x, int offset, int stride, int rows) {
+        FloatVector zeros = FloatVector.zero(SPECIES);
+        for (int i = 0; i < rows; i++) {
+            zeros = FloatVector.fromArray(SPECIES, x, offset + i * stride).fma(FloatVector.zero(SPECIES), zeros);
         }
+        return zeros.compare(VectorOperators.EQ, 0f).allTrue();
     }
 
     @Override
