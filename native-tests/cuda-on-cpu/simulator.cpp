@@ -90,11 +90,11 @@ std::string text(const Dim3& d) {
 
 std::string text(const Site& site) { return std::string(site.file) + ":" + std::to_string(site.line); }
 
-// Ends the launch with an error. The fibers of the block are abandoned.
+// Ends the launch with an error, to be followed by leave_fiber(), which does not return then: the fibers of the block are
+// abandoned. Two statements, so that what the first one allocated is freed.
 void fail(const std::string& what) {
     block->error = std::string(block->kernel->name) + ", block " + text(block_index) + ", thread " + text(current->index)
                    + ": " + what;
-    leave_fiber();
 }
 
 void wait(Thread::State state, Site site) {
@@ -175,6 +175,7 @@ void run_block(const std::vector<int>& turns) {
 int barrier(int value, Site site) {
     if (block->at_barrier > 0 && (block->barrier_site.line != site.line || strcmp(block->barrier_site.file, site.file))) {
         fail("divergent barrier: this thread waits at " + text(site) + ", another at " + text(block->barrier_site));
+        leave_fiber();
     }
     block->barrier_site = site;
     block->barrier_sum += value;
@@ -193,9 +194,11 @@ uint64_t exchange(unsigned mask, uint64_t value, int source_lane, Site site) {
     mask &= lanes == WARP ? ~0u : (1u << lanes) - 1;
     if (!(mask >> own & 1)) {
         fail("lane " + std::to_string(own) + " is not in its own mask at " + text(site));
+        leave_fiber();
     }
     if (warp.arrived != 0 && warp.mask != mask) {
         fail("lanes of one warp came to collectives with different masks, at " + text(site));
+        leave_fiber();
     }
     warp.mask = mask;
     warp.values[turn][own] = value;
@@ -224,6 +227,7 @@ void enter_shared(void* array, size_t bytes, const char* name) {
     if (block->shared_bytes > SHARED_LIMIT) {
         fail(std::string("shared array ") + name + " brings the block to " + std::to_string(block->shared_bytes)
              + " bytes of shared memory, more than " + std::to_string(SHARED_LIMIT));
+        leave_fiber();
     }
     memset(array, 0xFF, bytes);
 }

@@ -23,15 +23,37 @@ final class CudaBackend extends CudaMemory implements Backend {
     private static final int GEMM_THREADS = 256;
     private static final int MAP_THREADS = 256;
 
-    private final Kernels kernels = new Kernels(context);
-    private final Kernels.Kernel gemm = kernels.find("gemm", GEMM_THREADS, 0);
-    private final Kernels.Kernel map = kernels.find("map_unary", MAP_THREADS, 0);
-    private final Kernels.Kernel[] attentionForward = Arrays.stream(AttentionTile.ALL)
-            .map(tile -> kernels.find(tile.kernelName(), AttentionTile.THREADS, tile.sharedBytes()))
-            .toArray(Kernels.Kernel[]::new);
-    private final GemmParams gemmParams = new GemmParams(kernels.parameters());
-    private final MapParams mapParams = new MapParams(kernels.parameters());
-    private final AttentionForwardParams attentionParams = new AttentionForwardParams(kernels.parameters());
+    private final Kernels kernels;
+    private final Kernels.Kernel gemm;
+    private final Kernels.Kernel map;
+    private final Kernels.Kernel[] attentionForward;
+    private final GemmParams gemmParams;
+    private final MapParams mapParams;
+    private final AttentionForwardParams attentionParams;
+
+    private CudaBackend(CudaContext context) {
+        super(context);
+        kernels = new Kernels(context);
+        gemm = kernels.find("gemm", GEMM_THREADS, 0);
+        map = kernels.find("map_unary", MAP_THREADS, 0);
+        attentionForward = Arrays.stream(AttentionTile.ALL)
+                .map(tile -> kernels.find(tile.kernelName(), AttentionTile.THREADS, tile.sharedBytes()))
+                .toArray(Kernels.Kernel[]::new);
+        gemmParams = new GemmParams(kernels.parameters());
+        mapParams = new MapParams(kernels.parameters());
+        attentionParams = new AttentionForwardParams(kernels.parameters());
+    }
+
+    /** Opens device 0. The calling thread is the only one that may use the backend. */
+    static CudaBackend open() {
+        CudaContext context = new CudaContext();
+        try {
+            return new CudaBackend(context);
+        } catch (RuntimeException e) {
+            context.abandon();
+            throw e;
+        }
+    }
 
     @Override
     public String name() {
@@ -83,9 +105,13 @@ final class CudaBackend extends CudaMemory implements Backend {
         if (xs.length() == 0) {
             return;
         }
-        mapParams.x(xs.address()).y(ys.address()).count(xs.length()).op(op.ordinal());
+        launchMap(op, xs.address(), ys.address(), xs.length());
+    }
+
+    void launchMap(UnaryOp op, long x, long y, long count) {
+        mapParams.x(x).y(y).count(count).op(op.ordinal());
         // Enough blocks to fill the device; beyond that each thread takes several elements.
-        long blocks = Math.min(tiles(xs.length(), MAP_THREADS), 16L * context.multiprocessors());
+        long blocks = Math.min(tiles(count, MAP_THREADS), 16L * context.multiprocessors());
         kernels.launch(map, blocks, mapParams);
     }
 

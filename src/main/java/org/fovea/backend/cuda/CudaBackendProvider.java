@@ -52,6 +52,6 @@ public final class CudaBackendProvider implements BackendProvider {
         unavailableBecause().ifPresent(reason -> {
             throw new IllegalStateException(reason);
         });
-        return new CudaBackend();
+        return CudaBackend.open();
     }
 }

@@ -53,8 +53,13 @@ final class CudaContext {
         driverVersion = version[0];
         CUcontext primary = new CUcontext();
         check(cuDevicePrimaryCtxRetain(primary, device), "cuDevicePrimaryCtxRetain", "opening");
-        check(cuCtxSetCurrent(primary), "cuCtxSetCurrent", "opening");
-        check(cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING), "cuStreamCreate", "opening");
+        try {
+            check(cuCtxSetCurrent(primary), "cuCtxSetCurrent", "opening");
+            check(cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING), "cuStreamCreate", "opening");
+        } catch (CudaException e) {
+            abandon();
+            throw e;
+        }
     }
 
     private String readName() {
@@ -188,6 +193,12 @@ final class CudaContext {
     void close() {
         checkUnlessLost(cuStreamDestroy(stream), "cuStreamDestroy", "close");
         checkUnlessLost(cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", "close");
+    }
+
+    /** Gives the context back after opening failed; with its last user everything in it goes. */
+    void abandon() {
+        closed = true;
+        cuDevicePrimaryCtxRelease(device);
     }
 
     /** Devices that the driver shows; or why it shows none. */

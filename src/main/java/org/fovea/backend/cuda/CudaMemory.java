@@ -16,9 +16,15 @@ import org.fovea.backend.ShapeException;
 
 /** Memory of the device, and the checks that every operation makes of its arrays. */
 abstract class CudaMemory implements Memory {
-    final CudaContext context = new CudaContext();
-    private final DevicePool pool = new DevicePool(context);
-    private final Staging staging = new Staging(context);
+    final CudaContext context;
+    private final DevicePool pool;
+    private final Staging staging;
+
+    CudaMemory(CudaContext context) {
+        this.context = context;
+        pool = new DevicePool(context);
+        staging = new Staging(context);
+    }
 
     @Override
     public final DType floatType() {

@@ -1,0 +1,131 @@
+package org.fovea.backend.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.ArrayList;
+import java.util.List;
+import jcuda.driver.CUresult;
+import org.fovea.backend.Backend;
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.OutOfDeviceMemoryException;
+import org.fovea.backend.Scope;
+import org.fovea.backend.UnaryOp;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What a device does when it is full, or when a call or a kernel fails. */
+class CudaFaultTest {
+    private CudaBackend backend;
+
+    @BeforeEach
+    void open() {
+        Simulator.assumeSimulated();
+        backend = (CudaBackend) Simulator.open();
+    }
+
+    @AfterEach
+    void close() {
+        if (backend != null) {
+            backend.close();
+            assertThat(Simulator.allocations()).isZero();
+        }
+    }
+
+    @Test
+    void aFullDeviceSaysWhatItHoldsAndStaysUsable() {
+        DeviceArray held = backend.allocate(DType.F32, 1000);
+        assertThatThrownBy(() -> backend.allocate(DType.F32, 1L << 30))
+                .isInstanceOf(OutOfDeviceMemoryException.class)
+                .hasMessageContaining("asked for 4294967296 bytes")
+                .hasMessageContaining("arrays hold 4000")
+                .hasMessageContaining("of 2147483648 are free");
+        backend.fill(held, 2);
+        float[] values = new float[1000];
+        backend.download(held, values, 0);
+        assertThat(values).containsOnly(2);
+    }
+
+    @Test
+    void recycledMemoryIsGivenBackBeforeADeviceCountsAsFull() {
+        try (Scope scope = backend.openScope()) {
+            scope.allocate(DType.F32, 300L << 20);
+        }
+        // 1.2 GB of 2 GiB lie in the pool, in a block that is too small.
+        backend.allocate(DType.F32, 400L << 20);
+        assertThat(backend.reservedBytes()).isEqualTo(1600L << 20);
+    }
+
+    @Test
+    void aFailingCallIsNamedWithItsOperation() {
+        DeviceArray array = backend.allocate(DType.F32, 13);
+        Simulator.fail("cuMemcpyHtoDAsync_v2", 1, CUresult.CUDA_ERROR_INVALID_VALUE);
+        assertThatThrownBy(() -> backend.upload(new float[13], 0, array))
+                .isInstanceOf(CudaException.class)
+                .hasMessageContaining("cuMemcpyHtoDAsync failed in upload (to F32[13]): CUDA_ERROR_INVALID_VALUE")
+                .hasMessageContaining("device simulated on the CPU");
+        backend.upload(new float[13], 0, array);
+    }
+
+    @Test
+    void aWritePastAnArrayIsReportedAndTheBackendIsLost() {
+        DeviceArray x = backend.allocate(DType.F32, 128);
+        CudaArray y = (CudaArray) backend.allocate(DType.F32, 128);
+        // A launch that claims one element more than the block has.
+        backend.launchMap(UnaryOp.NEGATE, ((CudaArray) x).address(), y.address(), 129);
+        assertThatThrownBy(backend::synchronize)
+                .isInstanceOf(CudaException.class)
+                .hasMessageContaining("cuStreamSynchronize failed in synchronize: CUDA_ERROR_ILLEGAL_ADDRESS")
+                .hasMessageContaining("map_unary wrote past the end of an allocation of 512 bytes");
+        assertThatThrownBy(() -> backend.fill(x, 1))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("lost")
+                .hasCauseInstanceOf(CudaException.class);
+    }
+
+    @Test
+    void noFailingCallOfATrainingStepGoesUnnoticed() {
+        List<String> silent = new ArrayList<>();
+        for (String call : List.of(
+                "cuMemAlloc_v2", "cuMemsetD8Async", "cuMemcpyHtoDAsync_v2", "cuLaunchKernel", "cuMemcpyDtoHAsync_v2")) {
+            Simulator.fail(call, 1, CUresult.CUDA_ERROR_NOT_SUPPORTED);
+            try {
+                negateOnce(backend);
+                silent.add(call);
+            } catch (CudaException expected) {
+                assertThat(expected.code()).isEqualTo(CUresult.CUDA_ERROR_NOT_SUPPORTED);
+            }
+        }
+        assertThat(silent).isEmpty();
+        assertThat(negateOnce(backend)).isEqualTo(-3);
+    }
+
+    private static float negateOnce(Backend backend) {
+        // A new length each time, so that the pool must ask the driver.
+        DeviceArray array = backend.allocate(DType.F32, 1 + backend.reservedBytes());
+        try {
+            DeviceArray one = array.slice(0, 1);
+            backend.upload(new float[] {3}, 0, one);
+            backend.map(UnaryOp.NEGATE, one, one);
+            float[] result = new float[1];
+            backend.download(one, result, 0);
+            return result[0];
+        } finally {
+            array.release();
+        }
+    }
+
+    @Test
+    void openingThatFailsHalfWayKeepsNothing() {
+        backend.close();
+        backend = null;
+        for (String call : List.of("cuStreamCreate", "cuMemHostAlloc", "cuModuleLoadDataEx", "cuModuleGetFunction")) {
+            Simulator.fail(call, 1, CUresult.CUDA_ERROR_NOT_SUPPORTED);
+            assertThatThrownBy(Simulator::open).as(call).isInstanceOf(CudaException.class);
+            assertThat(Simulator.allocations()).as(call).isZero();
+        }
+        Simulator.open().close();
+    }
+}
