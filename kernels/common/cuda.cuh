@@ -17,4 +17,8 @@
 constexpr int LANES = 16;
 constexpr int TILE_THREADS = LANES * LANES;
 
+// Every i in [0, count), shared out over all threads of a launch of any size.
+#define FOR_EACH_ELEMENT(i, count)                                                                  \
+    for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < (count); i += int64_t(gridDim.x) * blockDim.x)
+
 __device__ inline bool is_finite(float x) { return fabsf(x) <= 3.402823466e38f; }

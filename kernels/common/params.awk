@@ -12,6 +12,7 @@ function camel(name,    parts, count, i, out) {
 
 BEGIN {
     bytes["int64_t"] = 8; java["int64_t"] = "long"; put["int64_t"] = "putLong"
+    bytes["double"] = 8; java["double"] = "double"; put["double"] = "putDouble"
     bytes["int32_t"] = 4; java["int32_t"] = "int"; put["int32_t"] = "putInt"
     bytes["float"] = 4; java["float"] = "float"; put["float"] = "putFloat"
     if (DIR) print "// Generated from params.h by params.awk.\n#include <cstddef>" > (DIR "/params_layout.h")

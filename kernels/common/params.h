@@ -1,6 +1,6 @@
 // Parameters of every kernel, passed by value as one struct. This file is the one table of their layout: params.awk
 // reads it and writes the Java side, together with static_asserts that hold both compilers to the same offsets. So
-// keep to one field a line, of type T*, const T*, int64_t, int32_t or float, or an array of those of literal length.
+// keep to one field a line, of type T*, const T*, int64_t, int32_t, double or float, or an array of those of literal length.
 //
 // Strides and lengths count elements, not bytes.
 #pragma once
@@ -32,6 +32,78 @@ struct MapParams {
     float* y;                 // [count], may be x
     int64_t count;
     int32_t op;               // ordinal of org.fovea.backend.UnaryOp
+};
+
+// y[index] = op(a[index . stride_a], b[index . stride_b]) over a dense y. Axes are aligned to the last; missing ones have
+// extent 1.
+struct ZipParams {
+    const void* a;            // float or int32_t
+    const void* b;
+    float* y;                 // [count]
+    int64_t count;
+    int32_t shape[6];
+    int32_t stride_a[6];
+    int32_t stride_b[6];
+    int32_t a_is_integer;
+    int32_t b_is_integer;
+    int32_t op;               // ordinal of org.fovea.backend.BinaryOp
+};
+
+// y[index . stride_y] = x[index . stride_x]; elements of 4 bytes.
+struct ArrangeParams {
+    const uint32_t* x;
+    uint32_t* y;
+    int64_t count;
+    int32_t shape[6];
+    int32_t stride_x[6];
+    int32_t stride_y[6];
+};
+
+// y[i] = condition[i] != 0 ? a[i] : b[i]
+struct SelectParams {
+    const float* condition;   // [count]
+    const float* a;           // [count]
+    const float* b;           // [count]
+    float* y;                 // [count]
+    int64_t count;
+};
+
+// y[o, i] = op over r of x[o, r, i]
+struct ReduceParams {
+    const float* x;           // [outer, reduced, inner]
+    float* y;                 // [outer, inner]
+    int64_t outputs;          // outer * inner
+    int32_t reduced;
+    int32_t inner;
+    int32_t op;               // ordinal of org.fovea.backend.ReduceOp
+};
+
+// gather: rows[i, :] = table[indices[i], :];  scatter-add: table[indices[i], :] += rows[i, :]
+struct RowsParams {
+    void* table;              // [table_rows, width], elements of 4 bytes; floats for scatter-add
+    void* rows;               // [count, width]
+    const int32_t* indices;   // [count]
+    int64_t table_rows;
+    int64_t count;
+    int32_t width;
+};
+
+// y[i] = start + i step
+struct IotaParams {
+    void* y;                  // [count], float or int32_t
+    int64_t count;
+    double start;
+    double step;
+    int32_t is_integer;
+};
+
+// y[i] = number first + i of the stream (seed, stream)
+struct UniformParams {
+    float* y;                 // [count]
+    int64_t count;
+    int64_t seed;
+    int64_t stream;
+    int64_t first;
 };
 
 // O = softmax(scale Q K^T + mask) V, per batch row and head.

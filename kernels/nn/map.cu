@@ -29,8 +29,7 @@ __device__ inline float unary(int op, float x) {
 }
 
 extern "C" __global__ void map_unary(const __grid_constant__ MapParams p) {
-    const int64_t step = int64_t(gridDim.x) * blockDim.x;
-    for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < p.count; i += step) {
+    FOR_EACH_ELEMENT(i, p.count) {
         p.y[i] = unary(p.op, p.x[i]);
     }
 }

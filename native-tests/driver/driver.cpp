@@ -47,7 +47,7 @@ struct Stream {
 
 size_t memory_from_environment() {
     const char* mebibytes = getenv("FOVEA_SIMULATOR_MIB");
-    return size_t(mebibytes ? atoll(mebibytes) : 2048) << 20;
+    return size_t(mebibytes ? atoll(mebibytes) : 256) << 20;
 }
 
 std::recursive_mutex lock;

@@ -9,12 +9,10 @@ import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
-import org.fovea.backend.BinaryOp;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.Scope;
 import org.fovea.backend.UnaryOp;
-import org.fovea.backend.UnsupportedOnBackendException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -145,14 +143,6 @@ class CudaBackendTest {
         other.join();
         assertThat(thrown[0]).hasMessageContaining("'" + Thread.currentThread().getName() + "'");
         assertThat(thrown[0]).hasMessageContaining("'another'");
-    }
-
-    @Test
-    void aMissingOperationIsNamed() {
-        DeviceArray x = backend.allocate(DType.F32, 1);
-        assertThatThrownBy(() -> backend.zip(BinaryOp.ADD, new int[] {1}, x, new int[] {1}, x, new int[] {1}, x))
-                .isInstanceOf(UnsupportedOnBackendException.class)
-                .hasMessageContaining("zip is not supported by cuda yet");
     }
 
     @Test

@@ -32,6 +32,14 @@ class KernelImageTest {
         Map<String, Integer> expected = new TreeMap<>();
         expected.put("gemm", new GemmParams(BUFFER).size);
         expected.put("map_unary", new MapParams(BUFFER).size);
+        expected.put("zip_binary", new ZipParams(BUFFER).size);
+        expected.put("arrange", new ArrangeParams(BUFFER).size);
+        expected.put("select_elements", new SelectParams(BUFFER).size);
+        expected.put("reduce_middle", new ReduceParams(BUFFER).size);
+        expected.put("gather_rows", new RowsParams(BUFFER).size);
+        expected.put("scatter_add_rows", new RowsParams(BUFFER).size);
+        expected.put("iota", new IotaParams(BUFFER).size);
+        expected.put("uniform", new UniformParams(BUFFER).size);
         for (AttentionTile tile : AttentionTile.ALL) {
             expected.put(tile.kernelName(), new AttentionForwardParams(BUFFER).size);
         }

@@ -1,0 +1,17 @@
+package org.fovea.backend.cuda;
+
+import org.fovea.backend.Backend;
+import org.fovea.backend.BackendContract;
+
+/** The contract on CUDA: on the simulator, or with -Dfovea.test.gpu=true on the machine's own device. */
+class CudaContractTest extends BackendContract {
+    @Override
+    public Backend open() {
+        return Simulator.open();
+    }
+
+    @Override
+    public boolean refusesBadIndices() {
+        return false;
+    }
+}
