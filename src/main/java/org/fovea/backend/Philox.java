@@ -18,7 +18,13 @@ public final class Philox {
 
     /** The 32 random bits at a position. */
     public static int bits(long seed, long stream, long index) {
-        long block = index >>> 2;
+        int[] words = new int[4];
+        block(seed, stream, index >>> 2, words);
+        return words[(int) (index & 3)];
+    }
+
+    /** The four words of a block: the bits at positions {@code 4 block} to {@code 4 block + 3}. */
+    private static void block(long seed, long stream, long block, int[] words) {
         int c0 = (int) block;
         int c1 = (int) (block >>> 32);
         int c2 = (int) stream;
@@ -35,16 +41,30 @@ public final class Philox {
             k0 += WEYL_0;
             k1 += WEYL_1;
         }
-        return switch ((int) (index & 3)) {
-            case 0 -> c0;
-            case 1 -> c1;
-            case 2 -> c2;
-            default -> c3;
-        };
+        words[0] = c0;
+        words[1] = c1;
+        words[2] = c2;
+        words[3] = c3;
     }
 
     /** Uniform number in (0, 1) with 23 bits: {@code (bits >>> 9 + 0.5) 2^-23}, exact in float32. */
     public static float uniform(long seed, long stream, long index) {
-        return ((bits(seed, stream, index) >>> 9) + 0.5f) * 0x1p-23f;
+        return uniform(bits(seed, stream, index));
+    }
+
+    private static float uniform(int bits) {
+        return ((bits >>> 9) + 0.5f) * 0x1p-23f;
+    }
+
+    /** Writes uniform numbers {@code [first, first + count)} of a stream, each block computed once. */
+    public static void fill(long seed, long stream, long first, float[] target, int offset, int count) {
+        int[] words = new int[4];
+        for (int done = 0; done < count; ) {
+            long index = first + done;
+            block(seed, stream, index >>> 2, words);
+            for (int word = (int) (index & 3); word < 4 && done < count; word++) {
+                target[offset + done++] = uniform(words[word]);
+            }
+        }
     }
 }

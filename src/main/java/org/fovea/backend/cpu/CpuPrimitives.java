@@ -15,7 +15,7 @@ import org.fovea.backend.UnaryOp;
 /** Checks the arguments of mathematical operations, cuts large ones into pieces and runs the {@link Kernels} on them. */
 abstract class CpuPrimitives extends CpuMemory implements MathOps {
     /** Below this many floating-point operations, waking a thread costs more than it saves. */
-    private static final long PARALLEL_FLOPS = 400_000;
+    private static final long PARALLEL_FLOPS = 1_000_000;
 
     final Kernels kernels;
     final Workers workers;
@@ -200,8 +200,6 @@ abstract class CpuPrimitives extends CpuMemory implements MathOps {
     public final void uniform(long seed, long stream, long first, DeviceArray y) {
         Shapes.floating("uniform", "y", y);
         CpuArray to = use(y);
-        for (int i = 0; i < to.length; i++) {
-            to.floats[to.offset + i] = Philox.uniform(seed, stream, first + i);
-        }
+        Philox.fill(seed, stream, first, to.floats, to.offset, to.length);
     }
 }

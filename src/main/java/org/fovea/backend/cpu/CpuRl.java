@@ -1,5 +1,6 @@
 package org.fovea.backend.cpu;
 
+import java.util.Arrays;
 import org.fovea.backend.AdamSettings;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.Philox;
@@ -29,21 +30,25 @@ abstract class CpuRl extends CpuRows implements RlOps {
         CpuArray x = use(logits);
         CpuArray action = use(sampled);
         CpuArray logProb = use(logProbs);
-        float[] row = new float[actions];
-        for (int r = 0; r < rows; r++) {
-            kernels.logSoftmax(1, actions, x.floats, x.offset + r * actions, row, 0);
-            float uniform = Philox.uniform(seed, stream, first + r);
-            float cumulative = 0;
-            int chosen = 0;
-            for (int a = 0; a < actions && cumulative < uniform; a++) {
-                float p = ScalarMath.exp(row[a]);
-                cumulative += p;
-                if (p > 0) {
-                    chosen = a;
+        PolicyColumns columns = PolicyColumns.of(actions);
+        float[] uniforms = new float[Math.min(rows, PolicyColumns.ROWS)];
+        for (int start = 0; start < rows; start += PolicyColumns.ROWS) {
+            int count = Math.min(PolicyColumns.ROWS, rows - start);
+            columns.load(kernels, count, x.floats, x.offset + start * actions);
+            Philox.fill(seed, stream, first + start, uniforms, 0, count);
+            for (int r = 0; r < count; r++) {
+                float cumulative = 0;
+                int chosen = 0;
+                for (int a = 0; a < actions && cumulative < uniforms[r]; a++) {
+                    float p = columns.probs[a * PolicyColumns.ROWS + r];
+                    cumulative += p;
+                    if (p > 0) {
+                        chosen = a;
+                    }
                 }
+                action.ints[action.offset + start + r] = chosen;
+                logProb.floats[logProb.offset + start + r] = columns.logProbs[chosen * PolicyColumns.ROWS + r];
             }
-            action.ints[action.offset + r] = chosen;
-            logProb.floats[logProb.offset + r] = row[chosen];
         }
     }
 
@@ -155,35 +160,45 @@ abstract class CpuRl extends CpuRows implements RlOps {
                 dValues,
                 statistics);
         PpoRows ppo = new PpoRows(
-                loss, use(values), use(oldLogProbs), use(advantages), use(returns), use(oldValues), use(dValues));
+                kernels,
+                loss,
+                use(values),
+                use(oldLogProbs),
+                use(advantages),
+                use(returns),
+                use(oldValues),
+                use(dValues));
         CpuArray x = use(logits);
         CpuArray action = use(taken);
         CpuArray dx = use(dLogits);
-        float[] logP = new float[actions];
         for (int r = 0; r < rows; r++) {
-            kernels.logSoftmax(1, actions, x.floats, x.offset + r * actions, logP, 0);
-            float entropy = 0;
-            for (int a = 0; a < actions; a++) {
-                entropy -= pLogP(logP[a]);
-            }
             int chosen = action.ints[action.offset + r];
             if (chosen < 0 || chosen >= actions) {
                 throw new IndexOutOfBoundsException(
                         "ppoCategorical: action " + chosen + " in row " + r + " is not one of " + actions);
             }
-            float dLogProb = ppo.row(r, logP[chosen], entropy);
+        }
+        PolicyColumns columns = PolicyColumns.of(actions);
+        for (int start = 0; start < rows; start += PolicyColumns.ROWS) {
+            int count = Math.min(PolicyColumns.ROWS, rows - start);
+            columns.load(kernels, count, x.floats, x.offset + start * actions);
+            columns.entropy(count, ppo.entropies);
+            for (int r = 0; r < count; r++) {
+                int chosen = action.ints[action.offset + start + r];
+                ppo.logProbs[r] = columns.logProbs[chosen * PolicyColumns.ROWS + r];
+            }
+            ppo.block(start, count);
             for (int a = 0; a < actions; a++) {
-                float p = ScalarMath.exp(logP[a]);
-                float fromPolicy = dLogProb * ((a == chosen ? 1 : 0) - p);
-                float fromEntropy = loss.entropyCoef() * (pLogP(logP[a]) + p * entropy);
-                dx.floats[dx.offset + r * actions + a] = loss.rowWeight() * (fromPolicy + fromEntropy);
+                for (int r = 0; r < count; r++) {
+                    float p = columns.probs[a * PolicyColumns.ROWS + r];
+                    float taking = action.ints[action.offset + start + r] == a ? 1f : 0f;
+                    float fromPolicy = ppo.dLogProbs[r] * (taking - p);
+                    float fromEntropy = loss.entropyCoef() * (columns.pLogP(a, r) + p * ppo.entropies[r]);
+                    dx.floats[dx.offset + (start + r) * actions + a] = loss.rowWeight() * (fromPolicy + fromEntropy);
+                }
             }
         }
         ppo.store(use(statistics));
-    }
-
-    private static float pLogP(float logP) {
-        return logP == Float.NEGATIVE_INFINITY ? 0 : ScalarMath.exp(logP) * logP;
     }
 
     @Override
@@ -219,14 +234,20 @@ abstract class CpuRl extends CpuRows implements RlOps {
                 dValues,
                 statistics);
         PpoRows ppo = new PpoRows(
-                loss, use(values), use(oldLogProbs), use(advantages), use(returns), use(oldValues), use(dValues));
+                kernels,
+                loss,
+                use(values),
+                use(oldLogProbs),
+                use(advantages),
+                use(returns),
+                use(oldValues),
+                use(dValues));
         CpuArray mu = use(mean);
         CpuArray logSigma = use(logStd);
         CpuArray action = use(taken);
         CpuArray dMu = use(dMean);
         CpuArray toLogSigma = use(dLogStd);
         float[] reciprocalStd = new float[dim];
-        float[] z = new float[dim];
         double[] dLogSigma = new double[dim];
         float constant = 0;
         float entropy = 0;
@@ -236,17 +257,28 @@ abstract class CpuRl extends CpuRows implements RlOps {
             constant -= deviation + HALF_LOG_2_PI;
             entropy += deviation + 0.5f + HALF_LOG_2_PI;
         }
-        for (int r = 0; r < rows; r++) {
-            float squares = 0;
-            for (int d = 0; d < dim; d++) {
-                int at = r * dim + d;
-                z[d] = (action.floats[action.offset + at] - mu.floats[mu.offset + at]) * reciprocalStd[d];
-                squares += z[d] * z[d];
+        Arrays.fill(ppo.entropies, entropy);
+        for (int start = 0; start < rows; start += PolicyColumns.ROWS) {
+            int count = Math.min(PolicyColumns.ROWS, rows - start);
+            // The gradient's place holds the standardised actions until the gradient by log-probability is known.
+            for (int r = 0; r < count; r++) {
+                float squares = 0;
+                for (int d = 0; d < dim; d++) {
+                    int at = (start + r) * dim + d;
+                    float z = (action.floats[action.offset + at] - mu.floats[mu.offset + at]) * reciprocalStd[d];
+                    squares += z * z;
+                    dMu.floats[dMu.offset + at] = z;
+                }
+                ppo.logProbs[r] = constant - squares / 2;
             }
-            float dLogProb = ppo.row(r, constant - squares / 2, entropy);
-            for (int d = 0; d < dim; d++) {
-                dMu.floats[dMu.offset + r * dim + d] = loss.rowWeight() * dLogProb * z[d] * reciprocalStd[d];
-                dLogSigma[d] += dLogProb * (z[d] * z[d] - 1) - loss.entropyCoef();
+            ppo.block(start, count);
+            for (int r = 0; r < count; r++) {
+                for (int d = 0; d < dim; d++) {
+                    int at = dMu.offset + (start + r) * dim + d;
+                    float z = dMu.floats[at];
+                    dMu.floats[at] = loss.rowWeight() * ppo.dLogProbs[r] * z * reciprocalStd[d];
+                    dLogSigma[d] += ppo.dLogProbs[r] * (z * z - 1) - loss.entropyCoef();
+                }
             }
         }
         for (int d = 0; d < dim; d++) {
@@ -286,21 +318,26 @@ abstract class CpuRl extends CpuRows implements RlOps {
         double norm = Math.sqrt(sum);
         float clip = norm > settings.maxGradNorm() ? (float) (settings.maxGradNorm() / norm) : 1f;
         float step = s.floats[s.offset + AdamSettings.STEP] + 1;
-        float beta1 = settings.beta1();
-        float beta2 = settings.beta2();
-        float rate = (float) (s.floats[s.offset + AdamSettings.LEARNING_RATE] / (1 - Math.pow(beta1, step)));
-        float secondScale = (float) (1 / Math.sqrt(1 - Math.pow(beta2, step)));
+        Kernels.AdamUpdate update = new Kernels.AdamUpdate(
+                clip,
+                settings.beta1(),
+                settings.beta2(),
+                (float) (s.floats[s.offset + AdamSettings.LEARNING_RATE] / (1 - Math.pow(settings.beta1(), step))),
+                (float) (1 / Math.sqrt(1 - Math.pow(settings.beta2(), step))),
+                settings.epsilon());
         pieces(ranges, 40L * theta.length, range -> {
-            int end = Math.min(theta.length, (range + 1) * ADAM_RANGE);
-            for (int i = range * ADAM_RANGE; i < end; i++) {
-                float g = clip * gradient.floats[gradient.offset + i];
-                float first = beta1 * m.floats[m.offset + i] + (1 - beta1) * g;
-                float second = beta2 * v.floats[v.offset + i] + (1 - beta2) * g * g;
-                m.floats[m.offset + i] = first;
-                v.floats[v.offset + i] = second;
-                theta.floats[theta.offset + i] -=
-                        rate * first / ((float) Math.sqrt(second) * secondScale + settings.epsilon());
-            }
+            int from = range * ADAM_RANGE;
+            kernels.adam(
+                    update,
+                    Math.min(ADAM_RANGE, theta.length - from),
+                    gradient.floats,
+                    gradient.offset + from,
+                    m.floats,
+                    m.offset + from,
+                    v.floats,
+                    v.offset + from,
+                    theta.floats,
+                    theta.offset + from);
         });
         s.floats[s.offset + AdamSettings.STEP] = step;
         s.floats[s.offset + AdamSettings.GRADIENT_NORM] = (float) norm;

@@ -7,6 +7,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The fused members of {@link org.fovea.backend.MathOps}. */
 abstract class CpuRows extends CpuPrimitives {
+    /** Rows up to this wide are worked on in columns: they are shorter than a vector. */
+    private static final int NARROW = 12;
+
     private volatile RotaryTable rotaryTable = new RotaryTable(2, 10_000f);
 
     CpuRows(Kernels kernels, Workers workers) {
@@ -55,7 +58,11 @@ abstract class CpuRows extends CpuPrimitives {
         CpuArray from = use(x);
         CpuArray to = use(y);
         requireApartOrSame("softmax", "y", to, "x", from);
-        kernels.softmax(rows, width, from.floats, from.offset, to.floats, to.offset);
+        if (width > 0 && width <= NARROW) {
+            narrowSoftmax(false, rows, width, from, to);
+        } else {
+            kernels.softmax(rows, width, from.floats, from.offset, to.floats, to.offset);
+        }
     }
 
     @Override
@@ -64,7 +71,28 @@ abstract class CpuRows extends CpuPrimitives {
         CpuArray from = use(x);
         CpuArray to = use(y);
         requireApartOrSame("logSoftmax", "y", to, "x", from);
-        kernels.logSoftmax(rows, width, from.floats, from.offset, to.floats, to.offset);
+        if (width > 0 && width <= NARROW) {
+            narrowSoftmax(true, rows, width, from, to);
+        } else {
+            kernels.logSoftmax(rows, width, from.floats, from.offset, to.floats, to.offset);
+        }
+    }
+
+    private void narrowSoftmax(boolean log, int rows, int width, CpuArray x, CpuArray y) {
+        PolicyColumns columns = PolicyColumns.of(width);
+        float[] result = log ? columns.logProbs : columns.probs;
+        for (int start = 0; start < rows; start += PolicyColumns.ROWS) {
+            int count = Math.min(PolicyColumns.ROWS, rows - start);
+            columns.load(kernels, count, x.floats, x.offset + start * width);
+            if (!log) {
+                columns.clearRowsOfNothing(count, x.floats, x.offset + start * width);
+            }
+            for (int a = 0; a < width; a++) {
+                for (int r = 0; r < count; r++) {
+                    y.floats[y.offset + (start + r) * width + a] = result[a * PolicyColumns.ROWS + r];
+                }
+            }
+        }
     }
 
     @Override

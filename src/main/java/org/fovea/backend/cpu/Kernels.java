@@ -96,4 +96,26 @@ public interface Kernels {
 
     /** Sum of squares. */
     float sumOfSquares(float[] x, int xo, int n);
+
+    /**
+     * What one step of Adam does to every parameter: {@code g = gradientScale gradient}, {@code m = beta1 m + (1 - beta1)
+     * g}, {@code v = beta2 v + (1 - beta2) g^2}, {@code theta -= rate m / (sqrt(v) secondScale + epsilon)}.
+     *
+     * @param rate learning rate over the bias correction of the first moment
+     * @param secondScale 1 / sqrt(bias correction of the second moment)
+     */
+    record AdamUpdate(float gradientScale, float beta1, float beta2, float rate, float secondScale, float epsilon) {}
+
+    /** Applies an update to n parameters. */
+    void adam(
+            AdamUpdate update,
+            int n,
+            float[] gradient,
+            int go,
+            float[] first,
+            int fo,
+            float[] second,
+            int so,
+            float[] theta,
+            int to);
 }

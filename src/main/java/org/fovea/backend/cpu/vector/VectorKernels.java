@@ -255,4 +255,22 @@ public final class VectorKernels implements Kernels {
     public float sumOfSquares(float[] x, int xo, int n) {
         return VectorRows.sumOfSquares(x, xo, n);
     }
+
+    @Override
+    public void adam(
+            AdamUpdate u,
+            int n,
+            float[] gradient,
+            int go,
+            float[] first,
+            int fo,
+            float[] second,
+            int so,
+            float[] theta,
+            int to) {
+        int done = VectorAdam.update(u, n, gradient, go, first, fo, second, so, theta, to);
+        if (done < n) {
+            scalar.adam(u, n - done, gradient, go + done, first, fo + done, second, so + done, theta, to + done);
+        }
+    }
 }
