@@ -5,6 +5,7 @@ import java.util.List;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
 import org.fovea.env.UnknownNameException;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** Which device to use. */
@@ -19,22 +20,27 @@ final class BackendOptions {
     @Option(
             names = "--threads",
             paramLabel = "N",
-            defaultValue = "0",
             description = "Worker threads; 0 is one per core. Changes speed, never results.")
-    private int threads;
+    private @Nullable Integer threads;
 
-    /** Opens the device, or says in one line why it cannot be had. */
+    /** Opens the device with a thread per core, or says in one line why it cannot be had. */
     Backend open() {
+        return open(0);
+    }
+
+    /** Opens the device, with so many threads unless asked for another number. */
+    Backend open(int defaultThreads) {
         List<String> names = new ArrayList<>(List.of(Backends.AUTO));
         names.addAll(Backends.names());
         if (!names.contains(backend)) {
             throw new UnknownNameException("backend", backend, names);
         }
-        if (threads < 0) {
-            throw new UsageException("--threads must be 0 (one per core) or more, got " + threads);
+        int workers = threads == null ? defaultThreads : threads;
+        if (workers < 0) {
+            throw new UsageException("--threads must be 0 (one per core) or more, got " + workers);
         }
         try {
-            return Backends.open(backend, threads).backend();
+            return Backends.open(backend, workers).backend();
         } catch (IllegalStateException unavailable) {
             throw new UsageException(String.valueOf(unavailable.getMessage()), unavailable);
         }

@@ -11,7 +11,7 @@ import picocli.CommandLine.Spec;
         name = "bench",
         header = "Measure speed on fixed work.",
         synopsisSubcommandLabel = "attention|train",
-        subcommands = {BenchTrainCommand.class})
+        subcommands = {BenchAttentionCommand.class, BenchTrainCommand.class})
 final class BenchCommand implements Runnable {
     @Spec
     @SuppressWarnings("NullAway.Init")

@@ -1,11 +1,9 @@
 package org.fovea.cli;
 
 import java.util.Locale;
-import java.util.Optional;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressBarStyle;
 import org.fovea.rl.Progress;
 import org.jspecify.annotations.Nullable;
 
@@ -13,47 +11,54 @@ import org.jspecify.annotations.Nullable;
 final class ProgressDisplay implements Progress.Listener, AutoCloseable {
     private static final long NANOS_BETWEEN_LINES = 5_000_000_000L;
     private static final int MILLIS_BETWEEN_DRAWINGS = 200;
+    private static final int LONGEST_BAR = 40;
+    private static final int SHORTEST_BAR = 5;
 
     private final Terminal terminal;
-    private @Nullable ProgressBar bar;
+    private final @Nullable ProgressBar bar;
     private long lastLine = System.nanoTime();
 
-    ProgressDisplay(Terminal terminal) {
+    /** What the bar shows; replaced after each iteration by the thread that trains, read by the one that draws. */
+    private volatile Progress newest;
+
+    ProgressDisplay(Terminal terminal, long totalSteps) {
         this.terminal = terminal;
+        newest = new Progress(0, 0, totalSteps, Double.NaN, Double.NaN, 0);
+        if (terminal.isInteractive()) {
+            bar = new ProgressBarBuilder()
+                    .setInitialMax(totalSteps)
+                    .setUpdateIntervalMillis(MILLIS_BETWEEN_DRAWINGS)
+                    .setRenderer((state, width) -> bar(newest, width))
+                    .setConsumer(new DelegatingProgressBarConsumer(this::overwriteLine, terminal.width() - 1))
+                    .build();
+        } else {
+            bar = null;
+        }
     }
 
     @Override
     public void progressed(Progress progress) {
-        if (terminal.isInteractive()) {
-            redraw(progress);
-        } else {
-            long now = System.nanoTime();
-            if (now - lastLine >= NANOS_BETWEEN_LINES || progress.steps() == progress.totalSteps()) {
-                lastLine = now;
-                terminal.err().println(line(progress));
-            }
+        newest = progress;
+        if (bar != null) {
+            bar.stepTo(progress.steps());
+            return;
+        }
+        long now = System.nanoTime();
+        if (now - lastLine >= NANOS_BETWEEN_LINES || progress.steps() == progress.totalSteps()) {
+            lastLine = now;
+            terminal.err().println(line(progress));
         }
     }
 
-    private void redraw(Progress progress) {
-        if (bar == null) {
-            bar = new ProgressBarBuilder()
-                    .setTaskName("training")
-                    .setInitialMax(progress.totalSteps())
-                    .setStyle(ProgressBarStyle.ASCII)
-                    .setUpdateIntervalMillis(MILLIS_BETWEEN_DRAWINGS)
-                    .setEtaFunction(state -> Optional.empty())
-                    .hideEta()
-                    .setConsumer(new DelegatingProgressBarConsumer(this::overwriteLine, terminal.width() - 1))
-                    .build();
-        }
-        bar.setExtraMessage(String.format(
-                Locale.ROOT,
-                " %,.0f steps/s, return %s, %s left",
-                progress.stepsPerSecond(),
-                Numbers.score(progress.meanReturn()),
-                timeLeft(progress)));
-        bar.stepTo(progress.steps());
+    /** One line of exactly {@code width} characters, the bar taking what the numbers leave. */
+    private static String bar(Progress progress, int width) {
+        String numbers = " " + line(progress);
+        int length = Math.min(LONGEST_BAR, width - numbers.length() - 2);
+        double done = (double) progress.steps() / progress.totalSteps();
+        int filled = (int) Math.round(Math.max(0, length) * done);
+        String drawn = length < SHORTEST_BAR ? "" : "[" + "=".repeat(filled) + " ".repeat(length - filled) + "]";
+        String line = drawn + numbers;
+        return line.length() > width ? line.substring(0, width) : line + " ".repeat(width - line.length());
     }
 
     private void overwriteLine(String line) {
@@ -62,12 +67,13 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
     }
 
     private static String line(Progress progress) {
+        String total = Numbers.count(progress.totalSteps());
         return String.format(
                 Locale.ROOT,
-                "%,12d / %,d steps   %,.0f steps/s   return %s   %s left",
-                progress.steps(),
-                progress.totalSteps(),
-                progress.stepsPerSecond(),
+                "%" + total.length() + "s / %s steps   %s steps/s   return %s   %s left",
+                Numbers.count(progress.steps()),
+                total,
+                Numbers.count(progress.stepsPerSecond()),
                 Numbers.score(progress.meanReturn()),
                 timeLeft(progress));
     }

@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.fovea.backend.Backend;
 import org.fovea.backend.ShapeException;
 import org.fovea.env.Environments;
@@ -169,13 +170,22 @@ final class TrainCommand implements Callable<Integer> {
                         + " policy, " + Numbers.count(trainer.parameterCount()) + " parameters, in " + directory);
         try (Interruption interruption = new Interruption(terminal)) {
             TrainResult result;
-            try (ProgressDisplay display = new ProgressDisplay(terminal)) {
+            try (ProgressDisplay display =
+                    new ProgressDisplay(terminal, spec.iterations() * spec.stepsPerIteration())) {
                 result = trainer.run(display, interruption::requested);
             } catch (NonFiniteException e) {
-                throw new FailedException(e.getMessage() + ". The last good checkpoint is in " + directory, e);
+                throw new FailedException(e.getMessage() + ". " + whatIsLeft(directory), e);
             }
             report(result);
             return result.interrupted() ? INTERRUPTED : 0;
+        }
+    }
+
+    private static String whatIsLeft(Path directory) throws IOException {
+        try (Stream<Path> files = Files.list(directory)) {
+            return files.anyMatch(file -> file.getFileName().toString().startsWith("checkpoint"))
+                    ? "The last good checkpoint is in " + directory
+                    : "There was no checkpoint yet";
         }
     }
 

@@ -1,0 +1,35 @@
+package org.fovea.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+
+/** What a command printed, and its exit code. */
+record Cli(int exitCode, String out, String err) {
+
+    static Cli run(String... args) {
+        return run(0, args);
+    }
+
+    /** With standard error a terminal of so many columns. */
+    static Cli run(int columns, String... args) {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        int exitCode = Main.run(
+                new Terminal(
+                        new PrintStream(out, true, StandardCharsets.UTF_8),
+                        new PrintStream(err, true, StandardCharsets.UTF_8),
+                        columns),
+                args);
+        return new Cli(exitCode, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+    }
+
+    JsonNode lastLineAsJson() throws JsonProcessingException {
+        List<String> lines = out.lines().toList();
+        return new ObjectMapper().readTree(lines.get(lines.size() - 1));
+    }
+}

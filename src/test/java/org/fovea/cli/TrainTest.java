@@ -1,0 +1,152 @@
+package org.fovea.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.fovea.rl.PpoConfig;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class TrainTest {
+    @TempDir
+    private Path directory;
+
+    /** Arguments of a run of a second, with more. */
+    static String[] small(Path run, String... more) {
+        List<String> args = new ArrayList<>(List.of(
+                "train",
+                "--env",
+                "CartPole-v1",
+                "--policy",
+                "mlp",
+                "--steps",
+                "512",
+                "--envs",
+                "4",
+                "--out",
+                run.toString(),
+                "--set",
+                "width=8",
+                "--set",
+                "rollout_steps=32"));
+        for (int i = 0; i < more.length; i += 2) {
+            int given = more[i].equals("--set") ? -1 : args.indexOf(more[i]);
+            if (given >= 0) {
+                args.set(given + 1, more[i + 1]);
+            } else {
+                args.addAll(List.of(more).subList(i, Math.min(i + 2, more.length)));
+            }
+        }
+        return args.toArray(String[]::new);
+    }
+
+    @Test
+    void theLastLineIsOneJsonObject() throws JsonProcessingException {
+        Path run = directory.resolve("run");
+
+        Cli cli = Cli.run(small(run, "--seed", "7", "--json"));
+
+        assertThat(cli.exitCode()).isZero();
+        JsonNode json = cli.lastLineAsJson();
+        assertThat(json.fieldNames())
+                .toIterable()
+                .containsExactly(
+                        "env",
+                        "algo",
+                        "policy",
+                        "backend",
+                        "steps",
+                        "seconds",
+                        "sps",
+                        "return_mean",
+                        "return_std",
+                        "return_max",
+                        "episodes",
+                        "seed",
+                        "params",
+                        "run_dir");
+        assertThat(json.get("sps").fieldNames()).toIterable().containsExactly("env", "inference", "train");
+        assertThat(json.get("env").asText()).isEqualTo("CartPole-v1");
+        assertThat(json.get("steps").asLong()).isEqualTo(512);
+        assertThat(json.get("seed").asLong()).isEqualTo(7);
+        assertThat(json.get("return_mean").asDouble()).isBetween(1.0, 500.0);
+        assertThat(json.get("run_dir").asText()).isEqualTo(run.toString());
+        assertThat(cli.out()).contains("final return").contains("with training").contains("run directory");
+    }
+
+    @Test
+    void aRunLeavesItsTableAndItsCurve() throws IOException {
+        Path run = directory.resolve("run");
+
+        Cli cli = Cli.run(small(run));
+
+        assertThat(cli.exitCode()).isZero();
+        assertThat(Files.readAllLines(run.resolve("progress.csv"))).hasSize(1 + 4);
+        assertThat(run.resolve("learning-curve.png")).isNotEmptyFile();
+    }
+
+    @Test
+    void aRunIsResumedAndEvaluated() throws JsonProcessingException {
+        Path run = directory.resolve("run");
+        assertThat(Cli.run(small(run)).exitCode()).isZero();
+
+        Cli resumed = Cli.run("train", "--resume", "--out", run.toString(), "--steps", "1024", "--json");
+        Cli evaluated = Cli.run("eval", run.toString(), "--episodes", "5", "--json");
+
+        assertThat(resumed.exitCode()).isZero();
+        assertThat(resumed.lastLineAsJson().get("steps").asLong()).isEqualTo(1024);
+        assertThat(evaluated.exitCode()).isZero();
+        assertThat(evaluated.lastLineAsJson().get("episodes").asLong()).isEqualTo(5);
+        assertThat(evaluated.lastLineAsJson().get("return_mean").asDouble()).isBetween(1.0, 500.0);
+    }
+
+    @Test
+    void aResumedRunKeepsItsSettings() {
+        Path run = directory.resolve("run");
+        assertThat(Cli.run(small(run)).exitCode()).isZero();
+
+        Cli seed = Cli.run("train", "--resume", "--out", run.toString(), "--seed", "2");
+        Cli width = Cli.run("train", "--resume", "--out", run.toString(), "--set", "width=16");
+
+        assertThat(seed.exitCode()).isEqualTo(2);
+        assertThat(seed.err()).contains("--seed is 1 there, not 2");
+        assertThat(width.exitCode()).isEqualTo(2);
+        assertThat(width.err()).contains("--set width is 8 there, not 16");
+    }
+
+    @Test
+    void overwritingReplacesTheRun() throws IOException {
+        Path run = directory.resolve("run");
+        assertThat(Cli.run(small(run)).exitCode()).isZero();
+
+        Cli cli = Cli.run(small(run, "--steps", "256", "--overwrite"));
+
+        assertThat(cli.exitCode()).isZero();
+        assertThat(Files.readAllLines(run.resolve("progress.csv"))).hasSize(1 + 2);
+    }
+
+    @Test
+    void aTerminalGetsABarOfItsWidth() {
+        Cli cli = Cli.run(90, small(directory.resolve("run")));
+
+        assertThat(cli.err().lines().filter(line -> line.contains("=] 512 / 512 steps")))
+                .isNotEmpty()
+                .allSatisfy(line -> assertThat(line).hasSize(89));
+    }
+
+    @Test
+    void everyHyperparameterIsExplained() {
+        Cli cli = Cli.run("train", "--set", "help");
+
+        assertThat(cli.exitCode()).isZero();
+        for (String name : PpoConfig.names()) {
+            assertThat(cli.out()).containsPattern("(?m)^  " + name + " +\\S+ +\\S.+$");
+        }
+    }
+}
