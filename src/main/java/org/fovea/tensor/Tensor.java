@@ -1,11 +1,8 @@
 package org.fovea.tensor;
 
-import java.util.Arrays;
 import java.util.List;
 import org.fovea.backend.Activation;
-import org.fovea.backend.Backend;
 import org.fovea.backend.BinaryOp;
-import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.ShapeException;
 import org.fovea.backend.UnaryOp;
@@ -17,101 +14,14 @@ import org.jspecify.annotations.Nullable;
  * negative axis counts from the end. Shapes that do not fit throw {@link ShapeException}, operands of different tapes
  * {@link IllegalArgumentException}.
  */
-public final class Tensor {
-    private static final int CONSTANT = -1;
-
-    private final Tape tape;
-    private final DeviceArray array;
-    private final int[] shape;
-    private final @Nullable Parameter parameter;
-    private int id = CONSTANT;
-
+public final class Tensor extends TapedArray {
     Tensor(Tape tape, DeviceArray array, int[] shape, @Nullable Parameter parameter) {
-        this.tape = tape;
-        this.array = array;
-        this.shape = shape;
-        this.parameter = parameter;
-    }
-
-    // ---- what it is
-
-    /** Sizes of the axes. */
-    public int[] shape() {
-        return shape.clone();
-    }
-
-    /** Number of axes. */
-    public int rank() {
-        return shape.length;
-    }
-
-    /** Size of an axis. */
-    public int size(int axis) {
-        return shape[Shapes.axis("size", shape, axis)];
-    }
-
-    /** Number of elements. */
-    public long length() {
-        return array.length();
-    }
-
-    /** Type of the elements. */
-    public DType dtype() {
-        return array.dtype();
-    }
-
-    /** The tape it belongs to. */
-    public Tape tape() {
-        return tape;
-    }
-
-    /**
-     * The memory, row-major.
-     *
-     * @throws IllegalStateException after the tape was closed
-     */
-    public DeviceArray array() {
-        tape.requireOpen();
-        return array;
-    }
-
-    /** Whether gradients flow to it. */
-    public boolean isDifferentiable() {
-        return id != CONSTANT;
+        super(tape, array, shape, parameter);
     }
 
     /** The same values, to which no gradient flows. */
     public Tensor detach() {
-        return tape.constant(array(), shape);
-    }
-
-    /** The only element. Waits for the device. */
-    public float item() {
-        if (length() != 1) {
-            throw new ShapeException("item", "needs one element, got " + Shapes.text(shape));
-        }
-        return toFloats()[0];
-    }
-
-    /** The values on the host. Waits for the device. */
-    public float[] toFloats() {
-        float[] values = new float[Math.toIntExact(length())];
-        backend().download(array(), values, 0);
-        return values;
-    }
-
-    /** The values on the host. Waits for the device. */
-    public double[] toDoubles() {
-        double[] values = new double[Math.toIntExact(length())];
-        backend().download(array(), values, 0);
-        return values;
-    }
-
-    /** The values of an I32 tensor on the host. Waits for the device. */
-    public int[] toInts() {
-        int[] values = new int[Math.toIntExact(length())];
-        backend().download(array(), values, 0);
-        return values;
+        return tape().constant(array(), sizes());
     }
 
     // ---- element by element, two operands
@@ -382,62 +292,15 @@ public final class Tensor {
         return FusedOps.rotary(this, positions, heads, base, 1);
     }
 
-    // ---- for the operations
-
-    /** The shape itself, not to be changed. */
-    int[] sizes() {
-        return shape;
-    }
-
-    int id() {
-        return id;
-    }
-
-    void makeDifferentiable(int newId) {
-        if (isDifferentiable()) {
-            throw new IllegalStateException(this + " was recorded before");
-        }
-        id = newId;
-    }
-
-    @Nullable
-    Parameter parameter() {
-        return parameter;
-    }
-
-    void requireTape(Tape expected) {
-        if (tape != expected) {
-            throw new IllegalArgumentException(this + " belongs to another tape");
-        }
-    }
-
-    void requireShape(String operation, Tensor other) {
-        if (!Arrays.equals(shape, other.shape)) {
-            throw new ShapeException(
-                    operation, Shapes.text(other.shape) + " where " + Shapes.text(shape) + " is expected");
-        }
-    }
-
-    private Backend backend() {
-        return tape.backend();
-    }
-
     private Tensor unary(UnaryOp op) {
         return ElementwiseOps.unary(op, this);
     }
 
     private Tensor scalar(double value) {
-        return tape.full(value, Shapes.SCALAR);
+        return tape().full(value, Shapes.SCALAR);
     }
 
     private Tensor meanOf(Tensor sum) {
         return sum.multiply((double) sum.length() / length());
-    }
-
-    @Override
-    public String toString() {
-        return (parameter == null ? "tensor" : parameter.name())
-                + Shapes.text(shape)
-                + (dtype() == DType.I32 ? " I32" : "");
     }
 }

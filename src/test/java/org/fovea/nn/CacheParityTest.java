@@ -74,9 +74,10 @@ class CacheParityTest {
         for (int s = 0; s < SEGMENTS; s++) {
             Segment segment = segment(random, steps, s);
             int[] allEpisodes = joined(memoryEpisodes, segment.episodes, remembered, steps);
-            int first = refill ? 0 : s * steps;
+            // Refilled at any position, so that the memory also wraps round the end of the ring.
+            int first = refill ? s + 3 : s * steps;
             if (refill) {
-                fill(backend, blocks, caches, memories, remembered);
+                fill(backend, blocks, caches, memories, remembered, first);
             }
             double[] decoded = decode(backend, blocks, caches, segment, allEpisodes, first + remembered, window, steps);
             double[] trained = train(backend, blocks, memories, segment, allEpisodes, remembered, steps, window);
@@ -126,14 +127,15 @@ class CacheParityTest {
             List<TransformerBlock> blocks,
             List<KeyValueCache> caches,
             List<double[]> memories,
-            int remembered) {
+            int remembered,
+            int first) {
         if (remembered == 0) {
             return;
         }
         try (Tape tape = Tape.inference(backend)) {
             for (int layer = 0; layer < blocks.size(); layer++) {
                 Tensor memory = tape.constant(memories.get(layer), BATCH, remembered, WIDTH);
-                blocks.get(layer).fillCache(memory, caches.get(layer), 0);
+                blocks.get(layer).fillCache(memory, caches.get(layer), first);
             }
         }
     }
