@@ -23,6 +23,7 @@ import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
 import jcuda.driver.CUstream_flags;
 import jcuda.driver.JCudaDriver;
+import org.fovea.backend.DeviceException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,7 +39,7 @@ final class CudaContext {
     private final int multiprocessors;
     private final int driverVersion;
     private String lastKernel = "none";
-    private @Nullable CudaException lostBy;
+    private @Nullable DeviceException lostBy;
     private boolean closed;
 
     CudaContext() {
@@ -56,7 +57,7 @@ final class CudaContext {
         try {
             check(cuCtxSetCurrent(primary), "cuCtxSetCurrent", "opening");
             check(cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING), "cuStreamCreate", "opening");
-        } catch (CudaException e) {
+        } catch (DeviceException e) {
             abandon();
             throw e;
         }
@@ -137,7 +138,7 @@ final class CudaContext {
         }
     }
 
-    private CudaException failure(int result, String call, String operation, Object... detail) {
+    private DeviceException failure(int result, String call, String operation, Object... detail) {
         StringBuilder message = new StringBuilder(call).append(" failed in ").append(operation);
         for (int i = 0; i + 1 < detail.length; i += 2) {
             message.append(i == 0 ? " (" : ", ").append(detail[i]).append(' ').append(detail[i + 1]);
@@ -145,7 +146,7 @@ final class CudaContext {
         message.append(detail.length > 0 ? ")" : "").append(": ").append(describe(result));
         message.append("; last kernel ").append(lastKernel).append("; device ");
         message.append(deviceName == null ? "0" : deviceName);
-        CudaException failure = new CudaException(message.toString(), result);
+        DeviceException failure = new DeviceException(message.toString(), result);
         if (isSticky(result) && lostBy == null) {
             lostBy = failure;
         }
@@ -212,7 +213,7 @@ final class CudaContext {
             return 0;
         }
         if (result != CUresult.CUDA_SUCCESS) {
-            throw new CudaException("the driver failed to start: " + describe(result), result);
+            throw new DeviceException("the driver failed to start: " + describe(result), result);
         }
         return count[0];
     }

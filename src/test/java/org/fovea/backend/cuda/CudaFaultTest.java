@@ -9,6 +9,7 @@ import jcuda.driver.CUresult;
 import org.fovea.backend.Backend;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.DeviceException;
 import org.fovea.backend.OutOfDeviceMemoryException;
 import org.fovea.backend.Scope;
 import org.fovea.backend.UnaryOp;
@@ -63,7 +64,7 @@ class CudaFaultTest {
         DeviceArray array = backend.allocate(DType.F32, 13);
         Simulator.fail("cuMemcpyHtoDAsync_v2", 1, CUresult.CUDA_ERROR_INVALID_VALUE);
         assertThatThrownBy(() -> backend.upload(new float[13], 0, array))
-                .isInstanceOf(CudaException.class)
+                .isInstanceOf(DeviceException.class)
                 .hasMessageContaining("cuMemcpyHtoDAsync failed in upload (to F32[13]): CUDA_ERROR_INVALID_VALUE")
                 .hasMessageContaining("device simulated on the CPU");
         backend.upload(new float[13], 0, array);
@@ -76,13 +77,13 @@ class CudaFaultTest {
         // A launch that claims one element more than the block has.
         backend.launchMap(UnaryOp.NEGATE, ((CudaArray) x).address(), y.address(), 129);
         assertThatThrownBy(backend::synchronize)
-                .isInstanceOf(CudaException.class)
+                .isInstanceOf(DeviceException.class)
                 .hasMessageContaining("cuStreamSynchronize failed in synchronize: CUDA_ERROR_ILLEGAL_ADDRESS")
                 .hasMessageContaining("map_unary wrote past the end of an allocation of 512 bytes");
         assertThatThrownBy(() -> backend.fill(x, 1))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("lost")
-                .hasCauseInstanceOf(CudaException.class);
+                .hasCauseInstanceOf(DeviceException.class);
     }
 
     @Test
@@ -94,7 +95,7 @@ class CudaFaultTest {
             try {
                 negateOnce(backend);
                 silent.add(call);
-            } catch (CudaException expected) {
+            } catch (DeviceException expected) {
                 assertThat(expected.code()).isEqualTo(CUresult.CUDA_ERROR_NOT_SUPPORTED);
             }
         }
@@ -123,7 +124,7 @@ class CudaFaultTest {
         backend = null;
         for (String call : List.of("cuStreamCreate", "cuMemHostAlloc", "cuModuleLoadDataEx", "cuModuleGetFunction")) {
             Simulator.fail(call, 1, CUresult.CUDA_ERROR_NOT_SUPPORTED);
-            assertThatThrownBy(Simulator::open).as(call).isInstanceOf(CudaException.class);
+            assertThatThrownBy(Simulator::open).as(call).isInstanceOf(DeviceException.class);
             assertThat(Simulator.allocations()).as(call).isZero();
         }
         Simulator.open().close();
