@@ -5,6 +5,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Softmax attention {@code O = softmax(scale Q K^T + mask) V} and its gradient, without forming the score matrix in the
  * fused implementations. Formulas: FlashAttention-2 (Dao 2023, arXiv:2307.08691).
+ *
+ * <p>Keys and values that no query sees, such as padding, may hold anything, NaN included: nothing of them reaches a
+ * result, and their gradients are 0.
  */
 public interface AttentionOps extends MathOps {
 

@@ -10,9 +10,9 @@ public enum BinaryOp {
     MULTIPLY,
     /** {@code a / b} */
     DIVIDE,
-    /** the smaller */
+    /** the smaller, NaN if either is NaN */
     MIN,
-    /** the larger */
+    /** the larger, NaN if either is NaN */
     MAX,
     /** {@code a < b ? 1 : 0} */
     LESS,

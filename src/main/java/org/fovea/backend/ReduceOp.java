@@ -4,6 +4,6 @@ package org.fovea.backend;
 public enum ReduceOp {
     /** sum, 0 for an empty axis */
     SUM,
-    /** maximum, -infinity for an empty axis */
+    /** maximum, -infinity for an empty axis, NaN if an element is NaN */
     MAX
 }

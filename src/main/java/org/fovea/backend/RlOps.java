@@ -5,7 +5,8 @@ public interface RlOps extends AttentionOps {
 
     /**
      * One action per row from the softmax of its logits, by inversion of uniform number {@code first + row} of the stream
-     * {@code (seed, stream)}.
+     * {@code (seed, stream)}: the first action whose cumulative probability reaches the number. A logit of -infinity is
+     * never chosen.
      *
      * @param logits [rows, actions]
      * @param sampled written, I32 [rows]

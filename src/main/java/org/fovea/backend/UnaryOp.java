@@ -26,7 +26,7 @@ public enum UnaryOp {
     SIGMOID,
     /** {@code log(1 + e^x)}, without overflow */
     SOFTPLUS,
-    /** {@code max(x, 0)} */
+    /** {@code max(x, 0)}, NaN of NaN */
     RELU,
     /** {@code x > 0 ? 1 : 0} */
     STEP,

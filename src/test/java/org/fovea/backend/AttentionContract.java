@@ -226,7 +226,10 @@ interface AttentionContract extends ContractFixture {
         }
     }
 
-    private static void checkBackward(Problem problem, boolean withLogSumExp) {
+    /** Random gradients of the outputs, and what follows from them. */
+    record Gradients(Pair.Both dOutput, Pair.Both dLogSumExp, Pair.Both dQuery, Pair.Both dKey, Pair.Both dValue) {}
+
+    private static Gradients gradients(Problem problem, boolean withLogSumExp) {
         Pair p = problem.p;
         AttentionShape s = problem.s;
         Pair.Both dOutput = p.floats(Pair.normal((int) s.outputSize(), 7));
@@ -245,16 +248,22 @@ interface AttentionContract extends ContractFixture {
                 dQuery.on(b),
                 dKey.on(b),
                 dValue.on(b)));
+        return new Gradients(dOutput, dLogSumExp, dQuery, dKey, dValue);
+    }
+
+    private static void checkBackward(Problem problem, boolean withLogSumExp) {
+        AttentionShape s = problem.s;
+        Gradients gradients = gradients(problem, withLogSumExp);
         String what = " of " + problem.c + (withLogSumExp ? " with dLogSumExp" : "");
         double relative = 4 * (problem.probability() + Math.sqrt(s.valueDim()) + Math.sqrt(s.queries()));
-        double dO = Pair.largest(dOutput.expected());
+        double dO = Pair.largest(gradients.dOutput.expected());
         double dP = s.valueDim() * dO * Problem.largestFinite(problem.value);
         double dS = Math.abs(problem.c.spec.scale(s.headDim()))
-                * (2 * dP + (withLogSumExp ? Pair.largest(dLogSumExp.expected()) : 0));
+                * (2 * dP + (withLogSumExp ? Pair.largest(gradients.dLogSumExp.expected()) : 0));
         double mass = Math.max(1, largestColumn(problem));
-        dQuery.isWithin(relative * dS * Problem.largestFinite(problem.key), "dQuery" + what);
-        dKey.isWithin(relative * mass * dS * Problem.largestFinite(problem.query), "dKey" + what);
-        dValue.isWithin(relative * mass * dO, "dValue" + what);
+        gradients.dQuery.isWithin(relative * dS * Problem.largestFinite(problem.key), "dQuery" + what);
+        gradients.dKey.isWithin(relative * mass * dS * Problem.largestFinite(problem.query), "dKey" + what);
+        gradients.dValue.isWithin(relative * mass * dO, "dValue" + what);
     }
 
     /** The largest sum over queries of a key's probability: dValue of a gradient of ones. */
@@ -375,9 +384,11 @@ interface AttentionContract extends ContractFixture {
             Problem problem = new Problem(p, masks().get(1));
             problem.forward();
             double[] first = problem.output.actual();
+            double[] firstGradient = gradients(problem, false).dKey.actual();
             for (int repeat = 0; repeat < 5; repeat++) {
                 problem.forward();
                 assertThat(problem.output.actual()).containsExactly(first);
+                assertThat(gradients(problem, false).dKey.actual()).containsExactly(firstGradient);
             }
         }
     }

@@ -1,0 +1,159 @@
+package org.fovea.backend.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.fovea.backend.Activation;
+import org.fovea.backend.AdamSettings;
+import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.Backend;
+import org.fovea.backend.Backends;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Gemm;
+import org.fovea.backend.PpoLoss;
+import org.fovea.backend.ReduceOp;
+import org.fovea.backend.Scope;
+import org.junit.jupiter.api.Test;
+
+/** The number of threads changes no bit of any result. */
+class CpuThreadsTest {
+
+    /** What one of everything that sums gives, on sizes large enough to be cut. */
+    private static final class Step implements AutoCloseable {
+        private final Backend b;
+        private final Scope scope;
+        private final List<DeviceArray> results = new ArrayList<>();
+        private int inputs;
+
+        Step(int threads) {
+            b = Backends.open("cpu", threads).backend();
+            scope = b.openScope();
+        }
+
+        /** Uniform numbers around zero, others for each array. */
+        DeviceArray input(int length) {
+            DeviceArray x = scope.allocate(b.floatType(), length);
+            b.uniform(1, inputs++, 0, x);
+            DeviceArray y = output(length);
+            b.standardize(1e-8f, x, y);
+            return y;
+        }
+
+        DeviceArray output(int length) {
+            DeviceArray y = scope.allocate(b.floatType(), length);
+            results.add(y);
+            return y;
+        }
+
+        List<float[]> run() {
+            int rows = 2053;
+            int width = 67;
+            DeviceArray x = input(rows * width);
+            b.gemm(Gemm.dense(true, false, width, width, rows), x, input(rows * width), output(width * width));
+            b.linear(rows, width, width, x, input(width * width), input(width), Activation.TANH, output(rows * width));
+            b.reduce(ReduceOp.SUM, 1, rows * width, 1, x, output(1));
+            b.reduce(ReduceOp.SUM, 1, rows, width, x, output(width));
+            DeviceArray mean = output(rows);
+            DeviceArray std = output(rows);
+            DeviceArray gain = input(width);
+            b.layerNorm(rows, width, 1e-5f, x, gain, input(width), output(rows * width), mean, std);
+            b.layerNormBackward(
+                    rows,
+                    width,
+                    x,
+                    gain,
+                    mean,
+                    std,
+                    input(rows * width),
+                    output(rows * width),
+                    output(width),
+                    output(width));
+            b.softmax(rows, width, x, output(rows * width));
+            attention();
+            b.ppoGaussian(
+                    new PpoLoss(0.2f, 0.01f, 0.5f, 0.2f, 1f / rows),
+                    rows,
+                    width,
+                    x,
+                    input(width),
+                    input(rows),
+                    input(rows * width),
+                    input(rows),
+                    input(rows),
+                    input(rows),
+                    input(rows),
+                    output(rows * width),
+                    output(width),
+                    output(rows),
+                    output(PpoLoss.STATISTICS));
+            DeviceArray state = output(AdamSettings.STATE_SIZE);
+            b.upload(new float[] {0.01f, 0, 0, 0}, 0, state);
+            DeviceArray second = input(rows * width);
+            b.fill(second, 0.5);
+            b.adam(
+                    new AdamSettings(0.9f, 0.999f, 1e-8f, 0.5f),
+                    x,
+                    input(rows * width),
+                    input(rows * width),
+                    second,
+                    state);
+            return results.stream().map(this::download).toList();
+        }
+
+        private void attention() {
+            AttentionShape shape = new AttentionShape(3, 5, 97, 131, 16, 16, AttentionShape.Layout.BNHD);
+            AttentionSpec spec = AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.BOTTOM_RIGHT);
+            int queries = (int) shape.querySize();
+            int keys = (int) shape.keySize();
+            AttentionInputs in = AttentionInputs.of(input(queries), input(keys), input(keys));
+            DeviceArray output = output(queries);
+            DeviceArray logSumExp = output((int) shape.logSumExpSize());
+            b.attentionForward(shape, spec, in, output, logSumExp);
+            b.attentionBackward(
+                    shape,
+                    spec,
+                    in,
+                    output,
+                    logSumExp,
+                    input(queries),
+                    null,
+                    output(queries),
+                    output(keys),
+                    output(keys));
+        }
+
+        private float[] download(DeviceArray array) {
+            float[] values = new float[(int) array.length()];
+            b.download(array, values, 0);
+            return values;
+        }
+
+        @Override
+        public void close() {
+            scope.close();
+            b.close();
+        }
+    }
+
+    @Test
+    void threadsChangeNoBit() {
+        List<float[]> alone = results(1);
+        for (int threads : new int[] {2, 3, 8}) {
+            List<float[]> together = results(threads);
+            for (int i = 0; i < alone.size(); i++) {
+                assertThat(together.get(i))
+                        .as("result %d on %d threads", i, threads)
+                        .containsExactly(alone.get(i));
+            }
+        }
+    }
+
+    private static List<float[]> results(int threads) {
+        try (Step step = new Step(threads)) {
+            return step.run();
+        }
+    }
+}
