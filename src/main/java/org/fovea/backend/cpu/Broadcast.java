@@ -8,6 +8,9 @@ final class Broadcast {
     /** Inner loops shorter than this are gathered into longer ones. */
     private static final int SHORT = 32;
 
+    /** Runs shorter than this are copied element by element. */
+    private static final int COPY = 8;
+
     private static final int CHUNK = 1024;
     private static final ThreadLocal<float[]> SCRATCH = ThreadLocal.withInitial(() -> new float[2 * CHUNK]);
 
@@ -23,19 +26,12 @@ final class Broadcast {
         }
         int stepA = walk.strides[0][walk.rank() - 1];
         int stepB = walk.strides[1][walk.rank() - 1];
-        int outer = walk.outerSize(1);
-        for (int i = 0; i < outer; i++) {
-            kernels.zip(
-                    op,
-                    a.floats,
-                    a.offset + walk.offset(0, i, 1),
-                    stepA,
-                    b.floats,
-                    b.offset + walk.offset(1, i, 1),
-                    stepB,
-                    y.floats,
-                    y.offset + i * inner,
-                    inner);
+        Strided.Rows rows = walk.rows();
+        for (int to = 0; to < y.length; to += inner) {
+            int fromA = a.offset + rows.offset(0);
+            int fromB = b.offset + rows.offset(1);
+            kernels.zip(op, a.floats, fromA, stepA, b.floats, fromB, stepB, y.floats, y.offset + to, inner);
+            rows.next();
         }
     }
 
@@ -45,36 +41,38 @@ final class Broadcast {
 
     private static void zipGathered(Kernels kernels, BinaryOp op, Strided walk, CpuArray a, CpuArray b, CpuArray y) {
         float[] scratch = SCRATCH.get();
+        int last = walk.rank() - 1;
+        int inner = walk.extents[last];
+        Strided.Rows rows = walk.rows();
+        int position = 0;
         for (int first = 0; first < y.length; first += CHUNK) {
             int count = Math.min(CHUNK, y.length - first);
-            gather(walk, 0, a, first, count, scratch, 0);
-            gather(walk, 1, b, first, count, scratch, CHUNK);
+            for (int done = 0; done < count; ) {
+                int run = Math.min(inner - position, count - done);
+                gather(a, rows.offset(0), walk.strides[0][last], position, run, scratch, done);
+                gather(b, rows.offset(1), walk.strides[1][last], position, run, scratch, CHUNK + done);
+                done += run;
+                position += run;
+                if (position == inner) {
+                    position = 0;
+                    rows.next();
+                }
+            }
             kernels.zip(op, scratch, 0, 1, scratch, CHUNK, 1, y.floats, y.offset + first, count);
         }
     }
 
-    /** Copies elements {@code [first, first + count)} of a walk, in row-major order. */
-    private static void gather(
-            Strided walk, int operand, CpuArray x, int first, int count, float[] target, int targetOffset) {
-        int last = walk.rank() - 1;
-        int inner = walk.extents[last];
-        int step = walk.strides[operand][last];
-        int done = 0;
-        while (done < count) {
-            int outer = (first + done) / inner;
-            int position = (first + done) % inner;
-            int run = Math.min(inner - position, count - done);
-            int from = x.offset + walk.offset(operand, outer, 1) + position * step;
-            if (x.dtype() == DType.I32) {
-                for (int i = 0; i < run; i++) {
-                    target[targetOffset + done + i] = x.ints[from + i * step];
-                }
-            } else {
-                for (int i = 0; i < run; i++) {
-                    target[targetOffset + done + i] = x.floats[from + i * step];
-                }
+    /** Copies elements {@code [position, position + run)} of a strided row. */
+    private static void gather(CpuArray x, int row, int step, int position, int run, float[] target, int offset) {
+        int from = x.offset + row + position * step;
+        if (x.dtype() == DType.I32) {
+            for (int i = 0; i < run; i++) {
+                target[offset + i] = x.ints[from + i * step];
             }
-            done += run;
+        } else {
+            for (int i = 0; i < run; i++) {
+                target[offset + i] = x.floats[from + i * step];
+            }
         }
     }
 
@@ -84,12 +82,13 @@ final class Broadcast {
         int inner = walk.extents[last];
         int stepX = walk.strides[0][last];
         int stepY = walk.strides[1][last];
-        int outer = walk.outerSize(1);
         boolean integers = x.dtype() == DType.I32;
-        for (int o = 0; o < outer; o++) {
-            int from = x.offset + walk.offset(0, o, 1);
-            int to = y.offset + walk.offset(1, o, 1);
-            if (stepX == 1 && stepY == 1) {
+        boolean copies = stepX == 1 && stepY == 1 && inner >= COPY;
+        Strided.Rows rows = walk.rows();
+        for (long done = 0, size = walk.size(); done < size; done += inner) {
+            int from = x.offset + rows.offset(0);
+            int to = y.offset + rows.offset(1);
+            if (copies) {
                 System.arraycopy(integers ? x.ints : x.floats, from, integers ? y.ints : y.floats, to, inner);
             } else if (integers) {
                 for (int i = 0; i < inner; i++) {
@@ -100,6 +99,7 @@ final class Broadcast {
                     y.floats[to + i * stepY] = x.floats[from + i * stepX];
                 }
             }
+            rows.next();
         }
     }
 }

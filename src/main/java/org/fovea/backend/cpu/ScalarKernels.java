@@ -41,7 +41,10 @@ final class ScalarKernels implements Kernels {
             return;
         }
         for (int r = 0; r < reduced; r++) {
-            zip(op == ReduceOp.SUM ? BinaryOp.ADD : BinaryOp.MAX, y, yo, 1, x, xo + r * inner, 1, y, yo, inner);
+            for (int i = 0; i < inner; i++) {
+                float element = x[xo + r * inner + i];
+                y[yo + i] = op == ReduceOp.SUM ? y[yo + i] + element : Math.max(y[yo + i], element);
+            }
         }
     }
 

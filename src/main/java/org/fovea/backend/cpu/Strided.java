@@ -76,23 +76,34 @@ final class Strided {
         return size;
     }
 
-    /** Product of the extents of all axes but the innermost {@code inner}. */
-    int outerSize(int inner) {
-        int size = 1;
-        for (int axis = 0; axis < rank() - inner; axis++) {
-            size *= extents[axis];
-        }
-        return size;
+    /** A walk over the rows of all axes but the innermost. */
+    Rows rows() {
+        return new Rows();
     }
 
-    /** Offset in an operand of the {@code outer}-th combination of all axes but the innermost {@code inner}. */
-    int offset(int operand, int outer, int inner) {
-        int rest = outer;
-        int offset = 0;
-        for (int axis = rank() - inner - 1; axis >= 0; axis--) {
-            offset += rest % extents[axis] * strides[operand][axis];
-            rest /= extents[axis];
+    /** Where each operand's current row starts. */
+    final class Rows {
+        private final int[] index = new int[rank()];
+        private final int[] offsets = new int[strides.length];
+
+        int offset(int operand) {
+            return offsets[operand];
         }
-        return offset;
+
+        /** Goes to the next row; after the last, back to the first. */
+        void next() {
+            for (int axis = rank() - 2; axis >= 0; axis--) {
+                index[axis]++;
+                boolean carry = index[axis] == extents[axis];
+                int steps = carry ? 1 - extents[axis] : 1;
+                for (int operand = 0; operand < offsets.length; operand++) {
+                    offsets[operand] += steps * strides[operand][axis];
+                }
+                if (!carry) {
+                    return;
+                }
+                index[axis] = 0;
+            }
+        }
     }
 }

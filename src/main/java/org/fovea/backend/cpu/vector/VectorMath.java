@@ -64,14 +64,14 @@ final class VectorMath {
     }
 
     static FloatVector log(FloatVector x) {
-        var tiny = x.compare(VectorOperators.LT, Float.MIN_NORMAL);
-        IntVector bits = x.blend(x.mul(0x1p23f), tiny).reinterpretAsInts();
+        FloatVector scaled = x.blend(x.mul(0x1p23f), x.compare(VectorOperators.LT, Float.MIN_NORMAL));
+        IntVector bits = scaled.reinterpretAsInts();
         IntVector exponent = bits.sub(SQRT_HALF_BITS).lanewise(VectorOperators.ASHR, MANTISSA_BITS);
         FloatVector f = bits.sub(exponent.lanewise(VectorOperators.LSHL, MANTISSA_BITS))
                 .reinterpretAsFloats()
                 .sub(1f);
-        FloatVector e = (FloatVector) exponent.convert(VectorOperators.I2F, 0);
-        e = e.blend(e.sub(23f), tiny);
+        FloatVector e = exponent.add(ROUNDER_BITS).reinterpretAsFloats().sub(ROUNDER);
+        e = e.blend(e.sub(23f), x.compare(VectorOperators.LT, Float.MIN_NORMAL));
         FloatVector z = f.mul(f);
         FloatVector p = splat(7.0376836292e-2f);
         p = p.fma(f, splat(-1.1514610310e-1f));

@@ -100,59 +100,45 @@ final class VectorRows {
         return max;
     }
 
-    /** Adds up the rows of x [rows, width] for whole vectors of columns; returns how many columns were done. */
-    static int sumRows(int rows, int width, float[] x, int xo, float[] y, int yo) {
-        int column = 0;
-        for (; column <= width - 4 * LANES; column += 4 * LANES) {
-            sumStrip4(rows, width, x, xo + column, y, yo + column);
+    /** Adds up the rows of x [rows, width], whose width is a multiple of the lanes. */
+    static void sumRows(int rows, int width, float[] x, int xo, float[] y, int yo) {
+        Arrays.fill(y, yo, yo + width, 0f);
+        for (int first = 0; first < rows; first += ROWS_PER_SUM) {
+            int count = Math.min(ROWS_PER_SUM, rows - first);
+            int column = 0;
+            for (; column <= width - 4 * LANES; column += 4 * LANES) {
+                addRows4(count, width, x, xo + first * width + column, y, yo + column);
+            }
+            for (; column < width; column += LANES) {
+                addRows(count, width, x, xo + first * width + column, y, yo + column);
+            }
         }
-        for (; column <= width - LANES; column += LANES) {
-            sumStrip(rows, width, x, xo + column, y, yo + column);
-        }
-        return column;
     }
 
-    private static void sumStrip4(int rows, int width, float[] x, int xo, float[] y, int yo) {
-        FloatVector zero = FloatVector.zero(SPECIES);
-        FloatVector t0 = zero;
-        FloatVector t1 = zero;
-        FloatVector t2 = zero;
-        FloatVector t3 = zero;
-        for (int first = 0; first < rows; first += ROWS_PER_SUM) {
-            FloatVector s0 = zero;
-            FloatVector s1 = zero;
-            FloatVector s2 = zero;
-            FloatVector s3 = zero;
-            int last = Math.min(rows, first + ROWS_PER_SUM);
-            for (int r = first; r < last; r++) {
-                int at = xo + r * width;
-                s0 = s0.add(FloatVector.fromArray(SPECIES, x, at));
-                s1 = s1.add(FloatVector.fromArray(SPECIES, x, at + LANES));
-                s2 = s2.add(FloatVector.fromArray(SPECIES, x, at + 2 * LANES));
-                s3 = s3.add(FloatVector.fromArray(SPECIES, x, at + 3 * LANES));
-            }
-            t0 = t0.add(s0);
-            t1 = t1.add(s1);
-            t2 = t2.add(s2);
-            t3 = t3.add(s3);
+    private static void addRows4(int rows, int width, float[] x, int xo, float[] y, int yo) {
+        FloatVector s0 = FloatVector.zero(SPECIES);
+        FloatVector s1 = s0;
+        FloatVector s2 = s0;
+        FloatVector s3 = s0;
+        for (int r = 0; r < rows; r++) {
+            int at = xo + r * width;
+            s0 = s0.add(FloatVector.fromArray(SPECIES, x, at));
+            s1 = s1.add(FloatVector.fromArray(SPECIES, x, at + LANES));
+            s2 = s2.add(FloatVector.fromArray(SPECIES, x, at + 2 * LANES));
+            s3 = s3.add(FloatVector.fromArray(SPECIES, x, at + 3 * LANES));
         }
-        t0.intoArray(y, yo);
-        t1.intoArray(y, yo + LANES);
-        t2.intoArray(y, yo + 2 * LANES);
-        t3.intoArray(y, yo + 3 * LANES);
+        s0.add(FloatVector.fromArray(SPECIES, y, yo)).intoArray(y, yo);
+        s1.add(FloatVector.fromArray(SPECIES, y, yo + LANES)).intoArray(y, yo + LANES);
+        s2.add(FloatVector.fromArray(SPECIES, y, yo + 2 * LANES)).intoArray(y, yo + 2 * LANES);
+        s3.add(FloatVector.fromArray(SPECIES, y, yo + 3 * LANES)).intoArray(y, yo + 3 * LANES);
     }
 
-    private static void sumStrip(int rows, int width, float[] x, int xo, float[] y, int yo) {
-        FloatVector total = FloatVector.zero(SPECIES);
-        for (int first = 0; first < rows; first += ROWS_PER_SUM) {
-            FloatVector sum = FloatVector.zero(SPECIES);
-            int last = Math.min(rows, first + ROWS_PER_SUM);
-            for (int r = first; r < last; r++) {
-                sum = sum.add(FloatVector.fromArray(SPECIES, x, xo + r * width));
-            }
-            total = total.add(sum);
+    private static void addRows(int rows, int width, float[] x, int xo, float[] y, int yo) {
+        FloatVector sum = FloatVector.zero(SPECIES);
+        for (int r = 0; r < rows; r++) {
+            sum = sum.add(FloatVector.fromArray(SPECIES, x, xo + r * width));
         }
-        total.intoArray(y, yo);
+        sum.add(FloatVector.fromArray(SPECIES, y, yo)).intoArray(y, yo);
     }
 
     /** Layer normalisation of one row whose width is a multiple of the lanes; returns 1 / sqrt(variance + epsilon). */
@@ -281,5 +267,25 @@ final class VectorRows {
         for (; i < width; i++) {
             y[yo + i] = x[xo + i] - shift;
         }
+    }
+
+    /** Inner product of two rows. */
+    static float dot(int width, float[] a, int ao, float[] b, int bo) {
+        FloatVector s0 = FloatVector.zero(SPECIES);
+        FloatVector s1 = s0;
+        int i = 0;
+        for (; i <= width - 2 * LANES; i += 2 * LANES) {
+            s0 = FloatVector.fromArray(SPECIES, a, ao + i).fma(FloatVector.fromArray(SPECIES, b, bo + i), s0);
+            s1 = FloatVector.fromArray(SPECIES, a, ao + i + LANES)
+                    .fma(FloatVector.fromArray(SPECIES, b, bo + i + LANES), s1);
+        }
+        for (; i <= width - LANES; i += LANES) {
+            s0 = FloatVector.fromArray(SPECIES, a, ao + i).fma(FloatVector.fromArray(SPECIES, b, bo + i), s0);
+        }
+        float sum = fold(s0.add(s1));
+        for (; i < width; i++) {
+            sum = Math.fma(a[ao + i], b[bo + i], sum);
+        }
+        return sum;
     }
 }
