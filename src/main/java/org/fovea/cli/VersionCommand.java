@@ -20,7 +20,7 @@ final class VersionCommand implements Runnable {
 
     @Override
     public void run() {
-        String version = Optional.ofNullable(Main.class.getPackage().getImplementationVersion())
+        String version = Optional.ofNullable(Fovea.class.getPackage().getImplementationVersion())
                 .orElse("(not from a jar)");
         terminal.out().println("fovea    " + version);
         terminal.out()

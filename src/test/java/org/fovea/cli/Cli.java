@@ -19,7 +19,7 @@ record Cli(int exitCode, String out, String err) {
     static Cli run(int columns, String... args) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
-        int exitCode = Main.run(
+        int exitCode = Fovea.run(
                 new Terminal(
                         new PrintStream(out, true, StandardCharsets.UTF_8),
                         new PrintStream(err, true, StandardCharsets.UTF_8),

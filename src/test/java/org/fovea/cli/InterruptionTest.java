@@ -66,7 +66,7 @@ class InterruptionTest {
                 "-Djava.awt.headless=true",
                 "-cp",
                 System.getProperty("java.class.path"),
-                Main.class.getName()));
+                Fovea.class.getName()));
         command.addAll(List.of(args));
         return new ProcessBuilder(command)
                 .redirectOutput(out.toFile())

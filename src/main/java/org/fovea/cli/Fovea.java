@@ -11,13 +11,13 @@ import picocli.CommandLine;
 import picocli.CommandLine.Help.Ansi;
 
 /** The {@code fovea} command. */
-public final class Main {
+public final class Fovea {
     private static final String STANDARD_ERROR_PROPERTY = "fovea.stderr";
 
-    private Main() {}
+    private Fovea() {}
 
     /** Runs one command and exits with its code: 0, 1 where it failed, 2 where what was asked for cannot be. */
-    public static void main(String[] args) {
+    public static void main(String... args) {
         PrintStream out = utf8(new FileOutputStream(FileDescriptor.out));
         PrintStream err = standardError();
         System.setErr(err);
