@@ -25,7 +25,8 @@ import picocli.CommandLine.Spec;
             "  fovea train                             an attention policy learns ProofOfMemory-v0",
             "  fovea train --env CartPole-v1 --policy mlp",
             "  fovea eval runs/NAME --episodes 1000    how good is it?",
-            "  fovea COMMAND --help                    options and examples of a command"
+            "  fovea COMMAND --help                    options and examples of a command",
+            "  fovea --main CLASS                      runs a program of your own, found on FOVEA_CLASSPATH"
         })
 final class FoveaCommand implements Runnable {
     @Spec
