@@ -25,20 +25,31 @@ public record Defaults(long steps, int environments, PpoConfig config) {
             settings.put("normalize_rewards", "true");
             settings.put("entropy_coef", "0");
         }
-        String name = environment.contains(":") ? environment.substring(0, environment.indexOf(':')) : environment;
-        switch (name) {
+        int colon = environment.indexOf(':');
+        switch (colon < 0 ? environment : environment.substring(0, colon)) {
             case "ProofOfMemory-v0" -> {
                 steps = 25_000;
                 environments = 16;
+                settings.putAll(Map.of("rollout_steps", "64", "learning_rate", "0.001"));
             }
             case "MemoryChain-v0" -> {
                 steps = 330_000;
+                settings.putAll(Map.of("rollout_steps", "64", "learning_rate", "0.001"));
             }
             case "CartPole-v1" -> {
                 steps = 100_000;
+                if (policy == PolicyKind.MLP) {
+                    environments = 8;
+                    settings.putAll(Map.of("rollout_steps", "32", "epochs", "20", "minibatches", "1"));
+                    settings.putAll(Map.of("gamma", "0.98", "gae_lambda", "0.8", "entropy_coef", "0"));
+                }
+                settings.put("learning_rate", "0.001");
             }
             case "Pendulum-v1" -> {
                 steps = 100_000;
+                environments = 16;
+                settings.putAll(Map.of("rollout_steps", "64", "epochs", "10", "minibatches", "8"));
+                settings.putAll(Map.of("gamma", "0.9", "learning_rate", "0.001"));
             }
             default -> {}
         }
