@@ -41,7 +41,7 @@ final class AttentionDecode {
     /**
      * Computes the outputs of all heads of one batch row.
      *
-     * @param scores room for as many scores as the ring has slots, and two vectors
+     * @param scores room for as many scores as the ring has slots, and four vectors
      */
     void row(int batch, float[] scores) {
         int capacity = shape.capacity();
@@ -59,7 +59,7 @@ final class AttentionDecode {
             int q = query.offset + (batch * heads + head) * shape.headDim();
             dots(q, batch, head, oldest, first, scores, 0);
             dots(q, batch, head, 0, count - first, scores, first);
-            float sum = kernels.softmaxNumerators(scores, 0, count, scale * LOG2_E);
+            float sum = kernels.softmaxNumerators(scores, 0, count, scale * LOG2_E, scores, capacity + kernels.lanes());
             float inverse = 1 / sum;
             for (int j = 0; j < count; j++) {
                 scores[j] *= inverse;

@@ -167,7 +167,8 @@ public interface AttentionKernels {
      * Replaces scores by {@code 2^(factor (score - maximum))}, the maximum being that of {@code factor score}. Up to a
      * vector beyond the last score is overwritten.
      *
+     * @param scratch room for three vectors from {@code scratchOffset} on
      * @return their sum
      */
-    float softmaxNumerators(float[] scores, int offset, int count, float factor);
+    float softmaxNumerators(float[] scores, int offset, int count, float factor, float[] scratch, int scratchOffset);
 }

@@ -84,7 +84,7 @@ final class CpuAttention {
         long products = (long) shape.heads() * shape.capacity() * (shape.headDim() + shape.valueDim());
         int pieces = (int) Math.min(Math.min(units, MAX_PIECES), Math.max(1, units * products >> 17));
         workers.run(pieces, piece -> {
-            float[] scores = scratch.get().decodeScores(shape.capacity() + 2 * kernels.lanes());
+            float[] scores = scratch.get().decodeScores(shape.capacity() + 4 * kernels.lanes());
             int end = cut(units, piece + 1, pieces);
             for (int unit = cut(units, piece, pieces); unit < end; unit++) {
                 decode.row(unit, scores);

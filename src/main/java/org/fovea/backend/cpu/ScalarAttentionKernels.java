@@ -269,7 +269,8 @@ final class ScalarAttentionKernels implements AttentionKernels {
     }
 
     @Override
-    public float softmaxNumerators(float[] scores, int offset, int count, float factor) {
+    public float softmaxNumerators(
+            float[] scores, int offset, int count, float factor, float[] scratch, int scratchOffset) {
         float maximum = Float.NEGATIVE_INFINITY;
         for (int j = 0; j < count; j++) {
             scores[offset + j] *= factor;

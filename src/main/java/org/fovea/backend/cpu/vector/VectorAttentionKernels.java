@@ -16,8 +16,6 @@ public final class VectorAttentionKernels implements AttentionKernels {
     private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
     private static final int LANES = SPECIES.length();
 
-    private static final float[] ZEROS = new float[2 * LANES];
-
     private static final int NEGATIVE_INFINITY_BITS = Float.floatToRawIntBits(Float.NEGATIVE_INFINITY);
 
     /** Adding it rounds to an integer n and leaves n + 127, the exponent of 2^n, in the low bits. */
@@ -100,253 +98,22 @@ public final class VectorAttentionKernels implements AttentionKernels {
             int rows,
             int inner,
             int columns) {
-        if (careful) {
-            multiplyCarefully(
-                    accumulate,
-                    a,
-                    aOffset,
-                    aRowStride,
-                    aInnerStride,
-                    b,
-                    bOffset,
-                    bStride,
-                    c,
-                    cOffset,
-                    cStride,
-                    rows,
-                    inner,
-                    columns);
-            return;
-        }
-        for (int i = 0; i < rows; i += ROWS) {
-            int height = Math.min(ROWS, rows - i);
-            int ai = aOffset + i * aRowStride;
-            int ci = cOffset + i * cStride;
-            int j = 0;
-            for (; j <= columns - 2 * LANES; j += 2 * LANES) {
-                tile8x2(
-                        accumulate,
-                        a,
-                        ai,
-                        aRowStride,
-                        aInnerStride,
-                        b,
-                        bOffset + j,
-                        bStride,
-                        c,
-                        ci + j,
-                        cStride,
-                        height,
-                        inner);
-            }
-            if (j < columns) {
-                tile8x1(
-                        accumulate,
-                        a,
-                        ai,
-                        aRowStride,
-                        aInnerStride,
-                        b,
-                        bOffset + j,
-                        bStride,
-                        c,
-                        ci + j,
-                        cStride,
-                        height,
-                        inner);
-            }
-        }
-    }
-
-    /** The same sums in the same order, so what is left out doesn't change a bit of what is not. */
-    private static void multiplyCarefully(
-            boolean accumulate,
-            float[] a,
-            int aOffset,
-            int aRowStride,
-            int aInnerStride,
-            float[] b,
-            int bOffset,
-            int bStride,
-            float[] c,
-            int cOffset,
-            int cStride,
-            int rows,
-            int inner,
-            int columns) {
-        for (int i = 0; i < rows; i++) {
-            int ci = cOffset + i * cStride;
-            if (!accumulate) {
-                Arrays.fill(c, ci, ci + columns, 0);
-            }
-            for (int k = 0; k < inner; k++) {
-                float x = a[aOffset + i * aRowStride + k * aInnerStride];
-                if (x != 0) {
-                    int bk = bOffset + k * bStride;
-                    for (int j = 0; j < columns; j++) {
-                        c[ci + j] = Math.fma(x, b[bk + j], c[ci + j]);
-                    }
-                }
-            }
-        }
-    }
-
-    /**
-     * Eight rows by two vectors in registers. Rows from {@code height} on repeat the last one: they load, compute and store
-     * the same, so short tiles need no code of their own.
-     */
-    private static void tile8x2(
-            boolean accumulate,
-            float[] a,
-            int a0,
-            int aRowStride,
-            int aInnerStride,
-            float[] b,
-            int b0,
-            int bStride,
-            float[] c,
-            int c0,
-            int cStride,
-            int height,
-            int inner) {
-        int last = height - 1;
-        int r1 = Math.min(1, last);
-        int r2 = Math.min(2, last);
-        int r3 = Math.min(3, last);
-        int r4 = Math.min(4, last);
-        int r5 = Math.min(5, last);
-        int r6 = Math.min(6, last);
-        float[] start = accumulate ? c : ZEROS;
-        int s0 = accumulate ? c0 : 0;
-        int startStride = accumulate ? cStride : 0;
-        FloatVector c00 = FloatVector.fromArray(SPECIES, start, s0);
-        FloatVector c01 = FloatVector.fromArray(SPECIES, start, s0 + LANES);
-        FloatVector c10 = FloatVector.fromArray(SPECIES, start, s0 + r1 * startStride);
-        FloatVector c11 = FloatVector.fromArray(SPECIES, start, s0 + r1 * startStride + LANES);
-        FloatVector c20 = FloatVector.fromArray(SPECIES, start, s0 + r2 * startStride);
-        FloatVector c21 = FloatVector.fromArray(SPECIES, start, s0 + r2 * startStride + LANES);
-        FloatVector c30 = FloatVector.fromArray(SPECIES, start, s0 + r3 * startStride);
-        FloatVector c31 = FloatVector.fromArray(SPECIES, start, s0 + r3 * startStride + LANES);
-        FloatVector c40 = FloatVector.fromArray(SPECIES, start, s0 + r4 * startStride);
-        FloatVector c41 = FloatVector.fromArray(SPECIES, start, s0 + r4 * startStride + LANES);
-        FloatVector c50 = FloatVector.fromArray(SPECIES, start, s0 + r5 * startStride);
-        FloatVector c51 = FloatVector.fromArray(SPECIES, start, s0 + r5 * startStride + LANES);
-        FloatVector c60 = FloatVector.fromArray(SPECIES, start, s0 + r6 * startStride);
-        FloatVector c61 = FloatVector.fromArray(SPECIES, start, s0 + r6 * startStride + LANES);
-        FloatVector c70 = FloatVector.fromArray(SPECIES, start, s0 + last * startStride);
-        FloatVector c71 = FloatVector.fromArray(SPECIES, start, s0 + last * startStride + LANES);
-        int a1 = a0 + r1 * aRowStride;
-        int a2 = a0 + r2 * aRowStride;
-        int a3 = a0 + r3 * aRowStride;
-        int a4 = a0 + r4 * aRowStride;
-        int a5 = a0 + r5 * aRowStride;
-        int a6 = a0 + r6 * aRowStride;
-        int a7 = a0 + last * aRowStride;
-        for (int k = 0, ak = 0, bk = b0; k < inner; k++, ak += aInnerStride, bk += bStride) {
-            FloatVector v0 = FloatVector.fromArray(SPECIES, b, bk);
-            FloatVector v1 = FloatVector.fromArray(SPECIES, b, bk + LANES);
-            FloatVector x = FloatVector.broadcast(SPECIES, a[a0 + ak]);
-            c00 = x.fma(v0, c00);
-            c01 = x.fma(v1, c01);
-            x = FloatVector.broadcast(SPECIES, a[a1 + ak]);
-            c10 = x.fma(v0, c10);
-            c11 = x.fma(v1, c11);
-            x = FloatVector.broadcast(SPECIES, a[a2 + ak]);
-            c20 = x.fma(v0, c20);
-            c21 = x.fma(v1, c21);
-            x = FloatVector.broadcast(SPECIES, a[a3 + ak]);
-            c30 = x.fma(v0, c30);
-            c31 = x.fma(v1, c31);
-            x = FloatVector.broadcast(SPECIES, a[a4 + ak]);
-            c40 = x.fma(v0, c40);
-            c41 = x.fma(v1, c41);
-            x = FloatVector.broadcast(SPECIES, a[a5 + ak]);
-            c50 = x.fma(v0, c50);
-            c51 = x.fma(v1, c51);
-            x = FloatVector.broadcast(SPECIES, a[a6 + ak]);
-            c60 = x.fma(v0, c60);
-            c61 = x.fma(v1, c61);
-            x = FloatVector.broadcast(SPECIES, a[a7 + ak]);
-            c70 = x.fma(v0, c70);
-            c71 = x.fma(v1, c71);
-        }
-        c00.intoArray(c, c0);
-        c01.intoArray(c, c0 + LANES);
-        c10.intoArray(c, c0 + r1 * cStride);
-        c11.intoArray(c, c0 + r1 * cStride + LANES);
-        c20.intoArray(c, c0 + r2 * cStride);
-        c21.intoArray(c, c0 + r2 * cStride + LANES);
-        c30.intoArray(c, c0 + r3 * cStride);
-        c31.intoArray(c, c0 + r3 * cStride + LANES);
-        c40.intoArray(c, c0 + r4 * cStride);
-        c41.intoArray(c, c0 + r4 * cStride + LANES);
-        c50.intoArray(c, c0 + r5 * cStride);
-        c51.intoArray(c, c0 + r5 * cStride + LANES);
-        c60.intoArray(c, c0 + r6 * cStride);
-        c61.intoArray(c, c0 + r6 * cStride + LANES);
-        c70.intoArray(c, c0 + last * cStride);
-        c71.intoArray(c, c0 + last * cStride + LANES);
-    }
-
-    /** As {@link #tile8x2}, one vector wide. */
-    private static void tile8x1(
-            boolean accumulate,
-            float[] a,
-            int a0,
-            int aRowStride,
-            int aInnerStride,
-            float[] b,
-            int b0,
-            int bStride,
-            float[] c,
-            int c0,
-            int cStride,
-            int height,
-            int inner) {
-        int last = height - 1;
-        int r1 = Math.min(1, last);
-        int r2 = Math.min(2, last);
-        int r3 = Math.min(3, last);
-        int r4 = Math.min(4, last);
-        int r5 = Math.min(5, last);
-        int r6 = Math.min(6, last);
-        float[] start = accumulate ? c : ZEROS;
-        int s0 = accumulate ? c0 : 0;
-        int startStride = accumulate ? cStride : 0;
-        FloatVector v0 = FloatVector.fromArray(SPECIES, start, s0);
-        FloatVector v1 = FloatVector.fromArray(SPECIES, start, s0 + r1 * startStride);
-        FloatVector v2 = FloatVector.fromArray(SPECIES, start, s0 + r2 * startStride);
-        FloatVector v3 = FloatVector.fromArray(SPECIES, start, s0 + r3 * startStride);
-        FloatVector v4 = FloatVector.fromArray(SPECIES, start, s0 + r4 * startStride);
-        FloatVector v5 = FloatVector.fromArray(SPECIES, start, s0 + r5 * startStride);
-        FloatVector v6 = FloatVector.fromArray(SPECIES, start, s0 + r6 * startStride);
-        FloatVector v7 = FloatVector.fromArray(SPECIES, start, s0 + last * startStride);
-        int a1 = a0 + r1 * aRowStride;
-        int a2 = a0 + r2 * aRowStride;
-        int a3 = a0 + r3 * aRowStride;
-        int a4 = a0 + r4 * aRowStride;
-        int a5 = a0 + r5 * aRowStride;
-        int a6 = a0 + r6 * aRowStride;
-        int a7 = a0 + last * aRowStride;
-        for (int k = 0, ak = 0, bk = b0; k < inner; k++, ak += aInnerStride, bk += bStride) {
-            FloatVector x = FloatVector.fromArray(SPECIES, b, bk);
-            v0 = FloatVector.broadcast(SPECIES, a[a0 + ak]).fma(x, v0);
-            v1 = FloatVector.broadcast(SPECIES, a[a1 + ak]).fma(x, v1);
-            v2 = FloatVector.broadcast(SPECIES, a[a2 + ak]).fma(x, v2);
-            v3 = FloatVector.broadcast(SPECIES, a[a3 + ak]).fma(x, v3);
-            v4 = FloatVector.broadcast(SPECIES, a[a4 + ak]).fma(x, v4);
-            v5 = FloatVector.broadcast(SPECIES, a[a5 + ak]).fma(x, v5);
-            v6 = FloatVector.broadcast(SPECIES, a[a6 + ak]).fma(x, v6);
-            v7 = FloatVector.broadcast(SPECIES, a[a7 + ak]).fma(x, v7);
-        }
-        v0.intoArray(c, c0);
-        v1.intoArray(c, c0 + r1 * cStride);
-        v2.intoArray(c, c0 + r2 * cStride);
-        v3.intoArray(c, c0 + r3 * cStride);
-        v4.intoArray(c, c0 + r4 * cStride);
-        v5.intoArray(c, c0 + r5 * cStride);
-        v6.intoArray(c, c0 + r6 * cStride);
-        v7.intoArray(c, c0 + last * cStride);
+        TileProduct.multiply(
+                accumulate,
+                careful,
+                a,
+                aOffset,
+                aRowStride,
+                aInnerStride,
+                b,
+                bOffset,
+                bStride,
+                c,
+                cOffset,
+                cStride,
+                rows,
+                inner,
+                columns);
     }
 
     @Override
@@ -386,21 +153,6 @@ public final class VectorAttentionKernels implements AttentionKernels {
         }
     }
 
-    /** 2^x by rounding x to an integer and a polynomial of the rest; 0 below the smallest normal number. NaN stays. */
-    private static FloatVector exp2(FloatVector x) {
-        FloatVector rounded = x.add(ROUNDER);
-        FloatVector rest = x.sub(rounded.sub(ROUNDER));
-        FloatVector power =
-                rounded.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
-        FloatVector polynomial = FloatVector.broadcast(SPECIES, EXP_5)
-                .fma(rest, FloatVector.broadcast(SPECIES, EXP_4))
-                .fma(rest, FloatVector.broadcast(SPECIES, EXP_3))
-                .fma(rest, FloatVector.broadcast(SPECIES, EXP_2))
-                .fma(rest, FloatVector.broadcast(SPECIES, EXP_1))
-                .fma(rest, FloatVector.broadcast(SPECIES, 1f));
-        return polynomial.mul(power).blend(0f, x.compare(VectorOperators.LT, SMALLEST_EXPONENT));
-    }
-
     @Override
     public boolean onlineSoftmax(
             float[] scores, int offset, int stride, int keys, float[] state, int stateOffset, int stateStride) {
@@ -409,7 +161,7 @@ public final class VectorAttentionKernels implements AttentionKernels {
         return grew;
     }
 
-    /** Takes scores into the running maximum and writes by what earlier sums must be multiplied. */
+    /** Takes scores into the running maximum and leaves the old one where the factors of earlier sums will be. */
     private static boolean raiseMaximum(
             float[] scores, int offset, int stride, int keys, float[] state, int stateOffset, int stateStride) {
         FloatVector before = FloatVector.fromArray(SPECIES, state, stateOffset);
@@ -438,23 +190,49 @@ public final class VectorAttentionKernels implements AttentionKernels {
         m2 = m2.blend(m3, m3.compare(VectorOperators.GT, m2));
         m0 = m0.blend(m2, m2.compare(VectorOperators.GT, m0));
         m0.intoArray(state, stateOffset);
-        exp2(before.sub(m0.blend(0f, m0.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY))))
-                .intoArray(state, stateOffset + 2 * stateStride);
+        before.intoArray(state, stateOffset + 2 * stateStride);
         return m0.compare(VectorOperators.GT, before).anyTrue();
     }
 
-    /** Replaces scores by probabilities relative to the running maximum and takes them into the running sum. */
+    /**
+     * Replaces scores by {@code 2^(score - maximum)} and takes them into the running sum. The sum so far is treated as one
+     * more score, the old maximum, that counts as often as the old sum says; what replaces it is the factor of earlier sums.
+     *
+     * <p>2^x is found by rounding x to an integer and a polynomial of the rest; it is 0 below the smallest normal number, and
+     * NaN stays NaN. It stands in the loop, not in a method: called often it might be compiled on its own, would not be
+     * inlined any more, and its vectors would be boxed.
+     */
     private static void exponentiate(
             float[] scores, int offset, int stride, int keys, float[] state, int stateOffset, int stateStride) {
         FloatVector maximum = FloatVector.fromArray(SPECIES, state, stateOffset);
         // With nothing visible so far the maximum is -infinity, and -infinity - -infinity would be NaN.
         maximum = maximum.blend(0f, maximum.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
-        FloatVector sum = FloatVector.fromArray(SPECIES, state, stateOffset + stateStride)
-                .mul(FloatVector.fromArray(SPECIES, state, stateOffset + 2 * stateStride));
-        for (int j = 0, s = offset; j < keys; j++, s += stride) {
-            FloatVector p = exp2(FloatVector.fromArray(SPECIES, scores, s).sub(maximum));
-            p.intoArray(scores, s);
-            sum = sum.add(p);
+        FloatVector sum = FloatVector.zero(SPECIES);
+        FloatVector weight = FloatVector.fromArray(SPECIES, state, stateOffset + stateStride);
+        float[] array = state;
+        int s = stateOffset + 2 * stateStride;
+        int next = offset;
+        for (int j = 0; j <= keys; j++) {
+            FloatVector x = FloatVector.fromArray(SPECIES, array, s).sub(maximum);
+            FloatVector rounded = x.add(ROUNDER);
+            FloatVector rest = x.sub(rounded.sub(ROUNDER));
+            FloatVector power = rounded.reinterpretAsInts()
+                    .lanewise(VectorOperators.LSHL, 23)
+                    .reinterpretAsFloats();
+            FloatVector p = FloatVector.broadcast(SPECIES, EXP_5)
+                    .fma(rest, FloatVector.broadcast(SPECIES, EXP_4))
+                    .fma(rest, FloatVector.broadcast(SPECIES, EXP_3))
+                    .fma(rest, FloatVector.broadcast(SPECIES, EXP_2))
+                    .fma(rest, FloatVector.broadcast(SPECIES, EXP_1))
+                    .fma(rest, FloatVector.broadcast(SPECIES, 1f))
+                    .mul(power)
+                    .blend(0f, x.compare(VectorOperators.LT, SMALLEST_EXPONENT));
+            p.intoArray(array, s);
+            sum = p.fma(weight, sum);
+            weight = FloatVector.broadcast(SPECIES, 1f);
+            array = scores;
+            s = next;
+            next += stride;
         }
         sum.intoArray(state, stateOffset + stateStride);
     }
@@ -505,7 +283,21 @@ public final class VectorAttentionKernels implements AttentionKernels {
         FloatVector logSumExp2 = FloatVector.fromArray(SPECIES, state, stateOffset);
         FloatVector delta = FloatVector.fromArray(SPECIES, state, stateOffset + stateStride);
         for (int j = 0, s = offset, g = gradientsOffset; j < keys; j++, s += stride, g += stride) {
-            FloatVector p = exp2(FloatVector.fromArray(SPECIES, scores, s).sub(logSumExp2));
+            // As in exponentiate.
+            FloatVector x = FloatVector.fromArray(SPECIES, scores, s).sub(logSumExp2);
+            FloatVector rounded = x.add(ROUNDER);
+            FloatVector rest = x.sub(rounded.sub(ROUNDER));
+            FloatVector power = rounded.reinterpretAsInts()
+                    .lanewise(VectorOperators.LSHL, 23)
+                    .reinterpretAsFloats();
+            FloatVector p = FloatVector.broadcast(SPECIES, EXP_5)
+                    .fma(rest, FloatVector.broadcast(SPECIES, EXP_4))
+                    .fma(rest, FloatVector.broadcast(SPECIES, EXP_3))
+                    .fma(rest, FloatVector.broadcast(SPECIES, EXP_2))
+                    .fma(rest, FloatVector.broadcast(SPECIES, EXP_1))
+                    .fma(rest, FloatVector.broadcast(SPECIES, 1f))
+                    .mul(power)
+                    .blend(0f, x.compare(VectorOperators.LT, SMALLEST_EXPONENT));
             p.intoArray(scores, s);
             // The product alone won't do: the gradient of a hidden key may be NaN.
             FloatVector.fromArray(SPECIES, gradients, g)
@@ -679,25 +471,20 @@ public final class VectorAttentionKernels implements AttentionKernels {
     }
 
     @Override
-    public float softmaxNumerators(float[] scores, int offset, int count, float factor) {
+    public float softmaxNumerators(
+            float[] scores, int offset, int count, float factor, float[] scratch, int scratchOffset) {
         int padded = (count + LANES - 1) / LANES * LANES;
         float maximum = Float.NEGATIVE_INFINITY;
-        for (int j = 0; j < count; j++) {
-            float score = scores[offset + j] * factor;
-            scores[offset + j] = score;
+        for (int j = offset; j < offset + count; j++) {
+            float score = scores[j] * factor;
+            scores[j] = score;
             maximum = score > maximum ? score : maximum;
         }
-        for (int j = count; j < padded; j++) {
-            scores[offset + j] = Float.NEGATIVE_INFINITY;
-        }
-        for (int j = 0; j < padded; j += LANES) {
-            exp2(FloatVector.fromArray(SPECIES, scores, offset + j).sub(maximum))
-                    .intoArray(scores, offset + j);
-        }
-        float sum = 0;
-        for (int j = 0; j < count; j++) {
-            sum += scores[offset + j];
-        }
-        return sum;
+        Arrays.fill(scores, offset + count, offset + padded, Float.NEGATIVE_INFINITY);
+        // One online softmax whose lanes are neighbouring keys of the one query.
+        Arrays.fill(scratch, scratchOffset, scratchOffset + LANES, maximum);
+        Arrays.fill(scratch, scratchOffset + LANES, scratchOffset + 3 * LANES, 0);
+        exponentiate(scores, offset, LANES, padded / LANES, scratch, scratchOffset, LANES);
+        return sumOfLanes(scratch, scratchOffset + LANES);
     }
 }
