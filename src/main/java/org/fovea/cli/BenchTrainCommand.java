@@ -38,25 +38,20 @@ final class BenchTrainCommand implements Callable<Integer> {
     private static final int ENVIRONMENTS = 64;
     private static final long MLP_STEPS = 2L << 20;
     private static final long ATTENTION_STEPS = 512L << 10;
-    private static final Map<String, String> WORK = Map.of(
-            "layers",
-            "2",
-            "width",
-            "64",
-            "heads",
-            "4",
-            "window",
-            "16",
-            "gating",
-            "false",
-            "rollout_steps",
-            "128",
-            "epochs",
-            "4",
-            "minibatches",
-            "4",
-            "target_kl",
-            "0");
+    private static final Map<String, String> WORK = Map.ofEntries(
+            Map.entry("layers", "2"),
+            Map.entry("width", "64"),
+            Map.entry("heads", "4"),
+            Map.entry("window", "16"),
+            Map.entry("gating", "false"),
+            Map.entry("rollout_steps", "128"),
+            Map.entry("epochs", "4"),
+            Map.entry("minibatches", "4"),
+            Map.entry("target_kl", "0"),
+            Map.entry("learning_rate", "0.001"),
+            Map.entry("gamma", "0.99"),
+            Map.entry("gae_lambda", "0.95"),
+            Map.entry("entropy_coef", "0.01"));
 
     private final Terminal terminal;
 
@@ -77,7 +72,14 @@ final class BenchTrainCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         List<PolicyKind> kinds = policies.stream().map(PolicyKind::of).toList();
         List<List<String>> rows = new ArrayList<>();
-        rows.add(List.of("policy", "parameters", "MFLOP/step", "environment", "with inference", "with training"));
+        rows.add(List.of(
+                "policy",
+                "parameters",
+                "MFLOP/step",
+                "environment",
+                "with inference",
+                "with training",
+                "final return"));
         try (Backend backend = device.open()) {
             terminal.out()
                     .println("PPO on " + ENVIRONMENT + ", environment steps per second, " + backend.description());
@@ -105,7 +107,8 @@ final class BenchTrainCommand implements Callable<Integer> {
                     String.format(Locale.ROOT, "%.2f", megaflops),
                     Numbers.count(result.throughput().environment()),
                     Numbers.count(result.throughput().inference()),
-                    Numbers.count(stopwatch.stepsPerSecond()));
+                    Numbers.count(stopwatch.stepsPerSecond()),
+                    Numbers.score(result.evaluation().mean()));
         } finally {
             delete(directory);
         }

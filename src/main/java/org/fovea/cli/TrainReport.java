@@ -28,11 +28,13 @@ final class TrainReport {
         rows.add(List.of(
                 "final return",
                 Numbers.score(evaluation.mean()),
-                String.format(
-                        Locale.ROOT,
-                        "greedy, %,d episodes, standard deviation %s",
-                        evaluation.episodes(),
-                        Numbers.score(evaluation.std()))));
+                result.interrupted()
+                        ? "not evaluated: interrupted"
+                        : String.format(
+                                Locale.ROOT,
+                                "greedy, %,d episodes, standard deviation %s",
+                                evaluation.episodes(),
+                                Numbers.score(evaluation.std()))));
         for (Anchor anchor : Anchor.of(result.spec().environment())) {
             rows.add(List.of("  " + anchor.name(), Numbers.score(anchor.meanReturn()), ""));
         }

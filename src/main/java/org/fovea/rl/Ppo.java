@@ -82,7 +82,7 @@ final class Ppo implements AutoCloseable {
      * @throws NonFiniteException if a loss or the gradient is not finite
      */
     UpdateStatistics update(
-            Rollout rollout, ActorCritic.Context context, float learningRate, long seed, long iteration, long step) {
+            Rollout rollout, ActorCritic.Context context, double learningRate, long seed, long iteration, long step) {
         backend.advantages(
                 rollout.environments(),
                 rollout.steps(),

@@ -7,7 +7,7 @@ import java.nio.file.Path;
  *
  * @param steps taken, those before a resume included
  * @param seconds spent by this process
- * @param evaluation of the final policy, greedy, on fixed seeds
+ * @param evaluation of the final policy, greedy, on fixed seeds; of no episodes if the run was interrupted
  * @param maxReturn largest mean return of 100 successive training episodes, NaN if fewer ended
  * @param episodes of training
  * @param parameters number of trained numbers

@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.function.BooleanSupplier;
 import org.fovea.backend.Backend;
+import org.fovea.optim.LearningRateSchedule;
 
 /**
  * One training run: play a rollout, learn from it, write down how it went, again and again.
@@ -21,6 +22,7 @@ public final class Trainer implements AutoCloseable {
     private final TrainingState state;
     private final Rollout rollout;
     private final TrainingLog log;
+    private final LearningRateSchedule schedule;
 
     private long collectNanos;
     private long sessionSteps;
@@ -37,6 +39,10 @@ public final class Trainer implements AutoCloseable {
                 spec.config().rolloutSteps(),
                 state.agent().encoder().size(),
                 state.agent().distribution());
+        float learningRate = spec.config().learningRate();
+        this.schedule = spec.config().annealLearningRate()
+                ? LearningRateSchedule.linear(learningRate, 0)
+                : LearningRateSchedule.constant(learningRate);
         this.log = TrainingLog.open(runDirectory, state.iteration());
     }
 
@@ -117,14 +123,11 @@ public final class Trainer implements AutoCloseable {
     /** One rollout and what is learned from it. */
     UpdateStatistics iterate() {
         RunSpec spec = state.spec();
-        PpoConfig config = spec.config();
         long iteration = state.iteration();
         long start = System.nanoTime();
         state.collect(rollout);
         collectNanos += System.nanoTime() - start;
-        float learningRate = config.annealLearningRate()
-                ? config.learningRate() * (1 - (float) iteration / spec.iterations())
-                : config.learningRate();
+        double learningRate = schedule.at((double) iteration / spec.iterations());
         UpdateStatistics update = state.ppo()
                 .update(
                         rollout,
@@ -159,7 +162,9 @@ public final class Trainer implements AutoCloseable {
                 state.iteration() * spec.stepsPerIteration(),
                 seconds,
                 throughput,
-                Evaluation.play(state.agent(), spec, FINAL_EPISODES, Evaluation.DEFAULT_SEED),
+                interrupted
+                        ? EvaluationResult.NONE
+                        : Evaluation.play(state.agent(), spec, FINAL_EPISODES, Evaluation.DEFAULT_SEED),
                 state.returns().bestMean(),
                 state.returns().episodes(),
                 parameterCount(),
