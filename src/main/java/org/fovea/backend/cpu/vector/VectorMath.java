@@ -72,6 +72,14 @@ final class VectorMath {
                 .sub(1f);
         FloatVector e = exponent.add(ROUNDER_BITS).reinterpretAsFloats().sub(ROUNDER);
         e = e.blend(e.sub(23f), x.compare(VectorOperators.LT, Float.MIN_NORMAL));
+        FloatVector result = logOfMantissa(f, e);
+        result = x.blend(result, x.compare(VectorOperators.LT, Float.POSITIVE_INFINITY));
+        result = result.blend(Float.NaN, x.compare(VectorOperators.LT, 0f));
+        return result.blend(Float.NEGATIVE_INFINITY, x.compare(VectorOperators.EQ, 0f));
+    }
+
+    /** {@code log(1 + f) + e log(2)}; on its own because the compiler does not inline methods of more than 325 bytes. */
+    private static FloatVector logOfMantissa(FloatVector f, FloatVector e) {
         FloatVector z = f.mul(f);
         FloatVector p = splat(7.0376836292e-2f);
         p = p.fma(f, splat(-1.1514610310e-1f));
@@ -85,10 +93,7 @@ final class VectorMath {
         FloatVector y = p.mul(f).mul(z);
         y = e.fma(splat(LN2_LOW), y);
         y = splat(-0.5f).fma(z, y);
-        FloatVector result = e.fma(splat(LN2_HIGH), f.add(y));
-        result = x.blend(result, x.compare(VectorOperators.LT, Float.POSITIVE_INFINITY));
-        result = result.blend(Float.NaN, x.compare(VectorOperators.LT, 0f));
-        return result.blend(Float.NEGATIVE_INFINITY, x.compare(VectorOperators.EQ, 0f));
+        return e.fma(splat(LN2_HIGH), f.add(y));
     }
 
     static FloatVector tanh(FloatVector x) {
