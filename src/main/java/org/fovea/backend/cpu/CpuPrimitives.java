@@ -17,6 +17,12 @@ abstract class CpuPrimitives extends CpuMemory implements MathOps {
     /** Below this many floating-point operations, waking a thread costs more than it saves. */
     private static final long PARALLEL_FLOPS = 1_000_000;
 
+    /** Elements of a map that one piece does. */
+    private static final int MAP_CHUNK = 1 << 14;
+
+    /** About what an element of a map costs. */
+    static final long MAP_FLOPS = 16;
+
     final Kernels kernels;
     final Workers workers;
 
@@ -42,7 +48,11 @@ abstract class CpuPrimitives extends CpuMemory implements MathOps {
         CpuArray from = use(x);
         CpuArray to = use(y);
         requireApartOrSame("map", "y", to, "x", from);
-        kernels.map(op, from.floats, from.offset, to.floats, to.offset, to.length);
+        pieces((to.length + MAP_CHUNK - 1) / MAP_CHUNK, MAP_FLOPS * to.length, piece -> {
+            int first = piece * MAP_CHUNK;
+            int count = Math.min(MAP_CHUNK, to.length - first);
+            kernels.map(op, from.floats, from.offset + first, to.floats, to.offset + first, count);
+        });
     }
 
     @Override

@@ -61,7 +61,10 @@ abstract class CpuRows extends CpuPrimitives {
         if (width > 0 && width <= NARROW) {
             narrowSoftmax(false, rows, width, from, to);
         } else {
-            kernels.softmax(rows, width, from.floats, from.offset, to.floats, to.offset);
+            rowBlocks(rows, width, (first, count) -> {
+                int start = first * width;
+                kernels.softmax(count, width, from.floats, from.offset + start, to.floats, to.offset + start);
+            });
         }
     }
 
@@ -74,8 +77,24 @@ abstract class CpuRows extends CpuPrimitives {
         if (width > 0 && width <= NARROW) {
             narrowSoftmax(true, rows, width, from, to);
         } else {
-            kernels.logSoftmax(rows, width, from.floats, from.offset, to.floats, to.offset);
+            rowBlocks(rows, width, (first, count) -> {
+                int start = first * width;
+                kernels.logSoftmax(count, width, from.floats, from.offset + start, to.floats, to.offset + start);
+            });
         }
+    }
+
+    @FunctionalInterface
+    private interface RowBlock {
+        void run(int first, int count);
+    }
+
+    /** Runs a block of rows at a time, for operations whose rows do not depend on each other. */
+    private void rowBlocks(int rows, int width, RowBlock block) {
+        pieces((rows + ROW_BLOCK - 1) / ROW_BLOCK, MAP_FLOPS * rows * width, piece -> {
+            int first = piece * ROW_BLOCK;
+            block.run(first, Math.min(ROW_BLOCK, rows - first));
+        });
     }
 
     private void narrowSoftmax(boolean log, int rows, int width, CpuArray x, CpuArray y) {
@@ -114,22 +133,25 @@ abstract class CpuRows extends CpuPrimitives {
         CpuArray means = use(mean);
         CpuArray reciprocals = use(reciprocalStd);
         requireApartOrSame("layerNorm", "y", to, "x", from);
-        kernels.layerNorm(
+        rowBlocks(
                 rows,
                 width,
-                epsilon,
-                from.floats,
-                from.offset,
-                scale.floats,
-                scale.offset,
-                shift.floats,
-                shift.offset,
-                to.floats,
-                to.offset,
-                means.floats,
-                means.offset,
-                reciprocals.floats,
-                reciprocals.offset);
+                (first, count) -> kernels.layerNorm(
+                        count,
+                        width,
+                        epsilon,
+                        from.floats,
+                        from.offset + first * width,
+                        scale.floats,
+                        scale.offset,
+                        shift.floats,
+                        shift.offset,
+                        to.floats,
+                        to.offset + first * width,
+                        means.floats,
+                        means.offset + first,
+                        reciprocals.floats,
+                        reciprocals.offset + first));
     }
 
     @Override

@@ -39,7 +39,7 @@ final class VectorMap {
     private static void log(float[] x, int xo, float[] y, int yo, int end) {
         for (int i = 0; i < end; i += SPECIES.length()) {
             FloatVector v = FloatVector.fromArray(SPECIES, x, xo + i);
-            VectorMath.log(v).intoArray(y, yo + i);
+            VectorMath.logAtEdges(v, VectorMath.logOfPositive(v)).intoArray(y, yo + i);
         }
     }
 

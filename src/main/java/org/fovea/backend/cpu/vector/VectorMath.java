@@ -63,7 +63,11 @@ final class VectorMath {
                 .reinterpretAsFloats();
     }
 
-    static FloatVector log(FloatVector x) {
+    /**
+     * Logarithm of positive numbers. It and {@link #logAtEdges} are apart because the compiler inlines only small methods,
+     * and a vector that passes through a call is allocated.
+     */
+    static FloatVector logOfPositive(FloatVector x) {
         FloatVector scaled = x.blend(x.mul(0x1p23f), x.compare(VectorOperators.LT, Float.MIN_NORMAL));
         IntVector bits = scaled.reinterpretAsInts();
         IntVector exponent = bits.sub(SQRT_HALF_BITS).lanewise(VectorOperators.ASHR, MANTISSA_BITS);
@@ -72,13 +76,17 @@ final class VectorMath {
                 .sub(1f);
         FloatVector e = exponent.add(ROUNDER_BITS).reinterpretAsFloats().sub(ROUNDER);
         e = e.blend(e.sub(23f), x.compare(VectorOperators.LT, Float.MIN_NORMAL));
-        FloatVector result = logOfMantissa(f, e);
-        result = x.blend(result, x.compare(VectorOperators.LT, Float.POSITIVE_INFINITY));
+        return logOfMantissa(f, e);
+    }
+
+    /** The logarithm, given what {@link #logOfPositive} makes of x: right also for 0, infinity, NaN and negative x. */
+    static FloatVector logAtEdges(FloatVector x, FloatVector ofPositive) {
+        FloatVector result = x.blend(ofPositive, x.compare(VectorOperators.LT, Float.POSITIVE_INFINITY));
         result = result.blend(Float.NaN, x.compare(VectorOperators.LT, 0f));
         return result.blend(Float.NEGATIVE_INFINITY, x.compare(VectorOperators.EQ, 0f));
     }
 
-    /** {@code log(1 + f) + e log(2)}; on its own because the compiler does not inline methods of more than 325 bytes. */
+    /** {@code log(1 + f) + e log(2)} */
     private static FloatVector logOfMantissa(FloatVector f, FloatVector e) {
         FloatVector z = f.mul(f);
         FloatVector p = splat(7.0376836292e-2f);
