@@ -169,3 +169,20 @@ TEST_F(AttentionForwardTest, LargeScoresDoNotOverflow) {
     }
     check_all(c);
 }
+
+// One key per head, so that each output is its value.
+TEST_F(AttentionForwardTest, TakesMoreHeadsThanAGridHasRows) {
+    if (!getenv("FOVEA_DEEP")) {
+        GTEST_SKIP() << "66,000 blocks take ten seconds; set FOVEA_DEEP=1";
+    }
+    const int batch = 33000, heads = 2, count = batch * heads;
+    const auto value = normal(count);
+    float* out = device(std::vector<float>(count, NAN_F));
+    const std::vector<float> ones(count, 1.0f);
+    const AttentionForwardParams params{
+        device(ones), device(ones), device(value), out, device(ones), nullptr, nullptr, nullptr,
+        2, 1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1, heads, 1, 1, 1, 1, -1, -1, 0, 1.0f};
+    const Tile tile = TILES[0];
+    ASSERT_EQ(sim::launch(*sim::find_kernel(tile.kernel()), {unsigned(count)}, {256}, tile.shared(), &params), "");
+    EXPECT_EQ(std::vector<float>(out, out + count), value);
+}

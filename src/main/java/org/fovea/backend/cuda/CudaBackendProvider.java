@@ -8,8 +8,9 @@ import org.fovea.backend.BackendProvider;
 public final class CudaBackendProvider implements BackendProvider {
 
     /**
-     * Below the CPU's: this backend has a slice of the operations only and can't train yet, so {@code auto} must not
-     * choose it. It also means that {@code auto} never looks for a driver. Becomes 10 once it has them all.
+     * Below the CPU's: most fused operations are compositions as yet, attention's gradient forms the whole score matrix, and
+     * no speed was measured on a card, so {@code auto} must not choose it. It also means that {@code auto} never looks for
+     * a driver. To become 10 once the kernels are complete.
      */
     private static final int PRIORITY = -10;
 

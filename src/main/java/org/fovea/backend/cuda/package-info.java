@@ -1,7 +1,6 @@
 /**
- * CUDA through JCuda's driver API: one device, one stream, one owner thread. The kernels are in {@code kernels/}; so far
- * they make a slice of the contract, and an operation outside it throws {@link
- * org.fovea.backend.UnsupportedOnBackendException}.
+ * CUDA through JCuda's driver API: one device, one stream, one owner thread. The kernels are in {@code kernels/}: all
+ * primitives and attention forward so far; the other fused operations are the contract's default compositions.
  *
  * <p>No Java heap array ever reaches JCuda, only pinned buffers: heap arrays block the collector and are unsafe in
  * asynchronous copies.

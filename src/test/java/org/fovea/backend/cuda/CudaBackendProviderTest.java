@@ -31,7 +31,7 @@ class CudaBackendProviderTest {
         try (InputStream out = process.getInputStream()) {
             String output = new String(out.readAllBytes(), StandardCharsets.UTF_8);
             assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
-            assertThat(output.lines().filter(line -> !line.startsWith("WARNING: ")))
+            assertThat(output.lines().filter(line -> !line.isBlank() && !line.startsWith("WARNING: ")))
                     .singleElement()
                     .isIn(
                             "available",
