@@ -30,7 +30,7 @@ public interface Kernels {
     /** {@code y[i] = op over r of x[r, i]}, x [reduced, inner]. */
     void reduce(ReduceOp op, int reduced, int inner, float[] x, int xo, float[] y, int yo);
 
-    /** Rows {@code [firstRow, lastRow)} of every product of the batch's element {@code index}. */
+    /** Rows {@code [firstRow, lastRow)} of product {@code index} of a batch. */
     void gemm(
             Gemm shape, int index, int firstRow, int lastRow, float[] a, int ao, float[] b, int bo, float[] c, int co);
 

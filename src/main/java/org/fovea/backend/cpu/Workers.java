@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * pieces must not depend on it.
  */
 final class Workers implements AutoCloseable {
-    /** Looks at the clockless counter this many times before sleeping: some ten microseconds. */
+    /** Looks for work this many times before sleeping: some ten microseconds, the pause between two operations. */
     private static final int SPINS = 1 << 10;
 
     private final int threads;
