@@ -1,0 +1,114 @@
+package org.fovea.bench;
+
+import java.util.Arrays;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.AttentionSpec.Alignment;
+import org.fovea.backend.Backend;
+import org.fovea.backend.Backends;
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Level;
+import org.openjdk.jmh.annotations.Measurement;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+import org.openjdk.jmh.annotations.Warmup;
+
+/** One forward or backward pass of attention on one thread, over the ladder of {@code fovea bench attention}. */
+@State(Scope.Benchmark)
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.MICROSECONDS)
+@Warmup(iterations = 3, time = 1)
+@Measurement(iterations = 5, time = 1)
+@Fork(value = 1, jvmArgsAppend = "--add-modules=jdk.incubator.vector")
+public class AttentionBenchmark {
+
+    /** Batch, heads, length and head dim. */
+    @Param({"256,4,16,32", "256,4,64,32", "64,4,128,64", "1,8,1024,64", "1,8,2048,64", "4,8,512,128"})
+    public String shape = "256,4,16,32";
+
+    /** Whether keys after the query are hidden. */
+    @Param({"false", "true"})
+    public boolean causal;
+
+    private Backend backend;
+    private AttentionShape extents;
+    private AttentionSpec spec;
+    private AttentionInputs in;
+    private DeviceArray output;
+    private DeviceArray logSumExp;
+    private DeviceArray dOutput;
+    private DeviceArray dQuery;
+    private DeviceArray dKey;
+    private DeviceArray dValue;
+
+    /** Opens the backend and makes the arrays. */
+    @Setup(Level.Trial)
+    public void open() {
+        int[] n = Arrays.stream(shape.split(",")).mapToInt(Integer::parseInt).toArray();
+        extents = new AttentionShape(n[0], n[1], n[2], n[2], n[3], n[3], AttentionShape.Layout.BHND);
+        spec = causal ? AttentionSpec.DEFAULT.withCausal(Alignment.TOP_LEFT) : AttentionSpec.DEFAULT;
+        backend = Backends.open("cpu", 1).backend();
+        in = AttentionInputs.of(
+                gaussians(extents.querySize(), 1), gaussians(extents.keySize(), 2), gaussians(extents.valueSize(), 3));
+        dOutput = gaussians(extents.outputSize(), 4);
+        output = backend.allocate(DType.F32, extents.outputSize());
+        logSumExp = backend.allocate(DType.F32, extents.logSumExpSize());
+        dQuery = backend.allocate(DType.F32, extents.querySize());
+        dKey = backend.allocate(DType.F32, extents.keySize());
+        dValue = backend.allocate(DType.F32, extents.valueSize());
+        forward();
+    }
+
+    /** Closes the backend and with it frees the arrays. */
+    @TearDown(Level.Trial)
+    public void close() {
+        backend.close();
+    }
+
+    /** The forward pass. */
+    @Benchmark
+    public DeviceArray forward() {
+        backend.attentionForward(extents, spec, in, output, logSumExp);
+        return output;
+    }
+
+    /** The backward pass. */
+    @Benchmark
+    public DeviceArray backward() {
+        backend.attentionBackward(extents, spec, in, output, logSumExp, dOutput, null, dQuery, dKey, dValue);
+        return dQuery;
+    }
+
+    AttentionInputs inputs() {
+        return in;
+    }
+
+    float[] download(DeviceArray array) {
+        float[] host = new float[Math.toIntExact(array.length())];
+        backend.download(array, host, 0);
+        return host;
+    }
+
+    private DeviceArray gaussians(long length, long seed) {
+        Random random = new Random(seed);
+        float[] host = new float[Math.toIntExact(length)];
+        for (int i = 0; i < host.length; i++) {
+            host[i] = (float) random.nextGaussian();
+        }
+        DeviceArray array = backend.allocate(DType.F32, length);
+        backend.upload(host, 0, array);
+        return array;
+    }
+}

@@ -1,0 +1,2 @@
+/** JMH benchmarks; a test of the same name runs each body once and checks what it computes. */
+package org.fovea.bench;
