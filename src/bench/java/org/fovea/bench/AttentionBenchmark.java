@@ -35,8 +35,8 @@ import org.openjdk.jmh.annotations.Warmup;
 public class AttentionBenchmark {
 
     /** Batch, heads, length and head dim. */
-    @Param({"256,4,16,32", "256,4,64,32", "64,4,128,64", "1,8,1024,64", "1,8,2048,64", "4,8,512,128"})
-    public String shape = "256,4,16,32";
+    @Param({"256x4x16x32", "256x4x64x32", "64x4x128x64", "1x8x1024x64", "1x8x2048x64", "4x8x512x128"})
+    public String shape = "256x4x16x32";
 
     /** Whether keys after the query are hidden. */
     @Param({"false", "true"})
@@ -56,7 +56,7 @@ public class AttentionBenchmark {
     /** Opens the backend and makes the arrays. */
     @Setup(Level.Trial)
     public void open() {
-        int[] n = Arrays.stream(shape.split(",")).mapToInt(Integer::parseInt).toArray();
+        int[] n = Arrays.stream(shape.split("x")).mapToInt(Integer::parseInt).toArray();
         extents = new AttentionShape(n[0], n[1], n[2], n[2], n[3], n[3], AttentionShape.Layout.BHND);
         spec = causal ? AttentionSpec.DEFAULT.withCausal(Alignment.TOP_LEFT) : AttentionSpec.DEFAULT;
         backend = Backends.open("cpu", 1).backend();

@@ -15,7 +15,7 @@ class AttentionBenchmarkTest {
     @ValueSource(booleans = {false, true})
     void theMeasuredPassesAreAttention(boolean causal) {
         AttentionBenchmark benchmark = new AttentionBenchmark();
-        benchmark.shape = "2,3," + LENGTH + "," + DIM;
+        benchmark.shape = "2x3x" + LENGTH + "x" + DIM;
         benchmark.causal = causal;
         benchmark.open();
         float[] output = benchmark.download(benchmark.forward());

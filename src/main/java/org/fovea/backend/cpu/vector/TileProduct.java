@@ -1,6 +1,5 @@
 package org.fovea.backend.cpu.vector;
 
-import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 import org.fovea.backend.cpu.AttentionKernels;
@@ -19,7 +18,6 @@ final class TileProduct {
 
     static void multiply(
             boolean accumulate,
-            boolean careful,
             float[] a,
             int aOffset,
             int aRowStride,
@@ -33,24 +31,6 @@ final class TileProduct {
             int rows,
             int inner,
             int columns) {
-        if (careful) {
-            multiplyCarefully(
-                    accumulate,
-                    a,
-                    aOffset,
-                    aRowStride,
-                    aInnerStride,
-                    b,
-                    bOffset,
-                    bStride,
-                    c,
-                    cOffset,
-                    cStride,
-                    rows,
-                    inner,
-                    columns);
-            return;
-        }
         float[] start = accumulate ? c : ZEROS;
         int startStride = accumulate ? cStride : 0;
         int step = accumulate ? 1 : 0;
@@ -131,39 +111,6 @@ final class TileProduct {
                             cStride,
                             height,
                             inner);
-                }
-            }
-        }
-    }
-
-    /** The same sums in the same order, so what is left out doesn't change a bit of what is not. */
-    private static void multiplyCarefully(
-            boolean accumulate,
-            float[] a,
-            int aOffset,
-            int aRowStride,
-            int aInnerStride,
-            float[] b,
-            int bOffset,
-            int bStride,
-            float[] c,
-            int cOffset,
-            int cStride,
-            int rows,
-            int inner,
-            int columns) {
-        for (int i = 0; i < rows; i++) {
-            int ci = cOffset + i * cStride;
-            if (!accumulate) {
-                Arrays.fill(c, ci, ci + columns, 0);
-            }
-            for (int k = 0; k < inner; k++) {
-                float x = a[aOffset + i * aRowStride + k * aInnerStride];
-                if (x != 0) {
-                    int bk = bOffset + k * bStride;
-                    for (int j = 0; j < columns; j++) {
-                        c[ci + j] = Math.fma(x, b[bk + j], c[ci + j]);
-                    }
                 }
             }
         }
