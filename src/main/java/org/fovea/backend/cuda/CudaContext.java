@@ -138,7 +138,8 @@ final class CudaContext {
         }
     }
 
-    private DeviceException failure(int result, String call, String operation, Object... detail) {
+    /** The exception for a failed call; remembers an error that the context can't recover from. */
+    DeviceException failure(int result, String call, String operation, Object... detail) {
         StringBuilder message = new StringBuilder(call).append(" failed in ").append(operation);
         for (int i = 0; i + 1 < detail.length; i += 2) {
             message.append(i == 0 ? " (" : ", ").append(detail[i]).append(' ').append(detail[i + 1]);

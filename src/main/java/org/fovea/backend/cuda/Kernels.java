@@ -11,6 +11,7 @@ import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUfunction_attribute;
 import jcuda.driver.CUmodule;
+import jcuda.driver.CUresult;
 
 /**
  * The loaded kernels and their launches. All kernels take one struct, written into one pinned buffer, and the driver
@@ -89,7 +90,9 @@ final class Kernels {
                 arguments,
                 null);
         context.launched(kernel.name);
-        context.check(result, "cuLaunchKernel", kernel.name, "blocks", blocks, "threads", kernel.threads);
+        if (result != CUresult.CUDA_SUCCESS) {
+            throw context.failure(result, "cuLaunchKernel", kernel.name, "blocks", blocks, "threads", kernel.threads);
+        }
     }
 
     void close() {
