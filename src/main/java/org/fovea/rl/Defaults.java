@@ -25,6 +25,10 @@ public record Defaults(long steps, int environments, PpoConfig config) {
             settings.put("normalize_rewards", "true");
             settings.put("entropy_coef", "0");
         }
+        if (policy == PolicyKind.ATTENTION) {
+            // Policy and value share a trunk: returns far from 1 would leave the policy little of the clipped gradient.
+            settings.put("normalize_rewards", "true");
+        }
         int colon = environment.indexOf(':');
         switch (colon < 0 ? environment : environment.substring(0, colon)) {
             case "ProofOfMemory-v0" -> {
