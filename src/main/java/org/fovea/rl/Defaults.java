@@ -51,9 +51,10 @@ public record Defaults(long steps, int environments, PpoConfig config) {
             }
             case "Pendulum-v1" -> {
                 steps = 100_000;
-                environments = 16;
-                settings.putAll(Map.of("rollout_steps", "64", "epochs", "10", "minibatches", "8"));
-                settings.putAll(Map.of("gamma", "0.9", "learning_rate", "0.001"));
+                environments = 8;
+                settings.putAll(Map.of("rollout_steps", "256", "epochs", "10", "learning_rate", "0.001"));
+                settings.putAll(Map.of("gamma", "0.9", "gae_lambda", "0.9", "normalize_observations", "false"));
+                settings.put("minibatches", policy == PolicyKind.MLP ? "32" : "8");
             }
             default -> {}
         }
