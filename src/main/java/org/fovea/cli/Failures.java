@@ -5,11 +5,13 @@ import java.io.UncheckedIOException;
 import java.nio.file.FileSystemException;
 import java.util.ArrayList;
 import java.util.List;
+import org.fovea.backend.DeviceException;
 import org.fovea.backend.OutOfDeviceMemoryException;
 import org.fovea.backend.UnsupportedOnBackendException;
 import org.fovea.env.EnvironmentException;
 import org.fovea.env.NearestNames;
 import org.fovea.env.UnknownNameException;
+import org.fovea.rl.RunInUseException;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
@@ -53,13 +55,16 @@ final class Failures {
         CommandSpec command = commandLine.getCommandSpec();
         if (failure instanceof UsageException
                 || failure instanceof UnknownNameException
+                || failure instanceof RunInUseException
                 || failure instanceof UnsupportedOnBackendException) {
             return print(terminal, command, message(failure), USAGE);
         }
         if (failure instanceof IOException) {
             return print(terminal, command, message(failure), FAILED);
         }
-        if (failure instanceof FailedException || failure instanceof OutOfDeviceMemoryException) {
+        if (failure instanceof FailedException
+                || failure instanceof OutOfDeviceMemoryException
+                || failure instanceof DeviceException) {
             return print(terminal, command, message(failure), FAILED);
         }
         if (failure instanceof UncheckedIOException && failure.getCause() != null) {

@@ -20,6 +20,7 @@ public final class Trainer implements AutoCloseable {
     private final Backend backend;
     private final Path runDirectory;
     private final TrainingState state;
+    private final RunLock lock;
     private final Rollout rollout;
     private final TrainingLog log;
     private final LearningRateSchedule schedule;
@@ -28,10 +29,11 @@ public final class Trainer implements AutoCloseable {
     private long sessionSteps;
     private long savedIteration = -1;
 
-    private Trainer(Backend backend, Path runDirectory, TrainingState state) {
+    private Trainer(Backend backend, Path runDirectory, TrainingState state, RunLock lock) {
         this.backend = backend;
         this.runDirectory = runDirectory;
         this.state = state;
+        this.lock = lock;
         RunSpec spec = state.spec();
         this.rollout = Rollout.allocate(
                 backend,
@@ -50,12 +52,20 @@ public final class Trainer implements AutoCloseable {
      * Starts a run.
      *
      * @param runDirectory made if it does not exist; what it holds of another run is replaced
+     * @throws RunInUseException if another process is training there
      */
     public static Trainer start(Backend backend, RunSpec spec, Path runDirectory) {
-        RunDirectories.prepare(runDirectory);
         TrainingState state = TrainingState.create(backend, spec);
-        state.reset();
-        return new Trainer(backend, runDirectory, state);
+        RunLock lock = lock(state, runDirectory);
+        try {
+            RunDirectories.prepare(runDirectory);
+            state.reset();
+            return new Trainer(backend, runDirectory, state, lock);
+        } catch (RuntimeException e) {
+            lock.close();
+            state.close();
+            throw e;
+        }
     }
 
     /**
@@ -65,13 +75,24 @@ public final class Trainer implements AutoCloseable {
      */
     public static Trainer resume(Backend backend, RunSpec spec, RunState saved, Path runDirectory) throws IOException {
         TrainingState state = TrainingState.create(backend, spec);
+        RunLock lock = lock(state, runDirectory);
         try {
             saved.restore(state);
+            return new Trainer(backend, runDirectory, state, lock);
         } catch (IOException | RuntimeException e) {
+            lock.close();
             state.close();
             throw e;
         }
-        return new Trainer(backend, runDirectory, state);
+    }
+
+    private static RunLock lock(TrainingState state, Path runDirectory) {
+        try {
+            return RunLock.take(runDirectory);
+        } catch (RuntimeException e) {
+            state.close();
+            throw e;
+        }
     }
 
     /** Whether a resumed run ends exactly as it would have without the interruption. */
@@ -182,5 +203,6 @@ public final class Trainer implements AutoCloseable {
         log.close();
         rollout.close();
         state.close();
+        lock.close();
     }
 }

@@ -1,6 +1,7 @@
 package org.fovea.rl;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -86,6 +87,22 @@ class ReproducibilityTest {
                 trainer.iterate();
             }
             assertThat(backend.reservedBytes()).isEqualTo(reserved);
+        }
+    }
+
+    @Test
+    void twoTrainersDoNotShareADirectory() {
+        RunSpec spec = Runs.small("CartPole-v1", PolicyKind.MLP, 1, Map.of());
+        try (Backend backend = Runs.cpu(1)) {
+            try (Trainer first = Trainer.start(backend, spec, directory)) {
+                first.run(Progress.Listener.NONE, () -> false);
+                assertThatThrownBy(() -> Trainer.start(backend, spec, directory))
+                        .isInstanceOf(RunInUseException.class)
+                        .hasMessageContaining(directory.toString());
+                assertThat(directory.resolve(TrainingLog.FILE_NAME)).exists();
+            }
+            Trainer.start(backend, spec, directory).close();
+            assertThat(backend.liveBytes()).isZero();
         }
     }
 
