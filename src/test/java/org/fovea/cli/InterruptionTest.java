@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.fovea.rl.RunState;
@@ -59,7 +60,10 @@ class InterruptionTest {
 
     private static Process start(Path out, String... args) throws IOException {
         String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        List<String> command = new java.util.ArrayList<>(List.of(
+        // A shell's background job, such as a CI step, has SIGINT ignored, and would hand that on.
+        List<String> command = new ArrayList<>(List.of(
+                "env",
+                "--default-signal=INT",
                 java,
                 "--add-modules",
                 "jdk.incubator.vector",
