@@ -69,7 +69,8 @@ final class AttentionBackward extends AttentionPass {
     private void tile(int head, int firstQuery, AttentionScratch t) {
         openTile(t, head, firstQuery);
         openGradients(t);
-        Arrays.fill(t.floats, t.sum, t.sum + t.queries * paddedHeadDim, 0);
+        int rows = row(dQuery, head, shape.queries(), firstQuery, headDim);
+        openSum(t, dQuery, rows, keyStride, headDim, paddedHeadDim);
         int end = t.high[t.queries - 1];
         if (t.writtenKeys < t.low[0]) {
             clear(head, t.writtenKeys, t.low[0]);
@@ -78,51 +79,46 @@ final class AttentionBackward extends AttentionPass {
         for (int from = t.low[0]; from < end; from += KEYS) {
             keys(from, Math.min(from + KEYS, end), t);
         }
-        Arrays.fill(t.floats, t.rowFactors, t.rowFactors + t.queries, scale);
-        kernels.scaleRows(
-                t.floats,
-                t.sum,
-                paddedHeadDim,
-                t.floats,
-                t.rowFactors,
-                dQuery.floats,
-                row(dQuery, head, shape.queries(), firstQuery, headDim),
-                keyStride,
-                t.queries,
-                headDim);
+        if (!t.sumInPlace) {
+            copyRows(t, t.sum, t.sumStride, dQuery, rows, keyStride, t.queries, headDim);
+        }
     }
 
     /** Makes ready what the tile's queries bring: log-sum-exps, deltas, and padded operands. */
     private void openGradients(AttentionScratch t) {
         int queries = t.queries;
         int rows = row(dOutput, t.head, shape.queries(), t.firstQuery, valueDim);
-        kernels.transpose(dOutput.floats, rows, valueStride, queries, valueDim, 1f, t.floats, t.dOutputT, QUERIES);
+        // The scale goes into the probabilities' gradients and so into all that comes of them.
+        kernels.transpose(dOutput.floats, rows, valueStride, queries, valueDim, scale, t.floats, t.dOutputT, QUERIES);
         int delta = t.state + QUERIES;
-        kernels.rowDots(
-                dOutput.floats,
-                rows,
-                valueStride,
-                output.floats,
-                row(output, t.head, shape.queries(), t.firstQuery, valueDim),
-                valueStride,
-                queries,
-                valueDim,
-                t.floats,
-                delta,
-                t.floats,
-                t.keySum);
+        Arrays.fill(t.floats, delta, delta + QUERIES, 0);
+        if (!t.oneBlock) {
+            kernels.rowDots(
+                    dOutput.floats,
+                    rows,
+                    valueStride,
+                    output.floats,
+                    row(output, t.head, shape.queries(), t.firstQuery, valueDim),
+                    valueStride,
+                    queries,
+                    valueDim,
+                    t.floats,
+                    delta,
+                    t.floats,
+                    t.keySum);
+        }
         int scalars = t.head * shape.queries() + t.firstQuery;
         for (int i = 0; i < queries; i++) {
             t.floats[t.state + i] = logSumExp.floats[logSumExp.offset + scalars + i] * LOG2_E;
+            t.floats[delta + i] *= scale;
         }
         if (dLogSumExp != null) {
             for (int i = 0; i < queries; i++) {
-                t.floats[delta + i] -= dLogSumExp.floats[dLogSumExp.offset + scalars + i];
+                t.floats[delta + i] -= scale * dLogSumExp.floats[dLogSumExp.offset + scalars + i];
             }
         }
         // The lanes beyond the last query give probability 0.
         Arrays.fill(t.floats, t.state + queries, t.state + QUERIES, Float.POSITIVE_INFINITY);
-        Arrays.fill(t.floats, delta + queries, delta + QUERIES, 0);
         t.dOutput.set(dOutput.floats, rows, valueStride, queries, valueDim, paddedValueDim);
         int query = row(in.query(), t.head, shape.queries(), t.firstQuery, headDim);
         t.query.set(in.query().floats, query, keyStride, queries, headDim, paddedHeadDim);
@@ -138,6 +134,7 @@ final class AttentionBackward extends AttentionPass {
             hideUnseen(t, from, to, group);
             int offset = (t.groupFrom - from) * QUERIES + group * lanes;
             kernels.scoreGradients(
+                    t.oneBlock,
                     t.floats,
                     t.scores + offset,
                     t.floats,
@@ -154,36 +151,70 @@ final class AttentionBackward extends AttentionPass {
                         && t.query.allFinite(kernels, t.queries, headDim)
                         && t.dOutput.allFinite(kernels, t.queries, valueDim));
         sumOverKeys(t, from, to, t.gradients, t.key, paddedHeadDim, careful);
-        sumOverQueries(t, from, to, t.scores, t.dOutput, paddedValueDim, careful);
-        write(t, from, to, 1, paddedValueDim, dValue, valueStride, valueDim);
-        sumOverQueries(t, from, to, t.gradients, t.query, paddedHeadDim, careful);
-        write(t, from, to, scale, paddedHeadDim, dKey, keyStride, headDim);
+        sumInto(dValue, valueStride, valueDim, t, from, to, t.scores, t.dOutput, paddedValueDim, careful);
+        sumInto(dKey, keyStride, headDim, t, from, to, t.gradients, t.query, paddedHeadDim, careful);
         t.writtenKeys = Math.max(t.writtenKeys, to);
     }
 
     /** Takes a block's sums into the gradient of keys {@code [from, to)}: adds them or, where they are the first, stores. */
-    private void write(
-            AttentionScratch t, int from, int to, float factor, int sumStride, CpuArray target, int stride, int dim) {
+    private void sumInto(
+            CpuArray target,
+            int stride,
+            int dim,
+            AttentionScratch t,
+            int from,
+            int to,
+            int weights,
+            Operand rows,
+            int paddedDim,
+            boolean careful) {
         int fresh = Math.max(from, Math.min(t.writtenKeys, to));
+        int old = fresh - from;
         int first = row(target, t.head, shape.keys(), from, dim);
-        kernels.addRows(factor, t.floats, t.keySum, sumStride, target.floats, first, stride, fresh - from, dim);
-        Arrays.fill(t.floats, t.rowFactors, t.rowFactors + to - fresh, factor);
-        kernels.scaleRows(
-                t.floats,
-                t.keySum + (fresh - from) * sumStride,
-                sumStride,
-                t.floats,
-                t.rowFactors,
-                target.floats,
-                first + (fresh - from) * stride,
-                stride,
-                to - fresh,
-                dim);
+        int firstFresh = first + old * stride;
+        // Sums are made for ROWS keys from the block's start at a time, so old and new keys part there or in a copy.
+        boolean inPlace = dim == paddedDim && (fresh == to || old % ROWS == 0);
+        if (inPlace) {
+            sumOverQueries(t, from, fresh, weights, rows, true, careful, target.floats, first, stride, dim);
+            int freshWeights = weights + old * QUERIES;
+            sumOverQueries(t, fresh, to, freshWeights, rows, false, careful, target.floats, firstFresh, stride, dim);
+        } else {
+            sumOverQueries(t, from, to, weights, rows, false, careful, t.floats, t.keySum, paddedDim, paddedDim);
+            kernels.addRows(1, t.floats, t.keySum, paddedDim, target.floats, first, stride, old, dim);
+            copyRows(t, t.keySum + old * paddedDim, paddedDim, target, firstFresh, stride, to - fresh, dim);
+        }
     }
 
-    /** {@code keySum[key][.] = sum over seeing queries of weights[key][query] rows[query][.]} for keys {@code [from, to)}. */
+    private static void copyRows(
+            AttentionScratch t,
+            int source,
+            int sourceStride,
+            CpuArray target,
+            int first,
+            int stride,
+            int rows,
+            int dim) {
+        for (int i = 0; i < rows; i++) {
+            System.arraycopy(t.floats, source + i * sourceStride, target.floats, first + i * stride, dim);
+        }
+    }
+
+    /** {@code sums[key][.] = sum over seeing queries of weights[key][query] rows[query][.]} for keys {@code [from, to)}. */
     private void sumOverQueries(
-            AttentionScratch t, int from, int to, int weights, Operand rows, int dim, boolean careful) {
+            AttentionScratch t,
+            int from,
+            int to,
+            int weights,
+            Operand rows,
+            boolean accumulate,
+            boolean careful,
+            float[] sums,
+            int sum,
+            int stride,
+            int dim) {
+        if (from == to) {
+            return;
+        }
         boolean allSeen = firstQuerySeeing(t, to - 1) == 0 && endOfQueriesSeeing(t, from) == t.queries;
         int step = allSeen ? to - from : ROWS;
         for (int j = from; j < to; j += step) {
@@ -191,7 +222,7 @@ final class AttentionBackward extends AttentionPass {
             int first = firstQuerySeeing(t, j);
             int count = Math.max(0, endOfQueriesSeeing(t, end - 1) - first);
             kernels.multiply(
-                    false,
+                    accumulate,
                     careful,
                     t.floats,
                     weights + (j - from) * QUERIES + first,
@@ -200,9 +231,9 @@ final class AttentionBackward extends AttentionPass {
                     rows.floats,
                     rows.offset + first * rows.stride,
                     rows.stride,
-                    t.floats,
-                    t.keySum + (j - from) * dim,
-                    dim,
+                    sums,
+                    sum + (j - from) * stride,
+                    stride,
                     end - j,
                     count,
                     dim);

@@ -26,7 +26,8 @@ final class AttentionForward extends AttentionPass {
         openTile(t, head, firstQuery);
         Arrays.fill(t.floats, t.state, t.state + QUERIES, Float.NEGATIVE_INFINITY);
         Arrays.fill(t.floats, t.state + QUERIES, t.state + 2 * QUERIES, 0);
-        Arrays.fill(t.floats, t.sum, t.sum + t.queries * paddedValueDim, 0);
+        int rows = row(output, head, shape.queries(), firstQuery, valueDim);
+        openSum(t, output, rows, valueStride, valueDim, paddedValueDim);
         int end = t.high[t.queries - 1];
         for (int from = t.low[0]; from < end; from += KEYS) {
             keys(from, Math.min(from + KEYS, end), t);
@@ -60,16 +61,16 @@ final class AttentionForward extends AttentionPass {
                 t.state + lane,
                 QUERIES);
         if (grew && t.low[lane] < from) {
-            int sum = t.sum + lane * paddedValueDim;
+            int sum = t.sum + lane * t.sumStride;
             kernels.scaleRows(
-                    t.floats,
+                    t.sums,
                     sum,
-                    paddedValueDim,
+                    t.sumStride,
                     t.floats,
                     t.state + 2 * QUERIES + lane,
-                    t.floats,
+                    t.sums,
                     sum,
-                    paddedValueDim,
+                    t.sumStride,
                     Math.min(lanes, t.queries - lane),
                     paddedValueDim);
         }
@@ -86,9 +87,9 @@ final class AttentionForward extends AttentionPass {
                 logSumExp.offset + t.head * shape.queries() + t.firstQuery,
                 t.queries);
         kernels.scaleRows(
-                t.floats,
+                t.sums,
                 t.sum,
-                paddedValueDim,
+                t.sumStride,
                 t.floats,
                 t.state + QUERIES,
                 output.floats,

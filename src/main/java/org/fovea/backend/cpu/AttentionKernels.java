@@ -90,10 +90,12 @@ public interface AttentionKernels {
      * For one group, replaces scores by probabilities {@code P = 2^(score - logSumExp2)} and their gradients {@code dP} by
      * score gradients {@code P (dP - delta)}, 0 wherever P is.
      *
+     * @param wholeRows whether these are all keys the queries see; then {@code sum over keys of P dP} is added to delta first
      * @param state log-sum-exps in units of log2, and {@code stateStride} further on delta: the product of output and its
-     *     gradient, less the gradient of the log-sum-exp
+     *     gradient, which is that sum over all keys, less the gradient of the log-sum-exp
      */
     void scoreGradients(
+            boolean wholeRows,
             float[] scores,
             int offset,
             float[] gradients,

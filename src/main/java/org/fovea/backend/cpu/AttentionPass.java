@@ -1,7 +1,9 @@
 package org.fovea.backend.cpu;
 
+import java.util.Arrays;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the forward and backward pass have in common: where rows lie, which part of a score tile is seen, and operands made
@@ -27,6 +29,9 @@ abstract class AttentionPass {
     final int paddedHeadDim;
     final int paddedValueDim;
 
+    /** What queries see, if that is the same in all batch rows. */
+    private final @Nullable AttentionBand band;
+
     /** From a row to the next of the same head: of queries and keys, and of values and outputs. */
     final int keyStride;
 
@@ -46,6 +51,7 @@ abstract class AttentionPass {
         boolean headsApart = shape.layout() == AttentionShape.Layout.BHND;
         keyStride = headsApart ? headDim : headDim * shape.heads();
         valueStride = headsApart ? valueDim : valueDim * shape.heads();
+        band = in.keyLengths() == null ? AttentionBand.of(spec, shape.queries(), shape.keys(), shape.keys()) : null;
     }
 
     private int padded(int dim) {
@@ -68,19 +74,9 @@ abstract class AttentionPass {
      */
     final void openTile(AttentionScratch t, int head, int firstQuery) {
         int batch = head / shape.heads();
-        CpuArray keyLengths = in.keyLengths();
-        int keyLength = keyLengths == null ? shape.keys() : keyLengths.ints[keyLengths.offset + batch];
-        AttentionBand band = AttentionBand.of(spec, shape.queries(), shape.keys(), keyLength);
         int queries = Math.min(QUERIES, shape.queries() - firstQuery);
-        t.band = band;
         t.head = head;
-        t.firstQuery = firstQuery;
-        t.queries = queries;
-        t.groups = (queries + lanes - 1) / lanes;
-        for (int i = 0; i < t.groups * lanes; i++) {
-            t.low[i] = band.low(firstQuery + i);
-            t.high[i] = band.high(firstQuery + i);
-        }
+        openBand(t, batch, firstQuery, queries);
         CpuArray querySegments = in.querySegments();
         if (querySegments != null) {
             System.arraycopy(
@@ -100,6 +96,50 @@ abstract class AttentionPass {
                 t.floats,
                 t.queryT,
                 QUERIES);
+    }
+
+    /** Sets what the tile's queries see, unless the tile before it was in the same place. */
+    private void openBand(AttentionScratch t, int batch, int firstQuery, int queries) {
+        if (t.band == band && t.firstQuery == firstQuery) {
+            return;
+        }
+        AttentionBand mine = band;
+        CpuArray keyLengths = in.keyLengths();
+        if (mine == null) {
+            int keyLength = keyLengths == null ? shape.keys() : keyLengths.ints[keyLengths.offset + batch];
+            mine = AttentionBand.of(spec, shape.queries(), shape.keys(), keyLength);
+        }
+        t.band = mine;
+        t.firstQuery = firstQuery;
+        t.queries = queries;
+        t.groups = (queries + lanes - 1) / lanes;
+        for (int i = 0; i < t.groups * lanes; i++) {
+            t.low[i] = mine.low(firstQuery + i);
+            t.high[i] = mine.high(firstQuery + i);
+        }
+        t.oneBlock = t.high[queries - 1] - t.low[0] <= KEYS;
+    }
+
+    /**
+     * Says where the tile's rows are summed: in place if that is one product of whole vectors, else in scratch, from 0 on.
+     *
+     * @param rows index in {@code array} of the tile's first row
+     */
+    static void openSum(AttentionScratch t, CpuArray array, int rows, int stride, int dim, int paddedDim) {
+        t.sumInPlace = t.oneBlock && dim == paddedDim;
+        t.sums = t.sumInPlace ? array.floats : t.floats;
+        t.sum = t.sumInPlace ? rows : t.sumScratch;
+        t.sumStride = t.sumInPlace ? stride : paddedDim;
+        if (!t.oneBlock || t.low[0] >= t.high[t.queries - 1]) {
+            clearSums(t, 0, t.queries, paddedDim);
+        }
+    }
+
+    private static void clearSums(AttentionScratch t, int from, int to, int dim) {
+        for (int i = from; i < to; i++) {
+            int row = t.sum + i * t.sumStride;
+            Arrays.fill(t.sums, row, row + dim, 0);
+        }
     }
 
     /** Index in the tile of the first query that sees key j or a later one. */
@@ -204,7 +244,7 @@ abstract class AttentionPass {
         }
     }
 
-    /** {@code target[query][.] += sum over seen keys of weights[key][query] rows[key][.]} for keys {@code [from, to)}. */
+    /** {@code sum[query][.] += sum over seen keys of weights[key][query] rows[key][.]} for keys {@code [from, to)}. */
     final void sumOverKeys(AttentionScratch t, int from, int to, int weights, Operand rows, int dim, boolean careful) {
         boolean allSeen = t.low[t.queries - 1] <= from && t.high[0] >= to;
         int step = allSeen ? t.queries : ROWS;
@@ -214,7 +254,7 @@ abstract class AttentionPass {
             int high = Math.min(to, t.high[end - 1]);
             if (low < high) {
                 kernels.multiply(
-                        true,
+                        !t.oneBlock,
                         careful,
                         t.floats,
                         weights + (low - from) * QUERIES + i,
@@ -223,12 +263,14 @@ abstract class AttentionPass {
                         rows.floats,
                         rows.offset + (low - from) * rows.stride,
                         rows.stride,
-                        t.floats,
-                        t.sum + i * dim,
-                        dim,
+                        t.sums,
+                        t.sum + i * t.sumStride,
+                        t.sumStride,
                         end - i,
                         high - low,
                         dim);
+            } else if (t.oneBlock) {
+                clearSums(t, i, end, dim);
             }
         }
     }

@@ -35,6 +35,16 @@ final class AttentionScratch {
     int groupTo;
     boolean hidden;
 
+    /** Whether the tile sees no more than {@link #KEYS} keys in a row, and so has one block of them. */
+    boolean oneBlock;
+
+    /** Where the tile's output or query gradient is summed: its place in the result, or scratch. */
+    boolean sumInPlace;
+
+    float[] sums = {};
+    int sum;
+    int sumStride;
+
     /** Keys before this one have gradients of the head in their place; those of later keys are garbage yet. */
     int writtenKeys;
 
@@ -49,9 +59,6 @@ final class AttentionScratch {
     /** [3, QUERIES]: softmax state, or log-sum-exp and delta */
     int state;
 
-    /** [max(KEYS, QUERIES)]: what rows are multiplied by as they are written */
-    int rowFactors;
-
     /** [KEYS, QUERIES]: scores, then probabilities */
     int scores;
 
@@ -64,8 +71,8 @@ final class AttentionScratch {
     /** [valueDim, QUERIES]: transposed output gradients */
     int dOutputT;
 
-    /** [QUERIES, padded dim]: output or query gradient being summed */
-    int sum;
+    /** [QUERIES, padded dim]: output or query gradient, if it isn't summed in place */
+    int sumScratch;
 
     /** [KEYS, padded dim]: a block's part of the key or value gradient */
     int keySum;
@@ -83,13 +90,12 @@ final class AttentionScratch {
         valueDim = paddedValueDim;
         int widest = Math.max(headDim, valueDim);
         state = Block.BASE;
-        rowFactors = state + 3 * QUERIES;
-        scores = rowFactors + Math.max(KEYS, QUERIES);
+        scores = state + 3 * QUERIES;
         gradients = scores + KEYS * QUERIES;
         queryT = gradients + KEYS * QUERIES;
         dOutputT = queryT + headDim * QUERIES;
-        sum = dOutputT + valueDim * QUERIES;
-        keySum = sum + widest * QUERIES;
+        sumScratch = dOutputT + valueDim * QUERIES;
+        keySum = sumScratch + widest * QUERIES;
         int keyCopy = keySum + widest * KEYS;
         int valueCopy = keyCopy + headDim * KEYS;
         int queryCopy = valueCopy + valueDim * KEYS;

@@ -153,6 +153,7 @@ final class ScalarAttentionKernels implements AttentionKernels {
 
     @Override
     public void scoreGradients(
+            boolean wholeRows,
             float[] scores,
             int offset,
             float[] gradients,
@@ -162,13 +163,19 @@ final class ScalarAttentionKernels implements AttentionKernels {
             float[] state,
             int stateOffset,
             int stateStride) {
-        for (int j = 0; j < keys; j++) {
-            for (int i = 0; i < LANES; i++) {
-                int s = offset + j * stride + i;
+        for (int i = 0; i < LANES; i++) {
+            int delta = stateOffset + stateStride + i;
+            float dot = 0;
+            for (int j = 0; j < keys; j++) {
+                float p = exp2(scores[offset + j * stride + i] - state[stateOffset + i]);
+                scores[offset + j * stride + i] = p;
+                dot += p == 0 ? 0 : p * gradients[gradientsOffset + j * stride + i];
+            }
+            state[delta] += wholeRows ? dot : 0;
+            for (int j = 0; j < keys; j++) {
+                float p = scores[offset + j * stride + i];
                 int g = gradientsOffset + j * stride + i;
-                float p = exp2(scores[s] - state[stateOffset + i]);
-                scores[s] = p;
-                gradients[g] = p == 0 ? 0 : p * (gradients[g] - state[stateOffset + stateStride + i]);
+                gradients[g] = p == 0 ? 0 : p * (gradients[g] - state[delta]);
             }
         }
     }

@@ -34,32 +34,8 @@ public final class VectorAttentionKernels implements AttentionKernels {
             float[] target,
             int targetOffset,
             int targetStride) {
-        int padded = (rows + LANES - 1) / LANES * LANES;
-        int i = 0;
-        // Four rows at a time: their elements are neighbours in the target, so one range check does for four stores.
-        for (; i <= rows - 4; i += 4) {
-            int s0 = sourceOffset + i * sourceStride;
-            int s1 = s0 + sourceStride;
-            int s2 = s1 + sourceStride;
-            int s3 = s2 + sourceStride;
-            for (int j = 0, t = targetOffset + i; j < columns; j++, t += targetStride) {
-                target[t] = source[s0 + j] * factor;
-                target[t + 1] = source[s1 + j] * factor;
-                target[t + 2] = source[s2 + j] * factor;
-                target[t + 3] = source[s3 + j] * factor;
-            }
-        }
-        for (; i < rows; i++) {
-            int s = sourceOffset + i * sourceStride;
-            for (int j = 0, t = targetOffset + i; j < columns; j++, t += targetStride) {
-                target[t] = source[s + j] * factor;
-            }
-        }
-        for (; i < padded; i++) {
-            for (int j = 0, t = targetOffset + i; j < columns; j++, t += targetStride) {
-                target[t] = 0;
-            }
-        }
+        VectorTranspose.transpose(
+                source, sourceOffset, sourceStride, rows, columns, factor, target, targetOffset, targetStride);
     }
 
     @Override
@@ -197,6 +173,7 @@ public final class VectorAttentionKernels implements AttentionKernels {
 
     @Override
     public void scoreGradients(
+            boolean wholeRows,
             float[] scores,
             int offset,
             float[] gradients,
@@ -207,7 +184,7 @@ public final class VectorAttentionKernels implements AttentionKernels {
             int stateOffset,
             int stateStride) {
         VectorSoftmax.gradients(
-                scores, offset, gradients, gradientsOffset, stride, keys, state, stateOffset, stateStride);
+                wholeRows, scores, offset, gradients, gradientsOffset, stride, keys, state, stateOffset, stateStride);
     }
 
     @Override
@@ -336,11 +313,26 @@ public final class VectorAttentionKernels implements AttentionKernels {
 
     /** Whether a matrix one vector wide is finite: 0 times a number is 0, and NaN for anything else. */
     private static boolean columnsFinite(float[] x, int offset, int stride, int rows) {
-        FloatVector zeros = FloatVector.zero(SPECIES);
-        for (int i = 0; i < rows; i++) {
-            zeros = FloatVector.fromArray(SPECIES, x, offset + i * stride).fma(FloatVector.zero(SPECIES), zeros);
+        FloatVector zeros0 = FloatVector.zero(SPECIES);
+        FloatVector zeros1 = zeros0;
+        FloatVector zeros2 = zeros0;
+        FloatVector zeros3 = zeros0;
+        // Four sums, or each row would wait for the one before.
+        int i = 0;
+        int row = offset;
+        for (; i <= rows - 4; i += 4, row += 4 * stride) {
+            zeros0 = FloatVector.fromArray(SPECIES, x, row).fma(FloatVector.zero(SPECIES), zeros0);
+            zeros1 = FloatVector.fromArray(SPECIES, x, row + stride).fma(FloatVector.zero(SPECIES), zeros1);
+            zeros2 = FloatVector.fromArray(SPECIES, x, row + 2 * stride).fma(FloatVector.zero(SPECIES), zeros2);
+            zeros3 = FloatVector.fromArray(SPECIES, x, row + 3 * stride).fma(FloatVector.zero(SPECIES), zeros3);
         }
-        return zeros.compare(VectorOperators.EQ, 0f).allTrue();
+        for (; i < rows; i++, row += stride) {
+            zeros0 = FloatVector.fromArray(SPECIES, x, row).fma(FloatVector.zero(SPECIES), zeros0);
+        }
+        return zeros0.add(zeros1)
+                .add(zeros2.add(zeros3))
+                .compare(VectorOperators.EQ, 0f)
+                .allTrue();
     }
 
     @Override

@@ -148,6 +148,32 @@ final class VectorSoftmax {
 
     /** {@link org.fovea.backend.cpu.AttentionKernels#scoreGradients}. */
     static void gradients(
+            boolean wholeRows,
+            float[] scores,
+            int offset,
+            float[] gradients,
+            int gradientsOffset,
+            int stride,
+            int keys,
+            float[] state,
+            int stateOffset,
+            int stateStride) {
+        probabilities(
+                wholeRows, scores, offset, gradients, gradientsOffset, stride, keys, state, stateOffset, stateStride);
+        FloatVector delta = FloatVector.fromArray(SPECIES, state, stateOffset + stateStride);
+        for (int j = 0, s = offset, g = gradientsOffset; j < keys; j++, s += stride, g += stride) {
+            FloatVector p = FloatVector.fromArray(SPECIES, scores, s);
+            // The product alone won't do: the gradient of a hidden key may be NaN.
+            FloatVector.fromArray(SPECIES, gradients, g)
+                    .sub(delta)
+                    .mul(p)
+                    .blend(0f, p.compare(VectorOperators.EQ, 0f))
+                    .intoArray(gradients, g);
+        }
+    }
+
+    private static void probabilities(
+            boolean wholeRows,
             float[] scores,
             int offset,
             float[] gradients,
@@ -158,7 +184,7 @@ final class VectorSoftmax {
             int stateOffset,
             int stateStride) {
         FloatVector logSumExp2 = FloatVector.fromArray(SPECIES, state, stateOffset);
-        FloatVector delta = FloatVector.fromArray(SPECIES, state, stateOffset + stateStride);
+        FloatVector dots = FloatVector.zero(SPECIES);
         for (int j = 0, s = offset, g = gradientsOffset; j < keys; j++, s += stride, g += stride) {
             // As in exponentiate.
             FloatVector x = FloatVector.fromArray(SPECIES, scores, s).sub(logSumExp2);
@@ -176,12 +202,13 @@ final class VectorSoftmax {
                     .mul(power)
                     .blend(0f, x.compare(VectorOperators.LT, SMALLEST_EXPONENT));
             p.intoArray(scores, s);
-            // The product alone won't do: the gradient of a hidden key may be NaN.
-            FloatVector.fromArray(SPECIES, gradients, g)
-                    .sub(delta)
-                    .mul(p)
-                    .blend(0f, p.compare(VectorOperators.EQ, 0f))
-                    .intoArray(gradients, g);
+            FloatVector gradient = FloatVector.fromArray(SPECIES, gradients, g);
+            dots = p.fma(gradient.blend(0f, p.compare(VectorOperators.EQ, 0f)), dots);
+        }
+        if (wholeRows) {
+            FloatVector.fromArray(SPECIES, state, stateOffset + stateStride)
+                    .add(dots)
+                    .intoArray(state, stateOffset + stateStride);
         }
     }
 }
