@@ -296,6 +296,9 @@ public final class VectorAttentionKernels implements AttentionKernels {
     @Override
     public boolean allFinite(float[] x, int offset, int stride, int rows, int columns) {
         int whole = SPECIES.loopBound(columns);
+        if (stride == columns && whole == columns) {
+            return columnsFinite(x, offset, LANES, rows * (columns / LANES));
+        }
         for (int j = 0; j < whole; j += LANES) {
             if (!columnsFinite(x, offset + j, stride, rows)) {
                 return false;

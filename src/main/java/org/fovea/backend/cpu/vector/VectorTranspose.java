@@ -52,7 +52,10 @@ final class VectorTranspose {
                 int t = targetOffset + j * targetStride + i;
                 swapQuarters(
                         source, sourceOffset + i * sourceStride + j, sourceStride, factor, target, t, targetStride);
-                transposeQuarters(target, t, targetStride);
+            }
+            // Apart, because a load of parts of two vectors waits until their stores are through.
+            for (int j = 0; j < squareColumns; j += SQUARE) {
+                transposeQuarters(target, targetOffset + j * targetStride + i, targetStride);
             }
             if (squareColumns < columns) {
                 scalars(
@@ -80,7 +83,7 @@ final class VectorTranspose {
     }
 
     /** {@code target[4 i + r][4 j + l] = factor source[4 j + r][4 i + l]} */
-    static void swapQuarters(
+    private static void swapQuarters(
             float[] source, int s, int sourceStride, float factor, float[] target, int t, int targetStride) {
         FloatVector quarter = FloatVector.fromArray(SPECIES, QUARTER, 0);
         VectorMask<Float> from1 = quarter.compare(VectorOperators.GE, 1f);
@@ -99,7 +102,7 @@ final class VectorTranspose {
     }
 
     /** Transposes each quarter of each four rows in place: its pairs by loads, within a pair by shifts. */
-    static void transposeQuarters(float[] target, int t, int targetStride) {
+    private static void transposeQuarters(float[] target, int t, int targetStride) {
         VectorMask<Float> upper = FloatVector.fromArray(SPECIES, PAIR, 0).compare(VectorOperators.GT, 0f);
         for (int row = 0; row < SQUARE; row += 4) {
             int t0 = t + row * targetStride;
