@@ -36,7 +36,7 @@ final class RunLock implements AutoCloseable {
             }
             return new RunLock(channel);
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot use the run directory " + runDirectory + ": " + e, e);
+            throw new UncheckedIOException("cannot use the run directory " + runDirectory, e);
         }
     }
 
