@@ -8,9 +8,6 @@ import org.fovea.tensor.Tensor;
 /** A network that maps observations to the policy's outputs and to the value of the state. */
 interface ActorCritic {
 
-    /** Whether the previous action and an episode-start flag are part of what the network is shown. */
-    boolean seesHistory();
-
     /** Steps that must stay together in a minibatch, for rollouts of {@code rolloutSteps}: 1, or all of them. */
     int stepsPerUnit(int rolloutSteps);
 

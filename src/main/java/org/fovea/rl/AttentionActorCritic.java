@@ -60,11 +60,6 @@ final class AttentionActorCritic implements ActorCritic {
     }
 
     @Override
-    public boolean seesHistory() {
-        return true;
-    }
-
-    @Override
     public int stepsPerUnit(int rolloutSteps) {
         return rolloutSteps;
     }

@@ -103,7 +103,7 @@ final class Collector {
         }
         for (int i = 0; i < count; i++) {
             if (ended(i)) {
-                episodes.ended(episodeReturns[i], episodeSteps[i]);
+                episodes.ended(episodeReturns[i]);
                 episodeReturns[i] = 0;
                 discountedReturns[i] = 0;
                 episodeSteps[i] = 0;

@@ -2,23 +2,20 @@ package org.fovea.rl;
 
 import java.util.Arrays;
 
-/** Returns and lengths of episodes, in the order in which they ended. */
+/** Returns of episodes, in the order in which they ended. */
 final class EpisodeLog {
     private double[] returns = new double[16];
-    private int[] lengths = new int[16];
     private int size;
 
     void clear() {
         size = 0;
     }
 
-    void ended(double episodeReturn, int length) {
+    void ended(double episodeReturn) {
         if (size == returns.length) {
             returns = Arrays.copyOf(returns, 2 * size);
-            lengths = Arrays.copyOf(lengths, 2 * size);
         }
-        returns[size] = episodeReturn;
-        lengths[size++] = length;
+        returns[size++] = episodeReturn;
     }
 
     int size() {
@@ -27,9 +24,5 @@ final class EpisodeLog {
 
     double episodeReturn(int index) {
         return returns[index];
-    }
-
-    int length(int index) {
-        return lengths[index];
     }
 }

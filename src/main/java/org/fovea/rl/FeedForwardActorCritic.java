@@ -35,11 +35,6 @@ final class FeedForwardActorCritic implements ActorCritic {
     }
 
     @Override
-    public boolean seesHistory() {
-        return false;
-    }
-
-    @Override
     public int stepsPerUnit(int rolloutSteps) {
         return 1;
     }

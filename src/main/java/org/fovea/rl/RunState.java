@@ -9,9 +9,11 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.fovea.backend.Backend;
+import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.io.Checkpoint;
 import org.fovea.io.TensorData;
+import org.fovea.io.TensorType;
 import org.fovea.tensor.Parameter;
 
 /** A run as a checkpoint holds it. */
@@ -127,7 +129,7 @@ public final class RunState {
         for (int axis = 0; axis < shape.length; axis++) {
             sizes[axis] = shape[axis];
         }
-        if (array.dtype() == org.fovea.backend.DType.F64) {
+        if (array.dtype() == DType.F64) {
             double[] values = new double[Math.toIntExact(array.length())];
             backend.download(array, values, 0);
             return TensorData.ofDoubles(values, sizes);
@@ -143,7 +145,7 @@ public final class RunState {
             throw new IOException("the run in " + runDirectory + " cannot be taken up: its tensor " + name + " has "
                     + saved.elements() + " elements, expected " + target.length());
         }
-        if (saved.type() == org.fovea.io.TensorType.F64) {
+        if (saved.type() == TensorType.F64) {
             backend.upload(saved.toDoubles(), 0, target);
         } else {
             backend.upload(saved.toFloats(), 0, target);

@@ -1,7 +1,5 @@
 package org.fovea.rl;
 
-import java.util.Arrays;
-
 /** Mean and variance per column of all rows seen so far (Chan et al. 1979); mean 0 and variance 1 before the first. */
 final class RunningMoments {
     private static final double EPSILON = 1e-8;
@@ -46,10 +44,5 @@ final class RunningMoments {
                     "running moments of " + saved.length + " numbers, expected " + state.length);
         }
         System.arraycopy(saved, 0, state, 0, state.length);
-    }
-
-    @Override
-    public String toString() {
-        return Arrays.toString(state);
     }
 }
