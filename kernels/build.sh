@@ -20,7 +20,7 @@ arch=${3:-all}
 generated=$(mktemp -d)
 trap 'rm -rf "$generated"' EXIT
 mkdir -p "$java_dir" "$generated/java" "$resources"
-awk -v DIR="$generated" -v JAVA_DIR="$generated/java" -f "$here/common/params.awk" "$here/common/params.h"
+awk -v DIR="$generated" -v JAVA_DIR="$generated/java" -f "$here/common/params.awk" "$here"/*/params.h
 for file in "$generated"/java/*.java; do
     cmp -s "$file" "$java_dir/${file##*/}" || cp "$file" "$java_dir/"
 done

@@ -3,6 +3,7 @@
 // ones of its own segment. A range [first, last) plus a segment per row says all of it.
 #pragma once
 #include "../common/cuda.cuh"
+#include "params.h"
 
 struct VisibleKeys {
     int first;    // keys [first, last), empty if last <= first

@@ -1,8 +1,7 @@
 // What every kernel includes. One kernel source serves three compilers: nvcc, and g++ with and without sanitizers, which
 // run it on the CPU (native-tests/cuda-on-cpu, force-included there). These macros are all that differs.
 #pragma once
-#include "params.h"
-#include "params_layout.h"
+#include <cstdint>
 
 #ifdef __CUDACC__
 // A static array in shared memory: SHARED(float, tile, [16][64]).

@@ -1,5 +1,11 @@
-# Reads params.h; writes DIR/params_layout.h (static_asserts) and one Java writer per struct under JAVA_DIR.
-# Usage: awk -v DIR=... -v JAVA_DIR=... -f params.awk params.h      (either directory may be left out)
+# The kernels' parameters, one by-value struct each, are declared once, in kernels/*/params.h. This reads such files and
+# writes, for kernels/nn/params.h, DIR/nn_layout.h (static_asserts that hold every compiler to the same offsets), and one
+# Java writer per struct under JAVA_DIR.
+#
+# Usage: awk -v DIR=... -v JAVA_DIR=... -f params.awk kernels/*/params.h      (either directory may be left out)
+#
+# A struct has one field a line, of type T*, const T*, int64_t, int32_t, double or float, or an array of those of literal
+# length.
 
 function fail(why) { print FILENAME ":" FNR ": " why > "/dev/stderr"; failed = 1; exit 1 }
 
@@ -15,7 +21,12 @@ BEGIN {
     bytes["double"] = 8; java["double"] = "double"; put["double"] = "putDouble"
     bytes["int32_t"] = 4; java["int32_t"] = "int"; put["int32_t"] = "putInt"
     bytes["float"] = 4; java["float"] = "float"; put["float"] = "putFloat"
-    if (DIR) print "// Generated from params.h by params.awk.\n#include <cstddef>" > (DIR "/params_layout.h")
+}
+
+FNR == 1 && DIR {
+    split_at = split(FILENAME, path, "/")
+    layout = DIR "/" path[split_at - 1] "_layout.h"
+    print "// Generated from params.h by params.awk.\n#include <cstddef>" > layout
 }
 
 { sub(/\/\/.*/, ""); gsub(/^[ \t]+|[ \t]+$/, "") }
@@ -28,11 +39,11 @@ BEGIN {
 
 /^\};$/ {
     size = int((size + align - 1) / align) * align
-    if (DIR) print "static_assert(sizeof(" struct ") == " size ");" > (DIR "/params_layout.h")
+    if (DIR) print "static_assert(sizeof(" struct ") == " size ");" > layout
     if (JAVA_DIR) {
         file = JAVA_DIR "/" struct ".java"
         print "package org.fovea.backend.cuda;\n\nimport java.nio.ByteBuffer;\n" > file
-        print "/** Writes the kernel parameter struct {@code " struct "}; generated from kernels/common/params.h. */" > file
+        print "/** Writes the kernel parameter struct {@code " struct "}; generated from the kernels' params.h. */" > file
         print "final class " struct " extends KernelParams {" > file
         print "    " struct "(ByteBuffer buffer) {\n        super(buffer, " size names ");\n    }" > file
         print setters "}" > file
@@ -50,7 +61,7 @@ BEGIN {
     if (++fields > 64) fail(struct " has more than 64 fields")
     size = int((size + bytes[type] - 1) / bytes[type]) * bytes[type]
     if (bytes[type] > align) align = bytes[type]
-    if (DIR) print "static_assert(offsetof(" struct ", " name ") == " size ");" > (DIR "/params_layout.h")
+    if (DIR) print "static_assert(offsetof(" struct ", " name ") == " size ");" > layout
     names = names ", \"" name "\""
     element = length_ > 1 ? java[type] "..." : java[type]
     setters = setters "\n    " struct " " camel(name) "(" element " value) {\n"

@@ -3,6 +3,7 @@
 // A block computes one tile of C with 16 x 16 threads, each holding a 4 x 4 patch in registers. Slices of A and B pass
 // through shared memory; the next slice is fetched into registers while the current one is multiplied.
 #include "../common/cuda.cuh"
+#include "params.h"
 
 constexpr int GEMM_TILE = 64;                                        // rows and columns of C per block
 constexpr int GEMM_DEPTH = 16;                                       // of k per slice

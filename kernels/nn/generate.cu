@@ -1,5 +1,6 @@
 // Arrays made from their indices: arithmetic progressions and uniform random numbers.
 #include "../common/cuda.cuh"
+#include "params.h"
 
 extern "C" __global__ void iota(const __grid_constant__ IotaParams p) {
     FOR_EACH_ELEMENT(i, p.count) {

@@ -1,5 +1,6 @@
 // Elementwise functions of one argument: y[i] = op(x[i]).
 #include "../common/cuda.cuh"
+#include "params.h"
 
 // Same order as org.fovea.backend.UnaryOp.
 enum UnaryOp {

@@ -1,6 +1,7 @@
 // Sums and maxima over the middle axis: y[o, i] = op over r of x[o, r, i]. One warp per output; the order of its
 // additions depends on the shape alone, so a sum is the same to the bit on every run.
 #include "../common/cuda.cuh"
+#include "params.h"
 
 // Same order as org.fovea.backend.ReduceOp.
 enum ReduceOp { SUM, MAXIMUM };

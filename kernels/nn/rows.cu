@@ -1,5 +1,6 @@
 // Rows of a table by index: rows[i, :] = table[indices[i], :] and its transpose, table[indices[i], :] += rows[i, :].
 #include "../common/cuda.cuh"
+#include "params.h"
 
 extern "C" __global__ void gather_rows(const __grid_constant__ RowsParams p) {
     const uint32_t* table = static_cast<const uint32_t*>(p.table);

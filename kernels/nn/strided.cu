@@ -1,5 +1,6 @@
 // Elementwise work on strided arrays of up to six axes: y = op(a, b) with broadcasting, and copies between layouts.
 #include "../common/cuda.cuh"
+#include "params.h"
 
 constexpr int AXES = 6;
 

@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "../../kernels/common/params.h"
+#include "../../kernels/attention/params.h"
+#include "../../kernels/nn/params.h"
+#include "../../kernels/rl/params.h"
 #include "../cuda-on-cpu/simulator.h"
 #include "../driver/device_memory.h"
 

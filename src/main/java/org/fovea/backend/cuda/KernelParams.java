@@ -3,7 +3,7 @@ package org.fovea.backend.cuda;
 import java.nio.ByteBuffer;
 
 /**
- * Writes the one by-value struct that a kernel takes. The subclasses are generated from {@code kernels/common/params.h},
+ * Writes the one by-value struct that a kernel takes. The subclasses are generated from the {@code params.h} files under {@code kernels},
  * with a setter per field; every field must be set before each launch.
  */
 abstract class KernelParams {
