@@ -41,30 +41,54 @@ class KernelTest : public testing::Test {
         return values;
     }
 
-    // Launches with every order of fibers; the output must be the same to the bit, and no canary may be touched.
+    template <class T>
+    std::vector<T> host(const T* array, size_t count) {
+        return {array, array + count};
+    }
+
+    // A stretch of device memory that a kernel writes.
+    struct Output {
+        float* address;
+        size_t count;
+    };
+
+    // Launches with every order of fibers; the outputs must be the same to the bit, and no canary may be touched. Tests
+    // see device memory through this and host() alone, so that they also run on a device.
     template <class P>
-    std::vector<float> run(const std::string& kernel, unsigned blocks, unsigned threads, size_t shared, const P& params,
-                           float* output, size_t count) {
+    std::vector<std::vector<float>> run(const std::string& kernel, unsigned blocks, unsigned threads, size_t shared,
+                                        const P& params, const std::vector<Output>& outputs) {
         const sim::Kernel* found = sim::find_kernel(kernel);
         EXPECT_NE(found, nullptr) << kernel;
         EXPECT_EQ(found->parameter_bytes, sizeof(P)) << kernel;
-        const std::vector<float> before(output, output + count);
-        std::vector<float> first;
+        std::vector<std::vector<float>> before, first;
+        for (const Output& output : outputs) {
+            before.push_back(host(output.address, output.count));
+        }
         for (sim::Order order : {sim::Order::FORWARD, sim::Order::BACKWARD, sim::Order::SHUFFLED}) {
-            std::copy(before.begin(), before.end(), output);
+            for (size_t i = 0; i < outputs.size(); i++) {
+                std::copy(before[i].begin(), before[i].end(), outputs[i].address);
+            }
             sim::set_order(order, 7);
             EXPECT_EQ(sim::launch(*found, {blocks}, {threads}, shared, &params), "");
             EXPECT_EQ(memory.check_canaries(), "") << kernel;
-            const std::vector<float> result(output, output + count);
-            if (first.empty()) {
-                first = result;
-            } else if (count > 0) {
-                EXPECT_EQ(memcmp(first.data(), result.data(), count * sizeof(float)), 0)
-                    << kernel << " depends on the order of its threads: a barrier is missing";
+            for (size_t i = 0; i < outputs.size(); i++) {
+                const std::vector<float> result = host(outputs[i].address, outputs[i].count);
+                if (first.size() == i) {
+                    first.push_back(result);
+                } else if (!result.empty()) {
+                    EXPECT_EQ(memcmp(first[i].data(), result.data(), result.size() * sizeof(float)), 0)
+                        << kernel << " depends on the order of its threads: a barrier is missing";
+                }
             }
         }
         sim::set_order(sim::Order::FORWARD);
         return first;
+    }
+
+    template <class P>
+    std::vector<float> run(const std::string& kernel, unsigned blocks, unsigned threads, size_t shared, const P& params,
+                           float* output, size_t count) {
+        return run(kernel, blocks, threads, shared, params, {{output, count}})[0];
     }
 
     // |actual - expected| <= tolerance * (1 + |expected|), where NaN and infinities must match exactly.
