@@ -5,7 +5,7 @@
 
 #ifdef __CUDACC__
 // A static array in shared memory: SHARED(float, tile, [16][64]).
-#define SHARED(type, name, extents) __shared__ type name extents
+#define SHARED(type, name, extents) __shared__ __align__(16) type name extents
 // The launch's dynamic shared memory.
 #define SHARED_DYNAMIC(type, name) extern __shared__ __align__(16) type name[]
 // Tells the simulator about a kernel; nvcc finds it by its extern "C" name.

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "simulator.h"
+#include "tensor_cores.h"
 
 #define __global__
 #define __device__

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fiber.h"
+#include "tensor_cores.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
@@ -30,6 +31,7 @@ struct Warp {
     unsigned mask = 0;
     int turn = 0;
     uint64_t values[2][WARP];
+    void* data[WARP];
 };
 
 struct Block {
@@ -125,6 +127,34 @@ void fiber_main() {
     leave_fiber();
 }
 
+// Enters the current lane at a collective; true if it is the last of `mask`.
+bool arrive(Warp& warp, unsigned mask, Site site) {
+    const int first = current->rank / WARP * WARP;
+    const int lanes = std::min(WARP, int(block->threads.size()) - first);
+    mask &= lanes == WARP ? ~0u : (1u << lanes) - 1;
+    if (!(mask >> lane() & 1)) {
+        fail("lane " + std::to_string(lane()) + " is not in its own mask at " + text(site));
+        leave_fiber();
+    }
+    if (warp.arrived != 0 && warp.mask != mask) {
+        fail("lanes of one warp came to collectives with different masks, at " + text(site));
+        leave_fiber();
+    }
+    warp.mask = mask;
+    warp.arrived |= 1u << lane();
+    return warp.arrived == mask;
+}
+
+void release(Warp& warp) {
+    const int first = int(&warp - block->warps.data()) * WARP;
+    for (int l = 0; l < WARP; l++) {
+        if ((warp.arrived >> l & 1) && l != lane()) {
+            block->threads[first + l].state = Thread::READY;
+        }
+    }
+    warp.arrived = 0;
+}
+
 std::string describe_deadlock() {
     std::string where;
     for (const Thread& thread : block->threads) {
@@ -146,6 +176,8 @@ void run_block(const std::vector<int>& turns) {
         thread.rank = int(rank);
         thread.stack = stacks[rank]->prepare(fiber_main);
         thread.state = Thread::READY;
+        thread.copies.clear();
+        thread.copy_group = 0;
     }
     block->live = unsigned(block->threads.size());
     block->at_barrier = 0;
@@ -189,33 +221,48 @@ int barrier(int value, Site site) {
 
 uint64_t exchange(unsigned mask, uint64_t value, int source_lane, Site site) {
     Warp& warp = block->warps[current->rank / WARP];
-    const int first = current->rank / WARP * WARP, own = lane(), turn = warp.turn;
-    const int lanes = std::min(WARP, int(block->threads.size()) - first);
-    mask &= lanes == WARP ? ~0u : (1u << lanes) - 1;
-    if (!(mask >> own & 1)) {
-        fail("lane " + std::to_string(own) + " is not in its own mask at " + text(site));
-        leave_fiber();
-    }
-    if (warp.arrived != 0 && warp.mask != mask) {
-        fail("lanes of one warp came to collectives with different masks, at " + text(site));
-        leave_fiber();
-    }
-    warp.mask = mask;
-    warp.values[turn][own] = value;
-    warp.arrived |= 1u << own;
-    if (warp.arrived == mask) {
-        warp.arrived = 0;
+    const int turn = warp.turn;
+    warp.values[turn][lane()] = value;
+    if (arrive(warp, mask, site)) {
         warp.turn ^= 1;
-        for (int l = 0; l < lanes; l++) {
-            Thread& thread = block->threads[first + l];
-            if ((mask >> l & 1) && thread.state == Thread::IN_WARP) {
-                thread.state = Thread::READY;
-            }
-        }
+        release(warp);
     } else {
         wait(Thread::IN_WARP, site);
     }
     return warp.values[turn][source_lane];
+}
+
+void collective(void* data, void (*compute)(void* const* lanes), Site site) {
+    Warp& warp = block->warps[current->rank / WARP];
+    warp.data[lane()] = data;
+    if (arrive(warp, ~0u, site)) {
+        compute(warp.data);
+        release(warp);
+    } else {
+        wait(Thread::IN_WARP, site);
+    }
+}
+
+void async_copy(void* shared, const void* global, int bytes) {
+    if (reinterpret_cast<uintptr_t>(shared) % 16 || reinterpret_cast<uintptr_t>(global) % 16) {
+        fail("an asynchronous copy needs addresses that are multiples of 16");
+        leave_fiber();
+    }
+    current->copies.push_back({shared, global, bytes, current->copy_group});
+}
+
+void async_commit() { current->copy_group++; }
+
+void async_wait(int groups_left) {
+    auto& copies = current->copies;
+    const auto waits = [&](const Copy& copy) { return copy.group < current->copy_group - groups_left; };
+    for (const Copy& copy : copies) {
+        if (waits(copy)) {
+            memset(copy.shared, 0, 16);
+            memcpy(copy.shared, copy.global, size_t(copy.bytes));
+        }
+    }
+    copies.erase(std::remove_if(copies.begin(), copies.end(), waits), copies.end());
 }
 
 void enter_shared(void* array, size_t bytes, const char* name) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace sim {
 
@@ -18,12 +19,22 @@ struct Site {
     int line;
 };
 
+// An asynchronous copy that was asked for and not yet waited for.
+struct Copy {
+    void* shared;
+    const void* global;
+    int bytes;
+    int group;
+};
+
 struct Thread {
     Dim3 index;
     int rank;     // in the block
     void* stack;  // saved stack pointer while another fiber runs
     enum State { READY, AT_BARRIER, IN_WARP, DONE } state;
     Site waits_at;
+    std::vector<Copy> copies;
+    int copy_group;  // of the next copy
 };
 
 extern Thread* current;
@@ -35,6 +46,8 @@ inline int lane() { return current->rank % 32; }
 int barrier(int value, Site site);
 // Waits for the lanes of `mask`; gives the value that `source_lane` passed.
 uint64_t exchange(unsigned mask, uint64_t value, int source_lane, Site site);
+// Waits for all 32 lanes of the warp, of which the last runs `compute` on what every lane passed.
+void collective(void* data, void (*compute)(void* const* lanes), Site site);
 // Counts a static shared array against the block's memory and fills it with 0xFF when a block first comes to it.
 void enter_shared(void* array, size_t bytes, const char* name);
 void* dynamic_shared();
