@@ -1,0 +1,126 @@
+// The simulated device, its primary context and the names of errors.
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+
+#include "driver.h"
+
+using namespace driver;
+
+namespace {
+
+size_t memory_from_environment() {
+    const char* mebibytes = getenv("FOVEA_SIMULATOR_MIB");
+    return size_t(mebibytes ? atoll(mebibytes) : 256) << 20;
+}
+
+int context;  // its address stands for the primary context
+int context_references;
+
+}  // namespace
+
+namespace driver {
+
+std::recursive_mutex lock;
+DeviceMemory device(memory_from_environment());
+DeviceMemory pinned(size_t(1) << 30);
+thread_local void* current_context;
+bool initialised;
+Result sticky = SUCCESS;
+
+}  // namespace driver
+
+API cuInit(unsigned) {
+    const std::lock_guard<std::recursive_mutex> guard(lock);
+    if (getenv("FOVEA_SIMULATOR_NO_DEVICE")) return NO_DEVICE;
+    initialised = true;
+    return SUCCESS;
+}
+
+API cuDriverGetVersion(int* version) {
+    *version = 13000;
+    return SUCCESS;
+}
+
+API cuDeviceGetCount(int* count) {
+    BEGIN_CALL();
+    *count = 1;
+    return SUCCESS;
+}
+
+API cuDeviceGet(int* handle, int ordinal) {
+    BEGIN_CALL();
+    *handle = 0;
+    return ordinal == 0 ? SUCCESS : INVALID_DEVICE;
+}
+
+API cuDeviceGetName(char* name, int length, int) {
+    BEGIN_CALL();
+    snprintf(name, size_t(length), "simulated on the CPU");
+    return SUCCESS;
+}
+
+API cuDeviceTotalMem_v2(size_t* bytes, int) {
+    BEGIN_CALL();
+    *bytes = device.capacity();
+    return SUCCESS;
+}
+
+API cuDeviceGetAttribute(int* value, int attribute, int) {
+    BEGIN_CALL();
+    static const std::map<int, int> values = {
+        {1, int(sim::MAX_THREADS)},  // threads per block
+        {8, 48 * 1024},              // shared memory per block
+        {10, 32},                    // warp size
+        {16, 8},                     // multiprocessors
+        {75, 8},                     // compute capability, major
+        {76, 6},                     // and minor
+        {97, int(sim::SHARED_LIMIT)},
+    };
+    const auto found = values.find(attribute);
+    *value = found == values.end() ? 0 : found->second;
+    return found == values.end() ? NOT_SUPPORTED : SUCCESS;
+}
+
+API cuDevicePrimaryCtxRetain(void** handle, int) {
+    BEGIN_CALL();
+    context_references++;
+    *handle = &context;
+    return SUCCESS;
+}
+
+API cuDevicePrimaryCtxRelease_v2(int) {
+    BEGIN_CALL();
+    if (context_references == 0) return INVALID_CONTEXT;
+    if (--context_references == 0) {
+        run_all();
+        device.clear();
+        pinned.clear();
+        clear_streams();
+        clear_modules();
+        sticky = SUCCESS;
+        current_context = nullptr;
+    }
+    return SUCCESS;
+}
+
+API cuCtxSetCurrent(void* handle) {
+    BEGIN_CALL();
+    current_context = handle;
+    return SUCCESS;
+}
+
+API cuCtxSynchronize() {
+    BEGIN_CONTEXT_CALL();
+    return run_all();
+}
+
+API cuGetErrorName(Result result, const char** name) {
+    *name = result_name(result);
+    return *name ? SUCCESS : INVALID_VALUE;
+}
+
+API cuGetErrorString(Result result, const char** text) {
+    *text = reported()[0] && result == sticky ? reported() : result_name(result);
+    return *text ? SUCCESS : INVALID_VALUE;
+}

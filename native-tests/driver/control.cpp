@@ -1,0 +1,61 @@
+// How tests steer the simulation: globals that every module has, whatever its image.
+//   simulator_fault       char[128], written: "FUNCTION K CODE" makes the K-th call of FUNCTION from now return CODE
+//   simulator_error       char[512], read: what the simulator found, in words
+//   simulator_allocations int64, read: live device and pinned allocations
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <map>
+
+#include "driver.h"
+
+namespace driver {
+
+namespace {
+
+char simulator_fault[128];
+char simulator_error[512];
+int64_t simulator_allocations;
+
+const std::map<std::string, Global> globals = {
+    {"simulator_fault", {simulator_fault, sizeof simulator_fault}},
+    {"simulator_error", {simulator_error, sizeof simulator_error}},
+    {"simulator_allocations", {&simulator_allocations, sizeof simulator_allocations}},
+};
+
+}  // namespace
+
+const Global* find_global(const std::string& name) {
+    const auto found = globals.find(name);
+    return found == globals.end() ? nullptr : &found->second;
+}
+
+bool is_global(Pointer address) {
+    return std::any_of(globals.begin(), globals.end(), [=](const auto& g) { return g.second.address == host(address); });
+}
+
+void count_allocations() { simulator_allocations = int64_t(device.count() + pinned.count()); }
+
+void report(const std::string& what) { snprintf(simulator_error, sizeof simulator_error, "%s", what.c_str()); }
+
+const char* reported() { return simulator_error; }
+
+Result planned(const char* function) {
+    char name[64];
+    int after, code;
+    if (!simulator_fault[0] || sscanf(simulator_fault, "%63s %d %d", name, &after, &code) != 3
+        || strcmp(name, function) != 0) {
+        return SUCCESS;
+    }
+    if (after > 1) {
+        snprintf(simulator_fault, sizeof simulator_fault, "%s %d %d", name, after - 1, code);
+        return SUCCESS;
+    }
+    simulator_fault[0] = 0;
+    if (code >= ILLEGAL_ADDRESS && code < NOT_PERMITTED) {
+        sticky = Result(code);
+    }
+    return Result(code);
+}
+
+}  // namespace driver

@@ -1,0 +1,77 @@
+// What the parts of the simulated driver share: its state, its queues and how each call begins.
+//
+// libcuda.so.1 over the simulator is the functions of the CUDA driver API that Fovea calls: context.cpp, modules.cpp,
+// streams.cpp and memory.cpp. The other functions that JCuda may ask for are weak stubs that return
+// CUDA_ERROR_NOT_SUPPORTED (made by the Makefile from jcuda-symbols.txt).
+//
+// Streams queue their work and run it only when something waits for it, and what a call may read later is really read
+// later: a forgotten synchronisation shows. Errors of queued work are reported by the call that waits and, as on a device,
+// by every call after it, until the primary context is released.
+#pragma once
+#include <functional>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "../cuda-on-cpu/simulator.h"
+#include "device_memory.h"
+#include "results.h"
+
+#define API extern "C" __attribute__((visibility("default"))) Result
+
+namespace driver {
+
+using Pointer = uintptr_t;
+using Work = std::function<Result()>;
+
+struct Stream {
+    std::vector<Work> queue;
+};
+
+// context.cpp
+extern std::recursive_mutex lock;
+extern DeviceMemory device;
+extern DeviceMemory pinned;
+extern thread_local void* current_context;
+extern bool initialised;
+extern Result sticky;  // the error that the context can't recover from
+
+// control.cpp
+struct Global {
+    void* address;
+    size_t bytes;
+};
+// The global of this name that steers the simulation; null if there is none.
+const Global* find_global(const std::string& name);
+bool is_global(Pointer address);
+void count_allocations();
+// Says in words what the simulator found.
+void report(const std::string& what);
+const char* reported();
+// The result that the fault plan has for this call.
+Result planned(const char* function);
+
+// modules.cpp
+void clear_modules();
+
+// streams.cpp
+Stream* stream_of(void* handle);  // null for what is no stream
+Result enqueue(void* handle, Work work);
+Result run(Stream& stream);
+Result run_all();
+void clear_streams();
+
+inline void* host(Pointer address) { return reinterpret_cast<void*>(address); }
+
+}  // namespace driver
+
+#define BEGIN_CALL()                                                 \
+    const std::lock_guard<std::recursive_mutex> guard(driver::lock); \
+    if (!driver::initialised) return NOT_INITIALIZED;                \
+    if (const Result fault = driver::planned(__func__)) return fault
+
+#define BEGIN_CONTEXT_CALL()                              \
+    BEGIN_CALL();                                         \
+    if (!driver::current_context) return INVALID_CONTEXT; \
+    if (driver::sticky) return driver::sticky
