@@ -20,6 +20,9 @@ public record AdamSettings(float beta1, float beta2, float epsilon, float maxGra
     /** Index of the norm of the last gradients before clipping; written by each step. */
     public static final int GRADIENT_NORM = 2;
 
-    /** Index of a flag: when not 0 a step changes nothing. */
+    /**
+     * Index of a flag: when not 0 a step changes nothing. Set to 1 by a step whose gradient norm is not finite, which
+     * changes nothing else but {@link #GRADIENT_NORM}: whatever was issued behind it does no harm until the host looks.
+     */
     public static final int SKIP = 3;
 }

@@ -52,10 +52,10 @@ public interface MathOps extends Memory {
     void iota(double start, double step, DeviceArray y);
 
     /**
-     * Uniform numbers in (0, 1), element i being number {@code first + i} of the stream {@code (seed, stream)} as {@link
-     * Philox} defines it: the same on every device.
+     * Uniform numbers in (0, 1), element i being number {@code draw.first() + i} of the stream as {@link Philox} defines
+     * it: the same on every device.
      */
-    void uniform(long seed, long stream, long first, DeviceArray y);
+    void uniform(Draw draw, DeviceArray y);
 
     // ---- fused members
 

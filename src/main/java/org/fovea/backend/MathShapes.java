@@ -171,6 +171,19 @@ public final class MathShapes {
         Shapes.floats("rotary", "y", y, rows, heads, headDim);
     }
 
+    /** Operands of {@link MathOps#uniform}. */
+    public static void uniform(Draw draw, DeviceArray y) {
+        Shapes.floating("uniform", "y", y);
+        counter("uniform", draw);
+    }
+
+    static void counter(String operation, Draw draw) {
+        DeviceArray counter = draw.counter();
+        if (counter != null) {
+            Shapes.ints(operation, "counter", counter, 1);
+        }
+    }
+
     /** Operands of {@link MathOps#standardize}. */
     public static void standardize(DeviceArray x, DeviceArray y) {
         Shapes.floating("standardize", "x", x);

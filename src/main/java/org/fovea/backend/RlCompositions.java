@@ -13,12 +13,10 @@ final class RlCompositions {
             int rows,
             int actions,
             DeviceArray logits,
-            long seed,
-            long stream,
-            long first,
+            Draw draw,
             DeviceArray sampled,
             DeviceArray logProbs) {
-        RlShapes.sampleCategorical(rows, actions, logits, sampled, logProbs);
+        RlShapes.sampleCategorical(rows, actions, logits, draw, sampled, logProbs);
         try (Formula f = new Formula(b)) {
             DeviceArray logP = f.empty(logits.length());
             b.logSoftmax(rows, actions, logits, logP);
@@ -30,7 +28,7 @@ final class RlCompositions {
             DeviceArray cumulative = f.empty(p.length());
             b.gemm(Gemm.dense(false, false, rows, actions, actions), p, upTo, cumulative);
             DeviceArray uniform = f.empty(rows);
-            b.uniform(seed, stream, first, uniform);
+            b.uniform(draw, uniform);
 
             // The first possible action whose cumulative probability reaches the number; if rounding leaves none, the
             // last possible one. Written as the largest of (actions - index), since folds have no minimum.
@@ -96,16 +94,14 @@ final class RlCompositions {
             int dim,
             DeviceArray mean,
             DeviceArray logStd,
-            long seed,
-            long stream,
-            long first,
+            Draw draw,
             DeviceArray sampled,
             DeviceArray logProbs) {
-        RlShapes.sampleGaussian(rows, dim, mean, logStd, sampled, logProbs);
+        RlShapes.sampleGaussian(rows, dim, mean, logStd, draw, sampled, logProbs);
         try (Formula f = new Formula(b)) {
             int elements = rows * dim;
             DeviceArray pairs = f.empty(2L * elements);
-            b.uniform(seed, stream, 2 * first * dim, pairs);
+            b.uniform(new Draw(draw.seed(), draw.stream(), 2 * draw.first() * dim, draw.counter()), pairs);
             DeviceArray transposed = f.gather(new int[] {2, elements}, pairs, new int[] {1, 2});
             DeviceArray radius = f.map(
                     UnaryOp.SQRT, f.zip(BinaryOp.MULTIPLY, f.map(UnaryOp.LOG, transposed.slice(0, elements)), -2));
@@ -173,10 +169,13 @@ final class RlCompositions {
             DeviceArray learningRate = state.slice(AdamSettings.LEARNING_RATE, 1);
             DeviceArray step = state.slice(AdamSettings.STEP, 1);
             DeviceArray norm = state.slice(AdamSettings.GRADIENT_NORM, 1);
-            DeviceArray active = f.zip(BinaryOp.EQUAL, state.slice(AdamSettings.SKIP, 1), 0);
+            DeviceArray skip = state.slice(AdamSettings.SKIP, 1);
+            DeviceArray asked = f.zip(BinaryOp.EQUAL, skip, 0);
 
             DeviceArray newNorm =
                     f.map(UnaryOp.SQRT, f.reduceRows(ReduceOp.SUM, 1, length, f.map(UnaryOp.SQUARE, gradients)));
+            DeviceArray finite = f.zip(BinaryOp.LESS, newNorm, Double.POSITIVE_INFINITY);
+            DeviceArray active = f.zip(BinaryOp.MULTIPLY, asked, finite);
             DeviceArray clips = f.zip(BinaryOp.LESS, settings.maxGradNorm(), newNorm);
             DeviceArray scale = f.select(clips, f.zip(BinaryOp.DIVIDE, settings.maxGradNorm(), newNorm), 1);
             DeviceArray gradient = f.zipRows(BinaryOp.MULTIPLY, 1, length, gradients, scale);
@@ -197,7 +196,8 @@ final class RlCompositions {
             b.select(activeElements, newFirst, firstMoment, firstMoment);
             b.select(activeElements, newSecond, secondMoment, secondMoment);
             b.select(active, newStep, step, step);
-            b.select(active, newNorm, norm, norm);
+            b.select(asked, newNorm, norm, norm);
+            b.select(asked, f.zip(BinaryOp.EQUAL, finite, 0), skip, skip);
         }
     }
 

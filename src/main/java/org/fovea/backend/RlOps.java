@@ -4,8 +4,8 @@ package org.fovea.backend;
 public interface RlOps extends AttentionOps {
 
     /**
-     * One action per row from the softmax of its logits, by inversion of uniform number {@code first + row} of the stream
-     * {@code (seed, stream)}: the first action whose cumulative probability reaches the number. A logit of -infinity is
+     * One action per row from the softmax of its logits, by inversion of uniform number {@code draw.first() + row} of
+     * the stream: the first action whose cumulative probability reaches the number. A logit of -infinity is
      * never chosen.
      *
      * @param logits [rows, actions]
@@ -13,15 +13,8 @@ public interface RlOps extends AttentionOps {
      * @param logProbs written, [rows]
      */
     default void sampleCategorical(
-            int rows,
-            int actions,
-            DeviceArray logits,
-            long seed,
-            long stream,
-            long first,
-            DeviceArray sampled,
-            DeviceArray logProbs) {
-        RlCompositions.sampleCategorical(this, rows, actions, logits, seed, stream, first, sampled, logProbs);
+            int rows, int actions, DeviceArray logits, Draw draw, DeviceArray sampled, DeviceArray logProbs) {
+        RlCompositions.sampleCategorical(this, rows, actions, logits, draw, sampled, logProbs);
     }
 
     /** Index of each row's largest element, the first of equals; x [rows, width], y I32 [rows]. */
@@ -31,7 +24,7 @@ public interface RlOps extends AttentionOps {
 
     /**
      * One action per row from independent normals with the given means and shared log standard deviations. Element (row,
-     * d) uses uniform numbers {@code 2 ((first + row) dim + d)} and the next of the stream, by Box-Muller (cosine).
+     * d) uses uniform numbers {@code 2 ((draw.first() + row) dim + d)} and the next of the stream, by Box-Muller (cosine).
      *
      * @param mean [rows, dim]
      * @param logStd [dim]
@@ -43,12 +36,10 @@ public interface RlOps extends AttentionOps {
             int dim,
             DeviceArray mean,
             DeviceArray logStd,
-            long seed,
-            long stream,
-            long first,
+            Draw draw,
             DeviceArray sampled,
             DeviceArray logProbs) {
-        RlCompositions.sampleGaussian(this, rows, dim, mean, logStd, seed, stream, first, sampled, logProbs);
+        RlCompositions.sampleGaussian(this, rows, dim, mean, logStd, draw, sampled, logProbs);
     }
 
     /**
@@ -163,7 +154,8 @@ public interface RlOps extends AttentionOps {
     }
 
     /**
-     * One step of Adam after clipping by global norm; parameters, moments and state are updated in place.
+     * One step of Adam after clipping by global norm; parameters, moments and state are updated in place. A norm that is
+     * not finite stops the optimiser, see {@link AdamSettings#SKIP}.
      *
      * @param state {@link AdamSettings#STATE_SIZE} elements
      */

@@ -7,8 +7,9 @@ public final class RlShapes {
 
     /** Operands of {@link RlOps#sampleCategorical}. */
     public static void sampleCategorical(
-            int rows, int actions, DeviceArray logits, DeviceArray sampled, DeviceArray logProbs) {
+            int rows, int actions, DeviceArray logits, Draw draw, DeviceArray sampled, DeviceArray logProbs) {
         Shapes.floats("sampleCategorical", "logits", logits, rows, actions);
+        MathShapes.counter("sampleCategorical", draw);
         Shapes.ints("sampleCategorical", "sampled", sampled, rows);
         Shapes.floats("sampleCategorical", "logProbs", logProbs, rows);
         if (rows > 0 && actions == 0) {
@@ -27,9 +28,16 @@ public final class RlShapes {
 
     /** Operands of {@link RlOps#sampleGaussian}. */
     public static void sampleGaussian(
-            int rows, int dim, DeviceArray mean, DeviceArray logStd, DeviceArray sampled, DeviceArray logProbs) {
+            int rows,
+            int dim,
+            DeviceArray mean,
+            DeviceArray logStd,
+            Draw draw,
+            DeviceArray sampled,
+            DeviceArray logProbs) {
         Shapes.floats("sampleGaussian", "mean", mean, rows, dim);
         Shapes.floats("sampleGaussian", "logStd", logStd, dim);
+        MathShapes.counter("sampleGaussian", draw);
         Shapes.floats("sampleGaussian", "sampled", sampled, rows, dim);
         Shapes.floats("sampleGaussian", "logProbs", logProbs, rows);
     }

@@ -4,6 +4,7 @@ import java.util.List;
 import org.fovea.backend.Backend;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Draw;
 import org.fovea.backend.PpoLoss;
 import org.fovea.env.Space;
 import org.fovea.tensor.Initializer;
@@ -39,14 +40,7 @@ sealed interface ActionDistribution permits CategoricalActions, GaussianActions 
      * @param actions written, [rows, actionSize()]
      * @param logProbs written, [rows]
      */
-    void sample(
-            Backend backend,
-            Tensor outputs,
-            long seed,
-            long stream,
-            long first,
-            DeviceArray actions,
-            DeviceArray logProbs);
+    void sample(Backend backend, Tensor outputs, Draw draw, DeviceArray actions, DeviceArray logProbs);
 
     /** The most likely action of each row. */
     void mostLikely(Backend backend, Tensor outputs, DeviceArray actions);

@@ -4,6 +4,7 @@ import java.util.List;
 import org.fovea.backend.Backend;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Draw;
 import org.fovea.backend.PpoLoss;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
@@ -27,15 +28,8 @@ record CategoricalActions(int choices) implements ActionDistribution {
     }
 
     @Override
-    public void sample(
-            Backend backend,
-            Tensor outputs,
-            long seed,
-            long stream,
-            long first,
-            DeviceArray actions,
-            DeviceArray logProbs) {
-        backend.sampleCategorical(outputs.size(0), choices, outputs.array(), seed, stream, first, actions, logProbs);
+    public void sample(Backend backend, Tensor outputs, Draw draw, DeviceArray actions, DeviceArray logProbs) {
+        backend.sampleCategorical(outputs.size(0), choices, outputs.array(), draw, actions, logProbs);
     }
 
     @Override

@@ -4,6 +4,7 @@ import java.util.List;
 import org.fovea.backend.Backend;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Draw;
 import org.fovea.backend.PpoLoss;
 import org.fovea.tensor.Parameter;
 import org.fovea.tensor.Tape;
@@ -28,16 +29,8 @@ record GaussianActions(int size, Parameter logStd) implements ActionDistribution
     }
 
     @Override
-    public void sample(
-            Backend backend,
-            Tensor outputs,
-            long seed,
-            long stream,
-            long first,
-            DeviceArray actions,
-            DeviceArray logProbs) {
-        backend.sampleGaussian(
-                outputs.size(0), size, outputs.array(), logStd.value(), seed, stream, first, actions, logProbs);
+    public void sample(Backend backend, Tensor outputs, Draw draw, DeviceArray actions, DeviceArray logProbs) {
+        backend.sampleGaussian(outputs.size(0), size, outputs.array(), logStd.value(), draw, actions, logProbs);
     }
 
     @Override

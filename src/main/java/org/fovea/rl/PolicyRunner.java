@@ -3,6 +3,7 @@ package org.fovea.rl;
 import org.fovea.backend.Backend;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Draw;
 import org.fovea.env.Space;
 import org.fovea.tensor.Tape;
 
@@ -70,7 +71,7 @@ final class PolicyRunner {
             ActorCritic.Outputs outputs = act(tape, step, episodeSteps);
             DeviceArray drawn = newActions(tape);
             DeviceArray drawnLogProbs = tape.allocate(backend.floatType(), count);
-            agent.distribution().sample(backend, outputs.policy(), seed, stream, first, drawn, drawnLogProbs);
+            agent.distribution().sample(backend, outputs.policy(), new Draw(seed, stream, first), drawn, drawnLogProbs);
             keep(drawn);
             backend.download(drawnLogProbs, logProbs, 0);
             backend.download(outputs.values().array(), values, 0);

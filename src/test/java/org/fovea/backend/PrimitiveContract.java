@@ -308,7 +308,7 @@ interface PrimitiveContract extends ContractFixture {
             for (int length : AWKWARD) {
                 try (Pair p = pair()) {
                     Pair.Both y = p.output(length);
-                    p.run(b -> b.uniform(at[0], at[1], at[2], y.on(b)));
+                    p.run(b -> b.uniform(new Draw(at[0], at[1], at[2]), y.on(b)));
                     y.isExact("uniform at " + Arrays.toString(at));
                     assertThat(Arrays.stream(y.actual()).allMatch(u -> u > 0 && u < 1))
                             .isTrue();

@@ -1,6 +1,7 @@
 package org.fovea.backend;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
@@ -18,8 +19,8 @@ interface SamplingContract extends ContractFixture {
                             .toArray());
                     Pair.Both sampled = p.integerOutput(rows);
                     Pair.Both logProbs = p.output(rows);
-                    p.run(b ->
-                            b.sampleCategorical(rows, actions, logits.on(b), 5, 6, 70, sampled.on(b), logProbs.on(b)));
+                    p.run(b -> b.sampleCategorical(
+                            rows, actions, logits.on(b), new Draw(5, 6, 70), sampled.on(b), logProbs.on(b)));
                     int[] expected = sampled.expectedIntegers();
                     int[] actual = sampled.actualIntegers();
                     double[] bounds = new double[rows];
@@ -66,7 +67,7 @@ interface SamplingContract extends ContractFixture {
             Pair.Both logits = p.floats(values);
             Pair.Both sampled = p.integerOutput(rows);
             Pair.Both logProbs = p.output(rows);
-            p.run(b -> b.sampleCategorical(rows, 5, logits.on(b), 1, 2, 0, sampled.on(b), logProbs.on(b)));
+            p.run(b -> b.sampleCategorical(rows, 5, logits.on(b), new Draw(1, 2, 0), sampled.on(b), logProbs.on(b)));
             assertThat(Arrays.stream(sampled.actualIntegers()).distinct().toArray())
                     .containsExactlyInAnyOrder(1, 2);
             assertThat(Arrays.stream(logProbs.actual()).allMatch(l -> l <= 0 && l > -20))
@@ -87,7 +88,8 @@ interface SamplingContract extends ContractFixture {
             Pair.Both x = p.floats(repeated);
             Pair.Both sampled = p.integerOutput(rows);
             Pair.Both logProbs = p.output(rows);
-            p.run(b -> b.sampleCategorical(rows, logits.length, x.on(b), 3, 4, 0, sampled.on(b), logProbs.on(b)));
+            p.run(b -> b.sampleCategorical(
+                    rows, logits.length, x.on(b), new Draw(3, 4, 0), sampled.on(b), logProbs.on(b)));
             double[] counts = new double[logits.length];
             for (int action : sampled.actualIntegers()) {
                 counts[action]++;
@@ -110,7 +112,7 @@ interface SamplingContract extends ContractFixture {
             Pair.Both whole = p.integerOutput(97);
             Pair.Both parts = p.integerOutput(97);
             Pair.Both logProbs = p.output(97);
-            p.run(b -> b.sampleCategorical(97, 6, logits.on(b), 1, 2, 10, whole.on(b), logProbs.on(b)));
+            p.run(b -> b.sampleCategorical(97, 6, logits.on(b), new Draw(1, 2, 10), whole.on(b), logProbs.on(b)));
             p.run(b -> {
                 int first = 0;
                 for (int rows : new int[] {31, 1, 65}) {
@@ -118,15 +120,51 @@ interface SamplingContract extends ContractFixture {
                             rows,
                             6,
                             logits.on(b).slice(first * 6L, rows * 6L),
-                            1,
-                            2,
-                            10 + first,
+                            new Draw(1, 2, 10 + first),
                             parts.on(b).slice(first, rows),
                             logProbs.on(b).slice(first, rows));
                     first += rows;
                 }
             });
             assertThat(parts.actualIntegers()).isEqualTo(whole.actualIntegers());
+        }
+    }
+
+    @Test
+    default void aCounterIsAddedToTheStreamWhenADrawRuns() {
+        Backend b = tested();
+        try (Scope scope = b.openScope()) {
+            DeviceArray counter = scope.allocate(DType.I32, 3).slice(1, 1);
+            DeviceArray x = scope.allocate(b.floatType(), 31);
+            DeviceArray logStd = scope.allocate(b.floatType(), 1);
+            DeviceArray sampled = scope.allocate(DType.I32, 31);
+            DeviceArray[] floats = new DeviceArray[4];
+            for (int i = 0; i < floats.length; i++) {
+                floats[i] = scope.allocate(b.floatType(), 31);
+            }
+            b.iota(-1, 0.1, x);
+            b.fill(logStd, 0.5);
+            double[][] drawn = new double[2][];
+            for (int count : new int[] {0, 1, 1_000_000_007, -3}) {
+                b.fill(counter, count);
+                Draw[] same = {new Draw(7, 100 + count, 2), new Draw(7, 100, 2, counter)};
+                for (int way = 0; way < same.length; way++) {
+                    b.uniform(same[way], floats[0]);
+                    b.sampleCategorical(1, 31, x, same[way], sampled.slice(0, 1), floats[1].slice(0, 1));
+                    b.sampleGaussian(31, 1, x, logStd, same[way], floats[2], floats[3]);
+                    drawn[way] = new double[3 * 31];
+                    for (int i = 0; i < 3; i++) {
+                        b.download(floats[i == 1 ? 3 : i], drawn[way], i * 31);
+                    }
+                    int[] choice = new int[1];
+                    b.download(sampled.slice(0, 1), choice, 0);
+                    drawn[way][31] = choice[0];
+                }
+                assertThat(drawn[1]).as("counter %d", count).isEqualTo(drawn[0]);
+            }
+            assertThatThrownBy(() -> b.uniform(new Draw(7, 100, 2, x), floats[0]))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("counter");
         }
     }
 
@@ -155,8 +193,8 @@ interface SamplingContract extends ContractFixture {
                 Pair.Both logStd = p.floats(Pair.normal(dim, 2));
                 Pair.Both sampled = p.output((long) rows * dim);
                 Pair.Both logProbs = p.output(rows);
-                p.run(b ->
-                        b.sampleGaussian(rows, dim, mean.on(b), logStd.on(b), 8, 9, 33, sampled.on(b), logProbs.on(b)));
+                p.run(b -> b.sampleGaussian(
+                        rows, dim, mean.on(b), logStd.on(b), new Draw(8, 9, 33), sampled.on(b), logProbs.on(b)));
                 double[] action = sampled.expected();
                 double[] bounds = new double[action.length];
                 double[] logBounds = new double[rows];

@@ -132,13 +132,17 @@ interface ShapeContract extends ContractFixture {
         Backend b = tested();
         try (Scope s = b.openScope()) {
             DeviceArray actions = s.allocate(DType.I32, 2);
-            refused("sampleCategorical", 7, 6, () -> b.sampleCategorical(2, 3, of(s, 7), 0, 0, 0, actions, of(s, 2)));
+            refused(
+                    "sampleCategorical",
+                    7,
+                    6,
+                    () -> b.sampleCategorical(2, 3, of(s, 7), new Draw(0, 0, 0), actions, of(s, 2)));
             refused("argmax", 7, 6, () -> b.argmax(2, 3, of(s, 7), actions));
             refused(
                     "sampleGaussian",
                     4,
                     3,
-                    () -> b.sampleGaussian(2, 3, of(s, 6), of(s, 4), 0, 0, 0, of(s, 6), of(s, 2)));
+                    () -> b.sampleGaussian(2, 3, of(s, 6), of(s, 4), new Draw(0, 0, 0), of(s, 6), of(s, 2)));
             refused(
                     "advantages",
                     7,

@@ -297,6 +297,37 @@ interface TrainingContract extends ContractFixture {
     }
 
     @Test
+    default void adamStopsAtAGradientThatIsNotFinite() {
+        AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-8f, 0.5f);
+        for (double broken : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
+            for (int at : new int[] {0, 16, 32}) {
+                try (Pair p = pair()) {
+                    double[] gradient = Pair.normal(33, 2);
+                    Pair.Both good = p.floats(gradient.clone());
+                    gradient[at] = broken;
+                    Pair.Both bad = p.floats(gradient);
+                    Pair.Both parameters = p.floats(Pair.normal(33, 1));
+                    Pair.Both first = p.floats(Pair.normal(33, 3));
+                    Pair.Both second = p.floats(Pair.abs(Pair.normal(33, 4)));
+                    Pair.Both state = p.floats(0.1, 3, 2, 0);
+                    String what = broken + " at " + at;
+                    for (Pair.Both gradients : new Pair.Both[] {bad, good}) {
+                        p.run(b -> b.adam(
+                                settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+                        assertThat(parameters.actual()).as(what).containsExactly(Pair.normal(33, 1));
+                        assertThat(first.actual()).as(what).containsExactly(Pair.normal(33, 3));
+                        assertThat(second.actual()).as(what).containsExactly(Pair.abs(Pair.normal(33, 4)));
+                        assertThat(state.actual())
+                                .as(what)
+                                .containsExactly(
+                                        (float) 0.1, 3, Double.isNaN(broken) ? broken : Double.POSITIVE_INFINITY, 1);
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
     default void trainingStepsRepeatBitForBit() {
         AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-8f, 0.5f);
         double[][] results = new double[3][];

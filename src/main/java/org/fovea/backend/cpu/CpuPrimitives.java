@@ -4,12 +4,12 @@ import java.util.function.IntConsumer;
 import org.fovea.backend.BinaryOp;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Draw;
 import org.fovea.backend.Gemm;
 import org.fovea.backend.MathOps;
 import org.fovea.backend.MathShapes;
 import org.fovea.backend.Philox;
 import org.fovea.backend.ReduceOp;
-import org.fovea.backend.Shapes;
 import org.fovea.backend.UnaryOp;
 
 /** Checks the arguments of mathematical operations, cuts large ones into pieces and runs the {@link Kernels} on them. */
@@ -207,9 +207,19 @@ abstract class CpuPrimitives extends CpuMemory implements MathOps {
     }
 
     @Override
-    public final void uniform(long seed, long stream, long first, DeviceArray y) {
-        Shapes.floating("uniform", "y", y);
+    public final void uniform(Draw draw, DeviceArray y) {
+        MathShapes.uniform(draw, y);
         CpuArray to = use(y);
-        Philox.fill(seed, stream, first, to.floats, to.offset, to.length);
+        Philox.fill(draw.seed(), stream(draw), draw.first(), to.floats, to.offset, to.length);
+    }
+
+    /** The stream that is drawn from now. */
+    final long stream(Draw draw) {
+        DeviceArray counter = draw.counter();
+        if (counter == null) {
+            return draw.stream();
+        }
+        CpuArray added = use(counter);
+        return draw.stream() + added.ints[added.offset];
     }
 }

@@ -3,6 +3,7 @@ package org.fovea.backend.cpu;
 import java.util.Arrays;
 import org.fovea.backend.AdamSettings;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Draw;
 import org.fovea.backend.Philox;
 import org.fovea.backend.PpoLoss;
 import org.fovea.backend.RlOps;
@@ -18,24 +19,18 @@ abstract class CpuRl extends CpuRows implements RlOps {
 
     @Override
     public final void sampleCategorical(
-            int rows,
-            int actions,
-            DeviceArray logits,
-            long seed,
-            long stream,
-            long first,
-            DeviceArray sampled,
-            DeviceArray logProbs) {
-        RlShapes.sampleCategorical(rows, actions, logits, sampled, logProbs);
+            int rows, int actions, DeviceArray logits, Draw draw, DeviceArray sampled, DeviceArray logProbs) {
+        RlShapes.sampleCategorical(rows, actions, logits, draw, sampled, logProbs);
         CpuArray x = use(logits);
         CpuArray action = use(sampled);
         CpuArray logProb = use(logProbs);
+        long stream = stream(draw);
         PolicyColumns columns = PolicyColumns.of(actions);
         float[] uniforms = new float[Math.min(rows, PolicyColumns.ROWS)];
         for (int start = 0; start < rows; start += PolicyColumns.ROWS) {
             int count = Math.min(PolicyColumns.ROWS, rows - start);
             columns.load(kernels, count, x.floats, x.offset + start * actions);
-            Philox.fill(seed, stream, first + start, uniforms, 0, count);
+            Philox.fill(draw.seed(), stream, draw.first() + start, uniforms, 0, count);
             for (int r = 0; r < count; r++) {
                 float cumulative = 0;
                 int chosen = 0;
@@ -75,22 +70,21 @@ abstract class CpuRl extends CpuRows implements RlOps {
             int dim,
             DeviceArray mean,
             DeviceArray logStd,
-            long seed,
-            long stream,
-            long first,
+            Draw draw,
             DeviceArray sampled,
             DeviceArray logProbs) {
-        RlShapes.sampleGaussian(rows, dim, mean, logStd, sampled, logProbs);
+        RlShapes.sampleGaussian(rows, dim, mean, logStd, draw, sampled, logProbs);
         CpuArray mu = use(mean);
         CpuArray logSigma = use(logStd);
         CpuArray action = use(sampled);
         CpuArray logProb = use(logProbs);
+        long stream = stream(draw);
         for (int r = 0; r < rows; r++) {
             double sum = 0;
             for (int d = 0; d < dim; d++) {
-                long number = 2 * ((first + r) * dim + d);
-                double radius = Math.sqrt(-2 * Math.log(Philox.uniform(seed, stream, number)));
-                double normal = radius * Math.cos(2 * Math.PI * Philox.uniform(seed, stream, number + 1));
+                long number = 2 * ((draw.first() + r) * dim + d);
+                double radius = Math.sqrt(-2 * Math.log(Philox.uniform(draw.seed(), stream, number)));
+                double normal = radius * Math.cos(2 * Math.PI * Philox.uniform(draw.seed(), stream, number + 1));
                 float deviation = logSigma.floats[logSigma.offset + d];
                 int at = r * dim + d;
                 action.floats[action.offset + at] = (float) (mu.floats[mu.offset + at] + Math.exp(deviation) * normal);
@@ -316,6 +310,11 @@ abstract class CpuRl extends CpuRows implements RlOps {
             sum += square;
         }
         double norm = Math.sqrt(sum);
+        s.floats[s.offset + AdamSettings.GRADIENT_NORM] = (float) norm;
+        if (!Float.isFinite((float) norm)) {
+            s.floats[s.offset + AdamSettings.SKIP] = 1;
+            return;
+        }
         float clip = norm > settings.maxGradNorm() ? (float) (settings.maxGradNorm() / norm) : 1f;
         float step = s.floats[s.offset + AdamSettings.STEP] + 1;
         Kernels.AdamUpdate update = new Kernels.AdamUpdate(
@@ -340,7 +339,6 @@ abstract class CpuRl extends CpuRows implements RlOps {
                     theta.offset + from);
         });
         s.floats[s.offset + AdamSettings.STEP] = step;
-        s.floats[s.offset + AdamSettings.GRADIENT_NORM] = (float) norm;
     }
 
     /** Parameters that one piece updates; also the unit in which the norm is summed. */

@@ -4,12 +4,14 @@ import java.util.Arrays;
 import org.fovea.backend.BinaryOp;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Draw;
 import org.fovea.backend.Gemm;
 import org.fovea.backend.MathOps;
 import org.fovea.backend.MathShapes;
 import org.fovea.backend.ReduceOp;
 import org.fovea.backend.Shapes;
 import org.fovea.backend.UnaryOp;
+import org.fovea.backend.UnsupportedOnBackendException;
 
 /** The primitives as kernel launches. A launch returns at once. */
 abstract class CudaMath extends CudaMemory implements MathOps {
@@ -245,11 +247,14 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     }
 
     @Override
-    public final void uniform(long seed, long stream, long first, DeviceArray y) {
-        Shapes.floating("uniform", "y", y);
+    public final void uniform(Draw draw, DeviceArray y) {
+        MathShapes.uniform(draw, y);
+        if (draw.counter() != null) {
+            throw new UnsupportedOnBackendException("cuda", "uniform with a counter");
+        }
         CudaArray ys = floats("uniform", "y", y);
-        uniformParams.y(ys.address()).count(ys.length()).seed(seed).stream(stream)
-                .first(first);
+        uniformParams.y(ys.address()).count(ys.length()).seed(draw.seed()).stream(draw.stream())
+                .first(draw.first());
         launch(uniform, ys.length(), uniformParams);
     }
 }

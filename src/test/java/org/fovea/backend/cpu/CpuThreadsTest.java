@@ -12,6 +12,7 @@ import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Draw;
 import org.fovea.backend.Gemm;
 import org.fovea.backend.PpoLoss;
 import org.fovea.backend.ReduceOp;
@@ -36,7 +37,7 @@ class CpuThreadsTest {
         /** Uniform numbers around zero, others for each array. */
         DeviceArray input(int length) {
             DeviceArray x = scope.allocate(b.floatType(), length);
-            b.uniform(1, inputs++, 0, x);
+            b.uniform(new Draw(1, inputs++, 0), x);
             DeviceArray y = output(length);
             b.standardize(1e-8f, x, y);
             return y;

@@ -8,6 +8,7 @@ import org.fovea.backend.Activation;
 import org.fovea.backend.AdamSettings;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Draw;
 import org.fovea.backend.Gemm;
 import org.fovea.backend.PpoLoss;
 import org.fovea.backend.Scope;
@@ -69,7 +70,7 @@ class ThreadIndependenceTest {
                 int rows = (shard + 1) * ROWS / shards - from;
                 try (Scope scope = backend.openScope()) {
                     DeviceArray returns = scope.allocate(DType.F32, rows);
-                    backend.uniform(1, 10, from, returns);
+                    backend.uniform(new Draw(1, 10, from), returns);
                     DeviceArray values = rowValues.slice(from, rows);
                     backend.ppoCategorical(
                             loss,
@@ -96,7 +97,7 @@ class ThreadIndependenceTest {
 
     private static DeviceArray uniform(CpuBackend backend, int stream, int length) {
         DeviceArray array = backend.allocate(DType.F32, length);
-        backend.uniform(42, stream, 0, array);
+        backend.uniform(new Draw(42, stream, 0), array);
         return array;
     }
 

@@ -3,6 +3,7 @@ package org.fovea.backend.reference;
 import org.fovea.backend.BinaryOp;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Draw;
 import org.fovea.backend.Gemm;
 import org.fovea.backend.MathShapes;
 import org.fovea.backend.Philox;
@@ -209,11 +210,18 @@ abstract class ReferencePrimitives extends ReferenceMemory {
     }
 
     @Override
-    public final void uniform(long seed, long stream, long first, DeviceArray y) {
-        Shapes.floating("uniform", "y", y);
+    public final void uniform(Draw draw, DeviceArray y) {
+        MathShapes.uniform(draw, y);
         ReferenceArray to = use(y);
+        long stream = stream(draw);
         for (int i = 0; i < to.size(); i++) {
-            to.set(i, Philox.uniform(seed, stream, first + i));
+            to.set(i, Philox.uniform(draw.seed(), stream, draw.first() + i));
         }
+    }
+
+    /** The stream that is drawn from now. */
+    final long stream(Draw draw) {
+        DeviceArray counter = draw.counter();
+        return draw.stream() + (counter == null ? 0 : use(counter).integer(0));
     }
 }

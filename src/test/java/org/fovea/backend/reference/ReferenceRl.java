@@ -3,6 +3,7 @@ package org.fovea.backend.reference;
 import org.fovea.backend.AdamSettings;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Draw;
 import org.fovea.backend.Philox;
 import org.fovea.backend.PpoLoss;
 import org.fovea.backend.RlShapes;
@@ -18,22 +19,16 @@ abstract class ReferenceRl extends ReferenceAttention {
 
     @Override
     public final void sampleCategorical(
-            int rows,
-            int actions,
-            DeviceArray logits,
-            long seed,
-            long stream,
-            long first,
-            DeviceArray sampled,
-            DeviceArray logProbs) {
-        RlShapes.sampleCategorical(rows, actions, logits, sampled, logProbs);
+            int rows, int actions, DeviceArray logits, Draw draw, DeviceArray sampled, DeviceArray logProbs) {
+        RlShapes.sampleCategorical(rows, actions, logits, draw, sampled, logProbs);
         ReferenceArray x = use(logits);
         ReferenceArray action = use(sampled);
         ReferenceArray logProb = use(logProbs);
+        long stream = stream(draw);
         for (int r = 0; r < rows; r++) {
             double[] row = row(x, r, actions);
             double lse = logSumExp(row);
-            double uniform = Philox.uniform(seed, stream, first + r);
+            double uniform = Philox.uniform(draw.seed(), stream, draw.first() + r);
             double cumulative = 0;
             int chosen = 0;
             for (int a = 0; a < actions && cumulative < uniform; a++) {
@@ -71,22 +66,21 @@ abstract class ReferenceRl extends ReferenceAttention {
             int dim,
             DeviceArray mean,
             DeviceArray logStd,
-            long seed,
-            long stream,
-            long first,
+            Draw draw,
             DeviceArray sampled,
             DeviceArray logProbs) {
-        RlShapes.sampleGaussian(rows, dim, mean, logStd, sampled, logProbs);
+        RlShapes.sampleGaussian(rows, dim, mean, logStd, draw, sampled, logProbs);
         ReferenceArray mu = use(mean);
         ReferenceArray logSigma = use(logStd);
         ReferenceArray action = use(sampled);
         ReferenceArray logProb = use(logProbs);
+        long stream = stream(draw);
         for (int r = 0; r < rows; r++) {
             double sum = 0;
             for (int d = 0; d < dim; d++) {
-                long number = 2 * ((first + r) * dim + d);
-                double radius = Math.sqrt(-2 * Math.log(Philox.uniform(seed, stream, number)));
-                double normal = radius * Math.cos(2 * Math.PI * Philox.uniform(seed, stream, number + 1));
+                long number = 2 * ((draw.first() + r) * dim + d);
+                double radius = Math.sqrt(-2 * Math.log(Philox.uniform(draw.seed(), stream, number)));
+                double normal = radius * Math.cos(2 * Math.PI * Philox.uniform(draw.seed(), stream, number + 1));
                 action.set(r * dim + d, mu.get(r * dim + d) + Math.exp(logSigma.get(d)) * normal);
                 sum += -normal * normal / 2 - logSigma.get(d) - LOG_2_PI / 2;
             }
@@ -312,6 +306,11 @@ abstract class ReferenceRl extends ReferenceAttention {
             squares += gradient.get(i) * gradient.get(i);
         }
         double norm = Math.sqrt(squares);
+        s.set(AdamSettings.GRADIENT_NORM, norm);
+        if (!Double.isFinite(norm)) {
+            s.set(AdamSettings.SKIP, 1);
+            return;
+        }
         double scale = norm > settings.maxGradNorm() ? settings.maxGradNorm() / norm : 1;
         double step = s.get(AdamSettings.STEP) + 1;
         double beta1 = settings.beta1();
@@ -325,6 +324,5 @@ abstract class ReferenceRl extends ReferenceAttention {
             theta.add(i, -s.get(AdamSettings.LEARNING_RATE) * mean / (Math.sqrt(uncentred) + settings.epsilon()));
         }
         s.set(AdamSettings.STEP, step);
-        s.set(AdamSettings.GRADIENT_NORM, norm);
     }
 }
