@@ -97,6 +97,8 @@ API cuDevicePrimaryCtxRelease_v2(int) {
         device.clear();
         pinned.clear();
         clear_streams();
+        clear_graphs();
+        clear_events();
         clear_modules();
         sticky = SUCCESS;
         current_context = nullptr;
@@ -112,6 +114,7 @@ API cuCtxSetCurrent(void* handle) {
 
 API cuCtxSynchronize() {
     BEGIN_CONTEXT_CALL();
+    if (const Result refused = refuse_while_any_captures()) return refused;
     return run_all();
 }
 

@@ -1,7 +1,7 @@
 // How tests steer the simulation: globals that every module has, whatever its image.
 //   simulator_fault       char[128], written: "FUNCTION K CODE" makes the K-th call of FUNCTION from now return CODE
 //   simulator_error       char[512], read: what the simulator found, in words
-//   simulator_allocations int64, read: live device and pinned allocations
+//   simulator_allocations int64, read: device and pinned allocations and graphs that are alive
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -34,7 +34,7 @@ bool is_global(Pointer address) {
     return std::any_of(globals.begin(), globals.end(), [=](const auto& g) { return g.second.address == host(address); });
 }
 
-void count_allocations() { simulator_allocations = int64_t(device.count() + pinned.count()); }
+void count_allocations() { simulator_allocations = int64_t(device.count() + pinned.count() + live_graphs()); }
 
 void report(const std::string& what) { snprintf(simulator_error, sizeof simulator_error, "%s", what.c_str()); }
 

@@ -1,17 +1,19 @@
 // What the parts of the simulated driver share: its state, its queues and how each call begins.
 //
 // libcuda.so.1 over the simulator is the functions of the CUDA driver API that Fovea calls: context.cpp, modules.cpp,
-// streams.cpp and memory.cpp. The other functions that JCuda may ask for are weak stubs that return
-// CUDA_ERROR_NOT_SUPPORTED (made by the Makefile from jcuda-symbols.txt).
+// memory.cpp, streams.cpp, graphs.cpp and events.cpp. The other functions that JCuda may ask for are weak stubs that
+// return CUDA_ERROR_NOT_SUPPORTED (made by the Makefile from jcuda-symbols.txt).
 //
 // Streams queue their work and run it only when something waits for it, and what a call may read later is really read
 // later: a forgotten synchronisation shows. Errors of queued work are reported by the call that waits and, as on a device,
 // by every call after it, until the primary context is released.
 #pragma once
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "../cuda-on-cpu/simulator.h"
@@ -25,8 +27,20 @@ namespace driver {
 using Pointer = uintptr_t;
 using Work = std::function<Result()>;
 
+// As cuStreamBeginCapture and cuThreadExchangeStreamCaptureMode number them.
+enum class CaptureMode { GLOBAL, THREAD_LOCAL, RELAXED };
+
+// What a stream records in place of doing it.
+struct Capture {
+    CaptureMode mode;
+    std::thread::id thread;
+    bool valid = true;  // a call that may not be recorded ends it, but only cuStreamEndCapture says so
+    std::vector<Work> nodes;
+};
+
 struct Stream {
     std::vector<Work> queue;
+    std::unique_ptr<Capture> capture;
 };
 
 // context.cpp
@@ -57,10 +71,22 @@ void clear_modules();
 
 // streams.cpp
 Stream* stream_of(void* handle);  // null for what is no stream
-Result enqueue(void* handle, Work work);
+Result enqueue(void* handle, Work work);  // or record it
+bool is_capturing(void* handle);
+// Refuses a call that waits for a stream, or that a capture of this thread does not permit, and invalidates the capture.
+Result refuse_while_capturing(Stream& stream);
+Result refuse_unsafe_while_capturing();
+Result refuse_while_any_captures();
 Result run(Stream& stream);
 Result run_all();
 void clear_streams();
+
+// graphs.cpp
+size_t live_graphs();
+void clear_graphs();
+
+// events.cpp
+void clear_events();
 
 inline void* host(Pointer address) { return reinterpret_cast<void*>(address); }
 
@@ -75,3 +101,8 @@ inline void* host(Pointer address) { return reinterpret_cast<void*>(address); }
     BEGIN_CALL();                                         \
     if (!driver::current_context) return INVALID_CONTEXT; \
     if (driver::sticky) return driver::sticky
+
+// For a call that may disturb what a stream captures.
+#define BEGIN_UNSAFE_CALL() \
+    BEGIN_CONTEXT_CALL();   \
+    if (const Result refused = driver::refuse_unsafe_while_capturing()) return refused

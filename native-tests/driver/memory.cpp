@@ -18,14 +18,14 @@ bool is_pinned(const void* memory, size_t bytes) { return pinned.contains(reinte
 }  // namespace
 
 API cuMemAlloc_v2(Pointer* address, size_t bytes) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_UNSAFE_CALL();
     if (bytes == 0) return INVALID_VALUE;
     *address = device.allocate(bytes);
     return *address ? SUCCESS : OUT_OF_MEMORY;
 }
 
 API cuMemFree_v2(Pointer address) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_UNSAFE_CALL();
     run_all();
     return device.free(address) ? SUCCESS : INVALID_VALUE;
 }
@@ -38,13 +38,13 @@ API cuMemGetInfo_v2(size_t* available, size_t* total) {
 }
 
 API cuMemHostAlloc(void** memory, size_t bytes, unsigned) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_UNSAFE_CALL();
     *memory = host(pinned.allocate(bytes));
     return *memory ? SUCCESS : OUT_OF_MEMORY;
 }
 
 API cuMemFreeHost(void* memory) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_UNSAFE_CALL();
     run_all();
     return pinned.free(reinterpret_cast<Pointer>(memory)) ? SUCCESS : INVALID_VALUE;
 }
@@ -55,6 +55,8 @@ API cuMemcpyHtoDAsync_v2(Pointer target, const void* source, size_t bytes, void*
     if (is_pinned(source, bytes)) {
         return enqueue(stream, [=] { memcpy(host(target), source, bytes); return SUCCESS; });
     }
+    // A captured copy would read pageable memory at each launch, long after the caller has gone on.
+    if (is_capturing(stream)) return refuse_while_capturing(*stream_of(stream));
     const char* from = static_cast<const char*>(source);
     auto staged = std::make_shared<std::vector<char>>(from, from + bytes);
     return enqueue(stream, [=] { memcpy(host(target), staged->data(), bytes); return SUCCESS; });
@@ -63,6 +65,7 @@ API cuMemcpyHtoDAsync_v2(Pointer target, const void* source, size_t bytes, void*
 API cuMemcpyDtoHAsync_v2(void* target, Pointer source, size_t bytes, void* stream) {
     BEGIN_CONTEXT_CALL();
     if (!valid(source, bytes)) return INVALID_VALUE;
+    if (!is_pinned(target, bytes) && is_capturing(stream)) return refuse_while_capturing(*stream_of(stream));
     const Result queued = enqueue(stream, [=] { memcpy(target, host(source), bytes); return SUCCESS; });
     return queued || is_pinned(target, bytes) ? queued : run(*stream_of(stream));
 }
@@ -70,7 +73,11 @@ API cuMemcpyDtoHAsync_v2(void* target, Pointer source, size_t bytes, void* strea
 API cuMemcpyDtoDAsync_v2(Pointer target, Pointer source, size_t bytes, void* stream) {
     BEGIN_CONTEXT_CALL();
     if (!valid(target, bytes) || !valid(source, bytes)) return INVALID_VALUE;
-    return enqueue(stream, [=] { memmove(host(target), host(source), bytes); return SUCCESS; });
+    return enqueue(stream, [=] {
+        if (!valid(target, bytes) || !valid(source, bytes)) return ILLEGAL_ADDRESS;  // freed since a graph captured it
+        memmove(host(target), host(source), bytes);
+        return SUCCESS;
+    });
 }
 
 API cuMemcpyHtoD_v2(Pointer target, const void* source, size_t bytes) {
@@ -79,7 +86,7 @@ API cuMemcpyHtoD_v2(Pointer target, const void* source, size_t bytes) {
         memcpy(host(target), source, bytes);
         return SUCCESS;
     }
-    BEGIN_CONTEXT_CALL();
+    BEGIN_UNSAFE_CALL();
     if (!valid(target, bytes)) return INVALID_VALUE;
     run_all();
     memcpy(host(target), source, bytes);
@@ -93,7 +100,7 @@ API cuMemcpyDtoH_v2(void* target, Pointer source, size_t bytes) {
         memcpy(target, host(source), bytes);
         return SUCCESS;
     }
-    BEGIN_CONTEXT_CALL();
+    BEGIN_UNSAFE_CALL();
     if (!valid(source, bytes)) return INVALID_VALUE;
     run_all();
     memcpy(target, host(source), bytes);
@@ -103,11 +110,19 @@ API cuMemcpyDtoH_v2(void* target, Pointer source, size_t bytes) {
 API cuMemsetD8Async(Pointer target, unsigned char value, size_t count, void* stream) {
     BEGIN_CONTEXT_CALL();
     if (!valid(target, count)) return INVALID_VALUE;
-    return enqueue(stream, [=] { memset(host(target), value, count); return SUCCESS; });
+    return enqueue(stream, [=] {
+        if (!valid(target, count)) return ILLEGAL_ADDRESS;
+        memset(host(target), value, count);
+        return SUCCESS;
+    });
 }
 
 API cuMemsetD32Async(Pointer target, unsigned value, size_t count, void* stream) {
     BEGIN_CONTEXT_CALL();
     if (!valid(target, count * 4)) return INVALID_VALUE;
-    return enqueue(stream, [=] { std::fill_n(static_cast<unsigned*>(host(target)), count, value); return SUCCESS; });
+    return enqueue(stream, [=] {
+        if (!valid(target, count * 4)) return ILLEGAL_ADDRESS;
+        std::fill_n(static_cast<unsigned*>(host(target)), count, value);
+        return SUCCESS;
+    });
 }

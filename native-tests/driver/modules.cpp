@@ -1,4 +1,5 @@
 // Modules and kernel launches. A module holds every kernel that is linked in, whatever its image.
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -28,7 +29,7 @@ void driver::clear_modules() {
 }
 
 API cuModuleLoadDataEx(void** handle, const void* image, unsigned, int*, void**) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_UNSAFE_CALL();
     // A fatbin as nvcc writes it, or the placeholder of a build without nvcc.
     static const unsigned char FATBIN[] = {0x50, 0xED, 0x55, 0xBA};
     if (memcmp(image, FATBIN, 4) != 0 && memcmp(image, "SIMULATED", 9) != 0) return INVALID_IMAGE;
@@ -39,7 +40,7 @@ API cuModuleLoadDataEx(void** handle, const void* image, unsigned, int*, void**)
 }
 
 API cuModuleUnload(void* handle) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_UNSAFE_CALL();
     run_all();
     if (modules.erase(static_cast<Module*>(handle)) == 0) return INVALID_HANDLE;
     delete static_cast<Module*>(handle);
@@ -82,6 +83,8 @@ API cuLaunchKernel(void* handle, unsigned grid_x, unsigned grid_y, unsigned grid
         || !parameters) {
         return INVALID_VALUE;
     }
+    static const bool no_run = getenv("FOVEA_SIMULATOR_NO_RUN");
+    if (no_run) return SUCCESS;
     const char* from = static_cast<const char*>(parameters[0]);
     auto copy = std::make_shared<std::vector<char>>(from, from + function.kernel->parameter_bytes);
     return enqueue(stream, [kernel = function.kernel, grid, block, dynamic_bytes, copy] {

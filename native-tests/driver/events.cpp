@@ -1,0 +1,83 @@
+// Events: marks in a stream, with the host's time at which the work before them was done.
+#include <chrono>
+#include <map>
+
+#include "driver.h"
+
+using namespace driver;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Event {
+    Stream* stream = nullptr;  // null until recorded
+    bool captured = false;
+    bool reached = false;
+    Clock::time_point time;
+};
+
+std::map<void*, std::shared_ptr<Event>> events;  // a mark that waits in a stream keeps its event
+
+std::shared_ptr<Event> event_of(void* handle) {
+    const auto found = events.find(handle);
+    return found == events.end() ? nullptr : found->second;
+}
+
+}  // namespace
+
+void driver::clear_events() { events.clear(); }
+
+API cuEventCreate(void** handle, unsigned) {
+    BEGIN_CONTEXT_CALL();
+    auto event = std::make_shared<Event>();
+    *handle = event.get();
+    events[*handle] = event;
+    return SUCCESS;
+}
+
+API cuEventRecord(void* handle, void* stream) {
+    BEGIN_CONTEXT_CALL();
+    const std::shared_ptr<Event> event = event_of(handle);
+    if (!event || !stream_of(stream)) return INVALID_HANDLE;
+    event->stream = stream_of(stream);
+    event->captured = is_capturing(stream);
+    if (event->captured) return SUCCESS;  // orders other streams' captures, which are not simulated
+    event->reached = false;
+    return enqueue(stream, [event] {
+        event->reached = true;
+        event->time = Clock::now();
+        return SUCCESS;
+    });
+}
+
+API cuEventQuery(void* handle) {
+    BEGIN_CONTEXT_CALL();
+    const std::shared_ptr<Event> event = event_of(handle);
+    if (!event) return INVALID_HANDLE;
+    if (event->captured) return CAPTURED_EVENT;
+    return event->reached || !event->stream ? SUCCESS : NOT_READY;
+}
+
+API cuEventSynchronize(void* handle) {
+    BEGIN_CONTEXT_CALL();
+    const std::shared_ptr<Event> event = event_of(handle);
+    if (!event) return INVALID_HANDLE;
+    if (event->captured) return CAPTURED_EVENT;
+    return event->reached || !event->stream ? SUCCESS : run(*event->stream);
+}
+
+API cuEventElapsedTime(float* milliseconds, void* start, void* end) {
+    BEGIN_CONTEXT_CALL();
+    const std::shared_ptr<Event> from = event_of(start), to = event_of(end);
+    if (!from || !to || !from->stream || !to->stream) return INVALID_HANDLE;
+    if (from->captured || to->captured) return CAPTURED_EVENT;
+    if (!from->reached || !to->reached) return NOT_READY;
+    *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();
+    return SUCCESS;
+}
+
+API cuEventDestroy_v2(void* handle) {
+    BEGIN_CONTEXT_CALL();
+    return events.erase(handle) ? SUCCESS : INVALID_HANDLE;
+}
