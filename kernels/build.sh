@@ -8,20 +8,26 @@
 # RESOURCE_DIR  gets fovea.fatbin, and kernels.txt that says for what it was built, or why not
 # ARCH          one architecture such as sm_90a, for a quick build during development; default all
 #
-# Results are kept in ${XDG_CACHE_HOME:-~/.cache}/fovea/kernels under a hash of all that goes into them.
+# Each .cu goes through the compiler's front end once, to PTX, and from there to machine code per architecture (compile.sh);
+# then each architecture is linked. A piece is kept in ${XDG_CACHE_HOME:-~/.cache}/fovea/kernels under a hash of all that
+# goes into it, so an edit recompiles one file. Pieces arrive by an atomic move: builds may run at once, or be killed.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-sources=$1
+FATBIN_LIMIT_MIB=20
+
+mkdir -p "$1/org/fovea/backend/cuda" "$2"
+sources=$(cd "$1" && pwd)
+resources=$(cd "$2" && pwd)
 java_dir=$sources/org/fovea/backend/cuda
-resources=$2
 arch=${3:-all}
+cd "$(dirname "$0")"
 
 # Files are replaced only if they changed, so that javac is not woken for nothing.
-generated=$(mktemp -d)
-trap 'rm -rf "$generated"' EXIT
-mkdir -p "$java_dir" "$generated/java" "$resources"
-awk -v DIR="$generated" -v JAVA_DIR="$generated/java" -f "$here/common/params.awk" "$here"/*/params.h
-for file in "$generated"/java/*.java; do
+GENERATED=$(mktemp -d)
+trap 'rm -rf "$GENERATED"' EXIT
+trap 'exit 130' HUP INT TERM
+mkdir "$GENERATED/java"
+awk -v DIR="$GENERATED" -v JAVA_DIR="$GENERATED/java" -f common/params.awk */params.h
+for file in "$GENERATED"/java/*.java; do
     cmp -s "$file" "$java_dir/${file##*/}" || cp "$file" "$java_dir/"
 done
 
@@ -30,6 +36,14 @@ cpu_only() {
     echo "$1" > "$resources/kernels.txt"
     echo "[fovea] CUDA kernels not built, this jar is CPU-only: $1"
     exit 0
+}
+
+fail() {
+    echo "[fovea] kernels/build.sh: $1" >&2
+    if [ -d "${CACHE:-}" ] && [ "$(df -Pk "$CACHE" | awk 'NR == 2 { print $4 }')" -lt 4096 ]; then
+        echo "[fovea] the disk of $CACHE is full: free some space, or set XDG_CACHE_HOME to another disk" >&2
+    fi
+    exit 1
 }
 
 find_nvcc() {
@@ -41,48 +55,95 @@ find_nvcc() {
     done
 }
 
-nvcc=$(find_nvcc)
-[ -n "$nvcc" ] || cpu_only "nvcc was not found (looked at \$NVCC, \$CUDA_HOME/bin, PATH, /usr/local/cuda/bin)"
+NVCC=$(find_nvcc)
+[ -n "$NVCC" ] || cpu_only "nvcc was not found (looked at \$NVCC, \$CUDA_HOME/bin, PATH, /usr/local/cuda/bin)"
 command -v g++ > /dev/null || cpu_only "nvcc needs g++, which was not found on the PATH"
-release=$("$nvcc" --version | sed -n 's/.*release \([0-9]*\.[0-9]*\).*/\1/p')
-[ "${release%%.*}" -ge 12 ] 2> /dev/null || cpu_only "$nvcc is version ${release:-unknown}; 12 or newer is needed"
+version=$("$NVCC" --version)
+release=$(echo "$version" | sed -n 's/.*release \([0-9]*\.[0-9]*\).*/\1/p')
+[ "${release%%.*}" -ge 12 ] 2> /dev/null || cpu_only "$NVCC is version ${release:-unknown}; 12 or newer is needed"
+# Where ptxas, nvlink and fatbinary are; the nvcc on the PATH may be a wrapper that lies elsewhere.
+TOOLS=$("$NVCC" --dryrun --ptx kernel.cu 2>&1 | sed -n 's/^#\$ _HERE_=//p')
 
 # sm_80 A100, 86 and 89 consumer and workstation cards, 90a H100; of the newer majors the first of each, whose code its
 # later members run too.
-if [ "$arch" != all ]; then
-    archs=$arch
-    ptx=compute_${arch#sm_}
-else
-    archs="sm_80 sm_86 sm_89 sm_90a $("$nvcc" --list-gpu-code | sed -n 's/^sm_\([1-9][0-9]\{2,\}\)$/\1/p' | sort -n \
-        | awk '!seen[int($1 / 10)]++ { print "sm_" $1 }' | tr '\n' ' ')"
-    ptx=compute_80
+if [ "$arch" = all ]; then
+    arch="sm_80 sm_86 sm_89 sm_90a $("$NVCC" --list-gpu-code | sed -n 's/^sm_\([1-9][0-9]\{2,\}\)$/\1/p' | sort -n \
+        | awk '!seen[int($1 / 10)]++ { print "sm_" $1 }')"
 fi
-archs=$(echo $archs)
+archs=$(echo $arch)
 
-key=$( (cd "$here" && find . -type f | sort | xargs sha256sum; "$nvcc" --version; echo "$archs") | sha256sum | cut -c1-32)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/fovea/kernels/$key
-if [ ! -d "$cache" ]; then
+if grep -n __CUDA_ARCH__ */*.cu */*.cuh >&2; then
+    fail "__CUDA_ARCH__ would always be 800: the machine code of every architecture is made from the same PTX"
+fi
+
+CACHE=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/fovea/kernels
+if ! mkdir -p "$CACHE" 2> /dev/null || ! [ -w "$CACHE" ]; then
+    echo "[fovea] $CACHE can't be written to; compiled kernels are kept in ${sources%/*}/kernel-cache"
+    CACHE=${sources%/*}/kernel-cache
+    mkdir -p "$CACHE"
+fi
+export NVCC TOOLS CACHE GENERATED
+
+# Lines "KEY SOURCE", the largest file first, so that no big one is left to run alone at the end. A key covers the file, the
+# headers that it includes, the flags, which are in compile.sh, and the compiler.
+for source in $(ls -S */*.cu); do
+    headers=$(g++ -std=c++17 -x c++ -D__CUDACC__ -MM -MG -I "$GENERATED" "$source" | sed 's/^[^:]*://; s/\\$//')
+    key=$({ echo "$version $source"; cat compile.sh; for file in $headers; do [ ! -f "$file" ] || cat "$file"; done; } \
+        | sha256sum | cut -c1-32)
+    echo "$key $source"
+done > "$GENERATED/files"
+
+# Compiles every file to the types given (ptx, sm_80.cubin) as far as the cache lacks them.
+compile() {
+    for type; do
+        while read -r key source; do
+            [ -f "$CACHE/$key.$type" ] || echo "$key $type $source"
+        done < "$GENERATED/files"
+    done > "$GENERATED/todo"
+    xargs -r -P "$(nproc)" -n 3 sh compile.sh < "$GENERATED/todo" || fail "a kernel does not compile, see above"
+}
+
+# The names of all pieces of a type.
+pieces() { awk -v type="$1" '{ print $1 "." type }' "$GENERATED/files"; }
+
+image=$( (cat "$GENERATED/files" build.sh *.awk; echo "$archs") | sha256sum | cut -c1-32).image
+if [ ! -d "$CACHE/$image" ]; then
     echo "[fovea] compiling CUDA kernels for $archs"
-    out=$generated/out
+    compile ptx
+    compile $(printf '%s.cubin ' $archs)
+    here=$PWD
+    out=$GENERATED/image
     mkdir "$out"
-    targets="-gencode arch=$ptx,code=$ptx"
+    cd "$CACHE"
+    for a in $archs; do cat $(pieces "$a.cubin.log"); done > "$GENERATED/ptxas.log"
+    awk -f "$here/resources.awk" "$GENERATED/ptxas.log" > "$out/report.txt" || fail "an attention kernel spills, see above"
+    awk -f "$here/merge-ptx.awk" $(pieces ptx) > "$out/fovea.ptx" || fail "the PTX of the files does not fit together, see above"
+    images=--image3=kind=ptx,sm=80,file=$out/fovea.ptx
     for a in $archs; do
-        targets="$targets -gencode arch=compute_${a#sm_},code=$a"
+        "$TOOLS/nvlink" -arch="$a" -o "$GENERATED/$a.cubin" $(pieces "$a.cubin") || fail "the kernels do not link for $a"
+        while read -r _ kernel _; do
+            grep -aq "\.text\.$kernel" "$GENERATED/$a.cubin" || fail "$kernel is not in what nvlink made for $a"
+        done < "$out/report.txt"
+        images="$images --image3=kind=elf,sm=${a#sm_},file=$GENERATED/$a.cubin"
     done
-    flags="-std=c++17 -O3 -I $generated"
-    # -v makes ptxas say registers, stack and spills of every kernel.
-    if ! "$nvcc" $flags --threads 0 --fatbin -Xptxas -v $targets -o "$out/fovea.fatbin" "$here/fovea.cu" > "$out/ptxas.log" 2>&1; then
-        cat "$out/ptxas.log" >&2
-        exit 1
-    fi
-    "$nvcc" $flags --ptx -arch "$ptx" -o "$out/fovea.ptx" "$here/fovea.cu"
-    awk -f "$here/resources.awk" "$out/ptxas.log" > "$out/report.txt" || { cat "$out/report.txt" >&2; exit 1; }
-    echo "$archs, PTX $ptx (nvcc $release)" > "$out/kernels.txt"
-    mkdir -p "${cache%/*}"
-    mv "$out" "$cache" 2> /dev/null || [ -d "$cache" ]   # another build may have been faster
-    cat "$cache/report.txt"
+    # The mode that drivers of every CUDA 12 can unpack; compilers before 12.4 know no other.
+    mode=$("$TOOLS/fatbinary" --help | sed -n 's/^--compress-mode.*/--compress-mode=speed/p')
+    "$TOOLS/fatbinary" -64 --compress-all $mode --create="$out/fovea.fatbin" $images || fail "fatbinary failed"
+    kib=$(($(wc -c < "$out/fovea.fatbin") / 1024))
+    [ $kib -le $((FATBIN_LIMIT_MIB * 1024)) ] \
+        || fail "fovea.fatbin would have $kib KiB, the limit is $FATBIN_LIMIT_MIB MiB: make fewer variants of the kernels"
+    echo "$archs, PTX $(sed -n 's/^\.version //p' "$out/fovea.ptx") for the rest (nvcc $release)" > "$out/kernels.txt"
+    cat "$out/report.txt"
+    echo "[fovea] $(wc -l < "$out/report.txt") kernels in $(wc -l < "$GENERATED/files") files, fatbin of $kib KiB"
+    # Through a name of its own, so that a build that is killed here leaves no half of an image behind.
+    arriving=$(mktemp -d "$CACHE/tmp.XXXXXX") && cp "$out"/* "$arriving" || fail "could not write to $CACHE"
+    mv "$arriving" "$CACHE/$image" 2> /dev/null || rm -rf "$arriving"   # another build may have been faster
 fi
 for file in fovea.fatbin kernels.txt; do
-    cmp -s "$cache/$file" "$resources/$file" || cp "$cache/$file" "$resources/$file"
+    cmp -s "$CACHE/$image/$file" "$resources/$file" || cp "$CACHE/$image/$file" "$resources/$file"
 done
-cp "$cache/fovea.ptx" "$sources/fovea.ptx"  # what the tests read
+cp "$CACHE/$image/fovea.ptx" "$sources/fovea.ptx"  # what the tests read
+
+# What no build has used for a month, and what killed ones left.
+(cd "$CACHE/$image/.." && touch -c "$image" $(cut -d' ' -f1 "$GENERATED/files" | sed 's/$/.ptx/'))
+find "$CACHE" -mindepth 1 -maxdepth 1 \( -mtime +30 -o -name 'tmp.*' -mmin +120 \) -exec rm -rf {} +

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Compiles one .cu for build.sh, which sets NVCC, TOOLS, CACHE and GENERATED, into CACHE/KEY.TYPE.
+#
+#   compile.sh KEY TYPE SOURCE
+#
+# TARGET ptx is the front end's work. TARGET sm_XX assembles KEY.ptx; what ptxas says of registers, stack and spills goes
+# into CACHE/KEY.TYPE.log. A file in the cache is whole: it is made under another name and moved.
+set -eu
+key=$1
+type=$2
+source=$3
+
+# The PTX that is shipped for cards without machine code of their own should load on old drivers, and nvcc writes its own
+# newest ISA version whatever the code uses. 7.0 is the first with sm_80; if code needs more, ptxas says so here.
+PTX_VERSION=7.0
+
+temporary=$(mktemp "$CACHE/tmp.XXXXXX")
+trap 'rm -f "$temporary" "$temporary".*' EXIT
+trap 'exit 130' HUP INT TERM
+
+run() {
+    "$@" > "$temporary.log" 2>&1 || { echo "[fovea] $source, $type:" >&2; cat "$temporary.log" >&2; exit 1; }
+}
+
+if [ "$type" = ptx ]; then
+    run "$NVCC" -std=c++17 -O3 -Werror all-warnings -I "$GENERATED" -arch=compute_80 --ptx -o "$temporary.nvcc" "$source"
+    # used_bytes_mask is a hint for tools, of ISA version 8.3.
+    sed -e "s/^\.version .*/.version $PTX_VERSION/" -e '/\.pragma "used_bytes_mask/d' "$temporary.nvcc" > "$temporary"
+else
+    # Plain relocatable objects (-c) cost registers: their calls of library routines keep to an ABI. Extensible whole
+    # programs (-ewp) link too, and their code is that of a program on its own.
+    run "$TOOLS/ptxas" -ewp -O3 -v -Werror -arch="${type%.cubin}" -o "$temporary" "$CACHE/$key.ptx"
+    mv "$temporary.log" "$CACHE/$key.$type.log"
+fi
+chmod a+r "$temporary"
+mv "$temporary" "$CACHE/$key.$type"
