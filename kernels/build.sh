@@ -118,17 +118,22 @@ if [ ! -d "$CACHE/$image" ]; then
     for a in $archs; do cat $(pieces "$a.cubin.log"); done > "$GENERATED/ptxas.log"
     awk -f "$here/resources.awk" "$GENERATED/ptxas.log" > "$out/report.txt" || fail "an attention kernel spills, see above"
     awk -f "$here/merge-ptx.awk" $(pieces ptx) > "$out/fovea.ptx" || fail "the PTX of the files does not fit together, see above"
+    [ "$(grep -c '\.entry' "$out/fovea.ptx")" -eq "$(wc -l < "$out/report.txt")" ] \
+        || fail "PTX and ptxas's report name different kernels; remove $CACHE and try again"
     images=--image3=kind=ptx,sm=80,file=$out/fovea.ptx
     for a in $archs; do
         "$TOOLS/nvlink" -arch="$a" -o "$GENERATED/$a.cubin" $(pieces "$a.cubin") || fail "the kernels do not link for $a"
         while read -r _ kernel _; do
             grep -aq "\.text\.$kernel" "$GENERATED/$a.cubin" || fail "$kernel is not in what nvlink made for $a"
         done < "$out/report.txt"
+        ! readelf -S "$GENERATED/$a.cubin" 2>&1 | grep -q 'past end of file' || fail "the disk of $GENERATED is full"
         images="$images --image3=kind=elf,sm=${a#sm_},file=$GENERATED/$a.cubin"
     done
     # The mode that drivers of every CUDA 12 can unpack; compilers before 12.4 know no other.
     mode=$("$TOOLS/fatbinary" --help | sed -n 's/^--compress-mode.*/--compress-mode=speed/p')
     "$TOOLS/fatbinary" -64 --compress-all $mode --create="$out/fovea.fatbin" $images || fail "fatbinary failed"
+    [ "$(wc -c < "$out/fovea.fatbin")" -eq $(($(od -An -tu8 -j8 -N8 "$out/fovea.fatbin") + 16)) ] \
+        || fail "fatbinary wrote half a file: the disk of $GENERATED is full"
     kib=$(($(wc -c < "$out/fovea.fatbin") / 1024))
     [ $kib -le $((FATBIN_LIMIT_MIB * 1024)) ] \
         || fail "fovea.fatbin would have $kib KiB, the limit is $FATBIN_LIMIT_MIB MiB: make fewer variants of the kernels"
@@ -136,7 +141,8 @@ if [ ! -d "$CACHE/$image" ]; then
     cat "$out/report.txt"
     echo "[fovea] $(wc -l < "$out/report.txt") kernels in $(wc -l < "$GENERATED/files") files, fatbin of $kib KiB"
     # Through a name of its own, so that a build that is killed here leaves no half of an image behind.
-    arriving=$(mktemp -d "$CACHE/tmp.XXXXXX") && cp "$out"/* "$arriving" || fail "could not write to $CACHE"
+    arriving=$(mktemp -d "$CACHE/tmp.XXXXXX")
+    cp "$out"/* "$arriving" || { rm -rf "$arriving"; fail "could not write to $CACHE"; }
     mv "$arriving" "$CACHE/$image" 2> /dev/null || rm -rf "$arriving"   # another build may have been faster
 fi
 for file in fovea.fatbin kernels.txt; do

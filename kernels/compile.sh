@@ -22,14 +22,16 @@ run() {
     "$@" > "$temporary.log" 2>&1 || { echo "[fovea] $source, $type:" >&2; cat "$temporary.log" >&2; exit 1; }
 }
 
+# On a full disk NVIDIA's tools write half a file and call it a success. A copy, with the original still there, fails then.
 if [ "$type" = ptx ]; then
-    run "$NVCC" -std=c++17 -O3 -Werror all-warnings -I "$GENERATED" -arch=compute_80 --ptx -o "$temporary.nvcc" "$source"
+    run "$NVCC" -std=c++17 -O3 -Werror all-warnings -I "$GENERATED" -arch=compute_80 --ptx -o "$temporary.out" "$source"
     # used_bytes_mask is a hint for tools, of ISA version 8.3.
-    sed -e "s/^\.version .*/.version $PTX_VERSION/" -e '/\.pragma "used_bytes_mask/d' "$temporary.nvcc" > "$temporary"
+    sed -e "s/^\.version .*/.version $PTX_VERSION/" -e '/\.pragma "used_bytes_mask/d' "$temporary.out" > "$temporary"
 else
     # Plain relocatable objects (-c) cost registers: their calls of library routines keep to an ABI. Extensible whole
     # programs (-ewp) link too, and their code is that of a program on its own.
-    run "$TOOLS/ptxas" -ewp -O3 -v -Werror -arch="${type%.cubin}" -o "$temporary" "$CACHE/$key.ptx"
+    run "$TOOLS/ptxas" -ewp -O3 -v -Werror -arch="${type%.cubin}" -o "$temporary.out" "$CACHE/$key.ptx"
+    cp "$temporary.out" "$temporary"
     mv "$temporary.log" "$CACHE/$key.$type.log"
 fi
 chmod a+r "$temporary"

@@ -4,7 +4,7 @@
 /Function properties for/ { kernel = $NF }
 /bytes stack frame/ {
     if (kernel ~ /^attention/ && ($1 > 0 || $5 > 0 || $9 > 0)) {
-        print "kernels/resources.awk: " kernel " (" arch "): " $0
+        print "kernels/resources.awk: " kernel " on " arch ":" $0 > "/dev/stderr"
         failed = 1
     }
 }
