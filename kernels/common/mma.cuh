@@ -59,6 +59,11 @@ __device__ inline void async_copy(void* to_smem, const void* from, int bytes = 1
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to_smem)), "l"(from), "r"(bytes)
                  : "memory");
 }
+// The same for 4 aligned bytes, of which it copies all or none.
+__device__ inline void async_copy_word(void* to_smem, const void* from, bool copied) {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(to_smem)), "l"(from), "r"(copied ? 4 : 0)
+                 : "memory");
+}
 __device__ inline void async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int GROUPS_LEFT>
 __device__ inline void async_wait() {
@@ -83,6 +88,7 @@ __device__ inline uint32_t pack_f16(float low, float high) {
     return bits;
 }
 __device__ inline float as_float(uint32_t bits) { return __uint_as_float(bits); }
+__device__ inline uint32_t as_bits(float x) { return __float_as_uint(x); }
 __device__ inline float to_float(Bf16 x) { return __uint_as_float(uint32_t(x.bits) << 16); }
 __device__ inline float to_float(F16 x) {
     float result;
@@ -105,13 +111,15 @@ inline void ldmatrix(uint32_t (&r)[4], const void* row_smem, SIM_SITE) { sim::lo
 inline void ldmatrix_transposed(uint32_t (&r)[4], const void* row_smem, SIM_SITE) {
     sim::load_matrices<true>(r, row_smem, {file, line});
 }
-inline void async_copy(void* to_smem, const void* from, int bytes = 16) { sim::async_copy(to_smem, from, bytes); }
+inline void async_copy(void* to_smem, const void* from, int bytes = 16) { sim::async_copy(to_smem, from, bytes, 16); }
+inline void async_copy_word(void* to_smem, const void* from, bool copied) { sim::async_copy(to_smem, from, copied ? 4 : 0, 4); }
 inline void async_commit() { sim::async_commit(); }
 template <int GROUPS_LEFT>
 void async_wait() {
     sim::async_wait(GROUPS_LEFT);
 }
 inline float as_float(uint32_t bits) { return std::bit_cast<float>(bits); }
+inline uint32_t as_bits(float x) { return std::bit_cast<uint32_t>(x); }
 inline uint32_t to_tf32(float x) { return sim::to_tf32(x); }
 inline uint32_t pack_bf16(float low, float high) { return sim::to_bf16(low) | uint32_t(sim::to_bf16(high)) << 16; }
 inline uint32_t pack_f16(float low, float high) { return sim::to_f16(low) | uint32_t(sim::to_f16(high)) << 16; }

@@ -1,103 +1,289 @@
-// Matrix products in float32: C[m, n] = alpha op(A)[m, k] op(B)[k, n] + beta C, row-major, in strided batches.
+// Matrix products on the tensor cores, in strided batches, row-major, with what follows them in a layer:
 //
-// A block computes one tile of C with 16 x 16 threads, each holding a 4 x 4 patch in registers. Slices of A and B pass
-// through shared memory; the next slice is fetched into registers while the current one is multiplied.
-#include "../common/cuda.cuh"
+//   C[m, n] = activation(alpha op(A)[m, k] op(B)[k, n] + beta C + bias[n])
+//
+// A block computes one tile of C. Slices of op(A) and op(B), 64 bytes deep in k, go through a ring of STAGES in shared
+// memory that asynchronous copies keep filled. Where C has too few tiles to fill a device, k is split as well: each split
+// leaves its sum in `partial`, and a second kernel adds them up in order. Every sum has one order: equal bits on every run.
+//
+// Floats are taken as sums of two TF32 numbers, three products of four (fragments.cuh), or with `tf32` as one. Tensor cores
+// cut the sum off at each addition rather than round it, so three-product sums run over one slice only, and the CUDA
+// cores add them up, rounding: errors are those of float32 arithmetic, also for a large k.
+//
+// Infinity splits into infinity and NaN, and what is larger than 2^128 - 2^116 rounds to infinity. So a sum that
+// is not finite is taken again in plain float arithmetic, whose infinities and NaN are the right ones.
+#include "gemm_operand.cuh"
 #include "params.h"
 
-constexpr int GEMM_TILE = 64;                                        // rows and columns of C per block
-constexpr int GEMM_DEPTH = 16;                                       // of k per slice
-constexpr int GEMM_PATCH = GEMM_TILE / LANES;                        // rows and columns of C per thread
-constexpr int GEMM_FETCH = GEMM_TILE * GEMM_DEPTH / TILE_THREADS;    // elements of a slice per thread
-constexpr int GEMM_PITCH = GEMM_TILE + 4;                            // keeps float4 alignment, spreads the banks
+// Rows and columns of C per block and per warp. CudaGemm.java chooses.
+//
+//                            m    n        m   n    threads  shared    what for
+#define FOR_EACH_GEMM_TILE(KERNEL)                                                                   \
+    KERNEL(large,            128, 128,     64, 32)  /* 256    80 KB    all that is large           */ \
+    KERNEL(medium,            64,  64,     32, 32)  /* 128    40 KB    too little for large tiles  */ \
+    KERNEL(tall,             128,  16,     32, 16)  /* 128    46 KB    narrow layers, many rows    */ \
+    KERNEL(wide,              16, 128,     16, 32)  /* 128    46 KB    few rows                    */
 
-// A slice [GEMM_DEPTH][GEMM_TILE] of a matrix whose element (depth, across) is at depth * stride_depth + across *
-// stride_across, one of which is 1. Neighbouring threads take neighbouring addresses.
-struct SliceLoader {
-    const float* source;
-    int64_t stride_depth;
-    int64_t stride_across;
-    int across_end;
-    int depth_end;
+// How many tile rows are walked through before the next tile column: what blocks that run together read stays in L2.
+constexpr unsigned GEMM_GROUP = 8;
 
-    __device__ int depth_of(int i) const {
-        const int t = threadIdx.x + i * TILE_THREADS;
-        return stride_depth == 1 ? t % GEMM_DEPTH : t / GEMM_TILE;
-    }
-    __device__ int across_of(int i) const {
-        const int t = threadIdx.x + i * TILE_THREADS;
-        return stride_depth == 1 ? t / GEMM_DEPTH : t % GEMM_TILE;
-    }
-    __device__ void fetch(int depth0, int across0, float (&regs)[GEMM_FETCH]) const {
-#pragma unroll
-        for (int i = 0; i < GEMM_FETCH; i++) {
-            const int depth = depth0 + depth_of(i), across = across0 + across_of(i);
-            regs[i] = depth < depth_end && across < across_end ? source[depth * stride_depth + across * stride_across] : 0;
+struct GemmEpilogue {
+    // Same order as org.fovea.backend.Activation.
+    enum Activation { NONE, TANH, RELU, SIGMOID };
+
+    static __device__ float activate(int activation, float x) {
+        switch (activation) {
+            case TANH: return tanhf(x);
+            case RELU: return x < 0 ? 0 : x;  // keeps NaN
+            case SIGMOID: return 1 / (1 + expf(-x));
+            default: return x;
         }
     }
-    __device__ void store(const float (&regs)[GEMM_FETCH], float (&slice)[GEMM_DEPTH][GEMM_PITCH]) const {
-#pragma unroll
-        for (int i = 0; i < GEMM_FETCH; i++) {
-            slice[depth_of(i)][across_of(i)] = regs[i];
+
+    template <class T>
+    static __device__ void write(const GemmParams& p, int64_t product, int row, int column, float sum) {
+        T* c = static_cast<T*>(p.c) + product * p.batch_stride_c + row * p.row_stride_c + column;
+        float y = p.beta == 0 ? p.alpha * sum : fmaf(p.alpha, sum, p.beta * to_float(*c));
+        if (p.bias) {
+            y += to_float(static_cast<const T*>(p.bias)[column]);
+        }
+        y = activate(p.activation, y);
+        if constexpr (std::is_same_v<T, float>) {
+            *c = y;
+        } else {
+            c->bits = uint16_t(Fragments<T>::pack(y, 0));
         }
     }
 };
 
-// grid.x = batch * tiles of m * tiles of n, so that a batch may be larger than 65,535
-extern "C" __global__ void __launch_bounds__(TILE_THREADS) gemm(const __grid_constant__ GemmParams p) {
-    SHARED(float, a_smem, [GEMM_DEPTH][GEMM_PITCH]);
-    SHARED(float, b_smem, [GEMM_DEPTH][GEMM_PITCH]);
+template <class T, int TILE_M, int TILE_N, int WARP_M, int WARP_N>
+struct GemmTile {
+    static constexpr int STAGES = 4;
+    static constexpr int WARPS_N = TILE_N / WARP_N;
+    static constexpr int THREADS = 32 * (TILE_M / WARP_M) * WARPS_N;
+    static constexpr int BLOCKS = sizeof(T) == 2 ? 2 : 1;  // that a multiprocessor must have registers for
+    static constexpr int M = WARP_M / 16, N = WARP_N / 8;  // accumulators of 16 x 8 per warp
+    static constexpr int STEP = Fragments<T>::DEPTH;       // of one tensor-core product
+    static constexpr int SUM_PITCH = TILE_N + 8;           // a warp writes its accumulators to different banks
+    using A = GemmOperand<T, TILE_M, THREADS>;
+    using B = GemmOperand<T, TILE_N, THREADS>;
 
-    const int tiles_n = (p.n + GEMM_TILE - 1) / GEMM_TILE;
-    const int tiles_m = (p.m + GEMM_TILE - 1) / GEMM_TILE;
-    const int64_t product = blockIdx.x / (tiles_n * tiles_m);
-    const int row0 = blockIdx.x / tiles_n % tiles_m * GEMM_TILE;
-    const int column0 = blockIdx.x % tiles_n * GEMM_TILE;
-    const int ty = threadIdx.x / LANES, tx = threadIdx.x % LANES;
+    const int row0, column0;    // of this warp in the tile
+    float sum[M][N][4] = {};
 
-    const SliceLoader a{p.a + product * p.batch_stride_a, p.transpose_a ? p.row_stride_a : 1,
-                        p.transpose_a ? 1 : p.row_stride_a, p.m, p.k};
-    const SliceLoader b{p.b + product * p.batch_stride_b, p.transpose_b ? 1 : p.row_stride_b,
-                        p.transpose_b ? p.row_stride_b : 1, p.n, p.k};
-    float a_next[GEMM_FETCH], b_next[GEMM_FETCH];
-    float acc[GEMM_PATCH][GEMM_PATCH] = {};
+    __device__ GemmTile()
+        : row0(int(threadIdx.x) / 32 / WARPS_N * WARP_M), column0(int(threadIdx.x) / 32 % WARPS_N * WARP_N) {}
 
-    a.fetch(0, row0, a_next);
-    b.fetch(0, column0, b_next);
-    for (int depth0 = 0; depth0 < p.k; depth0 += GEMM_DEPTH) {
-        a.store(a_next, a_smem);
-        b.store(b_next, b_smem);
-        __syncthreads();
-        a.fetch(depth0 + GEMM_DEPTH, row0, a_next);
-        b.fetch(depth0 + GEMM_DEPTH, column0, b_next);
+    // S += the product of two slices.
+    template <bool TF32>
+    __device__ void multiply(float (&s)[M][N][4], const A& a, const B& b, const T* a_smem, const T* b_smem) const {
 #pragma unroll
-        for (int depth = 0; depth < GEMM_DEPTH; depth++) {
-            const float4 av = *reinterpret_cast<const float4*>(&a_smem[depth][ty * GEMM_PATCH]);
-            const float4 bv = *reinterpret_cast<const float4*>(&b_smem[depth][tx * GEMM_PATCH]);
-            const float a_regs[GEMM_PATCH] = {av.x, av.y, av.z, av.w}, b_regs[GEMM_PATCH] = {bv.x, bv.y, bv.z, bv.w};
+        for (int depth = 0; depth < A::DEPTH; depth += STEP) {
+            uint32_t a_regs[M][4], b_regs[N / 2][4];
 #pragma unroll
-            for (int i = 0; i < GEMM_PATCH; i++) {
+            for (int m = 0; m < M; m++) {
+                a.load_a(a_regs[m], a_smem, row0 + 16 * m, depth);
+            }
 #pragma unroll
-                for (int j = 0; j < GEMM_PATCH; j++) {
-                    acc[i][j] = fmaf(a_regs[i], b_regs[j], acc[i][j]);
+            for (int n = 0; n < N / 2; n++) {
+                b.load_b(b_regs[n], b_smem, column0 + 16 * n, depth);
+            }
+            if constexpr (sizeof(T) == 4) {
+                uint32_t a_low[M][4], b_low[N / 2][4];
+                split<TF32>(a_regs, a_low);
+                split<TF32>(b_regs, b_low);
+                if constexpr (!TF32) {  // small products first
+                    multiply_fragments(s, a_low, b_regs);
+                    multiply_fragments(s, a_regs, b_low);
+                }
+            }
+            multiply_fragments(s, a_regs, b_regs);
+        }
+    }
+
+    template <bool TF32, int COUNT>
+    static __device__ void split(uint32_t (&x)[COUNT][4], uint32_t (&low)[COUNT][4]) {
+#pragma unroll
+        for (int i = 0; i < COUNT; i++) {
+#pragma unroll
+            for (int r = 0; r < 4; r++) {
+                if constexpr (TF32) {
+                    x[i][r] = to_tf32(as_float(x[i][r]));
+                } else {
+                    Fragments<float>::split(as_float(x[i][r]), x[i][r], low[i][r]);
                 }
             }
         }
-        __syncthreads();
     }
 
-    float* c = p.c + product * p.batch_stride_c;
+    static __device__ void multiply_fragments(float (&s)[M][N][4], const uint32_t (&a)[M][4], const uint32_t (&b)[N / 2][4]) {
 #pragma unroll
-    for (int i = 0; i < GEMM_PATCH; i++) {
-        const int row = row0 + ty * GEMM_PATCH + i;
+        for (int m = 0; m < M; m++) {
 #pragma unroll
-        for (int j = 0; j < GEMM_PATCH; j++) {
-            const int column = column0 + tx * GEMM_PATCH + j;
-            if (row < p.m && column < p.n) {
-                float* target = &c[int64_t(row) * p.row_stride_c + column];
-                *target = p.beta == 0 ? p.alpha * acc[i][j] : fmaf(p.alpha, acc[i][j], p.beta * *target);
+            for (int n = 0; n < N; n++) {
+                const uint32_t pair[2] = {b[n / 2][n % 2 * 2], b[n / 2][n % 2 * 2 + 1]};
+                if constexpr (std::is_same_v<T, float>) {
+                    mma_tf32(s[m][n], a[m], pair);
+                } else if constexpr (std::is_same_v<T, Bf16>) {
+                    mma_bf16(s[m][n], a[m], pair);
+                } else {
+                    mma_f16(s[m][n], a[m], pair);
+                }
             }
         }
     }
+
+    __device__ void multiply_slice(const A& a, const B& b, const T* a_smem, const T* b_smem, bool tf32) {
+        if (row0 >= a.across_end || column0 >= b.across_end) {
+            return;  // all of this warp's rows or columns are beyond C
+        }
+        if (sizeof(T) == 2 || tf32) {
+            multiply<true>(sum, a, b, a_smem, b_smem);
+            return;
+        }
+        float slice_sum[M][N][4] = {};
+        multiply<false>(slice_sum, a, b, a_smem, b_smem);
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int n = 0; n < N; n++) {
+#pragma unroll
+                for (int r = 0; r < 4; r++) {
+                    sum[m][n][r] += slice_sum[m][n][r];
+                }
+            }
+        }
+    }
+
+    // ring_smem: STAGES times a slice of A and a slice of B
+    __device__ void accumulate(const A& a, const B& b, T* ring_smem, bool tf32) {
+        constexpr int STAGE = A::SLICE + B::SLICE;
+        const int slices = (a.depth_end + A::DEPTH - 1) / A::DEPTH;
+        const auto copy = [&](int slice) {
+            if (slice < slices) {
+                T* stage_smem = ring_smem + slice % STAGES * STAGE;
+                a.copy(stage_smem, slice * A::DEPTH);
+                b.copy(stage_smem + A::SLICE, slice * A::DEPTH);
+            }
+            async_commit();
+        };
+        for (int slice = 0; slice < STAGES - 1; slice++) {
+            copy(slice);
+        }
+        for (int slice = 0; slice < slices; slice++) {
+            async_wait<STAGES - 2>();
+            __syncthreads();  // the slice is there for all, and all are done with the one before, whose place is next
+            copy(slice + STAGES - 1);
+            const T* stage_smem = ring_smem + slice % STAGES * STAGE;
+            multiply_slice(a, b, stage_smem, stage_smem + A::SLICE, tf32);
+        }
+        async_wait<0>();
+        __syncthreads();
+    }
+
+    // sum_smem: [TILE_M][SUM_PITCH]
+    __device__ void gather_sums(float* sum_smem) const {
+        const int lane = threadIdx.x % 32;
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int n = 0; n < N; n++) {
+                float* at = sum_smem + (row0 + 16 * m + lane / 4) * SUM_PITCH + column0 + 8 * n + lane % 4 * 2;
+                *reinterpret_cast<float2*>(at) = {sum[m][n][0], sum[m][n][1]};
+                *reinterpret_cast<float2*>(at + 8 * SUM_PITCH) = {sum[m][n][2], sum[m][n][3]};
+            }
+        }
+    }
+
+    static __device__ float plain_sum(const A& a, const B& b, int row, int column) {
+        float plain = 0;
+        for (int depth = 0; depth < a.depth_end && plain == plain; depth++) {
+            plain = fmaf(a.at(row, depth), b.at(column, depth), plain);
+        }
+        return plain;
+    }
+
+    // grid.x = splits * batch * tiles, so that each may pass 65,535
+    static __device__ void run(const GemmParams& p, float* memory_smem) {
+        const unsigned tiles_m = unsigned((p.m - 1) / TILE_M + 1), tiles_n = unsigned((p.n - 1) / TILE_N + 1);
+        const unsigned tile = blockIdx.x % (tiles_m * tiles_n);
+        const int64_t part = blockIdx.x / (tiles_m * tiles_n), product = part % p.batch;
+        const unsigned group = tile / (GEMM_GROUP * tiles_n) * GEMM_GROUP, in_group = tile % (GEMM_GROUP * tiles_n);
+        const unsigned group_rows = min(GEMM_GROUP, tiles_m - group);
+        const int tile_row = int(group + in_group % group_rows) * TILE_M, tile_column = int(in_group / group_rows) * TILE_N;
+        const int64_t depth0 = part / p.batch * p.split_depth;
+        const int depth = int(min(int64_t(p.split_depth), p.k - depth0));
+
+        const A a(static_cast<const T*>(p.a) + product * p.batch_stride_a, p.row_stride_a, !p.transpose_a, tile_row, depth0,
+                  p.m - tile_row, depth);
+        const B b(static_cast<const T*>(p.b) + product * p.batch_stride_b, p.row_stride_b, p.transpose_b, tile_column,
+                  depth0, p.n - tile_column, depth);
+        GemmTile sums;
+        sums.accumulate(a, b, reinterpret_cast<T*>(memory_smem), p.tf32);
+        sums.gather_sums(memory_smem);
+        __syncthreads();
+        for (int i = threadIdx.x; i < TILE_M * TILE_N; i += THREADS) {
+            const int row = i / TILE_N, column = i % TILE_N;
+            if (row < a.across_end && column < b.across_end) {
+                float sum = memory_smem[row * SUM_PITCH + column];
+                if (sizeof(T) == 4 && !is_finite(sum)) {
+                    sum = plain_sum(a, b, row, column);
+                }
+                if (p.splits > 1) {
+                    p.partial[(part * p.m + tile_row + row) * p.n + tile_column + column] = sum;
+                } else {
+                    GemmEpilogue::write<T>(p, product, tile_row + row, tile_column + column, sum);
+                }
+            }
+        }
+    }
+};
+
+#define GEMM_KERNEL(name, T, ...)                                                                                         \
+    extern "C" __global__ void __launch_bounds__((GemmTile<T, __VA_ARGS__>::THREADS), (GemmTile<T, __VA_ARGS__>::BLOCKS)) \
+        name(const __grid_constant__ GemmParams p) {                                                                      \
+        SHARED_DYNAMIC(float, gemm_smem);                                                                                 \
+        GemmTile<T, __VA_ARGS__>::run(p, gemm_smem);                                                                      \
+    }                                                                                                                     \
+    REGISTER_KERNEL(name)
+#define GEMM_KERNELS(tile, ...)                      \
+    GEMM_KERNEL(gemm_##tile##_f32, float, __VA_ARGS__) \
+    GEMM_KERNEL(gemm_##tile##_bf16, Bf16, __VA_ARGS__) \
+    GEMM_KERNEL(gemm_##tile##_f16, F16, __VA_ARGS__)
+FOR_EACH_GEMM_TILE(GEMM_KERNELS)
+
+// Adds up the splits of k. A block takes LANES elements of C; each of its LANES rows of threads adds up every LANES-th
+// split, and the first adds up the rows.
+template <class T>
+__device__ void gemm_add_splits(const GemmParams& p) {
+    SHARED(float, sum_smem, [LANES][LANES]);
+    const int ty = threadIdx.x / LANES, tx = threadIdx.x % LANES;
+    const int64_t count = int64_t(p.batch) * p.m * p.n;
+    const int64_t i = int64_t(blockIdx.x) * LANES + tx;
+    float sum = 0;
+    if (i < count) {
+#pragma unroll 4
+        for (int split = ty; split < p.splits; split += LANES) {
+            sum += p.partial[split * count + i];
+        }
+    }
+    sum_smem[ty][tx] = sum;
+    __syncthreads();
+    if (ty == 0 && i < count) {
+#pragma unroll
+        for (int row = 1; row < LANES; row++) {
+            sum += sum_smem[row][tx];
+        }
+        const int64_t product = i / p.n / p.m;
+        GemmEpilogue::write<T>(p, product, int(i / p.n % p.m), int(i % p.n), sum);
+    }
 }
-REGISTER_KERNEL(gemm)
+
+#define GEMM_SPLITS_KERNEL(name, T)                                                                                   \
+    extern "C" __global__ void __launch_bounds__(TILE_THREADS) name(const __grid_constant__ GemmParams p) {           \
+        gemm_add_splits<T>(p);                                                                                        \
+    }                                                                                                                 \
+    REGISTER_KERNEL(name)
+GEMM_SPLITS_KERNEL(gemm_add_splits_f32, float)
+GEMM_SPLITS_KERNEL(gemm_add_splits_bf16, Bf16)
+GEMM_SPLITS_KERNEL(gemm_add_splits_f16, F16)

@@ -3,22 +3,30 @@
 #pragma once
 #include <cstdint>
 
-// C = alpha op(A) op(B) + beta C, row-major, for each product of a batch.
+// C = activation(alpha op(A) op(B) + beta C + bias), row-major, for each product of a batch. A, B, C and bias hold elements
+// of the kernel's type.
 struct GemmParams {
-    const float* a;           // [batch][m, k], or [k, m] if transpose_a
-    const float* b;           // [batch][k, n], or [n, k] if transpose_b
-    float* c;                 // [batch][m, n]; not read if beta is 0
+    const void* a;            // [batch][m, k], or [k, m] if transpose_a
+    const void* b;            // [batch][k, n], or [n, k] if transpose_b
+    void* c;                  // [batch][m, n]; not read if beta is 0
+    const void* bias;         // [n], or null
+    float* partial;           // [splits][batch][m, n] sums over a part of k, if splits > 1
     int64_t batch_stride_a;   // from one product to the next
     int64_t batch_stride_b;
     int64_t batch_stride_c;
-    int32_t transpose_a;
-    int32_t transpose_b;
+    int64_t row_stride_a;     // from one stored row to the next
+    int64_t row_stride_b;
+    int64_t row_stride_c;
+    int32_t batch;
     int32_t m;
     int32_t n;
     int32_t k;
-    int32_t row_stride_a;     // from one stored row to the next
-    int32_t row_stride_b;
-    int32_t row_stride_c;
+    int32_t splits;           // of k, at least 1
+    int32_t split_depth;      // of k per split, a multiple of 64
+    int32_t transpose_a;
+    int32_t transpose_b;
+    int32_t activation;       // ordinal of org.fovea.backend.Activation
+    int32_t tf32;             // multiply floats rounded to TF32, else to float32's accuracy
     float alpha;
     float beta;
 };

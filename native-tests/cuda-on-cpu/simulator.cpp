@@ -243,12 +243,12 @@ void collective(void* data, void (*compute)(void* const* lanes), Site site) {
     }
 }
 
-void async_copy(void* shared, const void* global, int bytes) {
-    if (reinterpret_cast<uintptr_t>(shared) % 16 || reinterpret_cast<uintptr_t>(global) % 16) {
-        fail("an asynchronous copy needs addresses that are multiples of 16");
+void async_copy(void* shared, const void* global, int bytes, int width) {
+    if (reinterpret_cast<uintptr_t>(shared) % width || reinterpret_cast<uintptr_t>(global) % width) {
+        fail("an asynchronous copy needs addresses that are multiples of " + std::to_string(width));
         leave_fiber();
     }
-    current->copies.push_back({shared, global, bytes, current->copy_group});
+    current->copies.push_back({shared, global, bytes, width, current->copy_group});
 }
 
 void async_commit() { current->copy_group++; }
@@ -258,7 +258,7 @@ void async_wait(int groups_left) {
     const auto waits = [&](const Copy& copy) { return copy.group < current->copy_group - groups_left; };
     for (const Copy& copy : copies) {
         if (waits(copy)) {
-            memset(copy.shared, 0, 16);
+            memset(copy.shared, 0, size_t(copy.width));
             memcpy(copy.shared, copy.global, size_t(copy.bytes));
         }
     }

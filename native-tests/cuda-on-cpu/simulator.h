@@ -24,6 +24,7 @@ struct Copy {
     void* shared;
     const void* global;
     int bytes;
+    int width;
     int group;
 };
 
