@@ -192,10 +192,7 @@ final class AttentionCompositions {
             int newest,
             DeviceArray output) {
         AttentionShapes.decode(shape, query, keyCache, valueCache, counts, newest, output);
-        int[] ages = new int[shape.capacity()];
-        for (int slot = 0; slot < ages.length; slot++) {
-            ages[slot] = Math.floorMod(newest - slot, ages.length);
-        }
+        int newestSlot = Math.floorMod(newest, shape.capacity());
         AttentionShape asAttention = new AttentionShape(
                 shape.batch(),
                 shape.heads(),
@@ -205,8 +202,9 @@ final class AttentionCompositions {
                 shape.valueDim(),
                 AttentionShape.Layout.BNHD);
         try (Formula f = new Formula(b)) {
-            DeviceArray age = f.emptyIntegers(ages.length);
-            b.upload(ages, 0, age);
+            DeviceArray age = f.emptyIntegers(shape.capacity());
+            b.iota(newestSlot, -1, age.slice(0, newestSlot + 1));
+            b.iota(shape.capacity() - 1, -1, age.slice(newestSlot + 1, shape.capacity() - newestSlot - 1));
             DeviceArray visible = f.zip(
                     BinaryOp.LESS,
                     new int[] {shape.batch(), shape.capacity()},

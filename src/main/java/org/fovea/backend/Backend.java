@@ -30,6 +30,30 @@ public interface Backend extends RlOps, AutoCloseable {
      */
     void forEachShard(int count, IntConsumer body);
 
+    /**
+     * Records the operations that {@code body} issues, to be run as one by {@link CapturedStep#replay}. Capturing itself
+     * runs none of them. A device runs {@code body} here, once; a backend that runs operations at once runs it at each
+     * replay instead, and what it throws comes from there.
+     *
+     * <p>The body must issue the same operations on the same arrays whenever it is run. What changes from replay to replay
+     * lies in arrays: a {@link Draw#counter}, the state of {@link RlOps#adam}. The arrays must outlive the step, but for
+     * those of scopes that the body opens and closes: their memory belongs to the step.
+     *
+     * <p>Uploads, downloads, {@link #synchronize}, {@link #seconds}, {@link Memory#allocate}, {@link DeviceArray#release}
+     * and other steps have no place in it and throw {@link IllegalStateException}. After an exception of the body nothing
+     * of the step remains, and the backend is as before.
+     */
+    CapturedStep capture(Runnable body);
+
+    /** Seconds that the device takes for what {@code work} issues, once everything issued before is done. */
+    default double seconds(Runnable work) {
+        synchronize();
+        long start = System.nanoTime();
+        work.run();
+        synchronize();
+        return (System.nanoTime() - start) * 1e-9;
+    }
+
     /** Waits until every operation issued so far has run, and throws what any of them reported. */
     void synchronize();
 

@@ -126,14 +126,13 @@ final class MathCompositions {
             return;
         }
         int half = headDim / 2;
-        // Computed on the host: in float32 the error of an angle is multiplied by the position.
-        double[] turns = new double[half];
-        for (int i = 0; i < half; i++) {
-            turns[i] = sign * Math.pow(base, -2.0 * i / headDim);
-        }
         try (Formula f = new Formula(b)) {
             DeviceArray frequencies = f.empty(half);
-            b.upload(turns, 0, frequencies);
+            for (int i = 0; i < half; i++) {
+                // Computed on the host: in float32 the error of an angle is multiplied by the position. Not uploaded,
+                // which a captured step could not do.
+                b.fill(frequencies.slice(i, 1), sign * Math.pow(base, -2.0 * i / headDim));
+            }
             DeviceArray angles = f.zip(
                     BinaryOp.MULTIPLY, new int[] {rows, half}, positions, new int[] {1, 0}, frequencies, new int[] {0, 1
                     });

@@ -27,6 +27,7 @@ public abstract class BackendContract
                 AttentionContract,
                 SamplingContract,
                 TrainingContract,
+                StepContract,
                 ShapeContract {
 
     private Backend tested;

@@ -6,6 +6,7 @@ import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShapes;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
+import org.fovea.backend.CapturedStep;
 import org.fovea.backend.DecodeShape;
 import org.fovea.backend.DeviceArray;
 import org.jspecify.annotations.Nullable;
@@ -106,8 +107,15 @@ final class CpuBackend extends CpuRl implements Backend {
     }
 
     @Override
+    public CapturedStep capture(Runnable body) {
+        requireOpen();
+        return steps.capture(body);
+    }
+
+    @Override
     public void synchronize() {
         requireOpen();
+        steps.refuse("synchronize");
     }
 
     @Override

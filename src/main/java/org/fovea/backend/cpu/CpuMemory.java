@@ -5,6 +5,7 @@ import java.util.Objects;
 import java.util.concurrent.atomic.LongAdder;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.EagerSteps;
 import org.fovea.backend.MathShapes;
 import org.fovea.backend.Memory;
 import org.fovea.backend.Scope;
@@ -15,6 +16,7 @@ abstract class CpuMemory implements Memory {
     private final BlockPool pool = new BlockPool();
     private final LongAdder liveBytes = new LongAdder();
     private final Lifetime lifetime = new Lifetime(null);
+    final EagerSteps steps = new EagerSteps();
 
     @Override
     public final DType floatType() {
@@ -24,6 +26,7 @@ abstract class CpuMemory implements Memory {
     @Override
     public final DeviceArray allocate(DType dtype, long length) {
         requireOpen();
+        steps.refuse("allocate");
         if (length < 0) {
             throw new IllegalArgumentException("array length must not be negative: " + length);
         }
@@ -142,12 +145,15 @@ abstract class CpuMemory implements Memory {
         return own;
     }
 
+    /** The array of a transfer between host and device. */
     private CpuArray floats(String operation, DeviceArray array) {
+        steps.refuse(operation);
         Shapes.floating(operation, "the array", array);
         return use(array);
     }
 
     private CpuArray ints(String operation, DeviceArray array) {
+        steps.refuse(operation);
         Shapes.ints(operation, "the array", array, Math.toIntExact(array.length()));
         return use(array);
     }
@@ -179,6 +185,7 @@ abstract class CpuMemory implements Memory {
 
         @Override
         void release() {
+            steps.refuse("release");
             if (!alive()) {
                 throw new IllegalStateException("this array was released before, or its backend is closed");
             }

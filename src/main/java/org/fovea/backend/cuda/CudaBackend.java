@@ -2,6 +2,7 @@ package org.fovea.backend.cuda;
 
 import java.util.function.IntConsumer;
 import org.fovea.backend.Backend;
+import org.fovea.backend.CapturedStep;
 
 /** The backend on one CUDA device; each class it extends adds the kernels of one contract. */
 final class CudaBackend extends CudaRl implements Backend {
@@ -53,8 +54,24 @@ final class CudaBackend extends CudaRl implements Backend {
     }
 
     @Override
+    public CapturedStep capture(Runnable body) {
+        return steps.capture(body);
+    }
+
+    /** As two events in the stream tell it. */
+    @Override
+    public double seconds(Runnable work) {
+        context.enter();
+        steps.refuse("seconds");
+        try (CudaTimer timer = new CudaTimer(context)) {
+            return timer.seconds(work);
+        }
+    }
+
+    @Override
     public void synchronize() {
         context.enter();
+        steps.refuse("synchronize");
         context.synchronize("synchronize");
     }
 

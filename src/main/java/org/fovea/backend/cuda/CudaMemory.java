@@ -19,10 +19,12 @@ abstract class CudaMemory implements Memory {
     final CudaContext context;
     private final DevicePool pool;
     private final Staging staging;
+    final StepRecorder steps;
 
     CudaMemory(CudaContext context) {
         this.context = context;
         pool = new DevicePool(context);
+        steps = new StepRecorder(context, pool);
         staging = new Staging(context);
     }
 
@@ -33,6 +35,7 @@ abstract class CudaMemory implements Memory {
 
     @Override
     public final DeviceArray allocate(DType dtype, long length) {
+        steps.refuse("allocate");
         CudaArray array = take(dtype, length, CudaArray.Owner.CALLER);
         if (length > 0) {
             context.check(
@@ -65,6 +68,7 @@ abstract class CudaMemory implements Memory {
 
     final void release(CudaArray array) {
         context.enter();
+        steps.refuse("release");
         if (!array.isAlive()) {
             throw new IllegalStateException("this array was released before");
         }
@@ -81,6 +85,7 @@ abstract class CudaMemory implements Memory {
 
     @Override
     public final void upload(float[] source, int offset, DeviceArray target) {
+        steps.refuse("upload");
         CudaArray to = resolve("upload", "target", DType.F32, target);
         Objects.checkFromIndexSize(offset, to.length(), source.length);
         staging.upload(to, (piece, first, count) -> piece.asFloatBuffer().put(source, offset + first, count));
@@ -88,6 +93,7 @@ abstract class CudaMemory implements Memory {
 
     @Override
     public final void upload(double[] source, int offset, DeviceArray target) {
+        steps.refuse("upload");
         CudaArray to = resolve("upload", "target", DType.F32, target);
         Objects.checkFromIndexSize(offset, to.length(), source.length);
         staging.upload(to, (piece, first, count) -> {
@@ -100,6 +106,7 @@ abstract class CudaMemory implements Memory {
 
     @Override
     public final void upload(int[] source, int offset, DeviceArray target) {
+        steps.refuse("upload");
         CudaArray to = resolve("upload", "target", DType.I32, target);
         Objects.checkFromIndexSize(offset, to.length(), source.length);
         staging.upload(to, (piece, first, count) -> piece.asIntBuffer().put(source, offset + first, count));
@@ -107,6 +114,7 @@ abstract class CudaMemory implements Memory {
 
     @Override
     public final void download(DeviceArray source, float[] target, int offset) {
+        steps.refuse("download");
         CudaArray from = resolve("download", "source", DType.F32, source);
         Objects.checkFromIndexSize(offset, from.length(), target.length);
         staging.download(from, (piece, first, count) -> piece.asFloatBuffer().get(target, offset + first, count));
@@ -114,6 +122,7 @@ abstract class CudaMemory implements Memory {
 
     @Override
     public final void download(DeviceArray source, double[] target, int offset) {
+        steps.refuse("download");
         CudaArray from = resolve("download", "source", DType.F32, source);
         Objects.checkFromIndexSize(offset, from.length(), target.length);
         staging.download(from, (piece, first, count) -> {
@@ -126,6 +135,7 @@ abstract class CudaMemory implements Memory {
 
     @Override
     public final void download(DeviceArray source, int[] target, int offset) {
+        steps.refuse("download");
         CudaArray from = resolve("download", "source", DType.I32, source);
         Objects.checkFromIndexSize(offset, from.length(), target.length);
         staging.download(from, (piece, first, count) -> piece.asIntBuffer().get(target, offset + first, count));
@@ -176,8 +186,9 @@ abstract class CudaMemory implements Memory {
         return pool.reservedBytes();
     }
 
-    /** Ends every array and frees the memory. */
+    /** Ends every array and step and frees the memory. */
     final void closeMemory() {
+        steps.close();
         pool.close();
         staging.close();
     }
@@ -196,6 +207,7 @@ abstract class CudaMemory implements Memory {
         if (resolved.dtype() != dtype) {
             throw new ShapeException(operation, name + " is " + resolved + ", expected elements of " + dtype);
         }
+        steps.uses(resolved);
         return resolved;
     }
 

@@ -17,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Device memory that is handed out again: after its first iteration a training step takes nothing from the driver. One
  * stream orders all work, so a block may go to its next user while the device still works for the last one.
+ *
+ * <p>What captured steps work in comes from an arena: blocks that nothing else is given while a step is open, since each
+ * replay writes them. One arena serves all steps, because no replay reads what another left there.
  */
 final class DevicePool {
     private static final long GRAIN = 512;
@@ -27,6 +30,9 @@ final class DevicePool {
     private final CudaContext context;
     private final List<DeviceBlock> blocks = new ArrayList<>();
     private final TreeMap<Long, ArrayDeque<DeviceBlock>> free = new TreeMap<>();
+    private final TreeMap<Long, ArrayDeque<DeviceBlock>> arena = new TreeMap<>();
+    private int arenaUsers;
+    private boolean capturing;
     private long liveBytes;
     private long reservedBytes;
 
@@ -37,10 +43,14 @@ final class DevicePool {
     /** A block with room for {@code bytes} bytes, of unspecified contents. */
     DeviceBlock take(long bytes) {
         long size = Math.max(1, (bytes + GRAIN - 1) / GRAIN) * GRAIN;
-        DeviceBlock block = recycled(size);
+        DeviceBlock block = capturing ? recycled(arena, size) : null;
+        if (block == null) {
+            block = recycled(free, size);
+        }
         if (block == null) {
             block = reserve(size);
         }
+        block.inArena = capturing;
         block.liveBytes = bytes;
         liveBytes += bytes;
         return block;
@@ -51,23 +61,50 @@ final class DevicePool {
         liveBytes -= block.liveBytes;
         block.generation++;
         if (POISON) {
-            context.check(
-                    cuMemsetD8Async(block.pointer, (byte) 0xFF, block.size, context.stream()),
-                    "cuMemsetD8Async",
-                    "release");
+            // A failure shows in the next call that matters.
+            cuMemsetD8Async(block.pointer, (byte) 0xFF, block.size, context.stream());
         }
-        free.computeIfAbsent(block.size, size -> new ArrayDeque<>()).push(block);
+        block.inArena &= arenaUsers > 0;
+        put(block.inArena ? arena : free, block);
     }
 
-    private @Nullable DeviceBlock recycled(long size) {
-        Map.Entry<Long, ArrayDeque<DeviceBlock>> fit = free.ceilingEntry(size);
+    private static void put(TreeMap<Long, ArrayDeque<DeviceBlock>> blocks, DeviceBlock block) {
+        blocks.computeIfAbsent(block.size, size -> new ArrayDeque<>()).push(block);
+    }
+
+    /** From now on blocks are for a step that is being captured. */
+    void enterArena() {
+        capturing = true;
+        arenaUsers++;
+    }
+
+    /** The capture is over; the arena stays for the step that came of it. */
+    void leaveArena() {
+        capturing = false;
+    }
+
+    /** One step less works in the arena. */
+    void releaseArena() {
+        arenaUsers--;
+        if (arenaUsers == 0) {
+            arena.values()
+                    .forEach(sameSize -> sameSize.forEach(block -> {
+                        block.inArena = false;
+                        put(free, block);
+                    }));
+            arena.clear();
+        }
+    }
+
+    private static @Nullable DeviceBlock recycled(TreeMap<Long, ArrayDeque<DeviceBlock>> blocks, long size) {
+        Map.Entry<Long, ArrayDeque<DeviceBlock>> fit = blocks.ceilingEntry(size);
         // A block of more than twice the size would waste more than a new one costs.
         if (fit == null || fit.getKey() / 2 > size) {
             return null;
         }
         DeviceBlock block = fit.getValue().pop();
         if (fit.getValue().isEmpty()) {
-            free.remove(fit.getKey());
+            blocks.remove(fit.getKey());
         }
         return block;
     }
@@ -75,7 +112,8 @@ final class DevicePool {
     private DeviceBlock reserve(long size) {
         DevicePointer pointer = new DevicePointer();
         int result = cuMemAlloc(pointer, size);
-        if (result == CUresult.CUDA_ERROR_OUT_OF_MEMORY && !free.isEmpty()) {
+        // During a capture nothing can be given back: the driver would have to wait for the stream.
+        if (result == CUresult.CUDA_ERROR_OUT_OF_MEMORY && !free.isEmpty() && !capturing) {
             trim();
             result = cuMemAlloc(pointer, size);
         }
@@ -94,8 +132,16 @@ final class DevicePool {
         long[] total = new long[1];
         context.check(cuMemGetInfo(available, total), "cuMemGetInfo", "allocate");
         return new OutOfDeviceMemoryException("asked for " + size + " bytes of device memory; arrays hold " + liveBytes
-                + ", and " + available[0] + " of " + total[0] + " are free on " + context.description()
+                + ", captured steps " + arenaBytes() + ", and " + available[0] + " of " + total[0] + " are free on "
+                + context.description()
                 + ". Use fewer environments, a smaller minibatch or a shorter sequence");
+    }
+
+    private long arenaBytes() {
+        return arena.values().stream()
+                .flatMap(ArrayDeque::stream)
+                .mapToLong(block -> block.size)
+                .sum();
     }
 
     private void trim() {
@@ -125,6 +171,7 @@ final class DevicePool {
         }
         blocks.clear();
         free.clear();
+        arena.clear();
         liveBytes = 0;
         reservedBytes = 0;
     }

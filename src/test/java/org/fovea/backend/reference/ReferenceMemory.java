@@ -11,8 +11,10 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.IntConsumer;
 import org.fovea.backend.Backend;
+import org.fovea.backend.CapturedStep;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.EagerSteps;
 import org.fovea.backend.MathShapes;
 import org.fovea.backend.Scope;
 
@@ -27,6 +29,7 @@ abstract class ReferenceMemory implements Backend {
     private final Map<Size, Deque<ReferenceArray.Block>> free = new HashMap<>();
     private final Set<ReferenceArray.Block> lent = new HashSet<>();
     private long reservedBytes;
+    private final EagerSteps steps = new EagerSteps();
     private boolean closed;
 
     ReferenceMemory(DType floatType) {
@@ -40,6 +43,7 @@ abstract class ReferenceMemory implements Backend {
 
     @Override
     public final DeviceArray allocate(DType dtype, long length) {
+        steps.refuse("allocate");
         ReferenceArray array = lend(dtype, length, true);
         Arrays.fill(array.block.data, 0);
         return array;
@@ -69,6 +73,7 @@ abstract class ReferenceMemory implements Backend {
     }
 
     void release(ReferenceArray array) {
+        steps.refuse("release");
         if (!array.releasable) {
             throw new IllegalStateException(
                     "release: a view or an array of a scope cannot be released; close its scope instead");
@@ -177,7 +182,9 @@ abstract class ReferenceMemory implements Backend {
         }
     }
 
+    /** The array of a transfer between host and device. */
     private ReferenceArray floats(String operation, DeviceArray array) {
+        steps.refuse(operation);
         if (!array.dtype().isFloating()) {
             throw new IllegalArgumentException(operation + ": the array is I32 but the host array is floating-point");
         }
@@ -185,6 +192,7 @@ abstract class ReferenceMemory implements Backend {
     }
 
     private ReferenceArray integers(String operation, DeviceArray array) {
+        steps.refuse(operation);
         if (array.dtype() != DType.I32) {
             throw new IllegalArgumentException(
                     operation + ": the array is " + array.dtype() + " but the host array holds integers");
@@ -242,8 +250,15 @@ abstract class ReferenceMemory implements Backend {
     }
 
     @Override
+    public final CapturedStep capture(Runnable body) {
+        requireOpen();
+        return steps.capture(body);
+    }
+
+    @Override
     public final void synchronize() {
         requireOpen();
+        steps.refuse("synchronize");
     }
 
     @Override
