@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "canary.h"
 #include "simulator.h"
 #include "tensor_cores.h"
 
@@ -22,8 +23,12 @@
 
 // Blocks run one after another, so one static array per name serves them all.
 #define SHARED(type, name, extents) \
-    alignas(16) static type name extents; \
-    ::sim::enter_shared(&name, sizeof(name), #name)
+    static struct { \
+        alignas(16) type array extents; \
+        char canary[::sim::CANARY_BYTES]; \
+    } slot_of_##name; \
+    auto& name = slot_of_##name.array; \
+    ::sim::enter_shared(&name, sizeof(name), slot_of_##name.canary, #name)
 #define SHARED_DYNAMIC(type, name) type* const name = static_cast<type*>(::sim::dynamic_shared())
 #define REGISTER_KERNEL(name) static const ::sim::Registration registration_of_##name(#name, name);
 

@@ -1,5 +1,6 @@
 #include "simulator.h"
 
+#include <array>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -8,12 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "canary.h"
 #include "fiber.h"
 #include "tensor_cores.h"
-
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/common_interface_defs.h>
-#endif
 
 namespace sim {
 
@@ -32,6 +30,12 @@ struct Warp {
     int turn = 0;
     uint64_t values[2][WARP];
     void* data[WARP];
+    std::map<unsigned, std::array<char, 2>> order_places;  // by mask: lanes that are not in it are not ordered
+};
+
+struct SharedArray {
+    const void* canary;
+    const char* name;
 };
 
 struct Block {
@@ -42,49 +46,28 @@ struct Block {
     unsigned live;            // threads that have not returned
     unsigned at_barrier = 0;
     int barrier_sum = 0, barrier_result = 0;
+    int turn = 0;             // alternates: nobody comes to the barrier after the next before all have left this one
+    char order_places[2];     // for acquire and release
     Site barrier_site{};
-    std::vector<void*> shared;
+    std::vector<SharedArray> shared;
     size_t shared_bytes = 0;
     std::string error;
 };
 
 Block* block;
-void* scheduler_stack;
 std::unique_ptr<char[]> dynamic_memory;
-std::vector<std::unique_ptr<Stack>> stacks;
+std::vector<std::unique_ptr<Fiber>> fibers;
 Order order = Order::FORWARD;
 uint64_t order_seed;
+int omitted_barrier;
+std::vector<Site> barriers_met;  // by the last launch, in the order in which it came to them
 
 std::map<std::string, Kernel>& kernels() {
     static std::map<std::string, Kernel> all;
     return all;
 }
 
-#ifdef __SANITIZE_ADDRESS__
-const void* scheduler_bottom;
-size_t scheduler_bytes;
-
-void enter_fiber(Thread& thread) {
-    void* fake_stack;
-    __sanitizer_start_switch_fiber(&fake_stack, stacks[thread.rank]->base, Stack::BYTES);
-    sim_switch(&scheduler_stack, thread.stack);
-    __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
-}
-
-void leave_fiber() {
-    void* fake_stack = nullptr;
-    const bool ends = current->state == Thread::DONE;
-    __sanitizer_start_switch_fiber(ends ? nullptr : &fake_stack, scheduler_bottom, scheduler_bytes);
-    sim_switch(&current->stack, scheduler_stack);
-    __sanitizer_finish_switch_fiber(fake_stack, &scheduler_bottom, &scheduler_bytes);
-}
-
-void fiber_started() { __sanitizer_finish_switch_fiber(nullptr, &scheduler_bottom, &scheduler_bytes); }
-#else
-void enter_fiber(Thread& thread) { sim_switch(&scheduler_stack, thread.stack); }
-void leave_fiber() { sim_switch(&current->stack, scheduler_stack); }
-void fiber_started() {}
-#endif
+void leave_fiber() { fibers[current->rank]->leave(current->state == Thread::DONE); }
 
 std::string text(const Dim3& d) {
     return "(" + std::to_string(d.x) + ", " + std::to_string(d.y) + ", " + std::to_string(d.z) + ")";
@@ -107,6 +90,7 @@ void wait(Thread::State state, Site site) {
 
 void open_barrier() {
     block->barrier_result = block->barrier_sum;
+    block->turn ^= 1;
     block->at_barrier = 0;
     block->barrier_sum = 0;
     for (Thread& thread : block->threads) {
@@ -117,7 +101,7 @@ void open_barrier() {
 }
 
 void fiber_main() {
-    fiber_started();
+    fibers[current->rank]->begin();
     block->kernel->call(block->kernel->function, block->parameters);
     current->state = Thread::DONE;
     block->live--;
@@ -127,8 +111,9 @@ void fiber_main() {
     leave_fiber();
 }
 
-// Enters the current lane at a collective; true if it is the last of `mask`.
-bool arrive(Warp& warp, unsigned mask, Site site) {
+// Waits for the lanes of `mask`, of which the last one runs `compute` before any goes on.
+template <class F>
+void meet(Warp& warp, unsigned mask, Site site, F compute) {
     const int first = current->rank / WARP * WARP;
     const int lanes = std::min(WARP, int(block->threads.size()) - first);
     mask &= lanes == WARP ? ~0u : (1u << lanes) - 1;
@@ -142,17 +127,36 @@ bool arrive(Warp& warp, unsigned mask, Site site) {
     }
     warp.mask = mask;
     warp.arrived |= 1u << lane();
-    return warp.arrived == mask;
-}
-
-void release(Warp& warp) {
-    const int first = int(&warp - block->warps.data()) * WARP;
-    for (int l = 0; l < WARP; l++) {
-        if ((warp.arrived >> l & 1) && l != lane()) {
+    char* const place = &warp.order_places[mask][warp.turn];
+    happens_before(place);
+    if (warp.arrived != mask) {
+        wait(Thread::IN_WARP, site);
+        happens_after(place);
+        return;
+    }
+    happens_after(place);
+    compute();
+    happens_before(place);
+    for (int l = 0; l < lanes; l++) {
+        if ((mask >> l & 1) && l != lane()) {
             block->threads[first + l].state = Thread::READY;
         }
     }
     warp.arrived = 0;
+    warp.turn ^= 1;
+}
+
+bool same(const Site& a, const Site& b) { return a.line == b.line && strcmp(a.file, b.file) == 0; }
+
+// Whether this is the barrier that omit_barrier() takes out.
+bool omitted(const Site& site) {
+    const auto at = std::find_if(barriers_met.begin(), barriers_met.end(), [&](const Site& s) { return same(s, site); });
+    const bool known = at != barriers_met.end();
+    const int number = int(at - barriers_met.begin()) + 1;
+    if (!known) {
+        barriers_met.push_back(site);
+    }
+    return number == omitted_barrier;
 }
 
 std::string describe_deadlock() {
@@ -168,27 +172,35 @@ std::string describe_deadlock() {
     return std::string(block->kernel->name) + ", block " + text(block_index) + ": no thread can go on" + where;
 }
 
+std::string overrun(const std::string& memory) {
+    return std::string(block->kernel->name) + ", block " + text(block_index) + ": wrote past " + memory;
+}
+
 void run_block(const std::vector<int>& turns) {
+    block->live = unsigned(block->threads.size());
+    block->at_barrier = 0;
+    block->warps.assign((block->threads.size() + WARP - 1) / WARP, Warp{});
     for (size_t rank = 0; rank < block->threads.size(); rank++) {
         Thread& thread = block->threads[rank];
         const unsigned r = unsigned(rank);
         thread.index = {r % block_extent.x, r / block_extent.x % block_extent.y, r / (block_extent.x * block_extent.y)};
         thread.rank = int(rank);
-        thread.stack = stacks[rank]->prepare(fiber_main);
+        fibers[rank]->prepare(fiber_main);
         thread.state = Thread::READY;
         thread.copies.clear();
         thread.copy_group = 0;
     }
-    block->live = unsigned(block->threads.size());
-    block->at_barrier = 0;
-    block->warps.assign((block->threads.size() + WARP - 1) / WARP, Warp{});
+    const int races_before = races();
     while (block->live > 0) {
         bool progress = false;
         for (int rank : turns) {
             Thread& thread = block->threads[rank];
             if (thread.state == Thread::READY) {
                 current = &thread;
-                enter_fiber(thread);
+                fibers[rank]->enter();
+                if (races() > races_before) {
+                    fail("a data race, as ThreadSanitizer reports");
+                }
                 if (!block->error.empty()) {
                     return;
                 }
@@ -205,17 +217,23 @@ void run_block(const std::vector<int>& turns) {
 }  // namespace
 
 int barrier(int value, Site site) {
-    if (block->at_barrier > 0 && (block->barrier_site.line != site.line || strcmp(block->barrier_site.file, site.file))) {
+    if (omitted(site)) {
+        return value;
+    }
+    if (block->at_barrier > 0 && !same(block->barrier_site, site)) {
         fail("divergent barrier: this thread waits at " + text(site) + ", another at " + text(block->barrier_site));
         leave_fiber();
     }
     block->barrier_site = site;
     block->barrier_sum += value;
+    char* const place = &block->order_places[block->turn];
+    happens_before(place);
     if (++block->at_barrier == block->live) {
         open_barrier();
     } else {
         wait(Thread::AT_BARRIER, site);
     }
+    happens_after(place);
     return block->barrier_result;
 }
 
@@ -223,24 +241,14 @@ uint64_t exchange(unsigned mask, uint64_t value, int source_lane, Site site) {
     Warp& warp = block->warps[current->rank / WARP];
     const int turn = warp.turn;
     warp.values[turn][lane()] = value;
-    if (arrive(warp, mask, site)) {
-        warp.turn ^= 1;
-        release(warp);
-    } else {
-        wait(Thread::IN_WARP, site);
-    }
+    meet(warp, mask, site, [] {});
     return warp.values[turn][source_lane];
 }
 
 void collective(void* data, void (*compute)(void* const* lanes), Site site) {
     Warp& warp = block->warps[current->rank / WARP];
     warp.data[lane()] = data;
-    if (arrive(warp, ~0u, site)) {
-        compute(warp.data);
-        release(warp);
-    } else {
-        wait(Thread::IN_WARP, site);
-    }
+    meet(warp, ~0u, site, [&] { compute(warp.data); });
 }
 
 void async_copy(void* shared, const void* global, int bytes, int width) {
@@ -248,6 +256,9 @@ void async_copy(void* shared, const void* global, int bytes, int width) {
         fail("an asynchronous copy needs addresses that are multiples of " + std::to_string(width));
         leave_fiber();
     }
+    // The bytes may arrive from now on, so what was there is gone already.
+    memset(shared, 0xFF, size_t(width));
+    wrote(shared, size_t(width));
     current->copies.push_back({shared, global, bytes, width, current->copy_group});
 }
 
@@ -260,24 +271,31 @@ void async_wait(int groups_left) {
         if (waits(copy)) {
             memset(copy.shared, 0, size_t(copy.width));
             memcpy(copy.shared, copy.global, size_t(copy.bytes));
+            wrote(copy.shared, size_t(copy.width));
         }
     }
     copies.erase(std::remove_if(copies.begin(), copies.end(), waits), copies.end());
 }
 
-void enter_shared(void* array, size_t bytes, const char* name) {
-    if (std::find(block->shared.begin(), block->shared.end(), array) != block->shared.end()) {
+void enter_shared(void* array, size_t bytes, void* canary, const char* name) {
+    const auto is_this = [&](const SharedArray& other) { return other.canary == canary; };
+    if (std::any_of(block->shared.begin(), block->shared.end(), is_this)) {
         return;
     }
-    block->shared.push_back(array);
+    block->shared.push_back({canary, name});
     block->shared_bytes += bytes;
     if (block->shared_bytes > SHARED_LIMIT) {
         fail(std::string("shared array ") + name + " brings the block to " + std::to_string(block->shared_bytes)
              + " bytes of shared memory, more than " + std::to_string(SHARED_LIMIT));
         leave_fiber();
     }
-    memset(array, 0xFF, bytes);
+    fill_unseen(array, 0xFF, bytes);
+    plant_canary(canary, CANARY_BYTES);
 }
+
+void omit_barrier(int number) { omitted_barrier = number; }
+
+std::vector<Site> barriers() { return barriers_met; }
 
 void* dynamic_shared() { return dynamic_memory.get(); }
 
@@ -298,53 +316,63 @@ std::string launch(const Kernel& kernel, Dim3 grid, Dim3 extent, size_t dynamic_
     if (threads == 0 || threads > MAX_THREADS) {
         return std::string(kernel.name) + ": a block can't have " + std::to_string(threads) + " threads";
     }
-    while (stacks.size() < threads) {
-        stacks.push_back(std::make_unique<Stack>());
+    while (fibers.size() < threads) {
+        fibers.push_back(std::make_unique<Fiber>());
     }
     std::vector<int> turns(threads);
     std::iota(turns.begin(), turns.end(), 0);
     if (order == Order::BACKWARD) {
         std::reverse(turns.begin(), turns.end());
     }
+    // Blocks may run in any order, so they get the same treatment.
+    std::vector<unsigned> blocks(size_t(grid.x) * grid.y * grid.z);
+    std::iota(blocks.begin(), blocks.end(), 0u);
     std::mt19937_64 random(order_seed);
+    if (order == Order::BACKWARD) {
+        std::reverse(blocks.begin(), blocks.end());
+    } else if (order == Order::SHUFFLED) {
+        std::shuffle(blocks.begin(), blocks.end(), random);
+    }
 
-    // Past the end of dynamic shared memory: a red zone under ASan, else bytes that must stay as they are.
-    constexpr size_t CANARY = 256;
-#ifdef __SANITIZE_ADDRESS__
-    dynamic_memory.reset(new char[dynamic_bytes]);
-#else
-    dynamic_memory.reset(new char[dynamic_bytes + CANARY]);
-    memset(dynamic_memory.get() + dynamic_bytes, 0xA5, CANARY);
-#endif
+    dynamic_memory.reset(new char[dynamic_bytes + CANARY_BYTES]);
+    char* const dynamic_canary = dynamic_memory.get() + dynamic_bytes;
+    plant_canary(dynamic_canary, CANARY_BYTES);
+    barriers_met.clear();
+    barriers_met.reserve(64);
 
     Block state{};
     state.kernel = &kernel;
     state.parameters = parameters;
     state.threads.resize(threads);
+    state.shared.reserve(64);
     block = &state;
     block_extent = extent;
     grid_extent = grid;
-    for (unsigned z = 0; z < grid.z && state.error.empty(); z++) {
-        for (unsigned y = 0; y < grid.y && state.error.empty(); y++) {
-            for (unsigned x = 0; x < grid.x && state.error.empty(); x++) {
-                block_index = {x, y, z};
-                state.shared.clear();
-                state.shared_bytes = dynamic_bytes;
-                memset(dynamic_memory.get(), 0xFF, dynamic_bytes);
-                if (order == Order::SHUFFLED) {
-                    std::shuffle(turns.begin(), turns.end(), random);
-                }
-                run_block(turns);
-#ifndef __SANITIZE_ADDRESS__
-                const char* end = dynamic_memory.get() + dynamic_bytes;
-                if (std::any_of(end, end + CANARY, [](char c) { return c != char(0xA5); })) {
-                    state.error = std::string(kernel.name) + ", block " + text(block_index)
-                                  + ": wrote past its dynamic shared memory of " + std::to_string(dynamic_bytes) + " bytes";
-                }
-#endif
+    for (unsigned b : blocks) {
+        block_index = {b % grid.x, b / grid.x % grid.y, b / (grid.x * grid.y)};
+        state.shared.clear();
+        state.shared_bytes = dynamic_bytes;
+        memset(dynamic_memory.get(), 0xFF, dynamic_bytes);
+        if (order == Order::SHUFFLED) {
+            std::shuffle(turns.begin(), turns.end(), random);
+        }
+        run_block(turns);
+        if (!state.error.empty()) {
+            for (size_t rank = 0; rank < threads; rank++) {
+                fibers[rank]->abandon();
+            }
+            break;
+        }
+        if (!canary_intact(dynamic_canary, CANARY_BYTES)) {
+            state.error = overrun("its dynamic shared memory of " + std::to_string(dynamic_bytes) + " bytes");
+        }
+        for (const SharedArray& array : state.shared) {
+            if (!canary_intact(array.canary, CANARY_BYTES)) {
+                state.error = overrun(std::string("shared array ") + array.name);
             }
         }
     }
+    remove_canary(dynamic_canary, CANARY_BYTES);
     block = nullptr;
     current = nullptr;
     return state.error;

@@ -30,8 +30,7 @@ struct Copy {
 
 struct Thread {
     Dim3 index;
-    int rank;     // in the block
-    void* stack;  // saved stack pointer while another fiber runs
+    int rank;  // in the block
     enum State { READY, AT_BARRIER, IN_WARP, DONE } state;
     Site waits_at;
     std::vector<Copy> copies;
@@ -49,8 +48,9 @@ int barrier(int value, Site site);
 uint64_t exchange(unsigned mask, uint64_t value, int source_lane, Site site);
 // Waits for all 32 lanes of the warp, of which the last runs `compute` on what every lane passed.
 void collective(void* data, void (*compute)(void* const* lanes), Site site);
-// Counts a static shared array against the block's memory and fills it with 0xFF when a block first comes to it.
-void enter_shared(void* array, size_t bytes, const char* name);
+// Counts a static shared array against the block's memory, fills it with 0xFF and plants its canary, when a block first
+// comes to it.
+void enter_shared(void* array, size_t bytes, void* canary, const char* name);
 void* dynamic_shared();
 
 // What a block may use on the smallest cards that Fovea supports (sm_86, sm_89).
@@ -78,9 +78,16 @@ struct Registration {
     static void add(const Kernel& kernel);
 };
 
-// The order in which the fibers of a block get their turns. A kernel that lacks a barrier gives different results.
+// The order in which the fibers of a block get their turns, and the blocks of a grid. A kernel that lacks a barrier, or
+// whose blocks depend on each other, gives different results.
 enum class Order { FORWARD, BACKWARD, SHUFFLED };
 void set_order(Order order, uint64_t seed = 0);
+
+// Plants a defect in every later launch: threads pass the barrier of this number, in the order in which a launch first comes
+// to its places of barriers, without waiting. 0 for none.
+void omit_barrier(int number);
+// The places of the barriers that the last launch came to.
+std::vector<Site> barriers();
 
 // Runs a kernel to its end. Returns what went wrong - kernel, block, thread, place - or an empty string.
 std::string launch(const Kernel& kernel, Dim3 grid, Dim3 block, size_t dynamic_bytes, const void* parameters);

@@ -1,25 +1,74 @@
 // Kernels with one defect each, which the simulator must catch.
 #include "planted.h"
 
-extern "C" __global__ void planted_write_past_end(const __grid_constant__ PlantedParams p) {
+// ---- accesses out of bounds; p.at is the index to touch
+
+extern "C" __global__ void planted_global_write(const __grid_constant__ PlantedParams p) {
     if (threadIdx.x == 0) {
-        p.out[p.count] = 1;
+        p.out[p.at] = 1;
     }
 }
-REGISTER_KERNEL(planted_write_past_end)
+REGISTER_KERNEL(planted_global_write)
 
-extern "C" __global__ void planted_shared_overrun(const __grid_constant__ PlantedParams p) {
-    SHARED_DYNAMIC(float, memory);
-    memory[threadIdx.x] = 1;  // room for fewer than there are threads
-    p.out[threadIdx.x] = memory[0];
+extern "C" __global__ void planted_global_read(const __grid_constant__ PlantedParams p) {
+    if (threadIdx.x == 0) {
+        p.out[0] = p.out[p.at];
+    }
 }
-REGISTER_KERNEL(planted_shared_overrun)
+REGISTER_KERNEL(planted_global_read)
+
+extern "C" __global__ void planted_static_shared_write(const __grid_constant__ PlantedParams p) {
+    SHARED(float, tile, [30]);
+    if (threadIdx.x == 0) {
+        float* const elements = tile;  // hides the extent from UBSan, which would come first
+        elements[p.at] = 1;
+        p.out[0] = tile[0];
+    }
+}
+REGISTER_KERNEL(planted_static_shared_write)
+
+extern "C" __global__ void planted_static_shared_read(const __grid_constant__ PlantedParams p) {
+    SHARED(float, tile, [30]);
+    if (threadIdx.x < 30) {
+        tile[threadIdx.x] = 1;
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        const float* const elements = tile;
+        p.out[0] = elements[p.at];
+    }
+}
+REGISTER_KERNEL(planted_static_shared_read)
+
+extern "C" __global__ void planted_dynamic_shared_write(const __grid_constant__ PlantedParams p) {
+    SHARED_DYNAMIC(float, memory);
+    if (threadIdx.x == 0) {
+        memory[p.at] = 1;
+    }
+}
+REGISTER_KERNEL(planted_dynamic_shared_write)
+
+extern "C" __global__ void planted_dynamic_shared_read(const __grid_constant__ PlantedParams p) {
+    SHARED_DYNAMIC(float, memory);
+    if (threadIdx.x == 0) {
+        p.out[0] = memory[p.at];
+    }
+}
+REGISTER_KERNEL(planted_dynamic_shared_read)
+
+extern "C" __global__ void planted_too_much_shared(const __grid_constant__ PlantedParams p) {
+    SHARED(float, tile, [26 * 1024]);
+    p.out[threadIdx.x] = tile[threadIdx.x] = 1;
+}
+REGISTER_KERNEL(planted_too_much_shared)
+
+// ---- missing and divergent synchronisation
 
 // Reverses through shared memory without waiting for the other half.
 extern "C" __global__ void planted_missing_barrier(const __grid_constant__ PlantedParams p) {
     SHARED(float, tile, [64]);
     tile[threadIdx.x] = threadIdx.x;
-    p.out[threadIdx.x] = tile[p.count - 1 - threadIdx.x];
+    p.out[threadIdx.x] = tile[p.at - 1 - threadIdx.x];
 }
 REGISTER_KERNEL(planted_missing_barrier)
 
@@ -30,11 +79,39 @@ extern "C" __global__ void planted_missing_second_barrier(const __grid_constant_
     for (int round = 1; round <= 2; round++) {
         tile[threadIdx.x] = round * (threadIdx.x + 1);
         __syncthreads();
-        sum += tile[p.count - 1 - threadIdx.x];
+        sum += tile[p.at - 1 - threadIdx.x];
     }
     p.out[threadIdx.x] = sum;
 }
 REGISTER_KERNEL(planted_missing_second_barrier)
+
+// A barrier of each warp where one of the block is needed: thread 0 reads what the second warp writes. Orders of threads
+// don't show it, since every thread comes to its warp's barrier first.
+extern "C" __global__ void planted_warp_barrier(const __grid_constant__ PlantedParams p) {
+    SHARED(float, tile, [64]);
+    tile[threadIdx.x] = 1;
+    __syncwarp();
+    if (threadIdx.x == 0) {
+        p.out[0] = tile[p.at - 1];
+    }
+}
+REGISTER_KERNEL(planted_warp_barrier)
+
+// Lanes exchange through shared memory with no __syncwarp() between.
+extern "C" __global__ void planted_missing_warp_barrier(const __grid_constant__ PlantedParams p) {
+    SHARED(float, tile, [64]);
+    tile[threadIdx.x] = threadIdx.x;
+    p.out[threadIdx.x] = tile[threadIdx.x ^ 1];
+}
+REGISTER_KERNEL(planted_missing_warp_barrier)
+
+// Every block adds to what the one before it has left.
+extern "C" __global__ void planted_dependent_blocks(const __grid_constant__ PlantedParams p) {
+    if (threadIdx.x == 0) {
+        p.out[blockIdx.x] = blockIdx.x == 0 ? 1 : p.out[blockIdx.x - 1] + 1;
+    }
+}
+REGISTER_KERNEL(planted_dependent_blocks)
 
 extern "C" __global__ void planted_divergent_barrier(const __grid_constant__ PlantedParams p) {
     if (threadIdx.x < 32) {
@@ -55,8 +132,35 @@ extern "C" __global__ void planted_stuck_shuffle(const __grid_constant__ Planted
 }
 REGISTER_KERNEL(planted_stuck_shuffle)
 
-extern "C" __global__ void planted_uninitialised_read(const __grid_constant__ PlantedParams p) {
+// ---- reads of what was never written
+
+extern "C" __global__ void planted_uninitialised_static(const __grid_constant__ PlantedParams p) {
     SHARED(float, tile, [64]);
     p.out[threadIdx.x] = tile[threadIdx.x];
 }
-REGISTER_KERNEL(planted_uninitialised_read)
+REGISTER_KERNEL(planted_uninitialised_static)
+
+extern "C" __global__ void planted_uninitialised_dynamic(const __grid_constant__ PlantedParams p) {
+    SHARED_DYNAMIC(float, memory);
+    p.out[threadIdx.x] = memory[threadIdx.x];
+}
+REGISTER_KERNEL(planted_uninitialised_dynamic)
+
+extern "C" __global__ void planted_uninitialised_global(const __grid_constant__ PlantedParams p) {
+    p.out[threadIdx.x] += 1;
+}
+REGISTER_KERNEL(planted_uninitialised_global)
+
+// Right, in one block: each of its two barriers is needed. A test takes them out.
+extern "C" __global__ void planted_nothing(const __grid_constant__ PlantedParams p) {
+    SHARED(float, tile, [64]);
+    float sum = 0;
+    for (int round = 1; round <= 2; round++) {
+        tile[threadIdx.x] = round * (threadIdx.x + 1);
+        __syncthreads();
+        sum += tile[p.at - 1 - threadIdx.x] + __shfl_xor_sync(0xFFFFFFFF, sum, 1);
+        __syncthreads();
+    }
+    p.out[threadIdx.x] = sum;
+}
+REGISTER_KERNEL(planted_nothing)

@@ -2,6 +2,6 @@
 
 // For the kernels of planted.cu, each of which has one defect.
 struct PlantedParams {
-    float* out;  // [count]
-    int count;   // threads
+    float* out;  // [64]
+    int at;      // the index of a bad access, else the number of threads
 };
