@@ -1,6 +1,8 @@
 // Kernels with one defect each, which the simulator must catch.
 #include "planted.h"
 
+#include "mma.cuh"
+
 // ---- accesses out of bounds; p.at is the index to touch
 
 extern "C" __global__ void planted_global_write(const __grid_constant__ PlantedParams p) {
@@ -150,6 +152,49 @@ extern "C" __global__ void planted_uninitialised_global(const __grid_constant__ 
     p.out[threadIdx.x] += 1;
 }
 REGISTER_KERNEL(planted_uninitialised_global)
+
+// ---- asynchronous copies
+
+// Reads what was asked for with no wait for it.
+extern "C" __global__ void planted_forgotten_wait(const __grid_constant__ PlantedParams p) {
+    SHARED(float, tile, [64]);
+    if (threadIdx.x < 16) {
+        async_copy(&tile[4 * threadIdx.x], &p.out[4 * threadIdx.x]);
+        async_commit();
+    }
+    __syncthreads();
+    p.out[threadIdx.x] = tile[threadIdx.x];
+}
+REGISTER_KERNEL(planted_forgotten_wait)
+
+// Waits for one group of copies too few.
+extern "C" __global__ void planted_late_wait(const __grid_constant__ PlantedParams p) {
+    SHARED(float, tile, [64]);
+    if (threadIdx.x < 16) {
+        async_copy(&tile[4 * threadIdx.x], &p.out[4 * threadIdx.x]);
+        async_commit();
+        async_wait<1>();
+    }
+    __syncthreads();
+    p.out[threadIdx.x] = tile[threadIdx.x];
+}
+REGISTER_KERNEL(planted_late_wait)
+
+// Asks for the next tile while others still read the one before it.
+extern "C" __global__ void planted_early_copy(const __grid_constant__ PlantedParams p) {
+    SHARED(float, tile, [64]);
+    tile[threadIdx.x] = 1;
+    __syncthreads();
+    const float before = tile[p.at - 1 - threadIdx.x];
+    if (threadIdx.x < 16) {
+        async_copy(&tile[4 * threadIdx.x], &p.out[4 * threadIdx.x]);
+        async_commit();
+        async_wait<0>();
+    }
+    __syncthreads();
+    p.out[threadIdx.x] = before + tile[threadIdx.x];
+}
+REGISTER_KERNEL(planted_early_copy)
 
 // Right, in one block: each of its two barriers is needed. A test takes them out.
 extern "C" __global__ void planted_nothing(const __grid_constant__ PlantedParams p) {

@@ -102,6 +102,16 @@ TEST_F(PlantedDefect, MissingWarpBarrierShows) { expect_race("planted_missing_wa
 TEST_F(PlantedDefect, BarrierOfAWarpForThatOfABlockShows) { expect_race("planted_warp_barrier", sim::Order::FORWARD); }
 #endif
 
+TEST_F(PlantedDefect, AsynchronousCopyIntoWhatIsStillReadShows) { expect_race("planted_early_copy", sim::Order::BACKWARD); }
+
+TEST_F(PlantedDefect, ForgottenWaitForACopyReadsNaN) {
+    for (const char* kernel : {"planted_forgotten_wait", "planted_late_wait"}) {
+        for (float value : result(kernel, sim::Order::FORWARD)) {
+            EXPECT_TRUE(std::isnan(value)) << kernel;
+        }
+    }
+}
+
 TEST_F(PlantedDefect, BarrierTakenOutOfARightKernelShows) {
     EXPECT_EQ(launch("planted_nothing"), "");
     const auto expected = host(out, THREADS);
