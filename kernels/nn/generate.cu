@@ -1,5 +1,6 @@
 // Arrays made from their indices: arithmetic progressions and uniform random numbers.
-#include "../common/cuda.cuh"
+#include "../common/philox.cuh"
+#include "../common/vector.cuh"
 #include "params.h"
 
 extern "C" __global__ void iota(const __grid_constant__ IotaParams p) {
@@ -14,30 +15,25 @@ extern "C" __global__ void iota(const __grid_constant__ IotaParams p) {
 }
 REGISTER_KERNEL(iota)
 
-// Philox 4x32-10 (Salmon et al. 2011): number n is word n mod 4 of the block whose counter is (n / 4, stream) and whose
-// key is the seed. org.fovea.backend.Philox is the same function.
-__device__ inline uint32_t philox(uint64_t seed, uint64_t stream, uint64_t n) {
-    const uint64_t block = n / 4;
-    uint32_t c[4] = {uint32_t(block), uint32_t(block >> 32), uint32_t(stream), uint32_t(stream >> 32)};
-    uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
-#pragma unroll
-    for (int round = 0; round < 10; round++) {
-        const uint64_t product0 = uint64_t(0xD2511F53) * c[0], product1 = uint64_t(0xCD9E8D57) * c[2];
-        c[0] = uint32_t(product1 >> 32) ^ c[1] ^ k0;
-        c[1] = uint32_t(product1);
-        c[2] = uint32_t(product0 >> 32) ^ c[3] ^ k1;
-        c[3] = uint32_t(product0);
-        k0 += 0x9E3779B9;
-        k1 += 0xBB67AE85;
-    }
-    const int word = int(n % 4);
-    return word == 0 ? c[0] : word == 1 ? c[1] : word == 2 ? c[2] : c[3];
-}
-
+// A thread takes four numbers, which are one block of Philox.
 extern "C" __global__ void uniform(const __grid_constant__ UniformParams p) {
-    FOR_EACH_ELEMENT(i, p.count) {
-        const uint32_t bits = philox(uint64_t(p.seed), uint64_t(p.stream), uint64_t(p.first) + uint64_t(i));
-        p.y[i] = (float(bits >> 9) + 0.5f) * 0x1p-23f;  // in (0, 1), exact
+    const uint64_t seed = uint64_t(p.seed), stream = replayed_stream(p.stream, p.counter), first = uint64_t(p.first);
+    const int skipped = int(first % 4);  // numbers of the first block that lie before `first`
+    const bool vectors = skipped == 0 && aligned16(p.y);
+    FOR_EACH_ELEMENT(block, (p.count + skipped + 3) / 4) {
+        const PhiloxBlock bits = philox(seed, stream, first / 4 + uint64_t(block));
+        const int64_t i = 4 * block - skipped;
+        if (vectors && i + 4 <= p.count) {
+            store<4>(p.y + i, {{uniform_of(bits.word[0]), uniform_of(bits.word[1]), uniform_of(bits.word[2]),
+                                uniform_of(bits.word[3])}});
+        } else {
+#pragma unroll
+            for (int k = 0; k < 4; k++) {
+                if (i + k >= 0 && i + k < p.count) {
+                    p.y[i + k] = uniform_of(bits.word[k]);
+                }
+            }
+        }
     }
 }
 REGISTER_KERNEL(uniform)

@@ -1,10 +1,10 @@
-// Elementwise functions of one argument: y[i] = op(x[i]).
-#include "../common/cuda.cuh"
+// Elementwise functions of one argument, y[i] = op(x[i]), and the choice between two.
+#include "../common/vector.cuh"
 #include "params.h"
 
 // Same order as org.fovea.backend.UnaryOp.
 enum UnaryOp {
-    NEGATE, ABS, SIGN, EXP, LOG, SQRT, RSQRT, RECIPROCAL, SQUARE, TANH, SIGMOID, SOFTPLUS, RELU, STEP, GELU, SIN, COS
+    NEGATE, ABS, SIGN, EXP, LOG, SQRT, RSQRT, RECIPROCAL, SQUARE, TANH, SIGMOID, SOFTPLUS, RELU, STEP, GELU, SIN, COS, UNARY_OPS
 };
 
 __device__ inline float unary(int op, float x) {
@@ -30,8 +30,30 @@ __device__ inline float unary(int op, float x) {
 }
 
 extern "C" __global__ void map_unary(const __grid_constant__ MapParams p) {
-    FOR_EACH_ELEMENT(i, p.count) {
-        p.y[i] = unary(p.op, p.x[i]);
-    }
+    with_constant<UNARY_OPS>(p.op, [&](auto op) {
+        for_each_run(p.count, aligned16(p.x, p.y), [&](auto run, int64_t i) {
+            constexpr int N = decltype(run)::VALUE;
+            Floats<N> x = load<N>(p.x + i);
+#pragma unroll
+            for (int k = 0; k < N; k++) {
+                x.v[k] = unary(decltype(op)::VALUE, x.v[k]);
+            }
+            store<N>(p.y + i, x);
+        });
+    });
 }
 REGISTER_KERNEL(map_unary)
+
+extern "C" __global__ void select_elements(const __grid_constant__ SelectParams p) {
+    for_each_run(p.count, aligned16(p.condition, p.a, p.b, p.y), [&](auto run, int64_t i) {
+        constexpr int N = decltype(run)::VALUE;
+        const Floats<N> condition = load<N>(p.condition + i), a = load<N>(p.a + i);
+        Floats<N> y = load<N>(p.b + i);
+#pragma unroll
+        for (int k = 0; k < N; k++) {
+            y.v[k] = condition.v[k] != 0 ? a.v[k] : y.v[k];
+        }
+        store<N>(p.y + i, y);
+    });
+}
+REGISTER_KERNEL(select_elements)

@@ -39,6 +39,21 @@ struct MapParams {
     int32_t op;               // ordinal of org.fovea.backend.UnaryOp
 };
 
+// y[row, i] = op(a[row a_row_stride + i a_stride], b[row b_row_stride + i b_stride]) over a dense y
+struct ZipRowsParams {
+    const float* a;
+    const float* b;
+    float* y;                 // [rows, width], may be a or b
+    int64_t rows;
+    int64_t width;
+    int64_t a_row_stride;
+    int64_t b_row_stride;
+    int32_t a_stride;         // 0 or 1
+    int32_t b_stride;
+    int32_t vectors;          // width and the row strides of what has stride 1 are multiples of 4, addresses of 16 bytes
+    int32_t op;               // ordinal of org.fovea.backend.BinaryOp
+};
+
 // y[index] = op(a[index . stride_a], b[index . stride_b]) over a dense y. Axes are aligned to the last; missing ones have
 // extent 1.
 struct ZipParams {
@@ -54,10 +69,10 @@ struct ZipParams {
     int32_t op;               // ordinal of org.fovea.backend.BinaryOp
 };
 
-// y[index . stride_y] = x[index . stride_x]; elements of 4 bytes.
+// y[index . stride_y] = x[index . stride_x]
 struct ArrangeParams {
-    const uint32_t* x;
-    uint32_t* y;
+    const void* x;            // elements of 4 bytes, or of 16
+    void* y;
     int64_t count;
     int32_t shape[6];
     int32_t stride_x[6];
@@ -69,28 +84,45 @@ struct SelectParams {
     const float* condition;   // [count]
     const float* a;           // [count]
     const float* b;           // [count]
-    float* y;                 // [count]
+    float* y;                 // [count], may be one of them
     int64_t count;
 };
 
-// y[o, i] = op over r of x[o, r, i]
+// y[o, c, i] = op over r of x[o, r, i], r in [c chunk, (c + 1) chunk)
 struct ReduceParams {
     const float* x;           // [outer, reduced, inner]
-    float* y;                 // [outer, inner]
-    int64_t outputs;          // outer * inner
-    int32_t reduced;
-    int32_t inner;
+    float* y;                 // [outer, chunks, inner]
+    int64_t outer;
+    int64_t reduced;
+    int64_t inner;
+    int64_t chunk;
+    int64_t chunks;
+    int32_t lanes;            // threads that share an output, a power of two up to 32
+    int32_t columns;          // outputs next to each other that a block folds, a power of two up to 32
     int32_t op;               // ordinal of org.fovea.backend.ReduceOp
 };
 
-// gather: rows[i, :] = table[indices[i], :];  scatter-add: table[indices[i], :] += rows[i, :]
-struct RowsParams {
-    void* table;              // [table_rows, width], elements of 4 bytes; floats for scatter-add
+// rows[i, :] = table[indices[i], :]; all ones for an index outside the table, which is NaN, or -1
+struct GatherParams {
+    const void* table;        // [table_rows, width], elements of 4 bytes, or of 16
     void* rows;               // [count, width]
     const int32_t* indices;   // [count]
     int64_t table_rows;
     int64_t count;
-    int32_t width;
+    int64_t width;
+};
+
+// table[indices[i], :] += rows[i, :], without the rows whose index is outside the table
+struct ScatterParams {
+    float* table;             // [table_rows, width]
+    const float* rows;        // [count, width]
+    const int32_t* indices;   // [count]
+    int32_t* keys;            // scratch [count]: the indices, sorted within each chunk
+    float* partial;           // scratch [count, width]: sums of rows of one index
+    int64_t table_rows;
+    int64_t count;
+    int64_t width;
+    int32_t splits;           // blocks that share a row of the table
 };
 
 // y[i] = start + i step
@@ -105,10 +137,75 @@ struct IotaParams {
 // y[i] = number first + i of the stream (seed, stream)
 struct UniformParams {
     float* y;                 // [count]
+    const int32_t* counter;   // null, or [1]: added to stream, so that a captured step draws anew at each replay
     int64_t count;
     int64_t seed;
     int64_t stream;
     int64_t first;
+};
+
+// y[r, :] = softmax(x[r, :]) or its logarithm
+struct SoftmaxParams {
+    const float* x;           // [rows, width]
+    float* y;                 // [rows, width], may be x
+    int64_t rows;
+    int32_t width;
+};
+
+// y[r, :] = (x[r, :] - mean[r]) reciprocal_std[r] gain + bias
+struct LayerNormParams {
+    const float* x;           // [rows, width]
+    const float* gain;        // [width]
+    const float* bias;        // [width]
+    float* y;                 // [rows, width], may be x
+    float* mean;              // [rows], written
+    float* reciprocal_std;    // [rows], written
+    int64_t rows;
+    int32_t width;
+    float epsilon;
+};
+
+struct LayerNormBackwardParams {
+    const float* x;               // [rows, width]
+    const float* gain;            // [width]
+    const float* mean;            // [rows]
+    const float* reciprocal_std;  // [rows]
+    const float* dy;              // [rows, width]
+    float* dx;                    // [rows, width], may be x or dy
+    float* partial;               // [blocks, 2, width]: each block's part of d_gain, and of d_bias
+    int64_t rows;
+    int32_t width;
+};
+
+// d_gain, d_bias = sums of partial over its blocks
+struct LayerNormGradientsParams {
+    const float* partial;     // [blocks, 2, width]
+    float* d_gain;            // [width]
+    float* d_bias;            // [width]
+    int32_t blocks;
+    int32_t width;
+};
+
+// Pairs (i, i + half) of x[row, head, :] turned by the angle sign positions[row] base^(-i / half)
+struct RotaryParams {
+    const float* x;           // [rows, heads, 2 half]
+    const int32_t* positions; // [rows]
+    float* y;                 // [rows, heads, 2 half], may be x
+    double log2_base;
+    int64_t rows;
+    int32_t heads;
+    int32_t half;
+    int32_t sign;             // 1 or -1
+};
+
+// y = (x - mean(x)) / (std(x) + epsilon)
+struct StandardizeParams {
+    const float* x;           // [count]
+    float* y;                 // [count], may be x
+    float* means;             // scratch [chunks]
+    float* squares;           // scratch [chunks]: sums of squared distances from a chunk's mean
+    int64_t count;
+    float epsilon;
 };
 
 #include "nn_layout.h"

@@ -1,32 +1,64 @@
-// Sums and maxima over the middle axis: y[o, i] = op over r of x[o, r, i]. One warp per output; the order of its
-// additions depends on the shape alone, so a sum is the same to the bit on every run.
-#include "../common/cuda.cuh"
+// Sums and maxima over the middle axis: y[o, i] = op over r of x[o, r, i]. The order of the folds depends on the shape
+// alone, so a sum is the same to the bit on every run.
+//
+// Where few outputs have many terms, the caller cuts the middle axis into chunks, whose results a second launch folds.
+#include "../common/rows.cuh"
 #include "params.h"
 
 // Same order as org.fovea.backend.ReduceOp.
 enum ReduceOp { SUM, MAXIMUM };
 
-__device__ inline float fold(int op, float a, float b) {
-    return op == SUM ? a + b : a > b || a != a ? a : b;  // a maximum keeps NaN
-}
-
-extern "C" __global__ void reduce_middle(const __grid_constant__ ReduceParams p) {
-    constexpr int WARP = 32;
-    const int lane = threadIdx.x % WARP;
-    const int64_t warps = int64_t(gridDim.x) * blockDim.x / WARP;
-    for (int64_t output = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) / WARP; output < p.outputs; output += warps) {
-        const float* x = p.x + output / p.inner * p.reduced * p.inner + output % p.inner;
-        float folded = p.op == SUM ? 0 : -INFINITY;
-        for (int r = lane; r < p.reduced; r += WARP) {
-            folded = fold(p.op, folded, x[int64_t(r) * p.inner]);
+// Short folds: `lanes` neighbours share an output, one of them for inner > 1, where neighbours have neighbouring outputs.
+template <class Op>
+__device__ inline void reduce_by_lanes(const ReduceParams& p) {
+    const int lane = threadIdx.x % p.lanes, groups = ROW_THREADS / p.lanes;
+    const int64_t outputs = p.outer * p.chunks * p.inner;
+    for (int64_t first = int64_t(blockIdx.x) * groups; first < outputs; first += int64_t(gridDim.x) * groups) {
+        const int64_t output = first + threadIdx.x / p.lanes;
+        const int64_t i = output % p.inner, c = output / p.inner % p.chunks, o = output / p.inner / p.chunks;
+        const int64_t last = output < outputs ? min(p.reduced, (c + 1) * p.chunk) : 0;
+        const float* x = p.x + o * p.reduced * p.inner + i;
+        float folded = Op::NEUTRAL;
+#pragma unroll 4
+        for (int64_t r = c * p.chunk + lane; r < last; r += p.lanes) {
+            folded = Op::fold(folded, x[r * p.inner]);
         }
-#pragma unroll
-        for (int distance = WARP / 2; distance > 0; distance /= 2) {
-            folded = fold(p.op, folded, __shfl_xor_sync(0xFFFFFFFF, folded, distance));
-        }
-        if (lane == 0) {
+        folded = fold_lanes<Op>(folded, p.lanes);
+        if (lane == 0 && output < outputs) {
             p.y[output] = folded;
         }
     }
 }
-REGISTER_KERNEL(reduce_middle)
+
+extern "C" __global__ void __launch_bounds__(ROW_THREADS) reduce_short(const __grid_constant__ ReduceParams p) {
+    if (p.op == SUM) {
+        reduce_by_lanes<Sum>(p);
+    } else {
+        reduce_by_lanes<Maximum>(p);
+    }
+}
+REGISTER_KERNEL(reduce_short)
+
+// Long folds: a block folds `columns` neighbouring outputs over one chunk; with inner = 1 its threads are along r.
+template <class Op>
+__device__ inline void reduce_by_blocks(const ReduceParams& p) {
+    const int64_t tiles = (p.inner + p.columns - 1) / p.columns;
+    for (int64_t block = blockIdx.x; block < p.outer * p.chunks * tiles; block += gridDim.x) {
+        const int64_t c = block / tiles % p.chunks, o = block / tiles / p.chunks, first = c * p.chunk;
+        const int64_t i = block % tiles * p.columns + threadIdx.x % p.columns;
+        const float* x = p.x + (o * p.reduced + first) * p.inner;
+        const float folded = fold_column<Op>(x, min(p.chunk, p.reduced - first), p.inner, i, p.columns, p.inner);
+        if (int(threadIdx.x) < p.columns && i < p.inner) {
+            p.y[(o * p.chunks + c) * p.inner + i] = folded;
+        }
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(ROW_THREADS) reduce_long(const __grid_constant__ ReduceParams p) {
+    if (p.op == SUM) {
+        reduce_by_blocks<Sum>(p);
+    } else {
+        reduce_by_blocks<Maximum>(p);
+    }
+}
+REGISTER_KERNEL(reduce_long)

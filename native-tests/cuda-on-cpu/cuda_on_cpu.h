@@ -38,6 +38,15 @@ struct alignas(16) float4 {
 struct alignas(8) float2 {
     float x, y;
 };
+struct alignas(16) int4 {
+    int x, y, z, w;
+};
+
+inline float cospif(float x) { return float(std::cos(M_PI * x)); }
+inline void sincospif(float x, float* sine, float* cosine) {
+    *sine = float(std::sin(M_PI * x));
+    *cosine = float(std::cos(M_PI * x));
+}
 
 using std::max;
 using std::min;
@@ -72,6 +81,11 @@ T __shfl_sync(unsigned mask, T value, int source, int width = 32, SIM_SITE) {
 template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int lanes, int width = 32, SIM_SITE) {
     const int own = ::sim::lane(), source = own ^ lanes;
+    return ::sim::shuffle(mask, value, (source & -width) == (own & -width) ? source : own, {file, line});
+}
+template <class T>
+T __shfl_up_sync(unsigned mask, T value, int lanes, int width = 32, SIM_SITE) {
+    const int own = ::sim::lane(), source = own - lanes;
     return ::sim::shuffle(mask, value, (source & -width) == (own & -width) ? source : own, {file, line});
 }
 template <class T>

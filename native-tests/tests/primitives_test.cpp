@@ -1,28 +1,54 @@
+#include <functional>
+
 #include "kernel_test.h"
 
-class PrimitivesTest : public KernelTest {};
+class PrimitivesTest : public KernelTest {
+  protected:
+    // x[o, r, i] folded over r in float64, NaN kept.
+    static double folded(const std::vector<float>& x, int reduced, int inner, int o, int i, int first, int last, int op) {
+        double result = op == 0 ? 0 : -INF_F;
+        for (int r = first; r < std::min(last, reduced); r++) {
+            const double element = x[(size_t(o) * reduced + r) * inner + i];
+            result = op == 0 ? result + element : result != result || element < result ? result : element;
+        }
+        return result;
+    }
 
-TEST_F(PrimitivesTest, ReducesTheMiddleAxis) {
-    const int shapes[][3] = {{1, 1, 1}, {3, 0, 2}, {2, 33, 5}, {1, 1021, 1}, {97, 6, 3}};
-    for (const auto& [outer, reduced, inner] : shapes) {
+    void check_reduce(const std::string& kernel, unsigned blocks, int outer, int reduced, int inner, int chunk, int lanes,
+                      int columns) {
+        const int chunks = reduced == 0 ? 1 : (reduced + chunk - 1) / chunk, outputs = outer * chunks * inner;
         for (int op = 0; op < 2; op++) {
-            const auto x = normal(size_t(outer) * reduced * inner);
-            float* y = device(std::vector<float>(outer * inner, NAN_F));
-            const ReduceParams params{device(x), y, outer * inner, reduced, inner, op};
-            const auto actual = run("reduce_middle", 2, 256, 0, params, y, outer * inner);
-            for (int o = 0; o < outer; o++) {
-                for (int i = 0; i < inner; i++) {
-                    double folded = op == 0 ? 0 : -INF_F;
-                    for (int r = 0; r < reduced; r++) {
-                        const double element = x[(size_t(o) * reduced + r) * inner + i];
-                        folded = op == 0 ? folded + element : std::max(folded, element);
-                    }
-                    expect_close(actual[o * inner + i], folded, op == 0 ? 1e-6 * std::sqrt(reduced + 1.0) : 0,
-                                 std::to_string(reduced));
-                }
+            auto x = normal(size_t(outer) * reduced * inner);
+            if (x.size() > 40) {
+                x[x.size() / 2] = op == 0 ? INF_F : NAN_F;
+            }
+            float* y = device(std::vector<float>(outputs, NAN_F));
+            const ReduceParams params{device(x), y, outer, reduced, inner, chunk, chunks, lanes, columns, op};
+            const auto actual = run(kernel, blocks, 256, 0, params, y, outputs);
+            for (int out = 0; out < outputs; out++) {
+                const int i = out % inner, c = out / inner % chunks, o = out / inner / chunks;
+                expect_close(actual[out], folded(x, reduced, inner, o, i, c * chunk, (c + 1) * chunk, op),
+                             op == 0 ? 1e-6 * std::sqrt(reduced + 1.0) : 0,
+                             kernel + " of " + std::to_string(reduced) + ", output " + std::to_string(out));
             }
             memory.clear();
         }
+    }
+};
+
+TEST_F(PrimitivesTest, ReducesShortMiddleAxes) {
+    const int shapes[][4] = {{1, 1, 1, 1}, {3, 0, 2, 1}, {2, 33, 5, 1}, {97, 6, 3, 1}, {13, 17, 1, 32}, {97, 3, 1, 4},
+                             {2, 207, 1, 32}};
+    for (const auto& [outer, reduced, inner, lanes] : shapes) {
+        check_reduce("reduce_short", 2, outer, reduced, inner, std::max(1, reduced), lanes, 1);
+    }
+}
+
+TEST_F(PrimitivesTest, ReducesLongMiddleAxesInChunks) {
+    const int shapes[][5] = {{1, 1021, 1, 1021, 1}, {2, 2000, 1, 700, 1}, {1, 207, 33, 207, 32}, {3, 97, 6, 31, 8},
+                             {2, 300, 97, 128, 32}};
+    for (const auto& [outer, reduced, inner, chunk, columns] : shapes) {
+        check_reduce("reduce_long", 3, outer, reduced, inner, chunk, 1, columns);
     }
 }
 
@@ -40,16 +66,62 @@ TEST_F(PrimitivesTest, BroadcastsAndConverts) {
     }
 }
 
-TEST_F(PrimitivesTest, AddsRowsThatShareAnIndex) {
-    const std::vector<int32_t> indices = {2, 0, 2, 2};
-    const auto rows = normal(4 * 3), table = normal(4 * 3);
-    float* target = device(table);
-    const RowsParams params{target, device(rows), device(indices), 4, 4, 3};
-    const auto actual = run("scatter_add_rows", 1, 256, 0, params, target, table.size());
-    for (int column = 0; column < 3; column++) {
-        expect_close(actual[column], double(table[column]) + rows[3 + column], 1e-6, "row 0");
-        EXPECT_EQ(actual[3 + column], table[3 + column]);
-        expect_close(actual[6 + column], double(table[6 + column]) + rows[column] + rows[6 + column] + rows[9 + column],
-                     1e-6, "row 2");
+TEST_F(PrimitivesTest, ZipsRowsWithDenseAndBroadcastOperands) {
+    struct Operand {
+        int row_stride, stride;
+    };
+    for (const auto& [rows, width] : {std::pair{1, 1}, {1, 1027}, {5, 12}, {13, 7}}) {
+        const Operand dense{width, 1}, number{0, 0}, row{0, 1}, per_row{1, 0};
+        for (const Operand& right : {dense, number, row, per_row}) {
+            for (int lead : {0, 3}) {  // an array that starts at no multiple of 16 bytes
+                const auto a = normal(lead + rows * width), b = normal(lead + rows * width);
+                const bool vectors = lead == 0 && (rows == 1 || width % 4 == 0);
+                float* y = device(std::vector<float>(rows * width, NAN_F));
+                const ZipRowsParams params{device(a) + lead, device(b) + lead, y, rows, width, width, right.row_stride, 1,
+                                           right.stride, vectors, 1 /* subtract */};
+                const auto actual = run("zip_rows", 2, 256, 0, params, y, rows * width);
+                for (int i = 0; i < rows * width; i++) {
+                    const int at = i / width * right.row_stride + i % width * right.stride;
+                    EXPECT_EQ(actual[i], a[lead + i] - b[lead + at]) << rows << "x" << width << " at " << i;
+                }
+                memory.clear();
+            }
+        }
+    }
+}
+
+TEST_F(PrimitivesTest, SelectsWithoutMixing) {
+    for (int count : {1, 3, 4, 1026}) {
+        auto condition = normal(count), a = normal(count), b = normal(count);
+        for (int i = 0; i < count; i++) {
+            condition[i] = i % 3 == 0 ? 0 : i % 3 == 1 ? -2.0f : NAN_F;
+            (i % 3 == 0 ? a : b)[i] = NAN_F;
+        }
+        float* y = device(std::vector<float>(count, NAN_F));
+        const SelectParams params{device(condition), device(a), device(b), y, count};
+        const auto actual = run("select_elements", 2, 256, 0, params, y, count);
+        for (int i = 0; i < count; i++) {
+            EXPECT_EQ(actual[i], i % 3 == 0 ? b[i] : a[i]);
+        }
+    }
+}
+
+TEST_F(PrimitivesTest, UniformNumbersFollowTheStreamAndItsCounter) {
+    const int count = 1030;
+    const auto draw = [&](int64_t stream, const int32_t* counter, int64_t first, int lead) {
+        float* y = device(std::vector<float>(count + lead, NAN_F));
+        const UniformParams params{y + lead, counter, count, 77, stream, first};
+        return run("uniform", 2, 256, 0, params, y + lead, count);
+    };
+    const auto stream = draw(5, nullptr, 0, 0);
+    for (float u : stream) {
+        EXPECT_TRUE(u > 0 && u < 1);
+    }
+    EXPECT_EQ(draw(2, device(std::vector<int32_t>{3}), 0, 1), stream);
+    EXPECT_EQ(draw(8, device(std::vector<int32_t>{-3}), 0, 0), stream);
+    EXPECT_NE(draw(6, nullptr, 0, 0), stream);
+    for (int64_t first : {1, 2, 3, 4}) {
+        const auto later = draw(5, nullptr, first, 0);
+        EXPECT_TRUE(std::equal(later.begin(), later.end() - first, stream.begin() + first)) << first;
     }
 }

@@ -1,6 +1,5 @@
 package org.fovea.backend.cuda;
 
-import java.util.Arrays;
 import org.fovea.backend.BinaryOp;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
@@ -9,14 +8,25 @@ import org.fovea.backend.Gemm;
 import org.fovea.backend.MathOps;
 import org.fovea.backend.MathShapes;
 import org.fovea.backend.ReduceOp;
+import org.fovea.backend.Scope;
 import org.fovea.backend.Shapes;
 import org.fovea.backend.UnaryOp;
-import org.fovea.backend.UnsupportedOnBackendException;
 
 /** The primitives as kernel launches. A launch returns at once. */
 abstract class CudaMath extends CudaMemory implements MathOps {
-    private static final int THREADS = 256;
-    private static final int WARP = 32;
+    /** Threads of a block of every kernel but the matrix products. */
+    static final int THREADS = 256;
+
+    static final int WARP = 32;
+
+    /** Elements of one 16-byte access. */
+    static final int VECTOR = 4;
+
+    /** Elements of a row, or of a column, that need not be shared out over a block. */
+    private static final int SHORT_ROW = 1024;
+
+    private static final int SHORT_COLUMN = 32;
+
     private static final int GEMM_TILE = 64;
     private static final int GEMM_THREADS = 256;
 
@@ -24,25 +34,30 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     private final Kernels.Kernel gemm;
     private final Kernels.Kernel map;
     private final Kernels.Kernel zip;
+    private final Kernels.Kernel zipRows;
     private final Kernels.Kernel arrange;
+    private final Kernels.Kernel arrangeVectors;
     private final Kernels.Kernel select;
-    private final Kernels.Kernel reduce;
+    private final Kernels.Kernel reduceShort;
+    private final Kernels.Kernel reduceLong;
     private final Kernels.Kernel gatherRows;
-    private final Kernels.Kernel scatterAddRows;
+    private final Kernels.Kernel gatherVectors;
+    private final Kernels.Kernel scatterChunks;
+    private final Kernels.Kernel scatterTable;
     private final Kernels.Kernel iota;
     private final Kernels.Kernel uniform;
     private final GemmParams gemmParams;
     private final MapParams mapParams;
     private final ZipParams zipParams;
+    private final ZipRowsParams zipRowsParams;
     private final ArrangeParams arrangeParams;
     private final SelectParams selectParams;
     private final ReduceParams reduceParams;
-    private final RowsParams rowsParams;
+    private final GatherParams gatherParams;
+    private final ScatterParams scatterParams;
     private final IotaParams iotaParams;
     private final UniformParams uniformParams;
-    private final int[] shapeAxes = new int[Shapes.MAX_AXES];
-    private final int[] firstAxes = new int[Shapes.MAX_AXES];
-    private final int[] secondAxes = new int[Shapes.MAX_AXES];
+    private final StridedAxes axes = new StridedAxes();
 
     CudaMath(CudaContext context) {
         super(context);
@@ -50,20 +65,27 @@ abstract class CudaMath extends CudaMemory implements MathOps {
         gemm = kernels.find("gemm", GEMM_THREADS, 0);
         map = kernels.find("map_unary", THREADS, 0);
         zip = kernels.find("zip_binary", THREADS, 0);
+        zipRows = kernels.find("zip_rows", THREADS, 0);
         arrange = kernels.find("arrange", THREADS, 0);
+        arrangeVectors = kernels.find("arrange_vectors", THREADS, 0);
         select = kernels.find("select_elements", THREADS, 0);
-        reduce = kernels.find("reduce_middle", THREADS, 0);
+        reduceShort = kernels.find("reduce_short", THREADS, 0);
+        reduceLong = kernels.find("reduce_long", THREADS, 0);
         gatherRows = kernels.find("gather_rows", THREADS, 0);
-        scatterAddRows = kernels.find("scatter_add_rows", THREADS, 0);
+        gatherVectors = kernels.find("gather_vectors", THREADS, 0);
+        scatterChunks = kernels.find("scatter_chunks", THREADS, 0);
+        scatterTable = kernels.find("scatter_table", THREADS, 0);
         iota = kernels.find("iota", THREADS, 0);
         uniform = kernels.find("uniform", THREADS, 0);
         gemmParams = new GemmParams(kernels.parameters());
         mapParams = new MapParams(kernels.parameters());
         zipParams = new ZipParams(kernels.parameters());
+        zipRowsParams = new ZipRowsParams(kernels.parameters());
         arrangeParams = new ArrangeParams(kernels.parameters());
         selectParams = new SelectParams(kernels.parameters());
         reduceParams = new ReduceParams(kernels.parameters());
-        rowsParams = new RowsParams(kernels.parameters());
+        gatherParams = new GatherParams(kernels.parameters());
+        scatterParams = new ScatterParams(kernels.parameters());
         iotaParams = new IotaParams(kernels.parameters());
         uniformParams = new UniformParams(kernels.parameters());
     }
@@ -73,10 +95,29 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     }
 
     /** Launches enough threads to fill the device; beyond that each takes several of the {@code count} elements. */
-    private void launch(Kernels.Kernel kernel, long count, KernelParams params) {
-        if (count > 0) {
-            kernels.launch(kernel, Math.min(tiles(count, THREADS), 16L * context.multiprocessors()), params);
+    final void launch(Kernels.Kernel kernel, long count, KernelParams params) {
+        launchBlocks(kernel, tiles(count, THREADS), params);
+    }
+
+    /** Launches as many blocks as fill the device; beyond that each takes several shares of the work. */
+    final void launchBlocks(Kernels.Kernel kernel, long blocks, KernelParams params) {
+        if (blocks > 0) {
+            kernels.launch(kernel, Math.min(blocks, 16L * context.multiprocessors()), params);
         }
+    }
+
+    /** Memory for one operation, given back when {@code scope} closes: later work may have it, as one stream orders all. */
+    static long scratch(Scope scope, DType dtype, long length) {
+        return ((CudaArray) scope.allocate(dtype, length)).address();
+    }
+
+    private static boolean isAligned(long address) {
+        return address % (VECTOR * Float.BYTES) == 0;
+    }
+
+    /** The power of two that is not less than {@code n}, at most a warp. */
+    static int lanes(long n) {
+        return n >= WARP ? WARP : n <= 1 ? 1 : 2 * Integer.highestOneBit((int) n - 1);
     }
 
     @Override
@@ -120,7 +161,7 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     }
 
     final void launchMap(UnaryOp op, long x, long y, long count) {
-        launch(map, count, mapParams.x(x).y(y).count(count).op(op.ordinal()));
+        launch(map, tiles(count, VECTOR), mapParams.x(x).y(y).count(count).op(op.ordinal()));
     }
 
     @Override
@@ -132,18 +173,55 @@ abstract class CudaMath extends CudaMemory implements MathOps {
         CudaArray ys = floats("zip", "y", y);
         requireApartOrSame("zip", ys, as);
         requireApartOrSame("zip", ys, bs);
+        axes.set(shape, strideA, strideB);
+        boolean floating = as.dtype() == DType.F32 && bs.dtype() == DType.F32;
+        if (floating && axes.count() <= 2 && isZeroOrOne(axes.first(0)) && isZeroOrOne(axes.second(0))) {
+            zipRows(op, as, bs, ys);
+            return;
+        }
         zipParams
                 .a(as.address())
                 .b(bs.address())
                 .y(ys.address())
                 .count(ys.length())
-                .shape(padded(shape, 1, shapeAxes))
-                .strideA(padded(strideA, 0, firstAxes))
-                .strideB(padded(strideB, 0, secondAxes))
+                .shape(axes.shape)
+                .strideA(axes.first)
+                .strideB(axes.second)
                 .aIsInteger(as.dtype() == DType.I32 ? 1 : 0)
                 .bIsInteger(bs.dtype() == DType.I32 ? 1 : 0)
                 .op(op.ordinal());
         launch(zip, ys.length(), zipParams);
+    }
+
+    private static boolean isZeroOrOne(int stride) {
+        return stride == 0 || stride == 1;
+    }
+
+    /** Of operands that are dense, one number, one row for all or one number per row, as {@link #axes} has them. */
+    private void zipRows(BinaryOp op, CudaArray a, CudaArray b, CudaArray y) {
+        long rows = axes.extent(1);
+        long width = axes.extent(0);
+        boolean vectors = isAligned(y.address())
+                && (rows == 1 || width % VECTOR == 0)
+                && takesVectors(a, axes.first(1), axes.first(0))
+                && takesVectors(b, axes.second(1), axes.second(0));
+        zipRowsParams
+                .a(a.address())
+                .b(b.address())
+                .y(y.address())
+                .rows(rows)
+                .width(width)
+                .aRowStride(axes.first(1))
+                .bRowStride(axes.second(1))
+                .aStride(axes.first(0))
+                .bStride(axes.second(0))
+                .vectors(vectors ? 1 : 0)
+                .op(op.ordinal());
+        launch(zipRows, vectors ? tiles(y.length(), VECTOR) : y.length(), zipRowsParams);
+    }
+
+    private static boolean takesVectors(CudaArray operand, int rowStride, int stride) {
+        return stride == 0 || isAligned(operand.address()) && rowStride % VECTOR == 0;
     }
 
     @Override
@@ -153,21 +231,16 @@ abstract class CudaMath extends CudaMemory implements MathOps {
         CudaArray ys = resolve("arrange", "y", y.dtype(), y);
         requireApart("arrange", ys, xs);
         long count = Shapes.size(shape);
+        axes.set(shape, strideX, strideY);
+        boolean vectors = isAligned(xs.address()) && isAligned(ys.address()) && axes.divide(VECTOR);
         arrangeParams
                 .x(xs.address())
                 .y(ys.address())
-                .count(count)
-                .shape(padded(shape, 1, shapeAxes))
-                .strideX(padded(strideX, 0, firstAxes))
-                .strideY(padded(strideY, 0, secondAxes));
-        launch(arrange, count, arrangeParams);
-    }
-
-    /** {@code values} aligned to the last axis. */
-    private static int[] padded(int[] values, int filler, int[] into) {
-        Arrays.fill(into, 0, into.length - values.length, filler);
-        System.arraycopy(values, 0, into, into.length - values.length, values.length);
-        return into;
+                .count(vectors ? count / VECTOR : count)
+                .shape(axes.shape)
+                .strideX(axes.first)
+                .strideY(axes.second);
+        launch(vectors ? arrangeVectors : arrange, vectors ? count / VECTOR : count, arrangeParams);
     }
 
     @Override
@@ -186,7 +259,7 @@ abstract class CudaMath extends CudaMemory implements MathOps {
                 .b(bs.address())
                 .y(ys.address())
                 .count(ys.length());
-        launch(select, ys.length(), selectParams);
+        launch(select, tiles(ys.length(), VECTOR), selectParams);
     }
 
     @Override
@@ -195,43 +268,101 @@ abstract class CudaMath extends CudaMemory implements MathOps {
         CudaArray xs = floats("reduce", "x", x);
         CudaArray ys = floats("reduce", "y", y);
         requireApart("reduce", ys, xs);
+        boolean isShort = inner == 1 ? reduced <= SHORT_ROW : reduced <= SHORT_COLUMN;
+        long chunks = isShort ? 1 : chunks(outer, reduced, inner);
+        if (chunks == 1) {
+            launchReduce(op, isShort, outer, reduced, inner, reduced, xs.address(), ys.address());
+            return;
+        }
+        long chunk = tiles(reduced, (int) chunks);
+        chunks = tiles(reduced, (int) chunk);
+        try (Scope scope = openScope()) {
+            long partial = scratch(scope, DType.F32, chunks * ys.length());
+            launchReduce(op, false, outer, reduced, inner, chunk, xs.address(), partial);
+            launchReduce(op, chunks <= SHORT_COLUMN, outer, chunks, inner, chunks, partial, ys.address());
+        }
+    }
+
+    /** Into how many parts to cut long folds so that they fill a device: of the shape alone, so that sums are too. */
+    private static long chunks(int outer, int reduced, int inner) {
+        int columns = lanes(inner);
+        long blocks = outer * tiles(inner, columns);
+        long threadsOfColumn = THREADS / columns;
+        long longEnough = reduced / (8 * threadsOfColumn);
+        return Math.max(1, Math.min(512 / Math.max(1, blocks), longEnough));
+    }
+
+    private void launchReduce(
+            ReduceOp op, boolean isShort, long outer, long reduced, long inner, long chunk, long x, long y) {
+        long chunks = reduced == 0 ? 1 : tiles(reduced, (int) chunk);
+        int lanes = inner == 1 ? lanes(reduced) : 1;
+        int columns = lanes(inner);
         reduceParams
-                .x(xs.address())
-                .y(ys.address())
-                .outputs(ys.length())
+                .x(x)
+                .y(y)
+                .outer(outer)
                 .reduced(reduced)
                 .inner(inner)
+                .chunk(chunk)
+                .chunks(chunks)
+                .lanes(lanes)
+                .columns(columns)
                 .op(op.ordinal());
-        launch(reduce, ys.length() * WARP, reduceParams);
+        if (isShort) {
+            launch(reduceShort, outer * chunks * inner * lanes, reduceParams);
+        } else {
+            launchBlocks(reduceLong, outer * chunks * tiles(inner, columns), reduceParams);
+        }
     }
 
     @Override
     public final void gatherRows(DeviceArray table, int width, DeviceArray indices, DeviceArray y) {
         MathShapes.gatherRows(table, width, indices, y);
         CudaArray from = resolve("gatherRows", "table", table.dtype(), table);
+        CudaArray index = resolve("gatherRows", "indices", DType.I32, indices);
         CudaArray to = resolve("gatherRows", "y", y.dtype(), y);
-        requireApart("gatherRows", to, from);
-        launch(gatherRows, to.length(), rows("gatherRows", from, to, indices, width));
+        requireApart("gatherRows", to, from, index);
+        boolean vectors = width % VECTOR == 0 && isAligned(from.address()) && isAligned(to.address());
+        int accesses = vectors ? width / VECTOR : width;
+        gatherParams
+                .table(from.address())
+                .rows(to.address())
+                .indices(index.address())
+                .tableRows(from.length() / width)
+                .count(index.length())
+                .width(accesses);
+        launch(vectors ? gatherVectors : gatherRows, index.length() * accesses, gatherParams);
     }
 
     @Override
     public final void scatterAddRows(DeviceArray x, int width, DeviceArray indices, DeviceArray table) {
         MathShapes.scatterAddRows(x, width, indices, table);
         CudaArray from = floats("scatterAddRows", "x", x);
+        CudaArray index = resolve("scatterAddRows", "indices", DType.I32, indices);
         CudaArray to = floats("scatterAddRows", "table", table);
-        requireApart("scatterAddRows", to, from);
-        launch(scatterAddRows, to.length(), rows("scatterAddRows", to, from, indices, width));
-    }
-
-    private RowsParams rows(String operation, CudaArray table, CudaArray rows, DeviceArray indices, int width) {
-        CudaArray index = resolve(operation, "indices", DType.I32, indices);
-        return rowsParams
-                .table(table.address())
-                .rows(rows.address())
-                .indices(index.address())
-                .tableRows(table.length() / width)
-                .count(index.length())
-                .width(width);
+        requireApart("scatterAddRows", to, from, index);
+        long count = index.length();
+        long tableRows = to.length() / width;
+        if (count == 0 || tableRows == 0) {
+            return;
+        }
+        try (Scope scope = openScope()) {
+            long keys = scratch(scope, DType.I32, count);
+            long partial = scratch(scope, DType.F32, from.length());
+            int splits = (int) Math.max(1, Math.min(512 / tableRows, tiles(width, WARP)));
+            scatterParams
+                    .table(to.address())
+                    .rows(from.address())
+                    .indices(index.address())
+                    .keys(keys)
+                    .partial(partial)
+                    .tableRows(tableRows)
+                    .count(count)
+                    .width(width)
+                    .splits(splits);
+            kernels.launch(scatterChunks, tiles(count, THREADS), scatterParams);
+            launchBlocks(scatterTable, tableRows * splits, scatterParams.again());
+        }
     }
 
     @Override
@@ -249,12 +380,22 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     @Override
     public final void uniform(Draw draw, DeviceArray y) {
         MathShapes.uniform(draw, y);
-        if (draw.counter() != null) {
-            throw new UnsupportedOnBackendException("cuda", "uniform with a counter");
-        }
         CudaArray ys = floats("uniform", "y", y);
-        uniformParams.y(ys.address()).count(ys.length()).seed(draw.seed()).stream(draw.stream())
+        uniformParams
+                .y(ys.address())
+                .counter(counter("uniform", draw))
+                .count(ys.length())
+                .seed(draw.seed())
+                .stream(draw.stream())
                 .first(draw.first());
-        launch(uniform, ys.length(), uniformParams);
+        // One block of four numbers more where the first one lies inside a block.
+        launch(uniform, ys.length() == 0 ? 0 : tiles(ys.length(), 4) + 1, uniformParams);
+    }
+
+    /** Address of the counter that a draw adds to its stream, or 0. */
+    final long counter(String operation, Draw draw) {
+        return draw.counter() == null
+                ? 0
+                : resolve(operation, "counter", DType.I32, draw.counter()).address();
     }
 }

@@ -28,4 +28,10 @@ abstract class KernelParams {
         }
         written = 0;
     }
+
+    /** For another launch right after the last one, with the same parameters. */
+    final KernelParams again() {
+        written = all;
+        return this;
+    }
 }

@@ -33,13 +33,26 @@ class KernelImageTest {
         expected.put("gemm", new GemmParams(BUFFER).size);
         expected.put("map_unary", new MapParams(BUFFER).size);
         expected.put("zip_binary", new ZipParams(BUFFER).size);
+        expected.put("zip_rows", new ZipRowsParams(BUFFER).size);
         expected.put("arrange", new ArrangeParams(BUFFER).size);
+        expected.put("arrange_vectors", new ArrangeParams(BUFFER).size);
         expected.put("select_elements", new SelectParams(BUFFER).size);
-        expected.put("reduce_middle", new ReduceParams(BUFFER).size);
-        expected.put("gather_rows", new RowsParams(BUFFER).size);
-        expected.put("scatter_add_rows", new RowsParams(BUFFER).size);
+        expected.put("reduce_short", new ReduceParams(BUFFER).size);
+        expected.put("reduce_long", new ReduceParams(BUFFER).size);
+        expected.put("gather_rows", new GatherParams(BUFFER).size);
+        expected.put("gather_vectors", new GatherParams(BUFFER).size);
+        expected.put("scatter_chunks", new ScatterParams(BUFFER).size);
+        expected.put("scatter_table", new ScatterParams(BUFFER).size);
         expected.put("iota", new IotaParams(BUFFER).size);
         expected.put("uniform", new UniformParams(BUFFER).size);
+        expected.put("softmax", new SoftmaxParams(BUFFER).size);
+        expected.put("log_softmax", new SoftmaxParams(BUFFER).size);
+        expected.put("layer_norm", new LayerNormParams(BUFFER).size);
+        expected.put("layer_norm_backward", new LayerNormBackwardParams(BUFFER).size);
+        expected.put("layer_norm_gradients", new LayerNormGradientsParams(BUFFER).size);
+        expected.put("rotary", new RotaryParams(BUFFER).size);
+        expected.put("standardize_moments", new StandardizeParams(BUFFER).size);
+        expected.put("standardize", new StandardizeParams(BUFFER).size);
         for (AttentionTile tile : AttentionTile.ALL) {
             expected.put(tile.kernelName(), new AttentionForwardParams(BUFFER).size);
         }
