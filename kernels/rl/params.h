@@ -1,6 +1,131 @@
 // Parameters of the kernels in this directory, one by-value struct each; read by ../common/params.awk, which says what a
-// field may be. Strides and lengths count elements, not bytes.
+// field may be.
 #pragma once
 #include <cstdint>
+
+// y[r] = index of the largest of x[r, :], the first of equals
+struct ArgmaxParams {
+    const float* x;             // [rows, width]
+    int32_t* y;                 // [rows]
+    int64_t rows;
+    int32_t width;
+};
+
+// One action per row, by inversion of uniform number first + row of the stream (seed, stream)
+struct SampleCategoricalParams {
+    const float* logits;        // [rows, actions]
+    int32_t* sampled;           // [rows]
+    float* log_probs;           // [rows]
+    const int32_t* counter;     // null, or [1]: added to stream, so that a captured step draws anew at each replay
+    int64_t rows;
+    int64_t seed;
+    int64_t stream;
+    int64_t first;
+    int32_t actions;
+};
+
+// Element (row, d) from uniform numbers 2 ((first + row) dim + d) and the next of the stream (seed, stream)
+struct SampleGaussianParams {
+    const float* mean;          // [rows, dim]
+    const float* log_std;       // [dim]
+    float* sampled;             // [rows, dim]
+    float* log_probs;           // [rows]
+    const int32_t* counter;     // null, or [1]: added to stream, so that a captured step draws anew at each replay
+    int64_t rows;
+    int64_t seed;
+    int64_t stream;
+    int64_t first;
+    int32_t dim;
+};
+
+// Generalised advantage estimation
+struct AdvantagesParams {
+    const float* rewards;       // [environments, steps], as are all others
+    const float* values;
+    const float* next_values;
+    const float* done;
+    float* advantages;
+    float* returns;
+    int64_t environments;
+    int32_t steps;
+    float gamma;
+    float gamma_lambda;
+};
+
+// The PPO loss of a categorical policy
+struct PpoCategoricalParams {
+    const float* logits;        // [rows, actions]
+    const int32_t* taken;       // [rows]
+    float* d_logits;            // [rows, actions]
+    const float* values;        // [rows], as are the next four
+    const float* old_log_probs;
+    const float* advantages;
+    const float* returns;
+    const float* old_values;
+    float* d_values;            // [rows]
+    float* partial;             // [blocks, 6]: each block's part of the statistics
+    int64_t rows;
+    int32_t actions;
+    float clip_low;
+    float clip_high;
+    float entropy_coef;
+    float value_scale;          // row_weight times the coefficient of the value loss
+    float value_clip;           // 0 for none
+    float row_weight;
+};
+
+// The PPO loss of a diagonal normal policy
+struct PpoGaussianParams {
+    const float* mean;          // [rows, dim]
+    const float* log_std;       // [dim]
+    const float* taken;         // [rows, dim]
+    float* d_mean;              // [rows, dim]
+    const float* values;        // [rows], as are the next four
+    const float* old_log_probs;
+    const float* advantages;
+    const float* returns;
+    const float* old_values;
+    float* d_values;            // [rows]
+    float* partial;             // [blocks, 6 + dim]: each block's part of the statistics, and of the gradient of log_std
+    int64_t rows;
+    int32_t dim;
+    float clip_low;
+    float clip_high;
+    float entropy_coef;
+    float value_scale;          // row_weight times the coefficient of the value loss
+    float value_clip;           // 0 for none
+    float row_weight;
+};
+
+// Folds partial over its blocks.
+struct PpoStatisticsParams {
+    const float* partial;       // [blocks, 6 + dim]
+    float* statistics;          // [6], in the order of org.fovea.backend.PpoLoss
+    float* d_log_std;           // [dim], or null with dim 0
+    int32_t blocks;
+    int32_t dim;
+};
+
+// Adam with clipping by global norm, in three launches: adam_norm, adam_prepare, adam_update
+struct AdamParams {
+    float* parameters;          // [count]
+    const float* gradients;     // [count]
+    float* first_moment;        // [count]
+    float* second_moment;       // [count]
+    float* state;               // [4], by the indices of org.fovea.backend.AdamSettings
+    float* step;                // scratch [4], from adam_prepare to adam_update
+    float* partial;             // scratch [chunks]: sums of squared gradients
+    int64_t count;
+    int64_t chunk;              // elements that a block of adam_norm takes, a multiple of 4
+    int32_t chunks;
+    float beta1;
+    float beta2;
+    float one_minus_beta1;
+    float one_minus_beta2;
+    float log_beta1;
+    float log_beta2;
+    float epsilon;
+    float max_grad_norm;
+};
 
 #include "rl_layout.h"

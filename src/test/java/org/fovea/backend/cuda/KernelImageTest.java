@@ -53,6 +53,16 @@ class KernelImageTest {
         expected.put("rotary", new RotaryParams(BUFFER).size);
         expected.put("standardize_moments", new StandardizeParams(BUFFER).size);
         expected.put("standardize", new StandardizeParams(BUFFER).size);
+        expected.put("argmax", new ArgmaxParams(BUFFER).size);
+        expected.put("sample_categorical", new SampleCategoricalParams(BUFFER).size);
+        expected.put("sample_gaussian", new SampleGaussianParams(BUFFER).size);
+        expected.put("advantages", new AdvantagesParams(BUFFER).size);
+        expected.put("ppo_categorical", new PpoCategoricalParams(BUFFER).size);
+        expected.put("ppo_gaussian", new PpoGaussianParams(BUFFER).size);
+        expected.put("ppo_statistics", new PpoStatisticsParams(BUFFER).size);
+        expected.put("adam_norm", new AdamParams(BUFFER).size);
+        expected.put("adam_prepare", new AdamParams(BUFFER).size);
+        expected.put("adam_update", new AdamParams(BUFFER).size);
         for (AttentionTile tile : AttentionTile.ALL) {
             expected.put(tile.kernelName(), new AttentionForwardParams(BUFFER).size);
         }

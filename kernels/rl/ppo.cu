@@ -1,0 +1,84 @@
+// Statistics of the PPO losses and their gradients for the network's outputs: one pass over the rows, in which each block
+// leaves its part of the sums, and a small launch that adds the parts up. The number of blocks must follow from the shape
+// alone for the sums to be the same on every device.
+#include "ppo.cuh"
+
+// With l = log softmax(logits), p = exp(l), H = -sum p l, and g the derivative of the row's policy loss by l of the action:
+//
+//   d_logits_i = row_weight (g ([i is the action] - p_i) + entropy_coef (p_i l_i + p_i H))
+//
+// An action that is not one of the row's makes its loss NaN, which the caller's checks find.
+extern "C" __global__ void __launch_bounds__(ROW_THREADS) ppo_categorical(const __grid_constant__ PpoCategoricalParams p) {
+    PpoSums sums;
+    for_each_row(p.rows, p.actions, [&](const auto& row, int64_t r) {
+        const int taken = p.taken[r];
+        const float* logits = p.logits + r * p.actions;
+        const auto x = row.hold(logits);
+        const float largest = row.template fold<Maximum>([&](int j, int i) { return x(j, i); });
+        const float log_sum =
+            logf(row.template fold<Sum>([&](int j, int i) { return expf(x(j, i) - largest); }));
+        const auto log_prob = [&](int j, int i) { return x(j, i) - largest - log_sum; };
+        const auto weighted_log = [](float prob, float log_prob) { return prob > 0 ? prob * log_prob : 0; };
+        const float entropy = -row.template fold<Sum>([&](int j, int i) {
+            return weighted_log(expf(log_prob(j, i)), log_prob(j, i));
+        });
+        const float taken_log_prob = taken >= 0 && taken < p.actions ? logits[taken] - largest - log_sum : NAN;
+        const float d_log_prob = sums.row(p, r, taken_log_prob, entropy, row.leads());
+        row.each([&](int j, int i) {
+            const float l = log_prob(j, i), prob = expf(l);
+            const float from_policy = ((i == taken ? 1.0f : 0.0f) - prob) * d_log_prob;
+            const float from_entropy = (weighted_log(prob, l) + prob * entropy) * p.entropy_coef;
+            p.d_logits[r * p.actions + i] = (from_policy + from_entropy) * p.row_weight;
+        });
+    });
+    sums.store(p.partial + int64_t(blockIdx.x) * PPO_STATISTICS);
+}
+REGISTER_KERNEL(ppo_categorical)
+
+// With z = (action - mean) / std and g the derivative of the row's policy loss by its log density
+// sum -z^2 / 2 - log_std - log(2 pi) / 2, whose entropy is sum log_std + log(2 pi) / 2 + 1 / 2:
+//
+//   d_mean = row_weight g z / std      d_log_std = sum over rows of row_weight (g (z^2 - 1) - entropy_coef)
+extern "C" __global__ void __launch_bounds__(ROW_THREADS) ppo_gaussian(const __grid_constant__ PpoGaussianParams p) {
+    constexpr float HALF_LOG_2_PI = 0.9189385332f;
+    SHARED(float, memory_smem, [ROW_THREADS * MAX_ITEMS]);
+    float* partial = p.partial + int64_t(blockIdx.x) * (PPO_STATISTICS + p.dim);
+    PpoSums sums;
+    with_rows(p.rows, p.dim, [&](auto all) {
+        ColumnSums<decltype(all)::ITEMS> d_log_std(all, partial + PPO_STATISTICS);
+        all.for_each([&](const auto& row, int64_t r) {
+            const auto mean = row.hold(p.mean + r * p.dim);
+            const auto action = row.hold(p.taken + r * p.dim);
+            const auto z = [&](int j, int i) { return (action(j, i) - mean(j, i)) * expf(-p.log_std[i]); };
+            const float log_prob = row.template fold<Sum>([&](int j, int i) {
+                return z(j, i) * z(j, i) * -0.5f - (p.log_std[i] + HALF_LOG_2_PI);
+            });
+            const float entropy = row.template fold<Sum>([&](int, int i) {
+                return p.log_std[i] + (HALF_LOG_2_PI + 0.5f);
+            });
+            const float d_log_prob = sums.row(p, r, log_prob, entropy, row.leads());
+            row.each([&](int j, int i) {
+                const float distance = z(j, i);
+                p.d_mean[r * p.dim + i] = distance * d_log_prob * expf(-p.log_std[i]) * p.row_weight;
+                d_log_std.add(j, i, ((distance * distance - 1) * d_log_prob - p.entropy_coef) * p.row_weight);
+            });
+        });
+        d_log_std.store(memory_smem);
+    });
+    sums.store(partial);
+}
+REGISTER_KERNEL(ppo_gaussian)
+
+// A block folds up to 32 columns of partial, over all of its rows.
+extern "C" __global__ void __launch_bounds__(ROW_THREADS) ppo_statistics(const __grid_constant__ PpoStatisticsParams p) {
+    const int columns = PPO_STATISTICS + p.dim, column = int(blockIdx.x) * WARP_LANES + int(threadIdx.x) % WARP_LANES;
+    float folded = fold_column<Sum>(p.partial, p.blocks, columns, column, WARP_LANES, columns);
+    if (blockIdx.x == 0) {
+        const float largest = fold_column<Maximum>(p.partial, p.blocks, columns, column, WARP_LANES, columns);
+        folded = column == MAX_RATIO_DEVIATION ? larger(largest, 0) : folded;
+    }
+    if (threadIdx.x < WARP_LANES && column < columns) {
+        (column < PPO_STATISTICS ? p.statistics[column] : p.d_log_std[column - PPO_STATISTICS]) = folded;
+    }
+}
+REGISTER_KERNEL(ppo_statistics)
