@@ -31,6 +31,15 @@ struct GemmParams {
     float beta;
 };
 
+// y[i] = x[i]. Types: 0 float, 1 Bf16, 2 F16.
+struct CastParams {
+    const void* x;            // [count]
+    void* y;                  // [count]
+    int64_t count;
+    int32_t from;             // type of x
+    int32_t to;               // type of y
+};
+
 // y[i] = op(x[i])
 struct MapParams {
     const float* x;           // [count]

@@ -117,6 +117,16 @@ API cuMemsetD8Async(Pointer target, unsigned char value, size_t count, void* str
     });
 }
 
+API cuMemsetD16Async(Pointer target, unsigned short value, size_t count, void* stream) {
+    BEGIN_CONTEXT_CALL();
+    if (!valid(target, count * 2)) return INVALID_VALUE;
+    return enqueue(stream, [=] {
+        if (!valid(target, count * 2)) return ILLEGAL_ADDRESS;
+        std::fill_n(static_cast<unsigned short*>(host(target)), count, value);
+        return SUCCESS;
+    });
+}
+
 API cuMemsetD32Async(Pointer target, unsigned value, size_t count, void* stream) {
     BEGIN_CONTEXT_CALL();
     if (!valid(target, count * 4)) return INVALID_VALUE;

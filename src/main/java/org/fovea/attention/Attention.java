@@ -1,11 +1,14 @@
 package org.fovea.attention;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShape.Layout;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.OutputGradients;
+import org.fovea.backend.QueryKeyValue;
 import org.fovea.backend.ShapeException;
 import org.fovea.tensor.Gradients;
 import org.fovea.tensor.Tape;
@@ -13,8 +16,8 @@ import org.fovea.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Attention {@code O = softmax(scale Q K^T + mask) V}, differentiable to any order. The value and its gradient are
- * computed by the backend without forming the score matrix; derivatives of the gradient go through
+ * Attention {@code O = softmax(scale Q K^T + mask) V}, differentiable to any order. The value, its gradient and
+ * the gradient of that are computed by the backend without forming the score matrix; derivatives of higher order go through
  * {@link AttentionDefinition}, which forms it.
  */
 public final class Attention {
@@ -80,7 +83,7 @@ public final class Attention {
             @Nullable Tensor dLogSumExp,
             Gradients g) {
         Tape tape = output.tape();
-        Tensor dOutput = gradientOfOutput == null ? tape.zeros(output.shape()) : gradientOfOutput;
+        Tensor dOutput = orZeros(gradientOfOutput, output);
         Tensor dQuery = tape.result(call.query.shape());
         Tensor dKey = tape.result(call.key.shape());
         Tensor dValue = tape.result(call.value.shape());
@@ -100,20 +103,87 @@ public final class Attention {
         List<Tensor> inputs = dLogSumExp == null
                 ? List.of(call.query, call.key, call.value, dOutput)
                 : List.of(call.query, call.key, call.value, dOutput, dLogSumExp);
-        List<Tensor> outputs = List.of(dQuery, dKey, dValue);
-        if (tape.records(inputs)) {
-            AttentionDefinition definition = new AttentionDefinition(call.shape, call.spec, call.mask);
-            tape.record(
-                    inputs,
-                    outputs,
-                    second -> second.addByDefinition(
-                            inputs,
-                            outputs,
-                            () -> definition.gradients(call.query, call.key, call.value, dOutput, dLogSumExp)));
-        }
+        tape.record(
+                inputs,
+                List.of(dQuery, dKey, dValue),
+                second -> doubleBackward(
+                        call,
+                        output,
+                        logSumExp,
+                        dOutput,
+                        dLogSumExp,
+                        orZeros(second.ofOrNull(dQuery), dQuery),
+                        orZeros(second.ofOrNull(dKey), dKey),
+                        orZeros(second.ofOrNull(dValue), dValue),
+                        second));
         g.add(call.query, dQuery);
         g.add(call.key, dKey);
         g.add(call.value, dValue);
+    }
+
+    /** The backward is a gradient, so its own gradient is its tangent in the direction of the gradients that flow back. */
+    private static void doubleBackward(
+            Call call,
+            Tensor output,
+            Tensor logSumExp,
+            Tensor dOutput,
+            @Nullable Tensor dLogSumExp,
+            Tensor queryTangent,
+            Tensor keyTangent,
+            Tensor valueTangent,
+            Gradients g) {
+        Tape tape = output.tape();
+        Tensor outputTangent = tape.result(output.shape());
+        Tensor logSumExpTangent = tape.result(logSumExp.shape());
+        Tensor dQueryTangent = tape.result(call.query.shape());
+        Tensor dKeyTangent = tape.result(call.key.shape());
+        Tensor dValueTangent = tape.result(call.value.shape());
+        tape.backend()
+                .attentionBackwardTangent(
+                        call.shape,
+                        call.spec,
+                        call.inputs(),
+                        new QueryKeyValue(queryTangent.array(), keyTangent.array(), valueTangent.array()),
+                        output.array(),
+                        logSumExp.array(),
+                        new OutputGradients(
+                                dOutput.array(), dLogSumExp == null ? null : dLogSumExp.array(), null, null),
+                        outputTangent.array(),
+                        logSumExpTangent.array(),
+                        new QueryKeyValue(dQueryTangent.array(), dKeyTangent.array(), dValueTangent.array()));
+        List<Tensor> inputs = new ArrayList<>(
+                List.of(call.query, call.key, call.value, dOutput, queryTangent, keyTangent, valueTangent));
+        if (dLogSumExp != null) {
+            inputs.add(dLogSumExp);
+        }
+        List<Tensor> outputs = List.of(outputTangent, logSumExpTangent, dQueryTangent, dKeyTangent, dValueTangent);
+        AttentionDefinition definition = new AttentionDefinition(call.shape, call.spec, call.mask);
+        tape.record(
+                inputs,
+                outputs,
+                third -> third.addByDefinition(
+                        inputs,
+                        outputs,
+                        () -> definition.doubleBackward(
+                                call.query,
+                                call.key,
+                                call.value,
+                                dOutput,
+                                dLogSumExp,
+                                queryTangent,
+                                keyTangent,
+                                valueTangent)));
+        g.add(dOutput, outputTangent);
+        if (dLogSumExp != null) {
+            g.add(dLogSumExp, logSumExpTangent);
+        }
+        g.add(call.query, dQueryTangent);
+        g.add(call.key, dKeyTangent);
+        g.add(call.value, dValueTangent);
+    }
+
+    private static Tensor orZeros(@Nullable Tensor gradient, Tensor of) {
+        return gradient == null ? of.tape().zeros(of.shape()) : gradient;
     }
 
     private static AttentionShape shapeOf(Tensor query, Tensor key, Tensor value, Layout layout) {

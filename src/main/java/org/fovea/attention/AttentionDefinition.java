@@ -10,37 +10,65 @@ import org.fovea.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The gradient of attention written out in tensor operations, with the score matrix in memory. Differentiating it gives
- * attention's derivatives of second and higher order.
+ * The gradient of attention's gradient written out in tensor operations, with the score matrix in memory. Differentiating it
+ * gives attention's derivatives of third and higher order.
  */
 record AttentionDefinition(AttentionShape shape, AttentionSpec spec, AttentionMask mask) {
 
     /**
-     * dQuery, dKey, dValue. With {@code P = softmax(scale Q K^T + mask)}:
+     * What the double backward gives: the gradients for dOutput, logSumExp's gradient, query, key and value, given those of
+     * dQuery, dKey and dValue. These are the tangents of output, logSumExp, dQuery, dKey and dValue when query, key and value
+     * move along the given gradients. A dot marks a tangent:
      *
      * <pre>
-     *   dP = dO V^T;  D_i = sum_j P_ij dP_ij - dLogSumExp_i;  dS = P (dP - D)
-     *   dQ = scale dS K;  dK = scale dS^T Q;  dV = P^T dO
+     *   P = softmax(scale Q K^T + mask);  T = scale (Q. K^T + Q K.^T);  r_i = sum_j P_ij T_ij;  P. = P (T - r)
+     *   O. = P. V + P V.;  logSumExp. = r
+     *   dP = dO V^T;  dP. = dO V.^T;  D_i = sum_j P_ij dP_ij - dLogSumExp_i;  D._i = sum_j (P._ij dP_ij + P_ij dP._ij)
+     *   dS = scale P (dP - D);  dS. = scale (P. (dP - D) + P (dP. - D.))
+     *   dQ. = dS. K + dS K.;  dK. = dS.^T Q + dS^T Q.;  dV. = P.^T dO
      * </pre>
      */
-    List<Tensor> gradients(Tensor query, Tensor key, Tensor value, Tensor dOutput, @Nullable Tensor dLogSumExp) {
+    List<Tensor> doubleBackward(
+            Tensor query,
+            Tensor key,
+            Tensor value,
+            Tensor dOutput,
+            @Nullable Tensor dLogSumExp,
+            Tensor queryTangent,
+            Tensor keyTangent,
+            Tensor valueTangent) {
         Tensor q = headsFirst(query);
         Tensor k = headsFirst(key);
         Tensor v = headsFirst(value);
         Tensor dO = headsFirst(dOutput);
+        Tensor qDot = headsFirst(queryTangent);
+        Tensor kDot = headsFirst(keyTangent);
+        Tensor vDot = headsFirst(valueTangent);
         double scale = spec.scale(shape.headDim());
 
-        Tensor probabilities = probabilities(q, k, scale);
+        Tensor p = probabilities(q, k, scale);
+        Tensor t = qDot.matmul(k, false, true).add(q.matmul(kDot, false, true)).multiply(scale);
+        Tensor r = p.multiply(t).sumKeepingAxes(-1);
+        Tensor pDot = p.multiply(t.subtract(r));
+        Tensor outputDot = pDot.matmul(v).add(p.matmul(vDot));
+
         Tensor dP = dO.matmul(v, false, true);
-        Tensor rowSums = probabilities.multiply(dP).sumKeepingAxes(-1);
+        Tensor dPDot = dO.matmul(vDot, false, true);
+        Tensor along = p.multiply(dP).sumKeepingAxes(-1);
         if (dLogSumExp != null) {
-            rowSums = rowSums.subtract(dLogSumExp.reshape(shape.batch(), shape.heads(), shape.queries(), 1));
+            along = along.subtract(dLogSumExp.reshape(shape.batch(), shape.heads(), shape.queries(), 1));
         }
-        Tensor dS = probabilities.multiply(dP.subtract(rowSums)).multiply(scale);
+        Tensor alongDot = pDot.multiply(dP).add(p.multiply(dPDot)).sumKeepingAxes(-1);
+        Tensor centred = dP.subtract(along);
+        Tensor dS = p.multiply(centred).multiply(scale);
+        Tensor dSDot =
+                pDot.multiply(centred).add(p.multiply(dPDot.subtract(alongDot))).multiply(scale);
         return List.of(
-                headsFirst(dS.matmul(k)),
-                headsFirst(dS.matmul(q, true, false)),
-                headsFirst(probabilities.matmul(dO, true, false)));
+                headsFirst(outputDot),
+                r.reshape(shape.batch(), shape.heads(), shape.queries()),
+                headsFirst(dSDot.matmul(k).add(dS.matmul(kDot))),
+                headsFirst(dSDot.matmul(q, true, false).add(dS.matmul(qDot, true, false))),
+                headsFirst(pDot.matmul(dO, true, false)));
     }
 
     private Tensor probabilities(Tensor q, Tensor k, double scale) {

@@ -30,17 +30,29 @@ public record AttentionInputs(
     }
 
     /**
-     * Checks every length against {@code shape}.
+     * Checks every length against {@code shape}, and that query, key and value are of one floating type.
      *
      * @throws ShapeException naming the array that does not fit
+     * @throws IllegalArgumentException naming the array of another type
      */
     public void check(AttentionShape shape) {
+        Shapes.floating("attention", "query", query);
+        checkType("attention", "key", key);
+        checkType("attention", "value", value);
         check("query", query, shape.querySize(), shape);
         check("key", key, shape.keySize(), shape);
         check("value", value, shape.valueSize(), shape);
         check("querySegments", querySegments, (long) shape.batch() * shape.queries(), shape);
         check("keySegments", keySegments, (long) shape.batch() * shape.keys(), shape);
         check("keyLengths", keyLengths, shape.batch(), shape);
+    }
+
+    /** Requires the type of the query. */
+    void checkType(String operation, String name, DeviceArray array) {
+        if (array.dtype() != query.dtype()) {
+            throw new IllegalArgumentException(operation + ": " + name + " is " + array.dtype() + " but query is "
+                    + query.dtype() + "; query, key, value, output and their gradients must be of one type");
+        }
     }
 
     private static void check(String name, @Nullable DeviceArray array, long expected, AttentionShape shape) {

@@ -3,8 +3,12 @@ package org.fovea.backend;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Softmax attention {@code O = softmax(scale Q K^T + mask) V} and its gradient, without forming the score matrix in the
- * fused implementations. Formulas: FlashAttention-2 (Dao 2023, arXiv:2307.08691).
+ * Softmax attention {@code O = softmax(scale Q K^T + mask) V}, its gradient and the tangents of both, without forming the
+ * score matrix in the fused implementations. Formulas: FlashAttention-2 (Dao 2023, arXiv:2307.08691).
+ *
+ * <p>Query, key, value, output and their gradients and tangents are all of one floating type, which may be {@link
+ * DType#BF16} or {@link DType#F16}. The log-sum-exp, its gradient and its tangent are always of {@link
+ * Memory#floatType()}, the type of the arithmetic.
  *
  * <p>Keys and values that no query sees, such as padding, may hold anything, NaN included: nothing of them reaches a
  * result, and their gradients are 0.
@@ -40,6 +44,74 @@ public interface AttentionOps extends MathOps {
             DeviceArray dValue) {
         AttentionCompositions.backward(
                 this, shape, spec, in, output, logSumExp, dOutput, dLogSumExp, dQuery, dKey, dValue);
+    }
+
+    /**
+     * The tangent of {@link #attentionForward}, its Jacobian-vector product, given its outputs. With {@code P} the
+     * probabilities and a dot for a tangent:
+     *
+     * <pre>
+     *   T = scale (Q. K^T + Q K.^T);  r_i = sum_j P_ij T_ij
+     *   O. = (P (T - r)) V + P V.;  logSumExp. = r
+     * </pre>
+     *
+     * @param tangents of query, key and value
+     * @param outputTangent written, in the layout of the output
+     * @param logSumExpTangent written, [batch, heads, queries], 0 for a row that sees nothing
+     */
+    default void attentionTangent(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            QueryKeyValue tangents,
+            DeviceArray output,
+            DeviceArray logSumExp,
+            DeviceArray outputTangent,
+            DeviceArray logSumExpTangent) {
+        AttentionCompositions.tangent(
+                this, shape, spec, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
+    }
+
+    /**
+     * The tangent of {@link #attentionBackward}. Since the backward is the gradient of {@code dO . O + dLSE . LSE}, and the
+     * second derivative of that is symmetric, this is also the gradient of the backward (double backward): with the
+     * gradients of dQuery, dKey and dValue as tangents of query, key and value, it gives the gradients for dOutput, dLogSumExp,
+     * query, key and value in this order. Beside the names of {@link #attentionTangent}:
+     *
+     * <pre>
+     *   dP = dO V^T;  D_i = dO_i . O_i - dLSE_i;  dS = P (dP - D)
+     *   P. = P (T - r);  W = dO V.^T + dO. V^T;  e_i = dO_i . O._i + dO._i . O_i - dLSE._i
+     *   dS. = P. (dP - D) + P (W - e)
+     *   dQ. = scale (dS. K + dS K.);  dK. = scale (dS.^T Q + dS^T Q.);  dV. = P.^T dO + P^T dO.
+     * </pre>
+     *
+     * @param tangents of query, key and value
+     * @param outputTangent written, as {@link #attentionTangent} does, as is logSumExpTangent
+     * @param gradientTangents written: the tangents of dQuery, dKey and dValue
+     */
+    default void attentionBackwardTangent(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            QueryKeyValue tangents,
+            DeviceArray output,
+            DeviceArray logSumExp,
+            OutputGradients gradients,
+            DeviceArray outputTangent,
+            DeviceArray logSumExpTangent,
+            QueryKeyValue gradientTangents) {
+        AttentionCompositions.backwardTangent(
+                this,
+                shape,
+                spec,
+                in,
+                tangents,
+                output,
+                logSumExp,
+                gradients,
+                outputTangent,
+                logSumExpTangent,
+                gradientTangents);
     }
 
     /**

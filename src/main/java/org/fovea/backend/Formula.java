@@ -39,6 +39,16 @@ final class Formula implements AutoCloseable {
         return y;
     }
 
+    /** x in the type of the arithmetic. */
+    DeviceArray widened(DeviceArray x) {
+        if (x.dtype() == b.floatType()) {
+            return x;
+        }
+        DeviceArray y = empty(x.length());
+        b.cast(x, y);
+        return y;
+    }
+
     DeviceArray map(UnaryOp op, DeviceArray x) {
         DeviceArray y = empty(x.length());
         b.map(op, x, y);

@@ -14,6 +14,12 @@ public interface MathOps extends Memory {
 
     // ---- primitives
 
+    /**
+     * {@code y[i] = x[i]}, converted from one floating type to another, to nearest, ties to even. Beside {@link Memory} and
+     * attention this is the one operation that takes {@link DType#BF16} and {@link DType#F16}.
+     */
+    void cast(DeviceArray x, DeviceArray y);
+
     /** {@code y[i] = op(x[i])} for all of y. */
     void map(UnaryOp op, DeviceArray x, DeviceArray y);
 

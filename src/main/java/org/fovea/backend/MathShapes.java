@@ -13,6 +13,13 @@ public final class MathShapes {
         Shapes.sameLength("copy", "source", source, "target", target);
     }
 
+    /** Operands of {@link MathOps#cast}. */
+    public static void cast(DeviceArray x, DeviceArray y) {
+        Shapes.floating("cast", "x", x);
+        Shapes.floating("cast", "y", y);
+        Shapes.sameLength("cast", "x", x, "y", y);
+    }
+
     /** Operands of {@link MathOps#map}. */
     public static void map(DeviceArray x, DeviceArray y) {
         Shapes.floating("map", "x", x);

@@ -2,8 +2,8 @@ package org.fovea.backend;
 
 /**
  * Arrays and the ways in and out of them. Transfers are ordered with the operations around them: an upload is seen by
- * every later operation, and a download returns what every earlier one wrote. Floating-point hosts arrays are converted
- * to and from the array's own floating type.
+ * every later operation, and a download returns what every earlier one wrote. Floating-point host arrays are converted
+ * to and from the array's own floating type, to nearest, ties to even.
  */
 public interface Memory {
 

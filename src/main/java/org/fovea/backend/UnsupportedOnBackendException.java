@@ -9,6 +9,7 @@ public final class UnsupportedOnBackendException extends UnsupportedOperationExc
      * @param operation the operation that was asked for, such as {@code attentionBackward}
      */
     public UnsupportedOnBackendException(String backend, String operation) {
-        super(operation + " is not supported by " + backend + " yet; use --backend cpu");
+        super(operation + " is not supported by " + backend + " yet"
+                + (backend.equals("cpu") ? "" : "; use --backend cpu"));
     }
 }

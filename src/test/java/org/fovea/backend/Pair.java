@@ -35,10 +35,12 @@ final class Pair implements AutoCloseable {
         private final DeviceArray guarded;
         private final int lead;
 
-        private Both(boolean floating, int length) {
+        /** @param type on the backend under test; the reference holds floating numbers of any type in its own */
+        private Both(DType type, int length) {
+            boolean floating = type.isFloating();
             // Lengths that are multiples of 4 start aligned and others do not, so both kinds of address occur.
             lead = length % 4 == 0 ? GUARD : 3;
-            guarded = testedScope.allocate(floating ? tested.floatType() : DType.I32, lead + length + GUARD);
+            guarded = testedScope.allocate(type, lead + length + GUARD);
             tested.fill(guarded, floating ? Double.NaN : GUARD_INTEGER);
             onTested = guarded.slice(lead, length);
             onReference = referenceScope.allocate(floating ? reference.floatType() : DType.I32, length);
@@ -133,18 +135,24 @@ final class Pair implements AutoCloseable {
 
     /** Numbers that both types represent. */
     Both floats(double... values) {
+        return floats(tested.floatType(), values);
+    }
+
+    /** The given numbers rounded to {@code type}, which is the array's on the backend under test. */
+    Both floats(DType type, double... values) {
         float[] rounded = new float[values.length];
         for (int i = 0; i < values.length; i++) {
-            rounded[i] = (float) values[i];
+            rounded[i] =
+                    type.isHalf() ? HalfPrecision.value(type, HalfPrecision.bits(type, values[i])) : (float) values[i];
         }
-        Both both = new Both(true, values.length);
+        Both both = new Both(type, values.length);
         tested.upload(rounded, 0, both.onTested);
         reference.upload(rounded, 0, both.onReference);
         return both;
     }
 
     Both ints(int... values) {
-        Both both = new Both(false, values.length);
+        Both both = new Both(DType.I32, values.length);
         tested.upload(values, 0, both.onTested);
         reference.upload(values, 0, both.onReference);
         return both;
@@ -152,13 +160,18 @@ final class Pair implements AutoCloseable {
 
     /** An array to be written: NaN until then. */
     Both output(long length) {
-        Both both = new Both(true, Math.toIntExact(length));
+        return output(tested.floatType(), length);
+    }
+
+    /** An array of {@code type} on the backend under test, to be written: NaN until then. */
+    Both output(DType type, long length) {
+        Both both = new Both(type, Math.toIntExact(length));
         reference.fill(both.onReference, Double.NaN);
         return both;
     }
 
     Both integerOutput(int length) {
-        return new Both(false, length);
+        return new Both(DType.I32, length);
     }
 
     /** Runs an operation on both. */

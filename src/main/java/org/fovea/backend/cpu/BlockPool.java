@@ -5,6 +5,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.TreeMap;
 import org.fovea.backend.DType;
 import org.fovea.backend.OutOfDeviceMemoryException;
@@ -55,11 +56,7 @@ final class BlockPool {
     }
 
     private NavigableMap<Integer, List<Block>> free(DType dtype) {
-        NavigableMap<Integer, List<Block>> blocks = free.get(dtype);
-        if (blocks == null) {
-            throw new IllegalArgumentException("the cpu backend holds F32 and I32 arrays, not " + dtype);
-        }
-        return blocks;
+        return Objects.requireNonNull(free.get(dtype), () -> "a pool of F32 and I32 blocks was asked for " + dtype);
     }
 
     private Block take(DType dtype, List<Block> blocks) {

@@ -10,6 +10,7 @@ import org.fovea.backend.MathShapes;
 import org.fovea.backend.Memory;
 import org.fovea.backend.Scope;
 import org.fovea.backend.Shapes;
+import org.fovea.backend.UnsupportedOnBackendException;
 
 /** Memory on the Java heap, and the checks that every operation makes of its arrays. */
 abstract class CpuMemory implements Memory {
@@ -27,6 +28,7 @@ abstract class CpuMemory implements Memory {
     public final DeviceArray allocate(DType dtype, long length) {
         requireOpen();
         steps.refuse("allocate");
+        requireHeld(dtype);
         if (length < 0) {
             throw new IllegalArgumentException("array length must not be negative: " + length);
         }
@@ -35,6 +37,15 @@ abstract class CpuMemory implements Memory {
         long bytes = length * dtype.bytes();
         liveBytes.add(bytes);
         return new CpuArray(block, Block.BASE, (int) length, new Allocation(block, bytes));
+    }
+
+    static void requireHeld(DType dtype) {
+        if (dtype.isHalf()) {
+            throw new UnsupportedOnBackendException("cpu", dtype + " storage");
+        }
+        if (dtype == DType.F64) {
+            throw new IllegalArgumentException("the cpu backend holds F32 and I32 arrays, not " + dtype);
+        }
     }
 
     @Override

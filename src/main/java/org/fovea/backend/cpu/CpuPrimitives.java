@@ -42,6 +42,14 @@ abstract class CpuPrimitives extends CpuMemory implements MathOps {
         }
     }
 
+    /** All floating arrays here are F32. */
+    @Override
+    public final void cast(DeviceArray x, DeviceArray y) {
+        MathShapes.cast(x, y);
+        requireApartOrSame("cast", "y", use(y), "x", use(x));
+        copy(x, y);
+    }
+
     @Override
     public final void map(UnaryOp op, DeviceArray x, DeviceArray y) {
         MathShapes.map(x, y);

@@ -33,10 +33,11 @@ final class CpuScope implements Scope {
         if (!lifetime.alive()) {
             throw new IllegalStateException("allocation in a scope that is closed");
         }
+        CpuMemory.requireHeld(dtype);
         if (length < 0) {
             throw new IllegalArgumentException("array length must not be negative: " + length);
         }
-        CpuArray array = (dtype == DType.I32 ? ints : floats).allocate(dtype, length);
+        CpuArray array = (dtype == DType.I32 ? ints : floats).allocate(length);
         long size = length * dtype.bytes();
         bytes += size;
         liveBytes.add(size);
@@ -67,10 +68,7 @@ final class CpuScope implements Scope {
             this.blockSize = blockSize;
         }
 
-        CpuArray allocate(DType asked, long length) {
-            if (asked != dtype) {
-                throw new IllegalArgumentException("the cpu backend holds F32 and I32 arrays, not " + asked);
-            }
+        CpuArray allocate(long length) {
             long size = Block.align(length);
             if (current >= 0 && size <= blocks.get(current).capacity - mark) {
                 return carve(blocks.get(current), (int) size, (int) length);

@@ -32,6 +32,7 @@ abstract class CudaMath extends CudaMemory implements MathOps {
 
     final Kernels kernels;
     private final Kernels.Kernel gemm;
+    private final Kernels.Kernel cast;
     private final Kernels.Kernel map;
     private final Kernels.Kernel zip;
     private final Kernels.Kernel zipRows;
@@ -47,6 +48,7 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     private final Kernels.Kernel iota;
     private final Kernels.Kernel uniform;
     private final GemmParams gemmParams;
+    private final CastParams castParams;
     private final MapParams mapParams;
     private final ZipParams zipParams;
     private final ZipRowsParams zipRowsParams;
@@ -63,6 +65,7 @@ abstract class CudaMath extends CudaMemory implements MathOps {
         super(context);
         kernels = new Kernels(context);
         gemm = kernels.find("gemm", GEMM_THREADS, 0);
+        cast = kernels.find("cast", THREADS, 0);
         map = kernels.find("map_unary", THREADS, 0);
         zip = kernels.find("zip_binary", THREADS, 0);
         zipRows = kernels.find("zip_rows", THREADS, 0);
@@ -78,6 +81,7 @@ abstract class CudaMath extends CudaMemory implements MathOps {
         iota = kernels.find("iota", THREADS, 0);
         uniform = kernels.find("uniform", THREADS, 0);
         gemmParams = new GemmParams(kernels.parameters());
+        castParams = new CastParams(kernels.parameters());
         mapParams = new MapParams(kernels.parameters());
         zipParams = new ZipParams(kernels.parameters());
         zipRowsParams = new ZipRowsParams(kernels.parameters());
@@ -152,6 +156,35 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     }
 
     @Override
+    public final void cast(DeviceArray x, DeviceArray y) {
+        MathShapes.cast(x, y);
+        CudaArray xs = floating("cast", "x", x);
+        CudaArray ys = floating("cast", "y", y);
+        if (xs.dtype() == ys.dtype()) {
+            requireApartOrSame("cast", ys, xs);
+        } else {
+            requireApart("cast", ys, xs);
+        }
+        castParams
+                .x(xs.address())
+                .y(ys.address())
+                .count(ys.length())
+                .from(storage(xs.dtype()))
+                .to(storage(ys.dtype()));
+        launch(cast, ys.length(), castParams);
+    }
+
+    /** A floating type as kernel parameters number it. */
+    static int storage(DType type) {
+        return switch (type) {
+            case F32 -> 0;
+            case BF16 -> 1;
+            case F16 -> 2;
+            case F64, I32 -> throw new IllegalArgumentException(type + " has no storage type in kernels");
+        };
+    }
+
+    @Override
     public final void map(UnaryOp op, DeviceArray x, DeviceArray y) {
         MathShapes.map(x, y);
         CudaArray xs = floats("map", "x", x);
@@ -168,8 +201,8 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     public final void zip(
             BinaryOp op, int[] shape, DeviceArray a, int[] strideA, DeviceArray b, int[] strideB, DeviceArray y) {
         MathShapes.zip(shape, a, strideA, b, strideB, y);
-        CudaArray as = resolve("zip", "a", a.dtype(), a);
-        CudaArray bs = resolve("zip", "b", b.dtype(), b);
+        CudaArray as = words("zip", "a", a);
+        CudaArray bs = words("zip", "b", b);
         CudaArray ys = floats("zip", "y", y);
         requireApartOrSame("zip", ys, as);
         requireApartOrSame("zip", ys, bs);
@@ -227,8 +260,8 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     @Override
     public final void arrange(int[] shape, DeviceArray x, int[] strideX, DeviceArray y, int[] strideY) {
         MathShapes.arrange(shape, x, strideX, y, strideY);
-        CudaArray xs = resolve("arrange", "x", x.dtype(), x);
-        CudaArray ys = resolve("arrange", "y", y.dtype(), y);
+        CudaArray xs = words("arrange", "x", x);
+        CudaArray ys = words("arrange", "y", y);
         requireApart("arrange", ys, xs);
         long count = Shapes.size(shape);
         axes.set(shape, strideX, strideY);
@@ -318,9 +351,9 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     @Override
     public final void gatherRows(DeviceArray table, int width, DeviceArray indices, DeviceArray y) {
         MathShapes.gatherRows(table, width, indices, y);
-        CudaArray from = resolve("gatherRows", "table", table.dtype(), table);
+        CudaArray from = words("gatherRows", "table", table);
         CudaArray index = resolve("gatherRows", "indices", DType.I32, indices);
-        CudaArray to = resolve("gatherRows", "y", y.dtype(), y);
+        CudaArray to = words("gatherRows", "y", y);
         requireApart("gatherRows", to, from, index);
         boolean vectors = width % VECTOR == 0 && isAligned(from.address()) && isAligned(to.address());
         int accesses = vectors ? width / VECTOR : width;
@@ -367,7 +400,7 @@ abstract class CudaMath extends CudaMemory implements MathOps {
 
     @Override
     public final void iota(double start, double step, DeviceArray y) {
-        CudaArray ys = resolve("iota", "y", y.dtype(), y);
+        CudaArray ys = words("iota", "y", y);
         iotaParams
                 .y(ys.address())
                 .count(ys.length())

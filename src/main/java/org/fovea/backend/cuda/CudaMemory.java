@@ -1,18 +1,23 @@
 package org.fovea.backend.cuda;
 
 import static jcuda.driver.JCudaDriver.cuMemcpyDtoDAsync;
+import static jcuda.driver.JCudaDriver.cuMemsetD16Async;
 import static jcuda.driver.JCudaDriver.cuMemsetD32Async;
 import static jcuda.driver.JCudaDriver.cuMemsetD8Async;
 
 import java.nio.FloatBuffer;
+import java.nio.ShortBuffer;
 import java.util.List;
 import java.util.Objects;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.HalfPrecision;
 import org.fovea.backend.MathShapes;
 import org.fovea.backend.Memory;
 import org.fovea.backend.Scope;
 import org.fovea.backend.ShapeException;
+import org.fovea.backend.Shapes;
+import org.fovea.backend.UnsupportedOnBackendException;
 
 /** Memory of the device, and the checks that every operation makes of its arrays. */
 abstract class CudaMemory implements Memory {
@@ -58,7 +63,7 @@ abstract class CudaMemory implements Memory {
     final CudaArray take(DType dtype, long length, CudaArray.Owner owner) {
         context.enter();
         if (dtype == DType.F64) {
-            throw new IllegalArgumentException("the cuda backend holds F32 and I32 arrays, not F64");
+            throw new IllegalArgumentException("the cuda backend holds F32, BF16, F16 and I32 arrays, not F64");
         }
         if (length < 0) {
             throw new IllegalArgumentException("array length must not be negative: " + length);
@@ -86,20 +91,37 @@ abstract class CudaMemory implements Memory {
     @Override
     public final void upload(float[] source, int offset, DeviceArray target) {
         steps.refuse("upload");
-        CudaArray to = resolve("upload", "target", DType.F32, target);
+        CudaArray to = floating("upload", "target", target);
         Objects.checkFromIndexSize(offset, to.length(), source.length);
-        staging.upload(to, (piece, first, count) -> piece.asFloatBuffer().put(source, offset + first, count));
+        DType type = to.dtype();
+        staging.upload(to, (piece, first, count) -> {
+            if (type == DType.F32) {
+                piece.asFloatBuffer().put(source, offset + first, count);
+                return;
+            }
+            ShortBuffer halves = piece.asShortBuffer();
+            for (int i = 0; i < count; i++) {
+                halves.put(i, HalfPrecision.bits(type, source[offset + first + i]));
+            }
+        });
     }
 
     @Override
     public final void upload(double[] source, int offset, DeviceArray target) {
         steps.refuse("upload");
-        CudaArray to = resolve("upload", "target", DType.F32, target);
+        CudaArray to = floating("upload", "target", target);
         Objects.checkFromIndexSize(offset, to.length(), source.length);
+        DType type = to.dtype();
         staging.upload(to, (piece, first, count) -> {
             FloatBuffer floats = piece.asFloatBuffer();
+            ShortBuffer halves = piece.asShortBuffer();
             for (int i = 0; i < count; i++) {
-                floats.put(i, (float) source[offset + first + i]);
+                double x = source[offset + first + i];
+                if (type == DType.F32) {
+                    floats.put(i, (float) x);
+                } else {
+                    halves.put(i, HalfPrecision.bits(type, x));
+                }
             }
         });
     }
@@ -115,20 +137,33 @@ abstract class CudaMemory implements Memory {
     @Override
     public final void download(DeviceArray source, float[] target, int offset) {
         steps.refuse("download");
-        CudaArray from = resolve("download", "source", DType.F32, source);
+        CudaArray from = floating("download", "source", source);
         Objects.checkFromIndexSize(offset, from.length(), target.length);
-        staging.download(from, (piece, first, count) -> piece.asFloatBuffer().get(target, offset + first, count));
+        DType type = from.dtype();
+        staging.download(from, (piece, first, count) -> {
+            if (type == DType.F32) {
+                piece.asFloatBuffer().get(target, offset + first, count);
+                return;
+            }
+            ShortBuffer halves = piece.asShortBuffer();
+            for (int i = 0; i < count; i++) {
+                target[offset + first + i] = HalfPrecision.value(type, halves.get(i));
+            }
+        });
     }
 
     @Override
     public final void download(DeviceArray source, double[] target, int offset) {
         steps.refuse("download");
-        CudaArray from = resolve("download", "source", DType.F32, source);
+        CudaArray from = floating("download", "source", source);
         Objects.checkFromIndexSize(offset, from.length(), target.length);
+        DType type = from.dtype();
         staging.download(from, (piece, first, count) -> {
             FloatBuffer floats = piece.asFloatBuffer();
+            ShortBuffer halves = piece.asShortBuffer();
             for (int i = 0; i < count; i++) {
-                target[offset + first + i] = floats.get(i);
+                target[offset + first + i] =
+                        type == DType.F32 ? floats.get(i) : HalfPrecision.value(type, halves.get(i));
             }
         });
     }
@@ -165,14 +200,18 @@ abstract class CudaMemory implements Memory {
     @Override
     public final void fill(DeviceArray target, double value) {
         CudaArray to = resolve("fill", "target", target.dtype(), target);
-        int bits = to.dtype() == DType.I32 ? (int) value : Float.floatToRawIntBits((float) value);
-        if (to.length() > 0) {
-            context.check(
-                    cuMemsetD32Async(new DevicePointer(to.address()), bits, to.length(), context.stream()),
-                    "cuMemsetD32Async",
-                    "fill",
-                    "target",
-                    to);
+        if (to.length() == 0) {
+            return;
+        }
+        DevicePointer pointer = new DevicePointer(to.address());
+        if (to.dtype().isHalf()) {
+            short bits = HalfPrecision.bits(to.dtype(), value);
+            int result = cuMemsetD16Async(pointer, bits, to.length(), context.stream());
+            context.check(result, "cuMemsetD16Async", "fill", "target", to);
+        } else {
+            int bits = to.dtype() == DType.I32 ? (int) value : Float.floatToRawIntBits((float) value);
+            int result = cuMemsetD32Async(pointer, bits, to.length(), context.stream());
+            context.check(result, "cuMemsetD32Async", "fill", "target", to);
         }
     }
 
@@ -211,7 +250,21 @@ abstract class CudaMemory implements Memory {
         return resolved;
     }
 
-    /** The floating array behind {@code array}. */
+    /** The array of any floating type behind {@code array}. */
+    final CudaArray floating(String operation, String name, DeviceArray array) {
+        Shapes.floating(operation, name, array);
+        return resolve(operation, name, array.dtype(), array);
+    }
+
+    /** The array of elements of 4 bytes, F32 or I32, behind {@code array}. */
+    final CudaArray words(String operation, String name, DeviceArray array) {
+        if (array.dtype().isHalf()) {
+            throw new UnsupportedOnBackendException("cuda", operation + " of " + array.dtype());
+        }
+        return resolve(operation, name, array.dtype(), array);
+    }
+
+    /** The F32 array behind {@code array}. */
     final CudaArray floats(String operation, String name, DeviceArray array) {
         return resolve(operation, name, DType.F32, array);
     }

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.Objects;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.HalfPrecision;
 
 /** An array on the heap. Numbers of every type are held as doubles, rounded to the type when they are stored. */
 final class ReferenceArray implements DeviceArray {
@@ -63,6 +64,7 @@ final class ReferenceArray implements DeviceArray {
         double rounded = switch (block.dtype) {
             case F64 -> value;
             case F32 -> (float) value;
+            case BF16, F16 -> HalfPrecision.value(block.dtype, HalfPrecision.bits(block.dtype, value));
             case I32 -> (int) value;
         };
         block.data[offset + Objects.checkIndex((int) index, length)] = rounded;

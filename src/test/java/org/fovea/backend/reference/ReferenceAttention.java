@@ -7,6 +7,8 @@ import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DType;
 import org.fovea.backend.DecodeShape;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.OutputGradients;
+import org.fovea.backend.QueryKeyValue;
 import org.jspecify.annotations.Nullable;
 
 /** Attention, from its definition, one query at a time. */
@@ -17,7 +19,7 @@ abstract class ReferenceAttention extends ReferenceRows {
     }
 
     /** The arrays of one attention with the mask as a predicate. */
-    private final class Problem {
+    static final class Problem {
         final AttentionShape shape;
         final AttentionSpec spec;
         final ReferenceArray query;
@@ -28,15 +30,15 @@ abstract class ReferenceAttention extends ReferenceRows {
         final @Nullable ReferenceArray keyLengths;
         final double scale;
 
-        Problem(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+        Problem(ReferenceMemory memory, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
             this.shape = shape;
             this.spec = spec;
-            query = use(in.query());
-            key = use(in.key());
-            value = use(in.value());
-            querySegments = in.querySegments() == null ? null : use(in.querySegments());
-            keySegments = in.keySegments() == null ? null : use(in.keySegments());
-            keyLengths = in.keyLengths() == null ? null : use(in.keyLengths());
+            query = memory.use(in.query());
+            key = memory.use(in.key());
+            value = memory.use(in.value());
+            querySegments = in.querySegments() == null ? null : memory.use(in.querySegments());
+            keySegments = in.keySegments() == null ? null : memory.use(in.keySegments());
+            keyLengths = in.keyLengths() == null ? null : memory.use(in.keyLengths());
             scale = spec.scale(shape.headDim());
         }
 
@@ -120,7 +122,7 @@ abstract class ReferenceAttention extends ReferenceRows {
     public final void attentionForward(
             AttentionShape shape, AttentionSpec spec, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
         AttentionShapes.forward(shape, in, output, logSumExp);
-        Problem problem = new Problem(shape, spec, in);
+        Problem problem = new Problem(this, shape, spec, in);
         ReferenceArray out = use(output);
         ReferenceArray lse = use(logSumExp);
         for (int b = 0; b < shape.batch(); b++) {
@@ -164,7 +166,7 @@ abstract class ReferenceAttention extends ReferenceRows {
         AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, dQuery, dKey, dValue);
         use(output);
         use(logSumExp);
-        Problem problem = new Problem(shape, spec, in);
+        Problem problem = new Problem(this, shape, spec, in);
         ReferenceArray dOut = use(dOutput);
         ReferenceArray dLse = dLogSumExp == null ? null : use(dLogSumExp);
         double[] dQ = new double[(int) shape.querySize()];
@@ -204,6 +206,44 @@ abstract class ReferenceAttention extends ReferenceRows {
         store(dQ, use(dQuery));
         store(dK, use(dKey));
         store(dV, use(dValue));
+    }
+
+    @Override
+    public final void attentionTangent(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            QueryKeyValue tangents,
+            DeviceArray output,
+            DeviceArray logSumExp,
+            DeviceArray outputTangent,
+            DeviceArray logSumExpTangent) {
+        AttentionShapes.tangent(shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
+        use(output);
+        use(logSumExp);
+        new ReferenceTangents(new Problem(this, shape, spec, in), this, tangents)
+                .forward(use(outputTangent), use(logSumExpTangent));
+    }
+
+    @Override
+    public final void attentionBackwardTangent(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            QueryKeyValue tangents,
+            DeviceArray output,
+            DeviceArray logSumExp,
+            OutputGradients gradients,
+            DeviceArray outputTangent,
+            DeviceArray logSumExpTangent,
+            QueryKeyValue gradientTangents) {
+        AttentionShapes.backwardTangent(
+                shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
+        use(output);
+        use(logSumExp);
+        ReferenceTangents reference = new ReferenceTangents(new Problem(this, shape, spec, in), this, tangents);
+        reference.forward(use(outputTangent), use(logSumExpTangent));
+        reference.backward(gradients, gradientTangents);
     }
 
     static void store(double[] values, ReferenceArray to) {

@@ -70,6 +70,16 @@ abstract class ReferencePrimitives extends ReferenceMemory {
     }
 
     @Override
+    public final void cast(DeviceArray x, DeviceArray y) {
+        MathShapes.cast(x, y);
+        ReferenceArray from = use(x);
+        ReferenceArray to = use(y);
+        for (int i = 0; i < to.size(); i++) {
+            to.set(i, from.get(i));
+        }
+    }
+
+    @Override
     public final void map(UnaryOp op, DeviceArray x, DeviceArray y) {
         MathShapes.map(x, y);
         ReferenceArray from = use(x);
