@@ -36,4 +36,23 @@ struct AttentionForwardParams {
     float scale;
 };
 
+// Attention of one new query per head over the counts[b] most recent slots of a ring buffer. Arrays are of the kernel's
+// storage type.
+struct AttentionDecodeParams {
+    const void* query;        // [batch, heads, head_dim]
+    const void* key_cache;    // [batch, capacity, heads, head_dim]
+    const void* value_cache;  // [batch, capacity, heads, value_dim]
+    const int32_t* counts;    // [batch]
+    void* output;             // [batch, heads, value_dim]
+    int32_t batch;
+    int32_t heads;
+    int32_t capacity;
+    int32_t head_dim;
+    int32_t value_dim;
+    int32_t newest;           // slot of the most recent key
+    int32_t lanes;            // that share a row, a power of two, at most 32
+    int32_t warps;            // that share a head: 1, 2, 4 or 8
+    float scale;
+};
+
 #include "attention_layout.h"

@@ -129,3 +129,7 @@ inline float to_float(F16 x) { return sim::from_f16(x.bits); }
 #endif
 
 __device__ inline float to_float(float x) { return x; }
+
+__device__ inline void store(float* to, float x) { *to = x; }
+__device__ inline void store(Bf16* to, float x) { to->bits = uint16_t(pack_bf16(x, 0)); }
+__device__ inline void store(F16* to, float x) { to->bits = uint16_t(pack_f16(x, 0)); }

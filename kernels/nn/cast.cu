@@ -2,10 +2,6 @@
 #include "../common/mma.cuh"
 #include "params.h"
 
-__device__ inline void store(float* y, float x) { *y = x; }
-__device__ inline void store(Bf16* y, float x) { y->bits = uint16_t(pack_bf16(x, 0)); }
-__device__ inline void store(F16* y, float x) { y->bits = uint16_t(pack_f16(x, 0)); }
-
 template <class From, class To>
 __device__ void cast_elements(const void* from, void* to, int64_t count) {
     const From* x = static_cast<const From*>(from);
