@@ -414,12 +414,8 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     public final void uniform(Draw draw, DeviceArray y) {
         MathShapes.uniform(draw, y);
         CudaArray ys = floats("uniform", "y", y);
-        uniformParams
-                .y(ys.address())
-                .counter(counter("uniform", draw))
-                .count(ys.length())
-                .seed(draw.seed())
-                .stream(draw.stream())
+        uniformParams.y(ys.address()).counter(counter("uniform", draw)).count(ys.length()).seed(draw.seed()).stream(
+                        draw.stream())
                 .first(draw.first());
         // One block of four numbers more where the first one lies inside a block.
         launch(uniform, ys.length() == 0 ? 0 : tiles(ys.length(), 4) + 1, uniformParams);

@@ -72,12 +72,7 @@ abstract class CudaRl extends CudaAttention implements RlOps {
 
     @Override
     public final void sampleCategorical(
-            int rows,
-            int actions,
-            DeviceArray logits,
-            Draw draw,
-            DeviceArray sampled,
-            DeviceArray logProbs) {
+            int rows, int actions, DeviceArray logits, Draw draw, DeviceArray sampled, DeviceArray logProbs) {
         String operation = "sampleCategorical";
         RlShapes.sampleCategorical(rows, actions, logits, draw, sampled, logProbs);
         CudaArray from = floats(operation, "logits", logits);
