@@ -1,4 +1,4 @@
-// Attention forward in float32, in one pass over the keys (FlashAttention-2, Dao 2023, arXiv:2307.08691):
+// Attention forward in one pass over the keys (FlashAttention-2, Dao 2023, arXiv:2307.08691):
 //
 //   S = scale Q K^T where the query sees the key, else -inf
 //   L_i = log sum_j exp(S_ij)      P_ij = exp(S_ij - L_i)      O = P V
@@ -6,224 +6,235 @@
 // Per query the running maximum m, the sum l of exp(S - m) and the unnormalised output are kept in registers; whenever m
 // grows, l and the output are scaled by exp(m_old - m_new). A query that sees nothing gets O = 0 and L = +inf, so that
 // exp(S - L), and with it every gradient, is 0 without a special case. Exponents are to base 2, as the hardware has them.
-#include "mask.cuh"
-#include "tile.cuh"
+#include "schedule.cuh"
 
-// A block takes QUERIES queries of one head and walks over its keys, KEYS at a time. Its 16 x 16 threads share out the
-// scores [QUERIES][KEYS] and the output [QUERIES][DIM]: thread (ty, tx) has the ROWS rows from ty * ROWS on, and of them
-// the keys tx + 16 j and the output columns tx * VEC + 16 VEC c.
-template <int DIM, int QUERIES, int KEYS>
-struct AttentionForward {
-    static constexpr int ROWS = QUERIES / LANES;
-    static constexpr int COLUMNS = KEYS / LANES;
-    static constexpr int VEC = DIM >= 4 * LANES ? 4 : DIM / LANES;
-    static constexpr int CHUNKS = DIM / (LANES * VEC);
-    static constexpr int WEIGHT_PITCH = KEYS + 4;
+// The queries of a warp on their way over the keys.
+template <class T, int DIM, int M, int N>
+struct ForwardRows {
+    float maximum[M][2];  // of Q K^T so far, with the sign of the scale
+    float sum[M][2];      // this lane's share of l
+    float out[M][DIM / 8][4];
 
-    const AttentionForwardParams& p;
-    const int batch, head;
-    const int ty = threadIdx.x / LANES, tx = threadIdx.x % LANES;
-    float* const query_smem;    // [QUERIES][PITCH]
-    float* const stream_smem;   // [KEYS][PITCH], a tile of keys, then of their values
-    float* const weight_smem;   // [QUERIES][WEIGHT_PITCH], exp(S - m)
-
-    VisibleKeys visible[ROWS];
-    float maximum[ROWS];
-    float sum[ROWS];            // this thread's share of l
-    float out[ROWS][CHUNKS][VEC];
-
-    __device__ AttentionForward(const AttentionForwardParams& params, int batch_head, float* memory)
-        : p(params), batch(batch_head / p.heads), head(batch_head % p.heads), query_smem(memory),
-          stream_smem(query_smem + QUERIES * PITCH<DIM>), weight_smem(stream_smem + KEYS * PITCH<DIM>) {}
-
-    __device__ int key_segment(int key, int keys_end) const {
-        return p.key_segments && key < keys_end ? p.key_segments[int64_t(batch) * p.keys + key] : 0;
-    }
-
-    __device__ void run(int row0) {
-        const int valid = valid_keys(p, batch);
+    __device__ ForwardRows() : out{} {
 #pragma unroll
-        for (int i = 0; i < ROWS; i++) {
-            visible[i] = visible_keys(p, batch, valid, row0 + ty * ROWS + i);
-            maximum[i] = -INFINITY;
-            sum[i] = 0;
+        for (int m = 0; m < M; m++) {
 #pragma unroll
-            for (int c = 0; c < CHUNKS; c++) {
-#pragma unroll
-                for (int v = 0; v < VEC; v++) {
-                    out[i][c][v] = 0;
-                }
-            }
-        }
-        const int rows = min(QUERIES, p.queries - row0);
-        load_tile<QUERIES, DIM>(query_smem, p.query + batch * p.query_batch_stride + head * p.query_head_stride
-                                                + row0 * p.query_row_stride, p.query_row_stride, rows, p.head_dim);
-
-        // Ranges move right from row to row, so the block's keys are those from its first row's to its last row's.
-        const int first = visible_keys(p, batch, valid, row0).first / KEYS * KEYS;
-        const int last = visible_keys(p, batch, valid, row0 + rows - 1).last;
-        const float* keys = p.key + batch * p.key_batch_stride + head * p.key_head_stride;
-        const float* values = p.value + batch * p.value_batch_stride + head * p.value_head_stride;
-        for (int key0 = first; key0 < last; key0 += KEYS) {
-            const int count = min(KEYS, last - key0);
-            load_tile<KEYS, DIM>(stream_smem, keys + key0 * p.key_row_stride, p.key_row_stride, count, p.head_dim);
-            __syncthreads();
-            weigh(key0, last);
-            __syncthreads();
-            const bool finite = load_tile<KEYS, DIM>(
-                stream_smem, values + key0 * p.value_row_stride, p.value_row_stride, count, p.value_dim);
-            if (__syncthreads_and(finite)) {
-                accumulate<false>(key0, last);
-            } else {
-                accumulate<true>(key0, last);
-            }
-            __syncthreads();
-        }
-        finish(row0);
-    }
-
-    // Scores of a tile, the running maximum and sum, and the weights exp(S - m) into shared memory.
-    __device__ void weigh(int key0, int last) {
-        float score[ROWS][COLUMNS] = {};
-#pragma unroll 4
-        for (int d = 0; d < p.head_dim; d += 4) {
-            float4 key[COLUMNS];
-#pragma unroll
-            for (int j = 0; j < COLUMNS; j++) {
-                key[j] = *reinterpret_cast<const float4*>(&stream_smem[(tx + LANES * j) * PITCH<DIM> + d]);
-            }
-#pragma unroll
-            for (int i = 0; i < ROWS; i++) {
-                const float4 query = *reinterpret_cast<const float4*>(&query_smem[(ty * ROWS + i) * PITCH<DIM> + d]);
-#pragma unroll
-                for (int j = 0; j < COLUMNS; j++) {
-                    score[i][j] = dot(query, key[j], score[i][j]);
-                }
-            }
-        }
-
-        const float scale = p.scale * 1.4426950408889634f;  // log2(e)
-        int segments[COLUMNS];
-#pragma unroll
-        for (int j = 0; j < COLUMNS; j++) {
-            segments[j] = key_segment(key0 + tx + LANES * j, last);
-        }
-#pragma unroll
-        for (int i = 0; i < ROWS; i++) {
-            float row_maximum = maximum[i];
-#pragma unroll
-            for (int j = 0; j < COLUMNS; j++) {
-                const bool seen = sees(visible[i], key0 + tx + LANES * j, p.key_segments, segments[j]);
-                score[i][j] = seen ? score[i][j] * scale : -INFINITY;
-                row_maximum = fmaxf(row_maximum, score[i][j]);
-            }
-#pragma unroll
-            for (int lane = LANES / 2; lane > 0; lane /= 2) {
-                row_maximum = fmaxf(row_maximum, __shfl_xor_sync(0xFFFFFFFF, row_maximum, lane));
-            }
-            const float base = row_maximum == -INFINITY ? 0 : row_maximum;  // nothing seen yet: avoids inf - inf
-            const float correction = exp2f(maximum[i] - base);
-            maximum[i] = row_maximum;
-            sum[i] *= correction;
-#pragma unroll
-            for (int j = 0; j < COLUMNS; j++) {
-                const float weight = exp2f(score[i][j] - base);
-                sum[i] += weight;
-                weight_smem[(ty * ROWS + i) * WEIGHT_PITCH + tx + LANES * j] = weight;
-            }
-#pragma unroll
-            for (int c = 0; c < CHUNKS; c++) {
-#pragma unroll
-                for (int v = 0; v < VEC; v++) {
-                    out[i][c][v] *= correction;
-                }
+            for (int half = 0; half < 2; half++) {
+                maximum[m][half] = -INFINITY;
+                sum[m][half] = 0;
             }
         }
     }
 
-    // out += weights V. Where a tile of V holds a NaN or infinity, a weight of 0 does not hide it (0 * NaN = NaN), so
-    // GUARDED skips the keys that a row does not see.
-    template <bool GUARDED>
-    __device__ void accumulate(int key0, int last) {
-        const int count = min(KEYS, last - key0);
-#pragma unroll(GUARDED ? 1 : 4)
-        for (int key = 0; key < count; key++) {
-            float value[CHUNKS][VEC];
+    // |scale| log2(e), not quite 0, so that -inf stays what it is.
+    static __device__ float exponent_scale(const AttentionParams& p) { return fmaxf(fabsf(p.scale) * LOG2_E, SMALLEST); }
+
+    // From products Q K^T of a tile to weights exp(S - m).
+    __device__ void weigh(float (&s)[M][N / 8][4], const AttentionParams& p, const Mask& mask, int row0, int key0, bool all) {
+        if (p.scale < 0) {
+            negate(s);
+        }
+        if (!all) {
+            for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int r) { s[m][n][r] = -INFINITY; });
+        }
+        const float scale = exponent_scale(p);
+        float correction[M][2];
+        bool grew = false;
 #pragma unroll
-            for (int c = 0; c < CHUNKS; c++) {
+        for (int m = 0; m < M; m++) {
 #pragma unroll
-                for (int v = 0; v < VEC; v++) {
-                    value[c][v] = stream_smem[key * PITCH<DIM> + (c * LANES + tx) * VEC + v];
+            for (int half = 0; half < 2; half++) {
+                float largest = maximum[m][half];
+#pragma unroll
+                for (int n = 0; n < N / 8; n++) {
+                    largest = fmaxf(largest, fmaxf(s[m][n][2 * half], s[m][n][2 * half + 1]));
                 }
-            }
-            const int segment = GUARDED ? key_segment(key0 + key, last) : 0;
+                largest = row_maximum(largest);
+                const float base = largest == -INFINITY ? 0 : largest * scale;  // nothing seen yet: avoids inf - inf
+                grew |= largest != maximum[m][half];
+                correction[m][half] = power_of_two(maximum[m][half] * scale - base);
+                maximum[m][half] = largest;
+                sum[m][half] *= correction[m][half];
 #pragma unroll
-            for (int i = 0; i < ROWS; i++) {
-                if (GUARDED && !sees(visible[i], key0 + key, p.key_segments, segment)) {
-                    continue;
-                }
-                const float weight = weight_smem[(ty * ROWS + i) * WEIGHT_PITCH + key];
+                for (int n = 0; n < N / 8; n++) {
 #pragma unroll
-                for (int c = 0; c < CHUNKS; c++) {
-#pragma unroll
-                    for (int v = 0; v < VEC; v++) {
-                        out[i][c][v] = fmaf(weight, value[c][v], out[i][c][v]);
+                    for (int second = 0; second < 2; second++) {
+                        float& x = s[m][n][2 * half + second];
+                        const float weight = power_of_two(fmaf(x, scale, -base));
+                        sum[m][half] += weight;
+                        x = !all && x != -INFINITY ? visible_probability(weight) : weight;
                     }
+                }
+            }
+        }
+        if (__any_sync(0xFFFFFFFF, grew)) {
+            rescale(correction);
+        }
+    }
+
+    static __device__ void negate(float (&s)[M][N / 8][4]) {
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+                for (int r = 0; r < 4; r++) {
+                    s[m][n][r] = -s[m][n][r];
+                }
+            }
+        }
+    }
+
+    __device__ void rescale(const float (&correction)[M][2]) {
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int f = 0; f < DIM / 8; f++) {
+#pragma unroll
+                for (int r = 0; r < 4; r++) {
+                    out[m][f][r] *= correction[m][r / 2];
                 }
             }
         }
     }
 
     // O = out / l and L = m + log l.
-    __device__ void finish(int row0) {
-        float* output = p.output + batch * p.output_batch_stride + head * p.output_head_stride;
+    __device__ void finish(const AttentionParams& p, const Rows<T>& output, float* log_sum_exp, int row0, T* stage_smem) {
+        float factor[M][2];
 #pragma unroll
-        for (int i = 0; i < ROWS; i++) {
+        for (int m = 0; m < M; m++) {
 #pragma unroll
-            for (int lane = LANES / 2; lane > 0; lane /= 2) {
-                sum[i] += __shfl_xor_sync(0xFFFFFFFF, sum[i], lane);
-            }
-            const int row = row0 + ty * ROWS + i;
-            if (row >= p.queries) {
-                continue;
-            }
-            const bool dead = sum[i] == 0;
-            const float scale = dead ? 0 : 1 / sum[i];
-#pragma unroll
-            for (int c = 0; c < CHUNKS; c++) {
-#pragma unroll
-                for (int v = 0; v < VEC; v++) {
-                    const int column = (c * LANES + tx) * VEC + v;
-                    if (column < p.value_dim) {
-                        output[row * p.output_row_stride + column] = out[i][c][v] * scale;
-                    }
+            for (int half = 0; half < 2; half++) {
+                const float total = row_sum(sum[m][half]);
+                const bool dead = total == 0;
+                factor[m][half] = dead ? 0 : 1 / total;
+                const int row = row0 + lane_row(m, half);
+                if (threadIdx.x % 4 == 0 && row < p.queries) {
+                    log_sum_exp[row] = dead ? INFINITY : (maximum[m][half] * exponent_scale(p) + log2f(total)) * LN_2;
                 }
             }
-            if (tx == 0) {
-                const int64_t index = (int64_t(batch) * p.heads + head) * p.queries + row;
-                p.log_sum_exp[index] = dead ? INFINITY : (maximum[i] + log2f(sum[i])) * 0.6931471805599453f;  // ln(2)
-            }
         }
+        store_rows<T, DIM>(output, row0, 0, out, factor, stage_smem);
     }
 };
 
-// grid.x = batch * heads * tiles of queries, so that batch * heads may be larger than 65,535. The tiles of a head run from
-// the last to the first: under a causal mask the long ones start first. Dynamic shared memory holds the three tiles.
-#define ATTENTION_FORWARD(DIM, QUERIES, KEYS)                                                                     \
-    extern "C" __global__ void __launch_bounds__(TILE_THREADS)                                                    \
-        attention_forward_d##DIM##_q##QUERIES##_k##KEYS(const __grid_constant__ AttentionForwardParams p) {       \
-        SHARED_DYNAMIC(float, memory);                                                                            \
-        const int tiles = (p.queries + QUERIES - 1) / QUERIES;                                                    \
-        const int tile = tiles - 1 - int(blockIdx.x % tiles);                                                     \
-        AttentionForward<DIM, QUERIES, KEYS>(p, blockIdx.x / tiles, memory).run(tile * QUERIES);                  \
-    }                                                                                                             \
-    REGISTER_KERNEL(attention_forward_d##DIM##_q##QUERIES##_k##KEYS)
+// A block has a tile of queries of one head. K and V have a buffer each: while the one is used, the other fills.
+template <class T, class TILING>
+__device__ void attention_forward(const AttentionParams& p) {
+    constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>;
+    SHARED_DYNAMIC(float4, attention_memory);
+    T* const query_smem = reinterpret_cast<T*>(attention_memory);  // [ROWS]
+    T* const key_smem = query_smem + TILING::ROWS * PITCH;         // [N]
+    T* const value_smem = key_smem + N * PITCH;                    // [N]
 
-// The tile choices; org.fovea.backend.cuda.AttentionTile lists the same. DIM bounds both head dims. At most 80 KB of
-// shared memory each, so that every architecture since sm_80 fits at least one block and most of them two.
-ATTENTION_FORWARD(32, 16, 16)  // few queries: sequences of reinforcement learning
-ATTENTION_FORWARD(64, 16, 16)
-ATTENTION_FORWARD(32, 64, 64)
-ATTENTION_FORWARD(64, 64, 64)
-ATTENTION_FORWARD(128, 64, 32)
-ATTENTION_FORWARD(256, 32, 32)
+    const StationaryRows<TILING> at(p, p.queries);
+    const Team team{int(threadIdx.x), ATTENTION_THREADS};
+    const Mask mask(p, at.batch);
+    const Span keys = mask.keys_of(at.block), warp_keys = mask.keys_of(at.warp);
+    const auto key = key_rows<const T>(p, p.key, at.batch, at.head);
+    const auto value = value_rows<const T>(p, p.value, at.batch, at.head);
+    const auto query = query_rows<const T>(p, p.query, at.batch, at.head);
+    T* const own_query_smem = query_smem + at.warp_row * PITCH;
+    const int first = keys.first / N * N;
+
+    load_tile<T, DIM>(query_smem, query, at.block.first, TILING::ROWS, p.queries, team);
+    load_tile<T, DIM>(key_smem, key, first, N, keys.last, team);
+    async_commit();
+    ForwardRows<T, DIM, M, N> rows;
+    for (int key0 = first; key0 < keys.last; key0 += N) {
+        async_wait<0>();
+        __syncthreads();  // K is there, and the last V was used
+        load_tile<T, DIM>(value_smem, value, key0, N, keys.last, team);
+        async_commit();
+        const bool seen = key0 < warp_keys.last && key0 + N > warp_keys.first;
+        float s[M][N / 8][4] = {};
+        if (seen) {
+            multiply_rows<T, DIM, M, N>(s, own_query_smem, key_smem, depth(p.head_dim), p.tf32);
+        }
+        async_wait<0>();
+        const bool suspect = !mask.all(at.block, {key0, key0 + N}) && !finite_tile<T, DIM>(value_smem, N, team);
+        const bool guarded = __syncthreads_or(suspect);  // V is there, and K was used
+        if (key0 + N < keys.last) {
+            load_tile<T, DIM>(key_smem, key, key0 + N, N, keys.last, team);
+            async_commit();
+        }
+        if (seen) {
+            rows.weigh(s, p, mask, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}));
+            accumulate<T, DIM, M, N>(rows.out, s, value_smem, guarded, p.tf32);
+        }
+    }
+    async_wait<0>();  // Q, if nobody saw a key: its place is used again
+    __syncthreads();
+    rows.finish(p, output_rows<T>(p, p.output, at.batch, at.head), p.log_sum_exp + int64_t(at.head_index) * p.queries,
+                at.warp.first, own_query_smem);
+}
+
+template <class T, int DIM, int N>
+__device__ void attention_forward_whole(const AttentionParams& p) {
+    constexpr int PITCH = TILE_PITCH<T, DIM>;
+    SHARED_DYNAMIC(float4, attention_memory);
+    const WholeHead<N> at(p);
+    T* const query_smem = reinterpret_cast<T*>(attention_memory) + at.slot * 3 * at.rows * PITCH;  // [rows]
+    T* const key_smem = query_smem + at.rows * PITCH;                                              // [rows]
+    T* const value_smem = key_smem + at.rows * PITCH;                                              // [rows]
+
+    const Mask mask(p, at.batch);
+    const Span own_rows{at.row0, min(at.row0 + 16, p.queries)}, keys = mask.keys_of(own_rows);
+    const int queries_there = at.exists ? p.queries : 0, keys_there = at.exists ? mask.keys : 0;
+    load_tile<T, DIM>(query_smem, query_rows<const T>(p, p.query, at.batch, at.head), 0, at.rows, queries_there, at.team);
+    load_tile<T, DIM>(key_smem, key_rows<const T>(p, p.key, at.batch, at.head), 0, at.rows, keys_there, at.team);
+    load_tile<T, DIM>(value_smem, value_rows<const T>(p, p.value, at.batch, at.head), 0, at.rows, keys_there, at.team);
+    async_commit();
+    async_wait<0>();
+    const bool suspect = !mask.all({0, p.queries}, {0, p.keys}) && !finite_tile<T, DIM>(value_smem, at.rows, at.team);
+    const bool guarded = __syncthreads_or(suspect);
+
+    ForwardRows<T, DIM, 1, N> rows;
+    T* const own_query_smem = query_smem + at.row0 * PITCH;
+    for (int key0 = keys.first / N * N; key0 < keys.last; key0 += N) {
+        float s[1][N / 8][4] = {};
+        multiply_rows<T, DIM, 1, N>(s, own_query_smem, key_smem + key0 * PITCH, depth(p.head_dim), p.tf32);
+        rows.weigh(s, p, mask, at.row0, key0, mask.all(own_rows, {key0, key0 + N}));
+        accumulate<T, DIM, 1, N>(rows.out, s, value_smem + key0 * PITCH, guarded, p.tf32);
+    }
+    if (at.exists) {
+        rows.finish(p, output_rows<T>(p, p.output, at.batch, at.head), p.log_sum_exp + int64_t(at.head_index) * p.queries,
+                    at.row0, own_query_smem);
+    }
+}
+
+#define ATTENTION_FORWARD(TYPE, NAME, DIM, ROWS, MOVING)                                                      \
+    extern "C" __global__ void __launch_bounds__(ATTENTION_THREADS)                                           \
+        attention_forward_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
+        attention_forward<TYPE, Tiling<DIM, ROWS, MOVING>>(p);                                                \
+    }                                                                                                         \
+    REGISTER_KERNEL(attention_forward_##NAME##_d##DIM##_r##ROWS##_m##MOVING)
+
+#define ATTENTION_FORWARD_WHOLE(TYPE, NAME, DIM, MOVING)                                                      \
+    extern "C" __global__ void __launch_bounds__(WHOLE_HEAD_THREADS)                                          \
+        attention_forward_whole_##NAME##_d##DIM##_m##MOVING(const __grid_constant__ AttentionParams p) {      \
+        attention_forward_whole<TYPE, DIM, MOVING>(p);                                                        \
+    }                                                                                                         \
+    REGISTER_KERNEL(attention_forward_whole_##NAME##_d##DIM##_m##MOVING)
+
+ATTENTION_FORWARD(float, f32, 32, 64, 64)
+ATTENTION_FORWARD(float, f32, 64, 64, 32)
+ATTENTION_FORWARD(float, f32, 128, 64, 32)
+ATTENTION_FORWARD(float, f32, 256, 64, 16)
+
+#define ATTENTION_FORWARD_16_BIT(TYPE, NAME)  \
+    ATTENTION_FORWARD(TYPE, NAME, 32, 128, 64)  \
+    ATTENTION_FORWARD(TYPE, NAME, 64, 128, 64)  \
+    ATTENTION_FORWARD(TYPE, NAME, 128, 128, 32) \
+    ATTENTION_FORWARD(TYPE, NAME, 256, 64, 32)
+ATTENTION_FORWARD_16_BIT(Bf16, bf16)
+ATTENTION_FORWARD_16_BIT(F16, f16)
+
+#define ATTENTION_FORWARD_WHOLE_ALL(TYPE, NAME)     \
+    ATTENTION_FORWARD_WHOLE(TYPE, NAME, 16, 16) \
+    ATTENTION_FORWARD_WHOLE(TYPE, NAME, 32, 16) \
+    ATTENTION_FORWARD_WHOLE(TYPE, NAME, 32, 32) \
+    ATTENTION_FORWARD_WHOLE(TYPE, NAME, 64, 32)
+ATTENTION_FORWARD_WHOLE_ALL(float, f32)
+ATTENTION_FORWARD_WHOLE_ALL(Bf16, bf16)
+ATTENTION_FORWARD_WHOLE_ALL(F16, f16)

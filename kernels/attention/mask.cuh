@@ -1,31 +1,58 @@
 // Which keys a query sees. Key j stands at j. Query i stands at i, or, aligned to the bottom right, at valid_keys -
 // queries + i. It sees the valid keys from window_left before its position to window_right after it, and of those the
-// ones of its own segment. A range [first, last) plus a segment per row says all of it.
+// ones of its own segment. So the distance j - i lies between two bounds, and a range of rows sees a range of keys.
 #pragma once
 #include "../common/cuda.cuh"
 #include "params.h"
 
-struct VisibleKeys {
-    int first;    // keys [first, last), empty if last <= first
-    int last;
-    int segment;  // compared only where there are segments
+// [first, last), empty if last <= first.
+struct Span {
+    int first, last;
 };
 
-__device__ inline int valid_keys(const AttentionForwardParams& p, int batch) {
-    return p.key_lengths ? min(max(p.key_lengths[batch], 0), p.keys) : p.keys;
-}
+struct Mask {
+    int queries;
+    int keys;                       // valid ones; those behind are padding
+    int least, most;                // bounds of key - query
+    const int32_t* query_segments;  // of this batch row, or null
+    const int32_t* key_segments;
 
-__device__ inline VisibleKeys visible_keys(const AttentionForwardParams& p, int batch, int valid, int row) {
-    if (row >= p.queries) {
-        return {0, 0, 0};
+    __device__ Mask(const AttentionParams& p, int batch) : queries(p.queries), keys(p.keys) {
+        if (p.key_lengths) {
+            keys = min(max(p.key_lengths[batch], 0), p.keys);
+        }
+        constexpr int64_t FAR = 0x7FFFFFFF;
+        const int64_t shift = p.bottom_right ? keys - queries : 0;
+        least = int(p.window_left < 0 ? -FAR : max(shift - p.window_left, -FAR));
+        most = int(p.window_right < 0 ? FAR : min(shift + p.window_right, FAR));
+        query_segments = p.query_segments ? p.query_segments + int64_t(batch) * p.queries : nullptr;
+        key_segments = p.key_segments ? p.key_segments + int64_t(batch) * p.keys : nullptr;
     }
-    const int64_t position = int64_t(p.bottom_right ? valid - p.queries : 0) + row;
-    const int64_t first = p.window_left < 0 ? 0 : max(position - p.window_left, int64_t(0));
-    const int64_t last = p.window_right < 0 ? valid : min(position + p.window_right + 1, int64_t(valid));
-    const int segment = p.query_segments ? p.query_segments[int64_t(batch) * p.queries + row] : 0;
-    return {int(min(first, int64_t(valid))), int(max(last, int64_t(0))), segment};
-}
 
-__device__ inline bool sees(const VisibleKeys& row, int key, bool segmented, int key_segment) {
-    return key >= row.first && key < row.last && (!segmented || key_segment == row.segment);
-}
+    // Segments are 0 where there are none.
+    __device__ int query_segment(int query) const { return query_segments && query < queries ? query_segments[query] : 0; }
+    __device__ int key_segment(int key) const { return key_segments && key < keys ? key_segments[key] : 0; }
+
+    // Keys that any of the queries may see, but for segments.
+    __device__ Span keys_of(Span rows) const {
+        return clip(int64_t(rows.first) + least, int64_t(rows.last) + most, rows, keys);
+    }
+    // Queries that may see any of the keys.
+    __device__ Span queries_of(Span rows) const {
+        return clip(int64_t(rows.first) - most, int64_t(rows.last) - least, {rows.first, min(rows.last, keys)}, queries);
+    }
+
+    // Whether every one of the queries sees every one of the keys.
+    __device__ bool all(Span query, Span key) const {
+        return !query_segments && key.last <= keys && int64_t(key.first) - (query.last - 1) >= least
+               && int64_t(key.last) - 1 - query.first <= most;
+    }
+
+  private:
+    static __device__ Span clip(int64_t first, int64_t last, Span rows, int count) {
+        if (rows.first >= rows.last) {
+            return {0, 0};
+        }
+        return {int(min(max(first, int64_t(0)), int64_t(count))), int(min(max(last, int64_t(0)), int64_t(count)))};
+    }
+};

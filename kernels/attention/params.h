@@ -1,15 +1,22 @@
-// Parameters of the kernels in this directory, one by-value struct each; read by ../common/params.awk, which says what a
-// field may be. Strides and lengths count elements, not bytes.
+// Parameters of the kernels in this directory, one by-value struct; read by ../common/params.awk, which says what a field
+// may be. Strides and lengths count elements, not bytes. Arrays of rows are of the kernel's storage type, row scalars of
+// float. What a kernel has no use for is null.
 #pragma once
 #include <cstdint>
 
-// O = softmax(scale Q K^T + mask) V, per batch row and head.
-struct AttentionForwardParams {
-    const float* query;             // [batch, heads, queries, head_dim] in the order its strides give
-    const float* key;               // [batch, heads, keys, head_dim]
-    const float* value;             // [batch, heads, keys, value_dim]
-    float* output;                  // [batch, heads, queries, value_dim], strides of its own
-    float* log_sum_exp;             // [batch, heads, queries]
+// O = softmax(scale Q K^T + mask) V, per batch row and head, and its gradients.
+struct AttentionParams {
+    const void* query;              // [batch, heads, queries, head_dim] in the order its strides give
+    const void* key;                // [batch, heads, keys, head_dim]
+    const void* value;              // [batch, heads, keys, value_dim]
+    void* output;                   // [batch, heads, queries, value_dim]; written by the forward kernels alone
+    float* log_sum_exp;             // [batch, heads, queries]; likewise
+    const void* d_output;           // gradients of output and log_sum_exp, laid out like them; the latter null if zero
+    const float* d_log_sum_exp;
+    float* delta;                   // [batch, heads, queries], dO . O - dLSE: from backward_rows to backward_columns
+    void* d_query;                  // gradients, laid out like query, key and value
+    void* d_key;
+    void* d_value;
     const int32_t* query_segments;  // [batch, queries] or null
     const int32_t* key_segments;    // [batch, keys] or null
     const int32_t* key_lengths;     // [batch] or null
@@ -25,6 +32,7 @@ struct AttentionForwardParams {
     int64_t output_batch_stride;
     int64_t output_head_stride;
     int64_t output_row_stride;
+    int32_t batch;
     int32_t heads;
     int32_t queries;
     int32_t keys;
@@ -33,6 +41,7 @@ struct AttentionForwardParams {
     int32_t window_left;            // keys seen before the query's position, -1 for all
     int32_t window_right;           // after it; 0 if causal
     int32_t bottom_right;           // 1: the last query stands at the last valid key; 0: query i stands at i
+    int32_t tf32;                   // 1: products of floats with 10 bits of mantissa; 0: with all
     float scale;
 };
 

@@ -1,38 +1,133 @@
-// Tiles of rows in shared memory, [ROWS][DIM + 4]. The padding keeps rows aligned for float4 and puts the same column of
-// eight consecutive rows into different banks.
+// Rows of a head on their way between global memory and tiles in shared memory, [ROWS][TILE_PITCH] of fragments.cuh. All
+// goes in pieces of 16 bytes where the rows allow that, else element by element. What a tile has beyond the rows and
+// columns there are is 0.
 #pragma once
-#include "../common/cuda.cuh"
+#include "../common/fragments.cuh"
+#include "params.h"
 
-template <int DIM>
-constexpr int PITCH = DIM + 4;
+// The rows of one head of an array in global memory.
+template <class T>
+struct Rows {
+    T* first;
+    int64_t stride;
+    int count;
+    int dim;
 
-// Copies `rows` rows of `dim` elements and fills the rest of the tile with 0. Returns whether all that this thread
-// copied is finite.
-template <int ROWS, int DIM>
-__device__ bool load_tile(float* tile_smem, const float* source, int64_t row_stride, int rows, int dim) {
-    bool finite = true;
-    const bool aligned = dim % 4 == 0 && row_stride % 4 == 0 && reinterpret_cast<uintptr_t>(source) % 16 == 0;
+    __device__ bool aligned() const { return reinterpret_cast<uintptr_t>(first) % 16 == 0 && stride * sizeof(T) % 16 == 0; }
+};
+
+// Queries and their gradients; keys; values; outputs. T is const where they are read.
+template <class T, class V>
+__device__ Rows<T> query_rows(const AttentionParams& p, V* array, int batch, int head) {
+    return {static_cast<T*>(array) + batch * p.query_batch_stride + head * p.query_head_stride, p.query_row_stride, p.queries,
+            p.head_dim};
+}
+template <class T, class V>
+__device__ Rows<T> key_rows(const AttentionParams& p, V* array, int batch, int head) {
+    return {static_cast<T*>(array) + batch * p.key_batch_stride + head * p.key_head_stride, p.key_row_stride, p.keys, p.head_dim};
+}
+template <class T, class V>
+__device__ Rows<T> value_rows(const AttentionParams& p, V* array, int batch, int head) {
+    return {static_cast<T*>(array) + batch * p.value_batch_stride + head * p.value_head_stride, p.value_row_stride, p.keys,
+            p.value_dim};
+}
+template <class T, class V>
+__device__ Rows<T> output_rows(const AttentionParams& p, V* array, int batch, int head) {
+    return {static_cast<T*>(array) + batch * p.output_batch_stride + head * p.output_head_stride, p.output_row_stride, p.queries,
+            p.value_dim};
+}
+
+// Elements in 16 bytes.
+template <class T>
+constexpr int PIECE = 16 / int(sizeof(T));
+
+// The threads that share a piece of work, of which this one is number `rank`.
+struct Team {
+    int rank, size;
+};
+
+// Starts to load `count` rows from row0 on, those below `end` from memory and the rest as 0. They are there for the team
+// after async_commit(), async_wait() and a barrier.
+template <class T, int DIM>
+__device__ void load_tile(T* tile_smem, const Rows<const T>& rows, int row0, int count, int end, Team team) {
+    constexpr int PIECES = DIM / PIECE<T>;
+    const bool aligned = rows.aligned();
 #pragma unroll 4
-    for (int t = threadIdx.x; t < ROWS * DIM / 4; t += TILE_THREADS) {
-        const int row = t / (DIM / 4), column = t % (DIM / 4) * 4;
-        float4 x = {0, 0, 0, 0};
-        if (row < rows && column < dim) {
-            const float* from = source + row * row_stride + column;
-            if (aligned) {
-                x = *reinterpret_cast<const float4*>(from);
-            } else {
-                x.x = from[0];
-                x.y = column + 1 < dim ? from[1] : 0;
-                x.z = column + 2 < dim ? from[2] : 0;
-                x.w = column + 3 < dim ? from[3] : 0;
+    for (int i = team.rank; i < count * PIECES; i += team.size) {
+        const int row = i / PIECES, column = i % PIECES * PIECE<T>;
+        const int there = row0 + row < end ? min(max(rows.dim - column, 0), PIECE<T>) : 0;
+        const T* from = there > 0 ? rows.first + (row0 + row) * rows.stride + column : rows.first;
+        T* to_smem = tile_smem + row * TILE_PITCH<T, DIM> + column;
+        if (aligned) {
+            async_copy(to_smem, from, there * int(sizeof(T)));
+        } else {
+            for (int e = 0; e < PIECE<T>; e++) {
+                to_smem[e] = e < there ? from[e] : T{};
             }
         }
-        finite &= is_finite(x.x) && is_finite(x.y) && is_finite(x.z) && is_finite(x.w);
-        *reinterpret_cast<float4*>(&tile_smem[row * PITCH<DIM> + column]) = x;
+    }
+}
+
+// Whether all of a tile that this thread loaded is finite; after its async_wait(), with the arguments of load_tile.
+template <class T, int DIM>
+__device__ bool finite_tile(const T* tile_smem, int count, Team team) {
+    constexpr int PIECES = DIM / PIECE<T>;
+    constexpr uint32_t EXPONENT = std::is_same_v<T, F16> ? 0x7C00 : 0x7F80;
+    bool finite = true;
+#pragma unroll 4
+    for (int i = team.rank; i < count * PIECES; i += team.size) {
+        const uint4 piece =
+            *reinterpret_cast<const uint4*>(tile_smem + i / PIECES * TILE_PITCH<T, DIM> + i % PIECES * PIECE<T>);
+        for (uint32_t word : {piece.x, piece.y, piece.z, piece.w}) {
+            finite &= (word & EXPONENT << 16) != EXPONENT << 16;
+            if constexpr (sizeof(T) == 2) {
+                finite &= (word & EXPONENT) != EXPONENT;
+            }
+        }
     }
     return finite;
 }
 
-__device__ inline float dot(const float4& a, const float4& b, float sum) {
-    return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+// The accumulators x times `factor` per row become rows row0, row0 + 1, ... and columns column0, ... of `to`. They are
+// put in order in stage_smem, rows of a tile of pitch DIM that no other warp uses.
+template <class T, int DIM, int M, int FRAGMENTS>
+__device__ void store_rows(const Rows<T>& to, int row0, int column0, const float (&x)[M][FRAGMENTS][4],
+                           const float (&factor)[M][2], T* stage_smem) {
+    constexpr int PITCH = TILE_PITCH<T, DIM>, PIECES = 8 * FRAGMENTS / PIECE<T>;
+    const int lane = threadIdx.x % 32;
+    __syncwarp();  // the other lanes have read what lay there
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            T* row_smem = stage_smem + (16 * m + 8 * half + lane / 4) * PITCH + lane % 4 * 2;
+#pragma unroll
+            for (int f = 0; f < FRAGMENTS; f++) {
+                const float first = x[m][f][2 * half] * factor[m][half], second = x[m][f][2 * half + 1] * factor[m][half];
+                if constexpr (std::is_same_v<T, float>) {
+                    *reinterpret_cast<float2*>(row_smem + 8 * f) = {first, second};
+                } else {
+                    *reinterpret_cast<uint32_t*>(row_smem + 8 * f) = Fragments<T>::pack(first, second);
+                }
+            }
+        }
+    }
+    __syncwarp();
+    const bool aligned = to.aligned() && to.dim % PIECE<T> == 0;
+#pragma unroll 2
+    for (int i = lane; i < 16 * M * PIECES; i += 32) {
+        const int row = i / PIECES, column = i % PIECES * PIECE<T>;
+        if (row0 + row >= to.count || column0 + column >= to.dim) {
+            continue;
+        }
+        const T* from_smem = stage_smem + row * PITCH + column;
+        T* target = to.first + (row0 + row) * to.stride + column0 + column;
+        if (aligned) {
+            *reinterpret_cast<uint4*>(target) = *reinterpret_cast<const uint4*>(from_smem);
+        } else {
+            for (int e = 0; e < min(PIECE<T>, to.dim - column0 - column); e++) {
+                target[e] = from_smem[e];
+            }
+        }
+    }
 }

@@ -172,9 +172,9 @@ __device__ void multiply_rows(float (&s)[M][N / 8][4], const T* x_smem, const T*
     }
 }
 
-// O += W Y. y_smem is a tile [N][DIM].
-template <class T, int DIM, int M, int N>
-__device__ void multiply(float (&o)[M][DIM / 8][4], const float (&w)[M][N / 8][4], const T* y_smem, bool tf32) {
+// O += W Y for 8 FRAGMENTS columns of Y from y_smem on, which is a tile [N][DIM].
+template <class T, int DIM, int M, int N, int FRAGMENTS>
+__device__ void multiply(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const T* y_smem, bool tf32) {
     using F = Fragments<T>;
     constexpr int PITCH = TILE_PITCH<T, DIM>;
 #pragma unroll
@@ -185,7 +185,7 @@ __device__ void multiply(float (&o)[M][DIM / 8][4], const float (&w)[M][N / 8][4
             a[m] = F::weights(&w[m][k / 8]);
         }
 #pragma unroll
-        for (int d = 0; d < DIM; d += 16) {
+        for (int d = 0; d < 8 * FRAGMENTS; d += 16) {
             typename F::B b[2];
             F::template load_b_by_columns<PITCH>(b, y_smem + k * PITCH + d);
 #pragma unroll

@@ -89,6 +89,12 @@ __device__ inline uint32_t pack_f16(float low, float high) {
 }
 __device__ inline float as_float(uint32_t bits) { return __uint_as_float(bits); }
 __device__ inline uint32_t as_bits(float x) { return __float_as_uint(x); }
+// 2^x to 2 units in the last place; results below the smallest normal number are 0.
+__device__ inline float power_of_two(float x) {
+    float result;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+    return result;
+}
 __device__ inline float to_float(Bf16 x) { return __uint_as_float(uint32_t(x.bits) << 16); }
 __device__ inline float to_float(F16 x) {
     float result;
@@ -120,6 +126,7 @@ void async_wait() {
 }
 inline float as_float(uint32_t bits) { return std::bit_cast<float>(bits); }
 inline uint32_t as_bits(float x) { return std::bit_cast<uint32_t>(x); }
+inline float power_of_two(float x) { return x < -126 ? 0 : std::exp2(x); }
 inline uint32_t to_tf32(float x) { return sim::to_tf32(x); }
 inline uint32_t pack_bf16(float low, float high) { return sim::to_bf16(low) | uint32_t(sim::to_bf16(high)) << 16; }
 inline uint32_t pack_f16(float low, float high) { return sim::to_f16(low) | uint32_t(sim::to_f16(high)) << 16; }

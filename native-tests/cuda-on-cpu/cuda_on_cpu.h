@@ -47,6 +47,9 @@ inline void sincospif(float x, float* sine, float* cosine) {
     *sine = float(std::sin(M_PI * x));
     *cosine = float(std::cos(M_PI * x));
 }
+struct alignas(16) uint4 {
+    uint32_t x, y, z, w;
+};
 
 using std::max;
 using std::min;
@@ -73,6 +76,12 @@ T shuffle(unsigned mask, T value, int source_lane, Site site) {
 }
 }  // namespace sim
 
+inline int __any_sync(unsigned mask, int predicate, SIM_SITE) {
+    for (int lanes = 16; lanes > 0; lanes /= 2) {
+        predicate |= ::sim::shuffle(mask, predicate, ::sim::lane() ^ lanes, {file, line});
+    }
+    return predicate;
+}
 inline void __syncwarp(unsigned mask = 0xFFFFFFFF, SIM_SITE) { ::sim::exchange(mask, 0, ::sim::lane(), {file, line}); }
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32, SIM_SITE) {

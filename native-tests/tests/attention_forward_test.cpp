@@ -1,188 +1,157 @@
-#include "kernel_test.h"
+#include "attention_kernels.h"
 
-struct Tile {
-    int dim, queries, keys;
-    std::string kernel() const {
-        return "attention_forward_d" + std::to_string(dim) + "_q" + std::to_string(queries) + "_k" + std::to_string(keys);
-    }
-    size_t shared() const { return sizeof(float) * ((queries + keys) * (dim + 4) + queries * (keys + 4)); }
-};
-
-const Tile TILES[] = {{32, 16, 16}, {64, 16, 16}, {32, 64, 64}, {64, 64, 64}, {128, 64, 32}, {256, 32, 32}};
-
-struct Case {
-    int batch = 1, heads = 1, queries = 1, keys = 1, dim = 1, value_dim = 1;
-    int left = -1, right = -1;
-    bool bottom_right = false, rows_first = false;
-    std::vector<int> query_segments, key_segments, key_lengths;
-    std::vector<float> query, key, value;
-
-    std::string text() const {
-        return "batch " + std::to_string(batch) + " heads " + std::to_string(heads) + " queries " + std::to_string(queries)
-               + " keys " + std::to_string(keys) + " dims " + std::to_string(dim) + ", " + std::to_string(value_dim)
-               + " window " + std::to_string(left) + ", " + std::to_string(right);
-    }
-    // Element (row, d) of a [batch, heads, rows, dim] or [batch, rows, heads, dim] array.
-    size_t at(int b, int h, int row, int d, int rows, int extent) const {
-        return rows_first ? ((size_t(b) * rows + row) * heads + h) * extent + d
-                          : ((size_t(b) * heads + h) * rows + row) * extent + d;
-    }
-    bool visible(int b, int i, int j) const {
-        const int valid = key_lengths.empty() ? keys : std::min(std::max(key_lengths[b], 0), keys);
-        const int position = i + (bottom_right ? valid - queries : 0);
-        return j < valid && (left < 0 || j >= position - left) && (right < 0 || j <= position + right)
-               && (query_segments.empty() || query_segments[b * queries + i] == key_segments[b * keys + j]);
-    }
-};
-
-class AttentionForwardTest : public KernelTest {
+class AttentionForward : public AttentionTest {
   protected:
-    Case with_inputs(Case c) {
-        c.query = normal(size_t(c.batch) * c.heads * c.queries * c.dim);
-        c.key = normal(size_t(c.batch) * c.heads * c.keys * c.dim);
-        c.value = normal(size_t(c.batch) * c.heads * c.keys * c.value_dim);
-        return c;
-    }
-
-    // Strides of batch, head and row.
-    static void strides(const Case& c, int rows, int extent, int64_t (&s)[3]) {
-        s[0] = int64_t(c.heads) * rows * extent;
-        s[1] = c.rows_first ? extent : int64_t(rows) * extent;
-        s[2] = c.rows_first ? int64_t(c.heads) * extent : extent;
-    }
-
-    void check(const Tile& tile, const Case& c) {
-        const size_t outputs = size_t(c.batch) * c.heads * c.queries * c.value_dim;
-        const size_t rows = size_t(c.batch) * c.heads * c.queries;
-        float* out = device(std::vector<float>(outputs, NAN_F));
-        float* lse = device(std::vector<float>(rows, NAN_F));
-        const float scale = 1 / std::sqrt(float(c.dim));
-        int64_t q[3], k[3], v[3], o[3];
-        strides(c, c.queries, c.dim, q);
-        strides(c, c.keys, c.dim, k);
-        strides(c, c.keys, c.value_dim, v);
-        strides(c, c.queries, c.value_dim, o);
-        auto ints = [&](const std::vector<int>& values) { return values.empty() ? nullptr : device(values); };
-        const AttentionForwardParams params{
-            device(c.query), device(c.key), device(c.value), out, lse,
-            ints(c.query_segments), ints(c.key_segments), ints(c.key_lengths),
-            q[0], q[1], q[2], k[0], k[1], k[2], v[0], v[1], v[2], o[0], o[1], o[2],
-            c.heads, c.queries, c.keys, c.dim, c.value_dim, c.left, c.right, c.bottom_right, scale};
-        const unsigned blocks = unsigned(c.batch * c.heads * ((c.queries + tile.queries - 1) / tile.queries));
-        const auto actual = run(tile.kernel(), blocks, 256, tile.shared(), params, out, outputs);
-        const auto actual_lse = std::vector<float>(lse, lse + rows);
-        for (int b = 0; b < c.batch; b++) {
-            for (int h = 0; h < c.heads; h++) {
-                for (int i = 0; i < c.queries; i++) {
-                    std::vector<double> sum(c.value_dim);
-                    double total = 0;
-                    for (int j = 0; j < c.keys; j++) {
-                        if (!c.visible(b, i, j)) {
-                            continue;
-                        }
-                        double score = 0;
-                        for (int d = 0; d < c.dim; d++) {
-                            score += double(c.query[c.at(b, h, i, d, c.queries, c.dim)]) * c.key[c.at(b, h, j, d, c.keys, c.dim)];
-                        }
-                        const double weight = std::exp(scale * score);
-                        total += weight;
-                        for (int d = 0; d < c.value_dim; d++) {
-                            sum[d] += weight * c.value[c.at(b, h, j, d, c.keys, c.value_dim)];
-                        }
-                    }
-                    const std::string where = c.text() + " at " + std::to_string(b) + ", " + std::to_string(h) + ", "
-                                              + std::to_string(i) + " by " + tile.kernel();
-                    const double log_sum = total == 0 ? double(INF_F) : std::log(total);
-                    expect_close(actual_lse[(size_t(b) * c.heads + h) * c.queries + i], log_sum, 3e-6, where);
-                    for (int d = 0; d < c.value_dim; d++) {
-                        expect_close(actual[c.at(b, h, i, d, c.queries, c.value_dim)], total == 0 ? 0 : sum[d] / total, 1e-5,
-                                     where);
-                    }
-                }
-            }
+    static std::vector<AttentionKernel> kernels(Storage storage) {
+        std::vector<AttentionKernel> all;
+        for (const auto& [dim, rows, moving] : {std::array{16, 0, 16}, {32, 0, 16}, {32, 0, 32}, {64, 0, 32}}) {
+            all.push_back({"forward", storage, dim, rows, moving});
         }
+        const bool wide = storage != Storage::F32;
+        all.push_back({"forward", storage, 32, wide ? 128 : 64, 64});
+        all.push_back({"forward", storage, 64, wide ? 128 : 64, wide ? 64 : 32});
+        all.push_back({"forward", storage, 128, wide ? 128 : 64, 32});
+        all.push_back({"forward", storage, 256, 64, wide ? 32 : 16});
+        return all;
+    }
+
+    void check(const AttentionKernel& kernel, AttentionProblem p) {
+        unsigned blocks, threads = THREADS;
+        size_t shared;
+        if (kernel.rows) {
+            blocks = unsigned(p.matrices() * ((p.queries + kernel.rows - 1) / kernel.rows));
+            shared = (kernel.rows + 2 * kernel.moving) * kernel.row_bytes();
+        } else {
+            const WholeHeads whole = whole_heads(kernel, p, 3, 0);
+            if (whole.threads == 0) {
+                return;
+            }
+            blocks = whole.blocks, threads = whole.threads, shared = whole.shared;
+        }
+        round_inputs(p, kernel.storage);
+        AttentionParams params = parameters(p, kernel.storage);
+        const Array output = unwritten(p.matrices() * p.queries * p.value_dim, kernel.storage);
+        const Array lse = unwritten(p.matrices() * p.queries, Storage::F32);
+        params.output = output.address;
+        params.log_sum_exp = static_cast<float*>(lse.address);
+        const auto results = run(kernel.name(), blocks, threads, shared, params, {output.output(), lse.output()});
+
+        const AttentionSolution exact = exact_solution(p);
+        const AttentionTolerance tolerance =
+            kernel.storage == Storage::F32 ? float_tolerance(p, exact) : storage_tolerance(p, exact, kernel.storage);
+        const std::string where = p.text() + " by " + kernel.name();
+        expect_all_close(output.values(results[0]), exact.output, tolerance.output, "output of " + where);
+        expect_all_close(results[1], exact.log_sum_exp, tolerance.log_sum_exp, "log-sum-exp of " + where);
         memory.clear();
     }
 
-    void check_all(const Case& c) {
-        for (const Tile& tile : TILES) {
-            if (std::max(c.dim, c.value_dim) <= tile.dim && tile.dim <= std::max(32, 4 * c.dim)) {
-                check(tile, c);
+    // The tightest tiled and the tightest whole-head kernel, or every one.
+    void check_all(const AttentionProblem& p, std::vector<Storage> storages = {Storage::F32}, bool every = false) {
+        for (Storage storage : storages) {
+            bool tiled = false, whole = false;
+            for (const AttentionKernel& kernel : kernels(storage)) {
+                bool& done = kernel.rows ? tiled : whole;
+                if (std::max(p.dim, p.value_dim) <= kernel.dim && (every || !done)) {
+                    check(kernel, p);
+                    done = true;
+                }
             }
         }
     }
 };
 
-TEST_F(AttentionForwardTest, EqualsTheFormulaForAwkwardShapes) {
-    const int shapes[][4] = {{1, 1, 1, 1},   {2, 3, 5, 2},    {17, 13, 6, 31},  {33, 97, 32, 32},
+TEST_F(AttentionForward, EqualsTheFormulaForAwkwardShapes) {
+    const int shapes[][4] = {{1, 1, 1, 1},    {2, 3, 5, 2},    {17, 13, 6, 31},  {33, 97, 32, 32},
                              {5, 70, 59, 33}, {66, 65, 40, 64}, {31, 33, 111, 97}, {34, 40, 207, 256}};
     for (const auto& s : shapes) {
         check_all(with_inputs({.batch = 2, .heads = 1, .queries = s[0], .keys = s[1], .dim = s[2], .value_dim = s[3]}));
     }
 }
 
-TEST_F(AttentionForwardTest, MasksByPosition) {
+// Every kernel once, at a shape that fills no tile.
+TEST_F(AttentionForward, EveryInstance) {
+    const std::vector<Storage> all{Storage::F32, Storage::BF16, Storage::F16};
+    check_all(with_inputs({.heads = 3, .queries = 13, .keys = 16, .dim = 15, .value_dim = 9}), all, true);
+    check_all(with_inputs({.queries = 30, .keys = 41, .dim = 16, .value_dim = 32, .right = 0, .bottom_right = true}), all, true);
+    check_all(with_inputs({.heads = 2, .queries = 97, .keys = 67, .dim = 64, .value_dim = 40, .left = 60, .rows_first = true}), all);
+}
+
+TEST_F(AttentionForward, LongerThanSeveralTiles) {
+    check_all(with_inputs({.queries = 130, .keys = 257, .dim = 16, .value_dim = 16, .right = 0, .bottom_right = true}),
+              {Storage::F32, Storage::BF16});
+}
+
+TEST_F(AttentionForward, MasksByPosition) {
     for (bool bottom_right : {false, true}) {
-        for (const auto& [left, right] : {std::pair{-1, 0}, {2, 0}, {0, 0}, {5, 3}, {-1, 7}, {20, -1}}) {
-            check_all(with_inputs({.queries = 19, .keys = 37, .dim = 6, .value_dim = 5, .left = left, .right = right,
-                                   .bottom_right = bottom_right}));
-            check_all(with_inputs({.queries = 37, .keys = 19, .dim = 6, .value_dim = 5, .left = left, .right = right,
-                                   .bottom_right = bottom_right}));
+        for (const auto& [left, right] : {std::pair{-1, 0}, {2, 0}, {0, 0}, {5, 3}, {-1, 7}, {20, -1}, {0x7FFFFFFF, 0x7FFFFFFF}}) {
+            for (const auto& [queries, keys] : {std::pair{19, 37}, {37, 19}}) {
+                check_all(with_inputs({.queries = queries, .keys = keys, .dim = 6, .value_dim = 5, .left = left, .right = right,
+                                       .bottom_right = bottom_right}));
+            }
         }
     }
 }
 
-TEST_F(AttentionForwardTest, MasksBySegmentsAndLengthsInBothLayouts) {
+TEST_F(AttentionForward, MasksBySegmentsAndLengthsInBothLayouts) {
     for (bool rows_first : {false, true}) {
-        Case c = with_inputs({.batch = 3, .heads = 2, .queries = 18, .keys = 35, .dim = 8, .value_dim = 3, .right = 0,
-                              .bottom_right = true, .rows_first = rows_first, .key_lengths = {35, 7, -2}});
-        for (int i = 0; i < c.batch * c.queries; i++) {
-            c.query_segments.push_back(i % c.queries / 5);
-        }
-        for (int j = 0; j < c.batch * c.keys; j++) {
-            c.key_segments.push_back(j % c.keys / 9);
-        }
-        check_all(c);
+        check_all(with_segments(with_inputs({.batch = 3, .heads = 2, .queries = 18, .keys = 35, .dim = 8, .value_dim = 4,
+                                             .right = 0, .bottom_right = true, .rows_first = rows_first,
+                                             .key_lengths = {35, 7, -2}})),
+                  {Storage::F32, Storage::BF16});
     }
 }
 
-TEST_F(AttentionForwardTest, WithoutKeysIsZero) {
+TEST_F(AttentionForward, WithoutKeysIsZero) {
     check_all(with_inputs({.queries = 3, .keys = 0, .dim = 4, .value_dim = 4}));
 }
 
-TEST_F(AttentionForwardTest, WhatIsHiddenMayBeNaN) {
-    Case c = with_inputs({.queries = 20, .keys = 24, .dim = 4, .value_dim = 4, .right = 0, .key_lengths = {18}});
+TEST_F(AttentionForward, WhatIsHiddenMayBeNaN) {
+    AttentionProblem p = with_inputs({.queries = 20, .keys = 24, .dim = 4, .value_dim = 4, .right = 0, .key_lengths = {18}});
     for (int j = 18; j < 24; j++) {  // padding
         for (int d = 0; d < 4; d++) {
-            c.key[j * 4 + d] = c.value[j * 4 + d] = NAN_F;
+            p.key[j * 4 + d] = p.value[j * 4 + d] = NAN_F;
         }
     }
-    c.value[10 * 4 + 1] = INF_F;  // seen by queries 10 and later only
-    c.key[12 * 4] = NAN_F;
-    check_all(c);
+    p.value[10 * 4 + 1] = INF_F;  // seen by queries 10 and later only
+    p.key[12 * 4] = NAN_F;
+    check_all(p, {Storage::F32, Storage::BF16, Storage::F16});
+    p.key_lengths.clear();
+    for (int j = 0; j < 24; j++) {  // other episodes
+        p.key_segments.push_back(j >= 18);
+        p.query_segments.push_back(0);
+    }
+    check_all(p, {Storage::F32, Storage::F16});
 }
 
-TEST_F(AttentionForwardTest, LargeScoresDoNotOverflow) {
-    Case c = with_inputs({.queries = 18, .keys = 40, .dim = 4, .value_dim = 4});
-    for (float& q : c.query) {
-        q *= 8;
+// Query 0 sees one key whose score is 200 below that of the other: exp of that is no float, but its NaN counts.
+TEST_F(AttentionForward, AVisibleNaNCountsHoweverSmallItsWeight) {
+    AttentionProblem p{.queries = 2, .keys = 3, .dim = 1, .value_dim = 1, .right = 1, .scale = 1};
+    p.query = {1, 1};
+    p.key = {200, 0, 0};
+    p.value = {1, NAN_F, 2};
+    check_all(p);
+}
+
+TEST_F(AttentionForward, LargeScoresDoNotOverflow) {
+    AttentionProblem p = with_inputs({.queries = 18, .keys = 40, .dim = 4, .value_dim = 4});
+    for (float scale : {8.f, -8.f, 0x1p-140f}) {
+        p.scale = scale;
+        check_all(p);
     }
-    check_all(c);
+}
+
+TEST_F(AttentionForward, OneProductOfTf32) {
+    check_all(with_inputs({.queries = 33, .keys = 40, .dim = 40, .value_dim = 32, .tf32 = true}));
 }
 
 // One key per head, so that each output is its value.
-TEST_F(AttentionForwardTest, TakesMoreHeadsThanAGridHasRows) {
+TEST_F(AttentionForward, TakesMoreHeadsThanAGridHasRows) {
     if (!getenv("FOVEA_DEEP")) {
-        GTEST_SKIP() << "66,000 blocks take ten seconds; set FOVEA_DEEP=1";
+        GTEST_SKIP() << "66,000 heads take some ten seconds; set FOVEA_DEEP=1";
     }
-    const int batch = 33000, heads = 2, count = batch * heads;
-    const auto value = normal(count);
-    float* out = device(std::vector<float>(count, NAN_F));
-    const std::vector<float> ones(count, 1.0f);
-    const AttentionForwardParams params{
-        device(ones), device(ones), device(value), out, device(ones), nullptr, nullptr, nullptr,
-        2, 1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1, heads, 1, 1, 1, 1, -1, -1, 0, 1.0f};
-    const Tile tile = TILES[0];
-    ASSERT_EQ(sim::launch(*sim::find_kernel(tile.kernel()), {unsigned(count)}, {256}, tile.shared(), &params), "");
-    EXPECT_EQ(std::vector<float>(out, out + count), value);
+    const int batch = 33000, heads = 2;
+    AttentionProblem p = with_inputs({.batch = batch, .heads = heads});
+    for (const AttentionKernel& kernel : {kernels(Storage::F32)[0], kernels(Storage::F32)[4]}) {
+        check(kernel, p);
+    }
 }

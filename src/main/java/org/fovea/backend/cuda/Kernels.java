@@ -72,6 +72,11 @@ final class Kernels {
 
     /** Launches {@code blocks} blocks with the parameters that were written. */
     void launch(Kernel kernel, long blocks, KernelParams parameters) {
+        launch(kernel, blocks, kernel.threads, kernel.sharedBytes, parameters);
+    }
+
+    /** The same, with blocks of another shape; {@code sharedBytes} is at most what {@link #find} was asked for. */
+    void launch(Kernel kernel, long blocks, int threads, int sharedBytes, KernelParams parameters) {
         if (blocks > MAX_GRID) {
             throw new IllegalArgumentException(
                     kernel.name + ": " + blocks + " blocks are more than a launch can have; split the batch");
@@ -82,16 +87,16 @@ final class Kernels {
                 (int) blocks,
                 1,
                 1,
-                kernel.threads,
+                threads,
                 1,
                 1,
-                kernel.sharedBytes,
+                sharedBytes,
                 context.stream(),
                 arguments,
                 null);
         context.launched(kernel.name);
         if (result != CUresult.CUDA_SUCCESS) {
-            throw context.failure(result, "cuLaunchKernel", kernel.name, "blocks", blocks, "threads", kernel.threads);
+            throw context.failure(result, "cuLaunchKernel", kernel.name, "blocks", blocks, "threads", threads);
         }
     }
 

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
@@ -63,8 +64,12 @@ class KernelImageTest {
         expected.put("adam_norm", new AdamParams(BUFFER).size);
         expected.put("adam_prepare", new AdamParams(BUFFER).size);
         expected.put("adam_update", new AdamParams(BUFFER).size);
-        for (AttentionTile tile : AttentionTile.ALL) {
-            expected.put(tile.kernelName(), new AttentionForwardParams(BUFFER).size);
+        for (String storage : List.of("f32", "bf16", "f16")) {
+            for (AttentionSchedule.Kind kind : AttentionSchedule.Kind.values()) {
+                for (AttentionSchedule schedule : AttentionSchedule.all(kind, storage)) {
+                    expected.put(schedule.kernelName(), new AttentionParams(BUFFER).size);
+                }
+            }
         }
         assertThat(sizes).isEqualTo(expected);
     }
@@ -78,16 +83,40 @@ class KernelImageTest {
     }
 
     @Test
-    void tilesAreAsSmallAsTheShapeAllows() {
-        assertThat(tile(16, 10)).isEqualTo(new AttentionTile(32, 16, 16));
-        assertThat(tile(33, 16)).isEqualTo(new AttentionTile(64, 16, 16));
-        assertThat(tile(32, 17)).isEqualTo(new AttentionTile(32, 64, 64));
-        assertThat(tile(64, 2048)).isEqualTo(new AttentionTile(64, 64, 64));
-        assertThat(tile(65, 1)).isEqualTo(new AttentionTile(128, 64, 32));
-        assertThat(tile(256, 1)).isEqualTo(new AttentionTile(256, 32, 32));
+    void schedulesAreAsSmallAsTheShapeAllows() {
+        assertThat(forward(16, 10)).isEqualTo("attention_forward_whole_f32_d16_m16");
+        assertThat(forward(16, 17)).isEqualTo("attention_forward_whole_f32_d32_m32");
+        assertThat(forward(33, 16)).isEqualTo("attention_forward_whole_f32_d64_m32");
+        assertThat(forward(64, 128)).isEqualTo("attention_forward_f32_d64_r64_m32");
+        assertThat(forward(64, 2048)).isEqualTo("attention_forward_f32_d64_r64_m32");
+        assertThat(forward(65, 1)).isEqualTo("attention_forward_f32_d128_r64_m32");
+        assertThat(forward(256, 1)).isEqualTo("attention_forward_f32_d256_r64_m16");
     }
 
-    private static AttentionTile tile(int dim, int queries) {
-        return AttentionTile.ALL[AttentionTile.choose(dim, queries)];
+    @Test
+    void blocksKeepToTheSharedMemoryOfSmallCards() {
+        for (String storage : List.of("f32", "bf16", "f16")) {
+            for (AttentionSchedule.Kind kind : AttentionSchedule.Kind.values()) {
+                for (AttentionSchedule schedule : AttentionSchedule.all(kind, storage)) {
+                    for (int longest = 1; longest <= 130; longest++) {
+                        if (schedule.fits(1, longest)) {
+                            assertThat(schedule.sharedBytes(longest))
+                                    .as("%s of %d rows", schedule.kernelName(), longest)
+                                    .isPositive()
+                                    .isLessThanOrEqualTo(99 * 1024);
+                            assertThat(schedule.threads(longest)).isBetween(32, 256);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private static String forward(int dim, int longest) {
+        return AttentionSchedule.all(AttentionSchedule.Kind.FORWARD, "f32").stream()
+                .filter(schedule -> schedule.fits(dim, longest))
+                .findFirst()
+                .orElseThrow()
+                .kernelName();
     }
 }

@@ -1,0 +1,118 @@
+// What the attention kernels share between the loads and the formula: a warp's rows, and products that keep to themselves
+// what is hidden.
+//
+// Every kernel has stationary rows, 16 M to a warp, and walks over moving rows, N to a tile. A score is an accumulator
+// fragment s[m][n][r] of mma.cuh: stationary row lane_row(m, r / 2), moving row lane_column(n, r % 2).
+#pragma once
+#include "mask.cuh"
+#include "tile.cuh"
+
+__device__ inline int lane_row(int m, int half) { return 16 * m + 8 * half + threadIdx.x % 32 / 4; }
+__device__ inline int lane_column(int n, int second) { return 8 * n + threadIdx.x % 4 * 2 + second; }
+
+// How much of a row of `dim` elements the products multiply.
+__device__ inline int depth(int dim) { return (dim + 15) / 16 * 16; }
+
+// Sum or maximum over the four lanes that share a row.
+__device__ inline float row_sum(float x) {
+    x += __shfl_xor_sync(0xFFFFFFFF, x, 1);
+    return x + __shfl_xor_sync(0xFFFFFFFF, x, 2);
+}
+__device__ inline float row_maximum(float x) {
+    x = fmaxf(x, __shfl_xor_sync(0xFFFFFFFF, x, 1));
+    return fmaxf(x, __shfl_xor_sync(0xFFFFFFFF, x, 2));
+}
+
+constexpr float LOG2_E = 1.4426950408889634f;
+constexpr float LN_2 = 0.6931471805599453f;
+
+// A probability of 0 stands for a hidden pair. That of a visible one may be too small for a float: then it is this.
+constexpr float SMALLEST = 1.1754943508222875e-38f;
+__device__ inline float visible_probability(float x) { return x == 0 ? SMALLEST : x; }
+
+// O += W Y as multiply() does, but a weight of 0 hides even a NaN or an infinity of Y. Slow.
+template <class T, int DIM, int M, int N, int FRAGMENTS>
+__device__ void multiply_seen(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const T* y_smem) {
+    const int lane = threadIdx.x % 32;
+#pragma unroll 1
+    for (int row = 0; row < N; row++) {
+        const T* y = y_smem + row * TILE_PITCH<T, DIM>;
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                float weight = 0;
+#pragma unroll
+                for (int n = 0; n < N / 8; n++) {
+                    const float own = row % 2 ? w[m][n][2 * half + 1] : w[m][n][2 * half];
+                    weight = row / 8 == n ? own : weight;
+                }
+                weight = __shfl_sync(0xFFFFFFFF, weight, lane / 4 * 4 + row % 8 / 2);
+                if (weight != 0) {
+#pragma unroll
+                    for (int f = 0; f < FRAGMENTS; f++) {
+                        o[m][f][2 * half] = fmaf(weight, to_float(y[lane_column(f, 0)]), o[m][f][2 * half]);
+                        o[m][f][2 * half + 1] = fmaf(weight, to_float(y[lane_column(f, 1)]), o[m][f][2 * half + 1]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+// O += W Y. `guarded` says that some of Y is not finite and some pairs are hidden.
+template <class T, int DIM, int M, int N, int FRAGMENTS>
+__device__ void accumulate(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const T* y_smem, bool guarded, bool tf32) {
+    if (guarded) {
+        multiply_seen<T, DIM, M, N>(o, w, y_smem);
+    } else {
+        multiply<T, DIM, M, N>(o, w, y_smem, tf32);
+    }
+}
+
+// hide(m, n, r) for every score s[m][n][r] of this lane whose query does not see its key. Stationary rows are queries
+// from row0 on, moving ones keys from column0 on; the other way round if TRANSPOSED.
+template <int M, int N, bool TRANSPOSED, class Hide>
+__device__ void for_each_hidden(const Mask& mask, int row0, int column0, Hide hide) {
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int row = row0 + lane_row(m, half);
+            const Span visible = TRANSPOSED ? mask.queries_of({row, row + 1}) : mask.keys_of({row, row + 1});
+            const int first = visible.first - column0, last = visible.last - column0;
+#pragma unroll
+            for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+                for (int second = 0; second < 2; second++) {
+                    const int column = lane_column(n, second);
+                    if (column < first || column >= last) {
+                        hide(m, n, 2 * half + second);
+                    }
+                }
+            }
+        }
+    }
+    if (!mask.query_segments) {
+        return;
+    }
+#pragma unroll
+    for (int n = 0; n < N / 8; n++) {
+        __syncwarp();  // keeps the compiler from loading all segments at once, for which there are no registers
+#pragma unroll
+        for (int second = 0; second < 2; second++) {
+            const int column = column0 + lane_column(n, second);
+            const int segment = TRANSPOSED ? mask.query_segment(column) : mask.key_segment(column);
+#pragma unroll
+            for (int m = 0; m < M; m++) {
+#pragma unroll
+                for (int half = 0; half < 2; half++) {
+                    const int row = row0 + lane_row(m, half);
+                    if (segment != (TRANSPOSED ? mask.key_segment(row) : mask.query_segment(row))) {
+                        hide(m, n, 2 * half + second);
+                    }
+                }
+            }
+        }
+    }
+}

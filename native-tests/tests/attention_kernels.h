@@ -1,0 +1,141 @@
+// Runs attention kernels on an AttentionProblem, each schedule that fits it.
+#pragma once
+#include "attention_problem.h"
+#include "kernel_test.h"
+
+// An instance of kernels/attention/schedule.cuh.
+struct AttentionKernel {
+    std::string kind;
+    Storage storage;
+    int dim, rows, moving;     // rows 0: whole head
+    std::string name() const {
+        const std::string tile = rows ? "_r" + std::to_string(rows) : "";
+        return "attention_" + kind + (rows ? "" : "_whole") + "_" + name_of(storage) + "_d" + std::to_string(dim) + tile + "_m"
+               + std::to_string(moving);
+    }
+    size_t row_bytes() const { return storage == Storage::F32 ? size_t(dim) * 4 + 16 : size_t(dim) * 2 + 16; }
+};
+
+class AttentionTest : public KernelTest {
+  protected:
+    static constexpr unsigned THREADS = 128;
+    static constexpr size_t SHARED_LIMIT = 99 * 1024;
+
+    AttentionProblem with_inputs(AttentionProblem p) {
+        p.query = normal(p.matrices() * p.queries * p.dim);
+        p.key = normal(p.matrices() * p.keys * p.dim);
+        p.value = normal(p.matrices() * p.keys * p.value_dim);
+        return p;
+    }
+
+    // Episodes of 5 queries and of 9 keys.
+    static AttentionProblem with_segments(AttentionProblem p) {
+        for (int i = 0; i < p.batch * p.queries; i++) {
+            p.query_segments.push_back(i % p.queries / 5);
+        }
+        for (int j = 0; j < p.batch * p.keys; j++) {
+            p.key_segments.push_back(j % p.keys / 9);
+        }
+        return p;
+    }
+
+    static void round_inputs(AttentionProblem& p, Storage storage) {
+        for (auto* values : {&p.query, &p.key, &p.value, &p.d_output}) {
+            for (float& x : *values) {
+                x = round_to(storage, x);
+            }
+        }
+    }
+
+    // Elements in device memory as they are stored; an even number, so that they can be read as floats.
+    struct Array {
+        void* address;
+        size_t count;
+        Storage storage;
+        Output output() const { return {static_cast<float*>(address), storage == Storage::F32 ? count : (count + 1) / 2}; }
+        std::vector<float> values(const std::vector<float>& words) const {
+            std::vector<float> result(count);
+            const uint16_t* halves = reinterpret_cast<const uint16_t*>(words.data());
+            for (size_t i = 0; i < count; i++) {
+                result[i] = storage == Storage::F32 ? words[i]
+                            : storage == Storage::BF16 ? sim::from_bf16(halves[i]) : sim::from_f16(halves[i]);
+            }
+            return result;
+        }
+    };
+    Array stored(const std::vector<float>& values, Storage storage) {
+        if (storage == Storage::F32) {
+            return {device(values), values.size(), storage};
+        }
+        std::vector<uint16_t> halves((values.size() + 1) / 2 * 2);
+        for (size_t i = 0; i < values.size(); i++) {
+            halves[i] = storage == Storage::BF16 ? sim::to_bf16(values[i]) : sim::to_f16(values[i]);
+        }
+        return {device(halves), values.size(), storage};
+    }
+    Array unwritten(size_t count, Storage storage) { return stored(std::vector<float>(count, NAN_F), storage); }
+
+    // Strides of batch, head and row.
+    static void strides(const AttentionProblem& p, int rows, int extent, int64_t& batch, int64_t& head, int64_t& row) {
+        batch = int64_t(p.heads) * rows * extent;
+        head = p.rows_first ? extent : int64_t(rows) * extent;
+        row = p.rows_first ? int64_t(p.heads) * extent : extent;
+    }
+
+    AttentionParams parameters(const AttentionProblem& p, Storage storage) {
+        auto ints = [&](const std::vector<int>& values) { return values.empty() ? nullptr : device(values); };
+        AttentionParams a{};
+        a.query = stored(p.query, storage).address;
+        a.key = stored(p.key, storage).address;
+        a.value = stored(p.value, storage).address;
+        a.query_segments = ints(p.query_segments);
+        a.key_segments = ints(p.key_segments);
+        a.key_lengths = ints(p.key_lengths);
+        strides(p, p.queries, p.dim, a.query_batch_stride, a.query_head_stride, a.query_row_stride);
+        strides(p, p.keys, p.dim, a.key_batch_stride, a.key_head_stride, a.key_row_stride);
+        strides(p, p.keys, p.value_dim, a.value_batch_stride, a.value_head_stride, a.value_row_stride);
+        strides(p, p.queries, p.value_dim, a.output_batch_stride, a.output_head_stride, a.output_row_stride);
+        a.batch = p.batch;
+        a.heads = p.heads;
+        a.queries = p.queries;
+        a.keys = p.keys;
+        a.head_dim = p.dim;
+        a.value_dim = p.value_dim;
+        a.window_left = p.left;
+        a.window_right = p.right;
+        a.bottom_right = p.bottom_right;
+        a.tf32 = p.tf32;
+        a.scale = p.factor();
+        return a;
+    }
+
+    // Rows of threads of a head, and heads of a block, of a whole-head kernel with `tiles` tiles of a head in shared
+    // memory and `scalars` floats per row. No heads if it doesn't fit.
+    struct WholeHeads {
+        unsigned blocks, threads;
+        size_t shared;
+    };
+    static WholeHeads whole_heads(const AttentionKernel& kernel, const AttentionProblem& p, int tiles, int scalars) {
+        const int rows = (std::max(p.queries, p.keys) + kernel.moving - 1) / kernel.moving * kernel.moving;
+        const size_t bytes = rows * (tiles * kernel.row_bytes() + scalars * sizeof(float));
+        if (rows == 0 || rows > 128 || bytes > SHARED_LIMIT) {
+            return {};
+        }
+        const unsigned heads = unsigned(std::max<size_t>(1, std::min<size_t>(THREADS / (2 * rows), SHARED_LIMIT / bytes)));
+        return {unsigned((p.matrices() + heads - 1) / heads), heads * 2 * rows, heads * bytes};
+    }
+
+    static void expect_all_close(const std::vector<float>& actual, const std::vector<double>& expected, double tolerance,
+                                 const std::string& what) {
+        ASSERT_EQ(actual.size(), expected.size()) << what;
+        int reported = 0;
+        for (size_t i = 0; i < expected.size() && reported < 3; i++) {
+            const bool close = std::isnan(expected[i])   ? std::isnan(actual[i])
+                               : std::isinf(expected[i]) ? actual[i] == expected[i]
+                                                         : std::abs(actual[i] - expected[i]) <= tolerance;
+            EXPECT_TRUE(close) << what << " at " << i << ": " << actual[i] << ", expected " << expected[i] << " within "
+                               << tolerance;
+            reported += !close;
+        }
+    }
+};
