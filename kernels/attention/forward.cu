@@ -128,7 +128,7 @@ __device__ void attention_forward(const AttentionParams& p) {
     T* const value_smem = key_smem + N * PITCH;                    // [N]
 
     const StationaryRows<TILING> at(p, p.queries);
-    const Team team{int(threadIdx.x), ATTENTION_THREADS};
+    const Team team{int(threadIdx.x), TILING::THREADS};
     const Mask mask(p, at.batch);
     const Span keys = mask.keys_of(at.block), warp_keys = mask.keys_of(at.warp);
     const auto key = key_rows<const T>(p, p.key, at.batch, at.head);
@@ -204,7 +204,7 @@ __device__ void attention_forward_whole(const AttentionParams& p) {
 }
 
 #define ATTENTION_FORWARD(TYPE, NAME, DIM, ROWS, MOVING)                                                      \
-    extern "C" __global__ void __launch_bounds__(ATTENTION_THREADS)                                           \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS)                          \
         attention_forward_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
         attention_forward<TYPE, Tiling<DIM, ROWS, MOVING>>(p);                                                \
     }                                                                                                         \

@@ -29,9 +29,9 @@ struct Mask {
         key_segments = p.key_segments ? p.key_segments + int64_t(batch) * p.keys : nullptr;
     }
 
-    // Segments are 0 where there are none.
-    __device__ int query_segment(int query) const { return query_segments && query < queries ? query_segments[query] : 0; }
-    __device__ int key_segment(int key) const { return key_segments && key < keys ? key_segments[key] : 0; }
+    // Only where there are segments, and rows; those behind the last one pass for it.
+    __device__ int query_segment(int query) const { return query_segments[min(query, queries - 1)]; }
+    __device__ int key_segment(int key) const { return key_segments[min(key, keys - 1)]; }
 
     // Keys that any of the queries may see, but for segments.
     __device__ Span keys_of(Span rows) const {

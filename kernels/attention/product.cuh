@@ -74,6 +74,7 @@ __device__ void accumulate(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 
 // from row0 on, moving ones keys from column0 on; the other way round if TRANSPOSED.
 template <int M, int N, bool TRANSPOSED, class Hide>
 __device__ void for_each_hidden(const Mask& mask, int row0, int column0, Hide hide) {
+    row0 = opaque(row0);
 #pragma unroll
     for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -97,18 +98,17 @@ __device__ void for_each_hidden(const Mask& mask, int row0, int column0, Hide hi
         return;
     }
 #pragma unroll
-    for (int n = 0; n < N / 8; n++) {
-        __syncwarp();  // keeps the compiler from loading all segments at once, for which there are no registers
+    for (int m = 0; m < M; m++) {
 #pragma unroll
-        for (int second = 0; second < 2; second++) {
-            const int column = column0 + lane_column(n, second);
-            const int segment = TRANSPOSED ? mask.query_segment(column) : mask.key_segment(column);
+        for (int half = 0; half < 2; half++) {
+            const int row = row0 + lane_row(m, half);
+            const int row_segment = TRANSPOSED ? mask.key_segment(row) : mask.query_segment(row);
 #pragma unroll
-            for (int m = 0; m < M; m++) {
+            for (int n = 0; n < N / 8; n++) {
 #pragma unroll
-                for (int half = 0; half < 2; half++) {
-                    const int row = row0 + lane_row(m, half);
-                    if (segment != (TRANSPOSED ? mask.key_segment(row) : mask.query_segment(row))) {
+                for (int second = 0; second < 2; second++) {
+                    const int column = column0 + lane_column(n, second);
+                    if (row_segment != (TRANSPOSED ? mask.query_segment(column) : mask.key_segment(column))) {
                         hide(m, n, 2 * half + second);
                     }
                 }

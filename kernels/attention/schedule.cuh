@@ -1,22 +1,56 @@
 // How attention is cut into blocks. org.fovea.backend.cuda.AttentionSchedule lists the same instances.
 //
-// Tiled: a block of four warps has ROWS stationary rows of one head, 16 M to a warp, and walks over the moving rows,
-// MOVING at a time. DIM bounds both head dims. With M = 2 a moving fragment is loaded once for two products.
+// Tiled: a block has ROWS stationary rows of one head, 16 M to each of its four warps (or two), and walks over the moving
+// rows, MOVING at a time. DIM bounds both head dims. With M = 2 a moving fragment is loaded once for two products.
 //
 // Whole head: where all of a head fits into shared memory, a block loads it once. A head has ROWS rows of threads, ROWS
 // being the longer of its sequences rounded up to MOVING; a warp has 16 of them. Short heads share a block.
 #pragma once
 #include "product.cuh"
 
-constexpr int ATTENTION_THREADS = 128;
 constexpr int WHOLE_HEAD_THREADS = 256;  // at most
 
 template <int DIM_, int ROWS_, int MOVING_>
 struct Tiling {
     static constexpr int DIM = DIM_, ROWS = ROWS_, MOVING = MOVING_;
-    static constexpr int M = ROWS / 16 / (ATTENTION_THREADS / 32);
-    static_assert(M * 16 * (ATTENTION_THREADS / 32) == ROWS && MOVING % 16 == 0);
+    static constexpr int WARPS = ROWS < 64 ? 2 : 4, THREADS = 32 * WARPS;
+    static constexpr int M = ROWS / 16 / WARPS;
+    static_assert(M * 16 * WARPS == ROWS && MOVING % 16 == 0);
 };
+
+// Buffers for moving tiles: two, of which one fills while the other is used, unless rows are too long for that.
+template <class T, int DIM>
+constexpr int STAGES_OF = DIM * sizeof(T) < 512 ? 2 : 1;
+
+// Walks over the tiles of N moving rows that have one in `span`. load(row0, stage) starts to load a tile into a buffer;
+// suspect(row0, stage) is asked, after what this thread loads has arrived, and if any thread affirms, use(row0, stage,
+// guarded) hears of it.
+template <int STAGES, int N, class Load, class Suspect, class Use>
+__device__ void for_each_tile(Span span, Load load, Suspect suspect, Use use) {
+    const int first = span.first / N * N;
+    int stage = 0;
+    if (STAGES == 2 && first < span.last) {
+        load(first, 0);
+    }
+    async_commit();
+    for (int row0 = first; row0 < span.last; row0 += N) {
+        if (STAGES == 1) {
+            __syncthreads();  // the last tile was used
+            load(row0, 0);
+            async_commit();
+        }
+        async_wait<0>();
+        const bool guarded = __syncthreads_or(suspect(row0, stage));  // the tile is there, and the last one was used
+        if (STAGES == 2 && row0 + N < span.last) {
+            load(row0 + N, 1 - stage);
+            async_commit();
+        }
+        use(row0, stage, guarded);
+        stage = STAGES - 1 - stage;
+    }
+    async_wait<0>();  // without tiles, what was started before
+    __syncthreads();
+}
 
 // The tile of stationary rows of this block, and of them the rows of this warp.
 template <class TILING>
@@ -24,13 +58,15 @@ struct StationaryRows {
     int head_index, batch, head;  // head_index = batch * heads + head
     Span block, warp;
     int warp_row;                 // the warp's first in the tile
+    int part;                     // of the columns, where several blocks have the same rows
 
-    __device__ StationaryRows(const AttentionParams& p, int rows) {
-        const int tiles = (rows + TILING::ROWS - 1) / TILING::ROWS;
-        head_index = blockIdx.x / tiles;
+    __device__ StationaryRows(const AttentionParams& p, int rows, int parts = 1) {
+        const int tiles = (rows + TILING::ROWS - 1) / TILING::ROWS, block_index = blockIdx.x / parts;
+        part = blockIdx.x % parts;
+        head_index = block_index / tiles;
         batch = head_index / p.heads;
         head = head_index % p.heads;
-        const int row0 = (tiles - 1 - int(blockIdx.x % tiles)) * TILING::ROWS;  // the long ones of a causal mask first
+        const int row0 = (tiles - 1 - block_index % tiles) * TILING::ROWS;  // the long ones of a causal mask first
         warp_row = threadIdx.x / 32 * 16 * TILING::M;
         block = {row0, min(row0 + TILING::ROWS, rows)};
         warp = {row0 + warp_row, min(row0 + warp_row + 16 * TILING::M, rows)};

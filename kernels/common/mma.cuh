@@ -89,6 +89,12 @@ __device__ inline uint32_t pack_f16(float low, float high) {
 }
 __device__ inline float as_float(uint32_t bits) { return __uint_as_float(bits); }
 __device__ inline uint32_t as_bits(float x) { return __float_as_uint(x); }
+// x, of which the compiler does not know where it comes from: so what follows from it is computed where it is used, and
+// takes no registers all through a loop.
+__device__ inline int opaque(int x) {
+    asm volatile("" : "+r"(x));
+    return x;
+}
 // 2^x to 2 units in the last place; results below the smallest normal number are 0.
 __device__ inline float power_of_two(float x) {
     float result;
@@ -126,6 +132,7 @@ void async_wait() {
 }
 inline float as_float(uint32_t bits) { return std::bit_cast<float>(bits); }
 inline uint32_t as_bits(float x) { return std::bit_cast<uint32_t>(x); }
+inline int opaque(int x) { return x; }
 inline float power_of_two(float x) { return x < -126 ? 0 : std::exp2(x); }
 inline uint32_t to_tf32(float x) { return sim::to_tf32(x); }
 inline uint32_t pack_bf16(float low, float high) { return sim::to_bf16(low) | uint32_t(sim::to_bf16(high)) << 16; }

@@ -25,7 +25,7 @@ inline const char* name_of(Storage storage) {
 struct AttentionProblem {
     int batch = 1, heads = 1, queries = 1, keys = 1, dim = 1, value_dim = 1;
     int left = -1, right = -1;
-    bool bottom_right = false, rows_first = false, tf32 = false;
+    bool bottom_right = false, rows_first = false, tf32 = false, gradients = false;
     float scale = 0;  // 0: 1 / sqrt(dim)
     std::vector<int> query_segments, key_segments, key_lengths;
     std::vector<float> query, key, value, d_output, d_log_sum_exp;
@@ -99,7 +99,7 @@ AttentionSolution solve(const AttentionProblem& p, const std::function<double(do
                     for (size_t k = 0; k < seen.size(); k++) sum += weight[k] * Number(p.value[value(seen[k], d)]);
                     s.output[output(d)] = store(double(sum));
                 }
-                if (p.d_output.empty()) {
+                if (!p.gradients) {
                     continue;
                 }
                 Number delta = p.d_log_sum_exp.empty() ? Number(0) : -Number(p.d_log_sum_exp[row]);
@@ -121,7 +121,7 @@ AttentionSolution solve(const AttentionProblem& p, const std::function<double(do
             }
         }
     }
-    if (!p.d_output.empty()) {
+    if (p.gradients) {
         for (Number x : d_query) s.d_query.push_back(store(double(factor * x)));
         for (Number x : d_key) s.d_key.push_back(store(double(factor * x)));
         for (Number x : d_value) s.d_value.push_back(store(double(x)));
@@ -158,7 +158,7 @@ inline AttentionTolerance float_tolerance(const AttentionProblem& p, const Atten
     AttentionTolerance t{};
     t.output = 2 * probability * value;
     t.log_sum_exp = unit * (score + 1);
-    if (!p.d_output.empty()) {
+    if (p.gradients) {
         // No key has more probability than all queries together.
         const double d_output = largest(p.d_output), mass = std::min<double>(p.queries, 1 + 4.0 * p.queries / std::max(1, p.keys));
         const double d_weight = p.value_dim * d_output * value + (p.d_log_sum_exp.empty() ? 0 : largest(p.d_log_sum_exp));

@@ -43,13 +43,7 @@ record AttentionSchedule(Kind kind, String storage, int dim, int rows, int movin
         private final int wholeTiles;
         private final int wholeScalars;
 
-        Kind(
-                String kernel,
-                int stationaryTiles,
-                int movingTiles,
-                int movingScalars,
-                int wholeTiles,
-                int wholeScalars) {
+        Kind(String kernel, int stationaryTiles, int movingTiles, int movingScalars, int wholeTiles, int wholeScalars) {
             this.kernel = kernel;
             this.stationaryTiles = stationaryTiles;
             this.movingTiles = movingTiles;

@@ -83,17 +83,7 @@ final class Kernels {
         }
         parameters.complete(kernel.name);
         int result = cuLaunchKernel(
-                kernel.function,
-                (int) blocks,
-                1,
-                1,
-                threads,
-                1,
-                1,
-                sharedBytes,
-                context.stream(),
-                arguments,
-                null);
+                kernel.function, (int) blocks, 1, 1, threads, 1, 1, sharedBytes, context.stream(), arguments, null);
         context.launched(kernel.name);
         if (result != CUresult.CUDA_SUCCESS) {
             throw context.failure(result, "cuLaunchKernel", kernel.name, "blocks", blocks, "threads", threads);

@@ -1,0 +1,85 @@
+// Gradient of the queries, and D for backward_columns.cu; the formula is in backward.cuh.
+#include "backward.cuh"
+
+// A block has a tile of queries of one head and walks over its keys and values.
+template <class T, class TILING>
+__device__ void attention_backward_rows(const AttentionParams& p) {
+    constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>;
+    constexpr int STAGES = STAGES_OF<T, DIM>;
+    SHARED_DYNAMIC(float4, attention_memory);
+    T* const query_smem = reinterpret_cast<T*>(attention_memory);   // [ROWS], first O
+    T* const d_output_smem = query_smem + TILING::ROWS * PITCH;     // [ROWS]
+    T* const key_smem = d_output_smem + TILING::ROWS * PITCH;       // [STAGES][N]
+    T* const value_smem = key_smem + STAGES * N * PITCH;            // [STAGES][N]
+
+    const StationaryRows<TILING> at(p, p.queries);
+    const Team team{int(threadIdx.x), TILING::THREADS};
+    const Mask mask(p, at.batch);
+    const Span keys = mask.keys_of(at.block), warp_keys = mask.keys_of(at.warp);
+    const int64_t scalars = int64_t(at.head_index) * p.queries;
+    T* const own_query_smem = query_smem + at.warp_row * PITCH;
+    T* const own_d_output_smem = d_output_smem + at.warp_row * PITCH;
+
+    load_tile<T, DIM>(query_smem, output_rows<const T>(p, p.output, at.batch, at.head), at.block.first, TILING::ROWS, p.queries,
+                      team);
+    load_tile<T, DIM>(d_output_smem, output_rows<const T>(p, p.d_output, at.batch, at.head), at.block.first, TILING::ROWS,
+                      p.queries, team);
+    async_commit();
+    async_wait<0>();
+    __syncthreads();
+    BackwardQueries<T, DIM, M, N> rows(p.log_sum_exp + scalars, at.warp.first, p.queries);
+    row_deltas<T, DIM, M>(rows.delta, own_query_smem, own_d_output_smem, p.d_log_sum_exp ? p.d_log_sum_exp + scalars : nullptr,
+                          at.warp.first, p.queries, p.value_dim);
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int row = at.warp.first + lane_row(m, half);
+            if (threadIdx.x % 4 == 0 && row < p.queries) {
+                p.delta[scalars + row] = rows.delta[m][half];
+            }
+        }
+    }
+    __syncthreads();  // O was used
+
+    const auto key = key_rows<const T>(p, p.key, at.batch, at.head);
+    const auto value = value_rows<const T>(p, p.value, at.batch, at.head);
+    load_tile<T, DIM>(query_smem, query_rows<const T>(p, p.query, at.batch, at.head), at.block.first, TILING::ROWS, p.queries,
+                      team);
+    for_each_tile<STAGES, N>(
+        keys,
+        [&](int key0, int stage) {
+            load_tile<T, DIM>(key_smem + stage * N * PITCH, key, key0, N, keys.last, team);
+            load_tile<T, DIM>(value_smem + stage * N * PITCH, value, key0, N, keys.last, team);
+        },
+        [&](int key0, int stage) {
+            return !mask.all(at.block, {key0, key0 + N}) && !finite_tile<T, DIM>(key_smem + stage * N * PITCH, N, team);
+        },
+        [&](int key0, int stage, bool guarded) {
+            if (key0 < warp_keys.last && key0 + N > warp_keys.first) {
+                rows.step(p, mask, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}), guarded, own_query_smem,
+                          own_d_output_smem, key_smem + stage * N * PITCH, value_smem + stage * N * PITCH);
+            }
+        });
+    rows.finish(p, query_rows<T>(p, p.d_query, at.batch, at.head), at.warp.first, own_query_smem);
+}
+
+#define ATTENTION_BACKWARD_ROWS(TYPE, NAME, DIM, ROWS, MOVING)                                                      \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS)                                \
+        attention_backward_rows_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
+        attention_backward_rows<TYPE, Tiling<DIM, ROWS, MOVING>>(p);                                                \
+    }                                                                                                               \
+    REGISTER_KERNEL(attention_backward_rows_##NAME##_d##DIM##_r##ROWS##_m##MOVING)
+
+ATTENTION_BACKWARD_ROWS(float, f32, 32, 64, 32)
+ATTENTION_BACKWARD_ROWS(float, f32, 64, 64, 32)
+ATTENTION_BACKWARD_ROWS(float, f32, 128, 64, 16)
+ATTENTION_BACKWARD_ROWS(float, f32, 256, 32, 16)
+
+#define ATTENTION_BACKWARD_ROWS_16_BIT(TYPE, NAME)     \
+    ATTENTION_BACKWARD_ROWS(TYPE, NAME, 32, 64, 32)    \
+    ATTENTION_BACKWARD_ROWS(TYPE, NAME, 64, 128, 32)   \
+    ATTENTION_BACKWARD_ROWS(TYPE, NAME, 128, 64, 32)   \
+    ATTENTION_BACKWARD_ROWS(TYPE, NAME, 256, 64, 16)
+ATTENTION_BACKWARD_ROWS_16_BIT(Bf16, bf16)
+ATTENTION_BACKWARD_ROWS_16_BIT(F16, f16)
