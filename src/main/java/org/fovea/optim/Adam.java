@@ -38,7 +38,10 @@ public final class Adam implements AutoCloseable {
         backend.fill(learningRate, rate);
     }
 
-    /** One step down {@code gradients}, an array laid out like {@link Parameters#values}. */
+    /**
+     * One step down {@code gradients}, an array laid out like {@link Parameters#values}. If their norm is not finite it
+     * changes nothing, and neither does any later step, until {@link AdamSettings#SKIP} in the state is cleared.
+     */
     public void step(DeviceArray gradients) {
         backend.adam(settings, parameters.values(), gradients, firstMoment, secondMoment, state);
     }

@@ -96,10 +96,9 @@ final class AttentionMemory implements ActorCritic.Context {
 
     @Override
     public void advance() {
+        // Copied, not swapped: captured steps read the memory where it was when they were captured.
         for (int layer = 0; layer < inputs.length; layer++) {
-            DeviceArray previous = inputs[layer];
-            inputs[layer] = nextInputs[layer];
-            nextInputs[layer] = previous;
+            backend.copy(nextInputs[layer], inputs[layer]);
         }
     }
 

@@ -4,6 +4,7 @@ import java.util.function.IntConsumer;
 import org.fovea.backend.AdamSettings;
 import org.fovea.backend.Backend;
 import org.fovea.backend.BinaryOp;
+import org.fovea.backend.CapturedStep;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.Philox;
@@ -11,6 +12,7 @@ import org.fovea.backend.PpoLoss;
 import org.fovea.optim.Adam;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347): some epochs of clipped policy-gradient steps over
@@ -18,6 +20,9 @@ import org.fovea.tensor.Tape;
  *
  * <p>A minibatch is cut into shards that run forward and backward end to end, each with a gradient of its own; gradients
  * are then added in a fixed tree, so the result does not depend on how many shards ran at once.
+ *
+ * <p>The step on each minibatch is captured when it first comes and replayed in every epoch from then on: which rows are
+ * its own is read from the order of units, on the device.
  */
 final class Ppo implements AutoCloseable {
     private final Backend backend;
@@ -25,6 +30,8 @@ final class Ppo implements AutoCloseable {
     private final ActorCritic network;
     private final ActionDistribution distribution;
     private final Parameters parameters;
+    private final Rollout rollout;
+    private final ActorCritic.Context context;
     private final Adam adam;
     private final int units;
     private final int rowsPerUnit;
@@ -33,23 +40,25 @@ final class Ppo implements AutoCloseable {
     private final DeviceArray orderOnDevice;
     private final DeviceArray advantages;
     private final DeviceArray[] gradients;
+    private final DeviceArray epochStatistics;
     private final DeviceArray statistics;
     private final float[] statisticsOnHost;
+    private final @Nullable CapturedStep[] steps;
 
-    Ppo(
-            Backend backend,
-            PpoConfig config,
-            ActorCritic network,
-            ActionDistribution distribution,
-            Parameters parameters,
-            int environments) {
-        this.backend = backend;
+    /**
+     * @param rollout what is learned from, played anew before each update
+     * @param context what the network remembers of the rollout's environments
+     */
+    Ppo(PpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
+        this.backend = agent.backend();
         this.config = config;
-        this.network = network;
-        this.distribution = distribution;
-        this.parameters = parameters;
+        this.network = agent.network();
+        this.distribution = agent.distribution();
+        this.parameters = agent.parameters();
+        this.rollout = rollout;
+        this.context = context;
         this.rowsPerUnit = network.stepsPerUnit(config.rolloutSteps());
-        this.units = environments * config.rolloutSteps() / rowsPerUnit;
+        this.units = rollout.rows() / rowsPerUnit;
         if (units < config.minibatches()) {
             throw new IllegalArgumentException("hyper-parameter minibatches must be at most " + units
                     + (rowsPerUnit > 1
@@ -66,23 +75,24 @@ final class Ppo implements AutoCloseable {
         for (int shard = 0; shard < shards; shard++) {
             gradients[shard] = backend.allocate(backend.floatType(), parameters.length());
         }
-        int slots = config.epochs() * config.minibatches() * shards;
-        this.statistics = backend.allocate(backend.floatType(), (long) slots * PpoLoss.STATISTICS);
-        this.statisticsOnHost = new float[slots * PpoLoss.STATISTICS];
+        int perEpoch = config.minibatches() * shards * PpoLoss.STATISTICS;
+        this.epochStatistics = backend.allocate(backend.floatType(), perEpoch);
+        this.statistics = backend.allocate(backend.floatType(), (long) config.epochs() * perEpoch);
+        this.statisticsOnHost = new float[config.epochs() * perEpoch];
+        this.steps = new CapturedStep[config.minibatches()];
         float limit = config.maxGradNorm() == 0 ? Float.POSITIVE_INFINITY : config.maxGradNorm();
         this.adam = new Adam(
                 parameters, new AdamSettings(0.9f, 0.999f, config.adamEpsilon(), limit), config.learningRate());
     }
 
     /**
-     * Learns from a rollout.
+     * Learns from the rollout.
      *
      * @param iteration number of rollouts learned from before
      * @param step of the run, for messages
      * @throws NonFiniteException if a loss or the gradient is not finite
      */
-    UpdateStatistics update(
-            Rollout rollout, ActorCritic.Context context, double learningRate, long seed, long iteration, long step) {
+    UpdateStatistics update(double learningRate, long seed, long iteration, long step) {
         backend.advantages(
                 rollout.environments(),
                 rollout.steps(),
@@ -100,8 +110,9 @@ final class Ppo implements AutoCloseable {
         while (epoch < config.epochs() && !tooFar) {
             shuffle(seed, iteration * config.epochs() + epoch);
             for (int minibatch = 0; minibatch < config.minibatches(); minibatch++) {
-                learn(rollout, context, epoch, minibatch);
+                step(minibatch).replay();
             }
+            backend.copy(epochStatistics, ofEpochs(epoch, epoch + 1));
             epoch++;
             if (config.targetKl() > 0) {
                 tooFar = statistics(epoch - 1, epoch).approximateKl() > config.targetKl();
@@ -116,7 +127,16 @@ final class Ppo implements AutoCloseable {
         return seen;
     }
 
-    private void learn(Rollout rollout, ActorCritic.Context context, int epoch, int minibatch) {
+    private CapturedStep step(int minibatch) {
+        CapturedStep step = steps[minibatch];
+        if (step == null) {
+            step = backend.capture(() -> learn(minibatch));
+            steps[minibatch] = step;
+        }
+        return step;
+    }
+
+    private void learn(int minibatch) {
         int from = (int) ((long) units * minibatch / config.minibatches());
         int to = (int) ((long) units * (minibatch + 1) / config.minibatches());
         int rows = (to - from) * rowsPerUnit;
@@ -128,12 +148,12 @@ final class Ppo implements AutoCloseable {
         }
         PpoLoss loss =
                 new PpoLoss(config.clip(), config.entropyCoef(), config.valueCoef(), config.valueClip(), 1f / rows);
-        int slot = (epoch * config.minibatches() + minibatch) * shards;
+        int slot = minibatch * shards;
         IntConsumer shardWork = shard -> {
             int shardFrom = from + (int) ((long) (to - from) * shard / shards);
             int shardTo = from + (int) ((long) (to - from) * (shard + 1) / shards);
             DeviceArray shardStatistics =
-                    statistics.slice((long) (slot + shard) * PpoLoss.STATISTICS, PpoLoss.STATISTICS);
+                    epochStatistics.slice((long) (slot + shard) * PpoLoss.STATISTICS, PpoLoss.STATISTICS);
             if (shardFrom == shardTo) {
                 backend.fill(gradients[shard], 0);
                 backend.fill(shardStatistics, 0);
@@ -142,8 +162,6 @@ final class Ppo implements AutoCloseable {
             DeviceArray shardAdvantages = minibatchAdvantages.slice(
                     (long) (shardFrom - from) * rowsPerUnit, (long) (shardTo - shardFrom) * rowsPerUnit);
             differentiate(
-                    rollout,
-                    context,
                     loss,
                     orderOnDevice.slice(shardFrom, shardTo - shardFrom),
                     shardAdvantages,
@@ -156,8 +174,6 @@ final class Ppo implements AutoCloseable {
     }
 
     private void differentiate(
-            Rollout rollout,
-            ActorCritic.Context context,
             PpoLoss loss,
             DeviceArray shardUnits,
             DeviceArray shardAdvantages,
@@ -216,13 +232,14 @@ final class Ppo implements AutoCloseable {
     }
 
     private UpdateStatistics statistics(int fromEpoch, int toEpoch) {
-        int perEpoch = config.minibatches() * shards * PpoLoss.STATISTICS;
-        backend.download(
-                statistics.slice((long) fromEpoch * perEpoch, (long) (toEpoch - fromEpoch) * perEpoch),
-                statisticsOnHost,
-                0);
+        DeviceArray seen = ofEpochs(fromEpoch, toEpoch);
+        backend.download(seen, statisticsOnHost, 0);
         return UpdateStatistics.of(
-                statisticsOnHost, (toEpoch - fromEpoch) * perEpoch, (long) (toEpoch - fromEpoch) * units * rowsPerUnit);
+                statisticsOnHost, (int) seen.length(), (long) (toEpoch - fromEpoch) * units * rowsPerUnit);
+    }
+
+    private DeviceArray ofEpochs(int from, int to) {
+        return statistics.slice(from * epochStatistics.length(), (to - from) * epochStatistics.length());
     }
 
     private float gradientNorm() {
@@ -237,11 +254,17 @@ final class Ppo implements AutoCloseable {
 
     @Override
     public void close() {
+        for (CapturedStep step : steps) {
+            if (step != null) {
+                step.close();
+            }
+        }
         orderOnDevice.release();
         advantages.release();
         for (DeviceArray gradient : gradients) {
             gradient.release();
         }
+        epochStatistics.release();
         statistics.release();
         adam.close();
     }

@@ -21,7 +21,6 @@ public final class Trainer implements AutoCloseable {
     private final Path runDirectory;
     private final TrainingState state;
     private final RunLock lock;
-    private final Rollout rollout;
     private final TrainingLog log;
     private final LearningRateSchedule schedule;
 
@@ -35,12 +34,6 @@ public final class Trainer implements AutoCloseable {
         this.state = state;
         this.lock = lock;
         RunSpec spec = state.spec();
-        this.rollout = Rollout.allocate(
-                backend,
-                spec.environments(),
-                spec.config().rolloutSteps(),
-                state.agent().encoder().size(),
-                state.agent().distribution());
         float learningRate = spec.config().learningRate();
         this.schedule = spec.config().annealLearningRate()
                 ? LearningRateSchedule.linear(learningRate, 0)
@@ -146,17 +139,11 @@ public final class Trainer implements AutoCloseable {
         RunSpec spec = state.spec();
         long iteration = state.iteration();
         long start = System.nanoTime();
-        state.collect(rollout);
+        state.collect();
         collectNanos += System.nanoTime() - start;
         double learningRate = schedule.at((double) iteration / spec.iterations());
-        UpdateStatistics update = state.ppo()
-                .update(
-                        rollout,
-                        state.context(),
-                        learningRate,
-                        spec.seed(),
-                        iteration,
-                        (iteration + 1) * spec.stepsPerIteration());
+        UpdateStatistics update =
+                state.ppo().update(learningRate, spec.seed(), iteration, (iteration + 1) * spec.stepsPerIteration());
         state.advance();
         sessionSteps += spec.stepsPerIteration();
         return update;
@@ -201,7 +188,6 @@ public final class Trainer implements AutoCloseable {
     @Override
     public void close() {
         log.close();
-        rollout.close();
         state.close();
         lock.close();
     }

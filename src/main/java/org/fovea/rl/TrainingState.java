@@ -15,6 +15,7 @@ final class TrainingState implements AutoCloseable {
     private final ActorCritic.Context context;
     private final RewardNormalizer rewards;
     private final List<Collector> collectors;
+    private final Rollout rollout;
     private final Ppo ppo;
     private final RecentReturns returns = new RecentReturns();
     private long iteration;
@@ -32,8 +33,13 @@ final class TrainingState implements AutoCloseable {
         this.context = context;
         this.rewards = rewards;
         this.collectors = collectors;
-        this.ppo = new Ppo(
-                backend, spec.config(), agent.network(), agent.distribution(), agent.parameters(), spec.environments());
+        this.rollout = Rollout.allocate(
+                backend,
+                spec.environments(),
+                spec.config().rolloutSteps(),
+                agent.encoder().size(),
+                agent.distribution());
+        this.ppo = new Ppo(spec.config(), agent, rollout, context);
     }
 
     /** A run before its first step, its environments not yet started. */
@@ -63,8 +69,8 @@ final class TrainingState implements AutoCloseable {
         collectors.forEach(Collector::reset);
     }
 
-    /** Plays one rollout. */
-    void collect(Rollout rollout) {
+    /** Plays the next rollout. */
+    void collect() {
         long firstStep = iteration * spec.config().rolloutSteps();
         backend.forEachShard(collectors.size(), part -> collectors.get(part).collect(rollout, firstStep));
     }
@@ -108,6 +114,11 @@ final class TrainingState implements AutoCloseable {
         return context;
     }
 
+    /** What was played last. */
+    Rollout rollout() {
+        return rollout;
+    }
+
     RewardNormalizer rewards() {
         return rewards;
     }
@@ -132,6 +143,7 @@ final class TrainingState implements AutoCloseable {
     @Override
     public void close() {
         ppo.close();
+        rollout.close();
         context.close();
         agent.close();
     }

@@ -111,15 +111,10 @@ class TruncationTest {
     private float[][] play(String environment, String policy) {
         RunSpec spec = Runs.small(environment, PolicyKind.of(policy), 1, Map.of("rollout_steps", "13"));
         try (Backend backend = Runs.cpu(1);
-                TrainingState state = TrainingState.create(backend, spec);
-                Rollout rollout = Rollout.allocate(
-                        backend,
-                        spec.environments(),
-                        spec.config().rolloutSteps(),
-                        state.agent().encoder().size(),
-                        state.agent().distribution())) {
+                TrainingState state = TrainingState.create(backend, spec)) {
             state.reset();
-            state.collect(rollout);
+            state.collect();
+            Rollout rollout = state.rollout();
             float[] values = new float[rollout.rows()];
             float[] nextValues = new float[rollout.rows()];
             backend.download(rollout.values(), values, 0);
