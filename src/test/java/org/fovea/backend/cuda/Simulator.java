@@ -21,14 +21,14 @@ import org.fovea.backend.Backend;
  * Opens the cuda backend on the simulated driver that native-tests/build.sh makes, or, with -Dfovea.test.gpu=true, on the
  * machine's own. Also steers the simulation, through globals that every simulated module has.
  */
-final class Simulator {
+public final class Simulator {
     private static final boolean GPU = Boolean.getBoolean("fovea.test.gpu");
     private static final Path DIRECTORY = Path.of("target", "native-tests");
 
     private Simulator() {}
 
     /** A backend; the test is skipped, with the reason, where neither simulator nor GPU is there. */
-    static Backend open() {
+    public static Backend open() {
         if (!GPU) {
             Path driver = DIRECTORY.resolve("libcuda.so.1");
             assumeTrue(Files.exists(driver), () -> "no CUDA simulator: " + reason());
@@ -42,7 +42,7 @@ final class Simulator {
     }
 
     /** Skips the test on a real device, which can't be told to fail. */
-    static void assumeSimulated() {
+    public static void assumeSimulated() {
         assumeTrue(!GPU, "needs the simulator");
     }
 
@@ -71,12 +71,26 @@ final class Simulator {
                 .isZero();
     }
 
-    /** Allocations of device and pinned memory that were not freed. */
+    /** How often {@code work} calls a driver function: so far down has the count of a fault gone that is never reached. */
+    public static int calls(String function, Runnable work) {
+        int never = 1_000_000_000;
+        fail(function, never, 0);
+        work.run();
+        ByteBuffer plan = read("simulator_fault", 128);
+        String[] words = StandardCharsets.US_ASCII.decode(plan).toString().split("[ \0]");
+        fail("none", 1, 0);
+        return never - Integer.parseInt(words[1]);
+    }
+
+    /** Device and pinned memory that was not freed, and graphs that were not destroyed. */
     static long allocations() {
-        ByteBuffer buffer = ByteBuffer.allocateDirect(Long.BYTES).order(ByteOrder.nativeOrder());
-        assertThat(cuMemcpyDtoH(Pointer.to(buffer), global("simulator_allocations"), Long.BYTES))
-                .isZero();
-        return buffer.getLong(0);
+        return read("simulator_allocations", Long.BYTES).getLong(0);
+    }
+
+    private static ByteBuffer read(String global, int bytes) {
+        ByteBuffer buffer = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder());
+        assertThat(cuMemcpyDtoH(Pointer.to(buffer), global(global), bytes)).isZero();
+        return buffer;
     }
 
     private static DevicePointer global(String name) {
