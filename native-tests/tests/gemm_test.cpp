@@ -293,7 +293,7 @@ TEST_F(GemmTest, TakesMoreProductsThanASecondGridAxisHolds) {
     std::vector<float> c(2 * 65537);
     for (size_t i = 0; i < c.size(); i++) c[i] = float(i);
     params.c = device(c);
-    ASSERT_EQ(sim::launch(*sim::find_kernel("gemm_tall_f32"), {65537}, {128}, 47104, &params), "");
+    ASSERT_EQ(launch("gemm_tall_f32", 65537, 128, 47104, params), "");
     const auto halved = host(static_cast<float*>(params.c), c.size());
     for (size_t i = 0; i < c.size(); i++) {
         ASSERT_EQ(halved[i], i % 2 == 0 ? c[i] / 2 : c[i]);

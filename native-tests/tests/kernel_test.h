@@ -1,4 +1,5 @@
-// Shared by the kernel tests: buffers with canaries, launches in several fiber orders, comparison with float64.
+// Shared by the kernel tests: buffers with canaries, repeated launches, comparison with float64. The same tests run on the
+// simulator and, built with FOVEA_ON_CARD, on a card: they see device memory through device(), host() and run() alone.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -12,24 +13,24 @@
 #include "../../kernels/attention/params.h"
 #include "../../kernels/nn/params.h"
 #include "../../kernels/rl/params.h"
-#include "../cuda-on-cpu/simulator.h"
-#include "../driver/device_memory.h"
-#include "needed_barriers.h"
+#ifdef FOVEA_ON_CARD
+#include "on_card.h"
+#else
+#include "simulated.h"
+#endif
 
 constexpr float NAN_F = std::numeric_limits<float>::quiet_NaN();
 constexpr float INF_F = std::numeric_limits<float>::infinity();
 
 class KernelTest : public testing::Test {
   protected:
-    driver::DeviceMemory memory{size_t(1) << 30};
+    TestMemory memory;
     std::mt19937 random{12345};
 
     template <class T>
     T* device(const std::vector<T>& values) {
         T* address = reinterpret_cast<T*>(memory.allocate(std::max<size_t>(1, values.size() * sizeof(T))));
-        if (!values.empty()) {
-            memcpy(address, values.data(), values.size() * sizeof(T));
-        }
+        copy_to_device(address, values.data(), values.size() * sizeof(T));
         return address;
     }
 
@@ -44,7 +45,9 @@ class KernelTest : public testing::Test {
 
     template <class T>
     std::vector<T> host(const T* array, size_t count) {
-        return {array, array + count};
+        std::vector<T> values(count);
+        copy_to_host(values.data(), array, count * sizeof(T));
+        return values;
     }
 
     // A stretch of device memory that a kernel writes.
@@ -53,24 +56,30 @@ class KernelTest : public testing::Test {
         size_t count;
     };
 
-    // Launches with every order of fibers; the outputs must be the same to the bit, and no canary may be touched. Tests
-    // see device memory through this and host() alone, so that they also run on a device.
+    // Launches once. Returns what went wrong, or an empty string.
+    template <class P>
+    std::string launch(const std::string& kernel, unsigned blocks, unsigned threads, size_t shared, const P& params) {
+        return launch_kernel(kernel, blocks, threads, shared, &params, sizeof(P));
+    }
+
+    // Launches several times, on the simulator with several orders of fibers; the outputs must be the same to the bit, and
+    // no canary may be touched.
     template <class P>
     std::vector<std::vector<float>> run(const std::string& kernel, unsigned blocks, unsigned threads, size_t shared,
                                         const P& params, const std::vector<Output>& outputs) {
-        const sim::Kernel* found = sim::find_kernel(kernel);
-        EXPECT_NE(found, nullptr) << kernel;
-        EXPECT_EQ(found->parameter_bytes, sizeof(P)) << kernel;
         std::vector<std::vector<float>> before, first;
         for (const Output& output : outputs) {
             before.push_back(host(output.address, output.count));
         }
-        for (sim::Order order : {sim::Order::FORWARD, sim::Order::BACKWARD, sim::Order::SHUFFLED}) {
+        const auto restore = [&](const std::vector<std::vector<float>>& contents) {
             for (size_t i = 0; i < outputs.size(); i++) {
-                std::copy(before[i].begin(), before[i].end(), outputs[i].address);
+                copy_to_device(outputs[i].address, contents[i].data(), outputs[i].count * sizeof(float));
             }
-            sim::set_order(order, 7);
-            EXPECT_EQ(sim::launch(*found, {blocks}, {threads}, shared, &params), "");
+        };
+        for (int turn = 0; turn < turns(); turn++) {
+            restore(before);
+            set_turn(turn);
+            EXPECT_EQ(launch(kernel, blocks, threads, shared, params), "");
             EXPECT_EQ(memory.check_canaries(), "") << kernel;
             for (size_t i = 0; i < outputs.size(); i++) {
                 const std::vector<float> result = host(outputs[i].address, outputs[i].count);
@@ -82,16 +91,12 @@ class KernelTest : public testing::Test {
                 }
             }
         }
-        sim::set_order(sim::Order::FORWARD);
+        set_turn(0);
         take_out_barriers([&] {
-            for (size_t i = 0; i < outputs.size(); i++) {
-                std::copy(before[i].begin(), before[i].end(), outputs[i].address);
-            }
-            return sim::launch(*found, {blocks}, {threads}, shared, &params);
+            restore(before);
+            return launch(kernel, blocks, threads, shared, params);
         });
-        for (size_t i = 0; i < outputs.size(); i++) {
-            std::copy(first[i].begin(), first[i].end(), outputs[i].address);
-        }
+        restore(first);
         return first;
     }
 
