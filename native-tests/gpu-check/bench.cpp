@@ -1,6 +1,7 @@
 // Times the kernels on the card and writes the results beside PyTorch's.
 //
 //   bench --device                          says which card this is: architecture, name
+//   bench --list                            names the workloads, for torch_bench.py
 //   bench CHECKS PEERS JSON TABLE [--tiny]
 //
 // CHECKS  lines "NAME<tab>OUTCOME", put into the report
@@ -184,8 +185,14 @@ int main(int argc, char** argv) {
         printf("%s %s\n", Card::get().architecture().c_str(), Card::get().name().c_str());
         return 0;
     }
+    if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+        for (const Workload& workload : workloads(false)) {
+            printf("%s\n", workload.key().c_str());
+        }
+        return 0;
+    }
     if (argc < 5) {
-        fprintf(stderr, "usage: bench --device | bench CHECKS PEERS JSON TABLE [--tiny]\n");
+        fprintf(stderr, "usage: bench --device | bench --list | bench CHECKS PEERS JSON TABLE [--tiny]\n");
         return 2;
     }
     const bool tiny = argc > 5 && strcmp(argv[5], "--tiny") == 0;
