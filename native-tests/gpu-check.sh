@@ -91,6 +91,7 @@ else
     NVCC=$nvcc "$here/../kernels/build.sh" "$build/generated" "$build" "$arch" > "$out/kernels.log" 2>&1 \
         || { cat "$out/kernels.log"; outcome "kernel build" FAILED; exit 1; }
     [ -f "$build/fovea.fatbin" ] || { cat "$out/kernels.log"; exit 2; }
+    rm -f "$programs"/*.fatbin  # perhaps of another card
     make -C "$here" OUT="$build" NVCC="$nvcc" ARCH="$arch" gpu-check-kernels >> "$out/build.log" 2>&1 \
         || { tail -20 "$out/build.log"; outcome "kernels of the tests" "FAILED to build"; exit 1; }
     FOVEA_IMAGES=$build/fovea.fatbin$(printf ':%s' "$programs"/*.fatbin)
