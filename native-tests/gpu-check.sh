@@ -70,9 +70,10 @@ done
 goal=gpu-check-programs
 [ -z "$simulate" ] || goal=gpu-check-simulator
 say "building the tests"
-make -C "$here" -k -j"$(nproc)" OUT="$build" $goal > "$out/build.log" 2>&1 || {
-    grep -m 20 -E 'error|Error' "$out/build.log"
-    missing "the tests do not build, see $out/build.log"
+make -C "$here" -j"$(nproc)" OUT="$build" $goal > "$out/build.log" 2>&1 || {
+    grep -m 20 -E 'error|undefined' "$out/build.log"
+    say "FAILED: the tests do not build, see $out/build.log"
+    exit 1
 }
 
 if [ -n "$simulate" ]; then

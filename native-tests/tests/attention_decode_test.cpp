@@ -48,9 +48,9 @@ class AttentionDecodeTest : public KernelTest {
         const AttentionDecodeParams params{device(query), device(key), device(value), device(counts), output,
                                            c.batch, c.heads, c.capacity, c.dim, c.value_dim, newest, lanes, c.warps, scale};
         std::vector<T> actual;
-        for (sim::Order order : {sim::Order::FORWARD, sim::Order::BACKWARD, sim::Order::SHUFFLED}) {
-            sim::set_order(order, 7);
-            ASSERT_EQ(sim::launch(*sim::find_kernel(kernel), {unsigned((rows * c.warps + 7) / 8)}, {256}, 0, &params), "");
+        for (int turn = 0; turn < turns(); turn++) {
+            set_turn(turn);
+            ASSERT_EQ(launch(kernel, unsigned((rows * c.warps + 7) / 8), 256, 0, params), "");
             ASSERT_EQ(memory.check_canaries(), "");
             const std::vector<T> result = host(output, size_t(rows * c.value_dim));
             if (actual.empty()) {
@@ -58,7 +58,7 @@ class AttentionDecodeTest : public KernelTest {
             }
             EXPECT_EQ(memcmp(actual.data(), result.data(), result.size() * sizeof(T)), 0) << "depends on the order of threads";
         }
-        sim::set_order(sim::Order::FORWARD);
+        set_turn(0);
         for (int b = 0; b < c.batch; b++) {
             for (int h = 0; h < c.heads; h++) {
                 std::vector<double> weight;
