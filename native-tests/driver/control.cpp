@@ -1,10 +1,12 @@
 // How tests steer the simulation: globals that every module has, whatever its image.
 //   simulator_fault       char[128], written: "FUNCTION K CODE" makes the K-th call of FUNCTION from now return CODE
+//   simulator_trace       char[512], written: the path of a file that gets a line per call, "FUNCTION WHAT"; empty for none
 //   simulator_error       char[512], read: what the simulator found, in words
 //   simulator_allocations int64, read: device and pinned allocations and graphs that are alive
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <map>
 
 #include "driver.h"
@@ -14,14 +16,28 @@ namespace driver {
 namespace {
 
 char simulator_fault[128];
+char simulator_trace[512];
 char simulator_error[512];
 int64_t simulator_allocations;
 
 const std::map<std::string, Global> globals = {
     {"simulator_fault", {simulator_fault, sizeof simulator_fault}},
+    {"simulator_trace", {simulator_trace, sizeof simulator_trace}},
     {"simulator_error", {simulator_error, sizeof simulator_error}},
     {"simulator_allocations", {&simulator_allocations, sizeof simulator_allocations}},
 };
+
+void trace(const char* function, const std::string& what) {
+    static std::string path;
+    static std::ofstream file;
+    if (path != simulator_trace) {
+        path = simulator_trace;
+        file.close();
+        file.clear();
+        file.open(path, std::ios::trunc);
+    }
+    file << function << ' ' << what << std::endl;
+}
 
 }  // namespace
 
@@ -40,7 +56,10 @@ void report(const std::string& what) { snprintf(simulator_error, sizeof simulato
 
 const char* reported() { return simulator_error; }
 
-Result planned(const char* function) {
+Result planned(const char* function, const std::string& what) {
+    if (simulator_trace[0]) {
+        trace(function, what);
+    }
     char name[64];
     int after, code;
     if (!simulator_fault[0] || sscanf(simulator_fault, "%63s %d %d", name, &after, &code) != 3

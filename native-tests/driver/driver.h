@@ -63,8 +63,8 @@ void count_allocations();
 // Says in words what the simulator found.
 void report(const std::string& what);
 const char* reported();
-// The result that the fault plan has for this call.
-Result planned(const char* function);
+// Writes a call to the trace; gives the result that the fault plan has for it.
+Result planned(const char* function, const std::string& what);
 
 // modules.cpp
 void clear_modules();
@@ -88,21 +88,24 @@ void clear_graphs();
 // events.cpp
 void clear_events();
 
+inline std::string in_bytes(size_t bytes) { return std::to_string(bytes) + " bytes"; }
+
 inline void* host(Pointer address) { return reinterpret_cast<void*>(address); }
 
 }  // namespace driver
 
-#define BEGIN_CALL()                                                 \
+// `what` is the object of the call, for the trace: a kernel, a number of bytes.
+#define BEGIN_CALL(what)                                             \
     const std::lock_guard<std::recursive_mutex> guard(driver::lock); \
     if (!driver::initialised) return NOT_INITIALIZED;                \
-    if (const Result fault = driver::planned(__func__)) return fault
+    if (const Result fault = driver::planned(__func__, what)) return fault
 
-#define BEGIN_CONTEXT_CALL()                              \
-    BEGIN_CALL();                                         \
+#define BEGIN_CONTEXT_CALL(what)                          \
+    BEGIN_CALL(what);                                     \
     if (!driver::current_context) return INVALID_CONTEXT; \
     if (driver::sticky) return driver::sticky
 
 // For a call that may disturb what a stream captures.
-#define BEGIN_UNSAFE_CALL() \
-    BEGIN_CONTEXT_CALL();   \
+#define BEGIN_UNSAFE_CALL(what) \
+    BEGIN_CONTEXT_CALL(what);   \
     if (const Result refused = driver::refuse_unsafe_while_capturing()) return refused

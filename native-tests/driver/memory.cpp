@@ -18,39 +18,39 @@ bool is_pinned(const void* memory, size_t bytes) { return pinned.contains(reinte
 }  // namespace
 
 API cuMemAlloc_v2(Pointer* address, size_t bytes) {
-    BEGIN_UNSAFE_CALL();
+    BEGIN_UNSAFE_CALL(in_bytes(bytes));
     if (bytes == 0) return INVALID_VALUE;
     *address = device.allocate(bytes);
     return *address ? SUCCESS : OUT_OF_MEMORY;
 }
 
 API cuMemFree_v2(Pointer address) {
-    BEGIN_UNSAFE_CALL();
+    BEGIN_UNSAFE_CALL("");
     run_all();
     return device.free(address) ? SUCCESS : INVALID_VALUE;
 }
 
 API cuMemGetInfo_v2(size_t* available, size_t* total) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_CONTEXT_CALL("");
     *available = device.available();
     *total = device.capacity();
     return SUCCESS;
 }
 
 API cuMemHostAlloc(void** memory, size_t bytes, unsigned) {
-    BEGIN_UNSAFE_CALL();
+    BEGIN_UNSAFE_CALL(in_bytes(bytes));
     *memory = host(pinned.allocate(bytes));
     return *memory ? SUCCESS : OUT_OF_MEMORY;
 }
 
 API cuMemFreeHost(void* memory) {
-    BEGIN_UNSAFE_CALL();
+    BEGIN_UNSAFE_CALL("");
     run_all();
     return pinned.free(reinterpret_cast<Pointer>(memory)) ? SUCCESS : INVALID_VALUE;
 }
 
 API cuMemcpyHtoDAsync_v2(Pointer target, const void* source, size_t bytes, void* stream) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_CONTEXT_CALL(in_bytes(bytes));
     if (!valid(target, bytes)) return INVALID_VALUE;
     if (is_pinned(source, bytes)) {
         return enqueue(stream, [=] { memcpy(host(target), source, bytes); return SUCCESS; });
@@ -63,7 +63,7 @@ API cuMemcpyHtoDAsync_v2(Pointer target, const void* source, size_t bytes, void*
 }
 
 API cuMemcpyDtoHAsync_v2(void* target, Pointer source, size_t bytes, void* stream) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_CONTEXT_CALL(in_bytes(bytes));
     if (!valid(source, bytes)) return INVALID_VALUE;
     if (!is_pinned(target, bytes) && is_capturing(stream)) return refuse_while_capturing(*stream_of(stream));
     const Result queued = enqueue(stream, [=] { memcpy(target, host(source), bytes); return SUCCESS; });
@@ -71,7 +71,7 @@ API cuMemcpyDtoHAsync_v2(void* target, Pointer source, size_t bytes, void* strea
 }
 
 API cuMemcpyDtoDAsync_v2(Pointer target, Pointer source, size_t bytes, void* stream) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_CONTEXT_CALL(in_bytes(bytes));
     if (!valid(target, bytes) || !valid(source, bytes)) return INVALID_VALUE;
     return enqueue(stream, [=] {
         if (!valid(target, bytes) || !valid(source, bytes)) return ILLEGAL_ADDRESS;  // freed since a graph captured it
@@ -86,7 +86,7 @@ API cuMemcpyHtoD_v2(Pointer target, const void* source, size_t bytes) {
         memcpy(host(target), source, bytes);
         return SUCCESS;
     }
-    BEGIN_UNSAFE_CALL();
+    BEGIN_UNSAFE_CALL(in_bytes(bytes));
     if (!valid(target, bytes)) return INVALID_VALUE;
     run_all();
     memcpy(host(target), source, bytes);
@@ -100,7 +100,7 @@ API cuMemcpyDtoH_v2(void* target, Pointer source, size_t bytes) {
         memcpy(target, host(source), bytes);
         return SUCCESS;
     }
-    BEGIN_UNSAFE_CALL();
+    BEGIN_UNSAFE_CALL(in_bytes(bytes));
     if (!valid(source, bytes)) return INVALID_VALUE;
     run_all();
     memcpy(target, host(source), bytes);
@@ -108,7 +108,7 @@ API cuMemcpyDtoH_v2(void* target, Pointer source, size_t bytes) {
 }
 
 API cuMemsetD8Async(Pointer target, unsigned char value, size_t count, void* stream) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_CONTEXT_CALL(in_bytes(count));
     if (!valid(target, count)) return INVALID_VALUE;
     return enqueue(stream, [=] {
         if (!valid(target, count)) return ILLEGAL_ADDRESS;
@@ -128,7 +128,7 @@ API cuMemsetD16Async(Pointer target, unsigned short value, size_t count, void* s
 }
 
 API cuMemsetD32Async(Pointer target, unsigned value, size_t count, void* stream) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_CONTEXT_CALL(in_bytes(count * 4));
     if (!valid(target, count * 4)) return INVALID_VALUE;
     return enqueue(stream, [=] {
         if (!valid(target, count * 4)) return ILLEGAL_ADDRESS;

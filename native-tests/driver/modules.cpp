@@ -29,7 +29,7 @@ void driver::clear_modules() {
 }
 
 API cuModuleLoadDataEx(void** handle, const void* image, unsigned, int*, void**) {
-    BEGIN_UNSAFE_CALL();
+    BEGIN_UNSAFE_CALL("");
     // A fatbin as nvcc writes it, or the placeholder of a build without nvcc.
     static const unsigned char FATBIN[] = {0x50, 0xED, 0x55, 0xBA};
     if (memcmp(image, FATBIN, 4) != 0 && memcmp(image, "SIMULATED", 9) != 0) return INVALID_IMAGE;
@@ -40,7 +40,7 @@ API cuModuleLoadDataEx(void** handle, const void* image, unsigned, int*, void**)
 }
 
 API cuModuleUnload(void* handle) {
-    BEGIN_UNSAFE_CALL();
+    BEGIN_UNSAFE_CALL("");
     run_all();
     if (modules.erase(static_cast<Module*>(handle)) == 0) return INVALID_HANDLE;
     delete static_cast<Module*>(handle);
@@ -48,15 +48,15 @@ API cuModuleUnload(void* handle) {
 }
 
 API cuModuleGetFunction(void** function, void* handle, const char* name) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_CONTEXT_CALL(name);
     const sim::Kernel* kernel = sim::find_kernel(name);
     if (!kernel) return NOT_FOUND;
     *function = &static_cast<Module*>(handle)->functions.emplace(name, Function{kernel}).first->second;
     return SUCCESS;
 }
 
+// Not part of what can fail or is traced: tests steer the simulation through it.
 API cuModuleGetGlobal_v2(Pointer* address, size_t* bytes, void*, const char* name) {
-    BEGIN_CALL();
     const Global* found = find_global(name);
     if (!found) return NOT_FOUND;
     *address = reinterpret_cast<Pointer>(found->address);
@@ -65,7 +65,7 @@ API cuModuleGetGlobal_v2(Pointer* address, size_t* bytes, void*, const char* nam
 }
 
 API cuFuncSetAttribute(void* handle, int attribute, int value) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_CONTEXT_CALL("");
     constexpr int MAX_DYNAMIC_SHARED_SIZE_BYTES = 8;
     if (attribute != MAX_DYNAMIC_SHARED_SIZE_BYTES) return NOT_SUPPORTED;
     if (value < 0 || size_t(value) > sim::SHARED_LIMIT) return INVALID_VALUE;
@@ -75,7 +75,7 @@ API cuFuncSetAttribute(void* handle, int attribute, int value) {
 
 API cuLaunchKernel(void* handle, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
                    unsigned block_z, unsigned dynamic_bytes, void* stream, void** parameters, void** extra) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_CONTEXT_CALL(static_cast<Function*>(handle)->kernel->name);
     const Function& function = *static_cast<Function*>(handle);
     const sim::Dim3 grid{grid_x, grid_y, grid_z}, block{block_x, block_y, block_z};
     if (uint64_t(grid_x) * grid_y * grid_z == 0 || grid_x > 0x7FFFFFFF || grid_y > 65535 || grid_z > 65535

@@ -13,6 +13,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import jcuda.Pointer;
 import jcuda.driver.CUmodule;
 import org.fovea.backend.Backend;
@@ -29,6 +30,12 @@ public final class Simulator {
 
     /** A backend; the test is skipped, with the reason, where neither simulator nor GPU is there. */
     public static Backend open() {
+        load();
+        return new CudaBackendProvider().open(0);
+    }
+
+    /** Loads the driver, so that it can be steered before a backend is opened. */
+    public static void load() {
         if (!GPU) {
             Path driver = DIRECTORY.resolve("libcuda.so.1");
             assumeTrue(Files.exists(driver), () -> "no CUDA simulator: " + reason());
@@ -38,7 +45,7 @@ public final class Simulator {
                 System.setProperty(KernelImage.IMAGE_PROPERTY, placeholder().toString());
             }
         }
-        return new CudaBackendProvider().open(0);
+        CudaNatives.load();
     }
 
     /** Skips the test on a real device, which can't be told to fail. */
@@ -64,10 +71,33 @@ public final class Simulator {
     }
 
     /** Makes the {@code count}-th call of a driver function from now fail with a CUresult. */
-    static void fail(String function, int count, int result) {
-        byte[] plan = (function + " " + count + " " + result + "\0").getBytes(StandardCharsets.US_ASCII);
-        ByteBuffer buffer = ByteBuffer.allocateDirect(plan.length).put(plan).flip();
-        assertThat(cuMemcpyHtoD(global("simulator_fault"), Pointer.to(buffer), plan.length))
+    public static void fail(String function, int count, int result) {
+        write("simulator_fault", function + " " + count + " " + result);
+    }
+
+    /** Takes back a failure that has not come yet. */
+    public static void failNoMore() {
+        write("simulator_fault", "");
+    }
+
+    /**
+     * The calls of the driver that {@code work} makes, in order: the function, and after a space the kernel or number of
+     * bytes it was called for.
+     */
+    public static List<String> trace(Path file, Runnable work) throws IOException {
+        write("simulator_trace", file.toAbsolutePath().toString());
+        try {
+            work.run();
+        } finally {
+            write("simulator_trace", "");
+        }
+        return Files.readAllLines(file);
+    }
+
+    private static void write(String global, String text) {
+        byte[] bytes = (text + "\0").getBytes(StandardCharsets.UTF_8);
+        ByteBuffer buffer = ByteBuffer.allocateDirect(bytes.length).put(bytes).flip();
+        assertThat(cuMemcpyHtoD(global(global), Pointer.to(buffer), bytes.length))
                 .isZero();
     }
 
@@ -83,7 +113,7 @@ public final class Simulator {
     }
 
     /** Device and pinned memory that was not freed, and graphs that were not destroyed. */
-    static long allocations() {
+    public static long allocations() {
         return read("simulator_allocations", Long.BYTES).getLong(0);
     }
 
