@@ -40,6 +40,7 @@ final class CudaContext {
     private final int driverVersion;
     private String lastKernel = "none";
     private @Nullable DeviceException lostBy;
+    private @Nullable DeviceException closeFailure;
     private boolean closed;
 
     CudaContext() {
@@ -112,6 +113,10 @@ final class CudaContext {
                 + Thread.currentThread().getName() + "'");
     }
 
+    boolean isLost() {
+        return lostBy != null;
+    }
+
     boolean isUsable() {
         return !closed && lostBy == null;
     }
@@ -135,6 +140,13 @@ final class CudaContext {
     void checkUnlessLost(int result, String call, String operation) {
         if (lostBy == null) {
             check(result, call, operation);
+        }
+    }
+
+    /** For the calls that close: a failure does not keep the rest from being freed, {@link #close} throws the first one. */
+    void checkClosing(int result, String call) {
+        if (result != CUresult.CUDA_SUCCESS && lostBy == null && closeFailure == null) {
+            closeFailure = failure(result, call, "close");
         }
     }
 
@@ -193,8 +205,11 @@ final class CudaContext {
 
     /** The last step of closing. */
     void close() {
-        checkUnlessLost(cuStreamDestroy(stream), "cuStreamDestroy", "close");
-        checkUnlessLost(cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", "close");
+        checkClosing(cuStreamDestroy(stream), "cuStreamDestroy");
+        checkClosing(cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease");
+        if (closeFailure != null) {
+            throw closeFailure;
+        }
     }
 
     /** Gives the context back after opening failed; with its last user everything in it goes. */

@@ -71,7 +71,11 @@ abstract class CudaMemory implements Memory {
         return new CudaArray(this, pool.take(Math.multiplyExact(length, dtype.bytes())), dtype, length, owner);
     }
 
+    /** Harmless after a loss, which is reported already: what is closed then closes the rest of itself too. */
     final void release(CudaArray array) {
+        if (context.isLost()) {
+            return;
+        }
         context.enter();
         steps.refuse("release");
         if (!array.isAlive()) {

@@ -145,14 +145,16 @@ final class DevicePool {
     }
 
     private void trim() {
-        for (ArrayDeque<DeviceBlock> sameSize : free.values()) {
-            for (DeviceBlock block : sameSize) {
-                context.check(cuMemFree(block.pointer), "cuMemFree", "allocate", "bytes", block.size);
-                blocks.remove(block);
-                reservedBytes -= block.size;
+        while (!free.isEmpty()) {
+            ArrayDeque<DeviceBlock> sameSize = free.firstEntry().getValue();
+            DeviceBlock block = sameSize.pop();
+            if (sameSize.isEmpty()) {
+                free.pollFirstEntry();
             }
+            blocks.remove(block);
+            reservedBytes -= block.size;
+            context.check(cuMemFree(block.pointer), "cuMemFree", "allocate", "bytes", block.size);
         }
-        free.clear();
     }
 
     long liveBytes() {
@@ -167,7 +169,7 @@ final class DevicePool {
     void close() {
         for (DeviceBlock block : blocks) {
             block.generation++;
-            context.checkUnlessLost(cuMemFree(block.pointer), "cuMemFree", "close");
+            context.checkClosing(cuMemFree(block.pointer), "cuMemFree");
         }
         blocks.clear();
         free.clear();

@@ -91,7 +91,7 @@ final class Kernels {
     }
 
     void close() {
-        context.checkUnlessLost(cuModuleUnload(module), "cuModuleUnload", "close");
+        context.checkClosing(cuModuleUnload(module), "cuModuleUnload");
         pinned.free();
     }
 }

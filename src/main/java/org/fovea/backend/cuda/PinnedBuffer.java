@@ -28,7 +28,7 @@ final class PinnedBuffer {
     }
 
     void free() {
-        context.checkUnlessLost(cuMemFreeHost(pointer), "cuMemFreeHost", "close");
+        context.checkClosing(cuMemFreeHost(pointer), "cuMemFreeHost");
     }
 
     private static final class HostPointer extends Pointer {

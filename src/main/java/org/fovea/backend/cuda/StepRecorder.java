@@ -97,7 +97,7 @@ final class StepRecorder {
     void close() {
         for (GraphStep step : open) {
             step.closed = true;
-            context.checkUnlessLost(cuGraphExecDestroy(step.executable), "cuGraphExecDestroy", "close");
+            context.checkClosing(cuGraphExecDestroy(step.executable), "cuGraphExecDestroy");
         }
         open.clear();
     }
