@@ -9,6 +9,7 @@
 #include "params.h"
 
 constexpr int ROTARY_THREADS = 256;
+constexpr int HEADS_AT_ONCE = 4;  // read before any is written, as y may be x and the compiler must keep that order
 
 __device__ inline uint64_t fraction_of_turn(double log2_base, int i, int half) {
     const double turns = exp2(-log2_base * i / half) * 0.15915494309189535;  // 1 / (2 pi)
@@ -30,12 +31,24 @@ extern "C" __global__ void __launch_bounds__(ROTARY_THREADS) rotary(const __grid
         const int64_t fraction = int64_t(uint64_t(int64_t(p.positions[row]) * p.sign) * frequency);
         float sine, cosine;
         sincospif(float(fraction) * 0x1p-63f, &sine, &cosine);
-        int64_t at = row * p.heads * 2 * p.half + i;
-#pragma unroll 4
-        for (int head = 0; head < p.heads; head++, at += 2 * p.half) {
-            const float first = p.x[at], second = p.x[at + p.half];
-            p.y[at] = first * cosine - second * sine;
-            p.y[at + p.half] = first * sine + second * cosine;
+        float* y = p.y + row * p.heads * 2 * p.half + i;
+        const float* x = p.x + row * p.heads * 2 * p.half + i;
+        for (int head = 0; head < p.heads; head += HEADS_AT_ONCE) {
+            float first[HEADS_AT_ONCE], second[HEADS_AT_ONCE];
+#pragma unroll
+            for (int k = 0; k < HEADS_AT_ONCE; k++) {
+                const int64_t at = int64_t(head + k) * 2 * p.half;
+                first[k] = head + k < p.heads ? x[at] : 0;
+                second[k] = head + k < p.heads ? x[at + p.half] : 0;
+            }
+#pragma unroll
+            for (int k = 0; k < HEADS_AT_ONCE; k++) {
+                if (head + k < p.heads) {
+                    const int64_t at = int64_t(head + k) * 2 * p.half;
+                    y[at] = first[k] * cosine - second[k] * sine;
+                    y[at + p.half] = first[k] * sine + second[k] * cosine;
+                }
+            }
         }
     }
 }

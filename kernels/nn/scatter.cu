@@ -2,14 +2,29 @@
 // indices alone, so the sum is the same on every run.
 //
 //   scatter_chunks   cuts the rows into chunks of CHUNK, sorts a chunk's indices, and adds up its rows of one index, RUN
-//                    sorted places at a time: partial[p] is the sum of the rows from place p to the end of its run or index
-//   scatter_table    for each row of the table finds its places in the chunks, and adds their sums
+//                    sorted places at a time and then run after run: the sum lies in partial at the index's first place
+//   scatter_table    for each row of the table finds its place in every chunk, and adds their sums
 #include "../common/rows.cuh"
 #include "params.h"
 
 constexpr int CHUNK = ROW_THREADS;
 constexpr int RUN = WARP_LANES;
+constexpr int RUN_LOADS = 8;           // rows of a run that are on their way at a time
 constexpr int32_t NO_ROW = INT32_MAX;  // key of a row whose index is outside the table; it sorts last
+
+// The first place of `key` in a chunk's sorted keys, or -1.
+__device__ inline int find_key(const int32_t* keys, int count, int32_t key) {
+    int low = 0, high = count;
+    while (low < high) {
+        const int middle = (low + high) / 2;
+        if (keys[middle] < key) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < count && keys[low] == key ? low : -1;
+}
 
 // A block has a chunk, a warp a run.
 extern "C" __global__ void __launch_bounds__(ROW_THREADS) scatter_chunks(const __grid_constant__ ScatterParams p) {
@@ -39,34 +54,38 @@ extern "C" __global__ void __launch_bounds__(ROW_THREADS) scatter_chunks(const _
     for (int64_t column = thread % RUN; column < p.width; column += RUN) {
         float sum = 0;
         int head = begin;
-        for (int place = begin; place < end; place++) {
-            if (sorted_smem[place] != sorted_smem[head]) {
-                p.partial[(first + head) * p.width + column] = sum;
-                sum = 0;
-                head = place;
+        for (int start = begin; start < end; start += RUN_LOADS) {
+            float row[RUN_LOADS];
+#pragma unroll
+            for (int k = 0; k < RUN_LOADS; k++) {
+                row[k] = start + k < end ? p.rows[(first + source_smem[start + k]) * p.width + column] : 0;
             }
-            sum += p.rows[(first + source_smem[place]) * p.width + column];
+#pragma unroll
+            for (int k = 0; k < RUN_LOADS; k++) {
+                const int place = start + k;
+                if (place < end && sorted_smem[place] != sorted_smem[head]) {
+                    p.partial[(first + head) * p.width + column] = sum;
+                    sum = 0;
+                    head = place;
+                }
+                sum += row[k];
+            }
         }
         if (begin < end) {
             p.partial[(first + head) * p.width + column] = sum;
         }
     }
-}
-REGISTER_KERNEL(scatter_chunks)
-
-// The first place of `key` in a chunk's sorted keys, or -1.
-__device__ inline int find_key(const int32_t* keys, int count, int32_t key) {
-    int low = 0, high = count;
-    while (low < high) {
-        const int middle = (low + high) / 2;
-        if (keys[middle] < key) {
-            low = middle + 1;
-        } else {
-            high = middle;
+    __syncthreads();
+    for (int64_t column = thread; column < p.width; column += ROW_THREADS) {
+        for (int start = RUN; start < count; start += RUN) {
+            if (sorted_smem[start] == sorted_smem[start - 1]) {  // goes on from the run before
+                const int head = find_key(sorted_smem, count, sorted_smem[start]);
+                p.partial[(first + head) * p.width + column] += p.partial[(first + start) * p.width + column];
+            }
         }
     }
-    return low < count && keys[low] == key ? low : -1;
 }
+REGISTER_KERNEL(scatter_chunks)
 
 // `splits` blocks share a row's columns. A thread looks in one chunk of ROW_THREADS; a warp adds up 32 chunks, in order.
 extern "C" __global__ void __launch_bounds__(ROW_THREADS) scatter_table(const __grid_constant__ ScatterParams p) {
@@ -87,12 +106,10 @@ extern "C" __global__ void __launch_bounds__(ROW_THREADS) scatter_table(const __
             for (int64_t tile = block % p.splits * WARP_LANES; tile < p.width; tile += p.splits * WARP_LANES) {
                 const int64_t column = tile + lane;
                 float sum = 0;
-                for (int c = warp * WARP_LANES; column < p.width && c < (warp + 1) * WARP_LANES; c++) {
-                    const int64_t from = (round + c) * CHUNK;
-                    // From run to run while they start with this row.
-                    for (int64_t at = place_smem[c] < 0 ? p.count : from + place_smem[c];
-                         at < min(p.count, from + CHUNK) && p.keys[at] == row; at = (at / RUN + 1) * RUN) {
-                        sum += p.partial[at * p.width + column];
+#pragma unroll 8
+                for (int c = warp * WARP_LANES; c < (warp + 1) * WARP_LANES; c++) {
+                    if (place_smem[c] >= 0 && column < p.width) {
+                        sum += p.partial[((round + c) * CHUNK + place_smem[c]) * p.width + column];
                     }
                 }
                 sum_smem[warp][lane] = sum;
