@@ -80,15 +80,62 @@ interface GemmContract extends ContractFixture {
         check(Gemm.batched(false, false, 2, 2, 2, 0));
     }
 
+    @Test
+    default void longSums() {
+        check(Gemm.dense(true, false, 5, 7, 4099));
+        check(Gemm.dense(false, true, 33, 2, 2100).withScalars(0.5f, -2));
+        check(Gemm.batched(false, false, 17, 6, 1030, 2));
+    }
+
+    @Test
+    default void sumsOfOneSignDoNotDrift() {
+        Gemm g = Gemm.dense(false, true, 3, 5, 6007);
+        check(g, Pair.abs(Pair.normal(3 * 6007, 1)), Pair.abs(Pair.normal(5 * 6007, 2)));
+    }
+
+    @Test
+    default void infinitiesAndTheLargestNumbersAreAsInPlainSums() {
+        double infinity = Double.POSITIVE_INFINITY;
+        double[] a = {
+            infinity,
+            1,
+            2,
+            3, //
+            -infinity,
+            1,
+            2,
+            3,
+            infinity,
+            -infinity,
+            0,
+            0,
+            Double.NaN,
+            0,
+            0,
+            0,
+            Float.MAX_VALUE,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0
+        };
+        double[] b = {1, 2, -1, 1.1f, 3, 1, 0.3f, 1, 2, 1, 1, 1};
+        check(Gemm.dense(false, false, 6, 3, 4), a, b);
+        check(Gemm.dense(false, false, 6, 3, 4), a, new double[] {0, infinity, Double.NaN, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+    }
+
     private void check(Gemm g) {
+        int lengthA = extent(g, g.transposeA() ? g.k() : g.m(), g.transposeA() ? g.m() : g.k(), g.lda(), g.strideA());
+        int lengthB = extent(g, g.transposeB() ? g.n() : g.k(), g.transposeB() ? g.k() : g.n(), g.ldb(), g.strideB());
+        check(g, Pair.normal(lengthA, 1), Pair.normal(lengthB, 2));
+    }
+
+    private void check(Gemm g, double[] valuesA, double[] valuesB) {
         try (Pair p = pair()) {
-            int lengthA =
-                    extent(g, g.transposeA() ? g.k() : g.m(), g.transposeA() ? g.m() : g.k(), g.lda(), g.strideA());
-            int lengthB =
-                    extent(g, g.transposeB() ? g.n() : g.k(), g.transposeB() ? g.k() : g.n(), g.ldb(), g.strideB());
             int lengthC = extent(g, g.m(), g.n(), g.ldc(), g.strideC());
-            double[] valuesA = Pair.normal(lengthA, 1);
-            double[] valuesB = Pair.normal(lengthB, 2);
             double[] valuesC = Pair.normal(lengthC, 3);
             Pair.Both a = p.floats(valuesA);
             Pair.Both b = p.floats(valuesB);

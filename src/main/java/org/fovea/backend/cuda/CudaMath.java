@@ -1,5 +1,6 @@
 package org.fovea.backend.cuda;
 
+import org.fovea.backend.Activation;
 import org.fovea.backend.BinaryOp;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
@@ -11,6 +12,7 @@ import org.fovea.backend.ReduceOp;
 import org.fovea.backend.Scope;
 import org.fovea.backend.Shapes;
 import org.fovea.backend.UnaryOp;
+import org.jspecify.annotations.Nullable;
 
 /** The primitives as kernel launches. A launch returns at once. */
 abstract class CudaMath extends CudaMemory implements MathOps {
@@ -27,11 +29,9 @@ abstract class CudaMath extends CudaMemory implements MathOps {
 
     private static final int SHORT_COLUMN = 32;
 
-    private static final int GEMM_TILE = 64;
-    private static final int GEMM_THREADS = 256;
 
     final Kernels kernels;
-    private final Kernels.Kernel gemm;
+    private final CudaGemm gemm;
     private final Kernels.Kernel cast;
     private final Kernels.Kernel map;
     private final Kernels.Kernel zip;
@@ -47,7 +47,6 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     private final Kernels.Kernel scatterTable;
     private final Kernels.Kernel iota;
     private final Kernels.Kernel uniform;
-    private final GemmParams gemmParams;
     private final CastParams castParams;
     private final MapParams mapParams;
     private final ZipParams zipParams;
@@ -64,7 +63,7 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     CudaMath(CudaContext context) {
         super(context);
         kernels = new Kernels(context);
-        gemm = kernels.find("gemm", GEMM_THREADS, 0);
+        gemm = new CudaGemm(this, kernels, context.multiprocessors(), false);
         cast = kernels.find("cast", THREADS, 0);
         map = kernels.find("map_unary", THREADS, 0);
         zip = kernels.find("zip_binary", THREADS, 0);
@@ -80,7 +79,6 @@ abstract class CudaMath extends CudaMemory implements MathOps {
         scatterTable = kernels.find("scatter_table", THREADS, 0);
         iota = kernels.find("iota", THREADS, 0);
         uniform = kernels.find("uniform", THREADS, 0);
-        gemmParams = new GemmParams(kernels.parameters());
         castParams = new CastParams(kernels.parameters());
         mapParams = new MapParams(kernels.parameters());
         zipParams = new ZipParams(kernels.parameters());
@@ -131,28 +129,32 @@ abstract class CudaMath extends CudaMemory implements MathOps {
         CudaArray bs = floats("gemm", "b", b);
         CudaArray cs = floats("gemm", "c", c);
         requireApart("gemm", cs, as, bs);
-        long blocks = g.batch() * tiles(g.m(), GEMM_TILE) * tiles(g.n(), GEMM_TILE);
-        if (blocks == 0) {
-            return;
+        gemm.launch(g, as.address(), bs.address(), cs.address(), 0, Activation.NONE);
+    }
+
+    @Override
+    public final void linear(
+            int rows,
+            int in,
+            int out,
+            DeviceArray x,
+            DeviceArray weight,
+            @Nullable DeviceArray bias,
+            Activation activation,
+            DeviceArray y) {
+        MathShapes.linear(rows, in, out, x, weight, bias, y);
+        CudaArray xs = floats("linear", "x", x);
+        CudaArray weights = floats("linear", "weight", weight);
+        CudaArray ys = floats("linear", "y", y);
+        requireApart("linear", ys, xs, weights);
+        long biases = 0;
+        if (bias != null) {
+            CudaArray resolved = floats("linear", "bias", bias);
+            requireApart("linear", ys, resolved);
+            biases = resolved.address();
         }
-        gemmParams
-                .a(as.address())
-                .b(bs.address())
-                .c(cs.address())
-                .batchStrideA(g.strideA())
-                .batchStrideB(g.strideB())
-                .batchStrideC(g.strideC())
-                .transposeA(g.transposeA() ? 1 : 0)
-                .transposeB(g.transposeB() ? 1 : 0)
-                .m(g.m())
-                .n(g.n())
-                .k(g.k())
-                .rowStrideA(g.lda())
-                .rowStrideB(g.ldb())
-                .rowStrideC(g.ldc())
-                .alpha(g.alpha())
-                .beta(g.beta());
-        kernels.launch(gemm, blocks, gemmParams);
+        Gemm g = Gemm.dense(false, false, rows, out, in);
+        gemm.launch(g, xs.address(), weights.address(), ys.address(), biases, activation);
     }
 
     @Override

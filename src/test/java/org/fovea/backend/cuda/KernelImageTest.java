@@ -31,7 +31,12 @@ class KernelImageTest {
         }
 
         Map<String, Integer> expected = new TreeMap<>();
-        expected.put("gemm", new GemmParams(BUFFER).size);
+        for (String type : new String[] {"f32", "bf16", "f16"}) {
+            for (GemmTile tile : GemmTile.ALL) {
+                expected.put(tile.kernelName(type), new GemmParams(BUFFER).size);
+            }
+            expected.put("gemm_add_splits_" + type, new GemmParams(BUFFER).size);
+        }
         expected.put("map_unary", new MapParams(BUFFER).size);
         expected.put("zip_binary", new ZipParams(BUFFER).size);
         expected.put("zip_rows", new ZipRowsParams(BUFFER).size);
