@@ -40,19 +40,50 @@ struct GemmEpilogue {
         }
     }
 
-    template <class T>
-    static __device__ void write(const GemmParams& p, int64_t product, int row, int column, float sum) {
-        T* c = static_cast<T*>(p.c) + product * p.batch_stride_c + row * p.row_stride_c + column;
-        float y = p.beta == 0 ? p.alpha * sum : fmaf(p.alpha, sum, p.beta * to_float(*c));
+    // Elements that are moved as one.
+    template <class T, int COUNT>
+    struct alignas(COUNT * sizeof(T)) Pack {
+        T at[COUNT];
+    };
+
+    template <class T, int COUNT>
+    static __device__ Pack<T, COUNT>& pack(T* address) {
+        return *reinterpret_cast<Pack<T, COUNT>*>(address);
+    }
+
+    // C[row, column...] from its sums
+    template <class T, int COUNT>
+    static __device__ void write(const GemmParams& p, int64_t product, int row, int column, const Pack<float, COUNT>& sums) {
+        T* const c = static_cast<T*>(p.c) + product * p.batch_stride_c + row * p.row_stride_c + column;
+        Pack<float, COUNT> y;
+#pragma unroll
+        for (int i = 0; i < COUNT; i++) {
+            y.at[i] = p.alpha * sums.at[i];
+        }
+        if (p.beta != 0) {
+            const Pack<T, COUNT> old = pack<T, COUNT>(c);
+#pragma unroll
+            for (int i = 0; i < COUNT; i++) {
+                y.at[i] = fmaf(p.beta, to_float(old.at[i]), y.at[i]);
+            }
+        }
         if (p.bias) {
-            y += to_float(static_cast<const T*>(p.bias)[column]);
+#pragma unroll
+            for (int i = 0; i < COUNT; i++) {
+                y.at[i] += to_float(static_cast<const T*>(p.bias)[column + i]);
+            }
         }
-        y = activate(p.activation, y);
-        if constexpr (std::is_same_v<T, float>) {
-            *c = y;
-        } else {
-            c->bits = uint16_t(Fragments<T>::pack(y, 0));
+        Pack<T, COUNT> result;
+#pragma unroll
+        for (int i = 0; i < COUNT; i++) {
+            const float x = activate(p.activation, y.at[i]);
+            if constexpr (std::is_same_v<T, float>) {
+                result.at[i] = x;
+            } else {
+                result.at[i].bits = uint16_t(Fragments<T>::pack(x, 0));
+            }
         }
+        pack<T, COUNT>(c) = result;
     }
 };
 
@@ -61,7 +92,6 @@ struct GemmTile {
     static constexpr int STAGES = 4;
     static constexpr int WARPS_N = TILE_N / WARP_N;
     static constexpr int THREADS = 32 * (TILE_M / WARP_M) * WARPS_N;
-    static constexpr int BLOCKS = sizeof(T) == 2 ? 2 : 1;  // that a multiprocessor must have registers for
     static constexpr int M = WARP_M / 16, N = WARP_N / 8;  // accumulators of 16 x 8 per warp
     static constexpr int STEP = Fragments<T>::DEPTH;       // of one tensor-core product
     static constexpr int SUM_PITCH = TILE_N + 8;           // a warp writes its accumulators to different banks
@@ -79,25 +109,24 @@ struct GemmTile {
     __device__ void multiply(float (&s)[M][N][4], const A& a, const B& b, const T* a_smem, const T* b_smem) const {
 #pragma unroll
         for (int depth = 0; depth < A::DEPTH; depth += STEP) {
-            uint32_t a_regs[M][4], b_regs[N / 2][4];
+            uint32_t a_regs[M][4];
 #pragma unroll
             for (int m = 0; m < M; m++) {
                 a.load_a(a_regs[m], a_smem, row0 + 16 * m, depth);
             }
+            uint32_t a_low[M][4];
+            split<TF32>(a_regs, a_low);
 #pragma unroll
             for (int n = 0; n < N / 2; n++) {
-                b.load_b(b_regs[n], b_smem, column0 + 16 * n, depth);
-            }
-            if constexpr (sizeof(T) == 4) {
-                uint32_t a_low[M][4], b_low[N / 2][4];
-                split<TF32>(a_regs, a_low);
+                uint32_t b_regs[1][4], b_low[1][4];
+                b.load_b(b_regs[0], b_smem, column0 + 16 * n, depth);
                 split<TF32>(b_regs, b_low);
-                if constexpr (!TF32) {  // small products first
-                    multiply_fragments(s, a_low, b_regs);
-                    multiply_fragments(s, a_regs, b_low);
+                if constexpr (sizeof(T) == 4 && !TF32) {  // small products first
+                    multiply_fragments(s, n, a_low, b_regs[0]);
+                    multiply_fragments(s, n, a_regs, b_low[0]);
                 }
+                multiply_fragments(s, n, a_regs, b_regs[0]);
             }
-            multiply_fragments(s, a_regs, b_regs);
         }
     }
 
@@ -107,7 +136,9 @@ struct GemmTile {
         for (int i = 0; i < COUNT; i++) {
 #pragma unroll
             for (int r = 0; r < 4; r++) {
-                if constexpr (TF32) {
+                if constexpr (sizeof(T) == 2) {
+                    continue;
+                } else if constexpr (TF32) {
                     x[i][r] = to_tf32(as_float(x[i][r]));
                 } else {
                     Fragments<float>::split(as_float(x[i][r]), x[i][r], low[i][r]);
@@ -116,18 +147,19 @@ struct GemmTile {
         }
     }
 
-    static __device__ void multiply_fragments(float (&s)[M][N][4], const uint32_t (&a)[M][4], const uint32_t (&b)[N / 2][4]) {
+    // The 16 columns from 16 n on.
+    static __device__ void multiply_fragments(float (&s)[M][N][4], int n, const uint32_t (&a)[M][4], const uint32_t (&b)[4]) {
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
-            for (int n = 0; n < N; n++) {
-                const uint32_t pair[2] = {b[n / 2][n % 2 * 2], b[n / 2][n % 2 * 2 + 1]};
+            for (int half = 0; half < 2; half++) {
+                const uint32_t pair[2] = {b[2 * half], b[2 * half + 1]};
                 if constexpr (std::is_same_v<T, float>) {
-                    mma_tf32(s[m][n], a[m], pair);
+                    mma_tf32(s[m][2 * n + half], a[m], pair);
                 } else if constexpr (std::is_same_v<T, Bf16>) {
-                    mma_bf16(s[m][n], a[m], pair);
+                    mma_bf16(s[m][2 * n + half], a[m], pair);
                 } else {
-                    mma_f16(s[m][n], a[m], pair);
+                    mma_f16(s[m][2 * n + half], a[m], pair);
                 }
             }
         }
@@ -207,11 +239,11 @@ struct GemmTile {
     static __device__ void run(const GemmParams& p, float* memory_smem) {
         const unsigned tiles_m = unsigned((p.m - 1) / TILE_M + 1), tiles_n = unsigned((p.n - 1) / TILE_N + 1);
         const unsigned tile = blockIdx.x % (tiles_m * tiles_n);
-        const int64_t part = blockIdx.x / (tiles_m * tiles_n), product = part % p.batch;
+        const int part = int(blockIdx.x / (tiles_m * tiles_n)), product = part % p.batch;
         const unsigned group = tile / (GEMM_GROUP * tiles_n) * GEMM_GROUP, in_group = tile % (GEMM_GROUP * tiles_n);
         const unsigned group_rows = min(GEMM_GROUP, tiles_m - group);
         const int tile_row = int(group + in_group % group_rows) * TILE_M, tile_column = int(in_group / group_rows) * TILE_N;
-        const int64_t depth0 = part / p.batch * p.split_depth;
+        const int64_t depth0 = int64_t(part / p.batch) * p.split_depth;
         const int depth = int(min(int64_t(p.split_depth), p.k - depth0));
 
         const A a(static_cast<const T*>(p.a) + product * p.batch_stride_a, p.row_stride_a, !p.transpose_a, tile_row, depth0,
@@ -222,29 +254,47 @@ struct GemmTile {
         sums.accumulate(a, b, reinterpret_cast<T*>(memory_smem), p.tf32);
         sums.gather_sums(memory_smem);
         __syncthreads();
-        for (int i = threadIdx.x; i < TILE_M * TILE_N; i += THREADS) {
+        const T* const c = static_cast<const T*>(p.c) + product * p.batch_stride_c;
+        const bool packs = reinterpret_cast<uintptr_t>(c) % (4 * sizeof(T)) == 0 && p.row_stride_c % 4 == 0 && p.n % 4 == 0;
+        if (packs) {
+            write_tile<4>(p, a, b, part, tile_row, tile_column, memory_smem);
+        } else {
+            write_tile<1>(p, a, b, part, tile_row, tile_column, memory_smem);
+        }
+    }
+
+    // Writes the tile, or its part of the sums, COUNT columns at a time.
+    template <int COUNT>
+    static __device__ void write_tile(const GemmParams& p, const A& a, const B& b, int part, int tile_row, int tile_column,
+                                      float* sum_smem) {
+        for (int i = threadIdx.x * COUNT; i < TILE_M * TILE_N; i += THREADS * COUNT) {
             const int row = i / TILE_N, column = i % TILE_N;
-            if (row < a.across_end && column < b.across_end) {
-                float sum = memory_smem[row * SUM_PITCH + column];
-                if (sizeof(T) == 4 && !is_finite(sum)) {
-                    sum = plain_sum(a, b, row, column);
+            if (row >= a.across_end || column >= b.across_end) {
+                continue;
+            }
+            auto sums = GemmEpilogue::pack<float, COUNT>(sum_smem + row * SUM_PITCH + column);
+            if constexpr (sizeof(T) == 4) {
+#pragma unroll
+                for (int j = 0; j < COUNT; j++) {
+                    if (!is_finite(sums.at[j])) {
+                        sums.at[j] = plain_sum(a, b, row, column + j);
+                    }
                 }
-                if (p.splits > 1) {
-                    p.partial[(part * p.m + tile_row + row) * p.n + tile_column + column] = sum;
-                } else {
-                    GemmEpilogue::write<T>(p, product, tile_row + row, tile_column + column, sum);
-                }
+            }
+            if (p.splits > 1) {
+                GemmEpilogue::pack<float, COUNT>(p.partial + (int64_t(part) * p.m + tile_row + row) * p.n + tile_column + column) = sums;
+            } else {
+                GemmEpilogue::write<T, COUNT>(p, part % p.batch, tile_row + row, tile_column + column, sums);
             }
         }
     }
 };
 
-#define GEMM_KERNEL(name, T, ...)                                                                                         \
-    extern "C" __global__ void __launch_bounds__((GemmTile<T, __VA_ARGS__>::THREADS), (GemmTile<T, __VA_ARGS__>::BLOCKS)) \
-        name(const __grid_constant__ GemmParams p) {                                                                      \
-        SHARED_DYNAMIC(float, gemm_smem);                                                                                 \
-        GemmTile<T, __VA_ARGS__>::run(p, gemm_smem);                                                                      \
-    }                                                                                                                     \
+#define GEMM_KERNEL(name, T, ...)                                                                                           \
+    extern "C" __global__ void __launch_bounds__((GemmTile<T, __VA_ARGS__>::THREADS)) name(const __grid_constant__ GemmParams p) { \
+        SHARED_DYNAMIC(float, gemm_smem);                                                                                   \
+        GemmTile<T, __VA_ARGS__>::run(p, gemm_smem);                                                                        \
+    }                                                                                                                       \
     REGISTER_KERNEL(name)
 #define GEMM_KERNELS(tile, ...)                      \
     GEMM_KERNEL(gemm_##tile##_f32, float, __VA_ARGS__) \
@@ -275,7 +325,7 @@ __device__ void gemm_add_splits(const GemmParams& p) {
             sum += sum_smem[row][tx];
         }
         const int64_t product = i / p.n / p.m;
-        GemmEpilogue::write<T>(p, product, int(i / p.n % p.m), int(i % p.n), sum);
+        GemmEpilogue::write<T, 1>(p, product, int(i / p.n % p.m), int(i % p.n), {sum});
     }
 }
 

@@ -50,7 +50,7 @@ struct GemmOperand {
         const int columns_end = depth_contiguous ? depth_end - depth0 : across_end;
         const T* from = source + depth0 * (depth_contiguous ? 1 : row_stride);
         constexpr int DEPTH_PIECES = DEPTH / PIECE, ACROSS_PIECES = ACROSS / PIECE;
-#pragma unroll
+#pragma unroll 4
         for (int i = threadIdx.x; i < ACROSS * DEPTH_PIECES; i += THREADS) {
             const int row = depth_contiguous ? i / DEPTH_PIECES : i / ACROSS_PIECES;
             const int column = (depth_contiguous ? i % DEPTH_PIECES : i % ACROSS_PIECES) * PIECE;
