@@ -118,7 +118,7 @@ API cuMemsetD8Async(Pointer target, unsigned char value, size_t count, void* str
 }
 
 API cuMemsetD16Async(Pointer target, unsigned short value, size_t count, void* stream) {
-    BEGIN_CONTEXT_CALL();
+    BEGIN_CONTEXT_CALL(in_bytes(count * 2));
     if (!valid(target, count * 2)) return INVALID_VALUE;
     return enqueue(stream, [=] {
         if (!valid(target, count * 2)) return ILLEGAL_ADDRESS;
