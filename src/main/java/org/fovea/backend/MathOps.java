@@ -45,13 +45,19 @@ public interface MathOps extends Memory {
     void gemm(Gemm shape, DeviceArray a, DeviceArray b, DeviceArray c);
 
     /**
-     * {@code y[i, :] = table[indices[i], :]}; rows of {@code width} elements, indices I32. Tables of any type.
+     * {@code y[i, :] = table[indices[i], :]}; rows of {@code width} elements, indices I32. Tables of any type. A device
+     * need not look at the indices beforehand: a row whose index is outside the table is then NaN, or -1.
      *
      * @throws IndexOutOfBoundsException on the CPU, if an index is outside the table
      */
     void gatherRows(DeviceArray table, int width, DeviceArray indices, DeviceArray y);
 
-    /** {@code table[indices[i], :] += x[i, :]}; repeated indices add up, in order of i. */
+    /**
+     * {@code table[indices[i], :] += x[i, :]}; repeated indices add up in an order that depends on the indices alone.
+     * Where they are not looked at beforehand, a row whose index is outside the table is left out.
+     *
+     * @throws IndexOutOfBoundsException on the CPU, if an index is outside the table
+     */
     void scatterAddRows(DeviceArray x, int width, DeviceArray indices, DeviceArray table);
 
     /** {@code y[i] = start + i step}, y floating or I32. */

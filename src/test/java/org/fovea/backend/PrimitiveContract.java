@@ -150,7 +150,7 @@ interface PrimitiveContract extends ContractFixture {
 
     @Test
     default void zipsBroadcastAndTranspose() {
-        int[][] shapes = {{1}, {7}, {3, 5}, {33, 17}, {2, 3, 5}, {2, 1, 3, 7}, {2, 2, 3, 1, 2, 5}};
+        int[][] shapes = {{1}, {7}, {3, 5}, {33, 17}, {5, 8}, {2, 3, 5}, {3, 4, 8}, {2, 1, 3, 7}, {2, 2, 3, 1, 2, 5}};
         for (int[] shape : shapes) {
             for (int kind = 0; kind < 5; kind++) {
                 int[] strideA = strides(shape, kind);
@@ -245,7 +245,11 @@ interface PrimitiveContract extends ContractFixture {
             {2, 0, 3},
             {0, 5, 3},
             {64, 64, 1},
-            {1, 64, 64}
+            {1, 64, 64},
+            {1, 9001, 1},
+            {1, 4099, 6},
+            {2, 1031, 40},
+            {70001, 2, 1}
         };
         for (int[] s : shapes) {
             double[] values = Pair.normal(s[0] * s[1] * s[2], s[1]);

@@ -6,7 +6,10 @@ import org.junit.jupiter.api.Test;
 /** Layers and row-wise functions. */
 interface RowsContract extends ContractFixture {
 
-    int[][] SIZES = {{1, 1}, {1, 33}, {5, 2}, {3, 17}, {13, 64}, {31, 97}, {2, 207}, {64, 16}, {97, 6}};
+    /** Rows and widths: also none, more rows than a grid's second extent, and rows longer than a block of threads. */
+    int[][] SIZES = {
+        {1, 1}, {1, 33}, {5, 2}, {3, 17}, {13, 64}, {31, 97}, {2, 207}, {64, 16}, {97, 6}, {0, 5}, {65537, 1}, {3, 1030}
+    };
 
     @Test
     default void linearLayers() {
@@ -152,7 +155,7 @@ interface RowsContract extends ContractFixture {
 
     @Test
     default void rotaryTurnsPairs() {
-        int[][] sizes = {{1, 1, 2}, {5, 3, 6}, {17, 2, 64}, {3, 4, 34}};
+        int[][] sizes = {{1, 1, 2}, {5, 3, 6}, {17, 2, 64}, {3, 4, 34}, {0, 2, 4}, {2, 1, 600}};
         for (int[] s : sizes) {
             for (int sign : new int[] {1, -1}) {
                 try (Pair p = pair()) {
@@ -174,7 +177,7 @@ interface RowsContract extends ContractFixture {
 
     @Test
     default void standardizeWholeArrays() {
-        for (int length : new int[] {2, 3, 5, 17, 97, 207, 4099}) {
+        for (int length : new int[] {2, 3, 5, 17, 97, 207, 4099, 12289}) {
             for (double offset : new double[] {0, 1000}) {
                 try (Pair p = pair()) {
                     double[] values = Arrays.stream(Pair.normal(length, length))

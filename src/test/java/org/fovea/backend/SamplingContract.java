@@ -11,8 +11,11 @@ interface SamplingContract extends ContractFixture {
 
     @Test
     default void actionsAreThoseOfTheReference() {
-        for (int actions : new int[] {1, 2, 3, 6, 17, 97}) {
-            for (int rows : new int[] {1, 5, 33, 1031}) {
+        for (int actions : new int[] {1, 2, 3, 6, 17, 97, 1030}) {
+            for (int rows : new int[] {0, 1, 5, 33, 1031}) {
+                if (rows * actions > 200_000) {
+                    continue;
+                }
                 try (Pair p = pair()) {
                     Pair.Both logits = p.floats(Arrays.stream(Pair.normal(rows * actions, rows))
                             .map(x -> 2 * x)
@@ -170,7 +173,7 @@ interface SamplingContract extends ContractFixture {
 
     @Test
     default void argmaxIsTheFirstOfEquals() {
-        for (int width : AWKWARD) {
+        for (int width : new int[] {1, 2, 3, 5, 6, 13, 17, 31, 33, 97, 207, 1030}) {
             try (Pair p = pair()) {
                 double[] values = Arrays.stream(Pair.normal(13 * width, width))
                         .map(Math::rint)
@@ -186,7 +189,7 @@ interface SamplingContract extends ContractFixture {
 
     @Test
     default void normalActionsAreThoseOfTheReference() {
-        for (int dim : new int[] {1, 2, 3, 6, 17}) {
+        for (int dim : new int[] {1, 2, 3, 6, 17, 33}) {
             int rows = 207;
             try (Pair p = pair()) {
                 Pair.Both mean = p.floats(Pair.normal(rows * dim, 1));

@@ -11,7 +11,8 @@ interface TrainingContract extends ContractFixture {
 
     @Test
     default void advantagesOfBrokenEpisodes() {
-        for (int[] s : new int[][] {{1, 1}, {1, 128}, {5, 17}, {33, 3}, {64, 31}, {207, 2}}) {
+        for (int[] s :
+                new int[][] {{1, 1}, {1, 128}, {5, 17}, {33, 3}, {64, 31}, {207, 2}, {0, 5}, {3, 0}, {70001, 1}}) {
             int length = s[0] * s[1];
             Random random = new Random(length);
             double[] done = new double[length];
@@ -127,7 +128,7 @@ interface TrainingContract extends ContractFixture {
 
     @Test
     default void categoricalPolicyLoss() {
-        for (int[] s : new int[][] {{1, 1}, {33, 2}, {5, 3}, {207, 6}, {64, 16}, {97, 33}}) {
+        for (int[] s : new int[][] {{1, 1}, {33, 2}, {5, 3}, {207, 6}, {64, 16}, {97, 33}, {0, 3}, {7, 300}}) {
             int rows = s[0];
             int actions = s[1];
             for (PpoLoss loss : losses(rows)) {
@@ -183,7 +184,7 @@ interface TrainingContract extends ContractFixture {
 
     @Test
     default void normalPolicyLoss() {
-        for (int[] s : new int[][] {{1, 1}, {33, 2}, {5, 3}, {207, 6}, {64, 17}}) {
+        for (int[] s : new int[][] {{1, 1}, {33, 2}, {5, 3}, {207, 6}, {64, 17}, {0, 3}, {7, 300}}) {
             for (PpoLoss loss : losses(s[0])) {
                 checkGaussian(loss, s[0], s[1]);
             }
@@ -243,7 +244,7 @@ interface TrainingContract extends ContractFixture {
     @Test
     default void adamForSeveralSteps() {
         float[] limits = {Float.POSITIVE_INFINITY, 0.5f, 1e6f};
-        for (int length : new int[] {1, 5, 33, 207, 4099}) {
+        for (int length : new int[] {1, 5, 33, 207, 4099, 12288}) {
             for (float limit : limits) {
                 checkAdam(new AdamSettings(0.9f, 0.999f, 1e-5f, limit), length);
             }
