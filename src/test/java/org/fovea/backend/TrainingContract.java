@@ -29,8 +29,9 @@ interface TrainingContract extends ContractFixture {
                     bounds[i] *= 6 * s[1];
                 }
                 advantages.isWithin(bounds, "advantages " + Arrays.toString(s));
+                double[] expected = returns.expected();
                 for (int i = 0; i < length; i++) {
-                    bounds[i] += Math.abs(returns.expected()[i]);
+                    bounds[i] += Math.abs(expected[i]);
                 }
                 returns.isWithin(bounds, "returns " + Arrays.toString(s));
             }
