@@ -103,12 +103,18 @@ __device__ void for_each_hidden(const Mask& mask, int row0, int column0, Hide hi
         for (int half = 0; half < 2; half++) {
             const int row = row0 + lane_row(m, half);
             const int row_segment = TRANSPOSED ? mask.key_segment(row) : mask.query_segment(row);
+            uint32_t differs = 0;  // one bit per score: gathered in a loop that takes few registers
+#pragma unroll 1
+            for (int i = 0; i < N / 4; i++) {
+                const int column = column0 + lane_column(i / 2, i % 2);
+                const int segment = TRANSPOSED ? mask.query_segment(column) : mask.key_segment(column);
+                differs |= uint32_t(segment != row_segment) << i;
+            }
 #pragma unroll
             for (int n = 0; n < N / 8; n++) {
 #pragma unroll
                 for (int second = 0; second < 2; second++) {
-                    const int column = column0 + lane_column(n, second);
-                    if (row_segment != (TRANSPOSED ? mask.query_segment(column) : mask.key_segment(column))) {
+                    if (differs >> (2 * n + second) & 1) {
                         hide(m, n, 2 * half + second);
                     }
                 }

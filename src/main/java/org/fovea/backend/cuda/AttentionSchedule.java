@@ -65,7 +65,7 @@ record AttentionSchedule(Kind kind, String storage, int dim, int rows, int movin
             case FORWARD -> {
                 all.add(new AttentionSchedule(kind, storage, 32, wide ? 128 : 64, 64));
                 all.add(new AttentionSchedule(kind, storage, 64, wide ? 128 : 64, wide ? 64 : 32));
-                all.add(new AttentionSchedule(kind, storage, 128, wide ? 128 : 64, 32));
+                all.add(new AttentionSchedule(kind, storage, 128, wide ? 128 : 64, wide ? 64 : 32));
                 all.add(new AttentionSchedule(kind, storage, 256, 64, wide ? 32 : 16));
             }
         }
