@@ -56,7 +56,7 @@ check() {
     else
         failed=1
         outcome "$name" "FAILED${summary:+: $summary}, see $log"
-        grep -m 20 -E 'FAILED|expected|ERROR|[Ee]rror' "$log"
+        grep -m 8 -E 'FAILED|expected|ERROR|[Ee]rror' "$log"
     fi
 }
 

@@ -67,7 +67,7 @@ class Bench {
     }
 
     double bandwidth() {
-        const size_t bytes = tiny_ ? 1 << 16 : size_t(1) << 30;
+        const size_t bytes = tiny_ ? 1 << 16 : std::min(size_t(1) << 30, card_.memory() / 8);
         const uintptr_t source = card_.allocate(bytes), target = card_.allocate(bytes);
         const double seconds = time([&](int) { card_.copy_within(target, source, bytes); });
         card_.free(source);
@@ -98,13 +98,14 @@ class Bench {
         std::vector<uintptr_t> all;
         for (std::vector<uintptr_t>& set : arrays) {
             for (size_t size : workload.buffers) {
-                all.push_back(card_.allocate(size));
-                set.push_back(all.back());
-                if (all.back() == 0) {
+                const uintptr_t array = row.note.empty() ? card_.allocate(size) : 0;
+                if (array == 0) {
                     row.note = "not enough device memory";
-                    break;
+                    continue;
                 }
-                randomise(all.back(), size, workload.type);
+                randomise(array, size, workload.type);
+                all.push_back(array);
+                set.push_back(array);
             }
         }
         if (row.note.empty()) {
@@ -124,7 +125,7 @@ class Bench {
             if (candidates[0].empty()) row.note = "no kernel";
         }
         for (uintptr_t array : all) {
-            if (array) card_.free(array);
+            card_.free(array);
         }
         return row;
     }
