@@ -1,5 +1,7 @@
 #include "workloads.h"
 
+#include <algorithm>
+
 #include "../../kernels/attention/params.h"
 #include "../../kernels/nn/params.h"
 
@@ -12,44 +14,144 @@ T* at(uintptr_t address) {
     return reinterpret_cast<T*>(address);
 }
 
-// Each operation reads and writes at least `arrays` arrays of the shape; `products` counts its products of [N, N] by [N, D].
-Workload attention(const std::string& operation, const std::string& type, int64_t batch, int64_t heads, int64_t rows,
-                   int64_t dim, int arrays, int products) {
-    const double elements = double(batch) * heads * rows * dim;
-    Workload w{operation, type, {batch, heads, rows, dim}, type == "f32" ? Unit::TF32_THREE_TIMES : Unit::BF16,
-               products * 2 * elements * double(rows), arrays * elements * double(element(type)), {}, {}};
-    w.buffers.assign(size_t(arrays), size_t(elements) * element(type));
-    w.buffers.push_back(size_t(batch * heads * rows) * sizeof(float));
-    return w;
+// ---- attention
+
+struct Shape {
+    int64_t batch, heads, rows, dim;
+};
+
+// The arrays of an attention, in the order of the workload's buffers.
+enum Array { QUERY, KEY, VALUE, OUTPUT, D_OUTPUT, D_QUERY, D_KEY, D_VALUE, LOG_SUM_EXP, DELTA, ARRAYS };
+
+// How the kernels of a kind use shared memory, as in kernels/attention: tiles of stationary rows and of moving rows, times
+// `stages`, with `scalars` floats per moving row; tiles and floats per row of a whole head.
+struct Kind {
+    const char* name;
+    int stationary, moving, scalars;
+    int whole_tiles, whole_scalars;
+    bool staged;  // two stages of moving tiles if they are short
+};
+constexpr Kind FORWARD{"forward", 1, 2, 0, 3, 0, false};
+constexpr Kind BACKWARD_ROWS{"backward_rows", 2, 2, 0, 5, 2, true};
+constexpr Kind BACKWARD_COLUMNS{"backward_columns", 2, 2, 2, 5, 2, true};
+constexpr Kind BACKWARD_WHOLE{"backward", 0, 0, 0, 5, 2, false};
+
+constexpr size_t SHARED_LIMIT = 99 * 1024;
+
+int64_t tiles(int64_t count, int64_t per_tile) { return (count + per_tile - 1) / per_tile; }
+
+AttentionParams attention_params(const Shape& s, const std::vector<uintptr_t>& arrays) {
+    AttentionParams p{};
+    p.query = at<void>(arrays[QUERY]);
+    p.key = at<void>(arrays[KEY]);
+    p.value = at<void>(arrays[VALUE]);
+    p.output = at<void>(arrays[OUTPUT]);
+    p.log_sum_exp = at<float>(arrays[LOG_SUM_EXP]);
+    p.d_output = at<void>(arrays[D_OUTPUT]);
+    p.delta = at<float>(arrays[DELTA]);
+    p.d_query = at<void>(arrays[D_QUERY]);
+    p.d_key = at<void>(arrays[D_KEY]);
+    p.d_value = at<void>(arrays[D_VALUE]);
+    p.query_batch_stride = p.key_batch_stride = p.value_batch_stride = p.output_batch_stride = s.heads * s.rows * s.dim;
+    p.query_head_stride = p.key_head_stride = p.value_head_stride = p.output_head_stride = s.rows * s.dim;
+    p.query_row_stride = p.key_row_stride = p.value_row_stride = p.output_row_stride = s.dim;
+    p.batch = int(s.batch);
+    p.heads = int(s.heads);
+    p.queries = p.keys = int(s.rows);
+    p.head_dim = p.value_dim = int(s.dim);
+    p.window_left = p.window_right = -1;
+    p.scale = 0.125f;
+    return p;
 }
 
-Workload forward(const std::string& type, int64_t batch, int64_t heads, int64_t rows, int64_t dim) {
-    Workload w = attention("attention_forward", type, batch, heads, rows, dim, 4, 2);
-    w.candidates = [=](Card& card, const std::vector<uintptr_t>& arrays) {
-        std::vector<Candidate> found;
-        const int64_t head = rows * dim;
-        for (int bound : {32, 64, 128, 256}) {
-            for (int queries : {16, 32, 64}) {
-                for (int keys : {16, 32, 64}) {
-                    const std::string name = "attention_forward_d" + std::to_string(bound) + "_q" + std::to_string(queries)
-                                             + "_k" + std::to_string(keys);
-                    if (type != "f32" || bound < dim || bound / 2 > std::max<int64_t>(dim, 16) || !card.has(name)) {
-                        continue;
-                    }
-                    const AttentionForwardParams p{
-                        at<float>(arrays[0]), at<float>(arrays[1]), at<float>(arrays[2]), at<float>(arrays[3]),
-                        at<float>(arrays[4]), nullptr, nullptr, nullptr, heads * head, head, dim, heads * head, head, dim,
-                        heads * head, head, dim, heads * head, head, dim, int(heads), int(rows), int(rows), int(dim), int(dim),
-                        -1, -1, 0, 0.125f};
-                    const size_t shared = sizeof(float) * size_t((queries + keys) * (bound + 4) + queries * (keys + 4));
-                    found.push_back({name, {{name, batch * heads * ((rows + queries - 1) / queries), 256, shared, p}}});
-                }
+// Launch of a tiled kernel, if there is such an instance.
+std::vector<Launch> tiled(Card& card, const Kind& kind, const std::string& type, int dim, int rows, int moving, const Shape& s,
+                          const AttentionParams& p) {
+    const std::string name = std::string("attention_") + kind.name + "_" + type + "_d" + std::to_string(dim) + "_r"
+                             + std::to_string(rows) + "_m" + std::to_string(moving);
+    if (!card.has(name)) {
+        return {};
+    }
+    const size_t row_bytes = size_t(dim) * element(type);
+    const int stages = kind.staged && row_bytes < 512 ? 2 : 1;
+    const size_t shared = size_t(kind.stationary * rows + kind.moving * stages * moving) * (row_bytes + 16)
+                          + size_t(kind.scalars * stages * moving) * sizeof(float);
+    return {{name, s.batch * s.heads * tiles(s.rows, rows), rows < 64 ? 64u : 128u, shared, p}};
+}
+
+// Likewise of a kernel with whole heads.
+std::vector<Launch> whole(Card& card, const Kind& kind, const std::string& type, int dim, int moving, const Shape& s,
+                          const AttentionParams& p) {
+    const std::string name = std::string("attention_") + kind.name + "_whole_" + type + "_d" + std::to_string(dim) + "_m"
+                             + std::to_string(moving);
+    const int64_t rows = tiles(s.rows, moving) * moving;
+    const size_t head = size_t(rows)
+                        * (size_t(kind.whole_tiles) * (size_t(dim) * element(type) + 16)
+                           + size_t(kind.whole_scalars) * sizeof(float));
+    if (rows > 128 || head > SHARED_LIMIT || !card.has(name)) {
+        return {};
+    }
+    const int64_t heads = std::max<int64_t>(1, std::min<int64_t>(128 / (2 * rows), int64_t(SHARED_LIMIT / head)));
+    return {{name, tiles(s.batch * s.heads, heads), unsigned(heads * 2 * rows), size_t(heads) * head, p}};
+}
+
+// Every way through one of `kinds` one after the other, or through `whole_kind` at once.
+std::vector<Candidate> ways(Card& card, const std::vector<Kind>& kinds, const Kind& whole_kind, const std::string& type,
+                            const Shape& s, const AttentionParams& p) {
+    int dim = 16;
+    while (dim < s.dim) {
+        dim *= 2;
+    }
+    std::vector<Candidate> found;
+    for (int moving : {16, 32, 64, 128}) {
+        for (int bound : {dim, std::max(dim, 32)}) {
+            const auto launches = whole(card, whole_kind, type, bound, moving, s, p);
+            if (!launches.empty() && (bound == dim || found.empty())) {
+                found.push_back({launches[0].kernel, launches});
             }
         }
-        return found;
+        for (int rows : {32, 64, 128}) {
+            Candidate way;
+            for (const Kind& kind : kinds) {
+                for (const Launch& launch : tiled(card, kind, type, std::max(dim, 32), rows, moving, s, p)) {
+                    way.name += (way.name.empty() ? "" : " + ") + launch.kernel;
+                    way.launches.push_back(launch);
+                }
+            }
+            if (way.launches.size() == kinds.size()) {
+                found.push_back(way);
+            }
+        }
+    }
+    return found;
+}
+
+// `arrays` arrays of the shape are read or written at least; `products` counts products of [N, N] by [N, D].
+Workload attention(const std::string& operation, const std::string& type, const Shape& s, int arrays, int products,
+                   const std::vector<Kind>& kinds, const Kind& whole_kind) {
+    const size_t elements = size_t(s.batch * s.heads * s.rows * s.dim), scalars = size_t(s.batch * s.heads * s.rows);
+    Workload w{operation, type, {s.batch, s.heads, s.rows, s.dim}, type == "f32" ? Unit::TF32_THREE_TIMES : Unit::BF16,
+               2.0 * products * double(elements) * double(s.rows), double(arrays) * double(elements * element(type)), {}, {}};
+    w.buffers.assign(LOG_SUM_EXP, elements * element(type));
+    if (operation == "attention_forward") {
+        std::fill(w.buffers.begin() + D_OUTPUT, w.buffers.end(), 16);  // of no use to it
+    }
+    w.buffers.resize(ARRAYS, scalars * sizeof(float));
+    w.candidates = [=](Card& card, const std::vector<uintptr_t>& addresses) {
+        return ways(card, kinds, whole_kind, type, s, attention_params(s, addresses));
     };
     return w;
 }
+
+Workload forward(const std::string& type, const Shape& s) {
+    return attention("attention_forward", type, s, 4, 2, {FORWARD}, FORWARD);
+}
+
+Workload backward(const std::string& type, const Shape& s) {
+    return attention("attention_backward", type, s, 8, 5, {BACKWARD_ROWS, BACKWARD_COLUMNS}, BACKWARD_WHOLE);
+}
+
+// ---- matrix products
 
 struct GemmTile {  // as in kernels/nn/gemm.cu
     const char* name;
@@ -103,24 +205,24 @@ std::string Workload::key() const {
 }
 
 std::vector<Workload> workloads(bool tiny) {
-    std::vector<Workload> all;
     if (tiny) {
-        all.push_back(forward("f32", 2, 1, 16, 16));
-        all.push_back(gemm("bf16", 32, 32, 32));
-        all.push_back(gemm("tf32", 17, 16, 16));
-        return all;
+        return {forward("f32", {2, 1, 16, 16}), forward("bf16", {1, 1, 33, 17}), backward("bf16", {1, 2, 16, 16}),
+                gemm("bf16", 32, 32, 32),       gemm("tf32", 17, 16, 16)};
     }
+    std::vector<Workload> all;
     // Reinforcement learning: many short sequences.
-    const int64_t short_shapes[][4] = {{4096, 4, 16, 16}, {4096, 4, 64, 32}, {4096, 8, 64, 32}, {4096, 8, 128, 64}};
+    const Shape short_shapes[] = {{4096, 4, 16, 16}, {4096, 4, 64, 32}, {4096, 8, 64, 32}, {4096, 8, 128, 64}};
     for (const char* type : {"bf16", "f32"}) {
-        for (const auto& [batch, heads, rows, dim] : short_shapes) {
-            all.push_back(forward(type, batch, heads, rows, dim));
+        for (const auto& operation : {forward, backward}) {
+            for (const Shape& shape : short_shapes) {
+                all.push_back(operation(type, shape));
+            }
         }
     }
     // Long sequences, 16,384 tokens of width 2,048.
     for (int64_t dim : {64, 128}) {
         for (int64_t rows : {2048, 4096, 8192, 16384}) {
-            all.push_back(forward("bf16", 16384 / rows, 2048 / dim, rows, dim));
+            all.push_back(forward("bf16", {16384 / rows, 2048 / dim, rows, dim}));
         }
     }
     // A square one, and layers of small networks over large batches.
