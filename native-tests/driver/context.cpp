@@ -43,31 +43,31 @@ API cuDriverGetVersion(int* version) {
 }
 
 API cuDeviceGetCount(int* count) {
-    BEGIN_CALL("");
+    BEGIN_CALL();
     *count = 1;
     return SUCCESS;
 }
 
 API cuDeviceGet(int* handle, int ordinal) {
-    BEGIN_CALL("");
+    BEGIN_CALL();
     *handle = 0;
     return ordinal == 0 ? SUCCESS : INVALID_DEVICE;
 }
 
 API cuDeviceGetName(char* name, int length, int) {
-    BEGIN_CALL("");
+    BEGIN_CALL();
     snprintf(name, size_t(length), "simulated on the CPU");
     return SUCCESS;
 }
 
 API cuDeviceTotalMem_v2(size_t* bytes, int) {
-    BEGIN_CALL("");
+    BEGIN_CALL();
     *bytes = device.capacity();
     return SUCCESS;
 }
 
 API cuDeviceGetAttribute(int* value, int attribute, int) {
-    BEGIN_CALL("");
+    BEGIN_CALL();
     static const std::map<int, int> values = {
         {1, int(sim::MAX_THREADS)},  // threads per block
         {8, 48 * 1024},              // shared memory per block
@@ -83,7 +83,7 @@ API cuDeviceGetAttribute(int* value, int attribute, int) {
 }
 
 API cuDevicePrimaryCtxRetain(void** handle, int) {
-    BEGIN_CALL("");
+    BEGIN_CALL();
     context_references++;
     *handle = &context;
     return SUCCESS;
@@ -109,13 +109,13 @@ API cuDevicePrimaryCtxRelease_v2(int) {
 }
 
 API cuCtxSetCurrent(void* handle) {
-    BEGIN_CALL("");
+    BEGIN_CALL();
     current_context = handle;
     return SUCCESS;
 }
 
 API cuCtxSynchronize() {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     if (const Result refused = refuse_while_any_captures()) return refused;
     return run_all();
 }

@@ -94,18 +94,18 @@ inline void* host(Pointer address) { return reinterpret_cast<void*>(address); }
 
 }  // namespace driver
 
-// `what` is the object of the call, for the trace: a kernel, a number of bytes.
-#define BEGIN_CALL(what)                                             \
+// The argument, if any, is what the call is for, as the trace has it: a kernel, a number of bytes.
+#define BEGIN_CALL(...)                                              \
     const std::lock_guard<std::recursive_mutex> guard(driver::lock); \
     if (!driver::initialised) return NOT_INITIALIZED;                \
-    if (const Result fault = driver::planned(__func__, what)) return fault
+    if (const Result fault = driver::planned(__func__, std::string(__VA_ARGS__))) return fault
 
-#define BEGIN_CONTEXT_CALL(what)                          \
-    BEGIN_CALL(what);                                     \
+#define BEGIN_CONTEXT_CALL(...)                           \
+    BEGIN_CALL(__VA_ARGS__);                              \
     if (!driver::current_context) return INVALID_CONTEXT; \
     if (driver::sticky) return driver::sticky
 
 // For a call that may disturb what a stream captures.
-#define BEGIN_UNSAFE_CALL(what) \
-    BEGIN_CONTEXT_CALL(what);   \
+#define BEGIN_UNSAFE_CALL(...)       \
+    BEGIN_CONTEXT_CALL(__VA_ARGS__); \
     if (const Result refused = driver::refuse_unsafe_while_capturing()) return refused

@@ -29,7 +29,7 @@ std::shared_ptr<Event> event_of(void* handle) {
 void driver::clear_events() { events.clear(); }
 
 API cuEventCreate(void** handle, unsigned) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     auto event = std::make_shared<Event>();
     *handle = event.get();
     events[*handle] = event;
@@ -37,7 +37,7 @@ API cuEventCreate(void** handle, unsigned) {
 }
 
 API cuEventRecord(void* handle, void* stream) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     const std::shared_ptr<Event> event = event_of(handle);
     if (!event || !stream_of(stream)) return INVALID_HANDLE;
     event->stream = stream_of(stream);
@@ -52,7 +52,7 @@ API cuEventRecord(void* handle, void* stream) {
 }
 
 API cuEventQuery(void* handle) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     const std::shared_ptr<Event> event = event_of(handle);
     if (!event) return INVALID_HANDLE;
     if (event->captured) return CAPTURED_EVENT;
@@ -60,7 +60,7 @@ API cuEventQuery(void* handle) {
 }
 
 API cuEventSynchronize(void* handle) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     const std::shared_ptr<Event> event = event_of(handle);
     if (!event) return INVALID_HANDLE;
     if (event->captured) return CAPTURED_EVENT;
@@ -68,7 +68,7 @@ API cuEventSynchronize(void* handle) {
 }
 
 API cuEventElapsedTime(float* milliseconds, void* start, void* end) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     const std::shared_ptr<Event> from = event_of(start), to = event_of(end);
     if (!from || !to || !from->stream || !to->stream) return INVALID_HANDLE;
     if (from->captured || to->captured) return CAPTURED_EVENT;
@@ -78,6 +78,6 @@ API cuEventElapsedTime(float* milliseconds, void* start, void* end) {
 }
 
 API cuEventDestroy_v2(void* handle) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     return events.erase(handle) ? SUCCESS : INVALID_HANDLE;
 }

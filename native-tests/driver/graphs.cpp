@@ -59,14 +59,14 @@ API cuStreamEndCapture(void* handle, void** graph) {
     }
     // However the call ends, the stream captures no longer.
     const std::unique_ptr<Capture> capture = std::move(stream->capture);
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     if (!capture->valid) return STREAM_CAPTURE_INVALIDATED;
     *graph = *graphs.insert(new Graph{std::move(capture->nodes)}).first;
     return SUCCESS;
 }
 
 API cuGraphGetNodes(void* handle, void** nodes, size_t* count) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     const Graph* graph = find(graphs, handle);
     if (!graph) return INVALID_VALUE;
     for (size_t i = 0; nodes && i < *count; i++) {
@@ -77,7 +77,7 @@ API cuGraphGetNodes(void* handle, void** nodes, size_t* count) {
 }
 
 API cuGraphInstantiateWithFlags(void** executable, void* handle, unsigned long long) {
-    BEGIN_UNSAFE_CALL("");
+    BEGIN_UNSAFE_CALL();
     const Graph* graph = find(graphs, handle);
     if (!graph) return INVALID_VALUE;
     auto nodes = std::make_shared<const std::vector<Work>>(graph->nodes);
@@ -86,7 +86,7 @@ API cuGraphInstantiateWithFlags(void** executable, void* handle, unsigned long l
 }
 
 API cuGraphLaunch(void* handle, void* stream) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     const Executable* executable = find(executables, handle);
     if (!executable) return INVALID_VALUE;
     return enqueue(stream, [nodes = executable->nodes] {
@@ -98,11 +98,11 @@ API cuGraphLaunch(void* handle, void* stream) {
 }
 
 API cuGraphExecDestroy(void* handle) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     return destroy(executables, handle);
 }
 
 API cuGraphDestroy(void* handle) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     return destroy(graphs, handle);
 }

@@ -25,13 +25,13 @@ API cuMemAlloc_v2(Pointer* address, size_t bytes) {
 }
 
 API cuMemFree_v2(Pointer address) {
-    BEGIN_UNSAFE_CALL("");
+    BEGIN_UNSAFE_CALL();
     run_all();
     return device.free(address) ? SUCCESS : INVALID_VALUE;
 }
 
 API cuMemGetInfo_v2(size_t* available, size_t* total) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     *available = device.available();
     *total = device.capacity();
     return SUCCESS;
@@ -44,7 +44,7 @@ API cuMemHostAlloc(void** memory, size_t bytes, unsigned) {
 }
 
 API cuMemFreeHost(void* memory) {
-    BEGIN_UNSAFE_CALL("");
+    BEGIN_UNSAFE_CALL();
     run_all();
     return pinned.free(reinterpret_cast<Pointer>(memory)) ? SUCCESS : INVALID_VALUE;
 }

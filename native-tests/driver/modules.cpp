@@ -29,7 +29,7 @@ void driver::clear_modules() {
 }
 
 API cuModuleLoadDataEx(void** handle, const void* image, unsigned, int*, void**) {
-    BEGIN_UNSAFE_CALL("");
+    BEGIN_UNSAFE_CALL();
     // A fatbin as nvcc writes it, or the placeholder of a build without nvcc.
     static const unsigned char FATBIN[] = {0x50, 0xED, 0x55, 0xBA};
     if (memcmp(image, FATBIN, 4) != 0 && memcmp(image, "SIMULATED", 9) != 0) return INVALID_IMAGE;
@@ -40,7 +40,7 @@ API cuModuleLoadDataEx(void** handle, const void* image, unsigned, int*, void**)
 }
 
 API cuModuleUnload(void* handle) {
-    BEGIN_UNSAFE_CALL("");
+    BEGIN_UNSAFE_CALL();
     run_all();
     if (modules.erase(static_cast<Module*>(handle)) == 0) return INVALID_HANDLE;
     delete static_cast<Module*>(handle);
@@ -65,7 +65,7 @@ API cuModuleGetGlobal_v2(Pointer* address, size_t* bytes, void*, const char* nam
 }
 
 API cuFuncSetAttribute(void* handle, int attribute, int value) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     constexpr int MAX_DYNAMIC_SHARED_SIZE_BYTES = 8;
     if (attribute != MAX_DYNAMIC_SHARED_SIZE_BYTES) return NOT_SUPPORTED;
     if (value < 0 || size_t(value) > sim::SHARED_LIMIT) return INVALID_VALUE;

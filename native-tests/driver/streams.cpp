@@ -89,13 +89,13 @@ void clear_streams() {
 }  // namespace driver
 
 API cuStreamCreate(void** handle, unsigned) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     *handle = *streams.insert(new Stream).first;
     return SUCCESS;
 }
 
 API cuStreamSynchronize(void* handle) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     Stream* stream = stream_of(handle);
     if (!stream) return INVALID_HANDLE;
     if (const Result refused = refuse_while_capturing(*stream)) return refused;
@@ -103,7 +103,7 @@ API cuStreamSynchronize(void* handle) {
 }
 
 API cuStreamDestroy_v2(void* handle) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     Stream* stream = stream_of(handle);
     if (!stream || stream == &default_stream) return INVALID_HANDLE;
     run(*stream);
@@ -113,13 +113,13 @@ API cuStreamDestroy_v2(void* handle) {
 }
 
 API cuThreadExchangeStreamCaptureMode(CaptureMode* mode) {
-    BEGIN_CALL("");
+    BEGIN_CALL();
     std::swap(*mode, thread_mode);
     return SUCCESS;
 }
 
 API cuStreamBeginCapture_v2(void* handle, CaptureMode mode) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     Stream* stream = stream_of(handle);
     if (!stream) return INVALID_HANDLE;
     if (stream == &default_stream) return STREAM_CAPTURE_UNSUPPORTED;
@@ -129,7 +129,7 @@ API cuStreamBeginCapture_v2(void* handle, CaptureMode mode) {
 }
 
 API cuStreamIsCapturing(void* handle, int* status) {
-    BEGIN_CONTEXT_CALL("");
+    BEGIN_CONTEXT_CALL();
     const Stream* stream = stream_of(handle);
     if (!stream) return INVALID_HANDLE;
     *status = !stream->capture ? 0 : stream->capture->valid ? 1 : 2;  // none, active, invalidated
