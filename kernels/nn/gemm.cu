@@ -92,6 +92,8 @@ struct GemmTile {
     static constexpr int STAGES = 4;
     static constexpr int WARPS_N = TILE_N / WARP_N;
     static constexpr int THREADS = 32 * (TILE_M / WARP_M) * WARPS_N;
+    // That a multiprocessor should have registers for. Left to itself, ptxas spills some to make room for more blocks.
+    static constexpr int BLOCKS = sizeof(T) == 2 && THREADS <= 128 ? 2 : 1;
     static constexpr int M = WARP_M / 16, N = WARP_N / 8;  // accumulators of 16 x 8 per warp
     static constexpr int STEP = Fragments<T>::DEPTH;       // of one tensor-core product
     static constexpr int SUM_PITCH = TILE_N + 8;           // a warp writes its accumulators to different banks
@@ -290,11 +292,12 @@ struct GemmTile {
     }
 };
 
-#define GEMM_KERNEL(name, T, ...)                                                                                           \
-    extern "C" __global__ void __launch_bounds__((GemmTile<T, __VA_ARGS__>::THREADS)) name(const __grid_constant__ GemmParams p) { \
-        SHARED_DYNAMIC(float, gemm_smem);                                                                                   \
-        GemmTile<T, __VA_ARGS__>::run(p, gemm_smem);                                                                        \
-    }                                                                                                                       \
+#define GEMM_KERNEL(name, T, ...)                                                                                         \
+    extern "C" __global__ void __launch_bounds__((GemmTile<T, __VA_ARGS__>::THREADS), (GemmTile<T, __VA_ARGS__>::BLOCKS)) \
+        name(const __grid_constant__ GemmParams p) {                                                                      \
+        SHARED_DYNAMIC(float, gemm_smem);                                                                                 \
+        GemmTile<T, __VA_ARGS__>::run(p, gemm_smem);                                                                      \
+    }                                                                                                                     \
     REGISTER_KERNEL(name)
 #define GEMM_KERNELS(tile, ...)                      \
     GEMM_KERNEL(gemm_##tile##_f32, float, __VA_ARGS__) \

@@ -29,7 +29,6 @@ abstract class CudaMath extends CudaMemory implements MathOps {
 
     private static final int SHORT_COLUMN = 32;
 
-
     final Kernels kernels;
     private final CudaGemm gemm;
     private final Kernels.Kernel cast;
