@@ -19,12 +19,16 @@ sources=$(cd "$1" && pwd)
 resources=$(cd "$2" && pwd)
 java_dir=$sources/org/fovea/backend/cuda
 arch=${3:-all}
-cd "$(dirname "$0")"
 
-# Files are replaced only if they changed, so that javac is not woken for nothing.
 GENERATED=$(mktemp -d)
 trap 'rm -rf "$GENERATED"' EXIT
 trap 'exit 130' HUP INT TERM
+
+# A copy, so that what is hashed is what is compiled, though somebody may be editing.
+cp -R "$(dirname "$0")" "$GENERATED/kernels"
+cd "$GENERATED/kernels"
+
+# Files are replaced only if they changed, so that javac is not woken for nothing.
 mkdir "$GENERATED/java"
 awk -v DIR="$GENERATED" -v JAVA_DIR="$GENERATED/java" -f common/params.awk */params.h
 for file in "$GENERATED"/java/*.java; do
