@@ -1,6 +1,6 @@
 // How attention is cut into blocks. org.fovea.backend.cuda.AttentionSchedule lists the same instances.
 //
-// Tiled: a block has ROWS stationary rows of one head, 16 M to each of its four warps (or two), and walks over the moving
+// Tiled: a block has ROWS stationary rows of one head, 16 M to each of its four warps (or fewer), and walks over the moving
 // rows, MOVING at a time. DIM bounds both head dims. With M = 2 a moving fragment is loaded once for two products.
 //
 // Whole head: where all of a head fits into shared memory, a block loads it once. A head has ROWS rows of threads, ROWS
@@ -13,7 +13,7 @@ constexpr int WHOLE_HEAD_THREADS = 256;  // at most
 template <int DIM_, int ROWS_, int MOVING_>
 struct Tiling {
     static constexpr int DIM = DIM_, ROWS = ROWS_, MOVING = MOVING_;
-    static constexpr int WARPS = ROWS < 64 ? 2 : 4, THREADS = 32 * WARPS;
+    static constexpr int WARPS = ROWS < 64 ? ROWS / 16 : 4, THREADS = 32 * WARPS;
     static constexpr int M = ROWS / 16 / WARPS;
     static_assert(M * 16 * WARPS == ROWS && MOVING % 16 == 0);
 };

@@ -53,7 +53,7 @@ __device__ void load_tile(T* tile_smem, const Rows<const T>& rows, int row0, int
     constexpr int PIECES = DIM / PIECE<T>;
     const bool aligned = rows.aligned();
 #pragma unroll 4
-    for (int i = team.rank; i < count * PIECES; i += team.size) {
+    for (int i = opaque(team.rank); i < count * PIECES; i += team.size) {
         const int row = i / PIECES, column = i % PIECES * PIECE<T>;
         const int there = row0 + row < end ? min(max(rows.dim - column, 0), PIECE<T>) : 0;
         const T* from = there > 0 ? rows.first + (row0 + row) * rows.stride + column : rows.first;
@@ -75,7 +75,7 @@ __device__ bool finite_tile(const T* tile_smem, int count, Team team) {
     constexpr uint32_t EXPONENT = std::is_same_v<T, F16> ? 0x7C00 : 0x7F80;
     bool finite = true;
 #pragma unroll 4
-    for (int i = team.rank; i < count * PIECES; i += team.size) {
+    for (int i = opaque(team.rank); i < count * PIECES; i += team.size) {
         const uint4 piece =
             *reinterpret_cast<const uint4*>(tile_smem + i / PIECES * TILE_PITCH<T, DIM> + i % PIECES * PIECE<T>);
         for (uint32_t word : {piece.x, piece.y, piece.z, piece.w}) {
