@@ -43,7 +43,7 @@ struct Decode {
             const int first = (part + i * p.lanes) * ELEMENTS;
             if (aligned) {
                 if (first < dim) {
-                    *reinterpret_cast<uint4*>(r.element[i]) = *reinterpret_cast<const uint4*>(row + first);
+                    *reinterpret_cast<int4*>(r.element[i]) = *reinterpret_cast<const int4*>(row + first);
                 }
                 continue;
             }

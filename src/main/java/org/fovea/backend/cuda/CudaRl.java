@@ -10,7 +10,7 @@ import org.fovea.backend.RlShapes;
 import org.fovea.backend.Scope;
 
 /** Sampling, advantages, the policy loss and the optimiser as kernel launches. */
-abstract class CudaRl extends CudaAttention implements RlOps {
+abstract class CudaRl extends CudaDecode implements RlOps {
 
     /** Fewest gradients of which one block sums the squares, and most blocks that do so. */
     private static final int ADAM_CHUNK = 4096;
