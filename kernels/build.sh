@@ -5,7 +5,8 @@
 #   kernels/build.sh JAVA_DIR RESOURCE_DIR [ARCH]
 #
 # JAVA_DIR      root of the generated Java sources; also gets fovea.ptx, for the tests
-# RESOURCE_DIR  gets fovea.fatbin, and kernels.txt that says for what it was built, or why not
+# RESOURCE_DIR  gets fovea.fatbin, and kernels.txt that says for what it was built, with the driver it needs and its
+#               checksum, or why it was not
 # ARCH          one architecture such as sm_90a, for a quick build during development; default all
 #
 # Each .cu goes through the compiler's front end once, to PTX, and from there to machine code per architecture (compile.sh);
@@ -57,6 +58,15 @@ find_nvcc() {
             return
         fi
     done
+}
+
+# The oldest driver of the compiler's CUDA release, which takes its machine code (NVIDIA: CUDA Compatibility, table 1).
+least_driver() {
+    case $release in
+        12.*) echo 525 ;;
+        13.*) echo 580 ;;
+        *) echo "of CUDA ${release%%.*}" ;;
+    esac
 }
 
 NVCC=$(find_nvcc)
@@ -141,7 +151,11 @@ if [ ! -d "$CACHE/$image" ]; then
     kib=$(($(wc -c < "$out/fovea.fatbin") / 1024))
     [ $kib -le $((FATBIN_LIMIT_MIB * 1024)) ] \
         || fail "fovea.fatbin would have $kib KiB, the limit is $FATBIN_LIMIT_MIB MiB: make fewer variants of the kernels"
-    echo "$archs, PTX $(sed -n 's/^\.version //p' "$out/fovea.ptx") for the rest (nvcc $release)" > "$out/kernels.txt"
+    {
+        echo "$archs, PTX $(sed -n 's/^\.version //p' "$out/fovea.ptx") for the rest (nvcc $release)"
+        echo "driver ${release%%.*}000 $(least_driver)"
+        echo "sha256 $(sha256sum < "$out/fovea.fatbin" | cut -d' ' -f1)"
+    } > "$out/kernels.txt"
     cat "$out/report.txt"
     echo "[fovea] $(wc -l < "$out/report.txt") kernels in $(wc -l < "$GENERATED/files") files, fatbin of $kib KiB"
     # Through a name of its own, so that a build that is killed here leaves no half of an image behind.

@@ -9,11 +9,14 @@ using namespace driver;
 
 namespace {
 
-size_t memory_from_environment() {
-    const char* mebibytes = getenv("FOVEA_SIMULATOR_MIB");
-    return size_t(mebibytes ? atoll(mebibytes) : 256) << 20;
+long long from_environment(const char* name, long long otherwise) {
+    const char* value = getenv(name);
+    return value ? atoll(value) : otherwise;
 }
 
+const int devices = int(from_environment("FOVEA_SIMULATOR_DEVICES", 1));
+const int compute_capability = int(from_environment("FOVEA_SIMULATOR_COMPUTE", 86));  // times ten
+const int driver_version = int(from_environment("FOVEA_SIMULATOR_DRIVER_VERSION", 13000));
 int context;  // its address stands for the primary context
 int context_references;
 
@@ -22,7 +25,7 @@ int context_references;
 namespace driver {
 
 std::recursive_mutex lock;
-DeviceMemory device(memory_from_environment());
+DeviceMemory device(size_t(from_environment("FOVEA_SIMULATOR_MIB", 256)) << 20);
 DeviceMemory pinned(size_t(1) << 30);
 thread_local void* current_context;
 bool initialised;
@@ -32,26 +35,28 @@ Result sticky = SUCCESS;
 
 API cuInit(unsigned) {
     const std::lock_guard<std::recursive_mutex> guard(lock);
-    if (getenv("FOVEA_SIMULATOR_NO_DEVICE")) return NO_DEVICE;
+    if (const Result fault = planned(__func__, "")) return fault;
+    if (devices == 0) return NO_DEVICE;
     initialised = true;
     return SUCCESS;
 }
 
 API cuDriverGetVersion(int* version) {
-    *version = 13000;
+    if (const Result fault = planned(__func__, "")) return fault;
+    *version = driver_version;
     return SUCCESS;
 }
 
 API cuDeviceGetCount(int* count) {
     BEGIN_CALL();
-    *count = 1;
+    *count = devices;
     return SUCCESS;
 }
 
 API cuDeviceGet(int* handle, int ordinal) {
     BEGIN_CALL();
-    *handle = 0;
-    return ordinal == 0 ? SUCCESS : INVALID_DEVICE;
+    *handle = ordinal;
+    return ordinal >= 0 && ordinal < devices ? SUCCESS : INVALID_DEVICE;
 }
 
 API cuDeviceGetName(char* name, int length, int) {
@@ -73,8 +78,8 @@ API cuDeviceGetAttribute(int* value, int attribute, int) {
         {8, 48 * 1024},              // shared memory per block
         {10, 32},                    // warp size
         {16, 8},                     // multiprocessors
-        {75, 8},                     // compute capability, major
-        {76, 6},                     // and minor
+        {75, compute_capability / 10},
+        {76, compute_capability % 10},
         {97, int(sim::SHARED_LIMIT)},
     };
     const auto found = values.find(attribute);

@@ -1,10 +1,12 @@
 // How tests steer the simulation: globals that every module has, whatever its image.
-//   simulator_fault       char[128], written: "FUNCTION K CODE" makes the K-th call of FUNCTION from now return CODE
+//   simulator_fault       char[128], written: "FUNCTION K CODE" makes the K-th call of FUNCTION from now return CODE,
+//                         every call if K is 0; at first what FOVEA_SIMULATOR_FAULT says
 //   simulator_trace       char[512], written: the path of a file that gets a line per call, "FUNCTION WHAT"; empty for none
 //   simulator_error       char[512], read: what the simulator found, in words
 //   simulator_allocations int64, read: device and pinned allocations and graphs that are alive
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -16,6 +18,10 @@ namespace driver {
 namespace {
 
 char simulator_fault[128];
+const bool has_first_fault = [] {
+    const char* plan = getenv("FOVEA_SIMULATOR_FAULT");
+    return plan && snprintf(simulator_fault, sizeof simulator_fault, "%s", plan) > 0;
+}();
 char simulator_trace[512];
 char simulator_error[512];
 int64_t simulator_allocations;
@@ -70,7 +76,9 @@ Result planned(const char* function, const std::string& what) {
         snprintf(simulator_fault, sizeof simulator_fault, "%s %d %d", name, after - 1, code);
         return SUCCESS;
     }
-    simulator_fault[0] = 0;
+    if (after == 1) {
+        simulator_fault[0] = 0;
+    }
     if (code >= ILLEGAL_ADDRESS && code < NOT_PERMITTED) {
         sticky = Result(code);
     }

@@ -3,7 +3,6 @@ package org.fovea.backend;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Optional;
 import java.util.ServiceLoader;
 
 /** Finds and opens backends. */
@@ -22,31 +21,37 @@ public final class Backends {
         return providers().stream().map(BackendProvider::name).toList();
     }
 
+    /** {@link #open(String, BackendSettings)} with so many threads, 0 for one per core, and else the defaults. */
+    public static Choice open(String name, int threads) {
+        return open(name, BackendSettings.DEFAULT.withThreads(threads));
+    }
+
     /**
      * Opens a backend.
      *
      * @param name of {@link #names}, or {@link #AUTO}
-     * @param threads worker threads on the host, 0 for one per core
      * @throws IllegalArgumentException if there is no backend of that name
-     * @throws IllegalStateException if it is not available here; the message says why
+     * @throws BackendUnavailableException if it can't be had here; the message says why
      */
-    public static Choice open(String name, int threads) {
+    public static Choice open(String name, BackendSettings settings) {
         List<String> reasons = new ArrayList<>();
+        BackendUnavailableException last = null;
         for (BackendProvider provider : providers()) {
             if (!name.equals(AUTO) && !name.equals(provider.name())) {
                 continue;
             }
-            Optional<String> reason = provider.unavailableBecause();
-            if (reason.isEmpty()) {
-                return new Choice(provider.open(threads), List.copyOf(reasons));
+            try {
+                return new Choice(provider.open(settings), List.copyOf(reasons));
+            } catch (BackendUnavailableException e) {
+                reasons.add(provider.name() + " is not available: " + e.getMessage());
+                last = e;
             }
-            reasons.add(provider.name() + ": " + reason.get());
         }
-        if (reasons.isEmpty()) {
+        if (last == null) {
             throw new IllegalArgumentException(
                     "unknown backend '" + name + "'; there are " + AUTO + ", " + String.join(", ", names()));
         }
-        throw new IllegalStateException("backend not available. " + String.join("; ", reasons));
+        throw new BackendUnavailableException(String.join("; ", reasons), last);
     }
 
     private static List<BackendProvider> providers() {

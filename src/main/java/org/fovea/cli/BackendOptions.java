@@ -1,8 +1,13 @@
 package org.fovea.cli;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.fovea.backend.Backend;
+import org.fovea.backend.BackendSettings;
+import org.fovea.backend.BackendUnavailableException;
 import org.fovea.backend.Backends;
 import org.fovea.env.UnknownNameException;
 import org.jspecify.annotations.Nullable;
@@ -10,12 +15,20 @@ import picocli.CommandLine.Option;
 
 /** Which device to use. */
 final class BackendOptions {
+    private static final String CUDA = "cuda";
+
+    /** The source tree that the launcher stands in. */
+    private static final String HOME_PROPERTY = "fovea.home";
+
     @Option(
             names = "--backend",
             paramLabel = "NAME",
             defaultValue = Backends.AUTO,
-            description = "auto, cpu or cuda (default: ${DEFAULT-VALUE}).")
+            description = "auto, cpu or cuda (default: ${DEFAULT-VALUE}, cuda where it can be had).")
     private String backend = Backends.AUTO;
+
+    @Option(names = "--device", paramLabel = "N", description = "Which GPU of several, from 0 (default: 0).")
+    private int device;
 
     @Option(
             names = "--threads",
@@ -23,26 +36,76 @@ final class BackendOptions {
             description = "Worker threads; 0 is one per core. Changes speed, never results.")
     private @Nullable Integer threads;
 
-    /** Opens the device with a thread per core, or says in one line why it cannot be had. */
-    Backend open() {
-        return open(0);
+    @Option(
+            names = "--simulate",
+            description =
+                    "Run the CUDA kernels on the CPU, without a GPU: for work on kernels, slow. Implies --backend cuda.")
+    private boolean simulate;
+
+    /** Opens the device with a thread per core unless asked for another number. */
+    Backend open(Terminal terminal, Map<String, String> settings) {
+        return open(terminal, settings, 0);
     }
 
-    /** Opens the device, with so many threads unless asked for another number. */
-    Backend open(int defaultThreads) {
+    /**
+     * Opens the device, with so many threads unless asked for another number. Where auto has to make do with a lesser
+     * one, a line says why.
+     *
+     * @throws BackendUnavailableException if it can't be had
+     */
+    Backend open(Terminal terminal, Map<String, String> settings, int defaultThreads) {
+        String name = simulate ? simulated(terminal) : backend;
         List<String> names = new ArrayList<>(List.of(Backends.AUTO));
         names.addAll(Backends.names());
-        if (!names.contains(backend)) {
-            throw new UnknownNameException("backend", backend, names);
+        if (!names.contains(name)) {
+            throw new UnknownNameException("backend", name, names);
         }
+        Backends.Choice choice = Backends.open(name, settings(settings, defaultThreads));
+        if (!choice.reasons().isEmpty()) {
+            terminal.err()
+                    .println("running on " + choice.backend().name() + ": " + String.join("; ", choice.reasons()));
+        }
+        return choice.backend();
+    }
+
+    private BackendSettings settings(Map<String, String> settings, int defaultThreads) {
         int workers = threads == null ? defaultThreads : threads;
         if (workers < 0) {
             throw new UsageException("--threads must be 0 (one per core) or more, got " + workers);
         }
-        try {
-            return Backends.open(backend, workers).backend();
-        } catch (IllegalStateException unavailable) {
-            throw new UsageException(String.valueOf(unavailable.getMessage()), unavailable);
+        if (device < 0) {
+            throw new UsageException("--device must be 0 or more, got " + device);
         }
+        try {
+            return BackendSettings.DEFAULT
+                    .withThreads(workers)
+                    .withDevice(device)
+                    .with(settings);
+        } catch (IllegalArgumentException e) {
+            throw new UsageException("--set " + e.getMessage(), e);
+        }
+    }
+
+    /** Puts the simulated driver in place of the machine's; returns the name of the backend that runs on it. */
+    private String simulated(Terminal terminal) {
+        if (!backend.equals(Backends.AUTO) && !backend.equals(CUDA)) {
+            throw new UsageException("--simulate runs the cuda backend, not " + backend);
+        }
+        String home = System.getProperty(HOME_PROPERTY);
+        if (home == null || !Files.isDirectory(Path.of(home, "native-tests"))) {
+            throw new BackendUnavailableException(
+                    "the simulator is part of Fovea's source tree; use --simulate with ./fovea there");
+        }
+        Path simulator = Path.of(home, "target", "native-tests");
+        Path driver = simulator.resolve("libcuda.so.1");
+        if (!Files.exists(driver)) {
+            throw new BackendUnavailableException(
+                    "the simulator is not built; run: make -C " + Path.of(home, "native-tests") + " driver");
+        }
+        System.setProperty("fovea.cuda.driver", driver.toString());
+        System.setProperty(
+                "fovea.cuda.image", simulator.resolve("simulated.fatbin").toString());
+        terminal.err().println("simulating a CUDA device on the CPU: exact, but slow");
+        return CUDA;
     }
 }

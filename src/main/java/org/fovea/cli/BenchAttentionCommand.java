@@ -19,6 +19,9 @@ final class BenchAttentionCommand implements Runnable {
     @ArgGroup(validate = false, heading = "%nWhere it runs (on one thread, unless --threads says otherwise):%n")
     private BackendOptions device = new BackendOptions();
 
+    @Option(names = "--set", paramLabel = Settings.LABEL, description = Settings.BACKEND_DESCRIPTION)
+    private String[] settings = {};
+
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
     private boolean help;
 
@@ -28,7 +31,12 @@ final class BenchAttentionCommand implements Runnable {
 
     @Override
     public void run() {
-        try (Backend backend = device.open(THREADS)) {
+        Settings set = Settings.ofBackend(settings);
+        if (set.isHelp()) {
+            SettingsHelp.print(terminal);
+            return;
+        }
+        try (Backend backend = device.open(terminal, set.backend(), THREADS)) {
             AttentionBench.run(terminal.out(), backend);
         }
     }

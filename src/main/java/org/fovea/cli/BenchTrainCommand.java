@@ -61,6 +61,9 @@ final class BenchTrainCommand implements Callable<Integer> {
     @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
     private BackendOptions device = new BackendOptions();
 
+    @Option(names = "--set", paramLabel = Settings.LABEL, description = Settings.BACKEND_DESCRIPTION)
+    private String[] settings = {};
+
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
     private boolean help;
 
@@ -70,6 +73,11 @@ final class BenchTrainCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        Settings set = Settings.ofBackend(settings);
+        if (set.isHelp()) {
+            SettingsHelp.print(terminal);
+            return 0;
+        }
         List<PolicyKind> kinds = policies.stream().map(PolicyKind::of).toList();
         List<List<String>> rows = new ArrayList<>();
         rows.add(List.of(
@@ -80,7 +88,7 @@ final class BenchTrainCommand implements Callable<Integer> {
                 "with inference",
                 "with training",
                 "final return"));
-        try (Backend backend = device.open()) {
+        try (Backend backend = device.open(terminal, set.backend())) {
             terminal.out()
                     .println("PPO on " + ENVIRONMENT + ", environment steps per second, " + backend.description());
             for (PolicyKind policy : kinds) {

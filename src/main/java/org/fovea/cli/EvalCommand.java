@@ -46,6 +46,9 @@ final class EvalCommand implements Callable<Integer> {
     @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
     private BackendOptions device = new BackendOptions();
 
+    @Option(names = "--set", paramLabel = Settings.LABEL, description = Settings.BACKEND_DESCRIPTION)
+    private String[] settings = {};
+
     @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
     private boolean json;
 
@@ -58,6 +61,11 @@ final class EvalCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        Settings set = Settings.ofBackend(settings);
+        if (set.isHelp()) {
+            SettingsHelp.print(terminal);
+            return 0;
+        }
         if (episodes < 1) {
             throw new UsageException("--episodes must be at least 1, got " + episodes);
         }
@@ -65,7 +73,7 @@ final class EvalCommand implements Callable<Integer> {
             throw new UsageException("there is no run directory " + runDirectory);
         }
         RunSpec spec = RunState.load(runDirectory).spec();
-        try (Backend backend = device.open()) {
+        try (Backend backend = device.open(terminal, set.backend())) {
             long start = System.nanoTime();
             EvaluationResult result = Evaluation.run(backend, runDirectory, episodes, seed);
             print(spec, backend.name(), result, (System.nanoTime() - start) * 1e-9);

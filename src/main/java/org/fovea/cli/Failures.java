@@ -5,8 +5,8 @@ import java.io.UncheckedIOException;
 import java.nio.file.FileSystemException;
 import java.util.ArrayList;
 import java.util.List;
+import org.fovea.backend.BackendUnavailableException;
 import org.fovea.backend.DeviceException;
-import org.fovea.backend.OutOfDeviceMemoryException;
 import org.fovea.backend.UnsupportedOnBackendException;
 import org.fovea.env.EnvironmentException;
 import org.fovea.env.NearestNames;
@@ -21,6 +21,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 final class Failures {
     static final int FAILED = 1;
     static final int USAGE = 2;
+    static final int UNAVAILABLE = 3;
 
     private Failures() {}
 
@@ -59,12 +60,13 @@ final class Failures {
                 || failure instanceof UnsupportedOnBackendException) {
             return print(terminal, command, message(failure), USAGE);
         }
+        if (failure instanceof BackendUnavailableException) {
+            return print(terminal, command, message(failure), UNAVAILABLE);
+        }
         if (failure instanceof IOException) {
             return print(terminal, command, message(failure), FAILED);
         }
-        if (failure instanceof FailedException
-                || failure instanceof OutOfDeviceMemoryException
-                || failure instanceof DeviceException) {
+        if (failure instanceof FailedException || failure instanceof DeviceException) {
             return print(terminal, command, message(failure), FAILED);
         }
         if (failure instanceof UncheckedIOException && failure.getCause() != null) {

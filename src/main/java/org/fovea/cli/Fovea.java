@@ -16,7 +16,10 @@ public final class Fovea {
 
     private Fovea() {}
 
-    /** Runs one command and exits with its code: 0, 1 where it failed, 2 where what was asked for cannot be. */
+    /**
+     * Runs one command and exits with its code: 0, 1 where it failed, 2 where what was asked for cannot be, 3 where this
+     * machine lacks the backend that was asked for.
+     */
     public static void main(String... args) {
         PrintStream out = utf8(new FileOutputStream(FileDescriptor.out));
         PrintStream err = standardError();

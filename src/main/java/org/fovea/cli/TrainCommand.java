@@ -5,7 +5,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.format.DateTimeFormatter;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -39,10 +38,10 @@ import picocli.CommandLine.Option;
             "  fovea train --env CartPole-v1 --policy mlp --steps 100000 --seed 3",
             "  fovea train --env MemoryChain-v0:length=9 --set window=16 --set learning_rate=1e-3",
             "  fovea train --out runs/mine --resume --steps 50000",
-            "  fovea train --set help                  every hyper-parameter and its default"
+            "  fovea train --set help                  every hyper-parameter and its default",
+            "  fovea train --simulate --steps 500      the CUDA kernels, on a machine without a GPU"
         })
 final class TrainCommand implements Callable<Integer> {
-    private static final String HELP = "help";
     private static final int INTERRUPTED = 130;
     private static final DateTimeFormatter TIMESTAMP = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss-SSS");
 
@@ -94,8 +93,9 @@ final class TrainCommand implements Callable<Integer> {
 
         @Option(
                 names = "--set",
-                paramLabel = "KEY=VALUE",
-                description = "Set a hyper-parameter; may be repeated. --set help lists them.")
+                paramLabel = Settings.LABEL,
+                description = "Set a hyper-parameter or something about the backend; may be repeated. --set help lists"
+                        + " what there is.")
         private String[] settings = {};
     }
 
@@ -117,11 +117,11 @@ final class TrainCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        Map<String, String> settings = settings();
-        if (settings.containsKey(HELP)) {
+        Settings settings = Settings.ofTraining(task.settings);
+        if (settings.isHelp()) {
             String environment = environment();
             PolicyKind policy = policy();
-            HyperparameterHelp.print(
+            SettingsHelp.print(
                     terminal,
                     environment,
                     policy.toString(),
@@ -131,15 +131,15 @@ final class TrainCommand implements Callable<Integer> {
         if (place.resume) {
             return resume(settings);
         }
-        RunSpec spec = asked(() -> spec(settings));
+        RunSpec spec = asked(() -> spec(settings.hyperparameters()));
         Path directory = newDirectory(spec);
-        try (Backend backend = device.open();
+        try (Backend backend = device.open(terminal, settings.backend());
                 Trainer trainer = asked(() -> Trainer.start(backend, spec, directory))) {
             return train(trainer, directory);
         }
     }
 
-    private int resume(Map<String, String> settings) throws IOException {
+    private int resume(Settings settings) throws IOException {
         Path directory = place.directory;
         if (directory == null) {
             throw new UsageException("--resume needs --out RUN_DIR, the run to go on with");
@@ -151,8 +151,8 @@ final class TrainCommand implements Callable<Integer> {
             throw new UsageException("nothing to resume: there is no directory " + directory);
         }
         RunState saved = RunState.load(directory);
-        RunSpec spec = asked(() -> continued(saved.spec(), settings));
-        try (Backend backend = device.open();
+        RunSpec spec = asked(() -> continued(saved.spec(), settings.hyperparameters()));
+        try (Backend backend = device.open(terminal, settings.backend());
                 Trainer trainer = Trainer.resume(backend, spec, saved, directory)) {
             if (!trainer.resumesExactly()) {
                 terminal.err()
@@ -219,7 +219,7 @@ final class TrainCommand implements Callable<Integer> {
         return PolicyKind.of(task.policy == null ? PolicyKind.ATTENTION.toString() : task.policy);
     }
 
-    private RunSpec spec(Map<String, String> settings) {
+    private RunSpec spec(Map<String, String> hyperparameters) {
         String environment = environment();
         PolicyKind policy = policy();
         Defaults defaults = Defaults.of(environment, policy);
@@ -230,17 +230,17 @@ final class TrainCommand implements Callable<Integer> {
                 task.steps == null ? defaults.steps() : task.steps,
                 task.environments == null ? defaults.environments() : task.environments,
                 task.seed == null ? 1 : task.seed,
-                defaults.config().with(settings));
+                defaults.config().with(hyperparameters));
     }
 
     /** The saved run with another number of steps; whatever else is given must be as it was. */
-    private RunSpec continued(RunSpec saved, Map<String, String> settings) {
+    private RunSpec continued(RunSpec saved, Map<String, String> hyperparameters) {
         refuseChange("--env", task.environment, saved.environment());
         refuseChange("--algo", task.algorithm, saved.algorithm());
         refuseChange("--policy", task.policy, saved.policy().toString());
         refuseChange("--envs", task.environments, saved.environments());
         refuseChange("--seed", task.seed, saved.seed());
-        PpoConfig config = saved.config().with(settings);
+        PpoConfig config = saved.config().with(hyperparameters);
         Map<String, String> before = saved.config().asMap();
         config.asMap().forEach((name, value) -> refuseChange("--set " + name, value, before.get(name)));
         return task.steps == null ? saved : saved.withSteps(task.steps);
@@ -251,26 +251,6 @@ final class TrainCommand implements Callable<Integer> {
             throw new UsageException("a resumed run keeps its settings, only --steps may change: " + option + " is "
                     + saved + " there, not " + given);
         }
-    }
-
-    private Map<String, String> settings() {
-        Map<String, String> settings = new LinkedHashMap<>();
-        for (String setting : task.settings) {
-            int equals = setting.indexOf('=');
-            if (equals < 0) {
-                if (setting.equals(HELP)) {
-                    return Map.of(HELP, "");
-                }
-                if (PpoConfig.names().contains(setting)) {
-                    throw new UsageException("--set " + setting + " lacks its value: --set " + setting + "=VALUE");
-                }
-                throw new UnknownNameException("hyper-parameter", setting, PpoConfig.names());
-            }
-            settings.put(
-                    setting.substring(0, equals).strip(),
-                    setting.substring(equals + 1).strip());
-        }
-        return settings;
     }
 
     private Path newDirectory(RunSpec spec) {

@@ -2,6 +2,7 @@ package org.fovea.cli;
 
 import java.util.Optional;
 import org.fovea.backend.Backend;
+import org.fovea.backend.BackendUnavailableException;
 import org.fovea.backend.Backends;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -34,7 +35,7 @@ final class VersionCommand implements Runnable {
     private static String describe(String name) {
         try (Backend backend = Backends.open(name, 0).backend()) {
             return backend.description();
-        } catch (IllegalStateException unavailable) {
+        } catch (BackendUnavailableException unavailable) {
             return String.valueOf(unavailable.getMessage());
         }
     }

@@ -31,8 +31,14 @@ class BadInputTest {
                 "train --set clipp | unknown hyper-parameter 'clipp'; nearest: clip",
                 "train --set clip | --set clip lacks its value",
                 "train --set clip=much | hyper-parameter clip must be a number, got 'much'",
+                "train --set precison=tf32 | unknown hyper-parameter 'precison'; nearest: precision",
+                "train --set precision=half | --set precision must be one of float32, tf32, got 'half'",
+                "train --device -1 | --device must be 0 or more, got -1",
+                "train --device x | 'x' is not a whole number",
+                "train --simulate --backend cpu | --simulate runs the cuda backend, not cpu",
+                "bench train --set clip=1 | unknown setting 'clip'; nearest: cublas",
                 "train --set epochs=0 | hyper-parameter epochs must be at least 1, got 0",
-                "train --set width=7 | width 7, heads 4",
+                "train --set width=7 --backend cpu | width 7, heads 4",
                 "train --steps 0 | steps must be at least 1, got 0",
                 "train --steps many | 'many' is not a whole number",
                 "train --envs -1 | envs must be at least 1, got -1",
@@ -90,7 +96,7 @@ class BadInputTest {
             }
         }
 
-        Cli cli = Cli.run("eval", run.toString());
+        Cli cli = Cli.run("eval", run.toString(), "--backend", "cpu");
 
         assertThat(cli.exitCode()).isEqualTo(1);
         assertThat(cli.err()).contains(".safetensors is damaged");

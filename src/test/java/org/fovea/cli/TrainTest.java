@@ -29,6 +29,8 @@ class TrainTest {
                 "512",
                 "--envs",
                 "4",
+                "--backend",
+                "cpu",
                 "--out",
                 run.toString(),
                 "--set",
@@ -96,14 +98,26 @@ class TrainTest {
         Path run = directory.resolve("run");
         assertThat(Cli.run(small(run)).exitCode()).isZero();
 
-        Cli resumed = Cli.run("train", "--resume", "--out", run.toString(), "--steps", "1024", "--json");
-        Cli evaluated = Cli.run("eval", run.toString(), "--episodes", "5", "--json");
+        Cli resumed =
+                Cli.run("train", "--resume", "--out", run.toString(), "--steps", "1024", "--json", "--backend", "cpu");
+        Cli evaluated = Cli.run("eval", run.toString(), "--episodes", "5", "--json", "--backend", "cpu");
 
         assertThat(resumed.exitCode()).isZero();
         assertThat(resumed.lastLineAsJson().get("steps").asLong()).isEqualTo(1024);
         assertThat(evaluated.exitCode()).isZero();
         assertThat(evaluated.lastLineAsJson().get("episodes").asLong()).isEqualTo(5);
         assertThat(evaluated.lastLineAsJson().get("return_mean").asDouble()).isBetween(1.0, 500.0);
+    }
+
+    @Test
+    void aResumedRunMayRunOtherwise() {
+        Path run = directory.resolve("run");
+        assertThat(Cli.run(small(run, "--set", "precision=tf32")).exitCode()).isZero();
+
+        Cli resumed =
+                Cli.run("train", "--resume", "--out", run.toString(), "--backend", "cpu", "--set", "precision=float32");
+
+        assertThat(resumed.exitCode()).isZero();
     }
 
     @Test
@@ -148,5 +162,9 @@ class TrainTest {
         for (String name : PpoConfig.names()) {
             assertThat(cli.out()).containsPattern("(?m)^  " + name + " +\\S+ +\\S.+$");
         }
+        assertThat(cli.out()).contains("  cublas ").contains("  precision ");
+        assertThat(Cli.run("bench", "train", "--set", "help").out())
+                .contains("  cublas ")
+                .doesNotContain("learning_rate");
     }
 }

@@ -1,8 +1,9 @@
 package org.fovea.backend.cpu;
 
-import java.util.Optional;
 import org.fovea.backend.Backend;
 import org.fovea.backend.BackendProvider;
+import org.fovea.backend.BackendSettings;
+import org.fovea.backend.BackendUnavailableException;
 
 /** Makes CPU backends; there is always one. */
 public final class CpuBackendProvider implements BackendProvider {
@@ -18,15 +19,11 @@ public final class CpuBackendProvider implements BackendProvider {
     }
 
     @Override
-    public Optional<String> unavailableBecause() {
-        return Optional.empty();
-    }
-
-    @Override
-    public Backend open(int threads) {
-        if (threads < 0) {
-            throw new IllegalArgumentException("threads must be 0 (one per core) or more: " + threads);
+    public Backend open(BackendSettings settings) {
+        if (settings.cublas() == BackendSettings.Cublas.ON) {
+            throw new BackendUnavailableException("cublas=on is for the cuda backend");
         }
+        int threads = settings.threads();
         return new CpuBackend(
                 KernelChoice.KERNELS, threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
     }

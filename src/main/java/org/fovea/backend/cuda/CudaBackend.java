@@ -2,6 +2,7 @@ package org.fovea.backend.cuda;
 
 import java.util.function.IntConsumer;
 import org.fovea.backend.Backend;
+import org.fovea.backend.BackendSettings;
 import org.fovea.backend.CapturedStep;
 
 /** The backend on one CUDA device; each class it extends adds the kernels of one contract. */
@@ -10,13 +11,13 @@ final class CudaBackend extends CudaRl implements Backend {
         super(context);
     }
 
-    /** Opens device 0. The calling thread is the only one that may use the backend. */
-    static CudaBackend open() {
-        CudaContext context = new CudaContext();
+    /** The calling thread is the only one that may use the backend. */
+    static CudaBackend open(BackendSettings settings) {
+        CudaContext context = new CudaContext(settings);
         try {
             return new CudaBackend(context);
         } catch (RuntimeException e) {
-            context.abandon();
+            context.closeAfter(e);
             throw e;
         }
     }
@@ -28,7 +29,7 @@ final class CudaBackend extends CudaRl implements Backend {
 
     @Override
     public String description() {
-        return context.description() + "; matrix products by Fovea's own kernel";
+        return context.description() + "; " + cublas.description();
     }
 
     /** One: a device takes a batch whole. */
@@ -77,10 +78,6 @@ final class CudaBackend extends CudaRl implements Backend {
 
     @Override
     public void close() {
-        if (context.beginClose()) {
-            kernels.close();
-            closeMemory();
-            context.close();
-        }
+        context.close();
     }
 }

@@ -6,6 +6,7 @@ import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR
 import static jcuda.driver.JCudaDriver.cuCtxSetCurrent;
 import static jcuda.driver.JCudaDriver.cuDeviceGet;
 import static jcuda.driver.JCudaDriver.cuDeviceGetAttribute;
+import static jcuda.driver.JCudaDriver.cuDeviceGetCount;
 import static jcuda.driver.JCudaDriver.cuDeviceGetName;
 import static jcuda.driver.JCudaDriver.cuDevicePrimaryCtxRelease;
 import static jcuda.driver.JCudaDriver.cuDevicePrimaryCtxRetain;
@@ -17,51 +18,105 @@ import static jcuda.driver.JCudaDriver.cuStreamDestroy;
 import static jcuda.driver.JCudaDriver.cuStreamSynchronize;
 
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.function.IntSupplier;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
 import jcuda.driver.CUstream_flags;
-import jcuda.driver.JCudaDriver;
+import org.fovea.backend.BackendSettings;
+import org.fovea.backend.BackendUnavailableException;
 import org.fovea.backend.DeviceException;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The device, its primary context and the one stream, used by the thread that opened it. Turns failing calls into
- * exceptions; after an error that a context can't recover from, the backend is lost and refuses further work.
+ * exceptions; after an error that a context can't recover from, the backend is lost and refuses further work. Knows what
+ * was taken from the driver, so that closing, or an opening that fails half way, gives all of it back.
  */
 final class CudaContext {
+    /** mma.sync on TF32 and bf16, and cp.async, begin with Ampere. */
+    private static final int LEAST_ARCHITECTURE = 80;
+
+    /** The context that driver calls of a thread go to. */
+    private static final ThreadLocal<CudaContext> CURRENT = new ThreadLocal<>();
+
     private final Thread owner = Thread.currentThread();
+    private final BackendSettings settings;
+    private final Deque<Resource> resources = new ArrayDeque<>();
     private final CUdevice device = new CUdevice();
+    private final CUcontext primary = new CUcontext();
     private final CUstream stream = new CUstream();
-    private final String deviceName;
-    private final int architecture;
-    private final int multiprocessors;
     private final int driverVersion;
+    private String deviceName;
+    private int architecture;
+    private int multiprocessors;
     private String lastKernel = "none";
     private @Nullable DeviceException lostBy;
-    private @Nullable DeviceException closeFailure;
     private boolean closed;
 
-    CudaContext() {
-        check(cuInit(0), "cuInit", "opening");
-        check(cuDeviceGet(device, 0), "cuDeviceGet", "opening", "device", 0);
-        deviceName = readName();
-        architecture = attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) * 10
-                + attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
-        multiprocessors = attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
-        int[] version = new int[1];
-        check(cuDriverGetVersion(version), "cuDriverGetVersion", "opening");
-        driverVersion = version[0];
-        CUcontext primary = new CUcontext();
-        check(cuDevicePrimaryCtxRetain(primary, device), "cuDevicePrimaryCtxRetain", "opening");
+    /** Something to give back, and the call that does so. */
+    private record Resource(String call, IntSupplier release) {}
+
+    CudaContext(BackendSettings settings) {
+        this.settings = settings;
+        deviceName = "device " + settings.device();
+        driverVersion = requireDriver();
         try {
-            check(cuCtxSetCurrent(primary), "cuCtxSetCurrent", "opening");
-            check(cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING), "cuStreamCreate", "opening");
-        } catch (DeviceException e) {
-            abandon();
+            openDevice();
+            openContext();
+        } catch (RuntimeException e) {
+            closeAfter(e);
             throw e;
         }
+    }
+
+    private int requireDriver() {
+        int[] version = new int[1];
+        check(cuDriverGetVersion(version), "cuDriverGetVersion", "opening");
+        KernelImage.Driver needed = KernelImage.driver();
+        if (version[0] < needed.version()) {
+            throw new BackendUnavailableException("the NVIDIA driver is for CUDA " + dotted(version[0])
+                    + ", but the kernels of this build need " + needed + "; update the driver");
+        }
+        return version[0];
+    }
+
+    private void openDevice() {
+        int index = settings.device();
+        int[] count = new int[1];
+        int result = cuInit(0);
+        if (result != CUresult.CUDA_ERROR_NO_DEVICE) {
+            check(result, "cuInit", "opening");
+            check(cuDeviceGetCount(count), "cuDeviceGetCount", "opening");
+        }
+        if (count[0] == 0) {
+            throw new BackendUnavailableException(
+                    "the NVIDIA driver shows no device; check nvidia-smi and CUDA_VISIBLE_DEVICES");
+        }
+        if (index >= count[0]) {
+            throw new BackendUnavailableException("there is no device " + index + ", the last one is device "
+                    + (count[0] - 1) + "; check --device, nvidia-smi and CUDA_VISIBLE_DEVICES");
+        }
+        check(cuDeviceGet(device, index), "cuDeviceGet", "opening", "device", index);
+        deviceName = readName() + (count[0] > 1 ? " (device " + index + ")" : "");
+        architecture = attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) * 10
+                + attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+        if (architecture < LEAST_ARCHITECTURE) {
+            throw new BackendUnavailableException(deviceName + " is of architecture sm_" + architecture
+                    + "; Fovea's kernels need sm_" + LEAST_ARCHITECTURE + " or newer");
+        }
+        multiprocessors = attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+    }
+
+    private void openContext() {
+        check(cuDevicePrimaryCtxRetain(primary, device), "cuDevicePrimaryCtxRetain", "opening");
+        owns("cuDevicePrimaryCtxRelease", () -> cuDevicePrimaryCtxRelease(device));
+        makeCurrent("opening");
+        check(cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING), "cuStreamCreate", "opening");
+        owns("cuStreamDestroy", () -> cuStreamDestroy(stream));
     }
 
     private String readName() {
@@ -89,9 +144,33 @@ final class CudaContext {
         return multiprocessors;
     }
 
+    BackendSettings settings() {
+        return settings;
+    }
+
+    /** Whether factors of products may be rounded to TF32. */
+    boolean tf32() {
+        return settings.precision() == BackendSettings.Precision.TF32;
+    }
+
+    /** Such as 86 for compute capability 8.6. */
+    int architecture() {
+        return architecture;
+    }
+
     String description() {
         return deviceName + ", sm_" + architecture + ", " + multiprocessors + " multiprocessors, CUDA "
-                + driverVersion / 1000 + "." + driverVersion % 1000 / 10 + " driver";
+                + dotted(driverVersion) + " driver";
+    }
+
+    /** A CUDA version such as 12040 as people write it. */
+    static String dotted(int version) {
+        return version / 1000 + "." + version % 1000 / 10;
+    }
+
+    /** Remembers how to give back what was just taken. Closing does so in the reverse order. */
+    void owns(String call, IntSupplier release) {
+        resources.push(new Resource(call, release));
     }
 
     /** Checks that the calling thread may use this device now. */
@@ -103,8 +182,17 @@ final class CudaContext {
             throw new IllegalStateException("the cuda backend is closed");
         }
         if (lostBy != null) {
-            throw new IllegalStateException("the cuda backend is lost; open a new one in a new process", lostBy);
+            throw new DeviceException(
+                    "the cuda backend is lost, open a new one in a new process: " + lostBy.getMessage(), lostBy);
         }
+        if (CURRENT.get() != this) {
+            makeCurrent("turning to another device");
+        }
+    }
+
+    private void makeCurrent(String operation) {
+        check(cuCtxSetCurrent(primary), "cuCtxSetCurrent", operation);
+        CURRENT.set(this);
     }
 
     private IllegalStateException wrongThread() {
@@ -136,40 +224,39 @@ final class CudaContext {
         }
     }
 
-    /** For what is done while closing: after a loss every call fails, which is known and reported already. */
+    /** For what gives something back: after a loss every call fails, which is known and reported already. */
     void checkUnlessLost(int result, String call, String operation) {
         if (lostBy == null) {
             check(result, call, operation);
         }
     }
 
-    /** For the calls that close: a failure does not keep the rest from being freed, {@link #close} throws the first one. */
-    void checkClosing(int result, String call) {
-        if (result != CUresult.CUDA_SUCCESS && lostBy == null && closeFailure == null) {
-            closeFailure = failure(result, call, "close");
-        }
+    /** The exception for a failed call of the driver; remembers an error that the context can't recover from. */
+    DeviceException failure(int result, String call, String operation, Object... detail) {
+        return failure(describe(result), result, isSticky(result), call, operation, detail);
     }
 
-    /** The exception for a failed call; remembers an error that the context can't recover from. */
-    DeviceException failure(int result, String call, String operation, Object... detail) {
+    /** The exception for a failed call of the driver or of a library over it. */
+    DeviceException failure(String error, int code, boolean isLost, String call, String operation, Object... detail) {
         StringBuilder message = new StringBuilder(call).append(" failed in ").append(operation);
         for (int i = 0; i + 1 < detail.length; i += 2) {
             message.append(i == 0 ? " (" : ", ").append(detail[i]).append(' ').append(detail[i + 1]);
         }
-        message.append(detail.length > 0 ? ")" : "").append(": ").append(describe(result));
-        message.append("; last kernel ").append(lastKernel).append("; device ");
-        message.append(deviceName == null ? "0" : deviceName);
-        DeviceException failure = new DeviceException(message.toString(), result);
-        if (isSticky(result) && lostBy == null) {
+        message.append(detail.length > 0 ? ")" : "").append(": ").append(error);
+        message.append("; last kernel ").append(lastKernel).append("; device ").append(deviceName);
+        DeviceException failure = new DeviceException(message.toString(), code);
+        if (isLost && lostBy == null) {
             lostBy = failure;
         }
         return failure;
     }
 
+    /** An error's name, and what the driver says about it. */
     static String describe(int result) {
+        String name = CUresult.stringFor(result);
         String[] text = new String[1];
         boolean known = cuGetErrorString(result, text) == CUresult.CUDA_SUCCESS && text[0] != null;
-        return CUresult.stringFor(result) + (known ? " (" + text[0] + ")" : "");
+        return known && !name.equals(text[0]) ? name + " (" + text[0] + ")" : name;
     }
 
     /** Whether the context stays unusable after this error. */
@@ -191,46 +278,39 @@ final class CudaContext {
         };
     }
 
-    /** Checks the thread and starts to close; false if that was done before. */
-    boolean beginClose() {
+    /** Gives everything back; the second time nothing. What fails does not keep the rest from being given back. */
+    void close() {
         if (closed) {
-            return false;
+            return;
         }
         if (Thread.currentThread() != owner) {
             throw wrongThread();
         }
         closed = true;
-        return true;
-    }
-
-    /** The last step of closing. */
-    void close() {
-        checkClosing(cuStreamDestroy(stream), "cuStreamDestroy");
-        checkClosing(cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease");
-        if (closeFailure != null) {
-            throw closeFailure;
+        DeviceException first = null;
+        if (!resources.isEmpty() && CURRENT.get() != this) {
+            cuCtxSetCurrent(primary);
+        }
+        CURRENT.remove();
+        while (!resources.isEmpty()) {
+            Resource resource = resources.pop();
+            int result = resource.release.getAsInt();
+            // After a loss every call fails, which is known and was reported.
+            if (result != CUresult.CUDA_SUCCESS && lostBy == null && first == null) {
+                first = failure(result, resource.call, "close");
+            }
+        }
+        if (first != null) {
+            throw first;
         }
     }
 
-    /** Gives the context back after opening failed; with its last user everything in it goes. */
-    void abandon() {
-        closed = true;
-        cuDevicePrimaryCtxRelease(device);
-    }
-
-    /** Devices that the driver shows; or why it shows none. */
-    static int deviceCount() {
-        int result = cuInit(0);
-        int[] count = new int[1];
-        if (result == CUresult.CUDA_SUCCESS) {
-            result = JCudaDriver.cuDeviceGetCount(count);
+    /** Gives everything back after opening failed, which is what the caller will report. */
+    void closeAfter(Throwable failure) {
+        try {
+            close();
+        } catch (DeviceException e) {
+            failure.addSuppressed(e);
         }
-        if (result == CUresult.CUDA_ERROR_NO_DEVICE) {
-            return 0;
-        }
-        if (result != CUresult.CUDA_SUCCESS) {
-            throw new DeviceException("the driver failed to start: " + describe(result), result);
-        }
-        return count[0];
     }
 }

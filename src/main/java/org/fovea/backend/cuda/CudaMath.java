@@ -30,6 +30,7 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     private static final int SHORT_COLUMN = 32;
 
     final Kernels kernels;
+    final Cublas cublas;
     private final CudaGemm gemm;
     private final Kernels.Kernel cast;
     private final Kernels.Kernel map;
@@ -62,7 +63,8 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     CudaMath(CudaContext context) {
         super(context);
         kernels = new Kernels(context);
-        gemm = new CudaGemm(this, kernels, context.multiprocessors(), false);
+        cublas = Cublas.open(context);
+        gemm = new CudaGemm(this, kernels, context.multiprocessors(), context.tf32());
         cast = kernels.find("cast", THREADS, 0);
         map = kernels.find("map_unary", THREADS, 0);
         zip = kernels.find("zip_binary", THREADS, 0);
@@ -128,7 +130,16 @@ abstract class CudaMath extends CudaMemory implements MathOps {
         CudaArray bs = floats("gemm", "b", b);
         CudaArray cs = floats("gemm", "c", c);
         requireApart("gemm", cs, as, bs);
-        gemm.launch(g, as.address(), bs.address(), cs.address(), 0, Activation.NONE);
+        multiply(g, as.address(), bs.address(), cs.address(), 0, Activation.NONE);
+    }
+
+    /** By cuBLAS if it takes the product, which it does without what is fused. */
+    private void multiply(Gemm g, long a, long b, long c, long bias, Activation activation) {
+        if (bias == 0 && activation == Activation.NONE && cublas.takes(g)) {
+            cublas.gemm(g, a, b, c);
+        } else {
+            gemm.launch(g, a, b, c, bias, activation);
+        }
     }
 
     @Override
@@ -153,7 +164,7 @@ abstract class CudaMath extends CudaMemory implements MathOps {
             biases = resolved.address();
         }
         Gemm g = Gemm.dense(false, false, rows, out, in);
-        gemm.launch(g, xs.address(), weights.address(), ys.address(), biases, activation);
+        multiply(g, xs.address(), weights.address(), ys.address(), biases, activation);
     }
 
     @Override

@@ -9,8 +9,10 @@ import java.nio.FloatBuffer;
 import java.nio.ShortBuffer;
 import java.util.List;
 import java.util.Objects;
+import jcuda.driver.CUresult;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.DeviceException;
 import org.fovea.backend.HalfPrecision;
 import org.fovea.backend.MathShapes;
 import org.fovea.backend.Memory;
@@ -43,12 +45,12 @@ abstract class CudaMemory implements Memory {
         steps.refuse("allocate");
         CudaArray array = take(dtype, length, CudaArray.Owner.CALLER);
         if (length > 0) {
-            context.check(
-                    cuMemsetD8Async(array.block.pointer, (byte) 0, array.bytes(), context.stream()),
-                    "cuMemsetD8Async",
-                    "allocate",
-                    "array",
-                    array);
+            int result = cuMemsetD8Async(array.block.pointer, (byte) 0, array.bytes(), context.stream());
+            if (result != CUresult.CUDA_SUCCESS) {
+                DeviceException failure = context.failure(result, "cuMemsetD8Async", "allocate", "array", array);
+                giveBack(List.of(array.block));
+                throw failure;
+            }
         }
         return array;
     }
@@ -227,13 +229,6 @@ abstract class CudaMemory implements Memory {
     @Override
     public final long reservedBytes() {
         return pool.reservedBytes();
-    }
-
-    /** Ends every array and step and frees the memory. */
-    final void closeMemory() {
-        steps.close();
-        pool.close();
-        staging.close();
     }
 
     /** The array behind {@code array}, alive, of this backend and of the given type. */

@@ -7,56 +7,97 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
-import java.util.HexFormat;
+import java.util.List;
 import jcuda.LibUtils;
 import jcuda.driver.JCudaDriver;
+import jcuda.jcublas.JCublas2;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Loads the driver library and JCuda's native code. JCuda alone would unpack itself into the shared temporary directory
- * under a fixed name and trust whatever file it finds there; here it goes into a directory of the user's own, named by
- * its content, and arrives by an atomic move, so that several JVMs may start at once.
+ * Loads the driver library, cuBLAS and JCuda's native code. JCuda alone would unpack itself into the shared temporary
+ * directory under a fixed name and trust whatever file it finds there; here it goes into a directory of the user's own,
+ * named by its content, and arrives by an atomic move, so that several JVMs may start at once.
  */
 final class CudaNatives {
 
-    /** System property with the path of a {@code libcuda.so.1} to use in place of the system's. */
+    /**
+     * System property with the path of a {@code libcuda.so.1} to use in place of the system's. A {@code libcublas.so.12}
+     * is then looked for beside it and nowhere else.
+     */
     static final String DRIVER_PROPERTY = "fovea.cuda.driver";
 
-    private static boolean loaded;
+    private static final String CUBLAS = "libcublas.so.12";
+    private static final String VERSION = "-12.6.0";
+
+    private static boolean driverLoaded;
+    private static boolean cublasLoaded;
 
     private CudaNatives() {}
 
     /**
-     * Loads everything; the second time nothing.
+     * Loads the driver and JCuda; the second time nothing.
      *
      * @throws UnsatisfiedLinkError if there is no driver, naming the library
      */
     static synchronized void load() {
-        if (loaded) {
+        if (driverLoaded) {
             return;
         }
         String driver = System.getProperty(DRIVER_PROPERTY);
         if (driver != null) {
-            System.load(Path.of(driver).toAbsolutePath().toString());
+            loadFile(Path.of(driver).toAbsolutePath(), "-D" + DRIVER_PROPERTY + " is not a file: ");
         }
-        String name = LibUtils.createLibraryFileName(LibUtils.createPlatformLibraryName("JCudaDriver-12.6.0"));
-        byte[] content = resource("/lib/" + name);
-        Path directory = unpack(content, name);
-        // Loaded by hand first: the error then names libcuda.so.1 in one line, where JCuda's has twenty.
-        System.load(directory.resolve(name).toString());
-        initializeJCuda(directory);
-        loaded = true;
+        loadJCuda("JCudaDriver", () -> JCudaDriver.setExceptionsEnabled(false));
+        driverLoaded = true;
     }
 
-    /** JCuda's initialiser looks for its unpacked library in the temporary directory of that moment. */
-    private static void initializeJCuda(Path directory) {
+    /**
+     * Loads cuBLAS and JCublas; the second time nothing.
+     *
+     * @throws UnsatisfiedLinkError if there is no cuBLAS, in one line
+     */
+    static synchronized void loadCublas() {
+        if (cublasLoaded) {
+            return;
+        }
+        String driver = System.getProperty(DRIVER_PROPERTY);
+        if (driver != null) {
+            loadFile(
+                    Path.of(driver).toAbsolutePath().resolveSibling(CUBLAS),
+                    CUBLAS + " was not found beside the driver: ");
+        }
+        try {
+            loadJCuda("JCublas2", () -> JCublas2.setExceptionsEnabled(false));
+        } catch (UnsatisfiedLinkError e) {
+            String message = String.valueOf(e.getMessage());
+            throw message.contains(CUBLAS + ": cannot open") ? new UnsatisfiedLinkError(CUBLAS + " was not found") : e;
+        }
+        cublasLoaded = true;
+    }
+
+    private static void loadFile(Path library, String complaint) {
+        if (!Files.isRegularFile(library)) {
+            throw new UnsatisfiedLinkError(complaint + library);
+        }
+        System.load(library.toString());
+    }
+
+    private static void loadJCuda(String library, Runnable initializer) {
+        String name = LibUtils.createLibraryFileName(LibUtils.createPlatformLibraryName(library + VERSION));
+        byte[] content = resource("/lib/" + name);
+        Path directory = unpack(content, name);
+        // Loaded by hand first: the error then names the missing library in one line, where JCuda's has twenty.
+        System.load(directory.resolve(name).toString());
+        initialize(directory, initializer);
+    }
+
+    /** JCuda's initialisers look for their unpacked library in the temporary directory of that moment. */
+    private static void initialize(Path directory, Runnable initializer) {
         String before = System.getProperty("java.io.tmpdir");
         System.setProperty("java.io.tmpdir", directory.toString());
         try {
-            JCudaDriver.setExceptionsEnabled(false);
+            initializer.run();
         } finally {
             System.setProperty("java.io.tmpdir", before);
         }
@@ -74,43 +115,47 @@ final class CudaNatives {
         }
     }
 
-    /** Where the library now lies. */
+    /** The directory where the library now lies: in the user's cache, or where that can't be written to, in a temporary directory. */
     private static Path unpack(byte[] content, String name) {
         try {
-            Path directory = directory().resolve(hash(content));
-            Files.createDirectories(directory);
-            Path target = directory.resolve(name);
-            if (!Files.isRegularFile(target) || !Arrays.equals(Files.readAllBytes(target), content)) {
-                Path temporary = Files.createTempFile(directory, name, ".tmp");
-                Files.write(temporary, content);
-                Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            return unpack(content, name, cache());
+        } catch (IOException unwritable) {
+            try {
+                Path base = Files.createTempDirectory("fovea-natives");
+                Path directory = unpack(content, name, base);
+                for (Path path : List.of(base, directory, directory.resolve(name))) {
+                    path.toFile().deleteOnExit(); // the last one first
+                }
+                return directory;
+            } catch (IOException e) {
+                e.addSuppressed(unwritable);
+                throw new UncheckedIOException(
+                        "unpacking " + name + "; set XDG_CACHE_HOME to a directory that can be written to", e);
             }
-            return directory;
-        } catch (IOException e) {
-            throw new UncheckedIOException("unpacking " + name + "; set XDG_CACHE_HOME to a writable directory", e);
         }
     }
 
-    private static Path directory() throws IOException {
+    private static Path unpack(byte[] content, String name, Path base) throws IOException {
+        Path directory = Files.createDirectories(base.resolve(Sha256.of(content)));
+        Path target = directory.resolve(name);
+        if (!Files.isRegularFile(target) || !Arrays.equals(Files.readAllBytes(target), content)) {
+            Path temporary = Files.createTempFile(directory, name, ".tmp");
+            try {
+                Files.write(temporary, content);
+                Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            } finally {
+                Files.deleteIfExists(temporary);
+            }
+        }
+        return directory;
+    }
+
+    private static Path cache() throws IOException {
         @Nullable String cache = System.getenv("XDG_CACHE_HOME");
         Path base =
                 cache != null && !cache.isEmpty() ? Path.of(cache) : Path.of(System.getProperty("user.home"), ".cache");
-        Path natives = base.resolve("fovea").resolve("natives");
-        try {
-            return Files.createDirectories(
-                    natives, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-        } catch (IOException e) {
-            // A home that can't be written to, as in some containers.
-            return Files.createTempDirectory("fovea-natives");
-        }
-    }
-
-    private static String hash(byte[] content) {
-        try {
-            byte[] digest = MessageDigest.getInstance("SHA-256").digest(content);
-            return HexFormat.of().formatHex(digest, 0, 16);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every JVM has SHA-256", e);
-        }
+        return Files.createDirectories(
+                base.resolve("fovea").resolve("natives"),
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
     }
 }

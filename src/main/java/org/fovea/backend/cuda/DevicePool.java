@@ -38,6 +38,7 @@ final class DevicePool {
 
     DevicePool(CudaContext context) {
         this.context = context;
+        context.owns("cuMemFree", this::freeAll);
     }
 
     /** A block with room for {@code bytes} bytes, of unspecified contents. */
@@ -145,15 +146,15 @@ final class DevicePool {
     }
 
     private void trim() {
-        while (!free.isEmpty()) {
-            ArrayDeque<DeviceBlock> sameSize = free.firstEntry().getValue();
-            DeviceBlock block = sameSize.pop();
-            if (sameSize.isEmpty()) {
-                free.pollFirstEntry();
+        // Out of the free list first: a block that could not be freed must not be handed out again.
+        for (Map.Entry<Long, ArrayDeque<DeviceBlock>> sameSize = free.pollFirstEntry();
+                sameSize != null;
+                sameSize = free.pollFirstEntry()) {
+            for (DeviceBlock block : sameSize.getValue()) {
+                context.check(cuMemFree(block.pointer), "cuMemFree", "allocate", "bytes", block.size);
+                blocks.remove(block);
+                reservedBytes -= block.size;
             }
-            blocks.remove(block);
-            reservedBytes -= block.size;
-            context.check(cuMemFree(block.pointer), "cuMemFree", "allocate", "bytes", block.size);
         }
     }
 
@@ -165,16 +166,19 @@ final class DevicePool {
         return reservedBytes;
     }
 
-    /** Frees everything and ends every array. */
-    void close() {
+    /** Frees everything and ends every array; returns the first error. */
+    private int freeAll() {
+        int first = CUresult.CUDA_SUCCESS;
         for (DeviceBlock block : blocks) {
             block.generation++;
-            context.checkClosing(cuMemFree(block.pointer), "cuMemFree");
+            int result = cuMemFree(block.pointer);
+            first = first == CUresult.CUDA_SUCCESS ? result : first;
         }
         blocks.clear();
         free.clear();
         arena.clear();
         liveBytes = 0;
         reservedBytes = 0;
+        return first;
     }
 }

@@ -4,9 +4,13 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import jcuda.driver.CUresult;
+import org.fovea.backend.BackendUnavailableException;
 import org.jspecify.annotations.Nullable;
 
 /** The compiled kernels in this jar, made by {@code kernels/build.sh}. */
@@ -16,9 +20,35 @@ final class KernelImage {
     static final String IMAGE_PROPERTY = "fovea.cuda.image";
 
     private static final String FATBIN = "fovea.fatbin";
+
+    /** A line for people, then one each that begins with a key of those below. Without kernels only the line: why not. */
     private static final String DESCRIPTION = "kernels.txt";
 
+    private static final String DRIVER_KEY = "driver ";
+    private static final String SHA256_KEY = "sha256 ";
+
+    /** What JCuda 12.6 was built against. */
+    private static final Driver LEAST_DRIVER = new Driver(12000, "525");
+
+    /** Magic number, version (2 bytes), bytes of this header (2 bytes), bytes that follow it (8 bytes). */
+    private static final int HEADER_BYTES = 16;
+
+    private static final int MAGIC = 0xBA55ED50;
+
     private KernelImage() {}
+
+    /**
+     * A driver that is new enough.
+     *
+     * @param version as cuDriverGetVersion gives it: 12040 for CUDA 12.4
+     * @param release of NVIDIA's drivers that it comes with first
+     */
+    record Driver(int version, String release) {
+        @Override
+        public String toString() {
+            return "driver " + release + " or newer (CUDA " + CudaContext.dotted(version) + ")";
+        }
+    }
 
     static boolean isPresent() {
         return System.getProperty(IMAGE_PROPERTY) != null || KernelImage.class.getResource(FATBIN) != null;
@@ -26,30 +56,90 @@ final class KernelImage {
 
     /** For which architectures the kernels were built, or why they were not. */
     static String description() {
-        byte[] text = resource(DESCRIPTION);
-        return text == null ? "kernels/build.sh was not run" : new String(text, StandardCharsets.UTF_8).strip();
+        String path = System.getProperty(IMAGE_PROPERTY);
+        return path == null ? lines().get(0) : path;
     }
 
-    /** The image in a direct buffer. */
+    /** The oldest driver that takes what the compiler made. */
+    static Driver driver() {
+        String value = System.getProperty(IMAGE_PROPERTY) == null ? value(DRIVER_KEY) : null;
+        if (value == null) {
+            return LEAST_DRIVER;
+        }
+        String[] parts = value.split(" ", 2);
+        return new Driver(Integer.parseInt(parts[0]), parts[1]);
+    }
+
+    /** Whether this result of loading an image says that it does not suit the device or its driver. */
+    static boolean isRefusedBy(int result) {
+        return switch (result) {
+            case CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU,
+                    CUresult.CUDA_ERROR_INVALID_IMAGE,
+                    CUresult.CUDA_ERROR_INVALID_PTX,
+                    CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION,
+                    CUresult.CUDA_ERROR_JIT_COMPILER_NOT_FOUND,
+                    CUresult.CUDA_ERROR_JIT_COMPILATION_DISABLED -> true;
+            default -> false;
+        };
+    }
+
+    /**
+     * The image in a direct buffer.
+     *
+     * @throws BackendUnavailableException if it is not what the compiler wrote; a driver would read beyond its end
+     */
     static ByteBuffer load() {
-        byte[] content = content();
+        String path = System.getProperty(IMAGE_PROPERTY);
+        byte[] content = path == null ? resource(FATBIN) : read(path);
+        if (content == null) {
+            throw new BackendUnavailableException("this build has no CUDA kernels: " + description());
+        }
+        String problem = problem(content, path == null ? value(SHA256_KEY) : null);
+        if (problem != null) {
+            throw new BackendUnavailableException("the CUDA kernels in " + (path == null ? "this jar" : path)
+                    + " are damaged: " + problem + "; build them again");
+        }
         return ByteBuffer.allocateDirect(content.length).put(content).flip();
     }
 
-    private static byte[] content() {
-        String path = System.getProperty(IMAGE_PROPERTY);
-        if (path != null) {
-            try {
-                return Files.readAllBytes(Path.of(path));
-            } catch (IOException e) {
-                throw new UncheckedIOException("reading the kernels from " + path + " (" + IMAGE_PROPERTY + ")", e);
-            }
+    /** What is wrong with a fatbin; null if nothing is. */
+    static @Nullable String problem(byte[] content, @Nullable String sha256) {
+        if (content.length < HEADER_BYTES) {
+            return content.length + " bytes are too few for a fatbin";
         }
-        byte[] content = resource(FATBIN);
-        if (content == null) {
-            throw new IllegalStateException("this jar has no CUDA kernels: " + description());
+        ByteBuffer header = ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN);
+        if (header.getInt(0) != MAGIC) {
+            return "this is not a fatbin";
         }
-        return content;
+        long size = Short.toUnsignedLong(header.getShort(6)) + header.getLong(8);
+        if (size != content.length) {
+            return "the file has " + content.length + " bytes, its header says " + size;
+        }
+        return sha256 == null || sha256.equals(Sha256.of(content)) ? null : "their checksum differs from the build's";
+    }
+
+    private static List<String> lines() {
+        byte[] text = resource(DESCRIPTION);
+        return text == null
+                ? List.of("kernels/build.sh was not run")
+                : new String(text, StandardCharsets.UTF_8).strip().lines().toList();
+    }
+
+    /** What follows a key in the description; null if the key is not there. */
+    private static @Nullable String value(String key) {
+        return lines().stream()
+                .filter(line -> line.startsWith(key))
+                .map(line -> line.substring(key.length()))
+                .findFirst()
+                .orElse(null);
+    }
+
+    private static byte[] read(String path) {
+        try {
+            return Files.readAllBytes(Path.of(path));
+        } catch (IOException e) {
+            throw new UncheckedIOException("reading the kernels from " + path + " (" + IMAGE_PROPERTY + ")", e);
+        }
     }
 
     private static byte @Nullable [] resource(String name) {

@@ -12,6 +12,7 @@ import jcuda.driver.CUfunction;
 import jcuda.driver.CUfunction_attribute;
 import jcuda.driver.CUmodule;
 import jcuda.driver.CUresult;
+import org.fovea.backend.BackendUnavailableException;
 
 /**
  * The loaded kernels and their launches. All kernels take one struct, written into one pinned buffer, and the driver
@@ -36,10 +37,13 @@ final class Kernels {
 
     Kernels(CudaContext context) {
         this.context = context;
-        context.check(
-                cuModuleLoadDataEx(module, Pointer.to(KernelImage.load()), 0, new int[0], Pointer.to(new int[0])),
-                "cuModuleLoadDataEx",
-                "opening");
+        int result = cuModuleLoadDataEx(module, Pointer.to(KernelImage.load()), 0, new int[0], Pointer.to(new int[0]));
+        if (KernelImage.isRefusedBy(result)) {
+            throw new BackendUnavailableException("the kernels of this build (" + KernelImage.description()
+                    + ") can't run on this device: " + CudaContext.describe(result));
+        }
+        context.check(result, "cuModuleLoadDataEx", "opening");
+        context.owns("cuModuleUnload", () -> cuModuleUnload(module));
         pinned = new PinnedBuffer(context, PARAMETER_BYTES + Long.BYTES);
         pinned.bytes.putLong(PARAMETER_BYTES, pinned.address());
         arguments = pinned.at(PARAMETER_BYTES);
@@ -88,10 +92,5 @@ final class Kernels {
         if (result != CUresult.CUDA_SUCCESS) {
             throw context.failure(result, "cuLaunchKernel", kernel.name, "blocks", blocks, "threads", threads);
         }
-    }
-
-    void close() {
-        context.checkClosing(cuModuleUnload(module), "cuModuleUnload");
-        pinned.free();
     }
 }

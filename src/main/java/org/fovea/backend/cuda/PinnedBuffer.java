@@ -9,13 +9,12 @@ import jcuda.Pointer;
 
 /** Page-locked host memory, from which and into which the device copies while the host goes on. */
 final class PinnedBuffer {
-    private final CudaContext context;
     private final HostPointer pointer = new HostPointer();
     final ByteBuffer bytes;
 
     PinnedBuffer(CudaContext context, int size) {
-        this.context = context;
         context.check(cuMemHostAlloc(pointer, size, 0), "cuMemHostAlloc", "opening", "bytes", size);
+        context.owns("cuMemFreeHost", () -> cuMemFreeHost(pointer));
         bytes = pointer.getByteBuffer(0, size).order(ByteOrder.nativeOrder());
     }
 
@@ -25,10 +24,6 @@ final class PinnedBuffer {
 
     long address() {
         return pointer.address();
-    }
-
-    void free() {
-        context.checkClosing(cuMemFreeHost(pointer), "cuMemFreeHost");
     }
 
     private static final class HostPointer extends Pointer {

@@ -76,8 +76,4 @@ final class Staging {
     private ByteBuffer piece(int offset, int bytes) {
         return pinned.bytes.slice(offset, bytes).order(pinned.bytes.order());
     }
-
-    void close() {
-        pinned.free();
-    }
 }

@@ -29,6 +29,7 @@ final class StepRecorder {
     StepRecorder(CudaContext context, DevicePool pool) {
         this.context = context;
         this.pool = pool;
+        context.owns("cuGraphExecDestroy", this::closeAll);
     }
 
     /** Refuses a call that has no place in a step. */
@@ -93,13 +94,16 @@ final class StepRecorder {
         return executable;
     }
 
-    /** Closes every step. */
-    void close() {
+    /** Closes every step; returns the first error. */
+    private int closeAll() {
+        int first = CUresult.CUDA_SUCCESS;
         for (GraphStep step : open) {
             step.closed = true;
-            context.checkClosing(cuGraphExecDestroy(step.executable), "cuGraphExecDestroy");
+            int result = cuGraphExecDestroy(step.executable);
+            first = first == CUresult.CUDA_SUCCESS ? result : first;
         }
         open.clear();
+        return first;
     }
 
     private final class GraphStep implements CapturedStep {

@@ -5,8 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import jcuda.driver.CUresult;
 import org.fovea.backend.Backend;
+import org.fovea.backend.BackendSettings;
+import org.fovea.backend.BackendUnavailableException;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.DeviceException;
@@ -16,6 +19,8 @@ import org.fovea.backend.UnaryOp;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** What a device does when it is full, or when a call or a kernel fails. */
 class CudaFaultTest {
@@ -81,7 +86,7 @@ class CudaFaultTest {
                 .hasMessageContaining("cuStreamSynchronize failed in synchronize: CUDA_ERROR_ILLEGAL_ADDRESS")
                 .hasMessageContaining("map_unary wrote past the end of an allocation of 512 bytes");
         assertThatThrownBy(() -> backend.fill(x, 1))
-                .isInstanceOf(IllegalStateException.class)
+                .isInstanceOf(DeviceException.class)
                 .hasMessageContaining("lost")
                 .hasCauseInstanceOf(DeviceException.class);
     }
@@ -119,14 +124,94 @@ class CudaFaultTest {
     }
 
     @Test
-    void openingThatFailsHalfWayKeepsNothing() {
-        backend.close();
-        backend = null;
-        for (String call : List.of("cuStreamCreate", "cuMemHostAlloc", "cuModuleLoadDataEx", "cuModuleGetFunction")) {
-            Simulator.fail(call, 1, CUresult.CUDA_ERROR_NOT_SUPPORTED);
-            assertThatThrownBy(Simulator::open).as(call).isInstanceOf(DeviceException.class);
-            assertThat(Simulator.allocations()).as(call).isZero();
+    void anArrayThatCannotBeClearedIsNotKept() {
+        Simulator.fail("cuMemsetD8Async", 1, CUresult.CUDA_ERROR_NOT_SUPPORTED);
+        assertThatThrownBy(() -> backend.allocate(DType.F32, 13))
+                .isInstanceOf(DeviceException.class)
+                .hasMessageContaining("cuMemsetD8Async failed in allocate (array F32[13])");
+        assertThat(backend.liveBytes()).isZero();
+        DeviceArray array = backend.allocate(DType.F32, 13);
+        assertThat(backend.reservedBytes()).isEqualTo(512);
+        array.release();
+    }
+
+    @Test
+    void aBlockThatCannotBeFreedIsNotHandedOutAgain() {
+        try (Scope scope = backend.openScope()) {
+            scope.allocate(DType.F32, 30L << 20);
         }
-        Simulator.open().close();
+        // Too large for what the pool holds, so that is to be freed.
+        Simulator.fail("cuMemFree_v2", 1, CUresult.CUDA_ERROR_NOT_SUPPORTED);
+        assertThatThrownBy(() -> backend.allocate(DType.F32, 40L << 20))
+                .isInstanceOf(DeviceException.class)
+                .hasMessageContaining("cuMemFree failed in allocate");
+        backend.allocate(DType.F32, 20L << 20);
+        assertThat(backend.reservedBytes()).isEqualTo(200L << 20);
+    }
+
+    @Test
+    void closingGoesOnAfterAFailure() {
+        backend.allocate(DType.F32, 13);
+        backend.allocate(DType.F32, 1_000_000);
+        long before = Simulator.allocations();
+        Simulator.fail("cuModuleUnload", 1, CUresult.CUDA_ERROR_NOT_SUPPORTED);
+        assertThatThrownBy(backend::close)
+                .isInstanceOf(DeviceException.class)
+                .hasMessageContaining("cuModuleUnload failed in close");
+        assertThat(before).isPositive();
+        assertThat(Simulator.allocations()).isZero();
+        backend.close();
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = BackendSettings.Cublas.class,
+            names = {"ON", "OFF"})
+    void openingThatFailsAtAnyCallKeepsNothing(BackendSettings.Cublas cublas) {
+        BackendSettings settings = BackendSettings.DEFAULT.with(Map.of("cublas", cublas.name()));
+        // While another backend is open, the context does not end, and with it what was forgotten in it.
+        long others = Simulator.allocations();
+        for (String call : List.of(
+                "cuDriverGetVersion",
+                "cuInit",
+                "cuDeviceGetCount",
+                "cuDeviceGet",
+                "cuDeviceGetName",
+                "cuDeviceGetAttribute",
+                "cuDevicePrimaryCtxRetain",
+                "cuCtxSetCurrent",
+                "cuStreamCreate",
+                "cuMemHostAlloc",
+                "cuModuleLoadDataEx",
+                "cuModuleGetFunction",
+                "cuFuncSetAttribute",
+                "cuMemAlloc_v2",
+                "cublasCreate_v2",
+                "cublasGetVersion_v2",
+                "cublasSetMathMode",
+                "cublasSetStream_v2",
+                "cublasSetWorkspace_v2")) {
+            int failures = failEach(call, settings, others);
+            boolean isCalled =
+                    !call.startsWith("cublas") && !call.equals("cuMemAlloc_v2") || cublas == BackendSettings.Cublas.ON;
+            assertThat(failures).as(call).isGreaterThanOrEqualTo(isCalled ? 1 : 0);
+        }
+        assertThat(negateOnce(backend)).isEqualTo(-3);
+    }
+
+    /** Lets the first, the second ... call fail until opening succeeds; how often it did not. */
+    private static int failEach(String call, BackendSettings settings, long others) {
+        for (int k = 1; ; k++) {
+            Simulator.fail(call, k, CUresult.CUDA_ERROR_OUT_OF_MEMORY);
+            try {
+                Simulator.open(settings).close();
+                assertThat(Simulator.allocations()).as(call).isEqualTo(others);
+                Simulator.fail("none", 1, 0);
+                return k - 1;
+            } catch (BackendUnavailableException expected) {
+                assertThat(expected).as(call).hasMessageContaining(" failed in opening");
+                assertThat(Simulator.allocations()).as(call + " " + k).isEqualTo(others);
+            }
+        }
     }
 }

@@ -17,6 +17,7 @@ import java.util.List;
 import jcuda.Pointer;
 import jcuda.driver.CUmodule;
 import org.fovea.backend.Backend;
+import org.fovea.backend.BackendSettings;
 
 /**
  * Opens the cuda backend on the simulated driver that native-tests/build.sh makes, or, with -Dfovea.test.gpu=true, on the
@@ -30,8 +31,13 @@ public final class Simulator {
 
     /** A backend; the test is skipped, with the reason, where neither simulator nor GPU is there. */
     public static Backend open() {
+        return open(BackendSettings.DEFAULT);
+    }
+
+    /** {@link #open()}, with settings. */
+    public static Backend open(BackendSettings settings) {
         load();
-        return new CudaBackendProvider().open(0);
+        return new CudaBackendProvider().open(settings);
     }
 
     /** Loads the driver, so that it can be steered before a backend is opened. */
@@ -42,7 +48,9 @@ public final class Simulator {
             System.setProperty(CudaNatives.DRIVER_PROPERTY, driver.toString());
             if (KernelImage.class.getResource("fovea.fatbin") == null) {
                 // The simulated driver has the kernels linked in; what was compiled by nvcc is not needed.
-                System.setProperty(KernelImage.IMAGE_PROPERTY, placeholder().toString());
+                System.setProperty(
+                        KernelImage.IMAGE_PROPERTY,
+                        DIRECTORY.resolve("simulated.fatbin").toString());
             }
         }
         CudaNatives.load();
@@ -57,14 +65,6 @@ public final class Simulator {
         try {
             Path skipped = DIRECTORY.resolve("skipped");
             return Files.exists(skipped) ? Files.readString(skipped).strip() : "native-tests/build.sh was not run";
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    private static Path placeholder() {
-        try {
-            return Files.writeString(DIRECTORY.resolve("placeholder.fatbin"), "SIMULATED");
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

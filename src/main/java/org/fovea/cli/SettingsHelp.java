@@ -3,10 +3,11 @@ package org.fovea.cli;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.fovea.backend.BackendSettings;
 import org.fovea.rl.PpoConfig;
 
-/** Explains the hyper-parameters. */
-final class HyperparameterHelp {
+/** Explains what can be set. */
+final class SettingsHelp {
     private static final Map<String, String> MEANINGS = Map.ofEntries(
             Map.entry("layers", "hidden layers of the MLP, or transformer blocks"),
             Map.entry("width", "units of a hidden layer, or model width of the transformer"),
@@ -29,17 +30,32 @@ final class HyperparameterHelp {
             Map.entry("target_kl", "no further epoch on a rollout once the mean KL exceeds this; 0 for never"),
             Map.entry("normalize_advantage", "standardise advantages in each minibatch"),
             Map.entry("normalize_observations", "by running mean and variance, clipped to [-10, 10]"),
-            Map.entry("normalize_rewards", "by the running standard deviation of the return, clipped to [-10, 10]"));
+            Map.entry("normalize_rewards", "by the running standard deviation of the return, clipped to [-10, 10]"),
+            Map.entry("cublas", "matrix products by cuBLAS: on, off, or auto, large ones where it is installed"),
+            Map.entry("precision", "of matrix products and attention: float32, or tf32, which is faster"));
 
-    private HyperparameterHelp() {}
+    private SettingsHelp() {}
 
+    /** The hyper-parameters, and what concerns the backend. */
     static void print(Terminal terminal, String environment, String policy, PpoConfig defaults) {
-        terminal.out()
-                .println("Hyper-parameters, with their defaults for " + environment + " and policy " + policy + ":");
+        print(
+                terminal,
+                "Hyper-parameters, with their defaults for " + environment + " and policy " + policy,
+                defaults.asMap());
+        terminal.out().println();
+        print(terminal);
+    }
+
+    /** What concerns the backend. */
+    static void print(Terminal terminal) {
+        print(terminal, "Settings of the cuda backend, which are not kept with a run", BackendSettings.DEFAULT.asMap());
+    }
+
+    private static void print(Terminal terminal, String heading, Map<String, String> defaults) {
+        terminal.out().println(heading + ":");
         terminal.out().println();
         List<List<String>> rows = new ArrayList<>();
-        defaults.asMap()
-                .forEach((name, value) -> rows.add(List.of("  " + name, value, MEANINGS.getOrDefault(name, ""))));
+        defaults.forEach((name, value) -> rows.add(List.of("  " + name, value, MEANINGS.getOrDefault(name, ""))));
         Table.print(terminal.out(), rows);
     }
 }

@@ -1,0 +1,31 @@
+// Entry points for the stand-in for cuBLAS, beside those of the driver API.
+#include "exports.h"
+
+#include "driver.h"
+
+using namespace driver;
+
+Result simulator_enqueue(void* stream, void (*work)(const void*), const void* arguments, size_t bytes) {
+    BEGIN_CONTEXT_CALL("cuBLAS");
+    const char* from = static_cast<const char*>(arguments);
+    auto copy = std::make_shared<std::vector<char>>(from, from + bytes);
+    return enqueue(stream, [work, copy] {
+        work(copy->data());
+        const std::string damage = device.check_canaries();
+        if (!damage.empty()) {
+            report("cuBLAS " + damage);
+            return ILLEGAL_ADDRESS;
+        }
+        return SUCCESS;
+    });
+}
+
+int simulator_planned(const char* function) {
+    const std::lock_guard<std::recursive_mutex> guard(lock);
+    return planned(function, "");
+}
+
+bool simulator_is_allocated(uintptr_t address, size_t bytes) {
+    const std::lock_guard<std::recursive_mutex> guard(lock);
+    return device.contains(address, bytes);
+}

@@ -1,0 +1,25 @@
+// What the simulated driver offers the stand-in for cuBLAS, which is a library of its own.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "results.h"
+
+#pragma GCC visibility push(default)
+extern "C" {
+
+// Queues work(arguments) on a stream, or records it; the bytes of the arguments are copied now, as in a launch.
+Result simulator_enqueue(void* stream, void (*work)(const void* arguments), const void* arguments, size_t bytes);
+
+// The result that the fault plan has for this call, 0 for none.
+int simulator_planned(const char* function);
+
+// Whether [address, address + bytes) lies in one allocation.
+bool simulator_is_allocated(uintptr_t address, size_t bytes);
+
+// The driver's own, as far as cuBLAS uses them.
+Result cuMemAlloc_v2(uintptr_t* address, size_t bytes);
+Result cuMemFree_v2(uintptr_t address);
+
+}
+#pragma GCC visibility pop

@@ -1,0 +1,240 @@
+package org.fovea.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What is said, and with which exit code, where the device that was asked for can't be had. */
+@Timeout(120)
+class BackendChoiceTest {
+    private static final Path SIMULATOR = Path.of("target", "native-tests").toAbsolutePath();
+    private static final Path DRIVER = SIMULATOR.resolve("libcuda.so.1");
+    private static final Path IMAGE = SIMULATOR.resolve("simulated.fatbin");
+
+    @TempDir
+    private static Path runs;
+
+    @TempDir
+    private Path directory;
+
+    @BeforeAll
+    static void trainSomething() {
+        assumeTrue(Files.exists(DRIVER), "no CUDA simulator");
+        Cli trained = Cli.run(TrainTest.small(runs.resolve("run"), "--steps", "64"));
+        assertThat(trained.exitCode()).isZero();
+    }
+
+    private static String eval(String more) {
+        return "eval " + runs.resolve("run") + " --episodes 1 --json " + more;
+    }
+
+    private String train(String more) {
+        return String.join(" ", TrainTest.small(directory.resolve("run"), "--steps", "64")) + " " + more;
+    }
+
+    private static Map<String, String> simulated(String... more) {
+        Map<String, String> properties = new HashMap<>();
+        properties.put("fovea.cuda.driver", DRIVER.toString());
+        properties.put("fovea.cuda.image", IMAGE.toString());
+        for (int i = 0; i < more.length; i += 2) {
+            properties.put(more[i], more[i + 1]);
+        }
+        return properties;
+    }
+
+    /** cuda is refused in one line with exit code 3; auto goes to the CPU, and says that line. */
+    private void assertUnavailable(Map<String, String> environment, Map<String, String> properties, String reason)
+            throws IOException, InterruptedException {
+        List<Cli> results = Jvm.start(environment, properties, eval("--backend cuda"), eval("--backend auto"))
+                .finish();
+
+        Cli cuda = results.get(0);
+        assertThat(cuda.exitCode()).isEqualTo(3);
+        assertThat(cuda.err())
+                .startsWith("fovea eval: cuda is not available: ")
+                .contains(reason)
+                .hasLineCount(1);
+        assertThat(cuda.out()).isEmpty();
+        Cli auto = results.get(1);
+        assertThat(auto.exitCode()).isZero();
+        assertThat(auto.err())
+                .startsWith("running on cpu: cuda is not available: ")
+                .contains(reason)
+                .hasLineCount(1);
+        assertThat(auto.lastLineAsJson().get("backend").asText()).isEqualTo("cpu");
+        assertThat(auto.out()).doesNotContain("cuda");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "FOVEA_SIMULATOR_DRIVER_VERSION | 11080 | the NVIDIA driver is for CUDA 11.8, but the kernels of this build"
+                        + " need driver 525 or newer (CUDA 12.0)",
+                "FOVEA_SIMULATOR_DEVICES | 0 | the NVIDIA driver shows no device; check nvidia-smi",
+                "FOVEA_SIMULATOR_COMPUTE | 75 | simulated on the CPU is of architecture sm_75; Fovea's kernels need sm_80",
+                "FOVEA_SIMULATOR_FAULT | cuModuleLoadDataEx 0 209 | can't run on this device: CUDA_ERROR_NO_BINARY_FOR_GPU"
+            })
+    void onAMachineLikeThis(String variable, String value, String reason) throws IOException, InterruptedException {
+        assertUnavailable(Map.of(variable, value), simulated(), reason);
+    }
+
+    @Test
+    void withoutADriver() throws IOException, InterruptedException {
+        assumeFalse(Files.exists(Path.of("/proc/driver/nvidia")), "there is one");
+        assertUnavailable(
+                Map.of(),
+                Map.of("fovea.cuda.image", IMAGE.toString()),
+                "there is no NVIDIA driver on this machine (libcuda.so.1 was not found); install driver 525 or newer");
+    }
+
+    @Test
+    void withADamagedImage() throws IOException, InterruptedException {
+        byte[] image = Files.readAllBytes(IMAGE);
+        image[8] = 1;
+        Path truncated = Files.write(directory.resolve("truncated.fatbin"), image);
+        assertUnavailable(
+                Map.of(),
+                simulated("fovea.cuda.image", truncated.toString()),
+                truncated + " are damaged: the file has 16 bytes, its header says 17; build them again");
+    }
+
+    @Test
+    void aDeviceThatIsNotThereIsRefused() throws IOException, InterruptedException {
+        List<Cli> results = Jvm.start(
+                        Map.of("FOVEA_SIMULATOR_DEVICES", "2"),
+                        simulated(),
+                        eval("--backend cuda --device 2"),
+                        eval("--device 2"),
+                        "version")
+                .finish();
+        assertThat(results).extracting(Cli::exitCode).containsExactly(3, 0, 0);
+        String reason = "cuda is not available: there is no device 2, the last one is device 1";
+        assertThat(results.get(0).err()).startsWith("fovea eval: " + reason);
+        assertThat(results.get(1).err()).startsWith("running on cpu: " + reason);
+        assertThat(results.get(2).out()).contains("simulated on the CPU (device 0), sm_86");
+    }
+
+    @Test
+    void cublasIsMissedOnlyWhereItIsDemanded() throws IOException, InterruptedException {
+        Path library = Files.createDirectory(directory.resolve("library"));
+        Files.copy(DRIVER, library.resolve("libcuda.so.1"));
+        // Found like a real driver, and so is cuBLAS not found.
+        List<Cli> results = Jvm.start(
+                        Map.of("LD_LIBRARY_PATH", library.toString()),
+                        Map.of("fovea.cuda.image", IMAGE.toString()),
+                        "version",
+                        train("--backend cuda --set cublas=on"),
+                        eval("--backend cpu --set cublas=on"),
+                        eval("--set cublas=maybe"),
+                        eval("--backend cuda --set cublas=off --set precision=tf32"))
+                .finish();
+        assumeFalse(results.get(0).out().contains("by cuBLAS"), "this machine has cuBLAS");
+        assertThat(results.get(0).out())
+                .contains("matrix products by Fovea's own kernel: libcublas.so.12 was not found");
+        assertThat(results).extracting(Cli::exitCode).containsExactly(0, 3, 3, 2, 0);
+        assertThat(results.get(1).err())
+                .startsWith("fovea train: cuda is not available: cuBLAS can't be used (cublas=on): libcublas.so.12 was"
+                        + " not found");
+        assertThat(directory.resolve("run")).doesNotExist();
+        assertThat(results.get(3).err())
+                .startsWith("fovea eval: --set cublas must be one of auto, on, off, got 'maybe'");
+        assertThat(results.get(4).lastLineAsJson().get("backend").asText()).isEqualTo("cuda");
+    }
+
+    @Test
+    void simulateRunsTheKernelsOnTheCpu() throws IOException, InterruptedException {
+        Path empty = Files.createDirectories(directory.resolve("empty"));
+        Path unbuilt = Files.createDirectories(directory.resolve("unbuilt"));
+        Files.createDirectory(unbuilt.resolve("native-tests"));
+        Map<String, String> here =
+                Map.of("fovea.home", Path.of("").toAbsolutePath().toString());
+
+        Cli evaluated = Jvm.start(Map.of(), here, eval("--simulate")).finish().get(0);
+        assertThat(evaluated.exitCode()).as(evaluated.err()).isZero();
+        assertThat(evaluated.lastLineAsJson().get("backend").asText()).isEqualTo("cuda");
+        assertThat(evaluated.err()).startsWith("simulating a CUDA device on the CPU");
+
+        System.setProperty("fovea.home", empty.toString());
+        try {
+            Cli jarOnly = Cli.run("bench", "attention", "--simulate");
+            assertThat(jarOnly.exitCode()).isEqualTo(3);
+            assertThat(jarOnly.err())
+                    .isEqualTo(
+                            "fovea bench attention: the simulator is part of Fovea's source tree; use --simulate with"
+                                    + " ./fovea there\n");
+            System.setProperty("fovea.home", unbuilt.toString());
+            Cli notBuilt = Cli.run("bench", "train", "--simulate");
+            assertThat(notBuilt.exitCode()).isEqualTo(3);
+            assertThat(notBuilt.err())
+                    .isEqualTo("fovea bench train: the simulator is not built; run: make -C " + unbuilt
+                            + "/native-tests driver\n");
+            assertThat(Cli.run("bench", "train", "--simulate", "--backend", "cpu")
+                            .exitCode())
+                    .isEqualTo(2);
+        } finally {
+            System.clearProperty("fovea.home");
+        }
+    }
+
+    @Test
+    void severalMachinesUnpackTheirNativesAtOnce() throws IOException, InterruptedException {
+        Path cache = directory.resolve("cache");
+        List<Jvm> machines = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            machines.add(Jvm.start(Map.of("XDG_CACHE_HOME", cache.toString()), simulated(), "version"));
+        }
+        for (Jvm machine : machines) {
+            assertThat(machine.finish().get(0).out()).contains("simulated on the CPU");
+        }
+        List<Path> files = files(cache);
+        assertThat(files)
+                .extracting(file -> file.getFileName().toString())
+                .containsExactlyInAnyOrder(
+                        "libJCudaDriver-12.6.0-linux-x86_64.so", "libJCublas2-12.6.0-linux-x86_64.so");
+
+        // Neither a damaged file nor one that a run before left half-written is trusted.
+        byte[] content = Files.readAllBytes(files.get(0));
+        Files.write(files.get(0), new byte[] {1, 2, 3});
+        Cli next = Jvm.start(Map.of("XDG_CACHE_HOME", cache.toString()), simulated(), "version")
+                .finish()
+                .get(0);
+        assertThat(next.out()).contains("simulated on the CPU");
+        assertThat(files.get(0)).hasBinaryContent(content);
+    }
+
+    @Test
+    void aCacheThatCannotBeWrittenIsDoneWithout() throws IOException, InterruptedException {
+        Path file = Files.createFile(directory.resolve("file"));
+        Path temporary = Files.createDirectory(directory.resolve("temporary"));
+        Cli cli = Jvm.start(
+                        Map.of("XDG_CACHE_HOME", file.toString()),
+                        simulated("java.io.tmpdir", temporary.toString()),
+                        "version")
+                .finish()
+                .get(0);
+        assertThat(cli.out()).contains("simulated on the CPU").contains("by cuBLAS");
+        assertThat(temporary).isEmptyDirectory();
+    }
+
+    private static List<Path> files(Path root) throws IOException {
+        try (Stream<Path> tree = Files.walk(root)) {
+            return tree.filter(Files::isRegularFile).toList();
+        }
+    }
+}

@@ -1,0 +1,72 @@
+package org.fovea.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/** Commands in a virtual machine of their own: with another environment, or with a driver not yet loaded. */
+final class Jvm {
+    private final Process process;
+    private final int commands;
+
+    private Jvm(Process process, int commands) {
+        this.process = process;
+        this.commands = commands;
+    }
+
+    /** Starts one that runs the commands, each a line of arguments, one after the other. */
+    static Jvm start(Map<String, String> environment, Map<String, String> properties, String... commands)
+            throws IOException {
+        List<String> line = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--add-modules",
+                "jdk.incubator.vector",
+                "-Xmx512m",
+                "-XX:TieredStopAtLevel=1",
+                "-Djava.awt.headless=true",
+                "-cp",
+                System.getProperty("java.class.path")));
+        properties.forEach((name, value) -> line.add("-D" + name + "=" + value));
+        line.add(Commands.class.getName());
+        line.addAll(List.of(commands));
+        ProcessBuilder builder = new ProcessBuilder(line).redirectError(ProcessBuilder.Redirect.DISCARD);
+        builder.environment().putAll(environment);
+        return new Jvm(builder.start(), commands.length);
+    }
+
+    /** What each command printed. */
+    List<Cli> finish() throws IOException, InterruptedException {
+        List<Cli> results = new ArrayList<>();
+        try (var lines = process.inputReader()) {
+            ObjectMapper mapper = new ObjectMapper();
+            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                JsonNode json = mapper.readTree(line);
+                results.add(new Cli(
+                        json.get("exitCode").asInt(),
+                        json.get("out").asText(),
+                        json.get("err").asText()));
+            }
+        }
+        if (!process.waitFor(1, TimeUnit.MINUTES) || process.exitValue() != 0 || results.size() != commands) {
+            process.destroyForcibly();
+            throw new IllegalStateException("the virtual machine ended early, after " + results);
+        }
+        return results;
+    }
+
+    /** Runs commands and prints each result as a line. */
+    static final class Commands {
+        private Commands() {}
+
+        public static void main(String[] commands) throws IOException {
+            for (String command : commands) {
+                System.out.println(new ObjectMapper().writeValueAsString(Cli.run(command.split(" "))));
+            }
+        }
+    }
+}
