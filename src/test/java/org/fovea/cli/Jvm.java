@@ -34,17 +34,20 @@ final class Jvm {
         properties.forEach((name, value) -> line.add("-D" + name + "=" + value));
         line.add(Commands.class.getName());
         line.addAll(List.of(commands));
-        ProcessBuilder builder = new ProcessBuilder(line).redirectError(ProcessBuilder.Redirect.DISCARD);
+        ProcessBuilder builder = new ProcessBuilder(line).redirectErrorStream(true);
         builder.environment().putAll(environment);
         return new Jvm(builder.start(), commands.length);
     }
 
-    /** What each command printed. */
+    /** What each command printed. What a native library prints beside that is a failure. */
     List<Cli> finish() throws IOException, InterruptedException {
         List<Cli> results = new ArrayList<>();
         try (var lines = process.inputReader()) {
             ObjectMapper mapper = new ObjectMapper();
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                if (line.startsWith("WARNING: ") || line.startsWith("Picked up ")) {
+                    continue; // the virtual machine's own
+                }
                 JsonNode json = mapper.readTree(line);
                 results.add(new Cli(
                         json.get("exitCode").asInt(),

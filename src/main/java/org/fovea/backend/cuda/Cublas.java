@@ -10,6 +10,7 @@ import static jcuda.jcublas.JCublas2.cublasSetStream;
 import static jcuda.jcublas.JCublas2.cublasSetWorkspace;
 import static jcuda.jcublas.JCublas2.cublasSgemmStridedBatched;
 
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
@@ -76,10 +77,13 @@ final class Cublas {
                     handle,
                     (wanted == BackendSettings.Cublas.ON ? "matrix products" : "large matrix products") + " by cuBLAS "
                             + version);
-        } catch (LinkageError | DeviceException e) {
+        } catch (LinkageError | UncheckedIOException | DeviceException e) {
             String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse(e.toString());
             if (wanted == BackendSettings.Cublas.ON || context.isLost()) {
-                throw new BackendUnavailableException("cuBLAS can't be used (cublas=on): " + reason, e);
+                throw new BackendUnavailableException(
+                        "cuBLAS can't be used (cublas=" + (wanted == BackendSettings.Cublas.ON ? "on" : "auto") + "): "
+                                + reason,
+                        e);
             }
             return new Cublas(context, null, "matrix products by Fovea's own kernel: " + reason);
         }

@@ -149,7 +149,7 @@ class CudaStepTest {
         Simulator.fail("cuGraphLaunch", 1, CUresult.CUDA_ERROR_ILLEGAL_ADDRESS);
         assertThatThrownBy(step::replay).isInstanceOf(DeviceException.class);
         assertThatThrownBy(step::replay)
-                .isInstanceOf(IllegalStateException.class)
+                .isInstanceOf(DeviceException.class)
                 .hasMessageContaining("lost");
         step.close();
     }

@@ -6,9 +6,11 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
@@ -77,6 +79,44 @@ class KernelImageTest {
             }
         }
         assertThat(sizes).isEqualTo(expected);
+    }
+
+    @Test
+    void aDamagedImageIsNotHandedToTheDriver() {
+        byte[] image = new byte[100];
+        ByteBuffer header = ByteBuffer.wrap(image).order(ByteOrder.LITTLE_ENDIAN);
+        header.putInt(0xBA55ED50).putShort((short) 1).putShort((short) 16).putLong(84);
+        String checksum = Sha256.of(image);
+        assertThat(KernelImage.problem(image, checksum)).isNull();
+        assertThat(KernelImage.problem(image, null)).isNull();
+
+        for (int length = 0; length < image.length; length++) {
+            assertThat(KernelImage.problem(Arrays.copyOf(image, length), null))
+                    .as("%d bytes", length)
+                    .isNotNull();
+        }
+        assertThat(KernelImage.problem(Arrays.copyOf(image, 99), checksum))
+                .isEqualTo("the file has 99 bytes, its header says 100");
+        image[99] ^= 1;
+        assertThat(KernelImage.problem(image, checksum)).isEqualTo("their checksum differs from the build's");
+        image[0] ^= 1;
+        assertThat(KernelImage.problem(image, checksum)).isEqualTo("this is not a fatbin");
+    }
+
+    @Test
+    void whatTheBuildMadeIsWholeAndNamesItsDriver() {
+        assumeTrue(KernelImage.class.getResource("fovea.fatbin") != null, KernelImage::description);
+        String property = System.clearProperty(KernelImage.IMAGE_PROPERTY);
+        try {
+            assertThat(KernelImage.load().remaining()).isGreaterThan(100_000);
+            Matcher nvcc = Pattern.compile("sm_.*PTX.*\\(nvcc (\\d+)\\.\\d+\\)").matcher(KernelImage.description());
+            assertThat(nvcc.matches()).as(KernelImage.description()).isTrue();
+            assertThat(KernelImage.driver().version()).isEqualTo(Integer.parseInt(nvcc.group(1)) * 1000);
+        } finally {
+            if (property != null) {
+                System.setProperty(KernelImage.IMAGE_PROPERTY, property);
+            }
+        }
     }
 
     @Test
