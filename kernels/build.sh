@@ -6,7 +6,7 @@
 #
 # JAVA_DIR      root of the generated Java sources; also gets fovea.ptx, for the tests
 # RESOURCE_DIR  gets fovea.fatbin, and kernels.txt that says for what it was built, with the driver it needs and its
-#               checksum, or why it was not
+#               checksum, or why it was not; and fovea.ptx for drivers that are too old for the machine code
 # ARCH          one architecture such as sm_90a, for a quick build during development; default all
 #
 # Each .cu goes through the compiler's front end once, to PTX, and from there to machine code per architecture (compile.sh);
@@ -37,7 +37,7 @@ for file in "$GENERATED"/java/*.java; do
 done
 
 cpu_only() {
-    rm -f "$resources/fovea.fatbin" "$sources/fovea.ptx"
+    rm -f "$resources/fovea.fatbin" "$resources/fovea.ptx" "$sources/fovea.ptx"
     echo "$1" > "$resources/kernels.txt"
     echo "[fovea] CUDA kernels not built, this jar is CPU-only: $1"
     exit 0
@@ -163,7 +163,7 @@ if [ ! -d "$CACHE/$image" ]; then
     cp "$out"/* "$arriving" || { rm -rf "$arriving"; fail "could not write to $CACHE"; }
     mv "$arriving" "$CACHE/$image" 2> /dev/null || rm -rf "$arriving"   # another build may have been faster
 fi
-for file in fovea.fatbin kernels.txt; do
+for file in fovea.fatbin fovea.ptx kernels.txt; do
     cmp -s "$CACHE/$image/$file" "$resources/$file" || cp "$CACHE/$image/$file" "$resources/$file"
 done
 cp "$CACHE/$image/fovea.ptx" "$sources/fovea.ptx"  # what the tests read

@@ -31,7 +31,8 @@ void driver::clear_modules() {
 API cuModuleLoadDataEx(void** handle, const void* image, unsigned, int*, void**) {
     BEGIN_UNSAFE_CALL();
     static const unsigned char FATBIN[] = {0x50, 0xED, 0x55, 0xBA};
-    if (memcmp(image, FATBIN, sizeof FATBIN) != 0) return INVALID_IMAGE;
+    const bool is_ptx = strncmp(static_cast<const char*>(image), ".version", 8) == 0;
+    if (!is_ptx && memcmp(image, FATBIN, sizeof FATBIN) != 0) return INVALID_IMAGE;
     Module* module = new Module;
     modules.insert(module);
     *handle = module;

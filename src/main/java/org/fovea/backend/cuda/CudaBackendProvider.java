@@ -39,7 +39,7 @@ public final class CudaBackendProvider implements BackendProvider {
         String message = String.valueOf(failure.getMessage());
         if (message.contains("libcuda.so.1: cannot open")) {
             return "there is no NVIDIA driver on this machine (libcuda.so.1 was not found); install "
-                    + KernelImage.driver();
+                    + KernelImage.machineCodeDriver();
         }
         return message.lines().findFirst().orElse(failure.toString());
     }

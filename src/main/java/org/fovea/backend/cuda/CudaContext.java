@@ -76,7 +76,7 @@ final class CudaContext {
     private int requireDriver() {
         int[] version = new int[1];
         check(cuDriverGetVersion(version), "cuDriverGetVersion", "opening");
-        KernelImage.Driver needed = KernelImage.driver();
+        KernelImage.Driver needed = KernelImage.leastDriver();
         if (version[0] < needed.version()) {
             throw new BackendUnavailableException("the NVIDIA driver is for CUDA " + dotted(version[0])
                     + ", but the kernels of this build need " + needed + "; update the driver");
@@ -151,6 +151,11 @@ final class CudaContext {
     /** Whether factors of products may be rounded to TF32. */
     boolean tf32() {
         return settings.precision() == BackendSettings.Precision.TF32;
+    }
+
+    /** Such as 12040 for CUDA 12.4. */
+    int driverVersion() {
+        return driverVersion;
     }
 
     /** Such as 86 for compute capability 8.6. */

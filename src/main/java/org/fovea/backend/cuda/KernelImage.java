@@ -20,6 +20,7 @@ final class KernelImage {
     static final String IMAGE_PROPERTY = "fovea.cuda.image";
 
     private static final String FATBIN = "fovea.fatbin";
+    private static final String PTX = "fovea.ptx";
 
     /** A line for people, then one each that begins with a key of those below. Without kernels only the line: why not. */
     private static final String DESCRIPTION = "kernels.txt";
@@ -60,9 +61,15 @@ final class KernelImage {
         return path == null ? lines().get(0) : path;
     }
 
-    /** The oldest driver that takes what the compiler made. */
-    static Driver driver() {
-        String value = System.getProperty(IMAGE_PROPERTY) == null ? value(DRIVER_KEY) : null;
+    /** The oldest driver that can run the kernels: it takes PTX as old as itself, if not the machine code. */
+    static Driver leastDriver() {
+        boolean hasPtx = KernelImage.class.getResource(PTX) != null;
+        return hasPtx || System.getProperty(IMAGE_PROPERTY) != null ? LEAST_DRIVER : machineCodeDriver();
+    }
+
+    /** The oldest driver that takes the machine code: the first of the major release of CUDA whose compiler made it. */
+    static Driver machineCodeDriver() {
+        String value = value(DRIVER_KEY);
         if (value == null) {
             return LEAST_DRIVER;
         }
@@ -84,22 +91,36 @@ final class KernelImage {
     }
 
     /**
-     * The image in a direct buffer.
+     * The image for a driver of this version, in a direct buffer: machine code with PTX, or PTX alone, which the driver
+     * translates at the first use, where the machine code is too new for it.
      *
      * @throws BackendUnavailableException if it is not what the compiler wrote; a driver would read beyond its end
      */
-    static ByteBuffer load() {
+    static ByteBuffer load(int driverVersion) {
         String path = System.getProperty(IMAGE_PROPERTY);
-        byte[] content = path == null ? resource(FATBIN) : read(path);
-        if (content == null) {
-            throw new BackendUnavailableException("this build has no CUDA kernels: " + description());
+        if (path == null && driverVersion < machineCodeDriver().version()) {
+            return direct(required(PTX));
         }
+        byte[] content = path == null ? required(FATBIN) : read(path);
         String problem = problem(content, path == null ? value(SHA256_KEY) : null);
         if (problem != null) {
             throw new BackendUnavailableException("the CUDA kernels in " + (path == null ? "this jar" : path)
                     + " are damaged: " + problem + "; build them again");
         }
-        return ByteBuffer.allocateDirect(content.length).put(content).flip();
+        return direct(content);
+    }
+
+    /** With the zero after it that ends a text. */
+    private static ByteBuffer direct(byte[] content) {
+        return ByteBuffer.allocateDirect(content.length + 1).put(content).rewind();
+    }
+
+    private static byte[] required(String name) {
+        byte[] content = resource(name);
+        if (content == null) {
+            throw new BackendUnavailableException("this build has no CUDA kernels: " + description());
+        }
+        return content;
     }
 
     /** What is wrong with a fatbin; null if nothing is. */

@@ -37,7 +37,8 @@ final class Kernels {
 
     Kernels(CudaContext context) {
         this.context = context;
-        int result = cuModuleLoadDataEx(module, Pointer.to(KernelImage.load()), 0, new int[0], Pointer.to(new int[0]));
+        int result = cuModuleLoadDataEx(
+                module, Pointer.to(KernelImage.load(context.driverVersion())), 0, new int[0], Pointer.to(new int[0]));
         if (KernelImage.isRefusedBy(result)) {
             throw new BackendUnavailableException("the kernels of this build (" + KernelImage.description()
                     + ") can't run on this device: " + CudaContext.describe(result));

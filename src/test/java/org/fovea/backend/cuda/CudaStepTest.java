@@ -148,9 +148,7 @@ class CudaStepTest {
         CapturedStep step = backend.capture(this::increment);
         Simulator.fail("cuGraphLaunch", 1, CUresult.CUDA_ERROR_ILLEGAL_ADDRESS);
         assertThatThrownBy(step::replay).isInstanceOf(DeviceException.class);
-        assertThatThrownBy(step::replay)
-                .isInstanceOf(DeviceException.class)
-                .hasMessageContaining("lost");
+        assertThatThrownBy(step::replay).isInstanceOf(DeviceException.class).hasMessageContaining("lost");
         step.close();
     }
 }
