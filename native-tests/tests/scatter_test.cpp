@@ -70,6 +70,7 @@ TEST_F(ScatterTest, AddsRowsInOneChunkOrMany) {
     check_scatter(2, 5, indices(1000, 0, 1), 1);
     check_scatter(97, 33, indices(300, 0, 96), 2);
     check_scatter(300, 70, indices(257, 0, 299), 3);
+    check_scatter(5, 70, indices(300, 0, 4), 1);
 }
 
 // A thread looks in one chunk of 256 rows: past 65,536 rows it looks in several.
