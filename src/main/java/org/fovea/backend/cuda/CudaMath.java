@@ -10,117 +10,58 @@ import org.fovea.backend.MathOps;
 import org.fovea.backend.MathShapes;
 import org.fovea.backend.ReduceOp;
 import org.fovea.backend.Scope;
-import org.fovea.backend.Shapes;
 import org.fovea.backend.UnaryOp;
 import org.jspecify.annotations.Nullable;
 
-/** The primitives as kernel launches. A launch returns at once. */
-abstract class CudaMath extends CudaMemory implements MathOps {
-    /** Threads of a block of every kernel but the matrix products. */
-    static final int THREADS = 256;
-
-    static final int WARP = 32;
-
-    /** Elements of one 16-byte access. */
-    static final int VECTOR = 4;
+/** The primitives that calculate, as kernel launches. */
+abstract class CudaMath extends CudaMovement implements MathOps {
 
     /** Elements of a row, or of a column, that need not be shared out over a block. */
     private static final int SHORT_ROW = 1024;
 
     private static final int SHORT_COLUMN = 32;
 
-    final Kernels kernels;
     final Cublas cublas;
     private final CudaGemm gemm;
     private final Kernels.Kernel cast;
     private final Kernels.Kernel map;
     private final Kernels.Kernel zip;
     private final Kernels.Kernel zipRows;
-    private final Kernels.Kernel arrange;
-    private final Kernels.Kernel arrangeVectors;
     private final Kernels.Kernel select;
     private final Kernels.Kernel reduceShort;
     private final Kernels.Kernel reduceLong;
-    private final Kernels.Kernel gatherRows;
-    private final Kernels.Kernel gatherVectors;
-    private final Kernels.Kernel scatterChunks;
-    private final Kernels.Kernel scatterTable;
     private final Kernels.Kernel iota;
     private final Kernels.Kernel uniform;
     private final CastParams castParams;
     private final MapParams mapParams;
     private final ZipParams zipParams;
     private final ZipRowsParams zipRowsParams;
-    private final ArrangeParams arrangeParams;
     private final SelectParams selectParams;
     private final ReduceParams reduceParams;
-    private final GatherParams gatherParams;
-    private final ScatterParams scatterParams;
     private final IotaParams iotaParams;
     private final UniformParams uniformParams;
-    private final StridedAxes axes = new StridedAxes();
 
     CudaMath(CudaContext context) {
         super(context);
-        kernels = new Kernels(context);
         cublas = Cublas.open(context);
         gemm = new CudaGemm(this, kernels, context.multiprocessors(), context.tf32());
         cast = kernels.find("cast", THREADS, 0);
         map = kernels.find("map_unary", THREADS, 0);
         zip = kernels.find("zip_binary", THREADS, 0);
         zipRows = kernels.find("zip_rows", THREADS, 0);
-        arrange = kernels.find("arrange", THREADS, 0);
-        arrangeVectors = kernels.find("arrange_vectors", THREADS, 0);
         select = kernels.find("select_elements", THREADS, 0);
         reduceShort = kernels.find("reduce_short", THREADS, 0);
         reduceLong = kernels.find("reduce_long", THREADS, 0);
-        gatherRows = kernels.find("gather_rows", THREADS, 0);
-        gatherVectors = kernels.find("gather_vectors", THREADS, 0);
-        scatterChunks = kernels.find("scatter_chunks", THREADS, 0);
-        scatterTable = kernels.find("scatter_table", THREADS, 0);
         iota = kernels.find("iota", THREADS, 0);
         uniform = kernels.find("uniform", THREADS, 0);
         castParams = new CastParams(kernels.parameters());
         mapParams = new MapParams(kernels.parameters());
         zipParams = new ZipParams(kernels.parameters());
         zipRowsParams = new ZipRowsParams(kernels.parameters());
-        arrangeParams = new ArrangeParams(kernels.parameters());
         selectParams = new SelectParams(kernels.parameters());
         reduceParams = new ReduceParams(kernels.parameters());
-        gatherParams = new GatherParams(kernels.parameters());
-        scatterParams = new ScatterParams(kernels.parameters());
         iotaParams = new IotaParams(kernels.parameters());
         uniformParams = new UniformParams(kernels.parameters());
-    }
-
-    static long tiles(long extent, int tile) {
-        return (extent + tile - 1) / tile;
-    }
-
-    /** Launches enough threads to fill the device; beyond that each takes several of the {@code count} elements. */
-    final void launch(Kernels.Kernel kernel, long count, KernelParams params) {
-        launchBlocks(kernel, tiles(count, THREADS), params);
-    }
-
-    /** Launches as many blocks as fill the device; beyond that each takes several shares of the work. */
-    final void launchBlocks(Kernels.Kernel kernel, long blocks, KernelParams params) {
-        if (blocks > 0) {
-            kernels.launch(kernel, Math.min(blocks, 16L * context.multiprocessors()), params);
-        }
-    }
-
-    /** Memory for one operation, given back when {@code scope} closes: later work may have it, as one stream orders all. */
-    static long scratch(Scope scope, DType dtype, long length) {
-        return ((CudaArray) scope.allocate(dtype, length)).address();
-    }
-
-    private static boolean isAligned(long address) {
-        return address % (VECTOR * Float.BYTES) == 0;
-    }
-
-    /** The power of two that is not less than {@code n}, at most a warp. */
-    static int lanes(long n) {
-        return n >= WARP ? WARP : n <= 1 ? 1 : 2 * Integer.highestOneBit((int) n - 1);
     }
 
     @Override
@@ -270,25 +211,6 @@ abstract class CudaMath extends CudaMemory implements MathOps {
     }
 
     @Override
-    public final void arrange(int[] shape, DeviceArray x, int[] strideX, DeviceArray y, int[] strideY) {
-        MathShapes.arrange(shape, x, strideX, y, strideY);
-        CudaArray xs = words("arrange", "x", x);
-        CudaArray ys = words("arrange", "y", y);
-        requireApart("arrange", ys, xs);
-        long count = Shapes.size(shape);
-        axes.set(shape, strideX, strideY);
-        boolean vectors = isAligned(xs.address()) && isAligned(ys.address()) && axes.divide(VECTOR);
-        arrangeParams
-                .x(xs.address())
-                .y(ys.address())
-                .count(vectors ? count / VECTOR : count)
-                .shape(axes.shape)
-                .strideX(axes.first)
-                .strideY(axes.second);
-        launch(vectors ? arrangeVectors : arrange, vectors ? count / VECTOR : count, arrangeParams);
-    }
-
-    @Override
     public final void select(DeviceArray condition, DeviceArray a, DeviceArray b, DeviceArray y) {
         MathShapes.select(condition, a, b, y);
         CudaArray conditions = floats("select", "condition", condition);
@@ -357,56 +279,6 @@ abstract class CudaMath extends CudaMemory implements MathOps {
             launch(reduceShort, outer * chunks * inner * lanes, reduceParams);
         } else {
             launchBlocks(reduceLong, outer * chunks * tiles(inner, columns), reduceParams);
-        }
-    }
-
-    @Override
-    public final void gatherRows(DeviceArray table, int width, DeviceArray indices, DeviceArray y) {
-        MathShapes.gatherRows(table, width, indices, y);
-        CudaArray from = words("gatherRows", "table", table);
-        CudaArray index = resolve("gatherRows", "indices", DType.I32, indices);
-        CudaArray to = words("gatherRows", "y", y);
-        requireApart("gatherRows", to, from, index);
-        boolean vectors = width % VECTOR == 0 && isAligned(from.address()) && isAligned(to.address());
-        int accesses = vectors ? width / VECTOR : width;
-        gatherParams
-                .table(from.address())
-                .rows(to.address())
-                .indices(index.address())
-                .tableRows(from.length() / width)
-                .count(index.length())
-                .width(accesses);
-        launch(vectors ? gatherVectors : gatherRows, index.length() * accesses, gatherParams);
-    }
-
-    @Override
-    public final void scatterAddRows(DeviceArray x, int width, DeviceArray indices, DeviceArray table) {
-        MathShapes.scatterAddRows(x, width, indices, table);
-        CudaArray from = floats("scatterAddRows", "x", x);
-        CudaArray index = resolve("scatterAddRows", "indices", DType.I32, indices);
-        CudaArray to = floats("scatterAddRows", "table", table);
-        requireApart("scatterAddRows", to, from, index);
-        long count = index.length();
-        long tableRows = to.length() / width;
-        if (count == 0 || tableRows == 0) {
-            return;
-        }
-        try (Scope scope = openScope()) {
-            long keys = scratch(scope, DType.I32, count);
-            long partial = scratch(scope, DType.F32, from.length());
-            int splits = (int) Math.max(1, Math.min(512 / tableRows, tiles(width, WARP)));
-            scatterParams
-                    .table(to.address())
-                    .rows(from.address())
-                    .indices(index.address())
-                    .keys(keys)
-                    .partial(partial)
-                    .tableRows(tableRows)
-                    .count(count)
-                    .width(width)
-                    .splits(splits);
-            kernels.launch(scatterChunks, tiles(count, THREADS), scatterParams);
-            launchBlocks(scatterTable, tableRows * splits, scatterParams.again());
         }
     }
 
