@@ -33,6 +33,23 @@ public final class Shapes {
         length(operation, name, array, shape);
     }
 
+    // Checks of few extents make no array of them: they come before every launch of a kernel.
+
+    static void floats(String operation, String name, DeviceArray array, int extent) {
+        floating(operation, name, array);
+        length(operation, name, array, extent);
+    }
+
+    static void floats(String operation, String name, DeviceArray array, int first, int second) {
+        floating(operation, name, array);
+        length(operation, name, array, first, second);
+    }
+
+    static void floats(String operation, String name, DeviceArray array, int first, int second, int third) {
+        floating(operation, name, array);
+        length(operation, name, array, first, second, third);
+    }
+
     /**
      * Requires I32 elements, as many as {@code shape} has.
      *
@@ -61,6 +78,24 @@ public final class Shapes {
         }
     }
 
+    static void length(String operation, String name, DeviceArray array, int extent) {
+        if (array.length() != extent) {
+            length(operation, name, array, new int[] {extent});
+        }
+    }
+
+    static void length(String operation, String name, DeviceArray array, int first, int second) {
+        if ((first | second) < 0 || array.length() != (long) first * second) {
+            length(operation, name, array, new int[] {first, second});
+        }
+    }
+
+    static void length(String operation, String name, DeviceArray array, int first, int second, int third) {
+        if ((first | second | third) < 0 || array.length() != Math.multiplyExact((long) first * second, (long) third)) {
+            length(operation, name, array, new int[] {first, second, third});
+        }
+    }
+
     /** Requires as many elements as {@code shape} has. */
     public static void length(String operation, String name, DeviceArray array, int... shape) {
         extents(operation, shape);
@@ -79,6 +114,12 @@ public final class Shapes {
             throw new ShapeException(
                     operation,
                     name + " has " + array.length() + " elements, but " + otherName + " has " + other.length());
+        }
+    }
+
+    static void extents(String operation, int first, int second, int third, int fourth) {
+        if ((first | second | third | fourth) < 0) {
+            extents(operation, new int[] {first, second, third, fourth});
         }
     }
 

@@ -3,6 +3,7 @@ package org.fovea.backend.cuda;
 import java.util.Objects;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.jspecify.annotations.Nullable;
 
 /** A run of elements in device memory. */
 final class CudaArray implements DeviceArray {
@@ -21,6 +22,7 @@ final class CudaArray implements DeviceArray {
     private final long address;
     private final long length;
     private final Owner owner;
+    private @Nullable DevicePointer pointer;
 
     CudaArray(CudaMemory memory, DeviceBlock block, DType dtype, long length, Owner owner) {
         this(memory, block, block.generation, dtype, block.pointer.address(), length, owner);
@@ -56,6 +58,16 @@ final class CudaArray implements DeviceArray {
     /** On the device. */
     long address() {
         return address;
+    }
+
+    /** {@link #address} as JCuda takes it. */
+    DevicePointer pointer() {
+        DevicePointer made = pointer;
+        if (made == null) {
+            made = new DevicePointer(address);
+            pointer = made;
+        }
+        return made;
     }
 
     long bytes() {

@@ -1,6 +1,8 @@
 package org.fovea.backend.cuda;
 
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
 import org.fovea.backend.Activation;
 import org.fovea.backend.DType;
 import org.fovea.backend.Gemm;
@@ -22,6 +24,8 @@ final class CudaGemm {
     private final GemmParams params;
 
     /** With {@code tf32}, factors are rounded to the 11 bits of TF32; without, results have float32's accuracy. */
+    private final Map<Gemm, GemmTile.Plan> plans = new HashMap<>();
+
     CudaGemm(CudaMemory memory, Kernels kernels, int multiprocessors, boolean tf32) {
         this.memory = memory;
         this.kernels = kernels;
@@ -40,7 +44,11 @@ final class CudaGemm {
      * @param bias one number per column, or 0 for none
      */
     void launch(Gemm g, long a, long b, long c, long bias, Activation activation) {
-        GemmTile.Plan plan = GemmTile.choose(g, multiprocessors);
+        GemmTile.Plan plan = plans.get(g);
+        if (plan == null) {
+            plan = GemmTile.choose(g, multiprocessors);
+            plans.put(g, plan);
+        }
         if (plan.blocks() == 0) {
             return;
         }

@@ -188,18 +188,10 @@ abstract class CudaMemory implements Memory {
         CudaArray from = resolve("copy", "source", source.dtype(), source);
         CudaArray to = resolve("copy", "target", target.dtype(), target);
         if (from.length() > 0) {
-            context.check(
-                    cuMemcpyDtoDAsync(
-                            new DevicePointer(to.address()),
-                            new DevicePointer(from.address()),
-                            from.bytes(),
-                            context.stream()),
-                    "cuMemcpyDtoDAsync",
-                    "copy",
-                    "from",
-                    from,
-                    "to",
-                    to);
+            int result = cuMemcpyDtoDAsync(to.pointer(), from.pointer(), from.bytes(), context.stream());
+            if (result != CUresult.CUDA_SUCCESS) {
+                throw context.failure(result, "cuMemcpyDtoDAsync", "copy", "from", from, "to", to);
+            }
         }
     }
 
@@ -209,15 +201,17 @@ abstract class CudaMemory implements Memory {
         if (to.length() == 0) {
             return;
         }
-        DevicePointer pointer = new DevicePointer(to.address());
-        if (to.dtype().isHalf()) {
+        boolean half = to.dtype().isHalf();
+        int result;
+        if (half) {
             short bits = HalfPrecision.bits(to.dtype(), value);
-            int result = cuMemsetD16Async(pointer, bits, to.length(), context.stream());
-            context.check(result, "cuMemsetD16Async", "fill", "target", to);
+            result = cuMemsetD16Async(to.pointer(), bits, to.length(), context.stream());
         } else {
             int bits = to.dtype() == DType.I32 ? (int) value : Float.floatToRawIntBits((float) value);
-            int result = cuMemsetD32Async(pointer, bits, to.length(), context.stream());
-            context.check(result, "cuMemsetD32Async", "fill", "target", to);
+            result = cuMemsetD32Async(to.pointer(), bits, to.length(), context.stream());
+        }
+        if (result != CUresult.CUDA_SUCCESS) {
+            throw context.failure(result, half ? "cuMemsetD16Async" : "cuMemsetD32Async", "fill", "target", to);
         }
     }
 
@@ -271,10 +265,44 @@ abstract class CudaMemory implements Memory {
     /** Refuses an output that shares elements with an input. */
     static void requireApart(String operation, CudaArray out, CudaArray... inputs) {
         for (CudaArray in : inputs) {
-            if (out.overlaps(in)) {
-                throw new IllegalArgumentException(operation + ": output " + out + " overlaps input " + in);
-            }
+            requireApart(operation, out, in);
         }
+    }
+
+    // For few inputs without an array of them: this comes before every launch.
+
+    static void requireApart(String operation, CudaArray out, CudaArray in) {
+        if (out.overlaps(in)) {
+            throw new IllegalArgumentException(operation + ": output " + out + " overlaps input " + in);
+        }
+    }
+
+    static void requireApart(String operation, CudaArray out, CudaArray first, CudaArray second) {
+        requireApart(operation, out, first);
+        requireApart(operation, out, second);
+    }
+
+    static void requireApart(String operation, CudaArray out, CudaArray first, CudaArray second, CudaArray third) {
+        requireApart(operation, out, first, second);
+        requireApart(operation, out, third);
+    }
+
+    static void requireApart(
+            String operation, CudaArray out, CudaArray first, CudaArray second, CudaArray third, CudaArray fourth) {
+        requireApart(operation, out, first, second);
+        requireApart(operation, out, third, fourth);
+    }
+
+    static void requireApart(
+            String operation,
+            CudaArray out,
+            CudaArray first,
+            CudaArray second,
+            CudaArray third,
+            CudaArray fourth,
+            CudaArray fifth) {
+        requireApart(operation, out, first, second, third);
+        requireApart(operation, out, fourth, fifth);
     }
 
     /** Refuses an output that shares elements with an input without being the very same. */

@@ -128,12 +128,12 @@ public final class AttentionBench {
         long repeats = Math.max(1, warmUps * SAMPLE_NANOS / WARM_UP_NANOS);
         double[] seconds = new double[SAMPLES];
         for (int sample = 0; sample < SAMPLES; sample++) {
-            long from = System.nanoTime();
-            for (long i = 0; i < repeats; i++) {
-                body.run();
-            }
-            backend.synchronize();
-            seconds[sample] = (System.nanoTime() - from) * 1e-9 / repeats;
+            double all = backend.seconds(() -> {
+                for (long i = 0; i < repeats; i++) {
+                    body.run();
+                }
+            });
+            seconds[sample] = all / repeats;
         }
         Arrays.sort(seconds);
         return seconds[SAMPLES / 2];
