@@ -2,136 +2,180 @@ package org.fovea.backend.cuda;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import org.fovea.backend.DType;
 
 /**
- * One way to cut an attention into blocks: an instance that {@code kernels/attention} compiles, see {@code schedule.cuh}
- * there.
+ * One way to cut an attention into blocks: an instance that {@code kernels/attention} compiles. {@code schedule.cuh} there
+ * explains the choices.
  *
- * @param kind what it computes
- * @param storage element type of the rows, as kernels name it
+ * @param kind what it computes, and how
+ * @param storage element type of queries, keys, values and what has their layout
  * @param dim longest head dim of keys and of values
  * @param rows stationary rows per block, or {@link #WHOLE_HEAD}
  * @param moving moving rows per step
+ * @param parts blocks that share out the columns of the results of the same rows
  */
-record AttentionSchedule(Kind kind, String storage, int dim, int rows, int moving) {
+record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int moving, int parts) {
 
     /** In place of the number of stationary rows: a block has whole heads. */
     static final int WHOLE_HEAD = 0;
 
-    /** Threads of a tiled block, and of one that has several short heads. */
-    static final int THREADS = 128;
+    /** Threads of a tiled block of 64 rows and more, and of one that has several short heads. */
+    private static final int THREADS = 128;
 
     private static final int LONGEST_WHOLE_HEAD = 128;
 
     /** What the smallest supported cards grant a block. */
     private static final int MAX_SHARED_BYTES = 99 * 1024;
 
+    /** Between rows in shared memory. */
     private static final int PADDING_BYTES = 16;
 
-    /**
-     * What a kernel computes, and how many tiles it has in shared memory: stationary and moving ones, those of a whole
-     * head, and float scalars per row beside them.
-     */
-    enum Kind {
-        /** Output and log-sum-exp. */
-        FORWARD("forward", 1, 2, 0, 3, 0);
+    /** Bytes of a row from which on there is only one buffer for moving rows. */
+    private static final int LONG_ROW_BYTES = 512;
 
-        private final String kernel;
+    /** A kind of kernel, and what it has in shared memory. */
+    enum Kind {
+        FORWARD(1, 2, false, 0),
+        FORWARD_WHOLE(3, 0),
+        BACKWARD_ROWS(2, 2, true, 0),
+        BACKWARD_COLUMNS(2, 2, true, 2),
+        BACKWARD_WHOLE(5, 2);
+
+        private final boolean whole;
         private final int stationaryTiles;
         private final int movingTiles;
-        private final int movingScalars;
-        private final int wholeTiles;
-        private final int wholeScalars;
+        private final boolean doubleBuffered;
+        private final int scalars;
 
-        Kind(String kernel, int stationaryTiles, int movingTiles, int movingScalars, int wholeTiles, int wholeScalars) {
-            this.kernel = kernel;
+        /**
+         * A tiled kind.
+         *
+         * @param doubleBuffered whether there are two buffers for each moving tile, if rows are short enough
+         * @param scalars floats per moving row
+         */
+        Kind(int stationaryTiles, int movingTiles, boolean doubleBuffered, int scalars) {
+            whole = false;
             this.stationaryTiles = stationaryTiles;
             this.movingTiles = movingTiles;
-            this.movingScalars = movingScalars;
-            this.wholeTiles = wholeTiles;
-            this.wholeScalars = wholeScalars;
+            this.doubleBuffered = doubleBuffered;
+            this.scalars = scalars;
+        }
+
+        /**
+         * A kind that has whole heads.
+         *
+         * @param scalars floats per row
+         */
+        Kind(int tiles, int scalars) {
+            whole = true;
+            stationaryTiles = tiles;
+            movingTiles = 0;
+            doubleBuffered = false;
+            this.scalars = scalars;
         }
     }
 
-    /** Every instance of a kind, from the one that is best where it fits to the one that always does. */
-    static List<AttentionSchedule> all(Kind kind, String storage) {
-        boolean wide = !storage.equals("f32");
-        List<AttentionSchedule> all = new ArrayList<>();
-        all.add(new AttentionSchedule(kind, storage, 16, WHOLE_HEAD, 16));
-        all.add(new AttentionSchedule(kind, storage, 32, WHOLE_HEAD, 16));
-        all.add(new AttentionSchedule(kind, storage, 32, WHOLE_HEAD, 32));
-        all.add(new AttentionSchedule(kind, storage, 64, WHOLE_HEAD, 32));
-        switch (kind) {
-            case FORWARD -> {
-                all.add(new AttentionSchedule(kind, storage, 32, wide ? 128 : 64, 64));
-                all.add(new AttentionSchedule(kind, storage, 64, wide ? 128 : 64, wide ? 64 : 32));
-                all.add(new AttentionSchedule(kind, storage, 128, wide ? 128 : 64, wide ? 64 : 32));
-                all.add(new AttentionSchedule(kind, storage, 256, 64, wide ? 32 : 16));
-            }
+    /** Every instance of a kind, the best of those that fit first. */
+    static List<AttentionSchedule> all(Kind kind, DType storage) {
+        boolean half = storage.isHalf();
+        Instances all = new Instances(kind, storage, new ArrayList<>());
+        if (kind.whole) {
+            all.whole(16, 16).whole(32, 16).whole(32, 32).whole(64, 32);
+        } else if (kind == Kind.FORWARD) {
+            all.tiled(32, half ? 128 : 64, 64, 1)
+                    .tiled(64, half ? 128 : 64, half ? 64 : 32, 1)
+                    .tiled(128, half ? 128 : 64, half ? 64 : 32, 1)
+                    .tiled(256, 64, half ? 32 : 16, 1);
+        } else {
+            all.tiled(32, 64, 32, 1)
+                    .tiled(64, half ? 128 : 64, 32, 1)
+                    .tiled(128, 64, half ? 32 : 16, 1)
+                    .tiled(256, half ? 64 : 32, 16, kind == Kind.BACKWARD_COLUMNS ? 2 : 1);
         }
-        return all;
+        return all.list;
+    }
+
+    private record Instances(Kind kind, DType storage, List<AttentionSchedule> list) {
+        Instances whole(int dim, int moving) {
+            list.add(new AttentionSchedule(kind, storage, dim, WHOLE_HEAD, moving, 1));
+            return this;
+        }
+
+        Instances tiled(int dim, int rows, int moving, int parts) {
+            list.add(new AttentionSchedule(kind, storage, dim, rows, moving, parts));
+            return this;
+        }
     }
 
     String kernelName() {
-        String tile = rows == WHOLE_HEAD ? "_whole_%s_d%d_m%d" : "_%s_d%d_r%d_m%d";
-        return rows == WHOLE_HEAD
-                ? "attention_" + kind.kernel + tile.formatted(storage, dim, moving)
-                : "attention_" + kind.kernel + tile.formatted(storage, dim, rows, moving);
+        return "attention_" + lowerCase(kind) + "_" + lowerCase(storage) + "_d" + dim + (kind.whole ? "" : "_r" + rows)
+                + "_m" + moving;
+    }
+
+    private static String lowerCase(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT);
     }
 
     private int rowBytes() {
-        return dim * (storage.equals("f32") ? Float.BYTES : Short.BYTES) + PADDING_BYTES;
+        return dim * storage.bytes() + PADDING_BYTES;
     }
 
-    /** Whether rows of {@code longestDim} fit and, if whole heads are asked for, heads of {@code longest} rows. */
+    /**
+     * Whether this does for a problem.
+     *
+     * @param longestDim the greater of the head dims
+     * @param longest the greater number of rows of a head, of queries or of keys
+     */
     boolean fits(int longestDim, int longest) {
-        if (rows != WHOLE_HEAD) {
-            return longestDim <= dim;
+        if (longestDim > dim) {
+            return false;
         }
-        // Tiles of 16 rows are for heads that have no more.
-        return longestDim <= dim
-                && longest <= LONGEST_WHOLE_HEAD
-                && (moving > 16 || longest <= 16)
-                && headBytes(longest) <= MAX_SHARED_BYTES;
+        // Steps of 16 rows are for heads that have no more.
+        return !kind.whole
+                || longest <= (moving == 16 ? 16 : LONGEST_WHOLE_HEAD) && headBytes(longest) <= MAX_SHARED_BYTES;
     }
 
-    /** Rows of a head's tiles. */
+    /** Rows of each tile of a whole head. */
     private int headRows(int longest) {
         return Math.max(1, (longest + moving - 1) / moving) * moving;
     }
 
     private int headBytes(int longest) {
-        return headRows(longest) * (kind.wholeTiles * rowBytes() + kind.wholeScalars * Float.BYTES);
+        return headRows(longest) * (kind.stationaryTiles * rowBytes() + kind.scalars * Float.BYTES);
     }
 
-    /** Heads in a block of the whole-head schedule: enough for {@link #THREADS} threads. */
+    /** Heads in a block: enough for {@link #THREADS} threads, two per row. */
     private int headsPerBlock(int longest) {
-        int threads = 2 * headRows(longest);
-        return Math.max(1, Math.min(THREADS / threads, MAX_SHARED_BYTES / headBytes(longest)));
+        return Math.max(1, Math.min(THREADS / (2 * headRows(longest)), MAX_SHARED_BYTES / headBytes(longest)));
     }
 
-    /** Threads of a block for heads whose longer sequence has {@code longest} rows. */
+    /** Threads of a block. */
     int threads(int longest) {
-        return rows == WHOLE_HEAD ? headsPerBlock(longest) * 2 * headRows(longest) : THREADS;
+        return kind.whole ? headsPerBlock(longest) * 2 * headRows(longest) : Math.min(2 * rows, THREADS);
     }
 
     /** Dynamic shared memory of a block. */
     int sharedBytes(int longest) {
-        return rows == WHOLE_HEAD
-                ? headsPerBlock(longest) * headBytes(longest)
-                : (kind.stationaryTiles * rows + kind.movingTiles * moving) * rowBytes()
-                        + kind.movingScalars * moving * Float.BYTES;
+        if (kind.whole) {
+            return headsPerBlock(longest) * headBytes(longest);
+        }
+        int buffers = kind.doubleBuffered && dim * storage.bytes() < LONG_ROW_BYTES ? 2 : 1;
+        int movingRows = buffers * moving;
+        return (kind.stationaryTiles * rows + kind.movingTiles * movingRows) * rowBytes()
+                + kind.scalars * movingRows * Float.BYTES;
     }
 
-    /** Blocks for {@code heads} heads of {@code stationary} rows each. */
-    long blocks(long heads, int stationary, int longest) {
-        return rows == WHOLE_HEAD
-                ? CudaMath.tiles(heads, headsPerBlock(longest))
-                : heads * CudaMath.tiles(stationary, rows);
-    }
-
-    /** The most shared memory that {@link #sharedBytes} may ask for. */
+    /** The most dynamic shared memory that a launch asks for. */
     int maxSharedBytes() {
-        return rows == WHOLE_HEAD ? MAX_SHARED_BYTES : sharedBytes(0);
+        return kind.whole ? MAX_SHARED_BYTES : sharedBytes(0);
+    }
+
+    /** Blocks for {@code heads} heads of {@code stationary} stationary rows each. */
+    long blocks(long heads, int stationary, int longest) {
+        return kind.whole
+                ? CudaMath.tiles(heads, headsPerBlock(longest))
+                : heads * CudaMath.tiles(stationary, rows) * parts;
     }
 }

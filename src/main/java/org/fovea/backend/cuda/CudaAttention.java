@@ -1,6 +1,8 @@
 package org.fovea.backend.cuda;
 
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionOps;
 import org.fovea.backend.AttentionShape;
@@ -8,11 +10,13 @@ import org.fovea.backend.AttentionShapes;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Scope;
 import org.jspecify.annotations.Nullable;
 
-/** Attention as kernel launches. */
+/** Attention as kernel launches. Queries, keys, values and what has their layout may be F32, BF16 or F16. */
 abstract class CudaAttention extends CudaRows implements AttentionOps {
-    private final List<Instance> forward;
+    private final Map<AttentionSchedule.Kind, Map<DType, List<Instance>>> instances =
+            new EnumMap<>(AttentionSchedule.Kind.class);
     private final AttentionParams params;
 
     /** A loaded kernel. */
@@ -20,63 +24,130 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
 
     CudaAttention(CudaContext context) {
         super(context);
-        forward = load(AttentionSchedule.Kind.FORWARD);
+        for (AttentionSchedule.Kind kind : AttentionSchedule.Kind.values()) {
+            Map<DType, List<Instance>> ofKind = new EnumMap<>(DType.class);
+            for (DType storage : List.of(DType.F32, DType.BF16, DType.F16)) {
+                ofKind.put(storage, load(kind, storage));
+            }
+            instances.put(kind, ofKind);
+        }
         params = new AttentionParams(kernels.parameters());
     }
 
-    private List<Instance> load(AttentionSchedule.Kind kind) {
-        return AttentionSchedule.all(kind, "f32").stream()
+    private List<Instance> load(AttentionSchedule.Kind kind, DType storage) {
+        return AttentionSchedule.all(kind, storage).stream()
                 .map(schedule -> new Instance(
-                        schedule,
-                        kernels.find(schedule.kernelName(), AttentionSchedule.THREADS, schedule.maxSharedBytes())))
+                        schedule, kernels.find(schedule.kernelName(), schedule.threads(1), schedule.maxSharedBytes())))
                 .toList();
-    }
-
-    /** Launches the first of {@code instances} that fits, on {@code stationary} rows a head. */
-    private void launch(List<Instance> instances, AttentionShape shape, int stationary) {
-        int dim = Math.max(shape.headDim(), shape.valueDim());
-        int longest = Math.max(shape.queries(), shape.keys());
-        for (Instance instance : instances) {
-            AttentionSchedule schedule = instance.schedule;
-            if (schedule.fits(dim, longest)) {
-                long blocks = schedule.blocks((long) shape.batch() * shape.heads(), stationary, longest);
-                kernels.launch(
-                        instance.kernel, blocks, schedule.threads(longest), schedule.sharedBytes(longest), params);
-                return;
-            }
-        }
-        throw new IllegalStateException("no attention kernel for " + shape);
     }
 
     @Override
     public final void attentionForward(
             AttentionShape shape, AttentionSpec spec, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
-        AttentionShapes.forward(shape, in, output, logSumExp);
         String operation = "attentionForward";
-        CudaArray[] inputs = describe(operation, shape, spec, in);
-        CudaArray out = floats(operation, "output", output);
+        AttentionShapes.forward(shape, in, output, logSumExp);
+        CudaArray[] inputs = rows(operation, in);
+        CudaArray out = floating(operation, "output", output);
         CudaArray lse = floats(operation, "logSumExp", logSumExp);
         requireApart(operation, out, inputs);
         requireApart(operation, lse, inputs);
         requireApart(operation, out, lse);
-        params.output(out.address()).logSumExp(lse.address());
-        if (shape.logSumExpSize() > 0) {
-            launch(forward, shape, shape.queries());
+        describe(operation, shape, spec, in).output(out.address()).logSumExp(lse.address());
+        if (!launch(AttentionSchedule.Kind.FORWARD_WHOLE, shape, out.dtype(), shape.queries())) {
+            launch(AttentionSchedule.Kind.FORWARD, shape, out.dtype(), shape.queries());
         }
     }
 
-    /** Writes the parameters that all kernels need, and 0 for the others; query, key and value. */
-    private CudaArray[] describe(String operation, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
-        CudaArray query = floats(operation, "query", in.query());
-        CudaArray key = floats(operation, "key", in.key());
-        CudaArray value = floats(operation, "value", in.value());
+    @Override
+    public final void attentionBackward(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            DeviceArray output,
+            DeviceArray logSumExp,
+            DeviceArray dOutput,
+            @Nullable DeviceArray dLogSumExp,
+            DeviceArray dQuery,
+            DeviceArray dKey,
+            DeviceArray dValue) {
+        String operation = "attentionBackward";
+        AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, dQuery, dKey, dValue);
+        CudaArray[] inputs = rows(operation, in);
+        CudaArray out = floating(operation, "output", output);
+        CudaArray lse = floats(operation, "logSumExp", logSumExp);
+        CudaArray dOut = floating(operation, "dOutput", dOutput);
+        CudaArray dLse = dLogSumExp == null ? null : floats(operation, "dLogSumExp", dLogSumExp);
+        CudaArray[] results = {
+            floating(operation, "dQuery", dQuery),
+            floating(operation, "dKey", dKey),
+            floating(operation, "dValue", dValue)
+        };
+        for (int i = 0; i < results.length; i++) {
+            requireApart(operation, results[i], inputs);
+            requireApart(operation, results[i], out, lse, dOut);
+            if (dLse != null) {
+                requireApart(operation, results[i], dLse);
+            }
+            requireApart(operation, results[i], results[(i + 1) % results.length]);
+        }
+        try (Scope scope = openScope()) {
+            CudaArray delta = floats(operation, "delta", scope.allocate(DType.F32, shape.logSumExpSize()));
+            Runnable describe = () -> describe(operation, shape, spec, in)
+                    .output(out.address())
+                    .logSumExp(lse.address())
+                    .dOutput(dOut.address())
+                    .dLogSumExp(dLse == null ? 0 : dLse.address())
+                    .delta(delta.address())
+                    .dQuery(results[0].address())
+                    .dKey(results[1].address())
+                    .dValue(results[2].address());
+            describe.run();
+            if (!launch(AttentionSchedule.Kind.BACKWARD_WHOLE, shape, out.dtype(), shape.queries())) {
+                launch(AttentionSchedule.Kind.BACKWARD_ROWS, shape, out.dtype(), shape.queries());
+                describe.run();
+                launch(AttentionSchedule.Kind.BACKWARD_COLUMNS, shape, out.dtype(), shape.keys());
+            }
+        }
+    }
+
+    private CudaArray[] rows(String operation, AttentionInputs in) {
+        return new CudaArray[] {
+            floating(operation, "query", in.query()),
+            floating(operation, "key", in.key()),
+            floating(operation, "value", in.value())
+        };
+    }
+
+    /**
+     * Launches the best kernel of a kind with the parameters that were written, one block for every so many of the
+     * {@code stationary} rows of a head; false if no instance fits.
+     */
+    private boolean launch(AttentionSchedule.Kind kind, AttentionShape shape, DType storage, int stationary) {
+        int dim = Math.max(shape.headDim(), shape.valueDim());
+        int longest = Math.max(shape.queries(), shape.keys());
+        for (Instance instance : instances.get(kind).get(storage)) {
+            AttentionSchedule schedule = instance.schedule;
+            if (schedule.fits(dim, longest)) {
+                long blocks = schedule.blocks((long) shape.batch() * shape.heads(), stationary, longest);
+                if (blocks > 0) {
+                    int threads = schedule.threads(longest);
+                    kernels.launch(instance.kernel, blocks, threads, schedule.sharedBytes(longest), params);
+                }
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Writes the parameters that all kernels need, and 0 for the others. */
+    private AttentionParams describe(String operation, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
         boolean rowsFirst = shape.layout() == AttentionShape.Layout.BNHD;
         long heads = shape.heads();
         long headDim = shape.headDim();
         long valueDim = shape.valueDim();
-        params.query(query.address())
-                .key(key.address())
-                .value(value.address())
+        return params.query(floating(operation, "query", in.query()).address())
+                .key(floating(operation, "key", in.key()).address())
+                .value(floating(operation, "value", in.value()).address())
                 .output(0)
                 .logSumExp(0)
                 .dOutput(0)
@@ -111,7 +182,6 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                 .bottomRight(spec.alignment() == AttentionSpec.Alignment.BOTTOM_RIGHT ? 1 : 0)
                 .tf32(0)
                 .scale(spec.scale(shape.headDim()));
-        return new CudaArray[] {query, key, value};
     }
 
     private long addressOrNull(String operation, String name, @Nullable DeviceArray array) {

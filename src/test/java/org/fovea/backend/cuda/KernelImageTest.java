@@ -15,6 +15,8 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.fovea.backend.DType;
 import org.junit.jupiter.api.Test;
 
 /** What nvcc compiled, against what Java launches. */
@@ -71,7 +73,7 @@ class KernelImageTest {
         expected.put("adam_norm", new AdamParams(BUFFER).size);
         expected.put("adam_prepare", new AdamParams(BUFFER).size);
         expected.put("adam_update", new AdamParams(BUFFER).size);
-        for (String storage : List.of("f32", "bf16", "f16")) {
+        for (DType storage : List.of(DType.F32, DType.BF16, DType.F16)) {
             for (AttentionSchedule.Kind kind : AttentionSchedule.Kind.values()) {
                 for (AttentionSchedule schedule : AttentionSchedule.all(kind, storage)) {
                     expected.put(schedule.kernelName(), new AttentionParams(BUFFER).size);
@@ -142,7 +144,7 @@ class KernelImageTest {
 
     @Test
     void blocksKeepToTheSharedMemoryOfSmallCards() {
-        for (String storage : List.of("f32", "bf16", "f16")) {
+        for (DType storage : List.of(DType.F32, DType.BF16, DType.F16)) {
             for (AttentionSchedule.Kind kind : AttentionSchedule.Kind.values()) {
                 for (AttentionSchedule schedule : AttentionSchedule.all(kind, storage)) {
                     for (int longest = 1; longest <= 130; longest++) {
@@ -160,7 +162,8 @@ class KernelImageTest {
     }
 
     private static String forward(int dim, int longest) {
-        return AttentionSchedule.all(AttentionSchedule.Kind.FORWARD, "f32").stream()
+        return Stream.of(AttentionSchedule.Kind.FORWARD_WHOLE, AttentionSchedule.Kind.FORWARD)
+                .flatMap(kind -> AttentionSchedule.all(kind, DType.F32).stream())
                 .filter(schedule -> schedule.fits(dim, longest))
                 .findFirst()
                 .orElseThrow()
