@@ -13,10 +13,19 @@ struct AttentionParams {
     float* log_sum_exp;             // [batch, heads, queries]; likewise
     const void* d_output;           // gradients of output and log_sum_exp, laid out like them; the latter null if zero
     const float* d_log_sum_exp;
-    float* delta;                   // [batch, heads, queries], dO . O - dLSE: from backward_rows to backward_columns
+    float* delta;                   // [batch, heads, queries], dO . O - dLSE: from backward_rows to backward_columns, from
+                                    // jvp to tangent_rows and tangent_columns
     void* d_query;                  // gradients, laid out like query, key and value
     void* d_key;
     void* d_value;
+    const void* query_tangent;      // tangents of query, key and value; those of d_query, d_key and d_value are written in
+    const void* key_tangent;        // the places of these
+    const void* value_tangent;
+    const void* d_output_tangent;   // of d_output and d_log_sum_exp, null if zero
+    const float* d_log_sum_exp_tangent;
+    void* output_tangent;           // written by jvp
+    float* log_sum_exp_tangent;     // [batch, heads, queries], by jvp; read by tangent_rows and tangent_columns
+    float* delta_tangent;           // [batch, heads, queries], of delta, likewise
     const int32_t* query_segments;  // [batch, queries] or null
     const int32_t* key_segments;    // [batch, keys] or null
     const int32_t* key_lengths;     // [batch] or null

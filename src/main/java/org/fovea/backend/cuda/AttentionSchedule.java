@@ -41,7 +41,11 @@ record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int moving
         FORWARD_WHOLE(3, 0),
         BACKWARD_ROWS(2, 2, true, 0),
         BACKWARD_COLUMNS(2, 2, true, 2),
-        BACKWARD_WHOLE(5, 2);
+        BACKWARD_WHOLE(5, 2),
+        JVP(2, 4, false, 0),
+        TANGENT_ROWS(4, 4, false, 0),
+        TANGENT_COLUMNS(4, 4, false, 0),
+        TANGENT_WHOLE(8, 0);
 
         private final boolean whole;
         private final int stationaryTiles;
@@ -81,13 +85,21 @@ record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int moving
     static List<AttentionSchedule> all(Kind kind, DType storage) {
         boolean half = storage.isHalf();
         Instances all = new Instances(kind, storage, new ArrayList<>());
-        if (kind.whole) {
+        if (kind == Kind.TANGENT_WHOLE) {
+            all.whole(16, 16).whole(32, 32).whole(64, 32);
+        } else if (kind.whole) {
             all.whole(16, 16).whole(32, 16).whole(32, 32).whole(64, 32);
         } else if (kind == Kind.FORWARD) {
             all.tiled(32, half ? 128 : 64, 64, 1)
                     .tiled(64, half ? 128 : 64, half ? 64 : 32, 1)
                     .tiled(128, half ? 128 : 64, half ? 64 : 32, 1)
                     .tiled(256, 64, half ? 32 : 16, 1);
+        } else if (kind.movingTiles == 4) {
+            int longParts = kind == Kind.JVP ? 1 : 2;
+            all.tiled(32, 64, 32, 1)
+                    .tiled(64, 64, half ? 32 : 16, 1)
+                    .tiled(128, half ? 64 : 32, 16, 1)
+                    .tiled(256, half ? 32 : 16, 16, longParts);
         } else {
             all.tiled(32, 64, 32, 1)
                     .tiled(64, half ? 128 : 64, 32, 1)
@@ -163,7 +175,9 @@ record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int moving
         }
         int buffers = kind.doubleBuffered && dim * storage.bytes() < LONG_ROW_BYTES ? 2 : 1;
         int movingRows = buffers * moving;
-        return (kind.stationaryTiles * rows + kind.movingTiles * movingRows) * rowBytes()
+        // Beside four stationary tiles of the longest rows, two pairs of moving tiles take turns in the place of one.
+        boolean phased = kind.stationaryTiles == 4 && dim * storage.bytes() > LONG_ROW_BYTES;
+        return (kind.stationaryTiles * rows + (phased ? 2 : kind.movingTiles) * movingRows) * rowBytes()
                 + kind.scalars * movingRows * Float.BYTES;
     }
 

@@ -110,7 +110,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         }
     }
 
-    private CudaArray[] rows(String operation, AttentionInputs in) {
+    final CudaArray[] rows(String operation, AttentionInputs in) {
         return new CudaArray[] {
             floating(operation, "query", in.query()),
             floating(operation, "key", in.key()),
@@ -122,7 +122,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
      * Launches the best kernel of a kind with the parameters that were written, one block for every so many of the
      * {@code stationary} rows of a head; false if no instance fits.
      */
-    private boolean launch(AttentionSchedule.Kind kind, AttentionShape shape, DType storage, int stationary) {
+    final boolean launch(AttentionSchedule.Kind kind, AttentionShape shape, DType storage, int stationary) {
         int dim = Math.max(shape.headDim(), shape.valueDim());
         int longest = Math.max(shape.queries(), shape.keys());
         for (Instance instance : instances.get(kind).get(storage)) {
@@ -140,7 +140,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
     }
 
     /** Writes the parameters that all kernels need, and 0 for the others. */
-    private AttentionParams describe(String operation, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+    final AttentionParams describe(String operation, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
         boolean rowsFirst = shape.layout() == AttentionShape.Layout.BNHD;
         long heads = shape.heads();
         long headDim = shape.headDim();
@@ -156,6 +156,14 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                 .dQuery(0)
                 .dKey(0)
                 .dValue(0)
+                .queryTangent(0)
+                .keyTangent(0)
+                .valueTangent(0)
+                .dOutputTangent(0)
+                .dLogSumExpTangent(0)
+                .outputTangent(0)
+                .logSumExpTangent(0)
+                .deltaTangent(0)
                 .querySegments(addressOrNull(operation, "querySegments", in.querySegments()))
                 .keySegments(addressOrNull(operation, "keySegments", in.keySegments()))
                 .keyLengths(addressOrNull(operation, "keyLengths", in.keyLengths()))

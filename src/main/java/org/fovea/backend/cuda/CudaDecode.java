@@ -7,10 +7,7 @@ import org.fovea.backend.DeviceArray;
 
 /** Attention of one new query against its ring buffer as a kernel launch. */
 abstract class CudaDecode extends CudaAttention {
-    /** As in {@code kernels/attention/decode.cu}. */
-    private static final int THREADS = 256;
-
-    private static final int WARP = 32;
+    /** Of a block of {@code kernels/attention/decode.cu}. */
     private static final int WARPS = THREADS / WARP;
 
     /** Bytes that a lane reads at once. */

@@ -7,7 +7,7 @@ import org.fovea.backend.RlShapes;
 import org.fovea.backend.Scope;
 
 /** The policy losses of {@link org.fovea.backend.RlOps} as kernel launches. */
-abstract class CudaPolicyLoss extends CudaDecode {
+abstract class CudaPolicyLoss extends CudaTangents {
     private final Kernels.Kernel ppoCategorical;
     private final Kernels.Kernel ppoGaussian;
     private final Kernels.Kernel ppoStatistics;

@@ -1,0 +1,80 @@
+// The tangent of attention's output and log-sum-exp, and what the tangents of the backward need of a row; the formula is in
+// tangent.cuh.
+#include "tangent.cuh"
+
+// A block has a tile of queries of one head and walks over its keys.
+template <class T, class TILING>
+__device__ void attention_jvp(const AttentionParams& p) {
+    constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>;
+    SHARED_DYNAMIC(float4, attention_memory);
+    T* const query_smem = reinterpret_cast<T*>(attention_memory);          // [ROWS]
+    T* const query_tangent_smem = query_smem + TILING::ROWS * PITCH;       // [ROWS]
+    T* const moving_smem = query_tangent_smem + TILING::ROWS * PITCH;      // [4][N]
+
+    const StationaryRows<TILING> at(p, p.queries);
+    const Team team{int(threadIdx.x), TILING::THREADS};
+    const Mask mask(p, at.batch);
+    const Span keys = mask.keys_of(at.block), warp_keys = mask.keys_of(at.warp);
+    const MovingPair<T, DIM, N> key{moving_smem, moving_smem + N * PITCH, key_rows<const T>(p, p.key, at.batch, at.head),
+                                    key_rows<const T>(p, p.key_tangent, at.batch, at.head), team};
+    const MovingPair<T, DIM, N> value{moving_smem + 2 * N * PITCH, moving_smem + 3 * N * PITCH,
+                                      value_rows<const T>(p, p.value, at.batch, at.head),
+                                      value_rows<const T>(p, p.value_tangent, at.batch, at.head), team};
+    const float* log_sum_exp = p.log_sum_exp + int64_t(at.head_index) * p.queries;
+    const int own = at.warp_row * PITCH;
+    load_tile<T, DIM>(query_smem, query_rows<const T>(p, p.query, at.batch, at.head), at.block.first, TILING::ROWS, p.queries, team);
+    load_tile<T, DIM>(query_tangent_smem, query_rows<const T>(p, p.query_tangent, at.batch, at.head), at.block.first, TILING::ROWS,
+                      p.queries, team);
+    JvpQueries<T, DIM, M, N> rows;
+    float s[M][N / 8][4], t[M][N / 8][4];
+    const auto seen = [&](int key0) { return key0 < warp_keys.last && key0 + N > warp_keys.first; };
+    for_each_pair<false>(
+        keys, N, key, value, [&](int key0) { return !mask.all(at.block, {key0, key0 + N}); },
+        [&](int key0) {
+            if (seen(key0)) {
+#pragma unroll
+                for (int m = 0; m < M; m++) {
+#pragma unroll
+                    for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+                        for (int i = 0; i < 4; i++) {
+                            s[m][n][i] = t[m][n][i] = 0;
+                        }
+                    }
+                }
+                multiply_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem, key.tangent_smem,
+                                             depth(p.head_dim), p.tf32);
+            }
+        },
+        [&](int key0, bool guarded) {
+            if (seen(key0)) {
+                rows.weigh(s, t, p, mask, log_sum_exp, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}));
+                accumulate<T, DIM, M, N>(rows.out, t, value.rows_smem, guarded, p.tf32);
+                accumulate<T, DIM, M, N>(rows.out, s, value.tangent_smem, guarded, p.tf32);
+            }
+        },
+        [](int, bool) {});
+    rows.finish(p, at.batch, at.head, at.head_index, at.warp.first);
+    store_rows<T, DIM>(output_rows<T>(p, p.output_tangent, at.batch, at.head), at.warp.first, 0, rows.out, RowFactors<M>(1).of,
+                       query_smem + own);
+}
+
+#define ATTENTION_JVP(TYPE, NAME, DIM, ROWS, MOVING)                                                          \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS)                          \
+        attention_jvp_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {      \
+        attention_jvp<TYPE, Tiling<DIM, ROWS, MOVING>>(p);                                                    \
+    }                                                                                                         \
+    REGISTER_KERNEL(attention_jvp_##NAME##_d##DIM##_r##ROWS##_m##MOVING)
+
+ATTENTION_JVP(float, f32, 32, 64, 32)
+ATTENTION_JVP(float, f32, 64, 64, 16)
+ATTENTION_JVP(float, f32, 128, 32, 16)
+ATTENTION_JVP(float, f32, 256, 16, 16)
+
+#define ATTENTION_JVP_16_BIT(TYPE, NAME)  \
+    ATTENTION_JVP(TYPE, NAME, 32, 64, 32)   \
+    ATTENTION_JVP(TYPE, NAME, 64, 64, 32)   \
+    ATTENTION_JVP(TYPE, NAME, 128, 64, 16)  \
+    ATTENTION_JVP(TYPE, NAME, 256, 32, 16)
+ATTENTION_JVP_16_BIT(Bf16, bf16)
+ATTENTION_JVP_16_BIT(F16, f16)

@@ -1,0 +1,345 @@
+// Tangents of attention and of its backward, given O and LSE; a dot marks a tangent:
+//
+//   P_ij = exp(scale (Q K^T)_ij - LSE_i), 0 where i does not see j      T = scale (Q. K^T + Q K.^T)
+//   r_i = sum_j P_ij T_ij = LSE._i      O. = (P T) V + P V. - r O
+//
+// and, where gradients dO and dLSE are given too, with D_i = dO_i . O_i - dLSE_i:
+//
+//   dP = dO V^T      dS = P * (dP - D)      W = dO V.^T + dO. V^T      e_i = dO_i . O._i + dO._i . O_i - dLSE._i = D._i
+//   P. = P * (T - r)      dS. = dS * (T - r) + P * (W - e)
+//   dQ. = scale (dS. K + dS K.)      dK. = scale (dS.^T Q + dS^T Q.)      dV. = P.^T dO + P^T dO.
+//
+// The second derivative of dO . O + dLSE . LSE is symmetric, so these are also the gradients of the backward. O. and r are
+// sums over keys in one walk. dQ. and dK., dV. need r and e, and have a walk each, in a fixed order and without atomics.
+// No score outlives its tile. The products dP and W start from -D and -e.
+#pragma once
+#include "backward.cuh"
+
+// S += X Y^T and T += X. Y^T + X Y.^T, for scores; for gradients of probabilities, X. may be null.
+template <class T, int DIM, int M, int N>
+__device__ void multiply_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const T* x_smem, const T* x_tangent_smem,
+                               const T* y_smem, const T* y_tangent_smem, int depth, bool tf32) {
+    multiply_rows<T, DIM, M, N>(s, x_smem, y_smem, depth, tf32);
+    multiply_rows<T, DIM, M, N>(t, x_smem, y_tangent_smem, depth, tf32);
+    if (x_tangent_smem) {
+        multiply_rows<T, DIM, M, N>(t, x_tangent_smem, y_smem, depth, tf32);
+    }
+}
+
+// The same where dO of dO V^T is the moving operand: t += X Y.^T only if there is a Y..
+template <class T, int DIM, int M, int N>
+__device__ void multiply_transposed_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const T* x_smem,
+                                          const T* x_tangent_smem, const T* y_smem, const T* y_tangent_smem, int depth,
+                                          bool tf32) {
+    multiply_rows<T, DIM, M, N>(s, x_smem, y_smem, depth, tf32);
+    multiply_rows<T, DIM, M, N>(t, x_tangent_smem, y_smem, depth, tf32);
+    if (y_tangent_smem) {
+        multiply_rows<T, DIM, M, N>(t, x_smem, y_tangent_smem, depth, tf32);
+    }
+}
+
+// Row scalars of the queries.
+struct TangentScalars {
+    const float* log_sum_exp;
+    const float* r;
+    const float* delta;
+    const float* delta_tangent;
+
+    __device__ TangentScalars(const AttentionParams& p, int head_index)
+        : log_sum_exp(p.log_sum_exp + int64_t(head_index) * p.queries),
+          r(p.log_sum_exp_tangent + int64_t(head_index) * p.queries), delta(p.delta + int64_t(head_index) * p.queries),
+          delta_tangent(p.delta_tangent + int64_t(head_index) * p.queries) {}
+};
+
+// The queries of a warp on their way over the keys: r and O..
+template <class T, int DIM, int M, int N>
+struct JvpQueries {
+    float r[M][2];  // this lane's share
+    float out[M][DIM / 8][4];
+
+    __device__ JvpQueries() : r{}, out{} {}
+
+    // From Q K^T and its tangent to the weights P and P T, added up in r.
+    __device__ void weigh(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const AttentionParams& p, const Mask& mask,
+                          const float* log_sum_exp, int row0, int key0, bool all) {
+        const float scale = p.scale * LOG2_E;
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const float exponent = exponent_of(log_sum_exp, row0 + lane_row(m, half), p.queries);
+#pragma unroll
+                for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+                    for (int r = 2 * half; r < 2 * half + 2; r++) {
+                        s[m][n][r] = power_of_two(fmaf(s[m][n][r], scale, -exponent));
+                        t[m][n][r] *= p.scale * s[m][n][r];
+                    }
+                }
+            }
+        }
+        if (!all) {
+            for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int r) { s[m][n][r] = t[m][n][r] = 0; });
+        }
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    r[m][i / 2] += t[m][n][i];
+                }
+            }
+        }
+    }
+
+    // out becomes O.; r, and if there are gradients D and e, are written.
+    __device__ void finish(const AttentionParams& p, int batch, int head, int head_index, int row0) {
+        const auto output = output_rows<const T>(p, static_cast<const void*>(p.output), batch, head);
+        const auto d_output = output_rows<const T>(p, p.d_output, batch, head);
+        const auto d_output_tangent = output_rows<const T>(p, p.d_output_tangent, batch, head);
+        const int column0 = lane_column(0, 0);
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const int row = row0 + lane_row(m, half);
+                const float mean = row_sum(r[m][half]);
+                const bool there = row < p.queries;
+                const int64_t offset = there ? row * output.stride : 0;
+                float delta = 0, delta_tangent = 0;
+#pragma unroll
+                for (int f = 0; f < DIM / 8; f++) {
+                    __syncwarp();  // keeps the compiler from loading all columns at once, for which there are no registers
+#pragma unroll
+                    for (int second = 0; second < 2; second++) {
+                        const int column = column0 + 8 * f + second;
+                        if (there && column < p.value_dim) {
+                            const float o = to_float(output.first[offset + column]);
+                            float& x = out[m][f][2 * half + second];
+                            x = fmaf(-mean, o, x);
+                            if (p.d_output) {
+                                const float gradient = to_float(d_output.first[offset + column]);
+                                delta = fmaf(gradient, o, delta);
+                                delta_tangent = fmaf(gradient, x, delta_tangent);
+                            }
+                            if (p.d_output_tangent) {
+                                delta_tangent = fmaf(to_float(d_output_tangent.first[offset + column]), o, delta_tangent);
+                            }
+                        }
+                    }
+                }
+                const int64_t index = int64_t(head_index) * p.queries + row;
+                delta = row_sum(delta);
+                delta_tangent = row_sum(delta_tangent);
+                if (there && threadIdx.x % 4 == 0) {
+                    p.log_sum_exp_tangent[index] = mean;
+                    if (p.d_output) {
+                        p.delta[index] = delta - (p.d_log_sum_exp ? p.d_log_sum_exp[index] : 0);
+                        p.delta_tangent[index] = delta_tangent - (p.d_log_sum_exp_tangent ? p.d_log_sum_exp_tangent[index] : 0);
+                    }
+                }
+            }
+        }
+    }
+};
+
+// From products to weights, of a tile of scores whose queries have the scalars given: s from Q K^T to P, t to P., d to dS
+// and w to dS.. d and w started from -D and -e.
+struct TangentWeights {
+    float scale, exponent_scale;
+
+    __device__ explicit TangentWeights(const AttentionParams& p) : scale(p.scale), exponent_scale(p.scale * LOG2_E) {}
+
+    __device__ void weigh(float& s, float& t, float& d, float& w, float exponent, float r) const {
+        s = power_of_two(fmaf(s, exponent_scale, -exponent));
+        const float centred = fmaf(t, scale, -r);
+        t = s * centred;
+        d *= s;
+        w = fmaf(d, centred, s * w);
+    }
+};
+
+// The queries of a warp on their way over the keys: 8 FRAGMENTS columns of dQ..
+template <class T, int DIM, int M, int N, int FRAGMENTS>
+struct TangentQueries {
+    float exponent[M][2], r[M][2], delta[M][2], delta_tangent[M][2];
+    float d_query[M][FRAGMENTS][4];
+
+    __device__ TangentQueries(const TangentScalars& scalars, int row0, int rows) : d_query{} {
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const int row = row0 + lane_row(m, half);
+                const bool there = row < rows;
+                exponent[m][half] = exponent_of(scalars.log_sum_exp, row, rows);
+                r[m][half] = there ? scalars.r[row] : 0;
+                delta[m][half] = there ? scalars.delta[row] : 0;
+                delta_tangent[m][half] = there ? scalars.delta_tangent[row] : 0;
+            }
+        }
+    }
+
+    __device__ void start(float (&d)[M][N / 8][4], float (&w)[M][N / 8][4]) const {
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    d[m][n][i] = -delta[m][i / 2];
+                    w[m][n][i] = -delta_tangent[m][i / 2];
+                }
+            }
+        }
+    }
+
+    // d and w become dS and dS..
+    __device__ void weigh(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], float (&d)[M][N / 8][4], float (&w)[M][N / 8][4],
+                          const AttentionParams& p, const Mask& mask, int row0, int key0, bool all) const {
+        const TangentWeights weights(p);
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    weights.weigh(s[m][n][i], t[m][n][i], d[m][n][i], w[m][n][i], exponent[m][i / 2], r[m][i / 2]);
+                }
+            }
+        }
+        if (!all) {
+            for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int i) { d[m][n][i] = w[m][n][i] = 0; });
+        }
+    }
+};
+
+// The keys of a warp on their way over the queries: 8 FRAGMENTS columns of dK. and dV..
+template <class T, int DIM, int M, int N, int FRAGMENTS>
+struct TangentKeys {
+    float d_key[M][FRAGMENTS][4];
+    float d_value[M][FRAGMENTS][4];
+
+    __device__ TangentKeys() : d_key{}, d_value{} {}
+
+    static __device__ float scalar(const float* scalars, int row, int rows) { return row < rows ? scalars[row] : 0; }
+
+    // Of the queries from row0 on.
+    __device__ void start(float (&d)[M][N / 8][4], float (&w)[M][N / 8][4], const TangentScalars& scalars, int row0,
+                          int rows) const {
+#pragma unroll
+        for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+            for (int second = 0; second < 2; second++) {
+                const int row = row0 + lane_column(n, second);
+                const float delta = scalar(scalars.delta, row, rows), tangent = scalar(scalars.delta_tangent, row, rows);
+#pragma unroll
+                for (int m = 0; m < M; m++) {
+                    d[m][n][second] = d[m][n][2 + second] = -delta;
+                    w[m][n][second] = w[m][n][2 + second] = -tangent;
+                }
+            }
+        }
+    }
+
+    // s, t, d and w become P, P., dS and dS..
+    __device__ void weigh(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], float (&d)[M][N / 8][4], float (&w)[M][N / 8][4],
+                          const AttentionParams& p, const Mask& mask, const TangentScalars& scalars, int key0, int row0,
+                          bool all) const {
+        const TangentWeights weights(p);
+#pragma unroll
+        for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+            for (int second = 0; second < 2; second++) {
+                const int row = row0 + lane_column(n, second);
+                const float exponent = exponent_of(scalars.log_sum_exp, row, p.queries), r = scalar(scalars.r, row, p.queries);
+#pragma unroll
+                for (int m = 0; m < M; m++) {
+#pragma unroll
+                    for (int i = second; i < 4; i += 2) {
+                        weights.weigh(s[m][n][i], t[m][n][i], d[m][n][i], w[m][n][i], exponent, r);
+                    }
+                }
+            }
+        }
+        if (!all) {
+            for_each_hidden<M, N, true>(mask, key0, row0, [&](int m, int n, int i) {
+                s[m][n][i] = t[m][n][i] = d[m][n][i] = w[m][n][i] = 0;
+            });
+        }
+    }
+};
+
+template <int M>
+struct RowFactors {
+    float of[M][2];
+    __device__ explicit RowFactors(float factor) {
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+            of[m][0] = of[m][1] = factor;
+        }
+    }
+};
+
+// A tile of moving rows and one of their tangents.
+template <class T, int DIM, int N>
+struct MovingPair {
+    T* rows_smem;     // [N]
+    T* tangent_smem;  // [N]; not loaded if there is no tangent
+    Rows<const T> rows, tangent;
+    Team team;
+
+    __device__ void load(int row0, int end) const {
+        load_tile<T, DIM>(rows_smem, rows, row0, N, end, team);
+        if (has_tangent()) {
+            load_tile<T, DIM>(tangent_smem, tangent, row0, N, end, team);
+        }
+    }
+    __device__ bool finite() const {
+        return finite_tile<T, DIM>(rows_smem, N, team) && (!has_tangent() || finite_tile<T, DIM>(tangent_smem, N, team));
+    }
+    __device__ bool has_tangent() const { return tangent.first != nullptr; }
+    __device__ const T* tangent_or_null() const { return has_tangent() ? tangent_smem : nullptr; }
+};
+
+// Walks over the tiles of N rows in `span` with two pairs of them, in three steps: scores(row0) on the first pair,
+// weights(row0, guarded) on the second, sums(row0, guarded) on the first again. Where shared memory holds but one pair, the
+// two have the same place (PHASED) and are loaded in turn. suspect(row0) says whether a tile hides anything.
+template <bool PHASED, class Pair, class Suspect, class Scores, class Weights, class Sums>
+__device__ void for_each_pair(Span span, int n, const Pair& first, const Pair& second, Suspect suspect, Scores scores,
+                              Weights weights, Sums sums) {
+    for (int row0 = span.first / n * n; row0 < span.last; row0 += n) {
+        __syncthreads();  // the last tiles were used
+        first.load(row0, span.last);
+        async_commit();
+        if (!PHASED) {
+            second.load(row0, span.last);
+            async_commit();
+            async_wait<1>();
+        } else {
+            async_wait<0>();
+        }
+        const bool check = suspect(row0);
+        bool guarded = __syncthreads_or(check && !first.finite());
+        scores(row0);
+        if (PHASED) {
+            __syncthreads();
+            second.load(row0, span.last);
+            async_commit();
+        }
+        async_wait<0>();
+        guarded = __syncthreads_or(guarded || (check && !second.finite()));
+        weights(row0, guarded);
+        if (PHASED) {
+            __syncthreads();
+            first.load(row0, span.last);
+            async_commit();
+            async_wait<0>();
+            __syncthreads();
+        }
+        sums(row0, guarded);
+    }
+    async_wait<0>();  // without tiles, what was started before
+    __syncthreads();
+}

@@ -1,0 +1,100 @@
+// The tangents of dK and dV, given r, D and e from jvp.cu; the formula is in tangent.cuh.
+#include "tangent.cuh"
+
+// A block has a tile of keys of one head and walks over its queries. Where the accumulators for DIM columns of dK. and dV.
+// would not fit into registers, PARTS blocks compute the same scores and a part of the columns each.
+template <class T, class TILING, int PARTS, bool PHASED>
+__device__ void attention_tangent_columns(const AttentionParams& p) {
+    constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>, TILE = TILING::ROWS * PITCH;
+    SHARED_DYNAMIC(float4, attention_memory);
+    T* const key_smem = reinterpret_cast<T*>(attention_memory);  // [ROWS]
+    T* const key_tangent_smem = key_smem + TILE;                 // [ROWS]
+    T* const value_smem = key_tangent_smem + TILE;               // [ROWS]
+    T* const value_tangent_smem = value_smem + TILE;             // [ROWS]
+    T* const moving_smem = value_tangent_smem + TILE;            // [4][N], [2][N] if PHASED
+    T* const d_output_smem = moving_smem + (PHASED ? 0 : 2 * N * PITCH);
+
+    const StationaryRows<TILING> at(p, p.keys, PARTS);
+    const int column0 = at.part * (DIM / PARTS);
+    const Team team{int(threadIdx.x), TILING::THREADS};
+    const Mask mask(p, at.batch);
+    const Span queries = mask.queries_of(at.block), warp_queries = mask.queries_of(at.warp);
+    const MovingPair<T, DIM, N> query{moving_smem, moving_smem + N * PITCH, query_rows<const T>(p, p.query, at.batch, at.head),
+                                      query_rows<const T>(p, p.query_tangent, at.batch, at.head), team};
+    Rows<const T> d_output_tangent = output_rows<const T>(p, p.d_output_tangent, at.batch, at.head);
+    d_output_tangent.first = p.d_output_tangent ? d_output_tangent.first : nullptr;
+    const MovingPair<T, DIM, N> d_output{d_output_smem, d_output_smem + N * PITCH,
+                                         output_rows<const T>(p, p.d_output, at.batch, at.head), d_output_tangent, team};
+    const int own = at.warp_row * PITCH;
+    const auto load = [&](T* tile_smem, const Rows<const T>& rows) {
+        load_tile<T, DIM>(tile_smem, rows, at.block.first, TILING::ROWS, p.keys, team);
+    };
+    load(key_smem, key_rows<const T>(p, p.key, at.batch, at.head));
+    load(key_tangent_smem, key_rows<const T>(p, p.key_tangent, at.batch, at.head));
+    load(value_smem, value_rows<const T>(p, p.value, at.batch, at.head));
+    load(value_tangent_smem, value_rows<const T>(p, p.value_tangent, at.batch, at.head));
+    const TangentScalars scalars(p, at.head_index);
+    TangentKeys<T, DIM, M, N, DIM / PARTS / 8> rows;
+    float s[M][N / 8][4], t[M][N / 8][4], d[M][N / 8][4], w[M][N / 8][4];
+    const auto seen = [&](int row0) { return row0 < warp_queries.last && row0 + N > warp_queries.first; };
+    for_each_pair<PHASED>(
+        queries, N, query, d_output, [&](int row0) { return !mask.all({row0, row0 + N}, at.block); },
+        [&](int row0) {
+            if (seen(row0)) {
+#pragma unroll
+                for (int m = 0; m < M; m++) {
+#pragma unroll
+                    for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+                        for (int i = 0; i < 4; i++) {
+                            s[m][n][i] = t[m][n][i] = 0;
+                        }
+                    }
+                }
+                multiply_pairs<T, DIM, M, N>(s, t, key_smem + own, key_tangent_smem + own, query.rows_smem, query.tangent_smem,
+                                             depth(p.head_dim), p.tf32);
+            }
+        },
+        [&](int row0, bool guarded) {
+            if (seen(row0)) {
+                rows.start(d, w, scalars, row0, p.queries);
+                multiply_transposed_pairs<T, DIM, M, N>(d, w, value_smem + own, value_tangent_smem + own, d_output.rows_smem,
+                                                        d_output.tangent_or_null(), depth(p.value_dim), p.tf32);
+                rows.weigh(s, t, d, w, p, mask, scalars, at.warp.first, row0, mask.all({row0, row0 + N}, at.warp));
+                accumulate<T, DIM, M, N>(rows.d_value, t, d_output.rows_smem + column0, guarded, p.tf32);
+                if (d_output.has_tangent()) {
+                    accumulate<T, DIM, M, N>(rows.d_value, s, d_output.tangent_smem + column0, guarded, p.tf32);
+                }
+            }
+        },
+        [&](int row0, bool guarded) {
+            if (seen(row0)) {
+                accumulate<T, DIM, M, N>(rows.d_key, w, query.rows_smem + column0, guarded, p.tf32);
+                accumulate<T, DIM, M, N>(rows.d_key, d, query.tangent_smem + column0, guarded, p.tf32);
+            }
+        });
+    store_rows<T, DIM>(key_rows<T>(p, p.d_key, at.batch, at.head), at.warp.first, column0, rows.d_key, RowFactors<M>(p.scale).of,
+                       key_smem + own);
+    store_rows<T, DIM>(value_rows<T>(p, p.d_value, at.batch, at.head), at.warp.first, column0, rows.d_value, RowFactors<M>(1).of,
+                       key_smem + own);
+}
+
+#define ATTENTION_TANGENT_COLUMNS(TYPE, NAME, DIM, ROWS, MOVING, PARTS, PHASED)                                       \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS)                                  \
+        attention_tangent_columns_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
+        attention_tangent_columns<TYPE, Tiling<DIM, ROWS, MOVING>, PARTS, PHASED>(p);                                 \
+    }                                                                                                                 \
+    REGISTER_KERNEL(attention_tangent_columns_##NAME##_d##DIM##_r##ROWS##_m##MOVING)
+
+ATTENTION_TANGENT_COLUMNS(float, f32, 32, 64, 32, 1, false)
+ATTENTION_TANGENT_COLUMNS(float, f32, 64, 64, 16, 1, false)
+ATTENTION_TANGENT_COLUMNS(float, f32, 128, 32, 16, 1, false)
+ATTENTION_TANGENT_COLUMNS(float, f32, 256, 16, 16, 2, true)
+
+#define ATTENTION_TANGENT_COLUMNS_16_BIT(TYPE, NAME)              \
+    ATTENTION_TANGENT_COLUMNS(TYPE, NAME, 32, 64, 32, 1, false)   \
+    ATTENTION_TANGENT_COLUMNS(TYPE, NAME, 64, 64, 32, 1, false)   \
+    ATTENTION_TANGENT_COLUMNS(TYPE, NAME, 128, 64, 16, 1, false)  \
+    ATTENTION_TANGENT_COLUMNS(TYPE, NAME, 256, 32, 16, 2, false)
+ATTENTION_TANGENT_COLUMNS_16_BIT(Bf16, bf16)
+ATTENTION_TANGENT_COLUMNS_16_BIT(F16, f16)

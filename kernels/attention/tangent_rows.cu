@@ -1,0 +1,93 @@
+// The tangent of dQ, given r, D and e from jvp.cu; the formula is in tangent.cuh.
+#include "tangent.cuh"
+
+// A block has a tile of queries of one head and walks over its keys. Where the accumulators for DIM columns of dQ. would
+// not fit into registers, PARTS blocks compute the same scores and a part of the columns each.
+template <class T, class TILING, int PARTS, bool PHASED>
+__device__ void attention_tangent_rows(const AttentionParams& p) {
+    constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>, TILE = TILING::ROWS * PITCH;
+    SHARED_DYNAMIC(float4, attention_memory);
+    T* const query_smem = reinterpret_cast<T*>(attention_memory);  // [ROWS]
+    T* const query_tangent_smem = query_smem + TILE;               // [ROWS]
+    T* const d_output_smem = query_tangent_smem + TILE;            // [ROWS]
+    T* const d_output_tangent_smem = d_output_smem + TILE;         // [ROWS]
+    T* const moving_smem = d_output_tangent_smem + TILE;           // [4][N], [2][N] if PHASED
+    T* const value_smem = moving_smem + (PHASED ? 0 : 2 * N * PITCH);
+
+    const StationaryRows<TILING> at(p, p.queries, PARTS);
+    const int column0 = at.part * (DIM / PARTS);
+    const Team team{int(threadIdx.x), TILING::THREADS};
+    const Mask mask(p, at.batch);
+    const Span keys = mask.keys_of(at.block), warp_keys = mask.keys_of(at.warp);
+    const MovingPair<T, DIM, N> key{moving_smem, moving_smem + N * PITCH, key_rows<const T>(p, p.key, at.batch, at.head),
+                                    key_rows<const T>(p, p.key_tangent, at.batch, at.head), team};
+    const MovingPair<T, DIM, N> value{value_smem, value_smem + N * PITCH, value_rows<const T>(p, p.value, at.batch, at.head),
+                                      value_rows<const T>(p, p.value_tangent, at.batch, at.head), team};
+    const int own = at.warp_row * PITCH;
+    const auto load = [&](T* tile_smem, const Rows<const T>& rows) {
+        load_tile<T, DIM>(tile_smem, rows, at.block.first, TILING::ROWS, p.queries, team);
+    };
+    load(query_smem, query_rows<const T>(p, p.query, at.batch, at.head));
+    load(query_tangent_smem, query_rows<const T>(p, p.query_tangent, at.batch, at.head));
+    load(d_output_smem, output_rows<const T>(p, p.d_output, at.batch, at.head));
+    if (p.d_output_tangent) {
+        load(d_output_tangent_smem, output_rows<const T>(p, p.d_output_tangent, at.batch, at.head));
+    }
+    TangentQueries<T, DIM, M, N, DIM / PARTS / 8> rows(TangentScalars(p, at.head_index), at.warp.first, p.queries);
+    float s[M][N / 8][4], t[M][N / 8][4], d[M][N / 8][4], w[M][N / 8][4];
+    const auto seen = [&](int key0) { return key0 < warp_keys.last && key0 + N > warp_keys.first; };
+    for_each_pair<PHASED>(
+        keys, N, key, value, [&](int key0) { return !mask.all(at.block, {key0, key0 + N}); },
+        [&](int key0) {
+            if (seen(key0)) {
+#pragma unroll
+                for (int m = 0; m < M; m++) {
+#pragma unroll
+                    for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+                        for (int i = 0; i < 4; i++) {
+                            s[m][n][i] = t[m][n][i] = 0;
+                        }
+                    }
+                }
+                multiply_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem, key.tangent_smem,
+                                             depth(p.head_dim), p.tf32);
+            }
+        },
+        [&](int key0, bool) {
+            if (seen(key0)) {
+                rows.start(d, w);
+                multiply_pairs<T, DIM, M, N>(d, w, d_output_smem + own, p.d_output_tangent ? d_output_tangent_smem + own : nullptr,
+                                             value.rows_smem, value.tangent_smem, depth(p.value_dim), p.tf32);
+                rows.weigh(s, t, d, w, p, mask, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}));
+            }
+        },
+        [&](int key0, bool guarded) {
+            if (seen(key0)) {
+                accumulate<T, DIM, M, N>(rows.d_query, w, key.rows_smem + column0, guarded, p.tf32);
+                accumulate<T, DIM, M, N>(rows.d_query, d, key.tangent_smem + column0, guarded, p.tf32);
+            }
+        });
+    store_rows<T, DIM>(query_rows<T>(p, p.d_query, at.batch, at.head), at.warp.first, column0, rows.d_query, RowFactors<M>(p.scale).of,
+                       query_smem + own);
+}
+
+#define ATTENTION_TANGENT_ROWS(TYPE, NAME, DIM, ROWS, MOVING, PARTS, PHASED)                                              \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS)                               \
+        attention_tangent_rows_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
+        attention_tangent_rows<TYPE, Tiling<DIM, ROWS, MOVING>, PARTS, PHASED>(p);                                        \
+    }                                                                                                              \
+    REGISTER_KERNEL(attention_tangent_rows_##NAME##_d##DIM##_r##ROWS##_m##MOVING)
+
+ATTENTION_TANGENT_ROWS(float, f32, 32, 64, 32, 1, false)
+ATTENTION_TANGENT_ROWS(float, f32, 64, 64, 16, 1, false)
+ATTENTION_TANGENT_ROWS(float, f32, 128, 32, 16, 1, false)
+ATTENTION_TANGENT_ROWS(float, f32, 256, 16, 16, 2, true)
+
+#define ATTENTION_TANGENT_ROWS_16_BIT(TYPE, NAME)           \
+    ATTENTION_TANGENT_ROWS(TYPE, NAME, 32, 64, 32, 1, false)   \
+    ATTENTION_TANGENT_ROWS(TYPE, NAME, 64, 64, 32, 1, false)   \
+    ATTENTION_TANGENT_ROWS(TYPE, NAME, 128, 64, 16, 1, false)  \
+    ATTENTION_TANGENT_ROWS(TYPE, NAME, 256, 32, 16, 2, false)
+ATTENTION_TANGENT_ROWS_16_BIT(Bf16, bf16)
+ATTENTION_TANGENT_ROWS_16_BIT(F16, f16)

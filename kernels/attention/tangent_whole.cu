@@ -1,0 +1,145 @@
+// The tangent of the backward where all of a head fits into shared memory: what jvp.cu, tangent_rows.cu and
+// tangent_columns.cu do, in one launch that loads everything once. The formula is in tangent.cuh.
+#include "tangent.cuh"
+
+// The tiles of a head, each of as many rows; d_output_tangent_smem is null if there is none.
+template <class T, int DIM>
+struct HeadTiles {
+    T *query_smem, *query_tangent_smem, *key_smem, *key_tangent_smem, *value_smem, *value_tangent_smem, *d_output_smem,
+        *d_output_tangent_smem;
+
+    __device__ HeadTiles(T* memory_smem, int tile, bool has_d_output_tangent)
+        : query_smem(memory_smem), query_tangent_smem(query_smem + tile), key_smem(query_tangent_smem + tile),
+          key_tangent_smem(key_smem + tile), value_smem(key_tangent_smem + tile), value_tangent_smem(value_smem + tile),
+          d_output_smem(value_tangent_smem + tile), d_output_tangent_smem(has_d_output_tangent ? d_output_smem + tile : nullptr) {}
+};
+
+// Accumulators times `factor` to rows row0, row0 + 1, ... of `to`, with no place in shared memory to put them in order.
+template <class T, int FRAGMENTS>
+__device__ void store_fragments(const Rows<T>& to, int row0, const float (&x)[1][FRAGMENTS][4], float factor) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        const int row = row0 + lane_row(0, half);
+#pragma unroll
+        for (int f = 0; f < FRAGMENTS; f++) {
+#pragma unroll
+            for (int second = 0; second < 2; second++) {
+                const int column = lane_column(f, second);
+                if (row < to.count && column < to.dim) {
+                    store(&to.first[row * to.stride + column], x[0][f][2 * half + second] * factor);
+                }
+            }
+        }
+    }
+}
+
+template <class T, int DIM, int N>
+__device__ void attention_tangent_whole(const AttentionParams& p) {
+    constexpr int PITCH = TILE_PITCH<T, DIM>, TILES = 8;
+    SHARED_DYNAMIC(float4, attention_memory);
+    const WholeHead<N> at(p);
+    const HeadTiles<T, DIM> tiles(reinterpret_cast<T*>(attention_memory) + at.slot * TILES * at.rows * PITCH, at.rows * PITCH,
+                                  p.d_output_tangent);
+    const Mask mask(p, at.batch);
+    const int queries = at.exists ? p.queries : 0, keys = at.exists ? mask.keys : 0;
+    const auto load = [&](T* tile_smem, const Rows<const T>& rows, int count) {
+        load_tile<T, DIM>(tile_smem, rows, 0, at.rows, count, at.team);
+    };
+    load(tiles.query_smem, query_rows<const T>(p, p.query, at.batch, at.head), queries);
+    load(tiles.query_tangent_smem, query_rows<const T>(p, p.query_tangent, at.batch, at.head), queries);
+    load(tiles.key_smem, key_rows<const T>(p, p.key, at.batch, at.head), keys);
+    load(tiles.key_tangent_smem, key_rows<const T>(p, p.key_tangent, at.batch, at.head), keys);
+    load(tiles.value_smem, value_rows<const T>(p, p.value, at.batch, at.head), keys);
+    load(tiles.value_tangent_smem, value_rows<const T>(p, p.value_tangent, at.batch, at.head), keys);
+    load(tiles.d_output_smem, output_rows<const T>(p, p.d_output, at.batch, at.head), queries);
+    if (tiles.d_output_tangent_smem) {
+        load(tiles.d_output_tangent_smem, output_rows<const T>(p, p.d_output_tangent, at.batch, at.head), queries);
+    }
+    async_commit();
+    async_wait<0>();
+    bool suspect = false;
+    if (!mask.all({0, p.queries}, {0, p.keys})) {
+        for (int tile = 0; tile < TILES - !tiles.d_output_tangent_smem; tile++) {
+            suspect |= !finite_tile<T, DIM>(tiles.query_smem + tile * at.rows * PITCH, at.rows, at.team);
+        }
+    }
+    const bool guarded = __syncthreads_or(suspect);
+
+    const int own = at.row0 * PITCH;
+    const Span own_queries{at.row0, min(at.row0 + 16, p.queries)}, own_keys{at.row0, min(at.row0 + 16, p.keys)};
+    const Span visible_keys = at.exists ? mask.keys_of(own_queries) : Span{0, 0};
+    const Span visible_queries = at.exists ? mask.queries_of(own_keys) : Span{0, 0};
+    const int head_depth = depth(p.head_dim), value_depth = depth(p.value_dim);
+    if (at.exists) {
+        const float* log_sum_exp = p.log_sum_exp + int64_t(at.head_index) * p.queries;
+        JvpQueries<T, DIM, 1, N> rows;
+        for (int key0 = visible_keys.first / N * N; key0 < visible_keys.last; key0 += N) {
+            const int other = key0 * PITCH;
+            float s[1][N / 8][4] = {}, t[1][N / 8][4] = {};
+            multiply_pairs<T, DIM, 1, N>(s, t, tiles.query_smem + own, tiles.query_tangent_smem + own, tiles.key_smem + other,
+                                         tiles.key_tangent_smem + other, head_depth, p.tf32);
+            rows.weigh(s, t, p, mask, log_sum_exp, at.row0, key0, mask.all(own_queries, {key0, key0 + N}));
+            accumulate<T, DIM, 1, N>(rows.out, t, tiles.value_smem + other, guarded, p.tf32);
+            accumulate<T, DIM, 1, N>(rows.out, s, tiles.value_tangent_smem + other, guarded, p.tf32);
+        }
+        rows.finish(p, at.batch, at.head, at.head_index, at.row0);
+        store_fragments<T>(output_rows<T>(p, p.output_tangent, at.batch, at.head), at.row0, rows.out, 1);
+    }
+    __syncthreads();  // r, D and e of all rows are there
+    if (!at.exists) {
+        return;
+    }
+    const TangentScalars scalars(p, at.head_index);
+    {
+        TangentQueries<T, DIM, 1, N, DIM / 8> rows(scalars, at.row0, p.queries);
+        const T* d_output_tangent_smem = tiles.d_output_tangent_smem ? tiles.d_output_tangent_smem + own : nullptr;
+        for (int key0 = visible_keys.first / N * N; key0 < visible_keys.last; key0 += N) {
+            const int other = key0 * PITCH;
+            float s[1][N / 8][4] = {}, t[1][N / 8][4] = {}, d[1][N / 8][4], w[1][N / 8][4];
+            rows.start(d, w);
+            multiply_pairs<T, DIM, 1, N>(s, t, tiles.query_smem + own, tiles.query_tangent_smem + own, tiles.key_smem + other,
+                                         tiles.key_tangent_smem + other, head_depth, p.tf32);
+            multiply_pairs<T, DIM, 1, N>(d, w, tiles.d_output_smem + own, d_output_tangent_smem, tiles.value_smem + other,
+                                         tiles.value_tangent_smem + other, value_depth, p.tf32);
+            rows.weigh(s, t, d, w, p, mask, at.row0, key0, mask.all(own_queries, {key0, key0 + N}));
+            accumulate<T, DIM, 1, N>(rows.d_query, w, tiles.key_smem + other, guarded, p.tf32);
+            accumulate<T, DIM, 1, N>(rows.d_query, d, tiles.key_tangent_smem + other, guarded, p.tf32);
+        }
+        store_fragments<T>(query_rows<T>(p, p.d_query, at.batch, at.head), at.row0, rows.d_query, p.scale);
+    }
+    TangentKeys<T, DIM, 1, N, DIM / 8> rows;
+    for (int row0 = visible_queries.first / N * N; row0 < visible_queries.last; row0 += N) {
+        const int other = row0 * PITCH;
+        const T* d_output_tangent_smem = tiles.d_output_tangent_smem ? tiles.d_output_tangent_smem + other : nullptr;
+        float s[1][N / 8][4] = {}, t[1][N / 8][4] = {}, d[1][N / 8][4], w[1][N / 8][4];
+        rows.start(d, w, scalars, row0, p.queries);
+        multiply_pairs<T, DIM, 1, N>(s, t, tiles.key_smem + own, tiles.key_tangent_smem + own, tiles.query_smem + other,
+                                     tiles.query_tangent_smem + other, head_depth, p.tf32);
+        multiply_transposed_pairs<T, DIM, 1, N>(d, w, tiles.value_smem + own, tiles.value_tangent_smem + own,
+                                                tiles.d_output_smem + other, d_output_tangent_smem, value_depth, p.tf32);
+        rows.weigh(s, t, d, w, p, mask, scalars, at.row0, row0, mask.all({row0, row0 + N}, own_keys));
+        accumulate<T, DIM, 1, N>(rows.d_value, t, tiles.d_output_smem + other, guarded, p.tf32);
+        if (d_output_tangent_smem) {
+            accumulate<T, DIM, 1, N>(rows.d_value, s, d_output_tangent_smem, guarded, p.tf32);
+        }
+        accumulate<T, DIM, 1, N>(rows.d_key, w, tiles.query_smem + other, guarded, p.tf32);
+        accumulate<T, DIM, 1, N>(rows.d_key, d, tiles.query_tangent_smem + other, guarded, p.tf32);
+    }
+    store_fragments<T>(key_rows<T>(p, p.d_key, at.batch, at.head), at.row0, rows.d_key, p.scale);
+    store_fragments<T>(value_rows<T>(p, p.d_value, at.batch, at.head), at.row0, rows.d_value, 1);
+}
+
+#define ATTENTION_TANGENT_WHOLE(TYPE, NAME, DIM, MOVING)                                                      \
+    extern "C" __global__ void __launch_bounds__(WHOLE_HEAD_THREADS)                                          \
+        attention_tangent_whole_##NAME##_d##DIM##_m##MOVING(const __grid_constant__ AttentionParams p) {      \
+        attention_tangent_whole<TYPE, DIM, MOVING>(p);                                                        \
+    }                                                                                                         \
+    REGISTER_KERNEL(attention_tangent_whole_##NAME##_d##DIM##_m##MOVING)
+
+#define ATTENTION_TANGENT_WHOLE_ALL(TYPE, NAME)  \
+    ATTENTION_TANGENT_WHOLE(TYPE, NAME, 16, 16)  \
+    ATTENTION_TANGENT_WHOLE(TYPE, NAME, 32, 32)  \
+    ATTENTION_TANGENT_WHOLE(TYPE, NAME, 64, 32)
+ATTENTION_TANGENT_WHOLE_ALL(float, f32)
+ATTENTION_TANGENT_WHOLE_ALL(Bf16, bf16)
+ATTENTION_TANGENT_WHOLE_ALL(F16, f16)

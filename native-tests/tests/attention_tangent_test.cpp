@@ -1,0 +1,296 @@
+#include "attention_kernels.h"
+
+class AttentionTangent : public AttentionTest {
+  protected:
+    // A problem with tangents. What is empty is null.
+    struct Problem {
+        AttentionProblem at;
+        std::vector<float> query, key, value, d_output, d_log_sum_exp;  // tangents
+    };
+    struct Solution {
+        std::vector<double> output, log_sum_exp, d_query, d_key, d_value;  // tangents
+        double probability_mass = 1;                                       // the largest sum over queries of a key's probability
+    };
+
+    Problem with_tangents(const AttentionProblem& problem, bool all = true) {
+        Problem p{with_inputs(problem), {}, {}, {}, {}, {}};
+        p.query = normal(p.at.query.size());
+        p.key = normal(p.at.key.size());
+        p.value = normal(p.at.value.size());
+        const size_t outputs = p.at.matrices() * p.at.queries * p.at.value_dim, rows = p.at.matrices() * p.at.queries;
+        p.at.d_output = normal(outputs);
+        if (all) {
+            p.at.d_log_sum_exp = normal(rows);
+            p.d_output = normal(outputs);
+            p.d_log_sum_exp = normal(rows);
+        }
+        return p;
+    }
+
+    // The product rule applied to each line of the forward and of the backward, sums over keys in float64.
+    static Solution solve(const Problem& p) {
+        const AttentionProblem& a = p.at;
+        Solution s;
+        s.output.assign(a.matrices() * a.queries * a.value_dim, 0);
+        s.log_sum_exp.assign(a.matrices() * a.queries, 0);
+        s.d_query.assign(a.query.size(), 0);
+        s.d_key.assign(a.key.size(), 0);
+        s.d_value.assign(a.value.size(), 0);
+        auto or_zero = [](const std::vector<float>& values, size_t i) { return values.empty() ? 0.0 : double(values[i]); };
+        for (int b = 0; b < a.batch; b++) {
+            for (int h = 0; h < a.heads; h++) {
+                std::vector<double> mass(a.keys);
+                for (int i = 0; i < a.queries; i++) {
+                    auto q = [&](int d) { return a.at(b, h, i, d, a.queries, a.dim); };
+                    auto o = [&](int d) { return a.at(b, h, i, d, a.queries, a.value_dim); };
+                    auto k = [&](int j, int d) { return a.at(b, h, j, d, a.keys, a.dim); };
+                    auto v = [&](int j, int d) { return a.at(b, h, j, d, a.keys, a.value_dim); };
+                    const size_t row = (size_t(b) * a.heads + h) * a.queries + i;
+                    std::vector<int> seen;
+                    std::vector<double> score, t;
+                    double highest = -INFINITY;
+                    for (int j = 0; j < a.keys; j++) {
+                        if (a.visible(b, i, j)) {
+                            double sum = 0, tangent = 0;
+                            for (int d = 0; d < a.dim; d++) {
+                                sum += double(a.query[q(d)]) * a.key[k(j, d)];
+                                tangent += double(p.query[q(d)]) * a.key[k(j, d)] + double(a.query[q(d)]) * p.key[k(j, d)];
+                            }
+                            seen.push_back(j);
+                            score.push_back(a.factor() * sum);
+                            t.push_back(a.factor() * tangent);
+                            highest = std::max(highest, score.back());
+                        }
+                    }
+                    double total = 0, r = 0;
+                    for (double x : score) total += std::exp(x - highest);
+                    std::vector<double> w, w_dot, g(seen.size()), g_dot(seen.size());
+                    for (size_t n = 0; n < seen.size(); n++) {
+                        w.push_back(std::exp(score[n] - highest) / total);
+                        mass[seen[n]] += w[n];
+                        r += w[n] * t[n];
+                    }
+                    s.log_sum_exp[row] = r;
+                    double mean = -or_zero(a.d_log_sum_exp, row), mean_dot = -or_zero(p.d_log_sum_exp, row);
+                    for (size_t n = 0; n < seen.size(); n++) {
+                        w_dot.push_back(w[n] * (t[n] - r));
+                        for (int d = 0; d < a.value_dim; d++) {
+                            const size_t at_o = o(d), at_v = v(seen[n], d);
+                            s.output[at_o] += w_dot[n] * a.value[at_v] + w[n] * p.value[at_v];
+                            g[n] += double(a.d_output[at_o]) * a.value[at_v];
+                            g_dot[n] += double(a.d_output[at_o]) * p.value[at_v] + or_zero(p.d_output, at_o) * a.value[at_v];
+                            s.d_value[at_v] += w_dot[n] * a.d_output[at_o] + w[n] * or_zero(p.d_output, at_o);
+                        }
+                        mean += w[n] * g[n];
+                        mean_dot += w_dot[n] * g[n] + w[n] * g_dot[n];
+                    }
+                    for (size_t n = 0; n < seen.size(); n++) {
+                        const double d_score = a.factor() * w[n] * (g[n] - mean);
+                        const double d_score_dot = a.factor() * (w_dot[n] * (g[n] - mean) + w[n] * (g_dot[n] - mean_dot));
+                        for (int d = 0; d < a.dim; d++) {
+                            s.d_query[q(d)] += d_score_dot * a.key[k(seen[n], d)] + d_score * p.key[k(seen[n], d)];
+                            s.d_key[k(seen[n], d)] += d_score_dot * a.query[q(d)] + d_score * p.query[q(d)];
+                        }
+                    }
+                }
+                for (double x : mass) s.probability_mass = std::max(s.probability_mass, x);
+            }
+        }
+        return s;
+    }
+
+    // Sums of magnitudes that a result can be made of, times the relative error of its terms: of a product (2^-21 in three
+    // TF32 products, 2^-10 in one), of a score's exponential, and of every rounding to the storage type: weights, O, results.
+    static AttentionTolerance tolerance(const Problem& p, const Solution& s, Storage storage) {
+        const AttentionProblem& a = p.at;
+        const double unit = storage != Storage::F32 ? 0x1p-23 : a.tf32 ? 0x1p-10 : 0x1p-21;
+        const double rounding = storage == Storage::BF16 ? 0x1p-8 : storage == Storage::F16 ? 0x1p-11 : 0;
+        const double query = largest(a.query), key = largest(a.key), value = largest(a.value), d_output = largest(a.d_output);
+        const double query_dot = largest(p.query), key_dot = largest(p.key), value_dot = largest(p.value);
+        const double d_output_dot = largest(p.d_output), scale = std::abs(a.factor());
+        const double relative = unit * (2 * scale * a.dim * query * key + 8) + 0x1p-24 * (std::sqrt(double(a.keys)) + 8) + 4 * rounding;
+        // F16 has no weights below 2^-25.
+        const double lost = storage == Storage::F16 ? 0x1p-25 * std::max(a.keys, a.queries) * 8 : 0;
+        const double t = 2 * scale * a.dim * (query_dot * key + query * key_dot);
+        const double g = a.value_dim * d_output * value, g_dot = a.value_dim * (d_output * value_dot + d_output_dot * value);
+        const double centred = 2 * g + largest(a.d_log_sum_exp);
+        const double d_score = scale * centred, d_score_dot = scale * (t * centred + 2 * g_dot + t * g + largest(p.d_log_sum_exp));
+        AttentionTolerance result{};
+        result.output = relative * (t * value + value_dot) + lost * (value + value_dot);
+        result.log_sum_exp = (relative - 4 * rounding + unit) * t;
+        result.d_query = relative * (d_score_dot * key + d_score * key_dot) + lost * (key + key_dot);
+        result.d_key = relative * s.probability_mass * (d_score_dot * query + d_score * query_dot) + lost * (query + query_dot);
+        result.d_value = relative * s.probability_mass * (t * d_output + d_output_dot) + lost * (d_output + d_output_dot);
+        return result;
+    }
+
+    // Kernels of jvp.cu, tangent_rows.cu and tangent_columns.cu share their tiles.
+    struct Tile {
+        int dim, rows, moving, parts, moving_pairs;
+    };
+    static Tile tile_of(Storage storage, int dim) {
+        const int row_bytes = dim * (storage == Storage::F32 ? 4 : 2);
+        if (row_bytes <= 128) return {dim, 64, 32, 1, 2};
+        if (row_bytes <= 256) return {dim, 64, 16, 1, 2};
+        if (row_bytes <= 512) return {dim, 32, 16, dim / 128, 2};
+        return {dim, 16, 16, 2, 1};
+    }
+
+    // A problem in device memory, with what the kernels write.
+    struct OnDevice {
+        AttentionParams params;
+        Array output, r, delta, delta_tangent, d_query, d_key, d_value;
+    };
+    OnDevice on_device(const Problem& p, Storage storage) {
+        const AttentionProblem& a = p.at;
+        const AttentionSolution forward = exact_solution(a);
+        const size_t rows = a.matrices() * a.queries;
+        OnDevice d{parameters(a, storage), unwritten(rows * a.value_dim, storage), unwritten(rows, Storage::F32),
+                   unwritten(rows, Storage::F32), unwritten(rows, Storage::F32), unwritten(a.query.size(), storage),
+                   unwritten(a.key.size(), storage), unwritten(a.value.size(), storage)};
+        auto maybe = [&](const std::vector<float>& values) { return values.empty() ? nullptr : device(values); };
+        d.params.output = stored({forward.output.begin(), forward.output.end()}, storage).address;
+        d.params.log_sum_exp = device(std::vector<float>(forward.log_sum_exp.begin(), forward.log_sum_exp.end()));
+        d.params.query_tangent = stored(p.query, storage).address;
+        d.params.key_tangent = stored(p.key, storage).address;
+        d.params.value_tangent = stored(p.value, storage).address;
+        d.params.d_output = stored(a.d_output, storage).address;
+        d.params.d_log_sum_exp = maybe(a.d_log_sum_exp);
+        d.params.d_output_tangent = p.d_output.empty() ? nullptr : stored(p.d_output, storage).address;
+        d.params.d_log_sum_exp_tangent = maybe(p.d_log_sum_exp);
+        d.params.output_tangent = d.output.address;
+        d.params.log_sum_exp_tangent = static_cast<float*>(d.r.address);
+        d.params.delta = static_cast<float*>(d.delta.address);
+        d.params.delta_tangent = static_cast<float*>(d.delta_tangent.address);
+        d.params.d_query = d.d_query.address;
+        d.params.d_key = d.d_key.address;
+        d.params.d_value = d.d_value.address;
+        return d;
+    }
+
+    void compare(const Problem& p, Storage storage, const OnDevice& d, const std::vector<std::vector<float>>& results,
+                 const std::string& kernel) {
+        const Solution exact = solve(p);
+        const AttentionTolerance allowed = tolerance(p, exact, storage);
+        const std::string where = p.at.text() + " by " + kernel;
+        expect_all_close(d.output.values(results[0]), exact.output, allowed.output, "output tangent of " + where);
+        expect_all_close(d.r.values(results[1]), exact.log_sum_exp, allowed.log_sum_exp, "LSE tangent of " + where);
+        expect_all_close(d.d_query.values(results[2]), exact.d_query, allowed.d_query, "dQuery tangent of " + where);
+        expect_all_close(d.d_key.values(results[3]), exact.d_key, allowed.d_key, "dKey tangent of " + where);
+        expect_all_close(d.d_value.values(results[4]), exact.d_value, allowed.d_value, "dValue tangent of " + where);
+        memory.clear();
+    }
+
+    void check_tiled(const Problem& p, Storage storage, int dim) {
+        const Tile tile = tile_of(storage, dim);
+        const AttentionProblem& a = p.at;
+        const OnDevice d = on_device(p, storage);
+        auto kernel = [&](const char* kind) { return AttentionKernel{kind, storage, dim, tile.rows, tile.moving}; };
+        const size_t row_bytes = kernel("jvp").row_bytes();
+        const unsigned threads = unsigned(std::min(4, tile.rows / 16) * 32);
+        auto blocks = [&](int count) { return unsigned(a.matrices() * ((count + tile.rows - 1) / tile.rows)); };
+        const size_t shared = (4 * tile.rows + 2 * tile.moving_pairs * tile.moving) * row_bytes;
+        const auto jvp = run(kernel("jvp").name(), blocks(a.queries), threads, (2 * tile.rows + 4 * tile.moving) * row_bytes,
+                             d.params, {d.output.output(), d.r.output(), d.delta.output(), d.delta_tangent.output()});
+        const auto by_rows = run(kernel("tangent_rows").name(), blocks(a.queries) * tile.parts, threads, shared, d.params,
+                                 {d.d_query.output()});
+        const auto by_columns = run(kernel("tangent_columns").name(), blocks(a.keys) * tile.parts, threads, shared, d.params,
+                                    {d.d_key.output(), d.d_value.output()});
+        compare(p, storage, d, {jvp[0], jvp[1], by_rows[0], by_columns[0], by_columns[1]}, kernel("tangent").name());
+    }
+
+    void check_whole(const Problem& p, Storage storage, int dim) {
+        const AttentionKernel kernel{"tangent", storage, dim, 0, dim == 16 ? 16 : 32};
+        const WholeHeads whole = whole_heads(kernel, p.at, 8, 0);
+        if (whole.threads == 0) {
+            return;
+        }
+        const OnDevice d = on_device(p, storage);
+        const auto results = run(kernel.name(), whole.blocks, whole.threads, whole.shared, d.params,
+                                 {d.output.output(), d.r.output(), d.d_query.output(), d.d_key.output(), d.d_value.output()});
+        compare(p, storage, d, results, kernel.name());
+    }
+
+    // By the smallest tiled and the smallest whole-head kernels that fit, or by every one.
+    void check(const Problem& problem, std::vector<Storage> storages = {Storage::F32}, bool every = false) {
+        for (Storage storage : storages) {
+            Problem p = problem;
+            round_inputs(p.at, storage);
+            for (auto* values : {&p.query, &p.key, &p.value, &p.d_output}) {
+                for (float& x : *values) x = round_to(storage, x);
+            }
+            bool whole = false, tiled = false;
+            for (int dim : {16, 32, 64, 128, 256}) {
+                if (std::max(p.at.dim, p.at.value_dim) > dim) continue;
+                if (dim <= 64 && (every || !whole)) {
+                    check_whole(p, storage, dim);
+                    whole = true;
+                }
+                if (dim >= 32 && (every || !tiled)) {
+                    check_tiled(p, storage, dim);
+                    tiled = true;
+                }
+            }
+        }
+    }
+};
+
+TEST_F(AttentionTangent, EqualsTheProductRuleForAwkwardShapes) {
+    const int shapes[][4] = {{1, 1, 1, 1}, {2, 3, 5, 2}, {17, 13, 6, 31}, {33, 97, 32, 32}, {5, 70, 30, 33}, {66, 35, 40, 64},
+                             {31, 33, 111, 97}, {18, 20, 207, 256}};
+    bool all = false;
+    for (const auto& s : shapes) {
+        all = !all;
+        check(with_tangents({.batch = 2, .heads = 1, .queries = s[0], .keys = s[1], .dim = s[2], .value_dim = s[3]}, all));
+    }
+}
+
+// Every kernel once, at a shape that fills no tile.
+TEST_F(AttentionTangent, EveryInstance) {
+    const std::vector<Storage> all{Storage::F32, Storage::BF16, Storage::F16};
+    check(with_tangents({.heads = 3, .queries = 11, .keys = 37, .dim = 15, .value_dim = 13, .right = 3}), all, true);
+}
+
+TEST_F(AttentionTangent, MasksByPosition) {
+    for (bool bottom_right : {false, true}) {
+        for (const auto& [left, right] : {std::pair{-1, 0}, {2, 0}, {5, 3}, {20, -1}, {0x7FFFFFFF, 0x7FFFFFFF}}) {
+            for (const auto& [queries, keys] : {std::pair{19, 37}, {37, 19}}) {
+                check(with_tangents({.queries = queries, .keys = keys, .dim = 6, .value_dim = 5, .left = left, .right = right,
+                                     .bottom_right = bottom_right}));
+            }
+        }
+    }
+}
+
+TEST_F(AttentionTangent, MasksBySegmentsAndLengthsInBothLayouts) {
+    for (bool rows_first : {false, true}) {
+        check(with_tangents(with_segments({.batch = 3, .heads = 2, .queries = 18, .keys = 35, .dim = 8, .value_dim = 4, .right = 0,
+                                           .bottom_right = true, .rows_first = rows_first, .key_lengths = {35, 7, -2}})),
+              {Storage::F32, Storage::BF16});
+    }
+}
+
+TEST_F(AttentionTangent, WithoutKeysIsZero) {
+    check(with_tangents({.queries = 3, .keys = 0, .dim = 4, .value_dim = 4}));
+    check(with_tangents({.queries = 0, .keys = 3, .dim = 4, .value_dim = 4}));
+}
+
+TEST_F(AttentionTangent, InOneTf32Product) {
+    check(with_tangents({.queries = 33, .keys = 35, .dim = 20, .value_dim = 30, .tf32 = true}));
+}
+
+TEST_F(AttentionTangent, WhatIsHiddenMayBeNaN) {
+    // Query i sees keys i - 4 to i, if they are among the first 14. Queries 18 and 19 see none.
+    for (Storage storage : {Storage::F32, Storage::BF16}) {
+        Problem p = with_tangents({.queries = 20, .keys = 24, .dim = 4, .value_dim = 4, .left = 4, .right = 0, .key_lengths = {14}});
+        for (int d = 0; d < 4; d++) {
+            for (int j = 14; j < 24; j++) {
+                p.at.key[j * 4 + d] = p.at.value[j * 4 + d] = p.key[j * 4 + d] = p.value[j * 4 + d] = NAN_F;
+            }
+            for (int i = 18; i < 20; i++) {
+                p.at.query[i * 4 + d] = p.at.d_output[i * 4 + d] = p.query[i * 4 + d] = p.d_output[i * 4 + d] = NAN_F;
+            }
+        }
+        check(p, {storage});
+    }
+}

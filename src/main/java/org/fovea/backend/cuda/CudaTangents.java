@@ -1,0 +1,158 @@
+package org.fovea.backend.cuda;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionShapes;
+import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.OutputGradients;
+import org.fovea.backend.QueryKeyValue;
+import org.fovea.backend.Scope;
+import org.jspecify.annotations.Nullable;
+
+/** The tangents of attention and of its backward as kernel launches. */
+abstract class CudaTangents extends CudaDecode {
+    CudaTangents(CudaContext context) {
+        super(context);
+    }
+
+    @Override
+    public final void attentionTangent(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            QueryKeyValue tangents,
+            DeviceArray output,
+            DeviceArray logSumExp,
+            DeviceArray outputTangent,
+            DeviceArray logSumExpTangent) {
+        AttentionShapes.tangent(shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
+        Operands operands = new Operands("attentionTangent");
+        operands.reads(in, tangents, output, logSumExp);
+        operands.writes(outputTangent, logSumExpTangent);
+        operands.check();
+        describe(operands.operation, shape, spec, in, tangents, output, logSumExp)
+                .outputTangent(address(outputTangent))
+                .logSumExpTangent(address(logSumExpTangent));
+        launch(AttentionSchedule.Kind.JVP, shape, output.dtype(), shape.queries());
+    }
+
+    @Override
+    public final void attentionBackwardTangent(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            QueryKeyValue tangents,
+            DeviceArray output,
+            DeviceArray logSumExp,
+            OutputGradients gradients,
+            DeviceArray outputTangent,
+            DeviceArray logSumExpTangent,
+            QueryKeyValue gradientTangents) {
+        AttentionShapes.backwardTangent(
+                shape,
+                in,
+                tangents,
+                output,
+                logSumExp,
+                gradients,
+                outputTangent,
+                logSumExpTangent,
+                gradientTangents);
+        Operands operands = new Operands("attentionBackwardTangent");
+        operands.reads(in, tangents, output, logSumExp);
+        operands.reads(gradients.dOutput(), gradients.dLogSumExp());
+        operands.reads(gradients.dOutputTangent(), gradients.dLogSumExpTangent());
+        operands.writes(outputTangent, logSumExpTangent);
+        operands.writes(gradientTangents.query(), gradientTangents.key(), gradientTangents.value());
+        operands.check();
+        DType storage = output.dtype();
+        try (Scope scope = openScope()) {
+            DeviceArray delta = scope.allocate(DType.F32, shape.logSumExpSize());
+            DeviceArray deltaTangent = scope.allocate(DType.F32, shape.logSumExpSize());
+            Runnable describe = () -> describe(operands.operation, shape, spec, in, tangents, output, logSumExp)
+                    .outputTangent(address(outputTangent))
+                    .logSumExpTangent(address(logSumExpTangent))
+                    .dOutput(address(gradients.dOutput()))
+                    .dLogSumExp(address(gradients.dLogSumExp()))
+                    .dOutputTangent(address(gradients.dOutputTangent()))
+                    .dLogSumExpTangent(address(gradients.dLogSumExpTangent()))
+                    .delta(address(delta))
+                    .deltaTangent(address(deltaTangent))
+                    .dQuery(address(gradientTangents.query()))
+                    .dKey(address(gradientTangents.key()))
+                    .dValue(address(gradientTangents.value()));
+            describe.run();
+            if (launch(AttentionSchedule.Kind.TANGENT_WHOLE, shape, storage, shape.queries())) {
+                return;
+            }
+            launch(AttentionSchedule.Kind.JVP, shape, storage, shape.queries());
+            describe.run();
+            launch(AttentionSchedule.Kind.TANGENT_ROWS, shape, storage, shape.queries());
+            describe.run();
+            launch(AttentionSchedule.Kind.TANGENT_COLUMNS, shape, storage, shape.keys());
+        }
+    }
+
+    private AttentionParams describe(
+            String operation,
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            QueryKeyValue tangents,
+            DeviceArray output,
+            DeviceArray logSumExp) {
+        return describe(operation, shape, spec, in)
+                .queryTangent(address(tangents.query()))
+                .keyTangent(address(tangents.key()))
+                .valueTangent(address(tangents.value()))
+                .output(address(output))
+                .logSumExp(address(logSumExp));
+    }
+
+    /** Of an array that was checked. */
+    private static long address(@Nullable DeviceArray array) {
+        return array == null ? 0 : ((CudaArray) array).address();
+    }
+
+    /** What an operation reads and writes. */
+    private final class Operands {
+        private final String operation;
+        private final List<CudaArray> read = new ArrayList<>();
+        private final List<CudaArray> written = new ArrayList<>();
+
+        Operands(String operation) {
+            this.operation = operation;
+        }
+
+        void reads(AttentionInputs in, QueryKeyValue tangents, DeviceArray output, DeviceArray logSumExp) {
+            reads(in.query(), in.key(), in.value(), tangents.query(), tangents.key(), tangents.value());
+            reads(output, logSumExp);
+        }
+
+        void reads(@Nullable DeviceArray... arrays) {
+            for (DeviceArray array : arrays) {
+                if (array != null) {
+                    read.add(floating(operation, "an input", array));
+                }
+            }
+        }
+
+        void writes(DeviceArray... arrays) {
+            for (DeviceArray array : arrays) {
+                written.add(floating(operation, "an output", array));
+            }
+        }
+
+        /** No output shares elements with an input or with another output. */
+        void check() {
+            for (int i = 0; i < written.size(); i++) {
+                requireApart(operation, written.get(i), read.toArray(new CudaArray[0]));
+                requireApart(operation, written.get(i), written.subList(0, i).toArray(new CudaArray[0]));
+            }
+        }
+    }
+}
