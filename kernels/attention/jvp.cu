@@ -32,16 +32,8 @@ __device__ void attention_jvp(const AttentionParams& p) {
         keys, N, key, value, [&](int key0) { return !mask.all(at.block, {key0, key0 + N}); },
         [&](int key0) {
             if (seen(key0)) {
-#pragma unroll
-                for (int m = 0; m < M; m++) {
-#pragma unroll
-                    for (int n = 0; n < N / 8; n++) {
-#pragma unroll
-                        for (int i = 0; i < 4; i++) {
-                            s[m][n][i] = t[m][n][i] = 0;
-                        }
-                    }
-                }
+                clear(s);
+                clear(t);
                 multiply_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem, key.tangent_smem,
                                              depth(p.head_dim), p.tf32);
             }
@@ -59,11 +51,11 @@ __device__ void attention_jvp(const AttentionParams& p) {
                        query_smem + own);
 }
 
-#define ATTENTION_JVP(TYPE, NAME, DIM, ROWS, MOVING)                                                          \
-    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS)                          \
-        attention_jvp_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {      \
-        attention_jvp<TYPE, Tiling<DIM, ROWS, MOVING>>(p);                                                    \
-    }                                                                                                         \
+#define ATTENTION_JVP(TYPE, NAME, DIM, ROWS, MOVING)                                                      \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                   \
+        attention_jvp_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
+        attention_jvp<TYPE, Tiling<DIM, ROWS, MOVING>>(p);                                                \
+    }                                                                                                     \
     REGISTER_KERNEL(attention_jvp_##NAME##_d##DIM##_r##ROWS##_m##MOVING)
 
 ATTENTION_JVP(float, f32, 32, 64, 32)
@@ -71,7 +63,7 @@ ATTENTION_JVP(float, f32, 64, 64, 16)
 ATTENTION_JVP(float, f32, 128, 32, 16)
 ATTENTION_JVP(float, f32, 256, 16, 16)
 
-#define ATTENTION_JVP_16_BIT(TYPE, NAME)  \
+#define ATTENTION_JVP_16_BIT(TYPE, NAME)    \
     ATTENTION_JVP(TYPE, NAME, 32, 64, 32)   \
     ATTENTION_JVP(TYPE, NAME, 64, 64, 32)   \
     ATTENTION_JVP(TYPE, NAME, 128, 64, 16)  \

@@ -15,7 +15,21 @@
 #pragma once
 #include "backward.cuh"
 
-// S += X Y^T and T += X. Y^T + X Y.^T, for scores; for gradients of probabilities, X. may be null.
+template <int M, int FRAGMENTS>
+__device__ void clear(float (&x)[M][FRAGMENTS][4]) {
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int f = 0; f < FRAGMENTS; f++) {
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                x[m][f][i] = 0;
+            }
+        }
+    }
+}
+
+// S += X Y^T and T += X. Y^T + X Y.^T; X. may be null.
 template <class T, int DIM, int M, int N>
 __device__ void multiply_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const T* x_smem, const T* x_tangent_smem,
                                const T* y_smem, const T* y_tangent_smem, int depth, bool tf32) {
@@ -26,7 +40,7 @@ __device__ void multiply_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4],
     }
 }
 
-// The same where dO of dO V^T is the moving operand: t += X Y.^T only if there is a Y..
+// The same for gradients of probabilities where keys are stationary: here Y. may be null.
 template <class T, int DIM, int M, int N>
 __device__ void multiply_transposed_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const T* x_smem,
                                           const T* x_tangent_smem, const T* y_smem, const T* y_tangent_smem, int depth,

@@ -41,16 +41,8 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
         queries, N, query, d_output, [&](int row0) { return !mask.all({row0, row0 + N}, at.block); },
         [&](int row0) {
             if (seen(row0)) {
-#pragma unroll
-                for (int m = 0; m < M; m++) {
-#pragma unroll
-                    for (int n = 0; n < N / 8; n++) {
-#pragma unroll
-                        for (int i = 0; i < 4; i++) {
-                            s[m][n][i] = t[m][n][i] = 0;
-                        }
-                    }
-                }
+                clear(s);
+                clear(t);
                 multiply_pairs<T, DIM, M, N>(s, t, key_smem + own, key_tangent_smem + own, query.rows_smem, query.tangent_smem,
                                              depth(p.head_dim), p.tf32);
             }
@@ -80,7 +72,7 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
 }
 
 #define ATTENTION_TANGENT_COLUMNS(TYPE, NAME, DIM, ROWS, MOVING, PARTS, PHASED)                                       \
-    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS)                                  \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                               \
         attention_tangent_columns_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
         attention_tangent_columns<TYPE, Tiling<DIM, ROWS, MOVING>, PARTS, PHASED>(p);                                 \
     }                                                                                                                 \

@@ -40,16 +40,8 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
         keys, N, key, value, [&](int key0) { return !mask.all(at.block, {key0, key0 + N}); },
         [&](int key0) {
             if (seen(key0)) {
-#pragma unroll
-                for (int m = 0; m < M; m++) {
-#pragma unroll
-                    for (int n = 0; n < N / 8; n++) {
-#pragma unroll
-                        for (int i = 0; i < 4; i++) {
-                            s[m][n][i] = t[m][n][i] = 0;
-                        }
-                    }
-                }
+                clear(s);
+                clear(t);
                 multiply_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem, key.tangent_smem,
                                              depth(p.head_dim), p.tf32);
             }
@@ -72,10 +64,10 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
                        query_smem + own);
 }
 
-#define ATTENTION_TANGENT_ROWS(TYPE, NAME, DIM, ROWS, MOVING, PARTS, PHASED)                                              \
-    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS)                               \
+#define ATTENTION_TANGENT_ROWS(TYPE, NAME, DIM, ROWS, MOVING, PARTS, PHASED)                                       \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                            \
         attention_tangent_rows_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
-        attention_tangent_rows<TYPE, Tiling<DIM, ROWS, MOVING>, PARTS, PHASED>(p);                                        \
+        attention_tangent_rows<TYPE, Tiling<DIM, ROWS, MOVING>, PARTS, PHASED>(p);                                 \
     }                                                                                                              \
     REGISTER_KERNEL(attention_tangent_rows_##NAME##_d##DIM##_r##ROWS##_m##MOVING)
 
@@ -84,7 +76,7 @@ ATTENTION_TANGENT_ROWS(float, f32, 64, 64, 16, 1, false)
 ATTENTION_TANGENT_ROWS(float, f32, 128, 32, 16, 1, false)
 ATTENTION_TANGENT_ROWS(float, f32, 256, 16, 16, 2, true)
 
-#define ATTENTION_TANGENT_ROWS_16_BIT(TYPE, NAME)           \
+#define ATTENTION_TANGENT_ROWS_16_BIT(TYPE, NAME)              \
     ATTENTION_TANGENT_ROWS(TYPE, NAME, 32, 64, 32, 1, false)   \
     ATTENTION_TANGENT_ROWS(TYPE, NAME, 64, 64, 32, 1, false)   \
     ATTENTION_TANGENT_ROWS(TYPE, NAME, 128, 64, 16, 1, false)  \

@@ -129,11 +129,11 @@ __device__ void attention_tangent_whole(const AttentionParams& p) {
     store_fragments<T>(value_rows<T>(p, p.d_value, at.batch, at.head), at.row0, rows.d_value, 1);
 }
 
-#define ATTENTION_TANGENT_WHOLE(TYPE, NAME, DIM, MOVING)                                                      \
-    extern "C" __global__ void __launch_bounds__(WHOLE_HEAD_THREADS)                                          \
-        attention_tangent_whole_##NAME##_d##DIM##_m##MOVING(const __grid_constant__ AttentionParams p) {      \
-        attention_tangent_whole<TYPE, DIM, MOVING>(p);                                                        \
-    }                                                                                                         \
+#define ATTENTION_TANGENT_WHOLE(TYPE, NAME, DIM, MOVING)                                                  \
+    extern "C" __global__ void __launch_bounds__(WHOLE_HEAD_THREADS, 1)                                   \
+        attention_tangent_whole_##NAME##_d##DIM##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
+        attention_tangent_whole<TYPE, DIM, MOVING>(p);                                                    \
+    }                                                                                                     \
     REGISTER_KERNEL(attention_tangent_whole_##NAME##_d##DIM##_m##MOVING)
 
 #define ATTENTION_TANGENT_WHOLE_ALL(TYPE, NAME)  \

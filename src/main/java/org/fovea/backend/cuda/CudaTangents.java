@@ -53,15 +53,7 @@ abstract class CudaTangents extends CudaDecode {
             DeviceArray logSumExpTangent,
             QueryKeyValue gradientTangents) {
         AttentionShapes.backwardTangent(
-                shape,
-                in,
-                tangents,
-                output,
-                logSumExp,
-                gradients,
-                outputTangent,
-                logSumExpTangent,
-                gradientTangents);
+                shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
         Operands operands = new Operands("attentionBackwardTangent");
         operands.reads(in, tangents, output, logSumExp);
         operands.reads(gradients.dOutput(), gradients.dLogSumExp());

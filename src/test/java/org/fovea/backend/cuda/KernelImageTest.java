@@ -41,6 +41,7 @@ class KernelImageTest {
             }
             expected.put("gemm_add_splits_" + type, new GemmParams(BUFFER).size);
         }
+        expected.put("cast", new CastParams(BUFFER).size);
         expected.put("map_unary", new MapParams(BUFFER).size);
         expected.put("zip_binary", new ZipParams(BUFFER).size);
         expected.put("zip_rows", new ZipRowsParams(BUFFER).size);
@@ -79,6 +80,9 @@ class KernelImageTest {
                     expected.put(schedule.kernelName(), new AttentionParams(BUFFER).size);
                 }
             }
+        }
+        for (String kernel : List.of("f32", "f32_long", "bf16", "f16")) {
+            expected.put("attention_decode_" + kernel, new AttentionDecodeParams(BUFFER).size);
         }
         assertThat(sizes).isEqualTo(expected);
     }
