@@ -22,9 +22,11 @@ __device__ void attention_jvp(const AttentionParams& p) {
                                       value_rows<const T>(p, p.value_tangent, at.batch, at.head), team};
     const float* log_sum_exp = p.log_sum_exp + int64_t(at.head_index) * p.queries;
     const int own = at.warp_row * PITCH;
-    load_tile<T, DIM>(query_smem, query_rows<const T>(p, p.query, at.batch, at.head), at.block.first, TILING::ROWS, p.queries, team);
-    load_tile<T, DIM>(query_tangent_smem, query_rows<const T>(p, p.query_tangent, at.batch, at.head), at.block.first, TILING::ROWS,
-                      p.queries, team);
+    const auto load = [&](T* tile_smem, const void* array) {
+        load_tile<T, DIM>(tile_smem, query_rows<const T>(p, array, at.batch, at.head), at.block.first, TILING::ROWS, p.queries, team);
+    };
+    load(query_smem, p.query);
+    load(query_tangent_smem, p.query_tangent);
     JvpQueries<T, DIM, M, N> rows;
     float s[M][N / 8][4], t[M][N / 8][4];
     const auto seen = [&](int key0) { return key0 < warp_keys.last && key0 + N > warp_keys.first; };

@@ -60,8 +60,8 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
                 accumulate<T, DIM, M, N>(rows.d_query, d, key.tangent_smem + column0, guarded, p.tf32);
             }
         });
-    store_rows<T, DIM>(query_rows<T>(p, p.d_query, at.batch, at.head), at.warp.first, column0, rows.d_query, RowFactors<M>(p.scale).of,
-                       query_smem + own);
+    store_rows<T, DIM>(query_rows<T>(p, p.d_query, at.batch, at.head), at.warp.first, column0, rows.d_query,
+                       RowFactors<M>(p.scale).of, query_smem + own);
 }
 
 #define ATTENTION_TANGENT_ROWS(TYPE, NAME, DIM, ROWS, MOVING, PARTS, PHASED)                                       \

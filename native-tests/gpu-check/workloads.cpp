@@ -21,7 +21,10 @@ struct Shape {
 };
 
 // The arrays of an attention, in the order of the workload's buffers.
-enum Array { QUERY, KEY, VALUE, OUTPUT, D_OUTPUT, D_QUERY, D_KEY, D_VALUE, LOG_SUM_EXP, DELTA, ARRAYS };
+enum Array {
+    QUERY, KEY, VALUE, OUTPUT, D_OUTPUT, D_QUERY, D_KEY, D_VALUE, QUERY_TANGENT, KEY_TANGENT, VALUE_TANGENT, OUTPUT_TANGENT,
+    LOG_SUM_EXP, DELTA, LOG_SUM_EXP_TANGENT, DELTA_TANGENT, ARRAYS
+};
 
 // How the kernels of a kind use shared memory, as in kernels/attention: tiles of stationary rows and of moving rows, times
 // `stages`, with `scalars` floats per moving row; tiles and floats per row of a whole head.
@@ -35,6 +38,10 @@ constexpr Kind FORWARD{"forward", 1, 2, 0, 3, 0, false};
 constexpr Kind BACKWARD_ROWS{"backward_rows", 2, 2, 0, 5, 2, true};
 constexpr Kind BACKWARD_COLUMNS{"backward_columns", 2, 2, 2, 5, 2, true};
 constexpr Kind BACKWARD_WHOLE{"backward", 0, 0, 0, 5, 2, false};
+constexpr Kind JVP{"jvp", 2, 4, 0, 8, 0, false};
+constexpr Kind TANGENT_ROWS{"tangent_rows", 4, 4, 0, 8, 0, false};
+constexpr Kind TANGENT_COLUMNS{"tangent_columns", 4, 4, 0, 8, 0, false};
+constexpr Kind TANGENT_WHOLE{"tangent", 0, 0, 0, 8, 0, false};
 
 constexpr size_t SHARED_LIMIT = 99 * 1024;
 
@@ -52,6 +59,12 @@ AttentionParams attention_params(const Shape& s, const std::vector<uintptr_t>& a
     p.d_query = at<void>(arrays[D_QUERY]);
     p.d_key = at<void>(arrays[D_KEY]);
     p.d_value = at<void>(arrays[D_VALUE]);
+    p.query_tangent = at<void>(arrays[QUERY_TANGENT]);
+    p.key_tangent = at<void>(arrays[KEY_TANGENT]);
+    p.value_tangent = at<void>(arrays[VALUE_TANGENT]);
+    p.output_tangent = at<void>(arrays[OUTPUT_TANGENT]);
+    p.log_sum_exp_tangent = at<float>(arrays[LOG_SUM_EXP_TANGENT]);
+    p.delta_tangent = at<float>(arrays[DELTA_TANGENT]);
     p.query_batch_stride = p.key_batch_stride = p.value_batch_stride = p.output_batch_stride = s.heads * s.rows * s.dim;
     p.query_head_stride = p.key_head_stride = p.value_head_stride = p.output_head_stride = s.rows * s.dim;
     p.query_row_stride = p.key_row_stride = p.value_row_stride = p.output_row_stride = s.dim;
@@ -135,6 +148,8 @@ Workload attention(const std::string& operation, const std::string& type, const 
     w.buffers.assign(LOG_SUM_EXP, elements * element(type));
     if (operation == "attention_forward") {
         std::fill(w.buffers.begin() + D_OUTPUT, w.buffers.end(), 16);  // of no use to it
+    } else if (operation == "attention_backward") {
+        std::fill(w.buffers.begin() + QUERY_TANGENT, w.buffers.end(), 16);
     }
     w.buffers.resize(ARRAYS, scalars * sizeof(float));
     w.candidates = [=](Card& card, const std::vector<uintptr_t>& addresses) {
@@ -149,6 +164,11 @@ Workload forward(const std::string& type, const Shape& s) {
 
 Workload backward(const std::string& type, const Shape& s) {
     return attention("attention_backward", type, s, 8, 5, {BACKWARD_ROWS, BACKWARD_COLUMNS}, BACKWARD_WHOLE);
+}
+
+// Twelve products: P and its tangent once, and each sum.
+Workload double_backward(const std::string& type, const Shape& s) {
+    return attention("attention_double_backward", type, s, 12, 12, {JVP, TANGENT_ROWS, TANGENT_COLUMNS}, TANGENT_WHOLE);
 }
 
 // ---- matrix products
@@ -207,13 +227,14 @@ std::string Workload::key() const {
 std::vector<Workload> workloads(bool tiny) {
     if (tiny) {
         return {forward("f32", {2, 1, 16, 16}), forward("bf16", {1, 1, 33, 17}), backward("bf16", {1, 2, 16, 16}),
+                double_backward("f32", {1, 1, 33, 17}),
                 gemm("bf16", 32, 32, 32),       gemm("tf32", 17, 16, 16)};
     }
     std::vector<Workload> all;
     // Reinforcement learning: many short sequences.
     const Shape short_shapes[] = {{4096, 4, 16, 16}, {4096, 4, 64, 32}, {4096, 8, 64, 32}, {4096, 8, 128, 64}};
     for (const char* type : {"bf16", "f32"}) {
-        for (const auto& operation : {forward, backward}) {
+        for (const auto& operation : {forward, backward, double_backward}) {
             for (const Shape& shape : short_shapes) {
                 all.push_back(operation(type, shape));
             }
