@@ -197,7 +197,7 @@ struct ColumnSums {
 
     __device__ void add(int j, int, float x) { item[j] += x; }
 
-    // Every thread of the block must come; memory [ROW_THREADS * MAX_ITEMS].
+    // Every thread of the block must come, and pass a barrier before the memory [ROW_THREADS * MAX_ITEMS] is used again.
     __device__ void store(float* memory_smem) const {
         const int lanes = ITEMS == 1 ? row_lanes(width) : WARP_LANES;
         const int groups = ROW_THREADS / lanes, group = threadIdx.x / lanes, lane = threadIdx.x % lanes;
@@ -215,7 +215,6 @@ struct ColumnSums {
             }
             y[i] = sum;
         }
-        __syncthreads();
     }
 };
 

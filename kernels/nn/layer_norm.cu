@@ -51,6 +51,7 @@ layer_norm_backward(const __grid_constant__ LayerNormBackwardParams p) {
             });
         });
         d_gain.store(memory_smem);
+        __syncthreads();
         d_bias.store(memory_smem);
     });
 }
