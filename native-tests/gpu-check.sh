@@ -47,7 +47,7 @@ check() {
     log=$out/$(echo "$name" | tr ' ' '-').log
     timeout "$seconds" "$@" > "$log" 2>&1
     status=$?
-    summary=$(sed -n 's/^\[  \([A-Z]*\) *\] \([0-9]*\) tests.*/\2 \1/p' "$log" | tr 'A-Z\n' 'a-z ' | sed 's/ *$//; s/ \([0-9]\)/, \1/g')
+    summary=$(sed -n 's/^\[  \([A-Z]*\) *\] \([0-9]*\) tests\{0,1\}[.,].*/\2 \1/p' "$log" | tr 'A-Z\n' 'a-z ' | sed 's/ *$//; s/ \([0-9]\)/, \1/g')
     if [ $status -eq 0 ]; then
         outcome "$name" "${summary:-passed}"
     elif [ $status -eq 124 ]; then
@@ -81,6 +81,7 @@ if [ -n "$simulate" ]; then
     printf SIMULATED > "$out/image"
     export FOVEA_IMAGES="$out/image"
     check "kernel tests" 300 "$programs/kernel-tests"
+    check "tests built without GoogleTest" 60 "$programs/mma-test"
 else
     device=$("$programs/bench" --device) || exit $?
     arch=${device%% *}

@@ -51,16 +51,3 @@ class Card {
     std::vector<void*> modules_;
     std::map<std::string, void*> functions_;
 };
-
-// Device memory in which each allocation lies between two canaries, as on the simulator.
-class CardMemory {
-  public:
-    ~CardMemory() { clear(); }
-    uintptr_t allocate(size_t bytes);  // filled with 0xFF
-    void clear();
-    // Describes the first damaged canary; empty if none is.
-    std::string check_canaries() const;
-
-  private:
-    std::map<uintptr_t, size_t> blocks_;  // size by address
-};

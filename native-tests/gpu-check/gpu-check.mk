@@ -1,20 +1,28 @@
-# What gpu-check.sh runs: the kernel tests and the benchmark for a card, neither of which needs anything but a C++ compiler
-# and the driver, and a simulated driver with the kernels of both in it, to try them without a card.
+# What gpu-check.sh runs: the kernel tests and a benchmark on a card. They are the objects of the simulator's kernel tests,
+# linked with a driver that is looked up at run time in place of the simulator; nothing but a C++ compiler is needed. To try
+# them without a card there is a simulated driver with the kernels of the tests in it.
 ON_CARD := $(OUT)/gpu-check
-CARD_FLAGS := $(FLAGS) -O1 -g0 -Wno-sign-compare -DFOVEA_ON_CARD -I gpu-check
-CARD_TESTS := $(patsubst tests/%.cpp,$(ON_CARD)/%.o,$(filter-out tests/planted% tests/driver%,$(wildcard tests/*_test.cpp)))
+CARD_TESTS := $(patsubst %.cpp,$(OUT)/%.o,$(filter-out tests/planted% tests/driver%,$(wildcard tests/*_test.cpp)))
+CARD := $(ON_CARD)/card.o $(ON_CARD)/card_device.o
 CARD_KERNELS := $(filter-out tests/planted%,$(wildcard tests/*.cu)) gpu-check/peak.cu
-CARD_PROGRAMS := $(ON_CARD)/kernel-tests $(ON_CARD)/bench
 
-gpu-check-programs: $(CARD_PROGRAMS)
+# Without GoogleTest the part of it that the tests use.
+ifeq ($(shell echo '\#include <gtest/gtest.h>' | $(CXX) -E -x c++ - > /dev/null 2>&1 && echo found),found)
+GTEST := -lgtest -lgtest_main -lpthread
+else
+GTEST := $(ON_CARD)/gtest_main.o
+$(CARD_TESTS): FLAGS += -I gpu-check -Wno-sign-compare
+endif
+
+gpu-check-programs: $(ON_CARD)/kernel-tests $(ON_CARD)/bench
 
 # With the kernels that nvcc compiles for ARCH, besides those of ../kernels.
 gpu-check-kernels: $(patsubst %.cu,$(ON_CARD)/%.fatbin,$(notdir $(CARD_KERNELS)))
 
-gpu-check-simulator: $(CARD_PROGRAMS) $(ON_CARD)/libcuda.so.1
+gpu-check-simulator: gpu-check-programs $(ON_CARD)/libcuda.so.1 $(ON_CARD)/mma-test
 
-$(ON_CARD)/kernel-tests: $(CARD_TESTS) $(ON_CARD)/card.o $(ON_CARD)/test_main.o
-	$(CXX) $(FLAGS) -o $@ $^ -ldl
+$(ON_CARD)/kernel-tests: $(CARD_TESTS) $(CARD) $(filter %.o,$(GTEST))
+	$(CXX) $(FLAGS) -o $@ $(CARD_TESTS) $(CARD) $(GTEST) -ldl
 
 $(ON_CARD)/bench: $(patsubst %,$(ON_CARD)/%.o,bench workloads report card)
 	$(CXX) $(FLAGS) -o $@ $^ -ldl
@@ -22,15 +30,18 @@ $(ON_CARD)/bench: $(patsubst %,$(ON_CARD)/%.o,bench workloads report card)
 $(ON_CARD)/libcuda.so.1: $(KERNEL_OBJECTS) $(SIMULATOR) $(DRIVER) $(OUT)/stubs.o $(patsubst %.cu,$(OUT)/%.o,$(CARD_KERNELS))
 	$(CXX) $(FLAGS) -shared -Wl,-soname,libcuda.so.1 -o $@ $^
 
-$(ON_CARD)/%.o: tests/%.cpp $(LAYOUT)
-	@mkdir -p $(@D)
-	$(CXX) $(CARD_FLAGS) -c -o $@ $<
+# One suite as it is built without GoogleTest.
+$(ON_CARD)/mma-test: $(ON_CARD)/mma_test.o $(CARD) $(ON_CARD)/gtest_main.o
+	$(CXX) $(FLAGS) -o $@ $^ -ldl
 
-$(ON_CARD)/%.o: gpu-check/%.cpp $(LAYOUT)
+$(ON_CARD)/mma_test.o: FLAGS += -I gpu-check -Wno-sign-compare
+$(ON_CARD)/mma_test.o: tests/mma_test.cpp $(LAYOUT)
 	@mkdir -p $(@D)
-	$(CXX) $(CARD_FLAGS) -c -o $@ $<
+	$(CXX) $(FLAGS) -c -o $@ $<
 
-$(OUT)/gpu-check/%.o: gpu-check/%.cu $(LAYOUT)
+$(ON_CARD)/gtest_main.o: FLAGS += -I gpu-check
+
+$(ON_CARD)/%.o: gpu-check/%.cu $(LAYOUT)
 	@mkdir -p $(@D)
 	$(CXX) $(KERNEL_FLAGS) -c -o $@ $<
 

@@ -1,5 +1,5 @@
 // Shared by the kernel tests: buffers with canaries, repeated launches, comparison with float64. The same tests run on the
-// simulator and, built with FOVEA_ON_CARD, on a card: they see device memory through device(), host() and run() alone.
+// simulator and on a card: they see device memory through device(), host(), run() and launch() alone.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -13,11 +13,8 @@
 #include "../../kernels/attention/params.h"
 #include "../../kernels/nn/params.h"
 #include "../../kernels/rl/params.h"
-#ifdef FOVEA_ON_CARD
-#include "on_card.h"
-#else
-#include "simulated.h"
-#endif
+#include "needed_barriers.h"
+#include "test_device.h"
 
 constexpr float NAN_F = std::numeric_limits<float>::quiet_NaN();
 constexpr float INF_F = std::numeric_limits<float>::infinity();

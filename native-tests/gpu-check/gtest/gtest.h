@@ -1,4 +1,4 @@
-// The part of GoogleTest that the kernel tests use, for boxes without it: gpu-check.sh puts this directory on the include
+// The part of GoogleTest that the kernel tests use, for boxes without it: the Makefile puts this directory on the include
 // path only there. Tests register themselves; failures are printed as they happen and counted.
 #pragma once
 #include <chrono>
