@@ -75,6 +75,9 @@ command -v g++ > /dev/null || cpu_only "nvcc needs g++, which was not found on t
 version=$("$NVCC" --version)
 release=$(echo "$version" | sed -n 's/.*release \([0-9]*\.[0-9]*\).*/\1/p')
 [ "${release%%.*}" -ge 12 ] 2> /dev/null || cpu_only "$NVCC is version ${release:-unknown}; 12 or newer is needed"
+# Other compilers warn about other things than the one this code is tested with.
+STRICT=
+[ "$release" != 13.0 ] || STRICT=1
 # Where ptxas, nvlink and fatbinary are; the nvcc on the PATH may be a wrapper that lies elsewhere.
 TOOLS=$("$NVCC" --dryrun --ptx kernel.cu 2>&1 | sed -n 's/^#\$ _HERE_=//p')
 
@@ -96,7 +99,7 @@ if ! mkdir -p "$CACHE" 2> /dev/null || ! [ -w "$CACHE" ]; then
     CACHE=${sources%/*}/kernel-cache
     mkdir -p "$CACHE"
 fi
-export NVCC TOOLS CACHE GENERATED
+export NVCC TOOLS CACHE GENERATED STRICT
 
 # Lines "KEY SOURCE", the largest file first, so that no big one is left to run alone at the end. A key covers the file, the
 # headers that it includes, the flags, which are in compile.sh, and the compiler.
