@@ -57,7 +57,7 @@ __device__ void attention_backward_columns(const AttentionParams& p) {
 }
 
 #define ATTENTION_BACKWARD_COLUMNS(TYPE, NAME, DIM, ROWS, MOVING, PARTS)                                               \
-    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS)                                   \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                                \
         attention_backward_columns_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
         attention_backward_columns<TYPE, Tiling<DIM, ROWS, MOVING>, PARTS>(p);                                         \
     }                                                                                                                  \

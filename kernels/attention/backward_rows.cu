@@ -65,7 +65,7 @@ __device__ void attention_backward_rows(const AttentionParams& p) {
 }
 
 #define ATTENTION_BACKWARD_ROWS(TYPE, NAME, DIM, ROWS, MOVING)                                                      \
-    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS)                                \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                             \
         attention_backward_rows_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
         attention_backward_rows<TYPE, Tiling<DIM, ROWS, MOVING>>(p);                                                \
     }                                                                                                               \
@@ -76,10 +76,10 @@ ATTENTION_BACKWARD_ROWS(float, f32, 64, 64, 32)
 ATTENTION_BACKWARD_ROWS(float, f32, 128, 64, 16)
 ATTENTION_BACKWARD_ROWS(float, f32, 256, 32, 16)
 
-#define ATTENTION_BACKWARD_ROWS_16_BIT(TYPE, NAME)     \
-    ATTENTION_BACKWARD_ROWS(TYPE, NAME, 32, 64, 32)    \
-    ATTENTION_BACKWARD_ROWS(TYPE, NAME, 64, 128, 32)   \
-    ATTENTION_BACKWARD_ROWS(TYPE, NAME, 128, 64, 32)   \
+#define ATTENTION_BACKWARD_ROWS_16_BIT(TYPE, NAME)    \
+    ATTENTION_BACKWARD_ROWS(TYPE, NAME, 32, 64, 32)   \
+    ATTENTION_BACKWARD_ROWS(TYPE, NAME, 64, 128, 32)  \
+    ATTENTION_BACKWARD_ROWS(TYPE, NAME, 128, 64, 32)  \
     ATTENTION_BACKWARD_ROWS(TYPE, NAME, 256, 64, 16)
 ATTENTION_BACKWARD_ROWS_16_BIT(Bf16, bf16)
 ATTENTION_BACKWARD_ROWS_16_BIT(F16, f16)

@@ -64,11 +64,11 @@ __device__ void attention_backward_whole(const AttentionParams& p) {
     }
 }
 
-#define ATTENTION_BACKWARD_WHOLE(TYPE, NAME, DIM, MOVING)                                                      \
-    extern "C" __global__ void __launch_bounds__(WHOLE_HEAD_THREADS)                                           \
-        attention_backward_whole_##NAME##_d##DIM##_m##MOVING(const __grid_constant__ AttentionParams p) {      \
-        attention_backward_whole<TYPE, DIM, MOVING>(p);                                                        \
-    }                                                                                                          \
+#define ATTENTION_BACKWARD_WHOLE(TYPE, NAME, DIM, MOVING)                                                  \
+    extern "C" __global__ void __launch_bounds__(WHOLE_HEAD_THREADS, 1)                                    \
+        attention_backward_whole_##NAME##_d##DIM##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
+        attention_backward_whole<TYPE, DIM, MOVING>(p);                                                    \
+    }                                                                                                      \
     REGISTER_KERNEL(attention_backward_whole_##NAME##_d##DIM##_m##MOVING)
 
 #define ATTENTION_BACKWARD_WHOLE_ALL(TYPE, NAME)  \

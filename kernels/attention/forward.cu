@@ -204,17 +204,17 @@ __device__ void attention_forward_whole(const AttentionParams& p) {
 }
 
 #define ATTENTION_FORWARD(TYPE, NAME, DIM, ROWS, MOVING)                                                      \
-    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS)                          \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                       \
         attention_forward_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
         attention_forward<TYPE, Tiling<DIM, ROWS, MOVING>>(p);                                                \
     }                                                                                                         \
     REGISTER_KERNEL(attention_forward_##NAME##_d##DIM##_r##ROWS##_m##MOVING)
 
-#define ATTENTION_FORWARD_WHOLE(TYPE, NAME, DIM, MOVING)                                                      \
-    extern "C" __global__ void __launch_bounds__(WHOLE_HEAD_THREADS)                                          \
-        attention_forward_whole_##NAME##_d##DIM##_m##MOVING(const __grid_constant__ AttentionParams p) {      \
-        attention_forward_whole<TYPE, DIM, MOVING>(p);                                                        \
-    }                                                                                                         \
+#define ATTENTION_FORWARD_WHOLE(TYPE, NAME, DIM, MOVING)                                                  \
+    extern "C" __global__ void __launch_bounds__(WHOLE_HEAD_THREADS, 1)                                   \
+        attention_forward_whole_##NAME##_d##DIM##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
+        attention_forward_whole<TYPE, DIM, MOVING>(p);                                                    \
+    }                                                                                                     \
     REGISTER_KERNEL(attention_forward_whole_##NAME##_d##DIM##_m##MOVING)
 
 ATTENTION_FORWARD(float, f32, 32, 64, 64)
@@ -222,18 +222,18 @@ ATTENTION_FORWARD(float, f32, 64, 64, 32)
 ATTENTION_FORWARD(float, f32, 128, 64, 32)
 ATTENTION_FORWARD(float, f32, 256, 64, 16)
 
-#define ATTENTION_FORWARD_16_BIT(TYPE, NAME)  \
-    ATTENTION_FORWARD(TYPE, NAME, 32, 128, 64)  \
-    ATTENTION_FORWARD(TYPE, NAME, 64, 128, 64)  \
-    ATTENTION_FORWARD(TYPE, NAME, 128, 128, 64) \
+#define ATTENTION_FORWARD_16_BIT(TYPE, NAME)     \
+    ATTENTION_FORWARD(TYPE, NAME, 32, 128, 64)   \
+    ATTENTION_FORWARD(TYPE, NAME, 64, 128, 64)   \
+    ATTENTION_FORWARD(TYPE, NAME, 128, 128, 64)  \
     ATTENTION_FORWARD(TYPE, NAME, 256, 64, 32)
 ATTENTION_FORWARD_16_BIT(Bf16, bf16)
 ATTENTION_FORWARD_16_BIT(F16, f16)
 
-#define ATTENTION_FORWARD_WHOLE_ALL(TYPE, NAME)     \
-    ATTENTION_FORWARD_WHOLE(TYPE, NAME, 16, 16) \
-    ATTENTION_FORWARD_WHOLE(TYPE, NAME, 32, 16) \
-    ATTENTION_FORWARD_WHOLE(TYPE, NAME, 32, 32) \
+#define ATTENTION_FORWARD_WHOLE_ALL(TYPE, NAME)  \
+    ATTENTION_FORWARD_WHOLE(TYPE, NAME, 16, 16)  \
+    ATTENTION_FORWARD_WHOLE(TYPE, NAME, 32, 16)  \
+    ATTENTION_FORWARD_WHOLE(TYPE, NAME, 32, 32)  \
     ATTENTION_FORWARD_WHOLE(TYPE, NAME, 64, 32)
 ATTENTION_FORWARD_WHOLE_ALL(float, f32)
 ATTENTION_FORWARD_WHOLE_ALL(Bf16, bf16)
