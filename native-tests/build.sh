@@ -3,6 +3,8 @@
 # make it says so, leaves OUT/skipped with the reason, and the tests that need the simulator are skipped.
 #
 #   native-tests/build.sh OUT
+#
+# With FOVEA_DEEP set they run on larger shapes too, and again under the sanitizers, in OUT-asan and OUT-tsan.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 out=$1
@@ -29,6 +31,14 @@ build() {
 build driver
 if echo '#include <gtest/gtest.h>' | "${CXX:-g++}" -E -x c++ - > /dev/null 2>&1; then
     build driver check
+    if [ -n "${FOVEA_DEEP:-}" ]; then
+        echo "[fovea] native tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+        build check ASAN=1 OUT="$out-asan"
+        echo "[fovea] native tests under ThreadSanitizer"
+        # At 2 us a switch between threads, the longest shapes would take hours.
+        unset FOVEA_DEEP
+        build check TSAN=1 OUT="$out-tsan"
+    fi
 else
     echo "[fovea] native tests skipped: GoogleTest is not installed (Debian: libgtest-dev)"
 fi
