@@ -55,9 +55,10 @@ public final class Trainer implements AutoCloseable {
             state.reset();
             return new Trainer(backend, runDirectory, state, lock);
         } catch (RuntimeException e) {
-            lock.close();
-            state.close();
-            throw e;
+            try (state;
+                    lock) {
+                throw e;
+            }
         }
     }
 
@@ -73,9 +74,10 @@ public final class Trainer implements AutoCloseable {
             saved.restore(state);
             return new Trainer(backend, runDirectory, state, lock);
         } catch (IOException | RuntimeException e) {
-            lock.close();
-            state.close();
-            throw e;
+            try (state;
+                    lock) {
+                throw e;
+            }
         }
     }
 
@@ -83,8 +85,9 @@ public final class Trainer implements AutoCloseable {
         try {
             return RunLock.take(runDirectory);
         } catch (RuntimeException e) {
-            state.close();
-            throw e;
+            try (state) {
+                throw e;
+            }
         }
     }
 
@@ -187,8 +190,10 @@ public final class Trainer implements AutoCloseable {
 
     @Override
     public void close() {
-        log.close();
-        state.close();
-        lock.close();
+        // Each is closed even if another fails to: a directory must not stay locked.
+        try (lock;
+                state) {
+            log.close();
+        }
     }
 }

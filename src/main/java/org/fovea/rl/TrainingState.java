@@ -142,9 +142,10 @@ final class TrainingState implements AutoCloseable {
 
     @Override
     public void close() {
-        ppo.close();
-        rollout.close();
-        context.close();
-        agent.close();
+        try (agent;
+                context;
+                rollout) {
+            ppo.close();
+        }
     }
 }
