@@ -19,6 +19,7 @@ enum class Status {
     ALLOC_FAILED = 3,
     INVALID_VALUE = 7,
     EXECUTION_FAILED = 13,
+    NOT_SUPPORTED = 15,
 };
 
 enum Operation { NORMAL = 0, TRANSPOSED = 1 };
@@ -75,25 +76,30 @@ void multiply(const void* arguments) {
     }
 }
 
+// What a call returns that is to fail: a status of cuBLAS, or what stands for an error of the driver.
+Status failure(int fault) {
+    return fault < 100 ? Status(fault) : fault == Result::NOT_SUPPORTED ? Status::NOT_SUPPORTED : Status::EXECUTION_FAILED;
+}
+
 }  // namespace
 
 #define BEGIN_CALL(handle)                                                      \
-    if (const int fault = simulator_planned(__func__)) return Status(fault);    \
+    if (const int fault = simulator_planned(__func__)) return failure(fault);   \
     if (!(handle)) return Status::NOT_INITIALIZED
 
 API cublasCreate_v2(Handle** handle) {
     BEGIN_CALL(handle);
-    uintptr_t memory;
-    if (cuMemAlloc_v2(&memory, HANDLE_BYTES) != Result::SUCCESS) return Status::ALLOC_FAILED;
+    const uintptr_t memory = simulator_allocate(HANDLE_BYTES);
+    if (!memory) return Status::ALLOC_FAILED;
     *handle = new Handle{memory};
     return Status::SUCCESS;
 }
 
 API cublasDestroy_v2(Handle* handle) {
     BEGIN_CALL(handle);
-    const Result result = cuMemFree_v2(handle->memory);
+    simulator_free(handle->memory);
     delete handle;
-    return result == Result::SUCCESS ? Status::SUCCESS : Status::EXECUTION_FAILED;
+    return Status::SUCCESS;
 }
 
 API cublasGetVersion_v2(Handle* handle, int* version) {

@@ -29,3 +29,13 @@ bool simulator_is_allocated(uintptr_t address, size_t bytes) {
     const std::lock_guard<std::recursive_mutex> guard(lock);
     return device.contains(address, bytes);
 }
+
+uintptr_t simulator_allocate(size_t bytes) {
+    const std::lock_guard<std::recursive_mutex> guard(lock);
+    return device.allocate(bytes);
+}
+
+void simulator_free(uintptr_t address) {
+    const std::lock_guard<std::recursive_mutex> guard(lock);
+    device.free(address);
+}

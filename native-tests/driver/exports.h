@@ -17,9 +17,9 @@ int simulator_planned(const char* function);
 // Whether [address, address + bytes) lies in one allocation.
 bool simulator_is_allocated(uintptr_t address, size_t bytes);
 
-// The driver's own, as far as cuBLAS uses them.
-Result cuMemAlloc_v2(uintptr_t* address, size_t bytes);
-Result cuMemFree_v2(uintptr_t address);
+// Device memory, 0 if there is no room. Not calls of the driver: they neither fail on demand nor are traced.
+uintptr_t simulator_allocate(size_t bytes);
+void simulator_free(uintptr_t address);
 
 }
 #pragma GCC visibility pop

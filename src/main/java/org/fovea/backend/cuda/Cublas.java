@@ -15,6 +15,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import jcuda.Pointer;
+import jcuda.driver.CUresult;
 import jcuda.jcublas.cublasHandle;
 import jcuda.jcublas.cublasMath;
 import jcuda.jcublas.cublasOperation;
@@ -97,7 +98,7 @@ final class Cublas {
         context.check(cuMemAlloc(workspace, bytes), "cuMemAlloc", "opening cuBLAS", "bytes", bytes);
         context.owns("cuMemFree", () -> cuMemFree(workspace));
         check(context, cublasCreate(handle), "cublasCreate");
-        context.owns("cublasDestroy", () -> cublasDestroy(handle));
+        context.owns("cublasDestroy", () -> destroy(handle));
         int[] version = new int[1];
         check(context, cublasGetVersion(handle, version), "cublasGetVersion");
         int mathMode = context.tf32() ? cublasMath.CUBLAS_TF32_TENSOR_OP_MATH : cublasMath.CUBLAS_DEFAULT_MATH;
@@ -106,6 +107,13 @@ final class Cublas {
         check(context, cublasSetStream(handle, new cudaStream_t(context.stream())), "cublasSetStream");
         check(context, cublasSetWorkspace(handle, workspace, bytes), "cublasSetWorkspace");
         return version[0] / 10_000 + "." + version[0] % 10_000 / 100;
+    }
+
+    /** As a result of the driver. */
+    private static int destroy(cublasHandle handle) {
+        return cublasDestroy(handle) == cublasStatus.CUBLAS_STATUS_SUCCESS
+                ? CUresult.CUDA_SUCCESS
+                : CUresult.CUDA_ERROR_UNKNOWN;
     }
 
     private static void check(CudaContext context, int status, String call) {
