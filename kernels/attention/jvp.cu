@@ -22,11 +22,12 @@ __device__ void attention_jvp(const AttentionParams& p) {
                                       value_rows<const T>(p, p.value_tangent, at.batch, at.head), team};
     const float* log_sum_exp = p.log_sum_exp + int64_t(at.head_index) * p.queries;
     const int own = at.warp_row * PITCH;
-    const auto load = [&](T* tile_smem, const void* array) {
-        load_tile<T, DIM>(tile_smem, query_rows<const T>(p, array, at.batch, at.head), at.block.first, TILING::ROWS, p.queries, team);
-    };
-    load(query_smem, p.query);
-    load(query_tangent_smem, p.query_tangent);
+#pragma unroll 1  // half the code
+    for (int i = 0; i < 2; i++) {
+        load_tile<T, DIM>(i ? query_tangent_smem : query_smem,
+                          query_rows<const T>(p, i ? p.query_tangent : p.query, at.batch, at.head), at.block.first, TILING::ROWS,
+                          p.queries, team);
+    }
     JvpQueries<T, DIM, M, N> rows;
     float s[M][N / 8][4], t[M][N / 8][4];
     const auto seen = [&](int key0) { return key0 < warp_keys.last && key0 + N > warp_keys.first; };

@@ -305,13 +305,18 @@ struct MovingPair {
     Team team;
 
     __device__ void load(int row0, int end) const {
-        load_tile<T, DIM>(rows_smem, rows, row0, N, end, team);
-        if (has_tangent()) {
-            load_tile<T, DIM>(tangent_smem, tangent, row0, N, end, team);
+#pragma unroll 1  // half the code
+        for (int i = 0; i <= has_tangent(); i++) {
+            load_tile<T, DIM>(i ? tangent_smem : rows_smem, i ? tangent : rows, row0, N, end, team);
         }
     }
     __device__ bool finite() const {
-        return finite_tile<T, DIM>(rows_smem, N, team) && (!has_tangent() || finite_tile<T, DIM>(tangent_smem, N, team));
+        bool finite = true;
+#pragma unroll 1
+        for (int i = 0; i <= has_tangent(); i++) {
+            finite &= finite_tile<T, DIM>(i ? tangent_smem : rows_smem, N, team);
+        }
+        return finite;
     }
     __device__ bool has_tangent() const { return tangent.first != nullptr; }
     __device__ const T* tangent_or_null() const { return has_tangent() ? tangent_smem : nullptr; }

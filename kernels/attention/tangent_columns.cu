@@ -26,13 +26,13 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
     const MovingPair<T, DIM, N> d_output{d_output_smem, d_output_smem + N * PITCH,
                                          output_rows<const T>(p, p.d_output, at.batch, at.head), d_output_tangent, team};
     const int own = at.warp_row * PITCH;
-    const auto load = [&](T* tile_smem, const Rows<const T>& rows) {
-        load_tile<T, DIM>(tile_smem, rows, at.block.first, TILING::ROWS, p.keys, team);
-    };
-    load(key_smem, key_rows<const T>(p, p.key, at.batch, at.head));
-    load(key_tangent_smem, key_rows<const T>(p, p.key_tangent, at.batch, at.head));
-    load(value_smem, value_rows<const T>(p, p.value, at.batch, at.head));
-    load(value_tangent_smem, value_rows<const T>(p, p.value_tangent, at.batch, at.head));
+#pragma unroll 1  // a quarter of the code
+    for (int i = 0; i < 4; i++) {
+        const void* array = i == 0 ? p.key : i == 1 ? p.key_tangent : i == 2 ? p.value : p.value_tangent;
+        const auto array_rows =
+            i < 2 ? key_rows<const T>(p, array, at.batch, at.head) : value_rows<const T>(p, array, at.batch, at.head);
+        load_tile<T, DIM>(key_smem + i * TILE, array_rows, at.block.first, TILING::ROWS, p.keys, team);
+    }
     const TangentScalars scalars(p, at.head_index);
     TangentKeys<T, DIM, M, N, DIM / PARTS / 8> rows;
     float s[M][N / 8][4], t[M][N / 8][4], d[M][N / 8][4], w[M][N / 8][4];

@@ -24,14 +24,12 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
     const MovingPair<T, DIM, N> value{value_smem, value_smem + N * PITCH, value_rows<const T>(p, p.value, at.batch, at.head),
                                       value_rows<const T>(p, p.value_tangent, at.batch, at.head), team};
     const int own = at.warp_row * PITCH;
-    const auto load = [&](T* tile_smem, const Rows<const T>& rows) {
-        load_tile<T, DIM>(tile_smem, rows, at.block.first, TILING::ROWS, p.queries, team);
-    };
-    load(query_smem, query_rows<const T>(p, p.query, at.batch, at.head));
-    load(query_tangent_smem, query_rows<const T>(p, p.query_tangent, at.batch, at.head));
-    load(d_output_smem, output_rows<const T>(p, p.d_output, at.batch, at.head));
-    if (p.d_output_tangent) {
-        load(d_output_tangent_smem, output_rows<const T>(p, p.d_output_tangent, at.batch, at.head));
+#pragma unroll 1  // a quarter of the code
+    for (int i = 0; i < (p.d_output_tangent ? 4 : 3); i++) {
+        const void* array = i == 0 ? p.query : i == 1 ? p.query_tangent : i == 2 ? p.d_output : p.d_output_tangent;
+        const auto array_rows =
+            i < 2 ? query_rows<const T>(p, array, at.batch, at.head) : output_rows<const T>(p, array, at.batch, at.head);
+        load_tile<T, DIM>(query_smem + i * TILE, array_rows, at.block.first, TILING::ROWS, p.queries, team);
     }
     TangentQueries<T, DIM, M, N, DIM / PARTS / 8> rows(TangentScalars(p, at.head_index), at.warp.first, p.queries);
     float s[M][N / 8][4], t[M][N / 8][4], d[M][N / 8][4], w[M][N / 8][4];

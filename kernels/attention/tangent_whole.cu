@@ -42,25 +42,24 @@ __device__ void attention_tangent_whole(const AttentionParams& p) {
                                   p.d_output_tangent);
     const Mask mask(p, at.batch);
     const int queries = at.exists ? p.queries : 0, keys = at.exists ? mask.keys : 0;
-    const auto load = [&](T* tile_smem, const Rows<const T>& rows, int count) {
-        load_tile<T, DIM>(tile_smem, rows, 0, at.rows, count, at.team);
-    };
-    load(tiles.query_smem, query_rows<const T>(p, p.query, at.batch, at.head), queries);
-    load(tiles.query_tangent_smem, query_rows<const T>(p, p.query_tangent, at.batch, at.head), queries);
-    load(tiles.key_smem, key_rows<const T>(p, p.key, at.batch, at.head), keys);
-    load(tiles.key_tangent_smem, key_rows<const T>(p, p.key_tangent, at.batch, at.head), keys);
-    load(tiles.value_smem, value_rows<const T>(p, p.value, at.batch, at.head), keys);
-    load(tiles.value_tangent_smem, value_rows<const T>(p, p.value_tangent, at.batch, at.head), keys);
-    load(tiles.d_output_smem, output_rows<const T>(p, p.d_output, at.batch, at.head), queries);
-    if (tiles.d_output_tangent_smem) {
-        load(tiles.d_output_tangent_smem, output_rows<const T>(p, p.d_output_tangent, at.batch, at.head), queries);
+#pragma unroll 1  // an eighth of the code
+    for (int i = 0; i < TILES - !p.d_output_tangent; i++) {
+        const Rows<const T> rows = i == 0   ? query_rows<const T>(p, p.query, at.batch, at.head)
+                                   : i == 1 ? query_rows<const T>(p, p.query_tangent, at.batch, at.head)
+                                   : i == 2 ? key_rows<const T>(p, p.key, at.batch, at.head)
+                                   : i == 3 ? key_rows<const T>(p, p.key_tangent, at.batch, at.head)
+                                   : i == 4 ? value_rows<const T>(p, p.value, at.batch, at.head)
+                                   : i == 5 ? value_rows<const T>(p, p.value_tangent, at.batch, at.head)
+                                   : i == 6 ? output_rows<const T>(p, p.d_output, at.batch, at.head)
+                                            : output_rows<const T>(p, p.d_output_tangent, at.batch, at.head);
+        load_tile<T, DIM>(tiles.query_smem + i * at.rows * PITCH, rows, 0, at.rows, i < 2 || i > 5 ? queries : keys, at.team);
     }
     async_commit();
     async_wait<0>();
     bool suspect = false;
     if (!mask.all({0, p.queries}, {0, p.keys})) {
-        for (int tile = 0; tile < TILES - !tiles.d_output_tangent_smem; tile++) {
-            suspect |= !finite_tile<T, DIM>(tiles.query_smem + tile * at.rows * PITCH, at.rows, at.team);
+        for (int i = 0; i < TILES - !p.d_output_tangent; i++) {
+            suspect |= !finite_tile<T, DIM>(tiles.query_smem + i * at.rows * PITCH, at.rows, at.team);
         }
     }
     const bool guarded = __syncthreads_or(suspect);
