@@ -15,11 +15,11 @@ __device__ void attention_jvp(const AttentionParams& p) {
     const Team team{int(threadIdx.x), TILING::THREADS};
     const Mask mask(p, at.batch);
     const Span keys = mask.keys_of(at.block), warp_keys = mask.keys_of(at.warp);
-    const MovingPair<T, DIM, N> key{moving_smem, moving_smem + N * PITCH, key_rows<const T>(p, p.key, at.batch, at.head),
-                                    key_rows<const T>(p, p.key_tangent, at.batch, at.head), team};
-    const MovingPair<T, DIM, N> value{moving_smem + 2 * N * PITCH, moving_smem + 3 * N * PITCH,
+    const MovingPair<T, DIM, N> key{moving_smem, key_rows<const T>(p, p.key, at.batch, at.head),
+                                    key_rows<const T>(p, p.key_tangent, at.batch, at.head).first, team};
+    const MovingPair<T, DIM, N> value{moving_smem + 2 * N * PITCH,
                                       value_rows<const T>(p, p.value, at.batch, at.head),
-                                      value_rows<const T>(p, p.value_tangent, at.batch, at.head), team};
+                                      value_rows<const T>(p, p.value_tangent, at.batch, at.head).first, team};
     const float* log_sum_exp = p.log_sum_exp + int64_t(at.head_index) * p.queries;
     const int own = at.warp_row * PITCH;
 #pragma unroll 1  // half the code
@@ -30,14 +30,14 @@ __device__ void attention_jvp(const AttentionParams& p) {
     }
     JvpQueries<T, DIM, M, N> rows;
     float s[M][N / 8][4], t[M][N / 8][4];
-    const auto seen = [&](int key0) { return key0 < warp_keys.last && key0 + N > warp_keys.first; };
+    const auto seen = [&](int key0) { return TILING::WARPS == 1 || (key0 < warp_keys.last && key0 + N > warp_keys.first); };
     for_each_pair<false>(
         keys, N, key, value, [&](int key0) { return !mask.all(at.block, {key0, key0 + N}); },
         [&](int key0) {
             if (seen(key0)) {
                 clear(s);
                 clear(t);
-                multiply_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem, key.tangent_smem,
+                multiply_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem, key.tangent_smem(),
                                              depth(p.head_dim), p.tf32);
             }
         },
@@ -45,7 +45,7 @@ __device__ void attention_jvp(const AttentionParams& p) {
             if (seen(key0)) {
                 rows.weigh(s, t, p, mask, log_sum_exp, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}));
                 accumulate<T, DIM, M, N>(rows.out, t, value.rows_smem, guarded, p.tf32);
-                accumulate<T, DIM, M, N>(rows.out, s, value.tangent_smem, guarded, p.tf32);
+                accumulate<T, DIM, M, N>(rows.out, s, value.tangent_smem(), guarded, p.tf32);
             }
         },
         [](int, bool) {});

@@ -299,27 +299,30 @@ struct RowFactors {
 // A tile of moving rows and one of their tangents.
 template <class T, int DIM, int N>
 struct MovingPair {
-    T* rows_smem;     // [N]
-    T* tangent_smem;  // [N]; not loaded if there is no tangent
-    Rows<const T> rows, tangent;
+    static constexpr int TILE = N * TILE_PITCH<T, DIM>;
+    T* rows_smem;  // [2][N], the second not loaded if there is no tangent
+    Rows<const T> rows;
+    const T* tangent;  // laid out like the rows, or null
     Team team;
 
     __device__ void load(int row0, int end) const {
 #pragma unroll 1  // half the code
         for (int i = 0; i <= has_tangent(); i++) {
-            load_tile<T, DIM>(i ? tangent_smem : rows_smem, i ? tangent : rows, row0, N, end, team);
+            const Rows<const T> from{i ? tangent : rows.first, rows.stride, rows.count, rows.dim};
+            load_tile<T, DIM>(rows_smem + i * TILE, from, row0, N, end, team);
         }
     }
     __device__ bool finite() const {
         bool finite = true;
 #pragma unroll 1
         for (int i = 0; i <= has_tangent(); i++) {
-            finite &= finite_tile<T, DIM>(i ? tangent_smem : rows_smem, N, team);
+            finite &= finite_tile<T, DIM>(rows_smem + i * TILE, N, team);
         }
         return finite;
     }
-    __device__ bool has_tangent() const { return tangent.first != nullptr; }
-    __device__ const T* tangent_or_null() const { return has_tangent() ? tangent_smem : nullptr; }
+    __device__ bool has_tangent() const { return tangent != nullptr; }
+    __device__ const T* tangent_smem() const { return rows_smem + TILE; }
+    __device__ const T* tangent_or_null() const { return has_tangent() ? tangent_smem() : nullptr; }
 };
 
 // Walks over the tiles of N rows in `span` with two pairs of them, in three steps: scores(row0) on the first pair,

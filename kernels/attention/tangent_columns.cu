@@ -19,12 +19,11 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
     const Team team{int(threadIdx.x), TILING::THREADS};
     const Mask mask(p, at.batch);
     const Span queries = mask.queries_of(at.block), warp_queries = mask.queries_of(at.warp);
-    const MovingPair<T, DIM, N> query{moving_smem, moving_smem + N * PITCH, query_rows<const T>(p, p.query, at.batch, at.head),
-                                      query_rows<const T>(p, p.query_tangent, at.batch, at.head), team};
-    Rows<const T> d_output_tangent = output_rows<const T>(p, p.d_output_tangent, at.batch, at.head);
-    d_output_tangent.first = p.d_output_tangent ? d_output_tangent.first : nullptr;
-    const MovingPair<T, DIM, N> d_output{d_output_smem, d_output_smem + N * PITCH,
-                                         output_rows<const T>(p, p.d_output, at.batch, at.head), d_output_tangent, team};
+    const MovingPair<T, DIM, N> query{moving_smem, query_rows<const T>(p, p.query, at.batch, at.head),
+                                      query_rows<const T>(p, p.query_tangent, at.batch, at.head).first, team};
+    const MovingPair<T, DIM, N> d_output{
+        d_output_smem, output_rows<const T>(p, p.d_output, at.batch, at.head),
+        p.d_output_tangent ? output_rows<const T>(p, p.d_output_tangent, at.batch, at.head).first : nullptr, team};
     const int own = at.warp_row * PITCH;
 #pragma unroll 1  // a quarter of the code
     for (int i = 0; i < 4; i++) {
@@ -36,14 +35,14 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
     const TangentScalars scalars(p, at.head_index);
     TangentKeys<T, DIM, M, N, DIM / PARTS / 8> rows;
     float s[M][N / 8][4], t[M][N / 8][4], d[M][N / 8][4], w[M][N / 8][4];
-    const auto seen = [&](int row0) { return row0 < warp_queries.last && row0 + N > warp_queries.first; };
+    const auto seen = [&](int row0) { return TILING::WARPS == 1 || (row0 < warp_queries.last && row0 + N > warp_queries.first); };
     for_each_pair<PHASED>(
         queries, N, query, d_output, [&](int row0) { return !mask.all({row0, row0 + N}, at.block); },
         [&](int row0) {
             if (seen(row0)) {
                 clear(s);
                 clear(t);
-                multiply_pairs<T, DIM, M, N>(s, t, key_smem + own, key_tangent_smem + own, query.rows_smem, query.tangent_smem,
+                multiply_pairs<T, DIM, M, N>(s, t, key_smem + own, key_tangent_smem + own, query.rows_smem, query.tangent_smem(),
                                              depth(p.head_dim), p.tf32);
             }
         },
@@ -55,14 +54,14 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
                 rows.weigh(s, t, d, w, p, mask, scalars, at.warp.first, row0, mask.all({row0, row0 + N}, at.warp));
                 accumulate<T, DIM, M, N>(rows.d_value, t, d_output.rows_smem + column0, guarded, p.tf32);
                 if (d_output.has_tangent()) {
-                    accumulate<T, DIM, M, N>(rows.d_value, s, d_output.tangent_smem + column0, guarded, p.tf32);
+                    accumulate<T, DIM, M, N>(rows.d_value, s, d_output.tangent_smem() + column0, guarded, p.tf32);
                 }
             }
         },
         [&](int row0, bool guarded) {
             if (seen(row0)) {
                 accumulate<T, DIM, M, N>(rows.d_key, w, query.rows_smem + column0, guarded, p.tf32);
-                accumulate<T, DIM, M, N>(rows.d_key, d, query.tangent_smem + column0, guarded, p.tf32);
+                accumulate<T, DIM, M, N>(rows.d_key, d, query.tangent_smem() + column0, guarded, p.tf32);
             }
         });
     store_rows<T, DIM>(key_rows<T>(p, p.d_key, at.batch, at.head), at.warp.first, column0, rows.d_key, RowFactors<M>(p.scale).of,

@@ -19,10 +19,10 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
     const Team team{int(threadIdx.x), TILING::THREADS};
     const Mask mask(p, at.batch);
     const Span keys = mask.keys_of(at.block), warp_keys = mask.keys_of(at.warp);
-    const MovingPair<T, DIM, N> key{moving_smem, moving_smem + N * PITCH, key_rows<const T>(p, p.key, at.batch, at.head),
-                                    key_rows<const T>(p, p.key_tangent, at.batch, at.head), team};
-    const MovingPair<T, DIM, N> value{value_smem, value_smem + N * PITCH, value_rows<const T>(p, p.value, at.batch, at.head),
-                                      value_rows<const T>(p, p.value_tangent, at.batch, at.head), team};
+    const MovingPair<T, DIM, N> key{moving_smem, key_rows<const T>(p, p.key, at.batch, at.head),
+                                    key_rows<const T>(p, p.key_tangent, at.batch, at.head).first, team};
+    const MovingPair<T, DIM, N> value{value_smem, value_rows<const T>(p, p.value, at.batch, at.head),
+                                      value_rows<const T>(p, p.value_tangent, at.batch, at.head).first, team};
     const int own = at.warp_row * PITCH;
 #pragma unroll 1  // a quarter of the code
     for (int i = 0; i < (p.d_output_tangent ? 4 : 3); i++) {
@@ -33,14 +33,14 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
     }
     TangentQueries<T, DIM, M, N, DIM / PARTS / 8> rows(TangentScalars(p, at.head_index), at.warp.first, p.queries);
     float s[M][N / 8][4], t[M][N / 8][4], d[M][N / 8][4], w[M][N / 8][4];
-    const auto seen = [&](int key0) { return key0 < warp_keys.last && key0 + N > warp_keys.first; };
+    const auto seen = [&](int key0) { return TILING::WARPS == 1 || (key0 < warp_keys.last && key0 + N > warp_keys.first); };
     for_each_pair<PHASED>(
         keys, N, key, value, [&](int key0) { return !mask.all(at.block, {key0, key0 + N}); },
         [&](int key0) {
             if (seen(key0)) {
                 clear(s);
                 clear(t);
-                multiply_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem, key.tangent_smem,
+                multiply_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem, key.tangent_smem(),
                                              depth(p.head_dim), p.tf32);
             }
         },
@@ -48,14 +48,14 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
             if (seen(key0)) {
                 rows.start(d, w);
                 multiply_pairs<T, DIM, M, N>(d, w, d_output_smem + own, p.d_output_tangent ? d_output_tangent_smem + own : nullptr,
-                                             value.rows_smem, value.tangent_smem, depth(p.value_dim), p.tf32);
+                                             value.rows_smem, value.tangent_smem(), depth(p.value_dim), p.tf32);
                 rows.weigh(s, t, d, w, p, mask, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}));
             }
         },
         [&](int key0, bool guarded) {
             if (seen(key0)) {
                 accumulate<T, DIM, M, N>(rows.d_query, w, key.rows_smem + column0, guarded, p.tf32);
-                accumulate<T, DIM, M, N>(rows.d_query, d, key.tangent_smem + column0, guarded, p.tf32);
+                accumulate<T, DIM, M, N>(rows.d_query, d, key.tangent_smem() + column0, guarded, p.tf32);
             }
         });
     store_rows<T, DIM>(query_rows<T>(p, p.d_query, at.batch, at.head), at.warp.first, column0, rows.d_query,
