@@ -3,6 +3,7 @@ package org.fovea.backend.cuda;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionOps;
 import org.fovea.backend.AttentionShape;
@@ -125,7 +126,8 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
     final boolean launch(AttentionSchedule.Kind kind, AttentionShape shape, DType storage, int stationary) {
         int dim = Math.max(shape.headDim(), shape.valueDim());
         int longest = Math.max(shape.queries(), shape.keys());
-        for (Instance instance : instances.get(kind).get(storage)) {
+        Map<DType, List<Instance>> ofKind = Objects.requireNonNull(instances.get(kind), "kind");
+        for (Instance instance : Objects.requireNonNull(ofKind.get(storage), "storage")) {
             AttentionSchedule schedule = instance.schedule;
             if (schedule.fits(dim, longest)) {
                 long blocks = schedule.blocks((long) shape.batch() * shape.heads(), stationary, longest);
