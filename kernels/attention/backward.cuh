@@ -110,13 +110,12 @@ struct BackwardKeys {
     __device__ void step(const AttentionParams& p, const Mask& mask, int key0, int row0, bool all, bool guarded, int column0,
                          const T* key_smem, const T* value_smem, const T* query_smem, const T* d_output_smem,
                          const float* log_sum_exp_smem, const float* delta_smem) {
-        float probability[M][N / 8][4] = {}, d_score[M][N / 8][4];
+        float probability[M][N / 8][4] = {};
         multiply_rows<T, DIM, M, N>(probability, key_smem, query_smem, depth(p.head_dim), p.tf32);
         const float scale = p.scale * LOG2_E;
 #pragma unroll
         for (int n = 0; n < N / 8; n++) {
             const float2 log_sum_exp = *reinterpret_cast<const float2*>(log_sum_exp_smem + lane_column(n, 0));
-            const float2 delta = *reinterpret_cast<const float2*>(delta_smem + lane_column(n, 0));
 #pragma unroll
             for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -124,7 +123,6 @@ struct BackwardKeys {
                     float& x = probability[m][n][r];
                     x = power_of_two(fmaf(x, scale, -(r % 2 ? log_sum_exp.y : log_sum_exp.x)));
                     x = all ? x : visible_probability(x);
-                    d_score[m][n][r] = -(r % 2 ? delta.y : delta.x);
                 }
             }
         }
@@ -132,6 +130,19 @@ struct BackwardKeys {
             for_each_hidden<M, N, true>(mask, key0, row0, [&](int m, int n, int r) { probability[m][n][r] = 0; });
         }
         accumulate<T, DIM, M, N>(d_value, probability, d_output_smem + column0, guarded, p.tf32);
+
+        float d_score[M][N / 8][4];
+#pragma unroll
+        for (int n = 0; n < N / 8; n++) {
+            const float2 delta = *reinterpret_cast<const float2*>(delta_smem + lane_column(n, 0));
+#pragma unroll
+            for (int m = 0; m < M; m++) {
+#pragma unroll
+                for (int r = 0; r < 4; r++) {
+                    d_score[m][n][r] = -(r % 2 ? delta.y : delta.x);
+                }
+            }
+        }
         multiply_rows<T, DIM, M, N>(d_score, value_smem, d_output_smem, depth(p.value_dim), p.tf32);
 #pragma unroll
         for (int m = 0; m < M; m++) {

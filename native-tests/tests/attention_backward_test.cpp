@@ -13,14 +13,14 @@ class AttentionBackward : public AttentionTest {
             const AttentionKernel whole{"backward", storage, dim, 0, moving};
             all.push_back({whole, whole});
         }
-        auto tiled = [&](int dim, int rows, int moving, int parts) {
-            all.push_back({{"backward_rows", storage, dim, rows, moving}, {"backward_columns", storage, dim, rows, moving}, parts});
+        auto tiled = [&](int dim, int rows, int keys, int queries, int parts) {
+            all.push_back({{"backward_rows", storage, dim, rows, keys}, {"backward_columns", storage, dim, rows, queries}, parts});
         };
         const bool wide = storage != Storage::F32;
-        tiled(32, 64, 32, 1);
-        tiled(64, wide ? 128 : 64, 32, 1);
-        tiled(128, 64, wide ? 32 : 16, 1);
-        tiled(256, wide ? 64 : 32, 16, 2);
+        tiled(32, 64, 32, 32, 1);
+        tiled(64, wide ? 128 : 64, 32, wide ? 16 : 32, 1);
+        tiled(128, 64, wide ? 32 : 16, wide ? 32 : 16, 1);
+        tiled(256, wide ? 64 : 32, 16, 16, 2);
         return all;
     }
 
@@ -62,14 +62,16 @@ class AttentionBackward : public AttentionTest {
                           {d_query.output(), d_key.output(), d_value.output()});
         } else {
             const size_t row_bytes = schedule.rows.row_bytes();
-            const int rows = schedule.rows.rows, moving = schedule.rows.moving;
-            const int stages = row_bytes - 16 < 512 ? 2 : 1;
-            const size_t shared = (2 * rows + 2 * stages * moving) * row_bytes;
-            const unsigned threads = rows < 64 ? 64 : 128;
+            const int rows = schedule.rows.rows, stages = row_bytes - 16 < 512 ? 2 : 1;
+            const unsigned threads = rows < 64 ? 2 * rows : 128;
             auto tiles = [&](int count) { return unsigned(p.matrices() * ((count + rows - 1) / rows)); };
-            results = run(schedule.rows.name(), tiles(p.queries), threads, shared, params, {d_query.output(), delta.output()});
+            auto shared = [&](int moving, int scalars) {
+                return (2 * rows + 2 * stages * moving) * row_bytes + scalars * stages * moving * sizeof(float);
+            };
+            results = run(schedule.rows.name(), tiles(p.queries), threads, shared(schedule.rows.moving, 0), params,
+                          {d_query.output(), delta.output()});
             const auto columns = run(schedule.columns.name(), tiles(p.keys) * schedule.parts, threads,
-                                     shared + 2 * stages * moving * sizeof(float), params, {d_key.output(), d_value.output()});
+                                     shared(schedule.columns.moving, 2), params, {d_key.output(), d_value.output()});
             results = {results[0], columns[0], columns[1]};
         }
 

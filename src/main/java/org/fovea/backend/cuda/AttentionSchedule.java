@@ -101,10 +101,11 @@ record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int moving
                     .tiled(128, half ? 64 : 32, 16, 1)
                     .tiled(256, half ? 32 : 16, 16, longParts);
         } else {
+            boolean columns = kind == Kind.BACKWARD_COLUMNS;
             all.tiled(32, 64, 32, 1)
-                    .tiled(64, half ? 128 : 64, 32, 1)
+                    .tiled(64, half ? 128 : 64, half && columns ? 16 : 32, 1)
                     .tiled(128, 64, half ? 32 : 16, 1)
-                    .tiled(256, half ? 64 : 32, 16, kind == Kind.BACKWARD_COLUMNS ? 2 : 1);
+                    .tiled(256, half ? 64 : 32, 16, columns ? 2 : 1);
         }
         return all.list;
     }
