@@ -146,8 +146,8 @@ if [ ! -d "$CACHE/$image" ]; then
         ! readelf -S "$GENERATED/$a.cubin" 2>&1 | grep -q 'past end of file' || fail "the disk of $GENERATED is full"
         images="$images --image3=kind=elf,sm=${a#sm_},file=$GENERATED/$a.cubin"
     done
-    # The mode that drivers of every CUDA 12 can unpack; compilers before 12.4 know no other.
-    mode=$("$TOOLS/fatbinary" --help | sed -n 's/^--compress-mode.*/--compress-mode=speed/p')
+    # Drivers that take this compiler's machine code know its compression too; compilers before 12.4 have but one.
+    mode=$("$TOOLS/fatbinary" --help | sed -n 's/^--compress-mode.*/--compress-mode=size/p')
     "$TOOLS/fatbinary" -64 --compress-all $mode --create="$out/fovea.fatbin" $images || fail "fatbinary failed"
     [ "$(wc -c < "$out/fovea.fatbin")" -eq $(($(od -An -tu8 -j8 -N8 "$out/fovea.fatbin") + 16)) ] \
         || fail "fatbinary wrote half a file: the disk of $GENERATED is full"
