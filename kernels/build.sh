@@ -1,17 +1,18 @@
 #!/bin/sh
-# Writes the Java side of the kernels' parameters and compiles the kernels to one fatbin: machine code for the
-# architectures below and PTX for the rest. Without nvcc (12 or newer) or g++ the build goes on and the jar is CPU-only.
+# Writes the Java side of the kernels' parameters and compiles the kernels to fatbins: machine code for the architectures
+# below and PTX for the rest. Without nvcc (12 or newer) or g++ the build goes on and the jar is CPU-only.
 #
 #   kernels/build.sh JAVA_DIR RESOURCE_DIR [ARCH]
 #
 # JAVA_DIR      root of the generated Java sources; also gets fovea.ptx, for the tests
-# RESOURCE_DIR  gets fovea.fatbin, and kernels.txt that says for what it was built, with the driver it needs and its
-#               checksum, or why it was not; and fovea.ptx for drivers that are too old for the machine code
+# RESOURCE_DIR  gets fovea.fatbin, the fatbins of all files one behind the other, and kernels.txt that says for what it was
+#               built, with the driver it needs and its checksum, or why it was not; and fovea.ptx for drivers that are too
+#               old for the machine code
 # ARCH          one architecture such as sm_90a, for a quick build during development; default all
 #
-# Each .cu goes through the compiler's front end once, to PTX, and from there to machine code per architecture (compile.sh);
-# then each architecture is linked. A piece is kept in ${XDG_CACHE_HOME:-~/.cache}/fovea/kernels under a hash of all that
-# goes into it, so an edit recompiles one file. Pieces arrive by an atomic move: builds may run at once, or be killed.
+# Each .cu goes through the compiler's front end once, to PTX, and from there to machine code per architecture (compile.sh).
+# A piece is kept in ${XDG_CACHE_HOME:-~/.cache}/fovea/kernels under a hash of all that goes into it, so an edit recompiles
+# one file. Pieces arrive by an atomic move: builds may run at once, or be killed.
 set -eu
 FATBIN_LIMIT_MIB=20
 
@@ -78,7 +79,7 @@ release=$(echo "$version" | sed -n 's/.*release \([0-9]*\.[0-9]*\).*/\1/p')
 # Other compilers warn about other things than the one this code is tested with.
 STRICT=
 [ "$release" != 13.0 ] || STRICT=1
-# Where ptxas, nvlink and fatbinary are; the nvcc on the PATH may be a wrapper that lies elsewhere.
+# Where ptxas and fatbinary are; the nvcc on the PATH may be a wrapper that lies elsewhere.
 TOOLS=$("$NVCC" --dryrun --ptx kernel.cu 2>&1 | sed -n 's/^#\$ _HERE_=//p')
 
 # sm_80 A100, 86 and 89 consumer and workstation cards, 90a H100; of the newer majors the first of each, whose code its
@@ -137,20 +138,17 @@ if [ ! -d "$CACHE/$image" ]; then
     awk -f "$here/merge-ptx.awk" $(pieces ptx) > "$out/fovea.ptx" || fail "the PTX of the files does not fit together, see above"
     [ "$(grep -c '\.entry' "$out/fovea.ptx")" -eq "$(wc -l < "$out/report.txt")" ] \
         || fail "PTX and ptxas's report name different kernels; remove $CACHE and try again"
-    images=--image3=kind=ptx,sm=80,file=$out/fovea.ptx
-    for a in $archs; do
-        "$TOOLS/nvlink" -arch="$a" -o "$GENERATED/$a.cubin" $(pieces "$a.cubin") || fail "the kernels do not link for $a"
-        while read -r _ kernel _; do
-            grep -aq "\.text\.$kernel" "$GENERATED/$a.cubin" || fail "$kernel is not in what nvlink made for $a"
-        done < "$out/report.txt"
-        ! readelf -S "$GENERATED/$a.cubin" 2>&1 | grep -q 'past end of file' || fail "the disk of $GENERATED is full"
-        images="$images --image3=kind=elf,sm=${a#sm_},file=$GENERATED/$a.cubin"
-    done
     # Drivers that take this compiler's machine code know its compression too; compilers before 12.4 have but one.
     mode=$("$TOOLS/fatbinary" --help | sed -n 's/^--compress-mode.*/--compress-mode=size/p')
-    "$TOOLS/fatbinary" -64 --compress-all $mode --create="$out/fovea.fatbin" $images || fail "fatbinary failed"
-    [ "$(wc -c < "$out/fovea.fatbin")" -eq $(($(od -An -tu8 -j8 -N8 "$out/fovea.fatbin") + 16)) ] \
-        || fail "fatbinary wrote half a file: the disk of $GENERATED is full"
+    for key in $(cut -d' ' -f1 "$GENERATED/files"); do
+        images=--image3=kind=ptx,sm=80,file=$key.ptx
+        for a in $archs; do images="$images --image3=kind=elf,sm=${a#sm_},file=$key.$a.cubin"; done
+        one=$GENERATED/$key.fatbin
+        "$TOOLS/fatbinary" -64 --compress-all $mode --create="$one" $images || fail "fatbinary failed"
+        [ "$(wc -c < "$one")" -eq $(($(od -An -tu8 -j8 -N8 "$one") + 16)) ] \
+            || fail "fatbinary wrote half a file: the disk of $GENERATED is full"
+        cat "$one" >> "$out/fovea.fatbin" || fail "could not write to $GENERATED"
+    done
     kib=$(($(wc -c < "$out/fovea.fatbin") / 1024))
     [ $kib -le $((FATBIN_LIMIT_MIB * 1024)) ] \
         || fail "fovea.fatbin would have $kib KiB, the limit is $FATBIN_LIMIT_MIB MiB: make fewer variants of the kernels"

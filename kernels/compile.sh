@@ -29,9 +29,9 @@ if [ "$type" = ptx ]; then
     # used_bytes_mask is a hint for tools, of ISA version 8.3.
     sed -e "s/^\.version .*/.version $PTX_VERSION/" -e '/\.pragma "used_bytes_mask/d' "$temporary.out" > "$temporary"
 else
-    # Plain relocatable objects (-c) cost registers: their calls of library routines keep to an ABI. Extensible whole
-    # programs (-ewp) link too, and their code is that of a program on its own.
-    run "$TOOLS/ptxas" -ewp -O3 -v ${STRICT:+-Werror} -arch="${type%.cubin}" -o "$temporary.out" "$CACHE/$key.ptx"
+    # A program of its own: code that links (-c, or -ewp) is allocated registers worse, until attention spills.
+    run "$TOOLS/ptxas" -O3 -v ${STRICT:+-Werror} -arch="${type%.cubin}" -o "$temporary.out" "$CACHE/$key.ptx"
+    ! readelf -S "$temporary.out" 2>&1 | grep -q 'past end of file' || { echo "[fovea] the disk is full" >&2; exit 1; }
     cp "$temporary.out" "$temporary"
     mv "$temporary.log" "$CACHE/$key.$type.log"
 fi

@@ -230,7 +230,7 @@ __device__ void attention_decode(const AttentionDecodeParams& p) {
 }
 
 #define ATTENTION_DECODE(name, T, PIECES)                                                                                   \
-    extern "C" __global__ void __launch_bounds__(DECODE_THREADS) name(const __grid_constant__ AttentionDecodeParams p) {    \
+    extern "C" __global__ void __launch_bounds__(DECODE_THREADS, 1) name(const __grid_constant__ AttentionDecodeParams p) {    \
         attention_decode<T, PIECES>(p);                                                                                     \
     }                                                                                                                       \
     REGISTER_KERNEL(name)

@@ -131,20 +131,22 @@ __device__ void attention_forward(const AttentionParams& p) {
     const Team team{int(threadIdx.x), TILING::THREADS};
     const Mask mask(p, at.batch);
     const Span keys = mask.keys_of(at.block), warp_keys = mask.keys_of(at.warp);
-    const auto key = key_rows<const T>(p, p.key, at.batch, at.head);
-    const auto value = value_rows<const T>(p, p.value, at.batch, at.head);
+    // Long rows leave no registers to keep addresses through the loop: they are found anew for each tile.
+    const auto batch = [&] { return DIM < 256 ? at.batch : opaque(at.batch); };
+    const auto key = [&] { return key_rows<const T>(p, p.key, batch(), at.head); };
+    const auto value = [&] { return value_rows<const T>(p, p.value, batch(), at.head); };
     const auto query = query_rows<const T>(p, p.query, at.batch, at.head);
     T* const own_query_smem = query_smem + at.warp_row * PITCH;
     const int first = keys.first / N * N;
 
     load_tile<T, DIM>(query_smem, query, at.block.first, TILING::ROWS, p.queries, team);
-    load_tile<T, DIM>(key_smem, key, first, N, keys.last, team);
+    load_tile<T, DIM>(key_smem, key(), first, N, keys.last, team);
     async_commit();
     ForwardRows<T, DIM, M, N> rows;
     for (int key0 = first; key0 < keys.last; key0 += N) {
         async_wait<0>();
         __syncthreads();  // K is there, and the last V was used
-        load_tile<T, DIM>(value_smem, value, key0, N, keys.last, team);
+        load_tile<T, DIM>(value_smem, value(), key0, N, keys.last, team);
         async_commit();
         const bool seen = key0 < warp_keys.last && key0 + N > warp_keys.first;
         float s[M][N / 8][4] = {};
@@ -155,7 +157,7 @@ __device__ void attention_forward(const AttentionParams& p) {
         const bool suspect = !mask.all(at.block, {key0, key0 + N}) && !finite_tile<T, DIM>(value_smem, N, team);
         const bool guarded = __syncthreads_or(suspect);  // V is there, and K was used
         if (key0 + N < keys.last) {
-            load_tile<T, DIM>(key_smem, key, key0 + N, N, keys.last, team);
+            load_tile<T, DIM>(key_smem, key(), key0 + N, N, keys.last, team);
             async_commit();
         }
         if (seen) {

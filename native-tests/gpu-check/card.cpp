@@ -71,11 +71,25 @@ Card::Card() {
             exit(1);
         }
         image.push_back(0);
-        void* module = nullptr;
-        check(call("cuModuleLoadDataEx", &module, static_cast<const void*>(image.data()), 0u, static_cast<int*>(nullptr),
-                   static_cast<void**>(nullptr)),
-              "loading " + path);
-        modules_.push_back(module);
+        // Fatbins may lie one behind the other; each says its size: magic number, version, bytes of the header, bytes after it.
+        for (size_t start = 0; start + 1 < image.size();) {
+            constexpr uint32_t FATBIN = 0xBA55ED50;
+            uint32_t magic;
+            uint16_t header;
+            uint64_t size = image.size();
+            memcpy(&magic, &image[start], sizeof magic);
+            if (magic == FATBIN) {
+                memcpy(&header, &image[start + 6], sizeof header);
+                memcpy(&size, &image[start + 8], sizeof size);
+                size += header;
+            }
+            void* module = nullptr;
+            check(call("cuModuleLoadDataEx", &module, static_cast<const void*>(&image[start]), 0u, static_cast<int*>(nullptr),
+                       static_cast<void**>(nullptr)),
+                  "loading " + path);
+            modules_.push_back(module);
+            start += size;
+        }
     }
 }
 

@@ -132,7 +132,8 @@ final class DevicePool {
         long[] available = new long[1];
         long[] total = new long[1];
         context.check(cuMemGetInfo(available, total), "cuMemGetInfo", "allocate");
-        return new OutOfDeviceMemoryException("cuMemAlloc failed in allocate: asked for " + size + " bytes of device memory; arrays hold " + liveBytes
+        return new OutOfDeviceMemoryException("cuMemAlloc failed in allocate: asked for " + size
+                + " bytes of device memory; arrays hold " + liveBytes
                 + ", captured steps " + arenaBytes() + ", and " + available[0] + " of " + total[0] + " are free on "
                 + context.description()
                 + ". Use fewer environments, a smaller minibatch or a shorter sequence");

@@ -8,6 +8,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import jcuda.driver.CUresult;
 import org.fovea.backend.BackendUnavailableException;
@@ -91,15 +92,16 @@ final class KernelImage {
     }
 
     /**
-     * The image for a driver of this version, in a direct buffer: machine code with PTX, or PTX alone, which the driver
+     * The images for a driver of this version, in direct buffers: machine code with PTX, or PTX alone, which the driver
      * translates at the first use, where the machine code is too new for it.
      *
      * @throws BackendUnavailableException if it is not what the compiler wrote; a driver would read beyond its end
      */
-    static ByteBuffer load(int driverVersion) {
+    static List<ByteBuffer> load(int driverVersion) {
         String path = System.getProperty(IMAGE_PROPERTY);
         if (path == null && driverVersion < machineCodeDriver().version()) {
-            return direct(required(PTX));
+            byte[] ptx = required(PTX);
+            return List.of(direct(ptx, 0, ptx.length));
         }
         byte[] content = path == null ? required(FATBIN) : read(path);
         String problem = problem(content, path == null ? value(SHA256_KEY) : null);
@@ -107,12 +109,18 @@ final class KernelImage {
             throw new BackendUnavailableException("the CUDA kernels in " + (path == null ? "this jar" : path)
                     + " are damaged: " + problem + "; build them again");
         }
-        return direct(content);
+        List<ByteBuffer> images = new ArrayList<>();
+        for (int start = 0; start < content.length; ) {
+            int size = (int) fatbinSize(content, start);
+            images.add(direct(content, start, size));
+            start += size;
+        }
+        return images;
     }
 
     /** With the zero after it that ends a text. */
-    private static ByteBuffer direct(byte[] content) {
-        return ByteBuffer.allocateDirect(content.length + 1).put(content).rewind();
+    private static ByteBuffer direct(byte[] content, int start, int size) {
+        return ByteBuffer.allocateDirect(size + 1).put(content, start, size).rewind();
     }
 
     private static byte[] required(String name) {
@@ -123,20 +131,32 @@ final class KernelImage {
         return content;
     }
 
-    /** What is wrong with a fatbin; null if nothing is. */
+    /** What is wrong with fatbins that lie one behind the other; null if nothing is. */
     static @Nullable String problem(byte[] content, @Nullable String sha256) {
         if (content.length < HEADER_BYTES) {
             return content.length + " bytes are too few for a fatbin";
         }
-        ByteBuffer header = ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN);
-        if (header.getInt(0) != MAGIC) {
-            return "this is not a fatbin";
-        }
-        long size = Short.toUnsignedLong(header.getShort(6)) + header.getLong(8);
-        if (size != content.length) {
-            return "the file has " + content.length + " bytes, its header says " + size;
+        for (int start = 0; start < content.length; ) {
+            if (content.length - start < HEADER_BYTES || header(content, start).getInt(0) != MAGIC) {
+                return start == 0 ? "this is not a fatbin" : "there is no fatbin at byte " + start;
+            }
+            long size = fatbinSize(content, start);
+            if (size < HEADER_BYTES || size > content.length - start) {
+                return "the file has " + content.length + " bytes, the header at byte " + start + " says " + size;
+            }
+            start += (int) size;
         }
         return sha256 == null || sha256.equals(Sha256.of(content)) ? null : "their checksum differs from the build's";
+    }
+
+    private static ByteBuffer header(byte[] content, int start) {
+        return ByteBuffer.wrap(content, start, HEADER_BYTES).slice().order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /** Bytes of the fatbin that begins at {@code start}, with its header. */
+    private static long fatbinSize(byte[] content, int start) {
+        ByteBuffer header = header(content, start);
+        return Short.toUnsignedLong(header.getShort(6)) + header.getLong(8);
     }
 
     private static List<String> lines() {

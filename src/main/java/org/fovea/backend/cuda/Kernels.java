@@ -7,6 +7,8 @@ import static jcuda.driver.JCudaDriver.cuModuleLoadDataEx;
 import static jcuda.driver.JCudaDriver.cuModuleUnload;
 
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUfunction_attribute;
@@ -28,7 +30,7 @@ final class Kernels {
     private static final long MAX_GRID = Integer.MAX_VALUE;
 
     private final CudaContext context;
-    private final CUmodule module = new CUmodule();
+    private final List<CUmodule> modules = new ArrayList<>();
     private final PinnedBuffer pinned;
     private final Pointer arguments;
 
@@ -37,17 +39,22 @@ final class Kernels {
 
     Kernels(CudaContext context) {
         this.context = context;
-        int result = cuModuleLoadDataEx(
-                module, Pointer.to(KernelImage.load(context.driverVersion())), 0, new int[0], Pointer.to(new int[0]));
+        KernelImage.load(context.driverVersion()).forEach(this::load);
+        pinned = new PinnedBuffer(context, PARAMETER_BYTES + Long.BYTES);
+        pinned.bytes.putLong(PARAMETER_BYTES, pinned.address());
+        arguments = pinned.at(PARAMETER_BYTES);
+    }
+
+    private void load(ByteBuffer image) {
+        CUmodule module = new CUmodule();
+        int result = cuModuleLoadDataEx(module, Pointer.to(image), 0, new int[0], Pointer.to(new int[0]));
         if (KernelImage.isRefusedBy(result)) {
             throw new BackendUnavailableException("the kernels of this build (" + KernelImage.description()
                     + ") can't run on this device: " + CudaContext.describe(result));
         }
         context.check(result, "cuModuleLoadDataEx", "opening");
         context.owns("cuModuleUnload", () -> cuModuleUnload(module));
-        pinned = new PinnedBuffer(context, PARAMETER_BYTES + Long.BYTES);
-        pinned.bytes.putLong(PARAMETER_BYTES, pinned.address());
-        arguments = pinned.at(PARAMETER_BYTES);
+        modules.add(module);
     }
 
     /** Where the parameters of the next launch are written. */
@@ -57,8 +64,7 @@ final class Kernels {
 
     /** Finds a kernel and grants it its shared memory. */
     Kernel find(String name, int threads, int sharedBytes) {
-        CUfunction function = new CUfunction();
-        context.check(cuModuleGetFunction(function, module, name), "cuModuleGetFunction", "opening", "kernel", name);
+        CUfunction function = function(name);
         if (sharedBytes > DEFAULT_SHARED_BYTES) {
             context.check(
                     cuFuncSetAttribute(
@@ -73,6 +79,17 @@ final class Kernels {
                     sharedBytes);
         }
         return new Kernel(name, function, threads, sharedBytes);
+    }
+
+    /** From the one module that has it. */
+    private CUfunction function(String name) {
+        CUfunction function = new CUfunction();
+        int result = CUresult.CUDA_ERROR_NOT_FOUND;
+        for (int i = 0; i < modules.size() && result == CUresult.CUDA_ERROR_NOT_FOUND; i++) {
+            result = cuModuleGetFunction(function, modules.get(i), name);
+        }
+        context.check(result, "cuModuleGetFunction", "opening", "kernel", name);
+        return function;
     }
 
     /** Launches {@code blocks} blocks with the parameters that were written. */

@@ -102,7 +102,12 @@ class KernelImageTest {
                     .isNotNull();
         }
         assertThat(KernelImage.problem(Arrays.copyOf(image, 99), checksum))
-                .isEqualTo("the file has 99 bytes, its header says 100");
+                .isEqualTo("the file has 99 bytes, the header at byte 0 says 100");
+        byte[] two = ByteBuffer.allocate(200).put(image).put(image).array();
+        assertThat(KernelImage.problem(two, null)).isNull();
+        assertThat(KernelImage.problem(Arrays.copyOf(two, 199), null))
+                .isEqualTo("the file has 199 bytes, the header at byte 100 says 100");
+        assertThat(KernelImage.problem(Arrays.copyOf(two, 110), null)).isEqualTo("there is no fatbin at byte 100");
         image[99] ^= 1;
         assertThat(KernelImage.problem(image, checksum)).isEqualTo("their checksum differs from the build's");
         image[0] ^= 1;
@@ -114,8 +119,11 @@ class KernelImageTest {
         assumeTrue(KernelImage.class.getResource("fovea.fatbin") != null, KernelImage::description);
         String property = System.clearProperty(KernelImage.IMAGE_PROPERTY);
         try {
-            assertThat(KernelImage.load(99_000).getInt(0))
-                    .isNotEqualTo(KernelImage.load(12_000).getInt(0));
+            List<ByteBuffer> machineCode = KernelImage.load(99_000);
+            assertThat(machineCode)
+                    .hasSizeGreaterThan(1)
+                    .allMatch(image -> image.getInt(0) == machineCode.get(0).getInt(0));
+            assertThat(KernelImage.load(12_000)).singleElement().matches(ptx -> ptx.get(0) == '.');
             Matcher nvcc = Pattern.compile("sm_.*PTX.*\\(nvcc (\\d+)\\.\\d+\\)").matcher(KernelImage.description());
             assertThat(nvcc.matches()).as(KernelImage.description()).isTrue();
             assertThat(KernelImage.machineCodeDriver().version()).isEqualTo(Integer.parseInt(nvcc.group(1)) * 1000);
