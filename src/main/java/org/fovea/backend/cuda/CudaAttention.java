@@ -190,7 +190,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                 .windowLeft(spec.windowLeft())
                 .windowRight(spec.windowRight())
                 .bottomRight(spec.alignment() == AttentionSpec.Alignment.BOTTOM_RIGHT ? 1 : 0)
-                .tf32(0)
+                .tf32(context.tf32() ? 1 : 0)
                 .scale(spec.scale(shape.headDim()));
     }
 

@@ -1,6 +1,6 @@
 /**
- * CUDA through JCuda's driver API: one device, one stream, one owner thread. The kernels are in {@code kernels/}: all
- * primitives and attention forward so far; the other fused operations are the contract's default compositions.
+ * CUDA through JCuda's driver API: one device, one stream, one owner thread. The kernels are in {@code kernels/}, one
+ * for every operation of the contract; a step may be captured, and is then one launch of a graph.
  *
  * <p>No Java heap array ever reaches JCuda, only pinned buffers: heap arrays block the collector and are unsafe in
  * asynchronous copies.
