@@ -111,7 +111,7 @@ class BackendChoiceTest {
         assertUnavailable(
                 Map.of(),
                 simulated("fovea.cuda.image", truncated.toString()),
-                truncated + " are damaged: the file has 16 bytes, its header says 17; build them again");
+                truncated + " are damaged: the file has 16 bytes, the header at byte 0 says 17; build them again");
     }
 
     @Test

@@ -161,7 +161,8 @@ class CudaFaultTest {
             return "bytes of device memory; arrays hold";
         }
         String error = CUresult.stringFor(fault.result);
-        boolean lost = fault.result == CUresult.CUDA_ERROR_LAUNCH_FAILED;
+        // cuBLAS has statuses of its own.
+        boolean lost = fault.result == CUresult.CUDA_ERROR_LAUNCH_FAILED && !fault.function.startsWith("cublas");
         return lost || fault.function.equals("cuDeviceGetCount")
                 ? error
                 : fault.function.replaceFirst("(_v2|WithFlags)$", "") + " failed in ";
