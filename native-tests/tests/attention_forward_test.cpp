@@ -147,7 +147,7 @@ TEST_F(AttentionForward, OneProductOfTf32) {
 // One key per head, so that each output is its value.
 TEST_F(AttentionForward, TakesMoreHeadsThanAGridHasRows) {
     if (!getenv("FOVEA_DEEP")) {
-        GTEST_SKIP() << "66,000 heads take some ten seconds; set FOVEA_DEEP=1";
+        GTEST_SKIP() << "66,000 heads take two minutes; set FOVEA_DEEP=1";
     }
     const int batch = 33000, heads = 2;
     AttentionProblem p = with_inputs({.batch = batch, .heads = heads});
