@@ -168,8 +168,10 @@ struct Decode {
     __device__ void merge_warps(float (*state_smem)[STATE], int warp) {
         float* own_smem = state_smem[threadIdx.x / 32];
         if (warp > 0 && lane < p.lanes) {
-            own_smem[0] = maximum;
-            own_smem[1] = sum;
+            if (lane == 0) {
+                own_smem[0] = maximum;
+                own_smem[1] = sum;
+            }
 #pragma unroll
             for (int i = 0; i < PIECES; i++) {
 #pragma unroll

@@ -45,8 +45,8 @@ final class Jvm {
         try (var lines = process.inputReader()) {
             ObjectMapper mapper = new ObjectMapper();
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-                if (line.startsWith("WARNING: ") || line.startsWith("Picked up ")) {
-                    continue; // the virtual machine's own
+                if (line.isBlank() || line.startsWith("WARNING: ") || line.startsWith("Picked up ")) {
+                    continue; // the virtual machine's own, in paragraphs
                 }
                 JsonNode json = mapper.readTree(line);
                 results.add(new Cli(
