@@ -327,7 +327,8 @@ struct MovingPair {
 
 // Walks over the tiles of N rows in `span` with two pairs of them, in three steps: scores(row0) on the first pair,
 // weights(row0, guarded) on the second, sums(row0, guarded) on the first again. Where shared memory holds but one pair, the
-// two have the same place (PHASED) and are loaded in turn. suspect(row0) says whether a tile hides anything.
+// two have the same place (PHASED) and are loaded in turn; a block is one warp then. suspect(row0) says whether a tile
+// hides anything.
 template <bool PHASED, class Pair, class Suspect, class Scores, class Weights, class Sums>
 __device__ void for_each_pair(Span span, int n, const Pair& first, const Pair& second, Suspect suspect, Scores scores,
                               Weights weights, Sums sums) {
@@ -346,7 +347,7 @@ __device__ void for_each_pair(Span span, int n, const Pair& first, const Pair& s
         bool guarded = __syncthreads_or(check && !first.finite());
         scores(row0);
         if (PHASED) {
-            __syncthreads();
+            __syncwarp();  // all of the block: the first tiles were used
             second.load(row0, span.last);
             async_commit();
         }
@@ -354,7 +355,7 @@ __device__ void for_each_pair(Span span, int n, const Pair& first, const Pair& s
         guarded = __syncthreads_or(guarded || (check && !second.finite()));
         weights(row0, guarded);
         if (PHASED) {
-            __syncthreads();
+            __syncwarp();
             first.load(row0, span.last);
             async_commit();
             async_wait<0>();

@@ -5,6 +5,7 @@
 // not fit into registers, PARTS blocks compute the same scores and a part of the columns each.
 template <class T, class TILING, int PARTS, bool PHASED>
 __device__ void attention_tangent_rows(const AttentionParams& p) {
+    static_assert(!PHASED || TILING::THREADS == 32);
     constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>, TILE = TILING::ROWS * PITCH;
     SHARED_DYNAMIC(float4, attention_memory);
     T* const query_smem = reinterpret_cast<T*>(attention_memory);  // [ROWS]
