@@ -3,6 +3,7 @@ package org.fovea.bench;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
@@ -87,7 +88,7 @@ public class AttentionBenchmark {
     /** The backward pass. */
     @Benchmark
     public DeviceArray backward() {
-        backend.attentionBackward(extents, spec, in, output, logSumExp, dOutput, null, dQuery, dKey, dValue);
+        backend.attentionBackward(extents, spec, in, output, logSumExp, dOutput, null, new AttentionArguments(dQuery, dKey, dValue));
         return dQuery;
     }
 

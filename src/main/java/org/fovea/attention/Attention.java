@@ -2,13 +2,13 @@ package org.fovea.attention;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShape.Layout;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.OutputGradients;
-import org.fovea.backend.QueryKeyValue;
 import org.fovea.backend.ShapeException;
 import org.fovea.tensor.Gradients;
 import org.fovea.tensor.Tape;
@@ -97,9 +97,7 @@ public final class Attention {
                         logSumExp.array(),
                         dOutput.array(),
                         dLogSumExpArray,
-                        dQuery.array(),
-                        dKey.array(),
-                        dValue.array());
+                        new AttentionArguments(dQuery.array(), dKey.array(), dValue.array()));
         List<Tensor> inputs = dLogSumExp == null
                 ? List.of(call.query, call.key, call.value, dOutput)
                 : List.of(call.query, call.key, call.value, dOutput, dLogSumExp);
@@ -143,14 +141,14 @@ public final class Attention {
                         call.shape,
                         call.spec,
                         call.inputs(),
-                        new QueryKeyValue(queryTangent.array(), keyTangent.array(), valueTangent.array()),
+                        new AttentionArguments(queryTangent.array(), keyTangent.array(), valueTangent.array()),
                         output.array(),
                         logSumExp.array(),
                         new OutputGradients(
                                 dOutput.array(), dLogSumExp == null ? null : dLogSumExp.array(), null, null),
                         outputTangent.array(),
                         logSumExpTangent.array(),
-                        new QueryKeyValue(dQueryTangent.array(), dKeyTangent.array(), dValueTangent.array()));
+                        new AttentionArguments(dQueryTangent.array(), dKeyTangent.array(), dValueTangent.array()));
         List<Tensor> inputs = new ArrayList<>(
                 List.of(call.query, call.key, call.value, dOutput, queryTangent, keyTangent, valueTangent));
         if (dLogSumExp != null) {

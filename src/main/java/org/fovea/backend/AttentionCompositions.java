@@ -28,12 +28,18 @@ final class AttentionCompositions {
             DeviceArray logSumExp,
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
-            DeviceArray dQuery,
-            DeviceArray dKey,
-            DeviceArray dValue) {
-        AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, dQuery, dKey, dValue);
+            AttentionArguments gradients) {
+        AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, gradients);
         try (Formula f = new Formula(b)) {
-            attention(b, f, shape, spec, in).backward(output, logSumExp, dOutput, dLogSumExp, dQuery, dKey, dValue);
+            attention(b, f, shape, spec, in)
+                    .backward(
+                            output,
+                            logSumExp,
+                            dOutput,
+                            dLogSumExp,
+                            gradients.query(),
+                            gradients.key(),
+                            gradients.value());
         }
     }
 
@@ -42,7 +48,7 @@ final class AttentionCompositions {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            QueryKeyValue tangents,
+            AttentionArguments tangents,
             DeviceArray output,
             DeviceArray logSumExp,
             DeviceArray outputTangent,
@@ -58,13 +64,13 @@ final class AttentionCompositions {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            QueryKeyValue tangents,
+            AttentionArguments tangents,
             DeviceArray output,
             DeviceArray logSumExp,
             OutputGradients gradients,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent,
-            QueryKeyValue gradientTangents) {
+            AttentionArguments gradientTangents) {
         AttentionShapes.backwardTangent(
                 shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
         try (Formula f = new Formula(b)) {
@@ -77,14 +83,14 @@ final class AttentionCompositions {
     static void decode(
             MathOps b,
             DecodeShape shape,
-            float scale,
+            AttentionSpec spec,
             DeviceArray query,
             DeviceArray keyCache,
             DeviceArray valueCache,
             DeviceArray counts,
             int newest,
             DeviceArray output) {
-        AttentionShapes.decode(shape, query, keyCache, valueCache, counts, newest, output);
+        AttentionShapes.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
         int newestSlot = Math.floorMod(newest, shape.capacity());
         AttentionShape asAttention = new AttentionShape(
                 shape.batch(),
@@ -105,18 +111,27 @@ final class AttentionCompositions {
                     new int[] {0, 1},
                     counts,
                     new int[] {1, 0});
-            new ComposedAttention(b, f, asAttention, scale, query, keyCache, valueCache, visible)
+            new ComposedAttention(
+                            b,
+                            f,
+                            asAttention,
+                            (float) spec.scale(shape.headDim()),
+                            query,
+                            keyCache,
+                            valueCache,
+                            visible)
                     .forward(output, f.empty(asAttention.logSumExpSize()));
         }
     }
 
     private static ComposedAttention attention(
             MathOps b, Formula f, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+        AttentionShapes.requirePlain("composition", shape, spec, in);
         return new ComposedAttention(
                 b,
                 f,
                 shape,
-                spec.scale(shape.headDim()),
+                (float) spec.scale(shape.headDim()),
                 in.query(),
                 in.key(),
                 in.value(),
@@ -139,7 +154,7 @@ final class AttentionCompositions {
 
         DeviceArray first = spec.alignment() == AttentionSpec.Alignment.BOTTOM_RIGHT
                 ? f.zip(BinaryOp.SUBTRACT, lengths, queries)
-                : f.constant(0, batch);
+                : f.constant(spec.pastKeys(), batch);
         DeviceArray position = f.zip(
                 BinaryOp.ADD, new int[] {batch, queries}, first, new int[] {1, 0}, f.range(queries), new int[] {0, 1});
         if (spec.windowLeft() != AttentionSpec.UNLIMITED) {

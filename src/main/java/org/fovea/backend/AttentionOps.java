@@ -1,14 +1,17 @@
 package org.fovea.backend;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Softmax attention {@code O = softmax(scale Q K^T + mask) V}, its gradient and the tangents of both, without forming the
- * score matrix in the fused implementations. Formulas: FlashAttention-2 (Dao 2023, arXiv:2307.08691).
+ * Softmax attention {@code O = softmax(scale Q K^T + mask) V} in all the forms of {@link AttentionSpec}, its gradient and
+ * the tangents of both, without forming the score matrix in the fused implementations. Formulas: FlashAttention-2 (Dao
+ * 2023, arXiv:2307.08691). They are given for the plain dot product; what else there may be is written out in {@code
+ * docs/attention.md}.
  *
  * <p>Query, key, value, output and their gradients and tangents are all of one floating type, which may be {@link
- * DType#BF16} or {@link DType#F16}. The log-sum-exp, its gradient and its tangent are always of {@link
- * Memory#floatType()}, the type of the arithmetic.
+ * DType#BF16} or {@link DType#F16}, and {@link DType#F64} on the CPU. Log-sum-exp, bias, sink, mask and slopes, with their
+ * gradients and tangents, are of the type of the arithmetic: {@link Memory#floatType()}, or F64 where the query is.
  *
  * <p>Keys and values that no query sees, such as padding, may hold anything, NaN included: nothing of them reaches a
  * result, and their gradients are 0.
@@ -29,7 +32,7 @@ public interface AttentionOps extends MathOps {
      * Gradients of {@link #attentionForward}, given its outputs and their gradients.
      *
      * @param dLogSumExp gradient of the log-sum-exp, or null if it is zero
-     * @param dQuery written, as are dKey and dValue
+     * @param gradients written; where bias or sink is null, its gradient is not computed
      */
     default void attentionBackward(
             AttentionShape shape,
@@ -39,11 +42,8 @@ public interface AttentionOps extends MathOps {
             DeviceArray logSumExp,
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
-            DeviceArray dQuery,
-            DeviceArray dKey,
-            DeviceArray dValue) {
-        AttentionCompositions.backward(
-                this, shape, spec, in, output, logSumExp, dOutput, dLogSumExp, dQuery, dKey, dValue);
+            AttentionArguments gradients) {
+        AttentionCompositions.backward(this, shape, spec, in, output, logSumExp, dOutput, dLogSumExp, gradients);
     }
 
     /**
@@ -55,7 +55,7 @@ public interface AttentionOps extends MathOps {
      *   O. = (P (T - r)) V + P V.;  logSumExp. = r
      * </pre>
      *
-     * @param tangents of query, key and value
+     * @param tangents of the inputs; a bias or sink without one stands still
      * @param outputTangent written, in the layout of the output
      * @param logSumExpTangent written, [batch, heads, queries], 0 for a row that sees nothing
      */
@@ -63,7 +63,7 @@ public interface AttentionOps extends MathOps {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            QueryKeyValue tangents,
+            AttentionArguments tangents,
             DeviceArray output,
             DeviceArray logSumExp,
             DeviceArray outputTangent,
@@ -85,21 +85,21 @@ public interface AttentionOps extends MathOps {
      *   dQ. = scale (dS. K + dS K.);  dK. = scale (dS.^T Q + dS^T Q.);  dV. = P.^T dO + P^T dO.
      * </pre>
      *
-     * @param tangents of query, key and value
+     * @param tangents of the inputs; a bias or sink without one stands still
      * @param outputTangent written, as {@link #attentionTangent} does, as is logSumExpTangent
-     * @param gradientTangents written: the tangents of dQuery, dKey and dValue
+     * @param gradientTangents written: the tangents of the inputs' gradients; where bias or sink is null, it is not computed
      */
     default void attentionBackwardTangent(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            QueryKeyValue tangents,
+            AttentionArguments tangents,
             DeviceArray output,
             DeviceArray logSumExp,
             OutputGradients gradients,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent,
-            QueryKeyValue gradientTangents) {
+            AttentionArguments gradientTangents) {
         AttentionCompositions.backwardTangent(
                 this,
                 shape,
@@ -115,9 +115,47 @@ public interface AttentionOps extends MathOps {
     }
 
     /**
+     * Attention and its gradient over a ring of series, which gives their derivatives of any order: every sum and product of
+     * {@link #attentionForward} and {@link #attentionBackward} is one of series, exp is the recurrence of {@link
+     * SeriesRing#derivations}. Each order has its planes; those of the scores live in tiles.
+     *
+     * @param in plane 0 of query, key, value, bias and sink, and all that has no derivative
+     * @param arguments {@link SeriesRing#planes} of them; what is null is 0. Of plane 0 only dO and dLSE are read
+     * @param results as many, written; what is null is not wanted. Without any gradient wanted, only the forward is computed
+     */
+    default void attentionSeries(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            SeriesRing ring,
+            List<AttentionPlane> arguments,
+            List<AttentionPlane> results) {
+        throw new UnsupportedOnBackendException("this backend", "attentionSeries");
+    }
+
+    /**
+     * Scores or probabilities of some queries, to be looked at.
+     *
+     * @param logSumExp what {@link #attentionForward} gave
+     * @param firstQuery of those that are asked for
+     * @param weights written, of the type of the log-sum-exp, [batch, heads, queries asked for, keys]
+     */
+    default void attentionWeights(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            DeviceArray logSumExp,
+            ScoreStage stage,
+            int firstQuery,
+            DeviceArray weights) {
+        throw new UnsupportedOnBackendException("this backend", "attentionWeights");
+    }
+
+    /**
      * Attention of one new query per batch row over the {@code counts[b]} most recent slots of its ring buffer, the
      * newest being {@code newest}. A count of 0 gives output 0.
      *
+     * @param spec similarity, scale and softcap; it must not ask for anything else
      * @param query [batch, heads, headDim]
      * @param keyCache [batch, capacity, heads, headDim]
      * @param valueCache [batch, capacity, heads, valueDim]
@@ -126,13 +164,13 @@ public interface AttentionOps extends MathOps {
      */
     default void attentionDecode(
             DecodeShape shape,
-            float scale,
+            AttentionSpec spec,
             DeviceArray query,
             DeviceArray keyCache,
             DeviceArray valueCache,
             DeviceArray counts,
             int newest,
             DeviceArray output) {
-        AttentionCompositions.decode(this, shape, scale, query, keyCache, valueCache, counts, newest, output);
+        AttentionCompositions.decode(this, shape, spec, query, keyCache, valueCache, counts, newest, output);
     }
 }

@@ -1,11 +1,36 @@
 package org.fovea.backend;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What the operations of {@link AttentionOps} ask of their operands. Each throws {@link ShapeException} if it is not so. */
 public final class AttentionShapes {
 
     private AttentionShapes() {}
+
+    /**
+     * Whether nothing is asked for but scaled dot products, as many key heads as heads, and keys hidden by causality,
+     * window, segments and lengths.
+     */
+    public static boolean isPlain(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+        return shape.keyHeads() == shape.heads()
+                && in.isPlain()
+                && spec.similarity() == AttentionSpec.Similarity.DOT
+                && spec.softcap() == 0
+                && spec.dropout() == 0
+                && spec.pastKeys() == 0;
+    }
+
+    /**
+     * Refuses what only some implementations can do.
+     *
+     * @throws UnsupportedOnBackendException unless {@link #isPlain}
+     */
+    public static void requirePlain(String backend, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+        if (!isPlain(shape, spec, in)) {
+            throw new UnsupportedOnBackendException(backend, "attention with " + spec + " of " + shape);
+        }
+    }
 
     /** Operands of {@link AttentionOps#attentionForward}. */
     public static void forward(AttentionShape shape, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
@@ -21,22 +46,20 @@ public final class AttentionShapes {
             DeviceArray logSumExp,
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
-            DeviceArray dQuery,
-            DeviceArray dKey,
-            DeviceArray dValue) {
+            AttentionArguments gradients) {
         in.check(shape);
         String operation = "attentionBackward";
         outputs(operation, shape, in, output, logSumExp);
         output(operation, "dOutput", dOutput, shape, in);
         rowVector(operation, "dLogSumExp", dLogSumExp, shape);
-        triple(operation, "dQuery", "dKey", "dValue", new QueryKeyValue(dQuery, dKey, dValue), shape, in);
+        arguments(operation, "gradient of ", gradients, shape, in);
     }
 
     /** Operands of {@link AttentionOps#attentionTangent}. */
     public static void tangent(
             AttentionShape shape,
             AttentionInputs in,
-            QueryKeyValue tangents,
+            AttentionArguments tangents,
             DeviceArray output,
             DeviceArray logSumExp,
             DeviceArray outputTangent,
@@ -49,13 +72,13 @@ public final class AttentionShapes {
     public static void backwardTangent(
             AttentionShape shape,
             AttentionInputs in,
-            QueryKeyValue tangents,
+            AttentionArguments tangents,
             DeviceArray output,
             DeviceArray logSumExp,
             OutputGradients gradients,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent,
-            QueryKeyValue gradientTangents) {
+            AttentionArguments gradientTangents) {
         in.check(shape);
         String operation = "attentionBackwardTangent";
         tangents(operation, shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
@@ -63,19 +86,19 @@ public final class AttentionShapes {
         rowVector(operation, "dLogSumExp", gradients.dLogSumExp(), shape);
         output(operation, "dOutputTangent", gradients.dOutputTangent(), shape, in);
         rowVector(operation, "dLogSumExpTangent", gradients.dLogSumExpTangent(), shape);
-        triple(operation, "dQueryTangent", "dKeyTangent", "dValueTangent", gradientTangents, shape, in);
+        arguments(operation, "tangent of the gradient of ", gradientTangents, shape, in);
     }
 
     private static void tangents(
             String operation,
             AttentionShape shape,
             AttentionInputs in,
-            QueryKeyValue tangents,
+            AttentionArguments tangents,
             DeviceArray output,
             DeviceArray logSumExp,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
-        triple(operation, "queryTangent", "keyTangent", "valueTangent", tangents, shape, in);
+        arguments(operation, "tangent of ", tangents, shape, in);
         outputs(operation, shape, in, output, logSumExp);
         output(operation, "outputTangent", outputTangent, shape, in);
         rowVector(operation, "logSumExpTangent", logSumExpTangent, shape);
@@ -106,25 +129,100 @@ public final class AttentionShapes {
         }
     }
 
-    private static void triple(
+    private static void arguments(
+            String operation, String role, AttentionArguments arrays, AttentionShape s, AttentionInputs in) {
+        Shapes.floats(operation, role + "query", arrays.query(), s.batch(), s.heads(), s.queries(), s.headDim());
+        Shapes.floats(operation, role + "key", arrays.key(), s.batch(), s.keyHeads(), s.keys(), s.headDim());
+        Shapes.floats(operation, role + "value", arrays.value(), s.batch(), s.keyHeads(), s.keys(), s.valueDim());
+        in.checkType(operation, role + "query", arrays.query());
+        in.checkType(operation, role + "key", arrays.key());
+        in.checkType(operation, role + "value", arrays.value());
+        terms(operation, role, arrays.bias(), arrays.sink(), s, in);
+    }
+
+    private static void terms(
             String operation,
-            String queryName,
-            String keyName,
-            String valueName,
-            QueryKeyValue arrays,
+            String role,
+            @Nullable DeviceArray bias,
+            @Nullable DeviceArray sink,
             AttentionShape s,
             AttentionInputs in) {
-        Shapes.floats(operation, queryName, arrays.query(), s.batch(), s.heads(), s.queries(), s.headDim());
-        Shapes.floats(operation, keyName, arrays.key(), s.batch(), s.heads(), s.keys(), s.headDim());
-        Shapes.floats(operation, valueName, arrays.value(), s.batch(), s.heads(), s.keys(), s.valueDim());
-        in.checkType(operation, queryName, arrays.query());
-        in.checkType(operation, keyName, arrays.key());
-        in.checkType(operation, valueName, arrays.value());
+        if (bias != null) {
+            if (in.bias() == null) {
+                throw new IllegalArgumentException(operation + ": " + role + "bias is given, but there is no bias");
+            }
+            ScoreTerm term = in.bias();
+            Shapes.floats(operation, role + "bias", bias, term.batch(), term.heads(), term.queries(), term.keys());
+        }
+        if (sink != null) {
+            if (in.sink() == null) {
+                throw new IllegalArgumentException(operation + ": " + role + "sink is given, but there is no sink");
+            }
+            Shapes.floats(operation, role + "sink", sink, s.heads());
+        }
+    }
+
+    /** Operands of {@link AttentionOps#attentionSeries}. */
+    public static void series(
+            AttentionShape s,
+            AttentionInputs in,
+            SeriesRing ring,
+            List<AttentionPlane> arguments,
+            List<AttentionPlane> results) {
+        in.check(s);
+        String operation = "attentionSeries";
+        if (arguments.size() != ring.planes() || results.size() != ring.planes()) {
+            throw new IllegalArgumentException(operation + ": " + arguments.size() + " planes of arguments and "
+                    + results.size() + " of results, expected " + ring.planes() + " for " + ring);
+        }
+        for (int p = 0; p < ring.planes(); p++) {
+            plane(operation, "plane " + p + " of ", arguments.get(p), s, in);
+            plane(operation, "plane " + p + " of the result for ", results.get(p), s, in);
+        }
+    }
+
+    private static void plane(String operation, String role, AttentionPlane p, AttentionShape s, AttentionInputs in) {
+        rows(operation, role + "query", p.query(), in, s.batch(), s.heads(), s.queries(), s.headDim());
+        rows(operation, role + "key", p.key(), in, s.batch(), s.keyHeads(), s.keys(), s.headDim());
+        rows(operation, role + "value", p.value(), in, s.batch(), s.keyHeads(), s.keys(), s.valueDim());
+        terms(operation, role, p.bias(), p.sink(), s, in);
+        output(operation, role + "output", p.output(), s, in);
+        rowVector(operation, role + "logSumExp", p.logSumExp(), s);
+    }
+
+    private static void rows(
+            String operation, String name, @Nullable DeviceArray array, AttentionInputs in, int... extents) {
+        if (array != null) {
+            Shapes.floats(operation, name, array, extents);
+            in.checkType(operation, name, array);
+        }
+    }
+
+    /** Operands of {@link AttentionOps#attentionWeights}. */
+    public static void weights(
+            AttentionShape s, AttentionInputs in, DeviceArray logSumExp, int firstQuery, DeviceArray weights) {
+        in.check(s);
+        String operation = "attentionWeights";
+        rowVector(operation, "logSumExp", logSumExp, s);
+        long perQuery = (long) s.batch() * s.heads() * s.keys();
+        if (weights.dtype() != logSumExp.dtype()
+                || (perQuery == 0 ? weights.length() != 0 : weights.length() % perQuery != 0)) {
+            throw new ShapeException(
+                    operation,
+                    "weights has " + weights.length() + " elements of " + weights.dtype() + ", expected a multiple of "
+                            + perQuery + " of " + logSumExp.dtype() + " for " + s);
+        }
+        long asked = perQuery == 0 ? 0 : weights.length() / perQuery;
+        if (firstQuery < 0 || firstQuery + asked > s.queries()) {
+            throw new IndexOutOfBoundsException(operation + ": queries " + firstQuery + " to " + (firstQuery + asked)
+                    + " are asked for, there are " + s.queries());
+        }
     }
 
     /** Operands of {@link AttentionOps#attentionDecode}. */
     public static void decode(
             DecodeShape shape,
+            AttentionSpec spec,
             DeviceArray query,
             DeviceArray keyCache,
             DeviceArray valueCache,
@@ -132,6 +230,13 @@ public final class AttentionShapes {
             int newest,
             DeviceArray output) {
         String operation = "attentionDecode";
+        if (spec.causal()
+                || spec.windowLeft() != AttentionSpec.UNLIMITED
+                || spec.windowRight() != AttentionSpec.UNLIMITED
+                || spec.dropout() != 0) {
+            throw new IllegalArgumentException(
+                    operation + " knows only similarity, scale and softcap, and is asked for " + spec);
+        }
         Shapes.floats(operation, "query", query, shape.batch(), shape.heads(), shape.headDim());
         Shapes.floats(operation, "keyCache", keyCache, shape.batch(), shape.capacity(), shape.heads(), shape.headDim());
         Shapes.floats(

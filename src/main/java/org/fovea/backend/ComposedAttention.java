@@ -165,7 +165,7 @@ final class ComposedAttention {
             DeviceArray output,
             DeviceArray logSumExp) {}
 
-    private Tangents tangents(QueryKeyValue tangents, DeviceArray logSumExp) {
+    private Tangents tangents(AttentionArguments tangents, DeviceArray logSumExp) {
         int queries = shape.queries();
         int keys = shape.keys();
         DeviceArray queryTangent = cleared(alive, queries, shape.headDim(), tangents.query());
@@ -191,18 +191,21 @@ final class ComposedAttention {
     }
 
     void tangent(
-            QueryKeyValue tangents, DeviceArray logSumExp, DeviceArray outputTangent, DeviceArray logSumExpTangent) {
+            AttentionArguments tangents,
+            DeviceArray logSumExp,
+            DeviceArray outputTangent,
+            DeviceArray logSumExpTangent) {
         store(tangents(tangents, logSumExp), outputTangent, logSumExpTangent);
     }
 
     void backwardTangent(
-            QueryKeyValue inputTangents,
+            AttentionArguments inputTangents,
             DeviceArray output,
             DeviceArray logSumExp,
             OutputGradients gradients,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent,
-            QueryKeyValue gradientTangents) {
+            AttentionArguments gradientTangents) {
         int queries = shape.queries();
         int keys = shape.keys();
         int valueDim = shape.valueDim();

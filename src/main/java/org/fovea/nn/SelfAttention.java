@@ -99,7 +99,7 @@ public final class SelfAttention {
         tape.backend()
                 .attentionDecode(
                         new DecodeShape(batch, heads, cache.capacity(), headDim, headDim),
-                        AttentionSpec.DEFAULT.scale(headDim),
+                        AttentionSpec.DEFAULT,
                         queries.array(),
                         cache.keys(),
                         cache.values(),

@@ -269,9 +269,7 @@ interface AttentionContract extends ContractFixture {
                 problem.logSumExp.on(b),
                 dOutput.on(b),
                 withLogSumExp ? dLogSumExp.on(b) : null,
-                dQuery.on(b),
-                dKey.on(b),
-                dValue.on(b)));
+                new AttentionArguments(dQuery.on(b), dKey.on(b), dValue.on(b))));
         return new Gradients(dOutput, dLogSumExp, dQuery, dKey, dValue);
     }
 
@@ -317,9 +315,7 @@ interface AttentionContract extends ContractFixture {
                     problem.logSumExp.on(b),
                     ones,
                     null,
-                    dQuery,
-                    dKey,
-                    dValue);
+                    new AttentionArguments(dQuery, dKey, dValue));
             double[] sums = new double[(int) s.valueSize()];
             b.download(dValue, sums, 0);
             return Pair.largest(sums);

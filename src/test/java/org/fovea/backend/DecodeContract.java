@@ -57,7 +57,14 @@ interface DecodeContract extends ContractFixture {
             Pair.Both output = p.output(type, (long) rows * s.valueDim());
             float scale = 0.4f;
             p.run(b -> b.attentionDecode(
-                    s, scale, query.on(b), key.on(b), value.on(b), count.on(b), newest, output.on(b)));
+                    s,
+                    AttentionSpec.DEFAULT.withScale(scale),
+                    query.on(b),
+                    key.on(b),
+                    value.on(b),
+                    count.on(b),
+                    newest,
+                    output.on(b)));
             double score = scale
                     * s.headDim()
                     * AttentionContract.Problem.largestFinite(query)

@@ -116,14 +116,22 @@ interface ShapeContract extends ContractFixture {
                     39,
                     40,
                     () -> b.attentionBackward(
-                            shape, spec, good, of(s, 36), of(s, 6), of(s, 36), null, of(s, 24), of(s, 39), of(s, 60)));
+                            shape,
+                            spec,
+                            good,
+                            of(s, 36),
+                            of(s, 6),
+                            of(s, 36),
+                            null,
+                            new AttentionArguments(of(s, 24), of(s, 39), of(s, 60))));
             DeviceArray counts = s.allocate(DType.I32, 2);
             DecodeShape decode = new DecodeShape(2, 1, 5, 4, 6);
             refused(
                     "attentionDecode",
                     41,
                     40,
-                    () -> b.attentionDecode(decode, 1, of(s, 8), of(s, 41), of(s, 60), counts, 0, of(s, 12)));
+                    () -> b.attentionDecode(
+                            decode, AttentionSpec.DEFAULT, of(s, 8), of(s, 41), of(s, 60), counts, 0, of(s, 12)));
         }
     }
 

@@ -75,7 +75,8 @@ interface StepContract extends ContractFixture {
             DeviceArray dQuery = scope.allocate(b.floatType(), h.length());
             DeviceArray dKey = scope.allocate(b.floatType(), h.length());
             DeviceArray dValue = scope.allocate(b.floatType(), h.length());
-            b.attentionBackward(shape, spec, in, output, logSumExp, output, null, dQuery, dKey, dValue);
+            b.attentionBackward(
+                    shape, spec, in, output, logSumExp, output, null, new AttentionArguments(dQuery, dKey, dValue));
             int[] all = {(int) h.length()};
             int[] dense = {1};
             b.zip(BinaryOp.ADD, all, dQuery, dense, dValue, dense, dQuery);

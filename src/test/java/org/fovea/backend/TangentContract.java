@@ -38,8 +38,8 @@ interface TangentContract extends ContractFixture {
             logSumExp = p.output(problem.s.logSumExpSize());
         }
 
-        QueryKeyValue on(Backend b) {
-            return new QueryKeyValue(query.on(b), key.on(b), value.on(b));
+        AttentionArguments on(Backend b) {
+            return new AttentionArguments(query.on(b), key.on(b), value.on(b));
         }
 
         void forward() {
@@ -114,7 +114,7 @@ interface TangentContract extends ContractFixture {
                             all ? dLogSumExpTangent.on(b) : null),
                     output.on(b),
                     logSumExp.on(b),
-                    new QueryKeyValue(dQuery.on(b), dKey.on(b), dValue.on(b))));
+                    new AttentionArguments(dQuery.on(b), dKey.on(b), dValue.on(b))));
             checkForward(what);
 
             double dO = largest(dOutput);

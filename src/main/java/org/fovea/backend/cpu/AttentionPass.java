@@ -45,7 +45,7 @@ abstract class AttentionPass {
         lanes = kernels.lanes();
         headDim = shape.headDim();
         valueDim = shape.valueDim();
-        scale = spec.scale(headDim);
+        scale = (float) spec.scale(headDim);
         paddedHeadDim = padded(headDim);
         paddedValueDim = padded(valueDim);
         boolean headsApart = shape.layout() == AttentionShape.Layout.BHND;

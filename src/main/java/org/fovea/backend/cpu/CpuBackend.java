@@ -1,6 +1,7 @@
 package org.fovea.backend.cpu;
 
 import java.util.function.IntConsumer;
+import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShapes;
@@ -38,6 +39,7 @@ final class CpuBackend extends CpuRl implements Backend {
     public void attentionForward(
             AttentionShape shape, AttentionSpec spec, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
         AttentionShapes.forward(shape, in, output, logSumExp);
+        AttentionShapes.requirePlain("cpu", shape, spec, in);
         attention.forward(shape, spec, use(in), use(output), use(logSumExp));
     }
 
@@ -50,10 +52,9 @@ final class CpuBackend extends CpuRl implements Backend {
             DeviceArray logSumExp,
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
-            DeviceArray dQuery,
-            DeviceArray dKey,
-            DeviceArray dValue) {
-        AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, dQuery, dKey, dValue);
+            AttentionArguments gradients) {
+        AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, gradients);
+        AttentionShapes.requirePlain("cpu", shape, spec, in);
         attention.backward(
                 shape,
                 spec,
@@ -62,23 +63,31 @@ final class CpuBackend extends CpuRl implements Backend {
                 use(logSumExp),
                 use(dOutput),
                 useIfPresent(dLogSumExp),
-                use(dQuery),
-                use(dKey),
-                use(dValue));
+                use(gradients.query()),
+                use(gradients.key()),
+                use(gradients.value()));
     }
 
     @Override
     public void attentionDecode(
             DecodeShape shape,
-            float scale,
+            AttentionSpec spec,
             DeviceArray query,
             DeviceArray keyCache,
             DeviceArray valueCache,
             DeviceArray counts,
             int newest,
             DeviceArray output) {
-        AttentionShapes.decode(shape, query, keyCache, valueCache, counts, newest, output);
-        attention.decode(shape, scale, use(query), use(keyCache), use(valueCache), use(counts), newest, use(output));
+        AttentionShapes.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
+        attention.decode(
+                shape,
+                (float) spec.scale(shape.headDim()),
+                use(query),
+                use(keyCache),
+                use(valueCache),
+                use(counts),
+                newest,
+                use(output));
     }
 
     private AttentionArrays use(AttentionInputs in) {

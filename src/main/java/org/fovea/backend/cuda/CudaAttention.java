@@ -4,6 +4,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionOps;
 import org.fovea.backend.AttentionShape;
@@ -68,20 +69,18 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             DeviceArray logSumExp,
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
-            DeviceArray dQuery,
-            DeviceArray dKey,
-            DeviceArray dValue) {
+            AttentionArguments gradients) {
         String operation = "attentionBackward";
-        AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, dQuery, dKey, dValue);
+        AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, gradients);
         CudaArray[] inputs = rows(operation, in);
         CudaArray out = floating(operation, "output", output);
         CudaArray lse = floats(operation, "logSumExp", logSumExp);
         CudaArray dOut = floating(operation, "dOutput", dOutput);
         CudaArray dLse = dLogSumExp == null ? null : floats(operation, "dLogSumExp", dLogSumExp);
         CudaArray[] results = {
-            floating(operation, "dQuery", dQuery),
-            floating(operation, "dKey", dKey),
-            floating(operation, "dValue", dValue)
+            floating(operation, "dQuery", gradients.query()),
+            floating(operation, "dKey", gradients.key()),
+            floating(operation, "dValue", gradients.value())
         };
         for (int i = 0; i < results.length; i++) {
             requireApart(operation, results[i], inputs);
@@ -143,6 +142,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
 
     /** Writes the parameters that all kernels need, and 0 for the others. */
     final AttentionParams describe(String operation, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+        AttentionShapes.requirePlain("cuda", shape, spec, in);
         boolean rowsFirst = shape.layout() == AttentionShape.Layout.BNHD;
         long heads = shape.heads();
         long headDim = shape.headDim();
@@ -191,7 +191,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                 .windowRight(spec.windowRight())
                 .bottomRight(spec.alignment() == AttentionSpec.Alignment.BOTTOM_RIGHT ? 1 : 0)
                 .tf32(context.tf32() ? 1 : 0)
-                .scale(spec.scale(shape.headDim()));
+                .scale((float) spec.scale(shape.headDim()));
     }
 
     private long addressOrNull(String operation, String name, @Nullable DeviceArray array) {

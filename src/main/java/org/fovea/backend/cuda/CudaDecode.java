@@ -1,6 +1,7 @@
 package org.fovea.backend.cuda;
 
 import org.fovea.backend.AttentionShapes;
+import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DType;
 import org.fovea.backend.DecodeShape;
 import org.fovea.backend.DeviceArray;
@@ -37,14 +38,14 @@ abstract class CudaDecode extends CudaAttention {
     @Override
     public final void attentionDecode(
             DecodeShape shape,
-            float scale,
+            AttentionSpec spec,
             DeviceArray query,
             DeviceArray keyCache,
             DeviceArray valueCache,
             DeviceArray counts,
             int newest,
             DeviceArray output) {
-        AttentionShapes.decode(shape, query, keyCache, valueCache, counts, newest, output);
+        AttentionShapes.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
         String operation = "attentionDecode";
         CudaArray q = floating(operation, "query", query);
         CudaArray keys = floating(operation, "keyCache", keyCache);
@@ -75,7 +76,7 @@ abstract class CudaDecode extends CudaAttention {
                 .newest(newest)
                 .lanes(lanes)
                 .warps(warps)
-                .scale(scale);
+                .scale((float) spec.scale(shape.headDim()));
         kernels.launch(kernel(q.dtype(), rowBytes), tiles(heads * warps, WARPS), params);
     }
 

@@ -2,6 +2,7 @@ package org.fovea.backend.cuda;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShapes;
@@ -9,7 +10,6 @@ import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.OutputGradients;
-import org.fovea.backend.QueryKeyValue;
 import org.fovea.backend.Scope;
 import org.jspecify.annotations.Nullable;
 
@@ -24,7 +24,7 @@ abstract class CudaTangents extends CudaDecode {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            QueryKeyValue tangents,
+            AttentionArguments tangents,
             DeviceArray output,
             DeviceArray logSumExp,
             DeviceArray outputTangent,
@@ -45,13 +45,13 @@ abstract class CudaTangents extends CudaDecode {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            QueryKeyValue tangents,
+            AttentionArguments tangents,
             DeviceArray output,
             DeviceArray logSumExp,
             OutputGradients gradients,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent,
-            QueryKeyValue gradientTangents) {
+            AttentionArguments gradientTangents) {
         AttentionShapes.backwardTangent(
                 shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
         Operands operands = new Operands("attentionBackwardTangent");
@@ -94,7 +94,7 @@ abstract class CudaTangents extends CudaDecode {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            QueryKeyValue tangents,
+            AttentionArguments tangents,
             DeviceArray output,
             DeviceArray logSumExp) {
         return describe(operation, shape, spec, in)
@@ -120,7 +120,7 @@ abstract class CudaTangents extends CudaDecode {
             this.operation = operation;
         }
 
-        void reads(AttentionInputs in, QueryKeyValue tangents, DeviceArray output, DeviceArray logSumExp) {
+        void reads(AttentionInputs in, AttentionArguments tangents, DeviceArray output, DeviceArray logSumExp) {
             reads(in.query(), in.key(), in.value(), tangents.query(), tangents.key(), tangents.value());
             reads(output, logSumExp);
         }

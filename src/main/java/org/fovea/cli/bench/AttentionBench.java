@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
+import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
@@ -111,7 +112,14 @@ public final class AttentionBench {
         double backward = medianSeconds(
                 backend,
                 () -> backend.attentionBackward(
-                        shape, spec, in, output, logSumExp, dOutput, null, dQuery, dKey, dValue));
+                        shape,
+                        spec,
+                        in,
+                        output,
+                        logSumExp,
+                        dOutput,
+                        null,
+                        new AttentionArguments(dQuery, dKey, dValue)));
         release(query, key, value, dOutput, output, logSumExp, dQuery, dKey, dValue);
         double gigaflops = 4e-9 * rung.batch * rung.heads * rung.length * rung.length * rung.headDim * part;
         return new double[] {gigaflops / forward, BACKWARD_TO_FORWARD * gigaflops / backward};

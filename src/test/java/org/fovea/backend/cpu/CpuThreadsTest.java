@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.fovea.backend.Activation;
 import org.fovea.backend.AdamSettings;
+import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
@@ -121,9 +122,7 @@ class CpuThreadsTest {
                     logSumExp,
                     input(queries),
                     null,
-                    output(queries),
-                    output(keys),
-                    output(keys));
+                    new AttentionArguments(output(queries), output(keys), output(keys)));
         }
 
         private float[] download(DeviceArray array) {

@@ -1,5 +1,6 @@
 package org.fovea.backend.reference;
 
+import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShapes;
@@ -8,7 +9,6 @@ import org.fovea.backend.DType;
 import org.fovea.backend.DecodeShape;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.OutputGradients;
-import org.fovea.backend.QueryKeyValue;
 import org.jspecify.annotations.Nullable;
 
 /** Attention, from its definition, one query at a time. */
@@ -160,10 +160,8 @@ abstract class ReferenceAttention extends ReferenceRows {
             DeviceArray logSumExp,
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
-            DeviceArray dQuery,
-            DeviceArray dKey,
-            DeviceArray dValue) {
-        AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, dQuery, dKey, dValue);
+            AttentionArguments gradients) {
+        AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, gradients);
         use(output);
         use(logSumExp);
         Problem problem = new Problem(this, shape, spec, in);
@@ -203,9 +201,9 @@ abstract class ReferenceAttention extends ReferenceRows {
                 }
             }
         }
-        store(dQ, use(dQuery));
-        store(dK, use(dKey));
-        store(dV, use(dValue));
+        store(dQ, use(gradients.query()));
+        store(dK, use(gradients.key()));
+        store(dV, use(gradients.value()));
     }
 
     @Override
@@ -213,7 +211,7 @@ abstract class ReferenceAttention extends ReferenceRows {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            QueryKeyValue tangents,
+            AttentionArguments tangents,
             DeviceArray output,
             DeviceArray logSumExp,
             DeviceArray outputTangent,
@@ -230,13 +228,13 @@ abstract class ReferenceAttention extends ReferenceRows {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            QueryKeyValue tangents,
+            AttentionArguments tangents,
             DeviceArray output,
             DeviceArray logSumExp,
             OutputGradients gradients,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent,
-            QueryKeyValue gradientTangents) {
+            AttentionArguments gradientTangents) {
         AttentionShapes.backwardTangent(
                 shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
         use(output);
@@ -255,14 +253,15 @@ abstract class ReferenceAttention extends ReferenceRows {
     @Override
     public final void attentionDecode(
             DecodeShape shape,
-            float scale,
+            AttentionSpec spec,
             DeviceArray query,
             DeviceArray keyCache,
             DeviceArray valueCache,
             DeviceArray counts,
             int newest,
             DeviceArray output) {
-        AttentionShapes.decode(shape, query, keyCache, valueCache, counts, newest, output);
+        AttentionShapes.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
+        double scale = spec.scale(shape.headDim());
         ReferenceArray q = use(query);
         ReferenceArray keys = use(keyCache);
         ReferenceArray values = use(valueCache);

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import java.util.Random;
 import java.util.function.ToDoubleFunction;
 import org.fovea.backend.Activation;
+import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
@@ -163,7 +164,14 @@ class ReferenceBackendTest {
         DeviceArray dKey = array(new double[(int) shape.keySize()]);
         DeviceArray dValue = array(new double[(int) shape.valueSize()]);
         b.attentionBackward(
-                shape, spec, in, output, logSumExp, array(weights), array(logWeights), dQuery, dKey, dValue);
+                shape,
+                spec,
+                in,
+                output,
+                logSumExp,
+                array(weights),
+                array(logWeights),
+                new AttentionArguments(dQuery, dKey, dValue));
         checkGradient("query", in.query(), dQuery, loss);
         checkGradient("key", in.key(), dKey, loss);
         checkGradient("value", in.value(), dValue, loss);

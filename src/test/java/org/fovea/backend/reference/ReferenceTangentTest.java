@@ -6,13 +6,13 @@ import static org.assertj.core.api.Assertions.within;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.OutputGradients;
-import org.fovea.backend.QueryKeyValue;
 import org.fovea.backend.Scope;
 import org.junit.jupiter.api.Test;
 
@@ -87,7 +87,14 @@ class ReferenceTangentTest {
             AttentionInputs in = inputs(scope, x);
             backend.attentionForward(SHAPE, SPEC, in, y.get(0), y.get(1));
             backend.attentionBackward(
-                    SHAPE, SPEC, in, y.get(0), y.get(1), x.get(3), x.get(4), y.get(2), y.get(3), y.get(4));
+                    SHAPE,
+                    SPEC,
+                    in,
+                    y.get(0),
+                    y.get(1),
+                    x.get(3),
+                    x.get(4),
+                    new AttentionArguments(y.get(2), y.get(3), y.get(4)));
             List<double[]> results = new ArrayList<>();
             for (DeviceArray array : y) {
                 double[] values = download(array);
@@ -110,10 +117,10 @@ class ReferenceTangentTest {
             DeviceArray output = empty(scope, SHAPE.outputSize());
             DeviceArray logSumExp = empty(scope, SHAPE.logSumExpSize());
             backend.attentionForward(SHAPE, SPEC, in, output, logSumExp);
-            QueryKeyValue tangents = new QueryKeyValue(dot.get(0), dot.get(1), dot.get(2));
+            AttentionArguments tangents = new AttentionArguments(dot.get(0), dot.get(1), dot.get(2));
             DeviceArray outputTangent = empty(scope, SHAPE.outputSize());
             DeviceArray logSumExpTangent = empty(scope, SHAPE.logSumExpSize());
-            QueryKeyValue written = new QueryKeyValue(
+            AttentionArguments written = new AttentionArguments(
                     empty(scope, SHAPE.querySize()), empty(scope, SHAPE.keySize()), empty(scope, SHAPE.valueSize()));
             backend.attentionBackwardTangent(
                     SHAPE,

@@ -1,9 +1,9 @@
 package org.fovea.backend.reference;
 
+import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.OutputGradients;
-import org.fovea.backend.QueryKeyValue;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,7 +19,7 @@ final class ReferenceTangents {
     private final ReferenceArray keyTangent;
     private final ReferenceArray valueTangent;
 
-    ReferenceTangents(ReferenceAttention.Problem problem, ReferenceMemory memory, QueryKeyValue tangents) {
+    ReferenceTangents(ReferenceAttention.Problem problem, ReferenceMemory memory, AttentionArguments tangents) {
         this.problem = problem;
         this.memory = memory;
         shape = problem.shape;
@@ -96,7 +96,7 @@ final class ReferenceTangents {
         });
     }
 
-    void backward(OutputGradients gradients, QueryKeyValue written) {
+    void backward(OutputGradients gradients, AttentionArguments written) {
         double[] dQ = new double[(int) shape.querySize()];
         double[] dK = new double[(int) shape.keySize()];
         double[] dV = new double[(int) shape.valueSize()];
