@@ -111,15 +111,7 @@ final class AttentionCompositions {
                     new int[] {0, 1},
                     counts,
                     new int[] {1, 0});
-            new ComposedAttention(
-                            b,
-                            f,
-                            asAttention,
-                            (float) spec.scale(shape.headDim()),
-                            query,
-                            keyCache,
-                            valueCache,
-                            visible)
+            new ComposedAttention(b, f, asAttention, spec.scale(shape.headDim()), query, keyCache, valueCache, visible)
                     .forward(output, f.empty(asAttention.logSumExpSize()));
         }
     }
@@ -131,7 +123,7 @@ final class AttentionCompositions {
                 b,
                 f,
                 shape,
-                (float) spec.scale(shape.headDim()),
+                spec.scale(shape.headDim()),
                 in.query(),
                 in.key(),
                 in.value(),

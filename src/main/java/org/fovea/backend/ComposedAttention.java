@@ -11,7 +11,7 @@ final class ComposedAttention {
     private final MathOps b;
     private final Formula f;
     private final AttentionShape shape;
-    private final float scale;
+    private final double scale;
     private final int matrices;
     private final DeviceArray query;
     private final DeviceArray key;
@@ -28,7 +28,7 @@ final class ComposedAttention {
             MathOps b,
             Formula f,
             AttentionShape shape,
-            float scale,
+            double scale,
             DeviceArray query,
             DeviceArray key,
             DeviceArray value,
@@ -77,14 +77,14 @@ final class ComposedAttention {
 
     private DeviceArray product(
             boolean transposeA, boolean transposeB, int m, int n, int k, DeviceArray x, DeviceArray y) {
-        return product(transposeA, transposeB, m, n, k, 1, x, y);
+        DeviceArray z = f.empty((long) matrices * m * n);
+        b.gemm(Gemm.batched(transposeA, transposeB, m, n, k, matrices), x, y, z);
+        return z;
     }
 
     private DeviceArray product(
-            boolean transposeA, boolean transposeB, int m, int n, int k, float alpha, DeviceArray x, DeviceArray y) {
-        DeviceArray z = f.empty((long) matrices * m * n);
-        b.gemm(Gemm.batched(transposeA, transposeB, m, n, k, matrices).withScalars(alpha, 0), x, y, z);
-        return z;
+            boolean transposeA, boolean transposeB, int m, int n, int k, double factor, DeviceArray x, DeviceArray y) {
+        return f.zip(BinaryOp.MULTIPLY, product(transposeA, transposeB, m, n, k, x, y), factor);
     }
 
     /** [batch, heads, queries, keys], -infinity where masked. */
