@@ -17,8 +17,11 @@ import picocli.CommandLine.Option;
 final class BackendOptions {
     private static final String CUDA = "cuda";
 
-    /** The source tree that the launcher stands in. */
+    /** The source tree or unpacked bundle that the launcher stands in. */
     private static final String HOME_PROPERTY = "fovea.home";
+
+    /** Where the launcher builds the simulator. */
+    private static final String SIMULATOR_PROPERTY = "fovea.simulator";
 
     @Option(
             names = "--backend",
@@ -96,7 +99,7 @@ final class BackendOptions {
             throw new BackendUnavailableException(
                     "the simulator is part of Fovea's source tree; use --simulate with ./fovea there");
         }
-        Path simulator = Path.of(home, "target", "native-tests");
+        Path simulator = Path.of(System.getProperty(SIMULATOR_PROPERTY, home + "/target/native-tests"));
         Path driver = simulator.resolve("libcuda.so.1");
         if (!Files.exists(driver)) {
             throw new BackendUnavailableException(
