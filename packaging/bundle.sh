@@ -103,6 +103,24 @@ cp -R -- "$root/kernels" "$root/native-tests" "$bundle"
 mkdir "$bundle/docs"
 cp -R -- "$root/docs/." "$bundle/docs"
 
+if [[ -n $with_tests ]]; then
+    say "building the tests"
+    if ! (cd "$root" && mvn -q -B -Dstyle.color=never -Pbundle-tests -DskipTests package) >"$stage/build.log" 2>&1 </dev/null; then
+        tail -n 25 "$stage/build.log" >&2
+        fail "the tests do not build"
+    fi
+    mkdir "$bundle/tests" "$stage/classes"
+    # Of the tests only those of the contract, which need no source tree.
+    cp -R -- "$target/test-classes/org" "$stage/classes"
+    find "$stage/classes/org/fovea" -mindepth 1 -maxdepth 1 ! -name backend -exec rm -rf {} +
+    "$jdk/bin/jar" --create --file "$stage/tests.jar" -C "$stage/classes" org
+    repack "$stage/tests.jar" "$bundle/tests/contract-tests.jar"
+    for jar in "$target"/test-lib/*.jar; do
+        repack "$jar" "$bundle/tests/${jar##*/}"
+    done
+    cp -- "$root/packaging/contract-tests.sh" "$bundle"
+fi
+
 if [[ ! -f $target/classes/org/fovea/backend/cuda/fovea.fatbin ]]; then
     say "without CUDA kernels: $(head -n 1 "$target/classes/org/fovea/backend/cuda/kernels.txt")"
 fi
