@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+# Builds and tries the CPU image without Docker: follows Dockerfile.cpu in bare Debian 12 roots (debootstrap, chroot).
+#
+#   docker/test-in-chroot.sh
+#
+# Needs root, debootstrap and Debian's packages; says so and succeeds where one is lacking. All happens in a mount and process
+# namespace of its own: however this ends, no mount and no process is left.
+set -euo pipefail
+here=$(dirname -- "$(readlink -f -- "$0")")
+source=$(dirname -- "$here")
+dockerfile=$here/Dockerfile.cpu
+places=${TMPDIR:-/var/tmp}/fovea-chroot
+
+say() { echo "[chroot $((SECONDS / 60))m$((SECONDS % 60))s] $*"; }
+
+skip() {
+    echo "the image for the CPU is not tried: $*"
+    exit 0
+}
+
+fail() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+# The Debian mirror of this machine's apt, else Debian's own.
+mirror() {
+    local found
+    # apt's own words.
+    # shellcheck disable=SC2016
+    found=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -m 1 'debian/$' || true)
+    echo "${found:-http://deb.debian.org/debian}"
+}
+
+# ---- Following a Dockerfile, as far as ours goes
+
+declare -A roots=()  # of the stages, by name
+root=                # of the present stage
+directory=/          # its WORKDIR
+user=root            # its USER
+environment=()       # its ENV
+entry=() health=()   # its ENTRYPOINT and HEALTHCHECK
+
+# ["a", "b"] as words, one a line.
+words() {
+    sed -e 's/^ *\[ *"//; s/" *\] *$//' -e 's/" *, *"/\n/g' <<<"$1"
+}
+
+# Sets `entering` to the command that runs the words after it as this user of the present stage.
+enter() {
+    local home=/
+    [[ $1 != root ]] || home=/root
+    # The words are for the shell inside.
+    # shellcheck disable=SC2016
+    entering=(env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="$home" "${proxies[@]}" "${environment[@]}"
+        chroot --userspec="$1" "$root" /bin/sh -c 'cd "$0" && exec "$@"' "$directory")
+}
+
+# Runs a command in the present stage: inside USER COMMAND...
+inside() {
+    enter "$1"
+    shift
+    "${entering[@]}" "$@"
+}
+
+from() {  # IMAGE [AS NAME]
+    [[ $1 == debian:bookworm-slim ]] || fail "$dockerfile starts from $1, not from Debian 12"
+    local name=${3:-last}
+    root=$work/$name
+    roots[$name]=$root
+    directory=/ user=root environment=()
+    if [[ -d $work/bare ]]; then
+        cp -a -- "$work/bare" "$root"
+    else
+        say "making a bare Debian 12"
+        debootstrap --variant=minbase bookworm "$work/bare" "$(mirror)" >"$work/log" 2>&1 || { tail -n 5 "$work/log"; fail "debootstrap"; }
+        cp -a -- "$work/bare" "$root"
+    fi
+    mount -t proc proc "$root/proc"
+}
+
+copy() {  # [--from=STAGE] SOURCE TARGET
+    if [[ $1 == --from=* ]]; then
+        mkdir -p -- "$root$3"
+        cp -a -- "${roots[${1#--from=}]}$2/." "$root$3"
+    elif [[ $1 == . ]]; then
+        mkdir -p -- "$root$2"
+        (cd -- "$source" && find . -mindepth 1 -maxdepth 1 -printf '%P\0' \
+            | tar --null -c --anchored --exclude-from=.dockerignore -T -) | tar -x -C "$root$2"
+    elif [[ $2 == */ ]]; then
+        cp -- "$source/$1" "$root$2"
+    else
+        cp -- "$source/$1" "$root/$2"
+    fi
+}
+
+run() {  # [--mount=type=cache,target=DIRECTORY...] COMMAND
+    while [[ $1 == --mount=type=cache,target=* ]]; do
+        # What this machine has of it is there to read; what is written stays in the stage.
+        local target=${1#*target=}
+        mkdir -p -- "$root$target" "$work/cache/new" "$work/cache/work"
+        [[ ! -d $HOME/${target#/root/} ]] \
+            || mount -t overlay overlay -o "lowerdir=$HOME/${target#/root/},upperdir=$work/cache/new,workdir=$work/cache/work" "$root$target" \
+            || say "$target is empty: there is no overlay here"
+        shift
+    done
+    say "RUN $*"
+    inside root /bin/sh -c "$*" >"$work/log" 2>&1 </dev/null || { tail -n 25 "$work/log"; fail "RUN $*"; }
+}
+
+follow() {
+    local line instruction rest
+    while IFS= read -r line; do
+        [[ -n $line && $line != \#* ]] || continue
+        instruction=${line%% *} rest=${line#* }
+        # Instructions are split into words as Docker splits them.
+        # shellcheck disable=SC2086
+        case $instruction in
+            FROM) from $rest ;;
+            COPY) copy $rest ;;
+            RUN) run $rest ;;
+            ENV) environment+=("$rest") ;;
+            WORKDIR) directory=$rest ;;
+            USER) user=$rest ;;
+            HEALTHCHECK) mapfile -t health < <(words "${rest#*CMD }") ;;
+            ENTRYPOINT) mapfile -t entry < <(words "$rest") ;;
+            CMD) ;;
+            *) fail "$dockerfile has an instruction that is not known here: $line" ;;
+        esac
+    done <"$1"
+}
+
+# ---- What the image must do
+
+try() {
+    local runs=$root$directory/runs identity output
+    [[ $(inside "$user" id -u) -ne 0 ]] || fail "the image runs as root"
+
+    say "HEALTHCHECK ${health[*]}"
+    inside "$user" "${health[@]}" || fail "the health check says $?"
+
+    say "training as any user, in a mounted directory"
+    mkdir -m 700 -- "$runs"
+    chown 12345:12345 "$runs"
+    identity=12345:12345
+    output=$(inside $identity "${entry[@]}" train --steps 4000 --out runs/first --json) || fail "train says $?"
+    tail -n 1 <<<"$output" | grep -q '"return_mean"' || fail "train printed no result: $output"
+    [[ -s $runs/first/learning-curve.png ]] || fail "the learning curve was not drawn"
+    inside $identity "${entry[@]}" eval runs/first --episodes 10 --json >/dev/null || fail "eval says $?"
+
+    say "a run whose container is stopped and started again"
+    local again=(train-or-resume runs/second --steps 25000) log=$runs/second/progress.csv status=0 begun
+    enter $identity
+    "${entering[@]}" "${again[@]}" >"$work/log" 2>&1 &
+    for ((i = 0; i < 600 && $(wc -l <"$log" 2>/dev/null || echo 0) < 4; i++)); do sleep 0.1; done
+    kill -TERM $!
+    wait $! || status=$?
+    [[ $status -eq 143 ]] || { cat "$work/log"; fail "a stopped run says $status, not 143"; }
+    begun=$(sed -n 2p "$log")
+    inside $identity "${again[@]}" >"$work/log" 2>&1 || { cat "$work/log"; fail "a resumed run says $?"; }
+    [[ $(sed -n 2p "$log") == "$begun" ]] || fail "the run was not resumed but started afresh"
+}
+
+if [[ ${1:-} != --inside ]]; then
+    [[ $(id -u) -eq 0 ]] || skip "debootstrap and chroot need root"
+    command -v debootstrap >/dev/null || skip "there is no debootstrap (Debian: apt-get install debootstrap)"
+    unshare --mount --pid --fork true 2>/dev/null || skip "this machine gives no mount namespaces"
+    # What a killed run left; those of the living hold a lock.
+    mkdir -p -- "$places"
+    for old in "$places"/*/; do
+        [[ ! -d $old ]] || flock --nonblock "$old" rm -rf -- "$old" || true
+    done
+    work=$(mktemp -d "$places/XXXXXX")
+    exec 8<"$work"
+    flock 8
+    trap 'kill -KILL "$child" 2>/dev/null || true; wait || true; rm -rf -- "$work"' EXIT
+    trap 'exit 130' HUP INT TERM
+    setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child "$here/test-in-chroot.sh" --inside "$work" &
+    child=$!
+    wait "$child"
+    exit
+fi
+
+work=$2
+proxies=()
+for name in http_proxy https_proxy no_proxy; do
+    [[ -z ${!name:-} ]] || proxies+=("$name=${!name}")
+done
+follow "$dockerfile"
+try
+say "the image for the CPU does what it must"
