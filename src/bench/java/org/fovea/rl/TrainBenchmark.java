@@ -49,10 +49,10 @@ public class TrainBenchmark {
     @Setup(Level.Trial)
     public void open() throws IOException {
         PolicyKind kind = PolicyKind.of(policy);
-        PpoConfig config = Defaults.of(ENVIRONMENT, kind)
+        AlgorithmConfig config = Defaults.of(ENVIRONMENT, Algorithm.PPO, kind)
                 .config()
                 .with(Map.of("rollout_steps", Integer.toString(STEPS), "epochs", "4", "minibatches", "4"));
-        RunSpec spec = new RunSpec(ENVIRONMENT, "ppo", kind, Long.MAX_VALUE / 2, ENVIRONMENTS, 1, config);
+        RunSpec spec = new RunSpec(ENVIRONMENT, kind, Long.MAX_VALUE / 2, ENVIRONMENTS, 1, config);
         backend = Backends.open("cpu", 0).backend();
         directory = Files.createTempDirectory("fovea-bench");
         trainer = Trainer.start(backend, spec, directory);

@@ -12,9 +12,10 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.fovea.backend.Backend;
+import org.fovea.rl.Algorithm;
+import org.fovea.rl.AlgorithmConfig;
 import org.fovea.rl.Defaults;
 import org.fovea.rl.PolicyKind;
-import org.fovea.rl.PpoConfig;
 import org.fovea.rl.Progress;
 import org.fovea.rl.RunSpec;
 import org.fovea.rl.TrainResult;
@@ -36,6 +37,7 @@ import picocli.CommandLine.Option;
 final class BenchTrainCommand implements Callable<Integer> {
     private static final String ENVIRONMENT = "CartPole-v1";
     private static final int ENVIRONMENTS = 64;
+    private static final int EPOCHS = 4;
     private static final long MLP_STEPS = 2L << 20;
     private static final long ATTENTION_STEPS = 512L << 10;
     private static final Map<String, String> WORK = Map.ofEntries(
@@ -45,7 +47,7 @@ final class BenchTrainCommand implements Callable<Integer> {
             Map.entry("window", "16"),
             Map.entry("gating", "false"),
             Map.entry("rollout_steps", "128"),
-            Map.entry("epochs", "4"),
+            Map.entry("epochs", "" + EPOCHS),
             Map.entry("minibatches", "4"),
             Map.entry("target_kl", "0"),
             Map.entry("learning_rate", "0.001"),
@@ -100,15 +102,16 @@ final class BenchTrainCommand implements Callable<Integer> {
     }
 
     private List<String> measure(Backend backend, PolicyKind policy) throws IOException {
-        PpoConfig config = Defaults.of(ENVIRONMENT, policy).config().with(WORK);
+        AlgorithmConfig config =
+                Defaults.of(ENVIRONMENT, Algorithm.PPO, policy).config().with(WORK);
         long steps = policy == PolicyKind.MLP ? MLP_STEPS : ATTENTION_STEPS;
-        RunSpec spec = new RunSpec(ENVIRONMENT, "ppo", policy, steps, ENVIRONMENTS, 1, config);
+        RunSpec spec = new RunSpec(ENVIRONMENT, policy, steps, ENVIRONMENTS, 1, config);
         Path directory = Files.createTempDirectory("fovea-bench");
         try (Trainer trainer = Trainer.start(backend, spec, directory)) {
             Stopwatch stopwatch = new Stopwatch(steps / 4);
             TrainResult result = trainer.run(stopwatch, () -> false);
             // A forward pass to play, and in each epoch a forward pass and a backward pass of twice its work.
-            double megaflops = result.flopsPerStep() * (1 + 3.0 * config.epochs()) * 1e-6;
+            double megaflops = result.flopsPerStep() * (1 + 3.0 * EPOCHS) * 1e-6;
             return List.of(
                     policy.toString(),
                     Numbers.count(result.parameters()),

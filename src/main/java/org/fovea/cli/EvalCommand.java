@@ -107,7 +107,7 @@ final class EvalCommand implements Callable<Integer> {
             terminal.out()
                     .println(new Json()
                             .with("env", spec.environment())
-                            .with("algo", spec.algorithm())
+                            .with("algo", spec.algorithm().toString())
                             .with("policy", spec.policy().toString())
                             .with("backend", backend)
                             .with("episodes", result.episodes())

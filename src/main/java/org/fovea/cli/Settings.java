@@ -1,12 +1,13 @@
 package org.fovea.cli;
 
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.fovea.backend.BackendSettings;
 import org.fovea.env.UnknownNameException;
-import org.fovea.rl.PpoConfig;
+import org.fovea.rl.Algorithm;
 
 /**
  * What {@code --set} was given.
@@ -21,11 +22,14 @@ record Settings(boolean isHelp, Map<String, String> hyperparameters, Map<String,
 
     private static final String HELP = "help";
 
-    /** From the arguments of train: hyper-parameters and what concerns the backend. */
+    /** From the arguments of train: hyper-parameters, of whichever algorithm, and what concerns the backend. */
     static Settings ofTraining(String[] arguments) {
-        List<String> names = new ArrayList<>(PpoConfig.names());
+        Set<String> names = new LinkedHashSet<>();
+        for (Algorithm algorithm : Algorithm.values()) {
+            names.addAll(algorithm.hyperparameters());
+        }
         names.addAll(BackendSettings.names());
-        return parse(arguments, "hyper-parameter", names);
+        return parse(arguments, "hyper-parameter", List.copyOf(names));
     }
 
     /** From the arguments of a command that can set what concerns the backend only. */

@@ -4,7 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.fovea.backend.BackendSettings;
-import org.fovea.rl.PpoConfig;
+import org.fovea.rl.AlgorithmConfig;
+import org.fovea.rl.PolicyKind;
 
 /** Explains what can be set. */
 final class SettingsHelp {
@@ -14,7 +15,7 @@ final class SettingsHelp {
             Map.entry("heads", "attention heads"),
             Map.entry("window", "steps an attention layer sees, the current one included"),
             Map.entry("gating", "GTrXL's gated residuals in place of additions"),
-            Map.entry("learning_rate", "of Adam, at the start"),
+            Map.entry("learning_rate", "of Adam, at the start (trpo: of the value function)"),
             Map.entry("anneal_learning_rate", "lower it linearly to 0 over the run"),
             Map.entry("adam_epsilon", "of Adam"),
             Map.entry("gamma", "discount"),
@@ -28,7 +29,14 @@ final class SettingsHelp {
             Map.entry("value_coef", "weight of the value loss"),
             Map.entry("max_grad_norm", "limit of the gradient's global norm; 0 for none"),
             Map.entry("target_kl", "no further epoch on a rollout once the mean KL exceeds this; 0 for never"),
-            Map.entry("normalize_advantage", "standardise advantages in each minibatch"),
+            Map.entry("max_kl", "radius of the trust region: largest mean KL divergence of a step"),
+            Map.entry("cg_iterations", "of the conjugate gradient, each with one Fisher-vector product"),
+            Map.entry("cg_damping", "added to the diagonal of the Fisher matrix"),
+            Map.entry("line_search_steps", "step lengths tried before the policy is left as it was"),
+            Map.entry("line_search_factor", "from one step length to the next"),
+            Map.entry("value_epochs", "passes over each rollout to fit the value function"),
+            Map.entry("value_minibatches", "parts that each of these passes is cut into"),
+            Map.entry("normalize_advantage", "standardise advantages, of each minibatch (ppo) or rollout (trpo)"),
             Map.entry("normalize_observations", "by running mean and variance, clipped to [-10, 10]"),
             Map.entry("normalize_rewards", "by the running standard deviation of the return, clipped to [-10, 10]"),
             Map.entry("cublas", "matrix products by cuBLAS: on, off, or auto, large ones where it is installed"),
@@ -37,10 +45,11 @@ final class SettingsHelp {
     private SettingsHelp() {}
 
     /** The hyper-parameters, and what concerns the backend. */
-    static void print(Terminal terminal, String environment, String policy, PpoConfig defaults) {
+    static void print(Terminal terminal, String environment, PolicyKind policy, AlgorithmConfig defaults) {
         print(
                 terminal,
-                "Hyper-parameters, with their defaults for " + environment + " and policy " + policy,
+                "Hyper-parameters of " + defaults.algorithm() + ", with their defaults for " + environment
+                        + " and policy " + policy,
                 defaults.asMap());
         terminal.out().println();
         print(terminal);

@@ -13,10 +13,11 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.ShapeException;
 import org.fovea.env.Environments;
 import org.fovea.env.UnknownNameException;
+import org.fovea.rl.Algorithm;
+import org.fovea.rl.AlgorithmConfig;
 import org.fovea.rl.Defaults;
 import org.fovea.rl.NonFiniteException;
 import org.fovea.rl.PolicyKind;
-import org.fovea.rl.PpoConfig;
 import org.fovea.rl.RunSpec;
 import org.fovea.rl.RunState;
 import org.fovea.rl.TrainResult;
@@ -37,6 +38,7 @@ import picocli.CommandLine.Option;
             "  fovea train",
             "  fovea train --env CartPole-v1 --policy mlp --steps 100000 --seed 3",
             "  fovea train --env MemoryChain-v0:length=9 --set window=16 --set learning_rate=1e-3",
+            "  fovea train --env Acrobot-v1 --algo trpo --policy mlp",
             "  fovea train --out runs/mine --resume --steps 50000",
             "  fovea train --set help                  every hyper-parameter and its default",
             "  fovea train --simulate --steps 500      the CUDA kernels, on a machine without a GPU"
@@ -70,7 +72,7 @@ final class TrainCommand implements Callable<Integer> {
                 description = "Environment, see fovea envs (default: ProofOfMemory-v0).")
         private @Nullable String environment;
 
-        @Option(names = "--algo", paramLabel = "NAME", description = "Algorithm: ppo.")
+        @Option(names = "--algo", paramLabel = "NAME", description = "ppo or trpo (default: ppo).")
         private @Nullable String algorithm;
 
         @Option(names = "--policy", paramLabel = "NAME", description = "attention or mlp (default: attention).")
@@ -124,8 +126,8 @@ final class TrainCommand implements Callable<Integer> {
             SettingsHelp.print(
                     terminal,
                     environment,
-                    policy.toString(),
-                    Defaults.of(environment, policy).config());
+                    policy,
+                    Defaults.of(environment, algorithm(), policy).config());
             return 0;
         }
         if (place.resume) {
@@ -195,7 +197,8 @@ final class TrainCommand implements Callable<Integer> {
         try {
             Optional<Path> picture = LearningCurve.draw(
                     directory,
-                    result.spec().environment() + ", " + result.spec().policy() + " policy",
+                    result.spec().environment() + ", " + result.spec().algorithm() + ", "
+                            + result.spec().policy() + " policy",
                     Anchor.of(result.spec().environment()));
             picture.ifPresent(path -> terminal.out().println("learning curve         " + path));
         } catch (IOException | RuntimeException | LinkageError | InternalError e) {
@@ -219,13 +222,16 @@ final class TrainCommand implements Callable<Integer> {
         return PolicyKind.of(task.policy == null ? PolicyKind.ATTENTION.toString() : task.policy);
     }
 
+    private Algorithm algorithm() {
+        return task.algorithm == null ? Algorithm.PPO : Algorithm.of(task.algorithm);
+    }
+
     private RunSpec spec(Map<String, String> hyperparameters) {
         String environment = environment();
         PolicyKind policy = policy();
-        Defaults defaults = Defaults.of(environment, policy);
+        Defaults defaults = Defaults.of(environment, algorithm(), policy);
         return new RunSpec(
                 environment,
-                task.algorithm == null ? RunSpec.ALGORITHMS.get(0) : task.algorithm,
                 policy,
                 task.steps == null ? defaults.steps() : task.steps,
                 task.environments == null ? defaults.environments() : task.environments,
@@ -236,11 +242,11 @@ final class TrainCommand implements Callable<Integer> {
     /** The saved run with another number of steps; whatever else is given must be as it was. */
     private RunSpec continued(RunSpec saved, Map<String, String> hyperparameters) {
         refuseChange("--env", task.environment, saved.environment());
-        refuseChange("--algo", task.algorithm, saved.algorithm());
+        refuseChange("--algo", task.algorithm, saved.algorithm().toString());
         refuseChange("--policy", task.policy, saved.policy().toString());
         refuseChange("--envs", task.environments, saved.environments());
         refuseChange("--seed", task.seed, saved.seed());
-        PpoConfig config = saved.config().with(hyperparameters);
+        AlgorithmConfig config = saved.config().with(hyperparameters);
         Map<String, String> before = saved.config().asMap();
         config.asMap().forEach((name, value) -> refuseChange("--set " + name, value, before.get(name)));
         return task.steps == null ? saved : saved.withSteps(task.steps);

@@ -60,7 +60,7 @@ final class TrainReport {
         EvaluationResult evaluation = result.evaluation();
         return new Json()
                 .with("env", result.spec().environment())
-                .with("algo", result.spec().algorithm())
+                .with("algo", result.spec().algorithm().toString())
                 .with("policy", result.spec().policy().toString())
                 .with("backend", result.backend())
                 .with("steps", result.steps())

@@ -1,5 +1,6 @@
 package org.fovea.optim;
 
+import java.util.Map;
 import org.fovea.backend.AdamSettings;
 import org.fovea.backend.Backend;
 import org.fovea.backend.DeviceArray;
@@ -46,19 +47,19 @@ public final class Adam implements AutoCloseable {
         backend.adam(settings, parameters.values(), gradients, firstMoment, secondMoment, state);
     }
 
-    /** Decaying mean of the gradients, laid out like the parameters; part of a checkpoint. */
-    public DeviceArray firstMoment() {
-        return firstMoment;
+    /** Global norm of the gradients of the last step, before clipping. Waits for the device. */
+    public float gradientNorm() {
+        float[] norm = new float[1];
+        backend.download(state.slice(AdamSettings.GRADIENT_NORM, 1), norm, 0);
+        return norm[0];
     }
 
-    /** Decaying mean of their squares, laid out like the parameters; part of a checkpoint. */
-    public DeviceArray secondMoment() {
-        return secondMoment;
-    }
-
-    /** What changes from step to step, indexed by the constants of {@link AdamSettings}; part of a checkpoint. */
-    public DeviceArray state() {
-        return state;
+    /**
+     * What a checkpoint keeps, by name: decaying means of the gradients and of their squares, laid out like the parameters,
+     * and what changes from step to step, indexed by the constants of {@link AdamSettings}.
+     */
+    public Map<String, DeviceArray> persistent() {
+        return Map.of("adam.first_moment", firstMoment, "adam.second_moment", secondMoment, "adam.state", state);
     }
 
     /** Gives the memory back. */

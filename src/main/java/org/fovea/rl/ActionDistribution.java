@@ -54,6 +54,27 @@ sealed interface ActionDistribution permits CategoricalActions, GaussianActions 
      */
     Loss loss(Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PlayedRows batch, DeviceArray statistics);
 
+    /** Numbers per row that determine the distribution. */
+    int parameterCount();
+
+    /**
+     * The numbers that determine each row's distribution, whether or not they depend on the state.
+     *
+     * @param outputs [rows, outputs()]
+     * @return [rows, parameterCount()]
+     */
+    Tensor parameters(Tensor outputs);
+
+    /**
+     * The Fisher matrix of each row's distribution, by its {@link #parameters}, times the row's tangent.
+     *
+     * @param parameters [rows, parameterCount()], as {@code tangents} and the result
+     */
+    Tensor fisherProduct(Tensor parameters, Tensor tangents);
+
+    /** KL(from || to) of each row, in nats; both are {@link #parameters}; [rows, 1]. */
+    Tensor divergence(Tensor from, Tensor to);
+
     /** Tensors that the loss depends on, and its gradient for each. */
     record Loss(List<Tensor> inputs, List<Tensor> gradients) {}
 

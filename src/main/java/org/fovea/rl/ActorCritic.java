@@ -22,6 +22,22 @@ interface ActorCritic {
      */
     Outputs forward(Tape tape, Tensor observations, Context context, DeviceArray units);
 
+    /** {@link #forward} of the policy alone. */
+    Tensor policy(Tape tape, Tensor observations, Context context, DeviceArray units);
+
+    /** Elements per row of {@link #valueFeatures}. */
+    int valueFeatureCount();
+
+    /**
+     * The training pass as far as value and policy have parameters in common: what is left is the value's own.
+     *
+     * @return [rows, valueFeatureCount()]
+     */
+    Tensor valueFeatures(Tape tape, Tensor observations, Context context, DeviceArray units);
+
+    /** Values of {@link #valueFeatures}, by the value's own parameters; [rows, 1]. */
+    Tensor valuesOf(Tensor features);
+
     /** Multiply-adds times two of one forward pass for one step. */
     long flopsPerStep();
 

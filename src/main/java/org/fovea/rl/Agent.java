@@ -14,18 +14,25 @@ final class Agent implements AutoCloseable {
     private final ObservationNormalizer observations;
     private final ActorCritic network;
 
-    Agent(Backend backend, Space observationSpace, Space actionSpace, PolicyKind policy, PpoConfig config, long seed) {
+    Agent(
+            Backend backend,
+            Space observationSpace,
+            Space actionSpace,
+            PolicyKind policy,
+            AlgorithmConfig config,
+            long seed) {
         this.backend = backend;
         this.actionSpace = actionSpace;
         this.parameters = new Parameters(backend, seed);
         this.distribution = ActionDistribution.of(actionSpace, parameters);
         boolean remembers = policy == PolicyKind.ATTENTION;
         this.encoder = new ObservationEncoder(observationSpace, actionSpace, remembers);
-        this.observations = new ObservationNormalizer(config.normalizeObservations(), observationSpace.size());
+        this.observations =
+                new ObservationNormalizer(config.rollout().normalizeObservations(), observationSpace.size());
         int outputs = distribution.outputs();
         this.network = remembers
-                ? new AttentionActorCritic(backend, parameters, config, encoder.size(), outputs)
-                : new FeedForwardActorCritic(parameters, config, encoder.size(), outputs);
+                ? new AttentionActorCritic(backend, parameters, config.network(), encoder.size(), outputs)
+                : new FeedForwardActorCritic(parameters, config.network(), encoder.size(), outputs);
         parameters.allocate();
     }
 

@@ -26,7 +26,7 @@ final class AttentionActorCritic implements ActorCritic {
     private static final double VALUE_GAIN = 1;
 
     private final Backend backend;
-    private final PpoConfig config;
+    private final NetworkConfig config;
     private final Linear embedding;
     private final List<TransformerBlock> blocks = new ArrayList<>();
     private final LayerNorm finalNorm;
@@ -34,7 +34,8 @@ final class AttentionActorCritic implements ActorCritic {
     private final Linear valueHead;
     private final long flopsPerStep;
 
-    AttentionActorCritic(Backend backend, Parameters parameters, PpoConfig config, int observationSize, int outputs) {
+    AttentionActorCritic(
+            Backend backend, Parameters parameters, NetworkConfig config, int observationSize, int outputs) {
         int width = config.width();
         if (width % (2 * config.heads()) != 0) {
             throw new IllegalArgumentException(
@@ -71,6 +72,30 @@ final class AttentionActorCritic implements ActorCritic {
 
     @Override
     public Outputs forward(Tape tape, Tensor observations, Context context, DeviceArray units) {
+        return heads(trunk(tape, observations, context, units));
+    }
+
+    @Override
+    public Tensor policy(Tape tape, Tensor observations, Context context, DeviceArray units) {
+        return policyHead.apply(finalNorm.apply(trunk(tape, observations, context, units)));
+    }
+
+    @Override
+    public int valueFeatureCount() {
+        return config.width();
+    }
+
+    @Override
+    public Tensor valueFeatures(Tape tape, Tensor observations, Context context, DeviceArray units) {
+        return finalNorm.apply(trunk(tape, observations, context, units));
+    }
+
+    @Override
+    public Tensor valuesOf(Tensor features) {
+        return valueHead.apply(features);
+    }
+
+    private Tensor trunk(Tape tape, Tensor observations, Context context, DeviceArray units) {
         AttentionMemory memory = (AttentionMemory) context;
         int sequences = (int) units.length();
         int steps = observations.size(0) / sequences;
@@ -86,7 +111,7 @@ final class AttentionActorCritic implements ActorCritic {
                             batch.keySegments(),
                             config.window());
         }
-        return heads(x.reshape(sequences * steps, config.width()));
+        return x.reshape(sequences * steps, config.width());
     }
 
     @Override
@@ -107,7 +132,7 @@ final class AttentionActorCritic implements ActorCritic {
         return blocks;
     }
 
-    PpoConfig config() {
+    NetworkConfig config() {
         return config;
     }
 }

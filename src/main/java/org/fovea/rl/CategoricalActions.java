@@ -61,4 +61,29 @@ record CategoricalActions(int choices) implements ActionDistribution {
                 List.of(outputs.policy(), outputs.values()),
                 List.of(tape.constant(dLogits, rows, choices), tape.constant(dValues, rows, 1)));
     }
+
+    @Override
+    public int parameterCount() {
+        return choices;
+    }
+
+    /** The logits. */
+    @Override
+    public Tensor parameters(Tensor outputs) {
+        return outputs;
+    }
+
+    /** {@code (diag(p) - p p^T) t}. */
+    @Override
+    public Tensor fisherProduct(Tensor parameters, Tensor tangents) {
+        Tensor p = parameters.softmax();
+        Tensor weighted = p.multiply(tangents);
+        return weighted.subtract(p.multiply(weighted.sumKeepingAxes(-1)));
+    }
+
+    @Override
+    public Tensor divergence(Tensor from, Tensor to) {
+        Tensor logFrom = from.logSoftmax();
+        return logFrom.exp().multiply(logFrom.subtract(to.logSoftmax())).sumKeepingAxes(-1);
+    }
 }

@@ -12,15 +12,18 @@ import org.fovea.env.Space;
  * @param steps of all environments together
  * @param environments played side by side
  */
-public record Defaults(long steps, int environments, PpoConfig config) {
+public record Defaults(long steps, int environments, AlgorithmConfig config) {
 
-    /** Defaults for a policy on an environment. */
-    public static Defaults of(String environment, PolicyKind policy) {
+    /** Defaults for a policy on an environment, learned by an algorithm. */
+    public static Defaults of(String environment, Algorithm algorithm, PolicyKind policy) {
+        return algorithm == Algorithm.TRPO ? ofTrpo(environment, policy) : ofPpo(environment, policy);
+    }
+
+    private static Defaults ofPpo(String environment, PolicyKind policy) {
         Map<String, String> settings = new HashMap<>();
         long steps = 500_000;
         int environments = 64;
-        boolean continuous = Environments.get(environment).create(1).actionSpace() instanceof Space.Box;
-        if (continuous) {
+        if (isContinuous(environment)) {
             settings.put("normalize_observations", "true");
             settings.put("normalize_rewards", "true");
             settings.put("entropy_coef", "0");
@@ -29,8 +32,7 @@ public record Defaults(long steps, int environments, PpoConfig config) {
             // Policy and value share a trunk: returns far from 1 would leave the policy little of the clipped gradient.
             settings.put("normalize_rewards", "true");
         }
-        int colon = environment.indexOf(':');
-        switch (colon < 0 ? environment : environment.substring(0, colon)) {
+        switch (family(environment)) {
             case "ProofOfMemory-v0" -> {
                 steps = 25_000;
                 environments = 16;
@@ -59,5 +61,26 @@ public record Defaults(long steps, int environments, PpoConfig config) {
             default -> {}
         }
         return new Defaults(steps, environments, PpoConfig.BASE.with(settings));
+    }
+
+    private static Defaults ofTrpo(String environment, PolicyKind policy) {
+        Map<String, String> settings = new HashMap<>();
+        long steps = 100_000;
+        int environments = 8;
+        if (isContinuous(environment)) {
+            settings.put("normalize_observations", "true");
+            settings.put("normalize_rewards", "true");
+        }
+        return new Defaults(steps, environments, TrpoConfig.BASE.with(settings));
+    }
+
+    private static boolean isContinuous(String environment) {
+        return Environments.get(environment).create(1).actionSpace() instanceof Space.Box;
+    }
+
+    /** The name without parameters. */
+    private static String family(String environment) {
+        int colon = environment.indexOf(':');
+        return colon < 0 ? environment : environment.substring(0, colon);
     }
 }

@@ -43,7 +43,7 @@ public final class Evaluation {
         }
         Backend backend = agent.backend();
         int environments = Math.min(episodes, SIDE_BY_SIDE);
-        int segmentSteps = spec.config().rolloutSteps();
+        int segmentSteps = spec.config().rollout().rolloutSteps();
         int shards = Cut.collectors(backend, environments);
         double[] returns = new double[episodes];
         int[] lengths = new int[episodes];

@@ -16,17 +16,19 @@ final class FeedForwardActorCritic implements ActorCritic {
 
     private final Mlp policy;
     private final Mlp value;
+    private final int observationSize;
     private final long flopsPerStep;
 
-    FeedForwardActorCritic(Parameters parameters, PpoConfig config, int observationSize, int outputs) {
+    FeedForwardActorCritic(Parameters parameters, NetworkConfig config, int observationSize, int outputs) {
         this.policy = network(parameters, "policy", config, observationSize, outputs, POLICY_GAIN);
         this.value = network(parameters, "value", config, observationSize, 1, VALUE_GAIN);
+        this.observationSize = observationSize;
         long hidden = (long) config.width() * config.width() * (config.layers() - 1);
         this.flopsPerStep = 2 * (2L * observationSize * config.width() + 2 * hidden + (outputs + 1L) * config.width());
     }
 
     private static Mlp network(
-            Parameters parameters, String name, PpoConfig config, int inputs, int outputs, double outputGain) {
+            Parameters parameters, String name, NetworkConfig config, int inputs, int outputs, double outputGain) {
         int[] sizes = new int[config.layers() + 2];
         Arrays.fill(sizes, config.width());
         sizes[0] = inputs;
@@ -47,6 +49,26 @@ final class FeedForwardActorCritic implements ActorCritic {
     @Override
     public Outputs forward(Tape tape, Tensor observations, Context context, DeviceArray units) {
         return outputs(observations);
+    }
+
+    @Override
+    public Tensor policy(Tape tape, Tensor observations, Context context, DeviceArray units) {
+        return policy.apply(observations);
+    }
+
+    @Override
+    public int valueFeatureCount() {
+        return observationSize;
+    }
+
+    @Override
+    public Tensor valueFeatures(Tape tape, Tensor observations, Context context, DeviceArray units) {
+        return observations;
+    }
+
+    @Override
+    public Tensor valuesOf(Tensor features) {
+        return value.apply(features);
     }
 
     @Override

@@ -68,4 +68,43 @@ record GaussianActions(int size, Parameter logStd) implements ActionDistribution
                         tape.constant(dValues, rows, 1),
                         tape.constant(dLogStd, size)));
     }
+
+    @Override
+    public int parameterCount() {
+        return 2 * size;
+    }
+
+    /** Means, then the logarithms of the standard deviations. */
+    @Override
+    public Tensor parameters(Tensor outputs) {
+        Tensor shared = outputs.tape().use(logStd);
+        return Tensor.concat(1, List.of(outputs, shared.broadcastTo(outputs.size(0), size)));
+    }
+
+    /** {@code t / sigma^2} for the mean and {@code 2 t} for log sigma. */
+    @Override
+    public Tensor fisherProduct(Tensor parameters, Tensor tangents) {
+        Tensor precision = logStds(parameters).multiply(-2).exp();
+        return Tensor.concat(
+                1,
+                List.of(means(tangents).multiply(precision), logStds(tangents).multiply(2)));
+    }
+
+    /** {@code log(s' / s) + (s^2 + (m - m')^2) / (2 s'^2) - 1/2}, summed over the elements of an action. */
+    @Override
+    public Tensor divergence(Tensor from, Tensor to) {
+        Tensor change = logStds(to).subtract(logStds(from));
+        Tensor distance = means(from).subtract(means(to)).square();
+        Tensor spread = logStds(from).multiply(2).exp().add(distance);
+        Tensor scaled = spread.multiply(logStds(to).multiply(-2).exp()).multiply(0.5);
+        return change.add(scaled).subtract(0.5).sumKeepingAxes(-1);
+    }
+
+    private Tensor means(Tensor parameters) {
+        return parameters.slice(1, 0, size);
+    }
+
+    private Tensor logStds(Tensor parameters) {
+        return parameters.slice(1, size, 2 * size);
+    }
 }

@@ -4,47 +4,66 @@ import java.lang.reflect.Constructor;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import org.fovea.env.UnknownNameException;
 
-/** Reads and replaces the components of a configuration record by their names in snake case. */
+/**
+ * Reads and replaces the components of a configuration record by their names in snake case. Components that are records
+ * stand for their own components.
+ */
 final class Hyperparameters {
     private Hyperparameters() {}
 
-    static List<String> names(Class<? extends Record> type) {
-        return Arrays.stream(type.getRecordComponents())
-                .map(component -> snakeCase(component.getName()))
-                .toList();
+    /** Throws an {@link IllegalArgumentException} that names the hyper-parameter if {@code holds} is false. */
+    static void require(boolean holds, String name, Number value, String expected) {
+        if (!holds) {
+            throw new IllegalArgumentException("hyper-parameter " + name + " must be " + expected + ", got " + value);
+        }
     }
 
     static Map<String, String> read(Record config) {
         Map<String, String> values = new LinkedHashMap<>();
         for (RecordComponent component : config.getClass().getRecordComponents()) {
-            values.put(snakeCase(component.getName()), String.valueOf(valueOf(config, component)));
+            Object value = valueOf(config, component);
+            if (value instanceof Record group) {
+                values.putAll(read(group));
+            } else {
+                values.put(snakeCase(component.getName()), String.valueOf(value));
+            }
         }
         return values;
     }
 
     static <R extends Record> R replace(R config, Map<String, String> settings) {
-        @SuppressWarnings("unchecked")
-        Class<R> type = (Class<R>) config.getClass();
-        List<String> names = names(type);
+        Set<String> names = read(config).keySet();
         for (String name : settings.keySet()) {
             if (!names.contains(name)) {
                 throw new UnknownNameException("hyper-parameter", name, names);
             }
         }
+        return replaceKnown(config, settings);
+    }
+
+    private static <R extends Record> R replaceKnown(R config, Map<String, String> settings) {
+        @SuppressWarnings("unchecked")
+        Class<R> type = (Class<R>) config.getClass();
         List<Class<?>> types = new ArrayList<>();
         List<Object> values = new ArrayList<>();
         for (RecordComponent component : type.getRecordComponents()) {
+            Object value = valueOf(config, component);
             String name = snakeCase(component.getName());
             String text = settings.get(name);
+            if (value instanceof Record group) {
+                value = replaceKnown(group, settings);
+            } else if (text != null) {
+                value = parse(name, text, component.getType());
+            }
             types.add(component.getType());
-            values.add(text == null ? valueOf(config, component) : parse(name, text, component.getType()));
+            values.add(value);
         }
         return construct(type, types, values);
     }

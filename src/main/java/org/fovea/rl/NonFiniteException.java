@@ -13,4 +13,11 @@ public final class NonFiniteException extends RuntimeException {
         super(name + " is " + value + " at step " + step
                 + "; training stopped. Try a smaller learning_rate or max_grad_norm, or check the environment");
     }
+
+    /** Throws one if {@code value} is not finite. */
+    static void check(String name, double value, long step) {
+        if (!Double.isFinite(value)) {
+            throw new NonFiniteException(name, value, step);
+        }
+    }
 }

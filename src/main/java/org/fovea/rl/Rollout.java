@@ -55,6 +55,40 @@ record Rollout(
         return environments * steps;
     }
 
+    /**
+     * Units in the largest of so many minibatches.
+     *
+     * @param setting that says how many; its name, for the message
+     * @param rowsPerUnit steps that must stay together
+     * @throws IllegalArgumentException if there are more minibatches than units
+     */
+    int largestMinibatch(String setting, int minibatches, int rowsPerUnit) {
+        int units = rows() / rowsPerUnit;
+        if (units < minibatches) {
+            throw new IllegalArgumentException("hyper-parameter " + setting + " must be at most " + units
+                    + (rowsPerUnit > 1
+                            ? " (the number of environments, whose rollouts stay whole)"
+                            : " (steps per rollout)")
+                    + ", got " + minibatches);
+        }
+        return (units + minibatches - 1) / minibatches;
+    }
+
+    /** Fills in advantages and returns. */
+    void estimateAdvantages(Backend backend, RolloutConfig config) {
+        backend.advantages(
+                environments,
+                steps,
+                config.gamma(),
+                config.gaeLambda(),
+                rewards,
+                values,
+                nextValues,
+                done,
+                advantages,
+                returns);
+    }
+
     @Override
     public void close() {
         observations.release();

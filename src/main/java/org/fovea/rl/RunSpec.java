@@ -1,37 +1,22 @@
 package org.fovea.rl;
 
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import org.fovea.env.Environments;
-import org.fovea.env.UnknownNameException;
 
 /**
  * Everything that decides a run's outcome.
  *
  * @param environment registered name, with parameters if it has any
- * @param algorithm {@code ppo}
  * @param steps of all environments together; rounded down to whole rollouts, at least one
  * @param environments played side by side
  */
 public record RunSpec(
-        String environment,
-        String algorithm,
-        PolicyKind policy,
-        long steps,
-        int environments,
-        long seed,
-        PpoConfig config) {
+        String environment, PolicyKind policy, long steps, int environments, long seed, AlgorithmConfig config) {
     private static final String PREFIX = "config.";
-
-    /** Names of the algorithms. */
-    public static final List<String> ALGORITHMS = List.of("ppo");
 
     /** Checks names and ranges. */
     public RunSpec {
-        if (!ALGORITHMS.contains(algorithm)) {
-            throw new UnknownNameException("algorithm", algorithm, ALGORITHMS);
-        }
         Environments.get(environment);
         if (steps < 1) {
             throw new IllegalArgumentException("steps must be at least 1, got " + steps);
@@ -41,9 +26,14 @@ public record RunSpec(
         }
     }
 
+    /** How it is learned. */
+    public Algorithm algorithm() {
+        return config.algorithm();
+    }
+
     /** Steps of one rollout of all environments. */
     public long stepsPerIteration() {
-        return (long) environments * config.rolloutSteps();
+        return (long) environments * config.rollout().rolloutSteps();
     }
 
     /** Number of rollouts in the run. */
@@ -53,14 +43,14 @@ public record RunSpec(
 
     /** The same run, longer or shorter. */
     public RunSpec withSteps(long newSteps) {
-        return new RunSpec(environment, algorithm, policy, newSteps, environments, seed, config);
+        return new RunSpec(environment, policy, newSteps, environments, seed, config);
     }
 
     /** As text by key, for a checkpoint. */
     Map<String, String> save() {
         Map<String, String> saved = new LinkedHashMap<>();
         saved.put("environment", environment);
-        saved.put("algorithm", algorithm);
+        saved.put("algorithm", algorithm().toString());
         saved.put("policy", policy.toString());
         saved.put("steps", Long.toString(steps));
         saved.put("environments", Integer.toString(environments));
@@ -79,12 +69,11 @@ public record RunSpec(
         });
         return new RunSpec(
                 required(saved, "environment"),
-                required(saved, "algorithm"),
                 PolicyKind.of(required(saved, "policy")),
                 Long.parseLong(required(saved, "steps")),
                 Integer.parseInt(required(saved, "environments")),
                 Long.parseLong(required(saved, "seed")),
-                PpoConfig.BASE.with(settings));
+                Algorithm.of(required(saved, "algorithm")).base().with(settings));
     }
 
     private static String required(Map<String, String> saved, String key) {

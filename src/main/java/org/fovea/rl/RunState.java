@@ -86,7 +86,7 @@ public final class RunState {
         for (Map.Entry<String, RunningMoments> entry : moments(state).entrySet()) {
             entry.getValue().restore(tensor(entry.getKey()).toDoubles());
         }
-        long runStep = iteration() * spec.config().rolloutSteps();
+        long runStep = iteration() * spec.config().rollout().rolloutSteps();
         for (int part = 0; part < state.collectors().size(); part++) {
             Collector collector = state.collectors().get(part);
             read(environmentFile(part), in -> collector.restoreState(in, runStep));
@@ -106,9 +106,7 @@ public final class RunState {
 
     private static Map<String, DeviceArray> arrays(TrainingState state) {
         Map<String, DeviceArray> arrays = new LinkedHashMap<>();
-        arrays.put("adam.first_moment", state.ppo().optimizer().firstMoment());
-        arrays.put("adam.second_moment", state.ppo().optimizer().secondMoment());
-        arrays.put("adam.state", state.ppo().optimizer().state());
+        arrays.putAll(state.learner().persistent());
         arrays.putAll(state.context().persistent());
         return arrays;
     }

@@ -33,11 +33,7 @@ public final class Trainer implements AutoCloseable {
         this.runDirectory = runDirectory;
         this.state = state;
         this.lock = lock;
-        RunSpec spec = state.spec();
-        float learningRate = spec.config().learningRate();
-        this.schedule = spec.config().annealLearningRate()
-                ? LearningRateSchedule.linear(learningRate, 0)
-                : LearningRateSchedule.constant(learningRate);
+        this.schedule = state.spec().config().optimizer().schedule();
         this.log = TrainingLog.open(runDirectory, state.iteration());
     }
 
@@ -145,8 +141,8 @@ public final class Trainer implements AutoCloseable {
         state.collect();
         collectNanos += System.nanoTime() - start;
         double learningRate = schedule.at((double) iteration / spec.iterations());
-        UpdateStatistics update =
-                state.ppo().update(learningRate, spec.seed(), iteration, (iteration + 1) * spec.stepsPerIteration());
+        UpdateStatistics update = state.learner()
+                .update(learningRate, spec.seed(), iteration, (iteration + 1) * spec.stepsPerIteration());
         state.advance();
         sessionSteps += spec.stepsPerIteration();
         return update;

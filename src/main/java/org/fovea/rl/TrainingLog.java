@@ -16,7 +16,7 @@ final class TrainingLog implements AutoCloseable {
     static final String FILE_NAME = "progress.csv";
 
     private static final String HEADER =
-            "iteration,steps,steps_per_second,mean_return,episodes,policy_loss,value_loss,entropy,approximate_kl,clip_fraction";
+            "iteration,steps,steps_per_second,mean_return,episodes,policy_loss,value_loss,entropy,approximate_kl,clip_fraction,step_fraction";
 
     private final Path file;
     private final BufferedWriter writer;
@@ -47,7 +47,7 @@ final class TrainingLog implements AutoCloseable {
         try {
             writer.write(String.format(
                     Locale.ROOT,
-                    "%d,%d,%.0f,%.5g,%d,%.5g,%.5g,%.5g,%.5g,%.5g%n",
+                    "%d,%d,%.0f,%.5g,%d,%.5g,%.5g,%.5g,%.5g,%.5g,%.5g%n",
                     progress.iteration(),
                     progress.steps(),
                     progress.stepsPerSecond(),
@@ -57,7 +57,8 @@ final class TrainingLog implements AutoCloseable {
                     update.valueLoss(),
                     update.entropy(),
                     update.approximateKl(),
-                    update.clipFraction()));
+                    update.clipFraction(),
+                    update.stepFraction()));
             writer.flush();
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write " + file, e);

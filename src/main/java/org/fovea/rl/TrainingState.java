@@ -16,7 +16,7 @@ final class TrainingState implements AutoCloseable {
     private final RewardNormalizer rewards;
     private final List<Collector> collectors;
     private final Rollout rollout;
-    private final Ppo ppo;
+    private final Learner learner;
     private final RecentReturns returns = new RecentReturns();
     private long iteration;
 
@@ -36,23 +36,24 @@ final class TrainingState implements AutoCloseable {
         this.rollout = Rollout.allocate(
                 backend,
                 spec.environments(),
-                spec.config().rolloutSteps(),
+                spec.config().rollout().rolloutSteps(),
                 agent.encoder().size(),
                 agent.distribution());
-        this.ppo = new Ppo(spec.config(), agent, rollout, context);
+        this.learner = Learner.of(spec.config(), agent, rollout, context);
     }
 
     /** A run before its first step, its environments not yet started. */
     static TrainingState create(Backend backend, RunSpec spec) {
         EnvironmentSpec kind = Environments.get(spec.environment());
-        PpoConfig config = spec.config();
+        RolloutConfig config = spec.config().rollout();
         int parts = Cut.collectors(backend, spec.environments());
         List<VectorEnvironment> batches = new ArrayList<>(parts);
         for (int part = 0; part < parts; part++) {
             batches.add(kind.create(Cut.size(spec.environments(), parts, part)));
         }
         VectorEnvironment any = batches.get(0);
-        Agent agent = new Agent(backend, any.observationSpace(), any.actionSpace(), spec.policy(), config, spec.seed());
+        Agent agent = new Agent(
+                backend, any.observationSpace(), any.actionSpace(), spec.policy(), spec.config(), spec.seed());
         ActorCritic.Context context = agent.network().context(spec.environments(), config.rolloutSteps());
         RewardNormalizer rewards = new RewardNormalizer(config.normalizeRewards(), config.gamma());
         List<Collector> collectors = new ArrayList<>(parts);
@@ -71,7 +72,7 @@ final class TrainingState implements AutoCloseable {
 
     /** Plays the next rollout. */
     void collect() {
-        long firstStep = iteration * spec.config().rolloutSteps();
+        long firstStep = iteration * spec.config().rollout().rolloutSteps();
         backend.forEachShard(collectors.size(), part -> collectors.get(part).collect(rollout, firstStep));
     }
 
@@ -127,8 +128,8 @@ final class TrainingState implements AutoCloseable {
         return collectors;
     }
 
-    Ppo ppo() {
-        return ppo;
+    Learner learner() {
+        return learner;
     }
 
     RecentReturns returns() {
@@ -145,7 +146,7 @@ final class TrainingState implements AutoCloseable {
         try (agent;
                 context;
                 rollout) {
-            ppo.close();
+            learner.close();
         }
     }
 }

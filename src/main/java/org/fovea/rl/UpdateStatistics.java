@@ -6,9 +6,11 @@ import org.fovea.backend.PpoLoss;
  * Means over the rows that an update saw.
  *
  * @param entropy of the policy, in nats
- * @param approximateKl between the policies before and after, in nats
+ * @param approximateKl divergence of the policy before from that after, in nats; exact within a trust region
  * @param clipFraction share of rows whose probability ratio left the clip range
  * @param maxRatioDeviation largest |ratio - 1| of any row
+ * @param stepFraction share of the step to the edge of the trust region that was taken, 0 for none; NaN where there is no
+ *     trust region
  */
 record UpdateStatistics(
         double policyLoss,
@@ -16,7 +18,8 @@ record UpdateStatistics(
         double entropy,
         double approximateKl,
         double clipFraction,
-        double maxRatioDeviation) {
+        double maxRatioDeviation,
+        double stepFraction) {
 
     /** @param sums records of {@link PpoLoss#STATISTICS} numbers, one after another */
     static UpdateStatistics of(float[] sums, int length, long rows) {
@@ -34,18 +37,19 @@ record UpdateStatistics(
                 totals[PpoLoss.ENTROPY] / rows,
                 totals[PpoLoss.APPROXIMATE_KL] / rows,
                 totals[PpoLoss.CLIPPED] / rows,
-                deviation);
+                deviation,
+                Double.NaN);
+    }
+
+    /** The same with an exact divergence, after a step within a trust region. */
+    UpdateStatistics withStep(double divergence, double fraction) {
+        return new UpdateStatistics(
+                policyLoss, valueLoss, entropy, divergence, clipFraction, maxRatioDeviation, fraction);
     }
 
     void checkFinite(long step) {
-        check("policy loss", policyLoss, step);
-        check("value loss", valueLoss, step);
-        check("entropy", entropy, step);
-    }
-
-    private static void check(String name, double value, long step) {
-        if (!Double.isFinite(value)) {
-            throw new NonFiniteException(name, value, step);
-        }
+        NonFiniteException.check("policy loss", policyLoss, step);
+        NonFiniteException.check("value loss", valueLoss, step);
+        NonFiniteException.check("entropy", entropy, step);
     }
 }

@@ -234,6 +234,39 @@ public final class Tape implements AutoCloseable {
         sweep.clearUnwritten();
     }
 
+    /**
+     * How {@code output} changes when the parameters move along {@code direction}: the Jacobian-vector product.
+     *
+     * <p>It takes two sweeps. The gradients of the parameters for a gradient u of the output are J^T u, linear in u; the
+     * gradient of {@code (J^T u).direction} with respect to u is J direction, whatever u is.
+     *
+     * @param direction an array laid out like {@link Parameters#values}
+     * @return shaped like the output, not differentiable
+     */
+    public Tensor directionalDerivative(Tensor output, Parameters parameters, DeviceArray direction) {
+        requireDifferentiation();
+        if (direction.length() != parameters.length()) {
+            throw new ShapeException(
+                    "directionalDerivative",
+                    "array of " + direction.length() + " elements for parameters of " + parameters.length());
+        }
+        List<Tensor> inputs = new ArrayList<>(used.size());
+        List<Tensor> directions = new ArrayList<>(used.size());
+        for (Parameter parameter : parameters.all()) {
+            Tensor input = used.get(parameter);
+            if (input != null) {
+                inputs.add(input);
+                directions.add(constant(parameters.slotIn(direction, parameter), parameter.shape()));
+            }
+        }
+        int start = nodes.size();
+        Tensor u = leaf(zeros(output.shape()));
+        List<Tensor> pulledBack = gradients(List.of(output), List.of(u), inputs, GradientMode.DIFFERENTIABLE);
+        Tensor derivative = gradients(pulledBack, directions, List.of(u)).get(0);
+        forgetFrom(start);
+        return derivative;
+    }
+
     private void run(Gradients sweep, List<Tensor> outputs, List<Tensor> outputGradients, GradientMode mode) {
         if (outputs.size() != outputGradients.size()) {
             throw new IllegalArgumentException(

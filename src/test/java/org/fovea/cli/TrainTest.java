@@ -9,9 +9,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.fovea.rl.PpoConfig;
+import org.fovea.rl.Algorithm;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class TrainTest {
     @TempDir
@@ -154,12 +156,13 @@ class TrainTest {
                 .allSatisfy(line -> assertThat(line).hasSize(89));
     }
 
-    @Test
-    void everyHyperparameterIsExplained() {
-        Cli cli = Cli.run("train", "--set", "help");
+    @ParameterizedTest
+    @EnumSource(Algorithm.class)
+    void everyHyperparameterIsExplained(Algorithm algorithm) {
+        Cli cli = Cli.run("train", "--algo", algorithm.toString(), "--set", "help");
 
         assertThat(cli.exitCode()).isZero();
-        for (String name : PpoConfig.names()) {
+        for (String name : algorithm.hyperparameters()) {
             assertThat(cli.out()).containsPattern("(?m)^  " + name + " +\\S+ +\\S.+$");
         }
         assertThat(cli.out()).contains("  cublas ").contains("  precision ");

@@ -24,13 +24,14 @@ class CapturedTrainingTest {
                 "layers", "1",
                 "window", "3");
         PolicyKind kind = PolicyKind.of(policy);
-        PpoConfig config = Defaults.of("CartPole-v1", kind).config().with(settings);
-        return new RunSpec("CartPole-v1", "ppo", kind, 1000, 5, 3, config);
+        AlgorithmConfig config =
+                Defaults.of("CartPole-v1", Algorithm.PPO, kind).config().with(settings);
+        return new RunSpec("CartPole-v1", kind, 1000, 5, 3, config);
     }
 
     private static UpdateStatistics update(TrainingState state, int iteration) {
         state.collect();
-        UpdateStatistics statistics = state.ppo().update(1e-3, 7, iteration, iteration);
+        UpdateStatistics statistics = state.learner().update(1e-3, 7, iteration, iteration);
         state.advance();
         return statistics;
     }
@@ -62,7 +63,7 @@ class CapturedTrainingTest {
     }
 
     private static int calls(String function, TrainingState state) {
-        return Simulator.calls(function, () -> state.ppo().update(1e-3, 7, 1, 1));
+        return Simulator.calls(function, () -> state.learner().update(1e-3, 7, 1, 1));
     }
 
     @ParameterizedTest
@@ -96,7 +97,7 @@ class CapturedTrainingTest {
                 float[] before = Runs.parameters(state);
                 state.collect();
                 backend.fill(state.rollout().rewards().slice(7, 1), Double.NaN);
-                assertThatThrownBy(() -> state.ppo().update(1e-3, 7, 1, 50))
+                assertThatThrownBy(() -> state.learner().update(1e-3, 7, 1, 50))
                         .isInstanceOf(NonFiniteException.class)
                         .hasMessageContaining("50");
                 assertThat(Runs.parameters(state)).isEqualTo(before);

@@ -70,7 +70,7 @@ class CudaFaultTest {
     }
 
     private static RunSpec spec() {
-        PpoConfig config = Defaults.of("MemoryChain-v0:length=2", PolicyKind.ATTENTION)
+        AlgorithmConfig config = Defaults.of("MemoryChain-v0:length=2", Algorithm.PPO, PolicyKind.ATTENTION)
                 .config()
                 .with(Map.of(
                         "width",
@@ -87,8 +87,7 @@ class CudaFaultTest {
                         "1",
                         "epochs",
                         "1"));
-        return new RunSpec(
-                "MemoryChain-v0:length=2", "ppo", PolicyKind.ATTENTION, 3 * 5 * (ITERATIONS + 1), 5, 7, config);
+        return new RunSpec("MemoryChain-v0:length=2", PolicyKind.ATTENTION, 3 * 5 * (ITERATIONS + 1), 5, 7, config);
     }
 
     /** Trains for {@link #ITERATIONS} iterations; one is left, so that the final evaluation, which is long, is not made. */

@@ -18,15 +18,14 @@ class CudaTrainingTest {
     Path directory;
 
     private static RunSpec spec(long iterations, int environments, Map<String, String> settings) {
-        PpoConfig config = Defaults.of(ENVIRONMENT, PolicyKind.ATTENTION)
+        AlgorithmConfig config = Defaults.of(ENVIRONMENT, Algorithm.PPO, PolicyKind.ATTENTION)
                 .config()
                 .with(Map.of("layers", "1", "width", "16", "heads", "2", "window", "3", "rollout_steps", "12"))
                 .with(settings);
         return new RunSpec(
                 ENVIRONMENT,
-                "ppo",
                 PolicyKind.ATTENTION,
-                iterations * environments * config.rolloutSteps(),
+                iterations * environments * config.rollout().rolloutSteps(),
                 environments,
                 3,
                 config);
@@ -57,7 +56,7 @@ class CudaTrainingTest {
             trainer.iterate();
             float[] parameters = Runs.parameters(trainer.state());
             float[] moment = new float[parameters.length];
-            backend.download(trainer.state().ppo().optimizer().firstMoment(), moment, 0);
+            backend.download(trainer.state().learner().persistent().get("adam.first_moment"), moment, 0);
             return new Updated(parameters, moment);
         }
     }

@@ -34,10 +34,10 @@ class ReadmeEnvironmentTest {
         Class<?> type = compile(example.group(1), example.group(2));
         Environments.register("ReadmeExample-v0", "the README's", () -> instance(type));
 
-        PpoConfig config = Defaults.of("ReadmeExample-v0", PolicyKind.MLP)
+        AlgorithmConfig config = Defaults.of("ReadmeExample-v0", Algorithm.PPO, PolicyKind.MLP)
                 .config()
                 .with(Map.of("rollout_steps", "32", "learning_rate", "0.003", "width", "16"));
-        RunSpec spec = new RunSpec("ReadmeExample-v0", "ppo", PolicyKind.MLP, 30_000, 32, 1, config);
+        RunSpec spec = new RunSpec("ReadmeExample-v0", PolicyKind.MLP, 30_000, 32, 1, config);
         try (Backend backend = Runs.cpu(2);
                 Trainer trainer = Trainer.start(backend, spec, directory.resolve("run"))) {
             TrainResult result = trainer.run(Progress.Listener.NONE, () -> false);

@@ -32,13 +32,7 @@ class ReproducibilityTest {
     void anotherSeedGivesOthers() {
         RunSpec spec = Runs.small("CartPole-v1", PolicyKind.MLP, 2, Map.of());
         RunSpec reseeded = new RunSpec(
-                spec.environment(),
-                spec.algorithm(),
-                spec.policy(),
-                spec.steps(),
-                spec.environments(),
-                spec.seed() + 1,
-                spec.config());
+                spec.environment(), spec.policy(), spec.steps(), spec.environments(), spec.seed() + 1, spec.config());
         assertThat(train(reseeded, 2, "b")).isNotEqualTo(train(spec, 2, "a"));
     }
 

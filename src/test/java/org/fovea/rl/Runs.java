@@ -13,13 +13,24 @@ final class Runs {
     }
 
     static RunSpec small(String environment, PolicyKind policy, long iterations, Map<String, String> settings) {
-        PpoConfig config = Defaults.of(environment, policy)
+        return small(environment, Algorithm.PPO, policy, iterations, settings);
+    }
+
+    static RunSpec small(
+            String environment, Algorithm algorithm, PolicyKind policy, long iterations, Map<String, String> settings) {
+        String minibatches = algorithm == Algorithm.PPO ? "minibatches" : "value_minibatches";
+        AlgorithmConfig config = Defaults.of(environment, algorithm, policy)
                 .config()
-                .with(Map.of("width", "16", "heads", "2", "window", "5", "rollout_steps", "13", "minibatches", "2"))
+                .with(Map.of("width", "16", "heads", "2", "window", "5", "rollout_steps", "13", minibatches, "2"))
                 .with(settings);
         int environments = 40;
         return new RunSpec(
-                environment, "ppo", policy, iterations * environments * config.rolloutSteps(), environments, 7, config);
+                environment,
+                policy,
+                iterations * environments * config.rollout().rolloutSteps(),
+                environments,
+                7,
+                config);
     }
 
     static float[] parameters(TrainingState state) {

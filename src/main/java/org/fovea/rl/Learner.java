@@ -1,0 +1,38 @@
+package org.fovea.rl;
+
+import java.util.Map;
+import org.fovea.backend.DeviceArray;
+
+/** Improves a policy by what it played. */
+interface Learner extends AutoCloseable {
+
+    /**
+     * What learns as the configuration says.
+     *
+     * @param rollout what is learned from, played anew before each update
+     * @param context what the network remembers of the rollout's environments
+     */
+    static Learner of(AlgorithmConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
+        if (config instanceof TrpoConfig trpo) {
+            return new Trpo(trpo, agent, rollout, context);
+        }
+        return new Ppo((PpoConfig) config, agent, rollout, context);
+    }
+
+    /**
+     * Learns from the rollout.
+     *
+     * @param learningRate of the optimiser
+     * @param seed of the run
+     * @param iteration number of rollouts learned from before
+     * @param step of the run, for messages
+     * @throws NonFiniteException if a loss or the gradient is not finite
+     */
+    UpdateStatistics update(double learningRate, long seed, long iteration, long step);
+
+    /** Arrays that a checkpoint keeps, by name. */
+    Map<String, DeviceArray> persistent();
+
+    @Override
+    void close();
+}

@@ -1,0 +1,24 @@
+package org.fovea.rl;
+
+import static org.fovea.rl.Hyperparameters.require;
+
+/**
+ * Hyper-parameters of the network.
+ *
+ * @param layers hidden layers of the MLP, or transformer blocks
+ * @param width units of a hidden layer, or the model width of the transformer
+ * @param heads attention heads; divides width into even parts
+ * @param window steps an attention layer sees, the current one included
+ * @param gating GTrXL's gated residuals in place of additions
+ */
+public record NetworkConfig(int layers, int width, int heads, int window, boolean gating) {
+    static final NetworkConfig BASE = new NetworkConfig(2, 64, 4, 16, false);
+
+    /** Checks every range; the message names the hyper-parameter. */
+    public NetworkConfig {
+        require(layers >= 1, "layers", layers, "at least 1");
+        require(width >= 1, "width", width, "at least 1");
+        require(heads >= 1, "heads", heads, "at least 1");
+        require(window >= 1, "window", window, "at least 1");
+    }
+}
