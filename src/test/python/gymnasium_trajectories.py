@@ -1,9 +1,9 @@
-"""Writes trajectories of Gymnasium's CartPole-v1 and Pendulum-v1, the oracle of GymnasiumTest.
+"""Writes trajectories of Gymnasium's CartPole-v1, Pendulum-v1 and Acrobot-v1, the oracle of GymnasiumTest.
 
     pip install gymnasium==1.3.0
     python src/test/python/gymnasium_trajectories.py src/test/resources/org/fovea/env
 
-One line a step: "start" and the float64 state, or "step", the action, the float32 observation, the reward, terminated,
+One line a step: "start" and the float64 state that the next step starts from, or "step", the action, the float32 observation, the reward, terminated,
 truncated.
 """
 
@@ -15,15 +15,22 @@ import gymnasium
 import numpy
 
 
-def write(path, name, seed_to_policy):
+def write(path, name, seed_to_policy, restate=None, first_state={}):
+    """restate: every how many steps the state is written anew, where rounding would grow beyond any tolerance."""
     environment = gymnasium.make(name)
     lines = [f"# {name} of gymnasium {gymnasium.__version__}"]
     for seed, policy in seed_to_policy.items():
         environment.reset(seed=seed)
+        if seed in first_state:
+            environment.unwrapped.state = numpy.array(first_state[seed])
         state = [float(x) for x in environment.unwrapped.state]
         lines.append("start " + " ".join(repr(x) for x in state))
         over = False
+        steps = 0
         while not over:
+            if restate and steps % restate == 0 and steps > 0:
+                lines.append("start " + " ".join(repr(float(x)) for x in environment.unwrapped.state))
+            steps += 1
             action = policy(environment.unwrapped.state)
             argument = action if isinstance(action, int) else numpy.array([action], dtype=numpy.float32)
             observation, reward, terminated, truncated, _ = environment.step(argument)
@@ -47,6 +54,15 @@ def main():
     torque_at_random = lambda state: chance.randrange(-160, 161) / 64
     spin = lambda state: 2.0 if state[1] >= 0 else -2.0
     write(folder / "pendulum.txt", "Pendulum-v1", {1: torque_at_random, 2: spin})
+    pump = lambda state: 2 if state[3] > 0 else 0
+    write(
+        folder / "acrobot.txt",
+        "Acrobot-v1",
+        {1: pump, 2: pump, 3: lambda state: chance.randrange(3)},
+        restate=20,
+        # The second starts faster than any limit.
+        first_state={2: [0.5, -3.0, 12.5, 28.2]},
+    )
 
 
 main()

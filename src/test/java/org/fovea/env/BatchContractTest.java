@@ -51,6 +51,7 @@ class BatchContractTest {
             strings = {
                 "CartPole-v1",
                 "Pendulum-v1",
+                "Acrobot-v1",
                 "ProofOfMemory-v0",
                 "MemoryChain-v0",
                 "MemoryChain-v0:length=3,bits=3",
@@ -87,6 +88,7 @@ class BatchContractTest {
             strings = {
                 "CartPole-v1",
                 "Pendulum-v1",
+                "Acrobot-v1",
                 "ProofOfMemory-v0",
                 "MemoryChain-v0:length=6,bits=2",
                 "popgym-RepeatPreviousEasy-v0"
@@ -120,6 +122,7 @@ class BatchContractTest {
             strings = {
                 "CartPole-v1",
                 "Pendulum-v1",
+                "Acrobot-v1",
                 "ProofOfMemory-v0",
                 "MemoryChain-v0",
                 "popgym-RepeatPreviousEasy-v0"
@@ -142,7 +145,7 @@ class BatchContractTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"CartPole-v1", "ProofOfMemory-v0", "MemoryChain-v0", "popgym-RepeatPreviousEasy-v0"})
+    @ValueSource(strings = {"CartPole-v1", "Acrobot-v1", "ProofOfMemory-v0", "MemoryChain-v0", "popgym-RepeatPreviousEasy-v0"})
     void mistakesAreNamed(String name) {
         Player player = new Player(name, 3, 40);
         player.choices[1] = 9;

@@ -200,6 +200,16 @@ class BuiltInRulesTest {
     }
 
     @Test
+    void acrobotStartsAsSaid() {
+        Acrobot batch = new Acrobot(1000);
+        batch.reset(11, 0, new float[6000]);
+        for (double[] variable : List.of(batch.angle1, batch.angle2, batch.velocity1, batch.velocity2)) {
+            assertThat(Arrays.stream(variable).min().orElseThrow()).isBetween(-0.1, -0.098);
+            assertThat(Arrays.stream(variable).max().orElseThrow()).isBetween(0.098, 0.1);
+        }
+    }
+
+    @Test
     void pendulumStartsAsSaidAndIgnoresTorqueBeyondTwo() {
         Pendulum batch = new Pendulum(1000);
         StepBatch weak = StepBatch.allocate(1000, 3);

@@ -48,6 +48,23 @@ class GymnasiumTest {
         }
     }
 
+    @Test
+    void acrobotFollowsGymnasium() throws IOException {
+        Acrobot batch = new Acrobot(1);
+        StepBatch result = start(batch);
+        for (String[] line : lines("acrobot.txt")) {
+            if (line[0].equals("start")) {
+                batch.angle1[0] = Double.parseDouble(line[1]);
+                batch.angle2[0] = Double.parseDouble(line[2]);
+                batch.velocity1[0] = Double.parseDouble(line[3]);
+                batch.velocity2[0] = Double.parseDouble(line[4]);
+            } else {
+                batch.step(new int[] {Integer.parseInt(line[1])}, new float[0], result);
+                compare(result, line, 6);
+            }
+        }
+    }
+
     private static StepBatch start(VectorEnvironment batch) {
         StepBatch result = StepBatch.allocate(1, batch.observationSpace().size());
         batch.reset(0, 0, result.observations());
