@@ -1,7 +1,9 @@
 package org.fovea.backend.reference;
 
+import java.util.List;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionPlane;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShapes;
 import org.fovea.backend.AttentionSpec;
@@ -9,148 +11,29 @@ import org.fovea.backend.DType;
 import org.fovea.backend.DecodeShape;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.OutputGradients;
+import org.fovea.backend.ScoreStage;
+import org.fovea.backend.SeriesRing;
 import org.jspecify.annotations.Nullable;
 
-/** Attention, from its definition, one query at a time. */
+/**
+ * Attention by {@link SeriesAttention}: of ordinary numbers, with one infinitesimal for tangents, or of any series. Output and
+ * log-sum-exp that a gradient is given are computed afresh, so that it says nothing on how these came about.
+ */
 abstract class ReferenceAttention extends ReferenceRows {
+    private static final SeriesRing DUAL = SeriesRing.infinitesimals(1);
 
     ReferenceAttention(DType floatType) {
         super(floatType);
-    }
-
-    /** The arrays of one attention with the mask as a predicate. */
-    static final class Problem {
-        final AttentionShape shape;
-        final AttentionSpec spec;
-        final ReferenceArray query;
-        final ReferenceArray key;
-        final ReferenceArray value;
-        final @Nullable ReferenceArray querySegments;
-        final @Nullable ReferenceArray keySegments;
-        final @Nullable ReferenceArray keyLengths;
-        final double scale;
-
-        Problem(ReferenceMemory memory, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
-            this.shape = shape;
-            this.spec = spec;
-            query = memory.use(in.query());
-            key = memory.use(in.key());
-            value = memory.use(in.value());
-            querySegments = in.querySegments() == null ? null : memory.use(in.querySegments());
-            keySegments = in.keySegments() == null ? null : memory.use(in.keySegments());
-            keyLengths = in.keyLengths() == null ? null : memory.use(in.keyLengths());
-            scale = spec.scale(shape.headDim());
-        }
-
-        int validKeys(int b) {
-            if (keyLengths == null) {
-                return shape.keys();
-            }
-            return Math.max(0, Math.min(shape.keys(), keyLengths.integer(b)));
-        }
-
-        boolean visible(int b, int i, int j) {
-            int position = i + spec.firstQueryPosition(shape.queries(), validKeys(b));
-            if (j >= validKeys(b)) {
-                return false;
-            }
-            if (spec.windowLeft() != AttentionSpec.UNLIMITED && j < position - spec.windowLeft()) {
-                return false;
-            }
-            if (spec.windowRight() != AttentionSpec.UNLIMITED && (long) j > (long) position + spec.windowRight()) {
-                return false;
-            }
-            return querySegments == null
-                    || keySegments == null
-                    || querySegments.integer(b * shape.queries() + i) == keySegments.integer(b * shape.keys() + j);
-        }
-
-        int at(int b, int h, int row, int rows, int dim, int d) {
-            return shape.layout() == AttentionShape.Layout.BHND
-                    ? ((b * shape.heads() + h) * rows + row) * dim + d
-                    : ((b * rows + row) * shape.heads() + h) * dim + d;
-        }
-
-        int queryAt(int b, int h, int i, int d) {
-            return at(b, h, i, shape.queries(), shape.headDim(), d);
-        }
-
-        int keyAt(int b, int h, int j, int d) {
-            return at(b, h, j, shape.keys(), shape.headDim(), d);
-        }
-
-        int valueAt(int b, int h, int j, int d) {
-            return at(b, h, j, shape.keys(), shape.valueDim(), d);
-        }
-
-        int outputAt(int b, int h, int i, int d) {
-            return at(b, h, i, shape.queries(), shape.valueDim(), d);
-        }
-
-        int rowAt(int b, int h, int i) {
-            return (b * shape.heads() + h) * shape.queries() + i;
-        }
-
-        /** Scores of one query, -infinity where it may not see. */
-        double[] scores(int b, int h, int i) {
-            double[] scores = new double[shape.keys()];
-            for (int j = 0; j < shape.keys(); j++) {
-                scores[j] = Double.NEGATIVE_INFINITY;
-                if (visible(b, i, j)) {
-                    double sum = 0;
-                    for (int d = 0; d < shape.headDim(); d++) {
-                        sum += query.get(queryAt(b, h, i, d)) * key.get(keyAt(b, h, j, d));
-                    }
-                    scores[j] = scale * sum;
-                }
-            }
-            return scores;
-        }
-
-        double[] probabilities(int b, int h, int i) {
-            double[] scores = scores(b, h, i);
-            double lse = logSumExp(scores);
-            double[] p = new double[scores.length];
-            for (int j = 0; j < p.length; j++) {
-                p[j] = visible(b, i, j) ? Math.exp(scores[j] - lse) : 0;
-            }
-            return p;
-        }
     }
 
     @Override
     public final void attentionForward(
             AttentionShape shape, AttentionSpec spec, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
         AttentionShapes.forward(shape, in, output, logSumExp);
-        Problem problem = new Problem(this, shape, spec, in);
-        ReferenceArray out = use(output);
-        ReferenceArray lse = use(logSumExp);
-        for (int b = 0; b < shape.batch(); b++) {
-            for (int h = 0; h < shape.heads(); h++) {
-                for (int i = 0; i < shape.queries(); i++) {
-                    double logSum = logSumExp(problem.scores(b, h, i));
-                    lse.set(
-                            problem.rowAt(b, h, i),
-                            logSum == Double.NEGATIVE_INFINITY ? Double.POSITIVE_INFINITY : logSum);
-                    double[] p = problem.probabilities(b, h, i);
-                    for (int d = 0; d < shape.valueDim(); d++) {
-                        double sum = 0;
-                        for (int j = 0; j < shape.keys(); j++) {
-                            if (problem.visible(b, i, j)) {
-                                sum += p[j] * problem.value.get(problem.valueAt(b, h, j, d));
-                            }
-                        }
-                        out.set(problem.outputAt(b, h, i, d), sum);
-                    }
-                }
-            }
-        }
+        AttentionPlane wanted = new AttentionPlane(null, null, null, null, null, output, logSumExp);
+        series(shape, spec, in, SeriesRing.NUMBERS, List.of(AttentionPlane.NONE), List.of(wanted));
     }
 
-    /**
-     * Chain rule through the softmax: {@code dP_ij = dO_i . V_j}, {@code dS_ij = P_ij (dP_ij - sum_k P_ik dP_ik + dLSE_i)}.
-     * The probabilities are computed afresh, so that this says nothing on how output and logSumExp came about.
-     */
     @Override
     public final void attentionBackward(
             AttentionShape shape,
@@ -164,46 +47,8 @@ abstract class ReferenceAttention extends ReferenceRows {
         AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, gradients);
         use(output);
         use(logSumExp);
-        Problem problem = new Problem(this, shape, spec, in);
-        ReferenceArray dOut = use(dOutput);
-        ReferenceArray dLse = dLogSumExp == null ? null : use(dLogSumExp);
-        double[] dQ = new double[(int) shape.querySize()];
-        double[] dK = new double[(int) shape.keySize()];
-        double[] dV = new double[(int) shape.valueSize()];
-        for (int b = 0; b < shape.batch(); b++) {
-            for (int h = 0; h < shape.heads(); h++) {
-                for (int i = 0; i < shape.queries(); i++) {
-                    double[] p = problem.probabilities(b, h, i);
-                    double[] dP = new double[p.length];
-                    double expected = 0;
-                    for (int j = 0; j < p.length; j++) {
-                        if (problem.visible(b, i, j)) {
-                            for (int d = 0; d < shape.valueDim(); d++) {
-                                double dO = dOut.get(problem.outputAt(b, h, i, d));
-                                dP[j] += dO * problem.value.get(problem.valueAt(b, h, j, d));
-                                dV[problem.valueAt(b, h, j, d)] += p[j] * dO;
-                            }
-                            expected += p[j] * dP[j];
-                        }
-                    }
-                    for (int j = 0; j < p.length; j++) {
-                        if (problem.visible(b, i, j)) {
-                            double fromLse = dLse == null ? 0 : dLse.get(problem.rowAt(b, h, i));
-                            double dS = problem.scale * p[j] * (dP[j] - expected + fromLse);
-                            for (int d = 0; d < shape.headDim(); d++) {
-                                int q = problem.queryAt(b, h, i, d);
-                                int k = problem.keyAt(b, h, j, d);
-                                dQ[q] += dS * problem.key.get(k);
-                                dK[k] += dS * problem.query.get(q);
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        store(dQ, use(gradients.query()));
-        store(dK, use(gradients.key()));
-        store(dV, use(gradients.value()));
+        AttentionPlane given = new AttentionPlane(null, null, null, null, null, dOutput, dLogSumExp);
+        series(shape, spec, in, SeriesRing.NUMBERS, List.of(given), List.of(plane(gradients, null, null)));
     }
 
     @Override
@@ -219,8 +64,14 @@ abstract class ReferenceAttention extends ReferenceRows {
         AttentionShapes.tangent(shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
         use(output);
         use(logSumExp);
-        new ReferenceTangents(new Problem(this, shape, spec, in), this, tangents)
-                .forward(use(outputTangent), use(logSumExpTangent));
+        AttentionPlane wanted = new AttentionPlane(null, null, null, null, null, outputTangent, logSumExpTangent);
+        series(
+                shape,
+                spec,
+                in,
+                DUAL,
+                List.of(AttentionPlane.NONE, plane(tangents, null, null)),
+                List.of(AttentionPlane.NONE, wanted));
     }
 
     @Override
@@ -239,9 +90,69 @@ abstract class ReferenceAttention extends ReferenceRows {
                 shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
         use(output);
         use(logSumExp);
-        ReferenceTangents reference = new ReferenceTangents(new Problem(this, shape, spec, in), this, tangents);
-        reference.forward(use(outputTangent), use(logSumExpTangent));
-        reference.backward(gradients, gradientTangents);
+        AttentionPlane value =
+                new AttentionPlane(null, null, null, null, null, gradients.dOutput(), gradients.dLogSumExp());
+        AttentionPlane tangent = plane(tangents, gradients.dOutputTangent(), gradients.dLogSumExpTangent());
+        AttentionPlane wanted = plane(gradientTangents, outputTangent, logSumExpTangent);
+        series(shape, spec, in, DUAL, List.of(value, tangent), List.of(AttentionPlane.NONE, wanted));
+    }
+
+    private static AttentionPlane plane(
+            AttentionArguments x, @Nullable DeviceArray output, @Nullable DeviceArray logSumExp) {
+        return new AttentionPlane(x.query(), x.key(), x.value(), x.bias(), x.sink(), output, logSumExp);
+    }
+
+    @Override
+    public final void attentionSeries(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            SeriesRing ring,
+            List<AttentionPlane> arguments,
+            List<AttentionPlane> results) {
+        AttentionShapes.series(shape, in, ring, arguments, results);
+        series(shape, spec, in, ring, arguments, results);
+    }
+
+    private void series(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            SeriesRing ring,
+            List<AttentionPlane> arguments,
+            List<AttentionPlane> results) {
+        SeriesAttention attention = new SeriesAttention(this, shape, spec, in, ring, arguments, null).forward();
+        Series[] dOutput = attention.zeros(shape.outputSize());
+        Series[] dLogSumExp = attention.zeros(shape.logSumExpSize());
+        for (int p = 0; p < ring.planes(); p++) {
+            attention.load(dOutput, p, arguments.get(p).output());
+            attention.load(dLogSumExp, p, arguments.get(p).logSumExp());
+            store(attention.output, p, results.get(p).output());
+            store(attention.logSumExp, p, results.get(p).logSumExp());
+        }
+        if (results.stream().noneMatch(AttentionPlane::hasArguments)) {
+            return;
+        }
+        SeriesGradients gradients = new SeriesGradients(attention, dOutput, dLogSumExp);
+        @Nullable Series[] query = gradients.query();
+        @Nullable Series[] key = gradients.key();
+        for (int p = 0; p < ring.planes(); p++) {
+            store(query, p, results.get(p).query());
+            store(key, p, results.get(p).key());
+            store(gradients.value, p, results.get(p).value());
+            store(gradients.bias, p, results.get(p).bias());
+            store(gradients.sink, p, results.get(p).sink());
+        }
+    }
+
+    private void store(@Nullable Series[] values, int plane, @Nullable DeviceArray array) {
+        if (array != null) {
+            ReferenceArray to = use(array);
+            for (int i = 0; i < values.length; i++) {
+                Series value = values[i];
+                to.set(i, value == null ? 0 : value.plane(plane));
+            }
+        }
     }
 
     static void store(double[] values, ReferenceArray to) {
@@ -250,6 +161,33 @@ abstract class ReferenceAttention extends ReferenceRows {
         }
     }
 
+    @Override
+    public final void attentionWeights(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            DeviceArray logSumExp,
+            ScoreStage stage,
+            int firstQuery,
+            DeviceArray weights) {
+        AttentionShapes.weights(shape, in, logSumExp, firstQuery, weights);
+        use(logSumExp);
+        ReferenceArray to = use(weights);
+        int keys = shape.keys();
+        int heads = shape.batch() * shape.heads();
+        int asked = to.size() == 0 ? 0 : to.size() / (heads * keys);
+        SeriesAttention attention =
+                new SeriesAttention(this, shape, spec, in, SeriesRing.NUMBERS, List.of(AttentionPlane.NONE), null);
+        attention.forEachRow(row -> {
+            int nth = row.i - firstQuery;
+            int start = ((row.b * shape.heads() + row.h) * asked + nth) * keys;
+            for (int j = 0; nth >= 0 && nth < asked && j < keys; j++) {
+                to.set(start + j, attention.weight(row, j, stage));
+            }
+        });
+    }
+
+    /** One query against the slots of a ring buffer that are not older than {@code counts}. */
     @Override
     public final void attentionDecode(
             DecodeShape shape,
@@ -261,34 +199,23 @@ abstract class ReferenceAttention extends ReferenceRows {
             int newest,
             DeviceArray output) {
         AttentionShapes.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
-        double scale = spec.scale(shape.headDim());
-        ReferenceArray q = use(query);
-        ReferenceArray keys = use(keyCache);
-        ReferenceArray values = use(valueCache);
         ReferenceArray count = use(counts);
-        ReferenceArray out = use(output);
-        for (int b = 0; b < shape.batch(); b++) {
-            for (int h = 0; h < shape.heads(); h++) {
-                int head = b * shape.heads() + h;
-                double[] scores = new double[count.integer(b)];
-                for (int age = 0; age < scores.length; age++) {
-                    int slot = Math.floorMod(newest - age, shape.capacity());
-                    int at = (b * shape.capacity() + slot) * shape.heads() + h;
-                    for (int d = 0; d < shape.headDim(); d++) {
-                        scores[age] += scale * q.get(head * shape.headDim() + d) * keys.get(at * shape.headDim() + d);
-                    }
-                }
-                double lse = logSumExp(scores);
-                for (int d = 0; d < shape.valueDim(); d++) {
-                    double sum = 0;
-                    for (int age = 0; age < scores.length; age++) {
-                        int slot = Math.floorMod(newest - age, shape.capacity());
-                        int at = (b * shape.capacity() + slot) * shape.heads() + h;
-                        sum += Math.exp(scores[age] - lse) * values.get(at * shape.valueDim() + d);
-                    }
-                    out.set(head * shape.valueDim() + d, sum);
-                }
-            }
-        }
+        AttentionShape oneQuery = new AttentionShape(
+                shape.batch(),
+                shape.heads(),
+                1,
+                shape.capacity(),
+                shape.headDim(),
+                shape.valueDim(),
+                AttentionShape.Layout.BNHD);
+        SeriesAttention attention = new SeriesAttention(
+                this,
+                oneQuery,
+                spec,
+                AttentionInputs.of(query, keyCache, valueCache),
+                SeriesRing.NUMBERS,
+                List.of(AttentionPlane.NONE),
+                (b, h, i, slot) -> Math.floorMod(newest - slot, shape.capacity()) < count.integer(b));
+        store(attention.forward().output, 0, output);
     }
 }

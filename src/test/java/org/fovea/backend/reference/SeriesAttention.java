@@ -1,0 +1,281 @@
+package org.fovea.backend.reference;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.stream.IntStream;
+import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionPlane;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.ScoreStage;
+import org.fovea.backend.ScoreTerm;
+import org.fovea.backend.SeriesRing;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Attention and its gradient by the textbook, one query at a time, over the numbers of a ring. What no visible pair reaches is
+ * never computed with.
+ */
+final class SeriesAttention {
+
+    /** Which keys a query sees. */
+    interface Sees {
+        boolean test(int b, int h, int i, int j);
+    }
+
+    private final ReferenceMemory memory;
+    final AttentionShape shape;
+    final AttentionSpec spec;
+    final AttentionInputs in;
+    final SeriesRing ring;
+    private final List<AttentionPlane> arguments;
+    private final Visibility visibility;
+    private final Sees sees;
+
+    /** What the similarity is the product of: queries and keys, or for the cosine these at length 1. */
+    final Series[] left;
+
+    final Series[] right;
+    final Series[] query;
+    final Series[] key;
+    final Series[] value;
+    final Series @Nullable [] bias;
+    final Series @Nullable [] sink;
+
+    final Series[] output;
+    final Series[] logSumExp;
+
+    /** @param arguments planes 1 and up of the inputs */
+    SeriesAttention(
+            ReferenceMemory memory,
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            SeriesRing ring,
+            List<AttentionPlane> arguments,
+            @Nullable Sees sees) {
+        this.memory = memory;
+        this.shape = shape;
+        this.spec = spec;
+        this.in = in;
+        this.ring = ring;
+        this.arguments = arguments;
+        visibility = new Visibility(memory, shape, spec, in);
+        this.sees = sees == null ? visibility::sees : sees;
+        query = load(in.query(), AttentionPlane::query);
+        key = load(in.key(), AttentionPlane::key);
+        boolean cosine = spec.similarity() == AttentionSpec.Similarity.COSINE;
+        left = cosine ? unit(query) : query;
+        right = cosine ? unit(key) : key;
+        value = load(in.value(), AttentionPlane::value);
+        bias = in.bias() == null ? null : load(in.bias().array(), AttentionPlane::bias);
+        sink = in.sink() == null ? null : load(in.sink(), AttentionPlane::sink);
+        output = zeros(shape.outputSize());
+        logSumExp = zeros(shape.logSumExpSize());
+    }
+
+    Series[] zeros(long length) {
+        return IntStream.range(0, (int) length).mapToObj(i -> new Series(ring)).toArray(Series[]::new);
+    }
+
+    private Series[] load(DeviceArray plane0, Function<AttentionPlane, @Nullable DeviceArray> part) {
+        Series[] x = zeros(plane0.length());
+        load(x, 0, plane0);
+        for (int p = 1; p < ring.planes(); p++) {
+            load(x, p, part.apply(arguments.get(p)));
+        }
+        return x;
+    }
+
+    void load(Series[] x, int plane, @Nullable DeviceArray array) {
+        if (array != null) {
+            ReferenceArray from = memory.use(array);
+            for (int i = 0; i < x.length; i++) {
+                x[i].set(plane, from.get(i));
+            }
+        }
+    }
+
+    private int at(int b, int h, int heads, int row, int rows, int dim) {
+        return shape.layout() == AttentionShape.Layout.BHND
+                ? ((b * heads + h) * rows + row) * dim
+                : ((b * rows + row) * heads + h) * dim;
+    }
+
+    int queryAt(int b, int h, int i) {
+        return at(b, h, shape.heads(), i, shape.queries(), shape.headDim());
+    }
+
+    int outputAt(int b, int h, int i) {
+        return at(b, h, shape.heads(), i, shape.queries(), shape.valueDim());
+    }
+
+    int keyAt(int b, int h, int j) {
+        return at(b, h / shape.group(), shape.keyHeads(), j, shape.keys(), shape.headDim());
+    }
+
+    int valueAt(int b, int h, int j) {
+        return at(b, h / shape.group(), shape.keyHeads(), j, shape.keys(), shape.valueDim());
+    }
+
+    int rowAt(int b, int h, int i) {
+        return (b * shape.heads() + h) * shape.queries() + i;
+    }
+
+    Series dot(Series[] x, int xAt, Series[] y, int yAt, int length) {
+        Series sum = new Series(ring);
+        for (int d = 0; d < length; d++) {
+            sum.addProduct(x[xAt + d], y[yAt + d]);
+        }
+        return sum;
+    }
+
+    /** Rows of length 1 in the direction of those of x, zeros where these are. */
+    private Series[] unit(Series[] x) {
+        Series[] y = zeros(x.length);
+        int dim = shape.headDim();
+        for (int row = 0; row < x.length; row += dim) {
+            Series square = dot(x, row, x, row, dim);
+            for (int d = 0; square.plane(0) != 0 && d < dim; d++) {
+                y[row + d] = x[row + d].times(square.power(-0.5));
+            }
+        }
+        return y;
+    }
+
+    private Series scaled(int b, int h, int i, int j) {
+        return similarity(b, h, i, j).times(spec.scale(shape.headDim()));
+    }
+
+    private Series similarity(int b, int h, int i, int j) {
+        int q = queryAt(b, h, i);
+        int k = keyAt(b, h, j);
+        if (spec.similarity() != AttentionSpec.Similarity.EUCLIDEAN) {
+            return dot(left, q, right, k, shape.headDim());
+        }
+        Series sum = new Series(ring);
+        for (int d = 0; d < shape.headDim(); d++) {
+            Series difference = left[q + d].minus(right[k + d]);
+            sum.addProduct(difference, difference);
+        }
+        return sum.times(-1);
+    }
+
+    private Series capped(int b, int h, int i, int j) {
+        Series z = scaled(b, h, i, j);
+        if (bias != null && in.bias() != null) {
+            z = z.plus(bias[Visibility.at(in.bias(), b, h, i, j)]);
+        }
+        double cap = spec.softcap();
+        return cap == 0 ? z : z.times(1 / cap).tanh().times(cap);
+    }
+
+    /** What is added after the softcap. */
+    private double offset(int b, int h, int i, int j) {
+        ScoreTerm mask = in.mask();
+        double added = mask == null ? 0 : memory.use(mask.array()).get(Visibility.at(mask, b, h, i, j));
+        double slope =
+                in.alibiSlopes() == null ? 0 : memory.use(in.alibiSlopes()).get(h);
+        return slope == 0 ? added : added - slope * visibility.distance(b, i, j);
+    }
+
+    /** A score or probability of a pair, as it is looked at. */
+    double weight(Row row, int j, ScoreStage stage) {
+        return switch (stage) {
+            case SCORES -> scaled(row.b, row.h, row.i, j).plane(0);
+            case SOFTCAP -> capped(row.b, row.h, row.i, j).plane(0);
+            case MASKED ->
+                sees.test(row.b, row.h, row.i, j)
+                        ? capped(row.b, row.h, row.i, j).plane(0) + offset(row.b, row.h, row.i, j)
+                        : Double.NEGATIVE_INFINITY;
+            case SOFTMAX -> {
+                int n = Arrays.binarySearch(row.keys, j);
+                yield n < 0 ? 0 : row.probability[n].plane(0);
+            }
+        };
+    }
+
+    /** Softmax of one query over the keys it sees. */
+    final class Row {
+        final int b;
+        final int h;
+        final int i;
+        final int[] keys;
+        final Series[] capped;
+        final Series[] probability;
+        Series ofSink = new Series(ring);
+        Series logSum = Series.constant(ring, Double.POSITIVE_INFINITY);
+
+        Row(int b, int h, int i) {
+            this.b = b;
+            this.h = h;
+            this.i = i;
+            keys = IntStream.range(0, shape.keys())
+                    .filter(j -> sees.test(b, h, i, j))
+                    .toArray();
+            capped = new Series[keys.length];
+            probability = new Series[keys.length];
+            if (keys.length > 0) {
+                softmax();
+            }
+        }
+
+        private void softmax() {
+            double largest = sink == null ? Double.NEGATIVE_INFINITY : sink[h].plane(0);
+            for (int n = 0; n < keys.length; n++) {
+                capped[n] = capped(b, h, i, keys[n]);
+                probability[n] = capped[n].plus(offset(b, h, i, keys[n]));
+                largest = Math.max(largest, probability[n].plane(0));
+            }
+            Series sum = new Series(ring);
+            for (int n = 0; n < keys.length; n++) {
+                probability[n] = probability[n].plus(-largest).exp();
+                sum = sum.plus(probability[n]);
+            }
+            if (sink != null) {
+                ofSink = sink[h].plus(-largest).exp();
+                sum = sum.plus(ofSink);
+            }
+            Series reciprocal = sum.power(-1);
+            for (int n = 0; n < keys.length; n++) {
+                probability[n] = probability[n].times(reciprocal);
+            }
+            ofSink = ofSink.times(reciprocal);
+            logSum = sum.log().plus(largest);
+        }
+
+        double dropout(int j) {
+            return spec.dropoutFactor(b * shape.heads() + h, i, j);
+        }
+    }
+
+    /** Calls {@code use} with every row. */
+    void forEachRow(Consumer<Row> use) {
+        for (int b = 0; b < shape.batch(); b++) {
+            for (int h = 0; h < shape.heads(); h++) {
+                for (int i = 0; i < shape.queries(); i++) {
+                    use.accept(new Row(b, h, i));
+                }
+            }
+        }
+    }
+
+    SeriesAttention forward() {
+        forEachRow(this::forward);
+        return this;
+    }
+
+    private void forward(Row row) {
+        logSumExp[rowAt(row.b, row.h, row.i)] = row.logSum;
+        int o = outputAt(row.b, row.h, row.i);
+        for (int n = 0; n < row.keys.length; n++) {
+            Series weight = row.probability[n].times(row.dropout(row.keys[n]));
+            for (int d = 0; d < shape.valueDim(); d++) {
+                output[o + d].addProduct(weight, value[valueAt(row.b, row.h, row.keys[n]) + d]);
+            }
+        }
+    }
+}
