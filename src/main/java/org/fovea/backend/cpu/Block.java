@@ -10,7 +10,7 @@ final class Block {
 
     /**
      * First element in use. An array of at least half a G1 region starts at its region's start, behind a header of 16
-     * bytes: 12 elements on, addresses are multiples of 64.
+     * bytes: 12 elements of four bytes on, addresses are multiples of 64.
      */
     static final int BASE = 12;
 
@@ -19,10 +19,16 @@ final class Block {
 
     private static final float[] NO_FLOATS = {};
     private static final int[] NO_INTS = {};
+    private static final double[] NO_DOUBLES = {};
+    private static final short[] NO_SHORTS = {};
 
     final DType dtype;
     final float[] floats;
     final int[] ints;
+    final double[] doubles;
+
+    /** Bits of 16-bit floating numbers. */
+    final short[] shorts;
 
     /** Usable elements, a multiple of {@link #ALIGNMENT}. */
     final int capacity;
@@ -35,6 +41,8 @@ final class Block {
         this.capacity = capacity;
         floats = dtype == DType.F32 ? new float[BASE + capacity] : NO_FLOATS;
         ints = dtype == DType.I32 ? new int[BASE + capacity] : NO_INTS;
+        doubles = dtype == DType.F64 ? new double[BASE + capacity] : NO_DOUBLES;
+        shorts = dtype.isHalf() ? new short[BASE + capacity] : NO_SHORTS;
         poison(capacity);
     }
 
@@ -49,6 +57,8 @@ final class Block {
     void clear() {
         Arrays.fill(floats, 0f);
         Arrays.fill(ints, 0);
+        Arrays.fill(doubles, 0);
+        Arrays.fill(shorts, (short) 0);
     }
 
     /** Where asked for, overwrites the first {@code used} elements with values that stand out wherever they are read. */
@@ -58,5 +68,8 @@ final class Block {
         }
         Arrays.fill(floats, 0, Math.min(floats.length, BASE + used), Float.NaN);
         Arrays.fill(ints, 0, Math.min(ints.length, BASE + used), Integer.MIN_VALUE);
+        Arrays.fill(doubles, 0, Math.min(doubles.length, BASE + used), Double.NaN);
+        // All bits set are a NaN in both 16-bit types.
+        Arrays.fill(shorts, 0, Math.min(shorts.length, BASE + used), (short) -1);
     }
 }

@@ -5,7 +5,6 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
-import java.util.Objects;
 import java.util.TreeMap;
 import org.fovea.backend.DType;
 import org.fovea.backend.OutOfDeviceMemoryException;
@@ -16,11 +15,6 @@ final class BlockPool {
 
     private final Map<DType, NavigableMap<Integer, List<Block>>> free = new EnumMap<>(DType.class);
     private long reservedBytes;
-
-    BlockPool() {
-        free.put(DType.F32, new TreeMap<>());
-        free.put(DType.I32, new TreeMap<>());
-    }
 
     /** A block of exactly {@code capacity} elements, with unspecified contents. */
     synchronized Block takeExact(DType dtype, long capacity) {
@@ -56,7 +50,7 @@ final class BlockPool {
     }
 
     private NavigableMap<Integer, List<Block>> free(DType dtype) {
-        return Objects.requireNonNull(free.get(dtype), () -> "a pool of F32 and I32 blocks was asked for " + dtype);
+        return free.computeIfAbsent(dtype, unused -> new TreeMap<>());
     }
 
     private Block take(DType dtype, List<Block> blocks) {

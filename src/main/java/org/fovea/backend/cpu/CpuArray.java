@@ -5,12 +5,17 @@ import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 
 /**
- * A run of elements of a {@link Block}. Kernels read {@link #floats} or {@link #ints} from {@link #offset}; the other of
- * the two is empty.
+ * A run of elements of a {@link Block}. Kernels read the array of its type, {@link #floats}, {@link #ints}, {@link #doubles} or
+ * {@link #shorts}, from {@link #offset}; the others are empty.
  */
 final class CpuArray implements DeviceArray {
     final float[] floats;
     final int[] ints;
+    final double[] doubles;
+
+    /** Bits of 16-bit floating numbers. */
+    final short[] shorts;
+
     final int offset;
     final int length;
     private final DType dtype;
@@ -18,17 +23,27 @@ final class CpuArray implements DeviceArray {
     private final boolean view;
 
     CpuArray(Block block, int offset, int length, Lifetime lifetime) {
-        this(block.dtype, block.floats, block.ints, offset, length, lifetime, false);
-    }
-
-    private CpuArray(DType dtype, float[] floats, int[] ints, int offset, int length, Lifetime lifetime, boolean view) {
-        this.dtype = dtype;
-        this.floats = floats;
-        this.ints = ints;
+        dtype = block.dtype;
+        floats = block.floats;
+        ints = block.ints;
+        doubles = block.doubles;
+        shorts = block.shorts;
         this.offset = offset;
         this.length = length;
         this.lifetime = lifetime;
-        this.view = view;
+        view = false;
+    }
+
+    private CpuArray(CpuArray whole, int from, int length) {
+        dtype = whole.dtype;
+        floats = whole.floats;
+        ints = whole.ints;
+        doubles = whole.doubles;
+        shorts = whole.shorts;
+        offset = whole.offset + from;
+        this.length = length;
+        lifetime = whole.lifetime;
+        view = true;
     }
 
     @Override
@@ -44,7 +59,7 @@ final class CpuArray implements DeviceArray {
     @Override
     public DeviceArray slice(long from, long sliceLength) {
         Objects.checkFromIndexSize(from, sliceLength, length);
-        return new CpuArray(dtype, floats, ints, offset + (int) from, (int) sliceLength, lifetime, true);
+        return new CpuArray(this, (int) from, (int) sliceLength);
     }
 
     @Override
@@ -62,11 +77,17 @@ final class CpuArray implements DeviceArray {
 
     /** Whether the two share at least one element. */
     boolean overlaps(CpuArray other) {
-        boolean sameBlock = dtype == DType.I32 ? ints == other.ints : floats == other.floats;
-        return sameBlock
-                && dtype == other.dtype
-                && offset < other.offset + other.length
-                && other.offset < offset + length;
+        return elements() == other.elements() && offset < other.offset + other.length && other.offset < offset + length;
+    }
+
+    /** The Java array that holds the elements. */
+    Object elements() {
+        return switch (dtype) {
+            case F32 -> floats;
+            case I32 -> ints;
+            case F64 -> doubles;
+            case BF16, F16 -> shorts;
+        };
     }
 
     /** Whether the two are the same elements. */

@@ -1,6 +1,5 @@
 package org.fovea.backend.cpu;
 
-import java.util.Arrays;
 import java.util.Objects;
 import java.util.concurrent.atomic.LongAdder;
 import org.fovea.backend.DType;
@@ -28,7 +27,6 @@ abstract class CpuMemory implements Memory {
     public final DeviceArray allocate(DType dtype, long length) {
         requireOpen();
         steps.refuse("allocate");
-        requireHeld(dtype);
         if (length < 0) {
             throw new IllegalArgumentException("array length must not be negative: " + length);
         }
@@ -37,15 +35,6 @@ abstract class CpuMemory implements Memory {
         long bytes = length * dtype.bytes();
         liveBytes.add(bytes);
         return new CpuArray(block, Block.BASE, (int) length, new Allocation(block, bytes));
-    }
-
-    static void requireHeld(DType dtype) {
-        if (dtype.isHalf()) {
-            throw new UnsupportedOnBackendException("cpu", dtype + " storage");
-        }
-        if (dtype == DType.F64) {
-            throw new IllegalArgumentException("the cpu backend holds F32 and I32 arrays, not " + dtype);
-        }
     }
 
     @Override
@@ -58,16 +47,22 @@ abstract class CpuMemory implements Memory {
     public final void upload(float[] source, int offset, DeviceArray target) {
         CpuArray to = floats("upload", target);
         Objects.checkFromIndexSize(offset, to.length, source.length);
-        System.arraycopy(source, offset, to.floats, to.offset, to.length);
+        if (to.dtype() == DType.F32) {
+            System.arraycopy(source, offset, to.floats, to.offset, to.length);
+        } else {
+            double[] wide = new double[to.length];
+            for (int i = 0; i < to.length; i++) {
+                wide[i] = source[offset + i];
+            }
+            Elements.write(wide, 0, to, 0, to.length);
+        }
     }
 
     @Override
     public final void upload(double[] source, int offset, DeviceArray target) {
         CpuArray to = floats("upload", target);
         Objects.checkFromIndexSize(offset, to.length, source.length);
-        for (int i = 0; i < to.length; i++) {
-            to.floats[to.offset + i] = (float) source[offset + i];
-        }
+        Elements.write(source, offset, to, 0, to.length);
     }
 
     @Override
@@ -81,16 +76,20 @@ abstract class CpuMemory implements Memory {
     public final void download(DeviceArray source, float[] target, int offset) {
         CpuArray from = floats("download", source);
         Objects.checkFromIndexSize(offset, from.length, target.length);
-        System.arraycopy(from.floats, from.offset, target, offset, from.length);
+        if (from.dtype() == DType.F32) {
+            System.arraycopy(from.floats, from.offset, target, offset, from.length);
+        } else {
+            for (int i = 0; i < from.length; i++) {
+                target[offset + i] = (float) Elements.get(from, i);
+            }
+        }
     }
 
     @Override
     public final void download(DeviceArray source, double[] target, int offset) {
         CpuArray from = floats("download", source);
         Objects.checkFromIndexSize(offset, from.length, target.length);
-        for (int i = 0; i < from.length; i++) {
-            target[offset + i] = from.floats[from.offset + i];
-        }
+        Elements.read(from, 0, target, offset, from.length);
     }
 
     @Override
@@ -103,23 +102,13 @@ abstract class CpuMemory implements Memory {
     @Override
     public final void copy(DeviceArray source, DeviceArray target) {
         MathShapes.copy(source, target);
-        CpuArray from = use(source);
-        CpuArray to = use(target);
-        if (from.dtype() == DType.I32) {
-            System.arraycopy(from.ints, from.offset, to.ints, to.offset, to.length);
-        } else {
-            System.arraycopy(from.floats, from.offset, to.floats, to.offset, to.length);
-        }
+        Elements.convert(hold(source), hold(target));
     }
 
     @Override
     public final void fill(DeviceArray target, double value) {
-        CpuArray to = use(target);
-        if (to.dtype() == DType.I32) {
-            Arrays.fill(to.ints, to.offset, to.offset + to.length, (int) value);
-        } else {
-            Arrays.fill(to.floats, to.offset, to.offset + to.length, (float) value);
-        }
+        CpuArray to = hold(target);
+        Elements.fill(to, 0, to.length, value);
     }
 
     @Override
@@ -144,8 +133,21 @@ abstract class CpuMemory implements Memory {
         }
     }
 
-    /** The array behind {@code array}, which must be of a CPU backend and alive. */
+    /**
+     * The array behind {@code array}, which must be of a CPU backend, alive, and of a type that all operations compute with.
+     *
+     * @throws UnsupportedOnBackendException for F64, BF16 and F16, which only transfers, casts and attention know
+     */
     final CpuArray use(DeviceArray array) {
+        CpuArray own = hold(array);
+        if (own.dtype() != DType.F32 && own.dtype() != DType.I32) {
+            throw new UnsupportedOnBackendException("cpu", "arithmetic on " + own.dtype() + " other than attention");
+        }
+        return own;
+    }
+
+    /** The array behind {@code array}, of any type, which must be of a CPU backend and alive. */
+    final CpuArray hold(DeviceArray array) {
         if (!(array instanceof CpuArray own)) {
             throw new IllegalArgumentException("an array of another backend was given to cpu: " + array);
         }
@@ -160,7 +162,7 @@ abstract class CpuMemory implements Memory {
     private CpuArray floats(String operation, DeviceArray array) {
         steps.refuse(operation);
         Shapes.floating(operation, "the array", array);
-        return use(array);
+        return hold(array);
     }
 
     private CpuArray ints(String operation, DeviceArray array) {

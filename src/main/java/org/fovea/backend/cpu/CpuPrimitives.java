@@ -42,12 +42,13 @@ abstract class CpuPrimitives extends CpuMemory implements MathOps {
         }
     }
 
-    /** All floating arrays here are F32. */
     @Override
     public final void cast(DeviceArray x, DeviceArray y) {
         MathShapes.cast(x, y);
-        requireApartOrSame("cast", "y", use(y), "x", use(x));
-        copy(x, y);
+        CpuArray from = hold(x);
+        CpuArray to = hold(y);
+        requireApartOrSame("cast", "y", to, "x", from);
+        Elements.convert(from, to);
     }
 
     @Override

@@ -1,7 +1,9 @@
 package org.fovea.backend.cpu;
 
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
@@ -12,13 +14,17 @@ final class CpuScope implements Scope {
     /** Elements of a floating block: a shard's forward and backward pass of a small network fit in one. */
     private static final int FLOAT_BLOCK = 1 << 20;
 
-    private static final int INT_BLOCK = 1 << 16;
+    private static final int SMALL_BLOCK = 1 << 16;
 
     private final BlockPool pool;
     private final LongAdder liveBytes;
     private final Lifetime lifetime;
     private final Arena floats = new Arena(DType.F32, FLOAT_BLOCK);
-    private final Arena ints = new Arena(DType.I32, INT_BLOCK);
+    private final Arena ints = new Arena(DType.I32, SMALL_BLOCK);
+
+    /** Arenas of types that few scopes hold. */
+    private final Map<DType, Arena> rare = new EnumMap<>(DType.class);
+
     private long bytes;
     private boolean closed;
 
@@ -33,15 +39,22 @@ final class CpuScope implements Scope {
         if (!lifetime.alive()) {
             throw new IllegalStateException("allocation in a scope that is closed");
         }
-        CpuMemory.requireHeld(dtype);
         if (length < 0) {
             throw new IllegalArgumentException("array length must not be negative: " + length);
         }
-        CpuArray array = (dtype == DType.I32 ? ints : floats).allocate(length);
+        CpuArray array = arena(dtype).allocate(length);
         long size = length * dtype.bytes();
         bytes += size;
         liveBytes.add(size);
         return array;
+    }
+
+    private Arena arena(DType dtype) {
+        return switch (dtype) {
+            case F32 -> floats;
+            case I32 -> ints;
+            case F64, BF16, F16 -> rare.computeIfAbsent(dtype, type -> new Arena(type, SMALL_BLOCK));
+        };
     }
 
     @Override
@@ -53,6 +66,7 @@ final class CpuScope implements Scope {
         lifetime.end();
         floats.close();
         ints.close();
+        rare.values().forEach(Arena::close);
         liveBytes.add(-bytes);
     }
 
