@@ -1,5 +1,7 @@
 package org.fovea.backend;
 
+import java.util.List;
+
 /** How {@link Backends} finds an implementation: one provider per kind of device, listed as a service. */
 public interface BackendProvider {
 
@@ -15,4 +17,12 @@ public interface BackendProvider {
      * @throws BackendUnavailableException if none can be made on this machine with these settings
      */
     Backend open(BackendSettings settings);
+
+    /**
+     * What this machine has of all that these backends need, each thing that is missing with what to do about it. Opens
+     * nothing, throws nothing.
+     */
+    default List<Finding> examine() {
+        return List.of();
+    }
 }

@@ -54,6 +54,13 @@ public final class Backends {
         throw new BackendUnavailableException(String.join("; ", reasons), last);
     }
 
+    /** What this machine has of all that the backends need, see {@link BackendProvider#examine}. */
+    public static List<Finding> examine() {
+        return providers().stream()
+                .flatMap(provider -> provider.examine().stream())
+                .toList();
+    }
+
     private static List<BackendProvider> providers() {
         return ServiceLoader.load(BackendProvider.class).stream()
                 .map(ServiceLoader.Provider::get)

@@ -58,17 +58,22 @@ final class BackendOptions {
      */
     Backend open(Terminal terminal, Map<String, String> settings, int defaultThreads) {
         String name = simulate ? simulated(terminal) : backend;
-        List<String> names = new ArrayList<>(List.of(Backends.AUTO));
-        names.addAll(Backends.names());
-        if (!names.contains(name)) {
-            throw new UnknownNameException("backend", name, names);
-        }
+        requireKnown(name);
         Backends.Choice choice = Backends.open(name, settings(settings, defaultThreads));
         if (!choice.reasons().isEmpty()) {
             terminal.err()
                     .println("running on " + choice.backend().name() + ": " + String.join("; ", choice.reasons()));
         }
         return choice.backend();
+    }
+
+    /** Refuses the name of a backend that there is none of. */
+    static void requireKnown(String name) {
+        List<String> names = new ArrayList<>(List.of(Backends.AUTO));
+        names.addAll(Backends.names());
+        if (!names.contains(name)) {
+            throw new UnknownNameException("backend", name, names);
+        }
     }
 
     private BackendSettings settings(Map<String, String> settings, int defaultThreads) {

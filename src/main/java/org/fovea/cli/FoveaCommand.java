@@ -17,6 +17,7 @@ import picocli.CommandLine.Spec;
             EvalCommand.class,
             EnvsCommand.class,
             BenchCommand.class,
+            DoctorCommand.class,
             VersionCommand.class,
             HelpCommand.class
         },
@@ -25,6 +26,8 @@ import picocli.CommandLine.Spec;
             "  fovea train                             an attention policy learns ProofOfMemory-v0",
             "  fovea train --env CartPole-v1 --policy mlp",
             "  fovea eval runs/NAME --episodes 1000    how good is it?",
+            "  fovea doctor                            does it work on this machine, and if not, what to do?",
+            "  fovea bundle                            packs all of it, with Java, for another machine",
             "  fovea COMMAND --help                    options and examples of a command",
             "  fovea --main CLASS                      runs a program of your own, found on FOVEA_CLASSPATH"
         })

@@ -3,6 +3,7 @@ package org.fovea.cli;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -28,8 +29,24 @@ final class Json {
         return this;
     }
 
+    Json with(String key, boolean value) {
+        members.put(key, value);
+        return this;
+    }
+
     Json with(String key, Json value) {
         members.put(key, value.members);
+        return this;
+    }
+
+    Json with(String key, List<Json> values) {
+        members.put(key, values.stream().map(value -> value.members).toList());
+        return this;
+    }
+
+    /** Adds members whose values are numbers, texts and booleans. */
+    Json withAll(Map<String, Object> values) {
+        members.putAll(values);
         return this;
     }
 

@@ -1,9 +1,12 @@
 package org.fovea.backend.cpu;
 
+import java.util.List;
+import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.BackendProvider;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.BackendUnavailableException;
+import org.fovea.backend.Finding;
 
 /** Makes CPU backends; there is always one. */
 public final class CpuBackendProvider implements BackendProvider {
@@ -26,5 +29,22 @@ public final class CpuBackendProvider implements BackendProvider {
         int threads = settings.threads();
         return new CpuBackend(
                 KernelChoice.KERNELS, threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
+    }
+
+    @Override
+    public List<Finding> examine() {
+        return List.of(Finding.of("vectors", CpuBackendProvider::vectors));
+    }
+
+    private static Finding vectors() {
+        Kernels kernels = KernelChoice.KERNELS;
+        Finding found = KernelChoice.isVector()
+                ? Finding.ok("vectors", "jdk.incubator.vector, " + kernels.description() + " of float32")
+                : Finding.no(
+                        "vectors",
+                        "jdk.incubator.vector is not there: the cpu backend is several times slower",
+                        "start Java with --add-modules jdk.incubator.vector, as ./fovea does");
+        int lanes = KernelChoice.isVector() ? kernels.attention().lanes() : 1;
+        return found.withDetails(Map.of("vector_module", KernelChoice.isVector(), "lanes", lanes));
     }
 }

@@ -14,6 +14,11 @@ final class KernelChoice {
 
     private KernelChoice() {}
 
+    /** Whether they are on vectors. */
+    static boolean isVector() {
+        return !(KERNELS instanceof ScalarKernels);
+    }
+
     private static Kernels choose() {
         if (ModuleLayer.boot().findModule(VECTOR_MODULE).isEmpty()) {
             LOGGER.log(

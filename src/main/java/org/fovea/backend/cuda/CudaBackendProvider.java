@@ -1,11 +1,13 @@
 package org.fovea.backend.cuda;
 
 import java.io.UncheckedIOException;
+import java.util.List;
 import org.fovea.backend.Backend;
 import org.fovea.backend.BackendProvider;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.BackendUnavailableException;
 import org.fovea.backend.DeviceException;
+import org.fovea.backend.Finding;
 
 /** Makes the backend on a CUDA device. */
 public final class CudaBackendProvider implements BackendProvider {
@@ -33,6 +35,11 @@ public final class CudaBackendProvider implements BackendProvider {
         } catch (LinkageError | UncheckedIOException | DeviceException e) {
             throw new BackendUnavailableException(reason(e), e);
         }
+    }
+
+    @Override
+    public List<Finding> examine() {
+        return new CudaExamination(Surroundings.here()).findings();
     }
 
     private static String reason(Throwable failure) {

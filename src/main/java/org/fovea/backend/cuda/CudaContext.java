@@ -38,7 +38,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class CudaContext {
     /** mma.sync on TF32 and bf16, and cp.async, begin with Ampere. */
-    private static final int LEAST_ARCHITECTURE = 80;
+    static final int LEAST_ARCHITECTURE = 80;
 
     /** The context that driver calls of a thread go to. */
     private static final ThreadLocal<CudaContext> CURRENT = new ThreadLocal<>();
@@ -122,11 +122,16 @@ final class CudaContext {
     private String readName() {
         byte[] name = new byte[256];
         check(cuDeviceGetName(name, name.length, device), "cuDeviceGetName", "opening");
+        return text(name);
+    }
+
+    /** What comes before the zero. */
+    static String text(byte[] characters) {
         int length = 0;
-        while (length < name.length && name[length] != 0) {
+        while (length < characters.length && characters[length] != 0) {
             length++;
         }
-        return new String(name, 0, length, StandardCharsets.US_ASCII);
+        return new String(characters, 0, length, StandardCharsets.US_ASCII);
     }
 
     private int attribute(int which) {

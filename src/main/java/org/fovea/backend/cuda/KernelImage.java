@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import jcuda.driver.CUresult;
 import org.fovea.backend.BackendUnavailableException;
 import org.jspecify.annotations.Nullable;
@@ -56,10 +57,42 @@ final class KernelImage {
         return System.getProperty(IMAGE_PROPERTY) != null || KernelImage.class.getResource(FATBIN) != null;
     }
 
+    /** Whether the image is the jar's, of which it is known for what it was built. */
+    static boolean isOwn() {
+        return System.getProperty(IMAGE_PROPERTY) == null;
+    }
+
     /** For which architectures the kernels were built, or why they were not. */
     static String description() {
         String path = System.getProperty(IMAGE_PROPERTY);
         return path == null ? lines().get(0) : path;
+    }
+
+    /** How a device comes to its code. */
+    enum Code {
+        /** Compiled for it beforehand. */
+        MACHINE_CODE,
+        /** Translated by the driver at the first use. */
+        PTX
+    }
+
+    /**
+     * What a device of an architecture gets from this jar's image with a driver of this version. Machine code runs on later
+     * members of its major architecture too, that of a name with an 'a' on that one member alone.
+     */
+    static Code codeFor(int architecture, int driverVersion) {
+        boolean isBuilt = Stream.of(description().split(",")[0].split(" "))
+                .filter(name -> name.startsWith("sm_"))
+                .anyMatch(name -> runs(name.substring("sm_".length()), architecture));
+        return isBuilt && driverVersion >= machineCodeDriver().version() ? Code.MACHINE_CODE : Code.PTX;
+    }
+
+    private static boolean runs(String built, int architecture) {
+        if (built.endsWith("a")) {
+            return built.equals(architecture + "a");
+        }
+        int from = Integer.parseInt(built);
+        return from / 10 == architecture / 10 && from <= architecture;
     }
 
     /** The oldest driver that can run the kernels: it takes PTX as old as itself, if not the machine code. */
