@@ -4,6 +4,7 @@ import org.fovea.attention.Attention;
 import org.fovea.attention.AttentionMask;
 import org.fovea.backend.AttentionShape.Layout;
 import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.AttentionSpec.Similarity;
 import org.fovea.backend.DecodeShape;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.ShapeException;
@@ -20,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 public final class SelfAttention {
     private final int heads;
     private final int headDim;
+    private final Similarity similarity;
     private final @Nullable RotaryEncoding rotary;
     private final Linear query;
     private final Linear key;
@@ -29,14 +31,22 @@ public final class SelfAttention {
     /**
      * A layer with parameters {@code name.query, name.key, name.value, name.output}.
      *
+     * @param similarity by which queries and keys are compared
      * @param rotary turns queries and keys by their positions; null if positions are encoded in the input
      */
-    public SelfAttention(Parameters parameters, String name, int width, int heads, @Nullable RotaryEncoding rotary) {
+    public SelfAttention(
+            Parameters parameters,
+            String name,
+            int width,
+            int heads,
+            Similarity similarity,
+            @Nullable RotaryEncoding rotary) {
         if (heads < 1 || width % heads != 0) {
             throw new ShapeException("self-attention " + name, "width " + width + " is not " + heads + " equal heads");
         }
         this.heads = heads;
         this.headDim = width / heads;
+        this.similarity = similarity;
         this.rotary = rotary;
         Initializer orthogonal = Initializer.orthogonal(1);
         this.query = new Linear(parameters, name + ".query", width, width, orthogonal);
@@ -74,7 +84,7 @@ public final class SelfAttention {
         Tensor queries = inHeads(rotate(query.apply(askers), askerPositions));
         Tensor keys = inHeads(rotate(key.apply(asked), askedPositions));
         Tensor values = inHeads(value.apply(asked));
-        Tensor averages = Attention.apply(queries, keys, values, spec, mask, Layout.BNHD);
+        Tensor averages = Attention.apply(queries, keys, values, compared(spec), mask, Layout.BNHD);
         return output.apply(averages.reshape(askers.shape()));
     }
 
@@ -99,7 +109,7 @@ public final class SelfAttention {
         tape.backend()
                 .attentionDecode(
                         new DecodeShape(batch, heads, cache.capacity(), headDim, headDim),
-                        AttentionSpec.DEFAULT,
+                        compared(AttentionSpec.DEFAULT),
                         queries.array(),
                         cache.keys(),
                         cache.values(),
@@ -107,6 +117,12 @@ public final class SelfAttention {
                         cache.slot(position),
                         averages.array());
         return output.apply(averages);
+    }
+
+    /** Cosines of random rows are as spread as dot products of unit variance once they are multiplied by sqrt(headDim). */
+    private AttentionSpec compared(AttentionSpec spec) {
+        AttentionSpec compared = spec.withSimilarity(similarity);
+        return similarity == Similarity.COSINE ? compared.withScale(Math.sqrt(headDim)) : compared;
     }
 
     private Tensor rotate(Tensor x, Tensor positions) {

@@ -33,7 +33,8 @@ public final class TransformerBlock {
         int width = settings.width();
         int hidden = settings.feedForwardWidth();
         this.attentionNorm = new LayerNorm(parameters, name + ".attention.norm", width);
-        this.attention = new SelfAttention(parameters, name + ".attention", width, settings.heads(), settings.rotary());
+        this.attention = new SelfAttention(
+                parameters, name + ".attention", width, settings.heads(), settings.similarity(), settings.rotary());
         this.feedForwardNorm = new LayerNorm(parameters, name + ".feed_forward.norm", width);
         this.expand = new Linear(
                 parameters,

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import org.fovea.backend.AttentionSpec.Similarity;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
 import org.fovea.backend.DType;
@@ -31,31 +32,45 @@ class CacheParityTest {
     /** Inputs of one segment and where its episodes lie. */
     private record Segment(double[] inputs, int[] episodes) {}
 
-    @ParameterizedTest(name = "window {0}, steps {1}, refill {2}, gated {3}")
+    @ParameterizedTest(name = "window {0}, steps {1}, refill {2}, gated {3}, {4}")
     @CsvSource({
-        "4,7,true,false",
-        "4,7,false,false",
-        "5,3,true,true",
-        "5,3,false,true",
-        "1,4,true,false",
-        "3,6,false,false"
+        "4,7,true,false,DOT",
+        "4,7,false,false,COSINE",
+        "5,3,true,true,EUCLIDEAN",
+        "5,3,false,true,DOT",
+        "1,4,true,false,DOT",
+        "3,6,false,false,DOT"
     })
-    void onTheReference(int window, int steps, boolean refill, boolean gated) {
+    void onTheReference(int window, int steps, boolean refill, boolean gated, Similarity similarity) {
         try (Backend backend = new ReferenceBackend()) {
-            check(backend, window, steps, refill, gated, 1e-9);
+            check(backend, window, steps, refill, gated, similarity, 1e-9);
         }
     }
 
-    @ParameterizedTest(name = "window {0}, steps {1}, refill {2}, gated {3}")
-    @CsvSource({"4,7,true,false", "5,3,false,true", "1,4,true,false"})
-    void onTheCpu(int window, int steps, boolean refill, boolean gated) {
+    @ParameterizedTest(name = "window {0}, steps {1}, refill {2}, gated {3}, {4}")
+    @CsvSource({
+        "4,7,true,false,DOT",
+        "5,3,false,true,DOT",
+        "1,4,true,false,DOT",
+        "4,7,true,false,COSINE",
+        "4,7,true,false,EUCLIDEAN"
+    })
+    void onTheCpu(int window, int steps, boolean refill, boolean gated, Similarity similarity) {
         try (Backend backend = Backends.open("cpu", 1).backend()) {
-            check(backend, window, steps, refill, gated, 1e-4);
+            check(backend, window, steps, refill, gated, similarity, 1e-4);
         }
     }
 
-    private static void check(Backend backend, int window, int steps, boolean refill, boolean gated, double tolerance) {
-        TransformerSettings settings = TransformerSettings.of(WIDTH, HEADS).withGates(gated);
+    private static void check(
+            Backend backend,
+            int window,
+            int steps,
+            boolean refill,
+            boolean gated,
+            Similarity similarity,
+            double tolerance) {
+        TransformerSettings settings =
+                TransformerSettings.of(WIDTH, HEADS).withGates(gated).withSimilarity(similarity);
         Parameters parameters = new Parameters(backend, 17);
         List<TransformerBlock> blocks = List.of(
                 new TransformerBlock(parameters, "block0", settings),

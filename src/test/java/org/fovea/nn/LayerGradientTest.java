@@ -11,6 +11,7 @@ import org.fovea.attention.AttentionMask;
 import org.fovea.backend.Activation;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.AttentionSpec.Alignment;
+import org.fovea.backend.AttentionSpec.Similarity;
 import org.fovea.backend.Backend;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.reference.ReferenceBackend;
@@ -42,9 +43,11 @@ class LayerGradientTest {
                 layer("layer norm", p -> new LayerNorm(p, "l", 4)::apply),
                 layer("mlp", p -> new Mlp(p, "l", new int[] {4, 5, 3}, Activation.TANH, 1)::apply),
                 layer("learned positions", p -> PositionalEncoding.learned(p, "l", 5, 4)::addTo),
-                layer("self-attention", p -> new SelfAttention(p, "l", 4, 2, null)::forward),
+                layer("self-attention", p -> new SelfAttention(p, "l", 4, 2, Similarity.DOT, null)::forward),
+                layer("cosine", p -> new SelfAttention(p, "l", 4, 2, Similarity.COSINE, null)::forward),
+                layer("euclidean", p -> new SelfAttention(p, "l", 4, 2, Similarity.EUCLIDEAN, null)::forward),
                 layer("rotary self-attention", p -> {
-                    SelfAttention attention = new SelfAttention(p, "l", 4, 2, RotaryEncoding.STANDARD);
+                    SelfAttention attention = new SelfAttention(p, "l", 4, 2, Similarity.DOT, RotaryEncoding.STANDARD);
                     return x -> attention.forward(x, causal, AttentionMask.NONE);
                 }),
                 layer("block", p -> {

@@ -1,0 +1,20 @@
+package org.fovea.attention;
+
+import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
+import org.fovea.tensor.Tensor;
+
+/** One attention that was computed: what was asked, what of, and what came out. */
+record AttentionCall(
+        AttentionShape shape, AttentionSpec spec, AttentionOperands operands, Tensor output, Tensor logSumExp) {
+
+    AttentionInputs inputs() {
+        return operands.inputs();
+    }
+
+    /** Whether this is the query, key or value, whose gradients are always computed together. */
+    boolean isRow(Tensor x) {
+        return x == operands.query() || x == operands.key() || x == operands.value();
+    }
+}
