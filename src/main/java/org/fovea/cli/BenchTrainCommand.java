@@ -45,6 +45,7 @@ final class BenchTrainCommand implements Callable<Integer> {
             Map.entry("width", "64"),
             Map.entry("heads", "4"),
             Map.entry("window", "16"),
+            Map.entry("similarity", "dot"),
             Map.entry("gating", "false"),
             Map.entry("rollout_steps", "128"),
             Map.entry("epochs", "" + EPOCHS),

@@ -14,6 +14,7 @@ final class SettingsHelp {
             Map.entry("width", "units of a hidden layer, or model width of the transformer"),
             Map.entry("heads", "attention heads"),
             Map.entry("window", "steps an attention layer sees, the current one included"),
+            Map.entry("similarity", "by which attention compares queries and keys: dot, cosine or euclidean"),
             Map.entry("gating", "GTrXL's gated residuals in place of additions"),
             Map.entry("learning_rate", "of Adam, at the start (trpo: of the value function)"),
             Map.entry("anneal_learning_rate", "lower it linearly to 0 over the run"),

@@ -33,11 +33,7 @@ final class Acrobot extends BatchedEnvironment {
     private final double[] sum = new double[4];
 
     Acrobot(int count) {
-        super(
-                count,
-                new Space.Box(SIZE, (float) -MAX_VELOCITY_2, (float) MAX_VELOCITY_2),
-                new Space.Discrete(3),
-                500);
+        super(count, new Space.Box(SIZE, (float) -MAX_VELOCITY_2, (float) MAX_VELOCITY_2), new Space.Discrete(3), 500);
     }
 
     @Override

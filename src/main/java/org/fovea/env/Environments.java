@@ -26,10 +26,7 @@ public final class Environments {
         register(new EnvironmentSpec(
                 "Pendulum-v1", "Swing a pendulum up, continuous torque", OptionalDouble.empty(), Pendulum::new));
         register(new EnvironmentSpec(
-                "Acrobot-v1",
-                "Swing up two links by the joint between them",
-                OptionalDouble.of(-100),
-                Acrobot::new));
+                "Acrobot-v1", "Swing up two links by the joint between them", OptionalDouble.of(-100), Acrobot::new));
         register(new EnvironmentSpec(
                 "ProofOfMemory-v0",
                 "Remember which end of a line is good and walk there",

@@ -46,8 +46,9 @@ final class AttentionActorCritic implements ActorCritic {
         this.config = config;
         this.embedding =
                 new Linear(parameters, "embedding", observationSize, width, Initializer.orthogonal(Math.sqrt(2)));
-        TransformerSettings settings =
-                TransformerSettings.of(width, config.heads()).withGates(config.gating());
+        TransformerSettings settings = TransformerSettings.of(width, config.heads())
+                .withSimilarity(config.similarity())
+                .withGates(config.gating());
         for (int layer = 0; layer < config.layers(); layer++) {
             blocks.add(new TransformerBlock(parameters, "block" + layer, settings));
         }

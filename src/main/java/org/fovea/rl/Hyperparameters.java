@@ -32,7 +32,7 @@ final class Hyperparameters {
             if (value instanceof Record group) {
                 values.putAll(read(group));
             } else {
-                values.put(snakeCase(component.getName()), String.valueOf(value));
+                values.put(snakeCase(component.getName()), text(value));
             }
         }
         return values;
@@ -102,6 +102,9 @@ final class Hyperparameters {
             throw new IllegalArgumentException("hyper-parameter " + name + " must be "
                     + (type == int.class ? "a whole number" : "a number") + ", got '" + text + "'");
         }
+        if (type.isEnum()) {
+            return parseConstant(name, text, type);
+        }
         return switch (text.toLowerCase(Locale.ROOT)) {
             case "true" -> true;
             case "false" -> false;
@@ -109,6 +112,22 @@ final class Hyperparameters {
                 throw new IllegalArgumentException(
                         "hyper-parameter " + name + " must be true or false, got '" + text + "'");
         };
+    }
+
+    private static Object parseConstant(String name, String text, Class<?> type) {
+        List<String> valid = new ArrayList<>();
+        for (Object constant : type.getEnumConstants()) {
+            if (text(constant).equals(text.toLowerCase(Locale.ROOT))) {
+                return constant;
+            }
+            valid.add(text(constant));
+        }
+        throw new IllegalArgumentException(
+                "hyper-parameter " + name + " must be one of " + String.join(", ", valid) + ", got '" + text + "'");
+    }
+
+    private static String text(Object value) {
+        return value instanceof Enum<?> constant ? constant.name().toLowerCase(Locale.ROOT) : String.valueOf(value);
     }
 
     private static String snakeCase(String camelCase) {

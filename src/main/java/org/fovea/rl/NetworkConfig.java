@@ -2,6 +2,8 @@ package org.fovea.rl;
 
 import static org.fovea.rl.Hyperparameters.require;
 
+import org.fovea.backend.AttentionSpec.Similarity;
+
 /**
  * Hyper-parameters of the network.
  *
@@ -9,10 +11,11 @@ import static org.fovea.rl.Hyperparameters.require;
  * @param width units of a hidden layer, or the model width of the transformer
  * @param heads attention heads; divides width into even parts
  * @param window steps an attention layer sees, the current one included
+ * @param similarity by which attention compares queries and keys
  * @param gating GTrXL's gated residuals in place of additions
  */
-public record NetworkConfig(int layers, int width, int heads, int window, boolean gating) {
-    static final NetworkConfig BASE = new NetworkConfig(2, 64, 4, 16, false);
+public record NetworkConfig(int layers, int width, int heads, int window, Similarity similarity, boolean gating) {
+    static final NetworkConfig BASE = new NetworkConfig(2, 64, 4, 16, Similarity.DOT, false);
 
     /** Checks every range; the message names the hyper-parameter. */
     public NetworkConfig {

@@ -145,7 +145,9 @@ class BatchContractTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"CartPole-v1", "Acrobot-v1", "ProofOfMemory-v0", "MemoryChain-v0", "popgym-RepeatPreviousEasy-v0"})
+    @ValueSource(
+            strings = {"CartPole-v1", "Acrobot-v1", "ProofOfMemory-v0", "MemoryChain-v0", "popgym-RepeatPreviousEasy-v0"
+            })
     void mistakesAreNamed(String name) {
         Player player = new Player(name, 3, 40);
         player.choices[1] = 9;
