@@ -1,6 +1,7 @@
 package org.fovea.attention;
 
 import org.fovea.backend.ShapeException;
+import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -67,9 +68,10 @@ public record AttentionMask(
                 querySegments, keySegments, keyLengths, newScores, alibiSlopes, querySequences, keySequences);
     }
 
-    /** The same with only those keys visible for which {@code allowed}, of the extents of scores, is not 0. */
+    /** The same with only those keys visible for which {@code allowed}, I32 or floating and of the extents of scores, is not 0. */
     public AttentionMask withAllowed(Tensor allowed) {
-        return withScores(allowed.select(allowed.tape().full(0), allowed.tape().full(Double.NEGATIVE_INFINITY)));
+        Tape tape = allowed.tape();
+        return withScores(allowed.add(0).select(tape.full(0), tape.full(Double.NEGATIVE_INFINITY)));
     }
 
     /** The same with scores that fall with the distance of query and key (Press et al. 2022, arXiv:2108.12409). */
