@@ -7,7 +7,9 @@ import java.util.List;
 import java.util.Random;
 import java.util.function.Function;
 import java.util.stream.Stream;
+import org.fovea.attention.Attention;
 import org.fovea.attention.AttentionMask;
+import org.fovea.attention.AttentionOperands;
 import org.fovea.backend.Activation;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.AttentionSpec.Alignment;
@@ -49,6 +51,16 @@ class LayerGradientTest {
                 layer("rotary self-attention", p -> {
                     SelfAttention attention = new SelfAttention(p, "l", 4, 2, Similarity.DOT, RotaryEncoding.STANDARD);
                     return x -> attention.forward(x, causal, AttentionMask.NONE);
+                }),
+                layer("attention with a relative position bias", p -> {
+                    RelativePositionBias bias = new RelativePositionBias(p, "l", 2, 1);
+                    return x -> {
+                        Tensor rows = x.reshape(1, 2, 3, 4);
+                        return Attention.apply(
+                                        AttentionOperands.of(rows, rows, rows).withBias(bias.apply(x.tape(), 1, 3, 3)),
+                                        causal)
+                                .output();
+                    };
                 }),
                 layer("block", p -> {
                     TransformerBlock block = new TransformerBlock(p, "l", TransformerSettings.of(4, 2));
