@@ -26,8 +26,8 @@ final class AttentionForward extends AttentionPass {
         openTile(t, head, firstQuery);
         Arrays.fill(t.floats, t.state, t.state + QUERIES, Float.NEGATIVE_INFINITY);
         Arrays.fill(t.floats, t.state + QUERIES, t.state + 2 * QUERIES, 0);
-        int rows = row(output, head, shape.queries(), firstQuery, valueDim);
-        openSum(t, output, rows, valueStride, valueDim, paddedValueDim);
+        int rows = queryRow(output, head, firstQuery, valueDim);
+        openSums(t, t.outputSums, t.oneBlock, output, rows, outputStride, valueDim, paddedValueDim, !t.oneBlock);
         int end = t.high[t.queries - 1];
         for (int from = t.low[0]; from < end; from += KEYS) {
             keys(from, Math.min(from + KEYS, end), t);
@@ -36,8 +36,8 @@ final class AttentionForward extends AttentionPass {
     }
 
     private void keys(int from, int to, AttentionScratch t) {
-        int key = row(in.key(), t.head, shape.keys(), from, headDim);
-        products(t, from, to, in.key().floats, key, keyStride, headDim, t.queryT, t.scores);
+        int key = keyRow(in.key(), t.head, from, headDim);
+        products(t, false, from, to, in.key().floats, key, keyStride, headDim, t.queryT, t.scores);
         t.hidden = false;
         for (int group = 0; group < t.groups; group++) {
             hideUnseen(t, from, to, group);
@@ -45,10 +45,10 @@ final class AttentionForward extends AttentionPass {
                 softmax(from, group * lanes, t);
             }
         }
-        int value = row(in.value(), t.head, shape.keys(), from, valueDim);
+        int value = keyRow(in.value(), t.head, from, valueDim);
         t.value.set(in.value().floats, value, valueStride, to - from, valueDim, paddedValueDim);
         boolean careful = t.hidden && !t.value.allFinite(kernels, to - from, valueDim);
-        sumOverKeys(t, from, to, t.scores, t.value, paddedValueDim, careful);
+        sumOverKeys(t, t.outputSums, !t.oneBlock, from, to, t.scores, t.value, paddedValueDim, careful);
     }
 
     private void softmax(int from, int lane, AttentionScratch t) {
@@ -61,16 +61,17 @@ final class AttentionForward extends AttentionPass {
                 t.state + lane,
                 QUERIES);
         if (grew && t.low[lane] < from) {
-            int sum = t.sum + lane * t.sumStride;
+            RowSums sums = t.outputSums;
+            int sum = sums.offset + lane * sums.stride;
             kernels.scaleRows(
-                    t.sums,
+                    sums.floats,
                     sum,
-                    t.sumStride,
+                    sums.stride,
                     t.floats,
                     t.state + 2 * QUERIES + lane,
-                    t.sums,
+                    sums.floats,
                     sum,
-                    t.sumStride,
+                    sums.stride,
                     Math.min(lanes, t.queries - lane),
                     paddedValueDim);
         }
@@ -87,14 +88,14 @@ final class AttentionForward extends AttentionPass {
                 logSumExp.offset + t.head * shape.queries() + t.firstQuery,
                 t.queries);
         kernels.scaleRows(
-                t.sums,
-                t.sum,
-                t.sumStride,
+                t.outputSums.floats,
+                t.outputSums.offset,
+                t.outputSums.stride,
                 t.floats,
                 t.state + QUERIES,
                 output.floats,
-                row(output, t.head, shape.queries(), t.firstQuery, valueDim),
-                valueStride,
+                queryRow(output, t.head, t.firstQuery, valueDim),
+                outputStride,
                 t.queries,
                 valueDim);
     }

@@ -107,6 +107,42 @@ public interface AttentionKernels {
             int stateStride);
 
     /**
+     * For one group, replaces scores by probabilities {@code P = 2^(score - logSumExp2)}, and tangents T of scores by those of
+     * probabilities, {@code P ln(2) (T - r)} with {@code r = sum over keys of P T}; 0 wherever P is. These are all keys
+     * the queries see.
+     *
+     * @param state log-sum-exps in units of log2, and {@code stateStride} further on, written, {@code ln(2) r}
+     */
+    void probabilityTangents(
+            float[] tile,
+            int scores,
+            int tangents,
+            int stride,
+            int keys,
+            float[] state,
+            int stateOffset,
+            int stateStride);
+
+    /**
+     * After {@link #probabilityTangents}, replaces gradients dP of probabilities by those of scores, {@code P (dP - delta)},
+     * and the tangents W of dP by those of the scores' gradients, {@code P. (dP - delta) + P (W - e)}; 0 wherever P is.
+     *
+     * @param state at {@code 2 stateStride} delta less {@code sum over keys of P dP}, which is added, and at {@code 3
+     *     stateStride} e less {@code sum over keys of P. (dP - delta) + P W}, likewise
+     */
+    void scoreGradientTangents(
+            float[] tile,
+            int probabilities,
+            int tangents,
+            int gradients,
+            int gradientTangents,
+            int stride,
+            int keys,
+            float[] state,
+            int stateOffset,
+            int stateStride);
+
+    /**
      * Dot products of the rows of two [rows, columns] matrices.
      *
      * @param scratch room for a vector from {@code scratchOffset} on

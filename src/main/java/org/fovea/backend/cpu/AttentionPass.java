@@ -1,6 +1,5 @@
 package org.fovea.backend.cpu;
 
-import java.util.Arrays;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.jspecify.annotations.Nullable;
@@ -32,9 +31,11 @@ abstract class AttentionPass {
     /** What queries see, if that is the same in all batch rows. */
     private final @Nullable AttentionBand band;
 
-    /** From a row to the next of the same head: of queries and keys, and of values and outputs. */
-    final int keyStride;
+    /** From a row to the next of the same head. */
+    final int queryStride;
 
+    final int outputStride;
+    final int keyStride;
     final int valueStride;
 
     AttentionPass(AttentionKernels kernels, AttentionShape shape, AttentionSpec spec, AttentionArrays in) {
@@ -49,8 +50,10 @@ abstract class AttentionPass {
         paddedHeadDim = padded(headDim);
         paddedValueDim = padded(valueDim);
         boolean headsApart = shape.layout() == AttentionShape.Layout.BHND;
-        keyStride = headsApart ? headDim : headDim * shape.heads();
-        valueStride = headsApart ? valueDim : valueDim * shape.heads();
+        queryStride = headsApart ? headDim : headDim * shape.heads();
+        outputStride = headsApart ? valueDim : valueDim * shape.heads();
+        keyStride = headsApart ? headDim : headDim * shape.keyHeads();
+        valueStride = headsApart ? valueDim : valueDim * shape.keyHeads();
         band = in.keyLengths() == null ? AttentionBand.of(spec, shape.queries(), shape.keys(), shape.keys()) : null;
     }
 
@@ -58,13 +61,25 @@ abstract class AttentionPass {
         return (dim + lanes - 1) / lanes * lanes;
     }
 
-    /** Index of a row of an array of [batch, heads, rows, dim] or [batch, rows, heads, dim], by the shape's layout. */
-    final int row(CpuArray array, int head, int rows, int row, int dim) {
-        int heads = shape.heads();
-        int index = shape.layout() == AttentionShape.Layout.BHND
+    /**
+     * Index of a query's row in an array of [batch, heads, queries, dim] or, by the shape's layout, [batch, queries, heads,
+     * dim].
+     *
+     * @param head number of the query head, counted through the batch
+     */
+    final int queryRow(CpuArray array, int head, int row, int dim) {
+        return array.offset + row(head, shape.heads(), shape.queries(), row) * dim;
+    }
+
+    /** Index of a key's row in an array of [batch, keyHeads, keys, dim] or [batch, keys, keyHeads, dim], likewise. */
+    final int keyRow(CpuArray array, int head, int row, int dim) {
+        return array.offset + row(head / shape.group(), shape.keyHeads(), shape.keys(), row) * dim;
+    }
+
+    private int row(int head, int heads, int rows, int row) {
+        return shape.layout() == AttentionShape.Layout.BHND
                 ? head * rows + row
                 : (head / heads * rows + row) * heads + head % heads;
-        return array.offset + index * dim;
     }
 
     /**
@@ -86,15 +101,20 @@ abstract class AttentionPass {
                     0,
                     queries);
         }
+        transposeQueries(t, in.query(), t.queryT);
+    }
+
+    /** Transposes the tile's rows of an array in the query's shape, made ready for scores in units of log2. */
+    final void transposeQueries(AttentionScratch t, CpuArray array, int target) {
         kernels.transpose(
-                in.query().floats,
-                row(in.query(), head, shape.queries(), firstQuery, headDim),
-                keyStride,
-                queries,
+                array.floats,
+                queryRow(array, t.head, t.firstQuery, headDim),
+                queryStride,
+                t.queries,
                 headDim,
                 scale * LOG2_E,
                 t.floats,
-                t.queryT,
+                target,
                 QUERIES);
     }
 
@@ -121,24 +141,24 @@ abstract class AttentionPass {
     }
 
     /**
-     * Says where the tile's rows are summed: in place if that is one product of whole vectors, else in scratch, from 0 on.
+     * Says where sums over the one block of keys, or several, are made for the tile's rows.
      *
-     * @param rows index in {@code array} of the tile's first row
+     * @param array in the shape of the query or output: where the sums are made if these are whole vectors
+     * @param inPlace whether they may be made there
      */
-    static void openSum(AttentionScratch t, CpuArray array, int rows, int stride, int dim, int paddedDim) {
-        t.sumInPlace = t.oneBlock && dim == paddedDim;
-        t.sums = t.sumInPlace ? array.floats : t.floats;
-        t.sum = t.sumInPlace ? rows : t.sumScratch;
-        t.sumStride = t.sumInPlace ? stride : paddedDim;
-        if (!t.oneBlock || t.low[0] >= t.high[t.queries - 1]) {
-            clearSums(t, 0, t.queries, paddedDim);
-        }
-    }
-
-    private static void clearSums(AttentionScratch t, int from, int to, int dim) {
-        for (int i = from; i < to; i++) {
-            int row = t.sum + i * t.sumStride;
-            Arrays.fill(t.sums, row, row + dim, 0);
+    static void openSums(
+            AttentionScratch t,
+            RowSums sums,
+            boolean inPlace,
+            CpuArray array,
+            int row,
+            int stride,
+            int dim,
+            int paddedDim,
+            boolean clear) {
+        sums.open(t.floats, array.floats, row, stride, inPlace && dim == paddedDim, paddedDim);
+        if (clear || t.low[0] >= t.high[t.queries - 1]) {
+            sums.clear(0, t.queries, paddedDim);
         }
     }
 
@@ -153,12 +173,14 @@ abstract class AttentionPass {
     }
 
     /**
-     * {@code target[key][query] = rows[key] . operandT[.][query]} for what is seen of keys {@code [from, to)}.
+     * {@code target[key][query] = rows[key] . operandT[.][query]} for what is seen of keys {@code [from, to)}, added to the
+     * target if {@code accumulate}.
      *
      * @param rows index of key {@code from} in {@code array}
      */
     final void products(
             AttentionScratch t,
+            boolean accumulate,
             int from,
             int to,
             float[] array,
@@ -175,7 +197,7 @@ abstract class AttentionPass {
             int columns = (endOfQueriesSeeing(t, end - 1) - first + lanes - 1) / lanes * lanes;
             if (columns > 0) {
                 kernels.multiply(
-                        false,
+                        accumulate,
                         false,
                         array,
                         rows + (j - from) * stride,
@@ -244,8 +266,20 @@ abstract class AttentionPass {
         }
     }
 
-    /** {@code sum[query][.] += sum over seen keys of weights[key][query] rows[key][.]} for keys {@code [from, to)}. */
-    final void sumOverKeys(AttentionScratch t, int from, int to, int weights, Operand rows, int dim, boolean careful) {
+    /**
+     * {@code sums[query][.] = sum over seen keys of weights[key][query] rows[key][.]} for keys {@code [from, to)}, added to
+     * the sums if {@code accumulate}.
+     */
+    final void sumOverKeys(
+            AttentionScratch t,
+            RowSums sums,
+            boolean accumulate,
+            int from,
+            int to,
+            int weights,
+            Operand rows,
+            int dim,
+            boolean careful) {
         boolean allSeen = t.low[t.queries - 1] <= from && t.high[0] >= to;
         int step = allSeen ? t.queries : ROWS;
         for (int i = 0; i < t.queries; i += step) {
@@ -254,7 +288,7 @@ abstract class AttentionPass {
             int high = Math.min(to, t.high[end - 1]);
             if (low < high) {
                 kernels.multiply(
-                        !t.oneBlock,
+                        accumulate,
                         careful,
                         t.floats,
                         weights + (low - from) * QUERIES + i,
@@ -263,14 +297,14 @@ abstract class AttentionPass {
                         rows.floats,
                         rows.offset + (low - from) * rows.stride,
                         rows.stride,
-                        t.sums,
-                        t.sum + i * t.sumStride,
-                        t.sumStride,
+                        sums.floats,
+                        sums.offset + i * sums.stride,
+                        sums.stride,
                         end - i,
                         high - low,
                         dim);
-            } else if (t.oneBlock) {
-                clearSums(t, i, end, dim);
+            } else if (!accumulate) {
+                sums.clear(i, end, dim);
             }
         }
     }

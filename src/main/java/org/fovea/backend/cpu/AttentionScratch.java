@@ -38,12 +38,8 @@ final class AttentionScratch {
     /** Whether the tile sees no more than {@link #KEYS} keys in a row, and so has one block of them. */
     boolean oneBlock;
 
-    /** Where the tile's output or query gradient is summed: its place in the result, or scratch. */
-    boolean sumInPlace;
-
-    float[] sums = {};
-    int sum;
-    int sumStride;
+    final RowSums outputSums = new RowSums();
+    final RowSums querySums = new RowSums();
 
     /** Keys before this one have gradients of the head in their place; those of later keys are garbage yet. */
     int writtenKeys;
@@ -53,61 +49,98 @@ final class AttentionScratch {
     final Operand value = new Operand();
     final Operand dOutput = new Operand();
 
+    /** Of the tangents of the above. */
+    final Operand queryTangent = new Operand();
+
+    final Operand keyTangent = new Operand();
+    final Operand valueTangent = new Operand();
+    final Operand dOutputTangent = new Operand();
+
     /** What the offsets below point into. */
     float[] floats = {};
 
-    /** [3, QUERIES]: softmax state, or log-sum-exp and delta */
+    /**
+     * [4, QUERIES]: softmax state; log-sum-exp and delta; or log-sum-exp and its tangent, delta and its tangent
+     */
     int state;
 
-    /** [KEYS, QUERIES]: scores, then probabilities */
-    int scores;
-
-    /** [KEYS, QUERIES]: gradients of probabilities, then of scores */
-    int gradients;
-
-    /** [headDim, QUERIES]: transposed, scaled queries */
+    /** [headDim, QUERIES]: transposed, scaled queries and their tangents */
     int queryT;
 
-    /** [valueDim, QUERIES]: transposed output gradients */
+    int queryTangentT;
+
+    /** [valueDim, QUERIES]: transposed output gradients and their tangents */
     int dOutputT;
 
-    /** [QUERIES, padded dim]: output or query gradient, if it isn't summed in place */
-    int sumScratch;
+    int dOutputTangentT;
 
     /** [KEYS, padded dim]: a block's part of the key or value gradient */
     int keySum;
 
+    /** [keys of a tile, QUERIES]: scores, then probabilities */
+    int scores;
+
+    /** Likewise: gradients of probabilities, then of scores */
+    int gradients;
+
+    /** Likewise: tangents of scores, then of probabilities */
+    int tangents;
+
+    /** Likewise: tangents of the gradients of probabilities, then of scores */
+    int gradientTangents;
+
     private int headDim;
     private int valueDim;
+    private int keys;
     private float[] decodeScores = {};
 
-    /** Makes room for the given head dims, padded to whole groups. */
-    void fit(int paddedHeadDim, int paddedValueDim) {
-        if (headDim == paddedHeadDim && valueDim == paddedValueDim) {
+    /**
+     * Makes room for the given head dims, padded to whole groups.
+     *
+     * @param tileKeys keys of which a tile's scores are held at a time
+     */
+    void fit(int paddedHeadDim, int paddedValueDim, int tileKeys) {
+        if (headDim == paddedHeadDim && valueDim == paddedValueDim && keys == tileKeys) {
             return;
         }
         headDim = paddedHeadDim;
         valueDim = paddedValueDim;
+        keys = tileKeys;
         int widest = Math.max(headDim, valueDim);
         state = Block.BASE;
-        scores = state + 3 * QUERIES;
-        gradients = scores + KEYS * QUERIES;
-        queryT = gradients + KEYS * QUERIES;
-        dOutputT = queryT + headDim * QUERIES;
-        sumScratch = dOutputT + valueDim * QUERIES;
-        keySum = sumScratch + widest * QUERIES;
-        int keyCopy = keySum + widest * KEYS;
-        int valueCopy = keyCopy + headDim * KEYS;
-        int queryCopy = valueCopy + valueDim * KEYS;
-        int dOutputCopy = queryCopy + headDim * QUERIES;
-        int end = dOutputCopy + valueDim * QUERIES;
+        queryT = state + 4 * QUERIES;
+        queryTangentT = queryT + headDim * QUERIES;
+        dOutputT = queryTangentT + headDim * QUERIES;
+        dOutputTangentT = dOutputT + valueDim * QUERIES;
+        keySum = dOutputTangentT + valueDim * QUERIES;
+        int outputSum = keySum + widest * KEYS;
+        int querySum = outputSum + valueDim * QUERIES;
+        int keyCopy = querySum + headDim * QUERIES;
+        int keyTangentCopy = keyCopy + headDim * KEYS;
+        int valueCopy = keyTangentCopy + headDim * KEYS;
+        int valueTangentCopy = valueCopy + valueDim * KEYS;
+        int queryCopy = valueTangentCopy + valueDim * KEYS;
+        int queryTangentCopy = queryCopy + headDim * QUERIES;
+        int dOutputCopy = queryTangentCopy + headDim * QUERIES;
+        int dOutputTangentCopy = dOutputCopy + valueDim * QUERIES;
+        scores = dOutputTangentCopy + valueDim * QUERIES;
+        int end = Math.toIntExact(scores + 4L * keys * QUERIES);
+        gradients = scores + keys * QUERIES;
+        tangents = gradients + keys * QUERIES;
+        gradientTangents = tangents + keys * QUERIES;
         if (floats.length < end) {
             floats = new float[Math.max(end, 1 << 18)];
         }
+        outputSums.scratchAt(outputSum);
+        querySums.scratchAt(querySum);
         key.copyTo(floats, keyCopy);
+        keyTangent.copyTo(floats, keyTangentCopy);
         value.copyTo(floats, valueCopy);
+        valueTangent.copyTo(floats, valueTangentCopy);
         query.copyTo(floats, queryCopy);
+        queryTangent.copyTo(floats, queryTangentCopy);
         dOutput.copyTo(floats, dOutputCopy);
+        dOutputTangent.copyTo(floats, dOutputTangentCopy);
     }
 
     /** Room for the scores of one decoded query. */

@@ -6,8 +6,8 @@ import org.fovea.backend.DecodeShape;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Attention on the CPU: cuts the work into independent pieces and hands each to a thread with its scratch. The forward
- * pass is cut into query tiles, the backward pass into heads, so every sum is made in one order whatever the number of
+ * Attention on the CPU: cuts the work into independent pieces and hands each to a thread with its scratch. What
+ * is summed over keys alone is cut into query tiles, the rest into key heads, so every sum is made in one order whatever the number of
  * threads.
  */
 final class CpuAttention {
@@ -29,17 +29,8 @@ final class CpuAttention {
 
     /** As {@link org.fovea.backend.AttentionOps#attentionForward}. */
     void forward(AttentionShape shape, AttentionSpec spec, AttentionArrays in, CpuArray output, CpuArray logSumExp) {
-        int tiles = ceilDiv(shape.queries(), AttentionScratch.QUERIES);
-        int units = Math.multiplyExact(Math.multiplyExact(shape.batch(), shape.heads()), tiles);
-        int pieces = Math.min(units, MAX_PIECES);
         AttentionForward forward = new AttentionForward(kernels, shape, spec, in, output, logSumExp);
-        workers.run(pieces, piece -> {
-            AttentionScratch mine = fittingScratch(shape);
-            int end = cut(units, piece + 1, pieces);
-            for (int unit = cut(units, piece, pieces); unit < end; unit++) {
-                forward.tile(unit / tiles, unit % tiles * AttentionScratch.QUERIES, mine);
-            }
-        });
+        forEachTile(shape, AttentionScratch.KEYS, forward::tile);
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionBackward}. */
@@ -54,17 +45,48 @@ final class CpuAttention {
             CpuArray dQuery,
             CpuArray dKey,
             CpuArray dValue) {
-        int units = Math.multiplyExact(shape.batch(), shape.heads());
-        int pieces = Math.min(units, MAX_PIECES);
         AttentionBackward backward = new AttentionBackward(
                 kernels, shape, spec, in, output, logSumExp, dOutput, dLogSumExp, dQuery, dKey, dValue);
-        workers.run(pieces, piece -> {
-            AttentionScratch mine = fittingScratch(shape);
-            int end = cut(units, piece + 1, pieces);
-            for (int unit = cut(units, piece, pieces); unit < end; unit++) {
-                backward.head(unit, mine);
-            }
-        });
+        forEachKeyHead(shape, AttentionScratch.KEYS, backward::keyHead);
+    }
+
+    /** As {@link org.fovea.backend.AttentionOps#attentionTangent}. */
+    void tangent(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionArrays in,
+            ArgumentArrays tangents,
+            CpuArray logSumExp,
+            CpuArray outputTangent,
+            CpuArray logSumExpTangent) {
+        AttentionTangent tangent =
+                new AttentionTangent(kernels, shape, spec, in, tangents, logSumExp, outputTangent, logSumExpTangent);
+        forEachTile(shape, longestTile(shape), tangent::tile);
+    }
+
+    /** As {@link org.fovea.backend.AttentionOps#attentionBackwardTangent}. */
+    void backwardTangent(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionArrays in,
+            ArgumentArrays tangents,
+            CpuArray logSumExp,
+            OutputGradientArrays gradients,
+            CpuArray outputTangent,
+            CpuArray logSumExpTangent,
+            ArgumentArrays gradientTangents) {
+        AttentionBackwardTangent backwardTangent = new AttentionBackwardTangent(
+                kernels,
+                shape,
+                spec,
+                in,
+                tangents,
+                logSumExp,
+                gradients,
+                outputTangent,
+                logSumExpTangent,
+                gradientTangents);
+        forEachKeyHead(shape, longestTile(shape), backwardTangent::keyHead);
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionDecode}. */
@@ -92,11 +114,46 @@ final class CpuAttention {
         });
     }
 
-    private AttentionScratch fittingScratch(AttentionShape shape) {
-        AttentionScratch mine = scratch.get();
+    /** Work on the queries of a head from {@code firstQuery} on, a tile of them. */
+    private interface TileWork {
+        void tile(int head, int firstQuery, AttentionScratch scratch);
+    }
+
+    /** Work on a key head, or on a tile's number. */
+    private interface UnitWork {
+        void unit(int unit, AttentionScratch scratch);
+    }
+
+    private void forEachTile(AttentionShape shape, int tileKeys, TileWork work) {
+        int tiles = ceilDiv(shape.queries(), AttentionScratch.QUERIES);
+        int units = Math.multiplyExact(Math.multiplyExact(shape.batch(), shape.heads()), tiles);
+        forEachUnit(
+                shape,
+                tileKeys,
+                units,
+                (unit, mine) -> work.tile(unit / tiles, unit % tiles * AttentionScratch.QUERIES, mine));
+    }
+
+    private void forEachKeyHead(AttentionShape shape, int tileKeys, UnitWork work) {
+        forEachUnit(shape, tileKeys, Math.multiplyExact(shape.batch(), shape.keyHeads()), work);
+    }
+
+    private void forEachUnit(AttentionShape shape, int tileKeys, int units, UnitWork work) {
         int lanes = kernels.lanes();
-        mine.fit(ceilDiv(shape.headDim(), lanes) * lanes, ceilDiv(shape.valueDim(), lanes) * lanes);
-        return mine;
+        int pieces = Math.min(units, MAX_PIECES);
+        workers.run(pieces, piece -> {
+            AttentionScratch mine = scratch.get();
+            mine.fit(ceilDiv(shape.headDim(), lanes) * lanes, ceilDiv(shape.valueDim(), lanes) * lanes, tileKeys);
+            int end = cut(units, piece + 1, pieces);
+            for (int unit = cut(units, piece, pieces); unit < end; unit++) {
+                work.unit(unit, mine);
+            }
+        });
+    }
+
+    /** Keys of which a tile may hold the scores if it holds all. */
+    private static int longestTile(AttentionShape shape) {
+        return ceilDiv(shape.keys(), AttentionScratch.KEYS) * AttentionScratch.KEYS;
     }
 
     private static int ceilDiv(int x, int y) {

@@ -10,6 +10,7 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
 import org.fovea.backend.DecodeShape;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.OutputGradients;
 import org.jspecify.annotations.Nullable;
 
 /** The CPU as a device: its operations run to their end before they return. */
@@ -69,6 +70,53 @@ final class CpuBackend extends CpuRl implements Backend {
     }
 
     @Override
+    public void attentionTangent(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            AttentionArguments tangents,
+            DeviceArray output,
+            DeviceArray logSumExp,
+            DeviceArray outputTangent,
+            DeviceArray logSumExpTangent) {
+        AttentionShapes.tangent(shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
+        AttentionShapes.requirePlain("cpu", shape, spec, in);
+        attention.tangent(
+                shape, spec, use(in), use(tangents), use(logSumExp), use(outputTangent), use(logSumExpTangent));
+    }
+
+    @Override
+    public void attentionBackwardTangent(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            AttentionArguments tangents,
+            DeviceArray output,
+            DeviceArray logSumExp,
+            OutputGradients gradients,
+            DeviceArray outputTangent,
+            DeviceArray logSumExpTangent,
+            AttentionArguments gradientTangents) {
+        AttentionShapes.backwardTangent(
+                shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
+        AttentionShapes.requirePlain("cpu", shape, spec, in);
+        attention.backwardTangent(
+                shape,
+                spec,
+                use(in),
+                use(tangents),
+                use(logSumExp),
+                new OutputGradientArrays(
+                        use(gradients.dOutput()),
+                        useIfPresent(gradients.dLogSumExp()),
+                        useIfPresent(gradients.dOutputTangent()),
+                        useIfPresent(gradients.dLogSumExpTangent())),
+                use(outputTangent),
+                use(logSumExpTangent),
+                use(gradientTangents));
+    }
+
+    @Override
     public void attentionDecode(
             DecodeShape shape,
             AttentionSpec spec,
@@ -98,6 +146,10 @@ final class CpuBackend extends CpuRl implements Backend {
                 useIfPresent(in.querySegments()),
                 useIfPresent(in.keySegments()),
                 useIfPresent(in.keyLengths()));
+    }
+
+    private ArgumentArrays use(AttentionArguments arguments) {
+        return new ArgumentArrays(use(arguments.query()), use(arguments.key()), use(arguments.value()));
     }
 
     private @Nullable CpuArray useIfPresent(@Nullable DeviceArray array) {

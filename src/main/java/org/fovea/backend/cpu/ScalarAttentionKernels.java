@@ -5,6 +5,7 @@ import java.util.Arrays;
 /** {@link AttentionKernels} in plain loops over {@link #LANES} lanes, for a virtual machine without the vector module. */
 final class ScalarAttentionKernels implements AttentionKernels {
     private static final int LANES = 8;
+    private static final float LN_2 = (float) Math.log(2);
 
     @Override
     public int lanes() {
@@ -177,6 +178,72 @@ final class ScalarAttentionKernels implements AttentionKernels {
                 int g = gradientsOffset + j * stride + i;
                 gradients[g] = p == 0 ? 0 : p * (gradients[g] - state[delta]);
             }
+        }
+    }
+
+    @Override
+    public void probabilityTangents(
+            float[] tile,
+            int scores,
+            int tangents,
+            int stride,
+            int keys,
+            float[] state,
+            int stateOffset,
+            int stateStride) {
+        for (int i = 0; i < LANES; i++) {
+            float r = 0;
+            for (int j = 0; j < keys; j++) {
+                int at = j * stride + i;
+                float p = exp2(tile[scores + at] - state[stateOffset + i]);
+                tile[scores + at] = p;
+                r += p == 0 ? 0 : p * tile[tangents + at];
+            }
+            state[stateOffset + stateStride + i] = r * LN_2;
+            for (int j = 0; j < keys; j++) {
+                int at = j * stride + i;
+                float p = tile[scores + at];
+                tile[tangents + at] = p == 0 ? 0 : p * LN_2 * (tile[tangents + at] - r);
+            }
+        }
+    }
+
+    @Override
+    public void scoreGradientTangents(
+            float[] tile,
+            int probabilities,
+            int tangents,
+            int gradients,
+            int gradientTangents,
+            int stride,
+            int keys,
+            float[] state,
+            int stateOffset,
+            int stateStride) {
+        for (int i = 0; i < LANES; i++) {
+            float delta = state[stateOffset + 2 * stateStride + i];
+            float e = state[stateOffset + 3 * stateStride + i];
+            for (int j = 0; j < keys; j++) {
+                int at = j * stride + i;
+                float p = tile[probabilities + at];
+                delta += p == 0 ? 0 : p * tile[gradients + at];
+            }
+            for (int j = 0; j < keys; j++) {
+                int at = j * stride + i;
+                float p = tile[probabilities + at];
+                float centred = tile[gradients + at] - delta;
+                float moved = tile[tangents + at] * centred + p * tile[gradientTangents + at];
+                tile[gradients + at] = p == 0 ? 0 : p * centred;
+                tile[gradientTangents + at] = p == 0 ? 0 : moved;
+                e += p == 0 ? 0 : moved;
+            }
+            for (int j = 0; j < keys; j++) {
+                int at = j * stride + i;
+                float p = tile[probabilities + at];
+                tile[gradientTangents + at] -= p == 0 ? 0 : p * e;
+            }
+            state[stateOffset + 2 * stateStride + i] = delta;
+            state[stateOffset + 3 * stateStride + i] = e;
         }
     }
 

@@ -188,6 +188,44 @@ public final class VectorAttentionKernels implements AttentionKernels {
     }
 
     @Override
+    public void probabilityTangents(
+            float[] tile,
+            int scores,
+            int tangents,
+            int stride,
+            int keys,
+            float[] state,
+            int stateOffset,
+            int stateStride) {
+        VectorTangents.probabilities(tile, scores, tangents, stride, keys, state, stateOffset, stateStride);
+    }
+
+    @Override
+    public void scoreGradientTangents(
+            float[] tile,
+            int probabilities,
+            int tangents,
+            int gradients,
+            int gradientTangents,
+            int stride,
+            int keys,
+            float[] state,
+            int stateOffset,
+            int stateStride) {
+        VectorTangents.gradients(
+                tile,
+                probabilities,
+                tangents,
+                gradients,
+                gradientTangents,
+                stride,
+                keys,
+                state,
+                stateOffset + 2 * stateStride,
+                stateOffset + 3 * stateStride);
+    }
+
+    @Override
     public void rowDots(
             float[] x,
             int xOffset,

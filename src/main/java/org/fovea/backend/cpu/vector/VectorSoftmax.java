@@ -172,7 +172,8 @@ final class VectorSoftmax {
         }
     }
 
-    private static void probabilities(
+    /** Probabilities of scores, and if these are whole rows the sums of {@code P dP}, added to delta. */
+    static void probabilities(
             boolean wholeRows,
             float[] scores,
             int offset,

@@ -1,0 +1,131 @@
+package org.fovea.backend.cpu;
+
+import java.util.Arrays;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
+
+/**
+ * The tangent of softmax attention, a tile of queries at a time, a dot standing for a tangent:
+ *
+ * <pre>
+ * P = e^(S - logSumExp)   T = scale (Q. K^T + Q K.^T)   r = sum over keys of P T   P. = P (T - r)
+ * O. = P. V + P V.        logSumExp. = r
+ * </pre>
+ *
+ * in five products. Since r takes all keys of a query and P. takes r, the tile's P and T are held for all keys it sees: scratch
+ * in proportion to them, and nothing is computed twice.
+ */
+final class AttentionTangent extends AttentionPass {
+    private final ArgumentArrays tangents;
+    private final CpuArray logSumExp;
+    private final CpuArray outputTangent;
+    private final CpuArray logSumExpTangent;
+
+    AttentionTangent(
+            AttentionKernels kernels,
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionArrays in,
+            ArgumentArrays tangents,
+            CpuArray logSumExp,
+            CpuArray outputTangent,
+            CpuArray logSumExpTangent) {
+        super(kernels, shape, spec, in);
+        this.tangents = tangents;
+        this.logSumExp = logSumExp;
+        this.outputTangent = outputTangent;
+        this.logSumExpTangent = logSumExpTangent;
+    }
+
+    /** Computes the tangents of the outputs and log-sum-exps of the queries from {@code firstQuery} on, a tile of them. */
+    void tile(int head, int firstQuery, AttentionScratch t) {
+        open(head, firstQuery, t);
+        scores(t);
+        for (int group = 0; group < t.groups; group++) {
+            probabilities(t, group);
+        }
+        int end = t.high[t.queries - 1];
+        for (int from = t.low[0]; from < end; from += KEYS) {
+            int to = Math.min(from + KEYS, end);
+            openValues(t, from, to);
+            outputs(t, from, to, t.hidden && !valuesFinite(t, to - from));
+        }
+        finish(t);
+    }
+
+    /** Sets up a tile, its score tangents' operands, log-sum-exps, and sums of 0. */
+    void open(int head, int firstQuery, AttentionScratch t) {
+        openTile(t, head, firstQuery);
+        transposeQueries(t, tangents.query(), t.queryTangentT);
+        int scalars = logSumExp.offset + head * shape.queries() + firstQuery;
+        for (int i = 0; i < t.queries; i++) {
+            t.floats[t.state + i] = logSumExp.floats[scalars + i] * LOG2_E;
+        }
+        // The lanes beyond the last query give probability 0.
+        Arrays.fill(t.floats, t.state + t.queries, t.state + QUERIES, Float.POSITIVE_INFINITY);
+        Arrays.fill(t.floats, t.state + QUERIES, t.state + 2 * QUERIES, 0);
+        int row = queryRow(outputTangent, head, firstQuery, valueDim);
+        openSums(t, t.outputSums, true, outputTangent, row, outputStride, valueDim, paddedValueDim, true);
+        t.hidden = false;
+    }
+
+    /** Computes the scores that the tile sees and their tangents. */
+    void scores(AttentionScratch t) {
+        int first = t.low[0];
+        int end = t.high[t.queries - 1];
+        for (int from = first; from < end; from += KEYS) {
+            int to = Math.min(from + KEYS, end);
+            int target = (from - first) * QUERIES;
+            float[] keys = in.key().floats;
+            float[] keyTangents = tangents.key().floats;
+            int key = keyRow(in.key(), t.head, from, headDim);
+            int keyTangent = keyRow(tangents.key(), t.head, from, headDim);
+            products(t, false, from, to, keys, key, keyStride, headDim, t.queryT, t.scores + target);
+            products(t, false, from, to, keys, key, keyStride, headDim, t.queryTangentT, t.tangents + target);
+            products(t, true, from, to, keyTangents, keyTangent, keyStride, headDim, t.queryT, t.tangents + target);
+        }
+    }
+
+    /** Makes probabilities and their tangents of the scores of a group, and sets the group's keys. */
+    void probabilities(AttentionScratch t, int group) {
+        int first = t.low[0];
+        hideUnseen(t, first, t.high[t.queries - 1], group);
+        int offset = (t.groupFrom - first) * QUERIES + group * lanes;
+        kernels.probabilityTangents(
+                t.floats,
+                t.scores + offset,
+                t.tangents + offset,
+                QUERIES,
+                t.groupTo - t.groupFrom,
+                t.floats,
+                t.state + group * lanes,
+                QUERIES);
+    }
+
+    /** Makes ready the values of keys {@code [from, to)} and their tangents. */
+    void openValues(AttentionScratch t, int from, int to) {
+        int value = keyRow(in.value(), t.head, from, valueDim);
+        int valueTangent = keyRow(tangents.value(), t.head, from, valueDim);
+        t.value.set(in.value().floats, value, valueStride, to - from, valueDim, paddedValueDim);
+        t.valueTangent.set(tangents.value().floats, valueTangent, valueStride, to - from, valueDim, paddedValueDim);
+    }
+
+    boolean valuesFinite(AttentionScratch t, int keys) {
+        return t.value.allFinite(kernels, keys, valueDim) && t.valueTangent.allFinite(kernels, keys, valueDim);
+    }
+
+    /** Takes keys {@code [from, to)} into the tangents of the outputs. */
+    void outputs(AttentionScratch t, int from, int to, boolean careful) {
+        int block = (from - t.low[0]) * QUERIES;
+        sumOverKeys(t, t.outputSums, true, from, to, t.tangents + block, t.value, paddedValueDim, careful);
+        sumOverKeys(t, t.outputSums, true, from, to, t.scores + block, t.valueTangent, paddedValueDim, careful);
+    }
+
+    /** Stores the tile's results. */
+    void finish(AttentionScratch t) {
+        int row = queryRow(outputTangent, t.head, t.firstQuery, valueDim);
+        t.outputSums.store(outputTangent, row, outputStride, t.queries, valueDim);
+        int scalars = logSumExpTangent.offset + t.head * shape.queries() + t.firstQuery;
+        System.arraycopy(t.floats, t.state + QUERIES, logSumExpTangent.floats, scalars, t.queries);
+    }
+}
