@@ -1,0 +1,160 @@
+// The forward pass of series.cuh, in one walk over the keys with a running maximum m of plane 0. With E = exp(X - m) and
+// what was summed before multiplied by exp(m_old - m):
+//
+//   l += sum_j E_j    N += sum_j (E_j Omega_j) v_j    O = N / l    LSE = m + log l
+//
+// The sink is there from the start: m = sink_0, l = exp(sink - m). A query that sees nothing has O = 0, LSE = +infinity.
+#include "series.cuh"
+
+template <int TILE, int PLANES>
+struct SeriesForward : Series<TILE, PLANES, false> {
+    using Base = Series<TILE, PLANES, false>;
+    using Base::AREA, Base::PITCH, Base::p, Base::planes, Base::ring, Base::head, Base::normalizer_smem, Base::maximum_smem;
+    using Base::correction_smem, Base::sums_smem;
+
+    float* const seen_smem;  // [TILE], 1 if the query sees a key; in the place of D
+
+    __device__ explicit SeriesForward(const AttentionSeriesParams& params, float* memory_smem)
+        : Base(params, memory_smem, params.columns), seen_smem(this->delta_smem) {}
+
+    __device__ void begin_row(int row) const {
+        float* const total = normalizer_smem + row;
+        const float sink = p.sink[0] ? p.sink[0][head] : -INFINITY;
+        maximum_smem[row] = sink;
+        seen_smem[row] = 0;
+        total[0] = sink == -INFINITY ? 0 : expf(sink - sink);
+        for (int k = 1; k < planes; k++) {
+            float sum = 0;
+            ring.derivations(k, [&](int a, int b, float weight) {
+                sum += (p.sink[a] ? weight * p.sink[a][head] : 0) * total[b * TILE];
+            });
+            total[k * TILE] = sum / ring.divisor(k);
+        }
+    }
+
+    // Over the neighbouring lanes that share a row of scores.
+    template <class F>
+    static __device__ float fold(float x, F f) {
+#pragma unroll
+        for (int distance = TILE / 2; distance > 0; distance /= 2) {
+            x = f(x, __shfl_xor_sync(0xFFFFFFFF, x, distance));
+        }
+        return x;
+    }
+
+    // Products to weights E Omega, and the rows' maxima and sums with them.
+    __device__ void softmax(int query0, int key0) const {
+        const auto larger = [](float a, float b) { return a > b || a != a ? a : b; };  // keeps NaN
+        const auto plus = [](float a, float b) { return a + b; };
+        this->each_pair([&](int row, int column) {
+            const int e = row * PITCH + column;
+            const bool sees = this->finish_scores(row, column, query0, key0);
+            const float* const x = this->scores() + e;
+            float* const w = this->weights() + e;
+            const float before = maximum_smem[row];
+            const float largest = larger(before, fold(sees ? x[0] : -INFINITY, larger));
+            const float any = fold(float(sees), plus);
+            for (int k = 0; k < planes; k++) {
+                w[k * AREA] = 0;
+            }
+            if (sees) {
+                w[0] = x[0] == -INFINITY ? 0 : expf(x[0] - largest);
+                ring.exponential(w, AREA, x, AREA);
+            }
+            const float correction = before == largest ? 1 : expf(before - largest);
+            for (int k = 0; k < planes; k++) {
+                const float sum = fold(w[k * AREA], plus);
+                if (column == 0) {
+                    normalizer_smem[k * TILE + row] = normalizer_smem[k * TILE + row] * correction + sum;
+                }
+            }
+            if (column == 0) {
+                maximum_smem[row] = largest;
+                correction_smem[row] = correction;
+                seen_smem[row] += any;
+            }
+            if (p.dropout > 0 && sees) {
+                const float factor = this->dropout_factor(query0 + row, key0 + column);
+                for (int k = 0; k < planes; k++) {
+                    w[k * AREA] *= factor;
+                }
+            }
+        });
+    }
+
+    // N to O, in every plane.
+    __device__ void divide() const {
+        for (int i = threadIdx.x; i < TILE * p.columns; i += SERIES_THREADS) {
+            const int row = i / p.columns;
+            const bool seen = seen_smem[row] > 0;
+            for (int k = 0; k < planes; k++) {
+                float rest = sums_smem[k * TILE * p.columns + i];
+                ring.products(k, [&](int a, int b) {
+                    if (a > 0) {
+                        rest -= normalizer_smem[a * TILE + row] * sums_smem[b * TILE * p.columns + i];
+                    }
+                });
+                sums_smem[k * TILE * p.columns + i] = seen ? rest / normalizer_smem[row] : 0;
+            }
+        }
+    }
+
+    __device__ void store_log_sum_exp(int query0) const {
+        const int row = threadIdx.x;
+        if (row >= TILE || query0 + row >= p.queries) {
+            return;
+        }
+        const float* const total = normalizer_smem + row;
+        float* const log_sum = this->first_smem + row;  // no longer in use
+        const bool seen = seen_smem[row] > 0;
+        for (int k = 0; k < planes; k++) {
+            if (k == 0) {
+                log_sum[0] = logf(total[0]);
+            } else {
+                float rest = ring.divisor(k) * total[k * TILE];
+                ring.derivations(k, [&](int a, int b, float weight) {
+                    if (b > 0) {
+                        rest -= weight * log_sum[a * TILE] * total[b * TILE];
+                    }
+                });
+                log_sum[k * TILE] = rest / (ring.divisor(k) * total[0]);
+            }
+            if (p.log_sum_exp[k]) {
+                const float dead = k == 0 ? INFINITY : 0;
+                p.log_sum_exp[k][this->row_index(query0 + row)] =
+                    seen ? log_sum[k * TILE] + (k == 0 ? maximum_smem[row] : 0) : dead;
+            }
+        }
+    }
+};
+
+// grid.x = batch * heads * tiles of queries * parts of the values' columns
+template <int TILE, int PLANES>
+__device__ void attention_series_forward(const AttentionSeriesParams& p) {
+    SHARED_DYNAMIC(float, memory_smem);
+    SeriesForward<TILE, PLANES> s(p, memory_smem);
+    const SeriesPlace place(p.queries, TILE, (p.value_dim + p.columns - 1) / p.columns);
+    const int query0 = place.tile * TILE, column0 = place.part * p.columns;
+    s.set_head(place.head_index);
+    s.describe_queries(query0);
+    s.clear_sums(p.columns);
+    if (threadIdx.x < TILE) {
+        s.begin_row(threadIdx.x);
+    }
+    __syncthreads();
+    const int last = s.last_key(query0);
+    for (int key0 = s.first_key(query0) / TILE * TILE; key0 < last; key0 += TILE) {
+        s.compare(s.first_smem, p.query, s.queries(), query0, p.key, s.keys(), key0, p.euclidean);
+        s.softmax(query0, key0);
+        s.accumulate(s.weights(), ~0u, s.correction_smem, p.value, s.values(), key0, column0, false, p.value,
+                     s.values(), 0);
+    }
+    s.divide();
+    if (place.part == 0) {
+        s.store_log_sum_exp(query0);
+    }
+    __syncthreads();
+    SeriesRows outputs = s.d_outputs();
+    s.store_sums(p.output, outputs, query0, column0, 1);
+}
+ATTENTION_SERIES_KERNELS(attention_series_forward, attention_series_forward)
