@@ -69,7 +69,7 @@ public final class ConjugateGradient implements AutoCloseable {
 
     /**
      * Writes the solution to {@code x}. Once it has converged, or where A shows itself not positive, further iterations
-     * change nothing; where b is not finite x is 0.
+     * change nothing. What is not finite in A or b leaves {@link #curvature} not finite.
      */
     public void solve(Operator a, DeviceArray b, DeviceArray x) {
         backend.fill(x, 0);
