@@ -42,4 +42,4 @@ if echo '#include <gtest/gtest.h>' | "${CXX:-g++}" -E -x c++ - > /dev/null 2>&1;
 else
     echo "[fovea] native tests skipped: GoogleTest is not installed (Debian: libgtest-dev)"
 fi
-"$here/gpu-check.sh" --simulate "$out/gpu-check-simulated" "$out" > "$out/gpu-check.log" 2>&1 || { cat "$out/gpu-check.log" >&2; exit 1; }
+"$here/gpu-check.sh" --simulate --only kernels "$out/gpu-check-simulated" "$out" > "$out/gpu-check.log" 2>&1 || { cat "$out/gpu-check.log" >&2; exit 1; }

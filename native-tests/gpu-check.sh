@@ -1,26 +1,46 @@
 #!/bin/sh
-# Checks the kernels on this machine's card and times them, in at most ten minutes, without Java and without the internet:
+# Checks the kernels and the whole of Fovea on this machine's card and times both, without the internet and without root:
 #
-#   native-tests/gpu-check.sh [--simulate] [OUT [BUILD]]
+#   native-tests/gpu-check.sh [--simulate] [--only kernels|java] [--bundle FILE] [OUT [BUILD]]
 #
-# Builds the kernels and their tests for the card, runs the tests, runs them again under compute-sanitizer (memcheck and
-# racecheck), measures the card and times the kernels beside PyTorch. The tests include the fragment layouts of the tensor
-# cores, which the simulator takes on trust. Needs make, g++ 12 and nvcc 12 or newer; compute-sanitizer and python3 with
-# torch are used where they are there. --simulate runs all that a machine without a card can, on tiny shapes.
+# kernels  builds the kernels and their tests for the card, runs the tests, runs them again under compute-sanitizer (memcheck
+#          and racecheck), measures the card and times the kernels beside PyTorch. The tests include the fragment layouts of
+#          the tensor cores, which the simulator takes on trust. At most ten minutes; needs make, g++ 12 and nvcc 12 or newer,
+#          and uses compute-sanitizer and python3 with torch where they are there.
+# java     unpacks the bundle (default target/fovea-linux-x86_64.tar.xz; in an unpacked one it is that) and on the card runs
+#          doctor, selftest and PPO, CUDA graphs against launches one by one, and JCublas against Fovea's own kernel. At most
+#          ten minutes; needs make and g++, and no Java.
 #
-# OUT gets report.json, report.txt and the logs (default target/gpu-check), BUILD what is compiled (default OUT/build).
+# Both are run unless --only names one; the second is left out where there is no bundle. --simulate runs all that a machine
+# without a card can, on tiny shapes.
+#
+# OUT gets report.json, report.txt and log.txt (default target/gpu-check), BUILD what is compiled (default OUT/build).
 # Status: 0 all is well, 1 a check failed, 2 a tool is missing, 3 there is no card.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 simulate=
-[ "${1:-}" != --simulate ] || { simulate=1; shift; }
+only=
+bundle=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --simulate) simulate=1; shift ;;
+        --only) only=${2:-}; shift; shift ;;
+        --bundle) bundle=${2:-}; shift; shift ;;
+        --*) echo "unknown option $1; there are --simulate, --only and --bundle" >&2; exit 2 ;;
+        *) break ;;
+    esac
+done
+case $only in
+    "" | kernels | java) ;;
+    *) echo "--only $only: there are kernels and java" >&2; exit 2 ;;
+esac
 mkdir -p "${1:-$here/../target/gpu-check}" || exit 2
 out=$(cd "${1:-$here/../target/gpu-check}" && pwd)
 build=${2:-$out/build}
 mkdir -p "$build" || exit 2
 build=$(cd "$build" && pwd)
 programs=$build/gpu-check
-deadline=$(($(date +%s) + 590))
+log=$out/log.txt
 failed=0
 
 say() { echo "[gpu-check] $1"; }
@@ -36,96 +56,80 @@ allow() {
 
 outcome() {  # NAME TEXT
     say "$1: $2"
-    printf '%s\t%s\n' "$1" "$2" >> "$out/checks.txt"
+    printf '%s\t%s\n' "$1" "$2" >> "$build/checks.txt"
 }
 
-# Runs a command that must succeed: check NAME SECONDS COMMAND...
+# Runs a command, its output behind that of the others in the log, and by itself in BUILD/output: step SECONDS COMMAND...
+step() {
+    seconds=$1
+    shift
+    printf '\n== %s\n' "$*" >> "$log"
+    before=$(wc -c < "$log")
+    timeout "$seconds" "$@" >> "$log" 2>&1
+    status=$?
+    tail -c +$((before + 1)) "$log" > "$build/output"
+    return $status
+}
+
+# A step that must succeed: check NAME SECONDS COMMAND...
 check() {
     name=$1
-    seconds=$2
-    shift 2
-    log=$out/$(echo "$name" | tr ' ' '-').log
-    timeout "$seconds" "$@" > "$log" 2>&1
+    shift
+    step "$@"
     status=$?
-    summary=$(sed -n 's/^\[  \([A-Z]*\) *\] \([0-9]*\) tests\{0,1\}[.,].*/\2 \1/p' "$log" | tr 'A-Z\n' 'a-z ' | sed 's/ *$//; s/ \([0-9]\)/, \1/g')
+    summary=$(sed -n 's/^\[  \([A-Z]*\) *\] \([0-9]*\) tests\{0,1\}[.,].*/\2 \1/p' "$build/output" | tr 'A-Z\n' 'a-z ' | sed 's/ *$//; s/ \([0-9]\)/, \1/g')
     if [ $status -eq 0 ]; then
         outcome "$name" "${summary:-passed}"
     elif [ $status -eq 124 ]; then
         failed=1
-        outcome "$name" "FAILED: not done after $seconds s, see $log"
+        outcome "$name" "FAILED: not done after $1 s, see $log"
     else
         failed=1
         outcome "$name" "FAILED${summary:+: $summary}, see $log"
-        grep -m 8 -E 'FAILED|expected|ERROR|[Ee]rror' "$log"
+        grep -m 8 -E 'FAILED|expected|ERROR|[Ee]rror' "$build/output"
     fi
+    return $status
 }
 
-rm -f "$out/checks.txt" "$out/torch.txt" "$out/report.json" "$out/report.txt"
-: > "$out/checks.txt"
-: > "$out/torch.txt"
+# What must be built for anything to go on.
+make_goal() {  # GOAL VARIABLE=VALUE...
+    step 600 make -C "$here" -j"$(nproc)" OUT="$build" "$@" && return
+    grep -m 20 -E 'error|undefined' "$build/output"
+    outcome "$1" "FAILED: it does not build, see $log"
+    exit 1
+}
+
+# Times what there is to time, and writes the report.
+report() {  # OPTION...
+    step "$(allow 150 0)" "$programs/bench" --report "$build" "$out" "$@" && return
+    failed=1
+    tail -5 "$build/output"
+    say "FAILED: the report"
+}
+
+. "$here/gpu-check/kernels.sh"
+. "$here/gpu-check/java.sh"
+
+rm -f "$out/report.json" "$out/report.txt"
+: > "$log"
+for file in checks.txt torch.txt java.txt; do : > "$build/$file"; done
 for tool in make "${CXX:-g++}" awk timeout; do
     command -v "$tool" > /dev/null || missing "$tool was not found on the PATH"
 done
 
-goal=gpu-check-programs
-[ -z "$simulate" ] || goal=gpu-check-simulator
-say "building the tests"
-make -C "$here" -j"$(nproc)" OUT="$build" $goal > "$out/build.log" 2>&1 || {
-    grep -m 20 -E 'error|undefined' "$out/build.log"
-    say "FAILED: the tests do not build, see $out/build.log"
-    exit 1
-}
-
 if [ -n "$simulate" ]; then
+    say "building the simulator"
+    make_goal gpu-check-simulator
     export LD_LIBRARY_PATH="$programs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-    echo .version 7.0 > "$out/image"  # the simulated driver has its kernels in it, and only looks whether this is an image
-    export FOVEA_IMAGES="$out/image"
-    check "kernel tests" 300 "$programs/kernel-tests"
-    check "tests built without GoogleTest" 60 "$programs/mma-test"
 else
+    make_goal "$programs/bench"
     device=$("$programs/bench" --device) || exit $?
     arch=${device%% *}
     say "${device#* }, $arch"
-    nvcc=${NVCC:-$(command -v nvcc || echo "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc")}
-    [ -x "$nvcc" ] || missing "nvcc was not found (looked at \$NVCC, PATH, \$CUDA_HOME/bin, /usr/local/cuda/bin)"
-    "$nvcc" --list-gpu-code | grep -qx "${arch%a}" || { say "nvcc does not know $arch: PTX for sm_80 is used"; arch=sm_80; }
-    say "compiling the kernels"
-    NVCC=$nvcc "$here/../kernels/build.sh" "$build/generated" "$build" "$arch" > "$out/kernels.log" 2>&1 \
-        || { cat "$out/kernels.log"; outcome "kernel build" FAILED; exit 1; }
-    [ -f "$build/fovea.fatbin" ] || { cat "$out/kernels.log"; exit 2; }
-    rm -f "$programs"/*.fatbin  # perhaps of another card
-    make -C "$here" OUT="$build" NVCC="$nvcc" ARCH="$arch" gpu-check-kernels >> "$out/build.log" 2>&1 \
-        || { tail -20 "$out/build.log"; outcome "kernels of the tests" "FAILED to build"; exit 1; }
-    FOVEA_IMAGES=$build/fovea.fatbin$(printf ':%s' "$programs"/*.fatbin)
-    export FOVEA_IMAGES
-
-    check "kernel tests" "$(allow 120 60)" "$programs/kernel-tests"
-    sanitizer=$(command -v compute-sanitizer || echo "$(dirname "$nvcc")/compute-sanitizer")
-    if [ -x "$sanitizer" ]; then
-        export FOVEA_ONE_TURN=1
-        for tool in memcheck racecheck; do
-            check "kernel tests under $tool" "$(allow 100 240)" \
-                "$sanitizer" --tool $tool --error-exitcode 9 "$programs/kernel-tests"
-        done
-        unset FOVEA_ONE_TURN
-    else
-        outcome "kernel tests under memcheck, racecheck" "not run: there is no compute-sanitizer"
-    fi
-
-    if python3 -c 'import torch' 2> /dev/null; then
-        seconds=$(allow 150 100)
-        say "timing PyTorch, at most $seconds s"
-        "$programs/bench" --list | timeout $((seconds + 20)) python3 "$here/gpu-check/torch_bench.py" "$seconds" \
-            > "$out/torch.txt" 2> "$out/torch.log"
-        outcome "PyTorch" "$(sed -n '/^PyTorch/{p;q}' "$out/torch.log"), $(cut -f1 "$out/torch.txt" | sort -u | wc -l) workloads"
-    else
-        outcome "PyTorch" "not run: there is no python3 with torch"
-    fi
 fi
 
-say "timing the kernels"
-timeout "$(allow 150 0)" "$programs/bench" "$out/checks.txt" "$out/torch.txt" "$out/report.json" "$out/report.txt" \
-    ${simulate:+--tiny} > "$out/bench.log" 2>&1 || { failed=1; tail -5 "$out/bench.log"; say "FAILED: the timing"; }
+[ "$only" = kernels ] || java_half
+[ "$only" = java ] || kernels_half
 [ -n "$simulate" ] || cat "$out/report.txt"
 say "results in $out"
 exit $failed

@@ -2,11 +2,14 @@
 //
 //   bench --device                          says which card this is: architecture, name
 //   bench --list                            names the workloads, for torch_bench.py
-//   bench CHECKS PEERS JSON TABLE [--tiny]
+//   bench --report IN OUT [--tiny|--no-kernels]
 //
-// CHECKS  lines "NAME<tab>OUTCOME", put into the report
-// PEERS   lines "KEY<tab>SECONDS<tab>VARIANT" of torch_bench.py
-// --tiny  sizes that the simulator can take, each once
+// IN/checks.txt  lines "NAME<tab>OUTCOME", put into the report
+// IN/java.txt    lines "NAME<tab>KEY=VALUE<tab>...", put there too
+// IN/torch.txt   lines "KEY<tab>SECONDS<tab>VARIANT" of torch_bench.py
+// OUT            gets report.json and report.txt
+// --tiny         sizes that the simulator can take, each once
+// --no-kernels   times nothing: the report of what the others found
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -25,7 +28,7 @@ constexpr size_t ROTATE_BYTES = size_t(256) << 20;  // arrays in turn until this
 constexpr double SECONDS_PER_CANDIDATE = 0.25;
 constexpr int LAUNCHES_MIN = 5, LAUNCHES_MAX = 100;
 
-std::vector<std::vector<std::string>> lines(const char* path) {
+std::vector<std::vector<std::string>> lines(const std::string& path) {
     std::vector<std::vector<std::string>> all;
     std::ifstream file(path);
     for (std::string line; std::getline(file, line);) {
@@ -170,11 +173,11 @@ class Bench {
     std::map<std::string, std::vector<char>> random_;
 };
 
-void write(const char* path, const std::string& text) {
+void write(const std::string& path, const std::string& text) {
     std::ofstream file(path);
     file << text << std::flush;
     if (!file) {
-        fprintf(stderr, "gpu-check: could not write %s\n", path);
+        fprintf(stderr, "gpu-check: could not write %s\n", path.c_str());
         exit(1);
     }
 }
@@ -192,11 +195,11 @@ int main(int argc, char** argv) {
         }
         return 0;
     }
-    if (argc < 5) {
-        fprintf(stderr, "usage: bench --device | bench --list | bench CHECKS PEERS JSON TABLE [--tiny]\n");
+    if (argc < 4 || strcmp(argv[1], "--report") != 0) {
+        fprintf(stderr, "usage: bench --device | bench --list | bench --report IN OUT [--tiny|--no-kernels]\n");
         return 2;
     }
-    const bool tiny = argc > 5 && strcmp(argv[5], "--tiny") == 0;
+    const std::string in = argv[2], out = argv[3], option = argc > 4 ? argv[4] : "";
     Card& card = Card::get();
     Report report;
     report.card = card.name();
@@ -206,27 +209,40 @@ int main(int argc, char** argv) {
     char date[32];
     strftime(date, sizeof date, "%Y-%m-%d %H:%M UTC", gmtime(&now));
     report.date = date;
-    for (const auto& fields : lines(argv[1])) {
+    for (const auto& fields : lines(in + "/checks.txt")) {
         if (fields.size() == 2) report.checks[fields[0]] = fields[1];
     }
-    Bench bench(tiny);
-    report.bandwidth = bench.bandwidth();
-    report.bf16 = bench.peak("peak_bf16", 16);
-    report.tf32 = bench.peak("peak_tf32", 8);
-
-    const auto peers = lines(argv[2]);
-    for (const Workload& workload : workloads(tiny)) {
-        Row row = bench.measure(workload, report);
-        for (const auto& fields : peers) {
-            const double seconds = fields.size() == 3 && fields[0] == workload.key() ? atof(fields[1].c_str()) : 0;
-            if (seconds > 0 && (row.peer_seconds == 0 || seconds < row.peer_seconds)) {
-                row.peer_seconds = seconds;
-                row.peer = fields[2];
-            }
+    for (const auto& fields : lines(in + "/java.txt")) {
+        Measurement& measurement = report.java.emplace_back();
+        measurement.name = fields[0];
+        for (size_t i = 1; i < fields.size(); i++) {
+            const size_t equals = fields[i].find('=');
+            measurement.values.emplace_back(fields[i].substr(0, equals), fields[i].substr(equals + 1));
         }
-        report.rows.push_back(row);
-        write(argv[3], report.json());  // after each, so that a run that is cut short has what it came to
-        write(argv[4], report.table());
+    }
+    const auto save = [&] {
+        write(out + "/report.json", report.json());
+        write(out + "/report.txt", report.table());
+    };
+    save();
+    if (option != "--no-kernels") {
+        Bench bench(option == "--tiny");
+        report.bandwidth = bench.bandwidth();
+        report.bf16 = bench.peak("peak_bf16", 16);
+        report.tf32 = bench.peak("peak_tf32", 8);
+        const auto peers = lines(in + "/torch.txt");
+        for (const Workload& workload : workloads(option == "--tiny")) {
+            Row row = bench.measure(workload, report);
+            for (const auto& fields : peers) {
+                const double seconds = fields.size() == 3 && fields[0] == workload.key() ? atof(fields[1].c_str()) : 0;
+                if (seconds > 0 && (row.peer_seconds == 0 || seconds < row.peer_seconds)) {
+                    row.peer_seconds = seconds;
+                    row.peer = fields[2];
+                }
+            }
+            report.rows.push_back(row);
+            save();  // after each, so that a run that is cut short has what it came to
+        }
     }
     fputs(report.table().c_str(), stdout);
     return 0;

@@ -19,7 +19,7 @@ gpu-check-programs: $(ON_CARD)/kernel-tests $(ON_CARD)/bench
 # With the kernels that nvcc compiles for ARCH, besides those of ../kernels.
 gpu-check-kernels: $(patsubst %.cu,$(ON_CARD)/%.fatbin,$(notdir $(CARD_KERNELS)))
 
-gpu-check-simulator: gpu-check-programs $(ON_CARD)/libcuda.so.1 $(ON_CARD)/mma-test
+gpu-check-simulator: gpu-check-programs $(ON_CARD)/libcuda.so.1 $(ON_CARD)/mma-test $(OUT)/libcublas.so.12 $(OUT)/simulated.fatbin
 
 $(ON_CARD)/kernel-tests: $(CARD_TESTS) $(CARD) $(filter %.o,$(GTEST))
 	$(CXX) $(FLAGS) -o $@ $(CARD_TESTS) $(CARD) $(GTEST) -ldl

@@ -1,6 +1,8 @@
 #include "report.h"
 
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 namespace {
 
@@ -22,6 +24,12 @@ std::string format(const char* pattern, Arguments... arguments) {
     return text;
 }
 
+bool is_number(const std::string& text) {
+    char* end = nullptr;
+    const double value = strtod(text.c_str(), &end);
+    return !text.empty() && *end == '\0' && std::isfinite(value);
+}
+
 std::string shape_text(const Workload& workload, const char* separator) {
     std::string text;
     for (int64_t extent : workload.shape) {
@@ -34,16 +42,29 @@ std::string shape_text(const Workload& workload, const char* separator) {
 
 std::string Report::json() const {
     std::string out = "{\n  \"card\": " + quoted(card) + ",\n  \"architecture\": " + quoted(architecture)
-                      + ",\n  \"driver_cuda\": " + quoted(driver) + ",\n  \"date\": " + quoted(date)
-                      + format(",\n  \"bytes_per_second\": %.4g,\n  \"bf16_flops_per_second\": %.4g,\n"
-                               "  \"tf32_flops_per_second\": %.4g,\n  \"checks\": {",
-                               bandwidth, bf16, tf32);
+                      + ",\n  \"driver_cuda\": " + quoted(driver) + ",\n  \"date\": " + quoted(date);
+    if (!rows.empty()) {
+        out += format(",\n  \"bytes_per_second\": %.4g,\n  \"bf16_flops_per_second\": %.4g,\n"
+                      "  \"tf32_flops_per_second\": %.4g",
+                      bandwidth, bf16, tf32);
+    }
+    out += ",\n  \"checks\": {";
     bool first = true;
     for (const auto& [name, outcome] : checks) {
         out += (first ? "\n    " : ",\n    ") + quoted(name) + ": " + quoted(outcome);
         first = false;
     }
-    out += "\n  },\n  \"rows\": [";
+    out += "\n  },\n  \"java\": [";
+    first = true;
+    for (const Measurement& measurement : java) {
+        out += (first ? "\n    {" : ",\n    {") + ("\"name\": " + quoted(measurement.name));
+        for (const auto& [name, value] : measurement.values) {
+            out += ", " + quoted(name) + ": " + (is_number(value) ? value : quoted(value));
+        }
+        out += "}";
+        first = false;
+    }
+    out += "\n  ],\n  \"rows\": [";
     first = true;
     for (const Row& row : rows) {
         out += (first ? "\n    {" : ",\n    {") + ("\"operation\": " + quoted(row.workload.operation)) + ", \"type\": "
@@ -68,11 +89,27 @@ std::string Report::json() const {
 }
 
 std::string Report::table() const {
-    std::string out = card + " (" + architecture + "), driver for CUDA " + driver + ", " + date
-                      + format("\nmeasured here: copy %.0f GB/s, mma bf16 %.0f TFLOP/s, TF32 %.0f TFLOP/s\n\n", bandwidth / 1e9,
-                               bf16 / 1e12, tf32 / 1e12);
+    std::string out = card + " (" + architecture + "), driver for CUDA " + driver + ", " + date + "\n";
+    if (!rows.empty()) {
+        out += format("measured here: copy %.0f GB/s, mma bf16 %.0f TFLOP/s, TF32 %.0f TFLOP/s\n", bandwidth / 1e9, bf16 / 1e12,
+                      tf32 / 1e12);
+    }
+    out += "\n";
     for (const auto& [name, outcome] : checks) {
         out += format("%-44s %s\n", name.c_str(), outcome.c_str());
+    }
+    if (!java.empty()) {
+        out += "\n";
+    }
+    for (const Measurement& measurement : java) {
+        out += format("%-44s", measurement.name.c_str());
+        for (const auto& [name, value] : measurement.values) {
+            out += " " + name + " " + value;
+        }
+        out += "\n";
+    }
+    if (rows.empty()) {
+        return out;
     }
     out += format("\n%-26s %-5s %-19s %10s %9s %8s %10s %8s  %s\n", "operation", "type", "shape", "ms", "TFLOP/s", "x floor",
                   "PyTorch ms", "x faster", "kernel; PyTorch's fastest");

@@ -16,11 +16,18 @@ struct Row {
     std::string note;
 };
 
+// What the Java half measured: a name, and numbers by name.
+struct Measurement {
+    std::string name;
+    std::vector<std::pair<std::string, std::string>> values;
+};
+
 struct Report {
     std::string card, architecture, driver, date;
     double bandwidth = 0, bf16 = 0, tf32 = 0;        // bytes and flops per second
     std::map<std::string, std::string> checks;       // what was checked and how it came out
-    std::vector<Row> rows;
+    std::vector<Measurement> java;
+    std::vector<Row> rows;                           // without any the card was not measured either
 
     std::string json() const;
     std::string table() const;

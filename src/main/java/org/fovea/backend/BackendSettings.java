@@ -12,11 +12,12 @@ import java.util.Map;
  * @param device which of several devices, from 0
  * @param cublas whether matrix products go to NVIDIA's library
  * @param precision of matrix products
+ * @param graph how a captured step is replayed
  */
-public record BackendSettings(int threads, int device, Cublas cublas, Precision precision) {
+public record BackendSettings(int threads, int device, Cublas cublas, Precision precision, Graph graph) {
 
-    /** Device 0, a thread per core, cuBLAS where it is there, float32. */
-    public static final BackendSettings DEFAULT = new BackendSettings(0, 0, Cublas.AUTO, Precision.FLOAT32);
+    /** Device 0, a thread per core, cuBLAS where it is there, float32, steps as graphs. */
+    public static final BackendSettings DEFAULT = new BackendSettings(0, 0, Cublas.AUTO, Precision.FLOAT32, Graph.ON);
 
     /** Who multiplies matrices on a CUDA device. */
     public enum Cublas {
@@ -34,6 +35,14 @@ public record BackendSettings(int threads, int device, Cublas cublas, Precision 
         FLOAT32,
         /** Factors rounded to the 11 bits of TF32, on devices that have units for it: faster. */
         TF32
+    }
+
+    /** What becomes of a step that is captured on a CUDA device; the results are the same bits. */
+    public enum Graph {
+        /** A graph: a replay is one launch. */
+        ON,
+        /** A replay issues its operations one by one, to see them apart in a profiler or to time what a graph gains. */
+        OFF
     }
 
     /** Checks the ranges. */
@@ -56,6 +65,7 @@ public record BackendSettings(int threads, int device, Cublas cublas, Precision 
         Map<String, String> values = new LinkedHashMap<>();
         values.put("cublas", lowerCase(cublas));
         values.put("precision", lowerCase(precision));
+        values.put("graph", lowerCase(graph));
         return values;
     }
 
@@ -70,12 +80,9 @@ public record BackendSettings(int threads, int device, Cublas cublas, Precision 
             String name = setting.getKey();
             String value = setting.getValue();
             changed = switch (name) {
-                case "cublas" ->
-                    new BackendSettings(
-                            changed.threads, changed.device, parse(name, value, Cublas.values()), changed.precision);
-                case "precision" ->
-                    new BackendSettings(
-                            changed.threads, changed.device, changed.cublas, parse(name, value, Precision.values()));
+                case "cublas" -> changed.withCublas(parse(name, value, Cublas.values()));
+                case "precision" -> changed.withPrecision(parse(name, value, Precision.values()));
+                case "graph" -> changed.withGraph(parse(name, value, Graph.values()));
                 default -> throw new IllegalArgumentException("unknown setting '" + name + "'; there are " + names());
             };
         }
@@ -84,12 +91,24 @@ public record BackendSettings(int threads, int device, Cublas cublas, Precision 
 
     /** This with another number of threads. */
     public BackendSettings withThreads(int newThreads) {
-        return new BackendSettings(newThreads, device, cublas, precision);
+        return new BackendSettings(newThreads, device, cublas, precision, graph);
     }
 
     /** This on another device. */
     public BackendSettings withDevice(int newDevice) {
-        return new BackendSettings(threads, newDevice, cublas, precision);
+        return new BackendSettings(threads, newDevice, cublas, precision, graph);
+    }
+
+    private BackendSettings withCublas(Cublas newCublas) {
+        return new BackendSettings(threads, device, newCublas, precision, graph);
+    }
+
+    private BackendSettings withPrecision(Precision newPrecision) {
+        return new BackendSettings(threads, device, cublas, newPrecision, graph);
+    }
+
+    private BackendSettings withGraph(Graph newGraph) {
+        return new BackendSettings(threads, device, cublas, precision, newGraph);
     }
 
     private static <E extends Enum<E>> E parse(String name, String text, E[] values) {

@@ -10,8 +10,8 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "bench",
         header = "Measure speed on fixed work.",
-        synopsisSubcommandLabel = "attention|train",
-        subcommands = {BenchAttentionCommand.class, BenchTrainCommand.class})
+        synopsisSubcommandLabel = "attention|gemm|train",
+        subcommands = {BenchAttentionCommand.class, BenchGemmCommand.class, BenchTrainCommand.class})
 final class BenchCommand implements Runnable {
     @Spec
     @SuppressWarnings("NullAway.Init")
@@ -22,6 +22,6 @@ final class BenchCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "say what to measure: attention or train");
+        throw new ParameterException(spec.commandLine(), "say what to measure: attention, gemm or train");
     }
 }

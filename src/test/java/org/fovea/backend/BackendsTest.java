@@ -41,8 +41,8 @@ class BackendsTest {
 
     @Test
     void settingsAreReadAsTheyAreWritten() {
-        BackendSettings settings =
-                new BackendSettings(3, 1, BackendSettings.Cublas.OFF, BackendSettings.Precision.TF32);
+        BackendSettings settings = new BackendSettings(
+                3, 1, BackendSettings.Cublas.OFF, BackendSettings.Precision.TF32, BackendSettings.Graph.OFF);
         assertThat(BackendSettings.DEFAULT.withThreads(3).withDevice(1).with(settings.asMap()))
                 .isEqualTo(settings);
         assertThatThrownBy(() -> settings.with(Map.of("precision", "fp8")))

@@ -15,15 +15,18 @@ import jcuda.driver.CUgraph;
 import jcuda.driver.CUgraphExec;
 import jcuda.driver.CUresult;
 import jcuda.driver.CUstreamCaptureMode;
+import org.fovea.backend.BackendSettings;
 import org.fovea.backend.CapturedStep;
 import org.fovea.backend.DeviceException;
+import org.fovea.backend.EagerSteps;
 
-/** Records steps as CUDA graphs, and holds those that are open. */
+/** Records steps as CUDA graphs, and holds those that are open; or where the settings want no graphs, lets them run eagerly. */
 final class StepRecorder {
     private final CudaContext context;
     private final DevicePool pool;
     private final List<GraphStep> open = new ArrayList<>();
     private final Map<DeviceBlock, CudaArray> used = new IdentityHashMap<>();
+    private final EagerSteps eager = new EagerSteps();
     private boolean recording;
 
     StepRecorder(CudaContext context, DevicePool pool) {
@@ -34,6 +37,7 @@ final class StepRecorder {
 
     /** Refuses a call that has no place in a step. */
     void refuse(String call) {
+        eager.refuse(call);
         if (recording) {
             throw new IllegalStateException(call + " is not possible in a captured step; do it before or after");
         }
@@ -49,6 +53,9 @@ final class StepRecorder {
     CapturedStep capture(Runnable body) {
         context.enter();
         refuse("capture");
+        if (context.settings().graph() == BackendSettings.Graph.OFF) {
+            return eager.capture(body);
+        }
         // Relaxed: the pool may ask the driver for memory while the stream captures.
         context.check(
                 cuStreamBeginCapture(context.stream(), CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED),

@@ -13,7 +13,6 @@ import org.fovea.backend.AttentionSpec.Alignment;
 import org.fovea.backend.Backend;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
-import org.fovea.backend.Gemm;
 
 /**
  * Speed of attention over a ladder of shapes, in useful GFLOP/s: 4 B H N N D for a forward pass and 2.5 times that for a
@@ -52,12 +51,12 @@ public final class AttentionBench {
         out.println("attention on " + backend.description());
         out.println("useful GFLOP/s, median of " + SAMPLES + " samples; target in brackets");
         // The compiler shares the cores with what is measured: all code is compiled before the first figure counts.
-        sgemm(backend);
+        GemmBench.run(backend, GEMM_SIZE);
         for (Rung rung : LADDER.subList(0, 2)) {
             rates(backend, rung, AttentionSpec.DEFAULT, 1);
             rates(backend, rung, AttentionSpec.DEFAULT.withCausal(Alignment.TOP_LEFT), 1);
         }
-        out.printf(Locale.ROOT, "sgemm %d^3: %.0f%n%n", GEMM_SIZE, sgemm(backend));
+        out.printf(Locale.ROOT, "sgemm %d^3: %.0f%n%n", GEMM_SIZE, GemmBench.run(backend, GEMM_SIZE).gigaflops());
         out.printf("%-20s %15s %15s %15s %15s%n", "B x H x N x D", "forward", "causal", "backward", "causal");
         for (Rung rung : LADDER) {
             double[] full = rates(backend, rung, AttentionSpec.DEFAULT, 1);
@@ -75,17 +74,6 @@ public final class AttentionBench {
 
     private static String cell(double rate, double target) {
         return String.format(Locale.ROOT, "%8.1f [%4.1f]", rate, target);
-    }
-
-    private static double sgemm(Backend backend) {
-        Gemm shape = Gemm.dense(false, false, GEMM_SIZE, GEMM_SIZE, GEMM_SIZE);
-        long size = (long) GEMM_SIZE * GEMM_SIZE;
-        DeviceArray a = gaussians(backend, size, 1);
-        DeviceArray b = gaussians(backend, size, 2);
-        DeviceArray c = backend.allocate(DType.F32, size);
-        double seconds = medianSeconds(backend, () -> backend.gemm(shape, a, b, c));
-        release(a, b, c);
-        return 2.0 * size * GEMM_SIZE / seconds * 1e-9;
     }
 
     /** Rates of a forward and a backward pass of which {@code part} of the scores are useful. */
@@ -125,7 +113,7 @@ public final class AttentionBench {
         return new double[] {gigaflops / forward, BACKWARD_TO_FORWARD * gigaflops / backward};
     }
 
-    private static double medianSeconds(Backend backend, Runnable body) {
+    static double medianSeconds(Backend backend, Runnable body) {
         long start = System.nanoTime();
         long warmUps = 0;
         while (System.nanoTime() - start < WARM_UP_NANOS) {
@@ -147,7 +135,7 @@ public final class AttentionBench {
         return seconds[SAMPLES / 2];
     }
 
-    private static DeviceArray gaussians(Backend backend, long length, long seed) {
+    static DeviceArray gaussians(Backend backend, long length, long seed) {
         Random random = new Random(seed);
         float[] host = new float[Math.toIntExact(length)];
         for (int i = 0; i < host.length; i++) {
@@ -158,7 +146,7 @@ public final class AttentionBench {
         return array;
     }
 
-    private static void release(DeviceArray... arrays) {
+    static void release(DeviceArray... arrays) {
         for (DeviceArray array : arrays) {
             array.release();
         }

@@ -1,0 +1,104 @@
+package org.fovea.cli;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.fovea.backend.Backend;
+import org.fovea.cli.bench.GemmBench;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** GFLOP/s of matrix products, by Fovea's own kernel and by cuBLAS. */
+@Command(
+        name = "gemm",
+        abbreviateSynopsis = true,
+        header = "Measure the GFLOP/s of matrix products; with --compare by cuBLAS too, and how far the two are apart.")
+final class BenchGemmCommand implements Runnable {
+    private static final String CUBLAS = "cublas";
+
+    private final Terminal terminal;
+
+    @Option(
+            names = "--size",
+            paramLabel = "N",
+            split = ",",
+            description = "Rows and columns of the matrices (default: ${DEFAULT-VALUE}).")
+    private int[] sizes = {256, 512, 1024, 2048, 4096};
+
+    @Option(names = "--compare", description = "Own kernel against cuBLAS, on a GPU.")
+    private boolean compare;
+
+    @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
+    private BackendOptions device = new BackendOptions();
+
+    @Option(names = "--set", paramLabel = Settings.LABEL, description = Settings.BACKEND_DESCRIPTION)
+    private String[] settings = {};
+
+    @Option(names = "--help", usageHelp = true, description = "Show this help.")
+    private boolean help;
+
+    BenchGemmCommand(Terminal terminal) {
+        this.terminal = terminal;
+    }
+
+    @Override
+    public void run() {
+        Settings set = Settings.ofBackend(settings);
+        if (set.isHelp()) {
+            SettingsHelp.print(terminal);
+            return;
+        }
+        for (int n : sizes) {
+            if (n < 1 || n > 16_384) {
+                throw new UsageException("--size must be from 1 to 16384, got " + n);
+            }
+        }
+        List<List<String>> rows = new ArrayList<>();
+        if (!compare) {
+            List<GemmBench> measured = measure(set.backend());
+            rows.add(List.of("n", "GFLOP/s"));
+            for (int i = 0; i < sizes.length; i++) {
+                rows.add(List.of(Integer.toString(sizes[i]), rate(measured.get(i))));
+            }
+        } else {
+            List<GemmBench> own = measure(with(set.backend(), "off"));
+            List<GemmBench> cublas = measure(with(set.backend(), "on"));
+            rows.add(List.of("n", "own GFLOP/s", "cuBLAS GFLOP/s", "difference"));
+            for (int i = 0; i < sizes.length; i++) {
+                rows.add(List.of(
+                        Integer.toString(sizes[i]),
+                        rate(own.get(i)),
+                        rate(cublas.get(i)),
+                        String.format(Locale.ROOT, "%.2e", own.get(i).differenceFrom(cublas.get(i)))));
+            }
+        }
+        Table.print(terminal.out(), rows);
+    }
+
+    private static Map<String, String> with(Map<String, String> settings, String cublas) {
+        if (settings.containsKey(CUBLAS)) {
+            throw new UsageException("--compare decides about cublas itself; leave out --set cublas");
+        }
+        Map<String, String> changed = new HashMap<>(settings);
+        changed.put(CUBLAS, cublas);
+        return changed;
+    }
+
+    private List<GemmBench> measure(Map<String, String> set) {
+        try (Backend backend = device.open(terminal, set)) {
+            terminal.out().println("n x n matrix products on " + backend.description());
+            List<GemmBench> measured = new ArrayList<>();
+            for (int n : sizes) {
+                measured.add(GemmBench.run(backend, n));
+            }
+            return measured;
+        }
+    }
+
+    private static String rate(GemmBench measured) {
+        return String.format(Locale.ROOT, "%.1f", measured.gigaflops());
+    }
+}

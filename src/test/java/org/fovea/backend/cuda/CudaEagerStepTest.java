@@ -1,0 +1,34 @@
+package org.fovea.backend.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Map;
+import org.fovea.backend.Backend;
+import org.fovea.backend.BackendSettings;
+import org.fovea.backend.CapturedStep;
+import org.fovea.backend.CapturedStepContract;
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+import org.junit.jupiter.api.Test;
+
+/** The contract's captured steps where the settings want no graphs. */
+class CudaEagerStepTest extends CapturedStepContract {
+    @Override
+    public Backend open() {
+        return Simulator.open(BackendSettings.DEFAULT.with(Map.of("graph", "off")));
+    }
+
+    @Test
+    void aReplayLaunchesKernelsAndNoGraph() {
+        Simulator.assumeSimulated();
+        Backend b = tested();
+        DeviceArray x = b.allocate(DType.F32, 5);
+        try (CapturedStep step = b.capture(() -> b.fill(x.slice(1, 3), 7))) {
+            assertThat(Simulator.calls("cuGraphLaunch", step::replay)).isZero();
+            float[] values = new float[3];
+            b.download(x.slice(1, 3), values, 0);
+            assertThat(values).containsOnly(7);
+        }
+        x.release();
+    }
+}
