@@ -37,7 +37,7 @@ class TrpoTest {
     @ParameterizedTest
     @CsvSource({"CartPole-v1, mlp", "Pendulum-v1, mlp", "ProofOfMemory-v0, attention", "Pendulum-v1, attention"})
     void everyStepImprovesTheSurrogateWithinTheTrustRegion(String environment, String policy) {
-        RunSpec spec = small(environment, policy, Map.of("max_kl", "0.02", "cg_damping", "1e-4"));
+        RunSpec spec = small(environment, policy, Map.of("max_kl", "0.02"));
         try (Backend backend = Runs.cpu(2);
                 Trainer trainer = Trainer.start(backend, spec, directory)) {
             for (int iteration = 0; iteration < ITERATIONS; iteration++) {
@@ -45,12 +45,26 @@ class TrpoTest {
                 assertThat(update.stepFraction()).isPositive();
                 // Advantages have mean 0, and so had the loss: it has fallen.
                 assertThat(update.policyLoss()).isNegative();
-                // The divergence is quadratic in the step, at first: what was aimed at is 0.02 times the fraction
-                // squared.
-                double aimed = 0.02 * update.stepFraction() * update.stepFraction();
-                assertThat(update.approximateKl()).isBetween(0.3 * aimed, Math.min(0.02, 3 * aimed));
+                assertThat(update.approximateKl()).isPositive().isLessThanOrEqualTo(0.02);
                 assertThat(update.maxRatioDeviation()).isPositive();
             }
+        }
+    }
+
+    /**
+     * The divergence is quadratic in the step, at first, with the Fisher matrix as its Hessian: without damping, the edge of
+     * a small trust region is where a step ends.
+     */
+    @ParameterizedTest
+    @CsvSource({"CartPole-v1, mlp", "Pendulum-v1, mlp", "ProofOfMemory-v0, attention"})
+    void aSmallStepGoesToTheEdgeOfTheTrustRegion(String environment, String policy) {
+        double edge = 1e-4;
+        Map<String, String> settings = Map.of("max_kl", "" + edge, "cg_damping", "0", "cg_iterations", "2");
+        try (Backend backend = Runs.cpu(2);
+                Trainer trainer = Trainer.start(backend, small(environment, policy, settings), directory)) {
+            UpdateStatistics update = trainer.iterate();
+            double aimed = edge * update.stepFraction() * update.stepFraction();
+            assertThat(update.approximateKl()).isBetween(0.8 * aimed, 1.2 * aimed);
         }
     }
 
