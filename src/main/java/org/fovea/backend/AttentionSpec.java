@@ -217,7 +217,11 @@ public final class AttentionSpec {
         if (values.dropout == 0) {
             return 1;
         }
-        float number = Philox.uniform(values.seed, headOfBatch, ((long) query << 34) + key);
+        return dropoutFactor(Philox.uniform(values.seed, headOfBatch, ((long) query << 34) + key));
+    }
+
+    /** The same for the pair whose number of {@link Philox} is {@code number}. */
+    public double dropoutFactor(float number) {
         return number < (float) values.dropout || values.dropout == 1 ? 0 : 1 / (1 - values.dropout);
     }
 

@@ -1,7 +1,10 @@
 package org.fovea.backend.cpu;
 
+import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionShapes;
 import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.DType;
 import org.fovea.backend.DecodeShape;
 import org.jspecify.annotations.Nullable;
 
@@ -25,6 +28,11 @@ final class CpuAttention {
         }
         this.kernels = kernels;
         this.workers = workers;
+    }
+
+    /** Whether the float32 kernels know all that is asked for; {@link CpuSeries} does what they don't. */
+    static boolean supports(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+        return in.query().dtype() == DType.F32 && AttentionShapes.isPlain(shape, spec, in);
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionForward}. */

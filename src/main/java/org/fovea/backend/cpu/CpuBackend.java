@@ -1,16 +1,21 @@
 package org.fovea.backend.cpu;
 
+import java.util.List;
 import java.util.function.IntConsumer;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionPlane;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShapes;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
+import org.fovea.backend.DType;
 import org.fovea.backend.DecodeShape;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.OutputGradients;
+import org.fovea.backend.ScoreStage;
+import org.fovea.backend.SeriesRing;
 import org.jspecify.annotations.Nullable;
 
 /** The CPU as a device: its operations run to their end before they return. */
@@ -19,10 +24,12 @@ final class CpuBackend extends CpuRl implements Backend {
     private static final int SHARDS = 8;
 
     private final CpuAttention attention;
+    private final CpuSeries series;
 
     CpuBackend(Kernels kernels, int threads) {
         super(kernels, new Workers(threads));
         attention = new CpuAttention(kernels.attention(), workers);
+        series = new CpuSeries(workers, this::hold);
     }
 
     @Override
@@ -40,7 +47,10 @@ final class CpuBackend extends CpuRl implements Backend {
     public void attentionForward(
             AttentionShape shape, AttentionSpec spec, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
         AttentionShapes.forward(shape, in, output, logSumExp);
-        AttentionShapes.requirePlain("cpu", shape, spec, in);
+        if (!CpuAttention.supports(shape, spec, in)) {
+            series.forward(shape, spec, in, output, logSumExp);
+            return;
+        }
         attention.forward(shape, spec, use(in), use(output), use(logSumExp));
     }
 
@@ -55,7 +65,10 @@ final class CpuBackend extends CpuRl implements Backend {
             @Nullable DeviceArray dLogSumExp,
             AttentionArguments gradients) {
         AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, gradients);
-        AttentionShapes.requirePlain("cpu", shape, spec, in);
+        if (!CpuAttention.supports(shape, spec, in)) {
+            series.backward(shape, spec, in, dOutput, dLogSumExp, gradients);
+            return;
+        }
         attention.backward(
                 shape,
                 spec,
@@ -80,7 +93,10 @@ final class CpuBackend extends CpuRl implements Backend {
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
         AttentionShapes.tangent(shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
-        AttentionShapes.requirePlain("cpu", shape, spec, in);
+        if (!CpuAttention.supports(shape, spec, in)) {
+            series.tangent(shape, spec, in, tangents, outputTangent, logSumExpTangent);
+            return;
+        }
         attention.tangent(
                 shape, spec, use(in), use(tangents), use(logSumExp), use(outputTangent), use(logSumExpTangent));
     }
@@ -99,7 +115,10 @@ final class CpuBackend extends CpuRl implements Backend {
             AttentionArguments gradientTangents) {
         AttentionShapes.backwardTangent(
                 shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
-        AttentionShapes.requirePlain("cpu", shape, spec, in);
+        if (!CpuAttention.supports(shape, spec, in)) {
+            series.backwardTangent(shape, spec, in, tangents, gradients, outputTangent, logSumExpTangent, gradientTangents);
+            return;
+        }
         attention.backwardTangent(
                 shape,
                 spec,
@@ -117,6 +136,31 @@ final class CpuBackend extends CpuRl implements Backend {
     }
 
     @Override
+    public void attentionSeries(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            SeriesRing ring,
+            List<AttentionPlane> arguments,
+            List<AttentionPlane> results) {
+        AttentionShapes.series(shape, in, ring, arguments, results);
+        series.run(shape, spec, in, ring, arguments, results);
+    }
+
+    @Override
+    public void attentionWeights(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            DeviceArray logSumExp,
+            ScoreStage stage,
+            int firstQuery,
+            DeviceArray weights) {
+        AttentionShapes.weights(shape, in, logSumExp, firstQuery, weights);
+        series.weights(shape, spec, in, logSumExp, stage, firstQuery, weights);
+    }
+
+    @Override
     public void attentionDecode(
             DecodeShape shape,
             AttentionSpec spec,
@@ -127,6 +171,12 @@ final class CpuBackend extends CpuRl implements Backend {
             int newest,
             DeviceArray output) {
         AttentionShapes.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
+        if (query.dtype() != DType.F32
+                || spec.similarity() != AttentionSpec.Similarity.DOT
+                || spec.softcap() != 0) {
+            series.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
+            return;
+        }
         attention.decode(
                 shape,
                 (float) spec.scale(shape.headDim()),
