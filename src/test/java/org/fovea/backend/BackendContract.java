@@ -15,6 +15,7 @@ public abstract class BackendContract extends ContractSuite
                 RowsContract,
                 AttentionContract,
                 TangentContract,
+                FeatureContract,
                 DecodeContract,
                 StorageContract,
                 SamplingContract,

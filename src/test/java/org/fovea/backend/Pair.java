@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
 
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.Random;
 import java.util.function.Consumer;
+import org.fovea.backend.reference.RoundingBackend;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A backend under test beside the reference: the same arrays on both, the same operation run on both, the results
@@ -20,6 +23,7 @@ final class Pair implements AutoCloseable {
     final Backend reference;
     private final Scope testedScope;
     private final Scope referenceScope;
+    private @Nullable Backend bounds;
 
     Pair(Backend tested, Backend reference) {
         this.tested = tested;
@@ -34,6 +38,7 @@ final class Pair implements AutoCloseable {
         private final DeviceArray onReference;
         private final DeviceArray guarded;
         private final int lead;
+        private @Nullable DeviceArray onBounds;
 
         /** @param type on the backend under test; the reference holds floating numbers of any type in its own */
         private Both(DType type, int length) {
@@ -47,7 +52,43 @@ final class Pair implements AutoCloseable {
         }
 
         DeviceArray on(Backend backend) {
+            if (backend == bounds) {
+                return onBounds();
+            }
             return backend == tested ? onTested : onReference;
+        }
+
+        private DeviceArray onBounds() {
+            if (onBounds == null && bounds != null) {
+                onBounds = bounds.allocate(onReference.dtype(), onReference.length());
+                if (onReference.dtype() == DType.I32) {
+                    bounds.upload(expectedIntegers(), 0, onBounds);
+                } else {
+                    bounds.upload(expected(), 0, onBounds);
+                }
+            }
+            return Objects.requireNonNull(onBounds);
+        }
+
+        /**
+         * Requires every error to be at most {@code roundings} times the bound that {@link #runWithBounds} has found.
+         *
+         * @param unit of rounding
+         */
+        void isWithinBounds(double roundings, double unit, String what) {
+            double[] limits = new double[(int) onReference.length()];
+            Objects.requireNonNull(bounds).download(onBounds(), limits, 0);
+            for (int i = 0; i < limits.length; i++) {
+                limits[i] *= roundings * unit / unit();
+            }
+            isWithin(limits, what);
+        }
+
+        /** Replaces the numbers on both, rounded as {@link Pair#floats} does; not to be used once bounds were asked for. */
+        void upload(double[] values) {
+            float[] rounded = rounded(onTested.dtype(), values);
+            tested.upload(rounded, 0, onTested);
+            reference.upload(rounded, 0, onReference);
         }
 
         double[] expected() {
@@ -140,15 +181,18 @@ final class Pair implements AutoCloseable {
 
     /** The given numbers rounded to {@code type}, which is the array's on the backend under test. */
     Both floats(DType type, double... values) {
+        Both both = new Both(type, values.length);
+        both.upload(values);
+        return both;
+    }
+
+    private static float[] rounded(DType type, double[] values) {
         float[] rounded = new float[values.length];
         for (int i = 0; i < values.length; i++) {
             rounded[i] =
                     type.isHalf() ? HalfPrecision.value(type, HalfPrecision.bits(type, values[i])) : (float) values[i];
         }
-        Both both = new Both(type, values.length);
-        tested.upload(rounded, 0, both.onTested);
-        reference.upload(rounded, 0, both.onReference);
-        return both;
+        return rounded;
     }
 
     Both ints(int... values) {
@@ -180,6 +224,19 @@ final class Pair implements AutoCloseable {
         operation.accept(tested);
     }
 
+    /**
+     * Runs an operation on both and on the backend that bounds the error of each element.
+     *
+     * @param storage type of query, key, value and what comes of them
+     */
+    void runWithBounds(DType storage, Consumer<Backend> operation) {
+        if (bounds == null) {
+            bounds = new RoundingBackend(storage);
+        }
+        operation.accept(bounds);
+        run(operation);
+    }
+
     /** Normally distributed numbers, rounded to float32. */
     static double[] normal(int length, long seed) {
         Random random = new Random(seed);
@@ -202,5 +259,8 @@ final class Pair implements AutoCloseable {
     public void close() {
         testedScope.close();
         referenceScope.close();
+        if (bounds != null) {
+            bounds.close();
+        }
     }
 }

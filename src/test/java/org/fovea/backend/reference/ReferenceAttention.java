@@ -1,5 +1,6 @@
 package org.fovea.backend.reference;
 
+import java.util.Arrays;
 import java.util.List;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
@@ -22,8 +23,12 @@ import org.jspecify.annotations.Nullable;
 abstract class ReferenceAttention extends ReferenceRows {
     private static final SeriesRing DUAL = SeriesRing.infinitesimals(1);
 
-    ReferenceAttention(DType floatType) {
+    private final @Nullable DType rounded;
+
+    /** @param rounded null, or a type of storage; then attention gives bounds of errors in place of results */
+    ReferenceAttention(DType floatType, @Nullable DType rounded) {
         super(floatType);
+        this.rounded = rounded;
     }
 
     @Override
@@ -121,14 +126,16 @@ abstract class ReferenceAttention extends ReferenceRows {
             SeriesRing ring,
             List<AttentionPlane> arguments,
             List<AttentionPlane> results) {
-        SeriesAttention attention = new SeriesAttention(this, shape, spec, in, ring, arguments, null).forward();
+        SeriesAttention attention = new SeriesAttention(
+                        this, shape, spec, in, new Series.Arithmetic(ring, rounded), arguments, null)
+                .forward();
         Series[] dOutput = attention.zeros(shape.outputSize());
         Series[] dLogSumExp = attention.zeros(shape.logSumExpSize());
         for (int p = 0; p < ring.planes(); p++) {
             attention.load(dOutput, p, arguments.get(p).output());
             attention.load(dLogSumExp, p, arguments.get(p).logSumExp());
             store(attention.output, p, results.get(p).output());
-            store(attention.logSumExp, p, results.get(p).logSumExp());
+            storeWide(attention.logSumExp, p, results.get(p).logSumExp());
         }
         if (results.stream().noneMatch(AttentionPlane::hasArguments)) {
             return;
@@ -140,19 +147,40 @@ abstract class ReferenceAttention extends ReferenceRows {
             store(query, p, results.get(p).query());
             store(key, p, results.get(p).key());
             store(gradients.value, p, results.get(p).value());
-            store(gradients.bias, p, results.get(p).bias());
-            store(gradients.sink, p, results.get(p).sink());
+            storeWide(gradients.bias, p, results.get(p).bias());
+            storeWide(gradients.sink, p, results.get(p).sink());
         }
     }
 
+    /** Of results in the type of storage. */
     private void store(@Nullable Series[] values, int plane, @Nullable DeviceArray array) {
+        if (array != null) {
+            storeWide(
+                    Arrays.stream(values)
+                            .map(x -> x == null ? null : x.stored())
+                            .toArray(Series[]::new),
+                    plane,
+                    array);
+        }
+    }
+
+    /** Of results in the type of the arithmetic. */
+    private void storeWide(@Nullable Series[] values, int plane, @Nullable DeviceArray array) {
         if (array != null) {
             ReferenceArray to = use(array);
             for (int i = 0; i < values.length; i++) {
                 Series value = values[i];
-                to.set(i, value == null ? 0 : value.plane(plane));
+                to.set(i, value == null ? 0 : result(value, plane));
             }
         }
+    }
+
+    private double result(Series value, int plane) {
+        return rounded == null ? value.plane(plane) : value.error(plane);
+    }
+
+    private Series.Arithmetic numbers() {
+        return new Series.Arithmetic(SeriesRing.NUMBERS, rounded);
     }
 
     static void store(double[] values, ReferenceArray to) {
@@ -177,12 +205,13 @@ abstract class ReferenceAttention extends ReferenceRows {
         int heads = shape.batch() * shape.heads();
         int asked = to.size() == 0 ? 0 : to.size() / (heads * keys);
         SeriesAttention attention =
-                new SeriesAttention(this, shape, spec, in, SeriesRing.NUMBERS, List.of(AttentionPlane.NONE), null);
+                new SeriesAttention(this, shape, spec, in, numbers(), List.of(AttentionPlane.NONE), null);
         attention.forEachRow(row -> {
             int nth = row.i - firstQuery;
             int start = ((row.b * shape.heads() + row.h) * asked + nth) * keys;
             for (int j = 0; nth >= 0 && nth < asked && j < keys; j++) {
-                to.set(start + j, attention.weight(row, j, stage));
+                Series weight = attention.weight(row, j, stage);
+                to.set(start + j, result(weight, 0));
             }
         });
     }
@@ -213,7 +242,7 @@ abstract class ReferenceAttention extends ReferenceRows {
                 oneQuery,
                 spec,
                 AttentionInputs.of(query, keyCache, valueCache),
-                SeriesRing.NUMBERS,
+                numbers(),
                 List.of(AttentionPlane.NONE),
                 (b, h, i, slot) -> Math.floorMod(newest - slot, shape.capacity()) < count.integer(b));
         store(attention.forward().output, 0, output);

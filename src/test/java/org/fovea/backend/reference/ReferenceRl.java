@@ -7,14 +7,15 @@ import org.fovea.backend.Draw;
 import org.fovea.backend.Philox;
 import org.fovea.backend.PpoLoss;
 import org.fovea.backend.RlShapes;
+import org.jspecify.annotations.Nullable;
 
 /** Sampling, advantages, the PPO loss and Adam, from their formulas. */
 abstract class ReferenceRl extends ReferenceAttention {
 
     private static final double LOG_2_PI = Math.log(2 * Math.PI);
 
-    ReferenceRl(DType floatType) {
-        super(floatType);
+    ReferenceRl(DType floatType, @Nullable DType rounded) {
+        super(floatType, rounded);
     }
 
     @Override

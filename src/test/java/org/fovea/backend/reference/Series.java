@@ -1,22 +1,48 @@
 package org.fovea.backend.reference;
 
+import org.fovea.backend.DType;
 import org.fovea.backend.SeriesRing;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A number of a {@link SeriesRing}. Products are written out from the ring's definition; a function of a series is its Taylor
  * polynomial, which ends where powers of a series without plane 0 vanish.
+ *
+ * <p>On demand each plane is followed by a bound of its error, in units of rounding, were every operation rounded (running
+ * error analysis, Higham 2002, section 3.3).
  */
 final class Series {
-    private final SeriesRing ring;
-    private final double[] planes;
 
-    Series(SeriesRing ring) {
-        this.ring = ring;
-        planes = new double[ring.planes()];
+    /**
+     * What a number is made of.
+     *
+     * @param rounded type of storage of the rounded computation that errors are bounded for, or null for no errors
+     */
+    record Arithmetic(SeriesRing ring, @Nullable DType rounded) {
+        /** What storing a value costs, in units of rounding of the arithmetic. */
+        double storing(double value) {
+            if (rounded == DType.BF16) {
+                return Math.abs(value) * 0x1p16;
+            }
+            return rounded == DType.F16 ? Math.abs(value) * 0x1p13 + 0.5 : 0;
+        }
     }
 
-    static Series constant(SeriesRing ring, double value) {
-        Series x = new Series(ring);
+    /** Roundings of a function of the library, and of one that is made of some of these. */
+    private static final double FUNCTION = 4;
+
+    private final Arithmetic arithmetic;
+    private final double[] planes;
+    private final double @Nullable [] errors;
+
+    Series(Arithmetic arithmetic) {
+        this.arithmetic = arithmetic;
+        planes = new double[arithmetic.ring.planes()];
+        errors = arithmetic.rounded == null ? null : new double[planes.length];
+    }
+
+    static Series constant(Arithmetic arithmetic, double value) {
+        Series x = new Series(arithmetic);
         x.planes[0] = value;
         return x;
     }
@@ -25,87 +51,120 @@ final class Series {
         return planes[p];
     }
 
+    double error(int p) {
+        return errors == null ? 0 : errors[p];
+    }
+
     void set(int p, double value) {
         planes[p] = value;
     }
 
-    private Series copy() {
-        Series x = new Series(ring);
-        System.arraycopy(planes, 0, x.planes, 0, planes.length);
+    /** The same after a rounding to the type of storage. */
+    Series stored() {
+        if (errors == null) {
+            return this;
+        }
+        Series x = times(1);
+        for (int p = 0; p < planes.length; p++) {
+            x.errors[p] += arithmetic.storing(planes[p]);
+        }
         return x;
+    }
+
+    /** A product of which 0 is 0, whatever the other factor. */
+    private static double bound(double x, double y) {
+        return x == 0 || y == 0 ? 0 : Math.abs(x * y);
     }
 
     /** {@code this += x y} */
     void addProduct(Series x, Series y) {
-        if (planes.length == 1) {
+        if (planes.length == 1 && errors == null) {
             planes[0] += x.planes[0] * y.planes[0];
             return;
         }
         for (int target = 0; target < planes.length; target++) {
             for (int left = 0; left <= target; left++) {
-                boolean isPart = !ring.mixed() || (left & target) == left;
+                boolean isPart = !arithmetic.ring.mixed() || (left & target) == left;
                 if (isPart) {
-                    planes[target] += x.planes[left] * y.planes[target - left];
+                    addProduct(target, x, left, y, target - left);
                 }
             }
         }
     }
 
+    private void addProduct(int target, Series x, int left, Series y, int right) {
+        double product = x.planes[left] * y.planes[right];
+        planes[target] += product;
+        if (errors != null) {
+            errors[target] += bound(x.planes[left], y.error(right))
+                    + bound(x.error(left), y.planes[right])
+                    + Math.abs(product)
+                    + Math.abs(planes[target]);
+        }
+    }
+
     Series times(Series x) {
-        Series y = new Series(ring);
+        Series y = new Series(arithmetic);
         y.addProduct(this, x);
         return y;
     }
 
     Series times(double factor) {
-        Series y = new Series(ring);
+        Series y = new Series(arithmetic);
         for (int p = 0; p < planes.length; p++) {
             y.planes[p] = planes[p] * factor;
+            if (y.errors != null) {
+                y.errors[p] = bound(error(p), factor) + 2 * Math.abs(y.planes[p]);
+            }
         }
         return y;
     }
 
     Series plus(Series x) {
-        Series y = copy();
-        for (int p = 0; p < planes.length; p++) {
-            y.planes[p] += x.planes[p];
-        }
-        return y;
+        return plus(x, 1);
     }
 
     Series minus(Series x) {
-        Series y = copy();
+        return plus(x, -1);
+    }
+
+    private Series plus(Series x, int sign) {
+        Series y = new Series(arithmetic);
         for (int p = 0; p < planes.length; p++) {
-            y.planes[p] -= x.planes[p];
+            y.planes[p] = planes[p] + sign * x.planes[p];
+            if (y.errors != null) {
+                y.errors[p] = error(p) + x.error(p) + Math.abs(y.planes[p]);
+            }
         }
         return y;
     }
 
     Series plus(double constant) {
-        Series y = copy();
-        y.planes[0] += constant;
-        return y;
+        return plus(constant(arithmetic, constant));
     }
 
     /** The highest power of a series without plane 0 that is not 0. */
     private int degree() {
-        return ring.mixed() ? Integer.numberOfTrailingZeros(planes.length) : planes.length - 1;
+        return arithmetic.ring.mixed() ? Integer.numberOfTrailingZeros(planes.length) : planes.length - 1;
     }
 
-    /** @param f the k-th derivative of the function at plane 0, over k! */
+    /** @param f the k-th derivative of the function at plane 0, over k!, for k up to one more than are needed */
     private Series function(double[] f) {
-        Series moved = copy();
+        Series moved = times(1);
         moved.planes[0] = 0;
-        Series y = constant(ring, f[f.length - 1]);
+        Series y = new Series(arithmetic);
         for (int k = f.length - 2; k >= 0; k--) {
             y = y.times(moved);
             y.planes[0] = f[k];
+            if (y.errors != null) {
+                y.errors[0] = bound((k + 1) * f[k + 1], error(0)) + FUNCTION * Math.abs(f[k]);
+            }
         }
         return y;
     }
 
     Series exp() {
-        double[] f = new double[degree() + 1];
+        double[] f = new double[degree() + 2];
         f[0] = Math.exp(planes[0]);
         for (int k = 1; k < f.length; k++) {
             f[k] = f[k - 1] / k;
@@ -114,7 +173,7 @@ final class Series {
     }
 
     Series log() {
-        double[] f = new double[degree() + 1];
+        double[] f = new double[degree() + 2];
         f[0] = Math.log(planes[0]);
         for (int k = 1; k < f.length; k++) {
             f[k] = -Math.pow(-1 / planes[0], k) / k;
@@ -124,7 +183,7 @@ final class Series {
 
     /** {@code this^exponent}, by the binomial series. */
     Series power(double exponent) {
-        double[] f = new double[degree() + 1];
+        double[] f = new double[degree() + 2];
         double binomial = 1;
         for (int k = 0; k < f.length; k++) {
             f[k] = binomial * Math.pow(planes[0], exponent - k);
@@ -136,7 +195,7 @@ final class Series {
     /** The derivatives are polynomials in {@code t = tanh}, of which {@code t' = 1 - t^2}. */
     Series tanh() {
         double t = Math.tanh(planes[0]);
-        double[] f = new double[degree() + 1];
+        double[] f = new double[degree() + 2];
         double[] polynomial = new double[f.length + 3];
         polynomial[1] = 1;
         for (int k = 0; k < f.length; k++) {

@@ -12,7 +12,6 @@ import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.ScoreStage;
 import org.fovea.backend.ScoreTerm;
-import org.fovea.backend.SeriesRing;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,7 +29,7 @@ final class SeriesAttention {
     final AttentionShape shape;
     final AttentionSpec spec;
     final AttentionInputs in;
-    final SeriesRing ring;
+    final Series.Arithmetic arithmetic;
     private final List<AttentionPlane> arguments;
     private final Visibility visibility;
     private final Sees sees;
@@ -54,14 +53,14 @@ final class SeriesAttention {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            SeriesRing ring,
+            Series.Arithmetic arithmetic,
             List<AttentionPlane> arguments,
             @Nullable Sees sees) {
         this.memory = memory;
         this.shape = shape;
         this.spec = spec;
         this.in = in;
-        this.ring = ring;
+        this.arithmetic = arithmetic;
         this.arguments = arguments;
         visibility = new Visibility(memory, shape, spec, in);
         this.sees = sees == null ? visibility::sees : sees;
@@ -78,13 +77,15 @@ final class SeriesAttention {
     }
 
     Series[] zeros(long length) {
-        return IntStream.range(0, (int) length).mapToObj(i -> new Series(ring)).toArray(Series[]::new);
+        return IntStream.range(0, (int) length)
+                .mapToObj(i -> new Series(arithmetic))
+                .toArray(Series[]::new);
     }
 
     private Series[] load(DeviceArray plane0, Function<AttentionPlane, @Nullable DeviceArray> part) {
         Series[] x = zeros(plane0.length());
         load(x, 0, plane0);
-        for (int p = 1; p < ring.planes(); p++) {
+        for (int p = 1; p < arithmetic.ring().planes(); p++) {
             load(x, p, part.apply(arguments.get(p)));
         }
         return x;
@@ -126,7 +127,7 @@ final class SeriesAttention {
     }
 
     Series dot(Series[] x, int xAt, Series[] y, int yAt, int length) {
-        Series sum = new Series(ring);
+        Series sum = new Series(arithmetic);
         for (int d = 0; d < length; d++) {
             sum.addProduct(x[xAt + d], y[yAt + d]);
         }
@@ -139,8 +140,9 @@ final class SeriesAttention {
         int dim = shape.headDim();
         for (int row = 0; row < x.length; row += dim) {
             Series square = dot(x, row, x, row, dim);
+            Series inverse = square.power(-0.5);
             for (int d = 0; square.plane(0) != 0 && d < dim; d++) {
-                y[row + d] = x[row + d].times(square.power(-0.5));
+                y[row + d] = x[row + d].times(inverse).stored();
             }
         }
         return y;
@@ -156,7 +158,7 @@ final class SeriesAttention {
         if (spec.similarity() != AttentionSpec.Similarity.EUCLIDEAN) {
             return dot(left, q, right, k, shape.headDim());
         }
-        Series sum = new Series(ring);
+        Series sum = new Series(arithmetic);
         for (int d = 0; d < shape.headDim(); d++) {
             Series difference = left[q + d].minus(right[k + d]);
             sum.addProduct(difference, difference);
@@ -173,27 +175,32 @@ final class SeriesAttention {
         return cap == 0 ? z : z.times(1 / cap).tanh().times(cap);
     }
 
-    /** What is added after the softcap. */
-    private double offset(int b, int h, int i, int j) {
+    /** A score with what is added after the softcap. */
+    private Series masked(Series score, int b, int h, int i, int j) {
         ScoreTerm mask = in.mask();
-        double added = mask == null ? 0 : memory.use(mask.array()).get(Visibility.at(mask, b, h, i, j));
-        double slope =
-                in.alibiSlopes() == null ? 0 : memory.use(in.alibiSlopes()).get(h);
-        return slope == 0 ? added : added - slope * visibility.distance(b, i, j);
+        if (mask != null) {
+            score = score.plus(memory.use(mask.array()).get(Visibility.at(mask, b, h, i, j)));
+        }
+        if (in.alibiSlopes() != null) {
+            Series slope =
+                    Series.constant(arithmetic, memory.use(in.alibiSlopes()).get(h));
+            score = score.minus(slope.times(visibility.distance(b, i, j)));
+        }
+        return score;
     }
 
     /** A score or probability of a pair, as it is looked at. */
-    double weight(Row row, int j, ScoreStage stage) {
+    Series weight(Row row, int j, ScoreStage stage) {
         return switch (stage) {
-            case SCORES -> scaled(row.b, row.h, row.i, j).plane(0);
-            case SOFTCAP -> capped(row.b, row.h, row.i, j).plane(0);
+            case SCORES -> scaled(row.b, row.h, row.i, j);
+            case SOFTCAP -> capped(row.b, row.h, row.i, j);
             case MASKED ->
                 sees.test(row.b, row.h, row.i, j)
-                        ? capped(row.b, row.h, row.i, j).plane(0) + offset(row.b, row.h, row.i, j)
-                        : Double.NEGATIVE_INFINITY;
+                        ? masked(capped(row.b, row.h, row.i, j), row.b, row.h, row.i, j)
+                        : Series.constant(arithmetic, Double.NEGATIVE_INFINITY);
             case SOFTMAX -> {
                 int n = Arrays.binarySearch(row.keys, j);
-                yield n < 0 ? 0 : row.probability[n].plane(0);
+                yield n < 0 ? new Series(arithmetic) : row.probability[n];
             }
         };
     }
@@ -206,8 +213,8 @@ final class SeriesAttention {
         final int[] keys;
         final Series[] capped;
         final Series[] probability;
-        Series ofSink = new Series(ring);
-        Series logSum = Series.constant(ring, Double.POSITIVE_INFINITY);
+        Series ofSink = new Series(arithmetic);
+        Series logSum = Series.constant(arithmetic, Double.POSITIVE_INFINITY);
 
         Row(int b, int h, int i) {
             this.b = b;
@@ -227,10 +234,10 @@ final class SeriesAttention {
             double largest = sink == null ? Double.NEGATIVE_INFINITY : sink[h].plane(0);
             for (int n = 0; n < keys.length; n++) {
                 capped[n] = capped(b, h, i, keys[n]);
-                probability[n] = capped[n].plus(offset(b, h, i, keys[n]));
+                probability[n] = masked(capped[n], b, h, i, keys[n]);
                 largest = Math.max(largest, probability[n].plane(0));
             }
-            Series sum = new Series(ring);
+            Series sum = new Series(arithmetic);
             for (int n = 0; n < keys.length; n++) {
                 probability[n] = probability[n].plus(-largest).exp();
                 sum = sum.plus(probability[n]);
@@ -272,7 +279,7 @@ final class SeriesAttention {
         logSumExp[rowAt(row.b, row.h, row.i)] = row.logSum;
         int o = outputAt(row.b, row.h, row.i);
         for (int n = 0; n < row.keys.length; n++) {
-            Series weight = row.probability[n].times(row.dropout(row.keys[n]));
+            Series weight = row.probability[n].times(row.dropout(row.keys[n])).stored();
             for (int d = 0; d < shape.valueDim(); d++) {
                 output[o + d].addProduct(weight, value[valueAt(row.b, row.h, row.keys[n]) + d]);
             }

@@ -2,7 +2,6 @@ package org.fovea.backend.reference;
 
 import java.util.Arrays;
 import org.fovea.backend.AttentionSpec;
-import org.fovea.backend.SeriesRing;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class SeriesGradients {
     private final SeriesAttention attention;
-    private final SeriesRing ring;
+    private final Series.Arithmetic arithmetic;
     private final int headDim;
     private final Series[] dOutput;
     private final Series[] dLogSumExp;
@@ -33,7 +32,7 @@ final class SeriesGradients {
         this.attention = attention;
         this.dOutput = dOutput;
         this.dLogSumExp = dLogSumExp;
-        ring = attention.ring;
+        arithmetic = attention.arithmetic;
         headDim = attention.shape.headDim();
         dLeft = new Series[attention.left.length];
         dRight = new Series[attention.right.length];
@@ -47,7 +46,7 @@ final class SeriesGradients {
     private void add(@Nullable Series[] sums, int at, Series x, Series y) {
         Series sum = sums[at];
         if (sum == null) {
-            sum = new Series(ring);
+            sum = new Series(arithmetic);
             sums[at] = sum;
         }
         sum.addProduct(x, y);
@@ -64,12 +63,12 @@ final class SeriesGradients {
             int v = attention.valueAt(row.b, row.h, j);
             double kept = row.dropout(j);
             Series dP = attention.dot(dOutput, o, attention.value, v, dim).times(kept);
-            Series weight = row.probability[n].times(kept);
+            Series weight = row.probability[n].times(kept).stored();
             for (int c = 0; c < dim; c++) {
                 add(value, v + c, weight, dOutput[o + c]);
             }
             Series dS = row.probability[n].times(dP.minus(d));
-            addScore(row, j, dS.times(slope(row.capped[n])));
+            addScore(row, j, dS.times(slope(row.capped[n])).stored());
         }
         if (attention.sink != null && row.keys.length > 0) {
             add(sink, row.h, row.ofSink.times(-1), d);
@@ -80,7 +79,7 @@ final class SeriesGradients {
     private Series slope(Series y) {
         double cap = attention.spec.softcap();
         if (cap == 0) {
-            return Series.constant(ring, 1);
+            return Series.constant(arithmetic, 1);
         }
         Series tanh = y.times(1 / cap);
         return tanh.times(tanh).times(-1).plus(1);
@@ -89,7 +88,7 @@ final class SeriesGradients {
     private void addScore(SeriesAttention.Row row, int j, Series dZ) {
         if (attention.bias != null && attention.in.bias() != null) {
             int at = Visibility.at(attention.in.bias(), row.b, row.h, row.i, j);
-            add(bias, at, dZ, Series.constant(ring, 1));
+            add(bias, at, dZ, Series.constant(arithmetic, 1));
         }
         Series dSimilarity = dZ.times(attention.spec.scale(headDim));
         int q = attention.queryAt(row.b, row.h, row.i);

@@ -1,0 +1,239 @@
+package org.fovea.backend;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.fovea.backend.AttentionShape.Layout;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * All that is asked of an attention but its numbers.
+ *
+ * @param name for people
+ * @param type of query, key and value; null for that of the backend's arithmetic
+ * @param bias which of its axes, batch (8), heads (4), queries (2), keys (1), are not of length 1; {@link #NONE} for none
+ * @param mask likewise; a third of it hides
+ * @param hides whether what no query sees, and what belongs to queries that see nothing, is NaN
+ */
+record AttentionFeatures(
+        String name,
+        AttentionShape shape,
+        AttentionSpec spec,
+        @Nullable DType type,
+        int bias,
+        int mask,
+        boolean sink,
+        boolean alibi,
+        boolean segments,
+        @Nullable List<Integer> lengths,
+        @Nullable List<Integer> querySequences,
+        @Nullable List<Integer> keySequences,
+        boolean hides) {
+
+    static final int NONE = -1;
+
+    /** Every axis of a bias or a mask. */
+    static final int DENSE = 15;
+
+    AttentionFeatures(String name, AttentionShape shape, AttentionSpec spec) {
+        this(name, shape, spec, null, NONE, NONE, false, false, false, null, null, null, false);
+    }
+
+    static AttentionShape shape(int batch, int heads, int keyHeads, int queries, int keys, int dim, int valueDim) {
+        Layout layout = (heads + queries) % 2 == 0 ? Layout.BHND : Layout.BNHD;
+        return new AttentionShape(batch, heads, keyHeads, queries, keys, dim, valueDim, layout);
+    }
+
+    private static List<Integer> list(int... values) {
+        return Arrays.stream(values).boxed().toList();
+    }
+
+    AttentionFeatures named(String newName) {
+        return new AttentionFeatures(
+                newName,
+                shape,
+                spec,
+                type,
+                bias,
+                mask,
+                sink,
+                alibi,
+                segments,
+                lengths,
+                querySequences,
+                keySequences,
+                hides);
+    }
+
+    AttentionFeatures of(@Nullable DType newType) {
+        return new AttentionFeatures(
+                name,
+                shape,
+                spec,
+                newType,
+                bias,
+                mask,
+                sink,
+                alibi,
+                segments,
+                lengths,
+                querySequences,
+                keySequences,
+                hides);
+    }
+
+    AttentionFeatures withSpec(AttentionSpec newSpec) {
+        return new AttentionFeatures(
+                name,
+                shape,
+                newSpec,
+                type,
+                bias,
+                mask,
+                sink,
+                alibi,
+                segments,
+                lengths,
+                querySequences,
+                keySequences,
+                hides);
+    }
+
+    AttentionFeatures withBias(int axes) {
+        return new AttentionFeatures(
+                name,
+                shape,
+                spec,
+                type,
+                axes,
+                mask,
+                sink,
+                alibi,
+                segments,
+                lengths,
+                querySequences,
+                keySequences,
+                hides);
+    }
+
+    AttentionFeatures withMask(int axes) {
+        return new AttentionFeatures(
+                name,
+                shape,
+                spec,
+                type,
+                bias,
+                axes,
+                sink,
+                alibi,
+                segments,
+                lengths,
+                querySequences,
+                keySequences,
+                hides);
+    }
+
+    AttentionFeatures withSink() {
+        return new AttentionFeatures(
+                name,
+                shape,
+                spec,
+                type,
+                bias,
+                mask,
+                true,
+                alibi,
+                segments,
+                lengths,
+                querySequences,
+                keySequences,
+                hides);
+    }
+
+    AttentionFeatures withAlibi() {
+        return new AttentionFeatures(
+                name,
+                shape,
+                spec,
+                type,
+                bias,
+                mask,
+                sink,
+                true,
+                segments,
+                lengths,
+                querySequences,
+                keySequences,
+                hides);
+    }
+
+    AttentionFeatures withSegments() {
+        return new AttentionFeatures(
+                name, shape, spec, type, bias, mask, sink, alibi, true, lengths, querySequences, keySequences, hides);
+    }
+
+    AttentionFeatures withLengths(int... keys) {
+        return new AttentionFeatures(
+                name,
+                shape,
+                spec,
+                type,
+                bias,
+                mask,
+                sink,
+                alibi,
+                segments,
+                list(keys),
+                querySequences,
+                keySequences,
+                hides);
+    }
+
+    /** Cumulative lengths, for queries and keys as many. */
+    AttentionFeatures withSequences(List<Integer> queries, List<Integer> keys) {
+        return new AttentionFeatures(
+                name, shape, spec, type, bias, mask, sink, alibi, segments, lengths, queries, keys, hides);
+    }
+
+    /** With NaN wherever nothing looks. */
+    AttentionFeatures hidingNaN() {
+        return new AttentionFeatures(
+                name,
+                shape,
+                spec,
+                type,
+                bias,
+                mask,
+                sink,
+                alibi,
+                segments,
+                lengths,
+                querySequences,
+                keySequences,
+                true);
+    }
+
+    /** Extents of a bias or mask over {@code axes}. */
+    int[] extents(int axes) {
+        int[] full = {shape.batch(), shape.heads(), shape.queries(), shape.keys()};
+        return IntStream.range(0, 4)
+                .map(axis -> (axes >> (3 - axis) & 1) == 1 ? full[axis] : 1)
+                .toArray();
+    }
+
+    /** What differs from a plain attention, so that a failure can be told and repeated. */
+    @Override
+    public String toString() {
+        StringBuilder text =
+                new StringBuilder(name).append(": ").append(shape).append(' ').append(spec);
+        if (type != null) {
+            text.append(' ').append(type);
+        }
+        text.append(bias == NONE ? "" : " bias" + Arrays.toString(extents(bias)));
+        text.append(mask == NONE ? "" : " mask" + Arrays.toString(extents(mask)));
+        text.append(sink ? " sink" : "").append(alibi ? " alibi" : "").append(segments ? " segments" : "");
+        text.append(lengths == null ? "" : " lengths" + lengths);
+        text.append(querySequences == null ? "" : " sequences" + querySequences + keySequences);
+        return text.append(hides ? " hidesNaN" : "").toString();
+    }
+}

@@ -1,0 +1,73 @@
+package org.fovea.backend;
+
+import java.util.function.Consumer;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every feature of attention, in every operation and to every order. */
+interface FeatureContract extends ContractFixture {
+    String ALL = "org.fovea.backend.AttentionCatalogue#all";
+    String TYPES = "org.fovea.backend.AttentionCatalogue#types";
+    String FEW = "org.fovea.backend.AttentionCatalogue#few";
+
+    private void check(AttentionFeatures features, Consumer<AttentionProblem> check) {
+        try (Pair p = pair()) {
+            AttentionProblem problem = new AttentionProblem(p, features, 1);
+            problem.forward();
+            check.accept(problem);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource({ALL, TYPES})
+    default void featuresForward(AttentionFeatures features) {
+        check(features, AttentionProblem::checkForward);
+    }
+
+    @ParameterizedTest
+    @MethodSource({ALL, TYPES})
+    default void featuresBackward(AttentionFeatures features) {
+        check(features, AttentionProblem::checkBackward);
+    }
+
+    @ParameterizedTest
+    @MethodSource({ALL, TYPES})
+    default void featuresTangent(AttentionFeatures features) {
+        check(features, AttentionProblem::checkTangent);
+    }
+
+    @ParameterizedTest
+    @MethodSource({ALL, TYPES})
+    default void featuresDoubleBackward(AttentionFeatures features) {
+        check(features, AttentionProblem::checkBackwardTangent);
+    }
+
+    @ParameterizedTest
+    @MethodSource({ALL, TYPES})
+    default void featuresSecondOrder(AttentionFeatures features) {
+        check(features, problem -> problem.checkSeries(SeriesRing.taylor(2)));
+    }
+
+    @ParameterizedTest
+    @MethodSource({ALL, TYPES})
+    default void featuresMixedDirections(AttentionFeatures features) {
+        check(features, problem -> problem.checkSeries(SeriesRing.infinitesimals(2)));
+    }
+
+    @ParameterizedTest
+    @MethodSource(FEW)
+    default void featuresHighOrders(AttentionFeatures features) {
+        check(features, problem -> {
+            problem.checkSeries(SeriesRing.NUMBERS);
+            problem.checkSeries(SeriesRing.taylor(3));
+            problem.checkSeries(SeriesRing.taylor(8));
+            problem.checkSeries(SeriesRing.infinitesimals(3));
+        });
+    }
+
+    @ParameterizedTest
+    @MethodSource({ALL, TYPES})
+    default void featuresWeights(AttentionFeatures features) {
+        check(features, AttentionProblem::checkWeights);
+    }
+}
