@@ -16,6 +16,7 @@ import picocli.CommandLine.Option;
 /** Which device to use. */
 final class BackendOptions {
     private static final String CUDA = "cuda";
+    private static final String CPU = "cpu";
 
     /** The source tree or unpacked bundle that the launcher stands in. */
     private static final String HOME_PROPERTY = "fovea.home";
@@ -45,6 +46,18 @@ final class BackendOptions {
                     "Run the CUDA kernels on the CPU, without a GPU: for work on kernels, slow. Implies --backend cuda.")
     private boolean simulate;
 
+    /**
+     * Opens a device that computes in float64, which is the CPU.
+     *
+     * @throws UsageException if another one is asked for
+     */
+    Backend openForDouble(Terminal terminal, Map<String, String> settings) {
+        if (simulate || backend.equals(CUDA)) {
+            throw new UsageException("float64 is computed on the CPU only: use --backend cpu, or tensors of float32");
+        }
+        return backend.equals(Backends.AUTO) ? open(CPU, terminal, settings, 0) : open(terminal, settings);
+    }
+
     /** Opens the device with a thread per core unless asked for another number. */
     Backend open(Terminal terminal, Map<String, String> settings) {
         return open(terminal, settings, 0);
@@ -57,7 +70,10 @@ final class BackendOptions {
      * @throws BackendUnavailableException if it can't be had
      */
     Backend open(Terminal terminal, Map<String, String> settings, int defaultThreads) {
-        String name = simulate ? simulated(terminal) : backend;
+        return open(simulate ? simulated(terminal) : backend, terminal, settings, defaultThreads);
+    }
+
+    private Backend open(String name, Terminal terminal, Map<String, String> settings, int defaultThreads) {
         requireKnown(name);
         Backends.Choice choice = Backends.open(name, settings(settings, defaultThreads));
         if (!choice.reasons().isEmpty()) {

@@ -11,6 +11,7 @@ import org.fovea.backend.UnsupportedOnBackendException;
 import org.fovea.env.EnvironmentException;
 import org.fovea.env.NearestNames;
 import org.fovea.env.UnknownNameException;
+import org.fovea.operator.InvalidRequestException;
 import org.fovea.rl.RunInUseException;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
@@ -56,6 +57,7 @@ final class Failures {
         CommandSpec command = commandLine.getCommandSpec();
         if (failure instanceof UsageException
                 || failure instanceof UnknownNameException
+                || failure instanceof InvalidRequestException
                 || failure instanceof RunInUseException
                 || failure instanceof UnsupportedOnBackendException) {
             return print(terminal, command, message(failure), USAGE);

@@ -16,6 +16,7 @@ import picocli.CommandLine.Spec;
             TrainCommand.class,
             EvalCommand.class,
             EnvsCommand.class,
+            AttentionCommand.class,
             BenchCommand.class,
             DoctorCommand.class,
             VersionCommand.class,

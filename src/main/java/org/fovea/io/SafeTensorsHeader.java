@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import java.io.CharConversionException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -25,15 +26,18 @@ import org.jspecify.annotations.Nullable;
 record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long dataStart) {
     static final String METADATA = "__metadata__";
 
-    /** Longest header that the format allows. */
-    static final int MAX_BYTES = 100_000_000;
+    /** No tensor has more dimensions; a hostile file would like to fill the memory with them. */
+    private static final int MAX_RANK = 64;
+
+    /** A longer name is shortened where it is shown. */
+    private static final int MAX_SHOWN = 100;
 
     private static final JsonFactory JSON = JsonFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .build();
 
     /** A tensor and where its bytes are in the data. */
-    record Entry(String name, TensorType type, long[] shape, long begin, long end) {}
+    record Entry(String name, TensorInfo info, long begin, long end) {}
 
     /**
      * Reads and checks a header.
@@ -59,7 +63,9 @@ record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long
             }
             require(file, json.nextToken() == null, "something follows the header's last '}'");
         } catch (JsonProcessingException e) {
-            throw new CorruptFileException(file, "the header is not valid JSON: " + e.getOriginalMessage(), e);
+            throw new CorruptFileException(file, "the header is not valid JSON: " + shown(e.getOriginalMessage()), e);
+        } catch (CharConversionException e) {
+            throw new CorruptFileException(file, "the header is not UTF-8", e);
         }
         entries.sort(Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
         checkCoverage(file, entries, dataLength);
@@ -71,14 +77,14 @@ record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long
         for (String key = json.nextFieldName(); key != null; key = json.nextFieldName()) {
             String value = json.nextTextValue();
             if (value == null) {
-                throw new CorruptFileException(file, METADATA + " entry '" + key + "' is not a string");
+                throw new CorruptFileException(file, METADATA + " entry '" + shown(key) + "' is not a string");
             }
             metadata.put(key, value);
         }
     }
 
     private static Entry parseEntry(Path file, JsonParser json, String name) throws IOException {
-        String tensor = "tensor '" + name + "': ";
+        String tensor = tensor(name);
         require(file, json.nextToken() == JsonToken.START_OBJECT, tensor + "its entry is not an object");
         TensorType type = null;
         long[] shape = null;
@@ -110,7 +116,7 @@ record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long
                 bytes == offsets[1] - offsets[0],
                 tensor + type + Arrays.toString(shape) + " takes " + bytes + " bytes, but data_offsets "
                         + Arrays.toString(offsets) + " hold " + (offsets[1] - offsets[0]));
-        return new Entry(name, type, shape, offsets[0], offsets[1]);
+        return new Entry(name, new TensorInfo(type, shape), offsets[0], offsets[1]);
     }
 
     private static TensorType parseType(Path file, JsonParser json, String tensor) throws IOException {
@@ -121,7 +127,9 @@ record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long
             }
         }
         throw new CorruptFileException(
-                file, tensor + "unknown dtype '" + name + "', expected one of " + Arrays.toString(TensorType.values()));
+                file,
+                tensor + "unknown dtype '" + shown(name) + "', expected one of "
+                        + Arrays.toString(TensorType.values()));
     }
 
     private static long[] parseNumbers(Path file, JsonParser json, String what) throws IOException {
@@ -135,6 +143,7 @@ record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long
                             && json.getNumberType() != JsonParser.NumberType.BIG_INTEGER
                             && json.getLongValue() >= 0,
                     what + " has an element that is not a whole number from 0 to 2^63 - 1");
+            require(file, count < MAX_RANK, what + " has more than " + MAX_RANK + " elements");
             if (count == numbers.length) {
                 numbers = Arrays.copyOf(numbers, 2 * count);
             }
@@ -146,7 +155,7 @@ record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long
     private static void checkCoverage(Path file, List<Entry> entries, long dataLength) throws IOException {
         long covered = 0;
         for (Entry entry : entries) {
-            String tensor = "tensor '" + entry.name() + "': ";
+            String tensor = tensor(entry.name());
             require(
                     file,
                     entry.end() <= dataLength,
@@ -161,6 +170,15 @@ record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long
                 file,
                 covered == dataLength,
                 "its tensors end at " + covered + ", but " + dataLength + " bytes follow the header");
+    }
+
+    private static String tensor(String name) {
+        return "tensor '" + shown(name) + "': ";
+    }
+
+    /** A text of the file for a message. */
+    private static String shown(@Nullable String text) {
+        return text == null || text.length() <= MAX_SHOWN ? String.valueOf(text) : text.substring(0, MAX_SHOWN) + "...";
     }
 
     private static void require(Path file, boolean condition, String problem) throws CorruptFileException {

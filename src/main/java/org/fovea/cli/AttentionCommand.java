@@ -1,0 +1,220 @@
+package org.fovea.cli;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.AttentionSpec.Alignment;
+import org.fovea.backend.AttentionSpec.Similarity;
+import org.fovea.backend.Backend;
+import org.fovea.backend.ScoreStage;
+import org.fovea.env.UnknownNameException;
+import org.fovea.operator.AttentionOperator;
+import org.fovea.operator.AttentionSettings;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Attention from file to file. */
+@Command(
+        name = "attention",
+        abbreviateSynopsis = true,
+        header = "Compute attention and its derivatives of tensors in a safetensors file.",
+        description = {
+            "%nThe tensors of IN say what is computed; docs/attention.md has all shapes.",
+            "  q k v                          o, lse",
+            "  mask bias alibi sink           what changes the scores",
+            "  kv_lengths  q_segments k_segments  cu_seqlens_q cu_seqlens_k",
+            "  past_k past_v                  present_k, present_v",
+            "  do dlse                        gradients: dq dk dv dbias dsink",
+            "  ddq ddk ddv ddbias ddsink ddo  double backward: g_q g_k g_v g_bias g_sink g_do g_dlse",
+            "  tq tk tv tbias tsink           Jacobian-vector product: to tlse",
+            "  q.1 q.2 ... k.1 ... do.1 ...   with --order, Taylor coefficients: o.1 ... lse.1 ... dq.1 ...%n"
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  fovea attention in.safetensors -o out.safetensors --causal",
+            "  fovea attention in.safetensors -o out.safetensors --causal=bottom-right --window 128,0",
+            "  fovea attention in.safetensors -o out.safetensors --weights=softmax --rows 0:16"
+        })
+final class AttentionCommand implements Callable<Integer> {
+    private static final Pattern WINDOW = Pattern.compile("(-1|\\d{1,9}),(-1|\\d{1,9})");
+    private static final Pattern ROWS = Pattern.compile("(\\d{1,18}):(\\d{1,18})");
+
+    private final Terminal terminal;
+
+    @Parameters(paramLabel = "IN", description = "The tensors, a safetensors file.")
+    @SuppressWarnings("NullAway.Init")
+    private Path input;
+
+    @Option(
+            names = {"-o", "--out"},
+            paramLabel = "OUT",
+            required = true,
+            description = "Where the results go, a safetensors file; one that is there is replaced.")
+    @SuppressWarnings("NullAway.Init")
+    private Path output;
+
+    @Option(
+            names = "--causal",
+            paramLabel = "CORNER",
+            arity = "0..1",
+            fallbackValue = "top-left",
+            preprocessor = AttachedOnly.class,
+            description =
+                    "Hide keys after the query. Query i stands at i, after any past keys (top-left, the default), or"
+                            + " the last query at the last valid key (bottom-right).")
+    private @Nullable String causal;
+
+    @Option(
+            names = "--window",
+            paramLabel = "L,R",
+            description = "Hide keys more than L before or R after the query; -1 is no limit.")
+    private @Nullable String window;
+
+    @Option(names = "--scale", paramLabel = "S", description = "Factor of the similarities (default: 1/sqrt(d)).")
+    private @Nullable Double scale;
+
+    @Option(names = "--softcap", paramLabel = "C", description = "Bend the scores to stay within C: C tanh(score / C).")
+    private @Nullable Double softcap;
+
+    @Option(
+            names = "--similarity",
+            paramLabel = "NAME",
+            defaultValue = "dot",
+            description = "dot, cosine or euclidean, which is -|q - k|^2 (default: ${DEFAULT-VALUE}).")
+    private String similarity = "dot";
+
+    @Option(names = "--dropout", paramLabel = "P", description = "Drop probabilities with probability P; needs --seed.")
+    private @Nullable Double dropout;
+
+    @Option(names = "--seed", paramLabel = "N", description = "Decides which are dropped.")
+    private @Nullable Long seed;
+
+    @Option(
+            names = "--weights",
+            paramLabel = "STAGE",
+            arity = "0..1",
+            fallbackValue = "softmax",
+            preprocessor = AttachedOnly.class,
+            description = "Write weights too: scores (scaled similarities), softcap (after bias and cap), masked (after"
+                    + " masks) or softmax (the default).")
+    private @Nullable String weights;
+
+    @Option(names = "--rows", paramLabel = "A:B", description = "Weights of queries A to B - 1 only (default: all).")
+    private @Nullable String rows;
+
+    @Option(
+            names = "--order",
+            paramLabel = "N",
+            description =
+                    "Taylor coefficients up to this order, of results along the curve that those of the tensors give.")
+    private int order;
+
+    @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
+    private BackendOptions device = new BackendOptions();
+
+    @Option(names = "--set", paramLabel = Settings.LABEL, description = Settings.BACKEND_DESCRIPTION)
+    private String[] settings = {};
+
+    @Option(names = "--help", usageHelp = true, description = "Show this help.")
+    private boolean help;
+
+    AttentionCommand(Terminal terminal) {
+        this.terminal = terminal;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        Settings set = Settings.ofBackend(settings);
+        if (set.isHelp()) {
+            SettingsHelp.print(terminal);
+            return 0;
+        }
+        AttentionSettings asked = valid(this::asked);
+        AttentionOperator.target(output);
+        try (AttentionOperator operator = AttentionOperator.open(input, asked);
+                Backend backend = open(operator, set.backend())) {
+            operator.run(backend, output);
+        }
+        return 0;
+    }
+
+    private Backend open(AttentionOperator operator, Map<String, String> set) {
+        return operator.isDouble() ? device.openForDouble(terminal, set) : device.open(terminal, set);
+    }
+
+    private AttentionSettings asked() {
+        return new AttentionSettings(
+                spec(),
+                order,
+                weights == null ? null : named(ScoreStage.values(), "stage of the weights", weights),
+                rows == null ? null : rows());
+    }
+
+    private AttentionSpec spec() {
+        AttentionSpec spec = AttentionSpec.DEFAULT.withSimilarity(named(Similarity.values(), "similarity", similarity));
+        if (causal != null) {
+            spec = spec.withCausal(named(Alignment.values(), "alignment", causal));
+        }
+        if (window != null) {
+            Matcher sides = match("--window", "L,R, two whole numbers from -1", WINDOW, window);
+            spec = spec.withWindow(Integer.parseInt(sides.group(1)), Integer.parseInt(sides.group(2)));
+        }
+        if (scale != null) {
+            spec = spec.withScale(scale);
+        }
+        if (softcap != null) {
+            spec = spec.withSoftcap(softcap);
+        }
+        if ((dropout == null) != (seed == null)) {
+            throw new UsageException(
+                    dropout == null ? "--seed is of no use without --dropout" : "--dropout needs --seed");
+        }
+        return dropout == null || seed == null ? spec : spec.withDropout(dropout, seed);
+    }
+
+    private AttentionSettings.Rows rows() {
+        Matcher ends = match("--rows", "A:B, two whole numbers", ROWS, String.valueOf(rows));
+        return new AttentionSettings.Rows(Long.parseLong(ends.group(1)), Long.parseLong(ends.group(2)));
+    }
+
+    private static Matcher match(String option, String form, Pattern pattern, String value) {
+        Matcher matcher = pattern.matcher(value);
+        if (!matcher.matches()) {
+            throw new UsageException(option + " must be " + form + ", got '" + value + "'");
+        }
+        return matcher;
+    }
+
+    /** A constant by its name in lower case, with hyphens. */
+    private static <E extends Enum<E>> E named(E[] constants, String kind, String name) {
+        List<String> names = Arrays.stream(constants)
+                .map(constant -> constant.name().toLowerCase(Locale.ROOT).replace('_', '-'))
+                .toList();
+        if (!names.contains(name)) {
+            throw new UnknownNameException(kind, name, names);
+        }
+        return constants[names.indexOf(name)];
+    }
+
+    /** Settings refuse a value that can't be. */
+    private static <T> T valid(Supplier<T> settings) {
+        try {
+            return settings.get();
+        } catch (UnknownNameException e) {
+            throw e;
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(String.valueOf(e.getMessage()), e);
+        }
+    }
+}

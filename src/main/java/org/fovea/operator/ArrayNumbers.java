@@ -1,0 +1,18 @@
+package org.fovea.operator;
+
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Memory;
+
+/** The elements of a device's array. */
+record ArrayNumbers(Memory memory, DeviceArray array) implements Numbers {
+
+    @Override
+    public long length() {
+        return array.length();
+    }
+
+    @Override
+    public void read(long offset, double[] target, int at, int count) {
+        memory.download(array.slice(offset, count), target, at);
+    }
+}
