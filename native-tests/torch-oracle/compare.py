@@ -1,0 +1,67 @@
+"""How close an answer must come to the reference."""
+
+import math
+
+import torch
+
+from reference import answer
+
+# What a result may be off by, in units of the last place of its magnitude, beside the error of plain evaluation.
+DOUBLE_TOLERANCE = 1e-11
+SERIES_GROWTH = 64
+
+
+def unit(dtype):
+    return torch.finfo(dtype).eps
+
+
+def differences(case, got):
+    """Lines that say where an answer is wrong."""
+    expected = answer(case)
+    lines = [f"{n} is missing" for n in expected if n not in got]
+    lines += [f"{n} was not asked for" for n in got if n not in expected]
+    coarse = {} if case.dtype == torch.float64 else plain(case)
+    for name in sorted(expected.keys() & got.keys()):
+        lines += difference(case, name, got[name], expected[name], coarse.get(name))
+    return lines
+
+
+def plain(case):
+    """The same in plain arithmetic of the request's own type, the measure of what rounding does."""
+    return answer(case, case.dtype)
+
+
+def difference(case, name, got, expected, coarse):
+    scalar = name.split(".")[0] in ("lse", "tlse", "g_dlse")
+    dtype = torch.float32 if scalar and case.dtype.itemsize == 2 else case.dtype
+    if got.dtype != dtype or got.shape != expected.shape:
+        return [f"{name} is {got.dtype} {list(got.shape)}, expected {dtype} {list(expected.shape)}"]
+    if not expected.numel():
+        return []
+    got = got.double()
+    special = ~torch.isfinite(expected)
+    if not torch.equal(torch.isnan(got), torch.isnan(expected)) or not torch.equal(
+            got[special & ~torch.isnan(expected)], expected[special & ~torch.isnan(expected)]):
+        return [f"{name} is not finite where it should be, or the other way round"]
+    expected = torch.where(special, 0.0, expected)
+    error = (torch.where(special, 0.0, got) - expected).abs()
+    allowed = tolerance(case, name, expected, coarse)
+    if bool((error <= allowed).all()):
+        return []
+    worst = int((error / allowed).argmax())
+    return [f"{name} is off by {error.flatten()[worst]:.3g} at {worst} of {list(expected.shape)}, where"
+            f" {expected.flatten()[worst]:.6g} is expected and {allowed.flatten()[worst]:.3g} allowed"]
+
+
+def tolerance(case, name, expected, coarse):
+    """Per element: the rounding of the result, and of the way there."""
+    magnitude = 1 + expected.abs().max()
+    if case.dtype == torch.float64:
+        return torch.full_like(expected, DOUBLE_TOLERANCE) * magnitude
+    eps = unit(case.dtype)
+    if coarse is None:
+        return (SERIES_GROWTH * eps * magnitude).expand_as(expected) + eps * expected.abs()
+    coarse = torch.where(torch.isfinite(coarse), coarse.double(), expected)
+    plain_error = (coarse - expected).abs().max()
+    floor = 8 * unit(torch.float32) * math.sqrt(case.tensors["k"].shape[2] + 1) * magnitude
+    return (3 * plain_error + floor).expand_as(expected) + eps * expected.abs()

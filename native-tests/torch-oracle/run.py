@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Compares `fovea attention` with PyTorch: random requests, computed there by textbook formulas in float64.
+
+    run.py --cases 300                      each case has a seed, which a failure prints
+    run.py --seed 17 --cases 1 --keep DIR   that case again, its files kept
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+try:
+    import torch
+    from safetensors.torch import load_file, save_file
+except ImportError as missing:
+    print(f"skipped: {missing.name} is not installed (pip install torch numpy safetensors)")
+    sys.exit(0)
+
+import cases
+import compare
+
+
+class Fovea:
+    """One virtual machine that runs many commands."""
+
+    def __init__(self, folder, backend_arguments):
+        self.backend_arguments = backend_arguments
+        classes = folder / "classes"
+        jars = f"{ROOT}/target/fovea.jar:{ROOT}/target/lib/*"
+        # The launcher builds what is out of date.
+        subprocess.run([ROOT / "fovea", "version"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["javac", "-d", classes, "-cp", jars, ROOT / "native-tests/torch-oracle/Commands.java"],
+                       check=True)
+        command = [ROOT / "fovea", "--main", "org.fovea.cli.Commands"]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        env=environment(classes))
+
+    def attention(self, source, target, arguments):
+        line = ["attention", str(source), "-o", str(target), *arguments, *self.backend_arguments]
+        self.process.stdin.write("\t".join(line) + "\n")
+        self.process.stdin.flush()
+        code, _, complaint = self.process.stdout.readline().rstrip("\n").partition("\t")
+        return int(code), complaint
+
+
+def environment(classes):
+    import os
+
+    return os.environ | {"FOVEA_CLASSPATH": str(classes)}
+
+
+def contiguous(tensors):
+    return {n: x.contiguous() for n, x in tensors.items()}
+
+
+def check(fovea, seed, options, folder):
+    case = cases.Maker(seed, options.type, options.max_order).make()
+    if options.backend == "cuda" and case.dtype == torch.float64:
+        return [], case
+    source, target = folder / f"{seed}.in.safetensors", folder / f"{seed}.out.safetensors"
+    save_file(contiguous(case.tensors), source)
+    code, complaint = fovea.attention(source, target, case.arguments())
+    if code != 0:
+        return [f"exit code {code}: {complaint}"], case
+    problems = compare.differences(case, load_file(target))
+    if not options.keep:
+        source.unlink()
+        target.unlink()
+    return problems, case
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0, help="of the first case")
+    parser.add_argument("--backend", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--simulate", action="store_true", help="cuda without a GPU")
+    parser.add_argument("--type", choices=list(cases.TYPES), help="of the tensors (default: any)")
+    parser.add_argument("--max-order", type=int, default=4)
+    parser.add_argument("--keep", type=pathlib.Path, metavar="DIR", help="where to leave the files")
+    options = parser.parse_args()
+    if options.simulate:
+        options.backend = "cuda"
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or pathlib.Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        backend = ["--simulate"] if options.simulate else ["--backend", options.backend]
+        fovea = Fovea(pathlib.Path(temporary), backend)
+        failed = 0
+        for seed in range(options.seed, options.seed + options.cases):
+            problems, case = check(fovea, seed, options, folder)
+            if problems:
+                failed += 1
+                shapes = " ".join(f"{n}{list(x.shape)}" for n, x in case.tensors.items())
+                print(f"seed {seed}: {str(case.dtype)[6:]} {' '.join(case.arguments())} {shapes}")
+                print("\n".join("    " + line for line in problems), flush=True)
+        fovea.process.stdin.close()
+        fovea.process.wait()
+    print(f"{options.cases} cases against PyTorch {torch.__version__}, {failed} differ")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
