@@ -19,6 +19,7 @@ import picocli.CommandLine.Spec;
             AttentionCommand.class,
             BenchCommand.class,
             DoctorCommand.class,
+            SelfTestCommand.class,
             VersionCommand.class,
             HelpCommand.class
         },
@@ -28,6 +29,7 @@ import picocli.CommandLine.Spec;
             "  fovea train --env CartPole-v1 --policy mlp",
             "  fovea eval runs/NAME --episodes 1000    how good is it?",
             "  fovea doctor                            does it work on this machine, and if not, what to do?",
+            "  fovea selftest                          does this machine's device compute what it should?",
             "  fovea bundle                            packs all of it, with Java, for another machine",
             "  fovea COMMAND --help                    options and examples of a command",
             "  fovea --main CLASS                      runs a program of your own, found on FOVEA_CLASSPATH"

@@ -1,0 +1,131 @@
+package org.fovea.cli;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.fovea.backend.Backend;
+import org.fovea.cli.selftest.CheckResult;
+import org.fovea.cli.selftest.CheckResult.Outcome;
+import org.fovea.cli.selftest.SelfTest;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Whether a backend computes what it should on this machine. */
+@Command(
+        name = "selftest",
+        abbreviateSynopsis = true,
+        header = "Test that this machine's device computes what it should, against plain float64 loops.",
+        footerHeading = "%nExit code:%n",
+        footer = {"  0 where all is well, 1 where a check failed, 3 where the backend can't be had"})
+final class SelfTestCommand implements Callable<Integer> {
+    private final Terminal terminal;
+
+    @Option(names = "--deep", description = "Larger shapes and more repeats; minutes.")
+    private boolean deep;
+
+    @Option(names = "--json", description = "Print the results as one JSON object.")
+    private boolean json;
+
+    @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
+    private BackendOptions device = new BackendOptions();
+
+    @Option(names = "--set", paramLabel = Settings.LABEL, description = Settings.BACKEND_DESCRIPTION)
+    private String[] settings = {};
+
+    @Option(names = "--help", usageHelp = true, description = "Show this help.")
+    private boolean help;
+
+    SelfTestCommand(Terminal terminal) {
+        this.terminal = terminal;
+    }
+
+    @Override
+    public Integer call() {
+        Settings set = Settings.ofBackend(settings);
+        if (set.isHelp()) {
+            SettingsHelp.print(terminal);
+            return 0;
+        }
+        try (Backend backend = device.open(terminal, set.backend())) {
+            return test(backend);
+        }
+    }
+
+    /** Tests a backend, prints what comes of it, and returns the exit code. */
+    int test(Backend backend) {
+        long start = System.nanoTime();
+        List<CheckResult> results = SelfTest.run(backend, deep, result -> {
+            if (terminal.isInteractive()) {
+                terminal.err().print("\r\033[K" + result.name());
+                terminal.err().flush();
+            }
+        });
+        if (terminal.isInteractive()) {
+            terminal.err().print("\r\033[K");
+            terminal.err().flush();
+        }
+        double seconds = (System.nanoTime() - start) * 1e-9;
+        boolean passed = results.stream().noneMatch(result -> result.outcome() == Outcome.FAILED);
+        if (json) {
+            terminal.out().println(asJson(backend, results, seconds, passed));
+        } else {
+            print(backend, results, seconds);
+        }
+        return passed ? 0 : Failures.FAILED;
+    }
+
+    private void print(Backend backend, List<CheckResult> results, double seconds) {
+        List<List<String>> rows = new ArrayList<>();
+        rows.add(List.of("check", "result", "largest error", "of what is allowed", "seconds"));
+        for (CheckResult result : results) {
+            boolean isCompared = result.outcome() == Outcome.PASSED && !Double.isNaN(result.error());
+            rows.add(List.of(
+                    result.name(),
+                    lowerCase(result.outcome()),
+                    isCompared ? String.format(Locale.ROOT, "%.1e", result.error()) : "",
+                    isCompared ? String.format(Locale.ROOT, "%.0f%%", 100 * result.share()) : "",
+                    String.format(Locale.ROOT, "%.2f", result.seconds())));
+        }
+        terminal.out().println(backend.description());
+        terminal.out().println();
+        Table.print(terminal.out(), rows);
+        terminal.out().println();
+        for (CheckResult result : results) {
+            if (result.outcome() != Outcome.PASSED) {
+                terminal.out().println(lowerCase(result.outcome()) + ": " + result.name() + ": " + result.message());
+            }
+        }
+        terminal.out()
+                .println(count(results, Outcome.PASSED) + " passed, " + count(results, Outcome.FAILED) + " failed, "
+                        + count(results, Outcome.SKIPPED) + " skipped, in "
+                        + String.format(Locale.ROOT, "%.1f s", seconds));
+    }
+
+    private static long count(List<CheckResult> results, Outcome outcome) {
+        return results.stream().filter(result -> result.outcome() == outcome).count();
+    }
+
+    private static String lowerCase(Outcome outcome) {
+        return outcome.name().toLowerCase(Locale.ROOT);
+    }
+
+    private static Json asJson(Backend backend, List<CheckResult> results, double seconds, boolean passed) {
+        List<Json> checks = results.stream()
+                .map(result -> new Json()
+                        .with("name", result.name())
+                        .with("result", lowerCase(result.outcome()))
+                        .with("error", result.error())
+                        .with("share_of_allowed", result.share())
+                        .with("seconds", result.seconds())
+                        .with("message", result.message()))
+                .toList();
+        return new Json()
+                .with("backend", backend.name())
+                .with("description", backend.description())
+                .with("passed", passed)
+                .with("seconds", seconds)
+                .with("checks", checks);
+    }
+}
