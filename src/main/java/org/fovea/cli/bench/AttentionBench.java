@@ -56,7 +56,11 @@ public final class AttentionBench {
             rates(backend, rung, AttentionSpec.DEFAULT, 1);
             rates(backend, rung, AttentionSpec.DEFAULT.withCausal(Alignment.TOP_LEFT), 1);
         }
-        out.printf(Locale.ROOT, "sgemm %d^3: %.0f%n%n", GEMM_SIZE, GemmBench.run(backend, GEMM_SIZE).gigaflops());
+        out.printf(
+                Locale.ROOT,
+                "sgemm %d^3: %.0f%n%n",
+                GEMM_SIZE,
+                GemmBench.run(backend, GEMM_SIZE).gigaflops());
         out.printf("%-20s %15s %15s %15s %15s%n", "B x H x N x D", "forward", "causal", "backward", "causal");
         for (Rung rung : LADDER) {
             double[] full = rates(backend, rung, AttentionSpec.DEFAULT, 1);

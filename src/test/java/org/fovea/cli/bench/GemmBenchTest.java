@@ -12,6 +12,7 @@ class GemmBenchTest {
         assertThat(new GemmBench(2, new float[] {3, 0.3f, -4, -0.4f}).differenceFrom(other))
                 .isCloseTo(0.1, within(1e-7));
         assertThat(other.differenceFrom(other)).isZero();
-        assertThat(new GemmBench(1, new float[] {3, Float.NaN, -4, 0}).differenceFrom(other)).isNaN();
+        assertThat(new GemmBench(1, new float[] {3, Float.NaN, -4, 0}).differenceFrom(other))
+                .isNaN();
     }
 }
