@@ -137,22 +137,25 @@ try() {
     [[ $(inside "$user" id -u) -ne 0 ]] || fail "the image runs as root"
 
     say "HEALTHCHECK ${health[*]}"
-    inside "$user" "${health[@]}" || fail "the health check says $?"
+    inside "$user" "${health[@]}" >"$work/log" 2>&1 || { cat "$work/log"; fail "the health check says $?"; }
 
     say "training as any user, in a mounted directory"
     mkdir -m 700 -- "$runs"
     chown 12345:12345 "$runs"
     identity=12345:12345
-    output=$(inside $identity "${entry[@]}" train --steps 4000 --out runs/first --json) || fail "train says $?"
+    output=$(inside $identity "${entry[@]}" train --steps 4000 --out runs/first --json 2>"$work/log") || { cat "$work/log"; fail "train says $?"; }
     tail -n 1 <<<"$output" | grep -q '"return_mean"' || fail "train printed no result: $output"
     [[ -s $runs/first/learning-curve.png ]] || fail "the learning curve was not drawn"
-    inside $identity "${entry[@]}" eval runs/first --episodes 10 --json >/dev/null || fail "eval says $?"
+    inside $identity "${entry[@]}" eval runs/first --episodes 10 >"$work/log" 2>&1 || { cat "$work/log"; fail "eval says $?"; }
 
     say "a run whose container is stopped and started again"
     local again=(train-or-resume runs/second --steps 25000) log=$runs/second/progress.csv status=0 begun
     enter $identity
     "${entering[@]}" "${again[@]}" >"$work/log" 2>&1 &
-    for ((i = 0; i < 600 && $(wc -l <"$log" 2>/dev/null || echo 0) < 4; i++)); do sleep 0.1; done
+    for ((i = 0; i < 600; i++)); do
+        [[ ! -f $log || $(wc -l <"$log") -lt 4 ]] || break
+        sleep 0.1
+    done
     kill -TERM $!
     wait $! || status=$?
     [[ $status -eq 143 ]] || { cat "$work/log"; fail "a stopped run says $status, not 143"; }

@@ -2,10 +2,11 @@
 # Packs Fovea for machines that have neither Java nor Maven nor, perhaps, the internet: Java itself cut down to what is
 # needed, the jars with the CUDA kernels, the launcher, and the sources that native-tests/gpu-check.sh builds.
 #
-#   fovea bundle [--with-tests]
+#   fovea bundle [--with-tests] [--unpacked=DIR]
 #
 # Writes target/fovea-linux-x86_64.tar.xz, or with --with-tests target/fovea-linux-x86_64-with-tests.tar.xz, which has the
-# backend contract's tests and JUnit's console runner too (contract-tests.sh). Unpack it anywhere and run its ./fovea.
+# backend contract's tests and JUnit's console runner too (contract-tests.sh). Unpack it anywhere and run its ./fovea. With
+# --unpacked the files go to DIR instead, for an image of a container.
 #
 #   SOURCE_DATE_EPOCH   date of every file in it, in seconds since 1970 (default: 1980-01-01, a jar's earliest)
 #
@@ -34,14 +35,16 @@ fail() {
 java=$1
 shift
 with_tests=
+unpacked=
 for argument in "$@"; do
     case $argument in
         --with-tests) with_tests=1 ;;
+        --unpacked=?*) unpacked=${argument#*=} ;;
         --help)
             sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; /^The same/,$d; p}' "${BASH_SOURCE[0]}"
             exit
             ;;
-        *) fail "unknown option '$argument'; there is --with-tests (try 'fovea bundle --help')" 2 ;;
+        *) fail "unknown option '$argument'; there are --with-tests and --unpacked=DIR (try 'fovea bundle --help')" 2 ;;
     esac
 done
 
@@ -123,6 +126,14 @@ fi
 
 if [[ ! -f $target/classes/org/fovea/backend/cuda/fovea.fatbin ]]; then
     say "without CUDA kernels: $(head -n 1 "$target/classes/org/fovea/backend/cuda/kernels.txt")"
+fi
+
+if [[ -n $unpacked ]]; then
+    mkdir -p -- "$unpacked"
+    cp -R -- "$bundle/." "$unpacked"
+    chmod -R u=rwX,go=rX -- "$unpacked"
+    say "$unpacked"
+    exit
 fi
 
 say "compressing, which takes a minute"
