@@ -71,6 +71,17 @@ step() {
     return $status
 }
 
+# Says that the last step failed: broken NAME SECONDS STATUS [SUMMARY].
+broken() {
+    failed=1
+    if [ "$3" -eq 124 ]; then
+        outcome "$1" "FAILED: not done after $2 s, see $log"
+    else
+        outcome "$1" "FAILED${4:+: $4}, see $log"
+        grep -m 8 -E 'FAILED|expected|ERROR|[Ee]rror' "$build/output" || tail -n 3 "$build/output"
+    fi
+}
+
 # A step that must succeed: check NAME SECONDS COMMAND...
 check() {
     name=$1
@@ -80,13 +91,8 @@ check() {
     summary=$(sed -n 's/^\[  \([A-Z]*\) *\] \([0-9]*\) tests\{0,1\}[.,].*/\2 \1/p' "$build/output" | tr 'A-Z\n' 'a-z ' | sed 's/ *$//; s/ \([0-9]\)/, \1/g')
     if [ $status -eq 0 ]; then
         outcome "$name" "${summary:-passed}"
-    elif [ $status -eq 124 ]; then
-        failed=1
-        outcome "$name" "FAILED: not done after $1 s, see $log"
     else
-        failed=1
-        outcome "$name" "FAILED${summary:+: $summary}, see $log"
-        grep -m 8 -E 'FAILED|expected|ERROR|[Ee]rror' "$build/output"
+        broken "$name" "$1" $status "$summary"
     fi
     return $status
 }

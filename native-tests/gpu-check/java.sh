@@ -81,21 +81,21 @@ measured() {  # NAME KEY=VALUE...
     say "$name: $*"
 }
 
-# A number of the JSON object that the last command printed as its last line.
-number() {  # KEY
-    tail -n 1 "$build/output" | sed -n "s/.*\"$1\" *: *\(-\{0,1\}[0-9.eE+-]*\).*/\1/p"
+# A number of the JSON object that the last command printed as its last line, in this form of printf's.
+number() {  # KEY FORM
+    tail -n 1 "$build/output" | sed -n "s/.*\"$1\" *: *\(-\{0,1\}[0-9.eE+-]*\).*/\1/p" | awk "{ printf \"$2\", \$1 }"
 }
 
 # Trains and notes how well and how fast: train NAME SECONDS OPTION...; the run is in BUILD/runs/NAME.
 train() {
-    score=
     name=$1
-    seconds=$2
+    limit=$2
+    score=
     shift 2
-    check "$name" "$seconds" "$fovea" train --backend cuda --json --overwrite --out "$build/runs/$name" "$@" || return
-    speed=$(number train)
-    score=$(number return_mean)
-    measured "$name" "return_mean=$score" "steps_per_second=$speed" "seconds=$(number seconds)"
+    step "$limit" "$fovea" train --backend cuda --json --overwrite --out "$build/runs/$name" "$@" \
+        || { broken "$name" "$limit" $?; return 1; }
+    score=$(number return_mean %.4g)
+    measured "$name" "return=$score" "steps_per_second=$(number train %.0f)" "seconds=$(number seconds %.1f)"
 }
 
 # Whether two numbers stand in a relation: is A '>=' B.
@@ -148,15 +148,22 @@ same() {  # NAME NAME
 # cuBLAS through JCublas, beside Fovea's own kernel: single products, and a policy whose products are large.
 products() {
     [ -n "$cublas" ] || return
-    # Two sums of 4096 float32 products each, in whatever order, are some 4096^0.5 x 2^-24 apart, which is 4e-6.
-    check "cuBLAS and own kernel" "$(allow 90 90)" "$fovea" bench gemm --backend cuda --compare ${simulate:+--size 33,128} || return
+    name="cuBLAS and own kernel"
+    limit=$(allow 90 90)
+    # shellcheck disable=SC2086
+    step "$limit" "$fovea" bench gemm --backend cuda --compare ${simulate:+--size 33,128} || { broken "$name" "$limit" $?; return; }
     worst=$(awk '$4 ~ /^[0-9.]+e[-+][0-9]+$/ {
         printf "gemm %s\town_gflops=%s\tcublas_gflops=%s\tdifference=%s\n", $1, $2, $3, $4 >> rows
         if ($4 > worst) worst = $4
         count++
     } END { print count ? worst + 0 : "none" }' rows="$build/java.txt" "$build/output")
-    outcome "cuBLAS and own kernel" "apart by $worst at most"
-    is "$worst" '<=' 1e-5 || { failed=1; outcome "cuBLAS and own kernel" "FAILED: apart by $worst, wanted 1e-5"; }
+    # Two sums of 4096 products in float32, in whatever order, are some 4096^0.5 x 2^-24 apart, which is 4e-6.
+    if is "$worst" '<=' 1e-5; then
+        outcome "$name" "apart by $worst at most"
+    else
+        failed=1
+        outcome "$name" "FAILED: apart by $worst, must be at most 1e-5"
+    fi
     [ -z "$simulate" ] || return
     for setting in on off; do
         # shellcheck disable=SC2086
