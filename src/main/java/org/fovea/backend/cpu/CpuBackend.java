@@ -116,7 +116,8 @@ final class CpuBackend extends CpuRl implements Backend {
         AttentionShapes.backwardTangent(
                 shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
         if (!CpuAttention.supports(shape, spec, in)) {
-            series.backwardTangent(shape, spec, in, tangents, gradients, outputTangent, logSumExpTangent, gradientTangents);
+            series.backwardTangent(
+                    shape, spec, in, tangents, gradients, outputTangent, logSumExpTangent, gradientTangents);
             return;
         }
         attention.backwardTangent(
@@ -171,9 +172,7 @@ final class CpuBackend extends CpuRl implements Backend {
             int newest,
             DeviceArray output) {
         AttentionShapes.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
-        if (query.dtype() != DType.F32
-                || spec.similarity() != AttentionSpec.Similarity.DOT
-                || spec.softcap() != 0) {
+        if (query.dtype() != DType.F32 || spec.similarity() != AttentionSpec.Similarity.DOT || spec.softcap() != 0) {
             series.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
             return;
         }

@@ -2,11 +2,8 @@ package org.fovea.backend.cpu;
 
 import java.util.BitSet;
 
-/** Sums over queries that make the gradients of the keys and values of one key head. */
+/** Sums over queries that make the gradients of the keys, values and sinks of one key head. */
 final class KeyGradients {
-    /** Keys there is room for. */
-    final int keys;
-
     /** [keys, headDim] */
     final double[][] key;
 
@@ -16,27 +13,40 @@ final class KeyGradients {
     /** [keys], for Euclidean distances: sums of the gradients of the similarities. */
     final double[][] dSimilaritySum;
 
-    private final SeriesPattern pattern;
+    /** [query heads of the key head] */
+    final double[][] sink;
 
-    KeyGradients(SeriesPattern pattern, int keys) {
+    private final SeriesPattern pattern;
+    private final int keys;
+    private final int group;
+
+    KeyGradients(SeriesPattern pattern, int keys, int group) {
         this.pattern = pattern;
         this.keys = keys;
+        this.group = group;
         SeriesPlanes series = new SeriesPlanes(pattern.ring());
         key = series.allocate(pattern.dKey(), keys * pattern.headDim());
         value = series.allocate(pattern.dValue(), keys * pattern.valueDim());
+        sink = series.allocate(pattern.dSink(), group);
         dSimilaritySum = series.allocate(pattern.isEuclidean() ? pattern.dSimilarity() : new BitSet(), keys);
+    }
+
+    boolean fits(int keyCount, int heads) {
+        return keys == keyCount && group == heads;
     }
 
     void clear() {
         SeriesPlanes.clear(key, keys * pattern.headDim());
         SeriesPlanes.clear(value, keys * pattern.valueDim());
         SeriesPlanes.clear(dSimilaritySum, keys);
+        SeriesPlanes.clear(sink, group);
     }
 
     void add(KeyGradients other) {
         add(other.key, key);
         add(other.value, value);
         add(other.dSimilaritySum, dSimilaritySum);
+        add(other.sink, sink);
     }
 
     private static void add(double[][] from, double[][] to) {

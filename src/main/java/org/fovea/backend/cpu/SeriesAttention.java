@@ -63,7 +63,7 @@ final class SeriesAttention {
         visibility = new SeriesVisibility(shape, spec, in);
         forward = new SeriesForward(visibility, rows, scores, arguments.sink());
         ScoreReader reader = bias == null ? null : new ScoreReader(arguments.bias()[0], bias);
-        backward = new SeriesBackward(visibility, rows, scores, forward, results, reader);
+        backward = new SeriesBackward(visibility, rows, scores, forward, results, reader, shape.group());
         queryTiles = ceilDiv(shape.queries(), SeriesTile.QUERIES);
     }
 
@@ -114,17 +114,17 @@ final class SeriesAttention {
         workers.run(count, piece -> {
             for (int unit = cut(units, piece, count); unit < cut(units, piece + 1, count); unit++) {
                 SeriesTile t = tiles.get();
-                t.keyGradients = parts == 1 ? cleared(t) : new KeyGradients(pattern, shape.keys());
+                t.keyGradients = parts == 1 ? cleared(t) : new KeyGradients(pattern, shape.keys(), shape.group());
                 int end = cut(tilesEach, unit % parts + 1, parts);
                 for (int tile = cut(tilesEach, unit % parts, parts); tile < end; tile++) {
                     int head = unit / parts * shape.group() + tile / queryTiles;
                     enter(t, head, tile % queryTiles);
                     forward.tile(t);
                     rows.storeOutputs(t, results);
-                    backward.tile(t, dBias[shared ? piece : 0], dSink);
+                    backward.tile(t, dBias[shared ? piece : 0]);
                 }
                 if (parts == 1) {
-                    store(t, unit);
+                    store(t, unit, dSink);
                 } else {
                     sums[unit] = t.keyGradients;
                 }
@@ -137,7 +137,7 @@ final class SeriesAttention {
                 for (int part = 1; part < parts; part++) {
                     t.keyGradients.add(sums[unit * parts + part]);
                 }
-                store(t, unit);
+                store(t, unit, dSink);
             });
         }
         storeBias(dBias);
@@ -152,8 +152,8 @@ final class SeriesAttention {
     }
 
     private KeyGradients cleared(SeriesTile t) {
-        if (t.keyGradients.keys != shape.keys()) {
-            return new KeyGradients(pattern, shape.keys());
+        if (!t.keyGradients.fits(shape.keys(), shape.group())) {
+            return new KeyGradients(pattern, shape.keys(), shape.group());
         }
         t.keyGradients.clear();
         return t.keyGradients;
@@ -168,11 +168,17 @@ final class SeriesAttention {
         t.queries = Math.min(SeriesTile.QUERIES, shape.queries() - t.firstQuery);
     }
 
-    private void store(SeriesTile t, int keyHeadOfBatch) {
+    private void store(SeriesTile t, int keyHeadOfBatch, double[][] dSink) {
         t.batch = keyHeadOfBatch / shape.keyHeads();
         t.keyHead = keyHeadOfBatch % shape.keyHeads();
         rows.storeKeyGradients(t, scores.factor, results.key());
         rows.storeValueGradients(t, results.value());
+        for (int p = 0; p < dSink.length; p++) {
+            if (dSink[p] != null) {
+                int first = keyHeadOfBatch * shape.group();
+                System.arraycopy(t.keyGradients.sink[p], 0, dSink[p], first, shape.group());
+            }
+        }
     }
 
     private double[][] sums(BitSet present, long size) {

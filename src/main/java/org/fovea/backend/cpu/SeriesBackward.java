@@ -19,30 +19,35 @@ final class SeriesBackward {
     private final SeriesForward forward;
     private final SeriesArrays results;
     private final @Nullable ScoreReader bias;
+    private final int group;
 
-    /** @param bias of any plane: tells where on the bias a pair falls */
+    /**
+     * @param bias of any plane: tells where on the bias a pair falls
+     * @param group query heads of a key head
+     */
     SeriesBackward(
             SeriesVisibility visibility,
             SeriesRows rows,
             SeriesScores scores,
             SeriesForward forward,
             SeriesArrays results,
-            @Nullable ScoreReader bias) {
+            @Nullable ScoreReader bias,
+            int group) {
         this.visibility = visibility;
         this.rows = rows;
         this.scores = scores;
         this.forward = forward;
         this.results = results;
         this.bias = bias;
+        this.group = group;
     }
 
     /**
      * Stores the gradients of the tile's queries and adds to those of what other queries share.
      *
      * @param dBias as large as the bias
-     * @param dSink one number for each head of each batch row
      */
-    void tile(SeriesTile t, double[][] dBias, double[][] dSink) {
+    void tile(SeriesTile t, double[][] dBias) {
         rows.loadOutputGradients(t);
         SeriesPlanes.clear(t.delta, t.queries);
         t.series.addRowDots(t.dOutput, t.output, t.delta, t.queries, t.pattern.valueDim());
@@ -68,7 +73,7 @@ final class SeriesBackward {
             }
         }
         rows.storeQueryGradients(t, scores.factor, results.query());
-        addSink(t, dSink);
+        addSink(t);
     }
 
     private void addKeys(SeriesTile t, double[][] dBias) {
@@ -133,7 +138,7 @@ final class SeriesBackward {
         SeriesScores.zeroHidden(t, t.probability);
     }
 
-    private void addSink(SeriesTile t, double[][] dSink) {
+    private void addSink(SeriesTile t) {
         if (t.pattern.dSink().isEmpty()) {
             return;
         }
@@ -156,9 +161,10 @@ final class SeriesBackward {
         SeriesPlanes.clear(t.sinkSum, 1);
         // The inner product of two columns of the tile's rows.
         t.series.addRowDots(t.sinkProbability, t.delta, t.sinkSum, 1, t.queries);
-        for (int p = 0; p < dSink.length; p++) {
-            if (dSink[p] != null && t.sinkSum[p] != null) {
-                dSink[p][t.headOfBatch] -= t.sinkSum[p][0];
+        double[][] sums = t.keyGradients.sink;
+        for (int p = 0; p < sums.length; p++) {
+            if (sums[p] != null && t.sinkSum[p] != null) {
+                sums[p][t.head - t.keyHead * group] -= t.sinkSum[p][0];
             }
         }
     }

@@ -148,8 +148,36 @@ final class SeriesRows {
         t.series.multiplyRows(gradient, inverse, rows, d);
     }
 
+    /**
+     * Makes rows 0 that have no part in anything, as those of padding: they may hold what isn't a number, which the way
+     * back through a norm would take into a gradient that is 0.
+     */
+    private void forgetUnused(double[][] x, double[][] inverse, double[][] gradient, double[][] sums, int rows) {
+        if (!cosine && !euclidean) {
+            return;
+        }
+        for (int r = 0; r < rows; r++) {
+            if (isZeroRow(gradient, r, shape.headDim()) && isZeroRow(sums, r, 1)) {
+                SeriesPlanes.zeroRow(x, r, shape.headDim());
+                SeriesPlanes.zeroRow(inverse, r, 1);
+            }
+        }
+    }
+
+    private static boolean isZeroRow(double[][] x, int row, int columns) {
+        for (double[] plane : x) {
+            for (int at = row * columns; plane != null && at < (row + 1) * columns; at++) {
+                if (plane[at] != 0) {
+                    return false;
+                }
+            }
+        }
+        return true;
+    }
+
     /** Finishes and stores the gradients of the tile's queries. */
     void storeQueryGradients(SeriesTile t, double scale, CpuArray[] targets) {
+        forgetUnused(t.query, t.queryInverse, t.dQuery, t.dSimilaritySum, t.queries);
         if (euclidean) {
             t.series.addRowProducts(t.dSimilaritySum, t.query, -1, t.dQuery, t.queries, shape.headDim());
         }
@@ -182,6 +210,9 @@ final class SeriesRows {
             }
             if (euclidean) {
                 copy(t.keyGradients.dSimilaritySum, first, t.keySum, t.keys);
+            }
+            forgetUnused(t.key, t.keyInverse, t.dKey, t.keySum, t.keys);
+            if (euclidean) {
                 t.series.addRowProducts(t.keySum, t.key, -1, t.dKey, t.keys, d);
             }
             SeriesPlanes.scale(t.dKey, scale, t.keys * d);

@@ -109,7 +109,7 @@ final class SeriesTile {
     KeyGradients keyGradients;
 
     SeriesTile(SeriesPattern p) {
-        keyGradients = new KeyGradients(p, 0);
+        keyGradients = new KeyGradients(p, 0, 0);
         pattern = p;
         series = new SeriesPlanes(p.ring());
         int queryRows = QUERIES * p.headDim();

@@ -13,6 +13,7 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.Scope;
+import org.fovea.backend.ScoreStage;
 import org.fovea.backend.ScoreTerm;
 import org.fovea.backend.SeriesRing;
 import org.jspecify.annotations.Nullable;
@@ -126,17 +127,7 @@ final class SeriesProblem {
     Map<String, double[]> run(Backend backend, DType type, boolean gradients) {
         Map<String, double[]> results = new LinkedHashMap<>();
         try (Scope scope = backend.openScope()) {
-            Map<String, DeviceArray> arrays = new LinkedHashMap<>();
-            numbers.forEach((name, values) -> {
-                DeviceArray array = scope.allocate(type, values.length);
-                backend.upload(values, 0, array);
-                arrays.put(name, array);
-            });
-            integers.forEach((name, values) -> {
-                DeviceArray array = scope.allocate(DType.I32, values.length);
-                backend.upload(values, 0, array);
-                arrays.put(name, array);
-            });
+            Map<String, DeviceArray> arrays = upload(backend, scope, type);
             List<AttentionPlane> given = new ArrayList<>();
             List<AttentionPlane> wanted = new ArrayList<>();
             Map<String, DeviceArray> outputs = new LinkedHashMap<>();
@@ -174,6 +165,37 @@ final class SeriesProblem {
             });
         }
         return results;
+    }
+
+    /** Scores or probabilities of some queries, in float64. */
+    double[] weights(Backend backend, ScoreStage stage, int firstQuery, int queries) {
+        double[] values = new double[shape.batch() * shape.heads() * queries * shape.keys()];
+        try (Scope scope = backend.openScope()) {
+            AttentionInputs in = inputs(upload(backend, scope, DType.F64));
+            DeviceArray output = scope.allocate(DType.F64, shape.outputSize());
+            DeviceArray logSumExp = scope.allocate(DType.F64, shape.logSumExpSize());
+            backend.attentionForward(shape, spec, in, output, logSumExp);
+            DeviceArray weights = scope.allocate(DType.F64, values.length);
+            backend.fill(weights, Double.NaN);
+            backend.attentionWeights(shape, spec, in, logSumExp, stage, firstQuery, weights);
+            backend.download(weights, values, 0);
+        }
+        return values;
+    }
+
+    private Map<String, DeviceArray> upload(Backend backend, Scope scope, DType type) {
+        Map<String, DeviceArray> arrays = new LinkedHashMap<>();
+        numbers.forEach((name, values) -> {
+            DeviceArray array = scope.allocate(type, values.length);
+            backend.upload(values, 0, array);
+            arrays.put(name, array);
+        });
+        integers.forEach((name, values) -> {
+            DeviceArray array = scope.allocate(DType.I32, values.length);
+            backend.upload(values, 0, array);
+            arrays.put(name, array);
+        });
+        return arrays;
     }
 
     private AttentionInputs inputs(Map<String, DeviceArray> arrays) {
