@@ -7,6 +7,7 @@ import java.util.Objects;
 import java.util.Random;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +30,13 @@ final class AttentionProblem {
         AttentionPlane on(Backend b) {
             return new AttentionPlane(
                     at(query, b), at(key, b), at(value, b), at(bias, b), at(sink, b), at(output, b), at(logSumExp, b));
+        }
+
+        /** Those that are there. */
+        List<Pair.Both> all() {
+            return Stream.of(query, key, value, bias, sink, output, logSumExp)
+                    .filter(Objects::nonNull)
+                    .toList();
         }
 
         AttentionArguments arguments(Backend b) {
@@ -215,9 +223,12 @@ final class AttentionProblem {
 
     private void check(Pair.@Nullable Both result, String role) {
         if (result != null) {
-            double unit = type == DType.F64 ? 0x1p-53 : p.unit();
-            result.isWithinBounds(ROUNDINGS, unit, role + " of " + features);
+            result.isWithinBounds(ROUNDINGS, unit(), role + " of " + features);
         }
+    }
+
+    private double unit() {
+        return type == DType.F64 ? 0x1p-53 : p.unit();
     }
 
     void forward() {
@@ -282,25 +293,51 @@ final class AttentionProblem {
             Parts random = normal(1, hidden);
             Parts tangents = all ? random : gradients(random, false);
             Parts written = outputs();
-            p.runWithBounds(
-                    type,
-                    b -> b.attentionBackwardTangent(
-                            shape,
-                            features.spec(),
-                            on(b),
-                            tangents.arguments(b),
-                            output.on(b),
-                            logSumExp.on(b),
-                            new OutputGradients(
-                                    Objects.requireNonNull(given.output).on(b),
-                                    all ? at(given.logSumExp, b) : null,
-                                    at(tangents.output, b),
-                                    at(tangents.logSumExp, b)),
-                            Objects.requireNonNull(written.output).on(b),
-                            Objects.requireNonNull(written.logSumExp).on(b),
-                            gradients(written, all).arguments(b)));
+            p.runWithBounds(type, b -> backwardTangent(b, given, tangents, written, all));
             check(all ? written : gradients(written, false), all ? "tangent of " : "tangent, with little given, of ");
         }
+    }
+
+    /** After a forward: the double backward and the series over one infinitesimal, on the backend under test, are the same. */
+    void checkAgainstSeries() {
+        Parts value = normal(1, hidden);
+        Parts tangents = normal(1, hidden);
+        Parts byHand = outputs();
+        Parts bySeries = outputs();
+        p.runWithBounds(type, b -> backwardTangent(b, value, tangents, byHand, true));
+        p.runWithBounds(
+                type,
+                b -> b.attentionSeries(
+                        shape,
+                        features.spec(),
+                        on(b),
+                        SeriesRing.infinitesimals(1),
+                        List.of(value.on(b), tangents.on(b)),
+                        List.of(AttentionPlane.NONE, bySeries.on(b))));
+        List<Pair.Both> left = byHand.all();
+        List<Pair.Both> right = bySeries.all();
+        for (int part = 0; part < left.size(); part++) {
+            left.get(part)
+                    .isLike(right.get(part), ROUNDINGS, unit(), "series against hand-written order of " + features);
+        }
+    }
+
+    private void backwardTangent(Backend b, Parts value, Parts tangents, Parts written, boolean all) {
+        b.attentionBackwardTangent(
+                shape,
+                features.spec(),
+                on(b),
+                tangents.arguments(b),
+                output.on(b),
+                logSumExp.on(b),
+                new OutputGradients(
+                        Objects.requireNonNull(value.output).on(b),
+                        all ? at(value.logSumExp, b) : null,
+                        at(tangents.output, b),
+                        at(tangents.logSumExp, b)),
+                Objects.requireNonNull(written.output).on(b),
+                Objects.requireNonNull(written.logSumExp).on(b),
+                gradients(written, all).arguments(b));
     }
 
     /** Planes get smaller with their index, as coefficients of a convergent series do. */

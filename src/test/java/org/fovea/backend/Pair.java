@@ -76,12 +76,27 @@ final class Pair implements AutoCloseable {
          * @param unit of rounding
          */
         void isWithinBounds(double roundings, double unit, String what) {
+            isWithin(limits(roundings * unit / unit()), what);
+        }
+
+        private double[] limits(double factor) {
             double[] limits = new double[(int) onReference.length()];
             Objects.requireNonNull(bounds).download(onBounds(), limits, 0);
-            for (int i = 0; i < limits.length; i++) {
-                limits[i] *= roundings * unit / unit();
+            return Arrays.stream(limits).map(x -> factor * x).toArray();
+        }
+
+        /** Requires the two arrays on the backend under test to differ by no more than both may be off. */
+        void isLike(Both other, double roundings, double unit, String what) {
+            double[] ours = actual();
+            double[] theirs = other.actual();
+            double[] limits = limits(2 * roundings * unit);
+            for (int i = 0; i < ours.length; i++) {
+                boolean same = Double.compare(ours[i], theirs[i]) == 0;
+                if (!same && !(Math.abs(ours[i] - theirs[i]) <= limits[i] + tiny())) {
+                    fail("%s: element %d of %d is %s and %s, which differ by more than %s"
+                            .formatted(what, i, ours.length, ours[i], theirs[i], limits[i]));
+                }
             }
-            isWithin(limits, what);
         }
 
         /** Replaces the numbers on both, rounded as {@link Pair#floats} does; not to be used once bounds were asked for. */

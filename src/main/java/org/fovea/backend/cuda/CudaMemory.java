@@ -65,7 +65,7 @@ abstract class CudaMemory implements Memory {
     final CudaArray take(DType dtype, long length, CudaArray.Owner owner) {
         context.enter();
         if (dtype == DType.F64) {
-            throw new IllegalArgumentException("the cuda backend holds F32, BF16, F16 and I32 arrays, not F64");
+            throw new UnsupportedOnBackendException("cuda", "F64 storage");
         }
         if (length < 0) {
             throw new IllegalArgumentException("array length must not be negative: " + length);

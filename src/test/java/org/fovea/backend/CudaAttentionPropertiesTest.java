@@ -1,0 +1,37 @@
+package org.fovea.backend;
+
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.EdgeCasesMode;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import org.fovea.backend.cuda.Simulator;
+
+/** A few small attentions on CUDA, which is simulated where there is none. */
+class CudaAttentionPropertiesTest extends AttentionProperties {
+
+    @Override
+    Backend open() {
+        return Simulator.open();
+    }
+
+    @Override
+    Arbitrary<AttentionFeatures> drawn() {
+        return AttentionArbitraries.features(6, new int[] {1, 2, 3, 5, 8}, DType.F32, DType.F32, DType.BF16, DType.F16);
+    }
+
+    @Property(tries = 20, edgeCases = EdgeCasesMode.NONE)
+    void valuesAndGradients(@ForAll("features") AttentionFeatures features, @ForAll long seed) {
+        firstOrder(features, seed);
+    }
+
+    @Property(tries = 12, edgeCases = EdgeCasesMode.NONE)
+    void tangents(@ForAll("features") AttentionFeatures features, @ForAll long seed) {
+        secondOrder(features, seed);
+    }
+
+    @Property(tries = 8, edgeCases = EdgeCasesMode.NONE)
+    void higherOrders(
+            @ForAll("features") AttentionFeatures features, @ForAll("rings") SeriesRing ring, @ForAll long seed) {
+        series(features, ring, seed);
+    }
+}
