@@ -71,11 +71,13 @@ final class AttentionBackward extends AttentionKeySums {
     private void openGradients(AttentionScratch t) {
         int queries = t.queries;
         int rows = queryRow(dOutput, t.head, t.firstQuery, valueDim);
+        fetchQueries(t, dOutput, outputStride, valueDim);
         // The scale goes into the probabilities' gradients and so into all that comes of them.
         kernels.transpose(dOutput.floats, rows, outputStride, queries, valueDim, scale, t.floats, t.dOutputT, QUERIES);
         int delta = t.state + QUERIES;
         Arrays.fill(t.floats, delta, delta + QUERIES, 0);
         if (!t.oneBlock) {
+            fetchQueries(t, output, outputStride, valueDim);
             kernels.rowDots(
                     dOutput.floats,
                     rows,
@@ -110,6 +112,8 @@ final class AttentionBackward extends AttentionKeySums {
     private void keys(int from, int to, AttentionScratch t) {
         int key = keyRow(in.key(), t.head, from, headDim);
         int value = keyRow(in.value(), t.head, from, valueDim);
+        fetchKeys(t, in.key(), from, to, keyStride, headDim);
+        fetchKeys(t, in.value(), from, to, valueStride, valueDim);
         products(t, false, from, to, in.key().floats, key, keyStride, headDim, t.queryT, t.scores);
         products(t, false, from, to, in.value().floats, value, valueStride, valueDim, t.dOutputT, t.gradients);
         t.hidden = false;

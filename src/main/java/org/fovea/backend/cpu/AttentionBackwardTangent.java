@@ -107,6 +107,7 @@ final class AttentionBackwardTangent extends AttentionKeySums {
 
     /** The scale goes into the probabilities' gradients and so into all that comes of them. */
     private void openOutputGradients(AttentionScratch t, CpuArray array, int transposed, Operand operand) {
+        fetchQueries(t, array, outputStride, valueDim);
         int row = queryRow(array, t.head, t.firstQuery, valueDim);
         kernels.transpose(array.floats, row, outputStride, t.queries, valueDim, scale, t.floats, transposed, QUERIES);
         operand.set(array.floats, row, outputStride, t.queries, valueDim, paddedValueDim);

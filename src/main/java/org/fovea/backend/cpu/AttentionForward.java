@@ -37,6 +37,9 @@ final class AttentionForward extends AttentionPass {
 
     private void keys(int from, int to, AttentionScratch t) {
         int key = keyRow(in.key(), t.head, from, headDim);
+        int value = keyRow(in.value(), t.head, from, valueDim);
+        fetchKeys(t, in.key(), from, to, keyStride, headDim);
+        fetchKeys(t, in.value(), from, to, valueStride, valueDim);
         products(t, false, from, to, in.key().floats, key, keyStride, headDim, t.queryT, t.scores);
         t.hidden = false;
         for (int group = 0; group < t.groups; group++) {
@@ -45,7 +48,6 @@ final class AttentionForward extends AttentionPass {
                 softmax(from, group * lanes, t);
             }
         }
-        int value = keyRow(in.value(), t.head, from, valueDim);
         t.value.set(in.value().floats, value, valueStride, to - from, valueDim, paddedValueDim);
         boolean careful = t.hidden && !t.value.allFinite(kernels, to - from, valueDim);
         sumOverKeys(t, t.outputSums, !t.oneBlock, from, to, t.scores, t.value, paddedValueDim, careful);

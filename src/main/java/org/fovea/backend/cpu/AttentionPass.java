@@ -104,8 +104,35 @@ abstract class AttentionPass {
         transposeQueries(t, in.query(), t.queryT);
     }
 
+    /**
+     * Reads the tile's rows of an array in the query's or output's shape, a number from each cache line, so that their cache
+     * misses overlap: what uses them would wait for one after the other.
+     */
+    final void fetchQueries(AttentionScratch t, CpuArray array, int stride, int dim) {
+        fetch(t, array, queryRow(array, t.head, t.firstQuery, dim), stride, t.queries, dim);
+    }
+
+    /** Likewise rows of keys {@code [from, to)}, unless the tile before this one has used them. */
+    final void fetchKeys(AttentionScratch t, CpuArray array, int from, int to, int stride, int dim) {
+        if (t.firstQuery == 0 || to > t.high[0]) {
+            fetch(t, array, keyRow(array, t.head, from, dim), stride, to - from, dim);
+        }
+    }
+
+    private static void fetch(AttentionScratch t, CpuArray array, int row, int stride, int rows, int dim) {
+        float sum = 0;
+        for (int i = 0; i < rows; i++) {
+            int end = row + i * stride + dim;
+            for (int j = row + i * stride; j < end; j += Block.ALIGNMENT) {
+                sum += array.floats[j];
+            }
+        }
+        t.fetched = sum;
+    }
+
     /** Transposes the tile's rows of an array in the query's shape, made ready for scores in units of log2. */
     final void transposeQueries(AttentionScratch t, CpuArray array, int target) {
+        fetchQueries(t, array, queryStride, headDim);
         kernels.transpose(
                 array.floats,
                 queryRow(array, t.head, t.firstQuery, headDim),

@@ -41,6 +41,9 @@ final class AttentionScratch {
     final RowSums outputSums = new RowSums();
     final RowSums querySums = new RowSums();
 
+    /** Of no use: it makes {@link AttentionPass#fetch} read. */
+    float fetched;
+
     /** Keys before this one have gradients of the head in their place; those of later keys are garbage yet. */
     int writtenKeys;
 

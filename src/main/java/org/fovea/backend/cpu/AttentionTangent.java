@@ -80,7 +80,15 @@ final class AttentionTangent extends AttentionPass {
             float[] keyTangents = tangents.key().floats;
             int key = keyRow(in.key(), t.head, from, headDim);
             int keyTangent = keyRow(tangents.key(), t.head, from, headDim);
+            fetchKeys(t, in.key(), from, to, keyStride, headDim);
+            fetchKeys(t, tangents.key(), from, to, keyStride, headDim);
+            fetchKeys(t, in.value(), from, to, valueStride, valueDim);
+            fetchKeys(t, tangents.value(), from, to, valueStride, valueDim);
             products(t, false, from, to, keys, key, keyStride, headDim, t.queryT, t.scores + target);
+            fetchKeys(t, in.key(), from, to, keyStride, headDim);
+            fetchKeys(t, tangents.key(), from, to, keyStride, headDim);
+            fetchKeys(t, in.value(), from, to, valueStride, valueDim);
+            fetchKeys(t, tangents.value(), from, to, valueStride, valueDim);
             products(t, false, from, to, keys, key, keyStride, headDim, t.queryTangentT, t.tangents + target);
             products(t, true, from, to, keyTangents, keyTangent, keyStride, headDim, t.queryT, t.tangents + target);
         }
