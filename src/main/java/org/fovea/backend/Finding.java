@@ -1,5 +1,7 @@
 package org.fovea.backend;
 
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Supplier;
 
@@ -24,9 +26,9 @@ public record Finding(String subject, Status status, String found, String next, 
         NO
     }
 
-    /** Keeps a copy of the details. */
+    /** Keeps a copy of the details, in their order. */
     public Finding {
-        details = Map.copyOf(details);
+        details = Collections.unmodifiableMap(new LinkedHashMap<>(details));
         if (status == Status.NO && next.isEmpty()) {
             throw new IllegalArgumentException(subject + " is not as it should be, and nothing is said to do about it");
         }

@@ -22,6 +22,18 @@ final class Jvm {
     /** Starts one that runs the commands, each a line of arguments, one after the other. */
     static Jvm start(Map<String, String> environment, Map<String, String> properties, String... commands)
             throws IOException {
+        return start(System.getProperty("java.class.path"), environment, properties, commands);
+    }
+
+    /** The same with one more jar. */
+    static Jvm startWith(Path jar, Map<String, String> environment, Map<String, String> properties, String... commands)
+            throws IOException {
+        return start(System.getProperty("java.class.path") + ":" + jar, environment, properties, commands);
+    }
+
+    private static Jvm start(
+            String classPath, Map<String, String> environment, Map<String, String> properties, String... commands)
+            throws IOException {
         List<String> line = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--add-modules",
@@ -30,7 +42,7 @@ final class Jvm {
                 "-XX:TieredStopAtLevel=1",
                 "-Djava.awt.headless=true",
                 "-cp",
-                System.getProperty("java.class.path")));
+                classPath));
         properties.forEach((name, value) -> line.add("-D" + name + "=" + value));
         line.add(Commands.class.getName());
         line.addAll(List.of(commands));

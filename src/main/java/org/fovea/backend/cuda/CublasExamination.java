@@ -41,6 +41,9 @@ final class CublasExamination {
             return missing(String.valueOf(e.getMessage()).lines().findFirst().orElse(e.toString()));
         }
         Path library = loaded();
+        if (library.startsWith(NativeCache.location())) {
+            return found(library + ", from " + jar, library, "redistribution jar");
+        }
         boolean isOnPath = surroundings.onLibraryPath(CUBLAS).stream().anyMatch(at -> isIn(library, at));
         return found(
                 library + (isOnPath ? " (LD_LIBRARY_PATH)" : ""), library, isOnPath ? "LD_LIBRARY_PATH" : "system");
