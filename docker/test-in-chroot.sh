@@ -29,6 +29,7 @@ mirror() {
     # apt's own words.
     # shellcheck disable=SC2016
     found=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -m 1 'debian/$' || true)
+    found=${found%/}
     echo "${found:-http://deb.debian.org/debian}"
 }
 
@@ -168,6 +169,7 @@ if [[ ${1:-} != --inside ]]; then
     [[ $(id -u) -eq 0 ]] || skip "debootstrap and chroot need root"
     command -v debootstrap >/dev/null || skip "there is no debootstrap (Debian: apt-get install debootstrap)"
     unshare --mount --pid --fork true 2>/dev/null || skip "this machine gives no mount namespaces"
+    wget -q --spider --tries=2 --timeout=20 "$(mirror)/dists/bookworm/Release" || skip "$(mirror) can't be reached"
     # What a killed run left; those of the living hold a lock.
     mkdir -p -- "$places"
     for old in "$places"/*/; do
