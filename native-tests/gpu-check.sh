@@ -78,7 +78,7 @@ broken() {
         outcome "$1" "FAILED: not done after $2 s, see $log"
     else
         outcome "$1" "FAILED${4:+: $4}, see $log"
-        grep -m 8 -E 'FAILED|expected|ERROR|[Ee]rror' "$build/output" || tail -n 3 "$build/output"
+        grep -m 8 -E 'FAILED|^failed|expected|ERROR|[Ee]rror:' "$build/output" || tail -n 3 "$build/output"
     fi
 }
 

@@ -16,7 +16,7 @@ java_half() {
     [ -z "$simulate" ] || fixed="--envs 2 --steps 16 --set rollout_steps=4 --set epochs=1 --set minibatches=1 --set width=16 --set heads=2"
 
     check doctor 60 "$fovea" doctor
-    check "selftest on cuda" "$(allow 200 240)" "$fovea" selftest --backend cuda
+    contract
     learning
     graphs
     products
@@ -100,6 +100,25 @@ train() {
 
 # Whether two numbers stand in a relation: is A '>=' B.
 is() { [ -n "$1" ] && awk "BEGIN { exit !($1 $2 $3) }" 2> /dev/null; }
+
+# Every operation against plain references: selftest OPTION...
+selftest() {
+    name="selftest $*"
+    limit=$(allow 150 270)
+    step "$limit" "$fovea" selftest --backend cuda "$@" || { broken "$name" "$limit" $?; return; }
+    outcome "$name" "$(sed -n '/ passed, .* failed/p' "$build/output")"
+}
+
+contract() {
+    if [ -n "$simulate" ]; then
+        selftest --set cublas=on
+        return
+    fi
+    [ -z "$cublas" ] || selftest --set cublas=on
+    selftest --set cublas=off
+    selftest --set precision=tf32
+    selftest --deep
+}
 
 # PPO must learn what it learns on the CPU.
 learning() {
