@@ -117,7 +117,7 @@ class Maker:
         self.derivatives(t, options, (batch, heads, queries, value_dim))
         clean = dict(t)
         case = Case(options, t, clean)
-        if self.chance(0.3):
+        if self.chance(0.3) and options.get("weights") not in ("scores", "softcap"):
             self.hide_garbage(case)
         return case
 

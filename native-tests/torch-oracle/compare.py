@@ -42,7 +42,9 @@ def difference(case, name, got, expected, coarse):
     special = ~torch.isfinite(expected)
     if not torch.equal(torch.isnan(got), torch.isnan(expected)) or not torch.equal(
             got[special & ~torch.isnan(expected)], expected[special & ~torch.isnan(expected)]):
-        return [f"{name} is not finite where it should be, or the other way round"]
+        wrong = torch.isfinite(got) != torch.isfinite(expected)
+        return [f"{name}: {int(wrong.sum())} of {wrong.numel()} are finite where they shouldn't be or the other way"
+                f" round, {got[wrong][:3].tolist()} for {expected[wrong][:3].tolist()}"]
     expected = torch.where(special, 0.0, expected)
     error = (torch.where(special, 0.0, got) - expected).abs()
     allowed = tolerance(case, name, expected, coarse)
