@@ -31,6 +31,7 @@ final class SettingsHelp {
             Map.entry("max_grad_norm", "limit of the gradient's global norm; 0 for none"),
             Map.entry("target_kl", "no further epoch on a rollout once the mean KL exceeds this; 0 for never"),
             Map.entry("max_kl", "radius of the trust region: largest mean KL divergence of a step"),
+            Map.entry("anneal_max_kl", "let it fall linearly to 0 over the run"),
             Map.entry("cg_iterations", "of the conjugate gradient, each with one Fisher-vector product"),
             Map.entry("cg_damping", "added to the diagonal of the Fisher matrix"),
             Map.entry("line_search_steps", "step lengths tried before the policy is left as it was"),

@@ -71,6 +71,18 @@ public record Defaults(long steps, int environments, AlgorithmConfig config) {
             settings.put("normalize_observations", "true");
             settings.put("normalize_rewards", "true");
         }
+        switch (family(environment)) {
+            case "Acrobot-v1" -> {
+                settings.putAll(Map.of("max_kl", "0.03", "anneal_max_kl", "true", "gae_lambda", "0.8"));
+                settings.putAll(Map.of("normalize_observations", "true", "normalize_rewards", "true"));
+            }
+            case "Pendulum-v1" -> {
+                settings.putAll(Map.of("rollout_steps", "256", "value_minibatches", "32"));
+                settings.putAll(Map.of("max_kl", "0.06", "anneal_max_kl", "true"));
+                settings.putAll(Map.of("gamma", "0.9", "gae_lambda", "0.8", "normalize_observations", "false"));
+            }
+            default -> {}
+        }
         return new Defaults(steps, environments, TrpoConfig.BASE.with(settings));
     }
 

@@ -23,10 +23,12 @@ public record OptimizerConfig(float learningRate, boolean annealLearningRate, fl
         require(maxGradNorm >= 0, "max_grad_norm", maxGradNorm, "0 (none) or more");
     }
 
-    LearningRateSchedule schedule() {
-        return annealLearningRate
+    /** When the given share of the run is done. */
+    double learningRateAt(double progress) {
+        LearningRateSchedule schedule = annealLearningRate
                 ? LearningRateSchedule.linear(learningRate, 0)
                 : LearningRateSchedule.constant(learningRate);
+        return schedule.at(progress);
     }
 
     AdamSettings adam() {

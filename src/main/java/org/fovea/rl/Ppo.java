@@ -59,9 +59,9 @@ final class Ppo implements Learner {
     }
 
     @Override
-    public UpdateStatistics update(double learningRate, long seed, long iteration, long step) {
+    public UpdateStatistics update(double progress, long seed, long iteration, long step) {
         rollout.estimateAdvantages(backend, config.rollout());
-        adam.setLearningRate(learningRate);
+        adam.setLearningRate(config.optimizer().learningRateAt(progress));
         int epoch = 0;
         boolean tooFar = false;
         while (epoch < config.epochs() && !tooFar) {

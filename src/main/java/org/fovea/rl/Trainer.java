@@ -5,7 +5,6 @@ import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.function.BooleanSupplier;
 import org.fovea.backend.Backend;
-import org.fovea.optim.LearningRateSchedule;
 
 /**
  * One training run: play a rollout, learn from it, write down how it went, again and again.
@@ -22,7 +21,6 @@ public final class Trainer implements AutoCloseable {
     private final TrainingState state;
     private final RunLock lock;
     private final TrainingLog log;
-    private final LearningRateSchedule schedule;
 
     private long collectNanos;
     private long sessionSteps;
@@ -33,7 +31,6 @@ public final class Trainer implements AutoCloseable {
         this.runDirectory = runDirectory;
         this.state = state;
         this.lock = lock;
-        this.schedule = state.spec().config().optimizer().schedule();
         this.log = TrainingLog.open(runDirectory, state.iteration());
     }
 
@@ -140,9 +137,9 @@ public final class Trainer implements AutoCloseable {
         long start = System.nanoTime();
         state.collect();
         collectNanos += System.nanoTime() - start;
-        double learningRate = schedule.at((double) iteration / spec.iterations());
+        double progress = (double) iteration / spec.iterations();
         UpdateStatistics update = state.learner()
-                .update(learningRate, spec.seed(), iteration, (iteration + 1) * spec.stepsPerIteration());
+                .update(progress, spec.seed(), iteration, (iteration + 1) * spec.stepsPerIteration());
         state.advance();
         sessionSteps += spec.stepsPerIteration();
         return update;

@@ -89,14 +89,14 @@ final class Trpo implements Learner {
     }
 
     @Override
-    public UpdateStatistics update(double learningRate, long seed, long iteration, long step) {
+    public UpdateStatistics update(double progress, long seed, long iteration, long step) {
         rollout.estimateAdvantages(backend, config.rollout());
-        UpdateStatistics taken = improvePolicy(step);
-        valueFit.fit(learningRate, seed, iteration, step);
+        UpdateStatistics taken = improvePolicy(config.maxKlAt(progress), step);
+        valueFit.fit(config.optimizer().learningRateAt(progress), seed, iteration, step);
         return taken;
     }
 
-    private UpdateStatistics improvePolicy(long step) {
+    private UpdateStatistics improvePolicy(double maxKl, long step) {
         if (directionStep == null) {
             directionStep = backend.capture(this::findDirection);
         }
@@ -109,12 +109,12 @@ final class Trpo implements Learner {
         NonFiniteException.check("curvature along the natural gradient", squaresOnHost[1], step);
 
         backend.copy(parameters.values(), oldParameters);
-        double full = Math.sqrt(2 * config.maxKl() / squaresOnHost[1]);
+        double full = Math.sqrt(2 * maxKl / squaresOnHost[1]);
         double fraction = squaresOnHost[1] > 0 ? 1 : 0;
         for (int i = 0; i < config.lineSearchSteps() && fraction > 0; i++) {
             move(-fraction * full);
             UpdateStatistics after = evaluate(fraction);
-            if (after.policyLoss() < before.policyLoss() && after.approximateKl() <= config.maxKl()) {
+            if (after.policyLoss() < before.policyLoss() && after.approximateKl() <= maxKl) {
                 return after;
             }
             fraction *= config.lineSearchFactor();

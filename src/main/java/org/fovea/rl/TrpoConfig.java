@@ -8,6 +8,7 @@ import java.util.Map;
  * Hyper-parameters of TRPO. The optimiser is the value function's; the policy has none.
  *
  * @param maxKl radius of the trust region: largest mean KL divergence, in nats, of the policy before a step from that after
+ * @param annealMaxKl let the radius fall linearly to 0 over the run
  * @param cgIterations of the conjugate gradient, each with one Fisher-vector product
  * @param cgDamping added to the diagonal of the Fisher matrix
  * @param lineSearchSteps step lengths tried before the policy is left as it was
@@ -21,6 +22,7 @@ public record TrpoConfig(
         RolloutConfig rollout,
         OptimizerConfig optimizer,
         float maxKl,
+        boolean annealMaxKl,
         int cgIterations,
         float cgDamping,
         int lineSearchSteps,
@@ -50,13 +52,19 @@ public record TrpoConfig(
             RolloutConfig.BASE,
             new OptimizerConfig(1e-3f, false, 1e-5f, 0),
             0.01f,
+            false,
             15,
             0.1f,
             10,
             0.8f,
-            10,
-            8,
+            20,
+            16,
             true);
+
+    /** Radius of the trust region when the given share of the run is done. */
+    double maxKlAt(double progress) {
+        return annealMaxKl ? maxKl * (1 - progress) : maxKl;
+    }
 
     @Override
     public Algorithm algorithm() {

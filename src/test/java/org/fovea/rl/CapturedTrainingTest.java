@@ -31,7 +31,7 @@ class CapturedTrainingTest {
 
     private static UpdateStatistics update(TrainingState state, int iteration) {
         state.collect();
-        UpdateStatistics statistics = state.learner().update(1e-3, 7, iteration, iteration);
+        UpdateStatistics statistics = state.learner().update(0, 7, iteration, iteration);
         state.advance();
         return statistics;
     }
@@ -63,7 +63,7 @@ class CapturedTrainingTest {
     }
 
     private static int calls(String function, TrainingState state) {
-        return Simulator.calls(function, () -> state.learner().update(1e-3, 7, 1, 1));
+        return Simulator.calls(function, () -> state.learner().update(0, 7, 1, 1));
     }
 
     @ParameterizedTest
@@ -97,7 +97,7 @@ class CapturedTrainingTest {
                 float[] before = Runs.parameters(state);
                 state.collect();
                 backend.fill(state.rollout().rewards().slice(7, 1), Double.NaN);
-                assertThatThrownBy(() -> state.learner().update(1e-3, 7, 1, 50))
+                assertThatThrownBy(() -> state.learner().update(0, 7, 1, 50))
                         .isInstanceOf(NonFiniteException.class)
                         .hasMessageContaining("50");
                 assertThat(Runs.parameters(state)).isEqualTo(before);

@@ -79,7 +79,7 @@ class TrpoTest {
             backend.fill(state.rollout().values(), 0);
             backend.fill(state.rollout().nextValues(), 0);
             float[] before = Runs.parameters(state);
-            UpdateStatistics update = state.learner().update(1e-3, 7, 0, 0);
+            UpdateStatistics update = state.learner().update(0, 7, 0, 0);
             assertThat(update.stepFraction()).isZero();
             assertThat(update.approximateKl()).isZero();
             assertPolicyUnchanged(state, before);
@@ -96,7 +96,7 @@ class TrpoTest {
             state.reset();
             state.collect();
             float[] before = Runs.parameters(state);
-            UpdateStatistics update = state.learner().update(1e-3, 7, 0, 0);
+            UpdateStatistics update = state.learner().update(0, 7, 0, 0);
             assertThat(update.stepFraction()).isZero();
             assertPolicyUnchanged(state, before);
             assertThat(Runs.parameters(state))
@@ -139,7 +139,7 @@ class TrpoTest {
                 state.collect();
                 backend.fill(state.rollout().rewards().slice(7, 1), Double.NaN);
                 float[] before = Runs.parameters(state);
-                assertThatThrownBy(() -> state.learner().update(1e-3, 7, 0, 50))
+                assertThatThrownBy(() -> state.learner().update(0, 7, 0, 50))
                         .isInstanceOf(NonFiniteException.class)
                         .hasMessageContaining("50");
                 assertThat(Runs.parameters(state)).isEqualTo(before);
