@@ -220,6 +220,8 @@ final class SeriesPlanes {
      */
     void inverseRoot(double[][] x, double[][] y, double[][] square, double[][] cube, int size) {
         for (int t = 0; t < planes; t++) {
+            Arrays.fill(square[t], 0, size, 0);
+            Arrays.fill(cube[t], 0, size, 0);
             double[] target = y[t];
             if (target == null) {
                 continue;
@@ -232,9 +234,7 @@ final class SeriesPlanes {
             } else {
                 derive(x, cube, target, t, size);
             }
-            Arrays.fill(square[t], 0, size, 0);
             addProducts(y, y, square[t], t, 1, size);
-            Arrays.fill(cube[t], 0, size, 0);
             addProducts(square, y, cube[t], t, -0.5, size);
         }
     }

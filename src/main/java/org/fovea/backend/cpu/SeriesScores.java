@@ -75,7 +75,9 @@ final class SeriesScores {
         SeriesPlanes.scale(t.score, factor, pairs);
         if (euclidean) {
             for (int p = 0; p < t.score.length; p++) {
-                subtractNorms(t, t.queryNorm[p], t.keyNorm[p], t.score[p]);
+                if (t.queryNorm[p] != null || t.keyNorm[p] != null) {
+                    subtractNorms(t, t.queryNorm[p], t.keyNorm[p], t.score[p]);
+                }
             }
         }
     }
