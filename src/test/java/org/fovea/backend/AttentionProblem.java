@@ -56,7 +56,7 @@ final class AttentionProblem {
     private final DType wide;
     private final Random random;
     private final HiddenPlaces hidden;
-    private final Parts inputs;
+    final Parts inputs;
     private final Pair.@Nullable Both mask;
     private final Pair.@Nullable Both slopes;
     private final Pair.@Nullable Both querySegments;
@@ -235,8 +235,8 @@ final class AttentionProblem {
         p.runWithBounds(type, b -> b.attentionForward(shape, features.spec(), on(b), output.on(b), logSumExp.on(b)));
     }
 
+    /** After a forward, as all checks. */
     void checkForward() {
-        forward();
         check(output, "output");
         check(logSumExp, "logSumExp");
     }
@@ -247,7 +247,6 @@ final class AttentionProblem {
                 all.query, all.key, all.value, withTerms ? all.bias : null, withTerms ? all.sink : null, null, null);
     }
 
-    /** After a forward. */
     void checkBackward() {
         for (boolean all : new boolean[] {true, false}) {
             Parts given = normal(1, hidden);
@@ -267,7 +266,6 @@ final class AttentionProblem {
         }
     }
 
-    /** After a forward. */
     void checkTangent() {
         Parts tangents = normal(1, hidden);
         Parts written = outputs();
@@ -286,7 +284,7 @@ final class AttentionProblem {
         check(written.logSumExp, "tangent of logSumExp");
     }
 
-    /** After a forward: the double backward. */
+    /** The double backward. */
     void checkBackwardTangent() {
         for (boolean all : new boolean[] {true, false}) {
             Parts given = normal(1, hidden);
@@ -298,7 +296,7 @@ final class AttentionProblem {
         }
     }
 
-    /** After a forward: the double backward and the series over one infinitesimal, on the backend under test, are the same. */
+    /** The double backward and the series over one infinitesimal, on the backend under test, are the same. */
     void checkAgainstSeries() {
         Parts value = normal(1, hidden);
         Parts tangents = normal(1, hidden);
@@ -370,7 +368,7 @@ final class AttentionProblem {
         return scores.expected();
     }
 
-    /** After a forward: some of the rows at each stage. */
+    /** Some of the rows at each stage. */
     void checkWeights() {
         int first = shape.queries() / 3;
         int asked = (shape.queries() - first + 1) / 2;

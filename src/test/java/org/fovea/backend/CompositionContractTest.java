@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Nested;
 class CompositionContractTest {
 
     @Nested
-    class InFloat32 extends BackendContract {
+    class InFloat32 extends PlainContract {
         @Override
         public Backend open() {
             return new CompositionBackend(DType.F32);
@@ -15,7 +15,7 @@ class CompositionContractTest {
     }
 
     @Nested
-    class InFloat64 extends BackendContract {
+    class InFloat64 extends PlainContract {
         @Override
         public Backend open() {
             return new CompositionBackend(DType.F64);

@@ -76,4 +76,42 @@ interface DecodeContract extends ContractFixture {
             output.isWithin(relative * values + rounding, type + " " + s + " counts " + Arrays.toString(counts));
         }
     }
+
+    /** With each similarity, with and without a softcap; slots that are not in use are NaN. */
+    @Test
+    default void decodingWithSimilaritiesAndSoftcap() {
+        for (DType type : new DType[] {tested().floatType(), DType.BF16, DType.F16}) {
+            for (AttentionSpec.Similarity similarity : AttentionSpec.Similarity.values()) {
+                AttentionSpec spec =
+                        AttentionSpec.DEFAULT.withSimilarity(similarity).withScale(0.9);
+                checkSpec(type, spec, similarity == AttentionSpec.Similarity.COSINE);
+                checkSpec(type, spec.withSoftcap(1.2), false);
+            }
+        }
+    }
+
+    private void checkSpec(DType type, AttentionSpec spec, boolean zeroRows) {
+        DecodeShape s = new DecodeShape(3, 2, 5, 7, 3);
+        int[] counts = {4, 0, 5};
+        double[] queries = Pair.normal(6 * s.headDim(), 1);
+        double[] keys = Pair.normal(30 * s.headDim(), 2);
+        if (zeroRows) {
+            Arrays.fill(queries, 0, s.headDim(), 0);
+            Arrays.fill(keys, 0, 3 * s.headDim(), 0);
+        }
+        // Of the first row slot 3, of the second all.
+        Arrays.fill(keys, 6 * s.headDim(), 8 * s.headDim(), Double.NaN);
+        Arrays.fill(keys, 10 * s.headDim(), 20 * s.headDim(), Double.NaN);
+        try (Pair p = pair()) {
+            Pair.Both query = p.floats(type, queries);
+            Pair.Both key = p.floats(type, keys);
+            Pair.Both value = p.floats(type, Pair.normal(30 * s.valueDim(), 3));
+            Pair.Both count = p.ints(counts);
+            Pair.Both output = p.output(type, 6L * s.valueDim());
+            p.runWithBounds(
+                    type,
+                    b -> b.attentionDecode(s, spec, query.on(b), key.on(b), value.on(b), count.on(b), 2, output.on(b)));
+            output.isWithinBounds(4, p.unit(), "output of " + spec + " in " + type);
+        }
+    }
 }

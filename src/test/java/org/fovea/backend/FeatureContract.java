@@ -1,6 +1,7 @@
 package org.fovea.backend;
 
 import java.util.function.Consumer;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -22,6 +23,15 @@ interface FeatureContract extends ContractFixture {
     @MethodSource({ALL, TYPES})
     default void featuresForward(AttentionFeatures features) {
         check(features, AttentionProblem::checkForward);
+    }
+
+    /** More heads of batch rows than a grid has blocks along its second and third axis. */
+    @Test
+    default void moreThan65535Heads() {
+        AttentionShape shape = new AttentionShape(3, 21846, 10923, 1, 2, 1, 1, AttentionShape.Layout.BNHD);
+        check(new AttentionFeatures("many heads", shape, AttentionSpec.DEFAULT), AttentionProblem::checkForward);
+        shape = new AttentionShape(65537, 1, 1, 2, 1, 1, AttentionShape.Layout.BHND);
+        check(new AttentionFeatures("many rows", shape, AttentionSpec.DEFAULT), AttentionProblem::checkForward);
     }
 
     @ParameterizedTest
