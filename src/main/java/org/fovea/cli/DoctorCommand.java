@@ -58,6 +58,9 @@ final class DoctorCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         BackendOptions.requireKnown(backend);
+        if (device < 0) {
+            throw new UsageException("--device must be 0 or more, got " + device);
+        }
         List<Finding> findings = new ArrayList<>();
         findings.add(Finding.of("java", DoctorCommand::java));
         findings.addAll(Backends.examine());

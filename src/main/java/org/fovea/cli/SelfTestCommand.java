@@ -49,14 +49,14 @@ final class SelfTestCommand implements Callable<Integer> {
             return 0;
         }
         try (Backend backend = device.open(terminal, set.backend())) {
-            return test(backend);
+            return test(backend, "tf32".equals(set.backend().get("precision")));
         }
     }
 
     /** Tests a backend, prints what comes of it, and returns the exit code. */
-    int test(Backend backend) {
+    int test(Backend backend, boolean tf32) {
         long start = System.nanoTime();
-        List<CheckResult> results = SelfTest.run(backend, deep, result -> {
+        List<CheckResult> results = SelfTest.run(backend, deep, tf32, result -> {
             if (terminal.isInteractive()) {
                 terminal.err().print("\r\033[K" + result.name());
                 terminal.err().flush();

@@ -92,7 +92,7 @@ class SelfTestTest {
         PrintStream print = new PrintStream(out, true, StandardCharsets.UTF_8);
         int exitCode;
         try (Backend real = Backends.open("cpu", 1).backend()) {
-            exitCode = new SelfTestCommand(new Terminal(print, print, 0)).test(planted(real, defects));
+            exitCode = new SelfTestCommand(new Terminal(print, print, 0)).test(planted(real, defects), false);
         }
         assertThat(exitCode).isEqualTo(1);
         List<String> failed = out.toString(StandardCharsets.UTF_8)

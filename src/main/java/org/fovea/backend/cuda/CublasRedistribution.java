@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.net.JarURLConnection;
+import java.net.URISyntaxException;
 import java.net.URL;
 import java.net.URLConnection;
 import java.nio.file.Files;
@@ -40,7 +41,7 @@ final class CublasRedistribution {
             return connection instanceof JarURLConnection jar
                     ? Path.of(jar.getJarFileURL().toURI())
                     : null;
-        } catch (IOException | java.net.URISyntaxException e) {
+        } catch (IOException | URISyntaxException e) {
             throw new IllegalStateException("can't tell where " + resource + " is", e);
         }
     }

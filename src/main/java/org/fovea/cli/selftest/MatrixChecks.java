@@ -60,7 +60,7 @@ final class MatrixChecks {
         String name = g.batch() + " x " + g.m() + " x " + g.k() + " x " + g.n()
                 + (g.transposeA() ? ", A transposed" : "") + (g.transposeB() ? ", B transposed" : "");
         // A product in float32 made of three on tensor cores is off by up to four roundings by itself.
-        t.near(name, y, expected[0], expected[1], g.k() + 8);
+        t.near(name, y, expected[0], expected[1], t.ofProducts(g.k() + 8, 2));
         t.discard();
     }
 
@@ -94,7 +94,7 @@ final class MatrixChecks {
                 Arrays.setAll(magnitudes, i -> 1 + product[1][i] + Math.abs(bias[i % s[2]]));
                 DeviceArray y = t.output(expected.length);
                 t.backend().linear(s[0], s[1], s[2], t.floats(x), t.floats(weight), t.floats(bias), activation, y);
-                t.near(activation + " of " + Arrays.toString(s), y, expected, magnitudes, s[1] + 12);
+                t.near(activation + " of " + Arrays.toString(s), y, expected, magnitudes, t.ofProducts(s[1] + 12, 2));
             }
         }
     }

@@ -19,9 +19,10 @@ public final class SelfTest {
      * Runs all checks on the calling thread, which must be the one that may use the backend.
      *
      * @param deep with larger shapes and more repeats
+     * @param tf32 whether the backend was opened to round factors of products to TF32
      * @param listener told of each result as it comes
      */
-    public static List<CheckResult> run(Backend backend, boolean deep, Consumer<CheckResult> listener) {
+    public static List<CheckResult> run(Backend backend, boolean deep, boolean tf32, Consumer<CheckResult> listener) {
         List<Check> checks = Stream.of(
                         PrimitiveChecks.all(),
                         MatrixChecks.all(),
@@ -35,7 +36,7 @@ public final class SelfTest {
         String lost = "";
         for (Check check : checks) {
             CheckResult result = lost.isEmpty()
-                    ? run(check, backend, deep)
+                    ? run(check, backend, deep, tf32)
                     : new CheckResult(check.name(), CheckResult.Outcome.SKIPPED, Double.NaN, 0, 0, lost);
             lost = lost.isEmpty() && isLost(backend) ? "not run: the device was lost by '" + check.name() + "'" : lost;
             results.add(result);
@@ -44,14 +45,14 @@ public final class SelfTest {
         return List.copyOf(results);
     }
 
-    private static CheckResult run(Check check, Backend backend, boolean deep) {
+    private static CheckResult run(Check check, Backend backend, boolean deep, boolean tf32) {
         long start = System.nanoTime();
         long before = backend.liveBytes();
         double error = Double.NaN;
         double share = 0;
         CheckResult.Outcome outcome = CheckResult.Outcome.PASSED;
         String message = "";
-        try (Trial trial = new Trial(backend, deep)) {
+        try (Trial trial = new Trial(backend, deep, tf32)) {
             try {
                 check.body().run(trial);
             } finally {

@@ -146,7 +146,7 @@ final class TrainingChecks {
                 new double[] {Math.sqrt(distance) / way},
                 new double[] {0},
                 new double[] {1},
-                0.05);
+                t.ofProducts(0.05 / Trial.UNIT, 0.3 / 0x1p-11) * Trial.UNIT);
     }
 
     /** The parameters of a policy with attention after so many updates. */

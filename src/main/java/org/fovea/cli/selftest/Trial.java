@@ -15,16 +15,22 @@ import org.fovea.backend.Scope;
 final class Trial implements AutoCloseable {
     static final double UNIT = 0x1p-24;
 
+    /** Roundings of float32 in one of TF32, which keeps 11 bits. */
+    private static final double TF32_ROUNDING = 0x1p13;
+
     private final Backend backend;
     private final boolean deep;
+    private final boolean tf32;
     private Scope scope;
     private final Random random = new Random(1);
     private double error = Double.NaN;
     private double share;
 
-    Trial(Backend backend, boolean deep) {
+    /** @param tf32 whether factors of matrix products and of attention may be rounded to TF32 */
+    Trial(Backend backend, boolean deep, boolean tf32) {
         this.backend = backend;
         this.deep = deep;
+        this.tf32 = tf32;
         scope = backend.openScope();
     }
 
@@ -35,6 +41,11 @@ final class Trial implements AutoCloseable {
     /** The first in a quick run, the second in a deep one. */
     <T> T choose(T quick, T thorough) {
         return deep ? thorough : quick;
+    }
+
+    /** Roundings to allow a sum of products: those of float32, and so many of its factors if they are to TF32. */
+    double ofProducts(double roundings, double ofFactors) {
+        return tf32 ? roundings + ofFactors * TF32_ROUNDING : roundings;
     }
 
     double error() {
