@@ -46,7 +46,7 @@ public final class AttentionBench {
             new Rung(1, 8, 2048, 64, 72, 65),
             new Rung(4, 8, 512, 128, 75, 60));
 
-    /** Measures and prints a table; takes about a minute. */
+    /** Measures and prints a table; takes about two minutes. */
     public static void run(PrintStream out, Backend backend) {
         out.println("attention on " + backend.description());
         out.println("useful GFLOP/s, median of " + SAMPLES + " samples; target in brackets");
@@ -74,6 +74,7 @@ public final class AttentionBench {
                     cell(full[1], rung.fullTarget * BACKWARD_TARGET),
                     cell(causal[1], rung.causalTarget * BACKWARD_TARGET));
         }
+        AttentionOrderBench.run(out, backend);
     }
 
     private static String cell(double rate, double target) {
