@@ -1,4 +1,11 @@
 package org.fovea.backend.cpu;
 
+import org.jspecify.annotations.Nullable;
+
 /** {@link org.fovea.backend.AttentionArguments} whose arrays were checked and lie on the CPU. */
-record ArgumentArrays(CpuArray query, CpuArray key, CpuArray value) {}
+record ArgumentArrays(
+        CpuArray query,
+        CpuArray key,
+        CpuArray value,
+        @Nullable ScoreReader bias,
+        @Nullable CpuArray sink) {}

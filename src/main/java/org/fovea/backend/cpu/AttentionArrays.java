@@ -7,6 +7,10 @@ record AttentionArrays(
         CpuArray query,
         CpuArray key,
         CpuArray value,
+        @Nullable ScoreReader bias,
+        @Nullable CpuArray sink,
+        @Nullable ScoreReader mask,
+        @Nullable CpuArray alibiSlopes,
         @Nullable CpuArray querySegments,
         @Nullable CpuArray keySegments,
         @Nullable CpuArray keyLengths) {}

@@ -22,7 +22,13 @@ final class AttentionBackward extends AttentionKeySums {
     private final CpuArray dOutput;
     private final @Nullable CpuArray dLogSumExp;
     private final CpuArray dQuery;
+    private final @Nullable ScoreReader dBias;
+    private final double @Nullable [] dSinks;
 
+    /**
+     * @param results written; the gradient of the bias is added to what is there
+     * @param dSinks one for each head of each batch row, to which its part of the sinks' gradients is added
+     */
     AttentionBackward(
             AttentionKernels kernels,
             AttentionShape shape,
@@ -32,15 +38,16 @@ final class AttentionBackward extends AttentionKeySums {
             CpuArray logSumExp,
             CpuArray dOutput,
             @Nullable CpuArray dLogSumExp,
-            CpuArray dQuery,
-            CpuArray dKey,
-            CpuArray dValue) {
-        super(kernels, shape, spec, in, dKey, dValue);
+            ArgumentArrays results,
+            double @Nullable [] dSinks) {
+        super(kernels, shape, spec, in, results.key(), results.value());
         this.output = output;
         this.logSumExp = logSumExp;
         this.dOutput = dOutput;
         this.dLogSumExp = dLogSumExp;
-        this.dQuery = dQuery;
+        dQuery = results.query();
+        dBias = results.bias();
+        this.dSinks = dSinks;
     }
 
     /** Computes the gradients of one key head and of the query heads that share it. */
@@ -64,7 +71,19 @@ final class AttentionBackward extends AttentionKeySums {
         for (int from = t.low[0]; from < end; from += KEYS) {
             keys(from, Math.min(from + KEYS, end), t);
         }
+        if (dSinks != null) {
+            addSinkGradient(t, dSinks);
+        }
         t.querySums.store(dQuery, rows, queryStride, t.queries, headDim);
+    }
+
+    private void addSinkGradient(AttentionScratch t, double[] sums) {
+        double sink = sink(t);
+        for (int i = t.state; i < t.state + t.queries; i++) {
+            double p = Math.exp(sink - t.floats[i] / LOG2_E);
+            // The gradients of a query that sees nothing may be NaN.
+            sums[t.head] -= p == 0 ? 0 : p * t.floats[i + QUERIES] / scale;
+        }
     }
 
     /** Makes ready what the tile's queries bring: log-sum-exps, deltas, and padded operands. */
@@ -131,6 +150,9 @@ final class AttentionBackward extends AttentionKeySums {
                     t.floats,
                     t.state + group * lanes,
                     QUERIES);
+            if (terms != null && dBias != null) {
+                terms.addGradient(t, dBias, 1 / scale, t.gradients + offset, group * lanes);
+            }
         }
         t.key.set(in.key().floats, key, keyStride, to - from, headDim, paddedHeadDim);
         boolean careful = t.hidden

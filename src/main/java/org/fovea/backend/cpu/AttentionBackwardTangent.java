@@ -26,8 +26,13 @@ final class AttentionBackwardTangent extends AttentionKeySums {
     private final @Nullable CpuArray dOutputTangent;
     private final @Nullable CpuArray dLogSumExpTangent;
     private final CpuArray dQuery;
+    private final @Nullable ScoreReader dBias;
+    private final double @Nullable [] dSinks;
 
-    /** @param results written: the tangents of the inputs' gradients */
+    /**
+     * @param results written: the tangents of the inputs' gradients; those of the bias are added to what is there
+     * @param dSinks one for each head of each batch row, to which its part of the tangent of the sinks' gradients is added
+     */
     AttentionBackwardTangent(
             AttentionKernels kernels,
             AttentionShape shape,
@@ -38,7 +43,8 @@ final class AttentionBackwardTangent extends AttentionKeySums {
             OutputGradientArrays gradients,
             CpuArray outputTangent,
             CpuArray logSumExpTangent,
-            ArgumentArrays results) {
+            ArgumentArrays results,
+            double @Nullable [] dSinks) {
         super(kernels, shape, spec, in, results.key(), results.value());
         tangent = new AttentionTangent(kernels, shape, spec, in, tangents, logSumExp, outputTangent, logSumExpTangent);
         this.tangents = tangents;
@@ -47,6 +53,8 @@ final class AttentionBackwardTangent extends AttentionKeySums {
         dOutputTangent = gradients.dOutputTangent();
         dLogSumExpTangent = gradients.dLogSumExpTangent();
         dQuery = results.query();
+        dBias = results.bias();
+        this.dSinks = dSinks;
     }
 
     /** Computes everything of one key head and of the query heads that share it. */
@@ -69,6 +77,7 @@ final class AttentionBackwardTangent extends AttentionKeySums {
         for (int group = 0; group < t.groups; group++) {
             tangent.probabilities(t, group);
             int offset = (t.groupFrom - first) * QUERIES + group * lanes;
+            openMass(t, group);
             kernels.scoreGradientTangents(
                     t.floats,
                     t.scores + offset,
@@ -80,6 +89,12 @@ final class AttentionBackwardTangent extends AttentionKeySums {
                     t.floats,
                     t.state + group * lanes,
                     QUERIES);
+            if (terms != null && dBias != null) {
+                terms.addGradient(t, dBias, 1 / scale, t.gradientTangents + offset, group * lanes);
+            }
+        }
+        if (dSinks != null) {
+            addSinkGradient(t, dSinks);
         }
         clear(t, head, first);
         int end = t.high[t.queries - 1];
@@ -89,6 +104,25 @@ final class AttentionBackwardTangent extends AttentionKeySums {
         tangent.finish(t);
         int row = queryRow(dQuery, head, firstQuery, headDim);
         t.querySums.store(dQuery, row, queryStride, t.queries, headDim);
+    }
+
+    /** What the keys' probabilities gain in sum is what the sink's loses. */
+    private void openMass(AttentionScratch t, int group) {
+        int mass = t.state + 4 * QUERIES;
+        for (int i = group * lanes; i < (group + 1) * lanes; i++) {
+            t.floats[mass + i] = in.sink() == null || i >= t.queries ? 0 : -tangent.sinkProbabilityTangent(t, i);
+        }
+    }
+
+    private void addSinkGradient(AttentionScratch t, double[] sums) {
+        int delta = t.state + 2 * QUERIES;
+        for (int i = 0; i < t.queries; i++) {
+            double p = tangent.sinkProbability(t, i);
+            double pTangent = tangent.sinkProbabilityTangent(t, i);
+            double moved = pTangent * t.floats[delta + i] + p * t.floats[delta + QUERIES + i];
+            // The gradients of a query that sees nothing may be NaN.
+            sums[t.head] -= p == 0 ? 0 : moved / scale;
+        }
     }
 
     /** Makes ready what the tile's queries bring beside {@link AttentionTangent#open}. */

@@ -7,10 +7,11 @@ import org.fovea.backend.AttentionSpec;
  * fall as i grows, so the keys seen by neighbouring queries form one range, and so do the queries that see neighbouring
  * keys.
  *
+ * @param position of query 0 among the keys
  * @param first key that query 0 sees, and {@code end}, one past the last, if there were keys without end on both sides
  * @param validKeys keys before the padding
  */
-record AttentionBand(int first, int end, int validKeys) {
+record AttentionBand(int position, int first, int end, int validKeys) {
     /** Beyond any number of rows that fit in an array, and small enough to add to one. */
     private static final long FAR = 1 << 30;
 
@@ -21,7 +22,7 @@ record AttentionBand(int first, int end, int validKeys) {
         boolean noRight = spec.windowRight() == AttentionSpec.UNLIMITED;
         long first = noLeft ? -FAR : Math.max(-FAR, position - spec.windowLeft());
         long end = noRight ? FAR : Math.min(FAR, position + spec.windowRight() + 1);
-        return new AttentionBand((int) first, (int) end, validKeys);
+        return new AttentionBand((int) position, (int) first, (int) end, validKeys);
     }
 
     /** First key that query i sees. */

@@ -83,6 +83,9 @@ final class AttentionForward extends AttentionPass {
         for (int group = 0; group < t.groups; group++) {
             kernels.finishSoftmax(t.floats, t.state + group * lanes, QUERIES);
         }
+        if (in.sink() != null) {
+            addSink(t);
+        }
         System.arraycopy(
                 t.floats,
                 t.state,
@@ -100,5 +103,19 @@ final class AttentionForward extends AttentionPass {
                 outputStride,
                 t.queries,
                 valueDim);
+    }
+
+    /** Takes the sink into the log-sum-exps, but not of queries that see nothing. */
+    private void addSink(AttentionScratch t) {
+        float sink = sink(t);
+        for (int i = t.state; i < t.state + t.queries; i++) {
+            float alone = t.floats[i];
+            if (alone != Float.POSITIVE_INFINITY) {
+                double larger = Math.max(alone, sink);
+                double both = larger + Math.log(Math.exp(alone - larger) + Math.exp(sink - larger));
+                t.floats[i] = (float) both;
+                t.floats[i + QUERIES] *= (float) Math.exp(alone - both);
+            }
+        }
     }
 }

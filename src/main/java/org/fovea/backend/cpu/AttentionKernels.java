@@ -55,6 +55,12 @@ public interface AttentionKernels {
             int inner,
             int columns);
 
+    /**
+     * Adds to the scores of one group, in units of log2, what a mask holds for them in natural units: -infinity hides whatever
+     * the score is, and no finite number does.
+     */
+    void addMask(float[] mask, int maskOffset, float[] scores, int offset, int stride, int keys);
+
     /** Sets the scores of one group to -infinity for keys outside {@code [low, high)} of their query. */
     void hideOutsideBand(
             float[] scores, int offset, int stride, int firstKey, int keys, int[] low, int[] high, int lane);
@@ -111,7 +117,8 @@ public interface AttentionKernels {
      * probabilities, {@code P ln(2) (T - r)} with {@code r = sum over keys of P T}; 0 wherever P is. These are all keys
      * the queries see.
      *
-     * @param state log-sum-exps in units of log2, and {@code stateStride} further on, written, {@code ln(2) r}
+     * @param state log-sum-exps in units of log2, and {@code stateStride} further on what is to be added to r, and then {@code
+     *     ln(2) r}
      */
     void probabilityTangents(
             float[] tile,
@@ -128,7 +135,8 @@ public interface AttentionKernels {
      * and the tangents W of dP by those of the scores' gradients, {@code P. (dP - delta) + P (W - e)}; 0 wherever P is.
      *
      * @param state at {@code 2 stateStride} delta less {@code sum over keys of P dP}, which is added, and at {@code 3
-     *     stateStride} e less {@code sum over keys of P. (dP - delta) + P W}, likewise
+     *     stateStride} e less {@code sum over keys of P. dP + P W}, likewise; at {@code 4 stateStride} the sum over keys of
+     *     P.
      */
     void scoreGradientTangents(
             float[] tile,

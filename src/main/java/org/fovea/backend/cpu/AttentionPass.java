@@ -28,6 +28,9 @@ abstract class AttentionPass {
     final int paddedHeadDim;
     final int paddedValueDim;
 
+    /** What is added to scores, if anything is. */
+    final @Nullable ScoreTerms terms;
+
     /** What queries see, if that is the same in all batch rows. */
     private final @Nullable AttentionBand band;
 
@@ -54,6 +57,7 @@ abstract class AttentionPass {
         outputStride = headsApart ? valueDim : valueDim * shape.heads();
         keyStride = headsApart ? headDim : headDim * shape.keyHeads();
         valueStride = headsApart ? valueDim : valueDim * shape.keyHeads();
+        terms = ScoreTerms.of(kernels, shape, in, spec.pastKeys());
         band = in.keyLengths() == null ? AttentionBand.of(spec, shape.queries(), shape.keys(), shape.keys()) : null;
     }
 
@@ -245,7 +249,7 @@ abstract class AttentionPass {
 
     /**
      * Finds the keys of {@code [from, to)} for which {@link #products} computed the scores of a group, as {@code groupFrom}
-     * and {@code groupTo}, and hides those scores that are not seen.
+     * and {@code groupTo}, adds to these scores what is to be added, and hides those that are not seen.
      */
     final void hideUnseen(AttentionScratch t, int from, int to, int group) {
         int first = group * lanes;
@@ -261,6 +265,9 @@ abstract class AttentionPass {
         int groupTo = Math.min(to, from + (high - from + ROWS - 1) / ROWS * ROWS);
         t.groupFrom = groupFrom;
         t.groupTo = groupTo;
+        if (terms != null) {
+            terms.add(t, t.scores + (groupFrom - from) * QUERIES + first, first);
+        }
         hide(t, from, groupFrom, Math.min(groupTo, t.low[last]), first);
         hide(t, from, Math.max(groupFrom, t.high[first]), groupTo, first);
         CpuArray keySegments = in.keySegments();
@@ -276,6 +283,12 @@ abstract class AttentionPass {
                     t.querySegments,
                     first);
         }
+    }
+
+    /** The head's sink; without one a score that has no probability. */
+    final float sink(AttentionScratch t) {
+        CpuArray sink = in.sink();
+        return sink == null ? Float.NEGATIVE_INFINITY : sink.floats[sink.offset + t.head % shape.heads()];
     }
 
     private void hide(AttentionScratch t, int from, int hideFrom, int hideTo, int lane) {

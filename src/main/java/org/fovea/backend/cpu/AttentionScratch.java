@@ -12,7 +12,7 @@ final class AttentionScratch {
     /** Keys of a tile. */
     static final int KEYS = 64;
 
-    private static final AttentionBand NOTHING = new AttentionBand(0, 0, 0);
+    private static final AttentionBand NOTHING = new AttentionBand(0, 0, 0, 0);
 
     /** Number of the tile's head, its first query, and how many queries and groups of them it has. */
     int head;
@@ -63,7 +63,8 @@ final class AttentionScratch {
     float[] floats = {};
 
     /**
-     * [4, QUERIES]: softmax state; log-sum-exp and delta; or log-sum-exp and its tangent, delta and its tangent
+     * [5, QUERIES]: softmax state; log-sum-exp and delta; or log-sum-exp and its tangent, delta and its tangent, and the
+     * tangent of the probabilities' sum
      */
     int state;
 
@@ -76,6 +77,9 @@ final class AttentionScratch {
     int dOutputT;
 
     int dOutputTangentT;
+
+    /** [KEYS, QUERIES], of which one group is used: what is added to scores */
+    int term;
 
     /** [KEYS, padded dim]: a block's part of the key or value gradient */
     int keySum;
@@ -111,11 +115,12 @@ final class AttentionScratch {
         keys = tileKeys;
         int widest = Math.max(headDim, valueDim);
         state = Block.BASE;
-        queryT = state + 4 * QUERIES;
+        queryT = state + 5 * QUERIES;
         queryTangentT = queryT + headDim * QUERIES;
         dOutputT = queryTangentT + headDim * QUERIES;
         dOutputTangentT = dOutputT + valueDim * QUERIES;
-        keySum = dOutputTangentT + valueDim * QUERIES;
+        term = dOutputTangentT + valueDim * QUERIES;
+        keySum = term + KEYS * QUERIES;
         int outputSum = keySum + widest * KEYS;
         int querySum = outputSum + valueDim * QUERIES;
         int keyCopy = querySum + headDim * QUERIES;

@@ -64,9 +64,28 @@ final class AttentionTangent extends AttentionPass {
         // The lanes beyond the last query give probability 0.
         Arrays.fill(t.floats, t.state + t.queries, t.state + QUERIES, Float.POSITIVE_INFINITY);
         Arrays.fill(t.floats, t.state + QUERIES, t.state + 2 * QUERIES, 0);
+        CpuArray sinkTangent = tangents.sink();
+        if (sinkTangent != null) {
+            float moved = sinkTangent.floats[sinkTangent.offset + head % shape.heads()] * LOG2_E;
+            for (int i = 0; i < t.queries; i++) {
+                t.floats[t.state + QUERIES + i] = moved * sinkProbability(t, i);
+            }
+        }
         int row = queryRow(outputTangent, head, firstQuery, valueDim);
         openSums(t, t.outputSums, true, outputTangent, row, outputStride, valueDim, paddedValueDim, true);
         t.hidden = false;
+    }
+
+    /** The probability that the sink takes from query i of the tile. */
+    float sinkProbability(AttentionScratch t, int i) {
+        return (float) Math.exp(sink(t) - t.floats[t.state + i] / LOG2_E);
+    }
+
+    /** The tangent of the above, once r is known. */
+    float sinkProbabilityTangent(AttentionScratch t, int i) {
+        CpuArray sinkTangent = tangents.sink();
+        float moved = sinkTangent == null ? 0 : sinkTangent.floats[sinkTangent.offset + t.head % shape.heads()];
+        return sinkProbability(t, i) * (moved - t.floats[t.state + QUERIES + i]);
     }
 
     /** Computes the scores that the tile sees and their tangents. */
@@ -99,6 +118,10 @@ final class AttentionTangent extends AttentionPass {
         int first = t.low[0];
         hideUnseen(t, first, t.high[t.queries - 1], group);
         int offset = (t.groupFrom - first) * QUERIES + group * lanes;
+        ScoreReader biasTangent = tangents.bias();
+        if (terms != null && biasTangent != null) {
+            terms.addTo(t, biasTangent, LOG2_E, t.tangents + offset, group * lanes);
+        }
         kernels.probabilityTangents(
                 t.floats,
                 t.scores + offset,

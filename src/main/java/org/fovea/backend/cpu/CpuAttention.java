@@ -1,8 +1,8 @@
 package org.fovea.backend.cpu;
 
+import java.util.Arrays;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionShapes;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DType;
 import org.fovea.backend.DecodeShape;
@@ -32,7 +32,18 @@ final class CpuAttention {
 
     /** Whether the float32 kernels know all that is asked for; {@link CpuSeries} does what they don't. */
     static boolean supports(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
-        return in.query().dtype() == DType.F32 && AttentionShapes.isPlain(shape, spec, in);
+        return in.query().dtype() == DType.F32
+                && spec.similarity() == AttentionSpec.Similarity.DOT
+                && spec.softcap() == 0
+                && spec.dropout() == 0
+                && in.querySequences() == null
+                && (in.alibiSlopes() == null || spec.pastKeys() <= shape.keys())
+                // Gradients of scores are held multiplied by the scale, and those of bias and sink are had by dividing.
+                && (in.bias() == null && in.sink() == null || isModest(spec.scale(shape.headDim())));
+    }
+
+    private static boolean isModest(double scale) {
+        return Math.abs(scale) > 1e-6 && Math.abs(scale) < 1e6;
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionForward}. */
@@ -50,12 +61,12 @@ final class CpuAttention {
             CpuArray logSumExp,
             CpuArray dOutput,
             @Nullable CpuArray dLogSumExp,
-            CpuArray dQuery,
-            CpuArray dKey,
-            CpuArray dValue) {
+            ArgumentArrays gradients) {
+        double[] dSinks = openGradients(shape, gradients);
         AttentionBackward backward = new AttentionBackward(
-                kernels, shape, spec, in, output, logSumExp, dOutput, dLogSumExp, dQuery, dKey, dValue);
-        forEachKeyHead(shape, AttentionScratch.KEYS, backward::keyHead);
+                kernels, shape, spec, in, output, logSumExp, dOutput, dLogSumExp, gradients, dSinks);
+        forEachKeyHead(shape, gradients.bias(), AttentionScratch.KEYS, backward::keyHead);
+        storeSinks(shape, dSinks, gradients.sink());
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionTangent}. */
@@ -83,6 +94,7 @@ final class CpuAttention {
             CpuArray outputTangent,
             CpuArray logSumExpTangent,
             ArgumentArrays gradientTangents) {
+        double[] dSinks = openGradients(shape, gradientTangents);
         AttentionBackwardTangent backwardTangent = new AttentionBackwardTangent(
                 kernels,
                 shape,
@@ -93,8 +105,10 @@ final class CpuAttention {
                 gradients,
                 outputTangent,
                 logSumExpTangent,
-                gradientTangents);
-        forEachKeyHead(shape, longestTile(shape), backwardTangent::keyHead);
+                gradientTangents,
+                dSinks);
+        forEachKeyHead(shape, gradientTangents.bias(), longestTile(shape), backwardTangent::keyHead);
+        storeSinks(shape, dSinks, gradientTangents.sink());
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionDecode}. */
@@ -142,8 +156,46 @@ final class CpuAttention {
                 (unit, mine) -> work.tile(unit / tiles, unit % tiles * AttentionScratch.QUERIES, mine));
     }
 
-    private void forEachKeyHead(AttentionShape shape, int tileKeys, UnitWork work) {
-        forEachUnit(shape, tileKeys, Math.multiplyExact(shape.batch(), shape.keyHeads()), work);
+    /** A unit is a key head, or all those one after the other whose bias gradients are summed in one place. */
+    private void forEachKeyHead(AttentionShape shape, @Nullable ScoreReader dBias, int tileKeys, UnitWork work) {
+        boolean rowsApart = dBias == null || dBias.extents().batch() == shape.batch();
+        boolean headsApart = dBias == null || dBias.extents().heads() == shape.heads();
+        int rows = rowsApart ? 1 : shape.batch();
+        int heads = headsApart ? 1 : shape.keyHeads();
+        int unitsOfRow = headsApart ? shape.keyHeads() : 1;
+        int units = Math.multiplyExact(rowsApart ? shape.batch() : 1, unitsOfRow);
+        forEachUnit(shape, tileKeys, units, (unit, mine) -> {
+            int firstRow = unit / unitsOfRow;
+            int firstHead = unit % unitsOfRow;
+            for (int row = firstRow; row < firstRow + rows; row++) {
+                for (int head = firstHead; head < firstHead + heads; head++) {
+                    work.unit(row * shape.keyHeads() + head, mine);
+                }
+            }
+        });
+    }
+
+    /** Sets the bias's gradient to 0, and makes room for parts of the sinks'. */
+    private static double @Nullable [] openGradients(AttentionShape shape, ArgumentArrays gradients) {
+        ScoreReader dBias = gradients.bias();
+        if (dBias != null) {
+            CpuArray array = dBias.array();
+            Arrays.fill(array.floats, array.offset, array.offset + array.length, 0);
+        }
+        return gradients.sink() == null ? null : new double[Math.multiplyExact(shape.batch(), shape.heads())];
+    }
+
+    private static void storeSinks(AttentionShape shape, double @Nullable [] parts, @Nullable CpuArray dSink) {
+        if (parts == null || dSink == null) {
+            return;
+        }
+        for (int head = 0; head < shape.heads(); head++) {
+            double sum = 0;
+            for (int row = 0; row < shape.batch(); row++) {
+                sum += parts[row * shape.heads() + head];
+            }
+            dSink.floats[dSink.offset + head] = (float) sum;
+        }
     }
 
     private void forEachUnit(AttentionShape shape, int tileKeys, int units, UnitWork work) {

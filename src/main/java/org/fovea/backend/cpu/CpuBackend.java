@@ -15,6 +15,7 @@ import org.fovea.backend.DecodeShape;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.OutputGradients;
 import org.fovea.backend.ScoreStage;
+import org.fovea.backend.ScoreTerm;
 import org.fovea.backend.SeriesRing;
 import org.jspecify.annotations.Nullable;
 
@@ -77,9 +78,7 @@ final class CpuBackend extends CpuRl implements Backend {
                 use(logSumExp),
                 use(dOutput),
                 useIfPresent(dLogSumExp),
-                use(gradients.query()),
-                use(gradients.key()),
-                use(gradients.value()));
+                use(gradients, in));
     }
 
     @Override
@@ -98,7 +97,7 @@ final class CpuBackend extends CpuRl implements Backend {
             return;
         }
         attention.tangent(
-                shape, spec, use(in), use(tangents), use(logSumExp), use(outputTangent), use(logSumExpTangent));
+                shape, spec, use(in), use(tangents, in), use(logSumExp), use(outputTangent), use(logSumExpTangent));
     }
 
     @Override
@@ -124,7 +123,7 @@ final class CpuBackend extends CpuRl implements Backend {
                 shape,
                 spec,
                 use(in),
-                use(tangents),
+                use(tangents, in),
                 use(logSumExp),
                 new OutputGradientArrays(
                         use(gradients.dOutput()),
@@ -133,7 +132,7 @@ final class CpuBackend extends CpuRl implements Backend {
                         useIfPresent(gradients.dLogSumExpTangent())),
                 use(outputTangent),
                 use(logSumExpTangent),
-                use(gradientTangents));
+                use(gradientTangents, in));
     }
 
     @Override
@@ -188,17 +187,30 @@ final class CpuBackend extends CpuRl implements Backend {
     }
 
     private AttentionArrays use(AttentionInputs in) {
+        ScoreTerm bias = in.bias();
+        ScoreTerm mask = in.mask();
         return new AttentionArrays(
                 use(in.query()),
                 use(in.key()),
                 use(in.value()),
+                bias == null ? null : new ScoreReader(use(bias.array()), bias),
+                useIfPresent(in.sink()),
+                mask == null ? null : new ScoreReader(use(mask.array()), mask),
+                useIfPresent(in.alibiSlopes()),
                 useIfPresent(in.querySegments()),
                 useIfPresent(in.keySegments()),
                 useIfPresent(in.keyLengths()));
     }
 
-    private ArgumentArrays use(AttentionArguments arguments) {
-        return new ArgumentArrays(use(arguments.query()), use(arguments.key()), use(arguments.value()));
+    private ArgumentArrays use(AttentionArguments arguments, AttentionInputs in) {
+        ScoreTerm extents = in.bias();
+        DeviceArray bias = arguments.bias();
+        return new ArgumentArrays(
+                use(arguments.query()),
+                use(arguments.key()),
+                use(arguments.value()),
+                bias == null || extents == null ? null : new ScoreReader(use(bias), extents),
+                useIfPresent(arguments.sink()));
     }
 
     private @Nullable CpuArray useIfPresent(@Nullable DeviceArray array) {

@@ -66,6 +66,18 @@ final class ScalarAttentionKernels implements AttentionKernels {
     }
 
     @Override
+    public void addMask(float[] mask, int maskOffset, float[] scores, int offset, int stride, int keys) {
+        for (int j = 0; j < keys; j++) {
+            for (int i = 0; i < LANES; i++) {
+                float m = mask[maskOffset + j * stride + i];
+                float sum = scores[offset + j * stride + i] + m / LN_2;
+                scores[offset + j * stride + i] =
+                        m == Float.NEGATIVE_INFINITY ? m : sum < -Float.MAX_VALUE ? -Float.MAX_VALUE : sum;
+            }
+        }
+    }
+
+    @Override
     public void hideOutsideBand(
             float[] scores, int offset, int stride, int firstKey, int keys, int[] low, int[] high, int lane) {
         for (int j = 0; j < keys; j++) {
@@ -192,7 +204,7 @@ final class ScalarAttentionKernels implements AttentionKernels {
             int stateOffset,
             int stateStride) {
         for (int i = 0; i < LANES; i++) {
-            float r = 0;
+            float r = state[stateOffset + stateStride + i];
             for (int j = 0; j < keys; j++) {
                 int at = j * stride + i;
                 float p = exp2(tile[scores + at] - state[stateOffset + i]);
@@ -228,6 +240,7 @@ final class ScalarAttentionKernels implements AttentionKernels {
                 float p = tile[probabilities + at];
                 delta += p == 0 ? 0 : p * tile[gradients + at];
             }
+            e += delta * state[stateOffset + 4 * stateStride + i];
             for (int j = 0; j < keys; j++) {
                 int at = j * stride + i;
                 float p = tile[probabilities + at];

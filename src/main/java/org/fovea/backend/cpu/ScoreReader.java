@@ -14,6 +14,15 @@ record ScoreReader(CpuArray array, ScoreTerm extents) {
                 + (long) t.firstKey * extents.keyStride());
     }
 
+    /** Index of the number of a pair. */
+    int index(int batch, int head, int query, int key) {
+        return array.offset
+                + (int) (batch * extents.batchStride()
+                        + head * extents.headStride()
+                        + query * extents.queryStride()
+                        + (long) key * extents.keyStride());
+    }
+
     /** Writes the numbers of query row {@code r} to that row of {@code pairs}. */
     void read(SeriesTile t, int r, double[] pairs) {
         int row = r * t.keys;

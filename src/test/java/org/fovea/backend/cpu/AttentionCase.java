@@ -118,6 +118,10 @@ final class AttentionCase {
                     array(query),
                     array(key),
                     array(value),
+                    null,
+                    null,
+                    null,
+                    null,
                     array(querySegments),
                     array(keySegments),
                     array(keyLengths));
@@ -128,7 +132,14 @@ final class AttentionCase {
             CpuArray dKey = garbage(shape.keySize());
             CpuArray dValue = garbage(shape.valueSize());
             attention.backward(
-                    shape, spec, in, output, logSumExp, array(dOutput), array(dLogSumExp), dQuery, dKey, dValue);
+                    shape,
+                    spec,
+                    in,
+                    output,
+                    logSumExp,
+                    array(dOutput),
+                    array(dLogSumExp),
+                    new ArgumentArrays(dQuery, dKey, dValue, null, null));
             Result result = new Result();
             result.output = floats(output);
             result.logSumExp = floats(logSumExp);

@@ -16,6 +16,8 @@ public final class VectorAttentionKernels implements AttentionKernels {
     private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
     private static final int LANES = SPECIES.length();
 
+    private static final float LOG2_E = (float) (1 / Math.log(2));
+
     private static final int NEGATIVE_INFINITY_BITS = Float.floatToRawIntBits(Float.NEGATIVE_INFINITY);
 
     @Override
@@ -124,6 +126,17 @@ public final class VectorAttentionKernels implements AttentionKernels {
     }
 
     @Override
+    public void addMask(float[] mask, int maskOffset, float[] scores, int offset, int stride, int keys) {
+        for (int j = 0, m = maskOffset, s = offset; j < keys; j++, m += stride, s += stride) {
+            FloatVector added = FloatVector.fromArray(SPECIES, mask, m);
+            FloatVector sum = FloatVector.fromArray(SPECIES, scores, s).add(added.mul(LOG2_E));
+            sum.blend(-Float.MAX_VALUE, sum.compare(VectorOperators.LT, -Float.MAX_VALUE))
+                    .blend(Float.NEGATIVE_INFINITY, added.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY))
+                    .intoArray(scores, s);
+        }
+    }
+
+    @Override
     public void hideOutsideBand(
             float[] scores, int offset, int stride, int firstKey, int keys, int[] low, int[] high, int lane) {
         IntVector lows = IntVector.fromArray(INTS, low, lane);
@@ -222,7 +235,7 @@ public final class VectorAttentionKernels implements AttentionKernels {
                 keys,
                 state,
                 stateOffset + 2 * stateStride,
-                stateOffset + 3 * stateStride);
+                stateStride);
     }
 
     @Override

@@ -22,7 +22,6 @@ final class VectorTangents {
             int stateOffset,
             int stateStride) {
         int r = stateOffset + stateStride;
-        FloatVector.zero(SPECIES).intoArray(state, r);
         // The sum of P T is what the gradient of the scores would take of P dP.
         VectorSoftmax.probabilities(true, tile, scores, tile, tangents, stride, keys, state, stateOffset, stateStride);
         centre(tile, scores, tangents, stride, keys, state, r);
@@ -54,8 +53,14 @@ final class VectorTangents {
             int keys,
             float[] state,
             int delta,
-            int deltaTangent) {
+            int stateStride) {
         mean(tile, probabilities, gradients, stride, keys, state, delta);
+        int deltaTangent = delta + stateStride;
+        FloatVector.fromArray(SPECIES, state, delta)
+                .fma(
+                        FloatVector.fromArray(SPECIES, state, deltaTangent + stateStride),
+                        FloatVector.fromArray(SPECIES, state, deltaTangent))
+                .intoArray(state, deltaTangent);
         products(tile, probabilities, tangents, gradients, gradientTangents, stride, keys, state, delta, deltaTangent);
         FloatVector e = FloatVector.fromArray(SPECIES, state, deltaTangent);
         for (int j = 0, s = probabilities, g = gradientTangents; j < keys; j++, s += stride, g += stride) {
