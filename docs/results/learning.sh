@@ -36,7 +36,7 @@ task MemoryChain-v0:length=5 attention 330000 '>= 0.95'
 task CartPole-v1 mlp 100000 500
 task Pendulum-v1 mlp 100000 '>= -172'
 task popgym-RepeatPreviousEasy-v0 attention 500000 '>= 0.9'
-task ProofOfMemory-v0 attention 100000 '>= 1.15' trpo
+task ProofOfMemory-v0 attention 25000 '>= 1.15' trpo
 task CartPole-v1 mlp 100000 500 trpo
 task Pendulum-v1 mlp 100000 '>= -175' trpo
 task Acrobot-v1 mlp 100000 '>= -83' trpo

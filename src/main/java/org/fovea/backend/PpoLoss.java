@@ -11,7 +11,7 @@ package org.fovea.backend;
  *            oldValue + clamp(value - oldValue, -valueClip, valueClip)
  * </pre>
  *
- * @param clip range of the probability ratio
+ * @param clip range of the probability ratio, infinite for none
  * @param valueClip range of the value's change, 0 for none
  * @param rowWeight factor of each row's loss: 1 / rows of the whole minibatch, of which a call may see a part
  */

@@ -72,6 +72,11 @@ public record Defaults(long steps, int environments, AlgorithmConfig config) {
             settings.put("normalize_rewards", "true");
         }
         switch (family(environment)) {
+            case "ProofOfMemory-v0" -> {
+                steps = 25_000;
+                environments = 16;
+                settings.putAll(Map.of("rollout_steps", "64", "max_kl", "0.02", "learning_rate", "0.003"));
+            }
             case "Acrobot-v1" -> {
                 settings.putAll(Map.of("max_kl", "0.03", "anneal_max_kl", "true", "gae_lambda", "0.8"));
                 settings.putAll(Map.of("normalize_observations", "true", "normalize_rewards", "true"));

@@ -138,8 +138,8 @@ public final class Trainer implements AutoCloseable {
         state.collect();
         collectNanos += System.nanoTime() - start;
         double progress = (double) iteration / spec.iterations();
-        UpdateStatistics update = state.learner()
-                .update(progress, spec.seed(), iteration, (iteration + 1) * spec.stepsPerIteration());
+        UpdateStatistics update =
+                state.learner().update(progress, spec.seed(), iteration, (iteration + 1) * spec.stepsPerIteration());
         state.advance();
         sessionSteps += spec.stepsPerIteration();
         return update;

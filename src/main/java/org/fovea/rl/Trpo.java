@@ -49,7 +49,9 @@ final class Trpo implements Learner {
     private final DeviceArray direction;
     private final DeviceArray displacement;
     private final DeviceArray stepLength;
+    /** |g|^2 and s.F s. */
     private final DeviceArray squares;
+
     private final DeviceArray statistics;
     private final DeviceArray divergences;
     private final float[] statisticsOnHost;
@@ -102,24 +104,27 @@ final class Trpo implements Learner {
         }
         directionStep.replay();
         UpdateStatistics before = statistics(0, 0);
+        before.checkFinite(step);
         float[] squaresOnHost = new float[2];
         backend.download(squares, squaresOnHost, 0);
-        before.checkFinite(step);
+        float curvature = squaresOnHost[1];
         NonFiniteException.check("gradient norm", squaresOnHost[0], step);
-        NonFiniteException.check("curvature along the natural gradient", squaresOnHost[1], step);
+        NonFiniteException.check("curvature along the natural gradient", curvature, step);
 
         backend.copy(parameters.values(), oldParameters);
-        double full = Math.sqrt(2 * maxKl / squaresOnHost[1]);
-        double fraction = squaresOnHost[1] > 0 ? 1 : 0;
-        for (int i = 0; i < config.lineSearchSteps() && fraction > 0; i++) {
-            move(-fraction * full);
-            UpdateStatistics after = evaluate(fraction);
-            if (after.policyLoss() < before.policyLoss() && after.approximateKl() <= maxKl) {
-                return after;
+        if (curvature > 0) {
+            double edge = Math.sqrt(2 * maxKl / curvature);
+            double fraction = 1;
+            for (int i = 0; i < config.lineSearchSteps(); i++) {
+                move(-fraction * edge);
+                UpdateStatistics after = evaluate(fraction);
+                if (after.policyLoss() < before.policyLoss() && after.approximateKl() <= maxKl) {
+                    return after;
+                }
+                fraction *= config.lineSearchFactor();
             }
-            fraction *= config.lineSearchFactor();
+            backend.copy(oldParameters, parameters.values());
         }
-        backend.copy(oldParameters, parameters.values());
         return before;
     }
 
