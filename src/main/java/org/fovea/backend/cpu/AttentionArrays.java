@@ -13,4 +13,6 @@ record AttentionArrays(
         @Nullable CpuArray alibiSlopes,
         @Nullable CpuArray querySegments,
         @Nullable CpuArray keySegments,
-        @Nullable CpuArray keyLengths) {}
+        @Nullable CpuArray keyLengths,
+        @Nullable CpuArray querySequences,
+        @Nullable CpuArray keySequences) {}

@@ -54,17 +54,17 @@ final class AttentionBackward extends AttentionKeySums {
     void keyHead(int keyHead, AttentionScratch t) {
         t.writtenKeys = 0;
         for (int head = keyHead * shape.group(); head < (keyHead + 1) * shape.group(); head++) {
-            for (int firstQuery = 0; firstQuery < shape.queries(); firstQuery += QUERIES) {
-                tile(head, firstQuery, t);
+            for (int tile = 0; tile < tiles; tile++) {
+                tile(head, tile, t);
             }
         }
         clear(t, keyHead * shape.group(), shape.keys());
     }
 
-    private void tile(int head, int firstQuery, AttentionScratch t) {
-        openTile(t, head, firstQuery);
+    private void tile(int head, int tile, AttentionScratch t) {
+        openTile(t, head, tile);
         openGradients(t);
-        int rows = queryRow(dQuery, head, firstQuery, headDim);
+        int rows = queryRow(dQuery, head, t.firstQuery, headDim);
         openSums(t, t.querySums, t.oneBlock, dQuery, rows, queryStride, headDim, paddedHeadDim, !t.oneBlock);
         int end = t.high[t.queries - 1];
         clear(t, head, t.low[0]);

@@ -61,15 +61,15 @@ final class AttentionBackwardTangent extends AttentionKeySums {
     void keyHead(int keyHead, AttentionScratch t) {
         t.writtenKeys = 0;
         for (int head = keyHead * shape.group(); head < (keyHead + 1) * shape.group(); head++) {
-            for (int firstQuery = 0; firstQuery < shape.queries(); firstQuery += QUERIES) {
-                tile(head, firstQuery, t);
+            for (int tile = 0; tile < tiles; tile++) {
+                tile(head, tile, t);
             }
         }
         clear(t, keyHead * shape.group(), shape.keys());
     }
 
-    private void tile(int head, int firstQuery, AttentionScratch t) {
-        tangent.open(head, firstQuery, t);
+    private void tile(int head, int tile, AttentionScratch t) {
+        tangent.open(head, tile, t);
         openGradients(t);
         tangent.scores(t);
         gradients(t);
@@ -102,7 +102,7 @@ final class AttentionBackwardTangent extends AttentionKeySums {
             sums(t, from, Math.min(from + KEYS, end));
         }
         tangent.finish(t);
-        int row = queryRow(dQuery, head, firstQuery, headDim);
+        int row = queryRow(dQuery, head, t.firstQuery, headDim);
         t.querySums.store(dQuery, row, queryStride, t.queries, headDim);
     }
 

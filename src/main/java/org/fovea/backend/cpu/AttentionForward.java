@@ -21,12 +21,12 @@ final class AttentionForward extends AttentionPass {
         this.logSumExp = logSumExp;
     }
 
-    /** Computes outputs and log-sum-exps of the queries from {@code firstQuery} on, a tile of them. */
-    void tile(int head, int firstQuery, AttentionScratch t) {
-        openTile(t, head, firstQuery);
+    /** Computes outputs and log-sum-exps of a tile's queries. */
+    void tile(int head, int tile, AttentionScratch t) {
+        openTile(t, head, tile);
         Arrays.fill(t.floats, t.state, t.state + QUERIES, Float.NEGATIVE_INFINITY);
         Arrays.fill(t.floats, t.state + QUERIES, t.state + 2 * QUERIES, 0);
-        int rows = queryRow(output, head, firstQuery, valueDim);
+        int rows = queryRow(output, head, t.firstQuery, valueDim);
         openSums(t, t.outputSums, t.oneBlock, output, rows, outputStride, valueDim, paddedValueDim, !t.oneBlock);
         int end = t.high[t.queries - 1];
         for (int from = t.low[0]; from < end; from += KEYS) {

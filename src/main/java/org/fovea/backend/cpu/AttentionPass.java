@@ -31,6 +31,11 @@ abstract class AttentionPass {
     /** What is added to scores, if anything is. */
     final @Nullable ScoreTerms terms;
 
+    /** Tiles that the queries of a head are cut into. */
+    final int tiles;
+
+    private final @Nullable PackedTiles packed;
+
     /** What queries see, if that is the same in all batch rows. */
     private final @Nullable AttentionBand band;
 
@@ -58,7 +63,23 @@ abstract class AttentionPass {
         keyStride = headsApart ? headDim : headDim * shape.keyHeads();
         valueStride = headsApart ? valueDim : valueDim * shape.keyHeads();
         terms = ScoreTerms.of(kernels, shape, in, spec.pastKeys());
+        packed = packed();
+        tiles = packed == null ? (shape.queries() + QUERIES - 1) / QUERIES : packed.bands().length;
         band = in.keyLengths() == null ? AttentionBand.of(spec, shape.queries(), shape.keys(), shape.keys()) : null;
+    }
+
+    private @Nullable PackedTiles packed() {
+        CpuArray querySequences = in.querySequences();
+        CpuArray keySequences = in.keySequences();
+        return querySequences == null || keySequences == null
+                ? null
+                : PackedTiles.of(spec, shape, querySequences, keySequences, keyLength(0));
+    }
+
+    /** Keys of a batch row before its padding, not clamped. */
+    private int keyLength(int batch) {
+        CpuArray keyLengths = in.keyLengths();
+        return keyLengths == null ? shape.keys() : keyLengths.ints[keyLengths.offset + batch];
     }
 
     private int padded(int dim) {
@@ -87,23 +108,22 @@ abstract class AttentionPass {
     }
 
     /**
-     * Sets up the tile of up to {@link AttentionScratch#QUERIES} queries from {@code firstQuery} on.
+     * Sets up a tile of up to {@link AttentionScratch#QUERIES} queries.
      *
      * @param head number of the head, counted through the batch
      */
-    final void openTile(AttentionScratch t, int head, int firstQuery) {
+    final void openTile(AttentionScratch t, int head, int tile) {
         int batch = head / shape.heads();
-        int queries = Math.min(QUERIES, shape.queries() - firstQuery);
         t.head = head;
-        openBand(t, batch, firstQuery, queries);
+        openBand(t, batch, tile);
         CpuArray querySegments = in.querySegments();
         if (querySegments != null) {
             System.arraycopy(
                     querySegments.ints,
-                    querySegments.offset + batch * shape.queries() + firstQuery,
+                    querySegments.offset + batch * shape.queries() + t.firstQuery,
                     t.querySegments,
                     0,
-                    queries);
+                    t.queries);
         }
         transposeQueries(t, in.query(), t.queryT);
     }
@@ -150,16 +170,17 @@ abstract class AttentionPass {
     }
 
     /** Sets what the tile's queries see, unless the tile before it was in the same place. */
-    private void openBand(AttentionScratch t, int batch, int firstQuery, int queries) {
-        if (t.band == band && t.firstQuery == firstQuery) {
+    private void openBand(AttentionScratch t, int batch, int tile) {
+        int firstQuery = packed == null ? tile * QUERIES : packed.starts()[tile];
+        AttentionBand mine = packed == null ? band : packed.bands()[tile];
+        if (t.band == mine && t.firstQuery == firstQuery) {
             return;
         }
-        AttentionBand mine = band;
-        CpuArray keyLengths = in.keyLengths();
         if (mine == null) {
-            int keyLength = keyLengths == null ? shape.keys() : keyLengths.ints[keyLengths.offset + batch];
-            mine = AttentionBand.of(spec, shape.queries(), shape.keys(), keyLength);
+            mine = AttentionBand.of(spec, shape.queries(), shape.keys(), keyLength(batch));
         }
+        int end = packed == null ? shape.queries() : packed.starts()[tile + 1];
+        int queries = Math.min(QUERIES, end - firstQuery);
         t.band = mine;
         t.firstQuery = firstQuery;
         t.queries = queries;

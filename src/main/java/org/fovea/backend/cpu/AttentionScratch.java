@@ -12,8 +12,6 @@ final class AttentionScratch {
     /** Keys of a tile. */
     static final int KEYS = 64;
 
-    private static final AttentionBand NOTHING = new AttentionBand(0, 0, 0, 0);
-
     /** Number of the tile's head, its first query, and how many queries and groups of them it has. */
     int head;
 
@@ -21,7 +19,7 @@ final class AttentionScratch {
     int queries;
     int groups;
 
-    AttentionBand band = NOTHING;
+    AttentionBand band = new AttentionBand(0, 0, 0, 0, 0);
 
     /** The band's ends and the segment of each query of the tile. */
     final int[] low = new int[QUERIES];

@@ -37,9 +37,9 @@ final class AttentionTangent extends AttentionPass {
         this.logSumExpTangent = logSumExpTangent;
     }
 
-    /** Computes the tangents of the outputs and log-sum-exps of the queries from {@code firstQuery} on, a tile of them. */
-    void tile(int head, int firstQuery, AttentionScratch t) {
-        open(head, firstQuery, t);
+    /** Computes the tangents of the outputs and log-sum-exps of a tile's queries. */
+    void tile(int head, int tile, AttentionScratch t) {
+        open(head, tile, t);
         scores(t);
         for (int group = 0; group < t.groups; group++) {
             probabilities(t, group);
@@ -54,10 +54,10 @@ final class AttentionTangent extends AttentionPass {
     }
 
     /** Sets up a tile, its score tangents' operands, log-sum-exps, and sums of 0. */
-    void open(int head, int firstQuery, AttentionScratch t) {
-        openTile(t, head, firstQuery);
+    void open(int head, int tile, AttentionScratch t) {
+        openTile(t, head, tile);
         transposeQueries(t, tangents.query(), t.queryTangentT);
-        int scalars = logSumExp.offset + head * shape.queries() + firstQuery;
+        int scalars = logSumExp.offset + head * shape.queries() + t.firstQuery;
         for (int i = 0; i < t.queries; i++) {
             t.floats[t.state + i] = logSumExp.floats[scalars + i] * LOG2_E;
         }
@@ -71,7 +71,7 @@ final class AttentionTangent extends AttentionPass {
                 t.floats[t.state + QUERIES + i] = moved * sinkProbability(t, i);
             }
         }
-        int row = queryRow(outputTangent, head, firstQuery, valueDim);
+        int row = queryRow(outputTangent, head, t.firstQuery, valueDim);
         openSums(t, t.outputSums, true, outputTangent, row, outputStride, valueDim, paddedValueDim, true);
         t.hidden = false;
     }

@@ -36,7 +36,6 @@ final class CpuAttention {
                 && spec.similarity() == AttentionSpec.Similarity.DOT
                 && spec.softcap() == 0
                 && spec.dropout() == 0
-                && in.querySequences() == null
                 && (in.alibiSlopes() == null || spec.pastKeys() <= shape.keys())
                 // Gradients of scores are held multiplied by the scale, and those of bias and sink are had by dividing.
                 && (in.bias() == null && in.sink() == null || isModest(spec.scale(shape.headDim())));
@@ -49,7 +48,7 @@ final class CpuAttention {
     /** As {@link org.fovea.backend.AttentionOps#attentionForward}. */
     void forward(AttentionShape shape, AttentionSpec spec, AttentionArrays in, CpuArray output, CpuArray logSumExp) {
         AttentionForward forward = new AttentionForward(kernels, shape, spec, in, output, logSumExp);
-        forEachTile(shape, AttentionScratch.KEYS, forward::tile);
+        forEachTile(shape, forward.tiles, AttentionScratch.KEYS, forward::tile);
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionBackward}. */
@@ -80,7 +79,7 @@ final class CpuAttention {
             CpuArray logSumExpTangent) {
         AttentionTangent tangent =
                 new AttentionTangent(kernels, shape, spec, in, tangents, logSumExp, outputTangent, logSumExpTangent);
-        forEachTile(shape, longestTile(shape), tangent::tile);
+        forEachTile(shape, tangent.tiles, longestTile(shape), tangent::tile);
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionBackwardTangent}. */
@@ -136,9 +135,9 @@ final class CpuAttention {
         });
     }
 
-    /** Work on the queries of a head from {@code firstQuery} on, a tile of them. */
+    /** Work on a tile of the queries of a head. */
     private interface TileWork {
-        void tile(int head, int firstQuery, AttentionScratch scratch);
+        void tile(int head, int tile, AttentionScratch scratch);
     }
 
     /** Work on a key head, or on a tile's number. */
@@ -146,14 +145,13 @@ final class CpuAttention {
         void unit(int unit, AttentionScratch scratch);
     }
 
-    private void forEachTile(AttentionShape shape, int tileKeys, TileWork work) {
-        int tiles = ceilDiv(shape.queries(), AttentionScratch.QUERIES);
+    private void forEachTile(AttentionShape shape, int tiles, int tileKeys, TileWork work) {
         int units = Math.multiplyExact(Math.multiplyExact(shape.batch(), shape.heads()), tiles);
         forEachUnit(
                 shape,
                 tileKeys,
                 units,
-                (unit, mine) -> work.tile(unit / tiles, unit % tiles * AttentionScratch.QUERIES, mine));
+                (unit, mine) -> work.tile(unit / tiles, unit % tiles, mine));
     }
 
     /** A unit is a key head, or all those one after the other whose bias gradients are summed in one place. */

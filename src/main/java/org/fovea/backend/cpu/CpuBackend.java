@@ -199,7 +199,9 @@ final class CpuBackend extends CpuRl implements Backend {
                 useIfPresent(in.alibiSlopes()),
                 useIfPresent(in.querySegments()),
                 useIfPresent(in.keySegments()),
-                useIfPresent(in.keyLengths()));
+                useIfPresent(in.keyLengths()),
+                useIfPresent(in.querySequences()),
+                useIfPresent(in.keySequences()));
     }
 
     private ArgumentArrays use(AttentionArguments arguments, AttentionInputs in) {

@@ -124,7 +124,9 @@ final class AttentionCase {
                     null,
                     array(querySegments),
                     array(keySegments),
-                    array(keyLengths));
+                    array(keyLengths),
+                    null,
+                    null);
             CpuArray output = garbage(shape.outputSize());
             CpuArray logSumExp = garbage(shape.logSumExpSize());
             attention.forward(shape, spec, in, output, logSumExp);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntFunction;
 import org.fovea.backend.Activation;
 import org.fovea.backend.AdamSettings;
 import org.fovea.backend.AttentionArguments;
@@ -15,9 +16,11 @@ import org.fovea.backend.Backends;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.Draw;
 import org.fovea.backend.Gemm;
+import org.fovea.backend.OutputGradients;
 import org.fovea.backend.PpoLoss;
 import org.fovea.backend.ReduceOp;
 import org.fovea.backend.Scope;
+import org.fovea.backend.ScoreTerm;
 import org.junit.jupiter.api.Test;
 
 /** The number of threads changes no bit of any result. */
@@ -75,6 +78,8 @@ class CpuThreadsTest {
                     output(width));
             b.softmax(rows, width, x, output(rows * width));
             attention();
+            attentionWithTerms(4);
+            attentionWithTerms(1);
             b.ppoGaussian(
                     new PpoLoss(0.2f, 0.01f, 0.5f, 0.2f, 1f / rows),
                     rows,
@@ -110,19 +115,60 @@ class CpuThreadsTest {
             AttentionSpec spec = AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.BOTTOM_RIGHT);
             int queries = (int) shape.querySize();
             int keys = (int) shape.keySize();
-            AttentionInputs in = AttentionInputs.of(input(queries), input(keys), input(keys));
-            DeviceArray output = output(queries);
-            DeviceArray logSumExp = output((int) shape.logSumExpSize());
+            attention(shape, spec, AttentionInputs.of(input(queries), input(keys), input(keys)));
+        }
+
+        /** With bias gradients that rows of the batch, or all heads, add up in one place. */
+        private void attentionWithTerms(int biasHeads) {
+            AttentionShape shape = new AttentionShape(3, 4, 2, 70, 33, 16, 24, AttentionShape.Layout.BHND);
+            ScoreTerm bias = new ScoreTerm(input(biasHeads * 70 * 33), 1, biasHeads, 70, 33);
+            ScoreTerm mask = new ScoreTerm(input(3 * 33), 3, 1, 1, 33);
+            AttentionInputs in = new AttentionInputs(
+                    input((int) shape.querySize()),
+                    input((int) shape.keySize()),
+                    input((int) shape.valueSize()),
+                    bias,
+                    input(4),
+                    mask,
+                    input(4),
+                    null,
+                    null,
+                    null,
+                    null,
+                    null);
+            attention(shape, AttentionSpec.DEFAULT, in);
+        }
+
+        private AttentionArguments arguments(AttentionShape shape, AttentionInputs in, IntFunction<DeviceArray> array) {
+            return new AttentionArguments(
+                    array.apply((int) shape.querySize()),
+                    array.apply((int) shape.keySize()),
+                    array.apply((int) shape.valueSize()),
+                    in.bias() == null ? null : array.apply((int) in.bias().size()),
+                    in.sink() == null ? null : array.apply(shape.heads()));
+        }
+
+        private void attention(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+            int outputs = (int) shape.outputSize();
+            int rows = (int) shape.logSumExpSize();
+            DeviceArray output = output(outputs);
+            DeviceArray logSumExp = output(rows);
+            DeviceArray dOutput = input(outputs);
+            AttentionArguments tangents = arguments(shape, in, this::input);
             b.attentionForward(shape, spec, in, output, logSumExp);
-            b.attentionBackward(
+            b.attentionBackward(shape, spec, in, output, logSumExp, dOutput, null, arguments(shape, in, this::output));
+            b.attentionTangent(shape, spec, in, tangents, output, logSumExp, output(outputs), output(rows));
+            b.attentionBackwardTangent(
                     shape,
                     spec,
                     in,
+                    tangents,
                     output,
                     logSumExp,
-                    input(queries),
-                    null,
-                    new AttentionArguments(output(queries), output(keys), output(keys)));
+                    new OutputGradients(dOutput, input(rows), input(outputs), null),
+                    output(outputs),
+                    output(rows),
+                    arguments(shape, in, this::output));
         }
 
         private float[] download(DeviceArray array) {
