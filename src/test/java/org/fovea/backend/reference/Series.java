@@ -148,8 +148,15 @@ final class Series {
         return arithmetic.ring.mixed() ? Integer.numberOfTrailingZeros(planes.length) : planes.length - 1;
     }
 
-    /** @param f the k-th derivative of the function at plane 0, over k!, for k up to one more than are needed */
     private Series function(double[] f) {
+        return function(f, f);
+    }
+
+    /**
+     * @param f the k-th derivative of the function at plane 0, over k!, for k up to one more than are needed
+     * @param sizes of the terms that each is the sum of
+     */
+    private Series function(double[] f, double[] sizes) {
         Series moved = times(1);
         moved.planes[0] = 0;
         Series y = new Series(arithmetic);
@@ -157,7 +164,7 @@ final class Series {
             y = y.times(moved);
             y.planes[0] = f[k];
             if (y.errors != null) {
-                y.errors[0] = bound((k + 1) * f[k + 1], error(0)) + FUNCTION * Math.abs(f[k]);
+                y.errors[0] = bound((k + 1) * f[k + 1], error(0)) + FUNCTION * Math.abs(sizes[k]);
             }
         }
         return y;
@@ -196,11 +203,13 @@ final class Series {
     Series tanh() {
         double t = Math.tanh(planes[0]);
         double[] f = new double[degree() + 2];
+        double[] sizes = new double[f.length];
         double[] polynomial = new double[f.length + 3];
         polynomial[1] = 1;
         for (int k = 0; k < f.length; k++) {
             for (int power = polynomial.length - 1; power >= 0; power--) {
                 f[k] = f[k] * t + polynomial[power];
+                sizes[k] = sizes[k] * Math.abs(t) + Math.abs(polynomial[power]);
             }
             double[] next = new double[polynomial.length];
             for (int power = 1; power < polynomial.length - 1; power++) {
@@ -210,6 +219,6 @@ final class Series {
             }
             polynomial = next;
         }
-        return function(f);
+        return function(f, sizes);
     }
 }

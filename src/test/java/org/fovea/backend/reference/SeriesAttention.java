@@ -158,6 +158,11 @@ final class SeriesAttention {
         if (spec.similarity() != AttentionSpec.Similarity.EUCLIDEAN) {
             return dot(left, q, right, k, shape.headDim());
         }
+        if (arithmetic.rounded() != null) {
+            // What kernels make of it, of which the terms are larger.
+            Series norms = dot(left, q, left, q, shape.headDim()).plus(dot(right, k, right, k, shape.headDim()));
+            return dot(left, q, right, k, shape.headDim()).times(2).minus(norms);
+        }
         Series sum = new Series(arithmetic);
         for (int d = 0; d < shape.headDim(); d++) {
             Series difference = left[q + d].minus(right[k + d]);

@@ -97,9 +97,12 @@ final class SeriesGradients {
             Series left = attention.left[q + d];
             Series right = attention.right[k + d];
             if (attention.spec.similarity() == AttentionSpec.Similarity.EUCLIDEAN) {
-                Series difference = left.minus(right).times(2);
-                add(dLeft, q + d, dSimilarity.times(-1), difference);
-                add(dRight, k + d, dSimilarity, difference);
+                // Term by term, not by the difference, of which a rounded computation may know less.
+                Series twice = dSimilarity.times(2);
+                add(dLeft, q + d, twice, right);
+                add(dLeft, q + d, twice.times(-1), left);
+                add(dRight, k + d, twice, left);
+                add(dRight, k + d, twice.times(-1), right);
             } else {
                 add(dLeft, q + d, dSimilarity, right);
                 add(dRight, k + d, dSimilarity, left);
