@@ -1,6 +1,6 @@
 // Attention over rings of series, in every form, against naive float64 loops. Functions of series are summed from their
 // power series here, where the kernels have recurrences.
-#include "../../kernels/attention/params.h"
+#include "../../kernels/series/params.h"
 #include "attention_series_problem.h"
 #include "kernel_test.h"
 
@@ -8,7 +8,7 @@ class AttentionSeries : public KernelTest {
   protected:
     static constexpr unsigned THREADS = 256;
 
-    // How a launch is cut: kernels/attention/series.cuh.
+    // How a launch is cut: kernels/series/series.cuh.
     struct Cut {
         std::string suffix;
         int tile, depth, columns;

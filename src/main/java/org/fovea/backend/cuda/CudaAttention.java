@@ -7,19 +7,26 @@ import java.util.Objects;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionOps;
+import org.fovea.backend.AttentionPlane;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShapes;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.Scope;
+import org.fovea.backend.ScoreStage;
+import org.fovea.backend.SeriesRing;
 import org.jspecify.annotations.Nullable;
 
-/** Attention as kernel launches. Queries, keys, values and what has their layout may be F32, BF16 or F16. */
+/**
+ * Attention as kernel launches. Queries, keys, values and what has their layout may be F32, BF16 or F16. What is plain has
+ * kernels for tensor cores; for all else there is {@link CudaSeries}.
+ */
 abstract class CudaAttention extends CudaRows implements AttentionOps {
     private final Map<AttentionSchedule.Kind, Map<DType, List<Instance>>> instances =
             new EnumMap<>(AttentionSchedule.Kind.class);
     private final AttentionParams params;
+    final CudaSeries series;
 
     /** A loaded kernel. */
     private record Instance(AttentionSchedule schedule, Kernels.Kernel kernel) {}
@@ -34,6 +41,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             instances.put(kind, ofKind);
         }
         params = new AttentionParams(kernels.parameters());
+        series = new CudaSeries(this, kernels);
     }
 
     private List<Instance> load(AttentionSchedule.Kind kind, DType storage) {
@@ -48,6 +56,15 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             AttentionShape shape, AttentionSpec spec, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
         String operation = "attentionForward";
         AttentionShapes.forward(shape, in, output, logSumExp);
+        if (!AttentionShapes.isPlain(shape, spec, in)) {
+            series.compute(
+                    new CudaSeries.Problem(operation, shape, spec, in),
+                    SeriesRing.NUMBERS,
+                    List.of(AttentionPlane.NONE),
+                    List.of(outputs(output, logSumExp)),
+                    null);
+            return;
+        }
         CudaArray[] inputs = rows(operation, in);
         CudaArray out = floating(operation, "output", output);
         CudaArray lse = floats(operation, "logSumExp", logSumExp);
@@ -72,6 +89,15 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             AttentionArguments gradients) {
         String operation = "attentionBackward";
         AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, gradients);
+        if (!AttentionShapes.isPlain(shape, spec, in)) {
+            series.compute(
+                    new CudaSeries.Problem(operation, shape, spec, in),
+                    SeriesRing.NUMBERS,
+                    List.of(outputs(dOutput, dLogSumExp)),
+                    List.of(arguments(gradients)),
+                    new CudaSeries.Known(output, logSumExp));
+            return;
+        }
         CudaArray[] inputs = rows(operation, in);
         CudaArray out = floating(operation, "output", output);
         CudaArray lse = floats(operation, "logSumExp", logSumExp);
@@ -110,6 +136,42 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         }
     }
 
+    @Override
+    public final void attentionSeries(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            SeriesRing ring,
+            List<AttentionPlane> arguments,
+            List<AttentionPlane> results) {
+        AttentionShapes.series(shape, in, ring, arguments, results);
+        series.compute(new CudaSeries.Problem("attentionSeries", shape, spec, in), ring, arguments, results, null);
+    }
+
+    @Override
+    public final void attentionWeights(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            DeviceArray logSumExp,
+            ScoreStage stage,
+            int firstQuery,
+            DeviceArray weights) {
+        AttentionShapes.weights(shape, in, logSumExp, firstQuery, weights);
+        series.weights(
+                new CudaSeries.Problem("attentionWeights", shape, spec, in), logSumExp, stage, firstQuery, weights);
+    }
+
+    /** A plane of output and log-sum-exp, or of their gradients, alone. */
+    static AttentionPlane outputs(@Nullable DeviceArray output, @Nullable DeviceArray logSumExp) {
+        return new AttentionPlane(null, null, null, null, null, output, logSumExp);
+    }
+
+    /** A plane of the inputs, or of their gradients, alone. */
+    static AttentionPlane arguments(AttentionArguments a) {
+        return new AttentionPlane(a.query(), a.key(), a.value(), a.bias(), a.sink(), null, null);
+    }
+
     final CudaArray[] rows(String operation, AttentionInputs in) {
         return new CudaArray[] {
             floating(operation, "query", in.query()),
@@ -140,9 +202,8 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         return false;
     }
 
-    /** Writes the parameters that all kernels need, and 0 for the others. */
+    /** Writes the parameters that all kernels of plain attention need, and 0 for the others. */
     final AttentionParams describe(String operation, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
-        AttentionShapes.requirePlain("cuda", shape, spec, in);
         boolean rowsFirst = shape.layout() == AttentionShape.Layout.BNHD;
         long heads = shape.heads();
         long headDim = shape.headDim();

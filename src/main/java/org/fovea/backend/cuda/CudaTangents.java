@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionPlane;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShapes;
 import org.fovea.backend.AttentionSpec;
@@ -11,6 +12,7 @@ import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.OutputGradients;
 import org.fovea.backend.Scope;
+import org.fovea.backend.SeriesRing;
 import org.jspecify.annotations.Nullable;
 
 /** The tangents of attention and of its backward as kernel launches. */
@@ -30,6 +32,15 @@ abstract class CudaTangents extends CudaDecode {
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
         AttentionShapes.tangent(shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
+        if (!AttentionShapes.isPlain(shape, spec, in)) {
+            series.compute(
+                    new CudaSeries.Problem("attentionTangent", shape, spec, in),
+                    SeriesRing.taylor(1),
+                    List.of(AttentionPlane.NONE, arguments(tangents)),
+                    List.of(AttentionPlane.NONE, outputs(outputTangent, logSumExpTangent)),
+                    new CudaSeries.Known(output, logSumExp));
+            return;
+        }
         Operands operands = new Operands("attentionTangent");
         operands.reads(in, tangents, output, logSumExp);
         operands.writes(outputTangent, logSumExpTangent);
@@ -54,6 +65,33 @@ abstract class CudaTangents extends CudaDecode {
             AttentionArguments gradientTangents) {
         AttentionShapes.backwardTangent(
                 shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
+        if (!AttentionShapes.isPlain(shape, spec, in)) {
+            series.compute(
+                    new CudaSeries.Problem("attentionBackwardTangent", shape, spec, in),
+                    SeriesRing.taylor(1),
+                    List.of(
+                            outputs(gradients.dOutput(), gradients.dLogSumExp()),
+                            new AttentionPlane(
+                                    tangents.query(),
+                                    tangents.key(),
+                                    tangents.value(),
+                                    tangents.bias(),
+                                    tangents.sink(),
+                                    gradients.dOutputTangent(),
+                                    gradients.dLogSumExpTangent())),
+                    List.of(
+                            AttentionPlane.NONE,
+                            new AttentionPlane(
+                                    gradientTangents.query(),
+                                    gradientTangents.key(),
+                                    gradientTangents.value(),
+                                    gradientTangents.bias(),
+                                    gradientTangents.sink(),
+                                    outputTangent,
+                                    logSumExpTangent)),
+                    new CudaSeries.Known(output, logSumExp));
+            return;
+        }
         Operands operands = new Operands("attentionBackwardTangent");
         operands.reads(in, tangents, output, logSumExp);
         operands.reads(gradients.dOutput(), gradients.dLogSumExp());

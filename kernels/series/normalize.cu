@@ -6,7 +6,7 @@
 // A row of zeros stays one, and so does its gradient. Rows are scaled by a power of two first, so that squares of small and
 // of large numbers are numbers. Where the gradient for y is 0, that for x is, whatever the row holds. A warp per row.
 #include "../common/rows.cuh"
-#include "series_tile.cuh"
+#include "tile.cuh"
 
 constexpr int NORMALIZE_WARPS = SERIES_THREADS / 32;
 

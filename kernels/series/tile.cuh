@@ -2,8 +2,8 @@
 #pragma once
 #include "../common/mma.cuh"
 #include "params.h"
-#include "series_ring.cuh"
-#include "series_rows.cuh"
+#include "ring.cuh"
+#include "visibility.cuh"
 
 constexpr int SERIES_THREADS = 256;
 

@@ -2,7 +2,7 @@
 //
 //   D = dO . O - dLSE        dsink = - sum over batch and queries of exp(sink - LSE) D
 #include "../common/rows.cuh"
-#include "series_tile.cuh"
+#include "tile.cuh"
 
 // A warp per query. grid.x = batch * heads * queries / (SERIES_THREADS / 32), rounded up
 extern "C" __global__ void __launch_bounds__(SERIES_THREADS) attention_series_delta(

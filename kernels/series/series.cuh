@@ -1,4 +1,4 @@
-// Attention over a ring of series (series_ring.cuh) in all its forms: the general kernels, in plain multiply-adds, for
+// Attention over a ring of series (ring.cuh) in all its forms: the general kernels, in plain multiply-adds, for
 // whatever the tensor-core kernels beside them do not know, and for derivatives of every order. Per head, in the ring:
 //
 //   Z = scale similarity(Q, K) + bias          similarity: Q K^T, or -|q - k|^2 (cosine: of rows normalised beforehand)
@@ -22,8 +22,8 @@
 // out, so that nothing hidden counts and everything seen does.
 #pragma once
 #include "../common/philox.cuh"
-#include "series_rows.cuh"
-#include "series_tile.cuh"
+#include "visibility.cuh"
+#include "tile.cuh"
 
 template <int TILE, int PLANES, bool BY_KEYS>
 struct Series : SeriesTile<TILE, PLANES, BY_KEYS> {

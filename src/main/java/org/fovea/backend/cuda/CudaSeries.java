@@ -1,0 +1,145 @@
+package org.fovea.backend.cuda;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionPlane;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Scope;
+import org.fovea.backend.ScoreStage;
+import org.fovea.backend.ScoreTerm;
+import org.fovea.backend.SeriesRing;
+import org.fovea.backend.UnsupportedOnBackendException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Attention over rings of series, in all its forms, by the general kernels of {@code kernels/series/series.cuh}.
+ */
+final class CudaSeries {
+    private final CudaMemory memory;
+    private final SeriesKernels kernels;
+
+    CudaSeries(CudaMemory memory, Kernels kernels) {
+        this.memory = memory;
+        this.kernels = new SeriesKernels(kernels);
+    }
+
+    /** Attention without anything of series: what it is asked of. */
+    record Problem(String operation, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {}
+
+    /**
+     * Output and log-sum-exp of plane 0, which are there already.
+     *
+     * @param output in the layout of the output
+     */
+    record Known(DeviceArray output, DeviceArray logSumExp) {}
+
+    /** All of {@code results} that is there, from {@code arguments} and, if it is given, what is known. */
+    void compute(
+            Problem problem,
+            SeriesRing ring,
+            List<AttentionPlane> arguments,
+            List<AttentionPlane> results,
+            @Nullable Known known) {
+        if (ring.planes() > SeriesTiling.MAX_PLANES) {
+            throw new UnsupportedOnBackendException(
+                    "cuda",
+                    problem.operation + " of " + ring.planes() + " planes, more than " + SeriesTiling.MAX_PLANES + ",");
+        }
+        requireApart(problem, arguments, results, known);
+        try (Scope scope = memory.openScope()) {
+            new SeriesComputation(memory, kernels, problem, ring, arguments, results, scope).run(known);
+        }
+    }
+
+    /** The stages of {@link org.fovea.backend.AttentionOps#attentionWeights}. */
+    void weights(Problem problem, DeviceArray logSumExp, ScoreStage stage, int firstQuery, DeviceArray result) {
+        AttentionShape shape = problem.shape;
+        List<CudaArray> read = inputs(problem);
+        CudaArray normalizers = memory.floats(problem.operation, "logSumExp", logSumExp);
+        CudaArray written = memory.floats(problem.operation, "weights", result);
+        read.add(normalizers);
+        read.forEach(in -> CudaMemory.requireApart(problem.operation, written, in));
+        if (written.length() == 0) {
+            return;
+        }
+        long heads = (long) shape.batch() * shape.heads();
+        int asked = (int) (written.length() / heads / shape.keys());
+        try (Scope scope = memory.openScope()) {
+            List<AttentionPlane> none = List.of(AttentionPlane.NONE);
+            SeriesComputation computation = new SeriesComputation(memory, kernels, problem, SeriesRing.NUMBERS, none, none, scope);
+            computation.normalizeRows();
+            SeriesTiling tiling =
+                    SeriesTiling.forScores(1, problem.spec.softcap() > 0, computation.longestDim(), false);
+            long[] logSumExps = new long[SeriesTiling.MAX_PLANES];
+            logSumExps[0] = normalizers.address();
+            computation
+                    .describe(tiling)
+                    .logSumExp(logSumExps)
+                    .weights(written.address())
+                    .firstQuery(firstQuery)
+                    .asked(asked)
+                    .stage(stage.ordinal());
+            long blocks = heads * tiling.tiles(asked) * tiling.tiles(shape.keys());
+            kernels.launchWeights(tiling, blocks);
+        }
+    }
+
+    /** Every float array that a problem has. */
+    private List<CudaArray> inputs(Problem problem) {
+        AttentionInputs in = problem.in;
+        List<CudaArray> arrays = new ArrayList<>();
+        add(arrays, problem.operation, "query", in.query());
+        add(arrays, problem.operation, "key", in.key());
+        add(arrays, problem.operation, "value", in.value());
+        add(arrays, problem.operation, "bias", array(in.bias()));
+        add(arrays, problem.operation, "sink", in.sink());
+        add(arrays, problem.operation, "mask", array(in.mask()));
+        add(arrays, problem.operation, "alibiSlopes", in.alibiSlopes());
+        return arrays;
+    }
+
+    private static @Nullable DeviceArray array(@Nullable ScoreTerm term) {
+        return term == null ? null : term.array();
+    }
+
+    private void add(List<CudaArray> arrays, String operation, String name, @Nullable DeviceArray array) {
+        if (array != null) {
+            arrays.add(memory.floating(operation, name, array));
+        }
+    }
+
+    private void add(List<CudaArray> arrays, String operation, AttentionPlane plane) {
+        add(arrays, operation, "query", plane.query());
+        add(arrays, operation, "key", plane.key());
+        add(arrays, operation, "value", plane.value());
+        add(arrays, operation, "bias", plane.bias());
+        add(arrays, operation, "sink", plane.sink());
+        add(arrays, operation, "output", plane.output());
+        add(arrays, operation, "logSumExp", plane.logSumExp());
+    }
+
+    /** No result shares elements with an input or with another result. */
+    private void requireApart(
+            Problem problem, List<AttentionPlane> arguments, List<AttentionPlane> results, @Nullable Known known) {
+        String operation = problem.operation;
+        List<CudaArray> read = inputs(problem);
+        arguments.forEach(plane -> add(read, operation, plane));
+        if (known != null) {
+            add(read, operation, "output", known.output);
+            add(read, operation, "logSumExp", known.logSumExp);
+        }
+        List<CudaArray> written = new ArrayList<>();
+        results.forEach(plane -> add(written, operation, plane));
+        for (int i = 0; i < written.size(); i++) {
+            for (CudaArray in : read) {
+                CudaMemory.requireApart(operation, written.get(i), in);
+            }
+            for (CudaArray other : written.subList(0, i)) {
+                CudaMemory.requireApart(operation, written.get(i), other);
+            }
+        }
+    }
+}

@@ -1,0 +1,361 @@
+package org.fovea.backend.cuda;
+
+import java.util.List;
+import java.util.Objects;
+import java.util.function.Function;
+import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionPlane;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Scope;
+import org.fovea.backend.ScoreTerm;
+import org.fovea.backend.SeriesRing;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One request to {@link CudaSeries}, with its launches. All arrays were checked.
+ *
+ * <p>What it needs beside inputs and results grows with the rows times the planes: D of every query, outputs and
+ * log-sum-exps that nobody asked for, and for cosine similarity the normalised queries and keys with their gradients.
+ */
+final class SeriesComputation {
+    private static final int WARPS = SeriesTiling.THREADS / 32;
+
+    private final CudaMemory memory;
+    private final SeriesKernels kernels;
+    private final CudaSeries.Problem problem;
+    private final AttentionShape shape;
+    private final SeriesRing ring;
+    private final Scope scope;
+    private final boolean softcap;
+    private final boolean cosine;
+    private final DType storage;
+    private final long heads;
+    private final long queryRows;
+    private final long keyRows;
+    private long[] queries;
+    private long[] keys;
+    private final long[] values;
+    private final long[] biases;
+    private final long[] sinks;
+    private final long[] dOutputs;
+    private final long[] dLogSumExps;
+    private final long[] outputs;
+    private final long[] logSumExps;
+    private long[] dQueries;
+    private long[] dKeys;
+    private final long[] dValues;
+    private final long[] dBiases;
+    private final long[] dSinks;
+    private long deltas;
+
+    SeriesComputation(
+            CudaMemory memory,
+            SeriesKernels kernels,
+            CudaSeries.Problem problem,
+            SeriesRing ring,
+            List<AttentionPlane> arguments,
+            List<AttentionPlane> results,
+            Scope scope) {
+        this.memory = memory;
+        this.kernels = kernels;
+        this.problem = problem;
+        this.ring = ring;
+        this.scope = scope;
+        shape = problem.shape();
+        softcap = problem.spec().softcap() > 0;
+        cosine = problem.spec().similarity() == AttentionSpec.Similarity.COSINE;
+        storage = problem.in().query().dtype();
+        heads = (long) shape.batch() * shape.heads();
+        queryRows = heads * shape.queries();
+        keyRows = (long) shape.batch() * shape.keyHeads() * shape.keys();
+        queries = addresses(arguments, AttentionPlane::query);
+        keys = addresses(arguments, AttentionPlane::key);
+        values = addresses(arguments, AttentionPlane::value);
+        biases = addresses(arguments, AttentionPlane::bias);
+        sinks = addresses(arguments, AttentionPlane::sink);
+        dOutputs = addresses(arguments, AttentionPlane::output);
+        dLogSumExps = addresses(arguments, AttentionPlane::logSumExp);
+        queries[0] = address(problem.in().query());
+        keys[0] = address(problem.in().key());
+        values[0] = address(problem.in().value());
+        biases[0] = address(array(problem.in().bias()));
+        sinks[0] = address(problem.in().sink());
+        outputs = addresses(results, AttentionPlane::output);
+        logSumExps = addresses(results, AttentionPlane::logSumExp);
+        dQueries = addresses(results, AttentionPlane::query);
+        dKeys = addresses(results, AttentionPlane::key);
+        dValues = addresses(results, AttentionPlane::value);
+        dBiases = addresses(results, AttentionPlane::bias);
+        dSinks = addresses(results, AttentionPlane::sink);
+    }
+
+    void run(CudaSeries.@Nullable Known known) {
+        boolean gradients = any(dQueries) || any(dKeys) || any(dValues) || any(dBiases) || any(dSinks);
+        List<Sphere> spheres = normalizeRows();
+        if (gradients) {
+            int first = known == null ? 0 : 1;
+            allocate(outputs, first, storage, shape.outputSize());
+            allocate(logSumExps, first, DType.F32, queryRows);
+        }
+        if (known == null || ring.planes() > 1) {
+            forward();
+        }
+        if (!gradients) {
+            return;
+        }
+        if (known != null) {
+            outputs[0] = address(known.output());
+            logSumExps[0] = address(known.logSumExp());
+        }
+        deltas = address(scope.allocate(DType.F32, ring.planes() * queryRows));
+        long[] ofSpheres = dQueries;
+        long[] ofKeySpheres = dKeys;
+        if (cosine) {
+            dQueries = any(dQueries) ? spheres.get(0).gradients : dQueries;
+            dKeys = any(dKeys) ? spheres.get(1).gradients : dKeys;
+        }
+        backward();
+        if (cosine && any(ofSpheres)) {
+            spheres.get(0).pullBack(ofSpheres);
+        }
+        if (cosine && any(ofKeySpheres)) {
+            spheres.get(1).pullBack(ofKeySpheres);
+        }
+    }
+
+    /** Scratch memory for what is needed, and missing. */
+    private void allocate(long[] planes, int first, DType type, long length) {
+        for (int k = first; k < ring.planes(); k++) {
+            if (planes[k] == 0) {
+                planes[k] = address(scope.allocate(type, length));
+            }
+        }
+    }
+
+    private void forward() {
+        SeriesTiling tiling = columns(shape.valueDim());
+        describe(tiling);
+        kernels.launch(SeriesKernels.Kind.FORWARD, tiling, heads * tiling.tiles(shape.queries()) * tiling.parts(shape.valueDim()));
+    }
+
+    private void backward() {
+        launch(kernels.delta, CudaMath.tiles(queryRows, WARPS), SeriesTiling.THREADS);
+        if (any(dQueries)) {
+            SeriesTiling tiling = columns(shape.headDim());
+            describe(tiling);
+            kernels.launch(SeriesKernels.Kind.ROWS, tiling, heads * tiling.tiles(shape.queries()) * tiling.parts(shape.headDim()));
+        }
+        if (any(dKeys) || any(dValues)) {
+            SeriesTiling tiling = columns(longestDim());
+            describe(tiling);
+            int parts = tiling.parts(shape.headDim()) + tiling.parts(shape.valueDim());
+            kernels.launch(
+                    SeriesKernels.Kind.COLUMNS,
+                    tiling,
+                    (long) shape.batch() * shape.keyHeads() * tiling.tiles(shape.keys()) * parts);
+        }
+        if (any(dBiases)) {
+            ScoreTerm bias = Objects.requireNonNull(problem.in().bias(), "bias");
+            SeriesTiling tiling = SeriesTiling.forScores(ring.planes(), softcap, longestDim(), true);
+            describe(tiling);
+            kernels.launch(
+                    SeriesKernels.Kind.BIAS,
+                    tiling,
+                    (long) bias.batch() * bias.heads() * tiling.tiles(bias.queries()) * tiling.tiles(bias.keys()));
+        }
+        if (any(dSinks)) {
+            launch(kernels.sink, shape.heads(), SeriesKernels.SINK_THREADS);
+        }
+    }
+
+    int longestDim() {
+        return Math.max(shape.headDim(), shape.valueDim());
+    }
+
+    private SeriesTiling columns(int width) {
+        return SeriesTiling.forColumns(ring.planes(), softcap, longestDim(), width);
+    }
+
+    /** A kernel that has no tiles. */
+    private void launch(Kernels.Kernel kernel, long blocks, int threads) {
+        if (blocks > 0) {
+            describe(columns(shape.valueDim()));
+            kernels.launch(kernel, blocks, threads);
+        }
+    }
+
+    /** For cosine similarity, puts queries and keys on the unit sphere. */
+    List<Sphere> normalizeRows() {
+        if (!cosine) {
+            return List.of();
+        }
+        Sphere ofQueries = new Sphere(queries, queryRows);
+        Sphere ofKeys = new Sphere(keys, keyRows);
+        queries = ofQueries.points;
+        keys = ofKeys.points;
+        return List.of(ofQueries, ofKeys);
+    }
+
+    /** Rows of queries or keys on the unit sphere, and room for their gradients. */
+    private final class Sphere {
+        private final long rows;
+        private final long[] points;
+        private final long[] inverses;
+        private final long[] gradients;
+
+        Sphere(long[] arrays, long rows) {
+            this.rows = rows;
+            long size = rows * shape.headDim();
+            points = planes(size);
+            inverses = planes(rows);
+            gradients = planes(size);
+            launch(kernels.normalize, arrays, new long[SeriesTiling.MAX_PLANES]);
+        }
+
+        void pullBack(long[] results) {
+            launch(kernels.normalizeBackward, new long[SeriesTiling.MAX_PLANES], results);
+        }
+
+        /** One array of all planes. */
+        private long[] planes(long size) {
+            long first = address(scope.allocate(DType.F32, ring.planes() * size));
+            long[] addresses = new long[SeriesTiling.MAX_PLANES];
+            for (int k = 0; k < ring.planes(); k++) {
+                addresses[k] = first + k * size * Float.BYTES;
+            }
+            return addresses;
+        }
+
+        private void launch(Kernels.Kernel kernel, long[] arrays, long[] results) {
+            if (rows == 0) {
+                return;
+            }
+            kernels.normalizeParams
+                    .x(arrays)
+                    .y(points[0])
+                    .inverse(inverses[0])
+                    .dY(gradients[0])
+                    .dX(results)
+                    .rows(rows)
+                    .width(shape.headDim())
+                    .planes(ring.planes())
+                    .mixed(ring.mixed() ? 1 : 0)
+                    .storage(CudaMath.storage(storage));
+            kernels.launchNormalize(kernel, CudaMath.tiles(rows, WARPS));
+        }
+    }
+
+    /** Writes the parameters of all kernels. */
+    AttentionSeriesParams describe(SeriesTiling tiling) {
+        AttentionSpec spec = problem.spec();
+        AttentionInputs in = problem.in();
+        ScoreTerm bias = in.bias();
+        return kernels.params.query(queries)
+                .key(keys)
+                .value(values)
+                .bias(biases)
+                .sink(sinks)
+                .dOutput(dOutputs)
+                .dLogSumExp(dLogSumExps)
+                .output(outputs)
+                .logSumExp(logSumExps)
+                .dQuery(dQueries)
+                .dKey(dKeys)
+                .dValue(dValues)
+                .dBias(dBiases)
+                .dSink(dSinks)
+                .delta(deltas)
+                .weights(0)
+                .mask(address(array(in.mask())))
+                .alibiSlopes(address(in.alibiSlopes()))
+                .querySegments(integers("querySegments", in.querySegments()))
+                .keySegments(integers("keySegments", in.keySegments()))
+                .keyLengths(integers("keyLengths", in.keyLengths()))
+                .querySequences(integers("querySequences", in.querySequences()))
+                .keySequences(integers("keySequences", in.keySequences()))
+                .queryStrides(strides(shape.heads(), shape.queries(), shape.headDim()))
+                .keyStrides(strides(shape.keyHeads(), shape.keys(), shape.headDim()))
+                .valueStrides(strides(shape.keyHeads(), shape.keys(), shape.valueDim()))
+                .outputStrides(strides(shape.heads(), shape.queries(), shape.valueDim()))
+                .biasStrides(strides(bias))
+                .maskStrides(strides(in.mask()))
+                .seed(spec.seed())
+                .biasExtents(
+                        bias == null
+                                ? new int[4]
+                                : new int[] {bias.batch(), bias.heads(), bias.queries(), bias.keys()})
+                .batch(shape.batch())
+                .heads(shape.heads())
+                .keyHeads(shape.keyHeads())
+                .queries(shape.queries())
+                .keys(shape.keys())
+                .headDim(shape.headDim())
+                .valueDim(shape.valueDim())
+                .sequences(in.sequences())
+                .windowLeft(spec.windowLeft())
+                .windowRight(spec.windowRight())
+                .bottomRight(spec.alignment() == AttentionSpec.Alignment.BOTTOM_RIGHT ? 1 : 0)
+                .pastKeys(spec.pastKeys())
+                .planes(ring.planes())
+                .mixed(ring.mixed() ? 1 : 0)
+                .euclidean(spec.similarity() == AttentionSpec.Similarity.EUCLIDEAN ? 1 : 0)
+                .pairStorage(CudaMath.storage(cosine ? DType.F32 : storage))
+                .valueStorage(CudaMath.storage(storage))
+                .depth(tiling.depth())
+                .columns(tiling.columns())
+                .firstQuery(0)
+                .asked(0)
+                .stage(0)
+                .scale((float) spec.scale(shape.headDim()))
+                .softcap((float) spec.softcap())
+                .dropout((float) spec.dropout())
+                .kept(spec.dropout() == 1 ? 0 : (float) (1 / (1 - spec.dropout())));
+    }
+
+    private long integers(String name, @Nullable DeviceArray array) {
+        return array == null
+                ? 0
+                : memory.resolve(problem.operation(), name, DType.I32, array).address();
+    }
+
+    /** Of batch, head and row. */
+    private long[] strides(long ofHeads, long rows, long dim) {
+        boolean rowsFirst = shape.layout() == AttentionShape.Layout.BNHD;
+        return new long[] {ofHeads * rows * dim, rowsFirst ? dim : rows * dim, rowsFirst ? ofHeads * dim : dim};
+    }
+
+    private long[] strides(@Nullable ScoreTerm term) {
+        return term == null
+                ? new long[4]
+                : new long[] {term.batchStride(), term.headStride(), term.queryStride(), term.keyStride()};
+    }
+
+    private static long address(@Nullable DeviceArray array) {
+        return array == null ? 0 : ((CudaArray) array).address();
+    }
+
+    /** Addresses of one part of every plane. */
+    private static long[] addresses(List<AttentionPlane> planes, Function<AttentionPlane, @Nullable DeviceArray> part) {
+        long[] addresses = new long[SeriesTiling.MAX_PLANES];
+        for (int k = 0; k < planes.size(); k++) {
+            addresses[k] = address(part.apply(planes.get(k)));
+        }
+        return addresses;
+    }
+
+    private static boolean any(long[] addresses) {
+        for (long address : addresses) {
+            if (address != 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static @Nullable DeviceArray array(@Nullable ScoreTerm term) {
+        return term == null ? null : term.array();
+    }
+}
