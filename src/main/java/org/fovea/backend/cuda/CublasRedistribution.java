@@ -25,6 +25,9 @@ final class CublasRedistribution {
     private static final Logger LOGGER = System.getLogger(CublasRedistribution.class.getName());
     private static final String DIRECTORY = "org/bytedeco/cuda/linux-x86_64/";
 
+    /** What takes so long to unpack that it is said: a second or more. */
+    private static final long SLOW_BYTES = 100 << 20;
+
     /** In the order in which they have to be loaded: the second needs the first, and finds it in the process. */
     private static final List<String> LIBRARIES = List.of("libcublasLt.so.12", CudaNatives.CUBLAS);
 
@@ -85,7 +88,9 @@ final class CublasRedistribution {
                     + target.getParent() + ", where " + free / 1_000_000
                     + " MB are free; set XDG_CACHE_HOME to a directory on another disk");
         }
-        LOGGER.log(Level.INFO, "unpacking {0}, once, to {1}", target.getFileName(), target.getParent());
+        if (entry.getSize() > SLOW_BYTES) {
+            LOGGER.log(Level.INFO, "unpacking {0}, once, to {1}", target.getFileName(), target.getParent());
+        }
         try (InputStream content = connection.getInputStream()) {
             NativeCache.store(content, target);
         }
