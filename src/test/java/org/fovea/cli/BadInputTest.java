@@ -30,6 +30,8 @@ class BadInputTest {
                 "train --set learning_rat=1 | unknown hyper-parameter 'learning_rat'; nearest: learning_rate",
                 "train --set clipp | unknown hyper-parameter 'clipp'; nearest: clip",
                 "train --set clip | --set clip lacks its value",
+                "train --algo trpo --set clip=0.1 | unknown hyper-parameter 'clip'",
+                "train --algo trpo --set max_kl=0 | hyper-parameter max_kl must be a number greater than 0, got 0.0",
                 "train --set clip=much | hyper-parameter clip must be a number, got 'much'",
                 "train --set precison=tf32 | unknown hyper-parameter 'precison'; nearest: precision",
                 "train --set precision=half | --set precision must be one of float32, tf32, got 'half'",

@@ -95,10 +95,12 @@ class TrainTest {
         assertThat(run.resolve("learning-curve.png")).isNotEmptyFile();
     }
 
-    @Test
-    void aRunIsResumedAndEvaluated() throws JsonProcessingException {
+    @ParameterizedTest
+    @EnumSource(Algorithm.class)
+    void aRunIsResumedAndEvaluated(Algorithm algorithm) throws JsonProcessingException {
         Path run = directory.resolve("run");
-        assertThat(Cli.run(small(run)).exitCode()).isZero();
+        assertThat(Cli.run(small(run, "--algo", algorithm.toString())).exitCode())
+                .isZero();
 
         Cli resumed =
                 Cli.run("train", "--resume", "--out", run.toString(), "--steps", "1024", "--json", "--backend", "cpu");
@@ -106,6 +108,7 @@ class TrainTest {
 
         assertThat(resumed.exitCode()).isZero();
         assertThat(resumed.lastLineAsJson().get("steps").asLong()).isEqualTo(1024);
+        assertThat(resumed.lastLineAsJson().get("algo").asText()).isEqualTo(algorithm.toString());
         assertThat(evaluated.exitCode()).isZero();
         assertThat(evaluated.lastLineAsJson().get("episodes").asLong()).isEqualTo(5);
         assertThat(evaluated.lastLineAsJson().get("return_mean").asDouble()).isBetween(1.0, 500.0);
@@ -129,11 +132,14 @@ class TrainTest {
 
         Cli seed = Cli.run("train", "--resume", "--out", run.toString(), "--seed", "2");
         Cli width = Cli.run("train", "--resume", "--out", run.toString(), "--set", "width=16");
+        Cli algorithm = Cli.run("train", "--resume", "--out", run.toString(), "--algo", "trpo");
 
         assertThat(seed.exitCode()).isEqualTo(2);
         assertThat(seed.err()).contains("--seed is 1 there, not 2");
         assertThat(width.exitCode()).isEqualTo(2);
         assertThat(width.err()).contains("--set width is 8 there, not 16");
+        assertThat(algorithm.exitCode()).isEqualTo(2);
+        assertThat(algorithm.err()).contains("--algo is ppo there, not trpo");
     }
 
     @Test
