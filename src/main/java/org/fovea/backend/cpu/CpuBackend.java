@@ -30,7 +30,7 @@ final class CpuBackend extends CpuRl implements Backend {
     CpuBackend(Kernels kernels, int threads) {
         super(kernels, new Workers(threads));
         attention = new CpuAttention(kernels.attention(), workers);
-        series = new CpuSeries(workers, this::hold);
+        series = new CpuSeries(kernels.doubles(), workers, this::hold);
     }
 
     @Override

@@ -20,13 +20,15 @@ final class CpuSeries {
     private static final SeriesRing DUAL = SeriesRing.infinitesimals(1);
 
     private final Workers workers;
+    private final DoubleKernels kernels;
     private final Function<DeviceArray, CpuArray> use;
 
     @SuppressWarnings("ThreadLocalUsage") // one for each thread of one backend, as is its scratch
     private final ThreadLocal<@Nullable SeriesTile> tiles = new ThreadLocal<>();
 
     /** @param use finds the array behind an operand */
-    CpuSeries(Workers workers, Function<DeviceArray, CpuArray> use) {
+    CpuSeries(DoubleKernels kernels, Workers workers, Function<DeviceArray, CpuArray> use) {
+        this.kernels = kernels;
         this.workers = workers;
         this.use = use;
     }
@@ -51,6 +53,7 @@ final class CpuSeries {
             List<AttentionPlane> results) {
         return new SeriesAttention(
                 workers,
+                kernels,
                 tiles,
                 shape,
                 spec,

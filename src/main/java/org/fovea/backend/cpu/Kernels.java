@@ -21,6 +21,9 @@ public interface Kernels {
     /** The kernels of attention that go with these. */
     AttentionKernels attention();
 
+    /** The kernels of attention in float64 that go with these. */
+    DoubleKernels doubles();
+
     /** {@code y[i] = op(x[i])} for i below n. */
     void map(UnaryOp op, float[] x, int xo, float[] y, int yo, int n);
 

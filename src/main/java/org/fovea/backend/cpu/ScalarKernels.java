@@ -17,6 +17,11 @@ final class ScalarKernels implements Kernels {
     }
 
     @Override
+    public DoubleKernels doubles() {
+        return new ScalarDoubleKernels();
+    }
+
+    @Override
     public AttentionKernels attention() {
         return new ScalarAttentionKernels();
     }

@@ -44,6 +44,7 @@ final class SeriesAttention {
 
     SeriesAttention(
             Workers workers,
+            DoubleKernels kernels,
             ThreadLocal<@Nullable SeriesTile> scratch,
             AttentionShape shape,
             AttentionSpec spec,
@@ -57,7 +58,7 @@ final class SeriesAttention {
         this.results = results;
         this.bias = bias;
         pattern = SeriesPattern.of(ring, shape, spec, arguments, results);
-        tiles = () -> fitting(scratch, pattern);
+        tiles = () -> fitting(scratch, pattern, kernels);
         rows = new SeriesRows(shape, spec, arguments);
         scores = new SeriesScores(shape, spec, in, arguments.bias(), bias);
         visibility = new SeriesVisibility(shape, spec, in);
@@ -67,10 +68,11 @@ final class SeriesAttention {
         queryTiles = ceilDiv(shape.queries(), SeriesTile.QUERIES);
     }
 
-    private static SeriesTile fitting(ThreadLocal<@Nullable SeriesTile> scratch, SeriesPattern pattern) {
+    private static SeriesTile fitting(
+            ThreadLocal<@Nullable SeriesTile> scratch, SeriesPattern pattern, DoubleKernels kernels) {
         SeriesTile tile = scratch.get();
         if (tile == null || !tile.pattern.equals(pattern)) {
-            tile = new SeriesTile(pattern);
+            tile = new SeriesTile(pattern, kernels);
             scratch.set(tile);
         }
         return tile;

@@ -130,10 +130,8 @@ final class SeriesBackward {
                 SeriesPlanes.subtractFromRows(logSumExp, exponent, t.queries, t.keys);
             }
         }
-        double[] probability = t.probability[0];
-        for (int i = 0; i < pairs; i++) {
-            probability[i] = Math.exp(t.exponent[0][i]);
-        }
+        System.arraycopy(t.exponent[0], 0, t.probability[0], 0, pairs);
+        t.kernels.exp(t.probability[0], pairs);
         t.series.exp(t.exponent, t.probability, pairs);
         SeriesScores.zeroHidden(t, t.probability);
     }

@@ -72,7 +72,7 @@ final class SeriesForward {
                 maximum = Math.max(maximum, score[j]);
             }
             if (maximum == Double.NEGATIVE_INFINITY) {
-                Arrays.fill(probability, row, row + t.keys, 0);
+                Arrays.fill(probability, row, row + t.keys, maximum);
                 continue;
             }
             if (maximum != t.maximum[r]) {
@@ -82,9 +82,10 @@ final class SeriesForward {
                 t.maximum[r] = maximum;
             }
             for (int j = row; j < row + t.keys; j++) {
-                probability[j] = Math.exp(score[j] - maximum);
+                probability[j] = score[j] - maximum;
             }
         }
+        t.kernels.exp(probability, t.queries * t.keys);
         t.series.exp(t.score, t.probability, t.queries * t.keys);
         for (int p = 0; p < t.sum.length; p++) {
             if (t.sum[p] != null && t.probability[p] != null) {

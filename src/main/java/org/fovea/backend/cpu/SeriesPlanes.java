@@ -188,28 +188,39 @@ final class SeriesPlanes {
         }
     }
 
-    /** {@code x = cap tanh(x / cap)} and its derivative, {@code slope = 1 - tanh^2}. */
-    void softcap(double cap, double[][] x, double[][] slope, double[][] scratch, int size) {
-        // The derivative takes planes of x before it is capped, so each is put aside until the last has been made.
-        double[][] raw = scratch;
+    /**
+     * {@code x = cap tanh(x / cap)} and its derivative, {@code slope = 1 - tanh^2}.
+     *
+     * @param raw room for x as it was, of which the derivative takes all planes
+     */
+    void softcap(double cap, double[][] x, double[][] slope, double[][] raw, int size) {
         double inverseSquare = -1 / (cap * cap);
         for (int t = 0; t < planes; t++) {
             double[] y = x[t];
+            double[] g = slope[t];
+            if (t == 0) {
+                System.arraycopy(y, 0, raw[0], 0, size);
+                softcap(cap, y, g, size);
+                continue;
+            }
             if (y != null) {
                 System.arraycopy(y, 0, raw[t], 0, size);
-                if (t == 0) {
-                    for (int i = 0; i < size; i++) {
-                        y[i] = cap * Math.tanh(y[i] / cap);
-                    }
-                } else {
-                    derive(raw, slope, y, t, size);
-                }
+                derive(raw, slope, y, t, size);
             }
-            double[] g = slope[t];
             if (g != null) {
-                Arrays.fill(g, 0, size, t == 0 ? 1 : 0);
+                Arrays.fill(g, 0, size, 0);
                 addProducts(x, x, g, t, inverseSquare, size);
             }
+        }
+    }
+
+    /** Plane 0: with e = exp(-2 |x|), 1 - tanh(x)^2 is 4 e / (1 + e)^2, which doesn't cancel where tanh is near 1. */
+    private static void softcap(double cap, double[] x, double[] slope, int size) {
+        for (int i = 0; i < size; i++) {
+            double ratio = x[i] / cap;
+            double e = Math.exp(-2 * Math.abs(ratio));
+            slope[i] = 4 * e / ((1 + e) * (1 + e));
+            x[i] = cap * Math.tanh(ratio);
         }
     }
 

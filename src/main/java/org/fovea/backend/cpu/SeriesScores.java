@@ -92,7 +92,7 @@ final class SeriesScores {
                 double[] left = queries[term.left()];
                 double[] right = keysT[term.right()];
                 if (left != null && right != null) {
-                    TileSums.multiplyAdd(left, dim, 1, right, t.keys, pairs[plane], 0, t.keys, t.queries, dim, t.keys);
+                    t.kernels.multiplyAdd(left, dim, 1, right, t.keys, pairs[plane], 0, t.keys, t.queries, dim, t.keys);
                 }
             }
         }
@@ -217,16 +217,16 @@ final class SeriesScores {
                     continue;
                 }
                 if (careful) {
-                    TileSums.multiplyAddVisible(
+                    ScalarDoubleKernels.multiplyAddVisible(
                             t.hidden, left, row, step, right, dim, sum, firstSum * dim, dim, rows, inner, dim);
                 } else {
-                    TileSums.multiplyAdd(left, row, step, right, dim, sum, firstSum * dim, dim, rows, inner, dim);
+                    t.kernels.multiplyAdd(left, row, step, right, dim, sum, firstSum * dim, dim, rows, inner, dim);
                 }
             }
         }
     }
 
     private static boolean allFinite(double[][] x, int size) {
-        return Arrays.stream(x).allMatch(plane -> plane == null || TileSums.allFinite(plane, size));
+        return Arrays.stream(x).allMatch(plane -> plane == null || ScalarDoubleKernels.allFinite(plane, size));
     }
 }

@@ -17,6 +17,7 @@ final class SeriesTile {
 
     final SeriesPattern pattern;
     final SeriesPlanes series;
+    final DoubleKernels kernels;
 
     // Where the tile of queries is.
     int batch;
@@ -108,7 +109,8 @@ final class SeriesTile {
     /** Sums over all queries of a key head. */
     KeyGradients keyGradients;
 
-    SeriesTile(SeriesPattern p) {
+    SeriesTile(SeriesPattern p, DoubleKernels kernels) {
+        this.kernels = kernels;
         keyGradients = new KeyGradients(p, 0, 0);
         pattern = p;
         series = new SeriesPlanes(p.ring());

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 
 /** Attention over series, float64 against the textbook formulas in float64. */
 class SeriesAttentionTest {
-    private final CpuBackend backend = new CpuBackend(new ScalarKernels(), 2);
+    private final CpuBackend backend = new CpuBackend(KernelChoice.KERNELS, 2);
     private final ReferenceBackend reference = new ReferenceBackend();
 
     @AfterEach
@@ -288,7 +288,7 @@ class SeriesAttentionTest {
                 .withSink();
         Map<String, double[]> expected = problem.run(backend, DType.F64, true);
         for (int threads : new int[] {1, 3, 5}) {
-            try (CpuBackend other = new CpuBackend(new ScalarKernels(), threads)) {
+            try (CpuBackend other = new CpuBackend(KernelChoice.KERNELS, threads)) {
                 problem.run(other, DType.F64, true)
                         .forEach((name, values) -> assertThat(values).as(name).isEqualTo(expected.get(name)));
             }

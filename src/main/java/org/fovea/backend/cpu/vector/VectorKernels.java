@@ -8,6 +8,7 @@ import org.fovea.backend.Gemm;
 import org.fovea.backend.ReduceOp;
 import org.fovea.backend.UnaryOp;
 import org.fovea.backend.cpu.AttentionKernels;
+import org.fovea.backend.cpu.DoubleKernels;
 import org.fovea.backend.cpu.Kernels;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +30,11 @@ public final class VectorKernels implements Kernels {
     @Override
     public String description() {
         return LANES + " lanes";
+    }
+
+    @Override
+    public DoubleKernels doubles() {
+        return new VectorDoubleKernels();
     }
 
     @Override

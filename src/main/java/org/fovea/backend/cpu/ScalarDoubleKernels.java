@@ -1,15 +1,17 @@
 package org.fovea.backend.cpu;
 
-/** Products of small matrices of doubles: plain loops over whole rows, which compilers turn into vectors. */
-final class TileSums {
-    private TileSums() {}
+/** {@link DoubleKernels} as plain loops over whole rows, which compilers turn into vectors. */
+final class ScalarDoubleKernels implements DoubleKernels {
 
-    /**
-     * {@code c[r, x] += sum over k of a[r, k] b[k, x]}.
-     *
-     * @param aRow from a row of a to the next, and {@code aStep} from one of its elements to the next
-     */
-    static void multiplyAdd(
+    @Override
+    public void exp(double[] x, int count) {
+        for (int i = 0; i < count; i++) {
+            x[i] = Math.exp(x[i]);
+        }
+    }
+
+    @Override
+    public void multiplyAdd(
             double[] a,
             int aRow,
             int aStep,
@@ -48,7 +50,7 @@ final class TileSums {
         }
     }
 
-    /** The same, but products with elements of {@code a} where {@code hidden} is set are left out, whatever b holds. */
+    /** {@link #multiplyAdd}, but products with elements of {@code a} where {@code hidden} is set are left out, whatever b holds. */
     static void multiplyAddVisible(
             boolean[] hidden,
             double[] a,
