@@ -80,8 +80,9 @@ final class AttentionCompositions {
         }
     }
 
+    /** With another similarity or a softcap, by the backend's forward with a mask. */
     static void decode(
-            MathOps b,
+            AttentionOps b,
             DecodeShape shape,
             AttentionSpec spec,
             DeviceArray query,
@@ -111,8 +112,32 @@ final class AttentionCompositions {
                     new int[] {0, 1},
                     counts,
                     new int[] {1, 0});
-            new ComposedAttention(b, f, asAttention, spec.scale(shape.headDim()), query, keyCache, valueCache, visible)
-                    .forward(output, f.empty(asAttention.logSumExpSize()));
+            DeviceArray logSumExp = f.empty(asAttention.logSumExpSize());
+            double scale = spec.scale(shape.headDim());
+            if (spec.similarity() == AttentionSpec.Similarity.DOT && spec.softcap() == 0) {
+                new ComposedAttention(b, f, asAttention, scale, query, keyCache, valueCache, visible)
+                        .forward(output, logSumExp);
+                return;
+            }
+            DeviceArray mask = f.map(UnaryOp.LOG, visible);
+            AttentionSpec scores = AttentionSpec.DEFAULT
+                    .withSimilarity(spec.similarity())
+                    .withScale(scale)
+                    .withSoftcap(spec.softcap());
+            AttentionInputs in = new AttentionInputs(
+                    query,
+                    keyCache,
+                    valueCache,
+                    null,
+                    null,
+                    new ScoreTerm(mask, shape.batch(), 1, 1, shape.capacity()),
+                    null,
+                    null,
+                    null,
+                    null,
+                    null,
+                    null);
+            b.attentionForward(asAttention, scores, in, output, logSumExp);
         }
     }
 

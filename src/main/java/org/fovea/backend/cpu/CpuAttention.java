@@ -147,11 +147,7 @@ final class CpuAttention {
 
     private void forEachTile(AttentionShape shape, int tiles, int tileKeys, TileWork work) {
         int units = Math.multiplyExact(Math.multiplyExact(shape.batch(), shape.heads()), tiles);
-        forEachUnit(
-                shape,
-                tileKeys,
-                units,
-                (unit, mine) -> work.tile(unit / tiles, unit % tiles, mine));
+        forEachUnit(shape, tileKeys, units, (unit, mine) -> work.tile(unit / tiles, unit % tiles, mine));
     }
 
     /** A unit is a key head, or all those one after the other whose bias gradients are summed in one place. */

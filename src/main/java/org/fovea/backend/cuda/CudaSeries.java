@@ -69,7 +69,8 @@ final class CudaSeries {
         int asked = (int) (written.length() / heads / shape.keys());
         try (Scope scope = memory.openScope()) {
             List<AttentionPlane> none = List.of(AttentionPlane.NONE);
-            SeriesComputation computation = new SeriesComputation(memory, kernels, problem, SeriesRing.NUMBERS, none, none, scope);
+            SeriesComputation computation =
+                    new SeriesComputation(memory, kernels, problem, SeriesRing.NUMBERS, none, none, scope);
             computation.normalizeRows();
             SeriesTiling tiling =
                     SeriesTiling.forScores(1, problem.spec.softcap() > 0, computation.longestDim(), false);

@@ -138,7 +138,10 @@ final class SeriesComputation {
     private void forward() {
         SeriesTiling tiling = columns(shape.valueDim());
         describe(tiling);
-        kernels.launch(SeriesKernels.Kind.FORWARD, tiling, heads * tiling.tiles(shape.queries()) * tiling.parts(shape.valueDim()));
+        kernels.launch(
+                SeriesKernels.Kind.FORWARD,
+                tiling,
+                heads * tiling.tiles(shape.queries()) * tiling.parts(shape.valueDim()));
     }
 
     private void backward() {
@@ -146,7 +149,10 @@ final class SeriesComputation {
         if (any(dQueries)) {
             SeriesTiling tiling = columns(shape.headDim());
             describe(tiling);
-            kernels.launch(SeriesKernels.Kind.ROWS, tiling, heads * tiling.tiles(shape.queries()) * tiling.parts(shape.headDim()));
+            kernels.launch(
+                    SeriesKernels.Kind.ROWS,
+                    tiling,
+                    heads * tiling.tiles(shape.queries()) * tiling.parts(shape.headDim()));
         }
         if (any(dKeys) || any(dValues)) {
             SeriesTiling tiling = columns(longestDim());
@@ -253,7 +259,8 @@ final class SeriesComputation {
         AttentionSpec spec = problem.spec();
         AttentionInputs in = problem.in();
         ScoreTerm bias = in.bias();
-        return kernels.params.query(queries)
+        return kernels.params
+                .query(queries)
                 .key(keys)
                 .value(values)
                 .bias(biases)
@@ -284,9 +291,7 @@ final class SeriesComputation {
                 .maskStrides(strides(in.mask()))
                 .seed(spec.seed())
                 .biasExtents(
-                        bias == null
-                                ? new int[4]
-                                : new int[] {bias.batch(), bias.heads(), bias.queries(), bias.keys()})
+                        bias == null ? new int[4] : new int[] {bias.batch(), bias.heads(), bias.queries(), bias.keys()})
                 .batch(shape.batch())
                 .heads(shape.heads())
                 .keyHeads(shape.keyHeads())
