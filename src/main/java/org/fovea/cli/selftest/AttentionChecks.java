@@ -123,12 +123,11 @@ final class AttentionChecks {
 
         /** Those of a probability, from its score and from the sum over the keys, and of what is made of it. */
         private double roundings() {
-            double score = spec.scale(shape.headDim()) * shape.headDim() * 4;
-            return 4
-                    * (score * Math.sqrt(shape.headDim())
-                            + Math.sqrt(shape.keys() + shape.queries())
-                            + shape.valueDim()
-                            + 8);
+            double dim = Math.sqrt(shape.headDim());
+            double score = 4 * spec.scale(shape.headDim()) * shape.headDim() * dim;
+            double sums = Math.sqrt(shape.keys() + shape.queries()) + shape.valueDim() + 8;
+            // Roundings of factors are independent, and add up to far less than as many times the largest.
+            return t.ofProducts(4 * (score + sums), 16 * Math.max(1, spec.scale(shape.headDim()) * dim));
         }
 
         void forward() {
