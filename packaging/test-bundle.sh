@@ -22,7 +22,8 @@ fi
 root=$(mktemp -d)
 trap 'umount -R "$root"; rmdir "$root"' EXIT
 mount -t tmpfs -o size=2g tmpfs "$root"
-mkdir -p "$root"/{bin,dev,proc,tmp,home,"opt/a place"}
+mkdir -p "$root"/{bin,dev,proc,tmp,home,usr,"opt/a place"}
+ln -s ../bin "$root/usr/bin"
 chmod 1777 "$root/tmp" "$root/home"
 
 put() {  # FILE
@@ -69,6 +70,8 @@ expect() {  # STATUS COMMAND...
 ! inside bash -c 'command -v java' || { echo "there is a java in the bare root"; exit 1; }
 expect 0 doctor
 expect 3 doctor --backend cuda
+inside "/opt/a place/fovea-linux-x86_64/fovea" doctor --json | grep -q 'libcuda\.so\.1' \
+    || { echo "doctor does not say that libcuda.so.1 is missing"; exit 1; }
 expect 0 selftest --backend cpu
 expect 0 train --steps 2000 --out /tmp/run
 expect 0 eval /tmp/run --episodes 10

@@ -73,15 +73,30 @@ final class NativeCache {
 
     /** The user's cache, made if it is not there. */
     static Path directory() throws IOException {
+        Path location = location();
+        if (!location.isAbsolute()) {
+            throw new IOException("this user has no home directory; set XDG_CACHE_HOME");
+        }
         return Files.createDirectories(
-                location(), PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+                location, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
     }
 
-    /** Where the user's cache is, or would be. */
+    /**
+     * Where the user's cache is, or would be. Java's {@code user.home} is that of the user database, and "?" for a user who
+     * is not in it, as in a container that runs under any number.
+     */
     static Path location() {
-        @Nullable String cache = System.getenv("XDG_CACHE_HOME");
-        Path base =
-                cache != null && !cache.isEmpty() ? Path.of(cache) : Path.of(System.getProperty("user.home"), ".cache");
-        return base.resolve("fovea").resolve("natives");
+        Path base = variable("XDG_CACHE_HOME");
+        Path home = base == null ? variable("HOME") : null;
+        if (home == null) {
+            home = Path.of(System.getProperty("user.home"));
+        }
+        return (base == null ? home.resolve(".cache") : base).resolve("fovea").resolve("natives");
+    }
+
+    /** The directory that a variable names; null if it is not set, or not to an absolute path. */
+    private static @Nullable Path variable(String name) {
+        String value = System.getenv(name);
+        return value != null && value.startsWith("/") ? Path.of(value) : null;
     }
 }
