@@ -99,7 +99,9 @@ final class Failures {
     }
 
     private static int print(Terminal terminal, CommandSpec command, String message, int code) {
-        terminal.err().println(command.qualifiedName() + ": " + message.replaceAll("\\s*\\R\\s*", " "));
+        // A name out of a file may hold anything, what a terminal takes for a command included.
+        String line = message.replaceAll("\\s*\\R\\s*", " ").replaceAll("\\p{Cntrl}", "?");
+        terminal.err().println(command.qualifiedName() + ": " + line);
         return code;
     }
 }

@@ -53,6 +53,9 @@ record Request(SafeTensorsReader reader, AttentionSettings settings, AttentionSh
             throw new InvalidRequestException(
                     "tensor 'cu_seqlens_q' is given, so B must be 1, but it is " + shape.batch());
         }
+        if (names.contains("cu_seqlens_q") && extents.get(Axis.SEQUENCE_ENDS) == 0) {
+            throw new InvalidRequestException("tensor 'cu_seqlens_q' is empty, but should begin with 0");
+        }
         AttentionSettings.Rows rows = settings.rows();
         if (rows != null && rows.end() > shape.queries()) {
             throw new InvalidRequestException("rows up to " + rows.end() + " of the weights are asked for, but tensor"
