@@ -31,7 +31,7 @@ struct NormalizedRow {
 };
 
 // grid.x = rows / NORMALIZE_WARPS, rounded up
-extern "C" __global__ void __launch_bounds__(SERIES_THREADS) attention_series_normalize(
+extern "C" __global__ void __launch_bounds__(SERIES_THREADS, 1) attention_series_normalize(
     const __grid_constant__ AttentionNormalizeParams p) {
     SHARED(float, square_smem, [NORMALIZE_WARPS][MAX_PLANES]);
     SHARED(float, inverse_smem, [NORMALIZE_WARPS][MAX_PLANES]);
