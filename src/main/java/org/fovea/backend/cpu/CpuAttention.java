@@ -9,9 +9,9 @@ import org.fovea.backend.DecodeShape;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Attention on the CPU: cuts the work into independent pieces and hands each to a thread with its scratch. What
- * is summed over keys alone is cut into query tiles, the rest into key heads, so every sum is made in one order whatever the number of
- * threads.
+ * Attention on the CPU: cuts the work into independent pieces and hands each to a thread with its scratch. What is summed
+ * over keys alone is cut into query tiles, the rest into key heads, so every sum is made in one order whatever the number
+ * of threads.
  */
 final class CpuAttention {
     /** Enough for any number of cores; fewer pieces mean fewer hand-overs. */
