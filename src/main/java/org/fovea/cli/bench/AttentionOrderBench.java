@@ -139,9 +139,15 @@ final class AttentionOrderBench {
         memory(out, backend);
     }
 
-    /** What the first call takes on a backend and thread that have run nothing of the kind: later calls find it there. */
+    /** What the first call takes on a backend that has run nothing of the kind: later calls find it there. */
     private static void memory(PrintStream out, Backend like) {
-        out.printf("%nKiB beyond arguments and results, 1 x 1 x N x 32%n%-20s", "N");
+        // Code that is not compiled yet makes an object of every vector, and these would be counted.
+        try (Problem problem = new Problem(like, 1, 1, LENGTHS[0], 32)) {
+            for (Order order : Order.values()) {
+                AttentionBench.medianSeconds(like, () -> problem.run(order));
+            }
+        }
+        out.printf("%nKiB allocated beyond arguments and results, 1 x 1 x N x 32%n%-20s", "N");
         for (Order order : Order.values()) {
             out.printf(" %21s", order.title);
         }
