@@ -19,4 +19,9 @@ interface ContractFixture {
     default boolean refusesBadIndices() {
         return true;
     }
+
+    /** Whether the device is simulated, so that what takes no time on a real one may take a minute. */
+    default boolean isSimulated() {
+        return false;
+    }
 }

@@ -14,4 +14,9 @@ class CudaContractTest extends BackendContract {
     public boolean refusesBadIndices() {
         return false;
     }
+
+    @Override
+    public boolean isSimulated() {
+        return !Boolean.getBoolean("fovea.test.gpu");
+    }
 }
