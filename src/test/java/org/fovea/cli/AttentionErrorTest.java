@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -78,8 +79,8 @@ class AttentionErrorTest {
                 "| --similarity cos | unknown similarity 'cos'; nearest:",
                 "| --window 3 | --window must be L,R, two whole numbers from -1, got '3'",
                 "| --window -2,0 | got '-2,0'",
-                "| --scale nan | attention scale must be finite",
-                "| --scale big | 'big'",
+                "| --scale NaN | attention scale must be finite",
+                "| --scale big | 'big' is not a number",
                 "| --softcap -1 | attention softcap must be",
                 "| --dropout 1.5 --seed 1 | attention dropout must be from 0 to 1",
                 "| --dropout 0.5 | --dropout needs --seed",
@@ -178,12 +179,12 @@ class AttentionErrorTest {
                 "100; {}; the header is said to have 100 bytes, but the file has 26",
                 "2; {}; tensor 'q' is missing",
                 "1; {; not valid JSON",
-                "6; {\"q\":1; not valid JSON"
+                "6; {\"q\":1; tensor 'q': its entry is not an object"
             })
     void aDamagedFileIsNamed(long length, String header, String message) throws IOException {
         ByteBuffer bytes = ByteBuffer.allocate(8 + header.length() + 16).order(ByteOrder.LITTLE_ENDIAN);
         bytes.putLong(length).put(header.getBytes(StandardCharsets.UTF_8));
-        Files.write(in(), length == 2 ? java.util.Arrays.copyOf(bytes.array(), 10) : bytes.array());
+        Files.write(in(), length == 2 ? Arrays.copyOf(bytes.array(), 10) : bytes.array());
 
         assertRefused(message);
     }
