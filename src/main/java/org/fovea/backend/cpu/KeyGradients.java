@@ -28,7 +28,7 @@ final class KeyGradients {
         key = series.allocate(pattern.dKey(), keys * pattern.headDim());
         value = series.allocate(pattern.dValue(), keys * pattern.valueDim());
         sink = series.allocate(pattern.dSink(), group);
-        dSimilaritySum = series.allocate(pattern.isEuclidean() ? pattern.dSimilarity() : new BitSet(), keys);
+        dSimilaritySum = series.allocate(pattern.euclidean() ? pattern.dSimilarity() : new BitSet(), keys);
     }
 
     boolean fits(int keyCount, int heads) {

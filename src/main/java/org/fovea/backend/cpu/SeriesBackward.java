@@ -96,7 +96,7 @@ final class SeriesBackward {
         int dim = t.pattern.headDim();
         SeriesScores.addWeighted(t, t.dSimilarity, false, t.key, t.dQuery, 0, dim);
         SeriesScores.addWeighted(t, t.dSimilarity, true, t.query, t.keyGradients.key, t.firstKey, dim);
-        if (t.pattern.isEuclidean()) {
+        if (t.pattern.euclidean()) {
             for (int p = 0; p < t.dSimilarity.length; p++) {
                 if (t.dSimilarity[p] != null) {
                     SeriesPlanes.addRowSums(t.dSimilarity[p], t.dSimilaritySum[p], t.queries, t.keys);

@@ -23,6 +23,7 @@ record SeriesPattern(
         SeriesRing ring,
         int headDim,
         int valueDim,
+        boolean euclidean,
         boolean gradients,
         BitSet query,
         BitSet queryNorm,
@@ -54,12 +55,12 @@ record SeriesPattern(
             SeriesRing ring, AttentionShape shape, AttentionSpec spec, SeriesArrays arguments, SeriesArrays results) {
         SeriesPlanes series = new SeriesPlanes(ring);
         BitSet none = new BitSet();
-        boolean dot = spec.similarity() == Similarity.DOT;
+        boolean euclidean = spec.similarity() == Similarity.EUCLIDEAN;
         boolean cosine = spec.similarity() == Similarity.COSINE;
         BitSet query = SeriesArrays.present(arguments.query());
         BitSet key = SeriesArrays.present(arguments.key());
-        BitSet queryNorm = dot ? none : series.product(query, query);
-        BitSet keyNorm = dot ? none : series.product(key, key);
+        BitSet queryNorm = cosine ? series.product(query, query) : none;
+        BitSet keyNorm = cosine ? series.product(key, key) : none;
         BitSet queryInverse = cosine ? series.function(queryNorm) : none;
         BitSet keyInverse = cosine ? series.function(keyNorm) : none;
         if (cosine) {
@@ -71,10 +72,9 @@ record SeriesPattern(
         BitSet sink = SeriesArrays.present(arguments.sink());
         boolean capped = spec.softcap() != 0;
 
-        BitSet score = SeriesPlanes.sum(series.product(query, key), bias);
-        if (spec.similarity() == Similarity.EUCLIDEAN) {
-            score = SeriesPlanes.sum(score, SeriesPlanes.sum(queryNorm, keyNorm));
-        }
+        BitSet difference = SeriesPlanes.sum(query, key);
+        BitSet similarity = euclidean ? series.product(difference, difference) : series.product(query, key);
+        BitSet score = SeriesPlanes.sum(similarity, bias);
         if (capped) {
             score = series.function(score);
         }
@@ -97,6 +97,7 @@ record SeriesPattern(
                 ring,
                 shape.headDim(),
                 shape.valueDim(),
+                euclidean,
                 gradients,
                 query,
                 queryNorm,
@@ -123,10 +124,6 @@ record SeriesPattern(
                 SeriesArrays.present(results.value()),
                 SeriesArrays.present(results.bias()),
                 SeriesArrays.present(results.sink()));
-    }
-
-    boolean isEuclidean() {
-        return !queryNorm.isEmpty() && queryInverse.isEmpty();
     }
 
     /** Planes of a gradient to be computed: all, if each is made of all before it by the derivative of a norm. */

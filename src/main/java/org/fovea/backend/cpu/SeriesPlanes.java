@@ -214,13 +214,12 @@ final class SeriesPlanes {
         }
     }
 
-    /** Plane 0: with e = exp(-2 |x|), 1 - tanh(x)^2 is 4 e / (1 + e)^2, which doesn't cancel where tanh is near 1. */
     private static void softcap(double cap, double[] x, double[] slope, int size) {
+        double inverse = 1 / cap;
         for (int i = 0; i < size; i++) {
-            double ratio = x[i] / cap;
-            double e = Math.exp(-2 * Math.abs(ratio));
-            slope[i] = 4 * e / ((1 + e) * (1 + e));
-            x[i] = cap * Math.tanh(ratio);
+            double tanh = Math.tanh(x[i] * inverse);
+            slope[i] = 1 - tanh * tanh;
+            x[i] = cap * tanh;
         }
     }
 

@@ -97,12 +97,8 @@ final class SeriesRows {
     }
 
     private void prepare(SeriesTile t, double[][] x, double[][] norm, double[][] inverse, int rows) {
-        int d = shape.headDim();
         if (cosine) {
             normalize(t, x, norm, inverse, rows);
-        } else if (euclidean) {
-            SeriesPlanes.clear(norm, rows);
-            t.series.addRowDots(x, x, norm, rows, d);
         }
     }
 

@@ -71,12 +71,55 @@ final class SeriesScores {
     private void similarities(SeriesTile t) {
         int pairs = t.queries * t.keys;
         SeriesPlanes.clear(t.score, pairs);
-        addProducts(t, t.query, t.keyT, t.score, shape.headDim());
-        SeriesPlanes.scale(t.score, factor, pairs);
         if (euclidean) {
-            for (int p = 0; p < t.score.length; p++) {
-                if (t.queryNorm[p] != null || t.keyNorm[p] != null) {
-                    subtractNorms(t, t.queryNorm[p], t.keyNorm[p], t.score[p]);
+            addSquaredDistances(t);
+            SeriesPlanes.scale(t.score, -factor / 2, pairs);
+        } else {
+            addProducts(t, t.query, t.keyT, t.score, shape.headDim());
+            SeriesPlanes.scale(t.score, factor, pairs);
+        }
+    }
+
+    /** Squares of differences: those of the rows' own squares and products would cancel where rows are near each other. */
+    private void addSquaredDistances(SeriesTile t) {
+        int d = shape.headDim();
+        for (int r = 0; r < t.queries; r++) {
+            for (int c = 0; c < d; c++) {
+                for (int p = 0; p < t.difference.length; p++) {
+                    if (t.difference[p] != null) {
+                        double component = t.query[p] == null ? 0 : t.query[p][r * d + c];
+                        subtract(component, t.keyT[p], c * t.keys, t.difference[p], t.keys);
+                    }
+                }
+                for (int p = 0; p < t.score.length; p++) {
+                    addSquares(t, p, r * t.keys);
+                }
+            }
+        }
+    }
+
+    private static void subtract(
+            double component, double @Nullable [] keys, int first, double[] difference, int count) {
+        if (keys == null) {
+            Arrays.fill(difference, 0, count, component);
+            return;
+        }
+        for (int j = 0; j < count; j++) {
+            difference[j] = component - keys[first + j];
+        }
+    }
+
+    private static void addSquares(SeriesTile t, int plane, int row) {
+        double[] score = t.score[plane];
+        if (score == null) {
+            return;
+        }
+        for (Term term : t.series.products(plane)) {
+            double[] left = t.difference[term.left()];
+            double[] right = t.difference[term.right()];
+            if (left != null && right != null) {
+                for (int j = 0; j < t.keys; j++) {
+                    score[row + j] += left[j] * right[j];
                 }
             }
         }
@@ -94,18 +137,6 @@ final class SeriesScores {
                 if (left != null && right != null) {
                     t.kernels.multiplyAdd(left, dim, 1, right, t.keys, pairs[plane], 0, t.keys, t.queries, dim, t.keys);
                 }
-            }
-        }
-    }
-
-    private void subtractNorms(
-            SeriesTile t, double @Nullable [] queryNorm, double @Nullable [] keyNorm, double[] pairs) {
-        double scale = factor / 2;
-        for (int r = 0; r < t.queries; r++) {
-            double ofQuery = queryNorm == null ? 0 : queryNorm[r];
-            for (int j = 0; j < t.keys; j++) {
-                double ofKey = keyNorm == null ? 0 : keyNorm[j];
-                pairs[r * t.keys + j] -= scale * (ofQuery + ofKey);
             }
         }
     }

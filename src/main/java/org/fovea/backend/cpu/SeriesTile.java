@@ -87,6 +87,9 @@ final class SeriesTile {
     final double[][] dKey;
     final double[][] keySum;
 
+    /** Of a component of a query and of each key. */
+    final double[][] difference;
+
     // Pairs, [queries, keys].
     final double[][] score;
 
@@ -127,7 +130,7 @@ final class SeriesTile {
         dOutput = series.allocate(p.dOutput(), outputRows);
         delta = series.allocate(p.delta(), QUERIES);
         dQuery = series.allocate(p.dQuery(), queryRows);
-        dSimilaritySum = series.allocate(p.isEuclidean() ? p.dSimilarity() : new BitSet(), QUERIES);
+        dSimilaritySum = series.allocate(p.euclidean() ? p.dSimilarity() : new BitSet(), QUERIES);
         sinkProbability = series.allocate(p.sink().isEmpty() ? new BitSet() : p.probability(), QUERIES);
         sinkScore = series.allocate(p.sink().isEmpty() ? new BitSet() : p.probability(), QUERIES);
         sinkSum = series.allocate(p.sink().isEmpty() ? new BitSet() : series.product(p.probability(), p.delta()), 1);
@@ -140,7 +143,9 @@ final class SeriesTile {
         valueT = series.allocate(p.gradients() ? p.value() : new BitSet(), valueRows);
 
         dKey = series.allocate(p.dKey(), keyRows);
-        keySum = series.allocate(p.isEuclidean() ? p.dSimilarity() : new BitSet(), KEYS);
+        keySum = series.allocate(p.euclidean() ? p.dSimilarity() : new BitSet(), KEYS);
+        BitSet differences = p.euclidean() ? SeriesPlanes.sum(p.query(), p.key()) : new BitSet();
+        difference = series.allocate(differences, KEYS);
 
         score = series.allocate(p.score(), PAIRS);
         exponent = series.allocate(p.logSumExp(), PAIRS);
