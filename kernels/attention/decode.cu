@@ -2,6 +2,8 @@
 //
 //   s_a = scale q . k[slot(a)] for every age a < count      O = sum_a exp(s_a - L) v[slot(a)]      slot(a) = newest - a
 //
+// or with q . k / (|q| |k|), 0 for rows of zeros, or -|q - k|^2 in the place of q . k, and then c tanh(s / c) in that of s.
+//
 // A row of the cache is read in pieces of 16 bytes by `lanes` lanes, so a warp reads 32 / lanes rows at once, and AHEAD
 // times as many before it uses the first. Each group of lanes keeps a running maximum, sum and output of its own
 // (forward.cu says how); groups, and then the warps of a head, are put together at the end, in a fixed order. Slots older
@@ -12,6 +14,9 @@
 constexpr int DECODE_THREADS = 256;
 constexpr int DECODE_WARPS = DECODE_THREADS / 32;
 constexpr int AHEAD = 4;
+constexpr float LOG2_E = 1.4426950408889634f;
+
+enum DecodeSimilarity { DECODE_DOT, DECODE_COSINE, DECODE_EUCLIDEAN };
 
 // PIECES per lane: 2 where a row is longer than a warp reads at once.
 template <class T, int PIECES>
@@ -27,7 +32,9 @@ struct Decode {
     const int lane = threadIdx.x % 32;
     const int part = lane % p.lanes;  // of a row, this lane's
 
-    float query[PIECES][ELEMENTS];
+    float query[PIECES][ELEMENTS];  // times `scale`
+    float scale;                    // of dot products: p.scale log2(e); else 1
+    float query_norm = 0;
     float out[PIECES][ELEMENTS] = {};
     float maximum = -INFINITY;
     float sum = 0;
@@ -79,14 +86,16 @@ struct Decode {
         const int groups = 32 / p.lanes, stride = groups * p.warps;
         const int64_t matrix = int64_t(batch) * p.heads + head;
         const Row q = read(static_cast<const T*>(p.query) + matrix * p.head_dim, p.head_dim);
-        const float scale = p.scale * 1.4426950408889634f;  // log2(e)
+        scale = p.similarity == DECODE_DOT ? p.scale * LOG2_E : 1;
 #pragma unroll
         for (int i = 0; i < PIECES; i++) {
 #pragma unroll
             for (int e = 0; e < ELEMENTS; e++) {
                 query[i][e] = to_float(q.element[i][e]) * scale;
+                query_norm = fmaf(query[i][e], query[i][e], query_norm);
             }
         }
+        query_norm = sqrtf(sum_lanes(query_norm));
         // All groups of a warp take as many turns, since they shuffle together.
         for (int first = warp * groups; first < count; first += AHEAD * stride) {
             Row key[AHEAD], value[AHEAD];
@@ -104,21 +113,53 @@ struct Decode {
         }
     }
 
+    // Over the lanes that share a row.
+    __device__ float sum_lanes(float x) const {
+        for (int other = 1; other < p.lanes; other *= 2) {
+            x += __shfl_xor_sync(0xFFFFFFFF, x, other);
+        }
+        return x;
+    }
+
+    // log2(e) s of a key, from this lane's part of q . k or of what takes its place.
+    __device__ float score_of(const Row& key) const {
+        float sum = 0;
+        if (p.similarity == DECODE_EUCLIDEAN) {
+            each(key, [&](float q, float k) { sum -= (q - k) * (q - k); });
+        } else {
+            each(key, [&](float q, float k) { sum = fmaf(q, k, sum); });
+        }
+        sum = sum_lanes(sum);
+        if (p.similarity == DECODE_COSINE) {
+            float square = 0;
+            each(key, [&](float, float k) { square = fmaf(k, k, square); });
+            const float norms = query_norm * sqrtf(sum_lanes(square));
+            sum = norms == 0 ? 0 : sum / norms;
+        }
+        if (p.similarity != DECODE_DOT) {
+            sum *= p.scale * LOG2_E;
+        }
+        const float cap = p.softcap * LOG2_E;
+        return cap > 0 ? cap * tanhf(sum / cap) : sum;
+    }
+
+    template <class F>
+    __device__ void each(const Row& key, F f) const {
+#pragma unroll
+        for (int i = 0; i < PIECES; i++) {
+#pragma unroll
+            for (int e = 0; e < ELEMENTS; e++) {
+                f(query[i][e], to_float(key.element[i][e]));
+            }
+        }
+    }
+
     __device__ void accumulate(const Row (&key)[AHEAD], const Row (&value)[AHEAD], const bool (&there)[AHEAD]) {
-        float score[AHEAD] = {};
+        float score[AHEAD];
         float largest = maximum;
 #pragma unroll
         for (int a = 0; a < AHEAD; a++) {
-#pragma unroll
-            for (int i = 0; i < PIECES; i++) {
-#pragma unroll
-                for (int e = 0; e < ELEMENTS; e++) {
-                    score[a] = fmaf(query[i][e], to_float(key[a].element[i][e]), score[a]);
-                }
-            }
-            for (int other = 1; other < p.lanes; other *= 2) {
-                score[a] += __shfl_xor_sync(0xFFFFFFFF, score[a], other);
-            }
+            score[a] = score_of(key[a]);
             score[a] = there[a] ? score[a] : -INFINITY;
             largest = fmaxf(largest, score[a]);
         }

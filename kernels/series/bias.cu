@@ -50,7 +50,7 @@ __device__ void attention_series_bias(const AttentionSeriesParams& p) {
     }
     __syncthreads();
     const int rows = extent_q == 1 ? 1 : TILE, columns = extent_k == 1 ? 1 : TILE;
-    for (int i = threadIdx.x; i < s.planes * rows * columns; i += SERIES_THREADS) {
+    for (int i = threadIdx.x; i < s.planes * rows * columns; i += blockDim.x) {
         const int k = i / (rows * columns), row = i / columns % rows, column = i % columns;
         const int query = tile_q * TILE + row, key = tile_k * TILE + column;
         float* const d_bias = p.d_bias[k];

@@ -84,7 +84,7 @@ struct SeriesForward : Series<TILE, PLANES, false> {
 
     // N to O, in every plane.
     __device__ void divide() const {
-        for (int i = threadIdx.x; i < TILE * p.columns; i += SERIES_THREADS) {
+        for (int i = threadIdx.x; i < TILE * p.columns; i += blockDim.x) {
             const int row = i / p.columns;
             const bool seen = seen_smem[row] > 0;
             for (int k = 0; k < planes; k++) {

@@ -7,7 +7,7 @@
 //   D = dO . O - dLSE   dZ = P (Omega dO V^T - D) G
 //   dV = (P Omega)^T dO    dQ = scale dZ K    dK = scale dZ^T Q    dbias = dZ    dsink = -sum_i exp(sink - LSE_i) D_i
 //
-// A block of 256 threads has TILE stationary rows of one head (queries; keys if BY_KEYS) and walks over the tiles of TILE
+// A block has TILE stationary rows of one head (queries; keys if BY_KEYS) and walks over the tiles of TILE
 // moving rows. In shared memory there are, in planes:
 //
 //   x, y          [TILE][depth + 4]  chunks of stationary and of moving rows; products go over them `depth` columns at a time
@@ -17,7 +17,8 @@
 //   normalizer    [TILE]             of queries: sums of exp in the forward pass, LSE in the backward
 //   delta         [TILE]             D
 //
-// Blocks with other columns of the same rows compute the scores again. TILE is 32 for few planes, 16 for many. Pairs that do
+// Blocks with other columns of the same rows compute the scores again. TILE is 32 for few planes, 16 for many and for short
+// heads, which have but 64 of the 256 threads. Pairs that do
 // not see each other have weight 0 in every plane; where a chunk has a number that is not finite, their products are left
 // out, so that nothing hidden counts and everything seen does.
 #pragma once
@@ -45,7 +46,7 @@ struct Series : SeriesTile<TILE, PLANES, BY_KEYS> {
     // LSE and D of the tile's queries, all that the backward kernels need to know of them.
     __device__ void load_normalizers(int query0) const {
         const int64_t plane = int64_t(p.batch) * p.heads * p.queries;
-        for (int i = threadIdx.x; i < planes * TILE; i += SERIES_THREADS) {
+        for (int i = threadIdx.x; i < planes * TILE; i += blockDim.x) {
             const int k = i / TILE, query = query0 + i % TILE;
             const int64_t row = this->row_index(query);
             normalizer_smem[i] = query < p.queries ? p.log_sum_exp[k][row] : 0;
@@ -74,7 +75,7 @@ struct Series : SeriesTile<TILE, PLANES, BY_KEYS> {
     // f(stationary, moving) for the pairs of rows that this thread has.
     template <class F>
     __device__ void each_pair(F f) const {
-        for (int i = threadIdx.x; i < TILE * TILE; i += SERIES_THREADS) {
+        for (int i = threadIdx.x; i < TILE * TILE; i += blockDim.x) {
             f(i / TILE, i % TILE);
         }
     }
@@ -124,11 +125,11 @@ struct Series : SeriesTile<TILE, PLANES, BY_KEYS> {
         }
     }
 
-    // y = c tanh(z / c), of which y' = slope = 1 - y^2 / c^2.
+    // y = c tanh(z / c), of which y' = slope = 1 - y^2 / c^2; that of plane 0 by exp, since much would cancel.
     __device__ void cap(float* y, const float* z, float* slope) const {
-        const float t = tanhf(z[0] / p.softcap);
-        y[0] = p.softcap * t;
-        slope[0] = (1 - t) * (1 + t);
+        const float u = z[0] / p.softcap, e = expf(-2 * fabsf(u));
+        y[0] = p.softcap * tanhf(u);
+        slope[0] = 4 * e / ((1 + e) * (1 + e));
         for (int k = 1; k < planes; k++) {
             float sum = 0;
             ring.derivations(k, [&](int a, int b, float weight) { sum += weight * z[a * AREA] * slope[b * AREA]; });

@@ -5,7 +5,7 @@
 #include "ring.cuh"
 #include "visibility.cuh"
 
-constexpr int SERIES_THREADS = 256;
+constexpr int SERIES_THREADS = 256;  // at most
 
 // Element i of an array of type `storage`.
 __device__ inline float element(const void* array, int64_t i, int storage) {
@@ -133,7 +133,7 @@ struct SeriesTile {
                 continue;
             }
             const bool aligned = strided && reinterpret_cast<uintptr_t>(plane) % (4 * bytes) == 0;
-            for (int i = threadIdx.x; i < TILE * fours; i += SERIES_THREADS) {
+            for (int i = threadIdx.x; i < TILE * fours; i += blockDim.x) {
                 const int row = i / fours, column = column0 + i % fours * 4;
                 const int64_t from = rows.offset + (row0 + row) * rows.stride + column;
                 float4 x{0, 0, 0, 0};
@@ -175,7 +175,7 @@ struct SeriesTile {
     // A thread has 2 x 2 scores of a plane; a warp, of 4 x 8 such, reads each row of x and y in one go.
     template <bool EUCLIDEAN>
     __device__ void compare_chunk(float* scores_smem, uint32_t x_planes, uint32_t y_planes, bool anew) const {
-        for (int item = threadIdx.x; item < planes * HALF * HALF; item += SERIES_THREADS) {
+        for (int item = threadIdx.x; item < planes * HALF * HALF; item += blockDim.x) {
             const int target = item / (HALF * HALF), i = item % (HALF * HALF), warp = i / 32;
             const int row = warp / (HALF / 8) * 4 + i % 32 / 8, column = warp % (HALF / 8) * 8 + i % 8;
             float* const score_smem = scores_smem + target * AREA + row * PITCH + column;
@@ -249,7 +249,7 @@ struct SeriesTile {
     __device__ void accumulate_chunk(const float* weights_smem, uint32_t wanted, const float* correction_smem, uint32_t y_planes,
                                      int column0, bool differences) const {
         const int fours = p.depth / 4, items = HALF * fours;
-        for (int item = threadIdx.x; item < planes * items; item += SERIES_THREADS) {
+        for (int item = threadIdx.x; item < planes * items; item += blockDim.x) {
             const int target = item / items, row = item % items / fours, column = item % fours * 4;
             if (!(wanted >> target & 1)) {
                 continue;
@@ -303,7 +303,7 @@ struct SeriesTile {
     }
 
     __device__ void clear_sums(int per_row) const {
-        for (int i = threadIdx.x; i < planes * TILE * per_row; i += SERIES_THREADS) {
+        for (int i = threadIdx.x; i < planes * TILE * per_row; i += blockDim.x) {
             sums_smem[i] = 0;
         }
     }
@@ -313,7 +313,7 @@ struct SeriesTile {
                                float factor) const {
         for (int k = 0; k < planes; k++) {
             void* const plane = array[k];
-            for (int i = threadIdx.x; plane && i < TILE * p.columns; i += SERIES_THREADS) {
+            for (int i = threadIdx.x; plane && i < TILE * p.columns; i += blockDim.x) {
                 const int row = row0 + i / p.columns, column = column0 + i % p.columns;
                 if (row < rows.count && column < rows.dim) {
                     store_element(plane, rows.offset + row * rows.stride + column, rows.storage,

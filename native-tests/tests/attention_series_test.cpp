@@ -12,6 +12,7 @@ class AttentionSeries : public KernelTest {
     struct Cut {
         std::string suffix;
         int tile, depth, columns;
+        unsigned threads = 256;
         size_t shared(const SeriesProblem& p, int sums) const {
             const int sets = p.softcap > 0 ? 3 : 2;
             return sizeof(float)
@@ -24,6 +25,7 @@ class AttentionSeries : public KernelTest {
         std::vector<Cut> all;
         if (p.ring.planes == 1) {
             all.push_back({"_one", 32, 8, 16});
+            all.push_back({"_many", 16, 16, 16, 64});
         }
         if (p.ring.planes <= 3 && (every || p.ring.planes > 1)) {
             all.push_back({"_few", 32, 4, 4});
@@ -217,7 +219,7 @@ class AttentionSeries : public KernelTest {
         const Result output = result(a.output, planes, rows * p.value_dim, storage);
         const Result lse = result(a.log_sum_exp, planes, rows, Storage::F32);
         run_all("attention_series_forward" + cut.suffix,
-                matrices * tiles(p.queries, cut.tile) * tiles(p.value_dim, cut.columns), shared, a, {output, lse});
+                matrices * tiles(p.queries, cut.tile) * tiles(p.value_dim, cut.columns), shared, a, {output, lse}, cut.threads);
         const bool wide = storage == Storage::F32;
         const double tolerance = wide ? 2e-5 : storage == Storage::BF16 ? 0x1p-7 : 0x1p-9;
         const std::string where = p.text() + " " + name_of(storage) + cut.suffix;
@@ -241,10 +243,10 @@ class AttentionSeries : public KernelTest {
         }
         d_value = result(a.d_value, planes, key_rows * p.value_dim, storage);
         run_all("attention_series_rows" + cut.suffix, matrices * tiles(p.queries, cut.tile) * tiles(p.dim, cut.columns), shared, a,
-                {d_query});
+                {d_query}, cut.threads);
         run_all("attention_series_columns" + cut.suffix,
                 p.batch * p.key_heads * tiles(p.keys, cut.tile) * (tiles(p.dim, cut.columns) + tiles(p.value_dim, cut.columns)),
-                shared, a, {d_key, d_value});
+                shared, a, {d_key, d_value}, cut.threads);
         if (cosine) {
             d_query = result(query_sphere.d_x, planes, rows * p.dim, storage);
             d_key = result(key_sphere.d_x, planes, key_rows * p.dim, storage);
@@ -264,7 +266,7 @@ class AttentionSeries : public KernelTest {
             while (narrow.shared(p, cut.tile + 4) > 99 << 10) narrow.depth /= 2;
             a.depth = narrow.depth;
             run_all("attention_series_bias" + cut.suffix, e[0] * e[1] * tiles(e[2], cut.tile) * tiles(e[3], cut.tile),
-                    narrow.shared(p, cut.tile + 4), a, {d_bias});
+                    narrow.shared(p, cut.tile + 4), a, {d_bias}, cut.threads);
             a.depth = cut.depth;
             expect(d_bias, exact.d_bias, backward, "dBias of " + where);
         }

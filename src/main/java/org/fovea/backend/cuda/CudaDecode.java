@@ -80,7 +80,9 @@ abstract class CudaDecode extends CudaAttention {
                 .newest(newest)
                 .lanes(lanes)
                 .warps(warps)
-                .scale((float) spec.scale(shape.headDim()));
+                .similarity(spec.similarity().ordinal())
+                .scale((float) spec.scale(shape.headDim()))
+                .softcap((float) spec.softcap());
         kernels.launch(kernel(q.dtype(), rowBytes), tiles(heads * warps, WARPS), params);
     }
 

@@ -165,7 +165,7 @@ final class SeriesComputation {
         }
         if (any(dBiases)) {
             ScoreTerm bias = Objects.requireNonNull(problem.in().bias(), "bias");
-            SeriesTiling tiling = SeriesTiling.forScores(ring.planes(), softcap, longestDim(), true);
+            SeriesTiling tiling = SeriesTiling.forScores(ring.planes(), longestRows(), softcap, longestDim(), true);
             describe(tiling);
             kernels.launch(
                     SeriesKernels.Kind.BIAS,
@@ -181,8 +181,12 @@ final class SeriesComputation {
         return Math.max(shape.headDim(), shape.valueDim());
     }
 
+    private int longestRows() {
+        return Math.max(shape.queries(), shape.keys());
+    }
+
     private SeriesTiling columns(int width) {
-        return SeriesTiling.forColumns(ring.planes(), softcap, longestDim(), width);
+        return SeriesTiling.forColumns(ring.planes(), longestRows(), softcap, longestDim(), width);
     }
 
     /** A kernel that has no tiles. */

@@ -51,12 +51,12 @@ final class SeriesKernels {
         Map<SeriesTiling.Instance, Kernels.Kernel> instances = Objects.requireNonNull(tiled.get(kind), "kind");
         Kernels.Kernel kernel = Objects.requireNonNull(instances.get(tiling.instance()), "instance");
         if (blocks > 0) {
-            kernels.launch(kernel, blocks, SeriesTiling.THREADS, tiling.sharedBytes(), params);
+            kernels.launch(kernel, blocks, tiling.threads(), tiling.sharedBytes(), params);
         }
     }
 
     void launchWeights(SeriesTiling tiling, long blocks) {
-        kernels.launch(weights, blocks, SeriesTiling.THREADS, tiling.sharedBytes(), params);
+        kernels.launch(weights, blocks, tiling.threads(), tiling.sharedBytes(), params);
     }
 
     /** A kernel that has no tiles. */
