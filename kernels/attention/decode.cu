@@ -34,7 +34,7 @@ struct Decode {
 
     float query[PIECES][ELEMENTS];  // times `scale`
     float scale;                    // of dot products: p.scale log2(e); else 1
-    float query_norm = 0;
+    float query_norm;               // for cosine
     float out[PIECES][ELEMENTS] = {};
     float maximum = -INFINITY;
     float sum = 0;
@@ -92,10 +92,13 @@ struct Decode {
 #pragma unroll
             for (int e = 0; e < ELEMENTS; e++) {
                 query[i][e] = to_float(q.element[i][e]) * scale;
-                query_norm = fmaf(query[i][e], query[i][e], query_norm);
             }
         }
-        query_norm = sqrtf(sum_lanes(query_norm));
+        if (p.similarity == DECODE_COSINE) {
+            float square = 0;
+            each(q, [&](float x, float) { square = fmaf(x, x, square); });
+            query_norm = sqrtf(sum_lanes(square));
+        }
         // All groups of a warp take as many turns, since they shuffle together.
         for (int first = warp * groups; first < count; first += AHEAD * stride) {
             Row key[AHEAD], value[AHEAD];
@@ -155,11 +158,22 @@ struct Decode {
     }
 
     __device__ void accumulate(const Row (&key)[AHEAD], const Row (&value)[AHEAD], const bool (&there)[AHEAD]) {
-        float score[AHEAD];
+        float score[AHEAD] = {};
         float largest = maximum;
+        if (p.similarity == DECODE_DOT && p.softcap == 0) {
+#pragma unroll
+            for (int a = 0; a < AHEAD; a++) {
+                each(key[a], [&](float q, float k) { score[a] = fmaf(q, k, score[a]); });
+                score[a] = sum_lanes(score[a]);
+            }
+        } else {
+#pragma unroll
+            for (int a = 0; a < AHEAD; a++) {
+                score[a] = score_of(key[a]);
+            }
+        }
 #pragma unroll
         for (int a = 0; a < AHEAD; a++) {
-            score[a] = score_of(key[a]);
             score[a] = there[a] ? score[a] : -INFINITY;
             largest = fmaxf(largest, score[a]);
         }

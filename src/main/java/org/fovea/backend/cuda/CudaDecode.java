@@ -45,10 +45,6 @@ abstract class CudaDecode extends CudaAttention {
             DeviceArray counts,
             int newest,
             DeviceArray output) {
-        if (spec.similarity() != AttentionSpec.Similarity.DOT || spec.softcap() != 0) {
-            super.attentionDecode(shape, spec, query, keyCache, valueCache, counts, newest, output);
-            return;
-        }
         AttentionShapes.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
         String operation = "attentionDecode";
         CudaArray q = floating(operation, "query", query);

@@ -72,8 +72,8 @@ final class CudaSeries {
             SeriesComputation computation =
                     new SeriesComputation(memory, kernels, problem, SeriesRing.NUMBERS, none, none, scope);
             computation.normalizeRows();
-            SeriesTiling tiling =
-                    SeriesTiling.forScores(1, SeriesTiling.ANY_ROWS, problem.spec.softcap() > 0, computation.longestDim(), false);
+            SeriesTiling tiling = SeriesTiling.forScores(
+                    1, SeriesTiling.ANY_ROWS, problem.spec.softcap() > 0, computation.longestDim(), false);
             long[] logSumExps = new long[SeriesTiling.MAX_PLANES];
             logSumExps[0] = normalizers.address();
             computation

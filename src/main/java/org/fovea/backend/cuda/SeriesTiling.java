@@ -65,7 +65,12 @@ record SeriesTiling(Instance instance, int depth, int columns, int sharedBytes, 
             int most = room / (planes * instance.tile * Float.BYTES) / depth * depth;
             int columns = Math.min(most, (width + depth - 1) / depth * depth);
             if (columns >= depth && (best == null || parts(width, columns) < parts(width, best.columns))) {
-                best = new SeriesTiling(instance, depth, columns, bytes(instance, planes, softcap, depth, columns), threads(planes, rows));
+                best = new SeriesTiling(
+                        instance,
+                        depth,
+                        columns,
+                        bytes(instance, planes, softcap, depth, columns),
+                        threads(planes, rows));
             }
         }
         if (best == null) {
