@@ -7,8 +7,8 @@
 //   D = dO . O - dLSE   dZ = P (Omega dO V^T - D) G
 //   dV = (P Omega)^T dO    dQ = scale dZ K    dK = scale dZ^T Q    dbias = dZ    dsink = -sum_i exp(sink - LSE_i) D_i
 //
-// A block has TILE stationary rows of one head (queries; keys if BY_KEYS) and walks over the tiles of TILE
-// moving rows. In shared memory there are, in planes:
+// A block has TILE stationary rows of one head (queries; keys if BY_KEYS) and walks over the tiles of TILE moving rows. In
+// shared memory there are, in planes:
 //
 //   x, y          [TILE][depth + 4]  chunks of stationary and of moving rows; products go over them `depth` columns at a time
 //   first, second [TILE][TILE + 4]   scores, by stationary rows; what they hold in turn is said where they change
@@ -18,13 +18,12 @@
 //   delta         [TILE]             D
 //
 // Blocks with other columns of the same rows compute the scores again. TILE is 32 for few planes, 16 for many and for short
-// heads, which have but 64 of the 256 threads. Pairs that do
-// not see each other have weight 0 in every plane; where a chunk has a number that is not finite, their products are left
-// out, so that nothing hidden counts and everything seen does.
+// heads, whose blocks have 64 threads instead of 256. Pairs that do not see each other have weight 0 in every plane; where a
+// chunk has a number that is not finite, their products are left out, so that nothing hidden counts and everything seen does.
 #pragma once
 #include "../common/philox.cuh"
-#include "visibility.cuh"
 #include "tile.cuh"
+#include "visibility.cuh"
 
 template <int TILE, int PLANES, bool BY_KEYS>
 struct Series : SeriesTile<TILE, PLANES, BY_KEYS> {
@@ -54,7 +53,7 @@ struct Series : SeriesTile<TILE, PLANES, BY_KEYS> {
         }
     }
 
-    // Keys that any query of the tile may see, but for segments and masks: [x, y).
+    // Keys that any query of the tile may see, but for segments and masks, lie in [first_key, last_key).
     __device__ int first_key(int query0) const { return query_row(p, batch, query0).first; }
     __device__ int last_key(int query0) const { return query_row(p, batch, min(query0 + TILE, p.queries) - 1).last; }
 
