@@ -70,9 +70,9 @@ struct AttentionDecodeParams {
     int32_t newest;           // slot of the most recent key
     int32_t lanes;            // that share a row, a power of two, at most 32
     int32_t warps;            // that share a head: 1, 2, 4 or 8
-    int32_t similarity;       // 0 dot product, 1 cosine, 2 minus the squared distance
     float scale;
     float softcap;            // 0 if there is none
+    int32_t similarity;       // 0 dot product, 1 cosine, 2 minus the squared distance
 };
 
 #include "attention_layout.h"
