@@ -16,7 +16,7 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.reference.ReferenceBackend;
 
 /** Shapes at random: broadcasting, folding and moving against loops over coordinates. */
-class BroadcastProperties {
+class BroadcastPropertiesTest {
 
     /** A shape of up to four axes, and for each of two operands which axes it repeats and which leading ones it lacks. */
     record Case(int[] shape, int stretchA, int stretchB, int dropB, long seed) {
