@@ -69,7 +69,7 @@ class SeriesTest {
         float rounded = (float) 0.7 * (float) 1.3;
         assertThat(Math.abs(rounded - 0.7 * 1.3)).isLessThan(2 * x.error(0) * 0x1p-24);
         Series y = x.exp().minus(x.tanh());
-        double actual = (float) ((float) Math.exp(rounded) - (float) Math.tanh(rounded));
+        double actual = (float) Math.exp(rounded) - (float) Math.tanh(rounded);
         assertThat(Math.abs(actual - y.plane(0))).isLessThan(y.error(0) * 0x1p-24);
         assertThat(y.error(0)).isLessThan(40);
     }
