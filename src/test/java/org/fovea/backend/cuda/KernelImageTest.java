@@ -84,6 +84,17 @@ class KernelImageTest {
         for (String kernel : List.of("f32", "f32_long", "bf16", "f16")) {
             expected.put("attention_decode_" + kernel, new AttentionDecodeParams(BUFFER).size);
         }
+        for (String kernel : List.of("forward", "rows", "columns", "bias")) {
+            for (String instance : List.of("one", "few", "many")) {
+                expected.put("attention_series_" + kernel + "_" + instance, new AttentionSeriesParams(BUFFER).size);
+            }
+        }
+        for (String kernel : List.of("delta", "sink", "weights")) {
+            expected.put("attention_series_" + kernel, new AttentionSeriesParams(BUFFER).size);
+        }
+        for (String kernel : List.of("normalize", "normalize_backward")) {
+            expected.put("attention_series_" + kernel, new AttentionNormalizeParams(BUFFER).size);
+        }
         assertThat(sizes).isEqualTo(expected);
     }
 
