@@ -48,7 +48,7 @@ final class CpuBackend extends CpuRl implements Backend {
     public void attentionForward(
             AttentionShape shape, AttentionSpec spec, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
         AttentionShapes.forward(shape, in, output, logSumExp);
-        if (!CpuAttention.supports(shape, spec, in)) {
+        if (!isFast(shape, spec, in)) {
             series.forward(shape, spec, in, output, logSumExp);
             return;
         }
@@ -66,7 +66,7 @@ final class CpuBackend extends CpuRl implements Backend {
             @Nullable DeviceArray dLogSumExp,
             AttentionArguments gradients) {
         AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, gradients);
-        if (!CpuAttention.supports(shape, spec, in)) {
+        if (!isFast(shape, spec, in)) {
             series.backward(shape, spec, in, dOutput, dLogSumExp, gradients);
             return;
         }
@@ -92,7 +92,7 @@ final class CpuBackend extends CpuRl implements Backend {
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
         AttentionShapes.tangent(shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
-        if (!CpuAttention.supports(shape, spec, in)) {
+        if (!isFast(shape, spec, in)) {
             series.tangent(shape, spec, in, tangents, outputTangent, logSumExpTangent);
             return;
         }
@@ -114,7 +114,7 @@ final class CpuBackend extends CpuRl implements Backend {
             AttentionArguments gradientTangents) {
         AttentionShapes.backwardTangent(
                 shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
-        if (!CpuAttention.supports(shape, spec, in)) {
+        if (!isFast(shape, spec, in)) {
             series.backwardTangent(
                     shape, spec, in, tangents, gradients, outputTangent, logSumExpTangent, gradientTangents);
             return;
@@ -184,6 +184,11 @@ final class CpuBackend extends CpuRl implements Backend {
                 use(counts),
                 newest,
                 use(output));
+    }
+
+    /** Whether float32 kernels know all that is asked for, and have the range for it. */
+    private boolean isFast(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+        return CpuAttention.supports(shape, spec, in) && (in.isPlain() || ScoreRange.isModest(spec, use(in)));
     }
 
     private AttentionArrays use(AttentionInputs in) {

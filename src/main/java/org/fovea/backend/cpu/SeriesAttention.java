@@ -27,6 +27,9 @@ final class SeriesAttention {
     /** Elements that all sums for a bias may have together, if one for each piece are to be had. */
     private static final long BIAS_SUMS = 1 << 22;
 
+    /** Log-sum-exps beyond this, rounded to float32, make probabilities wrong by more than 2^-11. */
+    private static final double HUGE = 0x1p14;
+
     private final Workers workers;
     private final Supplier<SeriesTile> tiles;
     private final AttentionShape shape;
@@ -236,7 +239,9 @@ final class SeriesAttention {
             t.queries = Math.min(SeriesTile.QUERIES, asked - first);
             rows.loadQueries(t);
             visibility.place(t);
-            Elements.read(logSumExp, rows.scalar(t), t.logSumExp[0], 0, t.queries);
+            if (stage == ScoreStage.SOFTMAX) {
+                loadLogSumExp(t, logSumExp);
+            }
             for (t.firstKey = 0; t.firstKey < shape.keys(); t.firstKey += SeriesTile.KEYS) {
                 t.keys = Math.min(SeriesTile.KEYS, shape.keys() - t.firstKey);
                 visibility.look(t);
@@ -248,6 +253,18 @@ final class SeriesAttention {
                 }
             }
         });
+    }
+
+    /** Sets what probabilities are normalised by: what was saved, or found anew where its size has taken its digits. */
+    private void loadLogSumExp(SeriesTile t, CpuArray saved) {
+        Elements.read(saved, rows.scalar(t), t.maximum, 0, t.queries);
+        Arrays.fill(t.logSum, 0, t.queries, 0);
+        for (int r = 0; r < t.queries; r++) {
+            if (Math.abs(t.maximum[r]) > HUGE && t.maximum[r] != Double.POSITIVE_INFINITY) {
+                forward.tile(t);
+                return;
+            }
+        }
     }
 
     private void inPieces(int pieces, int units, IntConsumer body) {

@@ -8,7 +8,8 @@ import org.jspecify.annotations.Nullable;
  * every product one of series:
  *
  * <pre>
- *   P = exp(z - LSE);  D = dO . O - dLSE;  G = dO V^T - D;  dS = P G;  dZ = dS (1 - tanh^2) under a softcap
+ *   P = exp(z - LSE) = exp((z - max) - log sum)
+ *   D = dO . O - dLSE;  G = dO V^T - D;  dS = P G;  dZ = dS (1 - tanh^2) under a softcap
  *   dQ = scale dZ K;  dK = scale dZ^T Q;  dV = P^T dO;  dBias = dZ;  dSink = -sum of exp(sink - LSE) D
  * </pre>
  */
@@ -125,15 +126,22 @@ final class SeriesBackward {
             if (t.score[p] == null) {
                 Arrays.fill(exponent, 0, pairs, 0);
             }
-            double[] logSumExp = t.logSumExp[p];
-            if (logSumExp != null) {
-                SeriesPlanes.subtractFromRows(logSumExp, exponent, t.queries, t.keys);
-            }
+            subtractLogSumExp(t, p, exponent, t.keys);
         }
         System.arraycopy(t.exponent[0], 0, t.probability[0], 0, pairs);
         t.kernels.exp(t.probability[0], pairs);
         t.series.exp(t.exponent, t.probability, pairs);
         SeriesScores.zeroHidden(t, t.probability);
+    }
+
+    /** The value in two steps: for huge scores the log-sum-exp itself is their maximum. */
+    private static void subtractLogSumExp(SeriesTile t, int plane, double[] x, int columns) {
+        if (plane == 0) {
+            SeriesPlanes.subtractFromRows(t.maximum, x, t.queries, columns);
+            SeriesPlanes.subtractFromRows(t.logSum, x, t.queries, columns);
+        } else if (t.logSumExp[plane] != null) {
+            SeriesPlanes.subtractFromRows(t.logSumExp[plane], x, t.queries, columns);
+        }
     }
 
     private void addSink(SeriesTile t) {
@@ -142,8 +150,8 @@ final class SeriesBackward {
         }
         forward.loadSink(t);
         for (int p = 0; p < t.sinkScore.length; p++) {
-            if (t.sinkScore[p] != null && t.logSumExp[p] != null) {
-                SeriesPlanes.subtractFromRows(t.logSumExp[p], t.sinkScore[p], t.queries, 1);
+            if (t.sinkScore[p] != null) {
+                subtractLogSumExp(t, p, t.sinkScore[p], 1);
             }
         }
         for (int r = 0; r < t.queries; r++) {

@@ -100,7 +100,8 @@ final class SeriesForward {
         int dim = t.pattern.valueDim();
         for (int r = 0; r < t.queries; r++) {
             t.inverse[r] = 1 / t.sum[0][r];
-            t.logSumExp[0][r] = t.maximum[r] + Math.log(t.sum[0][r]);
+            t.logSum[r] = Math.log(t.sum[0][r]);
+            t.logSumExp[0][r] = t.maximum[r] + t.logSum[r];
         }
         t.series.divideRows(t.output, t.sum, t.inverse, t.queries, dim);
         t.series.log(t.sum, t.inverse, t.logSumExp, t.queries);

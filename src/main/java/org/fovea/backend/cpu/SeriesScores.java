@@ -60,7 +60,8 @@ final class SeriesScores {
             hide(t);
         }
         if (stage == ScoreStage.SOFTMAX) {
-            SeriesPlanes.subtractFromRows(t.logSumExp[0], t.score[0], t.queries, t.keys);
+            SeriesPlanes.subtractFromRows(t.maximum, t.score[0], t.queries, t.keys);
+            SeriesPlanes.subtractFromRows(t.logSum, t.score[0], t.queries, t.keys);
             for (int i = 0; i < t.queries * t.keys; i++) {
                 t.score[0][i] = t.someHidden && t.hidden[i] ? 0 : Math.exp(t.score[0][i]);
             }

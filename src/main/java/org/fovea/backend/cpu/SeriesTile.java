@@ -64,6 +64,10 @@ final class SeriesTile {
     final double[][] queryInverse;
     final double[][] queryNorm;
     final double[] maximum = new double[QUERIES];
+
+    /** Of the sum of exponentials of scores less the maximum; together they may have no digits left for it. */
+    final double[] logSum = new double[QUERIES];
+
     final double[] factor = new double[QUERIES];
     final double[] inverse = new double[QUERIES];
     final double[][] sum;
