@@ -279,6 +279,32 @@ class SeriesAttentionTest {
         }
     }
 
+    /** The log-sum-exp of a row masked with the lowest number has no digits for its logarithm; derivatives need them. */
+    @Test
+    void rowsOfTheLowestNumber() {
+        AttentionShape shape = shape(2, 2, 1, 37, 70, 5, 4, Layout.BNHD);
+        for (SeriesRing ring : RINGS) {
+            for (double lowest : new double[] {-1e12, -Float.MAX_VALUE, -Double.MAX_VALUE}) {
+                for (boolean sink : new boolean[] {false, true}) {
+                    SeriesProblem problem =
+                            new SeriesProblem(shape, AttentionSpec.DEFAULT, ring, 5).withMask(true, false, true, true);
+                    double[] mask = problem.numbers.get("mask");
+                    for (int i = 0; i < mask.length; i++) {
+                        // Of three rows one as it is, one masked throughout, and one in part; some keys stay hidden.
+                        int row = i / 70 % 3;
+                        boolean low = row == 1 || row == 2 && i % 2 == 0;
+                        mask[i] = low && mask[i] != Double.NEGATIVE_INFINITY ? lowest : mask[i];
+                    }
+                    if (sink) {
+                        problem.withSink();
+                        problem.numbers.get("sink.0")[1] = lowest;
+                    }
+                    check(problem);
+                }
+            }
+        }
+    }
+
     @Test
     void threadsChangeNoBit() {
         AttentionShape shape = shape(2, 2, 1, 70, 90, 5, 4, Layout.BNHD);
