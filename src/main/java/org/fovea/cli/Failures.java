@@ -35,7 +35,8 @@ final class Failures {
             message = unknown(command, unmatched.getUnmatched().get(0));
         }
         message = Character.toLowerCase(message.charAt(0))
-                + message.substring(1).replaceAll(" is not an? (int|long)$", " is not a whole number")
+                + message.substring(1)
+                        .replaceAll(" is not an? (int|long)$", " is not a whole number")
                         .replaceAll(" is not a double$", " is not a number");
         return print(terminal, command, message + " (try '" + command.qualifiedName() + " --help')", USAGE);
     }
