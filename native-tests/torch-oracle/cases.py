@@ -174,6 +174,9 @@ class Maker:
                 if self.chance(0.6):
                     # Small, so that the circle of the reference stays clear of the poles of the softmax.
                     t[f"{n}.{i}"] = self.like(n, x) / (8 * max(1, x.shape[-1]) ** 0.5)
+                    if options.get("similarity") == "cosine" and n in ("q", "k"):
+                        # And of the norm's: a row moves by less than its length.
+                        t[f"{n}.{i}"] = t[f"{n}.{i}"] * x.norm(dim=-1, keepdim=True).clamp(max=1)
 
     def like(self, name, x):
         return self.normal(*x.shape) if name in ("q", "k", "v", "do") else self.real(*x.shape)
