@@ -36,6 +36,8 @@ final class AttentionCatalogue {
                 of("more queries than a tile", shape(1, 1, 1, 97, 3, 6, 8), PLAIN),
                 of("grouped heads", shape(2, 4, 2, 3, 5, 4, 4), CONTINUED),
                 of("one key head for all", shape(1, 3, 1, 6, 5, 6, 2), CAUSAL),
+                of("many queries of one key head", shape(1, 8, 1, 130, 9, 4, 3), CAUSAL.withPastKeys(3))
+                        .withSink(),
                 of("empty batch", shape(0, 2, 1, 3, 4, 5, 6), PLAIN).withBias(7).withSink(),
                 of("no heads", shape(2, 0, 0, 3, 4, 5, 6), PLAIN),
                 of("no queries", shape(2, 2, 1, 0, 4, 5, 6), CAUSAL).withBias(DENSE),

@@ -23,11 +23,10 @@ final class AttentionBackward extends AttentionKeySums {
     private final @Nullable CpuArray dLogSumExp;
     private final CpuArray dQuery;
     private final @Nullable ScoreReader dBias;
-    private final double @Nullable [] dSinks;
 
     /**
      * @param results written; the gradient of the bias is added to what is there
-     * @param dSinks one for each head of each batch row, to which its part of the sinks' gradients is added
+     * @param parts where the sums over queries are made
      */
     AttentionBackward(
             AttentionKernels kernels,
@@ -39,29 +38,18 @@ final class AttentionBackward extends AttentionKeySums {
             CpuArray dOutput,
             @Nullable CpuArray dLogSumExp,
             ArgumentArrays results,
-            double @Nullable [] dSinks) {
-        super(kernels, shape, spec, in, results.key(), results.value());
+            KeyParts parts) {
+        super(kernels, shape, spec, in, parts);
         this.output = output;
         this.logSumExp = logSumExp;
         this.dOutput = dOutput;
         this.dLogSumExp = dLogSumExp;
         dQuery = results.query();
         dBias = results.bias();
-        this.dSinks = dSinks;
     }
 
-    /** Computes the gradients of one key head and of the query heads that share it. */
-    void keyHead(int keyHead, AttentionScratch t) {
-        t.writtenKeys = 0;
-        for (int head = keyHead * shape.group(); head < (keyHead + 1) * shape.group(); head++) {
-            for (int tile = 0; tile < tiles; tile++) {
-                tile(head, tile, t);
-            }
-        }
-        clear(t, keyHead * shape.group(), shape.keys());
-    }
-
-    private void tile(int head, int tile, AttentionScratch t) {
+    @Override
+    void tile(int head, int tile, AttentionScratch t) {
         openTile(t, head, tile);
         openGradients(t);
         int rows = queryRow(dQuery, head, t.firstQuery, headDim);
@@ -71,18 +59,18 @@ final class AttentionBackward extends AttentionKeySums {
         for (int from = t.low[0]; from < end; from += KEYS) {
             keys(from, Math.min(from + KEYS, end), t);
         }
-        if (dSinks != null) {
-            addSinkGradient(t, dSinks);
+        if (parts.wantsSinks()) {
+            addSinkGradient(t);
         }
         t.querySums.store(dQuery, rows, queryStride, t.queries, headDim);
     }
 
-    private void addSinkGradient(AttentionScratch t, double[] sums) {
+    private void addSinkGradient(AttentionScratch t) {
         double sink = sink(t);
         for (int i = t.state; i < t.state + t.queries; i++) {
             double p = Math.exp(sink - t.floats[i] / LOG2_E);
             // The gradients of a query that sees nothing may be NaN.
-            sums[t.head] -= p == 0 ? 0 : p * t.floats[i + QUERIES] / scale;
+            parts.addToSink(t.part, t.head, p == 0 ? 0 : -p * t.floats[i + QUERIES] / scale);
         }
     }
 
@@ -160,6 +148,8 @@ final class AttentionBackward extends AttentionKeySums {
                         && t.query.allFinite(kernels, t.queries, headDim)
                         && t.dOutput.allFinite(kernels, t.queries, valueDim));
         sumOverKeys(t, t.querySums, !t.oneBlock, from, to, t.gradients, t.key, paddedHeadDim, careful);
+        CpuArray dKey = parts.dKey(t.part);
+        CpuArray dValue = parts.dValue(t.part);
         int written = t.writtenKeys;
         sumInto(dValue, valueStride, valueDim, t, from, to, written, t.scores, t.dOutput, paddedValueDim, careful);
         sumInto(dKey, keyStride, headDim, t, from, to, written, t.gradients, t.query, paddedHeadDim, careful);

@@ -27,11 +27,10 @@ final class AttentionBackwardTangent extends AttentionKeySums {
     private final @Nullable CpuArray dLogSumExpTangent;
     private final CpuArray dQuery;
     private final @Nullable ScoreReader dBias;
-    private final double @Nullable [] dSinks;
 
     /**
      * @param results written: the tangents of the inputs' gradients; those of the bias are added to what is there
-     * @param dSinks one for each head of each batch row, to which its part of the tangent of the sinks' gradients is added
+     * @param parts where the sums over queries are made
      */
     AttentionBackwardTangent(
             AttentionKernels kernels,
@@ -44,8 +43,8 @@ final class AttentionBackwardTangent extends AttentionKeySums {
             CpuArray outputTangent,
             CpuArray logSumExpTangent,
             ArgumentArrays results,
-            double @Nullable [] dSinks) {
-        super(kernels, shape, spec, in, results.key(), results.value());
+            KeyParts parts) {
+        super(kernels, shape, spec, in, parts);
         tangent = new AttentionTangent(kernels, shape, spec, in, tangents, logSumExp, outputTangent, logSumExpTangent);
         this.tangents = tangents;
         dOutput = gradients.dOutput();
@@ -54,21 +53,10 @@ final class AttentionBackwardTangent extends AttentionKeySums {
         dLogSumExpTangent = gradients.dLogSumExpTangent();
         dQuery = results.query();
         dBias = results.bias();
-        this.dSinks = dSinks;
     }
 
-    /** Computes everything of one key head and of the query heads that share it. */
-    void keyHead(int keyHead, AttentionScratch t) {
-        t.writtenKeys = 0;
-        for (int head = keyHead * shape.group(); head < (keyHead + 1) * shape.group(); head++) {
-            for (int tile = 0; tile < tiles; tile++) {
-                tile(head, tile, t);
-            }
-        }
-        clear(t, keyHead * shape.group(), shape.keys());
-    }
-
-    private void tile(int head, int tile, AttentionScratch t) {
+    @Override
+    void tile(int head, int tile, AttentionScratch t) {
         tangent.open(head, tile, t);
         openGradients(t);
         tangent.scores(t);
@@ -93,8 +81,8 @@ final class AttentionBackwardTangent extends AttentionKeySums {
                 terms.addGradient(t, dBias, 1 / scale, t.gradientTangents + offset, group * lanes);
             }
         }
-        if (dSinks != null) {
-            addSinkGradient(t, dSinks);
+        if (parts.wantsSinks()) {
+            addSinkGradient(t);
         }
         clear(t, head, first);
         int end = t.high[t.queries - 1];
@@ -114,14 +102,14 @@ final class AttentionBackwardTangent extends AttentionKeySums {
         }
     }
 
-    private void addSinkGradient(AttentionScratch t, double[] sums) {
+    private void addSinkGradient(AttentionScratch t) {
         int delta = t.state + 2 * QUERIES;
         for (int i = 0; i < t.queries; i++) {
             double p = tangent.sinkProbability(t, i);
             double pTangent = tangent.sinkProbabilityTangent(t, i);
             double moved = pTangent * t.floats[delta + i] + p * t.floats[delta + QUERIES + i];
             // The gradients of a query that sees nothing may be NaN.
-            sums[t.head] -= p == 0 ? 0 : moved / scale;
+            parts.addToSink(t.part, t.head, p == 0 ? 0 : -moved / scale);
         }
     }
 
@@ -201,6 +189,8 @@ final class AttentionBackwardTangent extends AttentionKeySums {
         int dSTangent = t.gradientTangents + block;
         sumOverKeys(t, t.querySums, true, from, to, dSTangent, t.key, paddedHeadDim, careful);
         sumOverKeys(t, t.querySums, true, from, to, dS, t.keyTangent, paddedHeadDim, careful);
+        CpuArray dKey = parts.dKey(t.part);
+        CpuArray dValue = parts.dValue(t.part);
         int written = t.writtenKeys;
         sumInto(dKey, keyStride, headDim, t, from, to, written, dSTangent, t.query, paddedHeadDim, careful);
         sumInto(dKey, keyStride, headDim, t, from, to, to, dS, t.queryTangent, paddedHeadDim, careful);

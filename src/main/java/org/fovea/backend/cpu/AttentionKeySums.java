@@ -4,25 +4,39 @@ import java.util.Arrays;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 
-/** A pass that makes sums over queries for every key, one tile of queries after the other. */
+/**
+ * A pass that makes sums over queries for every key, one tile of queries after the other. The queries of a key head may be cut
+ * into parts, which other threads can work on at the same time: each has sums of its own, which are added in the end.
+ */
 abstract class AttentionKeySums extends AttentionPass {
-    final CpuArray dKey;
-    final CpuArray dValue;
+    final KeyParts parts;
 
     AttentionKeySums(
-            AttentionKernels kernels,
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionArrays in,
-            CpuArray dKey,
-            CpuArray dValue) {
+            AttentionKernels kernels, AttentionShape shape, AttentionSpec spec, AttentionArrays in, KeyParts parts) {
         super(kernels, shape, spec, in);
-        this.dKey = dKey;
-        this.dValue = dValue;
+        this.parts = parts;
     }
+
+    /** Computes a part's share of one key head and of the query heads that share it. */
+    final void keyHead(int keyHead, int part, AttentionScratch t) {
+        t.part = part;
+        t.writtenKeys = 0;
+        int firstHead = keyHead * shape.group();
+        long all = (long) shape.group() * tiles;
+        int end = (int) (all * (part + 1) / parts.count());
+        for (int i = (int) (all * part / parts.count()); i < end; i++) {
+            tile(firstHead + i / tiles, i % tiles, t);
+        }
+        clear(t, firstHead, shape.keys());
+    }
+
+    /** Computes what belongs to the queries of a tile, and adds to the sums of {@code t.part}. */
+    abstract void tile(int head, int tile, AttentionScratch t);
 
     /** Sets the sums of the keys before {@code to} to 0 that nothing was written for yet. */
     final void clear(AttentionScratch t, int head, int to) {
+        CpuArray dKey = parts.dKey(t.part);
+        CpuArray dValue = parts.dValue(t.part);
         for (int j = t.writtenKeys; j < to; j++) {
             int key = keyRow(dKey, head, j, headDim);
             int value = keyRow(dValue, head, j, valueDim);

@@ -15,6 +15,9 @@ final class AttentionScratch {
     /** Number of the tile's head, its first query, and how many queries and groups of them it has. */
     int head;
 
+    /** Of the queries of its key head, where these are cut into parts. */
+    int part;
+
     int firstQuery;
     int queries;
     int groups;

@@ -1,11 +1,13 @@
 package org.fovea.backend.cpu;
 
 import java.util.Arrays;
+import java.util.function.Supplier;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DType;
 import org.fovea.backend.DecodeShape;
+import org.fovea.backend.Scope;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,15 +21,17 @@ final class CpuAttention {
 
     private final AttentionKernels kernels;
     private final Workers workers;
+    private final Supplier<Scope> scopes;
     private final ThreadLocal<AttentionScratch> scratch = ThreadLocal.withInitial(AttentionScratch::new);
 
-    CpuAttention(AttentionKernels kernels, Workers workers) {
+    CpuAttention(AttentionKernels kernels, Workers workers, Supplier<Scope> scopes) {
         if (AttentionScratch.QUERIES % kernels.lanes() != 0) {
             throw new IllegalArgumentException("attention tiles of " + AttentionScratch.QUERIES
                     + " queries can't be cut into vectors of " + kernels.lanes());
         }
         this.kernels = kernels;
         this.workers = workers;
+        this.scopes = scopes;
     }
 
     /** Whether the float32 kernels know all that is asked for; {@link CpuSeries} does what they don't. */
@@ -61,11 +65,12 @@ final class CpuAttention {
             CpuArray dOutput,
             @Nullable CpuArray dLogSumExp,
             ArgumentArrays gradients) {
-        double[] dSinks = openGradients(shape, gradients);
-        AttentionBackward backward = new AttentionBackward(
-                kernels, shape, spec, in, output, logSumExp, dOutput, dLogSumExp, gradients, dSinks);
-        forEachKeyHead(shape, gradients.bias(), AttentionScratch.KEYS, backward::keyHead);
-        storeSinks(shape, dSinks, gradients.sink());
+        clearBias(gradients);
+        try (KeyParts parts = new KeyParts(scopes, shape, gradients)) {
+            AttentionBackward backward = new AttentionBackward(
+                    kernels, shape, spec, in, output, logSumExp, dOutput, dLogSumExp, gradients, parts);
+            forEachKeyHead(shape, gradients.bias(), AttentionScratch.KEYS, parts, backward);
+        }
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionTangent}. */
@@ -93,21 +98,22 @@ final class CpuAttention {
             CpuArray outputTangent,
             CpuArray logSumExpTangent,
             ArgumentArrays gradientTangents) {
-        double[] dSinks = openGradients(shape, gradientTangents);
-        AttentionBackwardTangent backwardTangent = new AttentionBackwardTangent(
-                kernels,
-                shape,
-                spec,
-                in,
-                tangents,
-                logSumExp,
-                gradients,
-                outputTangent,
-                logSumExpTangent,
-                gradientTangents,
-                dSinks);
-        forEachKeyHead(shape, gradientTangents.bias(), longestTile(shape), backwardTangent::keyHead);
-        storeSinks(shape, dSinks, gradientTangents.sink());
+        clearBias(gradientTangents);
+        try (KeyParts parts = new KeyParts(scopes, shape, gradientTangents)) {
+            AttentionBackwardTangent backwardTangent = new AttentionBackwardTangent(
+                    kernels,
+                    shape,
+                    spec,
+                    in,
+                    tangents,
+                    logSumExp,
+                    gradients,
+                    outputTangent,
+                    logSumExpTangent,
+                    gradientTangents,
+                    parts);
+            forEachKeyHead(shape, gradientTangents.bias(), longestTile(shape), parts, backwardTangent);
+        }
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionDecode}. */
@@ -140,7 +146,7 @@ final class CpuAttention {
         void tile(int head, int tile, AttentionScratch scratch);
     }
 
-    /** Work on a key head, or on a tile's number. */
+    /** Work on a part of a key head, or on a tile. */
     private interface UnitWork {
         void unit(int unit, AttentionScratch scratch);
     }
@@ -150,45 +156,34 @@ final class CpuAttention {
         forEachUnit(shape, tileKeys, units, (unit, mine) -> work.tile(unit / tiles, unit % tiles, mine));
     }
 
-    /** A unit is a key head, or all those one after the other whose bias gradients are summed in one place. */
-    private void forEachKeyHead(AttentionShape shape, @Nullable ScoreReader dBias, int tileKeys, UnitWork work) {
+    /** A unit is a part of a key head, or all key heads one after the other whose bias gradients are summed in one place. */
+    private void forEachKeyHead(
+            AttentionShape shape, @Nullable ScoreReader dBias, int tileKeys, KeyParts parts, AttentionKeySums sums) {
         boolean rowsApart = dBias == null || dBias.extents().batch() == shape.batch();
         boolean headsApart = dBias == null || dBias.extents().heads() == shape.heads();
         int rows = rowsApart ? 1 : shape.batch();
         int heads = headsApart ? 1 : shape.keyHeads();
-        int unitsOfRow = headsApart ? shape.keyHeads() : 1;
-        int units = Math.multiplyExact(rowsApart ? shape.batch() : 1, unitsOfRow);
-        forEachUnit(shape, tileKeys, units, (unit, mine) -> {
-            int firstRow = unit / unitsOfRow;
-            int firstHead = unit % unitsOfRow;
+        int headsOfRow = headsApart ? shape.keyHeads() : 1;
+        int keyHeads = Math.multiplyExact(rowsApart ? shape.batch() : 1, headsOfRow);
+        int count = parts.count();
+        forEachUnit(shape, tileKeys, Math.multiplyExact(keyHeads, count), (unit, mine) -> {
+            int firstRow = unit / count / headsOfRow;
+            int firstHead = unit / count % headsOfRow;
             for (int row = firstRow; row < firstRow + rows; row++) {
                 for (int head = firstHead; head < firstHead + heads; head++) {
-                    work.unit(row * shape.keyHeads() + head, mine);
+                    sums.keyHead(row * shape.keyHeads() + head, unit % count, mine);
                 }
             }
         });
+        parts.add(kernels, workers);
     }
 
-    /** Sets the bias's gradient to 0, and makes room for parts of the sinks'. */
-    private static double @Nullable [] openGradients(AttentionShape shape, ArgumentArrays gradients) {
+    /** What gradients of the bias are added to. */
+    private static void clearBias(ArgumentArrays gradients) {
         ScoreReader dBias = gradients.bias();
         if (dBias != null) {
             CpuArray array = dBias.array();
             Arrays.fill(array.floats, array.offset, array.offset + array.length, 0);
-        }
-        return gradients.sink() == null ? null : new double[Math.multiplyExact(shape.batch(), shape.heads())];
-    }
-
-    private static void storeSinks(AttentionShape shape, double @Nullable [] parts, @Nullable CpuArray dSink) {
-        if (parts == null || dSink == null) {
-            return;
-        }
-        for (int head = 0; head < shape.heads(); head++) {
-            double sum = 0;
-            for (int row = 0; row < shape.batch(); row++) {
-                sum += parts[row * shape.heads() + head];
-            }
-            dSink.floats[dSink.offset + head] = (float) sum;
         }
     }
 

@@ -29,7 +29,7 @@ final class CpuBackend extends CpuRl implements Backend {
 
     CpuBackend(Kernels kernels, int threads) {
         super(kernels, new Workers(threads));
-        attention = new CpuAttention(kernels.attention(), workers);
+        attention = new CpuAttention(kernels.attention(), workers, this::openScope);
         series = new CpuSeries(kernels.doubles(), workers, this::hold);
     }
 

@@ -3,6 +3,8 @@ package org.fovea.backend.cpu;
 import java.util.Random;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.Backend;
+import org.fovea.backend.Backends;
 import org.fovea.backend.DType;
 import org.jspecify.annotations.Nullable;
 
@@ -112,8 +114,9 @@ final class AttentionCase {
     }
 
     Result run(AttentionKernels kernels, int threads) {
-        try (Workers workers = new Workers(threads)) {
-            CpuAttention attention = new CpuAttention(kernels, workers);
+        try (Workers workers = new Workers(threads);
+                Backend memory = Backends.open("cpu", 1).backend()) {
+            CpuAttention attention = new CpuAttention(kernels, workers, memory::openScope);
             AttentionArrays in = new AttentionArrays(
                     array(query),
                     array(key),

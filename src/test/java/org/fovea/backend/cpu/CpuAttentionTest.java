@@ -15,6 +15,8 @@ import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShape.Layout;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.AttentionSpec.Alignment;
+import org.fovea.backend.Backend;
+import org.fovea.backend.Backends;
 import org.fovea.backend.DecodeShape;
 import org.fovea.backend.cpu.vector.VectorAttentionKernels;
 import org.junit.jupiter.api.Test;
@@ -144,8 +146,9 @@ class CpuAttentionTest {
             CpuArray output = AttentionCase.garbage((long) batch * heads * valueDim);
             CpuArray countArray = AttentionCase.array(counts);
             assertThat(countArray).isNotNull();
-            try (Workers workers = new Workers(2)) {
-                new CpuAttention(kernels, workers)
+            try (Workers workers = new Workers(2);
+                    Backend memory = Backends.open("cpu", 1).backend()) {
+                new CpuAttention(kernels, workers, memory::openScope)
                         .decode(
                                 shape,
                                 0.4f,

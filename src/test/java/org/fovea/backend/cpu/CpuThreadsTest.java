@@ -80,6 +80,7 @@ class CpuThreadsTest {
             attention();
             attentionWithTerms(4);
             attentionWithTerms(1);
+            attentionOfFewHeads();
             b.ppoGaussian(
                     new PpoLoss(0.2f, 0.01f, 0.5f, 0.2f, 1f / rows),
                     rows,
@@ -137,6 +138,25 @@ class CpuThreadsTest {
                     null,
                     null);
             attention(shape, AttentionSpec.DEFAULT, in);
+        }
+
+        /** Rows that are long enough to be cut. */
+        private void attentionOfFewHeads() {
+            AttentionShape shape = new AttentionShape(1, 4, 2, 700, 131, 24, 16, AttentionShape.Layout.BNHD);
+            AttentionInputs in = new AttentionInputs(
+                    input((int) shape.querySize()),
+                    input((int) shape.keySize()),
+                    input((int) shape.valueSize()),
+                    null,
+                    input(4),
+                    null,
+                    null,
+                    null,
+                    null,
+                    null,
+                    null,
+                    null);
+            attention(shape, AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT), in);
         }
 
         private AttentionArguments arguments(AttentionShape shape, AttentionInputs in, IntFunction<DeviceArray> array) {
