@@ -53,7 +53,7 @@ final class AttentionBackward extends AttentionKeySums {
         openTile(t, head, tile);
         openGradients(t);
         int rows = queryRow(dQuery, head, t.firstQuery, headDim);
-        openSums(t, t.querySums, t.oneBlock, dQuery, rows, queryStride, headDim, paddedHeadDim, !t.oneBlock);
+        openSums(t, t.querySums, t.oneBlock, dQuery, rows, queryStride, headDim, paddedHeadDim);
         int end = t.high[t.queries - 1];
         clear(t, head, t.low[0]);
         for (int from = t.low[0]; from < end; from += KEYS) {
@@ -147,7 +147,7 @@ final class AttentionBackward extends AttentionKeySums {
                 && !(t.key.allFinite(kernels, to - from, headDim)
                         && t.query.allFinite(kernels, t.queries, headDim)
                         && t.dOutput.allFinite(kernels, t.queries, valueDim));
-        sumOverKeys(t, t.querySums, !t.oneBlock, from, to, t.gradients, t.key, paddedHeadDim, careful);
+        sumOverKeys(t, t.querySums, from > t.low[0], from, to, t.gradients, t.key, paddedHeadDim, careful);
         CpuArray dKey = parts.dKey(t.part);
         CpuArray dValue = parts.dValue(t.part);
         int written = t.writtenKeys;

@@ -124,7 +124,7 @@ final class AttentionBackwardTangent extends AttentionKeySums {
         openQueries(t, in.query(), t.query);
         openQueries(t, tangents.query(), t.queryTangent);
         int row = queryRow(dQuery, t.head, t.firstQuery, headDim);
-        openSums(t, t.querySums, true, dQuery, row, queryStride, headDim, paddedHeadDim, true);
+        openSums(t, t.querySums, true, dQuery, row, queryStride, headDim, paddedHeadDim);
     }
 
     /** The scale goes into the probabilities' gradients and so into all that comes of them. */
@@ -187,7 +187,7 @@ final class AttentionBackwardTangent extends AttentionKeySums {
         int pTangent = t.tangents + block;
         int dS = t.gradients + block;
         int dSTangent = t.gradientTangents + block;
-        sumOverKeys(t, t.querySums, true, from, to, dSTangent, t.key, paddedHeadDim, careful);
+        sumOverKeys(t, t.querySums, from > t.low[0], from, to, dSTangent, t.key, paddedHeadDim, careful);
         sumOverKeys(t, t.querySums, true, from, to, dS, t.keyTangent, paddedHeadDim, careful);
         CpuArray dKey = parts.dKey(t.part);
         CpuArray dValue = parts.dValue(t.part);

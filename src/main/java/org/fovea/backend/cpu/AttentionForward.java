@@ -27,7 +27,7 @@ final class AttentionForward extends AttentionPass {
         Arrays.fill(t.floats, t.state, t.state + QUERIES, Float.NEGATIVE_INFINITY);
         Arrays.fill(t.floats, t.state + QUERIES, t.state + 2 * QUERIES, 0);
         int rows = queryRow(output, head, t.firstQuery, valueDim);
-        openSums(t, t.outputSums, t.oneBlock, output, rows, outputStride, valueDim, paddedValueDim, !t.oneBlock);
+        openSums(t, t.outputSums, t.oneBlock, output, rows, outputStride, valueDim, paddedValueDim);
         int end = t.high[t.queries - 1];
         for (int from = t.low[0]; from < end; from += KEYS) {
             keys(from, Math.min(from + KEYS, end), t);
@@ -50,7 +50,7 @@ final class AttentionForward extends AttentionPass {
         }
         t.value.set(in.value().floats, value, valueStride, to - from, valueDim, paddedValueDim);
         boolean careful = t.hidden && !t.value.allFinite(kernels, to - from, valueDim);
-        sumOverKeys(t, t.outputSums, !t.oneBlock, from, to, t.scores, t.value, paddedValueDim, careful);
+        sumOverKeys(t, t.outputSums, from > t.low[0], from, to, t.scores, t.value, paddedValueDim, careful);
     }
 
     private void softmax(int from, int lane, AttentionScratch t) {

@@ -193,7 +193,8 @@ abstract class AttentionPass {
     }
 
     /**
-     * Says where sums over the one block of keys, or several, are made for the tile's rows.
+     * Says where sums over keys are made for the tile's rows. They start with the tile's first block of keys; where it sees none
+     * they are 0.
      *
      * @param array in the shape of the query or output: where the sums are made if these are whole vectors
      * @param inPlace whether they may be made there
@@ -206,10 +207,9 @@ abstract class AttentionPass {
             int row,
             int stride,
             int dim,
-            int paddedDim,
-            boolean clear) {
+            int paddedDim) {
         sums.open(t.floats, array.floats, row, stride, inPlace && dim == paddedDim, paddedDim);
-        if (clear || t.low[0] >= t.high[t.queries - 1]) {
+        if (t.low[0] >= t.high[t.queries - 1]) {
             sums.clear(0, t.queries, paddedDim);
         }
     }

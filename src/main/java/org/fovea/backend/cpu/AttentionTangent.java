@@ -72,7 +72,7 @@ final class AttentionTangent extends AttentionPass {
             }
         }
         int row = queryRow(outputTangent, head, t.firstQuery, valueDim);
-        openSums(t, t.outputSums, true, outputTangent, row, outputStride, valueDim, paddedValueDim, true);
+        openSums(t, t.outputSums, true, outputTangent, row, outputStride, valueDim, paddedValueDim);
         t.hidden = false;
     }
 
@@ -104,10 +104,6 @@ final class AttentionTangent extends AttentionPass {
             fetchKeys(t, in.value(), from, to, valueStride, valueDim);
             fetchKeys(t, tangents.value(), from, to, valueStride, valueDim);
             products(t, false, from, to, keys, key, keyStride, headDim, t.queryT, t.scores + target);
-            fetchKeys(t, in.key(), from, to, keyStride, headDim);
-            fetchKeys(t, tangents.key(), from, to, keyStride, headDim);
-            fetchKeys(t, in.value(), from, to, valueStride, valueDim);
-            fetchKeys(t, tangents.value(), from, to, valueStride, valueDim);
             products(t, false, from, to, keys, key, keyStride, headDim, t.queryTangentT, t.tangents + target);
             products(t, true, from, to, keyTangents, keyTangent, keyStride, headDim, t.queryT, t.tangents + target);
         }
@@ -148,7 +144,7 @@ final class AttentionTangent extends AttentionPass {
     /** Takes keys {@code [from, to)} into the tangents of the outputs. */
     void outputs(AttentionScratch t, int from, int to, boolean careful) {
         int block = (from - t.low[0]) * QUERIES;
-        sumOverKeys(t, t.outputSums, true, from, to, t.tangents + block, t.value, paddedValueDim, careful);
+        sumOverKeys(t, t.outputSums, from > t.low[0], from, to, t.tangents + block, t.value, paddedValueDim, careful);
         sumOverKeys(t, t.outputSums, true, from, to, t.scores + block, t.valueTangent, paddedValueDim, careful);
     }
 
