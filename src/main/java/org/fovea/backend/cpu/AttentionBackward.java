@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
  * dV += P^T dO            dQ += scale dS K                    dK += scale dS^T Q
  * </pre>
  *
- * in five products (FlashAttention-2, Dao 2023, arXiv:2307.08691).
+ * in five products (FlashAttention-2, Dao 2023, arXiv:2307.08691). With dropout its factors multiply dP, and P in dV; with a
+ * softcap its slopes multiply dS at last.
  */
 final class AttentionBackward extends AttentionKeySums {
     private final CpuArray output;
@@ -127,6 +128,10 @@ final class AttentionBackward extends AttentionKeySums {
         for (int group = 0; group < t.groups; group++) {
             hideUnseen(t, from, to, group);
             int offset = (t.groupFrom - from) * QUERIES + group * lanes;
+            if (dropout != null) {
+                dropout.draw(t, group * lanes);
+                dropout.apply(t, t.gradients + offset);
+            }
             kernels.scoreGradients(
                     t.oneBlock,
                     t.floats,
@@ -138,6 +143,12 @@ final class AttentionBackward extends AttentionKeySums {
                     t.floats,
                     t.state + group * lanes,
                     QUERIES);
+            if (dropout != null) {
+                dropout.apply(t, t.scores + offset);
+            }
+            if (softcap != null) {
+                softcap.bendGradients(t, t.gradients + offset);
+            }
             if (terms != null && dBias != null) {
                 terms.addGradient(t, dBias, 1 / scale, t.gradients + offset, group * lanes);
             }

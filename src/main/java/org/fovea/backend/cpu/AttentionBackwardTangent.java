@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
  * dQ. = scale (dS. K + dS K.)   dK. += scale (dS.^T Q + dS^T Q.)   dV. += P.^T dO + P^T dO.
  * </pre>
  *
- * in twelve products, fourteen where dO moves. The sums D and e are dO . O - dLogSumExp and its tangent, taken from the
+ * in twelve products, fourteen where dO moves. With dropout its factors multiply dP and W, and P and P. where they are
+ * multiplied by dO and dO.; with a softcap dS and dS. become those of the uncapped scores at last. The sums D and e are dO . O - dLogSumExp and its tangent, taken from the
  * probabilities because these are there.
  */
 final class AttentionBackwardTangent extends AttentionKeySums {
@@ -66,6 +67,10 @@ final class AttentionBackwardTangent extends AttentionKeySums {
             tangent.probabilities(t, group);
             int offset = (t.groupFrom - first) * QUERIES + group * lanes;
             openMass(t, group);
+            if (dropout != null) {
+                dropout.apply(t, t.gradients + offset);
+                dropout.apply(t, t.gradientTangents + offset);
+            }
             kernels.scoreGradientTangents(
                     t.floats,
                     t.scores + offset,
@@ -77,6 +82,10 @@ final class AttentionBackwardTangent extends AttentionKeySums {
                     t.floats,
                     t.state + group * lanes,
                     QUERIES);
+            tangent.drop(t, group);
+            if (softcap != null) {
+                softcap.bendGradientTangents(t, t.gradients + offset, t.gradientTangents + offset);
+            }
             if (terms != null && dBias != null) {
                 terms.addGradient(t, dBias, 1 / scale, t.gradientTangents + offset, group * lanes);
             }

@@ -54,14 +54,19 @@ final class AttentionForward extends AttentionPass {
     }
 
     private void softmax(int from, int lane, AttentionScratch t) {
+        int scores = t.scores + (t.groupFrom - from) * QUERIES + lane;
         boolean grew = kernels.onlineSoftmax(
                 t.floats,
-                t.scores + (t.groupFrom - from) * QUERIES + lane,
+                scores,
                 QUERIES,
                 t.groupTo - t.groupFrom,
                 t.floats,
                 t.state + lane,
                 QUERIES);
+        if (dropout != null) {
+            dropout.draw(t, lane);
+            dropout.apply(t, scores);
+        }
         if (grew && t.low[lane] < from) {
             RowSums sums = t.outputSums;
             int sum = sums.offset + lane * sums.stride;

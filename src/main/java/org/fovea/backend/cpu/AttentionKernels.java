@@ -16,6 +16,9 @@ public interface AttentionKernels {
     /** Queries in a group: column counts of {@link #multiply} must be multiples of it. */
     int lanes();
 
+    /** The inner loops of softcap and dropout, on groups as large as these. */
+    PairKernels pairs();
+
     /**
      * Writes {@code factor} times the transpose of a [rows, columns] matrix, each transposed row filled up with zeros to a
      * whole number of groups.

@@ -31,6 +31,9 @@ abstract class AttentionPass {
     /** What is added to scores, if anything is. */
     final @Nullable ScoreTerms terms;
 
+    final @Nullable AttentionSoftcap softcap;
+    final @Nullable AttentionDropout dropout;
+
     /** Tiles that the queries of a head are cut into. */
     final int tiles;
 
@@ -62,7 +65,9 @@ abstract class AttentionPass {
         outputStride = headsApart ? valueDim : valueDim * shape.heads();
         keyStride = headsApart ? headDim : headDim * shape.keyHeads();
         valueStride = headsApart ? valueDim : valueDim * shape.keyHeads();
-        terms = ScoreTerms.of(kernels, shape, in, spec.pastKeys());
+        softcap = AttentionSoftcap.of(kernels, spec);
+        dropout = AttentionDropout.of(kernels, spec);
+        terms = ScoreTerms.of(kernels, shape, in, softcap, spec.pastKeys());
         packed = packed();
         tiles = packed == null ? (shape.queries() + QUERIES - 1) / QUERIES : packed.bands().length;
         band = in.keyLengths() == null ? AttentionBand.of(spec, shape.queries(), shape.keys(), shape.keys()) : null;

@@ -12,6 +12,9 @@ final class AttentionScratch {
     /** Keys of a tile. */
     static final int KEYS = 64;
 
+    /** Keys by which {@link PairKernels#dropoutFactors} may overstep its range, to a whole number of rows. */
+    private static final int MARGIN = 4;
+
     /** Number of the tile's head, its first query, and how many queries and groups of them it has. */
     int head;
 
@@ -97,20 +100,31 @@ final class AttentionScratch {
     /** Likewise: tangents of the gradients of probabilities, then of scores */
     int gradientTangents;
 
+    /** [keys of a tile, lanes], of one group: the softcap's hyperbolic tangents and the tangents of its slopes */
+    int tanhs;
+
+    int slopeTangents;
+
+    /** Likewise, with some room on both sides: what dropout multiplies probabilities by */
+    int factors;
+
     private int headDim;
     private int valueDim;
     private int keys;
+    private int lanes;
     private float[] decodeScores = {};
 
     /**
      * Makes room for the given head dims, padded to whole groups.
      *
      * @param tileKeys keys of which a tile's scores are held at a time
+     * @param sideLanes queries of a group, if softcap or dropout keep something of it beside the scores, else 0
      */
-    void fit(int paddedHeadDim, int paddedValueDim, int tileKeys) {
-        if (headDim == paddedHeadDim && valueDim == paddedValueDim && keys == tileKeys) {
+    void fit(int paddedHeadDim, int paddedValueDim, int tileKeys, int sideLanes) {
+        if (headDim == paddedHeadDim && valueDim == paddedValueDim && keys == tileKeys && lanes == sideLanes) {
             return;
         }
+        lanes = sideLanes;
         headDim = paddedHeadDim;
         valueDim = paddedValueDim;
         keys = tileKeys;
@@ -133,10 +147,14 @@ final class AttentionScratch {
         int dOutputCopy = queryTangentCopy + headDim * QUERIES;
         int dOutputTangentCopy = dOutputCopy + valueDim * QUERIES;
         scores = dOutputTangentCopy + valueDim * QUERIES;
-        int end = Math.toIntExact(scores + 4L * keys * QUERIES);
+        int side = (keys + 2 * MARGIN) * lanes;
+        int end = Math.toIntExact(scores + 4L * keys * QUERIES + 3L * side);
         gradients = scores + keys * QUERIES;
         tangents = gradients + keys * QUERIES;
         gradientTangents = tangents + keys * QUERIES;
+        tanhs = gradientTangents + keys * QUERIES;
+        slopeTangents = tanhs + side;
+        factors = slopeTangents + side + MARGIN * lanes;
         if (floats.length < end) {
             floats = new float[Math.max(end, 1 << 18)];
         }

@@ -12,7 +12,7 @@ import org.fovea.backend.AttentionSpec;
  * O. = P. V + P V.        logSumExp. = r
  * </pre>
  *
- * in five products. Since r takes all keys of a query and P. takes r, the tile's P and T are held for all keys it sees: scratch
+ * in five products; T is of scores after any softcap, and for O. dropout multiplies P and P. by its factors. Since r takes all keys of a query and P. takes r, the tile's P and T are held for all keys it sees: scratch
  * in proportion to them, and nothing is computed twice.
  */
 final class AttentionTangent extends AttentionPass {
@@ -43,6 +43,7 @@ final class AttentionTangent extends AttentionPass {
         scores(t);
         for (int group = 0; group < t.groups; group++) {
             probabilities(t, group);
+            drop(t, group);
         }
         int end = t.high[t.queries - 1];
         for (int from = t.low[0]; from < end; from += KEYS) {
@@ -109,7 +110,9 @@ final class AttentionTangent extends AttentionPass {
         }
     }
 
-    /** Makes probabilities and their tangents of the scores of a group, and sets the group's keys. */
+    /**
+     * Makes probabilities and their tangents of the scores of a group, and sets the group's keys and the factors of dropout.
+     */
     void probabilities(AttentionScratch t, int group) {
         int first = t.low[0];
         hideUnseen(t, first, t.high[t.queries - 1], group);
@@ -117,6 +120,9 @@ final class AttentionTangent extends AttentionPass {
         ScoreReader biasTangent = tangents.bias();
         if (terms != null && biasTangent != null) {
             terms.addTo(t, biasTangent, LOG2_E, t.tangents + offset, group * lanes);
+        }
+        if (softcap != null) {
+            softcap.bendTangents(t, t.tangents + offset);
         }
         kernels.probabilityTangents(
                 t.floats,
@@ -127,6 +133,18 @@ final class AttentionTangent extends AttentionPass {
                 t.floats,
                 t.state + group * lanes,
                 QUERIES);
+        if (dropout != null) {
+            dropout.draw(t, group * lanes);
+        }
+    }
+
+    /** Multiplies the probabilities of the group and their tangents by the factors of dropout. */
+    void drop(AttentionScratch t, int group) {
+        if (dropout != null) {
+            int offset = (t.groupFrom - t.low[0]) * QUERIES + group * lanes;
+            dropout.apply(t, t.scores + offset);
+            dropout.apply(t, t.tangents + offset);
+        }
     }
 
     /** Makes ready the values of keys {@code [from, to)} and their tangents. */

@@ -38,8 +38,7 @@ final class CpuAttention {
     static boolean supports(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
         return in.query().dtype() == DType.F32
                 && spec.similarity() == AttentionSpec.Similarity.DOT
-                && spec.softcap() == 0
-                && spec.dropout() == 0
+                && AttentionSoftcap.supports(spec)
                 && (in.alibiSlopes() == null || spec.pastKeys() <= shape.keys())
                 // Gradients of scores are held multiplied by the scale, and those of bias and sink are had by dividing.
                 && (in.bias() == null && in.sink() == null || isModest(spec.scale(shape.headDim())));
@@ -52,7 +51,7 @@ final class CpuAttention {
     /** As {@link org.fovea.backend.AttentionOps#attentionForward}. */
     void forward(AttentionShape shape, AttentionSpec spec, AttentionArrays in, CpuArray output, CpuArray logSumExp) {
         AttentionForward forward = new AttentionForward(kernels, shape, spec, in, output, logSumExp);
-        forEachTile(shape, forward.tiles, AttentionScratch.KEYS, forward::tile);
+        forEachTile(forward, AttentionScratch.KEYS, forward::tile);
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionBackward}. */
@@ -69,7 +68,7 @@ final class CpuAttention {
         try (KeyParts parts = new KeyParts(scopes, shape, gradients)) {
             AttentionBackward backward = new AttentionBackward(
                     kernels, shape, spec, in, output, logSumExp, dOutput, dLogSumExp, gradients, parts);
-            forEachKeyHead(shape, gradients.bias(), AttentionScratch.KEYS, parts, backward);
+            forEachKeyHead(gradients.bias(), AttentionScratch.KEYS, parts, backward);
         }
     }
 
@@ -84,7 +83,7 @@ final class CpuAttention {
             CpuArray logSumExpTangent) {
         AttentionTangent tangent =
                 new AttentionTangent(kernels, shape, spec, in, tangents, logSumExp, outputTangent, logSumExpTangent);
-        forEachTile(shape, tangent.tiles, longestTile(shape), tangent::tile);
+        forEachTile(tangent, longestTile(shape), tangent::tile);
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionBackwardTangent}. */
@@ -112,7 +111,7 @@ final class CpuAttention {
                     logSumExpTangent,
                     gradientTangents,
                     parts);
-            forEachKeyHead(shape, gradientTangents.bias(), longestTile(shape), parts, backwardTangent);
+            forEachKeyHead(gradientTangents.bias(), longestTile(shape), parts, backwardTangent);
         }
     }
 
@@ -151,14 +150,16 @@ final class CpuAttention {
         void unit(int unit, AttentionScratch scratch);
     }
 
-    private void forEachTile(AttentionShape shape, int tiles, int tileKeys, TileWork work) {
-        int units = Math.multiplyExact(Math.multiplyExact(shape.batch(), shape.heads()), tiles);
-        forEachUnit(shape, tileKeys, units, (unit, mine) -> work.tile(unit / tiles, unit % tiles, mine));
+    private void forEachTile(AttentionPass pass, int tileKeys, TileWork work) {
+        int tiles = pass.tiles;
+        int units = Math.multiplyExact(Math.multiplyExact(pass.shape.batch(), pass.shape.heads()), tiles);
+        forEachUnit(pass, tileKeys, units, (unit, mine) -> work.tile(unit / tiles, unit % tiles, mine));
     }
 
     /** A unit is a part of a key head, or all key heads one after the other whose bias gradients are summed in one place. */
     private void forEachKeyHead(
-            AttentionShape shape, @Nullable ScoreReader dBias, int tileKeys, KeyParts parts, AttentionKeySums sums) {
+            @Nullable ScoreReader dBias, int tileKeys, KeyParts parts, AttentionKeySums sums) {
+        AttentionShape shape = sums.shape;
         boolean rowsApart = dBias == null || dBias.extents().batch() == shape.batch();
         boolean headsApart = dBias == null || dBias.extents().heads() == shape.heads();
         int rows = rowsApart ? 1 : shape.batch();
@@ -166,7 +167,7 @@ final class CpuAttention {
         int headsOfRow = headsApart ? shape.keyHeads() : 1;
         int keyHeads = Math.multiplyExact(rowsApart ? shape.batch() : 1, headsOfRow);
         int count = parts.count();
-        forEachUnit(shape, tileKeys, Math.multiplyExact(keyHeads, count), (unit, mine) -> {
+        forEachUnit(sums, tileKeys, Math.multiplyExact(keyHeads, count), (unit, mine) -> {
             int firstRow = unit / count / headsOfRow;
             int firstHead = unit / count % headsOfRow;
             for (int row = firstRow; row < firstRow + rows; row++) {
@@ -187,12 +188,12 @@ final class CpuAttention {
         }
     }
 
-    private void forEachUnit(AttentionShape shape, int tileKeys, int units, UnitWork work) {
-        int lanes = kernels.lanes();
+    private void forEachUnit(AttentionPass pass, int tileKeys, int units, UnitWork work) {
+        int sideLanes = pass.softcap == null && pass.dropout == null ? 0 : kernels.lanes();
         int pieces = Math.min(units, MAX_PIECES);
         workers.run(pieces, piece -> {
             AttentionScratch mine = scratch.get();
-            mine.fit(ceilDiv(shape.headDim(), lanes) * lanes, ceilDiv(shape.valueDim(), lanes) * lanes, tileKeys);
+            mine.fit(pass.paddedHeadDim, pass.paddedValueDim, tileKeys, sideLanes);
             int end = cut(units, piece + 1, pieces);
             for (int unit = cut(units, piece, pieces); unit < end; unit++) {
                 work.unit(unit, mine);

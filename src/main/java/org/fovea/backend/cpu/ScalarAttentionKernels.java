@@ -4,12 +4,19 @@ import java.util.Arrays;
 
 /** {@link AttentionKernels} in plain loops over {@link #LANES} lanes, for a virtual machine without the vector module. */
 final class ScalarAttentionKernels implements AttentionKernels {
-    private static final int LANES = 8;
+    static final int LANES = 8;
+
+    private static final PairKernels PAIRS = new ScalarPairKernels();
     private static final float LN_2 = (float) Math.log(2);
 
     @Override
     public int lanes() {
         return LANES;
+    }
+
+    @Override
+    public PairKernels pairs() {
+        return PAIRS;
     }
 
     @Override

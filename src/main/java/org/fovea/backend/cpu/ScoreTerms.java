@@ -6,8 +6,9 @@ import org.fovea.backend.ScoreTerm;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What is added to scores between their products and the softmax: bias, mask and ALiBi. Works on one group of a tile at a
- * time, whose part of an array it transposes into scratch; where nothing is added there is no object of this class.
+ * What becomes of scores between their products and the softmax: a bias is added, they are bent, mask and ALiBi are added.
+ * Works on one group of a tile at a time, whose part of an array it transposes into scratch; where scores stay as they are
+ * there is no object of this class.
  */
 final class ScoreTerms {
     private static final float LOG2_E = AttentionPass.LOG2_E;
@@ -17,6 +18,7 @@ final class ScoreTerms {
     private final AttentionKernels kernels;
     private final int heads;
     private final @Nullable ScoreReader bias;
+    private final @Nullable AttentionSoftcap softcap;
     private final @Nullable ScoreReader mask;
     private final @Nullable CpuArray slopes;
 
@@ -25,10 +27,16 @@ final class ScoreTerms {
 
     private final int zero;
 
-    private ScoreTerms(AttentionKernels kernels, AttentionShape shape, AttentionArrays in, int pastKeys) {
+    private ScoreTerms(
+            AttentionKernels kernels,
+            AttentionShape shape,
+            AttentionArrays in,
+            @Nullable AttentionSoftcap softcap,
+            int pastKeys) {
         this.kernels = kernels;
         heads = shape.heads();
         bias = in.bias();
+        this.softcap = softcap;
         mask = in.mask();
         slopes = in.alibiSlopes();
         zero = shape.keys() + shape.queries();
@@ -38,15 +46,23 @@ final class ScoreTerms {
         }
     }
 
-    static @Nullable ScoreTerms of(AttentionKernels kernels, AttentionShape shape, AttentionArrays in, int pastKeys) {
-        boolean none = in.bias() == null && in.mask() == null && in.alibiSlopes() == null;
-        return none ? null : new ScoreTerms(kernels, shape, in, pastKeys);
+    static @Nullable ScoreTerms of(
+            AttentionKernels kernels,
+            AttentionShape shape,
+            AttentionArrays in,
+            @Nullable AttentionSoftcap softcap,
+            int pastKeys) {
+        boolean none = in.bias() == null && in.mask() == null && in.alibiSlopes() == null && softcap == null;
+        return none ? null : new ScoreTerms(kernels, shape, in, softcap, pastKeys);
     }
 
-    /** Adds all of them to the group's scores, in units of log2, of keys {@code [groupFrom, groupTo)}, which start at {@code scores}. */
+    /** Does all this to the group's scores, in units of log2, of keys {@code [groupFrom, groupTo)}, which start at {@code scores}. */
     void add(AttentionScratch t, int scores, int lane) {
         if (bias != null) {
             addTo(t, bias, LOG2_E, scores, lane);
+        }
+        if (softcap != null) {
+            softcap.bend(t, scores);
         }
         int keys = t.groupTo - t.groupFrom;
         if (mask != null) {

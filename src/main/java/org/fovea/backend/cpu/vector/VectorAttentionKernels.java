@@ -6,6 +6,7 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 import org.fovea.backend.cpu.AttentionKernels;
+import org.fovea.backend.cpu.PairKernels;
 
 /**
  * {@link AttentionKernels} on vectors of the widest kind. Vectors live in locals of one method only, where the compiler
@@ -15,6 +16,7 @@ public final class VectorAttentionKernels implements AttentionKernels {
     private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
     private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
     private static final int LANES = SPECIES.length();
+    private static final PairKernels PAIRS = new VectorPairKernels();
 
     private static final float LOG2_E = (float) (1 / Math.log(2));
 
@@ -23,6 +25,11 @@ public final class VectorAttentionKernels implements AttentionKernels {
     @Override
     public int lanes() {
         return LANES;
+    }
+
+    @Override
+    public PairKernels pairs() {
+        return PAIRS;
     }
 
     @Override
