@@ -4,6 +4,7 @@
 //   l += sum_j E_j    N += sum_j (E_j Omega_j) v_j    O = N / l    LSE = m + log l
 //
 // The sink is there from the start: m = sink_0, l = exp(sink - m). A query that sees nothing has O = 0, LSE = +infinity.
+// For the backward pass m and log l are kept apart (series.cuh says why), or found again from LSE.
 #include "series.cuh"
 
 template <int TILE, int PLANES>
@@ -14,8 +15,8 @@ struct SeriesForward : Series<TILE, PLANES, false> {
 
     float* const seen_smem;  // [TILE], 1 if the query sees a key; in the place of D
 
-    __device__ explicit SeriesForward(const AttentionSeriesParams& params, float* memory_smem)
-        : Base(params, memory_smem, params.columns), seen_smem(this->delta_smem) {}
+    __device__ SeriesForward(const AttentionSeriesParams& params, float* memory_smem, int sums)
+        : Base(params, memory_smem, sums), seen_smem(this->delta_smem) {}
 
     __device__ void begin_row(int row) const {
         float* const total = normalizer_smem + row;
@@ -107,9 +108,14 @@ struct SeriesForward : Series<TILE, PLANES, false> {
         const float* const total = normalizer_smem + row;
         float* const log_sum = this->first_smem + row;  // no longer in use
         const bool seen = seen_smem[row] > 0;
+        const int64_t index = this->row_index(query0 + row);
         for (int k = 0; k < planes; k++) {
             if (k == 0) {
                 log_sum[0] = logf(total[0]);
+                if (p.maximum) {
+                    p.maximum[index] = seen ? maximum_smem[row] : 0;
+                    p.log_sum[index] = seen ? log_sum[0] : INFINITY;
+                }
             } else {
                 float rest = ring.divisor(k) * total[k * TILE];
                 ring.derivations(k, [&](int a, int b, float weight) {
@@ -121,8 +127,7 @@ struct SeriesForward : Series<TILE, PLANES, false> {
             }
             if (p.log_sum_exp[k]) {
                 const float dead = k == 0 ? INFINITY : 0;
-                p.log_sum_exp[k][this->row_index(query0 + row)] =
-                    seen ? log_sum[k * TILE] + (k == 0 ? maximum_smem[row] : 0) : dead;
+                p.log_sum_exp[k][index] = seen ? log_sum[k * TILE] + (k == 0 ? maximum_smem[row] : 0) : dead;
             }
         }
     }
@@ -132,7 +137,7 @@ struct SeriesForward : Series<TILE, PLANES, false> {
 template <int TILE, int PLANES>
 __device__ void attention_series_forward(const AttentionSeriesParams& p) {
     SHARED_DYNAMIC(float, memory_smem);
-    SeriesForward<TILE, PLANES> s(p, memory_smem);
+    SeriesForward<TILE, PLANES> s(p, memory_smem, p.columns);
     const SeriesPlace place(p.queries, TILE, (p.value_dim + p.columns - 1) / p.columns);
     const int query0 = place.tile * TILE, column0 = place.part * p.columns;
     s.set_head(place.head_index);
@@ -158,3 +163,44 @@ __device__ void attention_series_forward(const AttentionSeriesParams& p) {
     s.store_sums(p.output, outputs, query0, column0, 1);
 }
 ATTENTION_SERIES_KERNELS(attention_series_forward, attention_series_forward)
+
+// Up to here LSE is right to 2^-17, and so are probabilities by it.
+constexpr float LARGEST_SIMPLE_LSE = 128;
+
+// LSE of the queries asked for in two parts: 0 + LSE where that has digits enough, and where it has not, m + log l by
+// another walk over the keys. grid.x = batch * heads * tiles of the queries asked for
+template <int TILE, int PLANES>
+__device__ void split_log_sum_exps(const AttentionSeriesParams& p) {
+    SHARED_DYNAMIC(float, memory_smem);
+    SeriesForward<TILE, PLANES> s(p, memory_smem, 0);
+    const SeriesPlace place(p.asked, TILE, 1);
+    const int query0 = p.first_query + place.tile * TILE, row = threadIdx.x;
+    s.set_head(place.head_index);
+    const int64_t index = s.row_index(query0 + row);
+    bool huge = false;
+    if (row < TILE && query0 + row < p.first_query + p.asked) {
+        const float log_sum_exp = p.log_sum_exp[0][index];
+        huge = fabsf(log_sum_exp) > LARGEST_SIMPLE_LSE && is_finite(log_sum_exp);
+        p.maximum[index] = 0;
+        p.log_sum[index] = log_sum_exp;
+    }
+    if (!__syncthreads_or(huge)) {
+        return;
+    }
+    s.describe_queries(query0);
+    if (row < TILE) {
+        s.begin_row(row);
+    }
+    __syncthreads();
+    const int last = s.last_key(query0);
+    for (int key0 = s.first_key(query0) / TILE * TILE; key0 < last; key0 += TILE) {
+        s.compare(s.first_smem, p.query, s.queries(), query0, p.key, s.keys(), key0, p.euclidean);
+        s.softmax(query0, key0);
+        __syncthreads();
+    }
+    if (huge) {
+        p.maximum[index] = s.maximum_smem[row];
+        p.log_sum[index] = logf(s.normalizer_smem[row]);
+    }
+}
+ATTENTION_SERIES_KERNEL(attention_series_normalizers, split_log_sum_exps, 32, 1)

@@ -21,6 +21,8 @@ struct AttentionSeriesParams {
     float* d_bias[16];
     float* d_sink[16];
     float* delta;                       // [planes, batch, heads, queries], dO . O - dLSE
+    float* maximum;                     // [batch, heads, queries]: plane 0 of log_sum_exp in two parts, maximum + log_sum
+    float* log_sum;
     float* weights;                     // [batch, heads, asked, keys], of the queries from first_query on
     const float* mask;                  // or null, like all that follow
     const float* alibi_slopes;          // [heads]

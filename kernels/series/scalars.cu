@@ -50,12 +50,14 @@ extern "C" __global__ void __launch_bounds__(SINK_THREADS) attention_series_sink
     }
     for (int64_t i = thread; i < int64_t(p.batch) * p.queries; i += SINK_THREADS) {
         const int64_t row = (i / p.queries * p.heads + head) * p.queries + i % p.queries;
-        if (p.log_sum_exp[0][row] == INFINITY) {
+        if (p.log_sum[row] == INFINITY) {
             continue;  // sees nothing
         }
         for (int k = 0; k < p.planes; k++) {
             const float* const sink = p.sink[k];
-            exponent_smem[k][thread] = (sink ? sink[head] : 0) - p.log_sum_exp[k][row];
+            const float exponent = sink ? sink[head] : 0;
+            exponent_smem[k][thread] =
+                k == 0 ? exponent - p.maximum[row] - p.log_sum[row] : exponent - p.log_sum_exp[k][row];
         }
         share_smem[0][thread] = expf(exponent_smem[0][thread]);
         ring.exponential(&share_smem[0][thread], SINK_THREADS, &exponent_smem[0][thread], SINK_THREADS);

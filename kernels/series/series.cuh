@@ -14,8 +14,13 @@
 //   first, second [TILE][TILE + 4]   scores, by stationary rows; what they hold in turn is said where they change
 //   slope         likewise           G, where there is a softcap
 //   sums          [TILE][columns]    the block's columns of its result
-//   normalizer    [TILE]             of queries: sums of exp in the forward pass, LSE in the backward
+//   normalizer    [TILE]             of queries: sums of exp in the forward pass, LSE less the maximum in the backward
 //   delta         [TILE]             D
+//   maximum       [TILE]             of queries, in plane 0 alone
+//
+// LSE is in two parts since a float has no digits for log l beside a huge maximum, which is what a mask of the lowest float
+// gives to all that a query sees: each of n keys would have probability 1 instead of 1 / n. For the same reason every kernel
+// rounds X in plane 0 alike, whatever its chunks and whichever side stands: rounded twice, huge scores differ by much.
 //
 // Blocks with other columns of the same rows compute the scores again. TILE is 32 for few planes, 16 for many and for short
 // heads, whose blocks have 64 threads instead of 256. Pairs that do not see each other have weight 0 in every plane; where a
@@ -29,7 +34,7 @@ template <int TILE, int PLANES, bool BY_KEYS>
 struct Series : SeriesTile<TILE, PLANES, BY_KEYS> {
     using Tile = SeriesTile<TILE, PLANES, BY_KEYS>;
     using Tile::AREA, Tile::PITCH, Tile::p, Tile::planes, Tile::ring, Tile::batch, Tile::head, Tile::row_smem, Tile::sees_smem;
-    using Tile::first_smem, Tile::second_smem, Tile::slope_smem, Tile::normalizer_smem, Tile::delta_smem;
+    using Tile::first_smem, Tile::second_smem, Tile::slope_smem, Tile::normalizer_smem, Tile::delta_smem, Tile::maximum_smem;
     using Tile::Tile;
     static constexpr bool KEYS_STAND = BY_KEYS;
 
@@ -42,14 +47,18 @@ struct Series : SeriesTile<TILE, PLANES, BY_KEYS> {
             row_smem[threadIdx.x] = query_row(p, batch, query0 + threadIdx.x);
         }
     }
-    // LSE and D of the tile's queries, all that the backward kernels need to know of them.
+    // LSE, in two parts, and D of the tile's queries: all that the backward kernels need to know of them.
     __device__ void load_normalizers(int query0) const {
         const int64_t plane = int64_t(p.batch) * p.heads * p.queries;
         for (int i = threadIdx.x; i < planes * TILE; i += blockDim.x) {
             const int k = i / TILE, query = query0 + i % TILE;
             const int64_t row = this->row_index(query);
-            normalizer_smem[i] = query < p.queries ? p.log_sum_exp[k][row] : 0;
+            const float* const normalizer = k == 0 ? p.log_sum : p.log_sum_exp[k];
+            normalizer_smem[i] = query < p.queries ? normalizer[row] : 0;
             delta_smem[i] = query < p.queries ? p.delta[k * plane + row] : 0;
+            if (k == 0) {
+                maximum_smem[i] = query < p.queries ? p.maximum[row] : 0;
+            }
         }
     }
 
@@ -107,20 +116,19 @@ struct Series : SeriesTile<TILE, PLANES, BY_KEYS> {
             cap(x, first_smem + e, slope_smem + e);
         }
         if (p.alibi_slopes) {
-            added -= p.alibi_slopes[head] * fabsf(float(int64_t(seen.position) - key));
+            added = fmaf(-p.alibi_slopes[head], fabsf(float(int64_t(seen.position) - key)), added);
         }
-        x[0] += added;
+        x[0] = __fadd_rn(x[0], added);  // not fused with what made x, which compilers would do here and there
         return true;
     }
 
     __device__ void scale_and_bias(float* z, int query, int key) const {
         for (int k = 0; k < planes; k++) {
             const float* bias = p.bias[k];
-            z[k * AREA] *= p.scale;
-            if (bias) {
-                z[k * AREA] += bias[batch * p.bias_strides[0] + head * p.bias_strides[1] + query * p.bias_strides[2]
-                                    + key * p.bias_strides[3]];
-            }
+            const float added = bias ? bias[batch * p.bias_strides[0] + head * p.bias_strides[1] + query * p.bias_strides[2]
+                                            + key * p.bias_strides[3]]
+                                     : 0;
+            z[k * AREA] = fmaf(p.scale, z[k * AREA], added);
         }
     }
 
@@ -157,11 +165,15 @@ struct Series : SeriesTile<TILE, PLANES, BY_KEYS> {
             float* const x = scores() + stationary * PITCH + moving;
             float* const w = weights() + stationary * PITCH + moving;
             const bool sees = finish_scores(stationary, moving, query0, key0);
+            const int query = Tile::query_of(stationary, moving);
             for (int k = 0; k < planes; k++) {
-                x[k * AREA] -= sees ? normalizer_smem[k * TILE + Tile::query_of(stationary, moving)] : 0;
                 w[k * AREA] = 0;
             }
             if (sees) {
+                x[0] -= maximum_smem[query];
+                for (int k = 0; k < planes; k++) {
+                    x[k * AREA] -= normalizer_smem[k * TILE + query];
+                }
                 w[0] = expf(x[0]);
                 ring.exponential(w, AREA, x, AREA);
             }

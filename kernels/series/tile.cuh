@@ -179,7 +179,9 @@ struct SeriesTile {
             const int target = item / (HALF * HALF), i = item % (HALF * HALF), warp = i / 32;
             const int row = warp / (HALF / 8) * 4 + i % 32 / 8, column = warp % (HALF / 8) * 8 + i % 8;
             float* const score_smem = scores_smem + target * AREA + row * PITCH + column;
-            float s00 = 0, s01 = 0, s10 = 0, s11 = 0;
+            // One chain of additions through all chunks, so that scores are the same bits whatever the depth.
+            float s00 = anew ? 0 : score_smem[0], s01 = anew ? 0 : score_smem[HALF];
+            float s10 = anew ? 0 : score_smem[HALF * PITCH], s11 = anew ? 0 : score_smem[HALF * PITCH + HALF];
             ring.products(target, [&](int a, int b) {
                 if (!(x_planes >> a & 1) || !(y_planes >> b & 1)) {
                     return;
@@ -191,10 +193,10 @@ struct SeriesTile {
                     const float* xb = x_smem + b * chunk + row * pitch;
                     const float* ya = y_smem + a * chunk + column * pitch;
                     for (int k = 0; k < p.depth; k++) {
-                        s00 -= (xa[k] - ya[k]) * (xb[k] - yb[k]);
-                        s01 -= (xa[k] - ya[k + to_other]) * (xb[k] - yb[k + to_other]);
-                        s10 -= (xa[k + to_other] - ya[k]) * (xb[k + to_other] - yb[k]);
-                        s11 -= (xa[k + to_other] - ya[k + to_other]) * (xb[k + to_other] - yb[k + to_other]);
+                        s00 = fmaf(ya[k] - xa[k], xb[k] - yb[k], s00);
+                        s01 = fmaf(ya[k + to_other] - xa[k], xb[k] - yb[k + to_other], s01);
+                        s10 = fmaf(ya[k] - xa[k + to_other], xb[k + to_other] - yb[k], s10);
+                        s11 = fmaf(ya[k + to_other] - xa[k + to_other], xb[k + to_other] - yb[k + to_other], s11);
                     }
                 } else {
 #pragma unroll 2
@@ -208,10 +210,10 @@ struct SeriesTile {
                     }
                 }
             });
-            score_smem[0] = s00 + (anew ? 0 : score_smem[0]);
-            score_smem[HALF] = s01 + (anew ? 0 : score_smem[HALF]);
-            score_smem[HALF * PITCH] = s10 + (anew ? 0 : score_smem[HALF * PITCH]);
-            score_smem[HALF * PITCH + HALF] = s11 + (anew ? 0 : score_smem[HALF * PITCH + HALF]);
+            score_smem[0] = s00;
+            score_smem[HALF] = s01;
+            score_smem[HALF * PITCH] = s10;
+            score_smem[HALF * PITCH + HALF] = s11;
         }
     }
 

@@ -35,7 +35,8 @@ extern "C" __global__ void __launch_bounds__(SERIES_THREADS, 2) attention_series
             const bool sees = s.finish_scores(row, column, query0, key0);
             x = sees ? s.scores()[e] : -INFINITY;
             if (p.stage == PROBABILITIES) {
-                x = sees ? expf(x - p.log_sum_exp[0][s.row_index(query)]) : 0;
+                const int64_t index = s.row_index(query);
+                x = sees ? expf(x - p.maximum[index] - p.log_sum[index]) : 0;
             }
         }
         p.weights[((int64_t(s.batch) * p.heads + s.head) * p.asked + query - p.first_query) * p.keys + key] = x;

@@ -218,13 +218,22 @@ class AttentionSeries : public KernelTest {
 
         const Result output = result(a.output, planes, rows * p.value_dim, storage);
         const Result lse = result(a.log_sum_exp, planes, rows, Storage::F32);
+        float* parts[16];  // of the log-sum-exp
+        const Result normalizers = result(parts, 2, rows, Storage::F32);
+        a.maximum = parts[0], a.log_sum = parts[1];
         run_all("attention_series_forward" + cut.suffix,
-                matrices * tiles(p.queries, cut.tile) * tiles(p.value_dim, cut.columns), shared, a, {output, lse}, cut.threads);
+                matrices * tiles(p.queries, cut.tile) * tiles(p.value_dim, cut.columns), shared, a, {output, lse, normalizers},
+                cut.threads);
         const bool wide = storage == Storage::F32;
         const double tolerance = wide ? 2e-5 : storage == Storage::BF16 ? 0x1p-7 : 0x1p-9;
         const std::string where = p.text() + " " + name_of(storage) + cut.suffix;
         expect(output, exact.output, tolerance, "output of " + where);
         expect(lse, exact.log_sum_exp, 1e-5, "log-sum-exp of " + where);
+        if (planes == 1) {  // what a backward pass finds that was given no more than the log-sum-exp
+            a.asked = p.queries;
+            run_all("attention_series_normalizers", matrices * tiles(p.queries, 32), Cut{"", 32, cut.depth, 0}.shared(p, 0), a,
+                    {normalizers});
+        }
 
         a.delta = device(std::vector<float>(planes * rows, NAN_F));
         const Output delta{a.delta, size_t(planes * rows)};
@@ -500,6 +509,51 @@ TEST_F(AttentionSeries, LargeScoresDoNotOverflow) {
     }
 }
 
+// All that a query sees may be masked with one huge number, beside which the log of their count has no digits. Scores are
+// multiples of the float's spacing there, or lost in float64 as well, so that what is right does not hang on rounding.
+TEST_F(AttentionSeries, HugeMasksBiasesAndSinks) {
+    for (const auto& [huge, scale] : {std::pair{-65504.f, 0.5f}, {-1e9f, 4096.f}, {1e9f, 4096.f}, {-1e30f, 0.5f},
+                                      {-3.402823466e38f, 0.5f}}) {
+        for (const TestRing& ring : {TestRing{false, 1}, {false, 3}}) {
+            if (ring.planes > 1 && scale > 1) {
+                continue;  // derivatives as large as that lose digits anyhow
+            }
+            SeriesProblem p = with_inputs({.ring = ring, .queries = 6, .keys = 35, .dim = 2, .value_dim = 2, .scale = scale});
+            for (auto* planes : {&p.query, &p.key}) {
+                for (float& x : (*planes)[0]) x = std::rint(x * 8) / 8;
+            }
+            std::vector<float> terms(6 * 35, huge);  // of rows 0 and 4 all
+            terms[35 + 33] = 0;
+            for (int j = 0; j < 35; j++) {
+                terms[2 * 35 + j] = j % 3 ? -INF_F : huge;
+                terms[3 * 35 + j] = j % 2 ? 0 : huge;
+                terms[5 * 35 + j] = j < 32 ? -INF_F : huge;
+            }
+            SeriesProblem masked = p;
+            masked.mask_extents = {1, 1, 6, 35};
+            masked.mask = terms;
+            check(masked);
+            masked = with_sink(masked);
+            masked.sink[0] = {huge};
+            check(masked);
+            SeriesProblem biased = with_bias(p, {1, 1, 6, 35});
+            biased.bias[0] = terms;
+            check(biased);
+        }
+    }
+}
+
+// Every key is far from every query, by nearly as much.
+TEST_F(AttentionSeries, SteepSlopes) {
+    SeriesProblem p = with_inputs({.queries = 3, .keys = 40, .dim = 2, .value_dim = 2, .scale = 8});
+    p.past_keys = 1 << 23;
+    p.slopes = {0x1p-3f};
+    for (auto* planes : {&p.query, &p.key}) {
+        for (float& x : (*planes)[0]) x = std::rint(x * 8) / 8;
+    }
+    check(p);
+}
+
 TEST_F(AttentionSeries, WeightsAtEveryStage) {
     for (Similarity similarity : {Similarity::DOT, Similarity::EUCLIDEAN}) {
         SeriesProblem p = with_all(with_inputs({.batch = 2, .heads = 2, .key_heads = 1, .queries = 37, .keys = 35, .dim = 3,
@@ -512,6 +566,10 @@ TEST_F(AttentionSeries, WeightsAtEveryStage) {
             for (const Series& x : exact.log_sum_exp) lse.push_back(float(x[0]));
             a.log_sum_exp[0] = device(lse);
             a.depth = 4, a.first_query = first, a.asked = asked, a.stage = stage;
+            float* parts[16];
+            const Result normalizers = result(parts, 2, lse.size(), Storage::F32);
+            a.maximum = parts[0], a.log_sum = parts[1];
+            run_all("attention_series_normalizers", p.batch * p.heads * 2, Cut{"", 32, 4, 0}.shared(p, 0), a, {normalizers});
             std::vector<Series> expected;
             for (int m = 0; m < p.batch * p.heads; m++) {
                 for (int i = first; i < first + asked; i++) {

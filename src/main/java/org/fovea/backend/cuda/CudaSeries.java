@@ -74,17 +74,17 @@ final class CudaSeries {
             computation.normalizeRows();
             SeriesTiling tiling = SeriesTiling.forScores(
                     1, SeriesTiling.ANY_ROWS, problem.spec.softcap() > 0, computation.longestDim(), false);
-            long[] logSumExps = new long[SeriesTiling.MAX_PLANES];
-            logSumExps[0] = normalizers.address();
+            if (stage == ScoreStage.SOFTMAX) {
+                computation.splitLogSumExps(normalizers.address(), firstQuery, asked);
+            }
             computation
                     .describe(tiling)
-                    .logSumExp(logSumExps)
                     .weights(written.address())
                     .firstQuery(firstQuery)
                     .asked(asked)
                     .stage(stage.ordinal());
             long blocks = heads * tiling.tiles(asked) * tiling.tiles(shape.keys());
-            kernels.launchWeights(tiling, blocks);
+            kernels.launch(kernels.weights, tiling, blocks);
         }
     }
 

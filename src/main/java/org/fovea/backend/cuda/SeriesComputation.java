@@ -17,8 +17,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * One request to {@link CudaSeries}, with its launches. All arrays were checked.
  *
- * <p>What it needs beside inputs and results grows with the rows times the planes: D of every query, outputs and
- * log-sum-exps that nobody asked for, and for cosine similarity the normalised queries and keys with their gradients.
+ * <p>What it needs beside inputs and results grows with the rows times the planes: D of every query and its log-sum-exp
+ * in two parts, outputs and log-sum-exps that nobody asked for, and for cosine similarity the normalised queries and keys
+ * with their gradients.
  */
 final class SeriesComputation {
     private static final int WARPS = SeriesTiling.THREADS / 32;
@@ -50,6 +51,8 @@ final class SeriesComputation {
     private final long[] dBiases;
     private final long[] dSinks;
     private long deltas;
+    private long maxima;
+    private long logSums;
 
     SeriesComputation(
             CudaMemory memory,
@@ -100,7 +103,11 @@ final class SeriesComputation {
             allocate(outputs, first, storage, shape.outputSize());
             allocate(logSumExps, first, DType.F32, queryRows);
         }
-        if (known == null || ring.planes() > 1) {
+        boolean forward = known == null || ring.planes() > 1;
+        if (forward) {
+            if (gradients) {
+                allocateNormalizers();
+            }
             forward();
         }
         if (!gradients) {
@@ -109,6 +116,9 @@ final class SeriesComputation {
         if (known != null) {
             outputs[0] = address(known.output());
             logSumExps[0] = address(known.logSumExp());
+        }
+        if (!forward) {
+            splitLogSumExps(logSumExps[0], 0, shape.queries());
         }
         deltas = address(scope.allocate(DType.F32, ring.planes() * queryRows));
         long[] ofSpheres = dQueries;
@@ -133,6 +143,21 @@ final class SeriesComputation {
                 planes[k] = address(scope.allocate(type, length));
             }
         }
+    }
+
+    /** Room for the log-sum-exps in two parts. */
+    private void allocateNormalizers() {
+        maxima = address(scope.allocate(DType.F32, 2 * queryRows));
+        logSums = maxima + queryRows * Float.BYTES;
+    }
+
+    /** Finds the two parts of log-sum-exps that are known, for so many queries of every head. */
+    void splitLogSumExps(long logSumExp, int firstQuery, int asked) {
+        allocateNormalizers();
+        logSumExps[0] = logSumExp;
+        SeriesTiling tiling = SeriesTiling.forScores(1, SeriesTiling.ANY_ROWS, softcap, shape.headDim(), false);
+        describe(tiling).firstQuery(firstQuery).asked(asked);
+        kernels.launch(kernels.normalizers, tiling, heads * tiling.tiles(asked));
     }
 
     private void forward() {
@@ -279,6 +304,8 @@ final class SeriesComputation {
                 .dBias(dBiases)
                 .dSink(dSinks)
                 .delta(deltas)
+                .maximum(maxima)
+                .logSum(logSums)
                 .weights(0)
                 .mask(address(array(in.mask())))
                 .alibiSlopes(address(in.alibiSlopes()))

@@ -15,7 +15,8 @@ final class SeriesKernels {
     final Kernels.Kernel sink;
     final Kernels.Kernel normalize;
     final Kernels.Kernel normalizeBackward;
-    private final Kernels.Kernel weights;
+    final Kernels.Kernel normalizers;
+    final Kernels.Kernel weights;
     final AttentionSeriesParams params;
     final AttentionNormalizeParams normalizeParams;
 
@@ -39,6 +40,7 @@ final class SeriesKernels {
         }
         delta = kernels.find("attention_series_delta", SeriesTiling.THREADS, 0);
         sink = kernels.find("attention_series_sink", SINK_THREADS, 0);
+        normalizers = kernels.find("attention_series_normalizers", SeriesTiling.THREADS, SeriesTiling.MAX_SHARED_BYTES);
         weights = kernels.find("attention_series_weights", SeriesTiling.THREADS, SeriesTiling.MAX_SHARED_BYTES);
         normalize = kernels.find("attention_series_normalize", SeriesTiling.THREADS, 0);
         normalizeBackward = kernels.find("attention_series_normalize_backward", SeriesTiling.THREADS, 0);
@@ -55,8 +57,11 @@ final class SeriesKernels {
         }
     }
 
-    void launchWeights(SeriesTiling tiling, long blocks) {
-        kernels.launch(weights, blocks, tiling.threads(), tiling.sharedBytes(), params);
+    /** One that has tiles of scores and no instances. */
+    void launch(Kernels.Kernel kernel, SeriesTiling tiling, long blocks) {
+        if (blocks > 0) {
+            kernels.launch(kernel, blocks, tiling.threads(), tiling.sharedBytes(), params);
+        }
     }
 
     /** A kernel that has no tiles. */
