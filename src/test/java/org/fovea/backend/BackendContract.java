@@ -7,4 +7,5 @@ package org.fovea.backend;
  * <p>Tolerances are rounding-error bounds: units of rounding times the square root of the number of terms (Higham and
  * Mary 2019) times the sum of the terms' magnitudes, with a single-digit constant.
  */
-public abstract class BackendContract extends PlainContract implements FeatureContract, SpecialValuesContract {}
+public abstract class BackendContract extends PlainContract
+        implements FeatureContract, SpecialValuesContract, ExtremeScoresContract {}

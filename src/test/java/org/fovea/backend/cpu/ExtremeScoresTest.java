@@ -1,290 +1,32 @@
 package org.fovea.backend.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.fovea.backend.ExtremeScores.DV;
+import static org.fovea.backend.ExtremeScores.HIDDEN;
+import static org.fovea.backend.ExtremeScores.M;
+import static org.fovea.backend.ExtremeScores.N;
+import static org.fovea.backend.ExtremeScores.assertClose;
+import static org.fovea.backend.ExtremeScores.numbers;
+import static org.fovea.backend.ExtremeScores.place;
+import static org.fovea.backend.ExtremeScores.tolerance;
 
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
-import org.fovea.backend.AttentionArguments;
-import org.fovea.backend.AttentionInputs;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.OutputGradients;
-import org.fovea.backend.Scope;
-import org.fovea.backend.ScoreStage;
-import org.fovea.backend.ScoreTerm;
+import org.fovea.backend.ExtremeScores;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Masks and biases of huge finite numbers, against the softmax by the textbook: less the maximum, in float64. */
+/** Scores of any size, whose sums the CPU makes in float64 where float32 would lose them. */
 class ExtremeScoresTest {
-    private static final int N = 7;
-    private static final int M = 70;
-    private static final int D = 3;
-    private static final int DV = 2;
-    private static final AttentionShape SHAPE = new AttentionShape(1, 1, 1, N, M, D, DV, AttentionShape.Layout.BHND);
-    private static final double SCALE = AttentionSpec.DEFAULT.scale(D);
-    private static final double HIDDEN = Double.NEGATIVE_INFINITY;
-
     private final CpuBackend backend = new CpuBackend(KernelChoice.KERNELS, 2);
+    private final ExtremeScores scores = new ExtremeScores(backend);
 
     @AfterEach
     void close() {
         backend.close();
-    }
-
-    /** Numbers by name, all that have a type's digits: 16-bit ones hold them exactly. */
-    private static Map<String, double[]> numbers(double sixteenths) {
-        Random random = new Random(5);
-        Map<String, double[]> numbers = new LinkedHashMap<>();
-        Map<String, Integer> sizes = new LinkedHashMap<>();
-        for (String prefix : new String[] {"", "t."}) {
-            sizes.put(prefix + "query", N * D);
-            sizes.put(prefix + "key", M * D);
-            sizes.put(prefix + "value", M * DV);
-            sizes.put(prefix + "bias", N * M);
-            sizes.put(prefix + "dOutput", N * DV);
-            sizes.put(prefix + "dLogSumExp", N);
-        }
-        sizes.forEach((name, size) -> {
-            double[] x = new double[size];
-            Arrays.setAll(x, i -> Math.rint(random.nextGaussian() * sixteenths) / sixteenths);
-            numbers.put(name, x);
-        });
-        numbers.put("mask", new double[N * M]);
-        return numbers;
-    }
-
-    /** Rows: all lowest, all but one, every other, hidden and lowest, lowest after ordinary tiles, none, hidden and ordinary. */
-    private static void place(double[] term, double lowest) {
-        for (int j = 0; j < M; j++) {
-            term[j] = lowest;
-            term[M + j] = j == 66 ? 0 : lowest;
-            term[2 * M + j] = j % 2 == 0 ? lowest : 0;
-            term[3 * M + j] = j % 3 == 0 ? lowest : HIDDEN;
-            term[4 * M + j] = j >= 64 ? lowest : 0;
-            term[6 * M + j] = j % 5 == 0 ? HIDDEN : 0;
-        }
-    }
-
-    /** Output, log-sum-exp, gradients and tangents of everything, by loops over rows. */
-    private static Map<String, double[]> naive(Map<String, double[]> x) {
-        Map<String, double[]> y = new LinkedHashMap<>();
-        for (String prefix : new String[] {"", "t."}) {
-            y.put(prefix + "output", new double[N * DV]);
-            y.put(prefix + "logSumExp", new double[N]);
-            y.put(prefix + "query", new double[N * D]);
-            y.put(prefix + "key", new double[M * D]);
-            y.put(prefix + "value", new double[M * DV]);
-            y.put(prefix + "bias", new double[N * M]);
-        }
-        y.put("weights", new double[N * M]);
-        for (int i = 0; i < N; i++) {
-            row(i, x, y);
-        }
-        return y;
-    }
-
-    private static void row(int i, Map<String, double[]> x, Map<String, double[]> y) {
-        double[] s = new double[M];
-        double[] st = new double[M];
-        double[] g = new double[M];
-        double[] gt = new double[M];
-        double largest = HIDDEN;
-        for (int j = 0; j < M; j++) {
-            s[j] = SCALE * dot(x, "query", i, "key", j, D) + x.get("bias")[i * M + j] + x.get("mask")[i * M + j];
-            st[j] = SCALE * (dot(x, "t.query", i, "key", j, D) + dot(x, "query", i, "t.key", j, D))
-                    + x.get("t.bias")[i * M + j];
-            g[j] = dot(x, "dOutput", i, "value", j, DV);
-            gt[j] = dot(x, "t.dOutput", i, "value", j, DV) + dot(x, "dOutput", i, "t.value", j, DV);
-            largest = Math.max(largest, s[j]);
-        }
-        double sum = 0;
-        double[] p = new double[M];
-        for (int j = 0; j < M; j++) {
-            p[j] = Math.exp(s[j] - largest);
-            sum += p[j];
-        }
-        y.get("logSumExp")[i] = largest + Math.log(sum);
-        double mean = 0;
-        for (int j = 0; j < M; j++) {
-            p[j] /= sum;
-            y.get("weights")[i * M + j] = p[j];
-            mean += p[j] * st[j];
-        }
-        y.get("t.logSumExp")[i] = mean;
-        double delta = -x.get("dLogSumExp")[i];
-        double deltaT = -x.get("t.dLogSumExp")[i];
-        double[] pt = new double[M];
-        for (int j = 0; j < M; j++) {
-            pt[j] = p[j] * (st[j] - mean);
-            delta += p[j] * g[j];
-            deltaT += pt[j] * g[j] + p[j] * gt[j];
-            for (int c = 0; c < DV; c++) {
-                y.get("output")[i * DV + c] += p[j] * x.get("value")[j * DV + c];
-                y.get("t.output")[i * DV + c] +=
-                        pt[j] * x.get("value")[j * DV + c] + p[j] * x.get("t.value")[j * DV + c];
-                y.get("value")[j * DV + c] += p[j] * x.get("dOutput")[i * DV + c];
-                y.get("t.value")[j * DV + c] +=
-                        pt[j] * x.get("dOutput")[i * DV + c] + p[j] * x.get("t.dOutput")[i * DV + c];
-            }
-        }
-        for (int j = 0; j < M; j++) {
-            double ds = p[j] * (g[j] - delta);
-            double dst = pt[j] * (g[j] - delta) + p[j] * (gt[j] - deltaT);
-            y.get("bias")[i * M + j] = ds;
-            y.get("t.bias")[i * M + j] = dst;
-            for (int c = 0; c < D; c++) {
-                int q = i * D + c;
-                int k = j * D + c;
-                y.get("query")[q] += SCALE * ds * x.get("key")[k];
-                y.get("t.query")[q] += SCALE * (dst * x.get("key")[k] + ds * x.get("t.key")[k]);
-                y.get("key")[k] += SCALE * ds * x.get("query")[q];
-                y.get("t.key")[k] += SCALE * (dst * x.get("query")[q] + ds * x.get("t.query")[q]);
-            }
-        }
-    }
-
-    private static double dot(Map<String, double[]> x, String a, int i, String b, int j, int width) {
-        double sum = 0;
-        for (int c = 0; c < width; c++) {
-            sum += x.get(a)[i * width + c] * x.get(b)[j * width + c];
-        }
-        return sum;
-    }
-
-    /** The same by the backend, in {@code type}. */
-    private Map<String, double[]> run(Map<String, double[]> x, DType type, boolean withBias) {
-        Map<String, double[]> results = new LinkedHashMap<>();
-        try (Scope scope = backend.openScope()) {
-            DType wide = type == DType.F64 ? DType.F64 : DType.F32;
-            Map<String, DeviceArray> in = new LinkedHashMap<>();
-            x.forEach((name, values) -> {
-                boolean scalar = name.contains("LogSumExp") || name.endsWith("bias") || name.equals("mask");
-                DeviceArray array = scope.allocate(scalar ? wide : type, values.length);
-                backend.upload(values, 0, array);
-                in.put(name, array);
-            });
-            Map<String, DeviceArray> out = new LinkedHashMap<>();
-            naive(x).forEach((name, like) -> {
-                boolean scalar = name.contains("logSumExp") || name.endsWith("bias") || name.equals("weights");
-                if (withBias || !name.endsWith("bias")) {
-                    out.put(name, scope.allocate(scalar ? wide : type, like.length));
-                }
-            });
-            ScoreTerm bias = withBias ? new ScoreTerm(in.get("bias"), 1, 1, N, M) : null;
-            ScoreTerm mask = new ScoreTerm(in.get("mask"), 1, 1, N, M);
-            AttentionInputs inputs = new AttentionInputs(
-                    in.get("query"),
-                    in.get("key"),
-                    in.get("value"),
-                    bias,
-                    null,
-                    mask,
-                    null,
-                    null,
-                    null,
-                    null,
-                    null,
-                    null);
-            AttentionSpec spec = AttentionSpec.DEFAULT;
-            backend.attentionForward(SHAPE, spec, inputs, out.get("output"), out.get("logSumExp"));
-            backend.attentionBackward(
-                    SHAPE,
-                    spec,
-                    inputs,
-                    out.get("output"),
-                    out.get("logSumExp"),
-                    in.get("dOutput"),
-                    in.get("dLogSumExp"),
-                    arguments(out, "", withBias));
-            backend.attentionBackwardTangent(
-                    SHAPE,
-                    spec,
-                    inputs,
-                    arguments(in, "t.", withBias),
-                    out.get("output"),
-                    out.get("logSumExp"),
-                    new OutputGradients(
-                            in.get("dOutput"), in.get("dLogSumExp"), in.get("t.dOutput"), in.get("t.dLogSumExp")),
-                    out.get("t.output"),
-                    out.get("t.logSumExp"),
-                    arguments(out, "t.", withBias));
-            backend.attentionWeights(
-                    SHAPE, spec, inputs, out.get("logSumExp"), ScoreStage.SOFTMAX, 0, out.get("weights"));
-            List<String> tangents = List.of("t.output", "t.logSumExp");
-            out.forEach((name, array) -> results.put(name, download(array)));
-            for (String name : tangents) {
-                backend.fill(out.get(name), Double.NaN);
-            }
-            backend.attentionTangent(
-                    SHAPE,
-                    spec,
-                    inputs,
-                    arguments(in, "t.", withBias),
-                    out.get("output"),
-                    out.get("logSumExp"),
-                    out.get("t.output"),
-                    out.get("t.logSumExp"));
-            for (String name : tangents) {
-                results.put(name + " alone", download(out.get(name)));
-            }
-        }
-        return results;
-    }
-
-    private static AttentionArguments arguments(Map<String, DeviceArray> x, String prefix, boolean withBias) {
-        return new AttentionArguments(
-                x.get(prefix + "query"),
-                x.get(prefix + "key"),
-                x.get(prefix + "value"),
-                withBias ? x.get(prefix + "bias") : null,
-                null);
-    }
-
-    private double[] download(DeviceArray array) {
-        double[] values = new double[(int) array.length()];
-        backend.download(array, values, 0);
-        return values;
-    }
-
-    /** Within {@code tolerance} of the largest element, infinities and NaN alike; log-sum-exps each of its own size. */
-    private static void assertClose(
-            Map<String, double[]> expected, Map<String, double[]> actual, double tolerance, String what) {
-        actual.forEach((name, values) -> {
-            double[] right = expected.get(name.replace(" alone", ""));
-            boolean each = name.equals("logSumExp");
-            double largest = each
-                    ? 0
-                    : Arrays.stream(right)
-                            .map(Math::abs)
-                            .filter(Double::isFinite)
-                            .max()
-                            .orElse(0);
-            for (int i = 0; i < right.length; i++) {
-                double size = 1 + (each ? Math.abs(right[i]) : largest);
-                boolean same = Double.compare(right[i], values[i]) == 0
-                        || Math.abs(right[i] / size - values[i] / size) <= tolerance;
-                assertThat(same)
-                        .as("%s: %s, element %d is %s, expected %s", what, name, i, values[i], right[i])
-                        .isTrue();
-            }
-        });
-    }
-
-    /** Rounding of the type's arithmetic over the sums of M terms; of 16-bit types, that of what is stored. */
-    private static double tolerance(DType type) {
-        return switch (type) {
-            case F64 -> 1e-12;
-            case BF16 -> 0x1p-8;
-            case F16 -> 0x1p-11;
-            default -> 4e-6;
-        };
     }
 
     @Test
@@ -302,7 +44,8 @@ class ExtremeScoresTest {
                         Arrays.fill(x.get("t.bias"), 0);
                     }
                     place(x.get("mask"), low);
-                    assertClose(naive(x), run(x, type, withBias), tolerance(type), type + " mask of " + low);
+                    assertClose(
+                            scores.naive(x), scores.run(x, type, withBias), tolerance(type), type + " mask of " + low);
                 }
             }
         }
@@ -317,7 +60,7 @@ class ExtremeScoresTest {
             for (int row : new int[] {0, 3}) {
                 x.get("mask")[row * M + 65] = 0;
             }
-            assertClose(naive(x), run(x, DType.F32, true), tolerance(DType.F32), "mask of " + low);
+            assertClose(scores.naive(x), scores.run(x, DType.F32, true), tolerance(DType.F32), "mask of " + low);
         }
     }
 
@@ -327,7 +70,7 @@ class ExtremeScoresTest {
             for (double low : new double[] {-1e9, 1e9, -Float.MAX_VALUE, type == DType.F64 ? -1.7e308 : -1e38}) {
                 Map<String, double[]> x = numbers(8);
                 place(x.get("bias"), low);
-                assertClose(naive(x), run(x, type, true), tolerance(type), type + " bias of " + low);
+                assertClose(scores.naive(x), scores.run(x, type, true), tolerance(type), type + " bias of " + low);
             }
         }
     }
@@ -341,9 +84,9 @@ class ExtremeScoresTest {
             for (int j = 0; j < M; j++) {
                 x.get("bias")[j] = hides || j % 2 == 0 ? -1e300 : 0;
             }
-            Map<String, double[]> expected = naive(x);
+            Map<String, double[]> expected = scores.naive(x);
             assertThat(Double.isNaN(expected.get("output")[0])).isEqualTo(hides);
-            checkRows(expected, run(x, DType.F64, true), hides);
+            checkRows(expected, scores.run(x, DType.F64, true), hides);
         }
     }
 
@@ -352,7 +95,7 @@ class ExtremeScoresTest {
         for (DType type : List.of(DType.F64, DType.F32)) {
             Map<String, double[]> x = numbers(8);
             Arrays.fill(x.get("bias"), 0, M, HIDDEN);
-            Map<String, double[]> actual = run(x, type, true);
+            Map<String, double[]> actual = scores.run(x, type, true);
             for (String name : List.of("output", "t.output")) {
                 for (int c = 0; c < N * DV; c++) {
                     assertThat(Double.isNaN(actual.get(name)[c])).as(name).isEqualTo(c < DV);
