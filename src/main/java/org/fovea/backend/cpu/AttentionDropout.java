@@ -31,6 +31,7 @@ final class AttentionDropout {
                     t.groupTo - t.groupFrom,
                     (float) spec.dropout(),
                     (float) (1 / (1 - spec.dropout())),
+                    t.words,
                     t.floats,
                     t.factors);
         }

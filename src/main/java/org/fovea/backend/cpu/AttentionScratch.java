@@ -108,6 +108,9 @@ final class AttentionScratch {
     /** Likewise, with some room on both sides: what dropout multiplies probabilities by */
     int factors;
 
+    /** Room for the random numbers that these are made of. */
+    int[] words = {};
+
     private int headDim;
     private int valueDim;
     private int keys;
@@ -157,6 +160,9 @@ final class AttentionScratch {
         factors = slopeTangents + side + MARGIN * lanes;
         if (floats.length < end) {
             floats = new float[Math.max(end, 1 << 18)];
+        }
+        if (words.length < KEYS * lanes) {
+            words = new int[KEYS * lanes];
         }
         outputSums.scratchAt(outputSum);
         querySums.scratchAt(querySum);

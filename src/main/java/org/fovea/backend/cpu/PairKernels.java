@@ -39,6 +39,7 @@ public interface PairKernels {
      * {@link org.fovea.backend.Philox} is below {@code dropout}, else {@code kept}. Numbers come by fours, so up to three
      * vectors before the first and after the last are overwritten too.
      *
+     * @param words room for four vectors or more, best for those of some tens of keys
      * @param factors written, packed, from {@code offset} on
      */
     void dropoutFactors(
@@ -49,6 +50,7 @@ public interface PairKernels {
             int keys,
             float dropout,
             float kept,
+            int[] words,
             float[] factors,
             int offset);
 

@@ -70,6 +70,7 @@ final class ScalarPairKernels implements PairKernels {
             int keys,
             float dropout,
             float kept,
+            int[] words,
             float[] factors,
             int offset) {
         float[] numbers = new float[keys];

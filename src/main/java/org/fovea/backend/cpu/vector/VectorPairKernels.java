@@ -112,9 +112,10 @@ final class VectorPairKernels implements PairKernels {
             int keys,
             float dropout,
             float kept,
+            int[] words,
             float[] factors,
             int offset) {
-        VectorDropout.factors(seed, stream, firstQuery, firstKey, keys, dropout, kept, factors, offset);
+        VectorDropout.factors(seed, stream, firstQuery, firstKey, keys, dropout, kept, words, factors, offset);
     }
 
     @Override
