@@ -31,7 +31,33 @@ public final class HalfPrecision {
         float x = magnitude < F16_INFINITY
                 ? Float.intBitsToFloat(magnitude << 13) * 0x1p112f
                 : Float.intBitsToFloat(0x7F800000 | magnitude << 13);
-        return bits < 0 ? -x : x;
+        return Float.intBitsToFloat(Float.floatToRawIntBits(x) | (bits & 0x8000) << 16);
+    }
+
+    /** The numbers of {@code count} elements of {@code bits} from {@code from} on. */
+    public static void widen(DType type, short[] bits, int from, float[] target, int to, int count) {
+        if (requireHalf(type) == DType.BF16) {
+            for (int i = 0; i < count; i++) {
+                target[to + i] = Float.intBitsToFloat(bits[from + i] << 16);
+            }
+        } else {
+            for (int i = 0; i < count; i++) {
+                target[to + i] = value(DType.F16, bits[from + i]);
+            }
+        }
+    }
+
+    /** The bits of {@code count} elements of {@code source} from {@code from} on. */
+    public static void round(DType type, float[] source, int from, short[] target, int to, int count) {
+        if (requireHalf(type) == DType.BF16) {
+            for (int i = 0; i < count; i++) {
+                target[to + i] = (short) bf16(source[from + i]);
+            }
+        } else {
+            for (int i = 0; i < count; i++) {
+                target[to + i] = (short) f16(source[from + i]);
+            }
+        }
     }
 
     private static int bf16(float x) {

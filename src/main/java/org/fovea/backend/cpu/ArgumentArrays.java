@@ -8,4 +8,10 @@ record ArgumentArrays(
         CpuArray key,
         CpuArray value,
         @Nullable ScoreReader bias,
-        @Nullable CpuArray sink) {}
+        @Nullable CpuArray sink) {
+
+    /** The same with other queries, keys and values. */
+    ArgumentArrays with(CpuArray otherQuery, CpuArray otherKey, CpuArray otherValue) {
+        return new ArgumentArrays(otherQuery, otherKey, otherValue, bias, sink);
+    }
+}

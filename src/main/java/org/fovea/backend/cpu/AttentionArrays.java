@@ -15,4 +15,22 @@ record AttentionArrays(
         @Nullable CpuArray keySegments,
         @Nullable CpuArray keyLengths,
         @Nullable CpuArray querySequences,
-        @Nullable CpuArray keySequences) {}
+        @Nullable CpuArray keySequences) {
+
+    /** The same with other queries, keys and values. */
+    AttentionArrays with(CpuArray otherQuery, CpuArray otherKey, CpuArray otherValue) {
+        return new AttentionArrays(
+                otherQuery,
+                otherKey,
+                otherValue,
+                bias,
+                sink,
+                mask,
+                alibiSlopes,
+                querySegments,
+                keySegments,
+                keyLengths,
+                querySequences,
+                keySequences);
+    }
+}

@@ -36,8 +36,8 @@ final class CpuAttention {
 
     /** Whether the float32 kernels know all that is asked for; {@link CpuSeries} does what they don't. */
     static boolean supports(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
-        return in.query().dtype() == DType.F32
-                && spec.similarity() == AttentionSpec.Similarity.DOT
+        return in.query().dtype() != DType.F64
+                && DotProducts.columns(spec, shape.headDim()) <= AttentionShape.MAX_HEAD_DIM
                 && AttentionSoftcap.supports(spec)
                 && (in.alibiSlopes() == null || spec.pastKeys() <= shape.keys())
                 // Gradients of scores are held multiplied by the scale, and those of bias and sink are had by dividing.

@@ -48,11 +48,14 @@ final class CpuBackend extends CpuRl implements Backend {
     public void attentionForward(
             AttentionShape shape, AttentionSpec spec, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
         AttentionShapes.forward(shape, in, output, logSumExp);
-        if (!isFast(shape, spec, in)) {
-            series.forward(shape, spec, in, output, logSumExp);
-            return;
+        try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
+            FusedAttention fused = fused(shape, spec, in, floats);
+            if (fused == null) {
+                series.forward(shape, spec, in, output, logSumExp);
+            } else {
+                fused.forward(hold(output), use(logSumExp));
+            }
         }
-        attention.forward(shape, spec, use(in), use(output), use(logSumExp));
     }
 
     @Override
@@ -66,19 +69,15 @@ final class CpuBackend extends CpuRl implements Backend {
             @Nullable DeviceArray dLogSumExp,
             AttentionArguments gradients) {
         AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, gradients);
-        if (!isFast(shape, spec, in)) {
-            series.backward(shape, spec, in, dOutput, dLogSumExp, gradients);
-            return;
+        try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
+            FusedAttention fused = fused(shape, spec, in, floats);
+            if (fused == null) {
+                series.backward(shape, spec, in, dOutput, dLogSumExp, gradients);
+            } else {
+                fused.backward(
+                        hold(output), use(logSumExp), hold(dOutput), useIfPresent(dLogSumExp), use(gradients, in));
+            }
         }
-        attention.backward(
-                shape,
-                spec,
-                use(in),
-                use(output),
-                use(logSumExp),
-                use(dOutput),
-                useIfPresent(dLogSumExp),
-                use(gradients, in));
     }
 
     @Override
@@ -92,12 +91,14 @@ final class CpuBackend extends CpuRl implements Backend {
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
         AttentionShapes.tangent(shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
-        if (!isFast(shape, spec, in)) {
-            series.tangent(shape, spec, in, tangents, outputTangent, logSumExpTangent);
-            return;
+        try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
+            FusedAttention fused = fused(shape, spec, in, floats);
+            if (fused == null) {
+                series.tangent(shape, spec, in, tangents, outputTangent, logSumExpTangent);
+            } else {
+                fused.tangent(use(tangents, in), use(logSumExp), hold(outputTangent), use(logSumExpTangent));
+            }
         }
-        attention.tangent(
-                shape, spec, use(in), use(tangents, in), use(logSumExp), use(outputTangent), use(logSumExpTangent));
     }
 
     @Override
@@ -114,25 +115,26 @@ final class CpuBackend extends CpuRl implements Backend {
             AttentionArguments gradientTangents) {
         AttentionShapes.backwardTangent(
                 shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
-        if (!isFast(shape, spec, in)) {
-            series.backwardTangent(
-                    shape, spec, in, tangents, gradients, outputTangent, logSumExpTangent, gradientTangents);
-            return;
+        try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
+            FusedAttention fused = fused(shape, spec, in, floats);
+            if (fused == null) {
+                series.backwardTangent(
+                        shape, spec, in, tangents, gradients, outputTangent, logSumExpTangent, gradientTangents);
+            } else {
+                fused.backwardTangent(
+                        use(tangents, in),
+                        hold(output),
+                        use(logSumExp),
+                        new OutputGradientArrays(
+                                hold(gradients.dOutput()),
+                                useIfPresent(gradients.dLogSumExp()),
+                                holdIfPresent(gradients.dOutputTangent()),
+                                useIfPresent(gradients.dLogSumExpTangent())),
+                        hold(outputTangent),
+                        use(logSumExpTangent),
+                        use(gradientTangents, in));
+            }
         }
-        attention.backwardTangent(
-                shape,
-                spec,
-                use(in),
-                use(tangents, in),
-                use(logSumExp),
-                new OutputGradientArrays(
-                        use(gradients.dOutput()),
-                        useIfPresent(gradients.dLogSumExp()),
-                        useIfPresent(gradients.dOutputTangent()),
-                        useIfPresent(gradients.dLogSumExpTangent())),
-                use(outputTangent),
-                use(logSumExpTangent),
-                use(gradientTangents, in));
     }
 
     @Override
@@ -186,18 +188,25 @@ final class CpuBackend extends CpuRl implements Backend {
                 use(output));
     }
 
-    /** Whether float32 kernels know all that is asked for, and have the range for it. */
-    private boolean isFast(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
-        return CpuAttention.supports(shape, spec, in) && (in.isPlain() || ScoreRange.isModest(spec, use(in)));
+    /** By float32 kernels; null if these don't know all that is asked for, or have not the range for it. */
+    private @Nullable FusedAttention fused(
+            AttentionShape shape, AttentionSpec spec, AttentionInputs in, FloatArrays floats) {
+        if (!CpuAttention.supports(shape, spec, in)) {
+            return null;
+        }
+        AttentionArrays arrays = use(in);
+        return in.isPlain() || ScoreRange.isModest(spec, arrays)
+                ? FusedAttention.of(attention, workers, shape, spec, arrays, floats)
+                : null;
     }
 
     private AttentionArrays use(AttentionInputs in) {
         ScoreTerm bias = in.bias();
         ScoreTerm mask = in.mask();
         return new AttentionArrays(
-                use(in.query()),
-                use(in.key()),
-                use(in.value()),
+                hold(in.query()),
+                hold(in.key()),
+                hold(in.value()),
                 bias == null ? null : new ScoreReader(use(bias.array()), bias),
                 useIfPresent(in.sink()),
                 mask == null ? null : new ScoreReader(use(mask.array()), mask),
@@ -213,15 +222,19 @@ final class CpuBackend extends CpuRl implements Backend {
         ScoreTerm extents = in.bias();
         DeviceArray bias = arguments.bias();
         return new ArgumentArrays(
-                use(arguments.query()),
-                use(arguments.key()),
-                use(arguments.value()),
+                hold(arguments.query()),
+                hold(arguments.key()),
+                hold(arguments.value()),
                 bias == null || extents == null ? null : new ScoreReader(use(bias), extents),
                 useIfPresent(arguments.sink()));
     }
 
     private @Nullable CpuArray useIfPresent(@Nullable DeviceArray array) {
         return array == null ? null : use(array);
+    }
+
+    private @Nullable CpuArray holdIfPresent(@Nullable DeviceArray array) {
+        return array == null ? null : hold(array);
     }
 
     @Override

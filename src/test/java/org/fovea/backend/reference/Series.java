@@ -31,6 +31,9 @@ final class Series {
     /** Roundings of a function of the library, and of one that is made of some of these. */
     private static final double FUNCTION = 4;
 
+    /** What an exponential is off by where it underflows to 0, in units of rounding: the smallest normal number, 2^-126. */
+    private static final double UNDERFLOW = 0x1p-126 / 0x1p-24;
+
     private final Arithmetic arithmetic;
     private final double[] planes;
     private final double @Nullable [] errors;
@@ -172,11 +175,14 @@ final class Series {
 
     Series exp() {
         double[] f = new double[degree() + 2];
+        double[] sizes = new double[f.length];
         f[0] = Math.exp(planes[0]);
+        sizes[0] = f[0] + UNDERFLOW;
         for (int k = 1; k < f.length; k++) {
             f[k] = f[k - 1] / k;
+            sizes[k] = sizes[k - 1] / k;
         }
-        return function(f);
+        return function(f, sizes);
     }
 
     Series log() {
