@@ -7,11 +7,8 @@
 
 import argparse
 import pathlib
-import subprocess
 import sys
 import tempfile
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 try:
     import torch
@@ -23,34 +20,8 @@ except ImportError as missing:
 import cases
 import compare
 
-
-class Fovea:
-    """One virtual machine that runs many commands."""
-
-    def __init__(self, folder, backend_arguments):
-        self.backend_arguments = backend_arguments
-        classes = folder / "classes"
-        jars = f"{ROOT}/target/fovea.jar:{ROOT}/target/lib/*"
-        # The launcher builds what is out of date.
-        subprocess.run([ROOT / "fovea", "version"], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(["javac", "-d", classes, "-cp", jars, ROOT / "native-tests/torch-oracle/Commands.java"],
-                       check=True)
-        command = [ROOT / "fovea", "--main", "org.fovea.cli.Commands"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env=environment(classes))
-
-    def attention(self, source, target, arguments):
-        line = ["attention", str(source), "-o", str(target), *arguments, *self.backend_arguments]
-        self.process.stdin.write("\t".join(line) + "\n")
-        self.process.stdin.flush()
-        code, _, complaint = self.process.stdout.readline().rstrip("\n").partition("\t")
-        return int(code), complaint
-
-
-def environment(classes):
-    import os
-
-    return os.environ | {"FOVEA_CLASSPATH": str(classes)}
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "command"))
+from fovea import Fovea
 
 
 def contiguous(tensors):
@@ -99,8 +70,7 @@ def main():
                 shapes = " ".join(f"{n}{list(x.shape)}" for n, x in case.tensors.items())
                 print(f"seed {seed}: {str(case.dtype)[6:]} {' '.join(case.arguments())} {shapes}")
                 print("\n".join("    " + line for line in problems), flush=True)
-        fovea.process.stdin.close()
-        fovea.process.wait()
+        fovea.close()
     print(f"{options.cases} cases against PyTorch {torch.__version__}, {failed} differ")
     sys.exit(1 if failed else 0)
 

@@ -76,6 +76,13 @@ final class AttentionCommand implements Callable<Integer> {
     private @Nullable String causal;
 
     @Option(
+            names = "--align",
+            paramLabel = "CORNER",
+            description =
+                    "Where queries stand without --causal, for --window and alibi: top-left or bottom-right, as above.")
+    private @Nullable String alignment;
+
+    @Option(
             names = "--window",
             paramLabel = "L,R",
             description = "Hide keys more than L before or R after the query; -1 is no limit.")
@@ -165,6 +172,12 @@ final class AttentionCommand implements Callable<Integer> {
         AttentionSpec spec = AttentionSpec.DEFAULT.withSimilarity(named(Similarity.values(), "similarity", similarity));
         if (causal != null) {
             spec = spec.withCausal(named(Alignment.values(), "alignment", causal));
+        }
+        if (alignment != null) {
+            if (causal != null) {
+                throw new UsageException("--align is of no use with --causal, which may be --causal=" + alignment);
+            }
+            spec = spec.withAlignment(named(Alignment.values(), "alignment", alignment));
         }
         if (window != null) {
             Matcher sides = match("--window", "L,R, two whole numbers from -1", WINDOW, window);

@@ -76,6 +76,8 @@ class AttentionErrorTest {
                 "| --weights --rows 1 | --rows must be A:B, two whole numbers, got '1'",
                 "| --weights=all | unknown stage of the weights 'all'; nearest:",
                 "| --causal=left | unknown alignment 'left'; nearest: top-left",
+                "| --align right | unknown alignment 'right'; nearest: ",
+                "| --causal --align top-left | --align is of no use with --causal, which may be --causal=top-left",
                 "| --similarity cos | unknown similarity 'cos'; nearest:",
                 "| --window 3 | --window must be L,R, two whole numbers from -1, got '3'",
                 "| --window -2,0 | got '-2,0'",

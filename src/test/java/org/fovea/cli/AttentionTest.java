@@ -243,6 +243,15 @@ class AttentionTest {
         assertThat(numbers(answer("--causal=bottom-right"), "o")).containsExactly(3, 5);
     }
 
+    @Test
+    void aWindowMayBeAlignedToTheEnd() throws IOException {
+        request.put("kv_lengths", TensorData.ofInts(new int[] {1}, 1));
+
+        assertThat(numbers(answer("--window", "0,0"), "o")).containsExactly(3, 0);
+        assertThat(numbers(answer("--window", "0,0", "--align", "bottom-right"), "o"))
+                .containsExactly(0, 3);
+    }
+
     @ParameterizedTest
     @CsvSource({"F16, 2", "BF16, 2", "F32, 4"})
     void resultsAreOfTheTypeOfTheQuery(TensorType type, int bytes) throws IOException {
