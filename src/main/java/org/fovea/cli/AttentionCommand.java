@@ -1,6 +1,9 @@
 package org.fovea.cli;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -149,15 +152,19 @@ final class AttentionCommand implements Callable<Integer> {
         }
         AttentionSettings asked = valid(this::asked);
         AttentionOperator.target(output);
+        // What is refused is refused in one line: a word on the device is for those who get an answer.
+        ByteArrayOutputStream notice = new ByteArrayOutputStream();
+        PrintStream err = new PrintStream(notice, true, StandardCharsets.UTF_8);
         try (AttentionOperator operator = AttentionOperator.open(input, asked);
-                Backend backend = open(operator, set.backend())) {
+                Backend backend = open(operator, set.backend(), new Terminal(terminal.out(), err, 0))) {
             operator.run(backend, output);
         }
+        terminal.err().print(notice.toString(StandardCharsets.UTF_8));
         return 0;
     }
 
-    private Backend open(AttentionOperator operator, Map<String, String> set) {
-        return operator.isDouble() ? device.openForDouble(terminal, set) : device.open(terminal, set);
+    private Backend open(AttentionOperator operator, Map<String, String> set, Terminal notices) {
+        return operator.isDouble() ? device.openForDouble(notices, set) : device.open(notices, set);
     }
 
     private AttentionSettings asked() {

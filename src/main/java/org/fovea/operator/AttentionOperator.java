@@ -43,6 +43,7 @@ public final class AttentionOperator implements AutoCloseable {
     }
 
     private static SafeTensorsReader read(Path file) {
+        requireName(file, "input");
         if (!Files.exists(file)) {
             throw new InvalidRequestException("there is no file " + file);
         }
@@ -90,6 +91,7 @@ public final class AttentionOperator implements AutoCloseable {
      * @throws InvalidRequestException if no file can be there
      */
     public static Path target(Path output) throws IOException {
+        requireName(output, "output");
         boolean exists = Files.exists(output);
         if (exists && !Files.isRegularFile(output)) {
             throw new InvalidRequestException("cannot write " + output + ": it is there and not a file");
@@ -104,6 +106,13 @@ public final class AttentionOperator implements AutoCloseable {
             throw new InvalidRequestException("cannot write " + output + ": " + directory + " is not writable");
         }
         return target;
+    }
+
+    /** The empty path would be the current directory. */
+    private static void requireName(Path path, String kind) {
+        if (path.toString().isEmpty()) {
+            throw new InvalidRequestException("the name of the " + kind + " is empty");
+        }
     }
 
     @Override
