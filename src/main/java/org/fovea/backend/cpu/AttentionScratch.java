@@ -100,8 +100,8 @@ final class AttentionScratch {
     /** Likewise: tangents of the gradients of probabilities, then of scores */
     int gradientTangents;
 
-    /** [keys of a tile, lanes], of one group: the softcap's hyperbolic tangents and the tangents of its slopes */
-    int tanhs;
+    /** [keys of a tile, lanes], of one group: what the softcap's hyperbolic tangents lack to 1, and the tangents of its slopes */
+    int tails;
 
     int slopeTangents;
 
@@ -155,8 +155,8 @@ final class AttentionScratch {
         gradients = scores + keys * QUERIES;
         tangents = gradients + keys * QUERIES;
         gradientTangents = tangents + keys * QUERIES;
-        tanhs = gradientTangents + keys * QUERIES;
-        slopeTangents = tanhs + side;
+        tails = gradientTangents + keys * QUERIES;
+        slopeTangents = tails + side;
         factors = slopeTangents + side + MARGIN * lanes;
         if (floats.length < end) {
             floats = new float[Math.max(end, 1 << 18)];

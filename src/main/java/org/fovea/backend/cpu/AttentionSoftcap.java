@@ -5,8 +5,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Scores bent to {@code S = c tanh(Z / c)}, in units of log2, with the slopes {@code g = 1 - tanh^2(Z / c)} that their
- * derivatives take. Works on the group whose scores were computed last, whose hyperbolic tangents it keeps; where nothing is
- * bent there is no object of this class.
+ * derivatives take. Works on the group whose scores were computed last, of which it keeps what the hyperbolic tangents lack to
+ * 1; where nothing is bent there is no object of this class.
  */
 final class AttentionSoftcap {
     /** Caps between these leave tanh, slopes and what is divided by the cap in float32's range. */
@@ -32,7 +32,7 @@ final class AttentionSoftcap {
 
     /** Bends the group's scores, which start at {@code scores}. */
     void bend(AttentionScratch t, int scores) {
-        kernels.softcap(cap, t.floats, scores, AttentionScratch.QUERIES, t.groupTo - t.groupFrom, t.tanhs);
+        kernels.softcap(cap, t.floats, scores, AttentionScratch.QUERIES, t.groupTo - t.groupFrom, t.tails);
     }
 
     /** Turns tangents of Z into those of S, and finds the tangents of the slopes. */
@@ -43,14 +43,14 @@ final class AttentionSoftcap {
                 tangents,
                 AttentionScratch.QUERIES,
                 t.groupTo - t.groupFrom,
-                t.tanhs,
+                t.tails,
                 t.slopeTangents);
     }
 
     /** Turns gradients of S into those of Z. */
     void bendGradients(AttentionScratch t, int gradients) {
         kernels.softcapGradients(
-                t.floats, gradients, AttentionScratch.QUERIES, t.groupTo - t.groupFrom, t.tanhs);
+                t.floats, gradients, AttentionScratch.QUERIES, t.groupTo - t.groupFrom, t.tails);
     }
 
     /** Likewise with their tangents, after {@link #bendTangents}. */
@@ -61,7 +61,7 @@ final class AttentionSoftcap {
                 gradientTangents,
                 AttentionScratch.QUERIES,
                 t.groupTo - t.groupFrom,
-                t.tanhs,
+                t.tails,
                 t.slopeTangents);
     }
 }

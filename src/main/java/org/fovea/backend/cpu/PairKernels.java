@@ -8,31 +8,31 @@ package org.fovea.backend.cpu;
 public interface PairKernels {
 
     /**
-     * Replaces scores by {@code cap tanh(score / cap)}, to about 3 units in the last place, and writes these hyperbolic
-     * tangents.
+     * Replaces scores by {@code cap tanh(score / cap)}, to about 3 units in the last place, and writes what these hyperbolic
+     * tangents lack to 1: {@code 1 - |tanh|} with the score's sign, from which slopes follow without cancellation.
      *
      * @param cap in the scores' units, and so are the results
-     * @param tanhs written, packed
+     * @param tails written, packed
      */
-    void softcap(float cap, float[] tile, int scores, int stride, int keys, int tanhs);
+    void softcap(float cap, float[] tile, int scores, int stride, int keys, int tails);
 
     /**
      * Replaces tangents Z. of uncapped scores by those of capped ones, {@code T = g Z.} with the slope {@code g = 1 -
-     * tanh^2}, and writes the tangents of the slopes, {@code g. = -2 tanh T / cap}.
+     * tanh^2 = |tail| (2 - |tail|)}, and writes the tangents of the slopes, {@code g. = -2 tanh T / cap}.
      *
      * @param slopeTangents written, packed
      */
-    void softcapTangents(float cap, float[] tile, int tangents, int stride, int keys, int tanhs, int slopeTangents);
+    void softcapTangents(float cap, float[] tile, int tangents, int stride, int keys, int tails, int slopeTangents);
 
     /** Replaces gradients dS of capped scores by those of uncapped ones, {@code g dS}; what is 0 stays so. */
-    void softcapGradients(float[] tile, int gradients, int stride, int keys, int tanhs);
+    void softcapGradients(float[] tile, int gradients, int stride, int keys, int tails);
 
     /**
      * Replaces gradients dS of capped scores and their tangents by those of uncapped ones, {@code g dS} and {@code g dS. + g.
      * dS}; what is 0 takes no part.
      */
     void softcapGradientTangents(
-            float[] tile, int gradients, int gradientTangents, int stride, int keys, int tanhs, int slopeTangents);
+            float[] tile, int gradients, int gradientTangents, int stride, int keys, int tails, int slopeTangents);
 
     /**
      * Writes what dropout multiplies probabilities by: 0 where the uniform number {@code query 2^34 + key} of the stream of

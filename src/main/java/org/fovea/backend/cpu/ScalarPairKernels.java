@@ -7,53 +7,54 @@ final class ScalarPairKernels implements PairKernels {
     private static final int LANES = ScalarAttentionKernels.LANES;
 
     @Override
-    public void softcap(float cap, float[] tile, int scores, int stride, int keys, int tanhs) {
-        float inverse = 1 / cap;
+    public void softcap(float cap, float[] tile, int scores, int stride, int keys, int tails) {
         for (int j = 0; j < keys; j++) {
             for (int i = 0; i < LANES; i++) {
-                float tanh = ScalarMath.tanh(tile[scores + j * stride + i] * inverse);
-                tile[tanhs + j * LANES + i] = tanh;
-                tile[scores + j * stride + i] = cap * tanh;
+                double score = tile[scores + j * stride + i];
+                double x = -2 * Math.abs(score) / cap;
+                double e = StrictMath.exp(x);
+                tile[tails + j * LANES + i] = (float) Math.copySign(2 * e / (1 + e), score);
+                tile[scores + j * stride + i] = (float) Math.copySign(cap * -StrictMath.expm1(x) / (1 + e), score);
             }
         }
     }
 
     @Override
     public void softcapTangents(
-            float cap, float[] tile, int tangents, int stride, int keys, int tanhs, int slopeTangents) {
+            float cap, float[] tile, int tangents, int stride, int keys, int tails, int slopeTangents) {
         float factor = -2 / cap;
         for (int j = 0; j < keys; j++) {
             for (int i = 0; i < LANES; i++) {
-                float tanh = tile[tanhs + j * LANES + i];
-                float tangent = tile[tangents + j * stride + i] * slope(tanh);
+                float tail = tile[tails + j * LANES + i];
+                float tangent = tile[tangents + j * stride + i] * slope(tail);
                 tile[tangents + j * stride + i] = tangent;
-                tile[slopeTangents + j * LANES + i] = factor * tanh * tangent;
+                tile[slopeTangents + j * LANES + i] = factor * Math.copySign(1 - Math.abs(tail), tail) * tangent;
             }
         }
     }
 
-    private static float slope(float tanh) {
-        return 1 - tanh * tanh;
+    private static float slope(float tail) {
+        return Math.abs(tail) * (2 - Math.abs(tail));
     }
 
     @Override
-    public void softcapGradients(float[] tile, int gradients, int stride, int keys, int tanhs) {
+    public void softcapGradients(float[] tile, int gradients, int stride, int keys, int tails) {
         for (int j = 0; j < keys; j++) {
             for (int i = 0; i < LANES; i++) {
                 int at = gradients + j * stride + i;
-                tile[at] = tile[at] == 0 ? 0 : tile[at] * slope(tile[tanhs + j * LANES + i]);
+                tile[at] = tile[at] == 0 ? 0 : tile[at] * slope(tile[tails + j * LANES + i]);
             }
         }
     }
 
     @Override
     public void softcapGradientTangents(
-            float[] tile, int gradients, int gradientTangents, int stride, int keys, int tanhs, int slopeTangents) {
+            float[] tile, int gradients, int gradientTangents, int stride, int keys, int tails, int slopeTangents) {
         for (int j = 0; j < keys; j++) {
             for (int i = 0; i < LANES; i++) {
                 float gradient = tile[gradients + j * stride + i];
                 float moved = tile[gradientTangents + j * stride + i];
-                float slope = slope(tile[tanhs + j * LANES + i]);
+                float slope = slope(tile[tails + j * LANES + i]);
                 float bent = gradient == 0 ? 0 : gradient * tile[slopeTangents + j * LANES + i];
                 tile[gradients + j * stride + i] = gradient == 0 ? 0 : gradient * slope;
                 tile[gradientTangents + j * stride + i] = moved == 0 ? bent : moved * slope + bent;

@@ -1,6 +1,7 @@
 package org.fovea.backend.cpu.vector;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 import org.fovea.backend.cpu.PairKernels;
@@ -14,8 +15,8 @@ final class VectorPairKernels implements PairKernels {
     /** Adding it rounds to an integer n and leaves n + 127, the exponent of 2^n, in the low bits. */
     private static final float ROUNDER = 0x1.8p23f + 127;
 
-    /** From here on {@code (2^x - 1) / (2^x + 1)} is 1. */
-    private static final float TANH_ONE = 30f;
+    /** {@code 2^x} up to here is a number, and its inverse is 0 beside 1 whatever it is multiplied by. */
+    private static final float LARGEST = 126f;
 
     private static final int SIGN_BIT = 0x80000000;
 
@@ -27,14 +28,14 @@ final class VectorPairKernels implements PairKernels {
     private static final float EXP_5 = 1.339887440266574e-3f;
     private static final float EXP_6 = 1.535336188319500e-4f;
 
-    /** {@code tanh(y) = m / (m + 2)} with {@code m = 2^x - 1} and {@code x = 2 log2(e) |y|}. */
+    /** {@code tanh(y) = m / (m + 2)} and {@code 1 - tanh(y) = 2 / (m + 2)} with {@code m = 2^x - 1} and {@code x = 2 log2(e) y}. */
     @Override
-    public void softcap(float cap, float[] tile, int scores, int stride, int keys, int tanhs) {
+    public void softcap(float cap, float[] tile, int scores, int stride, int keys, int tails) {
         float factor = (float) (2 * LOG2_E / cap);
-        for (int j = 0, s = scores, t = tanhs; j < keys; j++, s += stride, t += LANES) {
+        for (int j = 0, s = scores, t = tails; j < keys; j++, s += stride, t += LANES) {
             FloatVector score = FloatVector.fromArray(SPECIES, tile, s);
             FloatVector x = score.abs().mul(factor);
-            x = x.blend(TANH_ONE, x.compare(VectorOperators.GT, TANH_ONE));
+            x = x.blend(LARGEST, x.compare(VectorOperators.GT, LARGEST));
             FloatVector rounded = x.add(ROUNDER);
             FloatVector rest = x.sub(rounded.sub(ROUNDER));
             FloatVector power = rounded.reinterpretAsInts()
@@ -48,35 +49,43 @@ final class VectorPairKernels implements PairKernels {
                     .fma(rest, FloatVector.broadcast(SPECIES, EXP_1))
                     .mul(rest)
                     .fma(power, power.sub(1f));
-            FloatVector tanh = m.div(m.add(2f))
-                    .reinterpretAsInts()
-                    .or(score.reinterpretAsInts().and(SIGN_BIT))
-                    .reinterpretAsFloats();
-            tanh.intoArray(tile, t);
-            tanh.mul(cap).intoArray(tile, s);
+            FloatVector half = FloatVector.broadcast(SPECIES, 1f).div(m.add(2f));
+            IntVector sign = score.reinterpretAsInts().and(SIGN_BIT);
+            half.add(half).reinterpretAsInts().or(sign).reinterpretAsFloats().intoArray(tile, t);
+            half.mul(m).mul(cap).reinterpretAsInts().or(sign).reinterpretAsFloats().intoArray(tile, s);
         }
     }
 
     @Override
     public void softcapTangents(
-            float cap, float[] tile, int tangents, int stride, int keys, int tanhs, int slopeTangents) {
+            float cap, float[] tile, int tangents, int stride, int keys, int tails, int slopeTangents) {
         float factor = -2 / cap;
         for (int j = 0, s = tangents, t = 0; j < keys; j++, s += stride, t += LANES) {
-            FloatVector tanh = FloatVector.fromArray(SPECIES, tile, tanhs + t);
-            FloatVector slope = tanh.fma(tanh.neg(), FloatVector.broadcast(SPECIES, 1f));
+            FloatVector tail = FloatVector.fromArray(SPECIES, tile, tails + t);
+            FloatVector distance = tail.abs();
+            FloatVector slope = FloatVector.broadcast(SPECIES, 2f).sub(distance).mul(distance);
             FloatVector tangent = FloatVector.fromArray(SPECIES, tile, s).mul(slope);
             tangent.intoArray(tile, s);
-            tanh.mul(factor).mul(tangent).intoArray(tile, slopeTangents + t);
+            FloatVector.broadcast(SPECIES, 1f)
+                    .sub(distance)
+                    .reinterpretAsInts()
+                    .or(tail.reinterpretAsInts().and(SIGN_BIT))
+                    .reinterpretAsFloats()
+                    .mul(factor)
+                    .mul(tangent)
+                    .intoArray(tile, slopeTangents + t);
         }
     }
 
     @Override
-    public void softcapGradients(float[] tile, int gradients, int stride, int keys, int tanhs) {
-        for (int j = 0, s = gradients, t = tanhs; j < keys; j++, s += stride, t += LANES) {
-            FloatVector tanh = FloatVector.fromArray(SPECIES, tile, t);
+    public void softcapGradients(float[] tile, int gradients, int stride, int keys, int tails) {
+        for (int j = 0, s = gradients, t = tails; j < keys; j++, s += stride, t += LANES) {
+            FloatVector distance = FloatVector.fromArray(SPECIES, tile, t).abs();
             FloatVector gradient = FloatVector.fromArray(SPECIES, tile, s);
             // The product alone won't do: the score of a hidden key may be NaN.
-            tanh.fma(tanh.neg(), FloatVector.broadcast(SPECIES, 1f))
+            FloatVector.broadcast(SPECIES, 2f)
+                    .sub(distance)
+                    .mul(distance)
                     .mul(gradient)
                     .blend(0f, gradient.compare(VectorOperators.EQ, 0f))
                     .intoArray(tile, s);
@@ -85,10 +94,11 @@ final class VectorPairKernels implements PairKernels {
 
     @Override
     public void softcapGradientTangents(
-            float[] tile, int gradients, int gradientTangents, int stride, int keys, int tanhs, int slopeTangents) {
+            float[] tile, int gradients, int gradientTangents, int stride, int keys, int tails, int slopeTangents) {
         for (int j = 0, s = 0, t = 0; j < keys; j++, s += stride, t += LANES) {
-            FloatVector tanh = FloatVector.fromArray(SPECIES, tile, tanhs + t);
-            FloatVector slope = tanh.fma(tanh.neg(), FloatVector.broadcast(SPECIES, 1f));
+            FloatVector distance =
+                    FloatVector.fromArray(SPECIES, tile, tails + t).abs();
+            FloatVector slope = FloatVector.broadcast(SPECIES, 2f).sub(distance).mul(distance);
             FloatVector gradient = FloatVector.fromArray(SPECIES, tile, gradients + s);
             FloatVector moved = FloatVector.fromArray(SPECIES, tile, gradientTangents + s);
             FloatVector bent = FloatVector.fromArray(SPECIES, tile, slopeTangents + t)
