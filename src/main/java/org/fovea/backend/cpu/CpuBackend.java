@@ -49,7 +49,7 @@ final class CpuBackend extends CpuRl implements Backend {
             AttentionShape shape, AttentionSpec spec, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
         AttentionShapes.forward(shape, in, output, logSumExp);
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
-            FusedAttention fused = fused(shape, spec, in, floats);
+            FusedAttention fused = fused(shape, spec, in, null, floats);
             if (fused == null) {
                 series.forward(shape, spec, in, output, logSumExp);
             } else {
@@ -70,7 +70,7 @@ final class CpuBackend extends CpuRl implements Backend {
             AttentionArguments gradients) {
         AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, gradients);
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
-            FusedAttention fused = fused(shape, spec, in, floats);
+            FusedAttention fused = fused(shape, spec, in, logSumExp, floats);
             if (fused == null) {
                 series.backward(shape, spec, in, dOutput, dLogSumExp, gradients);
             } else {
@@ -92,7 +92,7 @@ final class CpuBackend extends CpuRl implements Backend {
             DeviceArray logSumExpTangent) {
         AttentionShapes.tangent(shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
-            FusedAttention fused = fused(shape, spec, in, floats);
+            FusedAttention fused = fused(shape, spec, in, logSumExp, floats);
             if (fused == null) {
                 series.tangent(shape, spec, in, tangents, outputTangent, logSumExpTangent);
             } else {
@@ -116,7 +116,7 @@ final class CpuBackend extends CpuRl implements Backend {
         AttentionShapes.backwardTangent(
                 shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
-            FusedAttention fused = fused(shape, spec, in, floats);
+            FusedAttention fused = fused(shape, spec, in, logSumExp, floats);
             if (fused == null) {
                 series.backwardTangent(
                         shape, spec, in, tangents, gradients, outputTangent, logSumExpTangent, gradientTangents);
@@ -188,16 +188,24 @@ final class CpuBackend extends CpuRl implements Backend {
                 use(output));
     }
 
-    /** By float32 kernels; null if these don't know all that is asked for, or have not the range for it. */
+    /**
+     * By float32 kernels; null if these don't know all that is asked for, or have not the range for it.
+     *
+     * @param logSumExp what derivatives are taken from, or null in the forward pass
+     */
     private @Nullable FusedAttention fused(
-            AttentionShape shape, AttentionSpec spec, AttentionInputs in, FloatArrays floats) {
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            @Nullable DeviceArray logSumExp,
+            FloatArrays floats) {
         if (!CpuAttention.supports(shape, spec, in)) {
             return null;
         }
         AttentionArrays arrays = use(in);
-        return in.isPlain() || ScoreRange.isModest(spec, arrays)
-                ? FusedAttention.of(attention, workers, shape, spec, arrays, floats)
-                : null;
+        boolean modest = (in.isPlain() || ScoreRange.isModest(shape, spec, arrays))
+                && (logSumExp == null || ScoreRange.isModest(use(logSumExp)));
+        return modest ? FusedAttention.of(attention, workers, shape, spec, arrays, floats) : null;
     }
 
     private AttentionArrays use(AttentionInputs in) {

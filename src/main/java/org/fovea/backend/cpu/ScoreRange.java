@@ -1,28 +1,60 @@
 package org.fovea.backend.cpu;
 
+import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 
 /**
- * Whether what is added to scores leaves every query's log-sum-exp in the range where float32 has digits for it. The
- * float32 kernels find probabilities as {@code 2^(S - LSE)}: where all that a query sees is masked with a huge finite
- * number, as the lowest of a type, S overflows in units of log2, or LSE = max + log n has no digits left for log n.
+ * Whether scores leave every query's log-sum-exp in the range where float32 has digits for it. The float32 kernels find
+ * probabilities as {@code 2^(S - LSE)}: where all that a query sees is masked with a huge finite number, as the lowest of a
+ * type, S overflows in units of log2, or LSE = max + log n has no digits left for log n.
+ *
+ * <p>In the forward pass the maximum stands in for LSE, so an error of 2^-24 |S| is all that large products or distances bring,
+ * and all that any float32 arithmetic leaves of them; only what may overflow is looked for. Derivatives take LSE, and for them
+ * LSE tells of large scores wherever these matter, at the price of a look at each row.
  */
 final class ScoreRange {
     /** Up to here a probability is right to about 2^-10, no worse than a score of that size rounded to float32. */
     private static final float LARGEST = 0x1p14f;
 
+    /** What ALiBi may take from a score: far from any probability, and from the end of float32's range. */
+    private static final float FARTHEST = 0x1p100f;
+
     private ScoreRange() {}
 
-    /** Reads each element of bias, mask and sink once. */
-    static boolean isModest(AttentionSpec spec, AttentionArrays in) {
+    /** Reads each element of bias, mask, slopes and sink once. */
+    static boolean isModest(AttentionShape shape, AttentionSpec spec, AttentionArrays in) {
         ScoreReader bias = in.bias();
         ScoreReader mask = in.mask();
         CpuArray sink = in.sink();
-        if (sink != null && !isModest(sink.floats, sink.offset, sink.length, true)
-                || bias != null && !isModest(bias.array().floats, bias.array().offset, bias.array().length, false)) {
-            return false;
+        // A softcap leaves nothing of a huge bias but its sign.
+        boolean bent = spec.softcap() != 0 && spec.softcap() <= LARGEST;
+        return (sink == null || isModest(sink.floats, sink.offset, sink.length, true))
+                && (bias == null || bent || isModest(bias.array().floats, bias.array().offset, bias.array().length, false))
+                && (mask == null || isModest(mask, seesEveryKey(spec, in)))
+                && (in.alibiSlopes() == null || isModest(shape, spec, in.alibiSlopes()));
+    }
+
+    /** Whether log-sum-exps, +infinity where a query sees nothing, are such that derivatives may be taken from them. */
+    static boolean isModest(CpuArray logSumExp) {
+        float[] x = logSumExp.floats;
+        int end = logSumExp.offset + logSumExp.length;
+        for (int i = logSumExp.offset; i < end; i++) {
+            if (Math.abs(x[i]) > LARGEST && x[i] != Float.POSITIVE_INFINITY) {
+                return false;
+            }
         }
-        return mask == null || isModest(mask, seesEveryKey(spec, in));
+        return true;
+    }
+
+    /** Whether the penalty of no distance overflows. */
+    private static boolean isModest(AttentionShape shape, AttentionSpec spec, CpuArray slopes) {
+        float farthest = (float) shape.queries() + shape.keys() + spec.pastKeys();
+        for (int i = slopes.offset; i < slopes.offset + slopes.length; i++) {
+            if (Math.abs(slopes.floats[i]) > FARTHEST / farthest) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** Whether the mask alone hides keys. */

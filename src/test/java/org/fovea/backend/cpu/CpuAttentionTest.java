@@ -267,10 +267,15 @@ class CpuAttentionTest {
                         Arbitraries.of(Alignment.class),
                         windows,
                         windows,
-                        Arbitraries.of(Float.NaN, 0.3f, -0.2f))
-                .as((causal, alignment, left, right, scale) -> {
-                    AttentionSpec spec =
-                            AttentionSpec.DEFAULT.withAlignment(alignment).withWindow(left, right);
+                        Arbitraries.of(Float.NaN, 0.3f, -0.2f),
+                        Arbitraries.of(0.0, 0.0, 1.5, 20.0),
+                        Arbitraries.of(0.0, 0.0, 0.3))
+                .as((causal, alignment, left, right, scale, softcap, dropout) -> {
+                    AttentionSpec spec = AttentionSpec.DEFAULT
+                            .withAlignment(alignment)
+                            .withWindow(left, right)
+                            .withSoftcap(softcap)
+                            .withDropout(dropout, left);
                     spec = causal ? spec.withCausal(alignment) : spec;
                     return Float.isNaN(scale) ? spec : spec.withScale(scale);
                 });

@@ -75,6 +75,23 @@ class ExtremeScoresTest {
         }
     }
 
+    /** Where float32 leaves products few digits, derivatives are still those of probabilities that add up to 1. */
+    @Test
+    void derivativesOfLargeProducts() {
+        for (int size : new int[] {1 << 14, 1 << 20}) {
+            Map<String, double[]> x = numbers(8);
+            place(x.get("mask"), HIDDEN);
+            for (int row : new int[] {0, 3}) {
+                x.get("mask")[row * M + 65] = 0;
+            }
+            double[] query = x.get("query");
+            Arrays.setAll(query, i -> query[i] * size);
+            Map<String, double[]> actual = run(x, DType.F32, true);
+            List.of("output", "logSumExp", "weights").forEach(actual::remove);
+            assertClose(naive(x), actual, tolerance(DType.F32), "products of " + size);
+        }
+    }
+
     /** Scores that pass the lowest number are -infinity; a row that sees nothing else isn't a number. */
     @Test
     void overflowingScores() {

@@ -56,6 +56,7 @@ final class NaiveAttention {
                     int qi = at.applyAsInt(shape.queries(), i);
                     int scalar = (b * shape.heads() + h) * shape.queries() + i;
                     double[] p = new double[shape.keys()];
+                    double[] slope = new double[shape.keys()];
                     double maximum = Double.NEGATIVE_INFINITY;
                     for (int j = 0; j < shape.keys(); j++) {
                         p[j] = Double.NEGATIVE_INFINITY;
@@ -64,7 +65,10 @@ final class NaiveAttention {
                             for (int c = 0; c < d; c++) {
                                 dot += (double) q[qi * d + c] * k[at.applyAsInt(shape.keys(), j) * d + c];
                             }
-                            p[j] = scale * dot;
+                            double cap = spec.softcap();
+                            double tanh = cap == 0 ? 0 : Math.tanh(scale * dot / cap);
+                            p[j] = cap == 0 ? scale * dot : cap * tanh;
+                            slope[j] = 1 - tanh * tanh;
                             largestScore = Math.max(largestScore, Math.abs(p[j]));
                             maximum = Math.max(maximum, p[j]);
                         }
@@ -85,11 +89,12 @@ final class NaiveAttention {
                         }
                         p[j] = Math.exp(p[j] - logSumExp[scalar]);
                         int kj = at.applyAsInt(shape.keys(), j);
+                        double kept = spec.dropoutFactor(b * shape.heads() + h, i, j);
                         for (int c = 0; c < dv; c++) {
-                            output[qi * dv + c] += p[j] * v[kj * dv + c];
-                            outputMagnitude = Math.max(outputMagnitude, Math.abs(v[kj * dv + c]));
-                            dValue[kj * dv + c] += p[j] * dOutput[qi * dv + c];
-                            absValue[kj * dv + c] += p[j] * Math.abs(dOutput[qi * dv + c]);
+                            output[qi * dv + c] += p[j] * kept * v[kj * dv + c];
+                            outputMagnitude = Math.max(outputMagnitude, Math.abs(kept * v[kj * dv + c]));
+                            dValue[kj * dv + c] += p[j] * kept * dOutput[qi * dv + c];
+                            absValue[kj * dv + c] += p[j] * kept * Math.abs(dOutput[qi * dv + c]);
                         }
                     }
                     for (int c = 0; c < dv; c++) {
@@ -106,8 +111,9 @@ final class NaiveAttention {
                             dp += (double) dOutput[qi * dv + c] * v[kj * dv + c];
                             dpAbs += Math.abs((double) dOutput[qi * dv + c] * v[kj * dv + c]);
                         }
-                        double ds = scale * p[j] * (dp - delta);
-                        double dsAbs = Math.abs(scale) * p[j] * dpAbs;
+                        double kept = spec.dropoutFactor(b * shape.heads() + h, i, j);
+                        double ds = scale * p[j] * (kept * dp - delta) * slope[j];
+                        double dsAbs = Math.abs(scale) * p[j] * (1 + kept) * dpAbs;
                         for (int c = 0; c < d; c++) {
                             dQuery[qi * d + c] += ds * k[kj * d + c];
                             absQuery[qi * d + c] += dsAbs * Math.abs(k[kj * d + c]);
