@@ -56,14 +56,13 @@ record DotProducts(
         CpuArray query = queries.map();
         CpuArray key = keys.map();
         double scale = spec.scale(s.headDim());
-        double largest = LARGEST / Math.abs(scale);
-        if (Math.max(queries.largestSquare(query), keys.largestSquare(key)) > largest) {
+        if (!isModest(scale * Math.max(queries.largestSquare(query), keys.largestSquare(key)))) {
             CpuArray means = keys.means();
             queries.setOrigins(means);
             keys.setOrigins(means);
             queries.map(query);
             keys.map(key);
-            if (Math.max(queries.largestSquare(query), keys.largestSquare(key)) > largest) {
+            if (!isModest(scale * Math.max(queries.largestSquare(query), keys.largestSquare(key)))) {
                 return null;
             }
         }
@@ -78,5 +77,9 @@ record DotProducts(
                 s.layout());
         AttentionSpec dot = spec.withSimilarity(Similarity.DOT).withScale(2 * scale);
         return new DotProducts(mapped, dot, in.with(query, key, in.value()), queries, keys);
+    }
+
+    private static boolean isModest(double score) {
+        return Math.abs(score) <= LARGEST;
     }
 }
