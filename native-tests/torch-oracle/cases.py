@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import random
+import re
 
 import torch
 
@@ -10,7 +11,10 @@ from reference import ARGUMENTS, Geometry
 
 TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 LENGTHS = (1, 2, 3, 5, 6, 13, 17, 31, 33, 40)
+LONG = (0, 64, 97, 129, 207)
 HEAD_DIMS = (1, 2, 3, 5, 8, 13, 16, 17, 32, 33, 64)
+WINDOWS = (-1, 0, 1, 3, 10, 999_999_999)
+WIDE = (65, 97, 128, 192, 207, 256)
 
 
 @dataclasses.dataclass
@@ -63,19 +67,25 @@ class Maker:
 
     def real(self, *shape):
         """Numbers that need not be of q's type."""
-        return self.normal(*shape, dtype=self.choice(self.type, torch.float32))
+        return self.normal(*shape, dtype=self.choice(self.type, torch.float32, *TYPES.values()))
 
     def integers(self, low, high, *shape):
         dtype = self.choice(torch.int32, torch.int64)
         return torch.randint(low, high, shape, generator=self.generator).to(dtype)
+
+    def length(self):
+        return self.choice(*LENGTHS) if self.chance(0.9) else self.choice(*LONG)
+
+    def head_dim(self):
+        return self.choice(*HEAD_DIMS) if self.chance(0.9) else self.choice(*WIDE)
 
     def make(self):
         packed = self.chance(0.2)
         batch = 1 if packed else self.random.choices((1, 2, 3, 0), (5, 4, 2, 0.3))[0]
         key_heads = self.choice(1, 1, 2, 3)
         heads = key_heads * self.choice(1, 1, 2, 4)
-        queries, keys = self.choice(*LENGTHS), self.random.choices((self.choice(*LENGTHS), 0), (30, 1))[0]
-        dim, value_dim = self.choice(*HEAD_DIMS), self.choice(*HEAD_DIMS)
+        queries, keys = self.length(), self.length()
+        dim, value_dim = self.head_dim(), self.head_dim()
         past = self.choice(1, 4, 11) if not packed and self.chance(0.2) else 0
         every = keys + past
         t = {
@@ -87,7 +97,10 @@ class Maker:
             t["past_k"] = self.normal(batch, key_heads, past, dim)
             t["past_v"] = self.normal(batch, key_heads, past, value_dim)
         options = self.options(queries)
-        self.zero_rows(t, options)
+        if options.get("similarity") == "cosine":
+            self.measure_angles(t)
+        if "order" not in options and self.chance(0.1):
+            t["q"] = t["q"] * 20  # nearly all of a row's weight on one key
         scores = (batch, heads, queries, every)
         if self.chance(0.3):
             shape = self.broadcast(scores)
@@ -99,6 +112,8 @@ class Maker:
                 t["mask"] = t["mask"].masked_fill(hidden, -math.inf)
         if self.chance(0.35):
             t["bias"] = self.real(*self.broadcast(scores))
+            if self.chance(0.1):
+                t["bias"] = t["bias"].masked_fill(torch.rand(t["bias"].shape, generator=self.generator) < 0.2, -math.inf)
         if self.chance(0.2):
             t["alibi"] = self.real(heads).abs() / 4
         if self.chance(0.25):
@@ -117,20 +132,30 @@ class Maker:
         self.derivatives(t, options, (batch, heads, queries, value_dim))
         clean = dict(t)
         case = Case(options, t, clean)
+        self.leave_a_score(case)
         if self.chance(0.3) and options.get("weights") not in ("scores", "softcap"):
             self.hide_garbage(case)
         return case
+
+    def leave_a_score(self, case):
+        """A bias of -infinity is no mask: a row that sees nothing else has no softmax."""
+        if "bias" in case.tensors:
+            bias, seen = case.tensors["bias"], Geometry(case).seen
+            if not ((seen & (bias > -math.inf)).any(-1) | ~seen.any(-1)).all():
+                case.tensors["bias"] = case.clean["bias"] = bias.nan_to_num(neginf=0)
 
     def options(self, queries):
         o = {}
         if self.chance(0.4):
             o["causal"] = self.choice("top-left", "bottom-right")
+        elif self.chance(0.2):
+            o["align"] = self.choice("top-left", "bottom-right")
         if self.chance(0.25):
-            o["window"] = (self.choice(-1, 0, 1, 3, 10), self.choice(-1, 0, 1, 3, 10))
+            o["window"] = (self.choice(*WINDOWS), self.choice(*WINDOWS))
         if self.chance(0.3):
-            o["scale"] = self.choice(0.25, 1.0, -0.5, 0.1)
+            o["scale"] = self.choice(0.25, 1.0, -0.5, 0.1, 0.0)
         if self.chance(0.25):
-            o["softcap"] = self.choice(0.7, 2.0, 20.0)
+            o["softcap"] = self.choice(0.7, 2.0, 20.0, 0.0)
         if self.chance(0.4):
             o["similarity"] = self.choice("cosine", "euclidean", "dot")
         if self.chance(0.2):
@@ -144,14 +169,17 @@ class Maker:
             o["order"] = self.random.randint(1, self.max_order)
         return o
 
-    def zero_rows(self, t, options):
-        if options.get("similarity") == "cosine" and t["k"].shape[2] and self.chance(0.3):
-            t["q"][..., 0, :] = 0
-            t["k"][..., -1, :] = 0
+    def measure_angles(self, t):
+        """Close to zero the direction of a row is nothing but rounding; at zero there is none."""
+        for name in {"q", "k", "past_k"} & t.keys():
+            t[name] = t[name] * (0.5 / t[name].norm(dim=-1, keepdim=True)).clamp(min=1)
+        if self.chance(0.3):
+            t["q"][..., :1, :] = 0
+            t["k"][..., -1:, :] = 0
 
     def broadcast(self, shape):
         kept = [n if self.chance(0.6) else 1 for n in shape]
-        return kept[self.choice(0, 0, 1, 2) :]
+        return kept[self.choice(0, 0, 1, 2, 3, 4) :]
 
     def derivatives(self, t, options, output_shape):
         base = {n: t[n] for n in ARGUMENTS if n in t}
@@ -173,7 +201,7 @@ class Maker:
             for n, x in (base | {n: t[n] for n in ("do", "dlse") if n in t}).items():
                 if self.chance(0.6):
                     # Small, so that the circle of the reference stays clear of the poles of the softmax.
-                    t[f"{n}.{i}"] = self.like(n, x) / (8 * max(1, x.shape[-1]) ** 0.5)
+                    t[f"{n}.{i}"] = self.like(n, x) / (8 * max((1, *x.shape[-1:])) ** 0.5)
                     if options.get("similarity") == "cosine" and n in ("q", "k"):
                         # And of the norm's: a row moves by less than its length.
                         t[f"{n}.{i}"] = t[f"{n}.{i}"] * x.norm(dim=-1, keepdim=True).clamp(max=1)
@@ -186,25 +214,36 @@ class Maker:
         seen = Geometry(case).seen
         if seen.numel() == 0:
             return
-        t, past = case.tensors, case.tensors["past_k"].shape[2] if "past_k" in case.tensors else 0
-        group = t["q"].shape[1] // t["k"].shape[1]
+        past = case.tensors["past_k"].shape[2] if "past_k" in case.tensors else 0
+        group = case.tensors["q"].shape[1] // case.tensors["k"].shape[1]
         unseen = ~seen.any(2).unflatten(1, (-1, group)).any(2)
+        blind = ~seen.any(-1)
         rubbish = self.choice(math.nan, math.inf, -math.inf)
-        for name, rows in (("k", unseen[..., past:]), ("v", unseen[..., past:]),
-                           ("past_k", unseen[..., :past]), ("past_v", unseen[..., :past])):
-            if name in t:
-                self.spoil(case, name, rows[..., None].expand(t[name].shape), rubbish)
-        for name in ("bias", "mask"):
-            if name in t and t[name].is_floating_point():
-                shape = (1,) * (4 - t[name].dim()) + tuple(t[name].shape)
-                hidden = ~seen
-                for axis, extent in enumerate(shape):
-                    if extent == 1:
-                        hidden = hidden.all(axis, keepdim=True)
-                hidden = hidden.reshape(t[name].shape)
+        for name in list(case.tensors):
+            base = re.sub(r"^(dd|t)(?=q|k|v|bias)|\.\d+$", "", name)
+            if base in ("k", "v"):
+                self.spoil(case, name, unseen[..., past:, None], rubbish)
+            elif base in ("past_k", "past_v"):
+                self.spoil(case, name, unseen[..., :past, None], rubbish)
+            elif base in ("q", "do", "ddo"):
+                self.spoil(case, name, blind[..., None], rubbish)
+            elif base == "dlse":
+                self.spoil(case, name, blind, rubbish)
+            elif base in ("bias", "mask") and case.tensors[name].is_floating_point():
+                hidden = self.hidden(seen, case.tensors[name].shape)
                 if name == "mask":
-                    hidden &= t[name] != -math.inf
+                    hidden &= case.tensors[name] != -math.inf
                 self.spoil(case, name, hidden, rubbish)
+
+    @staticmethod
+    def hidden(seen, shape):
+        """The elements of a tensor added to the scores that only hidden pairs use."""
+        extents = (1,) * (4 - len(shape)) + tuple(shape)
+        hidden = ~seen
+        for axis, extent in enumerate(extents):
+            if extent == 1:
+                hidden = hidden.all(axis, keepdim=True)
+        return hidden.reshape(shape)
 
     @staticmethod
     def spoil(case, name, where, rubbish):

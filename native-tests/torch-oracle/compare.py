@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from reference import answer
+from reference import answer, score_sizes
 
 # What a result may be off by, in units of the last place of its magnitude, beside the error of plain evaluation.
 DOUBLE_TOLERANCE = 1e-11
@@ -65,5 +65,18 @@ def tolerance(case, name, expected, coarse):
         return (SERIES_GROWTH * eps * magnitude).expand_as(expected) + eps * expected.abs()
     coarse = torch.where(torch.isfinite(coarse), coarse.double(), expected)
     plain_error = (coarse - expected).abs().max()
-    floor = 8 * unit(torch.float32) * math.sqrt(case.tensors["k"].shape[2] + 1) * magnitude
+    score, changes = score_sizes(case)
+    # A change of all scores alike cancels, but for the rounding of the probabilities: where there is but one key, say.
+    change = changes.get("dd" if name.startswith("g_") else name[0], 0)
+    # The exponential makes of the rounding of a score one of so many units.
+    floor = 2 * (4 + score) * unit(torch.float32) * math.sqrt(summands(case, name)) * max(magnitude, 1 + change)
     return (3 * plain_error + floor).expand_as(expected) + eps * expected.abs()
+
+
+def summands(case, name):
+    """A query sums over keys, a key over the queries of all heads that read it, a bias over all pairs that share it."""
+    q, k = case.tensors["q"].shape, case.tensors["k"].shape
+    count = max(k[2], q[2] * q[1] // max(1, k[1]))
+    if name.endswith("bias"):
+        count = max(count, q[0] * q[1] * q[2] * k[2] // max(1, case.tensors["bias"].numel()))
+    return 1 + count

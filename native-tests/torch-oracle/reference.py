@@ -35,7 +35,7 @@ class Geometry:
         if "q_segments" in t:
             seen &= t["q_segments"][:, :, None] == t["k_segments"][:, None, :]
         position = past + i
-        if o.get("causal") == "bottom-right":
+        if "bottom-right" in (o.get("causal"), o.get("align")):
             position = row_lengths - row_queries + i
         distance = position[:, :, None] - j[:, None, :]
         if "causal" in o:
@@ -188,21 +188,36 @@ def answer(case, dtype=torch.float64):
                 result["g_dlse"] = tangent(case, geometry, arguments, "dd")[1]
             result |= {"g_" + n: g for n, g in gradient(value, variables, create_graph=True).items()}
     if any("t" + n in t for n in ARGUMENTS):
-        result["to"], result["tlse"] = tangent(case, geometry, arguments, "t")
+        result["to"], result["tlse"], _ = tangent(case, geometry, arguments, "t")
     if dtype == torch.float64 and case.options.get("order"):
         result |= coefficients(case, geometry)
     return {n: x.detach() for n, x in result.items()}
 
 
 def tangent(case, geometry, arguments, prefix):
+    """Change of the output, of the log-sum-exp and of the scores along the tensors of a prefix."""
     names = list(arguments)
 
     def outputs(*values):
-        output, log_sum_exp, _ = attend(case, geometry, dict(zip(names, values)))
-        return output, torch.where(geometry.dead, 0.0, log_sum_exp)
+        output, log_sum_exp, stages = attend(case, geometry, dict(zip(names, values)))
+        return output, torch.where(geometry.dead, 0.0, log_sum_exp), stages["softcap"]
 
     directions = tuple(case.tensors.get(prefix + n, torch.zeros_like(arguments[n])) for n in names)
     return torch.func.jvp(outputs, tuple(x.detach() for x in arguments.values()), directions)[1]
+
+
+def score_sizes(case):
+    """The largest score of a visible pair, and by prefix how much one changes at most along the tensors of it."""
+    case = case.with_tensors({n: x.double() if x.is_floating_point() else x for n, x in case.clean.items()})
+    geometry = Geometry(case)
+    arguments = {n: case.tensors[n] for n in ARGUMENTS if n in case.tensors}
+    changes = {prefix: largest(tangent(case, geometry, arguments, prefix)[2][geometry.seen]) for prefix in ("dd", "t")}
+    return largest(attend(case, geometry, arguments)[2]["masked"]), changes
+
+
+def largest(x):
+    x = x[torch.isfinite(x)].abs()
+    return float(x.max()) if x.numel() else 0.0
 
 
 def coefficients(case, geometry):
