@@ -9,7 +9,7 @@ struct AttentionSeriesParams {
     const void* query[16];              // [batch, heads, queries, head_dim] in the order its strides give
     const void* key[16];                // [batch, key_heads, keys, head_dim]
     const void* value[16];              // [batch, key_heads, keys, value_dim]
-    const float* bias[16];              // in its extents
+    const float* bias[16];              // in its extents, or by relative position [batch or 1, heads or 1, 2 bias_reach + 1]
     const float* sink[16];              // [heads]
     const void* d_output[16];           // gradients of output and log_sum_exp
     const float* d_log_sum_exp[16];
@@ -23,6 +23,7 @@ struct AttentionSeriesParams {
     float* delta;                       // [planes, batch, heads, queries], dO . O - dLSE
     float* maximum;                     // [batch, heads, queries]: plane 0 of log_sum_exp in two parts, maximum + log_sum
     float* log_sum;
+    float* distance_sums;               // [planes, batch, heads, distances], dZ summed over the pairs at each
     float* weights;                     // [batch, heads, asked, keys], of the queries from first_query on
     const float* mask;                  // or null, like all that follow
     const float* alibi_slopes;          // [heads]
@@ -38,7 +39,10 @@ struct AttentionSeriesParams {
     int64_t bias_strides[4];            // of batch, head, query, key; 0 along an axis of length 1
     int64_t mask_strides[4];
     int64_t seed;                       // of dropout
-    int32_t bias_extents[4];
+    int32_t bias_extents[4];            // of a bias by relative position [batch, heads, 1, 1]
+    int32_t bias_reach;                 // of a bias by relative position, else -1
+    int32_t first_distance;             // least relative position, of a key to a query that sees it
+    int32_t distances;                  // relative positions there are from that one on
     int32_t batch;
     int32_t heads;
     int32_t key_heads;

@@ -111,7 +111,7 @@ struct Series : SeriesTile<TILE, PLANES, BY_KEYS> {
             }
             return false;
         }
-        scale_and_bias(first_smem + e, query, key);
+        scale_and_bias(first_smem + e, row, query, key);
         if (p.softcap > 0) {
             cap(x, first_smem + e, slope_smem + e);
         }
@@ -122,13 +122,21 @@ struct Series : SeriesTile<TILE, PLANES, BY_KEYS> {
         return true;
     }
 
-    __device__ void scale_and_bias(float* z, int query, int key) const {
+    // The element of the bias for a pair, by query and key or by their distance.
+    __device__ int64_t bias_index(int row, int query, int key) const {
+        const int64_t head_from = batch * p.bias_strides[0] + head * p.bias_strides[1];
+        if (p.bias_reach < 0) {
+            return head_from + query * p.bias_strides[2] + key * p.bias_strides[3];
+        }
+        const int64_t distance = key - int64_t(row_smem[row].position), reach = p.bias_reach;
+        return head_from + reach + min(max(distance, -reach), reach);
+    }
+
+    __device__ void scale_and_bias(float* z, int row, int query, int key) const {
+        const int64_t index = bias_index(row, query, key);
         for (int k = 0; k < planes; k++) {
             const float* bias = p.bias[k];
-            const float added = bias ? bias[batch * p.bias_strides[0] + head * p.bias_strides[1] + query * p.bias_strides[2]
-                                            + key * p.bias_strides[3]]
-                                     : 0;
-            z[k * AREA] = fmaf(p.scale, z[k * AREA], added);
+            z[k * AREA] = fmaf(p.scale, z[k * AREA], bias ? bias[index] : 0);
         }
     }
 

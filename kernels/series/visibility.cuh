@@ -57,7 +57,7 @@ __device__ inline QueryRow query_row(const AttentionSeriesParams& p, int batch, 
     const int64_t position = p.bottom_right ? last - end + query : first + p.past_keys + (query - begin);
     const int64_t from = p.window_left < 0 ? first : max(int64_t(first), position - p.window_left);
     const int64_t to = p.window_right < 0 ? last : min(int64_t(last), position + p.window_right + 1);
-    constexpr int64_t FAR = 0x3FFFFFFF;
+    constexpr int64_t FAR = 1 << 30;
     return {int(min(from, int64_t(last))), int(max(to, int64_t(first))), int(min(max(position, -FAR), FAR)),
             p.query_segments ? p.query_segments[int64_t(batch) * p.queries + query] : 0};
 }

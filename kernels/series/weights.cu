@@ -23,7 +23,7 @@ extern "C" __global__ void __launch_bounds__(SERIES_THREADS, 2) attention_series
         float x;
         if (p.stage <= SOFTCAP) {
             if (p.stage == SOFTCAP) {
-                s.scale_and_bias(s.first_smem + e, query, key);
+                s.scale_and_bias(s.first_smem + e, row, query, key);
                 if (p.softcap > 0) {
                     s.cap(s.scores() + e, s.first_smem + e, s.slope_smem + e);
                 }

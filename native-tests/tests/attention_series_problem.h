@@ -87,6 +87,7 @@ struct SeriesProblem {
     float scale = 0.5f, softcap = 0, dropout = 0;
     int past_keys = 0;
     int64_t seed = 7;
+    int bias_reach = -1;  // of a relative bias, whose extents are [batch or 1, heads or 1, 1, 1]
     std::array<int, 4> bias_extents{1, 1, 1, 1}, mask_extents{1, 1, 1, 1};
     std::vector<int> query_segments, key_segments, key_lengths, query_sequences, key_sequences;
     std::vector<float> mask, slopes;
@@ -116,21 +117,30 @@ struct SeriesProblem {
         return -1;
     }
 
-    // Whether query i sees key j, and how far it stands from it.
-    bool visible(int b, int h, int i, int j, double& distance) const {
+    // The element of the bias for a pair whose key is `ahead` positions after its query.
+    size_t bias_element(int b, int h, int i, int j, double ahead) const {
+        const size_t element = in(bias_extents, b, h, i, j);
+        const double reach = bias_reach;
+        return bias_reach < 0 ? element
+                              : element * (2 * bias_reach + 1) + size_t(std::min(std::max(ahead, -reach), reach) + reach);
+    }
+
+    // Whether query i sees key j, and how far that is after it. A query in no sequence stands at 0.
+    bool visible(int b, int h, int i, int j, double& ahead) const {
         const int valid = key_lengths.empty() ? keys : std::min(std::max(key_lengths[b], 0), keys);
         int64_t query_count = queries, key_count = valid, query = i, key = j;
         if (!query_sequences.empty()) {
             const int s = sequence(query_sequences, i);
-            if (s < 0 || sequence(key_sequences, j) != s) return false;
+            ahead = j;
+            if (s < 0) return false;
             query_count = query_sequences[s + 1] - query_sequences[s];
             key_count = std::max(0, std::min(key_sequences[s + 1], valid) - key_sequences[s]);
             query -= query_sequences[s];
             key -= key_sequences[s];
         }
         const int64_t position = bottom_right ? key_count - query_count + query : past_keys + query;
-        distance = double(std::abs(position - key));
-        return key < key_count && (left < 0 || key >= position - left) && (right < 0 || key <= position + right)
+        ahead = double(key - position);
+        return 0 <= key && key < key_count && (left < 0 || key >= position - left) && (right < 0 || key <= position + right)
                && (query_segments.empty() || query_segments[b * queries + i] == key_segments[b * keys + j])
                && (mask.empty() || mask[in(mask_extents, b, h, i, j)] != -INFINITY);
     }
@@ -230,7 +240,9 @@ inline SeriesSolution solve(const SeriesProblem& p) {
                     }
                     x = m.scale(x, p.scale);
                     s.stages[0][row * p.keys + j] = x[0];
-                    if (!p.bias[0].empty()) x = m.add(x, at(p.bias, SeriesProblem::in(p.bias_extents, b, h, i, j)));
+                    double ahead;
+                    const bool visible = p.visible(b, h, i, j, ahead);
+                    if (!p.bias[0].empty()) x = m.add(x, at(p.bias, p.bias_element(b, h, i, j, ahead)));
                     Series g = m.number(1);
                     if (p.softcap > 0) {
                         const Series t = m.tanh(m.scale(x, 1 / double(p.softcap)));
@@ -239,10 +251,9 @@ inline SeriesSolution solve(const SeriesProblem& p) {
                     }
                     s.stages[1][row * p.keys + j] = x[0];
                     s.stages[2][row * p.keys + j] = -INFINITY;
-                    double distance;
-                    if (p.visible(b, h, i, j, distance)) {
+                    if (visible) {
                         if (!p.mask.empty()) x[0] += p.mask[SeriesProblem::in(p.mask_extents, b, h, i, j)];
-                        if (!p.slopes.empty()) x[0] -= p.slopes[h] * distance;
+                        if (!p.slopes.empty()) x[0] -= p.slopes[h] * std::abs(ahead);
                         s.stages[2][row * p.keys + j] = x[0];
                         seen.push_back(j);
                         score.push_back(x);
@@ -297,7 +308,9 @@ inline SeriesSolution solve(const SeriesProblem& p) {
                     const Series d_probability = m.scale(d_kept, number < p.dropout ? 0 : 1 / (1 - double(p.dropout)));
                     const Series dz = m.multiply(m.multiply(probability[n], m.add(d_probability, delta, -1)), slope[n]);
                     if (!p.bias[0].empty()) {
-                        Series& to = s.d_bias[SeriesProblem::in(p.bias_extents, b, h, i, seen[n])];
+                        double ahead;
+                        p.visible(b, h, i, seen[n], ahead);
+                        Series& to = s.d_bias[p.bias_element(b, h, i, seen[n], ahead)];
                         to = m.add(to, dz);
                     }
                     const Series scaled = m.scale(dz, p.scale);

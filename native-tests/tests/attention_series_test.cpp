@@ -136,6 +136,11 @@ class AttentionSeries : public KernelTest {
         term(a.bias_strides, p.bias_extents);
         term(a.mask_strides, p.mask_extents);
         std::copy(p.bias_extents.begin(), p.bias_extents.end(), a.bias_extents);
+        a.bias_reach = p.bias_reach;
+        if (p.bias_reach >= 0) {
+            for (int64_t& stride : a.bias_strides) stride *= 2 * p.bias_reach + 1;
+            set_distances(a, p);
+        }
         put(a.query, p.query, storage);
         put(a.key, p.key, storage);
         put(a.value, p.value, storage);
@@ -162,6 +167,22 @@ class AttentionSeries : public KernelTest {
         a.scale = p.scale, a.softcap = p.softcap, a.dropout = p.dropout;
         a.kept = p.dropout == 1 ? 0 : 1 / (1 - p.dropout);
         return a;
+    }
+
+    // Those of all pairs that see each other, and some more.
+    static void set_distances(AttentionSeriesParams& a, const SeriesProblem& p) {
+        double least = INFINITY, greatest = -INFINITY, ahead;
+        for (int b = 0; b < p.batch; b++) {
+            for (int i = 0; i < p.queries; i++) {
+                for (int j = 0; j < p.keys; j++) {
+                    if (p.visible(b, 0, i, j, ahead)) {
+                        least = std::min(least, ahead), greatest = std::max(greatest, ahead);
+                    }
+                }
+            }
+        }
+        a.first_distance = least > greatest ? 0 : int(least) - 2;
+        a.distances = least > greatest ? 0 : int(greatest - least) + 4;
     }
 
     // Query or key on the unit sphere, in floats.
@@ -274,8 +295,16 @@ class AttentionSeries : public KernelTest {
             Cut narrow = cut;
             while (narrow.shared(p, cut.tile + 4) > 99 << 10) narrow.depth /= 2;
             a.depth = narrow.depth;
-            run_all("attention_series_bias" + cut.suffix, e[0] * e[1] * tiles(e[2], cut.tile) * tiles(e[3], cut.tile),
-                    narrow.shared(p, cut.tile + 4), a, {d_bias}, cut.threads);
+            if (p.bias_reach < 0) {
+                run_all("attention_series_bias" + cut.suffix, e[0] * e[1] * tiles(e[2], cut.tile) * tiles(e[3], cut.tile),
+                        narrow.shared(p, cut.tile + 4), a, {d_bias}, cut.threads);
+            } else {
+                const size_t sums = size_t(planes) * matrices * a.distances;
+                a.distance_sums = device(std::vector<float>(sums, NAN_F));
+                run_all("attention_series_distances" + cut.suffix, matrices * tiles(a.distances, cut.tile),
+                        narrow.shared(p, cut.tile + 4), a, {{{{a.distance_sums, sums}}, sums, Storage::F32}}, cut.threads);
+                run_all("attention_series_distance_bias", e[0] * e[1] * (2 * p.bias_reach + 1), 0, a, {d_bias});
+            }
             a.depth = cut.depth;
             expect(d_bias, exact.d_bias, backward, "dBias of " + where);
         }
@@ -311,6 +340,14 @@ class AttentionSeries : public KernelTest {
         p.bias_extents = extents;
         for (auto& plane : p.bias) {
             plane = uniform(size_t(extents[0]) * extents[1] * extents[2] * extents[3]);
+        }
+        return p;
+    }
+    SeriesProblem with_relative_bias(SeriesProblem p, int batch, int heads, int reach) {
+        p.bias_reach = reach;
+        p.bias_extents = {batch, heads, 1, 1};
+        for (auto& plane : p.bias) {
+            plane = uniform(size_t(batch) * heads * (2 * reach + 1));
         }
         return p;
     }
@@ -414,6 +451,25 @@ TEST_F(AttentionSeries, BiasBroadcastOverAnyAxis) {
     check(with_bias(with_inputs({.ring = {false, 4}, .queries = 17, .keys = 18, .dim = 2, .value_dim = 2}), {1, 1, 1, 18}));
 }
 
+TEST_F(AttentionSeries, RelativeBias) {
+    for (bool bottom_right : {false, true}) {
+        for (const auto& [queries, keys] : {std::pair{3, 70}, {33, 35}, {70, 3}}) {
+            SeriesProblem p = with_inputs({.batch = 2, .heads = 2, .queries = queries, .keys = keys, .dim = 2, .value_dim = 2,
+                                           .bottom_right = bottom_right});
+            p.past_keys = 4;
+            check(with_relative_bias(p, 1, 2, 5));
+            p.right = 0;
+            p.key_lengths = {keys, keys / 2};
+            check(with_relative_bias(p, 2, 1, 50));
+            p.left = 6;
+            check(with_relative_bias(p, 1, 1, 0));
+        }
+    }
+    check(with_relative_bias(with_inputs({.ring = {false, 4}, .queries = 17, .keys = 18, .dim = 2, .value_dim = 2}), 1, 1, 3));
+    check(with_relative_bias(with_all(with_inputs({.ring = {true, 8}, .heads = 2, .queries = 5, .keys = 18, .dim = 2,
+                                                      .value_dim = 2})), 1, 2, 7));
+}
+
 TEST_F(AttentionSeries, MasksByPosition) {
     for (bool bottom_right : {false, true}) {
         for (const auto& [left, right] : {std::pair{-1, 0}, {2, 0}, {5, 3}, {20, -1}, {0x7FFFFFFF, 0x7FFFFFFF}}) {
@@ -449,7 +505,7 @@ TEST_F(AttentionSeries, PackedSequences) {
             p.key_lengths = {60};
             p.dropout = 0.2f;
             p.slopes = {0.1f, 0.2f};
-            check(with_sink(p));
+            check(with_relative_bias(with_sink(p), 1, 2, right < 0 ? 6 : 100));
         }
     }
     SeriesProblem none = with_inputs({.queries = 3, .keys = 4, .dim = 2, .value_dim = 2});

@@ -5,7 +5,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The arrays an attention reads, query, key and value in the layout of its {@link AttentionShape}.
  *
- * @param bias added to the scaled similarities, or null; attention is differentiated by it
+ * @param bias added to the scaled similarities, or null; attention is differentiated by it. It may be by relative position
  * @param sink [heads] or null: a score that has a part of each query's probability and no value. Neither scaled nor capped
  * @param mask added to the scores after the softcap, or null; -infinity hides a key
  * @param alibiSlopes [heads] or null: each score is lessened by the slope times the distance of query and key
@@ -84,6 +84,11 @@ public record AttentionInputs(
         }
         if (mask != null) {
             mask.check("mask", shape);
+            if (mask.isRelative()) {
+                throw new IllegalArgumentException(
+                        "attention takes a bias by relative position, but a mask only by query and"
+                                + " key; to hide keys by relative position, use a window");
+            }
         }
         check("sink", sink, shape.heads(), shape);
         check("alibiSlopes", alibiSlopes, shape.heads(), shape);

@@ -151,8 +151,7 @@ public final class AttentionShapes {
             if (in.bias() == null) {
                 throw new IllegalArgumentException(operation + ": " + role + "bias is given, but there is no bias");
             }
-            ScoreTerm term = in.bias();
-            Shapes.floats(operation, role + "bias", bias, term.batch(), term.heads(), term.queries(), term.keys());
+            Shapes.floats(operation, role + "bias", bias, in.bias().extents());
         }
         if (sink != null) {
             if (in.sink() == null) {

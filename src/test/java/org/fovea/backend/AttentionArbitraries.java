@@ -85,10 +85,13 @@ final class AttentionArbitraries {
     }
 
     /** What is added to scores, and whether hidden places are NaN. */
-    private record Terms(int bias, int mask, boolean sink, boolean alibi, boolean hides) {
+    private record Terms(int bias, int reach, int mask, boolean sink, boolean alibi, boolean hides) {
         AttentionFeatures with(AttentionShape shape) {
             AttentionFeatures features = new AttentionFeatures("at random", shape, AttentionSpec.DEFAULT);
-            features = features.withBias(bias).withMask(mask);
+            features = reach == AttentionFeatures.NONE || bias == AttentionFeatures.NONE
+                    ? features.withBias(bias)
+                    : features.withRelativeBias(bias & 12, reach);
+            features = features.withMask(mask);
             features = sink ? features.withSink() : features;
             features = alibi ? features.withAlibi() : features;
             return hides ? features.hidingNaN() : features;
@@ -100,7 +103,8 @@ final class AttentionArbitraries {
         Arbitrary<Integer> axes = Arbitraries.frequencyOf(
                 Tuple.of(1, Arbitraries.just(AttentionFeatures.NONE)),
                 Tuple.of(1, Arbitraries.integers().between(0, AttentionFeatures.DENSE)));
-        return Combinators.combine(axes, axes, flag, flag, flag).as(Terms::new);
+        Arbitrary<Integer> reach = Arbitraries.of(AttentionFeatures.NONE, AttentionFeatures.NONE, 0, 1, 4, 50);
+        return Combinators.combine(axes, reach, axes, flag, flag, flag).as(Terms::new);
     }
 
     private static Arbitrary<Runs> runs() {

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param name for people
  * @param type of query, key and value; null for that of the backend's arithmetic
  * @param bias which of its axes, batch (8), heads (4), queries (2), keys (1), are not of length 1; {@link #NONE} for none
+ * @param reach of a bias by relative position, whose axes can be batch and heads alone; {@link #NONE} if it is by pair
  * @param mask likewise; a third of it hides
  * @param hides whether what no query sees, and what belongs to queries that see nothing, is NaN
  */
@@ -21,6 +22,7 @@ record AttentionFeatures(
         AttentionSpec spec,
         @Nullable DType type,
         int bias,
+        int reach,
         int mask,
         boolean sink,
         boolean alibi,
@@ -36,7 +38,7 @@ record AttentionFeatures(
     static final int DENSE = 15;
 
     AttentionFeatures(String name, AttentionShape shape, AttentionSpec spec) {
-        this(name, shape, spec, null, NONE, NONE, false, false, false, null, null, null, false);
+        this(name, shape, spec, null, NONE, NONE, NONE, false, false, false, null, null, null, false);
     }
 
     static AttentionShape shape(int batch, int heads, int keyHeads, int queries, int keys, int dim, int valueDim) {
@@ -55,6 +57,7 @@ record AttentionFeatures(
                 spec,
                 type,
                 bias,
+                reach,
                 mask,
                 sink,
                 alibi,
@@ -72,6 +75,7 @@ record AttentionFeatures(
                 spec,
                 newType,
                 bias,
+                reach,
                 mask,
                 sink,
                 alibi,
@@ -89,6 +93,7 @@ record AttentionFeatures(
                 newSpec,
                 type,
                 bias,
+                reach,
                 mask,
                 sink,
                 alibi,
@@ -106,6 +111,26 @@ record AttentionFeatures(
                 spec,
                 type,
                 axes,
+                NONE,
+                mask,
+                sink,
+                alibi,
+                segments,
+                lengths,
+                querySequences,
+                keySequences,
+                hides);
+    }
+
+    /** With a bias by relative position, and the axes that it has beside. */
+    AttentionFeatures withRelativeBias(int axes, int newReach) {
+        return new AttentionFeatures(
+                name,
+                shape,
+                spec,
+                type,
+                axes,
+                newReach,
                 mask,
                 sink,
                 alibi,
@@ -123,6 +148,7 @@ record AttentionFeatures(
                 spec,
                 type,
                 bias,
+                reach,
                 axes,
                 sink,
                 alibi,
@@ -140,6 +166,7 @@ record AttentionFeatures(
                 spec,
                 type,
                 bias,
+                reach,
                 mask,
                 true,
                 alibi,
@@ -157,6 +184,7 @@ record AttentionFeatures(
                 spec,
                 type,
                 bias,
+                reach,
                 mask,
                 sink,
                 true,
@@ -169,7 +197,20 @@ record AttentionFeatures(
 
     AttentionFeatures withSegments() {
         return new AttentionFeatures(
-                name, shape, spec, type, bias, mask, sink, alibi, true, lengths, querySequences, keySequences, hides);
+                name,
+                shape,
+                spec,
+                type,
+                bias,
+                reach,
+                mask,
+                sink,
+                alibi,
+                true,
+                lengths,
+                querySequences,
+                keySequences,
+                hides);
     }
 
     AttentionFeatures withLengths(int... keys) {
@@ -179,6 +220,7 @@ record AttentionFeatures(
                 spec,
                 type,
                 bias,
+                reach,
                 mask,
                 sink,
                 alibi,
@@ -192,7 +234,7 @@ record AttentionFeatures(
     /** Cumulative lengths, for queries and keys as many. */
     AttentionFeatures withSequences(List<Integer> queries, List<Integer> keys) {
         return new AttentionFeatures(
-                name, shape, spec, type, bias, mask, sink, alibi, segments, lengths, queries, keys, hides);
+                name, shape, spec, type, bias, reach, mask, sink, alibi, segments, lengths, queries, keys, hides);
     }
 
     /** With NaN wherever nothing looks. */
@@ -203,6 +245,7 @@ record AttentionFeatures(
                 spec,
                 type,
                 bias,
+                reach,
                 mask,
                 sink,
                 alibi,
@@ -221,6 +264,50 @@ record AttentionFeatures(
                 .toArray();
     }
 
+    /** Elements of the bias. */
+    int biasSize() {
+        return bias == NONE
+                ? 0
+                : relativePositions() * IntStream.of(extents(bias)).reduce(1, (a, b) -> a * b);
+    }
+
+    private int relativePositions() {
+        return reach == NONE ? 1 : 2 * reach + 1;
+    }
+
+    /** Which element of the bias is for a pair of which the query sees the key. */
+    int biasAt(int b, int h, int i, int j) {
+        int[] extents = extents(bias);
+        int[] place = {b, h, i, j};
+        int at = 0;
+        for (int axis = 0; axis < 4; axis++) {
+            at = at * extents[axis] + (extents[axis] == 1 ? 0 : place[axis]);
+        }
+        return reach == NONE
+                ? at
+                : at * relativePositions() + reach + Math.max(-reach, Math.min(distance(b, i, j), reach));
+    }
+
+    private int distance(int b, int i, int j) {
+        int firstQuery = 0;
+        int queryEnd = shape.queries();
+        int firstKey = 0;
+        int keyEnd = shape.keys();
+        for (int s = 0; querySequences != null && keySequences != null && s + 1 < querySequences.size(); s++) {
+            if (querySequences.get(s) <= i && i < querySequences.get(s + 1)) {
+                firstQuery = Math.max(0, querySequences.get(s));
+                queryEnd = Math.min(queryEnd, querySequences.get(s + 1));
+                firstKey = Math.max(0, keySequences.get(s));
+                keyEnd = Math.min(keyEnd, keySequences.get(s + 1));
+                break;
+            }
+        }
+        keyEnd = lengths == null ? keyEnd : Math.min(keyEnd, lengths.get(b));
+        return spec.alignment() == AttentionSpec.Alignment.BOTTOM_RIGHT
+                ? j - keyEnd + queryEnd - i
+                : j - firstKey - spec.pastKeys() - i + firstQuery;
+    }
+
     /** What differs from a plain attention, so that a failure can be told and repeated. */
     @Override
     public String toString() {
@@ -230,6 +317,7 @@ record AttentionFeatures(
             text.append(' ').append(type);
         }
         text.append(bias == NONE ? "" : " bias" + Arrays.toString(extents(bias)));
+        text.append(reach == NONE ? "" : " relative up to " + reach);
         text.append(mask == NONE ? "" : " mask" + Arrays.toString(extents(mask)));
         text.append(sink ? " sink" : "").append(alibi ? " alibi" : "").append(segments ? " segments" : "");
         text.append(lengths == null ? "" : " lengths" + lengths);

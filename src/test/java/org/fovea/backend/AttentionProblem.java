@@ -164,7 +164,7 @@ final class AttentionProblem {
                 p.floats(type, places.value(gaussians(shape.valueSize(), scale))),
                 features.bias() == AttentionFeatures.NONE
                         ? null
-                        : p.floats(wide, places.bias(gaussians(size(features.bias()), scale))),
+                        : p.floats(wide, places.bias(gaussians(features.biasSize(), scale))),
                 features.sink() ? p.floats(wide, gaussians(shape.heads(), scale)) : null,
                 p.floats(type, places.output(gaussians(shape.outputSize(), scale))),
                 p.floats(wide, places.logSumExp(gaussians(shape.logSumExpSize(), scale))));
@@ -176,7 +176,7 @@ final class AttentionProblem {
                 p.output(type, shape.querySize()),
                 p.output(type, shape.keySize()),
                 p.output(type, shape.valueSize()),
-                features.bias() == AttentionFeatures.NONE ? null : p.output(wide, size(features.bias())),
+                features.bias() == AttentionFeatures.NONE ? null : p.output(wide, features.biasSize()),
                 features.sink() ? p.output(wide, shape.heads()) : null,
                 p.output(type, shape.outputSize()),
                 p.output(wide, shape.logSumExpSize()));
@@ -186,12 +186,12 @@ final class AttentionProblem {
         return array == null ? null : array.on(b);
     }
 
-    private @Nullable ScoreTerm term(int axes, Pair.@Nullable Both array, Backend b) {
+    private @Nullable ScoreTerm term(int axes, int reach, Pair.@Nullable Both array, Backend b) {
         if (array == null) {
             return null;
         }
         int[] extents = features.extents(axes);
-        return new ScoreTerm(array.on(b), extents[0], extents[1], extents[2], extents[3]);
+        return new ScoreTerm(array.on(b), extents[0], extents[1], extents[2], extents[3], reach);
     }
 
     AttentionInputs on(Backend b) {
@@ -200,9 +200,9 @@ final class AttentionProblem {
                 x.query(),
                 x.key(),
                 x.value(),
-                term(features.bias(), inputs.bias, b),
+                term(features.bias(), features.reach(), inputs.bias, b),
                 x.sink(),
-                term(features.mask(), mask, b),
+                term(features.mask(), ScoreTerm.BY_PAIR, mask, b),
                 at(slopes, b),
                 at(querySegments, b),
                 at(keySegments, b),

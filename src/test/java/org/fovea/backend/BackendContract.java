@@ -8,4 +8,8 @@ package org.fovea.backend;
  * Mary 2019) times the sum of the terms' magnitudes, with a single-digit constant.
  */
 public abstract class BackendContract extends PlainContract
-        implements FeatureContract, SpecialValuesContract, ExtremeScoresContract, AttentionStepContract {}
+        implements FeatureContract,
+                RelativeBiasContract,
+                SpecialValuesContract,
+                ExtremeScoresContract,
+                AttentionStepContract {}

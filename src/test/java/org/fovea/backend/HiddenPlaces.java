@@ -34,7 +34,7 @@ final class HiddenPlaces {
         value = hidden(s.valueSize());
         output = hidden(s.outputSize());
         logSumExp = hidden(s.logSumExpSize());
-        bias = hidden(size(features, features.bias()));
+        bias = hidden(features.biasSize());
         mask = hidden(size(features, features.mask()));
         int pair = 0;
         for (int b = 0; b < s.batch(); b++) {
@@ -48,7 +48,9 @@ final class HiddenPlaces {
                             show(key, s, b, keyHead, s.keyHeads(), j, s.keys(), s.headDim());
                             show(value, s, b, keyHead, s.keyHeads(), j, s.keys(), s.valueDim());
                             logSumExp[(b * s.heads() + h) * s.queries() + i] = false;
-                            show(bias, features, features.bias(), b, h, i, j);
+                            if (features.bias() != AttentionFeatures.NONE) {
+                                bias[features.biasAt(b, h, i, j)] = false;
+                            }
                             show(mask, features, features.mask(), b, h, i, j);
                         }
                     }

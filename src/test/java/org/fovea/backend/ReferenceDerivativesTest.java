@@ -66,9 +66,7 @@ class ReferenceDerivativesTest {
                 s.querySize(),
                 s.keySize(),
                 s.valueSize(),
-                f.bias() == AttentionFeatures.NONE
-                        ? 0
-                        : Arrays.stream(f.extents(f.bias())).reduce(1, (x, y) -> x * y),
+                f.biasSize(),
                 f.sink() ? s.heads() : 0,
                 s.outputSize(),
                 s.logSumExpSize()

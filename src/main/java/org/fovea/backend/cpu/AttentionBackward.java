@@ -23,11 +23,11 @@ final class AttentionBackward extends AttentionKeySums {
     private final CpuArray dOutput;
     private final @Nullable CpuArray dLogSumExp;
     private final CpuArray dQuery;
-    private final @Nullable ScoreReader dBias;
+    private final @Nullable BiasGradient dBias;
 
     /**
-     * @param results written; the gradient of the bias is added to what is there
-     * @param parts where the sums over queries are made
+     * @param results written, where they are not sums over queries
+     * @param parts where these are made
      */
     AttentionBackward(
             AttentionKernels kernels,
@@ -46,7 +46,7 @@ final class AttentionBackward extends AttentionKeySums {
         this.dOutput = dOutput;
         this.dLogSumExp = dLogSumExp;
         dQuery = results.query();
-        dBias = results.bias();
+        dBias = parts.dBias();
     }
 
     @Override
@@ -149,8 +149,8 @@ final class AttentionBackward extends AttentionKeySums {
             if (softcap != null) {
                 softcap.bendGradients(t, t.gradients + offset);
             }
-            if (terms != null && dBias != null) {
-                terms.addGradient(t, dBias, 1 / scale, t.gradients + offset, group * lanes);
+            if (dBias != null) {
+                dBias.add(t, 1 / scale, t.gradients + offset, group * lanes, lanes);
             }
         }
         t.key.set(in.key().floats, key, keyStride, to - from, headDim, paddedHeadDim);

@@ -27,11 +27,11 @@ final class AttentionBackwardTangent extends AttentionKeySums {
     private final @Nullable CpuArray dOutputTangent;
     private final @Nullable CpuArray dLogSumExpTangent;
     private final CpuArray dQuery;
-    private final @Nullable ScoreReader dBias;
+    private final @Nullable BiasGradient dBias;
 
     /**
-     * @param results written: the tangents of the inputs' gradients; those of the bias are added to what is there
-     * @param parts where the sums over queries are made
+     * @param results written: the tangents of the inputs' gradients, where they are not sums over queries
+     * @param parts where these are made
      */
     AttentionBackwardTangent(
             AttentionKernels kernels,
@@ -53,7 +53,7 @@ final class AttentionBackwardTangent extends AttentionKeySums {
         dOutputTangent = gradients.dOutputTangent();
         dLogSumExpTangent = gradients.dLogSumExpTangent();
         dQuery = results.query();
-        dBias = results.bias();
+        dBias = parts.dBias();
     }
 
     @Override
@@ -86,8 +86,8 @@ final class AttentionBackwardTangent extends AttentionKeySums {
             if (softcap != null) {
                 softcap.bendGradientTangents(t, t.gradients + offset, t.gradientTangents + offset);
             }
-            if (terms != null && dBias != null) {
-                terms.addGradient(t, dBias, 1 / scale, t.gradientTangents + offset, group * lanes);
+            if (dBias != null) {
+                dBias.add(t, 1 / scale, t.gradientTangents + offset, group * lanes, lanes);
             }
         }
         if (parts.wantsSinks()) {

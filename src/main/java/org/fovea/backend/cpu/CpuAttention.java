@@ -1,6 +1,5 @@
 package org.fovea.backend.cpu;
 
-import java.util.Arrays;
 import java.util.function.Supplier;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
@@ -64,11 +63,10 @@ final class CpuAttention {
             CpuArray dOutput,
             @Nullable CpuArray dLogSumExp,
             ArgumentArrays gradients) {
-        clearBias(gradients);
-        try (KeyParts parts = new KeyParts(scopes, shape, gradients)) {
+        try (KeyParts parts = new KeyParts(scopes, shape, spec, gradients)) {
             AttentionBackward backward = new AttentionBackward(
                     kernels, shape, spec, in, output, logSumExp, dOutput, dLogSumExp, gradients, parts);
-            forEachKeyHead(gradients.bias(), AttentionScratch.KEYS, parts, backward);
+            forEachKeyHead(AttentionScratch.KEYS, parts, backward);
         }
     }
 
@@ -97,8 +95,7 @@ final class CpuAttention {
             CpuArray outputTangent,
             CpuArray logSumExpTangent,
             ArgumentArrays gradientTangents) {
-        clearBias(gradientTangents);
-        try (KeyParts parts = new KeyParts(scopes, shape, gradientTangents)) {
+        try (KeyParts parts = new KeyParts(scopes, shape, spec, gradientTangents)) {
             AttentionBackwardTangent backwardTangent = new AttentionBackwardTangent(
                     kernels,
                     shape,
@@ -111,7 +108,7 @@ final class CpuAttention {
                     logSumExpTangent,
                     gradientTangents,
                     parts);
-            forEachKeyHead(gradientTangents.bias(), longestTile(shape), parts, backwardTangent);
+            forEachKeyHead(longestTile(shape), parts, backwardTangent);
         }
     }
 
@@ -157,11 +154,11 @@ final class CpuAttention {
     }
 
     /** A unit is a part of a key head, or all key heads one after the other whose bias gradients are summed in one place. */
-    private void forEachKeyHead(
-            @Nullable ScoreReader dBias, int tileKeys, KeyParts parts, AttentionKeySums sums) {
+    private void forEachKeyHead(int tileKeys, KeyParts parts, AttentionKeySums sums) {
         AttentionShape shape = sums.shape;
-        boolean rowsApart = dBias == null || dBias.extents().batch() == shape.batch();
-        boolean headsApart = dBias == null || dBias.extents().heads() == shape.heads();
+        BiasGradient dBias = parts.dBias();
+        boolean rowsApart = dBias == null || dBias.rowsApart();
+        boolean headsApart = dBias == null || dBias.headsApart();
         int rows = rowsApart ? 1 : shape.batch();
         int heads = headsApart ? 1 : shape.keyHeads();
         int headsOfRow = headsApart ? shape.keyHeads() : 1;
@@ -177,15 +174,6 @@ final class CpuAttention {
             }
         });
         parts.add(kernels, workers);
-    }
-
-    /** What gradients of the bias are added to. */
-    private static void clearBias(ArgumentArrays gradients) {
-        ScoreReader dBias = gradients.bias();
-        if (dBias != null) {
-            CpuArray array = dBias.array();
-            Arrays.fill(array.floats, array.offset, array.offset + array.length, 0);
-        }
     }
 
     private void forEachUnit(AttentionPass pass, int tileKeys, int units, UnitWork work) {

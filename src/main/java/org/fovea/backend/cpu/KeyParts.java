@@ -2,6 +2,7 @@ package org.fovea.backend.cpu;
 
 import java.util.function.Supplier;
 import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DType;
 import org.fovea.backend.Scope;
 import org.jspecify.annotations.Nullable;
@@ -30,11 +31,17 @@ final class KeyParts implements AutoCloseable {
     private final CpuArray[] dValues;
     private final double @Nullable [] dSinks;
 
-    /** @param gradients written in the end, but for that of the bias; where it is wanted, no key head is cut */
-    KeyParts(Supplier<Scope> scopes, AttentionShape shape, ArgumentArrays gradients) {
+    private final @Nullable BiasGradient dBias;
+
+    /** @param gradients written in the end; where a bias is among them whose sums are made in their place, no key head is cut */
+    KeyParts(Supplier<Scope> scopes, AttentionShape shape, AttentionSpec spec, ArgumentArrays gradients) {
         this.shape = shape;
         this.gradients = gradients;
-        int parts = gradients.bias() == null ? count(shape) : 1;
+        dBias = BiasGradient.open(shape, spec, gradients.bias());
+        int parts = dBias == null || dBias.partsApart() ? count(shape) : 1;
+        if (dBias != null) {
+            dBias.cut(parts);
+        }
         scope = parts == 1 ? null : scopes.get();
         dKeys = new CpuArray[parts];
         dValues = new CpuArray[parts];
@@ -69,6 +76,12 @@ final class KeyParts implements AutoCloseable {
         return dValues[part];
     }
 
+    /** Of the bias, if it is wanted. */
+    @Nullable
+    BiasGradient dBias() {
+        return dBias;
+    }
+
     boolean wantsSinks() {
         return dSinks != null;
     }
@@ -89,6 +102,9 @@ final class KeyParts implements AutoCloseable {
         for (int part = 1; part < dKeys.length; part++) {
             add(kernels, workers, dKeys[part], dKeys[0]);
             add(kernels, workers, dValues[part], dValues[0]);
+        }
+        if (dBias != null) {
+            dBias.store();
         }
         storeSinks();
     }

@@ -6,15 +6,17 @@ import org.fovea.backend.ScoreTerm;
 /** Reads the part of a bias or mask that falls on a tile of pairs. */
 record ScoreReader(CpuArray array, ScoreTerm extents) {
 
-    /** Where the pair of query row {@code r} of the tile and its first key finds its number. */
+    /** Where the pair of query row {@code r} of the tile and its first key finds its number, if the term is by pair. */
     int index(SeriesTile t, int r) {
-        return (int) (t.batch * extents.batchStride()
-                + t.head * extents.headStride()
-                + (t.firstQuery + r) * extents.queryStride()
-                + (long) t.firstKey * extents.keyStride());
+        return (int) (matrix(t) + (t.firstQuery + r) * extents.queryStride() + (long) t.firstKey * extents.keyStride());
     }
 
-    /** Index of the number of a pair. */
+    /** Where the numbers of the tile's head start. */
+    private long matrix(SeriesTile t) {
+        return t.batch * extents.batchStride() + t.head * extents.headStride();
+    }
+
+    /** Index of the number of a pair, if the term is by pair. */
     int index(int batch, int head, int query, int key) {
         return array.offset
                 + (int) (batch * extents.batchStride()
@@ -23,29 +25,49 @@ record ScoreReader(CpuArray array, ScoreTerm extents) {
                         + (long) key * extents.keyStride());
     }
 
-    /** Writes the numbers of query row {@code r} to that row of {@code pairs}. */
-    void read(SeriesTile t, int r, double[] pairs) {
-        int row = r * t.keys;
-        if (extents.keyStride() == 0) {
-            Arrays.fill(pairs, row, row + t.keys, Elements.get(array, index(t, r)));
+    /** Index of the number of a head's pairs at a relative position, if the term is by that. */
+    int indexAt(int batch, int head, long position) {
+        long element = extents.reach() + Math.max(-extents.reach(), Math.min(position, extents.reach()));
+        return array.offset + (int) (batch * extents.batchStride() + head * extents.headStride() + element);
+    }
+
+    /**
+     * The keys of query row {@code r} of the tile nearer than the reach, {@code [from, to)} of the tile's: those before share the
+     * first number of the matrix, and those from {@code to} on the last.
+     *
+     * @param index of the first of them
+     */
+    private record Near(int from, int to, int index, int first, int last) {
+        static Near of(SeriesTile t, int r, ScoreTerm extents, long matrix) {
+            long nearest = t.position[r] - t.firstKey;
+            int from = (int) Math.max(0, Math.min(nearest - extents.reach(), t.keys));
+            int to = (int) Math.max(from, Math.min(nearest + extents.reach() + 1, t.keys));
+            int first = (int) matrix;
+            int index = (int) (first + extents.reach() + from - nearest);
+            return new Near(from, to, from < to ? index : first, first, first + 2 * extents.reach());
+        }
+    }
+
+    /** Writes the numbers of query row {@code r} to {@code numbers} from {@code to} on. */
+    void read(SeriesTile t, int r, double[] numbers, int to) {
+        if (extents.isRelative()) {
+            Near near = Near.of(t, r, extents, matrix(t));
+            Arrays.fill(numbers, to, to + near.from, Elements.get(array, near.first));
+            Elements.read(array, near.index, numbers, to + near.from, near.to - near.from);
+            Arrays.fill(numbers, to + near.to, to + t.keys, Elements.get(array, near.last));
+        } else if (extents.keyStride() == 0) {
+            Arrays.fill(numbers, to, to + t.keys, Elements.get(array, index(t, r)));
         } else {
-            Elements.read(array, index(t, r), pairs, row, t.keys);
+            Elements.read(array, index(t, r), numbers, to, t.keys);
         }
     }
 
     /** Adds the numbers of query row {@code r} to that row of {@code pairs}. */
     void add(SeriesTile t, int r, double[] pairs) {
+        read(t, r, t.row, 0);
         int row = r * t.keys;
-        if (extents.keyStride() == 0) {
-            double number = Elements.get(array, index(t, r));
-            for (int j = 0; j < t.keys; j++) {
-                pairs[row + j] += number;
-            }
-        } else {
-            Elements.read(array, index(t, r), t.row, 0, t.keys);
-            for (int j = 0; j < t.keys; j++) {
-                pairs[row + j] += t.row[j];
-            }
+        for (int j = 0; j < t.keys; j++) {
+            pairs[row + j] += t.row[j];
         }
     }
 
@@ -53,18 +75,30 @@ record ScoreReader(CpuArray array, ScoreTerm extents) {
     void reduce(SeriesTile t, double[] pairs, double[] sums) {
         for (int r = 0; r < t.queries; r++) {
             int row = r * t.keys;
-            int at = index(t, r);
-            if (extents.keyStride() == 0) {
-                double sum = 0;
-                for (int j = 0; j < t.keys; j++) {
-                    sum += pairs[row + j];
-                }
-                sums[at] += sum;
+            if (extents.isRelative()) {
+                Near near = Near.of(t, r, extents, matrix(t));
+                sums[near.first] += sum(pairs, row, row + near.from);
+                add(pairs, row + near.from, sums, near.index, near.to - near.from);
+                sums[near.last] += sum(pairs, row + near.to, row + t.keys);
+            } else if (extents.keyStride() == 0) {
+                sums[index(t, r)] += sum(pairs, row, row + t.keys);
             } else {
-                for (int j = 0; j < t.keys; j++) {
-                    sums[at + j] += pairs[row + j];
-                }
+                add(pairs, row, sums, index(t, r), t.keys);
             }
+        }
+    }
+
+    private static double sum(double[] x, int from, int to) {
+        double sum = 0;
+        for (int i = from; i < to; i++) {
+            sum += x[i];
+        }
+        return sum;
+    }
+
+    private static void add(double[] x, int from, double[] sums, int to, int count) {
+        for (int i = 0; i < count; i++) {
+            sums[to + i] += x[from + i];
         }
     }
 }

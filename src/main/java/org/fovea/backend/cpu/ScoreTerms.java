@@ -82,13 +82,38 @@ final class ScoreTerms {
 
     /** Adds {@code factor} times what a term holds for the group's keys to what starts at {@code target}. */
     void addTo(AttentionScratch t, ScoreReader term, float factor, int target, int lane) {
+        boolean relative = term.extents().isRelative();
         int keys = t.groupTo - t.groupFrom;
         for (int j = 0; j < keys; j += KEYS) {
             int count = Math.min(KEYS, keys - j);
-            transpose(t, term, lane, t.groupFrom + j, count);
-            int lanes = kernels.lanes();
-            kernels.addRows(factor, t.floats, t.term, QUERIES, t.floats, target + j * QUERIES, QUERIES, count, lanes);
+            int source = t.term;
+            if (relative) {
+                lineUp(t, term, lane, t.groupFrom + j, count);
+                source += count - 1;
+            } else {
+                transpose(t, term, lane, t.groupFrom + j, count);
+            }
+            int stride = relative ? -1 : QUERIES;
+            int to = target + j * QUERIES;
+            kernels.addRows(factor, t.floats, source, stride, t.floats, to, QUERIES, count, kernels.lanes());
         }
+    }
+
+    /**
+     * Writes a relative term's numbers for falling positions, from that of the first query and the last of {@code keys} keys on: a row
+     * of the group is a run of them, that of the key before starts one further.
+     */
+    private void lineUp(AttentionScratch t, ScoreReader term, int lane, int key, int keys) {
+        float[] source = term.array().floats;
+        int reach = term.extents().reach();
+        int middle = term.indexAt(t.head / heads, t.head % heads, 0);
+        int farthest = key + keys - 1 - (t.band.position() + t.firstQuery + lane);
+        int count = keys - 1 + Math.min(kernels.lanes(), t.queries - lane);
+        for (int i = 0; i < count; i++) {
+            t.floats[t.term + i] = source[middle + Math.max(-reach, Math.min(farthest - i, reach))];
+        }
+        // What the lanes beyond the last query see must be a number.
+        Arrays.fill(t.floats, t.term + count, t.term + keys - 1 + kernels.lanes(), 0);
     }
 
     private void transpose(AttentionScratch t, ScoreReader term, int lane, int key, int keys) {
@@ -109,22 +134,6 @@ final class ScoreTerms {
         }
         for (int j = distinct; j < keys; j++) {
             System.arraycopy(t.floats, t.term, t.floats, t.term + j * QUERIES, lanes);
-        }
-    }
-
-    /** Adds {@code factor} times the group's gradients of scores, from {@code gradients} on, to those of the bias. */
-    void addGradient(AttentionScratch t, ScoreReader dBias, float factor, int gradients, int lane) {
-        ScoreTerm extents = dBias.extents();
-        float[] sums = dBias.array().floats;
-        int queries = Math.min(kernels.lanes(), t.queries - lane);
-        for (int i = 0; i < queries; i++) {
-            int sum = dBias.index(t.head / heads, t.head % heads, t.firstQuery + lane + i, t.groupFrom);
-            int gradient = gradients + i;
-            for (int j = t.groupFrom; j < t.groupTo; j++) {
-                sums[sum] += factor * t.floats[gradient];
-                sum += extents.keyStride();
-                gradient += QUERIES;
-            }
         }
     }
 }

@@ -60,6 +60,7 @@ final class SeriesVisibility {
             }
             int first = s < sequences ? start(ofQueries, s, shape.queries()) : shape.queries();
             if (first > query) {
+                t.position[r] = 0;
                 t.low[r] = 0;
                 t.high[r] = 0;
                 continue;
@@ -113,7 +114,7 @@ final class SeriesVisibility {
                 }
             }
             if (mask != null) {
-                mask.read(t, r, t.mask);
+                mask.read(t, r, t.mask, row);
                 for (int j = low; j < high; j++) {
                     t.hidden[row + j] |= t.mask[row + j] == Double.NEGATIVE_INFINITY;
                 }

@@ -9,6 +9,7 @@ import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.RelativePositions;
 import org.fovea.backend.Scope;
 import org.fovea.backend.ScoreTerm;
 import org.fovea.backend.SeriesRing;
@@ -18,8 +19,8 @@ import org.jspecify.annotations.Nullable;
  * One request to {@link CudaSeries}, with its launches. All arrays were checked.
  *
  * <p>What it needs beside inputs and results grows with the rows times the planes: D of every query and its log-sum-exp
- * in two parts, outputs and log-sum-exps that nobody asked for, and for cosine similarity the normalised queries and keys
- * with their gradients.
+ * in two parts, outputs and log-sum-exps that nobody asked for, the gradients of a relative bias at every distance, and for
+ * cosine similarity the normalised queries and keys with their gradients.
  */
 final class SeriesComputation {
     private static final int WARPS = SeriesTiling.THREADS / 32;
@@ -50,9 +51,11 @@ final class SeriesComputation {
     private final long[] dValues;
     private final long[] dBiases;
     private final long[] dSinks;
+    private final RelativePositions distances;
     private long deltas;
     private long maxima;
     private long logSums;
+    private long distanceSums;
 
     SeriesComputation(
             CudaMemory memory,
@@ -71,6 +74,7 @@ final class SeriesComputation {
         softcap = problem.spec().softcap() > 0;
         cosine = problem.spec().similarity() == AttentionSpec.Similarity.COSINE;
         storage = problem.in().query().dtype();
+        distances = RelativePositions.of(shape, problem.spec());
         heads = (long) shape.batch() * shape.heads();
         queryRows = heads * shape.queries();
         keyRows = (long) shape.batch() * shape.keyHeads() * shape.keys();
@@ -189,16 +193,25 @@ final class SeriesComputation {
                     (long) shape.batch() * shape.keyHeads() * tiling.tiles(shape.keys()) * parts);
         }
         if (any(dBiases)) {
-            ScoreTerm bias = Objects.requireNonNull(problem.in().bias(), "bias");
-            SeriesTiling tiling = SeriesTiling.forScores(ring.planes(), longestRows(), softcap, longestDim(), true);
-            describe(tiling);
-            kernels.launch(
-                    SeriesKernels.Kind.BIAS,
-                    tiling,
-                    (long) bias.batch() * bias.heads() * tiling.tiles(bias.queries()) * tiling.tiles(bias.keys()));
+            bias(Objects.requireNonNull(problem.in().bias(), "bias"));
         }
         if (any(dSinks)) {
             launch(kernels.sink, shape.heads(), SeriesKernels.SINK_THREADS);
+        }
+    }
+
+    private void bias(ScoreTerm bias) {
+        SeriesTiling tiling = SeriesTiling.forScores(ring.planes(), longestRows(), softcap, longestDim(), true);
+        long matrices = (long) bias.batch() * bias.heads();
+        if (bias.isRelative()) {
+            distanceSums = address(scope.allocate(DType.F32, ring.planes() * heads * distances.count()));
+            describe(tiling);
+            kernels.launch(SeriesKernels.Kind.DISTANCES, tiling, heads * tiling.tiles(distances.count()));
+            launch(kernels.distanceBias, matrices * (2L * bias.reach() + 1), SeriesTiling.THREADS);
+        } else {
+            describe(tiling);
+            long blocks = matrices * tiling.tiles(bias.queries()) * tiling.tiles(bias.keys());
+            kernels.launch(SeriesKernels.Kind.BIAS, tiling, blocks);
         }
     }
 
@@ -306,6 +319,7 @@ final class SeriesComputation {
                 .delta(deltas)
                 .maximum(maxima)
                 .logSum(logSums)
+                .distanceSums(distanceSums)
                 .weights(0)
                 .mask(address(array(in.mask())))
                 .alibiSlopes(address(in.alibiSlopes()))
@@ -323,6 +337,9 @@ final class SeriesComputation {
                 .seed(spec.seed())
                 .biasExtents(
                         bias == null ? new int[4] : new int[] {bias.batch(), bias.heads(), bias.queries(), bias.keys()})
+                .biasReach(bias == null ? ScoreTerm.BY_PAIR : bias.reach())
+                .firstDistance(distances.first())
+                .distances(distances.count())
                 .batch(shape.batch())
                 .heads(shape.heads())
                 .keyHeads(shape.keyHeads())

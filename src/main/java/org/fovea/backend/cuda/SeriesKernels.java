@@ -13,6 +13,7 @@ final class SeriesKernels {
     private final Map<Kind, Map<SeriesTiling.Instance, Kernels.Kernel>> tiled = new EnumMap<>(Kind.class);
     final Kernels.Kernel delta;
     final Kernels.Kernel sink;
+    final Kernels.Kernel distanceBias;
     final Kernels.Kernel normalize;
     final Kernels.Kernel normalizeBackward;
     final Kernels.Kernel normalizers;
@@ -25,7 +26,8 @@ final class SeriesKernels {
         FORWARD,
         ROWS,
         COLUMNS,
-        BIAS
+        BIAS,
+        DISTANCES
     }
 
     SeriesKernels(Kernels kernels) {
@@ -41,6 +43,7 @@ final class SeriesKernels {
         delta = kernels.find("attention_series_delta", SeriesTiling.THREADS, 0);
         sink = kernels.find("attention_series_sink", SINK_THREADS, 0);
         normalizers = kernels.find("attention_series_normalizers", SeriesTiling.THREADS, SeriesTiling.MAX_SHARED_BYTES);
+        distanceBias = kernels.find("attention_series_distance_bias", SeriesTiling.THREADS, 0);
         weights = kernels.find("attention_series_weights", SeriesTiling.THREADS, SeriesTiling.MAX_SHARED_BYTES);
         normalize = kernels.find("attention_series_normalize", SeriesTiling.THREADS, 0);
         normalizeBackward = kernels.find("attention_series_normalize_backward", SeriesTiling.THREADS, 0);

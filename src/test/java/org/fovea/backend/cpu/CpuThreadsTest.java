@@ -147,7 +147,7 @@ class CpuThreadsTest {
                     input((int) shape.querySize()),
                     input((int) shape.keySize()),
                     input((int) shape.valueSize()),
-                    null,
+                    ScoreTerm.relative(input(41), 1, 1, 20),
                     input(4),
                     null,
                     null,

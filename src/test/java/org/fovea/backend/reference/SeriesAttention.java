@@ -31,7 +31,7 @@ final class SeriesAttention {
     final AttentionInputs in;
     final Series.Arithmetic arithmetic;
     private final List<AttentionPlane> arguments;
-    private final Visibility visibility;
+    final Visibility visibility;
     private final Sees sees;
 
     /** What the similarity is the product of: queries and keys, or for the cosine these at length 1. */
@@ -174,7 +174,7 @@ final class SeriesAttention {
     private Series capped(int b, int h, int i, int j) {
         Series z = scaled(b, h, i, j);
         if (bias != null && in.bias() != null) {
-            z = z.plus(bias[Visibility.at(in.bias(), b, h, i, j)]);
+            z = z.plus(bias[visibility.at(in.bias(), b, h, i, j)]);
         }
         double cap = spec.softcap();
         return cap == 0 ? z : z.times(1 / cap).tanh().times(cap);
@@ -184,7 +184,7 @@ final class SeriesAttention {
     private Series masked(Series score, int b, int h, int i, int j) {
         ScoreTerm mask = in.mask();
         if (mask != null) {
-            score = score.plus(memory.use(mask.array()).get(Visibility.at(mask, b, h, i, j)));
+            score = score.plus(memory.use(mask.array()).get(visibility.at(mask, b, h, i, j)));
         }
         if (in.alibiSlopes() != null) {
             Series slope =

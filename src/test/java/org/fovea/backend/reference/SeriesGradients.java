@@ -87,7 +87,7 @@ final class SeriesGradients {
 
     private void addScore(SeriesAttention.Row row, int j, Series dZ) {
         if (attention.bias != null && attention.in.bias() != null) {
-            int at = Visibility.at(attention.in.bias(), row.b, row.h, row.i, j);
+            int at = attention.visibility.at(attention.in.bias(), row.b, row.h, row.i, j);
             add(bias, at, dZ, Series.constant(arithmetic, 1));
         }
         Series dSimilarity = dZ.times(attention.spec.scale(headDim));

@@ -67,8 +67,11 @@ final class Visibility {
         return NONE;
     }
 
-    /** How many positions key j is after query i. */
+    /** How many positions key j is after query i; one in no run stands at 0. */
     private static long ahead(Run run, AttentionSpec spec, int i, int j) {
+        if (run == NONE) {
+            return j;
+        }
         long query = (long) spec.firstQueryPosition(run.queries, run.validKeys) + i - run.firstQuery;
         return j - run.firstKey - query;
     }
@@ -99,7 +102,12 @@ final class Visibility {
     }
 
     /** Where a term has its part of a score; an axis of length 1 has but one place. */
-    static int at(ScoreTerm term, int b, int h, int i, int j) {
+    int at(ScoreTerm term, int b, int h, int i, int j) {
+        if (term.isRelative()) {
+            long step = Math.max(-term.reach(), Math.min(term.reach(), ahead(run(b, i), spec, i, j)));
+            int table = b % term.batch() * term.heads() + h % term.heads();
+            return Math.toIntExact((2L * term.reach() + 1) * table + term.reach() + step);
+        }
         int row = (b % term.batch() * term.heads() + h % term.heads()) * term.queries() + i % term.queries();
         return row * term.keys() + j % term.keys();
     }
