@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
  * @param key likewise with keys in place of queries. It may have fewer heads: query head h reads key head {@code h / (heads /
  *     keyHeads)}
  * @param value shaped like the key, but its last axis may have a length of its own
- * @param bias added to the scaled similarities, before any softcap: [batch or 1, heads or 1, queries or 1, keys or 1], or null
+ * @param bias added to the scaled similarities, before any softcap: [batch or 1, heads or 1, queries or 1, keys or 1], or null;
+ *     or, by relative position, [batch or 1, heads or 1, 2 reach + 1]
  * @param sink [heads] or null: a score without a value, which takes its part of each query's probability
  */
 public record AttentionOperands(
@@ -33,8 +34,20 @@ public record AttentionOperands(
         return new AttentionOperands(query, key, value, null, null, AttentionMask.NONE, Layout.BHND);
     }
 
-    /** The same with a bias. */
+    /** The same with a bias by query and key. */
     public AttentionOperands withBias(Tensor newBias) {
+        requireRank(4, newBias, "bias", "[batch, heads, queries, keys]");
+        return new AttentionOperands(query, key, value, newBias, sink, mask, layout);
+    }
+
+    /**
+     * The same with a bias by relative position: element {@code reach + clamp(p, -reach, reach)} is added where the key stands p
+     * positions after the query, both as {@link org.fovea.backend.AttentionSpec} places them.
+     *
+     * @param newBias [batch or 1, heads or 1, 2 reach + 1]
+     */
+    public AttentionOperands withRelativeBias(Tensor newBias) {
+        requireRank(3, newBias, "relative bias", "[batch, heads, 2 reach + 1]");
         return new AttentionOperands(query, key, value, newBias, sink, mask, layout);
     }
 
@@ -84,9 +97,9 @@ public record AttentionOperands(
                 query.array(),
                 key.array(),
                 value.array(),
-                term("bias", bias),
+                bias == null ? null : bias.rank() == 3 ? relative(bias) : byPair("bias", bias),
                 array(sink),
-                term("mask", mask.scores()),
+                mask.scores() == null ? null : byPair("mask", mask.scores()),
                 array(mask.alibiSlopes()),
                 array(mask.querySegments()),
                 array(mask.keySegments()),
@@ -95,14 +108,24 @@ public record AttentionOperands(
                 array(mask.keySequences()));
     }
 
-    private static @Nullable ScoreTerm term(String name, @Nullable Tensor x) {
-        if (x == null) {
-            return null;
-        }
-        if (x.rank() != 4) {
-            throw new ShapeException("attention", name + " " + x + ", expected [batch, heads, queries, keys]");
-        }
+    private static ScoreTerm byPair(String name, Tensor x) {
+        requireRank(4, x, name, "[batch, heads, queries, keys]");
         return new ScoreTerm(x.array(), x.size(0), x.size(1), x.size(2), x.size(3));
+    }
+
+    private static ScoreTerm relative(Tensor x) {
+        int length = x.size(2);
+        if (length % 2 == 0) {
+            throw new ShapeException(
+                    "attention", "relative bias " + x + ", expected an odd number of relative positions, 2 reach + 1");
+        }
+        return ScoreTerm.relative(x.array(), x.size(0), x.size(1), length / 2);
+    }
+
+    private static void requireRank(int rank, Tensor x, String name, String expected) {
+        if (x.rank() != rank) {
+            throw new ShapeException("attention", name + " " + x + ", expected " + expected);
+        }
     }
 
     private static @Nullable DeviceArray array(@Nullable Tensor x) {

@@ -1,6 +1,7 @@
 package org.fovea.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
 import java.util.function.Function;
@@ -11,6 +12,7 @@ import org.fovea.backend.AttentionSpec.Alignment;
 import org.fovea.backend.AttentionSpec.Similarity;
 import org.fovea.backend.Backend;
 import org.fovea.backend.ScoreStage;
+import org.fovea.backend.ShapeException;
 import org.fovea.backend.reference.ReferenceBackend;
 import org.fovea.tensor.GradientCheck;
 import org.fovea.tensor.Tape;
@@ -103,6 +105,55 @@ class AttentionFeatureGradientTest {
                 .at(1, 1, 2, 1)
                 .at(2)
                 .holdsToOrder(3);
+    }
+
+    private static List<AttentionSpec> placements() {
+        AttentionSpec plain = AttentionSpec.DEFAULT;
+        return List.of(
+                plain.withPastKeys(1),
+                plain.withCausal(Alignment.BOTTOM_RIGHT),
+                plain.withSoftcap(1.5).withSimilarity(Similarity.EUCLIDEAN));
+    }
+
+    private static List<Tensor> relative(AttentionSpec spec, List<Tensor> x) {
+        AttentionOperands operands =
+                AttentionOperands.of(x.get(0), x.get(1), x.get(2)).withRelativeBias(x.get(3));
+        Attention.Result result = Attention.apply(operands, spec);
+        return List.of(result.output(), result.logSumExp());
+    }
+
+    @ParameterizedTest
+    @MethodSource("placements")
+    void ofARelativeBiasHoldToThirdOrder(AttentionSpec spec) {
+        GradientCheck.ofSeveral(x -> relative(spec, x))
+                .at(1, 2, 2, 1)
+                .at(1, 1, 3, 1)
+                .at(1, 1, 3, 1)
+                .at(1, 2, 3)
+                .holdsToOrder(3);
+    }
+
+    @Test
+    void aBiasIsToldByItsRank() {
+        try (Backend backend = new ReferenceBackend();
+                Tape tape = Tape.recording(backend)) {
+            AttentionOperands operands =
+                    AttentionOperands.of(tape.zeros(1, 1, 2, 1), tape.zeros(1, 1, 2, 1), tape.zeros(1, 1, 2, 1));
+            assertThatThrownBy(() -> operands.withBias(tape.zeros(1, 1, 3)))
+                    .isInstanceOf(ShapeException.class)
+                    .hasMessageContaining("expected [batch, heads, queries, keys]");
+            assertThatThrownBy(() -> operands.withRelativeBias(tape.zeros(1, 1, 2, 2)))
+                    .isInstanceOf(ShapeException.class)
+                    .hasMessageContaining("expected [batch, heads, 2 reach + 1]");
+            AttentionOperands even = operands.withRelativeBias(tape.zeros(1, 1, 4));
+            assertThatThrownBy(() -> Attention.apply(even, AttentionSpec.DEFAULT))
+                    .isInstanceOf(ShapeException.class)
+                    .hasMessageContaining("odd number of relative positions");
+            AttentionOperands heads = operands.withRelativeBias(tape.zeros(1, 2, 3));
+            assertThatThrownBy(() -> Attention.apply(heads, AttentionSpec.DEFAULT))
+                    .isInstanceOf(ShapeException.class)
+                    .hasMessageContaining("bias is [1, 2, 3]");
+        }
     }
 
     @Test

@@ -56,9 +56,7 @@ class LayerGradientTest {
                     RelativePositionBias bias = new RelativePositionBias(p, "l", 2, 1);
                     return x -> {
                         Tensor rows = x.reshape(1, 2, 3, 4);
-                        return Attention.apply(
-                                        AttentionOperands.of(rows, rows, rows).withBias(bias.apply(x.tape(), 1, 3, 3)),
-                                        causal)
+                        return Attention.apply(bias.addTo(AttentionOperands.of(rows, rows, rows)), causal)
                                 .output();
                     };
                 }),
