@@ -204,7 +204,8 @@ final class AttentionCatalogue {
         AttentionFeatures packed = of("packed", shape(1, 4, 2, 13, 17, 4, 3), PLAIN)
                 .withSequences(List.of(1, 5, 5, 11, 12), List.of(0, 6, 8, 8, 15))
                 .hidingNaN();
-        AttentionFeatures unseen = small("of an empty window", PLAIN.withWindow(0, 0).withPastKeys(50));
+        AttentionFeatures unseen =
+                small("of an empty window", PLAIN.withWindow(0, 0).withPastKeys(50));
         List<AttentionFeatures> all = List.of(
                 small("one number for all", PLAIN).withRelativeBias(0, 0),
                 small("of both sides", PLAIN).withRelativeBias(4, 2),
@@ -212,20 +213,31 @@ final class AttentionCatalogue {
                 small("of each row and head", CAUSAL).withRelativeBias(12, 3).hidingNaN(),
                 small("of each row, under a softcap", PLAIN.withSoftcap(2)).withRelativeBias(8, 1),
                 small("far from all keys", PLAIN.withPastKeys(50)).withRelativeBias(4, 46),
-                small("after past keys", CAUSAL.withPastKeys(2)).withRelativeBias(0, 4).hidingNaN(),
-                small("in a window", PLAIN.withWindow(2, 1)).withRelativeBias(4, 5).hidingNaN(),
+                small("after past keys", CAUSAL.withPastKeys(2))
+                        .withRelativeBias(0, 4)
+                        .hidingNaN(),
+                small("in a window", PLAIN.withWindow(2, 1))
+                        .withRelativeBias(4, 5)
+                        .hidingNaN(),
                 unseen.withRelativeBias(4, 2).hidingNaN(),
                 small("of cosines", CONTINUED.withSimilarity(Similarity.COSINE)).withRelativeBias(4, 2),
                 small("with dropout", CAUSAL.withDropout(0.4, 7)).withRelativeBias(4, 2),
                 of("of more keys than a tile", longKeys, CONTINUED).withRelativeBias(4, 40),
-                of("of more queries than a tile", longQueries, CONTINUED).withLengths(33, 20).withRelativeBias(0, 7),
-                of("of many queries of one key head", manyQueries, CAUSAL.withPastKeys(3)).withRelativeBias(4, 6),
+                of("of more queries than a tile", longQueries, CONTINUED)
+                        .withLengths(33, 20)
+                        .withRelativeBias(0, 7),
+                of("of many queries of one key head", manyQueries, CAUSAL.withPastKeys(3))
+                        .withRelativeBias(4, 6),
                 cached.withRelativeBias(4, 3),
                 cached.withRelativeBias(8, 9).withSpec(PLAIN.withAlignment(Alignment.BOTTOM_RIGHT)),
                 packed.withRelativeBias(4, 2),
                 packed.withRelativeBias(4, 30).withSpec(CAUSAL.withPastKeys(2)),
                 packed.withRelativeBias(0, 3).withSpec(CONTINUED).withLengths(10),
-                packed.withRelativeBias(4, 3).withSpec(CONTINUED.withSoftcap(2)).withSegments().withMask(5).withSink(),
+                packed.withRelativeBias(4, 3)
+                        .withSpec(CONTINUED.withSoftcap(2))
+                        .withSegments()
+                        .withMask(5)
+                        .withSink(),
                 of("no keys", shape(2, 2, 1, 3, 0, 5, 6), PLAIN).withRelativeBias(4, 2),
                 of("no queries", shape(2, 2, 1, 0, 4, 5, 6), PLAIN).withRelativeBias(4, 2),
                 of("empty batch", shape(0, 2, 1, 3, 4, 5, 6), PLAIN).withRelativeBias(4, 2));

@@ -56,13 +56,7 @@ final class AttentionForward extends AttentionPass {
     private void softmax(int from, int lane, AttentionScratch t) {
         int scores = t.scores + (t.groupFrom - from) * QUERIES + lane;
         boolean grew = kernels.onlineSoftmax(
-                t.floats,
-                scores,
-                QUERIES,
-                t.groupTo - t.groupFrom,
-                t.floats,
-                t.state + lane,
-                QUERIES);
+                t.floats, scores, QUERIES, t.groupTo - t.groupFrom, t.floats, t.state + lane, QUERIES);
         if (dropout != null) {
             dropout.draw(t, lane);
             dropout.apply(t, scores);

@@ -38,19 +38,12 @@ final class AttentionSoftcap {
     /** Turns tangents of Z into those of S, and finds the tangents of the slopes. */
     void bendTangents(AttentionScratch t, int tangents) {
         kernels.softcapTangents(
-                cap,
-                t.floats,
-                tangents,
-                AttentionScratch.QUERIES,
-                t.groupTo - t.groupFrom,
-                t.tails,
-                t.slopeTangents);
+                cap, t.floats, tangents, AttentionScratch.QUERIES, t.groupTo - t.groupFrom, t.tails, t.slopeTangents);
     }
 
     /** Turns gradients of S into those of Z. */
     void bendGradients(AttentionScratch t, int gradients) {
-        kernels.softcapGradients(
-                t.floats, gradients, AttentionScratch.QUERIES, t.groupTo - t.groupFrom, t.tails);
+        kernels.softcapGradients(t.floats, gradients, AttentionScratch.QUERIES, t.groupTo - t.groupFrom, t.tails);
     }
 
     /** Likewise with their tangents, after {@link #bendTangents}. */

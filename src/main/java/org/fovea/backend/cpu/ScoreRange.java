@@ -29,7 +29,9 @@ final class ScoreRange {
         // A softcap leaves nothing of a huge bias but its sign.
         boolean bent = spec.softcap() != 0 && spec.softcap() <= LARGEST;
         return (sink == null || isModest(sink.floats, sink.offset, sink.length, true))
-                && (bias == null || bent || isModest(bias.array().floats, bias.array().offset, bias.array().length, false))
+                && (bias == null
+                        || bent
+                        || isModest(bias.array().floats, bias.array().offset, bias.array().length, false))
                 && (mask == null || isModest(mask, seesEveryKey(spec, in)))
                 && (in.alibiSlopes() == null || isModest(shape, spec, in.alibiSlopes()));
     }

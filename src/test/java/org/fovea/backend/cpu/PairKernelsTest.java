@@ -65,7 +65,8 @@ class PairKernelsTest {
                     double tail = 2 / (1 + Math.exp(2 * Math.abs((double) x[i]) / cap));
                     double conditioned = tail * (4 + Math.abs((double) x[i]) / cap) + 1e-30;
                     assertClose("tail of " + x[i] + " / " + cap, Math.abs(tile[2 * lanes + i]), tail, conditioned);
-                    assertThat(Math.signum(tile[2 * lanes + i]) * Math.signum(x[i])).isGreaterThanOrEqualTo(0);
+                    assertThat(Math.signum(tile[2 * lanes + i]) * Math.signum(x[i]))
+                            .isGreaterThanOrEqualTo(0);
                 }
             }
         }
@@ -100,8 +101,7 @@ class PairKernelsTest {
         pairs.softcapTangents(cap, tile, PAIRS + lane, STRIDE, KEYS, tails, slopeTangents);
         float[] alone = tile.clone();
         pairs.softcapGradients(alone, 2 * PAIRS + lane, STRIDE, KEYS, tails);
-        pairs.softcapGradientTangents(
-                tile, 2 * PAIRS + lane, 3 * PAIRS + lane, STRIDE, KEYS, tails, slopeTangents);
+        pairs.softcapGradientTangents(tile, 2 * PAIRS + lane, 3 * PAIRS + lane, STRIDE, KEYS, tails, slopeTangents);
         for (int i = 0; i < PAIRS; i++) {
             if (i % STRIDE < lane) {
                 for (int region = 0; region < 4; region++) {

@@ -58,7 +58,8 @@ final class VectorDropout {
      * gives up on keeping vectors in registers where one method comes to hold more than some thirty operations.
      */
     private static void draw(long seed, int stream, int firstQuery, int firstBlock, int[] words, int count) {
-        // Two rounds mix words that all queries share with words that all keys share: little is left to do for every pair.
+        // Two rounds mix words that all queries share with words that all keys share: little is left to do for every
+        // pair.
         int key0 = (int) seed;
         int key1 = (int) (seed >>> 32);
         long ofStream = (MULTIPLIER_1 & 0xFFFFFFFFL) * (stream & 0xFFFFFFFFL);
@@ -74,7 +75,8 @@ final class VectorDropout {
             long ofBlock = (MULTIPLIER_0 & 0xFFFFFFFFL) * block;
             long b = (ofBlock >>> 32 ^ key1) & 0xFFFFFFFFL;
             long ofB = (MULTIPLIER_1 & 0xFFFFFFFFL) * b;
-            IntVector.broadcast(INTS, (int) (ofB >>> 32) ^ (int) ofStream ^ key0 + WEYL_0).intoArray(words, w);
+            IntVector.broadcast(INTS, (int) (ofB >>> 32) ^ (int) ofStream ^ key0 + WEYL_0)
+                    .intoArray(words, w);
             IntVector.broadcast(INTS, (int) ofB).intoArray(words, w + LANES);
             second.lanewise(VectorOperators.XOR, (int) ofBlock ^ key1 + WEYL_1).intoArray(words, w + 2 * LANES);
             third.intoArray(words, w + 3 * LANES);

@@ -52,7 +52,12 @@ final class VectorPairKernels implements PairKernels {
             FloatVector half = FloatVector.broadcast(SPECIES, 1f).div(m.add(2f));
             IntVector sign = score.reinterpretAsInts().and(SIGN_BIT);
             half.add(half).reinterpretAsInts().or(sign).reinterpretAsFloats().intoArray(tile, t);
-            half.mul(m).mul(cap).reinterpretAsInts().or(sign).reinterpretAsFloats().intoArray(tile, s);
+            half.mul(m)
+                    .mul(cap)
+                    .reinterpretAsInts()
+                    .or(sign)
+                    .reinterpretAsFloats()
+                    .intoArray(tile, s);
         }
     }
 
