@@ -1,8 +1,9 @@
 // Gradients of the keys and values, given D from backward_rows.cu; the formula is in backward.cuh.
 #include "backward.cuh"
 
-// A block has a tile of keys of one head and walks over its queries. Where the accumulators for DIM columns of dK and dV
-// would not fit into registers, PARTS blocks compute the same scores and a part of the columns each.
+// A block has a tile of keys of one head, and walks over the queries of the heads that share it, one head after the other.
+// Where the accumulators for DIM columns of dK and dV would not fit into registers, PARTS blocks compute the same scores and
+// a part of the columns each.
 template <class T, class TILING, int PARTS>
 __device__ void attention_backward_columns(const AttentionParams& p) {
     constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>;
@@ -15,43 +16,48 @@ __device__ void attention_backward_columns(const AttentionParams& p) {
     float* const log_sum_exp_smem = reinterpret_cast<float*>(d_output_smem + STAGES * N * PITCH);  // [STAGES][N], to base 2
     float* const delta_smem = log_sum_exp_smem + STAGES * N;                                       // [STAGES][N]
 
-    const StationaryRows<TILING> at(p, p.keys, PARTS);
+    const StationaryRows<TILING> at(p.heads / p.group, p.keys, PARTS);
     const int column0 = at.part * (DIM / PARTS);
     const Team team{int(threadIdx.x), TILING::THREADS};
     const Mask mask(p, at.batch);
     const Span queries = mask.queries_of(at.block), warp_queries = mask.queries_of(at.warp);
-    const float* log_sum_exp = p.log_sum_exp + int64_t(at.head_index) * p.queries;
-    const float* delta = p.delta + int64_t(at.head_index) * p.queries;
     T* const own_key_smem = key_smem + at.warp_row * PITCH;
     T* const own_value_smem = value_smem + at.warp_row * PITCH;
 
-    const auto query = query_rows<const T>(p, p.query, at.batch, at.head);
-    const auto d_output = output_rows<const T>(p, p.d_output, at.batch, at.head);
     load_tile<T, DIM>(key_smem, key_rows<const T>(p, p.key, at.batch, at.head), at.block.first, TILING::ROWS, p.keys, team);
     load_tile<T, DIM>(value_smem, value_rows<const T>(p, p.value, at.batch, at.head), at.block.first, TILING::ROWS, p.keys, team);
     BackwardKeys<T, DIM, M, N, DIM / PARTS / 8> rows;
-    for_each_tile<STAGES, N>(
-        queries,
-        [&](int row0, int stage) {
-            load_tile<T, DIM>(query_smem + stage * N * PITCH, query, row0, N, queries.last, team);
-            load_tile<T, DIM>(d_output_smem + stage * N * PITCH, d_output, row0, N, queries.last, team);
-            for (int i = team.rank; i < N; i += team.size) {
-                log_sum_exp_smem[stage * N + i] = exponent_of(log_sum_exp, row0 + i, queries.last);
-                delta_smem[stage * N + i] = row0 + i < queries.last ? delta[row0 + i] : 0;
-            }
-        },
-        [&](int row0, int stage) {
-            return !mask.all({row0, row0 + N}, at.block)
-                   && !(finite_tile<T, DIM>(query_smem + stage * N * PITCH, N, team)
-                        && finite_tile<T, DIM>(d_output_smem + stage * N * PITCH, N, team));
-        },
-        [&](int row0, int stage, bool guarded) {
-            if (row0 < warp_queries.last && row0 + N > warp_queries.first) {
-                rows.step(p, mask, at.warp.first, row0, mask.all({row0, row0 + N}, at.warp), guarded, column0, own_key_smem,
-                          own_value_smem, query_smem + stage * N * PITCH, d_output_smem + stage * N * PITCH,
-                          log_sum_exp_smem + stage * N, delta_smem + stage * N);
-            }
-        });
+#pragma unroll 1
+    for (int member = 0; member < p.group; member++) {
+        const int head = at.head * p.group + member;
+        const auto query = query_rows<const T>(p, p.query, at.batch, head);
+        const auto d_output = output_rows<const T>(p, p.d_output, at.batch, head);
+        const int64_t scalars = (int64_t(at.batch) * p.heads + head) * p.queries;
+        const float* log_sum_exp = p.log_sum_exp + scalars;
+        const float* delta = p.delta + scalars;
+        for_each_tile<STAGES, N>(
+            queries,
+            [&](int row0, int stage) {
+                load_tile<T, DIM>(query_smem + stage * N * PITCH, query, row0, N, queries.last, team);
+                load_tile<T, DIM>(d_output_smem + stage * N * PITCH, d_output, row0, N, queries.last, team);
+                for (int i = team.rank; i < N; i += team.size) {
+                    log_sum_exp_smem[stage * N + i] = exponent_of(log_sum_exp, row0 + i, queries.last);
+                    delta_smem[stage * N + i] = row0 + i < queries.last ? delta[row0 + i] : 0;
+                }
+            },
+            [&](int row0, int stage) {
+                return !mask.all({row0, row0 + N}, at.block)
+                       && !(finite_tile<T, DIM>(query_smem + stage * N * PITCH, N, team)
+                            && finite_tile<T, DIM>(d_output_smem + stage * N * PITCH, N, team));
+            },
+            [&](int row0, int stage, bool guarded) {
+                if (row0 < warp_queries.last && row0 + N > warp_queries.first) {
+                    rows.step(p, mask, at.warp.first, row0, mask.all({row0, row0 + N}, at.warp), guarded, column0, own_key_smem,
+                              own_value_smem, query_smem + stage * N * PITCH, d_output_smem + stage * N * PITCH,
+                              log_sum_exp_smem + stage * N, delta_smem + stage * N);
+                }
+            });
+    }
     rows.finish(p, key_rows<T>(p, p.d_key, at.batch, at.head), value_rows<T>(p, p.d_value, at.batch, at.head), at.warp.first,
                 column0, own_key_smem);
 }

@@ -12,7 +12,7 @@ __device__ void attention_backward_rows(const AttentionParams& p) {
     T* const key_smem = d_output_smem + TILING::ROWS * PITCH;       // [STAGES][N]
     T* const value_smem = key_smem + STAGES * N * PITCH;            // [STAGES][N]
 
-    const StationaryRows<TILING> at(p, p.queries);
+    const StationaryRows<TILING> at(p.heads, p.queries);
     const Team team{int(threadIdx.x), TILING::THREADS};
     const Mask mask(p, at.batch);
     const Span keys = mask.keys_of(at.block), warp_keys = mask.keys_of(at.warp);
@@ -42,8 +42,8 @@ __device__ void attention_backward_rows(const AttentionParams& p) {
     }
     __syncthreads();  // O was used
 
-    const auto key = key_rows<const T>(p, p.key, at.batch, at.head);
-    const auto value = value_rows<const T>(p, p.value, at.batch, at.head);
+    const auto key = key_rows<const T>(p, p.key, at.batch, at.head / p.group);
+    const auto value = value_rows<const T>(p, p.value, at.batch, at.head / p.group);
     load_tile<T, DIM>(query_smem, query_rows<const T>(p, p.query, at.batch, at.head), at.block.first, TILING::ROWS, p.queries,
                       team);
     for_each_tile<STAGES, N>(

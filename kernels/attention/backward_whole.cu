@@ -1,4 +1,4 @@
-// All gradients of short heads in one launch, each head loaded once; the formula is in backward.cuh.
+// All gradients of short heads that share no keys in one launch, each head loaded once; the formula is in backward.cuh.
 #include "backward.cuh"
 
 template <class T, int DIM, int N>
@@ -42,6 +42,11 @@ __device__ void attention_backward_whole(const AttentionParams& p) {
         delta_smem[at.row0 + lane_row(0, 1)] = query_side.delta[0][1];
     }
     __syncthreads();
+    if (p.sink) {
+        for (int row = at.team.rank; row < queries_there; row += at.team.size) {
+            p.delta[scalars + row] = delta_smem[row];
+        }
+    }
 
     const Span own_queries{at.row0, min(at.row0 + 16, p.queries)}, keys = mask.keys_of(own_queries);
     for (int key0 = keys.first / N * N; key0 < keys.last; key0 += N) {

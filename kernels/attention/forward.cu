@@ -1,11 +1,11 @@
 // Attention forward in one pass over the keys (FlashAttention-2, Dao 2023, arXiv:2307.08691):
 //
 //   S = scale Q K^T where the query sees the key, else -inf
-//   L_i = log sum_j exp(S_ij)      P_ij = exp(S_ij - L_i)      O = P V
+//   L_i = log(sum_j exp(S_ij) + exp(sink))      P_ij = exp(S_ij - L_i)      O = P V
 //
 // Per query the running maximum m, the sum l of exp(S - m) and the unnormalised output are kept in registers; whenever m
 // grows, l and the output are scaled by exp(m_old - m_new). A query that sees nothing gets O = 0 and L = +inf, so that
-// exp(S - L), and with it every gradient, is 0 without a special case. Exponents are to base 2, as the hardware has them.
+// exp(S - L), and with it every gradient, is 0 without a special case, whatever the sink. Exponents are to base 2, as the hardware has them.
 #include "schedule.cuh"
 
 // The queries of a warp on their way over the keys.
@@ -98,25 +98,41 @@ struct ForwardRows {
         }
     }
 
-    // O = out / l and L = m + log l.
-    __device__ void finish(const AttentionParams& p, const Rows<T>& output, float* log_sum_exp, int row0, T* stage_smem) {
+    // O = out / l and L = m + log l, where l has the sink in it.
+    __device__ void finish(const AttentionParams& p, int batch, int head, int row0, T* stage_smem) {
+        float* const log_sum_exp = p.log_sum_exp + (int64_t(batch) * p.heads + head) * p.queries;
+        const float sink = p.sink ? p.sink[head] * LOG2_E : -INFINITY;
         float factor[M][2];
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
             for (int half = 0; half < 2; half++) {
-                const float total = row_sum(sum[m][half]);
-                const bool dead = total == 0;
-                factor[m][half] = dead ? 0 : 1 / total;
                 const int row = row0 + lane_row(m, half);
+                const float own = row_sum(sum[m][half]);
+                const bool dead = own == 0;
+                const float exponent = maximum[m][half] * exponent_scale(p), largest = fmaxf(exponent, sink);
+                const float share = power_of_two(exponent - largest), total = fmaf(own, share, power_of_two(sink - largest));
+                factor[m][half] = dead ? 0 : share / total;
                 if (threadIdx.x % 4 == 0 && row < p.queries) {
-                    log_sum_exp[row] = dead ? INFINITY : (maximum[m][half] * exponent_scale(p) + log2f(total)) * LN_2;
+                    log_sum_exp[row] = dead ? INFINITY : (largest + log2f(total)) * LN_2;
                 }
             }
         }
-        store_rows<T, DIM>(output, row0, 0, out, factor, stage_smem);
+        store_rows<T, DIM>(output_rows<T>(p, p.output, batch, head), row0, 0, out, factor, stage_smem);
     }
 };
+
+// Where all scores that a row sees are -inf it got what rows get that see nothing; but if there is a sink, L is finite.
+__device__ inline void leave_to_sink(const AttentionParams& p, int batch, int head, Span rows) {
+    float* const log_sum_exp = p.log_sum_exp + (int64_t(batch) * p.heads + head) * p.queries;
+    const Mask mask(p, batch);
+    __syncwarp();  // L is written
+    for (int row = rows.first + threadIdx.x % 32; row < rows.last; row += 32) {
+        if (log_sum_exp[row] == INFINITY && mask.sees_any(row)) {
+            log_sum_exp[row] = p.sink[head];
+        }
+    }
+}
 
 // A block has a tile of queries of one head. K and V have a buffer each: while the one is used, the other fills.
 template <class T, class TILING>
@@ -127,14 +143,15 @@ __device__ void attention_forward(const AttentionParams& p) {
     T* const key_smem = query_smem + TILING::ROWS * PITCH;         // [N]
     T* const value_smem = key_smem + N * PITCH;                    // [N]
 
-    const StationaryRows<TILING> at(p, p.queries);
+    const StationaryRows<TILING> at(p.heads, p.queries);
     const Team team{int(threadIdx.x), TILING::THREADS};
     const Mask mask(p, at.batch);
     const Span keys = mask.keys_of(at.block), warp_keys = mask.keys_of(at.warp);
     // Long rows leave no registers to keep addresses through the loop: they are found anew for each tile.
     const auto batch = [&] { return DIM < 256 ? at.batch : opaque(at.batch); };
-    const auto key = [&] { return key_rows<const T>(p, p.key, batch(), at.head); };
-    const auto value = [&] { return value_rows<const T>(p, p.value, batch(), at.head); };
+    const int key_head = at.head / p.group;
+    const auto key = [&] { return key_rows<const T>(p, p.key, batch(), key_head); };
+    const auto value = [&] { return value_rows<const T>(p, p.value, batch(), key_head); };
     const auto query = query_rows<const T>(p, p.query, at.batch, at.head);
     T* const own_query_smem = query_smem + at.warp_row * PITCH;
     const int first = keys.first / N * N;
@@ -167,8 +184,11 @@ __device__ void attention_forward(const AttentionParams& p) {
     }
     async_wait<0>();  // Q, if nobody saw a key: its place is used again
     __syncthreads();
-    rows.finish(p, output_rows<T>(p, p.output, at.batch, at.head), p.log_sum_exp + int64_t(at.head_index) * p.queries,
-                at.warp.first, own_query_smem);
+    rows.finish(p, at.batch, at.head, at.warp.first, own_query_smem);
+    if (p.sink) {
+        const StationaryRows<TILING> again(opaque(p.heads), p.queries);  // no registers are left to keep it
+        leave_to_sink(p, again.batch, again.head, again.warp);
+    }
 }
 
 template <class T, int DIM, int N>
@@ -184,8 +204,8 @@ __device__ void attention_forward_whole(const AttentionParams& p) {
     const Span own_rows{at.row0, min(at.row0 + 16, p.queries)}, keys = mask.keys_of(own_rows);
     const int queries_there = at.exists ? p.queries : 0, keys_there = at.exists ? mask.keys : 0;
     load_tile<T, DIM>(query_smem, query_rows<const T>(p, p.query, at.batch, at.head), 0, at.rows, queries_there, at.team);
-    load_tile<T, DIM>(key_smem, key_rows<const T>(p, p.key, at.batch, at.head), 0, at.rows, keys_there, at.team);
-    load_tile<T, DIM>(value_smem, value_rows<const T>(p, p.value, at.batch, at.head), 0, at.rows, keys_there, at.team);
+    load_tile<T, DIM>(key_smem, key_rows<const T>(p, p.key, at.batch, at.head / p.group), 0, at.rows, keys_there, at.team);
+    load_tile<T, DIM>(value_smem, value_rows<const T>(p, p.value, at.batch, at.head / p.group), 0, at.rows, keys_there, at.team);
     async_commit();
     async_wait<0>();
     const bool suspect = !mask.all({0, p.queries}, {0, p.keys}) && !finite_tile<T, DIM>(value_smem, at.rows, at.team);
@@ -200,8 +220,10 @@ __device__ void attention_forward_whole(const AttentionParams& p) {
         accumulate<T, DIM, 1, N>(rows.out, s, value_smem + key0 * PITCH, guarded, p.tf32);
     }
     if (at.exists) {
-        rows.finish(p, output_rows<T>(p, p.output, at.batch, at.head), p.log_sum_exp + int64_t(at.head_index) * p.queries,
-                    at.row0, own_query_smem);
+        rows.finish(p, at.batch, at.head, at.row0, own_query_smem);
+        if (p.sink) {
+            leave_to_sink(p, at.batch, at.head, own_rows);
+        }
     }
 }
 

@@ -11,15 +11,16 @@ __device__ void attention_jvp(const AttentionParams& p) {
     T* const query_tangent_smem = query_smem + TILING::ROWS * PITCH;       // [ROWS]
     T* const moving_smem = query_tangent_smem + TILING::ROWS * PITCH;      // [4][N]
 
-    const StationaryRows<TILING> at(p, p.queries);
+    const StationaryRows<TILING> at(p.heads, p.queries);
     const Team team{int(threadIdx.x), TILING::THREADS};
     const Mask mask(p, at.batch);
     const Span keys = mask.keys_of(at.block), warp_keys = mask.keys_of(at.warp);
-    const MovingPair<T, DIM, N> key{moving_smem, key_rows<const T>(p, p.key, at.batch, at.head),
-                                    key_rows<const T>(p, p.key_tangent, at.batch, at.head).first, team};
+    const int key_head = at.head / p.group;
+    const MovingPair<T, DIM, N> key{moving_smem, key_rows<const T>(p, p.key, at.batch, key_head),
+                                    key_rows<const T>(p, p.key_tangent, at.batch, key_head).first, team};
     const MovingPair<T, DIM, N> value{moving_smem + 2 * N * PITCH,
-                                      value_rows<const T>(p, p.value, at.batch, at.head),
-                                      value_rows<const T>(p, p.value_tangent, at.batch, at.head).first, team};
+                                      value_rows<const T>(p, p.value, at.batch, key_head),
+                                      value_rows<const T>(p, p.value_tangent, at.batch, key_head).first, team};
     const float* log_sum_exp = p.log_sum_exp + int64_t(at.head_index) * p.queries;
     const int own = at.warp_row * PITCH;
 #pragma unroll 1  // half the code

@@ -1,5 +1,5 @@
-// Which keys a query sees. Key j stands at j. Query i stands at i, or, aligned to the bottom right, at valid_keys -
-// queries + i. It sees the valid keys from window_left before its position to window_right after it, and of those the
+// Which keys a query sees. Key j stands at j. Query i stands at past_keys + i, or, aligned to the bottom right, at
+// valid_keys - queries + i. It sees the valid keys from window_left before its position to window_right after it, and of those the
 // ones of its own segment. So the distance j - i lies between two bounds, and a range of rows sees a range of keys.
 #pragma once
 #include "../common/cuda.cuh"
@@ -22,7 +22,7 @@ struct Mask {
             keys = min(max(p.key_lengths[batch], 0), p.keys);
         }
         constexpr int64_t FAR = 0x7FFFFFFF;
-        const int64_t shift = p.bottom_right ? keys - queries : 0;
+        const int64_t shift = p.bottom_right ? keys - queries : p.past_keys;
         least = int(p.window_left < 0 ? -FAR : max(shift - p.window_left, -FAR));
         most = int(p.window_right < 0 ? FAR : min(shift + p.window_right, FAR));
         query_segments = p.query_segments ? p.query_segments + int64_t(batch) * p.queries : nullptr;
@@ -40,6 +40,16 @@ struct Mask {
     // Queries that may see any of the keys.
     __device__ Span queries_of(Span rows) const {
         return clip(int64_t(rows.first) - most, int64_t(rows.last) - least, {rows.first, min(rows.last, keys)}, queries);
+    }
+
+    // Whether there is a key that the query sees. Slow if there are segments.
+    __device__ bool sees_any(int query) const {
+        const Span visible = keys_of({query, query + 1});
+        int key = query < queries ? visible.first : visible.last;
+        while (key < visible.last && query_segments && key_segment(key) != query_segment(query)) {
+            key++;
+        }
+        return key < visible.last;
     }
 
     // Whether every one of the queries sees every one of the keys.

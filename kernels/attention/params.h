@@ -7,20 +7,22 @@
 // O = softmax(scale Q K^T + mask) V, per batch row and head, and its gradients.
 struct AttentionParams {
     const void* query;              // [batch, heads, queries, head_dim] in the order its strides give
-    const void* key;                // [batch, heads, keys, head_dim]
-    const void* value;              // [batch, heads, keys, value_dim]
+    const void* key;                // [batch, heads / group, keys, head_dim]
+    const void* value;              // [batch, heads / group, keys, value_dim]
+    const float* sink;              // [heads] or null: a score that only adds to the sum of exponentials
     void* output;                   // [batch, heads, queries, value_dim]; written by the forward kernels alone
     float* log_sum_exp;             // [batch, heads, queries]; likewise
     const void* d_output;           // gradients of output and log_sum_exp, laid out like them; the latter null if zero
     const float* d_log_sum_exp;
     float* delta;                   // [batch, heads, queries], dO . O - dLSE: from backward_rows to backward_columns, from
-                                    // jvp to tangent_rows and tangent_columns
+                                    // jvp to tangent_rows and tangent_columns, and to the gradient of the sink
     void* d_query;                  // gradients, laid out like query, key and value
     void* d_key;
     void* d_value;
     const void* query_tangent;      // tangents of query, key and value; those of d_query, d_key and d_value are written in
     const void* key_tangent;        // the places of these
     const void* value_tangent;
+    const float* sink_tangent;      // null if zero
     const void* d_output_tangent;   // of d_output and d_log_sum_exp, null if zero
     const float* d_log_sum_exp_tangent;
     void* output_tangent;           // written by jvp
@@ -43,13 +45,15 @@ struct AttentionParams {
     int64_t output_row_stride;
     int32_t batch;
     int32_t heads;
+    int32_t group;                  // heads that share a key head, one after the other
     int32_t queries;
     int32_t keys;
     int32_t head_dim;
     int32_t value_dim;
     int32_t window_left;            // keys seen before the query's position, -1 for all
     int32_t window_right;           // after it; 0 if causal
-    int32_t bottom_right;           // 1: the last query stands at the last valid key; 0: query i stands at i
+    int32_t bottom_right;           // 1: the last query stands at the last valid key; 0: query i stands at past_keys + i
+    int32_t past_keys;
     int32_t tf32;                   // 1: products of floats with 10 bits of mantissa; 0: with all
     float scale;
 };

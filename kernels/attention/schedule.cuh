@@ -55,17 +55,17 @@ __device__ void for_each_tile(Span span, Load load, Suspect suspect, Use use) {
 // The tile of stationary rows of this block, and of them the rows of this warp.
 template <class TILING>
 struct StationaryRows {
-    int head_index, batch, head;  // head_index = batch * heads + head
+    int head_index, batch, head;  // head_index = batch * heads + head, of the heads of the rows
     Span block, warp;
     int warp_row;                 // the warp's first in the tile
     int part;                     // of the columns, where several blocks have the same rows
 
-    __device__ StationaryRows(const AttentionParams& p, int rows, int parts = 1) {
+    __device__ StationaryRows(int heads, int rows, int parts = 1) {
         const int tiles = (rows + TILING::ROWS - 1) / TILING::ROWS, block_index = blockIdx.x / parts;
         part = blockIdx.x % parts;
         head_index = block_index / tiles;
-        batch = head_index / p.heads;
-        head = head_index % p.heads;
+        batch = head_index / heads;
+        head = head_index % heads;
         const int row0 = (tiles - 1 - block_index % tiles) * TILING::ROWS;  // the long ones of a causal mask first
         warp_row = threadIdx.x / 32 * 16 * TILING::M;
         block = {row0, min(row0 + TILING::ROWS, rows)};

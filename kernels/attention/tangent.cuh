@@ -1,7 +1,7 @@
 // Tangents of attention and of its backward, given O and LSE; a dot marks a tangent:
 //
 //   P_ij = exp(scale (Q K^T)_ij - LSE_i), 0 where i does not see j      T = scale (Q. K^T + Q K.^T)
-//   r_i = sum_j P_ij T_ij = LSE._i      O. = (P T) V + P V. - r O
+//   r_i = sum_j P_ij T_ij + exp(sink - LSE_i) sink. = LSE._i      O. = (P T) V + P V. - r O
 //
 // and, where gradients dO and dLSE are given too, with D_i = dO_i . O_i - dLSE_i:
 //
@@ -118,8 +118,12 @@ struct JvpQueries {
 #pragma unroll
             for (int half = 0; half < 2; half++) {
                 const int row = row0 + lane_row(m, half);
-                const float mean = row_sum(r[m][half]);
                 const bool there = row < p.queries;
+                const int64_t index = int64_t(head_index) * p.queries + row;
+                float mean = row_sum(r[m][half]);
+                if (p.sink_tangent && there && p.log_sum_exp[index] != INFINITY) {
+                    mean += expf(p.sink[head] - p.log_sum_exp[index]) * p.sink_tangent[head];
+                }
                 const int64_t offset = there ? row * output.stride : 0;
                 float delta = 0, delta_tangent = 0;
 #pragma unroll
@@ -143,7 +147,6 @@ struct JvpQueries {
                         }
                     }
                 }
-                const int64_t index = int64_t(head_index) * p.queries + row;
                 delta = row_sum(delta);
                 delta_tangent = row_sum(delta_tangent);
                 if (there && threadIdx.x % 4 == 0) {

@@ -1,8 +1,9 @@
 // The tangents of dK and dV, given r, D and e from jvp.cu; the formula is in tangent.cuh.
 #include "tangent.cuh"
 
-// A block has a tile of keys of one head and walks over its queries. Where the accumulators for DIM columns of dK. and dV.
-// would not fit into registers, PARTS blocks compute the same scores and a part of the columns each.
+// A block has a tile of keys of one head, and walks over the queries of the heads that share it, one head after the other.
+// Where the accumulators for DIM columns of dK. and dV. would not fit into registers, PARTS blocks compute the same scores
+// and a part of the columns each.
 template <class T, class TILING, int PARTS, bool PHASED>
 __device__ void attention_tangent_columns(const AttentionParams& p) {
     static_assert(!PHASED || TILING::THREADS == 32);
@@ -15,16 +16,11 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
     T* const moving_smem = value_tangent_smem + TILE;            // [4][N], [2][N] if PHASED
     T* const d_output_smem = moving_smem + (PHASED ? 0 : 2 * N * PITCH);
 
-    const StationaryRows<TILING> at(p, p.keys, PARTS);
+    const StationaryRows<TILING> at(p.heads / p.group, p.keys, PARTS);
     const int column0 = at.part * (DIM / PARTS);
     const Team team{int(threadIdx.x), TILING::THREADS};
     const Mask mask(p, at.batch);
     const Span queries = mask.queries_of(at.block), warp_queries = mask.queries_of(at.warp);
-    const MovingPair<T, DIM, N> query{moving_smem, query_rows<const T>(p, p.query, at.batch, at.head),
-                                      query_rows<const T>(p, p.query_tangent, at.batch, at.head).first, team};
-    const MovingPair<T, DIM, N> d_output{
-        d_output_smem, output_rows<const T>(p, p.d_output, at.batch, at.head),
-        p.d_output_tangent ? output_rows<const T>(p, p.d_output_tangent, at.batch, at.head).first : nullptr, team};
     const int own = at.warp_row * PITCH;
 #pragma unroll 1  // a quarter of the code
     for (int i = 0; i < 4; i++) {
@@ -33,38 +29,47 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
             i < 2 ? key_rows<const T>(p, array, at.batch, at.head) : value_rows<const T>(p, array, at.batch, at.head);
         load_tile<T, DIM>(key_smem + i * TILE, array_rows, at.block.first, TILING::ROWS, p.keys, team);
     }
-    const TangentScalars scalars(p, at.head_index);
     TangentKeys<T, DIM, M, N, DIM / PARTS / 8> rows;
     float s[M][N / 8][4], t[M][N / 8][4], d[M][N / 8][4], w[M][N / 8][4];
     const auto seen = [&](int row0) { return TILING::WARPS == 1 || (row0 < warp_queries.last && row0 + N > warp_queries.first); };
-    for_each_pair<PHASED>(
-        queries, N, query, d_output, [&](int row0) { return !mask.all({row0, row0 + N}, at.block); },
-        [&](int row0) {
-            if (seen(row0)) {
-                clear(s);
-                clear(t);
-                multiply_pairs<T, DIM, M, N>(s, t, key_smem + own, key_tangent_smem + own, query.rows_smem, query.tangent_smem(),
-                                             depth(p.head_dim), p.tf32);
-            }
-        },
-        [&](int row0, bool guarded) {
-            if (seen(row0)) {
-                rows.start(d, w, scalars, row0, p.queries);
-                multiply_transposed_pairs<T, DIM, M, N>(d, w, value_smem + own, value_tangent_smem + own, d_output.rows_smem,
-                                                        d_output.tangent_or_null(), depth(p.value_dim), p.tf32);
-                rows.weigh(s, t, d, w, p, mask, scalars, at.warp.first, row0, mask.all({row0, row0 + N}, at.warp));
-                accumulate<T, DIM, M, N>(rows.d_value, t, d_output.rows_smem + column0, guarded, p.tf32);
-                if (d_output.has_tangent()) {
-                    accumulate<T, DIM, M, N>(rows.d_value, s, d_output.tangent_smem() + column0, guarded, p.tf32);
+#pragma unroll 1
+    for (int member = 0; member < p.group; member++) {
+        const int head = at.head * p.group + member;
+        const MovingPair<T, DIM, N> query{moving_smem, query_rows<const T>(p, p.query, at.batch, head),
+                                          query_rows<const T>(p, p.query_tangent, at.batch, head).first, team};
+        const MovingPair<T, DIM, N> d_output{
+            d_output_smem, output_rows<const T>(p, p.d_output, at.batch, head),
+            p.d_output_tangent ? output_rows<const T>(p, p.d_output_tangent, at.batch, head).first : nullptr, team};
+        const TangentScalars scalars(p, at.batch * p.heads + head);
+        for_each_pair<PHASED>(
+            queries, N, query, d_output, [&](int row0) { return !mask.all({row0, row0 + N}, at.block); },
+            [&](int row0) {
+                if (seen(row0)) {
+                    clear(s);
+                    clear(t);
+                    multiply_pairs<T, DIM, M, N>(s, t, key_smem + own, key_tangent_smem + own, query.rows_smem, query.tangent_smem(),
+                                                 depth(p.head_dim), p.tf32);
                 }
-            }
-        },
-        [&](int row0, bool guarded) {
-            if (seen(row0)) {
-                accumulate<T, DIM, M, N>(rows.d_key, w, query.rows_smem + column0, guarded, p.tf32);
-                accumulate<T, DIM, M, N>(rows.d_key, d, query.tangent_smem() + column0, guarded, p.tf32);
-            }
-        });
+            },
+            [&](int row0, bool guarded) {
+                if (seen(row0)) {
+                    rows.start(d, w, scalars, row0, p.queries);
+                    multiply_transposed_pairs<T, DIM, M, N>(d, w, value_smem + own, value_tangent_smem + own, d_output.rows_smem,
+                                                            d_output.tangent_or_null(), depth(p.value_dim), p.tf32);
+                    rows.weigh(s, t, d, w, p, mask, scalars, at.warp.first, row0, mask.all({row0, row0 + N}, at.warp));
+                    accumulate<T, DIM, M, N>(rows.d_value, t, d_output.rows_smem + column0, guarded, p.tf32);
+                    if (d_output.has_tangent()) {
+                        accumulate<T, DIM, M, N>(rows.d_value, s, d_output.tangent_smem() + column0, guarded, p.tf32);
+                    }
+                }
+            },
+            [&](int row0, bool guarded) {
+                if (seen(row0)) {
+                    accumulate<T, DIM, M, N>(rows.d_key, w, query.rows_smem + column0, guarded, p.tf32);
+                    accumulate<T, DIM, M, N>(rows.d_key, d, query.tangent_smem() + column0, guarded, p.tf32);
+                }
+            });
+    }
     store_rows<T, DIM>(key_rows<T>(p, p.d_key, at.batch, at.head), at.warp.first, column0, rows.d_key, RowFactors<M>(p.scale).of,
                        key_smem + own);
     store_rows<T, DIM>(value_rows<T>(p, p.d_value, at.batch, at.head), at.warp.first, column0, rows.d_value, RowFactors<M>(1).of,

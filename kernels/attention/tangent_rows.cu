@@ -15,15 +15,16 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
     T* const moving_smem = d_output_tangent_smem + TILE;           // [4][N], [2][N] if PHASED
     T* const value_smem = moving_smem + (PHASED ? 0 : 2 * N * PITCH);
 
-    const StationaryRows<TILING> at(p, p.queries, PARTS);
+    const StationaryRows<TILING> at(p.heads, p.queries, PARTS);
     const int column0 = at.part * (DIM / PARTS);
     const Team team{int(threadIdx.x), TILING::THREADS};
     const Mask mask(p, at.batch);
     const Span keys = mask.keys_of(at.block), warp_keys = mask.keys_of(at.warp);
-    const MovingPair<T, DIM, N> key{moving_smem, key_rows<const T>(p, p.key, at.batch, at.head),
-                                    key_rows<const T>(p, p.key_tangent, at.batch, at.head).first, team};
-    const MovingPair<T, DIM, N> value{value_smem, value_rows<const T>(p, p.value, at.batch, at.head),
-                                      value_rows<const T>(p, p.value_tangent, at.batch, at.head).first, team};
+    const int key_head = at.head / p.group;
+    const MovingPair<T, DIM, N> key{moving_smem, key_rows<const T>(p, p.key, at.batch, key_head),
+                                    key_rows<const T>(p, p.key_tangent, at.batch, key_head).first, team};
+    const MovingPair<T, DIM, N> value{value_smem, value_rows<const T>(p, p.value, at.batch, key_head),
+                                      value_rows<const T>(p, p.value_tangent, at.batch, key_head).first, team};
     const int own = at.warp_row * PITCH;
 #pragma unroll 1  // a quarter of the code
     for (int i = 0; i < (p.d_output_tangent ? 4 : 3); i++) {

@@ -16,7 +16,8 @@ struct Rows {
     __device__ bool aligned() const { return reinterpret_cast<uintptr_t>(first) % 16 == 0 && stride * sizeof(T) % 16 == 0; }
 };
 
-// Queries and their gradients; keys; values; outputs. T is const where they are read.
+// Queries and their gradients; keys; values; outputs. T is const where they are read. The head of keys and values is that
+// of a query over p.group.
 template <class T, class V>
 __device__ Rows<T> query_rows(const AttentionParams& p, V* array, int batch, int head) {
     return {static_cast<T*>(array) + batch * p.query_batch_stride + head * p.query_head_stride, p.query_row_stride, p.queries,

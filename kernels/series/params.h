@@ -22,6 +22,7 @@ struct AttentionSeriesParams {
     float* d_sink[16];
     float* delta;                       // [planes, batch, heads, queries], dO . O - dLSE
     float* maximum;                     // [batch, heads, queries]: plane 0 of log_sum_exp in two parts, maximum + log_sum
+                                        // (the sink's gradient takes it in one part, log_sum, too)
     float* log_sum;
     float* distance_sums;               // [planes, batch, heads, distances], dZ summed over the pairs at each
     float* weights;                     // [batch, heads, asked, keys], of the queries from first_query on

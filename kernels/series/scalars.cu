@@ -55,9 +55,8 @@ extern "C" __global__ void __launch_bounds__(SINK_THREADS) attention_series_sink
         }
         for (int k = 0; k < p.planes; k++) {
             const float* const sink = p.sink[k];
-            const float exponent = sink ? sink[head] : 0;
-            exponent_smem[k][thread] =
-                k == 0 ? exponent - p.maximum[row] - p.log_sum[row] : exponent - p.log_sum_exp[k][row];
+            const float exponent = (sink ? sink[head] : 0) - (k == 0 && p.maximum ? p.maximum[row] : 0);
+            exponent_smem[k][thread] = exponent - (k == 0 ? p.log_sum[row] : p.log_sum_exp[k][row]);
         }
         share_smem[0][thread] = expf(exponent_smem[0][thread]);
         ring.exponential(&share_smem[0][thread], SINK_THREADS, &exponent_smem[0][thread], SINK_THREADS);

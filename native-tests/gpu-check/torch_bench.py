@@ -41,24 +41,33 @@ def normal(shape, dtype, gradient=False):
     return torch.randn(shape, dtype=dtype, device="cuda", requires_grad=gradient)
 
 
+def inputs_of(shape, dtype, gradient=False):
+    """Query, key and value, and attention for them. A fifth extent is the number of key heads."""
+    batch, heads, rows, dim, *key_heads = shape
+    key_shape = (batch, *(key_heads or [heads]), rows, dim)
+    inputs = [normal(extents, dtype, gradient) for extents in (shape[:4], key_shape, key_shape)]
+    grouped = {"enable_gqa": True} if key_heads else {}  # older versions don't know it
+    return inputs, lambda: F.scaled_dot_product_attention(*inputs, **grouped)
+
+
 def forward(shape, dtype):
-    query, key, value = (normal(shape, dtype) for _ in range(3))
-    return lambda: F.scaled_dot_product_attention(query, key, value)
+    _, attention = inputs_of(shape, dtype)
+    return attention
 
 
 def backward(shape, dtype):
-    inputs = [normal(shape, dtype, gradient=True) for _ in range(3)]
-    output = F.scaled_dot_product_attention(*inputs)
-    d_output = normal(shape, dtype)
+    inputs, attention = inputs_of(shape, dtype, gradient=True)
+    output = attention()
+    d_output = normal(output.shape, dtype)
     return lambda: torch.autograd.grad(output, inputs, d_output, retain_graph=True)
 
 
 def double_backward(shape, dtype):
-    inputs = [normal(shape, dtype, gradient=True) for _ in range(3)]
-    output = F.scaled_dot_product_attention(*inputs)
-    d_output = normal(shape, dtype, gradient=True)
+    inputs, attention = inputs_of(shape, dtype, gradient=True)
+    output = attention()
+    d_output = normal(output.shape, dtype, gradient=True)
     gradients = torch.autograd.grad(output, inputs, d_output, create_graph=True)
-    tangents = [normal(shape, dtype) for _ in range(3)]
+    tangents = [normal(x.shape, dtype) for x in inputs]
     return lambda: torch.autograd.grad(gradients, [*inputs, d_output], tangents, retain_graph=True)
 
 
@@ -79,7 +88,7 @@ def measure(workload):
         yield "matmul", median_seconds(lambda: a @ b), 0
         return
     prepare, variants = ATTENTION[operation]
-    batch, heads, rows, _ = shape
+    batch, heads, rows = shape[:3]
     for variant in variants:
         if variant == "math" and batch * heads * rows * rows > SCORES_MAX:
             continue

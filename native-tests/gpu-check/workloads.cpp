@@ -17,7 +17,8 @@ T* at(uintptr_t address) {
 // ---- attention
 
 struct Shape {
-    int64_t batch, heads, rows, dim;
+    int64_t batch, heads, rows, dim, group = 1;  // heads that share a key head
+    int64_t key_heads() const { return heads / group; }
 };
 
 // The arrays of an attention, in the order of the workload's buffers.
@@ -32,16 +33,18 @@ struct Kind {
     const char* name;
     int stationary, moving, scalars;
     int whole_tiles, whole_scalars;
-    bool staged;  // two stages of moving tiles if they are short
+    bool staged;            // two stages of moving tiles if they are short
+    bool of_keys = false;   // stationary rows are keys, of all heads that share them
+    bool owns_keys = false;  // of whole heads, which may not be shared
 };
 constexpr Kind FORWARD{"forward", 1, 2, 0, 3, 0, false};
 constexpr Kind BACKWARD_ROWS{"backward_rows", 2, 2, 0, 5, 2, true};
-constexpr Kind BACKWARD_COLUMNS{"backward_columns", 2, 2, 2, 5, 2, true};
-constexpr Kind BACKWARD_WHOLE{"backward", 0, 0, 0, 5, 2, false};
+constexpr Kind BACKWARD_COLUMNS{"backward_columns", 2, 2, 2, 5, 2, true, true};
+constexpr Kind BACKWARD_WHOLE{"backward", 0, 0, 0, 5, 2, false, false, true};
 constexpr Kind JVP{"jvp", 2, 4, 0, 8, 0, false};
 constexpr Kind TANGENT_ROWS{"tangent_rows", 4, 4, 0, 8, 0, false};
-constexpr Kind TANGENT_COLUMNS{"tangent_columns", 4, 4, 0, 8, 0, false};
-constexpr Kind TANGENT_WHOLE{"tangent", 0, 0, 0, 8, 0, false};
+constexpr Kind TANGENT_COLUMNS{"tangent_columns", 4, 4, 0, 8, 0, false, true};
+constexpr Kind TANGENT_WHOLE{"tangent", 0, 0, 0, 8, 0, false, false, true};
 
 constexpr size_t SHARED_LIMIT = 99 * 1024;
 
@@ -65,11 +68,13 @@ AttentionParams attention_params(const Shape& s, const std::vector<uintptr_t>& a
     p.output_tangent = at<void>(arrays[OUTPUT_TANGENT]);
     p.log_sum_exp_tangent = at<float>(arrays[LOG_SUM_EXP_TANGENT]);
     p.delta_tangent = at<float>(arrays[DELTA_TANGENT]);
-    p.query_batch_stride = p.key_batch_stride = p.value_batch_stride = p.output_batch_stride = s.heads * s.rows * s.dim;
+    p.query_batch_stride = p.output_batch_stride = s.heads * s.rows * s.dim;
+    p.key_batch_stride = p.value_batch_stride = s.key_heads() * s.rows * s.dim;
     p.query_head_stride = p.key_head_stride = p.value_head_stride = p.output_head_stride = s.rows * s.dim;
     p.query_row_stride = p.key_row_stride = p.value_row_stride = p.output_row_stride = s.dim;
     p.batch = int(s.batch);
     p.heads = int(s.heads);
+    p.group = int(s.group);
     p.queries = p.keys = int(s.rows);
     p.head_dim = p.value_dim = int(s.dim);
     p.window_left = p.window_right = -1;
@@ -89,7 +94,8 @@ std::vector<Launch> tiled(Card& card, const Kind& kind, const std::string& type,
     const int stages = kind.staged && row_bytes < 512 ? 2 : 1;
     const size_t shared = size_t(kind.stationary * rows + kind.moving * stages * moving) * (row_bytes + 16)
                           + size_t(kind.scalars * stages * moving) * sizeof(float);
-    return {{name, s.batch * s.heads * tiles(s.rows, rows), rows < 64 ? 64u : 128u, shared, p}};
+    const int64_t heads = kind.of_keys ? s.key_heads() : s.heads;
+    return {{name, s.batch * heads * tiles(s.rows, rows), rows < 64 ? 64u : 128u, shared, p}};
 }
 
 // Likewise of a kernel with whole heads.
@@ -101,7 +107,7 @@ std::vector<Launch> whole(Card& card, const Kind& kind, const std::string& type,
     const size_t head = size_t(rows)
                         * (size_t(kind.whole_tiles) * (size_t(dim) * element(type) + 16)
                            + size_t(kind.whole_scalars) * sizeof(float));
-    if (rows > 128 || head > SHARED_LIMIT || !card.has(name)) {
+    if (rows > 128 || head > SHARED_LIMIT || (kind.owns_keys && s.group > 1) || !card.has(name)) {
         return {};
     }
     const int64_t heads = std::max<int64_t>(1, std::min<int64_t>(128 / (2 * rows), int64_t(SHARED_LIMIT / head)));
@@ -139,13 +145,20 @@ std::vector<Candidate> ways(Card& card, const std::vector<Kind>& kinds, const Ki
     return found;
 }
 
-// `arrays` arrays of the shape are read or written at least; `products` counts products of [N, N] by [N, D].
+// `arrays` arrays of the shape are read or written at least, half of them of keys; `products` counts products of [N, N] by [N, D].
 Workload attention(const std::string& operation, const std::string& type, const Shape& s, int arrays, int products,
                    const std::vector<Kind>& kinds, const Kind& whole_kind) {
     const size_t elements = size_t(s.batch * s.heads * s.rows * s.dim), scalars = size_t(s.batch * s.heads * s.rows);
+    const size_t key_elements = elements / size_t(s.group);
     Workload w{operation, type, {s.batch, s.heads, s.rows, s.dim}, type == "f32" ? Unit::TF32_THREE_TIMES : Unit::BF16,
-               2.0 * products * double(elements) * double(s.rows), double(arrays) * double(elements * element(type)), {}, {}};
+               2.0 * products * double(elements) * double(s.rows), double(arrays) / 2 * double((elements + key_elements) * element(type)), {}, {}};
+    if (s.group > 1) {
+        w.shape.push_back(s.key_heads());
+    }
     w.buffers.assign(LOG_SUM_EXP, elements * element(type));
+    for (Array array : {KEY, VALUE, D_KEY, D_VALUE, KEY_TANGENT, VALUE_TANGENT}) {
+        w.buffers[array] = key_elements * element(type);
+    }
     if (operation == "attention_forward") {
         std::fill(w.buffers.begin() + D_OUTPUT, w.buffers.end(), 16);  // of no use to it
     } else if (operation == "attention_backward") {
@@ -228,6 +241,7 @@ std::vector<Workload> workloads(bool tiny) {
     if (tiny) {
         return {forward("f32", {2, 1, 16, 16}), forward("bf16", {1, 1, 33, 17}), backward("bf16", {1, 2, 16, 16}),
                 double_backward("f32", {1, 1, 33, 17}),
+                backward("bf16", {1, 2, 16, 16, 2}), double_backward("bf16", {1, 2, 17, 16, 2}),
                 gemm("bf16", 32, 32, 32),       gemm("tf32", 17, 16, 16)};
     }
     std::vector<Workload> all;
@@ -244,6 +258,12 @@ std::vector<Workload> workloads(bool tiny) {
     for (int64_t dim : {64, 128}) {
         for (int64_t rows : {2048, 4096, 8192, 16384}) {
             all.push_back(forward("bf16", {16384 / rows, 2048 / dim, rows, dim}));
+        }
+    }
+    // Language models: grouped heads, and one key head for all.
+    for (int64_t group : {4, 32}) {
+        for (const auto& operation : {forward, backward, double_backward}) {
+            all.push_back(operation("bf16", {2, 32, 4096, 128, group}));
         }
     }
     // A square one, and layers of small networks over large batches.

@@ -30,7 +30,7 @@ struct Candidate {
 struct Workload {
     std::string operation;           // attention_forward, attention_backward, attention_double_backward, gemm
     std::string type;                // bf16, f32, tf32
-    std::vector<int64_t> shape;      // batch, heads, rows, dim; or m, n, k
+    std::vector<int64_t> shape;      // batch, heads, rows, dim, and key heads if fewer; or m, n, k
     Unit unit;
     double flops;                    // that the operation needs at least
     double bytes;                    // read and written at least

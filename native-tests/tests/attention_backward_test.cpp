@@ -58,21 +58,24 @@ class AttentionBackward : public AttentionTest {
 
         std::vector<std::vector<float>> results;
         if (is_whole) {
-            results = run(schedule.rows.name(), whole.blocks, whole.threads, whole.shared, params,
-                          {d_query.output(), d_key.output(), d_value.output()});
+            std::vector<Output> outputs{d_query.output(), d_key.output(), d_value.output()};
+            if (!p.sink.empty()) {
+                outputs.push_back(delta.output());
+            }
+            results = run(schedule.rows.name(), whole.blocks, whole.threads, whole.shared, params, outputs);
         } else {
             const size_t row_bytes = schedule.rows.row_bytes();
             const int rows = schedule.rows.rows, stages = row_bytes - 16 < 512 ? 2 : 1;
             const unsigned threads = rows < 64 ? 2 * rows : 128;
-            auto tiles = [&](int count) { return unsigned(p.matrices() * ((count + rows - 1) / rows)); };
+            auto tiles = [&](size_t heads, int count) { return unsigned(heads * ((count + rows - 1) / rows)); };
             auto shared = [&](int moving, int scalars) {
                 return (2 * rows + 2 * stages * moving) * row_bytes + scalars * stages * moving * sizeof(float);
             };
-            results = run(schedule.rows.name(), tiles(p.queries), threads, shared(schedule.rows.moving, 0), params,
+            results = run(schedule.rows.name(), tiles(p.matrices(), p.queries), threads, shared(schedule.rows.moving, 0), params,
                           {d_query.output(), delta.output()});
-            const auto columns = run(schedule.columns.name(), tiles(p.keys) * schedule.parts, threads,
+            const auto columns = run(schedule.columns.name(), tiles(p.key_matrices(), p.keys) * schedule.parts, threads,
                                      shared(schedule.columns.moving, 2), params, {d_key.output(), d_value.output()});
-            results = {results[0], columns[0], columns[1]};
+            results = {results[0], columns[0], columns[1], results[1]};
         }
 
         const AttentionTolerance tolerance =
@@ -81,6 +84,13 @@ class AttentionBackward : public AttentionTest {
         expect_all_close(d_query.values(results[0]), exact.d_query, tolerance.d_query, "dQuery of " + where);
         expect_all_close(d_key.values(results[1]), exact.d_key, tolerance.d_key, "dKey of " + where);
         expect_all_close(d_value.values(results[2]), exact.d_value, tolerance.d_value, "dValue of " + where);
+        if (results.size() == 4) {
+            std::vector<double> deltas = exact.delta;
+            for (size_t i = 0; i < deltas.size(); i++) {
+                if (std::isinf(exact.log_sum_exp[i])) deltas[i] = results[3][i];  // of no use, and may be NaN
+            }
+            expect_all_close(results[3], deltas, tolerance.delta, "D of " + where);
+        }
         memory.clear();
     }
 
@@ -141,9 +151,23 @@ TEST_F(AttentionBackward, MasksBySegmentsAndLengthsInBothLayouts) {
     }
 }
 
+TEST_F(AttentionBackward, GroupedHeadsPastKeysAndSinks) {
+    for (AttentionProblem p : language_models()) {
+        p.dim = 17, p.value_dim = 24;
+        check_all(with_gradients(p), {Storage::F32, Storage::BF16, Storage::F16});
+    }
+    for (const auto& [dim, value_dim] : {std::pair{64, 17}, {17, 96}, {256, 64}}) {
+        check_all(with_gradients(with_sink({.heads = 3, .group = 3, .queries = 66, .keys = 97, .dim = dim, .value_dim = value_dim,
+                                            .right = 0, .past = 31})),
+                  {Storage::F32, Storage::BF16});
+    }
+    check_all(with_gradients({.heads = 2, .group = 2, .queries = 207, .keys = 207, .dim = 6, .value_dim = 5, .right = 0}));
+}
+
 TEST_F(AttentionBackward, WithoutKeysOrQueriesIsZero) {
     check_all(with_gradients({.queries = 3, .keys = 0, .dim = 4, .value_dim = 4}));
     check_all(with_gradients({.queries = 0, .keys = 3, .dim = 4, .value_dim = 4}));
+    check_all(with_gradients({.heads = 2, .group = 2, .queries = 0, .keys = 3, .dim = 4, .value_dim = 4}));
 }
 
 TEST_F(AttentionBackward, WhatIsHiddenMayBeNaN) {
@@ -170,6 +194,16 @@ TEST_F(AttentionBackward, WhatIsHiddenMayBeNaN) {
     q = p;
     q.value[5 * 4] = INF_F;
     check_all(q);
+}
+
+// NaN in a query of one head of a group reaches the keys that it sees, and no other.
+TEST_F(AttentionBackward, WhatIsHiddenMayBeNaNInAGroup) {
+    AttentionProblem p = with_gradients({.heads = 2, .group = 2, .queries = 20, .keys = 24, .dim = 4, .value_dim = 4, .left = 4,
+                                         .right = 0, .past = 2, .key_lengths = {14}});
+    for (int d = 0; d < 4; d++) {
+        p.key[20 * 4 + d] = p.value[15 * 4 + d] = p.query[(20 + 18) * 4 + d] = p.d_output[(20 + 17) * 4 + d] = NAN_F;
+    }
+    check_all(p, {Storage::F32, Storage::BF16});
 }
 
 TEST_F(AttentionBackward, OneProductOfTf32) {

@@ -101,8 +101,43 @@ TEST_F(AttentionForward, MasksBySegmentsAndLengthsInBothLayouts) {
     }
 }
 
+TEST_F(AttentionForward, GroupedHeadsPastKeysAndSinks) {
+    for (AttentionProblem p : language_models()) {
+        p.dim = 17, p.value_dim = 24;
+        check_all(with_inputs(p), {Storage::F32, Storage::BF16, Storage::F16});
+    }
+    for (const auto& [dim, value_dim] : {std::pair{64, 17}, {17, 96}, {256, 64}}) {
+        check_all(with_inputs(with_sink({.heads = 3, .group = 3, .queries = 66, .keys = 97, .dim = dim, .value_dim = value_dim,
+                                         .right = 0, .past = 31})),
+                  {Storage::F32, Storage::BF16});
+    }
+    check_all(with_inputs({.heads = 2, .group = 2, .queries = 207, .keys = 207, .dim = 6, .value_dim = 5, .right = 0}));
+}
+
+TEST_F(AttentionForward, ASinkMayOutweighAllScoresOrNone) {
+    AttentionProblem p = with_inputs({.heads = 4, .queries = 18, .keys = 21, .dim = 4, .value_dim = 4});
+    p.sink = {-INF_F, -200, 60, 300};
+    check_all(p, {Storage::F32, Storage::BF16});
+}
+
+// Rows that see keys, but none whose score is a finite number: all goes to the sink. What sees nothing is 0 all the same.
+// (Of floats three products make a score, and make NaN of an infinity.)
+TEST_F(AttentionForward, ScoresOfMinusInfinityLeaveAllToTheSink) {
+    AttentionProblem p{.queries = 3, .keys = 3, .dim = 1, .value_dim = 1, .right = 0, .bottom_right = true, .scale = 1,
+                       .key_lengths = {2}};
+    p.query = {1, 1, 1};
+    p.key = {-INF_F, -INF_F, 0};
+    p.value = {1, 2, 3};
+    p.sink = {-0.5f};
+    check_all(p, {Storage::BF16, Storage::F16});
+    p.query_segments = {0, 0, 1};
+    p.key_segments = {1, 1, 1};
+    check_all(p, {Storage::BF16, Storage::F16});
+}
+
 TEST_F(AttentionForward, WithoutKeysIsZero) {
     check_all(with_inputs({.queries = 3, .keys = 0, .dim = 4, .value_dim = 4}));
+    check_all(with_inputs(with_sink({.heads = 2, .group = 2, .queries = 3, .keys = 0, .dim = 4, .value_dim = 4})));
 }
 
 TEST_F(AttentionForward, WhatIsHiddenMayBeNaN) {
@@ -144,13 +179,13 @@ TEST_F(AttentionForward, OneProductOfTf32) {
     check_all(with_inputs({.queries = 33, .keys = 40, .dim = 40, .value_dim = 32, .tf32 = true}));
 }
 
-// One key per head, so that each output is its value.
+// One key per key head, so that each output is its value.
 TEST_F(AttentionForward, TakesMoreHeadsThanAGridHasRows) {
     if (!getenv("FOVEA_DEEP")) {
         GTEST_SKIP() << "66,000 heads take two minutes; set FOVEA_DEEP=1";
     }
     const int batch = 33000, heads = 2;
-    AttentionProblem p = with_inputs({.batch = batch, .heads = heads});
+    AttentionProblem p = with_inputs({.batch = batch, .heads = heads, .group = 2});
     for (const AttentionKernel& kernel : {kernels(Storage::F32)[0], kernels(Storage::F32)[4]}) {
         check(kernel, p);
     }

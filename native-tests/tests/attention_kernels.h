@@ -23,8 +23,13 @@ class AttentionTest : public KernelTest {
 
     AttentionProblem with_inputs(AttentionProblem p) {
         p.query = normal(p.matrices() * p.queries * p.dim);
-        p.key = normal(p.matrices() * p.keys * p.dim);
-        p.value = normal(p.matrices() * p.keys * p.value_dim);
+        p.key = normal(p.key_matrices() * p.keys * p.dim);
+        p.value = normal(p.key_matrices() * p.keys * p.value_dim);
+        return p;
+    }
+
+    AttentionProblem with_sink(AttentionProblem p) {
+        p.sink = normal(p.heads);
         return p;
     }
 
@@ -45,6 +50,20 @@ class AttentionTest : public KernelTest {
                 x = round_to(storage, x);
             }
         }
+    }
+
+    // Grouped heads and a single key head, past keys and sinks, alone and together, at sizes that fill no tile; with rows
+    // that see nothing. Dims are left to the caller.
+    std::vector<AttentionProblem> language_models() {
+        return {
+            {.batch = 2, .heads = 4, .group = 2, .queries = 13, .keys = 33},
+            {.heads = 6, .group = 3, .queries = 33, .keys = 13, .right = 0, .bottom_right = true, .rows_first = true},
+            {.heads = 8, .group = 8, .queries = 1, .keys = 97, .right = 0, .past = 96},
+            {.queries = 13, .keys = 33, .left = 7, .right = 0, .past = 20},
+            with_sink({.heads = 3, .queries = 33, .keys = 13, .right = 0, .bottom_right = true}),
+            with_segments(with_sink({.batch = 2, .heads = 4, .group = 2, .queries = 13, .keys = 31, .right = 0, .past = 11,
+                                     .rows_first = true, .key_lengths = {31, 0}})),
+        };
     }
 
     // Elements in device memory as they are stored; an even number, so that they can be read as floats.
@@ -76,10 +95,10 @@ class AttentionTest : public KernelTest {
     Array unwritten(size_t count, Storage storage) { return stored(std::vector<float>(count, NAN_F), storage); }
 
     // Strides of batch, head and row.
-    static void strides(const AttentionProblem& p, int rows, int extent, int64_t& batch, int64_t& head, int64_t& row) {
-        batch = int64_t(p.heads) * rows * extent;
+    static void strides(const AttentionProblem& p, int heads, int rows, int extent, int64_t& batch, int64_t& head, int64_t& row) {
+        batch = int64_t(heads) * rows * extent;
         head = p.rows_first ? extent : int64_t(rows) * extent;
-        row = p.rows_first ? int64_t(p.heads) * extent : extent;
+        row = p.rows_first ? int64_t(heads) * extent : extent;
     }
 
     AttentionParams parameters(const AttentionProblem& p, Storage storage) {
@@ -88,15 +107,17 @@ class AttentionTest : public KernelTest {
         a.query = stored(p.query, storage).address;
         a.key = stored(p.key, storage).address;
         a.value = stored(p.value, storage).address;
+        a.sink = p.sink.empty() ? nullptr : device(p.sink);
         a.query_segments = ints(p.query_segments);
         a.key_segments = ints(p.key_segments);
         a.key_lengths = ints(p.key_lengths);
-        strides(p, p.queries, p.dim, a.query_batch_stride, a.query_head_stride, a.query_row_stride);
-        strides(p, p.keys, p.dim, a.key_batch_stride, a.key_head_stride, a.key_row_stride);
-        strides(p, p.keys, p.value_dim, a.value_batch_stride, a.value_head_stride, a.value_row_stride);
-        strides(p, p.queries, p.value_dim, a.output_batch_stride, a.output_head_stride, a.output_row_stride);
+        strides(p, p.heads, p.queries, p.dim, a.query_batch_stride, a.query_head_stride, a.query_row_stride);
+        strides(p, p.key_heads(), p.keys, p.dim, a.key_batch_stride, a.key_head_stride, a.key_row_stride);
+        strides(p, p.key_heads(), p.keys, p.value_dim, a.value_batch_stride, a.value_head_stride, a.value_row_stride);
+        strides(p, p.heads, p.queries, p.value_dim, a.output_batch_stride, a.output_head_stride, a.output_row_stride);
         a.batch = p.batch;
         a.heads = p.heads;
+        a.group = p.group;
         a.queries = p.queries;
         a.keys = p.keys;
         a.head_dim = p.dim;
@@ -104,6 +125,7 @@ class AttentionTest : public KernelTest {
         a.window_left = p.left;
         a.window_right = p.right;
         a.bottom_right = p.bottom_right;
+        a.past_keys = p.past;
         a.tf32 = p.tf32;
         a.scale = p.factor();
         return a;
@@ -116,6 +138,9 @@ class AttentionTest : public KernelTest {
         size_t shared;
     };
     static WholeHeads whole_heads(const AttentionKernel& kernel, const AttentionProblem& p, int tiles, int scalars) {
+        if (p.group > 1 && kernel.kind != "forward") {
+            return {};  // they have the gradients of a head's own keys
+        }
         const int rows = (std::max(p.queries, p.keys) + kernel.moving - 1) / kernel.moving * kernel.moving;
         const size_t bytes = rows * (tiles * kernel.row_bytes() + scalars * sizeof(float));
         if (rows == 0 || rows > 128 || bytes > SHARED_LIMIT) {

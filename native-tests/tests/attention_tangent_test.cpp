@@ -5,7 +5,7 @@ class AttentionTangent : public AttentionTest {
     // A problem with tangents. What is empty is null.
     struct Problem {
         AttentionProblem at;
-        std::vector<float> query, key, value, d_output, d_log_sum_exp;  // tangents
+        std::vector<float> query, key, value, sink, d_output, d_log_sum_exp;  // tangents
     };
     // A tangent, and the sum of the magnitudes of the terms that each element is made of.
     struct Result {
@@ -31,10 +31,13 @@ class AttentionTangent : public AttentionTest {
     };
 
     Problem with_tangents(const AttentionProblem& problem, bool all = true) {
-        Problem p{with_inputs(problem), {}, {}, {}, {}, {}};
+        Problem p{with_inputs(problem), {}, {}, {}, {}, {}, {}};
         p.query = normal(p.at.query.size());
         p.key = normal(p.at.key.size());
         p.value = normal(p.at.value.size());
+        if (all) {
+            p.sink = normal(p.at.sink.size());
+        }
         const size_t outputs = p.at.matrices() * p.at.queries * p.at.value_dim, rows = p.at.matrices() * p.at.queries;
         p.at.d_output = normal(outputs);
         if (all) {
@@ -54,10 +57,10 @@ class AttentionTangent : public AttentionTest {
         for (int b = 0; b < a.batch; b++) {
             for (int h = 0; h < a.heads; h++) {
                 for (int i = 0; i < a.queries; i++) {
-                    auto q = [&](int d) { return a.at(b, h, i, d, a.queries, a.dim); };
-                    auto o = [&](int d) { return a.at(b, h, i, d, a.queries, a.value_dim); };
-                    auto k = [&](int j, int d) { return a.at(b, h, j, d, a.keys, a.dim); };
-                    auto v = [&](int j, int d) { return a.at(b, h, j, d, a.keys, a.value_dim); };
+                    auto q = [&](int d) { return a.at(b, h, i, d, a.dim); };
+                    auto o = [&](int d) { return a.at(b, h, i, d, a.value_dim); };
+                    auto k = [&](int j, int d) { return a.key_at(b, h, j, d, a.dim); };
+                    auto v = [&](int j, int d) { return a.key_at(b, h, j, d, a.value_dim); };
                     const size_t row = (size_t(b) * a.heads + h) * a.queries + i;
                     std::vector<int> seen;
                     std::vector<Sum> score, t;
@@ -77,13 +80,22 @@ class AttentionTangent : public AttentionTest {
                             s.largest_score = std::max(s.largest_score, sum.size);
                         }
                     }
+                    const bool sinks = !a.sink.empty() && !seen.empty();
                     double total = 0;
+                    if (sinks) {
+                        highest = std::max<double>(highest, a.sink[h]);
+                        total = std::exp(a.sink[h] - highest);
+                    }
+                    const double sink_weight = total;
                     for (const Sum& x : score) total += std::exp(x.value - highest);
                     std::vector<double> w, w_dot, w_dot_size;
                     Sum r, mean, mean_dot;
                     for (size_t n = 0; n < seen.size(); n++) {
                         w.push_back(std::exp(score[n].value - highest) / total);
                         r.add(w[n] * t[n].value, w[n] * t[n].size);
+                    }
+                    if (sinks) {
+                        r.add(sink_weight / total * or_zero(p.sink, h));
                     }
                     s.log_sum_exp.add(row, r.value, r.size);
                     std::vector<Sum> g(seen.size()), g_dot(seen.size());
@@ -179,6 +191,7 @@ class AttentionTangent : public AttentionTest {
         d.params.query_tangent = stored(p.query, storage).address;
         d.params.key_tangent = stored(p.key, storage).address;
         d.params.value_tangent = stored(p.value, storage).address;
+        d.params.sink_tangent = maybe(p.sink);
         d.params.d_output = stored(a.d_output, storage).address;
         d.params.d_log_sum_exp = maybe(a.d_log_sum_exp);
         d.params.d_output_tangent = p.d_output.empty() ? nullptr : stored(p.d_output, storage).address;
@@ -214,13 +227,13 @@ class AttentionTangent : public AttentionTest {
         auto kernel = [&](const char* kind) { return AttentionKernel{kind, storage, dim, tile.rows, tile.moving}; };
         const size_t row_bytes = kernel("jvp").row_bytes();
         const unsigned threads = unsigned(std::min(4, tile.rows / 16) * 32);
-        auto blocks = [&](int count) { return unsigned(a.matrices() * ((count + tile.rows - 1) / tile.rows)); };
+        auto blocks = [&](size_t heads, int count) { return unsigned(heads * ((count + tile.rows - 1) / tile.rows)); };
         const size_t shared = (4 * tile.rows + 2 * tile.moving_pairs * tile.moving) * row_bytes;
-        const auto jvp = run(kernel("jvp").name(), blocks(a.queries), threads, (2 * tile.rows + 4 * tile.moving) * row_bytes,
+        const auto jvp = run(kernel("jvp").name(), blocks(a.matrices(), a.queries), threads, (2 * tile.rows + 4 * tile.moving) * row_bytes,
                              d.params, {d.output.output(), d.r.output(), d.delta.output(), d.delta_tangent.output()});
-        const auto by_rows = run(kernel("tangent_rows").name(), blocks(a.queries) * tile.parts, threads, shared, d.params,
+        const auto by_rows = run(kernel("tangent_rows").name(), blocks(a.matrices(), a.queries) * tile.parts, threads, shared, d.params,
                                  {d.d_query.output()});
-        const auto by_columns = run(kernel("tangent_columns").name(), blocks(a.keys) * tile.parts, threads, shared, d.params,
+        const auto by_columns = run(kernel("tangent_columns").name(), blocks(a.key_matrices(), a.keys) * tile.parts, threads, shared, d.params,
                                     {d.d_key.output(), d.d_value.output()});
         compare(p, storage, d, {jvp[0], jvp[1], by_rows[0], by_columns[0], by_columns[1]}, kernel("tangent").name());
     }
@@ -292,6 +305,20 @@ TEST_F(AttentionTangent, MasksBySegmentsAndLengthsInBothLayouts) {
     for (bool rows_first : {false, true}) {
         check(with_tangents(with_segments({.batch = 3, .heads = 2, .queries = 18, .keys = 35, .dim = 8, .value_dim = 4, .right = 0,
                                            .bottom_right = true, .rows_first = rows_first, .key_lengths = {35, 7, -2}})),
+              {Storage::F32, Storage::BF16});
+    }
+}
+
+TEST_F(AttentionTangent, GroupedHeadsPastKeysAndSinks) {
+    bool all = false;
+    for (AttentionProblem p : language_models()) {
+        p.dim = 17, p.value_dim = 24;
+        all = !all || !p.key_lengths.empty();
+        check(with_tangents(p, all), {Storage::F32, Storage::BF16, Storage::F16});
+    }
+    for (const auto& [dim, value_dim] : {std::pair{64, 17}, {17, 96}, {256, 64}}) {
+        check(with_tangents(with_sink({.heads = 3, .group = 3, .queries = 35, .keys = 67, .dim = dim, .value_dim = value_dim,
+                                       .right = 0, .past = 31})),
               {Storage::F32, Storage::BF16});
     }
 }

@@ -53,6 +53,16 @@ record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int moving
         private final boolean doubleBuffered;
         private final int scalars;
 
+        /** Whether its stationary rows are keys, of all the heads that share them. */
+        boolean ofKeys() {
+            return this == BACKWARD_COLUMNS || this == TANGENT_COLUMNS;
+        }
+
+        /** Whether a block has the gradients of one head's keys, which then no other head may share. */
+        private boolean ownsKeys() {
+            return this == BACKWARD_WHOLE || this == TANGENT_WHOLE;
+        }
+
         /**
          * A tiled kind.
          *
@@ -140,9 +150,10 @@ record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int moving
      *
      * @param longestDim the greater of the head dims
      * @param longest the greater number of rows of a head, of queries or of keys
+     * @param group heads that share a key head
      */
-    boolean fits(int longestDim, int longest) {
-        if (longestDim > dim) {
+    boolean fits(int longestDim, int longest, int group) {
+        if (longestDim > dim || group > 1 && kind.ownsKeys()) {
             return false;
         }
         // Steps of 16 rows are for heads that have no more.

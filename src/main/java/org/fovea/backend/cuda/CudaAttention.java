@@ -1,5 +1,6 @@
 package org.fovea.backend.cuda;
 
+import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -19,8 +20,8 @@ import org.fovea.backend.SeriesRing;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Attention as kernel launches. Queries, keys, values and what has their layout may be F32, BF16 or F16. What is plain has
- * kernels for tensor cores; for all else there is {@link CudaSeries}.
+ * Attention as kernel launches. Queries, keys, values and what has their layout may be F32, BF16 or F16. There are kernels
+ * for tensor cores, which know what language models need; for all else there is {@link CudaSeries}.
  */
 abstract class CudaAttention extends CudaRows implements AttentionOps {
     private final Map<AttentionSchedule.Kind, Map<DType, List<Instance>>> instances =
@@ -51,12 +52,26 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                 .toList();
     }
 
+    /**
+     * Whether nothing is asked for but scaled dot products, keys hidden by position, segment and length, and a sink; with
+     * or without grouped heads.
+     */
+    static boolean isForTensorCores(AttentionSpec spec, AttentionInputs in) {
+        return in.bias() == null
+                && in.mask() == null
+                && in.alibiSlopes() == null
+                && in.querySequences() == null
+                && spec.similarity() == AttentionSpec.Similarity.DOT
+                && spec.softcap() == 0
+                && spec.dropout() == 0;
+    }
+
     @Override
     public final void attentionForward(
             AttentionShape shape, AttentionSpec spec, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
         String operation = "attentionForward";
         AttentionShapes.forward(shape, in, output, logSumExp);
-        if (!AttentionShapes.isPlain(shape, spec, in)) {
+        if (!isForTensorCores(spec, in)) {
             series.compute(
                     new CudaSeries.Problem(operation, shape, spec, in),
                     SeriesRing.NUMBERS,
@@ -72,8 +87,8 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         requireApart(operation, lse, inputs);
         requireApart(operation, out, lse);
         describe(operation, shape, spec, in).output(out.address()).logSumExp(lse.address());
-        if (!launch(AttentionSchedule.Kind.FORWARD_WHOLE, shape, out.dtype(), shape.queries())) {
-            launch(AttentionSchedule.Kind.FORWARD, shape, out.dtype(), shape.queries());
+        if (!launch(AttentionSchedule.Kind.FORWARD_WHOLE, shape, out.dtype())) {
+            launch(AttentionSchedule.Kind.FORWARD, shape, out.dtype());
         }
     }
 
@@ -89,7 +104,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             AttentionArguments gradients) {
         String operation = "attentionBackward";
         AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, gradients);
-        if (!AttentionShapes.isPlain(shape, spec, in)) {
+        if (!isForTensorCores(spec, in)) {
             series.compute(
                     new CudaSeries.Problem(operation, shape, spec, in),
                     SeriesRing.NUMBERS,
@@ -103,18 +118,20 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         CudaArray lse = floats(operation, "logSumExp", logSumExp);
         CudaArray dOut = floating(operation, "dOutput", dOutput);
         CudaArray dLse = dLogSumExp == null ? null : floats(operation, "dLogSumExp", dLogSumExp);
-        CudaArray[] results = {
-            floating(operation, "dQuery", gradients.query()),
-            floating(operation, "dKey", gradients.key()),
-            floating(operation, "dValue", gradients.value())
-        };
-        for (int i = 0; i < results.length; i++) {
-            requireApart(operation, results[i], inputs);
-            requireApart(operation, results[i], out, lse, dOut);
+        List<CudaArray> results = new ArrayList<>(List.of(
+                floating(operation, "dQuery", gradients.query()),
+                floating(operation, "dKey", gradients.key()),
+                floating(operation, "dValue", gradients.value())));
+        if (gradients.sink() != null) {
+            results.add(floats(operation, "dSink", gradients.sink()));
+        }
+        for (int i = 0; i < results.size(); i++) {
+            requireApart(operation, results.get(i), inputs);
+            requireApart(operation, results.get(i), out, lse, dOut);
             if (dLse != null) {
-                requireApart(operation, results[i], dLse);
+                requireApart(operation, results.get(i), dLse);
             }
-            requireApart(operation, results[i], results[(i + 1) % results.length]);
+            requireApart(operation, results.get(i), results.subList(0, i).toArray(new CudaArray[0]));
         }
         try (Scope scope = openScope()) {
             CudaArray delta = floats(operation, "delta", scope.allocate(DType.F32, shape.logSumExpSize()));
@@ -124,14 +141,22 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                     .dOutput(dOut.address())
                     .dLogSumExp(dLse == null ? 0 : dLse.address())
                     .delta(delta.address())
-                    .dQuery(results[0].address())
-                    .dKey(results[1].address())
-                    .dValue(results[2].address());
+                    .dQuery(results.get(0).address())
+                    .dKey(results.get(1).address())
+                    .dValue(results.get(2).address());
             describe.run();
-            if (!launch(AttentionSchedule.Kind.BACKWARD_WHOLE, shape, out.dtype(), shape.queries())) {
-                launch(AttentionSchedule.Kind.BACKWARD_ROWS, shape, out.dtype(), shape.queries());
+            if (!launch(AttentionSchedule.Kind.BACKWARD_WHOLE, shape, out.dtype())) {
+                launch(AttentionSchedule.Kind.BACKWARD_ROWS, shape, out.dtype());
                 describe.run();
-                launch(AttentionSchedule.Kind.BACKWARD_COLUMNS, shape, out.dtype(), shape.keys());
+                launch(AttentionSchedule.Kind.BACKWARD_COLUMNS, shape, out.dtype());
+            }
+            if (gradients.sink() != null) {
+                series.sinkGradients(
+                        new CudaSeries.Problem(operation, shape, spec, in),
+                        SeriesRing.NUMBERS,
+                        List.of(AttentionPlane.NONE),
+                        List.of(sinkAndLogSumExp(gradients.sink(), logSumExp)),
+                        delta);
             }
         }
     }
@@ -172,26 +197,33 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         return new AttentionPlane(a.query(), a.key(), a.value(), a.bias(), a.sink(), null, null);
     }
 
-    final CudaArray[] rows(String operation, AttentionInputs in) {
-        return new CudaArray[] {
-            floating(operation, "query", in.query()),
-            floating(operation, "key", in.key()),
-            floating(operation, "value", in.value())
-        };
+    /** A plane of the sink's gradient and the log-sum-exp alone. */
+    static AttentionPlane sinkAndLogSumExp(@Nullable DeviceArray sink, DeviceArray logSumExp) {
+        return new AttentionPlane(null, null, null, null, sink, null, logSumExp);
     }
 
-    /**
-     * Launches the best kernel of a kind with the parameters that were written, one block for every so many of the
-     * {@code stationary} rows of a head; false if no instance fits.
-     */
-    final boolean launch(AttentionSchedule.Kind kind, AttentionShape shape, DType storage, int stationary) {
+    private CudaArray[] rows(String operation, AttentionInputs in) {
+        List<CudaArray> arrays = new ArrayList<>(List.of(
+                floating(operation, "query", in.query()),
+                floating(operation, "key", in.key()),
+                floating(operation, "value", in.value())));
+        if (in.sink() != null) {
+            arrays.add(floats(operation, "sink", in.sink()));
+        }
+        return arrays.toArray(new CudaArray[0]);
+    }
+
+    /** Launches the best kernel of a kind with the parameters that were written; false if no instance fits. */
+    final boolean launch(AttentionSchedule.Kind kind, AttentionShape shape, DType storage) {
         int dim = Math.max(shape.headDim(), shape.valueDim());
         int longest = Math.max(shape.queries(), shape.keys());
         Map<DType, List<Instance>> ofKind = Objects.requireNonNull(instances.get(kind), "kind");
         for (Instance instance : Objects.requireNonNull(ofKind.get(storage), "storage")) {
             AttentionSchedule schedule = instance.schedule;
-            if (schedule.fits(dim, longest)) {
-                long blocks = schedule.blocks((long) shape.batch() * shape.heads(), stationary, longest);
+            if (schedule.fits(dim, longest, group(shape))) {
+                int heads = kind.ofKeys() ? shape.keyHeads() : shape.heads();
+                int stationary = kind.ofKeys() ? shape.keys() : shape.queries();
+                long blocks = schedule.blocks((long) shape.batch() * heads, stationary, longest);
                 if (blocks > 0) {
                     int threads = schedule.threads(longest);
                     kernels.launch(instance.kernel, blocks, threads, schedule.sharedBytes(longest), params);
@@ -202,15 +234,25 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         return false;
     }
 
-    /** Writes the parameters that all kernels of plain attention need, and 0 for the others. */
+    /** Heads that share a key head. */
+    private static int group(AttentionShape shape) {
+        return shape.keyHeads() == 0 ? 1 : shape.heads() / shape.keyHeads();
+    }
+
+    /** Writes the parameters that every kernel needs, and 0 for the others. */
     final AttentionParams describe(String operation, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
         boolean rowsFirst = shape.layout() == AttentionShape.Layout.BNHD;
         long heads = shape.heads();
+        long keyHeads = shape.keyHeads();
         long headDim = shape.headDim();
         long valueDim = shape.valueDim();
         return params.query(floating(operation, "query", in.query()).address())
                 .key(floating(operation, "key", in.key()).address())
                 .value(floating(operation, "value", in.value()).address())
+                .sink(
+                        in.sink() == null
+                                ? 0
+                                : floats(operation, "sink", in.sink()).address())
                 .output(0)
                 .logSumExp(0)
                 .dOutput(0)
@@ -222,6 +264,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                 .queryTangent(0)
                 .keyTangent(0)
                 .valueTangent(0)
+                .sinkTangent(0)
                 .dOutputTangent(0)
                 .dLogSumExpTangent(0)
                 .outputTangent(0)
@@ -233,17 +276,18 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                 .queryBatchStride(heads * shape.queries() * headDim)
                 .queryHeadStride(rowsFirst ? headDim : shape.queries() * headDim)
                 .queryRowStride(rowsFirst ? heads * headDim : headDim)
-                .keyBatchStride(heads * shape.keys() * headDim)
+                .keyBatchStride(keyHeads * shape.keys() * headDim)
                 .keyHeadStride(rowsFirst ? headDim : shape.keys() * headDim)
-                .keyRowStride(rowsFirst ? heads * headDim : headDim)
-                .valueBatchStride(heads * shape.keys() * valueDim)
+                .keyRowStride(rowsFirst ? keyHeads * headDim : headDim)
+                .valueBatchStride(keyHeads * shape.keys() * valueDim)
                 .valueHeadStride(rowsFirst ? valueDim : shape.keys() * valueDim)
-                .valueRowStride(rowsFirst ? heads * valueDim : valueDim)
+                .valueRowStride(rowsFirst ? keyHeads * valueDim : valueDim)
                 .outputBatchStride(heads * shape.queries() * valueDim)
                 .outputHeadStride(rowsFirst ? valueDim : shape.queries() * valueDim)
                 .outputRowStride(rowsFirst ? heads * valueDim : valueDim)
                 .batch(shape.batch())
                 .heads(shape.heads())
+                .group(group(shape))
                 .queries(shape.queries())
                 .keys(shape.keys())
                 .headDim(shape.headDim())
@@ -251,6 +295,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                 .windowLeft(spec.windowLeft())
                 .windowRight(spec.windowRight())
                 .bottomRight(spec.alignment() == AttentionSpec.Alignment.BOTTOM_RIGHT ? 1 : 0)
+                .pastKeys(spec.pastKeys())
                 .tf32(context.tf32() ? 1 : 0)
                 .scale((float) spec.scale(shape.headDim()));
     }

@@ -32,7 +32,7 @@ abstract class CudaTangents extends CudaDecode {
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
         AttentionShapes.tangent(shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
-        if (!AttentionShapes.isPlain(shape, spec, in)) {
+        if (!isForTensorCores(spec, in)) {
             series.compute(
                     new CudaSeries.Problem("attentionTangent", shape, spec, in),
                     SeriesRing.taylor(1),
@@ -48,7 +48,7 @@ abstract class CudaTangents extends CudaDecode {
         describe(operands.operation, shape, spec, in, tangents, output, logSumExp)
                 .outputTangent(address(outputTangent))
                 .logSumExpTangent(address(logSumExpTangent));
-        launch(AttentionSchedule.Kind.JVP, shape, output.dtype(), shape.queries());
+        launch(AttentionSchedule.Kind.JVP, shape, output.dtype());
     }
 
     @Override
@@ -65,7 +65,7 @@ abstract class CudaTangents extends CudaDecode {
             AttentionArguments gradientTangents) {
         AttentionShapes.backwardTangent(
                 shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
-        if (!AttentionShapes.isPlain(shape, spec, in)) {
+        if (!isForTensorCores(spec, in)) {
             series.compute(
                     new CudaSeries.Problem("attentionBackwardTangent", shape, spec, in),
                     SeriesRing.taylor(1),
@@ -98,11 +98,11 @@ abstract class CudaTangents extends CudaDecode {
         operands.reads(gradients.dOutputTangent(), gradients.dLogSumExpTangent());
         operands.writes(outputTangent, logSumExpTangent);
         operands.writes(gradientTangents.query(), gradientTangents.key(), gradientTangents.value());
+        operands.writes(gradientTangents.sink());
         operands.check();
         DType storage = output.dtype();
         try (Scope scope = openScope()) {
-            DeviceArray delta = scope.allocate(DType.F32, shape.logSumExpSize());
-            DeviceArray deltaTangent = scope.allocate(DType.F32, shape.logSumExpSize());
+            DeviceArray deltas = scope.allocate(DType.F32, 2 * shape.logSumExpSize()); // D, and then its tangent
             Runnable describe = () -> describe(operands.operation, shape, spec, in, tangents, output, logSumExp)
                     .outputTangent(address(outputTangent))
                     .logSumExpTangent(address(logSumExpTangent))
@@ -110,20 +110,29 @@ abstract class CudaTangents extends CudaDecode {
                     .dLogSumExp(address(gradients.dLogSumExp()))
                     .dOutputTangent(address(gradients.dOutputTangent()))
                     .dLogSumExpTangent(address(gradients.dLogSumExpTangent()))
-                    .delta(address(delta))
-                    .deltaTangent(address(deltaTangent))
+                    .delta(address(deltas))
+                    .deltaTangent(address(deltas) + shape.logSumExpSize() * Float.BYTES)
                     .dQuery(address(gradientTangents.query()))
                     .dKey(address(gradientTangents.key()))
                     .dValue(address(gradientTangents.value()));
             describe.run();
-            if (launch(AttentionSchedule.Kind.TANGENT_WHOLE, shape, storage, shape.queries())) {
-                return;
+            if (!launch(AttentionSchedule.Kind.TANGENT_WHOLE, shape, storage)) {
+                launch(AttentionSchedule.Kind.JVP, shape, storage);
+                describe.run();
+                launch(AttentionSchedule.Kind.TANGENT_ROWS, shape, storage);
+                describe.run();
+                launch(AttentionSchedule.Kind.TANGENT_COLUMNS, shape, storage);
             }
-            launch(AttentionSchedule.Kind.JVP, shape, storage, shape.queries());
-            describe.run();
-            launch(AttentionSchedule.Kind.TANGENT_ROWS, shape, storage, shape.queries());
-            describe.run();
-            launch(AttentionSchedule.Kind.TANGENT_COLUMNS, shape, storage, shape.keys());
+            if (gradientTangents.sink() != null) {
+                series.sinkGradients(
+                        new CudaSeries.Problem(operands.operation, shape, spec, in),
+                        SeriesRing.taylor(1),
+                        List.of(AttentionPlane.NONE, arguments(tangents)),
+                        List.of(
+                                sinkAndLogSumExp(null, logSumExp),
+                                sinkAndLogSumExp(gradientTangents.sink(), logSumExpTangent)),
+                        deltas);
+            }
         }
     }
 
@@ -139,6 +148,7 @@ abstract class CudaTangents extends CudaDecode {
                 .queryTangent(address(tangents.query()))
                 .keyTangent(address(tangents.key()))
                 .valueTangent(address(tangents.value()))
+                .sinkTangent(address(tangents.sink()))
                 .output(address(output))
                 .logSumExp(address(logSumExp));
     }
@@ -159,7 +169,8 @@ abstract class CudaTangents extends CudaDecode {
         }
 
         void reads(AttentionInputs in, AttentionArguments tangents, DeviceArray output, DeviceArray logSumExp) {
-            reads(in.query(), in.key(), in.value(), tangents.query(), tangents.key(), tangents.value());
+            reads(in.query(), in.key(), in.value(), in.sink());
+            reads(tangents.query(), tangents.key(), tangents.value(), tangents.sink());
             reads(output, logSumExp);
         }
 
@@ -171,9 +182,11 @@ abstract class CudaTangents extends CudaDecode {
             }
         }
 
-        void writes(DeviceArray... arrays) {
+        void writes(@Nullable DeviceArray... arrays) {
             for (DeviceArray array : arrays) {
-                written.add(floating(operation, "an output", array));
+                if (array != null) {
+                    written.add(floating(operation, "an output", array));
+                }
             }
         }
 

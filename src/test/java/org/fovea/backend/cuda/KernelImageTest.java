@@ -171,7 +171,7 @@ class KernelImageTest {
             for (AttentionSchedule.Kind kind : AttentionSchedule.Kind.values()) {
                 for (AttentionSchedule schedule : AttentionSchedule.all(kind, storage)) {
                     for (int longest = 1; longest <= 130; longest++) {
-                        if (schedule.fits(1, longest)) {
+                        if (schedule.fits(1, longest, 1)) {
                             assertThat(schedule.sharedBytes(longest))
                                     .as("%s of %d rows", schedule.kernelName(), longest)
                                     .isPositive()
@@ -184,10 +184,21 @@ class KernelImageTest {
         }
     }
 
+    @Test
+    void gradientsOfSharedKeysAreForTiles() {
+        for (AttentionSchedule.Kind kind : AttentionSchedule.Kind.values()) {
+            boolean some =
+                    AttentionSchedule.all(kind, DType.F32).stream().anyMatch(schedule -> schedule.fits(16, 16, 2));
+            boolean wholeGradients =
+                    kind == AttentionSchedule.Kind.BACKWARD_WHOLE || kind == AttentionSchedule.Kind.TANGENT_WHOLE;
+            assertThat(some).as("%s", kind).isEqualTo(!wholeGradients);
+        }
+    }
+
     private static String forward(int dim, int longest) {
         return Stream.of(AttentionSchedule.Kind.FORWARD_WHOLE, AttentionSchedule.Kind.FORWARD)
                 .flatMap(kind -> AttentionSchedule.all(kind, DType.F32).stream())
-                .filter(schedule -> schedule.fits(dim, longest))
+                .filter(schedule -> schedule.fits(dim, longest, 1))
                 .findFirst()
                 .orElseThrow()
                 .kernelName();

@@ -1,0 +1,148 @@
+package org.fovea.backend.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import org.fovea.backend.AttentionArguments;
+import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.Backend;
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.OutputGradients;
+import org.fovea.backend.Scope;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Which kernels compute an attention: those for tensor cores, wherever they can. The others would be right too, and slow. */
+class CudaDispatchTest {
+    private static final AttentionSpec CAUSAL = AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT);
+    private static final AttentionSpec CONTINUED = CAUSAL.withPastKeys(4);
+
+    @TempDir
+    private Path directory;
+
+    private Backend backend;
+
+    @BeforeEach
+    void open() {
+        Simulator.assumeSimulated();
+        backend = Simulator.open();
+    }
+
+    @AfterEach
+    void close() {
+        if (backend != null) {
+            backend.close();
+        }
+    }
+
+    private static AttentionShape shape(int keyHeads, int dim) {
+        return new AttentionShape(1, 4, keyHeads, 5, 9, dim, dim, AttentionShape.Layout.BNHD);
+    }
+
+    @Test
+    void headsOfTheirOwnFitIntoABlock() throws IOException {
+        assertThat(launches(shape(4, 16), CONTINUED, false))
+                .containsExactly(
+                        "attention_forward_whole_f32_d16_m16",
+                        "attention_backward_whole_f32_d16_m16",
+                        "attention_jvp_f32_d32_r64_m32",
+                        "attention_tangent_whole_f32_d16_m16");
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void groupedHeadsAreForTensorCores(int keyHeads) throws IOException {
+        assertThat(launches(shape(keyHeads, 40), CONTINUED, false))
+                .containsExactly(
+                        "attention_forward_whole_f32_d64_m32",
+                        "attention_backward_rows_f32_d64_r64_m32",
+                        "attention_backward_columns_f32_d64_r64_m32",
+                        "attention_jvp_f32_d64_r64_m16",
+                        "attention_jvp_f32_d64_r64_m16",
+                        "attention_tangent_rows_f32_d64_r64_m16",
+                        "attention_tangent_columns_f32_d64_r64_m16");
+    }
+
+    @Test
+    void ofASinkOnlyTheGradientIsNot() throws IOException {
+        assertThat(launches(shape(4, 16), CAUSAL, true))
+                .containsExactly(
+                        "attention_forward_whole_f32_d16_m16",
+                        "attention_backward_whole_f32_d16_m16",
+                        "attention_series_sink",
+                        "attention_jvp_f32_d32_r64_m32",
+                        "attention_tangent_whole_f32_d16_m16",
+                        "attention_series_sink");
+    }
+
+    @Test
+    void aSoftcapIsNot() throws IOException {
+        assertThat(launches(shape(4, 16), CAUSAL.withSoftcap(3), false))
+                .isNotEmpty()
+                .allMatch(kernel -> kernel.startsWith("attention_series_"));
+    }
+
+    /** Of the forward, the backward, the tangent of the forward and that of the backward. */
+    private List<String> launches(AttentionShape shape, AttentionSpec spec, boolean sinks) throws IOException {
+        try (Scope scope = backend.openScope()) {
+            AttentionArguments in = arguments(scope, shape, sinks);
+            AttentionArguments tangents = arguments(scope, shape, sinks);
+            AttentionArguments gradients = arguments(scope, shape, sinks);
+            DeviceArray output = zeros(scope, shape.outputSize());
+            DeviceArray logSumExp = zeros(scope, shape.logSumExpSize());
+            DeviceArray dOutput = zeros(scope, shape.outputSize());
+            DeviceArray outputTangent = zeros(scope, shape.outputSize());
+            DeviceArray logSumExpTangent = zeros(scope, shape.logSumExpSize());
+            AttentionInputs inputs = new AttentionInputs(
+                    in.query(), in.key(), in.value(), null, in.sink(), null, null, null, null, null, null, null);
+            backend.synchronize();
+            return Simulator.trace(directory.resolve("calls"), () -> {
+                        backend.attentionForward(shape, spec, inputs, output, logSumExp);
+                        backend.attentionBackward(shape, spec, inputs, output, logSumExp, dOutput, null, gradients);
+                        backend.attentionTangent(
+                                shape, spec, inputs, tangents, output, logSumExp, outputTangent, logSumExpTangent);
+                        backend.attentionBackwardTangent(
+                                shape,
+                                spec,
+                                inputs,
+                                tangents,
+                                output,
+                                logSumExp,
+                                new OutputGradients(dOutput, null, null, null),
+                                outputTangent,
+                                logSumExpTangent,
+                                gradients);
+                    })
+                    .stream()
+                    .filter(call -> call.startsWith("cuLaunchKernel "))
+                    .map(call -> call.substring("cuLaunchKernel ".length()))
+                    .toList();
+        }
+    }
+
+    private AttentionArguments arguments(Scope scope, AttentionShape shape, boolean sinks) {
+        @Nullable DeviceArray sink = sinks ? zeros(scope, shape.heads()) : null;
+        return new AttentionArguments(
+                zeros(scope, shape.querySize()),
+                zeros(scope, shape.keySize()),
+                zeros(scope, shape.valueSize()),
+                null,
+                sink);
+    }
+
+    private DeviceArray zeros(Scope scope, long length) {
+        DeviceArray array = scope.allocate(DType.F32, length);
+        backend.fill(array, 0);
+        return array;
+    }
+}
