@@ -31,30 +31,27 @@ record ScoreReader(CpuArray array, ScoreTerm extents) {
         return array.offset + (int) (batch * extents.batchStride() + head * extents.headStride() + element);
     }
 
-    /**
-     * The keys of query row {@code r} of the tile nearer than the reach, {@code [from, to)} of the tile's: those before share the
-     * first number of the matrix, and those from {@code to} on the last.
-     *
-     * @param index of the first of them
-     */
-    private record Near(int from, int to, int index, int first, int last) {
-        static Near of(SeriesTile t, int r, ScoreTerm extents, long matrix) {
-            long nearest = t.position[r] - t.firstKey;
-            int from = (int) Math.max(0, Math.min(nearest - extents.reach(), t.keys));
-            int to = (int) Math.max(from, Math.min(nearest + extents.reach() + 1, t.keys));
-            int first = (int) matrix;
-            int index = (int) (first + extents.reach() + from - nearest);
-            return new Near(from, to, from < to ? index : first, first, first + 2 * extents.reach());
-        }
+    /** The tile's first key that stands at a relative position to query row {@code r}, or after it. */
+    private static int firstKeyAt(SeriesTile t, int r, long position) {
+        return (int) Math.max(0, Math.min(t.position[r] - t.firstKey + position, t.keys));
+    }
+
+    /** Where key {@code j} of the tile, if the term is relative and it is within the reach, finds its number. */
+    private int near(SeriesTile t, int r, int j) {
+        return (int) (matrix(t) + extents.reach() + t.firstKey + j - t.position[r]);
     }
 
     /** Writes the numbers of query row {@code r} to {@code numbers} from {@code to} on. */
     void read(SeriesTile t, int r, double[] numbers, int to) {
         if (extents.isRelative()) {
-            Near near = Near.of(t, r, extents, matrix(t));
-            Arrays.fill(numbers, to, to + near.from, Elements.get(array, near.first));
-            Elements.read(array, near.index, numbers, to + near.from, near.to - near.from);
-            Arrays.fill(numbers, to + near.to, to + t.keys, Elements.get(array, near.last));
+            int near = firstKeyAt(t, r, -extents.reach());
+            int far = firstKeyAt(t, r, extents.reach() + 1L);
+            int first = (int) matrix(t);
+            Arrays.fill(numbers, to, to + near, Elements.get(array, first));
+            if (near < far) {
+                Elements.read(array, near(t, r, near), numbers, to + near, far - near);
+            }
+            Arrays.fill(numbers, to + far, to + t.keys, Elements.get(array, first + 2 * extents.reach()));
         } else if (extents.keyStride() == 0) {
             Arrays.fill(numbers, to, to + t.keys, Elements.get(array, index(t, r)));
         } else {
@@ -76,10 +73,12 @@ record ScoreReader(CpuArray array, ScoreTerm extents) {
         for (int r = 0; r < t.queries; r++) {
             int row = r * t.keys;
             if (extents.isRelative()) {
-                Near near = Near.of(t, r, extents, matrix(t));
-                sums[near.first] += sum(pairs, row, row + near.from);
-                add(pairs, row + near.from, sums, near.index, near.to - near.from);
-                sums[near.last] += sum(pairs, row + near.to, row + t.keys);
+                int near = firstKeyAt(t, r, -extents.reach());
+                int far = firstKeyAt(t, r, extents.reach() + 1L);
+                int first = (int) matrix(t);
+                sums[first] += sum(pairs, row, row + near);
+                add(pairs, row + near, sums, near(t, r, near), far - near);
+                sums[first + 2 * extents.reach()] += sum(pairs, row + far, row + t.keys);
             } else if (extents.keyStride() == 0) {
                 sums[index(t, r)] += sum(pairs, row, row + t.keys);
             } else {
