@@ -101,7 +101,7 @@ final class SeriesComputation {
 
     void run(CudaSeries.@Nullable Known known) {
         boolean gradients = any(dQueries) || any(dKeys) || any(dValues) || any(dBiases) || any(dSinks);
-        List<Sphere> spheres = normalizeRows();
+        List<SeriesSphere> spheres = normalizeRows();
         if (gradients) {
             int first = known == null ? 0 : 1;
             allocate(outputs, first, storage, shape.outputSize());
@@ -128,8 +128,8 @@ final class SeriesComputation {
         long[] ofSpheres = dQueries;
         long[] ofKeySpheres = dKeys;
         if (cosine) {
-            dQueries = any(dQueries) ? spheres.get(0).gradients : dQueries;
-            dKeys = any(dKeys) ? spheres.get(1).gradients : dKeys;
+            dQueries = any(dQueries) ? spheres.get(0).gradients() : dQueries;
+            dKeys = any(dKeys) ? spheres.get(1).gradients() : dKeys;
         }
         backward();
         if (cosine && any(ofSpheres)) {
@@ -236,64 +236,19 @@ final class SeriesComputation {
     }
 
     /** For cosine similarity, puts queries and keys on the unit sphere. */
-    List<Sphere> normalizeRows() {
+    List<SeriesSphere> normalizeRows() {
         if (!cosine) {
             return List.of();
         }
-        Sphere ofQueries = new Sphere(queries, queryRows);
-        Sphere ofKeys = new Sphere(keys, keyRows);
-        queries = ofQueries.points;
-        keys = ofKeys.points;
+        SeriesSphere ofQueries = sphere(queries, queryRows);
+        SeriesSphere ofKeys = sphere(keys, keyRows);
+        queries = ofQueries.points();
+        keys = ofKeys.points();
         return List.of(ofQueries, ofKeys);
     }
 
-    /** Rows of queries or keys on the unit sphere, and room for their gradients. */
-    private final class Sphere {
-        private final long rows;
-        private final long[] points;
-        private final long[] inverses;
-        private final long[] gradients;
-
-        Sphere(long[] arrays, long rows) {
-            this.rows = rows;
-            long size = rows * shape.headDim();
-            points = planes(size);
-            inverses = planes(rows);
-            gradients = planes(size);
-            launch(kernels.normalize, arrays, new long[SeriesTiling.MAX_PLANES]);
-        }
-
-        void pullBack(long[] results) {
-            launch(kernels.normalizeBackward, new long[SeriesTiling.MAX_PLANES], results);
-        }
-
-        /** One array of all planes. */
-        private long[] planes(long size) {
-            long first = address(scope.allocate(DType.F32, ring.planes() * size));
-            long[] addresses = new long[SeriesTiling.MAX_PLANES];
-            for (int k = 0; k < ring.planes(); k++) {
-                addresses[k] = first + k * size * Float.BYTES;
-            }
-            return addresses;
-        }
-
-        private void launch(Kernels.Kernel kernel, long[] arrays, long[] results) {
-            if (rows == 0) {
-                return;
-            }
-            kernels.normalizeParams
-                    .x(arrays)
-                    .y(points[0])
-                    .inverse(inverses[0])
-                    .dY(gradients[0])
-                    .dX(results)
-                    .rows(rows)
-                    .width(shape.headDim())
-                    .planes(ring.planes())
-                    .mixed(ring.mixed() ? 1 : 0)
-                    .storage(CudaMath.storage(storage));
-            kernels.launchNormalize(kernel, CudaMath.tiles(rows, WARPS));
-        }
+    private SeriesSphere sphere(long[] arrays, long rows) {
+        return SeriesSphere.of(kernels, scope, ring, storage, arrays, rows, shape.headDim());
     }
 
     /** Writes the parameters of all kernels. */
