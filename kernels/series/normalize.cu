@@ -54,19 +54,18 @@ extern "C" __global__ void __launch_bounds__(SERIES_THREADS, 1) attention_series
         r.ring.products(k, [&](int a, int b) {
             r.each([&](int column) { sum += x(a, column) * scale * (x(b, column) * scale); });
         });
-        square[k] = fold_lanes<Sum>(sum, 32);  // the same in every lane, and so is what follows
-        __syncwarp();
-        if (k == 0) {
-            inverse[0] = largest == 0 ? 0 : 1 / sqrtf(square[0]);
-        } else if (r.lane == 0) {
+        sum = fold_lanes<Sum>(sum, 32);
+        if (r.lane == 0) {
+            square[k] = sum;
             float rest = 0;
             r.ring.derivations(k, [&](int a, int b, float weight) {
                 rest += weight * (0.5f * square[a] * inverse[b] + (b > 0 ? inverse[a] * square[b] : 0));
             });
-            inverse[k] = largest == 0 ? 0 : -rest / (r.ring.divisor(k) * square[0]);
+            const float coefficient = k == 0 ? 1 / sqrtf(sum) : -rest / (r.ring.divisor(k) * square[0]);
+            inverse[k] = largest == 0 ? 0 : coefficient;
         }
-        __syncwarp();
     }
+    __syncwarp();
     for (int k = 0; k < p.planes; k++) {
         r.each([&](int column) {
             float sum = 0;
@@ -96,8 +95,12 @@ extern "C" __global__ void __launch_bounds__(SERIES_THREADS) attention_series_no
             r.each([&](int column) { sum += r.y(a)[r.at(column)] * r.d_y(b)[r.at(column)]; });
         });
         r.each([&](int column) { any = r.d_y(k)[r.at(column)] == 0 ? any : 1; });
-        radial[k] = fold_lanes<Sum>(sum, 32);
+        sum = fold_lanes<Sum>(sum, 32);
+        if (r.lane == 0) {
+            radial[k] = sum;
+        }
     }
+    __syncwarp();
     const bool none = fold_lanes<Maximum>(any, 32) == 0;
     r.each([&](int column) {
         const int64_t i = r.at(column);
