@@ -39,6 +39,8 @@ class BadInputTest {
                 "train --device x | 'x' is not a whole number",
                 "train --simulate --backend cpu | --simulate runs the cuda backend, not cpu",
                 "bench train --set clip=1 | unknown setting 'clip'; nearest: cublas",
+                "bench attention --shape 1,2,3 | --shape must be B,H,N,D, four whole numbers from 1, got [1, 2, 3]",
+                "bench attention --shape 1,2,0,4 | got [1, 2, 0, 4]",
                 "bench gemm --size 0 | --size must be from 1 to 16384, got 0",
                 "bench gemm --compare --set cublas=on | --compare decides about cublas itself; leave out --set cublas",
                 "train --set graph=maybe | --set graph must be one of on, off, got 'maybe'",

@@ -1,5 +1,7 @@
 package org.fovea.cli.bench;
 
+import java.io.BufferedReader;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.util.Arrays;
 import java.util.List;
@@ -75,6 +77,16 @@ public final class AttentionBench {
                     cell(causal[1], rung.causalTarget * BACKWARD_TARGET));
         }
         AttentionOrderBench.run(out, backend);
+    }
+
+    /**
+     * Measures float32 attention of one shape, one round for each line that is read: its forward, backward and double
+     * backward pass in milliseconds, as one line of JSON. So another program may be timed between the rounds.
+     *
+     * @param shape batch, heads, length, headDim
+     */
+    public static void rounds(BufferedReader lines, PrintStream out, Backend backend, int... shape) throws IOException {
+        AttentionOrderBench.rounds(lines, out, backend, shape);
     }
 
     private static String cell(double rate, double target) {

@@ -1,10 +1,13 @@
 package org.fovea.cli.bench;
 
 import com.sun.management.ThreadMXBean;
+import java.io.BufferedReader;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.lang.management.ManagementFactory;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Collectors;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionShape;
@@ -137,6 +140,23 @@ final class AttentionOrderBench {
             out.println();
         }
         memory(out, backend);
+    }
+
+    /** Measures one shape: {@link AttentionBench#rounds}. */
+    static void rounds(BufferedReader lines, PrintStream out, Backend backend, int[] shape) throws IOException {
+        List<Order> orders = List.of(Order.FORWARD, Order.BACKWARD, Order.BACKWARD_TANGENT);
+        try (Problem problem = new Problem(backend, shape[0], shape[1], shape[2], shape[3])) {
+            orders.forEach(order -> AttentionBench.medianSeconds(backend, () -> problem.run(order)));
+            while (lines.readLine() != null) {
+                out.println(orders.stream()
+                        .map(order -> String.format(
+                                Locale.ROOT,
+                                "\"%s\": %.3f",
+                                order.title,
+                                1e3 * backend.seconds(() -> problem.run(order))))
+                        .collect(Collectors.joining(", ", "{", "}")));
+            }
+        }
     }
 
     /** What the first call takes on a backend that has run nothing of the kind: later calls find it there. */
