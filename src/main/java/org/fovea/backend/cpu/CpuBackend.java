@@ -96,7 +96,8 @@ final class CpuBackend extends CpuRl implements Backend {
             if (fused == null) {
                 series.tangent(shape, spec, in, tangents, outputTangent, logSumExpTangent);
             } else {
-                fused.tangent(use(tangents, in), use(logSumExp), hold(outputTangent), use(logSumExpTangent));
+                fused.tangent(
+                        use(tangents, in), hold(output), use(logSumExp), hold(outputTangent), use(logSumExpTangent));
             }
         }
     }

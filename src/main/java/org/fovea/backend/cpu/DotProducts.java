@@ -51,11 +51,15 @@ record DotProducts(
 
     private static @Nullable DotProducts euclidean(
             AttentionShape s, AttentionSpec spec, AttentionArrays in, FloatArrays floats, Workers workers) {
+        double scale = spec.scale(s.headDim());
+        if (in.sink() != null && scale < 0) {
+            // Log-sum-exps are large where far keys are the likely ones, and no score can be lowered by them.
+            return null;
+        }
         EuclideanRows queries = EuclideanRows.queries(in.query(), s, floats, workers);
         EuclideanRows keys = EuclideanRows.keys(in.key(), s, floats, workers);
         CpuArray query = queries.map();
         CpuArray key = keys.map();
-        double scale = spec.scale(s.headDim());
         if (!isModest(scale * Math.max(queries.largestSquare(query), keys.largestSquare(key)))) {
             CpuArray means = keys.means();
             queries.setOrigins(means);

@@ -66,7 +66,8 @@ final class FusedAttention {
         ArgumentArrays targets = targets(gradients);
         ArgumentArrays mapped = mappedTargets(targets);
         CpuArray given = floats.read(dOutput);
-        attention.backward(shape, spec, in, unrounded(output), logSumExp, given, dLogSumExp, mapped);
+        Outputs made = again(output, logSumExp, true);
+        attention.backward(shape, spec, in, made.output, made.logSumExp, given, dLogSumExp, mapped);
         if (queries != null && keys != null) {
             queries.pullBack(mapped.query(), targets.query());
             keys.pullBack(mapped.key(), targets.key());
@@ -75,9 +76,15 @@ final class FusedAttention {
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionTangent}. */
-    void tangent(ArgumentArrays tangents, CpuArray logSumExp, CpuArray outputTangent, CpuArray logSumExpTangent) {
+    void tangent(
+            ArgumentArrays tangents,
+            CpuArray output,
+            CpuArray logSumExp,
+            CpuArray outputTangent,
+            CpuArray logSumExpTangent) {
         ArgumentArrays mapped = mappedTangents(wide(tangents));
-        attention.tangent(shape, spec, in, mapped, logSumExp, floats.write(outputTangent), logSumExpTangent);
+        CpuArray sums = again(output, logSumExp, false).logSumExp;
+        attention.tangent(shape, spec, in, mapped, sums, floats.write(outputTangent), logSumExpTangent);
         floats.store();
     }
 
@@ -98,18 +105,19 @@ final class FusedAttention {
                 gradients.dLogSumExp(),
                 floats.readIfPresent(gradients.dOutputTangent()),
                 gradients.dLogSumExpTangent());
+        Outputs made = again(output, logSumExp, queries != null && queries.needsGradients());
         attention.backwardTangent(
                 shape,
                 spec,
                 in,
                 mappedTangents(given),
-                logSumExp,
+                made.logSumExp,
                 dOutputs,
                 floats.write(outputTangent),
                 logSumExpTangent,
                 mapped);
         if (queries != null && keys != null) {
-            ArgumentArrays first = mappedGradients(queries, keys, output, logSumExp, dOutputs);
+            ArgumentArrays first = mappedGradients(queries, keys, made, dOutputs);
             CpuArray dQuery = first == null ? null : first.query();
             CpuArray dKey = first == null ? null : first.key();
             queries.pullBackTangents(given.query(), dQuery, mapped.query(), targets.query());
@@ -120,34 +128,41 @@ final class FusedAttention {
 
     /** The gradients for mapped queries and keys, if their tangents alone don't do. */
     private @Nullable ArgumentArrays mappedGradients(
-            SimilarityRows ofQueries,
-            SimilarityRows ofKeys,
-            CpuArray output,
-            CpuArray logSumExp,
-            OutputGradientArrays given) {
+            SimilarityRows ofQueries, SimilarityRows ofKeys, Outputs made, OutputGradientArrays given) {
         if (!ofQueries.needsGradients()) {
             return null;
         }
         ArgumentArrays gradients = new ArgumentArrays(
                 ofQueries.allocate(), ofKeys.allocate(), floats.allocate(shape.valueSize()), null, null);
         attention.backward(
-                shape, spec, in, unrounded(output), logSumExp, given.dOutput(), given.dLogSumExp(), gradients);
+                shape, spec, in, made.output, made.logSumExp, given.dOutput(), given.dLogSumExp(), gradients);
         return gradients;
     }
 
+    /** What the forward pass gave. */
+    private record Outputs(CpuArray output, CpuArray logSumExp) {}
+
     /**
-     * The output in float32, made again where it was stored with fewer digits, which would cost the gradients as many. For
-     * a single block of keys the gradients don't take it.
+     * What the other passes start from: what was given, or made again where it has not the digits. An output of 16 bits
+     * would cost the gradients theirs (but those of a single block of keys don't take it), and the log-sum-exp of distances
+     * is large. A sink is not among the scores that are lowered, so where there is one they stay.
+     *
+     * @param takesOutput whether the pass reads the output
      */
-    private CpuArray unrounded(CpuArray output) {
-        if (!half) {
-            return output;
+    private Outputs again(CpuArray output, CpuArray logSumExp, boolean takesOutput) {
+        boolean lowered = queries instanceof EuclideanRows && in.sink() == null;
+        boolean unrounded = half && takesOutput;
+        if (!lowered && !unrounded) {
+            return new Outputs(output, logSumExp);
         }
-        CpuArray again = floats.allocate(shape.outputSize());
-        if (shape.keys() > AttentionScratch.KEYS) {
-            attention.forward(shape, spec, in, again, floats.allocate(shape.logSumExpSize()));
+        Outputs again = new Outputs(floats.allocate(shape.outputSize()), floats.allocate(shape.logSumExpSize()));
+        if (queries instanceof EuclideanRows distances && lowered) {
+            distances.lower(in.query(), logSumExp, spec.scale(shape.headDim()));
         }
-        return again;
+        if (lowered || shape.keys() > AttentionScratch.KEYS) {
+            attention.forward(shape, spec, in, again.output, again.logSumExp);
+        }
+        return lowered ? again : new Outputs(again.output, logSumExp);
     }
 
     private ArgumentArrays wide(ArgumentArrays x) {
