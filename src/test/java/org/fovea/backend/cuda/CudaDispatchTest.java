@@ -14,7 +14,6 @@ import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.OutputGradients;
 import org.fovea.backend.Scope;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -131,13 +130,12 @@ class CudaDispatchTest {
     }
 
     private AttentionArguments arguments(Scope scope, AttentionShape shape, boolean sinks) {
-        @Nullable DeviceArray sink = sinks ? zeros(scope, shape.heads()) : null;
         return new AttentionArguments(
                 zeros(scope, shape.querySize()),
                 zeros(scope, shape.keySize()),
                 zeros(scope, shape.valueSize()),
                 null,
-                sink);
+                sinks ? zeros(scope, shape.heads()) : null);
     }
 
     private DeviceArray zeros(Scope scope, long length) {
