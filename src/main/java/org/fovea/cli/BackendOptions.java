@@ -18,6 +18,9 @@ final class BackendOptions {
     private static final String CUDA = "cuda";
     private static final String CPU = "cpu";
 
+    /** More than any machine has use for, and few enough to be started. */
+    private static final int MAX_THREADS = 1024;
+
     /** The source tree or unpacked bundle that the launcher stands in. */
     private static final String HOME_PROPERTY = "fovea.home";
 
@@ -94,8 +97,8 @@ final class BackendOptions {
 
     private BackendSettings settings(Map<String, String> settings, int defaultThreads) {
         int workers = threads == null ? defaultThreads : threads;
-        if (workers < 0) {
-            throw new UsageException("--threads must be 0 (one per core) or more, got " + workers);
+        if (workers < 0 || workers > MAX_THREADS) {
+            throw new UsageException("--threads must be from 0 (one per core) to " + MAX_THREADS + ", got " + workers);
         }
         if (device < 0) {
             throw new UsageException("--device must be 0 or more, got " + device);
