@@ -51,8 +51,11 @@ struct ForwardRows {
                 }
                 largest = row_maximum(largest);
                 const float base = largest == -INFINITY ? 0 : largest * scale;  // nothing seen yet: avoids inf - inf
-                grew |= largest != maximum[m][half];
-                correction[m][half] = power_of_two(maximum[m][half] * scale - base);
+                // 1 where nothing grew, as the output is not scaled then. Rounded alone or fused with the difference, the
+                // product of the same maximum is not the same.
+                const bool same = largest == maximum[m][half];
+                grew |= !same;
+                correction[m][half] = same ? 1 : power_of_two(maximum[m][half] * scale - base);
                 maximum[m][half] = largest;
                 sum[m][half] *= correction[m][half];
 #pragma unroll

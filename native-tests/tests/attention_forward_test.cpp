@@ -15,6 +15,8 @@ class AttentionForward : public AttentionTest {
         return all;
     }
 
+    bool values_are_one = false;
+
     void check(const AttentionKernel& kernel, AttentionProblem p) {
         unsigned blocks, threads = THREADS;
         size_t shared;
@@ -40,6 +42,13 @@ class AttentionForward : public AttentionTest {
         const AttentionTolerance tolerance =
             kernel.storage == Storage::F32 ? float_tolerance(p, exact) : storage_tolerance(p, exact, kernel.storage);
         const std::string where = p.text() + " by " + kernel.name();
+        if (values_are_one) {
+            // Roundings of a weight and of the output.
+            const double unit = kernel.storage == Storage::F32 ? 1e-6 : kernel.storage == Storage::BF16 ? 0x1p-7 : 0x1p-10;
+            for (float x : output.values(results[0])) {
+                ASSERT_NEAR(x, 1, unit) << where;
+            }
+        }
         expect_all_close(output.values(results[0]), exact.output, tolerance.output, "output of " + where);
         expect_all_close(results[1], exact.log_sum_exp, tolerance.log_sum_exp, "log-sum-exp of " + where);
         memory.clear();
@@ -173,6 +182,17 @@ TEST_F(AttentionForward, LargeScoresDoNotOverflow) {
         p.scale = scale;
         check_all(p);
     }
+}
+
+// However large the scores, weights and their sum are of one piece.
+TEST_F(AttentionForward, WeightsOfLargeScoresSumToOne) {
+    values_are_one = true;
+    AttentionProblem p = with_inputs({.queries = 17, .keys = 203, .dim = 4, .value_dim = 3});
+    for (std::vector<float>* x : {&p.query, &p.key}) {
+        for (float& e : *x) e = 80 + e / 80;
+    }
+    std::fill(p.value.begin(), p.value.end(), 1.f);
+    check_all(p, {Storage::F32, Storage::BF16, Storage::F16}, true);
 }
 
 TEST_F(AttentionForward, OneProductOfTf32) {
