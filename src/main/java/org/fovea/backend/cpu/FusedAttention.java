@@ -145,12 +145,13 @@ final class FusedAttention {
     /**
      * What the other passes start from: what was given, or made again where it has not the digits. An output of 16 bits
      * would cost the gradients theirs (but those of a single block of keys don't take it), and the log-sum-exp of distances
-     * is large. A sink is not among the scores that are lowered, so where there is one they stay.
+     * is large. A sink is not among the scores that are lowered, and a softcap would bend others, so where
+     * there is one they stay.
      *
      * @param takesOutput whether the pass reads the output
      */
     private Outputs again(CpuArray output, CpuArray logSumExp, boolean takesOutput) {
-        boolean lowered = queries instanceof EuclideanRows && in.sink() == null;
+        boolean lowered = queries instanceof EuclideanRows && in.sink() == null && spec.softcap() == 0;
         boolean unrounded = half && takesOutput;
         if (!lowered && !unrounded) {
             return new Outputs(output, logSumExp);

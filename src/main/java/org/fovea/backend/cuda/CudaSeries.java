@@ -78,7 +78,8 @@ final class CudaSeries {
                     ring.planes(), SeriesTiling.ANY_ROWS, false, computation.longestDim(), false);
             long delta = memory.floats(problem.operation, "delta", deltas).address();
             DeviceArray normalizers = Objects.requireNonNull(results.get(0).logSumExp(), "logSumExp");
-            long logSumExp = memory.floats(problem.operation, "logSumExp", normalizers).address();
+            long logSumExp =
+                    memory.floats(problem.operation, "logSumExp", normalizers).address();
             computation.describe(tiling).delta(delta).logSum(logSumExp);
             kernels.launch(kernels.sink, problem.shape.heads(), SeriesKernels.SINK_THREADS);
         }
