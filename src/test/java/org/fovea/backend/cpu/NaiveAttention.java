@@ -69,7 +69,7 @@ final class NaiveAttention {
                             double tanh = cap == 0 ? 0 : Math.tanh(scale * dot / cap);
                             p[j] = cap == 0 ? scale * dot : cap * tanh;
                             slope[j] = 1 - tanh * tanh;
-                            largestScore = Math.max(largestScore, Math.abs(p[j]));
+                            largestScore = Math.max(largestScore, Math.abs(scale * dot));
                             maximum = Math.max(maximum, p[j]);
                         }
                     }
