@@ -191,7 +191,6 @@ __device__ void split_log_sum_exps(const AttentionSeriesParams& p) {
     if (row < TILE) {
         s.begin_row(row);
     }
-    __syncthreads();
     const int last = s.last_key(query0);
     for (int key0 = s.first_key(query0) / TILE * TILE; key0 < last; key0 += TILE) {
         s.compare(s.first_smem, p.query, s.queries(), query0, p.key, s.keys(), key0, p.euclidean);
