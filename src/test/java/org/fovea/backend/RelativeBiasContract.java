@@ -22,7 +22,8 @@ interface RelativeBiasContract extends ContractFixture {
         private final Backend b;
         private final Scope scope;
         private final AttentionShape shape = AttentionFeatures.shape(2, 4, 2, 6, 9, 3, 2);
-        private final AttentionSpec spec = AttentionSpec.DEFAULT.withAlignment(Alignment.BOTTOM_RIGHT).withSoftcap(4);
+        private final AttentionSpec spec =
+                AttentionSpec.DEFAULT.withAlignment(Alignment.BOTTOM_RIGHT).withSoftcap(4);
         private final int[] lengths = {9, 4};
         private final int reach;
         private final Random random = new Random(3);

@@ -67,11 +67,10 @@ final class AttentionBackward extends AttentionKeySums {
     }
 
     private void addSinkGradient(AttentionScratch t) {
-        double sink = sink(t);
-        for (int i = t.state; i < t.state + t.queries; i++) {
-            double p = Math.exp(sink - t.floats[i] / LOG2_E);
+        for (int i = 0; i < t.queries; i++) {
+            double p = sinkProbability(t, i);
             // The gradients of a query that sees nothing may be NaN.
-            parts.addToSink(t.part, t.head, p == 0 ? 0 : -p * t.floats[i + QUERIES] / scale);
+            parts.addToSink(t.part, t.head, p == 0 ? 0 : -p * t.floats[t.state + QUERIES + i] / scale);
         }
     }
 
@@ -112,6 +111,7 @@ final class AttentionBackward extends AttentionKeySums {
         }
         // The lanes beyond the last query give probability 0.
         Arrays.fill(t.floats, t.state + queries, t.state + QUERIES, Float.POSITIVE_INFINITY);
+        openSink(t);
         t.dOutput.set(dOutput.floats, rows, outputStride, queries, valueDim, paddedValueDim);
         int query = queryRow(in.query(), t.head, t.firstQuery, headDim);
         t.query.set(in.query().floats, query, queryStride, queries, headDim, paddedHeadDim);

@@ -99,9 +99,11 @@ public interface AttentionKernels {
      * For one group, replaces scores by probabilities {@code P = 2^(score - logSumExp2)} and their gradients {@code dP} by
      * score gradients {@code P (dP - delta)}, 0 wherever P is.
      *
-     * @param wholeRows whether these are all keys the queries see; then {@code sum over keys of P dP} is added to delta first
-     * @param state log-sum-exps in units of log2, and {@code stateStride} further on delta: the product of output and its
-     *     gradient, which is that sum over all keys, less the gradient of the log-sum-exp
+     * @param wholeRows whether these are all keys the queries see; then P is divided by its sum, which takes the log-sum-exp's
+     *     rounding out of it, and {@code sum over keys of P dP} is added to delta first
+     * @param state log-sum-exps in units of log2; {@code stateStride} further on delta, the product of output and its
+     *     gradient, which is that sum over all keys, less the gradient of the log-sum-exp; at {@code 4 stateStride} the
+     *     probability that no key has, which belongs to the sum of P
      */
     void scoreGradients(
             boolean wholeRows,
@@ -118,10 +120,10 @@ public interface AttentionKernels {
     /**
      * For one group, replaces scores by probabilities {@code P = 2^(score - logSumExp2)}, and tangents T of scores by those of
      * probabilities, {@code P ln(2) (T - r)} with {@code r = sum over keys of P T}; 0 wherever P is. These are all keys
-     * the queries see.
+     * the queries see, and P is divided by its sum as in {@link #scoreGradients}.
      *
-     * @param state log-sum-exps in units of log2, and {@code stateStride} further on what is to be added to r, and then {@code
-     *     ln(2) r}
+     * @param state log-sum-exps in units of log2; {@code stateStride} further on what is to be added to r, and then {@code
+     *     ln(2) r}; at {@code 4 stateStride} the probability that no key has
      */
     void probabilityTangents(
             float[] tile,

@@ -1,5 +1,6 @@
 package org.fovea.backend.cpu;
 
+import java.util.Arrays;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.jspecify.annotations.Nullable;
@@ -315,6 +316,20 @@ abstract class AttentionPass {
     final float sink(AttentionScratch t) {
         CpuArray sink = in.sink();
         return sink == null ? Float.NEGATIVE_INFINITY : sink.floats[sink.offset + t.head % shape.heads()];
+    }
+
+    /** The probability that the sink takes from query i of the tile, whose log-sum-exps are known. */
+    final float sinkProbability(AttentionScratch t, int i) {
+        return (float) Math.exp(sink(t) - t.floats[t.state + i] / LOG2_E);
+    }
+
+    /** Makes it known to the kernels as the probability that no key has. */
+    final void openSink(AttentionScratch t) {
+        int share = t.state + 4 * QUERIES;
+        Arrays.fill(t.floats, share, share + QUERIES, 0);
+        for (int i = 0; i < t.queries && in.sink() != null; i++) {
+            t.floats[share + i] = sinkProbability(t, i);
+        }
     }
 
     private void hide(AttentionScratch t, int from, int hideFrom, int hideTo, int lane) {

@@ -67,8 +67,8 @@ final class AttentionScratch {
     float[] floats = {};
 
     /**
-     * [5, QUERIES]: softmax state; log-sum-exp and delta; or log-sum-exp and its tangent, delta and its tangent, and the
-     * tangent of the probabilities' sum
+     * [5, QUERIES]: softmax state; or log-sum-exp and delta; or log-sum-exp and its tangent, delta and its tangent. The last row
+     * is the probability that no key has, and then its tangent
      */
     int state;
 

@@ -65,6 +65,7 @@ final class AttentionTangent extends AttentionPass {
         // The lanes beyond the last query give probability 0.
         Arrays.fill(t.floats, t.state + t.queries, t.state + QUERIES, Float.POSITIVE_INFINITY);
         Arrays.fill(t.floats, t.state + QUERIES, t.state + 2 * QUERIES, 0);
+        openSink(t);
         CpuArray sinkTangent = tangents.sink();
         if (sinkTangent != null) {
             float moved = sinkTangent.floats[sinkTangent.offset + head % shape.heads()] * LOG2_E;
@@ -75,11 +76,6 @@ final class AttentionTangent extends AttentionPass {
         int row = queryRow(outputTangent, head, t.firstQuery, valueDim);
         openSums(t, t.outputSums, true, outputTangent, row, outputStride, valueDim, paddedValueDim);
         t.hidden = false;
-    }
-
-    /** The probability that the sink takes from query i of the tile. */
-    float sinkProbability(AttentionScratch t, int i) {
-        return (float) Math.exp(sink(t) - t.floats[t.state + i] / LOG2_E);
     }
 
     /** The tangent of the above, once r is known. */

@@ -186,18 +186,31 @@ final class ScalarAttentionKernels implements AttentionKernels {
         for (int i = 0; i < LANES; i++) {
             int delta = stateOffset + stateStride + i;
             float dot = 0;
+            float total = state[stateOffset + 4 * stateStride + i];
             for (int j = 0; j < keys; j++) {
                 float p = exp2(scores[offset + j * stride + i] - state[stateOffset + i]);
                 scores[offset + j * stride + i] = p;
                 dot += p == 0 ? 0 : p * gradients[gradientsOffset + j * stride + i];
+                total += p;
             }
-            state[delta] += wholeRows ? dot : 0;
+            if (wholeRows) {
+                state[delta] += dot * normalize(scores, offset + i, stride, keys, total);
+            }
             for (int j = 0; j < keys; j++) {
                 float p = scores[offset + j * stride + i];
                 int g = gradientsOffset + j * stride + i;
                 gradients[g] = p == 0 ? 0 : p * (gradients[g] - state[delta]);
             }
         }
+    }
+
+    /** Divides probabilities by their sum, if that is not 0, and returns what they were multiplied by. */
+    private static float normalize(float[] probabilities, int offset, int stride, int keys, float total) {
+        float share = total == 0 ? 1 : 1 / total;
+        for (int j = 0; j < keys; j++) {
+            probabilities[offset + j * stride] *= share;
+        }
+        return share;
     }
 
     @Override
@@ -211,13 +224,16 @@ final class ScalarAttentionKernels implements AttentionKernels {
             int stateOffset,
             int stateStride) {
         for (int i = 0; i < LANES; i++) {
-            float r = state[stateOffset + stateStride + i];
+            float dot = 0;
+            float total = state[stateOffset + 4 * stateStride + i];
             for (int j = 0; j < keys; j++) {
                 int at = j * stride + i;
                 float p = exp2(tile[scores + at] - state[stateOffset + i]);
                 tile[scores + at] = p;
-                r += p == 0 ? 0 : p * tile[tangents + at];
+                dot += p == 0 ? 0 : p * tile[tangents + at];
+                total += p;
             }
+            float r = state[stateOffset + stateStride + i] + dot * normalize(tile, scores + i, stride, keys, total);
             state[stateOffset + stateStride + i] = r * LN_2;
             for (int j = 0; j < keys; j++) {
                 int at = j * stride + i;

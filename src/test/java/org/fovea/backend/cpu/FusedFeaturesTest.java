@@ -2,6 +2,7 @@ package org.fovea.backend.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.Arrays;
 import java.util.Random;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
@@ -9,6 +10,7 @@ import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.backend.OutputGradients;
 import org.fovea.backend.ScoreTerm;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -66,6 +68,65 @@ class FusedFeaturesTest {
     void float32KernelsKnowSoftcapAndDropout(double softcap, double dropout) {
         AttentionSpec spec = AttentionSpec.DEFAULT.withSoftcap(softcap).withDropout(dropout, 1);
         assertThat(CpuAttention.supports(SHAPE, spec, inputs(0.5f))).isTrue();
+    }
+
+    /**
+     * All keys have the same large number in one column, so the query's gradient there is that number times a sum of score
+     * gradients, which is 0 if probabilities add up to 1: a log-sum-exp near 10,000 alone is not precise enough for that.
+     */
+    @ParameterizedTest
+    @ValueSource(ints = {48, 70})
+    void gradientsOfScoresAddUpToNothingHoweverLargeTheScores(int keys) {
+        float large = 100;
+        for (int row = 0; row < N; row++) {
+            query[row * D] = large;
+        }
+        for (int row = 0; row < keys; row++) {
+            key[row * D] = large;
+        }
+        AttentionShape shape = new AttentionShape(1, 1, N, keys, D, D, AttentionShape.Layout.BHND);
+        AttentionSpec spec = AttentionSpec.DEFAULT.withScale(1);
+        AttentionInputs in = AttentionInputs.of(
+                array(query), array(Arrays.copyOf(key, keys * D)), array(Arrays.copyOf(value, keys * D)));
+        float[] keyTangent = gaussians(keys * D);
+        for (int row = 0; row < keys; row++) {
+            keyTangent[row * D] = 0;
+        }
+        DeviceArray output = array(new float[N * D]);
+        DeviceArray logSumExp = array(new float[N]);
+        DeviceArray dOutput = array(gaussians(N * D));
+        AttentionArguments results =
+                new AttentionArguments(array(new float[N * D]), array(new float[keys * D]), array(new float[keys * D]));
+        backend.attentionForward(shape, spec, in, output, logSumExp);
+        assertThat(contents(logSumExp)[0]).isBetween(0.9f * large * large, 1.1f * large * large);
+        backend.attentionBackward(shape, spec, in, output, logSumExp, dOutput, null, results);
+        assertSumsAreZero(results, large, keys);
+        backend.attentionBackwardTangent(
+                shape,
+                spec,
+                in,
+                new AttentionArguments(array(gaussians(N * D)), array(keyTangent), array(gaussians(keys * D))),
+                output,
+                logSumExp,
+                new OutputGradients(dOutput, null, null, null),
+                array(new float[N * D]),
+                array(new float[N]),
+                results);
+        assertSumsAreZero(results, large, keys);
+    }
+
+    private void assertSumsAreZero(AttentionArguments gradients, float large, int keys) {
+        float[] dQuery = contents(gradients.query());
+        float[] dKey = contents(gradients.key());
+        double largest = 0;
+        for (int i = 0; i < keys * D; i++) {
+            largest = Math.max(largest, Math.abs(dKey[i]) / large);
+        }
+        for (int row = 0; row < N; row++) {
+            // A rounding for each summand, of numbers that are no larger than those which all queries together gave the
+            // keys.
+            assertThat(Math.abs(dQuery[row * D])).isLessThan((float) (large * keys * 0x1p-22 * Math.max(1, largest)));
+        }
     }
 
     @ParameterizedTest

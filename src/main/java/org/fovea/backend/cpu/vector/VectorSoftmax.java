@@ -172,7 +172,10 @@ final class VectorSoftmax {
         }
     }
 
-    /** Probabilities of scores, and if these are whole rows the sums of {@code P dP}, added to delta. */
+    /**
+     * Probabilities of scores, and if these are whole rows, made to add up to 1 with those that are not among the keys, the sums
+     * of {@code P dP}, added to delta.
+     */
     static void probabilities(
             boolean wholeRows,
             float[] scores,
@@ -186,6 +189,7 @@ final class VectorSoftmax {
             int stateStride) {
         FloatVector logSumExp2 = FloatVector.fromArray(SPECIES, state, stateOffset);
         FloatVector dots = FloatVector.zero(SPECIES);
+        FloatVector total = FloatVector.fromArray(SPECIES, state, stateOffset + 4 * stateStride);
         for (int j = 0, s = offset, g = gradientsOffset; j < keys; j++, s += stride, g += stride) {
             // As in exponentiate.
             FloatVector x = FloatVector.fromArray(SPECIES, scores, s).sub(logSumExp2);
@@ -205,10 +209,15 @@ final class VectorSoftmax {
             p.intoArray(scores, s);
             FloatVector gradient = FloatVector.fromArray(SPECIES, gradients, g);
             dots = p.fma(gradient.blend(0f, p.compare(VectorOperators.EQ, 0f)), dots);
+            total = total.add(p);
         }
         if (wholeRows) {
-            FloatVector.fromArray(SPECIES, state, stateOffset + stateStride)
-                    .add(dots)
+            FloatVector share = FloatVector.broadcast(SPECIES, 1f).div(total);
+            share = share.blend(1f, total.compare(VectorOperators.EQ, 0f));
+            for (int j = 0, s = offset; j < keys; j++, s += stride) {
+                FloatVector.fromArray(SPECIES, scores, s).mul(share).intoArray(scores, s);
+            }
+            dots.fma(share, FloatVector.fromArray(SPECIES, state, stateOffset + stateStride))
                     .intoArray(state, stateOffset + stateStride);
         }
     }
