@@ -132,7 +132,7 @@ __device__ void attention_series_distances(const AttentionSeriesParams& p) {
 ATTENTION_SERIES_KERNELS(attention_series_distances, attention_series_distances)
 
 // grid.x = the bias' batch * heads * (2 bias_reach + 1)
-extern "C" __global__ void __launch_bounds__(ROW_THREADS) attention_series_distance_bias(
+extern "C" __global__ void __launch_bounds__(ROW_THREADS, 1) attention_series_distance_bias(
     const __grid_constant__ AttentionSeriesParams p) {
     const int64_t span = 2 * int64_t(p.bias_reach) + 1, element = blockIdx.x % span;
     const int matrix = int(blockIdx.x / span);
