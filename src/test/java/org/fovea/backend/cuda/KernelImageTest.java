@@ -84,12 +84,12 @@ class KernelImageTest {
         for (String kernel : List.of("f32", "f32_long", "bf16", "f16")) {
             expected.put("attention_decode_" + kernel, new AttentionDecodeParams(BUFFER).size);
         }
-        for (String kernel : List.of("forward", "rows", "columns", "bias")) {
+        for (String kernel : List.of("forward", "rows", "columns", "bias", "distances")) {
             for (String instance : List.of("one", "few", "many")) {
                 expected.put("attention_series_" + kernel + "_" + instance, new AttentionSeriesParams(BUFFER).size);
             }
         }
-        for (String kernel : List.of("delta", "sink", "weights")) {
+        for (String kernel : List.of("delta", "sink", "weights", "normalizers", "distance_bias")) {
             expected.put("attention_series_" + kernel, new AttentionSeriesParams(BUFFER).size);
         }
         for (String kernel : List.of("normalize", "normalize_backward")) {
