@@ -112,7 +112,8 @@ class Maker:
                 t["mask"] = t["mask"].masked_fill(hidden, -math.inf)
         if self.chance(0.35):
             t["bias"] = self.real(*self.broadcast(scores))
-            if self.chance(0.1):
+            # The reference's coefficients come of complex numbers, and PyTorch's complex tanh of -infinity is NaN.
+            if self.chance(0.1) and not ("order" in options and "softcap" in options):
                 t["bias"] = t["bias"].masked_fill(torch.rand(t["bias"].shape, generator=self.generator) < 0.2, -math.inf)
         if self.chance(0.2):
             t["alibi"] = self.real(heads).abs() / 4
