@@ -4,7 +4,7 @@ import org.fovea.backend.DType;
 
 /**
  * How far rounding may put off an attention that is computed by the textbook: every result of an attention is a bound of the
- * result's error, in units of rounding of the arithmetic, to first order.
+ * result's error, in units of rounding of the arithmetic, but for functions to first order.
  */
 public final class RoundingBackend extends ReferenceRl {
 

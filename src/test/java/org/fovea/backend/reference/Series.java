@@ -19,6 +19,11 @@ final class Series {
      * @param rounded type of storage of the rounded computation that errors are bounded for, or null for no errors
      */
     record Arithmetic(SeriesRing ring, @Nullable DType rounded) {
+        /** Of rounding. */
+        double unit() {
+            return rounded == DType.F64 ? 0x1p-53 : 0x1p-24;
+        }
+
         /** What storing a value costs, in units of rounding of the arithmetic. */
         double storing(double value) {
             if (rounded == DType.BF16) {
@@ -101,6 +106,9 @@ final class Series {
         if (errors != null) {
             errors[target] += bound(x.planes[left], y.error(right))
                     + bound(x.error(left), y.planes[right])
+                    // All that is left of a bound where both factors are 0, as a slope that has cancelled and what it
+                    // scales.
+                    + bound(x.error(left), y.error(right)) * arithmetic.unit()
                     + Math.abs(product)
                     + Math.abs(planes[target]);
         }
