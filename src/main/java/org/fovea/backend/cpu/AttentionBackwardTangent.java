@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * in twelve products, fourteen where dO moves. With dropout its factors multiply dP and W, and P and P. where they are
- * multiplied by dO and dO.; with a softcap dS and dS. become those of the uncapped scores at last. The sums D and e are dO . O - dLogSumExp and its tangent, taken from the
- * probabilities because these are there.
+ * multiplied by dO and dO.; with a softcap dS and dS. become those of the uncapped scores at last. The sums D and e are
+ * dO . O - dLogSumExp and its tangent, taken from the probabilities because these are there.
  */
 final class AttentionBackwardTangent extends AttentionKeySums {
     private final AttentionTangent tangent;

@@ -12,8 +12,9 @@ import org.fovea.backend.AttentionSpec;
  * O. = P. V + P V.        logSumExp. = r
  * </pre>
  *
- * in five products; T is of scores after any softcap, and for O. dropout multiplies P and P. by its factors. Since r takes all keys of a query and P. takes r, the tile's P and T are held for all keys it sees: scratch
- * in proportion to them, and nothing is computed twice.
+ * in five products; T is of scores after any softcap, and for O. dropout multiplies P and P. by its factors. Since r takes all
+ * keys of a query and P. takes r, the tile's P and T are held for all keys it sees: scratch in proportion to them, and nothing
+ * is computed twice.
  */
 final class AttentionTangent extends AttentionPass {
     private final ArgumentArrays tangents;
