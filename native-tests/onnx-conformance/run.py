@@ -30,13 +30,13 @@ try:
     import onnx
     from onnx.backend.test.case.node import collect_testcases
     from onnx.reference import ReferenceEvaluator
-    from safetensors.numpy import load_file, save_file
 except ImportError as missing:
-    print(f"skipped: {missing.name} is not installed (pip install onnx numpy safetensors)")
+    print(f"skipped: {missing.name} is not installed (pip install onnx numpy)")
     sys.exit(0)
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "command"))
 from fovea import Fovea
+from tensorfile import load_numpy, save_numpy
 
 INPUTS = ("q", "k", "v", "mask", "past_k", "past_v", "kv_lengths")
 OUTPUTS = ("o", "present_k", "present_v", "weights")
@@ -109,12 +109,12 @@ def exact(case, feeds):
 def check(fovea, case, folder):
     request = Request(case)
     source, target = folder / "in.safetensors", folder / "out.safetensors"
-    save_file(request.tensors, source)
+    save_numpy(source, request.tensors)
     code, complaint = fovea.attention(source, target, request.arguments())
     if code != 0:
         return [f"exit code {code}: {complaint}"]
     problems = []
-    outputs = request.outputs(load_file(target))
+    outputs = request.outputs(load_numpy(target))
     for name, got, expected, precise in zip(
             request.names, outputs, case.data_sets[0][1], exact(case, request.feeds), strict=True):
         if got.dtype != expected.dtype or got.shape != expected.shape:
