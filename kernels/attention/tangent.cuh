@@ -366,6 +366,7 @@ __device__ void for_each_pair(Span span, int n, const Pair& first, const Pair& s
         }
         sums(row0, guarded);
     }
-    async_wait<0>();  // without tiles, what was started before
+    async_commit();  // without tiles, what was started before
+    async_wait<0>();
     __syncthreads();
 }

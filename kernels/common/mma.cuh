@@ -123,8 +123,12 @@ inline void ldmatrix(uint32_t (&r)[4], const void* row_smem, SIM_SITE) { sim::lo
 inline void ldmatrix_transposed(uint32_t (&r)[4], const void* row_smem, SIM_SITE) {
     sim::load_matrices<true>(r, row_smem, {file, line});
 }
-inline void async_copy(void* to_smem, const void* from, int bytes = 16) { sim::async_copy(to_smem, from, bytes, 16); }
-inline void async_copy_word(void* to_smem, const void* from, bool copied) { sim::async_copy(to_smem, from, copied ? 4 : 0, 4); }
+inline void async_copy(void* to_smem, const void* from, int bytes = 16, SIM_SITE) {
+    sim::async_copy(to_smem, from, bytes, 16, {file, line});
+}
+inline void async_copy_word(void* to_smem, const void* from, bool copied, SIM_SITE) {
+    sim::async_copy(to_smem, from, copied ? 4 : 0, 4, {file, line});
+}
 inline void async_commit() { sim::async_commit(); }
 template <int GROUPS_LEFT>
 void async_wait() {

@@ -61,6 +61,8 @@ Order order = Order::FORWARD;
 uint64_t order_seed;
 int omitted_barrier;
 std::vector<Site> barriers_met;  // by the last launch, in the order in which it came to them
+Landing landing = Landing::RANDOM;
+std::minstd_rand landing_random;
 
 std::map<std::string, Kernel>& kernels() {
     static std::map<std::string, Kernel> all;
@@ -100,9 +102,40 @@ void open_barrier() {
     }
 }
 
+void land(Copy& copy) {
+    memset(copy.shared, 0, size_t(copy.width));
+    memcpy(copy.shared, copy.global, size_t(copy.bytes));
+    wrote(copy.shared, size_t(copy.width));
+    copy.landed = true;
+}
+
+// Where a thread meets others, some of its copies may have arrived.
+void land_some() {
+    if (landing == Landing::RANDOM) {
+        for (Copy& copy : current->copies) {
+            if (!copy.landed && landing_random() % 4 == 0) {
+                land(copy);
+            }
+        }
+    }
+}
+
+void refuse_copies_in_flight() {
+    const auto& copies = current->copies;
+    if (copies.empty()) {
+        return;
+    }
+    const auto uncommitted = std::count_if(copies.begin(), copies.end(),
+                                           [](const Copy& copy) { return copy.group == current->copy_group; });
+    fail("ends with asynchronous copies in flight, " + std::to_string(copies.size() - size_t(uncommitted))
+         + " committed and not waited for, " + std::to_string(uncommitted) + " never committed; the first from "
+         + text(copies.front().site));
+}
+
 void fiber_main() {
     fibers[current->rank]->begin();
     block->kernel->call(block->kernel->function, block->parameters);
+    refuse_copies_in_flight();
     current->state = Thread::DONE;
     block->live--;
     if (block->live > 0 && block->at_barrier == block->live) {
@@ -125,6 +158,7 @@ void meet(Warp& warp, unsigned mask, Site site, F compute) {
         fail("lanes of one warp came to collectives with different masks, at " + text(site));
         leave_fiber();
     }
+    land_some();
     warp.mask = mask;
     warp.arrived |= 1u << lane();
     char* const place = &warp.order_places[mask][warp.turn];
@@ -224,6 +258,7 @@ int barrier(int value, Site site) {
         fail("divergent barrier: this thread waits at " + text(site) + ", another at " + text(block->barrier_site));
         leave_fiber();
     }
+    land_some();
     block->barrier_site = site;
     block->barrier_sum += value;
     char* const place = &block->order_places[block->turn];
@@ -251,7 +286,7 @@ void collective(void* data, void (*compute)(void* const* lanes), Site site) {
     meet(warp, ~0u, site, [&] { compute(warp.data); });
 }
 
-void async_copy(void* shared, const void* global, int bytes, int width) {
+void async_copy(void* shared, const void* global, int bytes, int width, Site site) {
     if (reinterpret_cast<uintptr_t>(shared) % width || reinterpret_cast<uintptr_t>(global) % width) {
         fail("an asynchronous copy needs addresses that are multiples of " + std::to_string(width));
         leave_fiber();
@@ -259,7 +294,10 @@ void async_copy(void* shared, const void* global, int bytes, int width) {
     // The bytes may arrive from now on, so what was there is gone already.
     memset(shared, 0xFF, size_t(width));
     wrote(shared, size_t(width));
-    current->copies.push_back({shared, global, bytes, width, current->copy_group});
+    current->copies.push_back({shared, global, bytes, width, current->copy_group, false, site});
+    if (landing == Landing::EARLY || (landing == Landing::RANDOM && landing_random() % 4 == 0)) {
+        land(current->copies.back());
+    }
 }
 
 void async_commit() { current->copy_group++; }
@@ -267,11 +305,9 @@ void async_commit() { current->copy_group++; }
 void async_wait(int groups_left) {
     auto& copies = current->copies;
     const auto waits = [&](const Copy& copy) { return copy.group < current->copy_group - groups_left; };
-    for (const Copy& copy : copies) {
-        if (waits(copy)) {
-            memset(copy.shared, 0, size_t(copy.width));
-            memcpy(copy.shared, copy.global, size_t(copy.bytes));
-            wrote(copy.shared, size_t(copy.width));
+    for (Copy& copy : copies) {
+        if (waits(copy) && !copy.landed) {
+            land(copy);
         }
     }
     copies.erase(std::remove_if(copies.begin(), copies.end(), waits), copies.end());
@@ -309,6 +345,11 @@ void Registration::add(const Kernel& kernel) { kernels()[kernel.name] = kernel; 
 void set_order(Order new_order, uint64_t seed) {
     order = new_order;
     order_seed = seed;
+}
+
+void set_landing(Landing new_landing, uint64_t seed) {
+    landing = new_landing;
+    landing_random.seed(std::minstd_rand::result_type(seed + 1));
 }
 
 std::string launch(const Kernel& kernel, Dim3 grid, Dim3 extent, size_t dynamic_bytes, const void* parameters) {

@@ -26,6 +26,8 @@ struct Copy {
     int bytes;
     int width;
     int group;
+    bool landed;
+    Site site;
 };
 
 struct Thread {
@@ -82,6 +84,12 @@ struct Registration {
 // whose blocks depend on each other, gives different results.
 enum class Order { FORWARD, BACKWARD, SHUFFLED };
 void set_order(Order order, uint64_t seed = 0);
+
+// When an asynchronous copy arrives: at once, at the wait for its group, or anywhere between the two; one that was never
+// committed anywhere up to the end of its thread. A kernel that reads too early or uses the place too early gives different
+// results. A thread that ends with copies in flight, which might then fall on whatever its block does next, is refused.
+enum class Landing { RANDOM, EARLY, LATE };
+void set_landing(Landing landing, uint64_t seed = 0);
 
 // Plants a defect in every later launch: threads pass the barrier of this number, in the order in which a launch first comes
 // to its places of barriers, without waiting. 0 for none.

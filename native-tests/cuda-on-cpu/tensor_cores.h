@@ -108,8 +108,8 @@ void load_matrices(uint32_t (&r)[4], const void* row, Site site) {
     collective(&own, MatrixLoad::compute<TRANSPOSED>, site);
 }
 
-// Copies of the current thread from global to shared memory; nothing arrives before it is waited for.
-void async_copy(void* shared, const void* global, int bytes, int width);  // the rest of the width becomes 0
+// Copies of the current thread from global to shared memory; they arrive as set_landing() says.
+void async_copy(void* shared, const void* global, int bytes, int width, Site site);  // the rest of the width becomes 0
 void async_commit();
 void async_wait(int groups_left);
 

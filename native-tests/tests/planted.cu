@@ -164,6 +164,8 @@ extern "C" __global__ void planted_forgotten_wait(const __grid_constant__ Plante
     }
     __syncthreads();
     p.out[threadIdx.x] = tile[threadIdx.x];
+    __syncthreads();
+    async_wait<0>();
 }
 REGISTER_KERNEL(planted_forgotten_wait)
 
@@ -177,6 +179,8 @@ extern "C" __global__ void planted_late_wait(const __grid_constant__ PlantedPara
     }
     __syncthreads();
     p.out[threadIdx.x] = tile[threadIdx.x];
+    __syncthreads();
+    async_wait<0>();
 }
 REGISTER_KERNEL(planted_late_wait)
 
@@ -195,6 +199,38 @@ extern "C" __global__ void planted_early_copy(const __grid_constant__ PlantedPar
     p.out[threadIdx.x] = before + tile[threadIdx.x];
 }
 REGISTER_KERNEL(planted_early_copy)
+
+// Starts to load a tile that nobody needs and puts its place to another use, after a wait that is for committed copies alone.
+extern "C" __global__ void planted_forgotten_commit(const __grid_constant__ PlantedParams p) {
+    SHARED(float, tile, [64]);
+    if (threadIdx.x < 16) {
+        async_copy(&tile[4 * threadIdx.x], &p.out[4 * threadIdx.x]);
+    }
+    async_wait<0>();
+    __syncthreads();
+    tile[threadIdx.x] = 1;
+    __syncthreads();
+    const float read = tile[p.at - 1 - threadIdx.x];
+    __syncthreads();
+    async_commit();
+    async_wait<0>();
+    __syncthreads();
+    p.out[threadIdx.x] = read;
+}
+REGISTER_KERNEL(planted_forgotten_commit)
+
+// Ends with copies that the threads from p.at on have committed and the others have not, and nobody waits for.
+extern "C" __global__ void planted_copies_in_flight(const __grid_constant__ PlantedParams p) {
+    SHARED(float, tile, [64]);
+    const int thread = threadIdx.x;
+    if (thread < 16) {
+        async_copy(&tile[4 * thread], &p.out[4 * thread]);
+        if (thread >= p.at) {
+            async_commit();
+        }
+    }
+}
+REGISTER_KERNEL(planted_copies_in_flight)
 
 // Right, in one block: each of its two barriers is needed. A test takes them out.
 extern "C" __global__ void planted_nothing(const __grid_constant__ PlantedParams p) {

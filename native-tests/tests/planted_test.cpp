@@ -10,6 +10,7 @@ class PlantedDefect : public KernelTest {
 
     ~PlantedDefect() override {
         sim::set_order(sim::Order::FORWARD);
+        sim::set_landing(sim::Landing::RANDOM);
         sim::omit_barrier(0);
     }
 
@@ -105,10 +106,39 @@ TEST_F(PlantedDefect, BarrierOfAWarpForThatOfABlockShows) { expect_race("planted
 TEST_F(PlantedDefect, AsynchronousCopyIntoWhatIsStillReadShows) { expect_race("planted_early_copy", sim::Order::BACKWARD); }
 
 TEST_F(PlantedDefect, ForgottenWaitForACopyReadsNaN) {
+    sim::set_landing(sim::Landing::LATE);
     for (const char* kernel : {"planted_forgotten_wait", "planted_late_wait"}) {
         for (float value : result(kernel, sim::Order::FORWARD)) {
             EXPECT_TRUE(std::isnan(value)) << kernel;
         }
+    }
+}
+
+// It waits in the end, so that results are all that gives it away.
+TEST_F(PlantedDefect, CopyThatWasNeverCommittedFallsOnWhatFollows) {
+    const std::vector<float> right(THREADS, 1.0f);
+    for (sim::Landing landing : {sim::Landing::EARLY, sim::Landing::LATE}) {
+        sim::set_landing(landing);
+        EXPECT_EQ(result("planted_forgotten_commit", sim::Order::FORWARD), right);
+    }
+    for (uint64_t seed : {1, 2, 3}) {
+        sim::set_landing(sim::Landing::RANDOM, seed);
+        EXPECT_NE(result("planted_forgotten_commit", sim::Order::FORWARD), right);
+    }
+}
+
+TEST_F(PlantedDefect, CopiesInFlightAtTheEndAreRefused) {
+    for (sim::Landing landing : {sim::Landing::RANDOM, sim::Landing::EARLY, sim::Landing::LATE}) {
+        sim::set_landing(landing);
+        const std::string end = "ends with asynchronous copies in flight, ", at = "; the first from tests/planted.cu:";
+        const std::string never = launch("planted_copies_in_flight", 64);
+        EXPECT_EQ(never.find("planted_copies_in_flight, block (0, 0, 0), thread (0, 0, 0): " + end
+                             + "0 committed and not waited for, 1 never committed" + at), 0u) << never;
+        sim::set_order(sim::Order::BACKWARD);
+        const std::string not_waited_for = launch("planted_copies_in_flight", 3);
+        EXPECT_EQ(not_waited_for.find("planted_copies_in_flight, block (0, 0, 0), thread (15, 0, 0): " + end
+                                      + "1 committed and not waited for, 0 never committed" + at), 0u) << not_waited_for;
+        sim::set_order(sim::Order::FORWARD);
     }
 }
 

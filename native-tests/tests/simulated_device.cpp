@@ -26,7 +26,9 @@ int turns() { return 3; }
 
 void set_turn(int turn) {
     const sim::Order orders[] = {sim::Order::FORWARD, sim::Order::BACKWARD, sim::Order::SHUFFLED};
+    const sim::Landing landings[] = {sim::Landing::LATE, sim::Landing::EARLY, sim::Landing::RANDOM};
     sim::set_order(orders[turn], 7);
+    sim::set_landing(landings[turn], 7);
 }
 
 std::string launch_kernel(const std::string& kernel, unsigned blocks, unsigned threads, size_t shared, const void* params,
