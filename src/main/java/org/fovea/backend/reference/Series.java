@@ -73,7 +73,7 @@ final class Series {
             return this;
         }
         Series x = times(1);
-        for (int p = 0; p < planes.length; p++) {
+        for (int p = 0; x.errors != null && p < planes.length; p++) {
             x.errors[p] += arithmetic.storing(planes[p]);
         }
         return x;

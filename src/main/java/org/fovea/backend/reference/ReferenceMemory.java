@@ -55,8 +55,7 @@ abstract class ReferenceMemory implements Backend {
             throw new IllegalArgumentException("allocate: length must not be negative: " + length);
         }
         int size = Math.toIntExact(length);
-        Deque<ReferenceArray.Block> pool = free.computeIfAbsent(new Size(dtype, size), key -> new ArrayDeque<>());
-        ReferenceArray.Block block = pool.pollFirst();
+        ReferenceArray.Block block = free(dtype, size).pollFirst();
         if (block == null) {
             block = new ReferenceArray.Block(dtype, size);
             block.retire();
@@ -69,7 +68,11 @@ abstract class ReferenceMemory implements Backend {
     private void giveBack(ReferenceArray.Block block) {
         block.retire();
         lent.remove(block);
-        free.get(new Size(block.dtype, block.data.length)).addFirst(block);
+        free(block.dtype, block.data.length).addFirst(block);
+    }
+
+    private Deque<ReferenceArray.Block> free(DType dtype, int size) {
+        return free.computeIfAbsent(new Size(dtype, size), key -> new ArrayDeque<>());
     }
 
     void release(ReferenceArray array) {

@@ -1,0 +1,8 @@
+/**
+ * What every operation of a backend means, in float64 and plain loops. Nothing here is fast; all of it should be obvious. It is
+ * what other backends are held against, and none that a computation is given to.
+ */
+@NullMarked
+package org.fovea.backend.reference;
+
+import org.jspecify.annotations.NullMarked;

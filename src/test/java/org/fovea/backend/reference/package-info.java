@@ -1,5 +1,0 @@
-/** What every operation of a backend means, in float64 and plain loops. Nothing here is fast; all of it should be obvious. */
-@NullMarked
-package org.fovea.backend.reference;
-
-import org.jspecify.annotations.NullMarked;
