@@ -40,6 +40,8 @@ final class ArchitectureTest {
             .definedBy("org.fovea.attention..")
             .layer("tensor")
             .definedBy("org.fovea.tensor..")
+            .layer("verify")
+            .definedBy("org.fovea.verify..")
             .layer("backend")
             .definedBy("org.fovea.backend..")
             .whereLayer("cli")
@@ -53,6 +55,8 @@ final class ArchitectureTest {
             .whereLayer("env")
             .mayOnlyBeAccessedByLayers("rl", "cli")
             .whereLayer("operator")
+            .mayOnlyBeAccessedByLayers("cli")
+            .whereLayer("verify")
             .mayOnlyBeAccessedByLayers("cli")
             .whereLayer("io")
             .mayOnlyBeAccessedByLayers("operator", "optim", "rl", "cli")
@@ -92,6 +96,14 @@ final class ArchitectureTest {
             .should()
             .dependOnClassesThat()
             .resideInAnyPackage("org.fovea.backend.cpu..", "org.fovea.backend.cuda..");
+
+    @ArchTest
+    static final ArchRule nothingIsComputedOnTheReference = noClasses()
+            .that()
+            .resideOutsideOfPackages("org.fovea.backend.reference..", "org.fovea.verify..", "org.fovea.cli.selftest..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAPackage("org.fovea.backend.reference..");
 
     @ArchTest
     static final ArchRule implementationsAreHidden = classes()

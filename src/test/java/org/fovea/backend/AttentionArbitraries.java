@@ -11,6 +11,7 @@ import net.jqwik.api.Tuple;
 import org.fovea.backend.AttentionShape.Layout;
 import org.fovea.backend.AttentionSpec.Alignment;
 import org.fovea.backend.AttentionSpec.Similarity;
+import org.fovea.verify.AttentionFeatures;
 
 /** Attentions with features at random, all of them together too. */
 final class AttentionArbitraries {

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import org.fovea.verify.Pair;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 

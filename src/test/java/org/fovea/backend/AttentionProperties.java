@@ -6,6 +6,9 @@ import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Provide;
 import net.jqwik.api.lifecycle.AfterProperty;
 import org.fovea.backend.reference.ReferenceBackend;
+import org.fovea.verify.AttentionFeatures;
+import org.fovea.verify.AttentionProblem;
+import org.fovea.verify.Pair;
 
 /** Attentions with features at random, on a backend and by the reference. */
 abstract class AttentionProperties {

@@ -1,5 +1,7 @@
 package org.fovea.backend;
 
+import org.fovea.verify.Pair;
+
 /** What the parts of {@link BackendContract} share. */
 interface ContractFixture {
 

@@ -3,6 +3,7 @@ package org.fovea.backend;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import org.fovea.backend.reference.ReferenceBackend;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;

@@ -4,6 +4,7 @@ import net.jqwik.api.Arbitrary;
 import net.jqwik.api.EdgeCasesMode;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
+import org.fovea.verify.AttentionFeatures;
 
 /** Hundreds of attentions on the CPU. */
 class CpuAttentionPropertiesTest extends AttentionProperties {

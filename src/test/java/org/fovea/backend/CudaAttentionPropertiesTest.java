@@ -5,6 +5,7 @@ import net.jqwik.api.EdgeCasesMode;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import org.fovea.backend.cuda.Simulator;
+import org.fovea.verify.AttentionFeatures;
 
 /** A few small attentions on CUDA, which is simulated where there is none. */
 class CudaAttentionPropertiesTest extends AttentionProperties {

@@ -1,6 +1,7 @@
 package org.fovea.backend;
 
 import java.util.Arrays;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.Test;
 
 /** Attention of one new query over a ring buffer. */

@@ -3,15 +3,19 @@ package org.fovea.backend;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import java.util.function.Consumer;
+import org.fovea.verify.AttentionCatalogue;
+import org.fovea.verify.AttentionFeatures;
+import org.fovea.verify.AttentionProblem;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every feature of attention, in every operation and to every order. */
 interface FeatureContract extends ContractFixture {
-    String ALL = "org.fovea.backend.AttentionCatalogue#all";
-    String TYPES = "org.fovea.backend.AttentionCatalogue#types";
-    String FEW = "org.fovea.backend.AttentionCatalogue#few";
+    String ALL = "org.fovea.verify.AttentionCatalogue#all";
+    String TYPES = "org.fovea.verify.AttentionCatalogue#types";
+    String FEW = "org.fovea.verify.AttentionCatalogue#few";
 
     private void check(AttentionFeatures features, Consumer<AttentionProblem> check) {
         try (Pair p = pair()) {

@@ -1,6 +1,7 @@
 package org.fovea.backend;
 
 import java.util.Random;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.Test;
 
 /** Matrix products. */

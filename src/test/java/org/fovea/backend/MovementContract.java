@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Arrays;
 import java.util.Random;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.Test;
 
 /** Strided copies, gathers and scatters. */

@@ -3,6 +3,7 @@ package org.fovea.backend;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Arrays;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.Test;
 
 /** Elementwise maps, reductions, counting and random numbers. */

@@ -9,6 +9,10 @@ import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.fovea.backend.reference.ReferenceBackend;
+import org.fovea.verify.AttentionCatalogue;
+import org.fovea.verify.AttentionFeatures;
+import org.fovea.verify.AttentionProblem;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -131,7 +135,7 @@ class ReferenceDerivativesTest {
                 given.add(upload(scope, f, plane, true, true));
                 wanted.add(upload(scope, f, new Numbers(f), backward, true));
             }
-            b.attentionSeries(problem.shape, f.spec(), problem.on(b), ring, given, wanted);
+            b.attentionSeries(f.shape(), f.spec(), problem.on(b), ring, given, wanted);
             List<Numbers> results = new ArrayList<>();
             for (AttentionPlane plane : wanted) {
                 Numbers numbers = new Numbers(f);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Arrays;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.Test;
 
 /** Actions drawn from a policy. */

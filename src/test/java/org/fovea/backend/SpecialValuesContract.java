@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.Arrays;
 import java.util.Objects;
 import org.fovea.backend.AttentionSpec.Alignment;
+import org.fovea.verify.AttentionFeatures;
+import org.fovea.verify.AttentionProblem;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.Test;
 
 /** What is not a number, or infinite, where a query looks; and what a query that sees nothing gets. */

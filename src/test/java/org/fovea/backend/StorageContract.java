@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.List;
 import org.fovea.backend.AttentionContract.Case;
 import org.fovea.backend.AttentionContract.Problem;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.Test;
 
 /** Arrays of 16-bit floating types: transfers, conversions, and attention on them. */

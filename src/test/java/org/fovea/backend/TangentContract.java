@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.fovea.backend.AttentionContract.Case;
 import org.fovea.backend.AttentionContract.Problem;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.Test;
 
 /** Tangents of attention and of its backward: Jacobian-vector products and the double backward. */

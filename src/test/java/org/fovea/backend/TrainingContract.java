@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Arrays;
 import java.util.Random;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.Test;
 
 /** Advantages, the policy loss and the optimiser. */

@@ -1,9 +1,10 @@
-package org.fovea.backend;
+package org.fovea.verify;
 
 import java.util.Arrays;
+import org.fovea.backend.AttentionShape;
 
 /** Where an attention may hold anything: what no query sees, and what belongs to queries that see nothing. */
-final class HiddenPlaces {
+public final class HiddenPlaces {
 
     /** No such place. */
     static final HiddenPlaces NOTHING = new HiddenPlaces();

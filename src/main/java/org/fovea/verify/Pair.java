@@ -1,12 +1,14 @@
-package org.fovea.backend;
-
-import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.fail;
+package org.fovea.verify;
 
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.Random;
 import java.util.function.Consumer;
+import org.fovea.backend.Backend;
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.HalfPrecision;
+import org.fovea.backend.Scope;
 import org.fovea.backend.reference.RoundingBackend;
 import org.jspecify.annotations.Nullable;
 
@@ -14,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * A backend under test beside the reference: the same arrays on both, the same operation run on both, the results
  * compared. Every array lies between guards, so that reading or writing past its end shows.
  */
-final class Pair implements AutoCloseable {
+public final class Pair implements AutoCloseable {
 
     private static final int GUARD = 16;
     private static final int GUARD_INTEGER = -987654321;
@@ -22,13 +24,18 @@ final class Pair implements AutoCloseable {
     /** What rounds to an infinity in binary16: half a unit above its largest number. */
     private static final double F16_OVERFLOW = 65520;
 
-    final Backend tested;
-    final Backend reference;
+    /** The backend under test. */
+    public final Backend tested;
+
+    /** What it is held against. */
+    public final Backend reference;
+
     private final Scope testedScope;
     private final Scope referenceScope;
     private @Nullable Backend bounds;
 
-    Pair(Backend tested, Backend reference) {
+    /** Two backends that stay open for as long as this. */
+    public Pair(Backend tested, Backend reference) {
         this.tested = tested;
         this.reference = reference;
         testedScope = tested.openScope();
@@ -36,7 +43,7 @@ final class Pair implements AutoCloseable {
     }
 
     /** One array on both backends. */
-    final class Both {
+    public final class Both {
         private final DeviceArray onTested;
         private final DeviceArray onReference;
         private final DeviceArray guarded;
@@ -54,7 +61,8 @@ final class Pair implements AutoCloseable {
             onReference = referenceScope.allocate(floating ? reference.floatType() : DType.I32, length);
         }
 
-        DeviceArray on(Backend backend) {
+        /** Where it is on one of the backends. */
+        public DeviceArray on(Backend backend) {
             if (backend == bounds) {
                 return onBounds();
             }
@@ -78,7 +86,7 @@ final class Pair implements AutoCloseable {
          *
          * @param unit of rounding
          */
-        void isWithinBounds(double roundings, double unit, String what) {
+        public void isWithinBounds(double roundings, double unit, String what) {
             isWithin(limits(roundings * unit / unit()), what);
         }
 
@@ -89,64 +97,70 @@ final class Pair implements AutoCloseable {
         }
 
         /** Requires the two arrays on the backend under test to differ by no more than both may be off. */
-        void isLike(Both other, double roundings, double unit, String what) {
+        public void isLike(Both other, double roundings, double unit, String what) {
             double[] ours = actual();
             double[] theirs = other.actual();
             double[] limits = limits(2 * roundings * unit);
             for (int i = 0; i < ours.length; i++) {
                 boolean same = Double.compare(ours[i], theirs[i]) == 0;
                 if (!same && !(Math.abs(ours[i] - theirs[i]) <= limits[i] + tiny())) {
-                    fail("%s: element %d of %d is %s and %s, which differ by more than %s"
+                    throw new WrongResultException("%s: element %d of %d is %s and %s, which differ by more than %s"
                             .formatted(what, i, ours.length, ours[i], theirs[i], limits[i]));
                 }
             }
         }
 
         /** Replaces the numbers on both, rounded as {@link Pair#floats} does; not to be used once bounds were asked for. */
-        void upload(double[] values) {
+        public void upload(double[] values) {
             float[] rounded = rounded(onTested.dtype(), values);
             tested.upload(rounded, 0, onTested);
             reference.upload(rounded, 0, onReference);
         }
 
-        double[] expected() {
+        /** What the reference has. */
+        public double[] expected() {
             double[] values = new double[(int) onReference.length()];
             reference.download(onReference, values, 0);
             return values;
         }
 
-        double[] actual() {
+        /** What the backend under test has. */
+        public double[] actual() {
             double[] all = new double[(int) guarded.length()];
             tested.download(guarded, all, 0);
             int end = lead + (int) onTested.length();
             for (int i = 0; i < all.length; i++) {
                 if ((i < lead || i >= end) && !Double.isNaN(all[i])) {
-                    fail("wrote outside the array, at index " + (i - lead) + " of " + onTested.length());
+                    throw new WrongResultException(
+                            "wrote outside the array, at index " + (i - lead) + " of " + onTested.length());
                 }
             }
             return Arrays.copyOfRange(all, lead, end);
         }
 
-        int[] expectedIntegers() {
+        /** What the reference has. */
+        public int[] expectedIntegers() {
             int[] values = new int[(int) onReference.length()];
             reference.download(onReference, values, 0);
             return values;
         }
 
-        int[] actualIntegers() {
+        /** What the backend under test has. */
+        public int[] actualIntegers() {
             int[] all = new int[(int) guarded.length()];
             tested.download(guarded, all, 0);
             int end = lead + (int) onTested.length();
             for (int i = 0; i < all.length; i++) {
                 if ((i < lead || i >= end) && all[i] != GUARD_INTEGER) {
-                    fail("wrote outside the array, at index " + (i - lead) + " of " + onTested.length());
+                    throw new WrongResultException(
+                            "wrote outside the array, at index " + (i - lead) + " of " + onTested.length());
                 }
             }
             return Arrays.copyOfRange(all, lead, end);
         }
 
         /** Requires every error to be at most {@code bound} units of rounding. */
-        void isWithin(double bound, String what) {
+        public void isWithin(double bound, String what) {
             double[] bounds = new double[(int) onReference.length()];
             Arrays.fill(bounds, bound);
             isWithin(bounds, what);
@@ -156,7 +170,7 @@ final class Pair implements AutoCloseable {
          * Requires the error of element i to be at most {@code bounds[i]} units of rounding (2^-24 in float32), beside
          * what underflow costs. NaN must be NaN, and what is infinite in the type must be that infinity.
          */
-        void isWithin(double[] bounds, String what) {
+        public void isWithin(double[] bounds, String what) {
             double[] actual = actual();
             double[] expected = expected();
             for (int i = 0; i < actual.length; i++) {
@@ -171,24 +185,32 @@ final class Pair implements AutoCloseable {
                         && Math.signum(wanted) * actual[i] > 0
                         && Math.abs(wanted) + allowed >= F16_OVERFLOW;
                 if (!same && !overflown && !(Math.abs(actual[i] - wanted) <= allowed)) {
-                    fail("%s: element %d of %d is %s, expected %s within %s"
+                    throw new WrongResultException("%s: element %d of %d is %s, expected %s within %s"
                             .formatted(what, i, actual.length, actual[i], expected[i], allowed));
                 }
             }
         }
 
         /** Requires every element to be the same number. */
-        void isExact(String what) {
+        public void isExact(String what) {
             isWithin(0, what);
         }
 
-        void isSameIntegers(String what) {
-            assertThat(actualIntegers()).as(what).isEqualTo(expectedIntegers());
+        /** Requires every element to be the same number. */
+        public void isSameIntegers(String what) {
+            int[] actual = actualIntegers();
+            int[] expected = expectedIntegers();
+            for (int i = 0; i < actual.length; i++) {
+                if (actual[i] != expected[i]) {
+                    throw new WrongResultException("%s: element %d of %d is %d, expected %d"
+                            .formatted(what, i, actual.length, actual[i], expected[i]));
+                }
+            }
         }
     }
 
     /** Unit of rounding of the backend under test. */
-    double unit() {
+    public double unit() {
         return tested.floatType() == DType.F32 ? 0x1p-24 : 0x1p-53;
     }
 
@@ -197,12 +219,12 @@ final class Pair implements AutoCloseable {
     }
 
     /** Numbers that both types represent. */
-    Both floats(double... values) {
+    public Both floats(double... values) {
         return floats(tested.floatType(), values);
     }
 
     /** The given numbers rounded to {@code type}, which is the array's on the backend under test. */
-    Both floats(DType type, double... values) {
+    public Both floats(DType type, double... values) {
         Both both = new Both(type, values.length);
         both.upload(values);
         return both;
@@ -217,7 +239,8 @@ final class Pair implements AutoCloseable {
         return rounded;
     }
 
-    Both ints(int... values) {
+    /** The same integers on both. */
+    public Both ints(int... values) {
         Both both = new Both(DType.I32, values.length);
         tested.upload(values, 0, both.onTested);
         reference.upload(values, 0, both.onReference);
@@ -225,23 +248,24 @@ final class Pair implements AutoCloseable {
     }
 
     /** An array to be written: NaN until then. */
-    Both output(long length) {
+    public Both output(long length) {
         return output(tested.floatType(), length);
     }
 
     /** An array of {@code type} on the backend under test, to be written: NaN until then. */
-    Both output(DType type, long length) {
+    public Both output(DType type, long length) {
         Both both = new Both(type, Math.toIntExact(length));
         reference.fill(both.onReference, Double.NaN);
         return both;
     }
 
-    Both integerOutput(int length) {
+    /** An array of integers to be written. */
+    public Both integerOutput(int length) {
         return new Both(DType.I32, length);
     }
 
     /** Runs an operation on both. */
-    void run(Consumer<Backend> operation) {
+    public void run(Consumer<Backend> operation) {
         operation.accept(reference);
         operation.accept(tested);
     }
@@ -251,7 +275,7 @@ final class Pair implements AutoCloseable {
      *
      * @param storage type of query, key, value and what comes of them
      */
-    void runWithBounds(DType storage, Consumer<Backend> operation) {
+    public void runWithBounds(DType storage, Consumer<Backend> operation) {
         if (bounds == null) {
             bounds = new RoundingBackend(storage);
         }
@@ -260,7 +284,7 @@ final class Pair implements AutoCloseable {
     }
 
     /** Normally distributed numbers, rounded to float32. */
-    static double[] normal(int length, long seed) {
+    public static double[] normal(int length, long seed) {
         Random random = new Random(seed);
         double[] values = new double[length];
         for (int i = 0; i < length; i++) {
@@ -269,11 +293,13 @@ final class Pair implements AutoCloseable {
         return values;
     }
 
-    static double[] abs(double[] values) {
+    /** Their magnitudes. */
+    public static double[] abs(double[] values) {
         return Arrays.stream(values).map(Math::abs).toArray();
     }
 
-    static double largest(double[] values) {
+    /** The largest magnitude, 0 of nothing. */
+    public static double largest(double[] values) {
         return Arrays.stream(values).map(Math::abs).max().orElse(0);
     }
 

@@ -1,16 +1,19 @@
-package org.fovea.backend;
+package org.fovea.verify;
 
-import static org.fovea.backend.AttentionFeatures.DENSE;
-import static org.fovea.backend.AttentionFeatures.shape;
+import static org.fovea.verify.AttentionFeatures.DENSE;
+import static org.fovea.verify.AttentionFeatures.shape;
 
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.AttentionSpec.Alignment;
 import org.fovea.backend.AttentionSpec.Similarity;
+import org.fovea.backend.DType;
 
 /** Every feature of attention at least once alone and in the company of others, on small problems. */
-final class AttentionCatalogue {
+public final class AttentionCatalogue {
     private static final AttentionSpec PLAIN = AttentionSpec.DEFAULT;
     private static final AttentionSpec CAUSAL = PLAIN.withCausal(Alignment.TOP_LEFT);
     private static final AttentionSpec CONTINUED = PLAIN.withCausal(Alignment.BOTTOM_RIGHT);
@@ -27,7 +30,7 @@ final class AttentionCatalogue {
         return of(name, shape(2, 3, 1, 5, 7, 4, 3), spec);
     }
 
-    static List<AttentionFeatures> shapes() {
+    public static List<AttentionFeatures> shapes() {
         List<AttentionFeatures> all = new ArrayList<>(List.of(
                 of("one pair", shape(1, 1, 1, 1, 1, 1, 1), PLAIN),
                 of("one query", shape(2, 2, 2, 1, 6, 5, 3), PLAIN),
@@ -49,7 +52,7 @@ final class AttentionCatalogue {
         return all;
     }
 
-    static List<AttentionFeatures> masks() {
+    public static List<AttentionFeatures> masks() {
         List<AttentionFeatures> all = new ArrayList<>(List.of(
                 small("causal", CAUSAL),
                 small("causal, aligned to the end", CONTINUED),
@@ -77,7 +80,7 @@ final class AttentionCatalogue {
         return all;
     }
 
-    static List<AttentionFeatures> scores() {
+    public static List<AttentionFeatures> scores() {
         List<AttentionFeatures> all = new ArrayList<>(List.of(
                 small("scale", PLAIN.withScale(-0.37)),
                 small("softcap", PLAIN.withSoftcap(1.5)),
@@ -114,7 +117,7 @@ final class AttentionCatalogue {
                 .hidingNaN();
     }
 
-    static List<AttentionFeatures> similarities() {
+    public static List<AttentionFeatures> similarities() {
         List<AttentionFeatures> all = new ArrayList<>();
         for (Similarity similarity : new Similarity[] {Similarity.COSINE, Similarity.EUCLIDEAN}) {
             AttentionSpec spec = PLAIN.withSimilarity(similarity);
@@ -134,7 +137,7 @@ final class AttentionCatalogue {
     }
 
     /** New queries after keys that are there already. */
-    static List<AttentionFeatures> caches() {
+    public static List<AttentionFeatures> caches() {
         return List.of(
                 small("past keys", CAUSAL.withPastKeys(2)),
                 small("past keys in a window", PLAIN.withWindow(1, 1).withPastKeys(4)),
@@ -153,7 +156,7 @@ final class AttentionCatalogue {
     }
 
     /** Rows before, between, in and after the sequences of a packed batch. */
-    static List<AttentionFeatures> packed() {
+    public static List<AttentionFeatures> packed() {
         AttentionShape rows = shape(1, 4, 2, 13, 17, 4, 3);
         List<Integer> queries = List.of(1, 5, 5, 11, 12);
         List<Integer> keys = List.of(0, 6, 8, 8, 15);
@@ -194,7 +197,7 @@ final class AttentionCatalogue {
     }
 
     /** A relative bias wherever positions come from, nearer and farther than rows are long. */
-    static List<AttentionFeatures> relativeBiases() {
+    public static List<AttentionFeatures> relativeBiases() {
         AttentionShape longKeys = shape(1, 2, 1, 13, 97, 4, 3);
         AttentionShape longQueries = shape(2, 2, 1, 97, 33, 3, 4);
         AttentionShape manyQueries = shape(1, 8, 1, 130, 9, 4, 3);
@@ -246,13 +249,13 @@ final class AttentionCatalogue {
                 .toList();
     }
 
-    static Stream<AttentionFeatures> all() {
+    public static Stream<AttentionFeatures> all() {
         return Stream.of(shapes(), masks(), scores(), similarities(), caches(), packed(), relativeBiases())
                 .flatMap(List::stream);
     }
 
     /** What tells most about a way to store numbers. */
-    static Stream<AttentionFeatures> types() {
+    public static Stream<AttentionFeatures> types() {
         List<AttentionFeatures> some = List.of(
                 of("grouped heads", shape(2, 4, 2, 6, 9, 16, 16), CONTINUED),
                 of("odd dims", shape(1, 2, 1, 3, 5, 7, 5), PLAIN),
@@ -266,7 +269,7 @@ final class AttentionCatalogue {
     }
 
     /** One of each group, for what costs much. */
-    static Stream<AttentionFeatures> few() {
+    public static Stream<AttentionFeatures> few() {
         AttentionShape tiny = shape(1, 2, 1, 2, 3, 2, 2);
         AttentionSpec bent = CONTINUED.withSoftcap(3);
         return Stream.of(

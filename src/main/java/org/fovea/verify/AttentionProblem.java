@@ -1,4 +1,4 @@
-package org.fovea.backend;
+package org.fovea.verify;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -8,17 +8,29 @@ import java.util.Random;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.fovea.backend.AttentionArguments;
+import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionPlane;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.Backend;
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.OutputGradients;
+import org.fovea.backend.ScoreStage;
+import org.fovea.backend.ScoreTerm;
+import org.fovea.backend.SeriesRing;
 import org.jspecify.annotations.Nullable;
 
 /**
  * An attention with random numbers on both backends, and the checks of all that follows from it. A result may be off by {@link
  * #ROUNDINGS} times what running error analysis of the textbook's formulas allows: fused kernels round as often, elsewhere.
  */
-final class AttentionProblem {
+public final class AttentionProblem {
     private static final double ROUNDINGS = 4;
 
     /** The seven parts of an {@link AttentionPlane}. */
-    record Parts(
+    public record Parts(
             Pair.@Nullable Both query,
             Pair.@Nullable Both key,
             Pair.@Nullable Both value,
@@ -49,14 +61,20 @@ final class AttentionProblem {
         }
     }
 
-    final Pair p;
-    final AttentionFeatures features;
-    final AttentionShape shape;
+    private final Pair p;
+    private final AttentionShape shape;
+
+    /** What is asked of it. */
+    public final AttentionFeatures features;
+
     private final DType type;
     private final DType wide;
     private final Random random;
     private final HiddenPlaces hidden;
-    final Parts inputs;
+
+    /** Query, key, value, bias and sink. */
+    public final Parts inputs;
+
     private final Pair.@Nullable Both mask;
     private final Pair.@Nullable Both slopes;
     private final Pair.@Nullable Both querySegments;
@@ -64,10 +82,15 @@ final class AttentionProblem {
     private final Pair.@Nullable Both lengths;
     private final Pair.@Nullable Both querySequences;
     private final Pair.@Nullable Both keySequences;
-    final Pair.Both output;
-    final Pair.Both logSumExp;
 
-    AttentionProblem(Pair p, AttentionFeatures features, long seed) {
+    /** What the forward gives. */
+    public final Pair.Both output;
+
+    /** What the forward gives beside. */
+    public final Pair.Both logSumExp;
+
+    /** @param seed of the random numbers */
+    public AttentionProblem(Pair p, AttentionFeatures features, long seed) {
         this.p = p;
         this.features = features;
         shape = features.shape();
@@ -194,7 +217,8 @@ final class AttentionProblem {
         return new ScoreTerm(array.on(b), extents[0], extents[1], extents[2], extents[3], reach);
     }
 
-    AttentionInputs on(Backend b) {
+    /** The inputs on one of the backends. */
+    public AttentionInputs on(Backend b) {
         AttentionArguments x = inputs.arguments(b);
         return new AttentionInputs(
                 x.query(),
@@ -231,12 +255,12 @@ final class AttentionProblem {
         return type == DType.F64 ? 0x1p-53 : p.unit();
     }
 
-    void forward() {
+    public void forward() {
         p.runWithBounds(type, b -> b.attentionForward(shape, features.spec(), on(b), output.on(b), logSumExp.on(b)));
     }
 
     /** After a forward, as all checks. */
-    void checkForward() {
+    public void checkForward() {
         check(output, "output");
         check(logSumExp, "logSumExp");
     }
@@ -247,7 +271,7 @@ final class AttentionProblem {
                 all.query, all.key, all.value, withTerms ? all.bias : null, withTerms ? all.sink : null, null, null);
     }
 
-    void checkBackward() {
+    public void checkBackward() {
         for (boolean all : new boolean[] {true, false}) {
             Parts given = normal(1, hidden);
             Parts gradients = gradients(outputs(), all);
@@ -266,7 +290,7 @@ final class AttentionProblem {
         }
     }
 
-    void checkTangent() {
+    public void checkTangent() {
         Parts tangents = normal(1, hidden);
         Parts written = outputs();
         p.runWithBounds(
@@ -285,7 +309,7 @@ final class AttentionProblem {
     }
 
     /** The double backward. */
-    void checkBackwardTangent() {
+    public void checkBackwardTangent() {
         for (boolean all : new boolean[] {true, false}) {
             Parts given = normal(1, hidden);
             Parts random = normal(1, hidden);
@@ -297,7 +321,7 @@ final class AttentionProblem {
     }
 
     /** The double backward and the series over one infinitesimal, on the backend under test, are the same. */
-    void checkAgainstSeries() {
+    public void checkAgainstSeries() {
         Parts value = normal(1, hidden);
         Parts tangents = normal(1, hidden);
         Parts byHand = outputs();
@@ -339,7 +363,7 @@ final class AttentionProblem {
     }
 
     /** Planes get smaller with their index, as coefficients of a convergent series do. */
-    void checkSeries(SeriesRing ring) {
+    public void checkSeries(SeriesRing ring) {
         List<Parts> arguments = new ArrayList<>();
         List<Parts> results = new ArrayList<>();
         for (int plane = 0; plane < ring.planes(); plane++) {
@@ -369,7 +393,7 @@ final class AttentionProblem {
     }
 
     /** Some of the rows at each stage. */
-    void checkWeights() {
+    public void checkWeights() {
         int first = shape.queries() / 3;
         int asked = (shape.queries() - first + 1) / 2;
         for (ScoreStage stage : ScoreStage.values()) {

@@ -1,9 +1,12 @@
-package org.fovea.backend;
+package org.fovea.verify;
 
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShape.Layout;
+import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.DType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param mask likewise; a third of it hides
  * @param hides whether what no query sees, and what belongs to queries that see nothing, is NaN
  */
-record AttentionFeatures(
+public record AttentionFeatures(
         String name,
         AttentionShape shape,
         AttentionSpec spec,
@@ -32,16 +35,16 @@ record AttentionFeatures(
         @Nullable List<Integer> keySequences,
         boolean hides) {
 
-    static final int NONE = -1;
+    public static final int NONE = -1;
 
     /** Every axis of a bias or a mask. */
-    static final int DENSE = 15;
+    public static final int DENSE = 15;
 
-    AttentionFeatures(String name, AttentionShape shape, AttentionSpec spec) {
+    public AttentionFeatures(String name, AttentionShape shape, AttentionSpec spec) {
         this(name, shape, spec, null, NONE, NONE, NONE, false, false, false, null, null, null, false);
     }
 
-    static AttentionShape shape(int batch, int heads, int keyHeads, int queries, int keys, int dim, int valueDim) {
+    public static AttentionShape shape(int batch, int heads, int keyHeads, int queries, int keys, int dim, int valueDim) {
         Layout layout = (heads + queries) % 2 == 0 ? Layout.BHND : Layout.BNHD;
         return new AttentionShape(batch, heads, keyHeads, queries, keys, dim, valueDim, layout);
     }
@@ -50,7 +53,7 @@ record AttentionFeatures(
         return Arrays.stream(values).boxed().toList();
     }
 
-    AttentionFeatures named(String newName) {
+    public AttentionFeatures named(String newName) {
         return new AttentionFeatures(
                 newName,
                 shape,
@@ -68,7 +71,7 @@ record AttentionFeatures(
                 hides);
     }
 
-    AttentionFeatures of(@Nullable DType newType) {
+    public AttentionFeatures of(@Nullable DType newType) {
         return new AttentionFeatures(
                 name,
                 shape,
@@ -86,7 +89,7 @@ record AttentionFeatures(
                 hides);
     }
 
-    AttentionFeatures withSpec(AttentionSpec newSpec) {
+    public AttentionFeatures withSpec(AttentionSpec newSpec) {
         return new AttentionFeatures(
                 name,
                 shape,
@@ -104,7 +107,7 @@ record AttentionFeatures(
                 hides);
     }
 
-    AttentionFeatures withBias(int axes) {
+    public AttentionFeatures withBias(int axes) {
         return new AttentionFeatures(
                 name,
                 shape,
@@ -123,7 +126,7 @@ record AttentionFeatures(
     }
 
     /** With a bias by relative position, and the axes that it has beside. */
-    AttentionFeatures withRelativeBias(int axes, int newReach) {
+    public AttentionFeatures withRelativeBias(int axes, int newReach) {
         return new AttentionFeatures(
                 name,
                 shape,
@@ -141,7 +144,7 @@ record AttentionFeatures(
                 hides);
     }
 
-    AttentionFeatures withMask(int axes) {
+    public AttentionFeatures withMask(int axes) {
         return new AttentionFeatures(
                 name,
                 shape,
@@ -159,7 +162,7 @@ record AttentionFeatures(
                 hides);
     }
 
-    AttentionFeatures withSink() {
+    public AttentionFeatures withSink() {
         return new AttentionFeatures(
                 name,
                 shape,
@@ -177,7 +180,7 @@ record AttentionFeatures(
                 hides);
     }
 
-    AttentionFeatures withAlibi() {
+    public AttentionFeatures withAlibi() {
         return new AttentionFeatures(
                 name,
                 shape,
@@ -195,7 +198,7 @@ record AttentionFeatures(
                 hides);
     }
 
-    AttentionFeatures withSegments() {
+    public AttentionFeatures withSegments() {
         return new AttentionFeatures(
                 name,
                 shape,
@@ -213,7 +216,7 @@ record AttentionFeatures(
                 hides);
     }
 
-    AttentionFeatures withLengths(int... keys) {
+    public AttentionFeatures withLengths(int... keys) {
         return new AttentionFeatures(
                 name,
                 shape,
@@ -232,13 +235,13 @@ record AttentionFeatures(
     }
 
     /** Cumulative lengths, for queries and keys as many. */
-    AttentionFeatures withSequences(List<Integer> queries, List<Integer> keys) {
+    public AttentionFeatures withSequences(List<Integer> queries, List<Integer> keys) {
         return new AttentionFeatures(
                 name, shape, spec, type, bias, reach, mask, sink, alibi, segments, lengths, queries, keys, hides);
     }
 
     /** With NaN wherever nothing looks. */
-    AttentionFeatures hidingNaN() {
+    public AttentionFeatures hidingNaN() {
         return new AttentionFeatures(
                 name,
                 shape,
@@ -257,7 +260,7 @@ record AttentionFeatures(
     }
 
     /** Extents of a bias or mask over {@code axes}. */
-    int[] extents(int axes) {
+    public int[] extents(int axes) {
         int[] full = {shape.batch(), shape.heads(), shape.queries(), shape.keys()};
         return IntStream.range(0, 4)
                 .map(axis -> (axes >> (3 - axis) & 1) == 1 ? full[axis] : 1)
@@ -265,7 +268,7 @@ record AttentionFeatures(
     }
 
     /** Elements of the bias. */
-    int biasSize() {
+    public int biasSize() {
         return bias == NONE
                 ? 0
                 : relativePositions() * IntStream.of(extents(bias)).reduce(1, (a, b) -> a * b);
@@ -276,7 +279,7 @@ record AttentionFeatures(
     }
 
     /** Which element of the bias is for a pair of which the query sees the key. */
-    int biasAt(int b, int h, int i, int j) {
+    public int biasAt(int b, int h, int i, int j) {
         int[] extents = extents(bias);
         int[] place = {b, h, i, j};
         int at = 0;
