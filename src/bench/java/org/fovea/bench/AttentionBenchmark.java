@@ -5,6 +5,7 @@ import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.AttentionSpec.Alignment;
@@ -47,8 +48,7 @@ public class AttentionBenchmark {
     private AttentionShape extents;
     private AttentionSpec spec;
     private AttentionInputs in;
-    private DeviceArray output;
-    private DeviceArray logSumExp;
+    private AttentionOutputs out;
     private DeviceArray dOutput;
     private DeviceArray dQuery;
     private DeviceArray dKey;
@@ -64,8 +64,10 @@ public class AttentionBenchmark {
         in = AttentionInputs.of(
                 gaussians(extents.querySize(), 1), gaussians(extents.keySize(), 2), gaussians(extents.valueSize(), 3));
         dOutput = gaussians(extents.outputSize(), 4);
-        output = backend.allocate(DType.F32, extents.outputSize());
-        logSumExp = backend.allocate(DType.F32, extents.logSumExpSize());
+        out = new AttentionOutputs(
+                        backend.allocate(DType.F32, extents.outputSize()),
+                        backend.allocate(DType.F32, extents.logSumExpSize()))
+                .withState(backend, extents, spec, in, backend::allocate);
         dQuery = backend.allocate(DType.F32, extents.querySize());
         dKey = backend.allocate(DType.F32, extents.keySize());
         dValue = backend.allocate(DType.F32, extents.valueSize());
@@ -81,14 +83,14 @@ public class AttentionBenchmark {
     /** The forward pass. */
     @Benchmark
     public DeviceArray forward() {
-        backend.attentionForward(extents, spec, in, output, logSumExp);
-        return output;
+        backend.attentionForward(extents, spec, in, out);
+        return out.output();
     }
 
     /** The backward pass. */
     @Benchmark
     public DeviceArray backward() {
-        backend.attentionBackward(extents, spec, in, output, logSumExp, dOutput, null, new AttentionArguments(dQuery, dKey, dValue));
+        backend.attentionBackward(extents, spec, in, out, dOutput, null, new AttentionArguments(dQuery, dKey, dValue));
         return dQuery;
     }
 

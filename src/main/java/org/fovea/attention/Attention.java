@@ -3,6 +3,7 @@ package org.fovea.attention;
 import java.util.ArrayList;
 import java.util.List;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShape.Layout;
 import org.fovea.backend.AttentionSpec;
@@ -52,9 +53,14 @@ public final class Attention {
         outputShape[3] = shape.valueDim();
         Tensor output = tape.result(outputShape);
         Tensor logSumExp = tape.result(shape.batch(), shape.heads(), shape.queries());
-        tape.backend().attentionForward(shape, spec, inputs, output.array(), logSumExp.array());
-        AttentionCall call = new AttentionCall(shape, spec, operands, output, logSumExp);
-        tape.record(differentiable(operands), List.of(output, logSumExp), g -> AttentionGradient.backward(call, g));
+        List<Tensor> differentiable = differentiable(operands);
+        AttentionOutputs outputs = new AttentionOutputs(output.array(), logSumExp.array());
+        if (tape.records(differentiable)) {
+            outputs = outputs.withState(tape.backend(), shape, spec, inputs, tape::allocate);
+        }
+        tape.backend().attentionForward(shape, spec, inputs, outputs);
+        AttentionCall call = new AttentionCall(shape, spec, operands, output, logSumExp, outputs);
+        tape.record(differentiable, List.of(output, logSumExp), g -> AttentionGradient.backward(call, g));
         return new Result(output, logSumExp);
     }
 
@@ -87,7 +93,14 @@ public final class Attention {
         Tensor weights = tape.result(shape.batch(), shape.heads(), count, shape.keys());
         tape.backend()
                 .attentionWeights(
-                        shape, spec, operands.inputs(), result.logSumExp().array(), stage, firstQuery, weights.array());
+                        shape,
+                        spec,
+                        operands.inputs(),
+                        new AttentionOutputs(
+                                result.output().array(), result.logSumExp().array()),
+                        stage,
+                        firstQuery,
+                        weights.array());
         return weights;
     }
 }

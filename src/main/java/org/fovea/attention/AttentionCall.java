@@ -1,13 +1,19 @@
 package org.fovea.attention;
 
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.tensor.Tensor;
 
 /** One attention that was computed: what was asked, what of, and what came out. */
 record AttentionCall(
-        AttentionShape shape, AttentionSpec spec, AttentionOperands operands, Tensor output, Tensor logSumExp) {
+        AttentionShape shape,
+        AttentionSpec spec,
+        AttentionOperands operands,
+        Tensor output,
+        Tensor logSumExp,
+        AttentionOutputs outputs) {
 
     AttentionInputs inputs() {
         return operands.inputs();

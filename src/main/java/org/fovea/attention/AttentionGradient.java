@@ -51,8 +51,7 @@ final class AttentionGradient {
                         call.shape(),
                         call.spec(),
                         call.inputs(),
-                        call.output().array(),
-                        call.logSumExp().array(),
+                        call.outputs(),
                         point.dOutput().array(),
                         dLogSumExp == null ? null : dLogSumExp.array(),
                         results.arguments());
@@ -88,8 +87,7 @@ final class AttentionGradient {
                         call.spec(),
                         call.inputs(),
                         direction.arguments(),
-                        call.output().array(),
-                        call.logSumExp().array(),
+                        call.outputs(),
                         new OutputGradients(
                                 point.dOutput().array(), dLogSumExp == null ? null : dLogSumExp.array(), null, null),
                         outputTangent.array(),

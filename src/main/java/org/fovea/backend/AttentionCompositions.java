@@ -7,34 +7,28 @@ final class AttentionCompositions {
     private AttentionCompositions() {}
 
     static void forward(
-            MathOps b,
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
-            DeviceArray output,
-            DeviceArray logSumExp) {
-        AttentionShapes.forward(shape, in, output, logSumExp);
+            AttentionOps b, AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out) {
+        AttentionShapes.forward(shape, in, out, b.attentionStateSize(shape, spec, in));
         try (Formula f = new Formula(b)) {
-            attention(b, f, shape, spec, in).forward(output, logSumExp);
+            attention(b, f, shape, spec, in).forward(out.output(), out.logSumExp());
         }
     }
 
     static void backward(
-            MathOps b,
+            AttentionOps b,
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
             AttentionArguments gradients) {
-        AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, gradients);
+        AttentionShapes.backward(shape, in, out, b.attentionStateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
         try (Formula f = new Formula(b)) {
             attention(b, f, shape, spec, in)
                     .backward(
-                            output,
-                            logSumExp,
+                            out.output(),
+                            out.logSumExp(),
                             dOutput,
                             dLogSumExp,
                             gradients.query(),
@@ -44,39 +38,52 @@ final class AttentionCompositions {
     }
 
     static void tangent(
-            MathOps b,
+            AttentionOps b,
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
             AttentionArguments tangents,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
-        AttentionShapes.tangent(shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
+        AttentionShapes.tangent(
+                shape, in, tangents, out, b.attentionStateSize(shape, spec, in), outputTangent, logSumExpTangent);
         try (Formula f = new Formula(b)) {
-            attention(b, f, shape, spec, in).tangent(tangents, logSumExp, outputTangent, logSumExpTangent);
+            attention(b, f, shape, spec, in).tangent(tangents, out.logSumExp(), outputTangent, logSumExpTangent);
         }
     }
 
     static void backwardTangent(
-            MathOps b,
+            AttentionOps b,
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
             AttentionArguments tangents,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             OutputGradients gradients,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent,
             AttentionArguments gradientTangents) {
         AttentionShapes.backwardTangent(
-                shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
+                shape,
+                in,
+                tangents,
+                out,
+                b.attentionStateSize(shape, spec, in),
+                gradients,
+                outputTangent,
+                logSumExpTangent,
+                gradientTangents);
         try (Formula f = new Formula(b)) {
             attention(b, f, shape, spec, in)
                     .backwardTangent(
-                            tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
+                            tangents,
+                            out.output(),
+                            out.logSumExp(),
+                            gradients,
+                            outputTangent,
+                            logSumExpTangent,
+                            gradientTangents);
         }
     }
 
@@ -137,7 +144,7 @@ final class AttentionCompositions {
                     null,
                     null,
                     null);
-            b.attentionForward(asAttention, scores, in, output, logSumExp);
+            b.attentionForward(asAttention, scores, in, new AttentionOutputs(output, logSumExp));
         }
     }
 

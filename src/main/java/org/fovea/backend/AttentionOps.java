@@ -19,18 +19,26 @@ import org.jspecify.annotations.Nullable;
 public interface AttentionOps extends MathOps {
 
     /**
-     * @param output written, in the layout of {@code shape}
-     * @param logSumExp written, [batch, heads, queries]: log of the sum of exp of the visible scores, +infinity for a row
-     *     that sees nothing
+     * Elements of the state of an attention ({@link AttentionOutputs#state}); 0 where derivatives need nothing but output
+     * and log-sum-exp. A function of the extents, types and presence of the arguments, not of what the arrays hold.
      */
-    default void attentionForward(
-            AttentionShape shape, AttentionSpec spec, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
-        AttentionCompositions.forward(this, shape, spec, in, output, logSumExp);
+    default long attentionStateSize(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+        return 0;
+    }
+
+    /**
+     * @param out written: the output, the log of the sum of exp of the visible scores, +infinity for a row that sees
+     *     nothing, and the state if there is one
+     */
+    default void attentionForward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out) {
+        AttentionCompositions.forward(this, shape, spec, in, out);
     }
 
     /**
      * Gradients of {@link #attentionForward}, given its outputs and their gradients.
      *
+     * @param out what {@link #attentionForward} wrote, with a state if {@link #attentionStateSize} is not 0, as for every
+     *     derivative that is given outputs
      * @param dLogSumExp gradient of the log-sum-exp, or null if it is zero
      * @param gradients written; where bias or sink is null, its gradient is not computed
      */
@@ -38,12 +46,11 @@ public interface AttentionOps extends MathOps {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
             AttentionArguments gradients) {
-        AttentionCompositions.backward(this, shape, spec, in, output, logSumExp, dOutput, dLogSumExp, gradients);
+        AttentionCompositions.backward(this, shape, spec, in, out, dOutput, dLogSumExp, gradients);
     }
 
     /**
@@ -64,12 +71,10 @@ public interface AttentionOps extends MathOps {
             AttentionSpec spec,
             AttentionInputs in,
             AttentionArguments tangents,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
-        AttentionCompositions.tangent(
-                this, shape, spec, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
+        AttentionCompositions.tangent(this, shape, spec, in, tangents, out, outputTangent, logSumExpTangent);
     }
 
     /**
@@ -94,24 +99,13 @@ public interface AttentionOps extends MathOps {
             AttentionSpec spec,
             AttentionInputs in,
             AttentionArguments tangents,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             OutputGradients gradients,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent,
             AttentionArguments gradientTangents) {
         AttentionCompositions.backwardTangent(
-                this,
-                shape,
-                spec,
-                in,
-                tangents,
-                output,
-                logSumExp,
-                gradients,
-                outputTangent,
-                logSumExpTangent,
-                gradientTangents);
+                this, shape, spec, in, tangents, out, gradients, outputTangent, logSumExpTangent, gradientTangents);
     }
 
     /**
@@ -136,7 +130,7 @@ public interface AttentionOps extends MathOps {
     /**
      * Scores or probabilities of some queries, to be looked at.
      *
-     * @param logSumExp what {@link #attentionForward} gave
+     * @param out what {@link #attentionForward} gave; no state is needed
      * @param firstQuery of those that are asked for
      * @param weights written, of the type of the log-sum-exp, [batch, heads, queries asked for, keys]
      */
@@ -144,7 +138,7 @@ public interface AttentionOps extends MathOps {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             ScoreStage stage,
             int firstQuery,
             DeviceArray weights) {

@@ -33,23 +33,23 @@ public final class AttentionShapes {
     }
 
     /** Operands of {@link AttentionOps#attentionForward}. */
-    public static void forward(AttentionShape shape, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
+    public static void forward(AttentionShape shape, AttentionInputs in, AttentionOutputs out, long stateSize) {
         in.check(shape);
-        outputs("attentionForward", shape, in, output, logSumExp);
+        outputs("attentionForward", shape, in, out, stateSize);
     }
 
     /** Operands of {@link AttentionOps#attentionBackward}. */
     public static void backward(
             AttentionShape shape,
             AttentionInputs in,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
+            long stateSize,
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
             AttentionArguments gradients) {
         in.check(shape);
         String operation = "attentionBackward";
-        outputs(operation, shape, in, output, logSumExp);
+        known(operation, shape, in, out, stateSize);
         output(operation, "dOutput", dOutput, shape, in);
         rowVector(operation, "dLogSumExp", dLogSumExp, shape);
         arguments(operation, "gradient of ", gradients, shape, in);
@@ -60,12 +60,12 @@ public final class AttentionShapes {
             AttentionShape shape,
             AttentionInputs in,
             AttentionArguments tangents,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
+            long stateSize,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
         in.check(shape);
-        tangents("attentionTangent", shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
+        tangents("attentionTangent", shape, in, tangents, out, stateSize, outputTangent, logSumExpTangent);
     }
 
     /** Operands of {@link AttentionOps#attentionBackwardTangent}. */
@@ -73,15 +73,15 @@ public final class AttentionShapes {
             AttentionShape shape,
             AttentionInputs in,
             AttentionArguments tangents,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
+            long stateSize,
             OutputGradients gradients,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent,
             AttentionArguments gradientTangents) {
         in.check(shape);
         String operation = "attentionBackwardTangent";
-        tangents(operation, shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
+        tangents(operation, shape, in, tangents, out, stateSize, outputTangent, logSumExpTangent);
         output(operation, "dOutput", gradients.dOutput(), shape, in);
         rowVector(operation, "dLogSumExp", gradients.dLogSumExp(), shape);
         output(operation, "dOutputTangent", gradients.dOutputTangent(), shape, in);
@@ -94,20 +94,43 @@ public final class AttentionShapes {
             AttentionShape shape,
             AttentionInputs in,
             AttentionArguments tangents,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
+            long stateSize,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
         arguments(operation, "tangent of ", tangents, shape, in);
-        outputs(operation, shape, in, output, logSumExp);
+        known(operation, shape, in, out, stateSize);
         output(operation, "outputTangent", outputTangent, shape, in);
         rowVector(operation, "logSumExpTangent", logSumExpTangent, shape);
     }
 
     private static void outputs(
-            String operation, AttentionShape shape, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
-        output(operation, "output", output, shape, in);
-        rowVector(operation, "logSumExp", logSumExp, shape);
+            String operation, AttentionShape shape, AttentionInputs in, AttentionOutputs out, long stateSize) {
+        output(operation, "output", out.output(), shape, in);
+        rowVector(operation, "logSumExp", out.logSumExp(), shape);
+        state(operation, out, stateSize);
+    }
+
+    private static void state(String operation, AttentionOutputs out, long size) {
+        DeviceArray state = out.state();
+        if (state != null
+                && (state.length() != size || state.dtype() != out.logSumExp().dtype())) {
+            throw new ShapeException(
+                    operation,
+                    "state has " + state.length() + " elements of " + state.dtype() + ", expected " + size + " of "
+                            + out.logSumExp().dtype());
+        }
+    }
+
+    /** Outputs that a derivative starts from. */
+    private static void known(
+            String operation, AttentionShape shape, AttentionInputs in, AttentionOutputs out, long stateSize) {
+        outputs(operation, shape, in, out, stateSize);
+        if (out.state() == null && stateSize != 0) {
+            throw new IllegalArgumentException(operation + ": the outputs have no state, and without it this backend"
+                    + " can't differentiate; give attentionForward one of " + stateSize
+                    + " elements (AttentionOutputs.withState), and then this");
+        }
     }
 
     private static void output(
@@ -199,17 +222,22 @@ public final class AttentionShapes {
 
     /** Operands of {@link AttentionOps#attentionWeights}. */
     public static void weights(
-            AttentionShape s, AttentionInputs in, DeviceArray logSumExp, int firstQuery, DeviceArray weights) {
+            AttentionShape s,
+            AttentionInputs in,
+            AttentionOutputs out,
+            long stateSize,
+            int firstQuery,
+            DeviceArray weights) {
         in.check(s);
         String operation = "attentionWeights";
-        rowVector(operation, "logSumExp", logSumExp, s);
+        outputs(operation, s, in, out, stateSize);
+        DType type = out.logSumExp().dtype();
         long perQuery = (long) s.batch() * s.heads() * s.keys();
-        if (weights.dtype() != logSumExp.dtype()
-                || (perQuery == 0 ? weights.length() != 0 : weights.length() % perQuery != 0)) {
+        if (weights.dtype() != type || (perQuery == 0 ? weights.length() != 0 : weights.length() % perQuery != 0)) {
             throw new ShapeException(
                     operation,
                     "weights has " + weights.length() + " elements of " + weights.dtype() + ", expected a multiple of "
-                            + perQuery + " of " + logSumExp.dtype() + " for " + s);
+                            + perQuery + " of " + type + " for " + s);
         }
         long asked = perQuery == 0 ? 0 : weights.length() / perQuery;
         if (firstQuery < 0 || firstQuery + asked > s.queries()) {

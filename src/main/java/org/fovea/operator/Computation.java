@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionPlane;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
@@ -26,8 +27,7 @@ final class Computation {
     private final AttentionShape shape;
     private final AttentionSpec spec;
     private final AttentionInputs inputs;
-    private final DeviceArray output;
-    private final DeviceArray logSumExp;
+    private final AttentionOutputs outputs;
     private final Answer answer = new Answer();
 
     private Computation(Request request, Backend backend, Scope scope) throws IOException {
@@ -37,8 +37,10 @@ final class Computation {
         spec = request.settings().spec().withPastKeys(request.past());
         tensors = new DeviceTensors(request, backend, scope);
         inputs = tensors.inputs();
-        output = tensors.operands(shape.outputSize());
-        logSumExp = tensors.reals(shape.logSumExpSize());
+        AttentionOutputs written =
+                new AttentionOutputs(tensors.operands(shape.outputSize()), tensors.reals(shape.logSumExpSize()));
+        boolean differentiated = request.has("do") || request.hasAny("t");
+        outputs = differentiated ? written.withState(backend, shape, spec, inputs, scope::allocate) : written;
     }
 
     /** Computes everything that is asked for, but the weights: these are computed when they are written. */
@@ -64,9 +66,9 @@ final class Computation {
 
     private void forward() {
         if (hasQueries()) {
-            backend.attentionForward(shape, spec, inputs, output, logSumExp);
+            backend.attentionForward(shape, spec, inputs, outputs);
         }
-        addOutputs("o", output, "lse", logSumExp);
+        addOutputs("o", outputs.output(), "lse", outputs.logSumExp());
         if (request.has("past_k")) {
             addKeyRows("present_k", shape.headDim(), KeyRows.withPast(request, "k"));
             addKeyRows("present_v", shape.valueDim(), KeyRows.withPast(request, "v"));
@@ -77,7 +79,7 @@ final class Computation {
             long first = rows == null ? 0 : rows.first();
             long count = (rows == null ? shape.queries() : rows.end()) - first;
             TensorInfo info = TensorInfo.of(request.type(), shape.batch(), shape.heads(), count, shape.keys());
-            answer.add("weights", new WeightsResult(info, backend, shape, spec, inputs, logSumExp, stage, (int) first));
+            answer.add("weights", new WeightsResult(info, backend, shape, spec, inputs, outputs, stage, (int) first));
         }
     }
 
@@ -87,7 +89,7 @@ final class Computation {
         DeviceArray dLogSumExp = tensors.realOrNull("dlse");
         AttentionArguments gradients = gradientArrays();
         if (hasQueries()) {
-            backend.attentionBackward(shape, spec, inputs, output, logSumExp, dOutput, dLogSumExp, gradients);
+            backend.attentionBackward(shape, spec, inputs, outputs, dOutput, dLogSumExp, gradients);
         }
         addArguments("d", "", plane(gradients));
         if (!request.hasAny("dd") && !request.has("ddo")) {
@@ -100,16 +102,7 @@ final class Computation {
         DeviceArray gradientOfDlse = tensors.reals(shape.logSumExpSize());
         if (hasQueries()) {
             backend.attentionBackwardTangent(
-                    shape,
-                    spec,
-                    inputs,
-                    directions,
-                    output,
-                    logSumExp,
-                    outputGradients,
-                    gradientOfDo,
-                    gradientOfDlse,
-                    second);
+                    shape, spec, inputs, directions, outputs, outputGradients, gradientOfDo, gradientOfDlse, second);
         }
         addArguments("g_", "", plane(second));
         addOutputs("g_do", gradientOfDo, "g_dlse", gradientOfDlse);
@@ -120,8 +113,7 @@ final class Computation {
         DeviceArray outputTangent = tensors.operands(shape.outputSize());
         DeviceArray logSumExpTangent = tensors.reals(shape.logSumExpSize());
         if (hasQueries()) {
-            backend.attentionTangent(
-                    shape, spec, inputs, directions, output, logSumExp, outputTangent, logSumExpTangent);
+            backend.attentionTangent(shape, spec, inputs, directions, outputs, outputTangent, logSumExpTangent);
         }
         addOutputs("to", outputTangent, "tlse", logSumExpTangent);
     }

@@ -2,6 +2,7 @@ package org.fovea.operator;
 
 import java.io.IOException;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
@@ -17,7 +18,7 @@ record WeightsResult(
         AttentionShape shape,
         AttentionSpec spec,
         AttentionInputs inputs,
-        DeviceArray logSumExp,
+        AttentionOutputs outputs,
         ScoreStage stage,
         int first)
         implements Result {
@@ -35,8 +36,8 @@ record WeightsResult(
         for (int query = 0; query < queries; query += step) {
             int count = Math.min(step, queries - query);
             try (Scope scope = backend.openScope()) {
-                DeviceArray scores = scope.allocate(logSumExp.dtype(), heads * count * keys);
-                backend.attentionWeights(shape, spec, inputs, logSumExp, stage, first + query, scores);
+                DeviceArray scores = scope.allocate(outputs.logSumExp().dtype(), heads * count * keys);
+                backend.attentionWeights(shape, spec, inputs, outputs, stage, first + query, scores);
                 for (long head = 0; head < heads; head++) {
                     Numbers rows = new ArrayNumbers(backend, scores.slice(head * count * keys, count * keys));
                     long start = (head * queries + query) * keys;

@@ -89,6 +89,8 @@ public final class AttentionProblem {
     /** What the forward gives beside. */
     public final Pair.Both logSumExp;
 
+    private final Pair.Outputs outputs;
+
     /** @param seed of the random numbers */
     public AttentionProblem(Pair p, AttentionFeatures features, long seed) {
         this.p = p;
@@ -106,6 +108,7 @@ public final class AttentionProblem {
         keySequences = ints(features.keySequences());
         output = p.output(type, shape.outputSize());
         logSumExp = p.output(wide, shape.logSumExpSize());
+        outputs = p.new Outputs(output, logSumExp);
         inputs = normal(1, HiddenPlaces.NOTHING);
         if (features.spec().similarity() == AttentionSpec.Similarity.COSINE) {
             addZeroRow(inputs.query);
@@ -235,6 +238,10 @@ public final class AttentionProblem {
                 at(keySequences, b));
     }
 
+    private AttentionOutputs outputs(Backend b) {
+        return outputs.on(b, shape, features.spec(), on(b));
+    }
+
     private void check(Parts results, String role) {
         check(results.query, role + "query");
         check(results.key, role + "key");
@@ -256,7 +263,7 @@ public final class AttentionProblem {
     }
 
     public void forward() {
-        p.runWithBounds(type, b -> b.attentionForward(shape, features.spec(), on(b), output.on(b), logSumExp.on(b)));
+        p.runWithBounds(type, b -> b.attentionForward(shape, features.spec(), on(b), outputs(b)));
     }
 
     /** After a forward, as all checks. */
@@ -281,8 +288,7 @@ public final class AttentionProblem {
                             shape,
                             features.spec(),
                             on(b),
-                            output.on(b),
-                            logSumExp.on(b),
+                            outputs(b),
                             Objects.requireNonNull(given.output).on(b),
                             all ? at(given.logSumExp, b) : null,
                             gradients.arguments(b)));
@@ -300,8 +306,7 @@ public final class AttentionProblem {
                         features.spec(),
                         on(b),
                         tangents.arguments(b),
-                        output.on(b),
-                        logSumExp.on(b),
+                        outputs(b),
                         Objects.requireNonNull(written.output).on(b),
                         Objects.requireNonNull(written.logSumExp).on(b)));
         check(written.output, "tangent of output");
@@ -350,8 +355,7 @@ public final class AttentionProblem {
                 features.spec(),
                 on(b),
                 tangents.arguments(b),
-                output.on(b),
-                logSumExp.on(b),
+                outputs(b),
                 new OutputGradients(
                         Objects.requireNonNull(value.output).on(b),
                         all ? at(value.logSumExp, b) : null,
@@ -388,7 +392,7 @@ public final class AttentionProblem {
     private double[] masked() {
         Backend b = p.reference;
         Pair.Both scores = p.output(wide, shape.logSumExpSize() * shape.keys());
-        b.attentionWeights(shape, features.spec(), on(b), logSumExp.on(b), ScoreStage.MASKED, 0, scores.on(b));
+        b.attentionWeights(shape, features.spec(), on(b), outputs(b), ScoreStage.MASKED, 0, scores.on(b));
         return scores.expected();
     }
 
@@ -404,8 +408,7 @@ public final class AttentionProblem {
             Pair.Both weights = p.output(wide, (long) shape.batch() * shape.heads() * asked * shape.keys());
             p.runWithBounds(
                     type,
-                    b -> b.attentionWeights(
-                            shape, features.spec(), on(b), logSumExp.on(b), stage, first, weights.on(b)));
+                    b -> b.attentionWeights(shape, features.spec(), on(b), outputs(b), stage, first, weights.on(b)));
             check(weights, stage + " weights");
         }
     }

@@ -1,6 +1,8 @@
 package org.fovea.verify;
 
 import java.util.Arrays;
+import java.util.IdentityHashMap;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
 import java.util.function.Consumer;
@@ -262,6 +264,54 @@ public final class Pair implements AutoCloseable {
     /** An array of integers to be written. */
     public Both integerOutput(int length) {
         return new Both(DType.I32, length);
+    }
+
+    /** What an attention's forward writes: two arrays that the backends are compared by, and a state of each one's own. */
+    final class Outputs {
+        private final Both output;
+        private final Both logSumExp;
+        private final Map<Backend, DeviceArray> states = new IdentityHashMap<>();
+        private @Nullable DeviceArray guarded;
+
+        Outputs(Both output, Both logSumExp) {
+            this.output = output;
+            this.logSumExp = logSumExp;
+        }
+
+        AttentionOutputs on(Backend b, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+            AttentionOutputs outputs = new AttentionOutputs(output.on(b), logSumExp.on(b));
+            DeviceArray state = states.get(b);
+            if (state == null) {
+                AttentionOutputs first = outputs.withState(b, shape, spec, in, (type, size) -> state(b, type, size));
+                if (first.state() != null) {
+                    states.put(b, first.state());
+                }
+                return first;
+            }
+            checkGuard();
+            return new AttentionOutputs(outputs.output(), outputs.logSumExp(), state);
+        }
+
+        private DeviceArray state(Backend b, DType type, long size) {
+            if (b != tested) {
+                return b.allocate(type, size);
+            }
+            guarded = testedScope.allocate(type, size + 2 * GUARD);
+            tested.fill(guarded, Double.NaN);
+            return guarded.slice(GUARD, size);
+        }
+
+        private void checkGuard() {
+            if (guarded != null) {
+                double[] all = new double[(int) guarded.length()];
+                tested.download(guarded, all, 0);
+                for (int i = 0; i < GUARD; i++) {
+                    if (!Double.isNaN(all[i]) || !Double.isNaN(all[all.length - 1 - i])) {
+                        fail("wrote outside the state of " + (all.length - 2 * GUARD) + " elements");
+                    }
+                }
+            }
+        }
     }
 
     /** Runs an operation on both. */

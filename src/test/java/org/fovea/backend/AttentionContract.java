@@ -91,6 +91,7 @@ interface AttentionContract extends ContractFixture {
         final Pair.@Nullable Both lengths;
         final Pair.Both output;
         final Pair.Both logSumExp;
+        private final Pair.Outputs outputs;
 
         Problem(Pair p, Case c) {
             this(p, c, p.tested.floatType());
@@ -116,6 +117,7 @@ interface AttentionContract extends ContractFixture {
                     : p.ints(c.lengths.stream().mapToInt(Integer::intValue).toArray());
             output = p.output(type, s.outputSize());
             logSumExp = p.output(s.logSumExpSize());
+            outputs = p.new Outputs(output, logSumExp);
         }
 
         private static int[] segments(int batch, int rows, long seed) {
@@ -137,8 +139,12 @@ interface AttentionContract extends ContractFixture {
                     lengths == null ? null : lengths.on(b));
         }
 
+        AttentionOutputs outputs(Backend b) {
+            return outputs.on(b, s, c.spec, on(b));
+        }
+
         void forward() {
-            p.run(b -> b.attentionForward(s, c.spec, on(b), output.on(b), logSumExp.on(b)));
+            p.run(b -> b.attentionForward(s, c.spec, on(b), outputs(b)));
         }
 
         /** Largest sum of magnitudes that a score can be made of. */
@@ -266,8 +272,7 @@ interface AttentionContract extends ContractFixture {
                 s,
                 problem.c.spec,
                 problem.on(b),
-                problem.output.on(b),
-                problem.logSumExp.on(b),
+                problem.outputs(b),
                 dOutput.on(b),
                 withLogSumExp ? dLogSumExp.on(b) : null,
                 new AttentionArguments(dQuery.on(b), dKey.on(b), dValue.on(b))));
@@ -312,8 +317,7 @@ interface AttentionContract extends ContractFixture {
                     s,
                     problem.c.spec,
                     problem.on(b),
-                    problem.output.on(b),
-                    problem.logSumExp.on(b),
+                    problem.outputs(b),
                     ones,
                     null,
                     new AttentionArguments(dQuery, dKey, dValue));

@@ -80,6 +80,12 @@ interface AttentionStepContract extends ContractFixture {
 
         /** What a step captures. */
         void step() {
+            try (Scope scope = b.openScope()) {
+                step(scope);
+            }
+        }
+
+        private void step(Scope scope) {
             givenAt = 0;
             foundAt = 0;
             AttentionPlane x = planeGiven();
@@ -99,17 +105,17 @@ interface AttentionStepContract extends ContractFixture {
                     null);
             AttentionPlane tangents = planeGiven();
             AttentionPlane value = planeFound();
-            b.attentionForward(SHAPE, spec, in, value.output(), value.logSumExp());
-            b.attentionBackward(
-                    SHAPE, spec, in, value.output(), value.logSumExp(), x.output(), x.logSumExp(), arguments(value));
+            AttentionOutputs out = new AttentionOutputs(value.output(), value.logSumExp())
+                    .withState(b, SHAPE, spec, in, scope::allocate);
+            b.attentionForward(SHAPE, spec, in, out);
+            b.attentionBackward(SHAPE, spec, in, out, x.output(), x.logSumExp(), arguments(value));
             AttentionPlane derivative = planeFound();
             b.attentionBackwardTangent(
                     SHAPE,
                     spec,
                     in,
                     arguments(tangents),
-                    value.output(),
-                    value.logSumExp(),
+                    out,
                     new OutputGradients(x.output(), x.logSumExp(), tangents.output(), tangents.logSumExp()),
                     derivative.output(),
                     derivative.logSumExp(),
@@ -122,7 +128,7 @@ interface AttentionStepContract extends ContractFixture {
             }
             b.attentionSeries(SHAPE, spec, in, SeriesRing.taylor(2), arguments, results);
             DeviceArray weights = found((long) SHAPE.batch() * SHAPE.heads() * 2 * SHAPE.keys());
-            b.attentionWeights(SHAPE, spec, in, value.logSumExp(), ScoreStage.SOFTMAX, 1, weights);
+            b.attentionWeights(SHAPE, spec, in, out, ScoreStage.SOFTMAX, 1, weights);
         }
 
         double[] results() {

@@ -182,13 +182,14 @@ public record ExtremeScores(Backend backend, double scale) {
                     null,
                     null);
             AttentionSpec spec = AttentionSpec.DEFAULT.withScale(scale);
-            backend.attentionForward(SHAPE, spec, inputs, out.get("output"), out.get("logSumExp"));
+            AttentionOutputs outputs = new AttentionOutputs(out.get("output"), out.get("logSumExp"))
+                    .withState(backend, SHAPE, spec, inputs, scope::allocate);
+            backend.attentionForward(SHAPE, spec, inputs, outputs);
             backend.attentionBackward(
                     SHAPE,
                     spec,
                     inputs,
-                    out.get("output"),
-                    out.get("logSumExp"),
+                    outputs,
                     in.get("dOutput"),
                     in.get("dLogSumExp"),
                     arguments(out, "", withBias));
@@ -197,15 +198,13 @@ public record ExtremeScores(Backend backend, double scale) {
                     spec,
                     inputs,
                     arguments(in, "t.", withBias),
-                    out.get("output"),
-                    out.get("logSumExp"),
+                    outputs,
                     new OutputGradients(
                             in.get("dOutput"), in.get("dLogSumExp"), in.get("t.dOutput"), in.get("t.dLogSumExp")),
                     out.get("t.output"),
                     out.get("t.logSumExp"),
                     arguments(out, "t.", withBias));
-            backend.attentionWeights(
-                    SHAPE, spec, inputs, out.get("logSumExp"), ScoreStage.SOFTMAX, 0, out.get("weights"));
+            backend.attentionWeights(SHAPE, spec, inputs, outputs, ScoreStage.SOFTMAX, 0, out.get("weights"));
             List<String> tangents = List.of("t.output", "t.logSumExp");
             out.forEach((name, array) -> results.put(name, download(array)));
             for (String name : tangents) {
@@ -216,8 +215,7 @@ public record ExtremeScores(Backend backend, double scale) {
                     spec,
                     inputs,
                     arguments(in, "t.", withBias),
-                    out.get("output"),
-                    out.get("logSumExp"),
+                    outputs,
                     out.get("t.output"),
                     out.get("t.logSumExp"));
             for (String name : tangents) {

@@ -168,7 +168,8 @@ interface RelativeBiasContract extends ContractFixture {
                     new AttentionInputs(one, one, one, null, null, mask, null, null, null, null, null, null);
             DeviceArray output = scope.allocate(b.floatType(), 1);
             DeviceArray logSumExp = scope.allocate(b.floatType(), 1);
-            assertThatThrownBy(() -> b.attentionForward(shape, AttentionSpec.DEFAULT, in, output, logSumExp))
+            assertThatThrownBy(() -> b.attentionForward(
+                            shape, AttentionSpec.DEFAULT, in, new AttentionOutputs(output, logSumExp)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("a mask only by query and key")
                     .hasMessageContaining("use a window");

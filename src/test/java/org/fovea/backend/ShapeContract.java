@@ -108,9 +108,21 @@ interface ShapeContract extends ContractFixture {
             AttentionInputs bad = AttentionInputs.of(of(s, 24), of(s, 41), of(s, 60));
             AttentionInputs good = AttentionInputs.of(of(s, 24), of(s, 40), of(s, 60));
             AttentionSpec spec = AttentionSpec.DEFAULT;
-            refused("attention", 41, 40, () -> b.attentionForward(shape, spec, bad, of(s, 36), of(s, 6)));
-            refused("attentionForward", 37, 36, () -> b.attentionForward(shape, spec, good, of(s, 37), of(s, 6)));
-            refused("attentionForward", 7, 6, () -> b.attentionForward(shape, spec, good, of(s, 36), of(s, 7)));
+            refused(
+                    "attention",
+                    41,
+                    40,
+                    () -> b.attentionForward(shape, spec, bad, new AttentionOutputs(of(s, 36), of(s, 6))));
+            refused(
+                    "attentionForward",
+                    37,
+                    36,
+                    () -> b.attentionForward(shape, spec, good, new AttentionOutputs(of(s, 37), of(s, 6))));
+            refused(
+                    "attentionForward",
+                    7,
+                    6,
+                    () -> b.attentionForward(shape, spec, good, new AttentionOutputs(of(s, 36), of(s, 7))));
             refused(
                     "attentionBackward",
                     39,
@@ -119,11 +131,17 @@ interface ShapeContract extends ContractFixture {
                             shape,
                             spec,
                             good,
-                            of(s, 36),
-                            of(s, 6),
+                            new AttentionOutputs(of(s, 36), of(s, 6)).withState(b, shape, spec, good, s::allocate),
                             of(s, 36),
                             null,
                             new AttentionArguments(of(s, 24), of(s, 39), of(s, 60))));
+            int size = (int) b.attentionStateSize(shape, spec, good);
+            refused(
+                    "attentionForward",
+                    size + 1,
+                    size,
+                    () -> b.attentionForward(
+                            shape, spec, good, new AttentionOutputs(of(s, 36), of(s, 6), of(s, size + 1))));
             DeviceArray counts = s.allocate(DType.I32, 2);
             DecodeShape decode = new DecodeShape(2, 1, 5, 4, 6);
             refused(

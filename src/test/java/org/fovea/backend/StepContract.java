@@ -71,12 +71,13 @@ interface StepContract extends ContractFixture {
             AttentionInputs in = AttentionInputs.of(h, noise, h);
             DeviceArray output = scope.allocate(b.floatType(), h.length());
             DeviceArray logSumExp = scope.allocate(b.floatType(), shape.logSumExpSize());
-            b.attentionForward(shape, spec, in, output, logSumExp);
+            AttentionOutputs out =
+                    new AttentionOutputs(output, logSumExp).withState(b, shape, spec, in, scope::allocate);
+            b.attentionForward(shape, spec, in, out);
             DeviceArray dQuery = scope.allocate(b.floatType(), h.length());
             DeviceArray dKey = scope.allocate(b.floatType(), h.length());
             DeviceArray dValue = scope.allocate(b.floatType(), h.length());
-            b.attentionBackward(
-                    shape, spec, in, output, logSumExp, output, null, new AttentionArguments(dQuery, dKey, dValue));
+            b.attentionBackward(shape, spec, in, out, output, null, new AttentionArguments(dQuery, dKey, dValue));
             int[] all = {(int) h.length()};
             int[] dense = {1};
             b.zip(BinaryOp.ADD, all, dQuery, dense, dValue, dense, dQuery);

@@ -173,16 +173,21 @@ interface StorageContract extends ContractFixture {
             DeviceArray narrow = scope.allocate(DType.BF16, 4);
             DeviceArray rows = scope.allocate(b.floatType(), 2);
             assertThatThrownBy(() -> b.attentionForward(
-                            shape, AttentionSpec.DEFAULT, AttentionInputs.of(wide, narrow, wide), wide, rows))
+                            shape,
+                            AttentionSpec.DEFAULT,
+                            AttentionInputs.of(wide, narrow, wide),
+                            new AttentionOutputs(wide, rows)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("key is BF16");
             AttentionInputs in = AttentionInputs.of(narrow, narrow, narrow);
-            assertThatThrownBy(() -> b.attentionForward(shape, AttentionSpec.DEFAULT, in, wide, rows))
+            assertThatThrownBy(() ->
+                            b.attentionForward(shape, AttentionSpec.DEFAULT, in, new AttentionOutputs(wide, rows)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("attentionForward: output is " + b.floatType() + " but query is BF16");
             DeviceArray narrowRows = scope.allocate(DType.BF16, 2);
             DeviceArray output = scope.allocate(DType.BF16, 4);
-            assertThatThrownBy(() -> b.attentionForward(shape, AttentionSpec.DEFAULT, in, output, narrowRows))
+            assertThatThrownBy(() -> b.attentionForward(
+                            shape, AttentionSpec.DEFAULT, in, new AttentionOutputs(output, narrowRows)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("logSumExp is BF16");
         }

@@ -49,8 +49,7 @@ interface TangentContract extends ContractFixture {
                     problem.c.spec(),
                     problem.on(b),
                     on(b),
-                    problem.output.on(b),
-                    problem.logSumExp.on(b),
+                    problem.outputs(b),
                     output.on(b),
                     logSumExp.on(b)));
         }
@@ -106,8 +105,7 @@ interface TangentContract extends ContractFixture {
                     problem.c.spec(),
                     problem.on(b),
                     on(b),
-                    problem.output.on(b),
-                    problem.logSumExp.on(b),
+                    problem.outputs(b),
                     new OutputGradients(
                             dOutput.on(b),
                             withLogSumExp ? dLogSumExp.on(b) : null,

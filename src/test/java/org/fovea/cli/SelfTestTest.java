@@ -67,7 +67,7 @@ class SelfTestTest {
         Map<String, Mischief> defects = Map.of(
                 "attentionTangent",
                 (backend, arguments) -> {
-                    DeviceArray tangent = (DeviceArray) arguments[6];
+                    DeviceArray tangent = (DeviceArray) arguments[5];
                     backend.fill(tangent.slice(tangent.length() - 1, 1), 1000);
                 },
                 "argmax",
@@ -79,7 +79,7 @@ class SelfTestTest {
                 // Less than what rounding may be off by, now and then.
                 "attentionBackward",
                 (backend, arguments) -> {
-                    DeviceArray gradient = ((AttentionArguments) arguments[7]).query();
+                    DeviceArray gradient = ((AttentionArguments) arguments[6]).query();
                     DeviceArray last = gradient.slice(gradient.length() - 1, 1);
                     try (Scope scope = backend.openScope()) {
                         DeviceArray factor = scope.allocate(DType.F32, 1);

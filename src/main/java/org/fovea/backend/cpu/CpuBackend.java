@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.function.IntConsumer;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionPlane;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShapes;
@@ -45,15 +46,14 @@ final class CpuBackend extends CpuRl implements Backend {
     }
 
     @Override
-    public void attentionForward(
-            AttentionShape shape, AttentionSpec spec, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
-        AttentionShapes.forward(shape, in, output, logSumExp);
+    public void attentionForward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out) {
+        AttentionShapes.forward(shape, in, out, attentionStateSize(shape, spec, in));
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
             FusedAttention fused = fused(shape, spec, in, null, floats);
             if (fused == null) {
-                series.forward(shape, spec, in, output, logSumExp);
+                series.forward(shape, spec, in, out.output(), out.logSumExp());
             } else {
-                fused.forward(hold(output), use(logSumExp));
+                fused.forward(hold(out.output()), use(out.logSumExp()));
             }
         }
     }
@@ -63,19 +63,22 @@ final class CpuBackend extends CpuRl implements Backend {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
             AttentionArguments gradients) {
-        AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, gradients);
+        AttentionShapes.backward(shape, in, out, attentionStateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
-            FusedAttention fused = fused(shape, spec, in, logSumExp, floats);
+            FusedAttention fused = fused(shape, spec, in, out.logSumExp(), floats);
             if (fused == null) {
                 series.backward(shape, spec, in, dOutput, dLogSumExp, gradients);
             } else {
                 fused.backward(
-                        hold(output), use(logSumExp), hold(dOutput), useIfPresent(dLogSumExp), use(gradients, in));
+                        hold(out.output()),
+                        use(out.logSumExp()),
+                        hold(dOutput),
+                        useIfPresent(dLogSumExp),
+                        use(gradients, in));
             }
         }
     }
@@ -86,18 +89,22 @@ final class CpuBackend extends CpuRl implements Backend {
             AttentionSpec spec,
             AttentionInputs in,
             AttentionArguments tangents,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
-        AttentionShapes.tangent(shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
+        AttentionShapes.tangent(
+                shape, in, tangents, out, attentionStateSize(shape, spec, in), outputTangent, logSumExpTangent);
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
-            FusedAttention fused = fused(shape, spec, in, logSumExp, floats);
+            FusedAttention fused = fused(shape, spec, in, out.logSumExp(), floats);
             if (fused == null) {
                 series.tangent(shape, spec, in, tangents, outputTangent, logSumExpTangent);
             } else {
                 fused.tangent(
-                        use(tangents, in), hold(output), use(logSumExp), hold(outputTangent), use(logSumExpTangent));
+                        use(tangents, in),
+                        hold(out.output()),
+                        use(out.logSumExp()),
+                        hold(outputTangent),
+                        use(logSumExpTangent));
             }
         }
     }
@@ -108,24 +115,31 @@ final class CpuBackend extends CpuRl implements Backend {
             AttentionSpec spec,
             AttentionInputs in,
             AttentionArguments tangents,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             OutputGradients gradients,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent,
             AttentionArguments gradientTangents) {
         AttentionShapes.backwardTangent(
-                shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
+                shape,
+                in,
+                tangents,
+                out,
+                attentionStateSize(shape, spec, in),
+                gradients,
+                outputTangent,
+                logSumExpTangent,
+                gradientTangents);
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
-            FusedAttention fused = fused(shape, spec, in, logSumExp, floats);
+            FusedAttention fused = fused(shape, spec, in, out.logSumExp(), floats);
             if (fused == null) {
                 series.backwardTangent(
                         shape, spec, in, tangents, gradients, outputTangent, logSumExpTangent, gradientTangents);
             } else {
                 fused.backwardTangent(
                         use(tangents, in),
-                        hold(output),
-                        use(logSumExp),
+                        hold(out.output()),
+                        use(out.logSumExp()),
                         new OutputGradientArrays(
                                 hold(gradients.dOutput()),
                                 useIfPresent(gradients.dLogSumExp()),
@@ -155,12 +169,12 @@ final class CpuBackend extends CpuRl implements Backend {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             ScoreStage stage,
             int firstQuery,
             DeviceArray weights) {
-        AttentionShapes.weights(shape, in, logSumExp, firstQuery, weights);
-        series.weights(shape, spec, in, logSumExp, stage, firstQuery, weights);
+        AttentionShapes.weights(shape, in, out, attentionStateSize(shape, spec, in), firstQuery, weights);
+        series.weights(shape, spec, in, out.logSumExp(), stage, firstQuery, weights);
     }
 
     @Override

@@ -8,6 +8,7 @@ import java.util.Objects;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionOps;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionPlane;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShapes;
@@ -68,21 +69,21 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
 
     @Override
     public final void attentionForward(
-            AttentionShape shape, AttentionSpec spec, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
+            AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs outputs) {
         String operation = "attentionForward";
-        AttentionShapes.forward(shape, in, output, logSumExp);
+        AttentionShapes.forward(shape, in, outputs, attentionStateSize(shape, spec, in));
         if (!isForTensorCores(spec, in)) {
             series.compute(
                     new CudaSeries.Problem(operation, shape, spec, in),
                     SeriesRing.NUMBERS,
                     List.of(AttentionPlane.NONE),
-                    List.of(outputs(output, logSumExp)),
+                    List.of(outputs(outputs.output(), outputs.logSumExp())),
                     null);
             return;
         }
         CudaArray[] inputs = rows(operation, in);
-        CudaArray out = floating(operation, "output", output);
-        CudaArray lse = floats(operation, "logSumExp", logSumExp);
+        CudaArray out = floating(operation, "output", outputs.output());
+        CudaArray lse = floats(operation, "logSumExp", outputs.logSumExp());
         requireApart(operation, out, inputs);
         requireApart(operation, lse, inputs);
         requireApart(operation, out, lse);
@@ -97,25 +98,25 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs outputs,
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
             AttentionArguments gradients) {
         String operation = "attentionBackward";
-        AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, gradients);
+        AttentionShapes.backward(
+                shape, in, outputs, attentionStateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
         if (!isForTensorCores(spec, in)) {
             series.compute(
                     new CudaSeries.Problem(operation, shape, spec, in),
                     SeriesRing.NUMBERS,
                     List.of(outputs(dOutput, dLogSumExp)),
                     List.of(arguments(gradients)),
-                    new CudaSeries.Known(output, logSumExp));
+                    new CudaSeries.Known(outputs.output(), outputs.logSumExp()));
             return;
         }
         CudaArray[] inputs = rows(operation, in);
-        CudaArray out = floating(operation, "output", output);
-        CudaArray lse = floats(operation, "logSumExp", logSumExp);
+        CudaArray out = floating(operation, "output", outputs.output());
+        CudaArray lse = floats(operation, "logSumExp", outputs.logSumExp());
         CudaArray dOut = floating(operation, "dOutput", dOutput);
         CudaArray dLse = dLogSumExp == null ? null : floats(operation, "dLogSumExp", dLogSumExp);
         List<CudaArray> results = new ArrayList<>(List.of(
@@ -155,7 +156,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                         new CudaSeries.Problem(operation, shape, spec, in),
                         SeriesRing.NUMBERS,
                         List.of(AttentionPlane.NONE),
-                        List.of(sinkAndLogSumExp(gradients.sink(), logSumExp)),
+                        List.of(sinkAndLogSumExp(gradients.sink(), lse)),
                         delta);
             }
         }
@@ -178,13 +179,17 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            DeviceArray logSumExp,
+            AttentionOutputs outputs,
             ScoreStage stage,
             int firstQuery,
             DeviceArray weights) {
-        AttentionShapes.weights(shape, in, logSumExp, firstQuery, weights);
+        AttentionShapes.weights(shape, in, outputs, attentionStateSize(shape, spec, in), firstQuery, weights);
         series.weights(
-                new CudaSeries.Problem("attentionWeights", shape, spec, in), logSumExp, stage, firstQuery, weights);
+                new CudaSeries.Problem("attentionWeights", shape, spec, in),
+                outputs.logSumExp(),
+                stage,
+                firstQuery,
+                weights);
     }
 
     /** A plane of output and log-sum-exp, or of their gradients, alone. */

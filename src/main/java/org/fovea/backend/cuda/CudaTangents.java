@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionPlane;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShapes;
@@ -27,28 +28,28 @@ abstract class CudaTangents extends CudaDecode {
             AttentionSpec spec,
             AttentionInputs in,
             AttentionArguments tangents,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
-        AttentionShapes.tangent(shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
+        AttentionShapes.tangent(
+                shape, in, tangents, out, attentionStateSize(shape, spec, in), outputTangent, logSumExpTangent);
         if (!isForTensorCores(spec, in)) {
             series.compute(
                     new CudaSeries.Problem("attentionTangent", shape, spec, in),
                     SeriesRing.taylor(1),
                     List.of(AttentionPlane.NONE, arguments(tangents)),
                     List.of(AttentionPlane.NONE, outputs(outputTangent, logSumExpTangent)),
-                    new CudaSeries.Known(output, logSumExp));
+                    new CudaSeries.Known(out.output(), out.logSumExp()));
             return;
         }
         Operands operands = new Operands("attentionTangent");
-        operands.reads(in, tangents, output, logSumExp);
+        operands.reads(in, tangents, out);
         operands.writes(outputTangent, logSumExpTangent);
         operands.check();
-        describe(operands.operation, shape, spec, in, tangents, output, logSumExp)
+        describe(operands.operation, shape, spec, in, tangents, out)
                 .outputTangent(address(outputTangent))
                 .logSumExpTangent(address(logSumExpTangent));
-        launch(AttentionSchedule.Kind.JVP, shape, output.dtype());
+        launch(AttentionSchedule.Kind.JVP, shape, out.output().dtype());
     }
 
     @Override
@@ -57,14 +58,21 @@ abstract class CudaTangents extends CudaDecode {
             AttentionSpec spec,
             AttentionInputs in,
             AttentionArguments tangents,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             OutputGradients gradients,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent,
             AttentionArguments gradientTangents) {
         AttentionShapes.backwardTangent(
-                shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
+                shape,
+                in,
+                tangents,
+                out,
+                attentionStateSize(shape, spec, in),
+                gradients,
+                outputTangent,
+                logSumExpTangent,
+                gradientTangents);
         if (!isForTensorCores(spec, in)) {
             series.compute(
                     new CudaSeries.Problem("attentionBackwardTangent", shape, spec, in),
@@ -89,21 +97,21 @@ abstract class CudaTangents extends CudaDecode {
                                     gradientTangents.sink(),
                                     outputTangent,
                                     logSumExpTangent)),
-                    new CudaSeries.Known(output, logSumExp));
+                    new CudaSeries.Known(out.output(), out.logSumExp()));
             return;
         }
         Operands operands = new Operands("attentionBackwardTangent");
-        operands.reads(in, tangents, output, logSumExp);
+        operands.reads(in, tangents, out);
         operands.reads(gradients.dOutput(), gradients.dLogSumExp());
         operands.reads(gradients.dOutputTangent(), gradients.dLogSumExpTangent());
         operands.writes(outputTangent, logSumExpTangent);
         operands.writes(gradientTangents.query(), gradientTangents.key(), gradientTangents.value());
         operands.writes(gradientTangents.sink());
         operands.check();
-        DType storage = output.dtype();
+        DType storage = out.output().dtype();
         try (Scope scope = openScope()) {
             DeviceArray deltas = scope.allocate(DType.F32, 2 * shape.logSumExpSize()); // D, and then its tangent
-            Runnable describe = () -> describe(operands.operation, shape, spec, in, tangents, output, logSumExp)
+            Runnable describe = () -> describe(operands.operation, shape, spec, in, tangents, out)
                     .outputTangent(address(outputTangent))
                     .logSumExpTangent(address(logSumExpTangent))
                     .dOutput(address(gradients.dOutput()))
@@ -129,7 +137,7 @@ abstract class CudaTangents extends CudaDecode {
                         SeriesRing.taylor(1),
                         List.of(AttentionPlane.NONE, arguments(tangents)),
                         List.of(
-                                sinkAndLogSumExp(null, logSumExp),
+                                sinkAndLogSumExp(null, out.logSumExp()),
                                 sinkAndLogSumExp(gradientTangents.sink(), logSumExpTangent)),
                         deltas);
             }
@@ -142,15 +150,14 @@ abstract class CudaTangents extends CudaDecode {
             AttentionSpec spec,
             AttentionInputs in,
             AttentionArguments tangents,
-            DeviceArray output,
-            DeviceArray logSumExp) {
+            AttentionOutputs out) {
         return describe(operation, shape, spec, in)
                 .queryTangent(address(tangents.query()))
                 .keyTangent(address(tangents.key()))
                 .valueTangent(address(tangents.value()))
                 .sinkTangent(address(tangents.sink()))
-                .output(address(output))
-                .logSumExp(address(logSumExp));
+                .output(address(out.output()))
+                .logSumExp(address(out.logSumExp()));
     }
 
     /** Of an array that was checked. */
@@ -168,10 +175,10 @@ abstract class CudaTangents extends CudaDecode {
             this.operation = operation;
         }
 
-        void reads(AttentionInputs in, AttentionArguments tangents, DeviceArray output, DeviceArray logSumExp) {
+        void reads(AttentionInputs in, AttentionArguments tangents, AttentionOutputs out) {
             reads(in.query(), in.key(), in.value(), in.sink());
             reads(tangents.query(), tangents.key(), tangents.value(), tangents.sink());
-            reads(output, logSumExp);
+            reads(out.output(), out.logSumExp());
         }
 
         void reads(@Nullable DeviceArray... arrays) {

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionPlane;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionShapes;
@@ -33,9 +34,9 @@ abstract class ReferenceAttention extends ReferenceRows {
 
     @Override
     public final void attentionForward(
-            AttentionShape shape, AttentionSpec spec, AttentionInputs in, DeviceArray output, DeviceArray logSumExp) {
-        AttentionShapes.forward(shape, in, output, logSumExp);
-        AttentionPlane wanted = new AttentionPlane(null, null, null, null, null, output, logSumExp);
+            AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out) {
+        AttentionShapes.forward(shape, in, out, attentionStateSize(shape, spec, in));
+        AttentionPlane wanted = new AttentionPlane(null, null, null, null, null, out.output(), out.logSumExp());
         series(shape, spec, in, SeriesRing.NUMBERS, List.of(AttentionPlane.NONE), List.of(wanted));
     }
 
@@ -44,14 +45,13 @@ abstract class ReferenceAttention extends ReferenceRows {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
             AttentionArguments gradients) {
-        AttentionShapes.backward(shape, in, output, logSumExp, dOutput, dLogSumExp, gradients);
-        use(output);
-        use(logSumExp);
+        AttentionShapes.backward(shape, in, out, attentionStateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
+        use(out.output());
+        use(out.logSumExp());
         AttentionPlane given = new AttentionPlane(null, null, null, null, null, dOutput, dLogSumExp);
         series(shape, spec, in, SeriesRing.NUMBERS, List.of(given), List.of(plane(gradients, null, null)));
     }
@@ -62,13 +62,13 @@ abstract class ReferenceAttention extends ReferenceRows {
             AttentionSpec spec,
             AttentionInputs in,
             AttentionArguments tangents,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
-        AttentionShapes.tangent(shape, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
-        use(output);
-        use(logSumExp);
+        AttentionShapes.tangent(
+                shape, in, tangents, out, attentionStateSize(shape, spec, in), outputTangent, logSumExpTangent);
+        use(out.output());
+        use(out.logSumExp());
         AttentionPlane wanted = new AttentionPlane(null, null, null, null, null, outputTangent, logSumExpTangent);
         series(
                 shape,
@@ -85,16 +85,23 @@ abstract class ReferenceAttention extends ReferenceRows {
             AttentionSpec spec,
             AttentionInputs in,
             AttentionArguments tangents,
-            DeviceArray output,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             OutputGradients gradients,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent,
             AttentionArguments gradientTangents) {
         AttentionShapes.backwardTangent(
-                shape, in, tangents, output, logSumExp, gradients, outputTangent, logSumExpTangent, gradientTangents);
-        use(output);
-        use(logSumExp);
+                shape,
+                in,
+                tangents,
+                out,
+                attentionStateSize(shape, spec, in),
+                gradients,
+                outputTangent,
+                logSumExpTangent,
+                gradientTangents);
+        use(out.output());
+        use(out.logSumExp());
         AttentionPlane value =
                 new AttentionPlane(null, null, null, null, null, gradients.dOutput(), gradients.dLogSumExp());
         AttentionPlane tangent = plane(tangents, gradients.dOutputTangent(), gradients.dLogSumExpTangent());
@@ -194,12 +201,12 @@ abstract class ReferenceAttention extends ReferenceRows {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            DeviceArray logSumExp,
+            AttentionOutputs out,
             ScoreStage stage,
             int firstQuery,
             DeviceArray weights) {
-        AttentionShapes.weights(shape, in, logSumExp, firstQuery, weights);
-        use(logSumExp);
+        AttentionShapes.weights(shape, in, out, attentionStateSize(shape, spec, in), firstQuery, weights);
+        use(out.logSumExp());
         ReferenceArray to = use(weights);
         int keys = shape.keys();
         int heads = shape.batch() * shape.heads();

@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.Random;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.AttentionSpec.Alignment;
@@ -113,19 +114,17 @@ public final class AttentionBench {
         DeviceArray dKey = backend.allocate(DType.F32, shape.keySize());
         DeviceArray dValue = backend.allocate(DType.F32, shape.valueSize());
         AttentionInputs in = AttentionInputs.of(query, key, value);
-        double forward = medianSeconds(backend, () -> backend.attentionForward(shape, spec, in, output, logSumExp));
+        AttentionOutputs out =
+                new AttentionOutputs(output, logSumExp).withState(backend, shape, spec, in, backend::allocate);
+        double forward = medianSeconds(backend, () -> backend.attentionForward(shape, spec, in, out));
         double backward = medianSeconds(
                 backend,
                 () -> backend.attentionBackward(
-                        shape,
-                        spec,
-                        in,
-                        output,
-                        logSumExp,
-                        dOutput,
-                        null,
-                        new AttentionArguments(dQuery, dKey, dValue)));
+                        shape, spec, in, out, dOutput, null, new AttentionArguments(dQuery, dKey, dValue)));
         release(query, key, value, dOutput, output, logSumExp, dQuery, dKey, dValue);
+        if (out.state() != null) {
+            out.state().release();
+        }
         double gigaflops = 4e-9 * rung.batch * rung.heads * rung.length * rung.length * rung.headDim * part;
         return new double[] {gigaflops / forward, BACKWARD_TO_FORWARD * gigaflops / backward};
     }

@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
@@ -54,8 +55,7 @@ final class AttentionOrderBench {
         private final AttentionInputs in;
         private final AttentionArguments tangents;
         private final DeviceArray dOutput;
-        private final DeviceArray output;
-        private final DeviceArray logSumExp;
+        private final AttentionOutputs out;
         private final AttentionArguments results;
         private final DeviceArray outputTangent;
         private final DeviceArray logSumExpTangent;
@@ -67,8 +67,8 @@ final class AttentionOrderBench {
             in = AttentionInputs.of(gaussians(1), gaussians(2), gaussians(3));
             dOutput = gaussians(4);
             tangents = new AttentionArguments(gaussians(5), gaussians(6), gaussians(7));
-            output = empty(shape.outputSize());
-            logSumExp = empty(shape.logSumExpSize());
+            out = new AttentionOutputs(empty(shape.outputSize()), empty(shape.logSumExpSize()))
+                    .withState(backend, shape, AttentionSpec.DEFAULT, in, backend::allocate);
             results =
                     new AttentionArguments(empty(shape.querySize()), empty(shape.keySize()), empty(shape.valueSize()));
             outputTangent = empty(shape.outputSize());
@@ -96,19 +96,17 @@ final class AttentionOrderBench {
         void run(Order order) {
             AttentionSpec spec = AttentionSpec.DEFAULT;
             switch (order) {
-                case FORWARD -> backend.attentionForward(shape, spec, in, output, logSumExp);
-                case BACKWARD -> backend.attentionBackward(shape, spec, in, output, logSumExp, dOutput, null, results);
+                case FORWARD -> backend.attentionForward(shape, spec, in, out);
+                case BACKWARD -> backend.attentionBackward(shape, spec, in, out, dOutput, null, results);
                 case TANGENT ->
-                    backend.attentionTangent(
-                            shape, spec, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
+                    backend.attentionTangent(shape, spec, in, tangents, out, outputTangent, logSumExpTangent);
                 case BACKWARD_TANGENT ->
                     backend.attentionBackwardTangent(
                             shape,
                             spec,
                             in,
                             tangents,
-                            output,
-                            logSumExp,
+                            out,
                             new OutputGradients(dOutput, null, null, null),
                             outputTangent,
                             logSumExpTangent,

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.function.Function;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.AttentionSpec.Alignment;
@@ -130,13 +131,20 @@ final class AttentionChecks {
             return t.ofProducts(4 * (score + sums), 16 * Math.max(1, spec.scale(shape.headDim()) * dim));
         }
 
+        /** To be written by a forward pass, and differentiated. */
+        private AttentionOutputs outputs(AttentionInputs inputs) {
+            return new AttentionOutputs(
+                            t.output(inputs.query().dtype(), shape.outputSize()), t.output(shape.logSumExpSize()))
+                    .withState(t.backend(), shape, spec, inputs, t::output);
+        }
+
         void forward() {
             NaiveAttention.Output expected = naive.forward(in);
-            DeviceArray output = t.output(shape.outputSize());
-            DeviceArray logSumExp = t.output(shape.logSumExpSize());
-            t.backend().attentionForward(shape, spec, inputs(t.backend().floatType()), output, logSumExp);
-            t.near(name("output"), output, expected.output(), roundings());
-            t.near(name("log-sum-exp"), logSumExp, expected.logSumExp(), roundings());
+            AttentionInputs inputs = inputs(t.backend().floatType());
+            AttentionOutputs out = outputs(inputs);
+            t.backend().attentionForward(shape, spec, inputs, out);
+            t.near(name("output"), out.output(), expected.output(), roundings());
+            t.near(name("log-sum-exp"), out.logSumExp(), expected.logSumExp(), roundings());
             t.discard();
         }
 
@@ -147,7 +155,7 @@ final class AttentionChecks {
                 double unit = type == DType.BF16 ? 0x1p-8 : 0x1p-11;
                 DeviceArray output = t.output(type, shape.outputSize());
                 DeviceArray logSumExp = t.output(shape.logSumExpSize());
-                t.backend().attentionForward(shape, spec, inputs(type), output, logSumExp);
+                t.backend().attentionForward(shape, spec, inputs(type), new AttentionOutputs(output, logSumExp));
                 double roundings = 8 * Math.sqrt(shape.headDim()) * spec.scale(shape.headDim()) * 4;
                 t.near(name(type + " output"), output, expected.output(), (8 + roundings) * unit / Trial.UNIT);
                 t.discard();
@@ -159,18 +167,15 @@ final class AttentionChecks {
             double[] dLogSumExp = t.normal((int) shape.logSumExpSize());
             Arrays3 expected = naive.backward(in, dOutput, dLogSumExp);
             AttentionInputs inputs = inputs(t.backend().floatType());
-            DeviceArray output = t.output(shape.outputSize());
-            DeviceArray logSumExp = t.output(shape.logSumExpSize());
-            AttentionArguments gradients = outputs();
-            t.backend().attentionForward(shape, spec, inputs, output, logSumExp);
-            t.backend()
-                    .attentionBackward(
-                            shape, spec, inputs, output, logSumExp, t.floats(dOutput), t.floats(dLogSumExp), gradients);
+            AttentionOutputs out = outputs(inputs);
+            AttentionArguments gradients = gradients();
+            t.backend().attentionForward(shape, spec, inputs, out);
+            t.backend().attentionBackward(shape, spec, inputs, out, t.floats(dOutput), t.floats(dLogSumExp), gradients);
             near("gradient", gradients, expected);
             t.discard();
         }
 
-        private AttentionArguments outputs() {
+        private AttentionArguments gradients() {
             return new AttentionArguments(
                     t.output(shape.querySize()), t.output(shape.keySize()), t.output(shape.valueSize()));
         }
@@ -200,22 +205,19 @@ final class AttentionChecks {
             }
 
             AttentionInputs inputs = inputs(t.backend().floatType());
-            DeviceArray output = t.output(shape.outputSize());
-            DeviceArray logSumExp = t.output(shape.logSumExpSize());
+            AttentionOutputs out = outputs(inputs);
             DeviceArray outputTangent = t.output(shape.outputSize());
             DeviceArray logSumExpTangent = t.output(shape.logSumExpSize());
             AttentionArguments direction = new AttentionArguments(
                     t.floats(tangents.query()), t.floats(tangents.key()), t.floats(tangents.value()));
-            AttentionArguments gradientTangents = outputs();
+            AttentionArguments gradientTangents = gradients();
             OutputGradients gradients = new OutputGradients(
                     t.floats(dOutput), t.floats(dLogSumExp), t.floats(dOutputTangent), t.floats(dLogSumExpTangent));
-            t.backend().attentionForward(shape, spec, inputs, output, logSumExp);
+            t.backend().attentionForward(shape, spec, inputs, out);
 
             double[] slope = slope(forward, NaiveAttention.Output::output);
             double[] logSlope = slope(forward, point -> finite(point.logSumExp()));
-            t.backend()
-                    .attentionTangent(
-                            shape, spec, inputs, direction, output, logSumExp, outputTangent, logSumExpTangent);
+            t.backend().attentionTangent(shape, spec, inputs, direction, out, outputTangent, logSumExpTangent);
             t.near(name("tangent of the output"), outputTangent, slope, 8 * roundings());
             t.near(name("tangent of the log-sum-exp"), logSumExpTangent, logSlope, 8 * roundings());
             t.backend()
@@ -224,8 +226,7 @@ final class AttentionChecks {
                             spec,
                             inputs,
                             direction,
-                            output,
-                            logSumExp,
+                            out,
                             gradients,
                             outputTangent,
                             logSumExpTangent,

@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.fovea.backend.Activation;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
@@ -101,20 +102,14 @@ final class TrainingChecks {
             parts[i] = all.slice(at, lengths[i]);
             at += lengths[i];
         }
+        AttentionOutputs out = new AttentionOutputs(parts[1], parts[2]).withState(b, shape, spec, inputs, t::output);
         double[] first = null;
         for (int repeat = 0; repeat < repeats; repeat++) {
             b.fill(all, Double.NaN);
             b.gemm(product, left, right, parts[0]);
-            b.attentionForward(shape, spec, inputs, parts[1], parts[2]);
+            b.attentionForward(shape, spec, inputs, out);
             b.attentionBackward(
-                    shape,
-                    spec,
-                    inputs,
-                    parts[1],
-                    parts[2],
-                    dOutput,
-                    null,
-                    new AttentionArguments(parts[3], parts[4], parts[5]));
+                    shape, spec, inputs, out, dOutput, null, new AttentionArguments(parts[3], parts[4], parts[5]));
             b.reduce(ReduceOp.SUM, 1, Math.toIntExact(dOutput.length()), 1, dOutput, parts[6]);
             if (first == null) {
                 first = t.download(all);

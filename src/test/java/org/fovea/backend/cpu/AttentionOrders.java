@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Random;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DType;
@@ -71,21 +72,13 @@ final class AttentionOrders {
                 made.put(name, scope.allocate(stored, x.length));
                 backend.upload(x, 0, given.get(name));
             });
-            compute(backend, inputs(backend, scope, given), given, made);
+            AttentionOutputs out = compute(backend, scope, inputs(backend, scope, given), given, made);
             Map<String, double[]> results = new LinkedHashMap<>();
             made.forEach((name, array) -> results.put(name, download(backend, array)));
             AttentionInputs in = inputs(backend, scope, given);
             DeviceArray output = scope.allocate(type, shape.outputSize());
             DeviceArray logSumExp = scope.allocate(type == DType.F64 ? type : DType.F32, shape.logSumExpSize());
-            backend.attentionTangent(
-                    shape,
-                    spec,
-                    in,
-                    arguments(given, "t."),
-                    made.get("output"),
-                    made.get("logSumExp"),
-                    output,
-                    logSumExp);
+            backend.attentionTangent(shape, spec, in, arguments(given, "t."), out, output, logSumExp);
             results.put("output alone", download(backend, output));
             results.put("logSumExp alone", download(backend, logSumExp));
             return results;
@@ -103,25 +96,29 @@ final class AttentionOrders {
                 in.query(), in.key(), in.value(), null, null, null, null, null, null, lengths, null, null);
     }
 
-    private void compute(
-            CpuBackend backend, AttentionInputs in, Map<String, DeviceArray> given, Map<String, DeviceArray> made) {
-        DeviceArray output = made.get("output");
-        DeviceArray logSumExp = made.get("logSumExp");
-        backend.attentionForward(shape, spec, in, output, logSumExp);
+    private AttentionOutputs compute(
+            CpuBackend backend,
+            Scope scope,
+            AttentionInputs in,
+            Map<String, DeviceArray> given,
+            Map<String, DeviceArray> made) {
+        AttentionOutputs out = new AttentionOutputs(made.get("output"), made.get("logSumExp"))
+                .withState(backend, shape, spec, in, scope::allocate);
+        backend.attentionForward(shape, spec, in, out);
         backend.attentionBackward(
-                shape, spec, in, output, logSumExp, given.get("output"), given.get("logSumExp"), arguments(made, ""));
+                shape, spec, in, out, given.get("output"), given.get("logSumExp"), arguments(made, ""));
         backend.attentionBackwardTangent(
                 shape,
                 spec,
                 in,
                 arguments(given, "t."),
-                output,
-                logSumExp,
+                out,
                 new OutputGradients(
                         given.get("output"), given.get("logSumExp"), given.get("t.output"), given.get("t.logSumExp")),
                 made.get("t.output"),
                 made.get("t.logSumExp"),
                 arguments(made, "t."));
+        return out;
     }
 
     private static AttentionArguments arguments(Map<String, DeviceArray> x, String prefix) {

@@ -9,6 +9,7 @@ import org.fovea.backend.Activation;
 import org.fovea.backend.AdamSettings;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
@@ -175,16 +176,17 @@ class CpuThreadsTest {
             DeviceArray logSumExp = output(rows);
             DeviceArray dOutput = input(outputs);
             AttentionArguments tangents = arguments(shape, in, this::input);
-            b.attentionForward(shape, spec, in, output, logSumExp);
-            b.attentionBackward(shape, spec, in, output, logSumExp, dOutput, null, arguments(shape, in, this::output));
-            b.attentionTangent(shape, spec, in, tangents, output, logSumExp, output(outputs), output(rows));
+            AttentionOutputs out =
+                    new AttentionOutputs(output, logSumExp).withState(b, shape, spec, in, scope::allocate);
+            b.attentionForward(shape, spec, in, out);
+            b.attentionBackward(shape, spec, in, out, dOutput, null, arguments(shape, in, this::output));
+            b.attentionTangent(shape, spec, in, tangents, out, output(outputs), output(rows));
             b.attentionBackwardTangent(
                     shape,
                     spec,
                     in,
                     tangents,
-                    output,
-                    logSumExp,
+                    out,
                     new OutputGradients(dOutput, input(rows), input(outputs), null),
                     output(outputs),
                     output(rows),

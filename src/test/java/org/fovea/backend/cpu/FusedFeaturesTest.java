@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.Random;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DType;
@@ -95,19 +96,20 @@ class FusedFeaturesTest {
         DeviceArray output = array(new float[N * D]);
         DeviceArray logSumExp = array(new float[N]);
         DeviceArray dOutput = array(gaussians(N * D));
+        AttentionOutputs out =
+                new AttentionOutputs(output, logSumExp).withState(backend, shape, spec, in, backend::allocate);
         AttentionArguments results =
                 new AttentionArguments(array(new float[N * D]), array(new float[keys * D]), array(new float[keys * D]));
-        backend.attentionForward(shape, spec, in, output, logSumExp);
+        backend.attentionForward(shape, spec, in, out);
         assertThat(contents(logSumExp)[0]).isBetween(0.9f * large * large, 1.1f * large * large);
-        backend.attentionBackward(shape, spec, in, output, logSumExp, dOutput, null, results);
+        backend.attentionBackward(shape, spec, in, out, dOutput, null, results);
         assertSumsAreZero(results, large, keys);
         backend.attentionBackwardTangent(
                 shape,
                 spec,
                 in,
                 new AttentionArguments(array(gaussians(N * D)), array(keyTangent), array(gaussians(keys * D))),
-                output,
-                logSumExp,
+                out,
                 new OutputGradients(dOutput, null, null, null),
                 array(new float[N * D]),
                 array(new float[N]),
@@ -163,8 +165,10 @@ class FusedFeaturesTest {
         DeviceArray dKey = backend.allocate(DType.F32, M * D);
         DeviceArray dValue = backend.allocate(DType.F32, M * D);
         AttentionArguments gradients = new AttentionArguments(dQuery, dKey, dValue, null, null);
-        backend.attentionForward(SHAPE, spec, in, output, logSumExp);
-        backend.attentionBackward(SHAPE, spec, in, output, logSumExp, output, null, gradients);
+        AttentionOutputs out =
+                new AttentionOutputs(output, logSumExp).withState(backend, SHAPE, spec, in, backend::allocate);
+        backend.attentionForward(SHAPE, spec, in, out);
+        backend.attentionBackward(SHAPE, spec, in, out, output, null, gradients);
         double[] expectedOutput = new double[N * D];
         double[] expectedQuery = new double[N * D];
         double[] expectedValue = new double[M * D];

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionPlane;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
@@ -69,15 +70,16 @@ class RelativeBiasMemoryTest {
                     rows[0], rows[1], rows[2], bias, null, null, null, null, null, null, null, null);
             AttentionArguments tangents = new AttentionArguments(rows[3], rows[4], rows[5], biases[1], null);
             AttentionArguments results = new AttentionArguments(rows[6], rows[7], rows[8], biases[2], null);
-            b.attentionForward(shape, spec, in, rows[9], rows[10]);
+            AttentionOutputs out =
+                    new AttentionOutputs(rows[9], rows[10]).withState(b, shape, spec, in, scope::allocate);
+            b.attentionForward(shape, spec, in, out);
             OutputGradients gradients = new OutputGradients(rows[11], null, null, null);
             long before = allocatedBytes() + b.reservedBytes();
             switch (pass) {
-                case BACKWARD -> b.attentionBackward(shape, spec, in, rows[9], rows[10], rows[11], null, results);
-                case TANGENT -> b.attentionTangent(shape, spec, in, tangents, rows[9], rows[10], rows[12], rows[13]);
+                case BACKWARD -> b.attentionBackward(shape, spec, in, out, rows[11], null, results);
+                case TANGENT -> b.attentionTangent(shape, spec, in, tangents, out, rows[12], rows[13]);
                 case BACKWARD_TANGENT ->
-                    b.attentionBackwardTangent(
-                            shape, spec, in, tangents, rows[9], rows[10], gradients, rows[12], rows[13], results);
+                    b.attentionBackwardTangent(shape, spec, in, tangents, out, gradients, rows[12], rows[13], results);
                 case SERIES ->
                     b.attentionSeries(
                             shape,

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionPlane;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
@@ -172,12 +173,12 @@ final class SeriesProblem {
         double[] values = new double[shape.batch() * shape.heads() * queries * shape.keys()];
         try (Scope scope = backend.openScope()) {
             AttentionInputs in = inputs(upload(backend, scope, DType.F64));
-            DeviceArray output = scope.allocate(DType.F64, shape.outputSize());
-            DeviceArray logSumExp = scope.allocate(DType.F64, shape.logSumExpSize());
-            backend.attentionForward(shape, spec, in, output, logSumExp);
+            AttentionOutputs out = new AttentionOutputs(
+                    scope.allocate(DType.F64, shape.outputSize()), scope.allocate(DType.F64, shape.logSumExpSize()));
+            backend.attentionForward(shape, spec, in, out);
             DeviceArray weights = scope.allocate(DType.F64, values.length);
             backend.fill(weights, Double.NaN);
-            backend.attentionWeights(shape, spec, in, logSumExp, stage, firstQuery, weights);
+            backend.attentionWeights(shape, spec, in, out, stage, firstQuery, weights);
             backend.download(weights, values, 0);
         }
         return values;

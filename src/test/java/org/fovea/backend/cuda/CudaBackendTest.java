@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.SplittableRandom;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
@@ -64,8 +65,7 @@ class CudaBackendTest {
                 shape,
                 AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT),
                 AttentionInputs.of(array(qkv[0]), array(qkv[1]), array(qkv[2])),
-                output,
-                logSumExp);
+                new AttentionOutputs(output, logSumExp));
 
         float[] actual = read(output);
         float[] actualLogSumExp = read(logSumExp);

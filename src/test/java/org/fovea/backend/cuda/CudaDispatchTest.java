@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
@@ -104,19 +105,19 @@ class CudaDispatchTest {
             DeviceArray logSumExpTangent = zeros(scope, shape.logSumExpSize());
             AttentionInputs inputs = new AttentionInputs(
                     in.query(), in.key(), in.value(), null, in.sink(), null, null, null, null, null, null, null);
+            AttentionOutputs out =
+                    new AttentionOutputs(output, logSumExp).withState(backend, shape, spec, inputs, scope::allocate);
             backend.synchronize();
             return Simulator.trace(directory.resolve("calls"), () -> {
-                        backend.attentionForward(shape, spec, inputs, output, logSumExp);
-                        backend.attentionBackward(shape, spec, inputs, output, logSumExp, dOutput, null, gradients);
-                        backend.attentionTangent(
-                                shape, spec, inputs, tangents, output, logSumExp, outputTangent, logSumExpTangent);
+                        backend.attentionForward(shape, spec, inputs, out);
+                        backend.attentionBackward(shape, spec, inputs, out, dOutput, null, gradients);
+                        backend.attentionTangent(shape, spec, inputs, tangents, out, outputTangent, logSumExpTangent);
                         backend.attentionBackwardTangent(
                                 shape,
                                 spec,
                                 inputs,
                                 tangents,
-                                output,
-                                logSumExp,
+                                out,
                                 new OutputGradients(dOutput, null, null, null),
                                 outputTangent,
                                 logSumExpTangent,

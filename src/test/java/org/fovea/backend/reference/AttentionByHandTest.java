@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.AttentionSpec.Similarity;
@@ -50,7 +51,7 @@ class AttentionByHandTest {
                 null);
         DeviceArray output = array(0);
         DeviceArray logSumExp = array(0);
-        b.attentionForward(SHAPE, spec, in, output, logSumExp);
+        b.attentionForward(SHAPE, spec, in, new AttentionOutputs(output, logSumExp));
         double[] result = new double[2];
         b.download(output, result, 0);
         b.download(logSumExp, result, 1);

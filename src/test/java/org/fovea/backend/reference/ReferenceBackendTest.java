@@ -8,6 +8,7 @@ import java.util.function.ToDoubleFunction;
 import org.fovea.backend.Activation;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.BinaryOp;
@@ -150,8 +151,9 @@ class ReferenceBackendTest {
         DeviceArray logSumExp = array(new double[(int) shape.logSumExpSize()]);
         double[] weights = normal((int) shape.outputSize());
         double[] logWeights = normal((int) shape.logSumExpSize());
+        AttentionOutputs out = new AttentionOutputs(output, logSumExp);
         ToDoubleFunction<DeviceArray> loss = moved -> {
-            b.attentionForward(shape, spec, in, output, logSumExp);
+            b.attentionForward(shape, spec, in, out);
             double sum = dot(output, weights);
             double[] logs = values(logSumExp);
             for (int i = 0; i < logs.length; i++) {
@@ -159,19 +161,12 @@ class ReferenceBackendTest {
             }
             return sum;
         };
-        b.attentionForward(shape, spec, in, output, logSumExp);
+        b.attentionForward(shape, spec, in, out);
         DeviceArray dQuery = array(new double[(int) shape.querySize()]);
         DeviceArray dKey = array(new double[(int) shape.keySize()]);
         DeviceArray dValue = array(new double[(int) shape.valueSize()]);
         b.attentionBackward(
-                shape,
-                spec,
-                in,
-                output,
-                logSumExp,
-                array(weights),
-                array(logWeights),
-                new AttentionArguments(dQuery, dKey, dValue));
+                shape, spec, in, out, array(weights), array(logWeights), new AttentionArguments(dQuery, dKey, dValue));
         checkGradient("query", in.query(), dQuery, loss);
         checkGradient("key", in.key(), dKey, loss);
         checkGradient("value", in.value(), dValue, loss);

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Random;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.DType;
@@ -85,16 +86,10 @@ class ReferenceTangentTest {
                     empty(scope, SHAPE.keySize()),
                     empty(scope, SHAPE.valueSize()));
             AttentionInputs in = inputs(scope, x);
-            backend.attentionForward(SHAPE, SPEC, in, y.get(0), y.get(1));
+            AttentionOutputs out = new AttentionOutputs(y.get(0), y.get(1));
+            backend.attentionForward(SHAPE, SPEC, in, out);
             backend.attentionBackward(
-                    SHAPE,
-                    SPEC,
-                    in,
-                    y.get(0),
-                    y.get(1),
-                    x.get(3),
-                    x.get(4),
-                    new AttentionArguments(y.get(2), y.get(3), y.get(4)));
+                    SHAPE, SPEC, in, out, x.get(3), x.get(4), new AttentionArguments(y.get(2), y.get(3), y.get(4)));
             List<double[]> results = new ArrayList<>();
             for (DeviceArray array : y) {
                 double[] values = download(array);
@@ -114,9 +109,9 @@ class ReferenceTangentTest {
             List<DeviceArray> x = upload(scope, point);
             List<DeviceArray> dot = upload(scope, direction);
             AttentionInputs in = inputs(scope, x);
-            DeviceArray output = empty(scope, SHAPE.outputSize());
-            DeviceArray logSumExp = empty(scope, SHAPE.logSumExpSize());
-            backend.attentionForward(SHAPE, SPEC, in, output, logSumExp);
+            AttentionOutputs out =
+                    new AttentionOutputs(empty(scope, SHAPE.outputSize()), empty(scope, SHAPE.logSumExpSize()));
+            backend.attentionForward(SHAPE, SPEC, in, out);
             AttentionArguments tangents = new AttentionArguments(dot.get(0), dot.get(1), dot.get(2));
             DeviceArray outputTangent = empty(scope, SHAPE.outputSize());
             DeviceArray logSumExpTangent = empty(scope, SHAPE.logSumExpSize());
@@ -127,8 +122,7 @@ class ReferenceTangentTest {
                     SPEC,
                     in,
                     tangents,
-                    output,
-                    logSumExp,
+                    out,
                     new OutputGradients(x.get(3), x.get(4), dot.get(3), dot.get(4)),
                     outputTangent,
                     logSumExpTangent,
@@ -147,7 +141,7 @@ class ReferenceTangentTest {
                 }
             }
             backend.fill(outputTangent, Double.NaN);
-            backend.attentionTangent(SHAPE, SPEC, in, tangents, output, logSumExp, outputTangent, logSumExpTangent);
+            backend.attentionTangent(SHAPE, SPEC, in, tangents, out, outputTangent, logSumExpTangent);
             assertThat(download(outputTangent)).containsExactly(download(actual.get(0)), within(0.0));
         }
     }
