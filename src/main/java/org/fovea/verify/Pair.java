@@ -6,6 +6,10 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
 import java.util.function.Consumer;
+import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
@@ -267,18 +271,20 @@ public final class Pair implements AutoCloseable {
     }
 
     /** What an attention's forward writes: two arrays that the backends are compared by, and a state of each one's own. */
-    final class Outputs {
+    public final class Outputs {
         private final Both output;
         private final Both logSumExp;
         private final Map<Backend, DeviceArray> states = new IdentityHashMap<>();
         private @Nullable DeviceArray guarded;
 
-        Outputs(Both output, Both logSumExp) {
+        /** Arrays to be written. */
+        public Outputs(Both output, Both logSumExp) {
             this.output = output;
             this.logSumExp = logSumExp;
         }
 
-        AttentionOutputs on(Backend b, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+        /** On one of the backends, with the state that it asks for. */
+        public AttentionOutputs on(Backend b, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
             AttentionOutputs outputs = new AttentionOutputs(output.on(b), logSumExp.on(b));
             DeviceArray state = states.get(b);
             if (state == null) {
@@ -307,7 +313,7 @@ public final class Pair implements AutoCloseable {
                 tested.download(guarded, all, 0);
                 for (int i = 0; i < GUARD; i++) {
                     if (!Double.isNaN(all[i]) || !Double.isNaN(all[all.length - 1 - i])) {
-                        fail("wrote outside the state of " + (all.length - 2 * GUARD) + " elements");
+                        throw new WrongResultException("wrote outside the state of " + (all.length - 2 * GUARD) + " elements");
                     }
                 }
             }
