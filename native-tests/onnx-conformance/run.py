@@ -142,7 +142,7 @@ def main():
     failed = 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
-        fovea = Fovea(folder)
+        fovea = Fovea()
         for case in cases:
             problems = check(fovea, case, folder)
             failed += bool(problems)

@@ -58,7 +58,7 @@ def main():
         folder = options.keep or pathlib.Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         backend = ["--simulate"] if options.simulate else ["--backend", options.backend]
-        fovea = Fovea(pathlib.Path(temporary), backend)
+        fovea = Fovea(backend)
         failed = 0
         for seed in range(options.seed, options.seed + options.cases):
             problems, case = check(fovea, seed, options, folder)

@@ -48,6 +48,7 @@ public final class Attention {
         AttentionShape shape = operands.shape();
         AttentionInputs inputs = operands.inputs();
         inputs.check(shape);
+        spec.requireFit(inputs.query().dtype());
         Tape tape = operands.query().tape();
         int[] outputShape = operands.query().shape();
         outputShape[3] = shape.valueDim();

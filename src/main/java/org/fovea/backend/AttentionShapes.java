@@ -264,6 +264,7 @@ public final class AttentionShapes {
             throw new IllegalArgumentException(
                     operation + " knows only similarity, scale and softcap, and is asked for " + spec);
         }
+        spec.requireFit(query.dtype());
         Shapes.floats(operation, "query", query, shape.batch(), shape.heads(), shape.headDim());
         Shapes.floats(operation, "keyCache", keyCache, shape.batch(), shape.capacity(), shape.heads(), shape.headDim());
         Shapes.floats(

@@ -157,6 +157,26 @@ public final class AttentionSpec {
         return new AttentionSpec(changed);
     }
 
+    /**
+     * Refuses numbers that are others in the arithmetic of arrays of a type: what is finite in float64 may be infinite in
+     * float32, and a softcap that is 0 there would be none.
+     *
+     * @throws IllegalArgumentException naming the number
+     */
+    public void requireFit(DType type) {
+        if (type == DType.F64) {
+            return;
+        }
+        if (Float.isInfinite((float) values.scale)) {
+            throw new IllegalArgumentException("attention scale " + values.scale + " is infinite in float32");
+        }
+        float cap = (float) values.softcap;
+        if (Float.isInfinite(cap) || cap == 0 && values.softcap != 0) {
+            throw new IllegalArgumentException(
+                    "attention softcap " + values.softcap + " is " + (cap == 0 ? "0" : "infinite") + " in float32");
+        }
+    }
+
     /** How a query is compared with a key. */
     public Similarity similarity() {
         return values.similarity;

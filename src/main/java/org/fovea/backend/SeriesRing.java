@@ -48,6 +48,11 @@ public record SeriesRing(boolean mixed, int planes) {
         return new SeriesRing(true, 1 << count);
     }
 
+    /** The highest order of a derivative: that of the last power, or along all of the variables. */
+    public int order() {
+        return mixed ? Integer.numberOfTrailingZeros(planes) : planes - 1;
+    }
+
     /** The terms of a product: {@code (x y)[target] = sum of x[left] y[right]}, by target, then by left. */
     public List<Term> products() {
         List<Term> terms = new ArrayList<>();

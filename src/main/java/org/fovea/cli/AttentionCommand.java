@@ -4,33 +4,29 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.fovea.backend.AttentionSpec;
-import org.fovea.backend.AttentionSpec.Alignment;
-import org.fovea.backend.AttentionSpec.Similarity;
-import org.fovea.backend.Backend;
-import org.fovea.backend.ScoreStage;
-import org.fovea.env.UnknownNameException;
 import org.fovea.operator.AttentionOperator;
 import org.fovea.operator.AttentionSettings;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
-/** Attention from file to file. */
+/** Attention from file to file: once, or for as long as there are requests. */
 @Command(
         name = "attention",
-        abbreviateSynopsis = true,
+        customSynopsis = {"fovea attention [OPTIONS] IN -o OUT", "fovea attention --serve [OPTIONS]"},
         header = "Compute attention and its derivatives of tensors in a safetensors file.",
         description = {
             "%nThe tensors of IN say what is computed; docs/attention.md has all shapes.",
@@ -47,32 +43,46 @@ import picocli.CommandLine.Parameters;
         footer = {
             "  fovea attention in.safetensors -o out.safetensors --causal",
             "  fovea attention in.safetensors -o out.safetensors --causal=bottom-right --window 128,0",
-            "  fovea attention in.safetensors -o out.safetensors --weights=softmax --rows 0:16"
+            "  fovea attention in.safetensors -o out.safetensors --weights=softmax --rows 0:16",
+            "  printf 'a.safetensors\\tb.safetensors\\t--causal\\n' | fovea attention --serve"
         })
 final class AttentionCommand implements Callable<Integer> {
     private static final Pattern WINDOW = Pattern.compile("(-1|\\d{1,9}),(-1|\\d{1,9})");
     private static final Pattern ROWS = Pattern.compile("(\\d{1,18}):(\\d{1,18})");
 
-    private final Terminal terminal;
+    /** A request that comes from elsewhere, and the backends that stay open for the next. */
+    record Served(OpenBackends backends, String input, String output) {}
 
-    @Parameters(paramLabel = "IN", description = "The tensors, a safetensors file.")
+    private final Terminal terminal;
+    private final @Nullable Served served;
+
+    @Spec
     @SuppressWarnings("NullAway.Init")
-    private Path input;
+    private CommandSpec command;
+
+    @Parameters(paramLabel = "IN", arity = "0..*", description = "The tensors, a safetensors file.")
+    private List<String> inputs = List.of();
 
     @Option(
             names = {"-o", "--out"},
             paramLabel = "OUT",
-            required = true,
             description = "Where the results go, a safetensors file; one that is there is replaced.")
-    @SuppressWarnings("NullAway.Init")
-    private Path output;
+    private @Nullable String output;
+
+    @Option(
+            names = "--serve",
+            description = {
+                "Answer requests from standard input, each a line: IN, a tab, OUT, and options after further tabs.",
+                "Each answer is a line: the exit code, a tab, and ok or what is wrong."
+            })
+    private boolean serve;
 
     @Option(
             names = "--causal",
             paramLabel = "CORNER",
             arity = "0..1",
             fallbackValue = "top-left",
-            preprocessor = AttachedOnly.class,
+            preprocessor = AttachedOnly.Corner.class,
             description =
                     "Hide keys after the query. Query i stands at i, after any past keys (top-left, the default), or"
                             + " the last query at the last valid key (bottom-right).")
@@ -115,7 +125,7 @@ final class AttentionCommand implements Callable<Integer> {
             paramLabel = "STAGE",
             arity = "0..1",
             fallbackValue = "softmax",
-            preprocessor = AttachedOnly.class,
+            preprocessor = AttachedOnly.Stage.class,
             description = "Write weights too: scores (scaled similarities), softcap (after bias and cap), masked (after"
                     + " masks) or softmax (the default).")
     private @Nullable String weights;
@@ -140,7 +150,13 @@ final class AttentionCommand implements Callable<Integer> {
     private boolean help;
 
     AttentionCommand(Terminal terminal) {
+        this(terminal, null);
+    }
+
+    /** @param served whose request this is, or null for one of its own */
+    AttentionCommand(Terminal terminal, @Nullable Served served) {
         this.terminal = terminal;
+        this.served = served;
     }
 
     @Override
@@ -151,40 +167,93 @@ final class AttentionCommand implements Callable<Integer> {
             return 0;
         }
         AttentionSettings asked = valid(this::asked);
-        AttentionOperator.target(output);
-        // What is refused is refused in one line: a word on the device is for those who get an answer.
-        ByteArrayOutputStream notice = new ByteArrayOutputStream();
-        PrintStream err = new PrintStream(notice, true, StandardCharsets.UTF_8);
-        try (AttentionOperator operator = AttentionOperator.open(input, asked);
-                Backend backend = open(operator, set.backend(), new Terminal(terminal.out(), err, 0))) {
-            operator.run(backend, output);
+        if (serve) {
+            if (output != null || !inputs.isEmpty()) {
+                throw new UsageException("with --serve, inputs and outputs come from standard input, not as "
+                        + (output == null ? "arguments: " + String.join(" ", inputs) : "--out " + output));
+            }
+            try (OpenBackends backends = new OpenBackends(device, set.backend(), terminal)) {
+                return new AttentionServer(terminal, backends, arguments()).run(System.in);
+            }
         }
-        terminal.err().print(notice.toString(StandardCharsets.UTF_8));
+        answer(path(input(), "input"), path(output(), "output"), asked, set.backend());
         return 0;
     }
 
-    private Backend open(AttentionOperator operator, Map<String, String> set, Terminal notices) {
-        return operator.isDouble() ? device.openForDouble(notices, set) : device.open(notices, set);
+    /** What this command was given, its name left out. */
+    private List<String> arguments() {
+        List<String> all = command.root().commandLine().getParseResult().originalArgs();
+        return command == command.root() ? all : all.subList(1, all.size());
+    }
+
+    private String input() {
+        if (served != null) {
+            if (!inputs.isEmpty()) {
+                throw new UsageException("unexpected argument '" + inputs.get(0) + "'");
+            }
+            return served.input();
+        }
+        if (inputs.size() != 1) {
+            throw new UsageException(
+                    inputs.isEmpty()
+                            ? "there is no input: fovea attention IN -o OUT"
+                            : "one input is expected, there are " + inputs.size() + ": " + String.join(" ", inputs));
+        }
+        return inputs.get(0);
+    }
+
+    private String output() {
+        if (served != null) {
+            return served.output();
+        }
+        if (output == null) {
+            throw new UsageException("there is no output: fovea attention IN -o OUT");
+        }
+        return output;
+    }
+
+    private static Path path(String name, String kind) {
+        try {
+            return Path.of(name);
+        } catch (InvalidPathException e) {
+            throw new UsageException("the " + kind + " can't be the name of a file: " + e.getMessage(), e);
+        }
+    }
+
+    private void answer(Path in, Path out, AttentionSettings asked, Map<String, String> set) throws IOException {
+        AttentionOperator.target(out);
+        // What is refused is refused in one line: a word on the device is for those who get an answer.
+        ByteArrayOutputStream notice = new ByteArrayOutputStream();
+        PrintStream err = new PrintStream(notice, true, StandardCharsets.UTF_8);
+        try (AttentionOperator operator = AttentionOperator.open(in, asked);
+                OpenBackends own = new OpenBackends(device, set, new Terminal(terminal.out(), err, 0))) {
+            OpenBackends backends = served == null ? own : served.backends();
+            operator.run(operator.isDouble() ? backends.forDouble() : backends.usual(), out);
+            operator.notes().forEach(note -> err.println("fovea attention: note: " + note));
+        }
+        terminal.err().print(notice.toString(StandardCharsets.UTF_8));
+        terminal.err().flush();
     }
 
     private AttentionSettings asked() {
         return new AttentionSettings(
                 spec(),
                 order,
-                weights == null ? null : named(ScoreStage.values(), "stage of the weights", weights),
+                weights == null ? null : Vocabulary.STAGES.value("--weights", weights),
                 rows == null ? null : rows());
     }
 
     private AttentionSpec spec() {
-        AttentionSpec spec = AttentionSpec.DEFAULT.withSimilarity(named(Similarity.values(), "similarity", similarity));
+        AttentionSpec spec =
+                AttentionSpec.DEFAULT.withSimilarity(Vocabulary.SIMILARITIES.value("--similarity", similarity));
         if (causal != null) {
-            spec = spec.withCausal(named(Alignment.values(), "alignment", causal));
+            spec = spec.withCausal(Vocabulary.CORNERS.value("--causal", causal));
         }
         if (alignment != null) {
             if (causal != null) {
                 throw new UsageException("--align is of no use with --causal, which may be --causal=" + alignment);
             }
-            spec = spec.withAlignment(named(Alignment.values(), "alignment", alignment));
+            spec = spec.withAlignment(Vocabulary.CORNERS.value("--align", alignment));
         }
         if (window != null) {
             Matcher sides = match("--window", "L,R, two whole numbers from -1", WINDOW, window);
@@ -216,23 +285,10 @@ final class AttentionCommand implements Callable<Integer> {
         return matcher;
     }
 
-    /** A constant by its name in lower case, with hyphens. */
-    private static <E extends Enum<E>> E named(E[] constants, String kind, String name) {
-        List<String> names = Arrays.stream(constants)
-                .map(constant -> constant.name().toLowerCase(Locale.ROOT).replace('_', '-'))
-                .toList();
-        if (!names.contains(name)) {
-            throw new UnknownNameException(kind, name, names);
-        }
-        return constants[names.indexOf(name)];
-    }
-
     /** Settings refuse a value that can't be. */
     private static <T> T valid(Supplier<T> settings) {
         try {
             return settings.get();
-        } catch (UnknownNameException e) {
-            throw e;
         } catch (IllegalArgumentException e) {
             throw new UsageException(String.valueOf(e.getMessage()), e);
         }

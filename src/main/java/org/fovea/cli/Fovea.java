@@ -46,15 +46,20 @@ public final class Fovea {
 
     /** Runs one command and returns its exit code. */
     static int run(Terminal terminal, String... args) {
-        CommandLine commandLine = new CommandLine(new FoveaCommand(), new CommandFactory(terminal))
+        return commandLine(new FoveaCommand(), terminal).execute(args);
+    }
+
+    /** What parses and runs a command, and reports its failures. */
+    static CommandLine commandLine(Object command, Terminal terminal) {
+        return new CommandLine(command, new CommandFactory(terminal))
+                // A name that begins with @ is that of a file, not of one full of arguments.
+                .setExpandAtFiles(false)
                 .setOut(new PrintWriter(terminal.out(), true))
                 .setErr(new PrintWriter(terminal.err(), true))
                 .setColorScheme(CommandLine.Help.defaultColorScheme(terminal.isInteractive() ? Ansi.ON : Ansi.OFF))
                 .setUsageHelpWidth(Math.max(60, Math.min(terminal.width(), 110)))
                 .setParameterExceptionHandler((failure, arguments) -> Failures.report(failure, terminal))
-                .setExecutionExceptionHandler(
-                        (failure, command, result) -> Failures.report(failure, command, terminal));
-        return commandLine.execute(args);
+                .setExecutionExceptionHandler((failure, line, result) -> Failures.report(failure, line, terminal));
     }
 
     private static PrintStream utf8(OutputStream out) {

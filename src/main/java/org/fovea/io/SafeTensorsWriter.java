@@ -10,12 +10,21 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Writes a safetensors file piece by piece, under a temporary name beside its own. Only {@link #commit} gives it its name,
  * and replaces what was there; closed without that, also by an exit of the virtual machine, it leaves nothing.
  */
 public final class SafeTensorsWriter implements AutoCloseable {
+    /** Temporary files to be deleted if the virtual machine exits: fewer than {@link java.io.File#deleteOnExit} would keep. */
+    private static final Set<Path> OPEN = ConcurrentHashMap.newKeySet();
+
+    static {
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> OPEN.forEach(SafeTensorsWriter::delete), "temporary files"));
+    }
+
     private final Path target;
     private final Path temporary;
     private final FileChannel channel;
@@ -46,7 +55,7 @@ public final class SafeTensorsWriter implements AutoCloseable {
         SafeTensorsWriter writer = null;
         try {
             FileChannel channel = FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-            temporary.toFile().deleteOnExit();
+            OPEN.add(temporary);
             writer = new SafeTensorsWriter(target, temporary, channel, layout);
             writer.writeFully(ByteBuffer.wrap(layout.prefix()), 0);
             writer.extend(layout);
@@ -104,6 +113,7 @@ public final class SafeTensorsWriter implements AutoCloseable {
         try {
             channel.close();
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+            OPEN.remove(temporary);
         } catch (IOException e) {
             throw failure(target, e);
         }
@@ -122,5 +132,15 @@ public final class SafeTensorsWriter implements AutoCloseable {
     public void close() throws IOException {
         channel.close();
         Files.deleteIfExists(temporary);
+        OPEN.remove(temporary);
+    }
+
+    private static void delete(Path file) {
+        try {
+            Files.deleteIfExists(file);
+        } catch (IOException e) {
+            // The machine exits, and nobody is there to be told but who finds the file.
+            return;
+        }
     }
 }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.fovea.backend.Backend;
 import org.fovea.backend.OutOfDeviceMemoryException;
 import org.fovea.backend.Scope;
@@ -63,6 +64,11 @@ public final class AttentionOperator implements AutoCloseable {
     /** Whether the operands are float64, which only the CPU computes on. */
     public boolean isDouble() {
         return request.type() == TensorType.F64;
+    }
+
+    /** What of the request could have meant something else, a line each. */
+    public List<String> notes() {
+        return request.notes();
     }
 
     /**

@@ -1,8 +1,11 @@
 package org.fovea.operator;
 
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import org.fovea.backend.AttentionShape;
 import org.fovea.io.TensorInfo;
@@ -52,7 +55,44 @@ final class Extents {
                 .map(axis -> known(axis) == null ? "any" : String.valueOf(known(axis)))
                 .collect(Collectors.joining(", ", "[", "]"));
         return new InvalidRequestException("tensor '" + rule.name() + "' is " + tensor + ", but should be " + axes
-                + " = " + values + (rule.broadcasts() ? ", where any extent may be 1" : ""));
+                + " = " + values + (rule.broadcasts() ? ", where any extent may be 1" + forBatchRows(tensor) : ""));
+    }
+
+    /** What is likely to be meant by two or three extents of which the first is B. */
+    private String forBatchRows(TensorInfo tensor) {
+        boolean isLikely = (tensor.rank() == 2 || tensor.rank() == 3) && tensor.extent(0) == get(Axis.BATCH);
+        return isLikely ? "; for one of each batch row give " + withBatch(tensor) : "";
+    }
+
+    /** The shape with four extents of a tensor whose first is for batch rows. */
+    private static String withBatch(TensorInfo tensor) {
+        List<Long> extents = new ArrayList<>(Collections.nCopies(4, 1L));
+        extents.set(0, tensor.extent(0));
+        for (int i = 1; i < tensor.rank(); i++) {
+            extents.set(4 - tensor.rank() + i, tensor.extent(i));
+        }
+        return extents.toString();
+    }
+
+    /**
+     * What else a tensor that is added to the scores could be, where its first extent is that of batch rows too: shapes are
+     * aligned at their ends, so two extents are queries and keys, three are heads, queries and keys.
+     */
+    static Optional<String> otherReading(String name, TensorInfo tensor, AttentionShape shape) {
+        int batch = shape.batch();
+        boolean ofQueries = tensor.rank() == 2 && batch == shape.queries();
+        boolean ofHeads = tensor.rank() == 3 && batch == shape.heads();
+        if (batch < 2 || !(ofQueries || ofHeads) || tensor.extent(0) != batch) {
+            return Optional.empty();
+        }
+        List<Long> asRead = new ArrayList<>(Collections.nCopies(4 - tensor.rank(), 1L));
+        for (int i = 0; i < tensor.rank(); i++) {
+            asRead.add(tensor.extent(i));
+        }
+        Axis axis = ofQueries ? Axis.QUERIES : Axis.HEADS;
+        return Optional.of("tensor '" + name + "' is " + tensor + ", of which the first extent is read as " + axis
+                + ", but B is " + batch + " too; for one of each batch row give " + withBatch(tensor) + ", or " + asRead
+                + " for what was read");
     }
 
     private @Nullable Long known(Axis axis) {

@@ -3,7 +3,10 @@ package org.fovea.operator;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.DType;
 import org.fovea.io.SafeTensorsReader;
 import org.fovea.io.TensorInfo;
 import org.fovea.io.TensorType;
@@ -25,12 +28,13 @@ record Request(SafeTensorsReader reader, AttentionSettings settings, AttentionSh
      */
     static Request check(SafeTensorsReader reader, AttentionSettings settings) {
         Set<String> names = reader.tensors().keySet();
+        // Before what is missing: it may be there by another name.
+        List<TensorRule> rules = rules(names, settings);
         for (String required : List.of("q", "k", "v")) {
             if (!names.contains(required)) {
                 throw new InvalidRequestException("tensor '" + required + "' is missing in " + reader.file());
             }
         }
-        List<TensorRule> rules = rules(names, settings);
         TensorType operands = reader.info("q").type();
         if (!TensorRule.FLOATING.contains(operands)) {
             throw new InvalidRequestException(
@@ -56,12 +60,22 @@ record Request(SafeTensorsReader reader, AttentionSettings settings, AttentionSh
         if (names.contains("cu_seqlens_q") && extents.get(Axis.SEQUENCE_ENDS) == 0) {
             throw new InvalidRequestException("tensor 'cu_seqlens_q' is empty, but should begin with 0");
         }
+        requireFit(settings.spec(), operands);
         AttentionSettings.Rows rows = settings.rows();
         if (rows != null && rows.end() > shape.queries()) {
             throw new InvalidRequestException("rows up to " + rows.end() + " of the weights are asked for, but tensor"
                     + " 'q' has " + shape.queries());
         }
         return new Request(reader, settings, shape, extents.count(Axis.PAST));
+    }
+
+    private static void requireFit(AttentionSpec spec, TensorType operands) {
+        try {
+            spec.requireFit(DType.valueOf(operands.name()));
+        } catch (IllegalArgumentException e) {
+            throw new InvalidRequestException(
+                    e.getMessage() + ", which is what tensors of " + operands + " are computed in", e);
+        }
     }
 
     /** The rules of the tensors there are, in the order of the table, then coefficients. */
@@ -71,8 +85,8 @@ record Request(SafeTensorsReader reader, AttentionSettings settings, AttentionSh
         for (String name : names) {
             TensorRule rule = TensorRules.get(name);
             if (rule == null) {
-                throw new InvalidRequestException("unknown tensor '" + shown(name) + "'; there are "
-                        + String.join(" ", TensorRules.names()) + ", and with an order q.1 and so on");
+                throw new InvalidRequestException("unknown tensor '" + shown(name) + "'; " + TensorNames.advice(name)
+                        + "there are " + String.join(" ", TensorRules.names()) + ", and with an order q.1 and so on");
             }
             int order = TensorRules.order(name);
             if (order > settings.order()) {
@@ -130,6 +144,14 @@ record Request(SafeTensorsReader reader, AttentionSettings settings, AttentionSh
         } else {
             extents.fit(rule, tensor);
         }
+    }
+
+    /** What could have meant something else. */
+    List<String> notes() {
+        return Stream.of("mask", "bias")
+                .filter(this::has)
+                .flatMap(name -> Extents.otherReading(name, info(name), shape).stream())
+                .toList();
     }
 
     boolean has(String name) {

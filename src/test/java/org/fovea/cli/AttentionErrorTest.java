@@ -74,11 +74,45 @@ class AttentionErrorTest {
                 "| --weights --rows 0:4 | rows up to 4 of the weights are asked for, but tensor 'q' has 3",
                 "| --weights --rows 2:1 | not from 2 to 1",
                 "| --weights --rows 1 | --rows must be A:B, two whole numbers, got '1'",
-                "| --weights=all | unknown stage of the weights 'all'; nearest:",
-                "| --causal=left | unknown alignment 'left'; nearest: top-left",
-                "| --align right | unknown alignment 'right'; nearest: ",
+                "key:F32[1] | | unknown tensor 'key'; did you mean k?",
+                "Query:F32[1] | | unknown tensor 'Query'; did you mean q?",
+                "V:F32[1] | | unknown tensor 'V'; did you mean v?",
+                "query.2:F32[1] | --order 2 | unknown tensor 'query.2'; did you mean q.2?",
+                "attn_mask:BOOL[3,5] | | unknown tensor 'attn_mask'; did you mean mask?",
+                "grad_output:F32[1] | | unknown tensor 'grad_output'; did you mean do?",
+                "dout:F32[1] | | unknown tensor 'dout'; did you mean do?",
+                "grad_lse:F32[1] | | unknown tensor 'grad_lse'; did you mean dlse?",
+                "ddquery:F32[1] | | unknown tensor 'ddquery'; did you mean ddq?",
+                "tkey:F32[1] | | unknown tensor 'tkey'; did you mean tk?",
+                "segment_ids:I32[1] | | unknown tensor 'segment_ids'; did you mean q_segments?",
+                "seqlens_k:I32[1] | | unknown tensor 'seqlens_k'; did you mean kv_lengths?",
+                "cu_seqlens_kv:I32[1] | | unknown tensor 'cu_seqlens_kv'; did you mean cu_seqlens_k?",
+                "kv_length:I32[1] | | unknown tensor 'kv_length'; did you mean kv_lengths?",
+                "lse:F32[1] | | unknown tensor 'lse'; it is a result, which is computed and not given",
+                "out:F32[1] | | unknown tensor 'out'; it is a result",
+                "q:F32[2,2,3,4] k:F32[2,1,5,4] v:F32[2,1,5,6] mask:BOOL[2,5] | | for one of each batch row give [2, 1, 1, 5]",
+                "| --weights=all | unknown stage 'all' of --weights; did you mean",
+                "| --weights=probs | unknown stage 'probs' of --weights; did you mean softmax? There are: scores, softcap",
+                "| --weights=Probabilities | did you mean softmax?",
+                "| --weights=attn | did you mean softmax?",
+                "| --weights=logits | did you mean scores?",
+                "| --weights=maskd | did you mean masked?",
+                "| --weights softmax | --weights takes its value after an equals sign: --weights=softmax",
+                "| --weights probs | --weights takes its value after an equals sign: --weights=softmax",
+                "| --causal bottom-right | --causal takes its value after an equals sign: --causal=bottom-right",
+                "| --causal nonsense | one input is expected, there are 2:",
+                "| --causal=left | unknown corner 'left' of --causal; did you mean top-left?",
+                "| --causal=bottom_right | did you mean bottom-right?",
+                "| --align right | unknown corner 'right' of --align; did you mean bottom-right?",
+                "| --scale 1e39 | attention scale 1.0E39 is infinite in float32",
+                "| --scale -1e39 | attention scale -1.0E39 is infinite in float32",
+                "| --scale inf | 'inf' is not a number",
+                "| --softcap 1e39 | attention softcap 1.0E39 is infinite in float32",
+                "| --softcap 1e-50 | attention softcap 1.0E-50 is 0 in float32",
+                "| --serve | with --serve, inputs and outputs come from standard input",
                 "| --causal --align top-left | --align is of no use with --causal, which may be --causal=top-left",
-                "| --similarity cos | unknown similarity 'cos'; nearest:",
+                "| --similarity cos | unknown similarity 'cos' of --similarity; did you mean cosine?",
+                "| --similarity l2 | did you mean euclidean?",
                 "| --window 3 | --window must be L,R, two whole numbers from -1, got '3'",
                 "| --window -2,0 | got '-2,0'",
                 "| --scale NaN | attention scale must be finite",
@@ -210,6 +244,24 @@ class AttentionErrorTest {
         }
 
         assertRefused("there is not enough memory for this request");
+    }
+
+    /** Of a name that something is missing by, what is there is spoken of first. */
+    @Test
+    void aTensorByAnotherNameIsNoMissingOne() throws IOException {
+        Map<String, TensorData> request = new LinkedHashMap<>();
+        add(request, "q:F32[1,2,3,4] key:F32[1,1,5,4] v:F32[1,1,5,6]");
+        SafeTensors.write(in(), request, Map.of());
+
+        assertRefused("unknown tensor 'key'; did you mean k?");
+    }
+
+    @Test
+    void inputAndOutputAreAskedFor() {
+        assertThat(Cli.run("attention").err()).isEqualTo("fovea attention: there is no input: fovea attention IN -o OUT\n");
+        assertThat(Cli.run("attention", "a").err())
+                .isEqualTo("fovea attention: there is no output: fovea attention IN -o OUT\n");
+        assertThat(Cli.run("attention", "a", "-o", "b", "c").exitCode()).isEqualTo(2);
     }
 
     @Test

@@ -45,9 +45,12 @@ final class CudaSeries {
             List<AttentionPlane> results,
             @Nullable Known known) {
         if (ring.planes() > SeriesTiling.MAX_PLANES) {
+            int highest = new SeriesRing(ring.mixed(), SeriesTiling.MAX_PLANES).order();
             throw new UnsupportedOnBackendException(
                     "cuda",
-                    problem.operation + " of " + ring.planes() + " planes, more than " + SeriesTiling.MAX_PLANES + ",");
+                    problem.operation + (ring.mixed() ? " along " : " of order ") + ring.order()
+                            + (ring.mixed() ? " directions, where " : ", where ") + highest
+                            + (ring.mixed() ? " are the most," : " is the highest,"));
         }
         requireApart(problem, arguments, results, known);
         try (Scope scope = memory.openScope()) {
