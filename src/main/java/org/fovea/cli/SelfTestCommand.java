@@ -78,12 +78,13 @@ final class SelfTestCommand implements Callable<Integer> {
 
     private void print(Backend backend, List<CheckResult> results, double seconds) {
         List<List<String>> rows = new ArrayList<>();
-        rows.add(List.of("check", "result", "largest error", "of what is allowed", "seconds"));
+        rows.add(List.of("check", "result", "cases", "largest error", "of what is allowed", "seconds"));
         for (CheckResult result : results) {
             boolean isCompared = result.outcome() == Outcome.PASSED && !Double.isNaN(result.error());
             rows.add(List.of(
                     result.name(),
                     lowerCase(result.outcome()),
+                    String.valueOf(result.passed() + result.failed()),
                     isCompared ? String.format(Locale.ROOT, "%.1e", result.error()) : "",
                     isCompared ? String.format(Locale.ROOT, "%.0f%%", 100 * result.share()) : "",
                     String.format(Locale.ROOT, "%.2f", result.seconds())));
@@ -93,14 +94,22 @@ final class SelfTestCommand implements Callable<Integer> {
         Table.print(terminal.out(), rows);
         terminal.out().println();
         for (CheckResult result : results) {
-            if (result.outcome() != Outcome.PASSED) {
-                terminal.out().println(lowerCase(result.outcome()) + ": " + result.name() + ": " + result.message());
+            if (!result.message().isEmpty()) {
+                String what = result.outcome() == Outcome.FAILED ? "failed: " : skipped(result);
+                terminal.out().println(what + result.name() + ": " + result.message());
             }
         }
+        long operations = results.stream().filter(CheckResult::isOperation).count();
+        int cases = results.stream().mapToInt(r -> r.passed() + r.failed()).sum();
         terminal.out()
-                .println(count(results, Outcome.PASSED) + " passed, " + count(results, Outcome.FAILED) + " failed, "
-                        + count(results, Outcome.SKIPPED) + " skipped, in "
+                .println(operations + " operations and " + (results.size() - operations) + " checks beyond them, in " + cases
+                        + " cases: " + count(results, Outcome.PASSED) + " passed, " + count(results, Outcome.FAILED)
+                        + " failed, " + count(results, Outcome.SKIPPED) + " skipped, in "
                         + String.format(Locale.ROOT, "%.1f s", seconds));
+    }
+
+    private static String skipped(CheckResult result) {
+        return result.outcome() == Outcome.SKIPPED ? "skipped: " : "skipped in part, " + result.skipped() + " cases: ";
     }
 
     private static long count(List<CheckResult> results, Outcome outcome) {
@@ -115,7 +124,11 @@ final class SelfTestCommand implements Callable<Integer> {
         List<Json> checks = results.stream()
                 .map(result -> new Json()
                         .with("name", result.name())
+                        .with("operation", result.isOperation())
                         .with("result", lowerCase(result.outcome()))
+                        .with("cases", result.passed() + result.failed())
+                        .with("cases_failed", result.failed())
+                        .with("cases_skipped", result.skipped())
                         .with("error", result.error())
                         .with("share_of_allowed", result.share())
                         .with("seconds", result.seconds())
@@ -125,6 +138,9 @@ final class SelfTestCommand implements Callable<Integer> {
                 .with("backend", backend.name())
                 .with("description", backend.description())
                 .with("passed", passed)
+                .with(
+                        "operations",
+                        results.stream().filter(CheckResult::isOperation).count())
                 .with("seconds", seconds)
                 .with("checks", checks);
     }

@@ -254,6 +254,61 @@ public final class AttentionCatalogue {
                 .flatMap(List::stream);
     }
 
+    /** Each feature once, and all together. */
+    public static List<AttentionFeatures> brief() {
+        AttentionSpec cosine = PLAIN.withSimilarity(Similarity.COSINE);
+        AttentionSpec euclidean = PLAIN.withSimilarity(Similarity.EUCLIDEAN);
+        AttentionShape rows = shape(1, 4, 2, 13, 17, 4, 3);
+        List<AttentionFeatures> all = new ArrayList<>(List.of(
+                of("one pair", shape(1, 1, 1, 1, 1, 1, 1), PLAIN),
+                of("as many key heads", shape(2, 3, 3, 13, 17, 6, 5), PLAIN),
+                of("a tile", shape(1, 2, 2, 33, 31, 16, 16), CAUSAL),
+                of("grouped heads", shape(2, 4, 2, 3, 5, 4, 4), CONTINUED),
+                small("causal", CAUSAL),
+                small("causal with lengths", CONTINUED).withLengths(3, 7).hidingNaN(),
+                small("window", PLAIN.withWindow(2, 1)),
+                small("segments", CAUSAL).withSegments().hidingNaN(),
+                small("mask", PLAIN).withMask(11).hidingNaN(),
+                small("scale", PLAIN.withScale(-0.37)),
+                small("softcap", PLAIN.withSoftcap(1.5)),
+                small("ALiBi", CAUSAL).withAlibi(),
+                small("sink", CAUSAL).withSink(),
+                small("sink with nothing to see", PLAIN)
+                        .withSink()
+                        .withLengths(0, 3)
+                        .hidingNaN(),
+                small("dropout", PLAIN.withDropout(0.4, 77)),
+                small("bias for each pair", CAUSAL).withBias(DENSE),
+                small("bias for each head and key", PLAIN.withSoftcap(2)).withBias(5),
+                small("bias by relative position", CAUSAL).withRelativeBias(4, 3),
+                small("past keys", CAUSAL.withPastKeys(2)),
+                of("packed", rows, CAUSAL)
+                        .withSequences(List.of(1, 5, 5, 11, 12), List.of(0, 6, 8, 8, 15))
+                        .hidingNaN(),
+                everything("dot products with everything", PLAIN.withSoftcap(3).withDropout(0.2, 5)),
+                small("cosine", cosine),
+                everything("cosine with everything", cosine.withScale(1.7).withSoftcap(3).withDropout(0.3, 9)),
+                small("euclidean", euclidean),
+                everything("euclidean with everything", euclidean.withSoftcap(3).withDropout(0.3, 9))));
+        for (DType type : new DType[] {DType.BF16, DType.F16, DType.F64}) {
+            all.add(of("grouped heads", shape(2, 4, 2, 6, 9, 16, 16), CONTINUED).of(type));
+            all.add(everything("everything", PLAIN.withSoftcap(3).withDropout(0.2, 5)).of(type));
+        }
+        return all;
+    }
+
+    /** Of several tiles. */
+    public static List<AttentionFeatures> large() {
+        return List.of(
+                of("large", shape(1, 2, 2, 130, 130, 64, 64), PLAIN),
+                of("large and odd", shape(2, 2, 1, 97, 207, 33, 31), CAUSAL),
+                of("long rows", shape(1, 1, 1, 65, 129, 128, 256), CONTINUED),
+                of("large in 16 bits", shape(1, 2, 2, 130, 130, 64, 64), CAUSAL).of(DType.BF16),
+                of("large, with a bias", shape(1, 2, 2, 97, 130, 32, 32), PLAIN.withSoftcap(20))
+                        .withBias(DENSE)
+                        .withSink());
+    }
+
     /** What tells most about a way to store numbers. */
     public static Stream<AttentionFeatures> types() {
         List<AttentionFeatures> some = List.of(

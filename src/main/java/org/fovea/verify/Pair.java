@@ -36,12 +36,25 @@ public final class Pair implements AutoCloseable {
     /** What it is held against. */
     public final Backend reference;
 
+    /** Roundings of float32 in one of TF32, which keeps 11 bits. */
+    private static final double TF32_ROUNDING = 0x1p13;
+
+    private final boolean tf32;
+    private double error = Double.NaN;
+    private double share;
+
     private final Scope testedScope;
     private final Scope referenceScope;
     private @Nullable Backend bounds;
 
     /** Two backends that stay open for as long as this. */
     public Pair(Backend tested, Backend reference) {
+        this(tested, reference, false);
+    }
+
+    /** @param tf32 whether the backend under test rounds factors of products to TF32 */
+    public Pair(Backend tested, Backend reference, boolean tf32) {
+        this.tf32 = tf32;
         this.tested = tested;
         this.reference = reference;
         testedScope = tested.openScope();
@@ -179,6 +192,7 @@ public final class Pair implements AutoCloseable {
         public void isWithin(double[] bounds, String what) {
             double[] actual = actual();
             double[] expected = expected();
+            note(0, 0, 1);
             for (int i = 0; i < actual.length; i++) {
                 double wanted = expected[i];
                 if (tested.floatType() == DType.F32 && Double.isInfinite((float) wanted)) {
@@ -190,6 +204,9 @@ public final class Pair implements AutoCloseable {
                         && Double.isInfinite(actual[i])
                         && Math.signum(wanted) * actual[i] > 0
                         && Math.abs(wanted) + allowed >= F16_OVERFLOW;
+                if (!same) {
+                    note(Math.abs(actual[i] - wanted), Math.abs(wanted), allowed);
+                }
                 if (!same && !overflown && !(Math.abs(actual[i] - wanted) <= allowed)) {
                     throw new WrongResultException("%s: element %d of %d is %s, expected %s within %s"
                             .formatted(what, i, actual.length, actual[i], expected[i], allowed));
@@ -212,6 +229,48 @@ public final class Pair implements AutoCloseable {
                             .formatted(what, i, actual.length, actual[i], expected[i]));
                 }
             }
+        }
+    }
+
+    private void note(double difference, double size, double allowed) {
+        error = Math.max(Double.isNaN(error) ? 0 : error, difference / (1 + size));
+        share = Math.max(share, difference / allowed);
+    }
+
+    /** The largest error so far, relative to 1 and the number's size; NaN if none was looked for. */
+    public double error() {
+        return error;
+    }
+
+    /** The largest share of what was allowed that an error was. */
+    public double share() {
+        return share;
+    }
+
+    /** Roundings to allow a sum of products: those of float32, and so many of its factors if they are to TF32. */
+    public double ofProducts(double roundings, double ofFactors) {
+        return tf32 ? roundings + ofFactors * TF32_ROUNDING : roundings;
+    }
+
+    /**
+     * Requires that something is so.
+     *
+     * @throws WrongResultException saying what is not so
+     */
+    public void require(boolean isRight, String complaint) {
+        if (!isRight) {
+            throw new WrongResultException(complaint);
+        }
+    }
+
+    /** Requires the same numbers, bit for bit. */
+    public void requireEqual(String what, double[] actual, double[] expected) {
+        note(0, 0, 1);
+        for (int i = 0; i < expected.length; i++) {
+            require(
+                    Double.compare(actual[i], expected[i]) == 0,
+                    what + ": element " + i + " of " + expected.length + " is " + actual[i] + ", expected "
+                            + expected[i]);
         }
     }
 
@@ -333,7 +392,7 @@ public final class Pair implements AutoCloseable {
      */
     public void runWithBounds(DType storage, Consumer<Backend> operation) {
         if (bounds == null) {
-            bounds = new RoundingBackend(storage);
+            bounds = new RoundingBackend(storage, tf32 ? 2 * TF32_ROUNDING : 0);
         }
         operation.accept(bounds);
         run(operation);

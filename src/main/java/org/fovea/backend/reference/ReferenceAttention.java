@@ -26,10 +26,16 @@ abstract class ReferenceAttention extends ReferenceRows {
 
     private final @Nullable DType rounded;
 
-    /** @param rounded null, or a type of storage; then attention gives bounds of errors in place of results */
-    ReferenceAttention(DType floatType, @Nullable DType rounded) {
+    private final double factors;
+
+    /**
+     * @param rounded null, or a type of storage; then attention gives bounds of errors in place of results
+     * @param factors what those of each product are then off by, in units of rounding
+     */
+    ReferenceAttention(DType floatType, @Nullable DType rounded, double factors) {
         super(floatType);
         this.rounded = rounded;
+        this.factors = factors;
     }
 
     @Override
@@ -134,7 +140,7 @@ abstract class ReferenceAttention extends ReferenceRows {
             List<AttentionPlane> arguments,
             List<AttentionPlane> results) {
         SeriesAttention attention = new SeriesAttention(
-                        this, shape, spec, in, new Series.Arithmetic(ring, rounded), arguments, null)
+                        this, shape, spec, in, new Series.Arithmetic(ring, rounded, factors), arguments, null)
                 .forward();
         Series[] dOutput = attention.zeros(shape.outputSize());
         Series[] dLogSumExp = attention.zeros(shape.logSumExpSize());
@@ -187,7 +193,7 @@ abstract class ReferenceAttention extends ReferenceRows {
     }
 
     private Series.Arithmetic numbers() {
-        return new Series.Arithmetic(SeriesRing.NUMBERS, rounded);
+        return new Series.Arithmetic(SeriesRing.NUMBERS, rounded, factors);
     }
 
     static void store(double[] values, ReferenceArray to) {

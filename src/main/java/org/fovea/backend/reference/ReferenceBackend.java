@@ -12,7 +12,7 @@ public final class ReferenceBackend extends ReferenceRl {
 
     /** A device of its own. */
     public ReferenceBackend() {
-        super(DType.F64, null);
+        super(DType.F64, null, 0);
     }
 
     @Override

@@ -14,8 +14,8 @@ abstract class ReferenceRl extends ReferenceAttention {
 
     private static final double LOG_2_PI = Math.log(2 * Math.PI);
 
-    ReferenceRl(DType floatType, @Nullable DType rounded) {
-        super(floatType, rounded);
+    ReferenceRl(DType floatType, @Nullable DType rounded, double factors) {
+        super(floatType, rounded, factors);
     }
 
     @Override

@@ -10,7 +10,12 @@ public final class RoundingBackend extends ReferenceRl {
 
     /** @param storage type of query, key, value, output, probabilities and gradients of scores, where they are factors */
     public RoundingBackend(DType storage) {
-        super(DType.F64, storage);
+        this(storage, 0);
+    }
+
+    /** @param factors what the factors of each product are off by together, in units of rounding of the arithmetic */
+    public RoundingBackend(DType storage, double factors) {
+        super(DType.F64, storage, factors);
     }
 
     @Override

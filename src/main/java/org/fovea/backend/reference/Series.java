@@ -17,8 +17,13 @@ final class Series {
      * What a number is made of.
      *
      * @param rounded type of storage of the rounded computation that errors are bounded for, or null for no errors
+     * @param factors what those of a product are off by together, in units of rounding
      */
-    record Arithmetic(SeriesRing ring, @Nullable DType rounded) {
+    record Arithmetic(SeriesRing ring, @Nullable DType rounded, double factors) {
+        Arithmetic(SeriesRing ring, @Nullable DType rounded) {
+            this(ring, rounded, 0);
+        }
+
         /** Of rounding. */
         double unit() {
             return rounded == DType.F64 ? 0x1p-53 : 0x1p-24;
@@ -109,7 +114,7 @@ final class Series {
                     // All that is left of a bound where both factors are 0, as a slope that has cancelled and what it
                     // scales.
                     + bound(x.error(left), y.error(right)) * arithmetic.unit()
-                    + Math.abs(product)
+                    + (1 + arithmetic.factors) * Math.abs(product)
                     + Math.abs(planes[target]);
         }
     }

@@ -1,13 +1,28 @@
 package org.fovea.cli.selftest;
 
 /**
- * What came of a check.
+ * What came of a check: of all cases of an operation, or of something beyond operations.
  *
+ * @param name of the operation, as the backend's interface has it, or what else was checked
+ * @param isOperation whether it is one
+ * @param passed cases that were right, as {@code failed} and {@code skipped} are of those that were wrong or are not claimed
  * @param error the largest, relative to the size of what was computed; 0 where all was exact, NaN where nothing was compared
  * @param share of the allowed error that the largest was, from 0 to 1 where the check passed
- * @param message why it failed or was skipped, in one line; else empty
+ * @param message why a case failed or was skipped, in one line; else empty
+ * @param lostDevice whether nothing can be computed any more
  */
-public record CheckResult(String name, Outcome outcome, double error, double share, double seconds, String message) {
+public record CheckResult(
+        String name,
+        boolean isOperation,
+        Outcome outcome,
+        int passed,
+        int failed,
+        int skipped,
+        double error,
+        double share,
+        double seconds,
+        String message,
+        boolean lostDevice) {
 
     /** How a check ended. */
     public enum Outcome {

@@ -1,19 +1,32 @@
 package org.fovea.cli.selftest;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 import org.fovea.backend.Backend;
 import org.fovea.backend.DeviceException;
 import org.fovea.backend.UnsupportedOnBackendException;
+import org.fovea.backend.reference.ReferenceBackend;
+import org.fovea.verify.Case;
+import org.fovea.verify.Pair;
+import org.fovea.verify.WrongResultException;
 
 /**
- * Holds a backend to its contract on the device at hand: every operation against plain float64 loops, updates of PPO against
- * the CPU's, and nothing left allocated.
+ * Holds a backend to its contract on the device at hand: every operation against the reference's plain float64 loops,
+ * repeated runs, updates of PPO against the CPU's, and nothing left allocated.
  */
 public final class SelfTest {
-    private SelfTest() {}
+    private final Backend backend;
+    private final Backend reference;
+    private final boolean tf32;
+
+    private SelfTest(Backend backend, Backend reference, boolean tf32) {
+        this.backend = backend;
+        this.reference = reference;
+        this.tf32 = tf32;
+    }
 
     /**
      * Runs all checks on the calling thread, which must be the one that may use the backend.
@@ -23,62 +36,95 @@ public final class SelfTest {
      * @param listener told of each result as it comes
      */
     public static List<CheckResult> run(Backend backend, boolean deep, boolean tf32, Consumer<CheckResult> listener) {
-        List<Check> checks = Stream.of(
-                        PrimitiveChecks.all(),
-                        MatrixChecks.all(),
-                        RowChecks.all(),
-                        AttentionChecks.all(),
-                        LearningChecks.all(),
-                        TrainingChecks.all())
-                .flatMap(List::stream)
-                .toList();
+        Map<String, List<Case>> byName = new LinkedHashMap<>();
+        for (Case each : Case.all(deep)) {
+            byName.computeIfAbsent(each.operation(), name -> new ArrayList<>()).add(each);
+        }
         List<CheckResult> results = new ArrayList<>();
-        String lost = "";
-        for (Check check : checks) {
-            CheckResult result = lost.isEmpty()
-                    ? run(check, backend, deep, tf32)
-                    : new CheckResult(check.name(), CheckResult.Outcome.SKIPPED, Double.NaN, 0, 0, lost);
-            lost = lost.isEmpty() && isLost(backend) ? "not run: the device was lost by '" + check.name() + "'" : lost;
-            results.add(result);
-            listener.accept(result);
+        try (Backend reference = new ReferenceBackend()) {
+            SelfTest test = new SelfTest(backend, reference, tf32);
+            byName.forEach((name, cases) -> test.check(name, true, cases, results, listener));
+            for (Case each : TrainingChecks.all(deep)) {
+                test.check(each.operation(), false, List.of(each), results, listener);
+            }
         }
         return List.copyOf(results);
     }
 
-    private static CheckResult run(Check check, Backend backend, boolean deep, boolean tf32) {
+    private void check(
+            String name,
+            boolean isOperation,
+            List<Case> cases,
+            List<CheckResult> results,
+            Consumer<CheckResult> listener) {
         long start = System.nanoTime();
-        long before = backend.liveBytes();
-        double error = Double.NaN;
-        double share = 0;
-        CheckResult.Outcome outcome = CheckResult.Outcome.PASSED;
-        String message = "";
-        try (Trial trial = new Trial(backend, deep, tf32)) {
-            try {
-                check.body().run(trial);
-            } finally {
-                error = trial.error();
-                share = trial.share();
+        Tally tally = new Tally();
+        for (Case each : cases) {
+            if (tally.lost) {
+                break;
             }
-        } catch (UnsupportedOnBackendException unsupported) {
-            outcome = CheckResult.Outcome.SKIPPED;
-            message = firstLine(unsupported);
-        } catch (WrongResultException wrong) {
-            outcome = CheckResult.Outcome.FAILED;
-            message = firstLine(wrong);
-        } catch (RuntimeException | LinkageError failure) {
-            // A backend that throws where it should compute has failed the check, whatever it throws.
-            outcome = CheckResult.Outcome.FAILED;
-            message = failure.getClass().getSimpleName() + ": " + firstLine(failure);
+            if (results.stream().anyMatch(CheckResult::lostDevice)) {
+                tally.skip("not run: the device was lost before");
+                break;
+            }
+            run(each, tally);
         }
-        if (outcome == CheckResult.Outcome.PASSED && backend.liveBytes() != before) {
-            outcome = CheckResult.Outcome.FAILED;
-            message = "memory in use went from " + before + " to " + backend.liveBytes()
-                    + " bytes, expected as much as before";
-        }
-        return new CheckResult(check.name(), outcome, error, share, (System.nanoTime() - start) * 1e-9, message);
+        CheckResult result = tally.result(name, isOperation, (System.nanoTime() - start) * 1e-9);
+        results.add(result);
+        listener.accept(result);
     }
 
-    private static boolean isLost(Backend backend) {
+    /** What comes of the cases of one check. */
+    private static final class Tally {
+        int passed;
+        int failed;
+        int skipped;
+        double error = Double.NaN;
+        double share;
+        boolean lost;
+        String message = "";
+
+        void fail(String why) {
+            message = failed++ == 0 ? why : message;
+        }
+
+        void skip(String why) {
+            message = failed + skipped++ == 0 ? why : message;
+        }
+
+        CheckResult result(String name, boolean isOperation, double seconds) {
+            CheckResult.Outcome outcome = failed > 0
+                    ? CheckResult.Outcome.FAILED
+                    : passed > 0 ? CheckResult.Outcome.PASSED : CheckResult.Outcome.SKIPPED;
+            String text = failed > 1 ? message + " (and " + (failed - 1) + " more of its cases)" : message;
+            return new CheckResult(name, isOperation, outcome, passed, failed, skipped, error, share, seconds, text, lost);
+        }
+    }
+
+    private void run(Case each, Tally tally) {
+        long before = backend.liveBytes();
+        try (Pair pair = new Pair(backend, reference, tf32)) {
+            each.body().accept(pair);
+            tally.passed++;
+            tally.error = Double.isNaN(tally.error) ? pair.error() : Math.max(tally.error, pair.error());
+            tally.share = Math.max(tally.share, pair.share());
+        } catch (UnsupportedOnBackendException unsupported) {
+            tally.skip(firstLine(unsupported));
+        } catch (WrongResultException wrong) {
+            tally.fail(firstLine(wrong));
+        } catch (RuntimeException | LinkageError failure) {
+            // A backend that throws where it should compute has failed, whatever it throws.
+            tally.fail(each.name() + ": " + failure.getClass().getSimpleName() + ": " + firstLine(failure));
+        }
+        tally.lost = isLost();
+        if (!tally.lost && tally.failed == 0 && backend.liveBytes() != before) {
+            tally.passed--;
+            tally.fail(each.name() + ": memory in use went from " + before + " to " + backend.liveBytes()
+                    + " bytes, expected as much as before");
+        }
+    }
+
+    private boolean isLost() {
         try {
             backend.synchronize();
             return false;

@@ -9,7 +9,6 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
-import org.fovea.backend.Activation;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionOutputs;
@@ -17,11 +16,10 @@ import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
-import org.fovea.backend.CapturedStep;
-import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.Gemm;
 import org.fovea.backend.ReduceOp;
+import org.fovea.backend.Scope;
 import org.fovea.io.Checkpoint;
 import org.fovea.io.TensorData;
 import org.fovea.io.TensorType;
@@ -32,70 +30,53 @@ import org.fovea.rl.PolicyKind;
 import org.fovea.rl.Progress;
 import org.fovea.rl.RunSpec;
 import org.fovea.rl.Trainer;
+import org.fovea.verify.Case;
+import org.fovea.verify.Pair;
 
-/** Whole steps: captured ones, repeated ones, and updates of PPO beside the CPU's. */
+/** Beyond single operations: the same work again and again, and updates of PPO beside the CPU's. */
 final class TrainingChecks {
     private static final String ENVIRONMENT = "MemoryChain-v0:length=2";
     private static final double LEARNING_RATE = 0.01;
     private static final int ENVIRONMENTS = 9;
+    private static final double FLOAT_ROUNDING = 0x1p-24;
 
     private TrainingChecks() {}
 
-    static List<Check> all() {
+    static List<Case> all(boolean deep) {
         return List.of(
-                new Check("a captured step", TrainingChecks::captured),
-                new Check("the same bits again", TrainingChecks::repeated),
-                new Check("updates of PPO", TrainingChecks::updates));
-    }
-
-    /** Replayed on other inputs than it was captured with, it does what the operations do one by one. */
-    private static void captured(Trial t) {
-        Backend b = t.backend();
-        int rows = 13;
-        int in = 7;
-        int out = 5;
-        DeviceArray x = b.allocate(DType.F32, (long) rows * in);
-        DeviceArray weight = b.allocate(DType.F32, (long) in * out);
-        DeviceArray y = b.allocate(DType.F32, (long) rows * out);
-        Runnable step = () -> {
-            b.linear(rows, in, out, x, weight, null, Activation.TANH, y);
-            b.softmax(rows, out, y, y);
-        };
-        try (CapturedStep replayed = b.capture(step)) {
-            for (int round = 0; round < 3; round++) {
-                b.upload(t.normal(rows * in), 0, x);
-                b.upload(t.normal(in * out), 0, weight);
-                step.run();
-                double[] expected = t.download(y);
-                b.fill(y, Double.NaN);
-                replayed.replay();
-                t.equal("replay " + round, y, expected);
-            }
-        } finally {
-            x.release();
-            weight.release();
-            y.release();
-        }
+                new Case("the same bits again", "repeated runs", p -> repeated(p, deep ? 250 : 25)),
+                new Case("updates of PPO", "beside the CPU's", p -> updates(p, deep ? 10 : 3)));
     }
 
     /** A product, attention with its gradient, and a sum over a long axis, again and again. */
-    private static void repeated(Trial t) {
-        Backend b = t.backend();
-        int repeats = t.choose(25, 250);
+    private static void repeated(Pair p, int repeats) {
+        Backend b = p.tested;
+        try (Scope scope = b.openScope()) {
+            repeated(p, b, scope, repeats);
+        }
+    }
+
+    private static DeviceArray normal(Backend b, Scope scope, long length) {
+        DeviceArray array = scope.allocate(b.floatType(), length);
+        b.upload(Pair.normal((int) length, length), 0, array);
+        return array;
+    }
+
+    private static void repeated(Pair p, Backend b, Scope scope, int repeats) {
         AttentionShape shape = new AttentionShape(2, 2, 33, 31, 16, 16, AttentionShape.Layout.BHND);
         AttentionSpec spec = AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.BOTTOM_RIGHT);
         AttentionInputs inputs = AttentionInputs.of(
-                t.floats(t.normal((int) shape.querySize())),
-                t.floats(t.normal((int) shape.keySize())),
-                t.floats(t.normal((int) shape.valueSize())));
+                normal(b, scope, shape.querySize()),
+                normal(b, scope, shape.keySize()),
+                normal(b, scope, shape.valueSize()));
         Gemm product = Gemm.dense(true, false, 33, 65, 97);
-        DeviceArray left = t.floats(t.normal(33 * 97));
-        DeviceArray right = t.floats(t.normal(65 * 97));
-        DeviceArray dOutput = t.floats(t.normal((int) shape.outputSize()));
+        DeviceArray left = normal(b, scope, 33 * 97);
+        DeviceArray right = normal(b, scope, 65 * 97);
+        DeviceArray dOutput = normal(b, scope, shape.outputSize());
         long[] lengths = {
             33 * 65, shape.outputSize(), shape.logSumExpSize(), shape.querySize(), shape.keySize(), shape.valueSize(), 1
         };
-        DeviceArray all = t.output(Arrays.stream(lengths).sum());
+        DeviceArray all = scope.allocate(b.floatType(), Arrays.stream(lengths).sum());
         DeviceArray[] parts = new DeviceArray[lengths.length];
         long at = 0;
         for (int i = 0; i < parts.length; i++) {
@@ -111,11 +92,10 @@ final class TrainingChecks {
             b.attentionBackward(
                     shape, spec, inputs, out, dOutput, null, new AttentionArguments(parts[3], parts[4], parts[5]));
             b.reduce(ReduceOp.SUM, 1, Math.toIntExact(dOutput.length()), 1, dOutput, parts[6]);
-            if (first == null) {
-                first = t.download(all);
-            } else {
-                t.equal("run " + repeat, all, first);
-            }
+            double[] found = new double[(int) all.length()];
+            b.download(all, found, 0);
+            first = first == null ? found : first;
+            p.requireEqual("run " + repeat, found, first);
         }
     }
 
@@ -124,9 +104,8 @@ final class TrainingChecks {
      * devices gradients differ by rounding, and so do the signs of the few that are next to nothing: parameters have gone
      * the same way but for a small share of it.
      */
-    private static void updates(Trial t) {
-        int updates = t.choose(3, 10);
-        double[] found = trained(t.backend(), updates);
+    private static void updates(Pair p, int updates) {
+        double[] found = trained(p.tested, updates);
         double[] expected;
         try (Backend cpu = Backends.open("cpu", 1).backend()) {
             expected = trained(cpu, updates);
@@ -136,12 +115,11 @@ final class TrainingChecks {
             distance += (found[i] - expected[i]) * (found[i] - expected[i]);
         }
         double way = LEARNING_RATE * updates * Math.sqrt(found.length);
-        t.within(
-                "parameters' distance from the CPU's, of the way that they went",
-                new double[] {Math.sqrt(distance) / way},
-                new double[] {0},
-                new double[] {1},
-                t.ofProducts(0.05 / Trial.UNIT, 0.3 / 0x1p-11) * Trial.UNIT);
+        double share = Math.sqrt(distance) / way;
+        double allowed = p.ofProducts(0.05 / FLOAT_ROUNDING, 0.3 / 0x1p-11) * FLOAT_ROUNDING;
+        p.require(
+                share <= allowed,
+                "parameters' distance from the CPU's is " + share + " of the way that they went, allowed are " + allowed);
     }
 
     /** The parameters of a policy with attention after so many updates. */

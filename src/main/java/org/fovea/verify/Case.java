@@ -1,0 +1,50 @@
+package org.fovea.verify;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/**
+ * One thing that a backend must get right.
+ *
+ * @param operation name of the method of {@link org.fovea.backend.Backend} that it is about
+ * @param name what is tried, for people
+ * @param body runs the operation on a backend and on the reference, and compares; throws {@link WrongResultException}
+ */
+public record Case(String operation, String name, Consumer<Pair> body) {
+
+    /**
+     * The table of all cases, by operation. Every operation has one.
+     *
+     * @param deep with larger shapes too, and more of them
+     */
+    public static List<Case> all(boolean deep) {
+        return Stream.of(
+                        DeviceCases.all(),
+                        PrimitiveCases.all(deep),
+                        MatrixCases.all(deep),
+                        RowCases.all(deep),
+                        AttentionCases.all(deep),
+                        LearningCases.all(deep))
+                .flatMap(List::stream)
+                .toList();
+    }
+
+    /** One case of an operation for each of some shapes. */
+    static List<Case> each(String operation, int[][] shapes, ShapeBody body) {
+        List<Case> cases = new ArrayList<>();
+        for (int[] shape : shapes) {
+            String name = IntStream.of(shape).mapToObj(String::valueOf).collect(Collectors.joining(" x "));
+            cases.add(new Case(operation, name, pair -> body.run(pair, shape, operation + " of " + name)));
+        }
+        return cases;
+    }
+
+    /** What is done for a shape. */
+    interface ShapeBody {
+        void run(Pair pair, int[] shape, String what);
+    }
+}

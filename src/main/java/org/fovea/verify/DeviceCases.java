@@ -1,0 +1,237 @@
+package org.fovea.verify;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.fovea.backend.Activation;
+import org.fovea.backend.Backend;
+import org.fovea.backend.CapturedStep;
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Scope;
+
+/** Memory, its ways in and out, and the order of work. */
+final class DeviceCases {
+    private static final int[] LENGTHS = {1, 2, 3, 31, 97, 1031};
+
+    private DeviceCases() {}
+
+    static List<Case> all() {
+        List<Case> cases = new ArrayList<>(List.of(
+                new Case("name", "is in lower case", DeviceCases::name),
+                new Case("description", "is one line", DeviceCases::description),
+                new Case("floatType", "is one of arithmetic", DeviceCases::floatType),
+                new Case("allocate", "zeros, and gives them back", DeviceCases::allocate),
+                new Case("openScope", "ends what it holds", DeviceCases::openScope),
+                new Case("liveBytes", "counts arrays", DeviceCases::liveBytes),
+                new Case("reservedBytes", "holds all that lives", DeviceCases::liveBytes),
+                new Case("shards", "as many for as many units", DeviceCases::shards),
+                new Case("forEachShard", "each once", DeviceCases::forEachShard),
+                new Case("capture", "a step replayed on other numbers", DeviceCases::capture),
+                new Case("seconds", "of work that is done", DeviceCases::seconds),
+                new Case("synchronize", "after work", DeviceCases::synchronize)));
+        for (int length : LENGTHS) {
+            cases.add(new Case("upload", length + " numbers", pair -> upload(pair, length)));
+            cases.add(new Case("download", length + " numbers", pair -> download(pair, length)));
+            cases.add(new Case("copy", length + " numbers", pair -> copy(pair, length)));
+            cases.add(new Case("fill", length + " numbers, and a part", pair -> fill(pair, length)));
+        }
+        return cases;
+    }
+
+    private static void name(Pair p) {
+        String name = p.tested.name();
+        p.require(name.matches("[a-z][a-z0-9-]*"), "name is '" + name + "', expected a short one in lower case");
+    }
+
+    private static void description(Pair p) {
+        String text = p.tested.description();
+        p.require(!text.isBlank() && text.lines().count() == 1, "description is '" + text + "', expected one line");
+    }
+
+    private static void floatType(Pair p) {
+        DType type = p.tested.floatType();
+        p.require(type == DType.F32 || type == DType.F64, "floatType is " + type + ", expected F32 or F64");
+    }
+
+    private static void allocate(Pair p) {
+        for (DType type : new DType[] {p.tested.floatType(), DType.I32}) {
+            // Twice: the second time it is memory that was written to.
+            for (int round = 0; round < 2; round++) {
+                DeviceArray array = p.tested.allocate(type, 97);
+                try {
+                    double[] values = new double[97];
+                    if (type == DType.I32) {
+                        int[] integers = new int[97];
+                        p.tested.download(array, integers, 0);
+                        Arrays.setAll(values, i -> integers[i]);
+                    } else {
+                        p.tested.download(array, values, 0);
+                    }
+                    p.requireEqual("allocated array of " + type, values, new double[97]);
+                    p.tested.fill(array, 7);
+                } finally {
+                    array.release();
+                }
+                p.require(!array.isAlive(), "an array is alive after its release");
+            }
+        }
+    }
+
+    private static void openScope(Pair p) {
+        long before = p.tested.liveBytes();
+        DeviceArray array;
+        try (Scope scope = p.tested.openScope()) {
+            array = scope.allocate(p.tested.floatType(), 31);
+            p.require(array.isAlive(), "an array of an open scope is not alive");
+        }
+        p.require(!array.isAlive(), "an array is alive after its scope");
+        p.require(p.tested.liveBytes() == before, "liveBytes is not what it was after a scope has closed");
+    }
+
+    private static void liveBytes(Pair p) {
+        long before = p.tested.liveBytes();
+        DeviceArray array = p.tested.allocate(p.tested.floatType(), 1031);
+        long with = p.tested.liveBytes();
+        long reserved = p.tested.reservedBytes();
+        array.release();
+        long bytes = 1031L * p.tested.floatType().bytes();
+        p.require(with - before >= bytes, "liveBytes grew by " + (with - before) + ", expected at least " + bytes);
+        p.require(p.tested.liveBytes() == before, "liveBytes is not what it was after a release");
+        p.require(reserved >= with, "reservedBytes is " + reserved + ", less than the " + with + " that live");
+    }
+
+    private static void shards(Pair p) {
+        for (int units : new int[] {1, 2, 7, 64, 1000}) {
+            int shards = p.tested.shards(units);
+            p.require(
+                    shards >= 1 && shards <= units && shards == p.tested.shards(units),
+                    "shards of " + units + " units is " + shards + ", expected from 1 to " + units + ", always the same");
+        }
+    }
+
+    private static void forEachShard(Pair p) {
+        int count = Math.max(2, p.tested.shards(16));
+        Pair.Both x = p.floats(Pair.normal(count * 97, 1));
+        Pair.Both y = p.output(count * 97L);
+        int[] runs = new int[count];
+        p.run(b -> b.forEachShard(count, shard -> {
+            synchronized (runs) {
+                runs[shard]++;
+            }
+            b.copy(x.on(b).slice(shard * 97L, 97), y.on(b).slice(shard * 97L, 97));
+        }));
+        y.isExact("copies by shard");
+        p.require(
+                IntStream.of(runs).allMatch(times -> times == 2),
+                "forEachShard ran its shards " + Arrays.toString(runs) + " times on both backends, expected twice each");
+    }
+
+    private static void capture(Pair p) {
+        int rows = 13;
+        int in = 7;
+        int out = 5;
+        Backend b = p.tested;
+        DeviceArray x = b.allocate(b.floatType(), (long) rows * in);
+        DeviceArray weight = b.allocate(b.floatType(), (long) in * out);
+        DeviceArray y = b.allocate(b.floatType(), (long) rows * out);
+        Runnable step = () -> {
+            b.linear(rows, in, out, x, weight, null, Activation.TANH, y);
+            b.softmax(rows, out, y, y);
+        };
+        try (CapturedStep replayed = b.capture(step)) {
+            for (int round = 0; round < 3; round++) {
+                b.upload(Pair.normal(rows * in, round), 0, x);
+                b.upload(Pair.normal(in * out, 9 + round), 0, weight);
+                step.run();
+                double[] expected = new double[rows * out];
+                b.download(y, expected, 0);
+                b.fill(y, Double.NaN);
+                replayed.replay();
+                double[] found = new double[rows * out];
+                b.download(y, found, 0);
+                p.requireEqual("replay " + round, found, expected);
+            }
+        } finally {
+            x.release();
+            weight.release();
+            y.release();
+        }
+    }
+
+    private static void seconds(Pair p) {
+        Pair.Both x = p.floats(Pair.normal(97, 1));
+        Pair.Both y = p.output(97);
+        p.run(b -> {
+            double seconds = b.seconds(() -> b.copy(x.on(b), y.on(b)));
+            p.require(seconds >= 0 && seconds < 3600, "seconds of a copy is " + seconds);
+        });
+        y.isExact("what was timed");
+    }
+
+    private static void synchronize(Pair p) {
+        Pair.Both x = p.floats(Pair.normal(97, 1));
+        Pair.Both y = p.output(97);
+        p.run(b -> {
+            b.copy(x.on(b), y.on(b));
+            b.synchronize();
+        });
+        y.isExact("what was waited for");
+    }
+
+    private static void upload(Pair p, int length) {
+        double[] values = Pair.normal(length + 3, length);
+        float[] floats = new float[length + 3];
+        for (int i = 0; i < floats.length; i++) {
+            floats[i] = (float) values[i];
+        }
+        Pair.Both x = p.output(length);
+        p.run(b -> b.upload(values, 2, x.on(b)));
+        x.isExact("upload of " + length + " doubles");
+        p.run(b -> b.upload(floats, 3, x.on(b)));
+        x.isExact("upload of " + length + " floats");
+        int[] integers = IntStream.range(0, length + 3).map(i -> 0x12345678 * i).toArray();
+        Pair.Both y = p.integerOutput(length);
+        p.run(b -> b.upload(integers, 1, y.on(b)));
+        y.isSameIntegers("upload of " + length + " integers");
+    }
+
+    private static void download(Pair p, int length) {
+        double[] values = Pair.normal(length, length);
+        Pair.Both x = p.floats(values);
+        double[] doubles = new double[length + 2];
+        p.tested.download(x.on(p.tested), doubles, 2);
+        p.requireEqual("download of doubles", Arrays.copyOfRange(doubles, 2, length + 2), values);
+        float[] floats = new float[length + 1];
+        p.tested.download(x.on(p.tested), floats, 1);
+        double[] wide = new double[length];
+        Arrays.setAll(wide, i -> floats[i + 1]);
+        p.requireEqual("download of floats", wide, values);
+        int[] integers = IntStream.range(0, length).map(i -> 77777 * i - 5).toArray();
+        Pair.Both y = p.ints(integers);
+        int[] found = new int[length + 1];
+        p.tested.download(y.on(p.tested), found, 1);
+        p.requireEqual(
+                "download of integers",
+                IntStream.range(0, length).mapToDouble(i -> found[i + 1]).toArray(),
+                IntStream.of(integers).asDoubleStream().toArray());
+    }
+
+    private static void copy(Pair p, int length) {
+        Pair.Both x = p.floats(Pair.normal(length, length));
+        Pair.Both y = p.output(length);
+        p.run(b -> b.copy(x.on(b), y.on(b)));
+        y.isExact("copy of " + length);
+    }
+
+    private static void fill(Pair p, int length) {
+        Pair.Both x = p.output(length);
+        int from = length / 3;
+        p.run(b -> {
+            b.fill(x.on(b), -0.5);
+            b.fill(x.on(b).slice(from, length - 2L * from), 3);
+        });
+        x.isExact("fill of " + length);
+    }
+}
