@@ -133,17 +133,9 @@ class Maker:
         self.derivatives(t, options, (batch, heads, queries, value_dim))
         clean = dict(t)
         case = Case(options, t, clean)
-        self.leave_a_score(case)
         if self.chance(0.3) and options.get("weights") not in ("scores", "softcap"):
             self.hide_garbage(case)
         return case
-
-    def leave_a_score(self, case):
-        """A bias of -infinity is no mask: a row that sees nothing else has no softmax."""
-        if "bias" in case.tensors:
-            bias, seen = case.tensors["bias"], Geometry(case).seen
-            if not ((seen & (bias > -math.inf)).any(-1) | ~seen.any(-1)).all():
-                case.tensors["bias"] = case.clean["bias"] = bias.nan_to_num(neginf=0)
 
     def options(self, queries):
         o = {}
@@ -228,7 +220,7 @@ class Maker:
                 self.spoil(case, name, unseen[..., :past, None], rubbish)
             elif base in ("q", "do", "ddo"):
                 self.spoil(case, name, blind[..., None], rubbish)
-            elif base == "dlse":
+            elif base == "dlse" and "sink" not in case.tensors:
                 self.spoil(case, name, blind, rubbish)
             elif base in ("bias", "mask") and case.tensors[name].is_floating_point():
                 hidden = self.hidden(seen, case.tensors[name].shape)

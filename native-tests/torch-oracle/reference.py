@@ -1,5 +1,9 @@
 """Attention as PyTorch computes it: textbook formulas on whole score matrices, differentiated by autograd.
 
+A sink is in the denominator, always. A row without any score, one that sees no key or whose scores are all -infinity, has
+with a sink output 0 and the sink's score as its log-sum-exp, whose gradient is then the sink's. Without a sink it is dead:
+output 0, log-sum-exp +infinity and every derivative 0.
+
 Every tensor may be complex: a Taylor coefficient is an integral along a circle (Cauchy), so that a coefficient of any
 order costs nothing but evaluations, and no derivative formula is written down twice.
 """
@@ -58,7 +62,6 @@ class Geometry:
             slopes = t["alibi"].double()[None, :, None, None]
             self.added = self.added - slopes * distance.abs()[:, None]
         self.added = torch.where(seen, self.added.expand(seen.shape), 0.0)
-        self.dead = ~seen.any(-1)
         self.kept = torch.ones(())
         if "dropout" in o:
             self.kept = dropout_factors(o["dropout"], o["seed"], *seen.shape)
@@ -128,16 +131,18 @@ def attend(case, geometry, a):
     if "sink" in a:
         sink = a["sink"][None, :, None]
         highest = torch.maximum(highest, sink.detach().real.expand(highest.shape))
-    highest = torch.where(geometry.dead, 0.0, highest)
+    dead = highest == -math.inf
+    stages["dead"] = dead
+    highest = torch.where(dead, 0.0, highest)
     exponentials = torch.where(geometry.seen, torch.exp(shown - highest[..., None]), 0.0)
     total = exponentials.sum(-1)
     if "sink" in a:
-        total = total + torch.where(geometry.dead, 0.0, torch.exp(sink - highest))
-    total = torch.where(geometry.dead, 1.0, total)
+        total = total + torch.exp(sink - highest)
+    total = torch.where(dead, 1.0, total)
     weights = exponentials / total[..., None]
     stages["softmax"] = weights
     output = (weights * geometry.kept.to(real)) @ v
-    log_sum_exp = torch.where(geometry.dead, math.inf, highest + torch.log(total))
+    log_sum_exp = torch.where(dead, math.inf, highest + torch.log(total))
     return output, log_sum_exp, stages
 
 
@@ -147,10 +152,10 @@ def past(t, name, rows):
 
 def objective(case, geometry, a, outputs=None):
     """dO . O + dLSE . LSE, whose gradient is attention's backward."""
-    output, log_sum_exp, _ = outputs or attend(case, geometry, a)
+    output, log_sum_exp, stages = outputs or attend(case, geometry, a)
     value = (a["do"] * output).sum()
     if "dlse" in a:
-        value = value + (a["dlse"] * torch.where(geometry.dead, 0.0, log_sum_exp)).sum()
+        value = value + (a["dlse"] * torch.where(stages["dead"], 0.0, log_sum_exp)).sum()
     return value
 
 
@@ -200,7 +205,7 @@ def tangent(case, geometry, arguments, prefix):
 
     def outputs(*values):
         output, log_sum_exp, stages = attend(case, geometry, dict(zip(names, values)))
-        return output, torch.where(geometry.dead, 0.0, log_sum_exp), stages["softcap"]
+        return output, torch.where(stages["dead"], 0.0, log_sum_exp), stages["softcap"]
 
     directions = tuple(case.tensors.get(prefix + n, torch.zeros_like(arguments[n])) for n in names)
     return torch.func.jvp(outputs, tuple(x.detach() for x in arguments.values()), directions)[1]
@@ -237,7 +242,7 @@ def coefficients(case, geometry):
                     a[n] = a[n] + t[f"{n}.{i}"] * z**i
         a = {n: x.detach().requires_grad_() for n, x in a.items()}
         outputs = attend(case, geometry, a)
-        values = {"o": outputs[0].detach(), "lse": torch.where(geometry.dead, 0.0, outputs[1].detach())}
+        values = {"o": outputs[0].detach(), "lse": torch.where(outputs[2]["dead"], 0.0, outputs[1].detach())}
         if "do" in t:
             arguments = {n: x for n, x in a.items() if n in ARGUMENTS}
             value = objective(case, geometry, a, outputs)

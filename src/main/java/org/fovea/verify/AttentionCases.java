@@ -26,6 +26,8 @@ final class AttentionCases {
         List<AttentionFeatures> few = AttentionCatalogue.few().toList();
         List<Case> cases = new ArrayList<>();
         cases.addAll(of("attentionForward", features, AttentionProblem::checkForward));
+        cases.addAll(of("attentionForward", stored(), AttentionProblem::checkState));
+        cases.addAll(of("attentionStateSize", stored(), AttentionProblem::checkStateSize));
         cases.addAll(of("attentionBackward", features, AttentionProblem::checkBackward));
         cases.addAll(of("attentionTangent", features, AttentionProblem::checkTangent));
         cases.addAll(of("attentionBackwardTangent", features, AttentionProblem::checkBackwardTangent));
@@ -41,6 +43,10 @@ final class AttentionCases {
         cases.addAll(decoding(DType.BF16));
         cases.addAll(decoding(DType.F16));
         return cases;
+    }
+
+    private static List<AttentionFeatures> stored() {
+        return AttentionCatalogue.types().toList();
     }
 
     /** What the reference can do to any order in no time. */

@@ -273,6 +273,26 @@ public final class AttentionProblem {
         check(logSumExp, "logSumExp");
     }
 
+    /** The state is the backend's own, and right where the gradient that starts from it is. */
+    public void checkState() {
+        if (stateSize() > 0) {
+            checkBackward();
+        }
+    }
+
+    /** Its size is a function of what is asked, not of numbers. */
+    public void checkStateSize() {
+        long size = stateSize();
+        p.require(
+                size >= 0 && size == stateSize(),
+                "attentionStateSize of " + features + " is " + size + ", expected 0 or more, always the same");
+        checkState();
+    }
+
+    private long stateSize() {
+        return p.tested.attentionStateSize(shape, features.spec(), on(p.tested));
+    }
+
     /** Keeps only the gradients of query, key and value, and of bias and sink if asked for. */
     private static Parts gradients(Parts all, boolean withTerms) {
         return new Parts(

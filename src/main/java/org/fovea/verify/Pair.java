@@ -372,7 +372,8 @@ public final class Pair implements AutoCloseable {
                 tested.download(guarded, all, 0);
                 for (int i = 0; i < GUARD; i++) {
                     if (!Double.isNaN(all[i]) || !Double.isNaN(all[all.length - 1 - i])) {
-                        throw new WrongResultException("wrote outside the state of " + (all.length - 2 * GUARD) + " elements");
+                        throw new WrongResultException(
+                                "wrote outside the state of " + (all.length - 2 * GUARD) + " elements");
                     }
                 }
             }

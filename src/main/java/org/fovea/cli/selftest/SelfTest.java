@@ -84,6 +84,14 @@ public final class SelfTest {
         boolean lost;
         String message = "";
 
+        /** Nothing was compared where the error is NaN. */
+        void measure(Pair pair) {
+            if (!Double.isNaN(pair.error())) {
+                error = Math.max(Double.isNaN(error) ? 0 : error, pair.error());
+                share = Math.max(share, pair.share());
+            }
+        }
+
         void fail(String why) {
             message = failed++ == 0 ? why : message;
         }
@@ -106,8 +114,7 @@ public final class SelfTest {
         try (Pair pair = new Pair(backend, reference, tf32)) {
             each.body().accept(pair);
             tally.passed++;
-            tally.error = Double.isNaN(tally.error) ? pair.error() : Math.max(tally.error, pair.error());
-            tally.share = Math.max(tally.share, pair.share());
+            tally.measure(pair);
         } catch (UnsupportedOnBackendException unsupported) {
             tally.skip(firstLine(unsupported));
         } catch (WrongResultException wrong) {

@@ -83,7 +83,7 @@ final class TrainingChecks {
             parts[i] = all.slice(at, lengths[i]);
             at += lengths[i];
         }
-        AttentionOutputs out = new AttentionOutputs(parts[1], parts[2]).withState(b, shape, spec, inputs, t::output);
+        AttentionOutputs out = new AttentionOutputs(parts[1], parts[2]).withState(b, shape, spec, inputs, scope::allocate);
         double[] first = null;
         for (int repeat = 0; repeat < repeats; repeat++) {
             b.fill(all, Double.NaN);
