@@ -130,7 +130,7 @@ final class AttentionCommand implements Callable<Integer> {
                     + " masks) or softmax (the default).")
     private @Nullable String weights;
 
-    @Option(names = "--rows", paramLabel = "A:B", description = "Weights of queries A to B - 1 only (default: all).")
+    @Option(names = "--rows", paramLabel = "I:J", description = "Weights of queries I to J - 1 only (default: all).")
     private @Nullable String rows;
 
     @Option(
@@ -216,7 +216,10 @@ final class AttentionCommand implements Callable<Integer> {
         try {
             return Path.of(name);
         } catch (InvalidPathException e) {
-            throw new UsageException("the " + kind + " can't be the name of a file: " + e.getMessage(), e);
+            throw new UsageException(
+                    "the " + kind + " can't be the name of a file in this locale (LC_ALL=C.UTF-8 knows all letters): "
+                            + e.getMessage(),
+                    e);
         }
     }
 
@@ -273,7 +276,7 @@ final class AttentionCommand implements Callable<Integer> {
     }
 
     private AttentionSettings.Rows rows() {
-        Matcher ends = match("--rows", "A:B, two whole numbers", ROWS, String.valueOf(rows));
+        Matcher ends = match("--rows", "I:J, two whole numbers", ROWS, String.valueOf(rows));
         return new AttentionSettings.Rows(Long.parseLong(ends.group(1)), Long.parseLong(ends.group(2)));
     }
 

@@ -2,7 +2,6 @@ package org.fovea.cli;
 
 import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -75,11 +74,14 @@ record Vocabulary<E extends Enum<E>>(String kind, Map<String, E> values, Map<Str
     E value(String option, String name) {
         E value = values.get(name);
         if (value == null) {
+            String all = String.join(", ", values.keySet());
+            if (name.isBlank()) {
+                throw new UsageException(option + " lacks its " + kind + "; there are: " + all);
+            }
             String likely = meant(name)
-                    .orElseGet(() ->
-                            NearestNames.of(name, List.copyOf(values.keySet())).get(0));
+                    .orElseGet(() -> NearestNames.of(name, values.keySet()).get(0));
             throw new UsageException("unknown " + kind + " '" + name + "' of " + option + "; did you mean " + likely
-                    + "? There are: " + String.join(", ", values.keySet()));
+                    + "? There are: " + all);
         }
         return value;
     }

@@ -133,8 +133,9 @@ class CaseTest {
                 if (each.operation().equals(operation) && complaints.isEmpty()) {
                     try (Pair pair = new Pair(planted, reference)) {
                         each.body().accept(pair);
-                    } catch (WrongResultException found) {
-                        complaints.add(found.getMessage());
+                    } catch (RuntimeException found) {
+                        // A number that misleads its caller need not come to a comparison.
+                        complaints.add(String.valueOf(found.getMessage()));
                     }
                 }
             }
