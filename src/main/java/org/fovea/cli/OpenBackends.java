@@ -39,10 +39,14 @@ final class OpenBackends implements AutoCloseable {
 
     @Override
     public void close() {
-        try (Backend first = usual;
-                Backend second = forDouble) {
-            usual = null;
-            forDouble = null;
+        try {
+            if (usual != null) {
+                usual.close();
+            }
+        } finally {
+            if (forDouble != null) {
+                forDouble.close();
+            }
         }
     }
 }

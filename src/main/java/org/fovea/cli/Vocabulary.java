@@ -41,7 +41,6 @@ record Vocabulary<E extends Enum<E>>(String kind, Map<String, E> values, Map<Str
             "probs prob probabilities probability p attn attention attentionweights weights weight aftersoftmax true"
                     + " -> softmax");
 
-    @SafeVarargs
     private static <E extends Enum<E>> Vocabulary<E> of(String kind, E[] constants, String... synonyms) {
         Map<String, E> values = new LinkedHashMap<>();
         for (E constant : constants) {
