@@ -102,7 +102,8 @@ final class SelfTestCommand implements Callable<Integer> {
         long operations = results.stream().filter(CheckResult::isOperation).count();
         int cases = results.stream().mapToInt(r -> r.passed() + r.failed()).sum();
         terminal.out()
-                .println(operations + " operations and " + (results.size() - operations) + " checks beyond them, in " + cases
+                .println(operations + " operations and " + (results.size() - operations) + " checks beyond them, in "
+                        + cases
                         + " cases: " + count(results, Outcome.PASSED) + " passed, " + count(results, Outcome.FAILED)
                         + " failed, " + count(results, Outcome.SKIPPED) + " skipped, in "
                         + String.format(Locale.ROOT, "%.1f s", seconds));

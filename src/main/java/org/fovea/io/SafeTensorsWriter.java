@@ -22,7 +22,8 @@ public final class SafeTensorsWriter implements AutoCloseable {
     private static final Set<Path> OPEN = ConcurrentHashMap.newKeySet();
 
     static {
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> OPEN.forEach(SafeTensorsWriter::delete), "temporary files"));
+        Runtime.getRuntime()
+                .addShutdownHook(new Thread(() -> OPEN.forEach(SafeTensorsWriter::delete), "temporary files"));
     }
 
     private final Path target;

@@ -10,9 +10,36 @@ import java.util.Set;
 final class TensorNames {
     /** Results, which a request does not hold. */
     private static final Set<String> RESULTS = Set.of(
-            "o", "out", "output", "outputs", "attnoutput", "lse", "logsumexp", "softmaxlse", "weights", "attnweights",
-            "dq", "dk", "dv", "dbias", "dsink", "gq", "gk", "gv", "gbias", "gsink", "gdo", "gdlse", "to", "tlse",
-            "presentk", "presentv", "presentkey", "presentvalue", "presentkeys", "presentvalues");
+            "o",
+            "out",
+            "output",
+            "outputs",
+            "attnoutput",
+            "lse",
+            "logsumexp",
+            "softmaxlse",
+            "weights",
+            "attnweights",
+            "dq",
+            "dk",
+            "dv",
+            "dbias",
+            "dsink",
+            "gq",
+            "gk",
+            "gv",
+            "gbias",
+            "gsink",
+            "gdo",
+            "gdlse",
+            "to",
+            "tlse",
+            "presentk",
+            "presentv",
+            "presentkey",
+            "presentvalue",
+            "presentkeys",
+            "presentvalues");
 
     /** Other names of a tensor, without what separates their parts. */
     private static final Map<String, List<String>> OTHERS = new LinkedHashMap<>();
@@ -28,26 +55,74 @@ final class TensorNames {
         OTHERS.put("mask", List.of("attnmask", "attentionmask", "masks", "keypaddingmask", "paddingmask", "m"));
         OTHERS.put(
                 "bias",
-                List.of("attnbias", "attentionbias", "positionbias", "relativepositionbias", "relposbias", "biases", "b"));
+                List.of(
+                        "attnbias",
+                        "attentionbias",
+                        "positionbias",
+                        "relativepositionbias",
+                        "relposbias",
+                        "biases",
+                        "b"));
         OTHERS.put("alibi", List.of("alibislopes", "slopes", "alibislope", "slope"));
         OTHERS.put("sink", List.of("sinks", "attentionsink", "attentionsinks", "attnsink", "saux", "learnablesink"));
         OTHERS.put(
                 "kv_lengths",
-                List.of("lengths", "length", "seqlens", "seqlen", "seqlensk", "seqlenk", "seqlenskv", "kvlens", "kvlen",
-                        "kvlength", "kvseqlens", "keylengths", "cacheseqlens", "sequsedk", "nonpadkvseqlen",
-                        "contextlens", "sequencelengths"));
+                List.of(
+                        "lengths",
+                        "length",
+                        "seqlens",
+                        "seqlen",
+                        "seqlensk",
+                        "seqlenk",
+                        "seqlenskv",
+                        "kvlens",
+                        "kvlen",
+                        "kvlength",
+                        "kvseqlens",
+                        "keylengths",
+                        "cacheseqlens",
+                        "sequsedk",
+                        "nonpadkvseqlen",
+                        "contextlens",
+                        "sequencelengths"));
         OTHERS.put(
                 "q_segments",
-                List.of("qsegmentids", "qsegment", "segmentids", "segments", "querysegments", "querysegmentids",
-                        "segmentidsq", "qseqids"));
+                List.of(
+                        "qsegmentids",
+                        "qsegment",
+                        "segmentids",
+                        "segments",
+                        "querysegments",
+                        "querysegmentids",
+                        "segmentidsq",
+                        "qseqids"));
         OTHERS.put(
                 "k_segments",
-                List.of("ksegmentids", "ksegment", "kvsegmentids", "kvsegments", "keysegments", "keysegmentids",
-                        "segmentidsk", "segmentidskv"));
+                List.of(
+                        "ksegmentids",
+                        "ksegment",
+                        "kvsegmentids",
+                        "kvsegments",
+                        "keysegments",
+                        "keysegmentids",
+                        "segmentidsk",
+                        "segmentidskv"));
         OTHERS.put("cu_seqlens_q", List.of("cuseqlens", "cuseqlenq", "qcuseqlens", "cumseqlensq", "cuseqlensquery"));
         OTHERS.put("cu_seqlens_k", List.of("cuseqlenskv", "cuseqlenk", "kcuseqlens", "cumseqlensk", "cuseqlenskey"));
-        OTHERS.put("do", List.of("dout", "doutput", "gradoutput", "gradout", "grado", "go", "outputgrad", "grad",
-                "ograd", "outgrad", "cotangent"));
+        OTHERS.put(
+                "do",
+                List.of(
+                        "dout",
+                        "doutput",
+                        "gradoutput",
+                        "gradout",
+                        "grado",
+                        "go",
+                        "outputgrad",
+                        "grad",
+                        "ograd",
+                        "outgrad",
+                        "cotangent"));
         OTHERS.put("dlse", List.of("gradlse", "dlogsumexp", "gradlogsumexp", "lsegrad", "dsoftmaxlse"));
     }
 
@@ -111,6 +186,7 @@ final class TensorNames {
             same++;
         }
         String rest = a.substring(same);
-        return b.substring(Math.min(b.length(), same + 1)).equals(a.length() == b.length() ? rest.replaceFirst(".", "") : rest);
+        return b.substring(Math.min(b.length(), same + 1))
+                .equals(a.length() == b.length() ? rest.replaceFirst(".", "") : rest);
     }
 }

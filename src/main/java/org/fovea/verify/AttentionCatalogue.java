@@ -287,12 +287,15 @@ public final class AttentionCatalogue {
                         .hidingNaN(),
                 everything("dot products with everything", PLAIN.withSoftcap(3).withDropout(0.2, 5)),
                 small("cosine", cosine),
-                everything("cosine with everything", cosine.withScale(1.7).withSoftcap(3).withDropout(0.3, 9)),
+                everything(
+                        "cosine with everything",
+                        cosine.withScale(1.7).withSoftcap(3).withDropout(0.3, 9)),
                 small("euclidean", euclidean),
                 everything("euclidean with everything", euclidean.withSoftcap(3).withDropout(0.3, 9))));
         for (DType type : new DType[] {DType.BF16, DType.F16, DType.F64}) {
             all.add(of("grouped heads", shape(2, 4, 2, 6, 9, 16, 16), CONTINUED).of(type));
-            all.add(everything("everything", PLAIN.withSoftcap(3).withDropout(0.2, 5)).of(type));
+            all.add(everything("everything", PLAIN.withSoftcap(3).withDropout(0.2, 5))
+                    .of(type));
         }
         return all;
     }

@@ -44,7 +44,8 @@ public record AttentionFeatures(
         this(name, shape, spec, null, NONE, NONE, NONE, false, false, false, null, null, null, false);
     }
 
-    public static AttentionShape shape(int batch, int heads, int keyHeads, int queries, int keys, int dim, int valueDim) {
+    public static AttentionShape shape(
+            int batch, int heads, int keyHeads, int queries, int keys, int dim, int valueDim) {
         Layout layout = (heads + queries) % 2 == 0 ? Layout.BHND : Layout.BNHD;
         return new AttentionShape(batch, heads, keyHeads, queries, keys, dim, valueDim, layout);
     }

@@ -107,7 +107,8 @@ final class DeviceCases {
             int shards = p.tested.shards(units);
             p.require(
                     shards >= 1 && shards <= units && shards == p.tested.shards(units),
-                    "shards of " + units + " units is " + shards + ", expected from 1 to " + units + ", always the same");
+                    "shards of " + units + " units is " + shards + ", expected from 1 to " + units
+                            + ", always the same");
         }
     }
 
@@ -125,7 +126,8 @@ final class DeviceCases {
         y.isExact("copies by shard");
         p.require(
                 IntStream.of(runs).allMatch(times -> times == 2),
-                "forEachShard ran its shards " + Arrays.toString(runs) + " times on both backends, expected twice each");
+                "forEachShard ran its shards " + Arrays.toString(runs)
+                        + " times on both backends, expected twice each");
     }
 
     private static void capture(Pair p) {

@@ -57,8 +57,8 @@ final class LearningCases {
             double slack = 64 * p.unit();
             p.require(
                     number >= before - slack && number <= after + slack,
-                    what + ": action of row " + row + " is " + chosen + ", whose share of the line is " + before + " to "
-                            + after + ", expected one with " + number);
+                    what + ": action of row " + row + " is " + chosen + ", whose share of the line is " + before
+                            + " to " + after + ", expected one with " + number);
             expected[row] = logs[row * actions + chosen];
         }
         p.reference.upload(expected, 0, logProbs.on(p.reference));
@@ -83,10 +83,7 @@ final class LearningCases {
     }
 
     private static double[] rarely(int length) {
-        return new Random(9)
-                .ints(length, 0, 5)
-                .mapToDouble(i -> i == 0 ? 1 : 0)
-                .toArray();
+        return new Random(9).ints(length, 0, 5).mapToDouble(i -> i == 0 ? 1 : 0).toArray();
     }
 
     private static void advantages(Pair p, int[] s, String what) {
@@ -184,7 +181,8 @@ final class LearningCases {
     private static void gaussianLoss(Pair p, int[] s, String what) {
         double[] means = Pair.normal(s[0] * s[1], 1);
         double[] actions = Pair.normal(s[0] * s[1], 2);
-        double[] logStds = Arrays.stream(Pair.normal(s[1], 3)).map(x -> (float) (x / 4)).toArray();
+        double[] logStds =
+                Arrays.stream(Pair.normal(s[1], 3)).map(x -> (float) (x / 4)).toArray();
         double[] logProbs = new double[s[0]];
         for (int i = 0; i < means.length; i++) {
             double number = (actions[i] - means[i]) / Math.exp(logStds[i % s[1]]);

@@ -29,8 +29,7 @@ final class MatrixCases {
                 cases.add(gemm(g.withScalars(-0.75f, 0.5f)));
             }
             for (Activation activation : Activation.values()) {
-                cases.add(new Case(
-                        "linear", activation + " of " + Arrays.toString(s), p -> linear(p, s, activation)));
+                cases.add(new Case("linear", activation + " of " + Arrays.toString(s), p -> linear(p, s, activation)));
             }
         }
         int[] large = deep ? DEEP_LARGE : LARGE;

@@ -89,17 +89,13 @@ final class PrimitiveCases {
                 op, new int[] {rows, columns}, a.on(b), new int[] {columns, 1}, c.on(b), new int[] {0, 1}, y.on(b)));
         double[] bounds = y.expected();
         Arrays.setAll(
-                bounds,
-                i -> 8
-                        * ((1 + left[i] * left[i]) * (1 + Math.abs(right[i % columns])) + Math.abs(bounds[i])));
+                bounds, i -> 8 * ((1 + left[i] * left[i]) * (1 + Math.abs(right[i % columns])) + Math.abs(bounds[i])));
         y.isWithin(bounds, op + " of " + rows + " x " + columns);
     }
 
     private static void select(Pair p, int length) {
-        Pair.Both condition = p.floats(new Random(length)
-                .ints(length, 0, 2)
-                .asDoubleStream()
-                .toArray());
+        Pair.Both condition =
+                p.floats(new Random(length).ints(length, 0, 2).asDoubleStream().toArray());
         Pair.Both a = p.floats(Pair.normal(length, 1));
         Pair.Both c = p.floats(Pair.normal(length, 2));
         Pair.Both y = p.output(length);
@@ -139,8 +135,7 @@ final class PrimitiveCases {
     private static void arrange(Pair p, int[] s, String what) {
         Pair.Both x = p.floats(Pair.normal(s[0] * s[1] * s[2], 1));
         Pair.Both y = p.output((long) s[0] * s[1] * s[2]);
-        p.run(b -> b.arrange(
-                s, x.on(b), new int[] {s[1] * s[2], s[2], 1}, y.on(b), new int[] {1, s[0], s[0] * s[1]}));
+        p.run(b -> b.arrange(s, x.on(b), new int[] {s[1] * s[2], s[2], 1}, y.on(b), new int[] {1, s[0], s[0] * s[1]}));
         y.isExact(what);
     }
 

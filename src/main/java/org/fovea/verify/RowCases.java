@@ -112,8 +112,10 @@ final class RowCases {
         p.run(b -> b.standardize(1e-8f, x.on(b), y.on(b)));
         double[] values = x.expected();
         double mean = Arrays.stream(values).average().orElse(0);
-        double deviation = Math.sqrt(
-                Arrays.stream(values).map(v -> (v - mean) * (v - mean)).average().orElse(0));
+        double deviation = Math.sqrt(Arrays.stream(values)
+                .map(v -> (v - mean) * (v - mean))
+                .average()
+                .orElse(0));
         y.isWithin((16 + Math.sqrt(s[0])) * (1 + 1 / deviation) * (1 + Pair.largest(y.expected())), what);
     }
 }

@@ -3,7 +3,6 @@ package org.fovea.backend;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import java.util.function.Consumer;
-import org.fovea.verify.AttentionCatalogue;
 import org.fovea.verify.AttentionFeatures;
 import org.fovea.verify.AttentionProblem;
 import org.fovea.verify.Pair;

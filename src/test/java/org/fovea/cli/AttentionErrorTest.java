@@ -259,7 +259,8 @@ class AttentionErrorTest {
 
     @Test
     void inputAndOutputAreAskedFor() {
-        assertThat(Cli.run("attention").err()).isEqualTo("fovea attention: there is no input: fovea attention IN -o OUT\n");
+        assertThat(Cli.run("attention").err())
+                .isEqualTo("fovea attention: there is no input: fovea attention IN -o OUT\n");
         assertThat(Cli.run("attention", "a").err())
                 .isEqualTo("fovea attention: there is no output: fovea attention IN -o OUT\n");
         assertThat(Cli.run("attention", "a", "-o", "b", "c").exitCode()).isEqualTo(2);

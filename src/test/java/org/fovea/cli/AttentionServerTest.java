@@ -107,7 +107,10 @@ class AttentionServerTest {
                     List.of("--serve"), line(fields[0], fields[1], options), line("in put.safetensors", "good"));
 
             List<String> alone = new ArrayList<>(List.of(
-                    "attention", path(fields[0]).toString(), "-o", path(fields[1]).toString()));
+                    "attention",
+                    path(fields[0]).toString(),
+                    "-o",
+                    path(fields[1]).toString()));
             alone.addAll(List.of(options));
             Cli cli = Cli.run(alone.toArray(String[]::new));
             assertThat(answers)

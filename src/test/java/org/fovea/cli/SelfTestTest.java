@@ -53,9 +53,7 @@ class SelfTestTest {
         List<String> names = new ArrayList<>();
         for (JsonNode check : json.get("checks")) {
             names.add(check.get("name").asText());
-            assertThat(check.get("result").asText())
-                    .as(check.toString())
-                    .isEqualTo("passed");
+            assertThat(check.get("result").asText()).as(check.toString()).isEqualTo("passed");
             assertThat(check.get("cases").asInt()).isPositive();
             assertThat(check.get("cases_skipped").asInt()).isZero();
             assertThat(check.get("share_of_allowed").asDouble()).isBetween(0.0, 1.0);

@@ -235,13 +235,20 @@ class CaseTest {
     }
 
     private static final Map<String, Object> WRONG = Map.of(
-            "name", "Big Name",
-            "description", "",
-            "floatType", DType.I32,
-            "shards", 0,
-            "liveBytes", 0L,
-            "reservedBytes", 0L,
-            "attentionStateSize", -1L);
+            "name",
+            "Big Name",
+            "description",
+            "",
+            "floatType",
+            DType.I32,
+            "shards",
+            0,
+            "liveBytes",
+            0L,
+            "reservedBytes",
+            0L,
+            "attentionStateSize",
+            -1L);
 
     private double[] read(DeviceArray array) {
         double[] values = new double[(int) array.length()];

@@ -48,8 +48,11 @@ final class CudaSeries {
             int highest = new SeriesRing(ring.mixed(), SeriesTiling.MAX_PLANES).order();
             throw new UnsupportedOnBackendException(
                     "cuda",
-                    problem.operation + (ring.mixed() ? " along " : " of order ") + ring.order()
-                            + (ring.mixed() ? " directions, where " : ", where ") + highest
+                    problem.operation
+                            + (ring.mixed() ? " along " : " of order ")
+                            + ring.order()
+                            + (ring.mixed() ? " directions, where " : ", where ")
+                            + highest
                             + (ring.mixed() ? " are the most," : " is the highest,"));
         }
         requireApart(problem, arguments, results, known);

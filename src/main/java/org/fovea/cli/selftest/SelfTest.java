@@ -105,7 +105,8 @@ public final class SelfTest {
                     ? CheckResult.Outcome.FAILED
                     : passed > 0 ? CheckResult.Outcome.PASSED : CheckResult.Outcome.SKIPPED;
             String text = failed > 1 ? message + " (and " + (failed - 1) + " more of its cases)" : message;
-            return new CheckResult(name, isOperation, outcome, passed, failed, skipped, error, share, seconds, text, lost);
+            return new CheckResult(
+                    name, isOperation, outcome, passed, failed, skipped, error, share, seconds, text, lost);
         }
     }
 

@@ -83,7 +83,8 @@ final class TrainingChecks {
             parts[i] = all.slice(at, lengths[i]);
             at += lengths[i];
         }
-        AttentionOutputs out = new AttentionOutputs(parts[1], parts[2]).withState(b, shape, spec, inputs, scope::allocate);
+        AttentionOutputs out =
+                new AttentionOutputs(parts[1], parts[2]).withState(b, shape, spec, inputs, scope::allocate);
         double[] first = null;
         for (int repeat = 0; repeat < repeats; repeat++) {
             b.fill(all, Double.NaN);
@@ -119,7 +120,8 @@ final class TrainingChecks {
         double allowed = p.ofProducts(0.05 / FLOAT_ROUNDING, 0.3 / 0x1p-11) * FLOAT_ROUNDING;
         p.require(
                 share <= allowed,
-                "parameters' distance from the CPU's is " + share + " of the way that they went, allowed are " + allowed);
+                "parameters' distance from the CPU's is " + share + " of the way that they went, allowed are "
+                        + allowed);
     }
 
     /** The parameters of a policy with attention after so many updates. */
