@@ -1,0 +1,50 @@
+package org.fovea.backend.cuda;
+
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.Collections;
+import java.util.List;
+import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionPlane;
+import org.fovea.backend.AttentionShape;
+import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.Backend;
+import org.fovea.backend.DType;
+import org.fovea.backend.DeviceArray;
+import org.fovea.backend.Scope;
+import org.fovea.backend.SeriesRing;
+import org.fovea.backend.UnsupportedOnBackendException;
+import org.junit.jupiter.api.Test;
+
+/** A series of too many coefficients is refused in the words of who asked for an order. */
+class CudaSeriesOrderTest {
+
+    private static void refuses(SeriesRing ring, String message) {
+        Simulator.assumeSimulated();
+        try (Backend backend = Simulator.open();
+                Scope scope = backend.openScope()) {
+            DeviceArray x = scope.allocate(DType.F32, 1);
+            AttentionShape pair = new AttentionShape(1, 1, 1, 1, 1, 1, 1, AttentionShape.Layout.BHND);
+            List<AttentionPlane> none = Collections.nCopies(ring.planes(), AttentionPlane.NONE);
+            assertThatThrownBy(() -> backend.attentionSeries(
+                            pair, AttentionSpec.DEFAULT, AttentionInputs.of(x, x, x), ring, none, none))
+                    .isInstanceOf(UnsupportedOnBackendException.class)
+                    .hasMessage(message);
+        }
+    }
+
+    @Test
+    void powersOfOneVariable() {
+        refuses(
+                SeriesRing.taylor(16),
+                "attentionSeries of order 16, where 15 is the highest, is not supported by cuda yet; use --backend cpu");
+    }
+
+    @Test
+    void infinitesimals() {
+        refuses(
+                SeriesRing.infinitesimals(5),
+                "attentionSeries along 5 directions, where 4 are the most, is not supported by cuda yet; use --backend"
+                        + " cpu");
+    }
+}
