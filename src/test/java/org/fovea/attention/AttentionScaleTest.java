@@ -63,7 +63,8 @@ class AttentionScaleTest {
     void float64HoldsThem() {
         try (Backend reference = new ReferenceBackend();
                 Tape tape = Tape.recording(reference)) {
-            assertThat(attend(reference, tape, AttentionSpec.DEFAULT.withScale(1e39)).shape())
+            assertThat(attend(reference, tape, AttentionSpec.DEFAULT.withScale(1e39))
+                            .shape())
                     .containsExactly(1, 1, 2, 2);
         }
     }
