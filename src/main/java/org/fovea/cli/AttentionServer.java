@@ -72,7 +72,8 @@ final class AttentionServer {
         PrintStream err = new PrintStream(said, true, StandardCharsets.UTF_8);
         Terminal listener = new Terminal(new PrintStream(OutputStream.nullOutputStream()), err, 0);
         AttentionCommand.Served request = new AttentionCommand.Served(backends, fields.get(0), fields.get(1));
-        CommandLine command = Fovea.commandLine(new AttentionCommand(listener, request), listener)
+        CommandLine command = Fovea.commandLine(
+                        new AttentionCommand(listener, request), listener, Interruption.none(listener.err()))
                 .setCommandName(NAME)
                 .setOverwrittenOptionsAllowed(true);
         List<String> arguments = new ArrayList<>(defaults);

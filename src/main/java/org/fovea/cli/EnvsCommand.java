@@ -6,7 +6,6 @@ import java.util.Locale;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Environments;
 import org.fovea.env.Space;
-import org.fovea.env.VectorEnvironment;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -27,13 +26,14 @@ final class EnvsCommand implements Runnable {
         List<List<String>> rows = new ArrayList<>();
         rows.add(List.of("environment", "observation", "action", "solved at", "task"));
         for (EnvironmentSpec spec : Environments.all()) {
-            VectorEnvironment environment = spec.create(1);
+            EnvironmentSpec.Spaces spaces = spec.spaces();
             rows.add(List.of(
                     spec.name(),
-                    describe(environment.observationSpace()),
-                    describe(environment.actionSpace()),
+                    describe(spaces.observations()),
+                    describe(spaces.actions()),
                     spec.solvedAt().isPresent() ? number(spec.solvedAt().getAsDouble()) : "-",
                     spec.summary()));
+            spec.closeUnused();
         }
         Table.print(terminal.out(), rows);
     }

@@ -8,6 +8,7 @@ import java.util.concurrent.Callable;
 import org.fovea.backend.Backend;
 import org.fovea.rl.Evaluation;
 import org.fovea.rl.EvaluationResult;
+import org.fovea.rl.EvaluationSettings;
 import org.fovea.rl.RunSpec;
 import org.fovea.rl.RunState;
 import picocli.CommandLine.ArgGroup;
@@ -24,6 +25,7 @@ import picocli.CommandLine.Parameters;
         footer = "  fovea eval runs/ProofOfMemory-v0-attention-seed1-20260101-120000 --episodes 1000")
 final class EvalCommand implements Callable<Integer> {
     private final Terminal terminal;
+    private final Interruption interruption;
 
     @Parameters(paramLabel = "RUN_DIR", description = "Directory of the run, as printed by fovea train.")
     @SuppressWarnings("NullAway.Init")
@@ -39,9 +41,16 @@ final class EvalCommand implements Callable<Integer> {
     @Option(
             names = "--seed",
             paramLabel = "N",
-            defaultValue = "" + Evaluation.DEFAULT_SEED,
+            defaultValue = "" + EvaluationSettings.DEFAULT_SEED,
             description = "Which episodes (default: ${DEFAULT-VALUE}).")
     private long seed;
+
+    @Option(
+            names = "--max-episode-steps",
+            paramLabel = "N",
+            defaultValue = "" + EvaluationSettings.DEFAULT_MAX_STEPS,
+            description = "Steps after which an episode is cut (default: ${DEFAULT-VALUE}).")
+    private int maxSteps;
 
     @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
     private BackendOptions device = new BackendOptions();
@@ -55,8 +64,9 @@ final class EvalCommand implements Callable<Integer> {
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
     private boolean help;
 
-    EvalCommand(Terminal terminal) {
+    EvalCommand(Terminal terminal, Interruption interruption) {
         this.terminal = terminal;
+        this.interruption = interruption;
     }
 
     @Override
@@ -69,16 +79,27 @@ final class EvalCommand implements Callable<Integer> {
         if (episodes < 1) {
             throw new UsageException("--episodes must be at least 1, got " + episodes);
         }
+        if (maxSteps < 1) {
+            throw new UsageException("--max-episode-steps must be at least 1, got " + maxSteps);
+        }
         if (!Files.isDirectory(runDirectory)) {
             throw new UsageException("there is no run directory " + runDirectory);
         }
         RunSpec spec = RunState.load(runDirectory).spec();
-        try (Backend backend = device.open(terminal, set.backend())) {
+        EvaluationSettings asked =
+                new EvaluationSettings(episodes, seed, maxSteps, Double.POSITIVE_INFINITY);
+        try (Backend backend = device.open(terminal, set.backend());
+                Interruption.Work work = interruption.during("the evaluation", () -> "The run is as it was")) {
             long start = System.nanoTime();
-            EvaluationResult result = Evaluation.run(backend, runDirectory, episodes, seed);
+            EvaluationResult result;
+            try (ProgressDisplay display = new ProgressDisplay(terminal, 0)) {
+                result = Evaluation.run(backend, runDirectory, asked, display, interruption::requested);
+            }
             print(spec, backend.name(), result, (System.nanoTime() - start) * 1e-9);
+            EvaluationNotes.of(result, asked).forEach(note -> terminal.out().println("note: " + note));
+            printJson(spec, backend.name(), result, (System.nanoTime() - start) * 1e-9);
+            return result.end() == EvaluationResult.End.STOPPED ? TrainCommand.INTERRUPTED : 0;
         }
-        return 0;
     }
 
     private void print(RunSpec spec, String backend, EvaluationResult result, double seconds) {
@@ -103,6 +124,9 @@ final class EvalCommand implements Callable<Integer> {
             terminal.out().println("         " + Numbers.score(anchor.meanReturn()) + ", " + anchor.name());
         }
         terminal.out().printf(Locale.ROOT, "length   %.1f steps on average%n", result.meanLength());
+    }
+
+    private void printJson(RunSpec spec, String backend, EvaluationResult result, double seconds) {
         if (json) {
             terminal.out()
                     .println(new Json()
@@ -111,6 +135,7 @@ final class EvalCommand implements Callable<Integer> {
                             .with("policy", spec.policy().toString())
                             .with("backend", backend)
                             .with("episodes", result.episodes())
+                            .with("episodes_cut", result.cut())
                             .with("return_mean", result.mean())
                             .with("return_std", result.std())
                             .with("return_stderr", result.standardError())

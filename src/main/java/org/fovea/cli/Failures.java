@@ -5,10 +5,12 @@ import java.io.UncheckedIOException;
 import java.nio.file.FileSystemException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.fovea.backend.BackendUnavailableException;
 import org.fovea.backend.DeviceException;
 import org.fovea.backend.UnsupportedOnBackendException;
 import org.fovea.env.EnvironmentException;
+import org.fovea.env.InvalidEnvironmentException;
 import org.fovea.env.NearestNames;
 import org.fovea.env.UnknownNameException;
 import org.fovea.operator.InvalidRequestException;
@@ -55,11 +57,12 @@ final class Failures {
     }
 
     /** For commands that failed. */
-    static int report(Exception failure, CommandLine commandLine, Terminal terminal) {
+    static int report(Throwable failure, CommandLine commandLine, Terminal terminal) {
         CommandSpec command = commandLine.getCommandSpec();
         if (failure instanceof UsageException
                 || failure instanceof UnknownNameException
                 || failure instanceof InvalidRequestException
+                || failure instanceof InvalidEnvironmentException
                 || failure instanceof RunInUseException
                 || failure instanceof UnsupportedOnBackendException) {
             return print(terminal, command, message(failure), USAGE);
@@ -70,22 +73,41 @@ final class Failures {
         if (failure instanceof IOException) {
             return print(terminal, command, message(failure), FAILED);
         }
-        if (failure instanceof FailedException || failure instanceof DeviceException) {
-            return print(terminal, command, message(failure), FAILED);
+        if (failure instanceof EnvironmentException
+                || failure instanceof FailedException
+                || failure instanceof DeviceException) {
+            int code = print(terminal, command, message(failure), FAILED);
+            printUserTrace(failure, terminal);
+            return code;
         }
         if (failure instanceof UncheckedIOException && failure.getCause() != null) {
             return print(terminal, command, message(failure) + ": " + message(failure.getCause()), FAILED);
         }
-        if (failure instanceof EnvironmentException) {
-            int code = print(terminal, command, message(failure), FAILED);
-            if (failure.getCause() != null) {
-                failure.getCause().printStackTrace(terminal.err());
-            }
-            return code;
+        if (failure instanceof OutOfMemoryError) {
+            return print(terminal, command, outOfMemory(), FAILED);
         }
         print(terminal, command, "internal error: this is a bug in Fovea; please report it with what follows", FAILED);
         failure.printStackTrace(terminal.err());
         return FAILED;
+    }
+
+    /** What to say where the heap is exhausted, and nobody knows by what. */
+    static String outOfMemory() {
+        return String.format(
+                Locale.ROOT,
+                "out of memory: the Java heap can have %.1f GiB; a larger one is had by FOVEA_JAVA_OPTS=-Xmx..., such as"
+                        + " -Xmx16g",
+                Runtime.getRuntime().maxMemory() / (double) (1L << 30));
+    }
+
+    /** The frames of the environment that failed, if one did. */
+    static void printUserTrace(Throwable failure, Terminal terminal) {
+        EnvironmentException ofEnvironment = failure instanceof EnvironmentException itself
+                ? itself
+                : failure.getCause() instanceof EnvironmentException cause ? cause : null;
+        if (ofEnvironment != null && ofEnvironment.getCause() != null) {
+            UserTrace.print(terminal.err(), ofEnvironment.getCause());
+        }
     }
 
     private static String message(Throwable failure) {

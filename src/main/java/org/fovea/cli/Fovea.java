@@ -18,13 +18,14 @@ public final class Fovea {
 
     /**
      * Runs one command and exits with its code: 0, 1 where it failed, 2 where what was asked for cannot be, 3 where this
-     * machine lacks the backend that was asked for.
+     * machine lacks the backend that was asked for, 130 where it was interrupted (143 by SIGTERM).
      */
     public static void main(String... args) {
         PrintStream out = utf8(new FileOutputStream(FileDescriptor.out));
         PrintStream err = standardError();
         System.setErr(err);
-        System.exit(run(Terminal.ofProcess(out, err), args));
+        Interruption interruption = Interruption.ofProcess(err);
+        System.exit(interruption.finish(run(Terminal.ofProcess(out, err), interruption, args)));
     }
 
     /**
@@ -45,13 +46,19 @@ public final class Fovea {
     }
 
     /** Runs one command and returns its exit code. */
-    static int run(Terminal terminal, String... args) {
-        return commandLine(new FoveaCommand(), terminal).execute(args);
+    static int run(Terminal terminal, Interruption interruption, String... args) {
+        CommandLine commandLine = commandLine(new FoveaCommand(), terminal, interruption);
+        try {
+            return commandLine.execute(args);
+        } catch (Error failure) {
+            // What the line above passes on.
+            return Failures.report(failure, commandLine, terminal);
+        }
     }
 
     /** What parses and runs a command, and reports its failures. */
-    static CommandLine commandLine(Object command, Terminal terminal) {
-        return new CommandLine(command, new CommandFactory(terminal))
+    static CommandLine commandLine(Object command, Terminal terminal, Interruption interruption) {
+        return new CommandLine(command, new CommandFactory(terminal, interruption))
                 // A name that begins with @ is that of a file, not of one full of arguments.
                 .setExpandAtFiles(false)
                 .setOut(new PrintWriter(terminal.out(), true))

@@ -1,48 +1,129 @@
 package org.fovea.cli;
 
-import java.util.concurrent.CountDownLatch;
+import java.io.PrintStream;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Lets work that is interrupted (Ctrl-C, or SIGTERM) come to an orderly end: while one is open, the virtual machine does
- * not exit before it is closed. The exit code is the machine's own, 130 or 143.
+ * What signals (Ctrl-C, SIGTERM, a closed terminal) do to a command. Work that can come to an orderly end declares itself
+ * by {@link #during}: the first signal then only asks it to, and says so at once, whatever the work is busy with. Without
+ * such work the first signal exits. The second halts the virtual machine in any case, code that hangs included. The exit
+ * code is 128 and the signal's number.
  */
-final class Interruption implements AutoCloseable {
-    private final CountDownLatch closed = new CountDownLatch(1);
-    private final Terminal terminal;
-    private final Thread hook = new Thread(this::interrupt, "interruption");
-    private volatile boolean requested;
+final class Interruption {
+    private static final int SIGNAL_EXIT = 128;
+    private static final int HANGUP = 1;
+    private static final int INTERRUPT = 2;
+    private static final int TERMINATE = 15;
+    private static final long MOST_MILLIS_TO_SPEAK = 500;
 
-    Interruption(Terminal terminal) {
-        this.terminal = terminal;
-        Runtime.getRuntime().addShutdownHook(hook);
+    private final PrintStream err;
+    private final AtomicInteger exitCode = new AtomicInteger();
+    private volatile @Nullable Work work;
+    private volatile boolean finished;
+
+    private Interruption(PrintStream err) {
+        this.err = err;
+    }
+
+    /** One that no signal reaches. */
+    static Interruption none(PrintStream err) {
+        return new Interruption(err);
+    }
+
+    /** That of this process, whose signals it handles from now on. */
+    static Interruption ofProcess(PrintStream err) {
+        Interruption interruption = new Interruption(err);
+        Signals.handle("INT", () -> interruption.received(SIGNAL_EXIT + INTERRUPT));
+        Signals.handle("TERM", () -> interruption.received(SIGNAL_EXIT + TERMINATE));
+        Signals.handle("HUP", () -> interruption.received(SIGNAL_EXIT + HANGUP));
+        Runtime.getRuntime().addShutdownHook(new Thread(interruption::exitedByOthers, "exit of the virtual machine"));
+        return interruption;
     }
 
     /** Whether the work should end. */
     boolean requested() {
-        return requested;
+        return exitCode.get() != 0;
     }
 
-    private void interrupt() {
-        requested = true;
-        terminal.err().println();
-        terminal.err().println("stopping after this iteration");
+    /**
+     * Declares work that asks {@link #requested}, until it is closed.
+     *
+     * @param left says what is left of it if it is cut off
+     */
+    Work during(String name, Supplier<String> left) {
+        Work begun = new Work(name, left);
+        work = begun;
+        return begun;
+    }
+
+    /** The command has ended; returns the exit code of the process. */
+    int finish(int code) {
+        finished = true;
+        return requested() ? exitCode.get() : code;
+    }
+
+    private void received(int code) {
+        Work now = work;
+        if (!exitCode.compareAndSet(0, code)) {
+            say("stopped at once" + (now == null ? "" : ". " + now.left()));
+            Runtime.getRuntime().halt(exitCode.get());
+        } else if (now == null) {
+            System.exit(code);
+        } else {
+            say("stopping " + now.name() + " in an orderly way; a second signal (Ctrl-C) stops it at once");
+        }
+    }
+
+    /** A program that is ended from within, by an environment for one, must not look as if it had succeeded. */
+    private void exitedByOthers() {
+        if (!finished && !requested()) {
+            Work now = work;
+            say("the program was ended from within, by a call of System.exit"
+                    + (now == null ? "" : " during " + now.name() + ". " + now.left()));
+            Runtime.getRuntime().halt(Failures.FAILED);
+        }
+    }
+
+    /** Prints a line, but does not wait for a stream that is stuck. */
+    private void say(String line) {
+        Thread speaker = new Thread(
+                () -> {
+                    err.println();
+                    err.println("fovea: " + line);
+                },
+                "interruption");
+        speaker.setDaemon(true);
+        speaker.start();
         try {
-            closed.await();
+            speaker.join(MOST_MILLIS_TO_SPEAK);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
     }
 
-    @Override
-    public void close() {
-        closed.countDown();
-        if (!requested) {
-            try {
-                Runtime.getRuntime().removeShutdownHook(hook);
-            } catch (IllegalStateException exiting) {
-                // The machine began to exit since the line above; the hook no longer waits.
-                return;
-            }
+    /** Work under way. */
+    final class Work implements AutoCloseable {
+        private final String name;
+        private final Supplier<String> left;
+
+        private Work(String name, Supplier<String> left) {
+            this.name = name;
+            this.left = left;
+        }
+
+        String name() {
+            return name;
+        }
+
+        String left() {
+            return left.get();
+        }
+
+        @Override
+        public void close() {
+            work = null;
         }
     }
 }

@@ -1,6 +1,8 @@
 package org.fovea.cli;
 
 import java.util.Locale;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
@@ -16,15 +18,19 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
 
     private final Terminal terminal;
     private final @Nullable ProgressBar bar;
-    private long lastLine = System.nanoTime();
+    private final AtomicBoolean barClosed = new AtomicBoolean();
+    private volatile boolean drawn;
+    /** When the last line was printed, or the last drawing made while evaluating. */
+    private final AtomicLong lastLine = new AtomicLong(System.nanoTime());
 
     /** What the bar shows; replaced after each iteration by the thread that trains, read by the one that draws. */
     private volatile Progress newest;
 
+    /** @param totalSteps of training, 0 if there is nothing but an evaluation */
     ProgressDisplay(Terminal terminal, long totalSteps) {
         this.terminal = terminal;
         newest = new Progress(0, 0, totalSteps, Double.NaN, Double.NaN, 0);
-        if (terminal.isInteractive()) {
+        if (terminal.isInteractive() && totalSteps > 0) {
             bar = new ProgressBarBuilder()
                     .setInitialMax(totalSteps)
                     .setUpdateIntervalMillis(MILLIS_BETWEEN_DRAWINGS)
@@ -41,12 +47,37 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
         newest = progress;
         if (bar != null) {
             bar.stepTo(progress.steps());
+            lastLine.set(System.nanoTime());
             return;
         }
         long now = System.nanoTime();
-        if (now - lastLine >= NANOS_BETWEEN_LINES || progress.steps() == progress.totalSteps()) {
-            lastLine = now;
+        if (now - lastLine.get() >= NANOS_BETWEEN_LINES || progress.steps() == progress.totalSteps()) {
+            lastLine.set(now);
             terminal.err().println(line(progress));
+        }
+    }
+
+    @Override
+    public void evaluating(int episodes, int total, long steps) {
+        long now = System.nanoTime();
+        long last = lastLine.get();
+        long pause = terminal.isInteractive() ? MILLIS_BETWEEN_DRAWINGS * 1_000_000L : NANOS_BETWEEN_LINES;
+        if (now - last < pause || !lastLine.compareAndSet(last, now)) {
+            return;
+        }
+        if (bar != null && !barClosed.getAndSet(true)) {
+            bar.close();
+            terminal.err().println();
+        }
+        String line = "evaluating: " + Numbers.count(episodes) + " of " + Numbers.count(total) + " episodes, "
+                + Numbers.count(steps) + " steps";
+        if (terminal.isInteractive()) {
+            int width = terminal.width() - 1;
+            String fitting = line.length() > width ? line.substring(0, width) : line;
+            overwriteLine(fitting + " ".repeat(width - fitting.length()));
+            drawn = true;
+        } else {
+            terminal.err().println(line);
         }
     }
 
@@ -85,8 +116,11 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
 
     @Override
     public void close() {
-        if (bar != null) {
+        if (bar != null && !barClosed.getAndSet(true)) {
             bar.close();
+            drawn = true;
+        }
+        if (drawn) {
             terminal.err().println();
         }
     }

@@ -11,11 +11,14 @@ import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.fovea.backend.Backend;
 import org.fovea.backend.ShapeException;
+import org.fovea.env.EnvironmentException;
 import org.fovea.env.Environments;
 import org.fovea.env.UnknownNameException;
 import org.fovea.rl.Algorithm;
 import org.fovea.rl.AlgorithmConfig;
 import org.fovea.rl.Defaults;
+import org.fovea.rl.EvaluationSettings;
+import org.fovea.rl.MinibatchLimit;
 import org.fovea.rl.NonFiniteException;
 import org.fovea.rl.PolicyKind;
 import org.fovea.rl.RunSpec;
@@ -44,13 +47,18 @@ import picocli.CommandLine.Option;
             "  fovea train --simulate --steps 500      the CUDA kernels, on a machine without a GPU"
         })
 final class TrainCommand implements Callable<Integer> {
-    private static final int INTERRUPTED = 130;
+    static final int INTERRUPTED = 130;
+
     private static final DateTimeFormatter TIMESTAMP = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss-SSS");
 
     private final Terminal terminal;
+    private final Interruption interruption;
 
     @ArgGroup(validate = false, heading = "%nWhat is trained:%n")
     private Task task = new Task();
+
+    @ArgGroup(validate = false, heading = "%nHow the result is evaluated:%n")
+    private Judgement judgement = new Judgement();
 
     @ArgGroup(validate = false, heading = "%nWhere the run is kept:%n")
     private Place place = new Place();
@@ -101,6 +109,40 @@ final class TrainCommand implements Callable<Integer> {
         private String[] settings = {};
     }
 
+    /** Options about what follows training. */
+    private static final class Judgement {
+        @Option(
+                names = "--final-episodes",
+                paramLabel = "N",
+                description = "Episodes to play when training is done; 0 for none (default: 100).")
+        private int episodes = EvaluationSettings.FINAL.episodes();
+
+        @Option(
+                names = "--final-seconds",
+                paramLabel = "S",
+                description = "Seconds after which those that have ended must do (default: 30).")
+        private double seconds = EvaluationSettings.FINAL.maxSeconds();
+
+        @Option(
+                names = "--max-episode-steps",
+                paramLabel = "N",
+                description = "Steps after which an episode of the evaluation is cut (default: 10000).")
+        private int maxSteps = EvaluationSettings.DEFAULT_MAX_STEPS;
+
+        EvaluationSettings settings() {
+            if (episodes < 0) {
+                throw new UsageException("--final-episodes must be at least 0, got " + episodes);
+            }
+            if (!(seconds > 0)) {
+                throw new UsageException("--final-seconds must be greater than 0, got " + seconds);
+            }
+            if (maxSteps < 1) {
+                throw new UsageException("--max-episode-steps must be at least 1, got " + maxSteps);
+            }
+            return new EvaluationSettings(episodes, EvaluationSettings.DEFAULT_SEED, maxSteps, seconds);
+        }
+    }
+
     /** Options about the run directory. */
     private static final class Place {
         @Option(names = "--out", paramLabel = "DIR", description = "Run directory (default: a new one under runs/).")
@@ -113,8 +155,9 @@ final class TrainCommand implements Callable<Integer> {
         private boolean resume;
     }
 
-    TrainCommand(Terminal terminal) {
+    TrainCommand(Terminal terminal, Interruption interruption) {
         this.terminal = terminal;
+        this.interruption = interruption;
     }
 
     @Override
@@ -130,18 +173,29 @@ final class TrainCommand implements Callable<Integer> {
                     Defaults.of(environment, algorithm(), policy).config());
             return 0;
         }
+        EvaluationSettings evaluation = judgement.settings();
         if (place.resume) {
-            return resume(settings);
+            return resume(settings, evaluation);
         }
-        RunSpec spec = asked(() -> spec(settings.hyperparameters()));
-        Path directory = newDirectory(spec);
-        try (Backend backend = device.open(terminal, settings.backend());
-                Trainer trainer = asked(() -> Trainer.start(backend, spec, directory))) {
-            return train(trainer, directory);
+        // Asking for its defaults may make an environment, which this run is to play.
+        try (ClosesUnused unused = new ClosesUnused(environment())) {
+            RunSpec spec = asked(() -> spec(settings.hyperparameters()));
+            Path directory = newDirectory(spec);
+            try (Backend backend = device.open(terminal, settings.backend());
+                    Interruption.Work work = interruption.during("training", () -> whatIsLeft(directory))) {
+                return train(() -> Trainer.start(backend, spec, directory), directory, evaluation);
+            }
         }
     }
 
-    private int resume(Settings settings) throws IOException {
+    private record ClosesUnused(String environment) implements AutoCloseable {
+        @Override
+        public void close() {
+            Environments.get(environment).closeUnused();
+        }
+    }
+
+    private int resume(Settings settings, EvaluationSettings evaluation) throws IOException {
         Path directory = place.directory;
         if (directory == null) {
             throw new UsageException("--resume needs --out RUN_DIR, the run to go on with");
@@ -155,44 +209,73 @@ final class TrainCommand implements Callable<Integer> {
         RunState saved = RunState.load(directory);
         RunSpec spec = asked(() -> continued(saved.spec(), settings.hyperparameters()));
         try (Backend backend = device.open(terminal, settings.backend());
-                Trainer trainer = Trainer.resume(backend, spec, saved, directory)) {
-            if (!trainer.resumesExactly()) {
-                terminal.err()
-                        .println("not exact: " + spec.environment()
-                                + " cannot save its state, so its episodes start afresh");
-            }
-            return train(trainer, directory);
+                Interruption.Work work = interruption.during("training", () -> whatIsLeft(directory))) {
+            return train(() -> Trainer.resume(backend, spec, saved, directory), directory, evaluation);
         }
     }
 
-    private int train(Trainer trainer, Path directory) throws IOException {
+    private interface Start {
+        Trainer trainer() throws IOException;
+    }
+
+    private int train(Start start, Path directory, EvaluationSettings evaluation) throws IOException {
+        Trainer trainer = asked(start::trainer);
+        try (EnvironmentsClosed closed = new EnvironmentsClosed(trainer, terminal)) {
+            if (!trainer.resumesExactly() && place.resume) {
+                terminal.err()
+                        .println("not exact: " + trainer.spec().environment()
+                                + " cannot save its state, so its episodes start afresh");
+            }
+            return train(trainer, directory, evaluation);
+        } catch (NonFiniteException | EnvironmentException e) {
+            throw new FailedException(e.getMessage() + ". " + whatIsLeft(directory), e);
+        } catch (OutOfMemoryError e) {
+            throw new FailedException(Failures.outOfMemory() + ". " + whatIsLeft(directory), e);
+        }
+    }
+
+    /** Closes a trainer. An environment that fails to be closed is reported and takes nothing from the result. */
+    private record EnvironmentsClosed(Trainer trainer, Terminal terminal) implements AutoCloseable {
+        @Override
+        public void close() {
+            try {
+                trainer.close();
+            } catch (EnvironmentException e) {
+                terminal.err().println("an environment could not be closed: " + e.getMessage());
+                Failures.printUserTrace(e, terminal);
+            }
+        }
+    }
+
+    private int train(Trainer trainer, Path directory, EvaluationSettings evaluation) {
         RunSpec spec = trainer.spec();
         terminal.err()
                 .println("training " + spec.environment() + " with " + spec.algorithm() + ", " + spec.policy()
                         + " policy, " + Numbers.count(trainer.parameterCount()) + " parameters, in " + directory);
-        try (Interruption interruption = new Interruption(terminal)) {
-            TrainResult result;
-            try (ProgressDisplay display =
-                    new ProgressDisplay(terminal, spec.iterations() * spec.stepsPerIteration())) {
-                result = trainer.run(display, interruption::requested);
-            } catch (NonFiniteException e) {
-                throw new FailedException(e.getMessage() + ". " + whatIsLeft(directory), e);
-            }
-            report(result);
-            return result.interrupted() ? INTERRUPTED : 0;
+        TrainResult result;
+        try (ProgressDisplay display = new ProgressDisplay(terminal, spec.iterations() * spec.stepsPerIteration())) {
+            result = trainer.run(evaluation, display, interruption::requested);
         }
+        report(result, evaluation);
+        return result.interrupted() ? INTERRUPTED : 0;
     }
 
-    private static String whatIsLeft(Path directory) throws IOException {
+    private static String whatIsLeft(Path directory) {
         try (Stream<Path> files = Files.list(directory)) {
             return files.anyMatch(file -> file.getFileName().toString().startsWith("checkpoint"))
                     ? "The last good checkpoint is in " + directory
                     : "There was no checkpoint yet";
+        } catch (IOException e) {
+            return "There was no checkpoint yet";
         }
     }
 
-    private void report(TrainResult result) {
+    private void report(TrainResult result, EvaluationSettings evaluation) {
         TrainReport.print(terminal.out(), result);
+        if (!result.interrupted()) {
+            EvaluationNotes.of(result.evaluation(), evaluation)
+                    .forEach(note -> terminal.out().println("note: " + note));
+        }
         Path directory = result.runDirectory();
         try {
             Optional<Path> picture = LearningCurve.draw(
@@ -230,13 +313,23 @@ final class TrainCommand implements Callable<Integer> {
         String environment = environment();
         PolicyKind policy = policy();
         Defaults defaults = Defaults.of(environment, algorithm(), policy);
+        int environments = task.environments == null ? defaults.environments() : task.environments;
+        AlgorithmConfig config = defaults.config().with(hyperparameters);
+        AlgorithmConfig fitted = MinibatchLimit.fit(config, policy, environments, hyperparameters.keySet());
+        if (!fitted.equals(config)) {
+            String setting = MinibatchLimit.setting(algorithm());
+            terminal.err()
+                    .println(setting + " is " + fitted.asMap().get(setting) + ", not "
+                            + config.asMap().get(setting) + ", the default: a rollout of " + environments
+                            + (environments == 1 ? " environment" : " environments") + " has no more parts");
+        }
         return new RunSpec(
                 environment,
                 policy,
                 task.steps == null ? defaults.steps() : task.steps,
-                task.environments == null ? defaults.environments() : task.environments,
+                environments,
                 task.seed == null ? 1 : task.seed,
-                defaults.config().with(hyperparameters));
+                fitted);
     }
 
     /** The saved run with another number of steps; whatever else is given must be as it was. */
@@ -273,7 +366,7 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     /** Where arguments are first used, an illegal one is the user's; its message is meant for people. */
-    private static <T> T asked(Attempt<T> attempt) {
+    private static <T, E extends Exception> T asked(Attempt<T, E> attempt) throws E {
         try {
             return attempt.run();
         } catch (ShapeException | UnknownNameException e) {
@@ -283,7 +376,7 @@ final class TrainCommand implements Callable<Integer> {
         }
     }
 
-    private interface Attempt<T> {
-        T run();
+    private interface Attempt<T, E extends Exception> {
+        T run() throws E;
     }
 }

@@ -30,6 +30,8 @@ final class TrainReport {
                 Numbers.score(evaluation.mean()),
                 result.interrupted()
                         ? "not evaluated: interrupted"
+                        : evaluation.asked() == 0
+                        ? "not evaluated"
                         : String.format(
                                 Locale.ROOT,
                                 "greedy, %,d episodes, standard deviation %s",
@@ -73,6 +75,8 @@ final class TrainReport {
                                 .with("train", result.throughput().train()))
                 .with("return_mean", evaluation.mean())
                 .with("return_std", evaluation.std())
+                .with("return_episodes", evaluation.episodes())
+                .with("return_episodes_cut", evaluation.cut())
                 .with("return_max", result.maxReturn())
                 .with("episodes", result.episodes())
                 .with("seed", result.spec().seed())

@@ -159,66 +159,72 @@ abstract class BatchedEnvironment implements VectorEnvironment {
     }
 
     @Override
-    public final void saveState(DataOutput out) throws IOException {
+    public final void restart(int i, float[] observations) {
+        episode[i]++;
+        startEpisode(i, observations);
+    }
+
+    @Override
+    public final void saveState(int i, DataOutput out) throws IOException {
         if (!started) {
             throw new IllegalStateException("there is no state to save before reset");
         }
         out.writeUTF(getClass().getSimpleName());
-        out.writeInt(count);
         out.writeLong(seed);
-        out.writeInt(firstIndex);
+        out.writeInt(firstIndex + i);
         for (Object array : state) {
-            writeArray(array, out);
+            writePart(array, i, out);
         }
     }
 
     @Override
-    public final void restoreState(DataInput in) throws IOException {
+    public final void restoreState(int i, DataInput in) throws IOException {
         String kind = in.readUTF();
-        int savedCount = in.readInt();
-        if (!kind.equals(getClass().getSimpleName()) || savedCount != count) {
-            throw new IOException("the saved state is of " + savedCount + " x " + kind + ", not of " + count + " x "
-                    + getClass().getSimpleName());
+        if (!kind.equals(getClass().getSimpleName())) {
+            throw new IOException(
+                    "the saved state is of " + kind + ", not of " + getClass().getSimpleName());
         }
         seed = in.readLong();
-        firstIndex = in.readInt();
+        firstIndex = in.readInt() - i;
         for (Object array : state) {
-            readArray(array, in);
+            readPart(array, i, in);
         }
         started = true;
     }
 
-    private static void writeArray(Object array, DataOutput out) throws IOException {
-        int length = Array.getLength(array);
-        out.writeInt(length);
-        for (int i = 0; i < length; i++) {
+    /** Writes what an array holds of environment {@code i}. */
+    private void writePart(Object array, int i, DataOutput out) throws IOException {
+        int width = Array.getLength(array) / count;
+        out.writeInt(width);
+        for (int j = i * width; j < (i + 1) * width; j++) {
             if (array instanceof double[] doubles) {
-                out.writeDouble(doubles[i]);
+                out.writeDouble(doubles[j]);
             } else if (array instanceof long[] longs) {
-                out.writeLong(longs[i]);
+                out.writeLong(longs[j]);
             } else if (array instanceof int[] ints) {
-                out.writeInt(ints[i]);
+                out.writeInt(ints[j]);
             } else {
-                out.writeByte(((byte[]) array)[i]);
+                out.writeByte(((byte[]) array)[j]);
             }
         }
     }
 
-    private static void readArray(Object array, DataInput in) throws IOException {
-        int length = in.readInt();
-        if (length != Array.getLength(array)) {
-            throw new IOException("a saved state variable has " + length + " numbers, expected "
-                    + Array.getLength(array) + ": it was saved with other parameters");
+    private void readPart(Object array, int i, DataInput in) throws IOException {
+        int width = Array.getLength(array) / count;
+        int savedWidth = in.readInt();
+        if (savedWidth != width) {
+            throw new IOException("a saved state variable has " + savedWidth + " numbers, expected " + width
+                    + ": it was saved with other parameters");
         }
-        for (int i = 0; i < length; i++) {
+        for (int j = i * width; j < (i + 1) * width; j++) {
             if (array instanceof double[] doubles) {
-                doubles[i] = in.readDouble();
+                doubles[j] = in.readDouble();
             } else if (array instanceof long[] longs) {
-                longs[i] = in.readLong();
+                longs[j] = in.readLong();
             } else if (array instanceof int[] ints) {
-                ints[i] = in.readInt();
+                ints[j] = in.readInt();
             } else {
-                ((byte[]) array)[i] = in.readByte();
+                ((byte[]) array)[j] = in.readByte();
             }
         }
     }

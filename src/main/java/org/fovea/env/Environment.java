@@ -4,8 +4,10 @@ package org.fovea.env;
  * A task for one agent: what a user implements. The same seed and actions must give the same episode.
  *
  * <p>An environment that also implements {@link SavesState} can be resumed exactly.
+ *
+ * <p>Whatever its methods throw ends the run, and the message names environment, episode and step.
  */
-public interface Environment {
+public interface Environment extends AutoCloseable {
 
     /** What observations look like. */
     Space observationSpace();
@@ -18,4 +20,11 @@ public interface Environment {
 
     /** Acts. Not called after a step that ended the episode until the next reset. */
     Step step(Action action);
+
+    /**
+     * Gives back what the environment holds, such as a window or a connection. Called once, when it will not be played any
+     * more: also after an error, and where the run is interrupted.
+     */
+    @Override
+    default void close() {}
 }

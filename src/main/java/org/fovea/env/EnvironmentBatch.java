@@ -8,13 +8,14 @@ import java.io.DataOutput;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.util.Arrays;
-import java.util.function.Supplier;
+import java.util.List;
 
 /**
  * A user's environments as a batch: seeds, autoreset, and a check of everything they return, so that a mistake in one is
  * reported where it was made.
  */
 final class EnvironmentBatch implements VectorEnvironment {
+    private final String name;
     private final Environment[] environments;
     private final Space observationSpace;
     private final Space actionSpace;
@@ -26,14 +27,18 @@ final class EnvironmentBatch implements VectorEnvironment {
     private int firstIndex;
     private boolean started;
 
-    EnvironmentBatch(Supplier<? extends Environment> supplier, int count) {
-        if (count < 1) {
-            throw new IllegalArgumentException("a batch needs at least 1 environment, not " + count);
-        }
-        environments = new Environment[count];
-        Arrays.setAll(environments, i -> supplier.get());
-        observationSpace = environments[0].observationSpace();
-        actionSpace = environments[0].actionSpace();
+    private boolean closed;
+
+    /**
+     * @param name of the environment, for messages
+     * @param environments which this batch closes
+     */
+    EnvironmentBatch(String name, List<Environment> environments, EnvironmentSpec.Spaces spaces) {
+        this.name = name;
+        this.environments = environments.toArray(Environment[]::new);
+        int count = this.environments.length;
+        observationSpace = spaces.observations();
+        actionSpace = spaces.actions();
         observationSize = observationSpace.size();
         actionSize = actionSpace.size();
         episode = new long[count];
@@ -71,10 +76,16 @@ final class EnvironmentBatch implements VectorEnvironment {
         float[] first;
         try {
             first = environments[i].reset(SplitMix64.episodeSeed(seed, firstIndex + i, episode[i]));
-        } catch (RuntimeException e) {
-            throw new EnvironmentException(where(i) + ": reset threw " + e, e);
+        } catch (Throwable thrown) {
+            throw failed(i, "reset", thrown);
         }
         write(i, first, observations);
+    }
+
+    @Override
+    public void restart(int i, float[] observations) {
+        episode[i]++;
+        startEpisode(i, observations);
     }
 
     @Override
@@ -112,8 +123,8 @@ final class EnvironmentBatch implements VectorEnvironment {
         Step step;
         try {
             step = environments[i].step(action);
-        } catch (RuntimeException e) {
-            throw new EnvironmentException(where(i) + ": step threw " + e, e);
+        } catch (Throwable thrown) {
+            throw failed(i, "step", thrown);
         }
         if (step == null) {
             throw new EnvironmentException(where(i) + ": step returned null");
@@ -136,8 +147,11 @@ final class EnvironmentBatch implements VectorEnvironment {
     }
 
     private String where(int i) {
-        return environments[i].getClass().getSimpleName() + " " + (firstIndex + i) + ", episode " + episode[i]
-                + ", step " + elapsed[i];
+        return name + ": environment " + (firstIndex + i) + ", episode " + episode[i] + ", step " + elapsed[i];
+    }
+
+    private EnvironmentException failed(int i, String method, Throwable thrown) {
+        return new EnvironmentException(where(i) + ": " + method + " threw " + Thrown.describe(thrown), thrown);
     }
 
     @Override
@@ -146,42 +160,65 @@ final class EnvironmentBatch implements VectorEnvironment {
     }
 
     @Override
-    public void saveState(DataOutput out) throws IOException {
+    public void saveState(int i, DataOutput out) throws IOException {
         requireSavable();
-        out.writeInt(environments.length);
         out.writeLong(seed);
-        out.writeInt(firstIndex);
-        for (int i = 0; i < environments.length; i++) {
-            out.writeLong(episode[i]);
-            out.writeLong(elapsed[i]);
-            // Framed by its length, so that one that reads less or more than it wrote cannot shift its neighbours.
-            ByteArrayOutputStream state = new ByteArrayOutputStream();
+        out.writeInt(firstIndex + i);
+        out.writeLong(episode[i]);
+        out.writeLong(elapsed[i]);
+        // Framed by its length, so that one that reads less or more than it wrote cannot shift its neighbours.
+        ByteArrayOutputStream state = new ByteArrayOutputStream();
+        try {
             ((SavesState) environments[i]).saveState(new DataOutputStream(state));
-            out.writeInt(state.size());
-            out.write(state.toByteArray());
+        } catch (Throwable thrown) {
+            throw failed(i, "saveState", thrown);
+        }
+        out.writeInt(state.size());
+        out.write(state.toByteArray());
+    }
+
+    @Override
+    public void restoreState(int i, DataInput in) throws IOException {
+        requireSavable();
+        seed = in.readLong();
+        firstIndex = in.readInt() - i;
+        started = true;
+        episode[i] = in.readLong();
+        elapsed[i] = in.readLong();
+        int length = in.readInt();
+        if (length < 0) {
+            throw new IOException(where(i) + ": the saved state has a length of " + length + " bytes");
+        }
+        byte[] state = new byte[length];
+        in.readFully(state);
+        try {
+            ((SavesState) environments[i]).restoreState(new DataInputStream(new ByteArrayInputStream(state)));
+        } catch (Throwable thrown) {
+            throw failed(i, "restoreState", thrown);
         }
     }
 
     @Override
-    public void restoreState(DataInput in) throws IOException {
-        requireSavable();
-        int count = in.readInt();
-        if (count != environments.length) {
-            throw new IOException("the saved state is of " + count + " environments, not of " + environments.length);
+    public void close() {
+        if (closed) {
+            return;
         }
-        seed = in.readLong();
-        firstIndex = in.readInt();
-        started = true;
+        closed = true;
+        EnvironmentException failure = null;
         for (int i = 0; i < environments.length; i++) {
-            episode[i] = in.readLong();
-            elapsed[i] = in.readLong();
-            int length = in.readInt();
-            if (length < 0) {
-                throw new IOException(where(i) + ": the saved state has a length of " + length + " bytes");
+            try {
+                environments[i].close();
+            } catch (Throwable thrown) {
+                EnvironmentException also = failed(i, "close", thrown);
+                if (failure == null) {
+                    failure = also;
+                } else {
+                    failure.addSuppressed(also);
+                }
             }
-            byte[] state = new byte[length];
-            in.readFully(state);
-            ((SavesState) environments[i]).restoreState(new DataInputStream(new ByteArrayInputStream(state)));
+        }
+        if (failure != null) {
+            throw failure;
         }
     }
 

@@ -89,8 +89,15 @@ public final class Environments {
     private static synchronized Map<String, EnvironmentFamily> families() {
         if (!providersAsked) {
             providersAsked = true;
-            for (EnvironmentProvider provider : ServiceLoader.load(EnvironmentProvider.class)) {
-                provider.environments().forEach(Environments::register);
+            try {
+                for (EnvironmentProvider provider : ServiceLoader.load(EnvironmentProvider.class)) {
+                    provider.environments().forEach(Environments::register);
+                }
+            } catch (Throwable thrown) {
+                throw new EnvironmentException(
+                        "an " + EnvironmentProvider.class.getSimpleName() + " on the class path failed: "
+                                + Thrown.describe(thrown),
+                        thrown);
             }
         }
         return FAMILIES;

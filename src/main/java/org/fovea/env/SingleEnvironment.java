@@ -54,6 +54,11 @@ class SingleEnvironment implements Environment {
         return new Step(Arrays.copyOf(observation, observation.length), result.rewards()[0], terminated, truncated);
     }
 
+    @Override
+    public void close() {
+        batch.close();
+    }
+
     private static final class Saving extends SingleEnvironment implements SavesState {
         Saving(VectorEnvironment batch) {
             super(batch);
@@ -62,13 +67,13 @@ class SingleEnvironment implements Environment {
         @Override
         public void saveState(DataOutput out) throws IOException {
             out.writeBoolean(super.running);
-            super.batch.saveState(out);
+            super.batch.saveState(0, out);
         }
 
         @Override
         public void restoreState(DataInput in) throws IOException {
             super.running = in.readBoolean();
-            super.batch.restoreState(in);
+            super.batch.restoreState(0, in);
         }
     }
 }

@@ -18,6 +18,11 @@ public final class UnknownNameException extends IllegalArgumentException {
         super(message(kind, name, NearestNames.of(name, valid)));
     }
 
+    /** The same with advice, which goes on from what the message says. */
+    public UnknownNameException(UnknownNameException unknown, String advice) {
+        super(unknown.getMessage() + advice, unknown);
+    }
+
     private static String message(String kind, String name, List<String> nearest) {
         String problem = "unknown " + kind + " '" + name + "'";
         return nearest.isEmpty() ? problem : problem + "; nearest: " + String.join(", ", nearest);

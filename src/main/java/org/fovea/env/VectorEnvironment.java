@@ -12,7 +12,7 @@ import java.io.IOException;
  * <p>Environment i draws its randomness from {@code (seed, firstIndex + i, episode)}, so cutting 64 environments into
  * four batches of 16 changes nothing. An instance is used by one thread at a time.
  */
-public interface VectorEnvironment {
+public interface VectorEnvironment extends AutoCloseable {
 
     /** Number of environments. */
     int count();
@@ -41,16 +41,31 @@ public interface VectorEnvironment {
      */
     void step(int[] choices, float[] values, StepBatch result);
 
+    /**
+     * Gives up the episode of environment {@code i} where it stands and starts the next.
+     *
+     * @param observations row i is written, [count, observation size]
+     */
+    void restart(int i, float[] observations);
+
     /** Whether {@link #saveState} can be called. */
     boolean canSaveState();
 
     /**
-     * Writes everything the future depends on.
+     * Writes everything that the future of environment {@code i} depends on, seed and index in the run included: what
+     * is written does not depend on how the environments of the run are cut into batches.
      *
      * @throws UnsupportedOperationException if {@link #canSaveState} is false
      */
-    void saveState(DataOutput out) throws IOException;
+    void saveState(int i, DataOutput out) throws IOException;
 
-    /** Restores what {@link #saveState} wrote, in place of {@link #reset}. */
-    void restoreState(DataInput in) throws IOException;
+    /**
+     * Makes environment {@code i} what {@link #saveState} wrote. Once done for each of the batch it stands in place of
+     * {@link #reset}.
+     */
+    void restoreState(int i, DataInput in) throws IOException;
+
+    /** Gives back what the environments hold. Called once, when they will not be played any more. */
+    @Override
+    default void close() {}
 }

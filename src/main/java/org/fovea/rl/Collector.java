@@ -28,6 +28,8 @@ final class Collector {
     private final int[] episodeSteps;
     private final float[] discountedReturns;
     private final double[] episodeReturns;
+    private long environmentNanos;
+    private long nanos;
 
     /** @param first index of the environment's first member among those of the run */
     Collector(
@@ -64,18 +66,25 @@ final class Collector {
     }
 
     /**
-     * Plays one segment and uploads it.
+     * Plays one segment and uploads it, or as much of it as there is time for and leaves it there.
      *
      * @param firstStep number of steps that each environment of the run has taken before
+     * @return whether the segment is complete
      */
-    void collect(Rollout rollout, long firstStep) {
+    boolean collect(Rollout rollout, long firstStep, Stop stop) {
+        long start = System.nanoTime();
         episodes.clear();
         policy.beginSegment(episodeSteps);
         for (int step = 0; step < steps; step++) {
+            if (stop.now()) {
+                return false;
+            }
             long runStep = firstStep + step;
             policy.show(observations, episodeSteps);
             policy.sample(step, episodeSteps, seed, RandomStreams.actions(runStep));
+            long before = System.nanoTime();
             environment.step(policy.choices(), policy.actions(), result);
+            environmentNanos += System.nanoTime() - before;
             checkFinite(result.observations(), runStep, "observation");
             checkFinite(result.rewards(), runStep, "reward");
             segment.played(step, observations, policy);
@@ -86,6 +95,18 @@ final class Collector {
         segment.finish(peekedValues);
         policy.endSegment();
         segment.upload(agent.backend(), rollout, first);
+        nanos += System.nanoTime() - start;
+        return true;
+    }
+
+    /** Time spent in steps of the environments, out of {@link #nanos}. */
+    long environmentNanos() {
+        return environmentNanos;
+    }
+
+    /** Time spent to play. */
+    long nanos() {
+        return nanos;
     }
 
     private void record(int step, long runStep) {
@@ -161,51 +182,54 @@ final class Collector {
         return environment.canSaveState();
     }
 
-    /** Writes the environments' state, if they can, and where their episodes stand. */
-    void saveState(DataOutput out) throws IOException {
-        if (environment.canSaveState()) {
-            environment.saveState(out);
+    int count() {
+        return count;
+    }
+
+    /** Writes the state of environment {@code i} of this collector's, and where its episode stands. */
+    void saveState(int i, DataOutput out) throws IOException {
+        environment.saveState(i, out);
+        int size = observations.length / count;
+        for (int j = i * size; j < (i + 1) * size; j++) {
+            out.writeFloat(observations[j]);
         }
-        for (float value : observations) {
-            out.writeFloat(value);
+        int actionSize = policy.actions().length / count;
+        if (actionSize == 0) {
+            out.writeInt(policy.choices()[i]);
         }
-        for (int choice : policy.choices()) {
-            out.writeInt(choice);
+        for (int j = i * actionSize; j < (i + 1) * actionSize; j++) {
+            out.writeFloat(policy.actions()[j]);
         }
-        for (float value : policy.actions()) {
-            out.writeFloat(value);
+        out.writeInt(episodeSteps[i]);
+        out.writeFloat(discountedReturns[i]);
+        out.writeDouble(episodeReturns[i]);
+    }
+
+    /** Restores what was saved. */
+    void restoreState(int i, DataInput in) throws IOException {
+        environment.restoreState(i, in);
+        int size = observations.length / count;
+        for (int j = i * size; j < (i + 1) * size; j++) {
+            observations[j] = in.readFloat();
         }
-        for (int i = 0; i < count; i++) {
-            out.writeInt(episodeSteps[i]);
-            out.writeFloat(discountedReturns[i]);
-            out.writeDouble(episodeReturns[i]);
+        int actionSize = policy.actions().length / count;
+        if (actionSize == 0) {
+            policy.choices()[i] = in.readInt();
         }
+        for (int j = i * actionSize; j < (i + 1) * actionSize; j++) {
+            policy.actions()[j] = in.readFloat();
+        }
+        episodeSteps[i] = in.readInt();
+        discountedReturns[i] = in.readFloat();
+        episodeReturns[i] = in.readDouble();
     }
 
     /**
-     * Restores what was saved. Environments that could not save their state are started anew.
+     * Starts every environment afresh in a run that goes on.
      *
      * @param runStep number of steps that each environment had taken
      */
-    void restoreState(DataInput in, long runStep) throws IOException {
-        if (!environment.canSaveState()) {
-            environment.reset(seed + runStep, first, observations);
-            return;
-        }
-        environment.restoreState(in);
-        for (int i = 0; i < observations.length; i++) {
-            observations[i] = in.readFloat();
-        }
-        for (int i = 0; i < policy.choices().length; i++) {
-            policy.choices()[i] = in.readInt();
-        }
-        for (int i = 0; i < policy.actions().length; i++) {
-            policy.actions()[i] = in.readFloat();
-        }
-        for (int i = 0; i < count; i++) {
-            episodeSteps[i] = in.readInt();
-            discountedReturns[i] = in.readFloat();
-            episodeReturns[i] = in.readDouble();
-        }
+    void restart(long runStep) {
+        environment.reset(seed + runStep, first, observations);
     }
 }

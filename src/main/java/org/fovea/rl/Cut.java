@@ -14,6 +14,15 @@ final class Cut {
         return Math.max(1, Math.min(backend.shards(environments), environments / SMALLEST_BATCH));
     }
 
+    /** Number of environments of each collector. */
+    static int[] sizes(Backend backend, int environments) {
+        int[] sizes = new int[collectors(backend, environments)];
+        for (int part = 0; part < sizes.length; part++) {
+            sizes[part] = size(environments, sizes.length, part);
+        }
+        return sizes;
+    }
+
     /** First of {@code total} items that part {@code part} of {@code parts} gets; with {@code part == parts}, the total. */
     static int start(int total, int parts, int part) {
         return (int) ((long) total * part / parts);

@@ -92,7 +92,7 @@ public record Defaults(long steps, int environments, AlgorithmConfig config) {
     }
 
     private static boolean isContinuous(String environment) {
-        return Environments.get(environment).create(1).actionSpace() instanceof Space.Box;
+        return Environments.get(environment).spaces().actions() instanceof Space.Box;
     }
 
     /** The name without parameters. */

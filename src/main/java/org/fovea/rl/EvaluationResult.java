@@ -1,17 +1,42 @@
 package org.fovea.rl;
 
 /**
- * Undiscounted returns of complete episodes.
+ * Undiscounted returns of the episodes that were played to their end.
  *
+ * @param episodes that count
+ * @param asked episodes that were to be played
+ * @param cut those among them that ended by {@link EvaluationSettings#maxSteps}
+ * @param end why there are not more
  * @param std of the returns, of the population
- * @param steps played, by all episodes together
+ * @param steps played, by all episodes that count together
  */
 public record EvaluationResult(
-        int episodes, double mean, double std, double min, double max, double meanLength, long steps) {
+        int episodes,
+        int asked,
+        int cut,
+        End end,
+        double mean,
+        double std,
+        double min,
+        double max,
+        double meanLength,
+        long steps) {
+
+    /** How an evaluation ended. */
+    public enum End {
+        /** All that were asked for were played. */
+        COMPLETE,
+        /** Time was up. */
+        OUT_OF_TIME,
+        /** It was asked to stop. */
+        STOPPED
+    }
 
     /** No episodes, and so no returns. */
-    static final EvaluationResult NONE =
-            new EvaluationResult(0, Double.NaN, Double.NaN, Double.NaN, Double.NaN, Double.NaN, 0);
+    static EvaluationResult none(int asked, End end) {
+        return new EvaluationResult(
+                0, asked, 0, end, Double.NaN, Double.NaN, Double.NaN, Double.NaN, Double.NaN, 0);
+    }
 
     /** Standard error of the mean. */
     public double standardError() {

@@ -20,5 +20,14 @@ public record Progress(
 
         /** Called on the thread that trains. */
         void progressed(Progress progress);
+
+        /**
+         * Called on any of the threads that play, again and again while a policy is evaluated.
+         *
+         * @param episodes that have ended
+         * @param total episodes to be played
+         * @param steps played so far
+         */
+        default void evaluating(int episodes, int total, long steps) {}
     }
 }

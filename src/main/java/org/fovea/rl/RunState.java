@@ -11,6 +11,7 @@ import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.fovea.env.UnknownNameException;
 import org.fovea.io.Checkpoint;
 import org.fovea.io.TensorData;
 import org.fovea.io.TensorType;
@@ -20,6 +21,7 @@ import org.fovea.tensor.Parameter;
 public final class RunState {
     private static final String ITERATION = "iteration";
     private static final String PARAMETER = "parameter.";
+    private static final String ENVIRONMENTS = "environments.bin";
     private static final String EPISODES = "episodes.bin";
 
     private final Path runDirectory;
@@ -31,6 +33,13 @@ public final class RunState {
         this.checkpoint = checkpoint;
         try {
             this.spec = RunSpec.restore(checkpoint.metadata());
+        } catch (UnknownNameException e) {
+            throw new UnknownNameException(
+                    e,
+                    "; one of your own is found where its class registers it: FOVEA_CLASSPATH=DIRECTORY_OR_JAR ./fovea"
+                            + " --main CLASS eval " + runDirectory
+                            + ", with a main that hands its arguments to Fovea.main, or where an EnvironmentProvider on"
+                            + " FOVEA_CLASSPATH names it");
         } catch (IllegalArgumentException e) {
             throw new IOException("the run in " + runDirectory + " cannot be taken up: " + e.getMessage(), e);
         }
@@ -70,9 +79,7 @@ public final class RunState {
         Map<String, String> metadata = new LinkedHashMap<>(state.spec().save());
         metadata.put(ITERATION, Long.toString(state.iteration()));
         Map<String, byte[]> files = new LinkedHashMap<>();
-        for (int part = 0; part < state.collectors().size(); part++) {
-            files.put(environmentFile(part), write(state.collectors().get(part)::saveState));
-        }
+        files.put(ENVIRONMENTS, write(state::saveEnvironments));
         files.put(EPISODES, write(state.returns()::saveState));
         Checkpoint.save(runDirectory, state.iteration() * state.spec().stepsPerIteration(), tensors, metadata, files);
     }
@@ -87,10 +94,7 @@ public final class RunState {
             entry.getValue().restore(tensor(entry.getKey()).toDoubles());
         }
         long runStep = iteration() * spec.config().rollout().rolloutSteps();
-        for (int part = 0; part < state.collectors().size(); part++) {
-            Collector collector = state.collectors().get(part);
-            read(environmentFile(part), in -> collector.restoreState(in, runStep));
-        }
+        read(ENVIRONMENTS, in -> state.restoreEnvironments(in, runStep));
         read(EPISODES, state.returns()::restoreState);
         state.resumeAt(iteration());
     }
@@ -116,10 +120,6 @@ public final class RunState {
         moments.put("observation_moments", state.agent().observations().moments());
         moments.put("return_moments", state.rewards().moments());
         return moments;
-    }
-
-    private static String environmentFile(int part) {
-        return "environments-" + part + ".bin";
     }
 
     private static TensorData download(Backend backend, DeviceArray array, int... shape) {
@@ -178,8 +178,8 @@ public final class RunState {
     private void read(String file, Reader reader) throws IOException {
         byte[] bytes = checkpoint.files().get(file);
         if (bytes == null) {
-            throw new IOException(
-                    "the run in " + runDirectory + " cannot be taken up: its checkpoint has no file " + file);
+            throw new IOException("the run in " + runDirectory + " cannot be taken up: its checkpoint has no file "
+                    + file + ", unlike those of this version of Fovea; its policy can be played by eval, but not trained further");
         }
         try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {
             reader.read(in);

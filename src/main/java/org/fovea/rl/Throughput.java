@@ -3,7 +3,7 @@ package org.fovea.rl;
 /**
  * Environment steps per second of all environments together.
  *
- * @param environment stepping environments with random actions, nothing else
+ * @param environment if stepping them were all there is to do: by the time that steps took while training
  * @param inference environments and policy
  * @param train environments, policy and learning
  */

@@ -3,8 +3,10 @@ package org.fovea.rl;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.function.BooleanSupplier;
 import org.fovea.backend.Backend;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One training run: play a rollout, learn from it, write down how it went, again and again.
@@ -14,7 +16,9 @@ import org.fovea.backend.Backend;
  */
 public final class Trainer implements AutoCloseable {
     private static final long CHECKPOINT_INTERVAL_NANOS = 5_000_000_000L;
-    private static final int FINAL_EPISODES = 100;
+
+    /** After an iteration that took longer, a checkpoint is written in any case: the next may be abandoned. */
+    private static final long LONG_ITERATION_NANOS = 1_000_000_000L;
 
     private final Backend backend;
     private final Path runDirectory;
@@ -47,7 +51,7 @@ public final class Trainer implements AutoCloseable {
             RunDirectories.prepare(runDirectory);
             state.reset();
             return new Trainer(backend, runDirectory, state, lock);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             try (state;
                     lock) {
                 throw e;
@@ -66,7 +70,7 @@ public final class Trainer implements AutoCloseable {
         try {
             saved.restore(state);
             return new Trainer(backend, runDirectory, state, lock);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             try (state;
                     lock) {
                 throw e;
@@ -99,14 +103,29 @@ public final class Trainer implements AutoCloseable {
         return state.agent().parameters().count();
     }
 
-    /** Trains to the end of the run, or until {@code stop} says so after an iteration; a checkpoint is left either way. */
+    /** {@link #run(EvaluationSettings, Progress.Listener, BooleanSupplier)} with the usual evaluation. */
     public TrainResult run(Progress.Listener listener, BooleanSupplier stop) {
+        return run(EvaluationSettings.FINAL, listener, stop);
+    }
+
+    /**
+     * Trains to the end of the run, or until {@code stop} says so, and then evaluates the policy. A checkpoint is left
+     * either way, of the last iteration that is complete: one that does not end within two seconds of the request is
+     * abandoned.
+     */
+    public TrainResult run(EvaluationSettings evaluation, Progress.Listener listener, BooleanSupplier stopRequest) {
         RunSpec spec = state.spec();
+        Stop stop = new Stop(stopRequest);
         long start = System.nanoTime();
         long lastCheckpoint = start;
-        boolean interrupted = false;
-        while (state.iteration() < spec.iterations() && !interrupted) {
-            UpdateStatistics update = iterate();
+        boolean abandoned = false;
+        while (state.iteration() < spec.iterations() && !stop.requested()) {
+            long iterationStart = System.nanoTime();
+            UpdateStatistics update = iterate(stop);
+            if (update == null) {
+                abandoned = true;
+                break;
+            }
             long now = System.nanoTime();
             Progress progress = new Progress(
                     state.iteration(),
@@ -116,26 +135,39 @@ public final class Trainer implements AutoCloseable {
                     state.returns().mean(),
                     state.returns().episodes());
             log.append(progress, update);
-            if (savedIteration < 0 || now - lastCheckpoint > CHECKPOINT_INTERVAL_NANOS) {
+            if (savedIteration < 0
+                    || now - lastCheckpoint > CHECKPOINT_INTERVAL_NANOS
+                    || now - iterationStart > LONG_ITERATION_NANOS) {
                 checkpoint();
                 lastCheckpoint = System.nanoTime();
             }
             listener.progressed(progress);
-            interrupted = stop.getAsBoolean() && state.iteration() < spec.iterations();
         }
         double seconds = (System.nanoTime() - start) * 1e-9;
-        if (savedIteration != state.iteration()) {
+        boolean interrupted = state.iteration() < spec.iterations();
+        // The environments of an abandoned iteration are not where its start left them, and the last checkpoint is.
+        if (savedIteration != state.iteration() && !abandoned) {
             checkpoint();
         }
-        return result(seconds, interrupted);
+        EvaluationResult evaluated = interrupted
+                ? EvaluationResult.none(evaluation.episodes(), EvaluationResult.End.STOPPED)
+                : Evaluation.play(state.agent(), spec, state.environments(), evaluation, listener, stopRequest);
+        return result(seconds, interrupted, evaluated);
     }
 
     /** One rollout and what is learned from it. */
     UpdateStatistics iterate() {
+        return Objects.requireNonNull(iterate(new Stop(() -> false)));
+    }
+
+    /** The same, or null if it was abandoned. */
+    private @Nullable UpdateStatistics iterate(Stop stop) {
         RunSpec spec = state.spec();
         long iteration = state.iteration();
         long start = System.nanoTime();
-        state.collect();
+        if (!state.collect(stop)) {
+            return null;
+        }
         collectNanos += System.nanoTime() - start;
         double progress = (double) iteration / spec.iterations();
         UpdateStatistics update =
@@ -154,21 +186,18 @@ public final class Trainer implements AutoCloseable {
         savedIteration = state.iteration();
     }
 
-    private TrainResult result(double seconds, boolean interrupted) {
+    private TrainResult result(double seconds, boolean interrupted, EvaluationResult evaluation) {
         RunSpec spec = state.spec();
-        Throughput throughput = new Throughput(
-                interrupted ? Double.NaN : EnvironmentSpeed.measure(backend, spec),
-                sessionSteps / (collectNanos * 1e-9),
-                sessionSteps / seconds);
+        double playing = sessionSteps / (collectNanos * 1e-9);
+        Throughput throughput =
+                new Throughput(playing / state.environmentShare(), playing, sessionSteps / seconds);
         return new TrainResult(
                 spec,
                 backend.name(),
                 state.iteration() * spec.stepsPerIteration(),
                 seconds,
                 throughput,
-                interrupted
-                        ? EvaluationResult.NONE
-                        : Evaluation.play(state.agent(), spec, FINAL_EPISODES, Evaluation.DEFAULT_SEED),
+                evaluation,
                 state.returns().bestMean(),
                 state.returns().episodes(),
                 parameterCount(),

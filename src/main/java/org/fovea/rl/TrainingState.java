@@ -1,5 +1,8 @@
 package org.fovea.rl;
 
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import org.fovea.backend.Backend;
@@ -13,24 +16,28 @@ final class TrainingState implements AutoCloseable {
     private final RunSpec spec;
     private final Agent agent;
     private final ActorCritic.Context context;
+    private final EnvironmentSet environments;
     private final RewardNormalizer rewards;
     private final List<Collector> collectors;
     private final Rollout rollout;
     private final Learner learner;
     private final RecentReturns returns = new RecentReturns();
     private long iteration;
+    private boolean exact;
 
     private TrainingState(
             Backend backend,
             RunSpec spec,
             Agent agent,
             ActorCritic.Context context,
+            EnvironmentSet environments,
             RewardNormalizer rewards,
             List<Collector> collectors) {
         this.backend = backend;
         this.spec = spec;
         this.agent = agent;
         this.context = context;
+        this.environments = environments;
         this.rewards = rewards;
         this.collectors = collectors;
         this.rollout = Rollout.allocate(
@@ -40,29 +47,42 @@ final class TrainingState implements AutoCloseable {
                 agent.encoder().size(),
                 agent.distribution());
         this.learner = Learner.of(spec.config(), agent, rollout, context);
+        this.exact = collectors.stream().allMatch(Collector::canSaveState);
     }
 
-    /** A run before its first step, its environments not yet started. */
+    /**
+     * A run before its first step, its environments not yet started.
+     *
+     * @throws IllegalArgumentException if there is not enough memory for it
+     */
     static TrainingState create(Backend backend, RunSpec spec) {
         EnvironmentSpec kind = Environments.get(spec.environment());
-        RolloutConfig config = spec.config().rollout();
-        int parts = Cut.collectors(backend, spec.environments());
-        List<VectorEnvironment> batches = new ArrayList<>(parts);
-        for (int part = 0; part < parts; part++) {
-            batches.add(kind.create(Cut.size(spec.environments(), parts, part)));
+        MemoryNeed.of(backend, spec, kind.spaces()).require();
+        EnvironmentSet environments = new EnvironmentSet(kind.createAll(Cut.sizes(backend, spec.environments())));
+        try {
+            return create(backend, spec, environments);
+        } catch (RuntimeException | Error failure) {
+            try (environments) {
+                throw failure;
+            }
         }
-        VectorEnvironment any = batches.get(0);
+    }
+
+    private static TrainingState create(Backend backend, RunSpec spec, EnvironmentSet environments) {
+        RolloutConfig config = spec.config().rollout();
+        VectorEnvironment any = environments.batches().get(0);
         Agent agent = new Agent(
                 backend, any.observationSpace(), any.actionSpace(), spec.policy(), spec.config(), spec.seed());
         ActorCritic.Context context = agent.network().context(spec.environments(), config.rolloutSteps());
         RewardNormalizer rewards = new RewardNormalizer(config.normalizeRewards(), config.gamma());
-        List<Collector> collectors = new ArrayList<>(parts);
-        for (int part = 0; part < parts; part++) {
-            int first = Cut.start(spec.environments(), parts, part);
-            collectors.add(new Collector(
-                    agent, context, rewards, batches.get(part), first, config.rolloutSteps(), spec.seed()));
+        List<Collector> collectors = new ArrayList<>();
+        int first = 0;
+        for (VectorEnvironment batch : environments.batches()) {
+            collectors.add(
+                    new Collector(agent, context, rewards, batch, first, config.rolloutSteps(), spec.seed()));
+            first += batch.count();
         }
-        return new TrainingState(backend, spec, agent, context, rewards, collectors);
+        return new TrainingState(backend, spec, agent, context, environments, rewards, collectors);
     }
 
     /** Starts the environments. */
@@ -70,10 +90,31 @@ final class TrainingState implements AutoCloseable {
         collectors.forEach(Collector::reset);
     }
 
-    /** Plays the next rollout. */
-    void collect() {
+    /**
+     * Plays the next rollout.
+     *
+     * @return whether it is complete: if not, the environments stand somewhere in its midst
+     */
+    boolean collect(Stop stop) {
         long firstStep = iteration * spec.config().rollout().rolloutSteps();
-        backend.forEachShard(collectors.size(), part -> collectors.get(part).collect(rollout, firstStep));
+        boolean[] complete = new boolean[collectors.size()];
+        backend.forEachShard(
+                collectors.size(),
+                part -> stop.unlessItFails(
+                        () -> complete[part] = collectors.get(part).collect(rollout, firstStep, stop)));
+        for (boolean part : complete) {
+            if (!part) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Share of the time of playing that environments took for their steps. */
+    double environmentShare() {
+        double inEnvironments =
+                collectors.stream().mapToLong(Collector::environmentNanos).sum();
+        return inEnvironments / collectors.stream().mapToLong(Collector::nanos).sum();
     }
 
     /** Ends an iteration, after the rollout was learned from. */
@@ -95,8 +136,44 @@ final class TrainingState implements AutoCloseable {
         iteration = doneIterations;
     }
 
+    /** Whether a run that was taken up from a checkpoint of this one goes on as this one does. */
     boolean resumesExactly() {
-        return collectors.stream().allMatch(Collector::canSaveState);
+        return exact;
+    }
+
+    /** Writes the state of every environment, in an order that does not depend on how they are cut. */
+    void saveEnvironments(DataOutput out) throws IOException {
+        boolean canSave = collectors.stream().allMatch(Collector::canSaveState);
+        out.writeBoolean(canSave);
+        if (canSave) {
+            for (Collector collector : collectors) {
+                for (int i = 0; i < collector.count(); i++) {
+                    collector.saveState(i, out);
+                }
+            }
+        }
+    }
+
+    /**
+     * Restores what was saved. Environments that could not save their state are started anew.
+     *
+     * @param runStep number of steps that each environment had taken
+     */
+    void restoreEnvironments(DataInput in, long runStep) throws IOException {
+        exact &= in.readBoolean();
+        for (Collector collector : collectors) {
+            if (!exact) {
+                collector.restart(runStep);
+                continue;
+            }
+            for (int i = 0; i < collector.count(); i++) {
+                collector.restoreState(i, in);
+            }
+        }
+    }
+
+    List<VectorEnvironment> environments() {
+        return environments.batches();
     }
 
     RunSpec spec() {
@@ -124,10 +201,6 @@ final class TrainingState implements AutoCloseable {
         return rewards;
     }
 
-    List<Collector> collectors() {
-        return collectors;
-    }
-
     Learner learner() {
         return learner;
     }
@@ -143,7 +216,8 @@ final class TrainingState implements AutoCloseable {
 
     @Override
     public void close() {
-        try (agent;
+        try (environments;
+                agent;
                 context;
                 rollout) {
             learner.close();

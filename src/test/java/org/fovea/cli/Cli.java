@@ -19,11 +19,10 @@ record Cli(int exitCode, String out, String err) {
     static Cli run(int columns, String... args) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
+        PrintStream errors = new PrintStream(err, true, StandardCharsets.UTF_8);
         int exitCode = Fovea.run(
-                new Terminal(
-                        new PrintStream(out, true, StandardCharsets.UTF_8),
-                        new PrintStream(err, true, StandardCharsets.UTF_8),
-                        columns),
+                new Terminal(new PrintStream(out, true, StandardCharsets.UTF_8), errors, columns),
+                Interruption.none(errors),
                 args);
         return new Cli(exitCode, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
     }

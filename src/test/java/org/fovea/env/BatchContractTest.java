@@ -93,27 +93,69 @@ class BatchContractTest {
                 "MemoryChain-v0:length=6,bits=2",
                 "popgym-RepeatPreviousEasy-v0"
             })
-    void aRestoredBatchGoesOnBitForBit(String name) throws IOException {
+    void restoredEnvironmentsGoOnBitForBitInBatchesCutOtherwise(String name) throws IOException {
         Player original = new Player(name, 13, 2);
         for (int step = 0; step < 37; step++) {
             original.play(2, step);
         }
-        ByteArrayOutputStream saved = new ByteArrayOutputStream();
         assertThat(original.batch.canSaveState()).isTrue();
-        original.batch.saveState(new DataOutputStream(saved));
-
-        Player restored = new Player(name, 13, 999);
-        restored.play(999, 1);
-        DataInputStream in = new DataInputStream(new ByteArrayInputStream(saved.toByteArray()));
-        restored.batch.restoreState(in);
-        assertThat(in.read()).as("everything written is read").isEqualTo(-1);
+        Player[] restored = {new Player(name, 4, 999), new Player(name, 9, 999)};
+        restored[0].play(999, 1);
+        restored[1].play(999, 1);
+        int[] first = {0, 4};
+        for (int i = 0; i < 13; i++) {
+            int part = i < 4 ? 0 : 1;
+            DataInputStream in = new DataInputStream(new ByteArrayInputStream(saved(original.batch, i)));
+            restored[part].batch.restoreState(i - first[part], in);
+            assertThat(in.read()).as("everything written is read").isEqualTo(-1);
+        }
+        int size = original.batch.observationSpace().size();
         for (int step = 37; step < 400; step++) {
             original.play(2, step);
-            restored.play(2, step);
-            assertThat(restored.result.observations()).containsExactly(original.result.observations());
-            assertThat(restored.result.rewards()).containsExactly(original.result.rewards());
-            assertThat(restored.result.terminated()).containsExactly(original.result.terminated());
-            assertThat(restored.result.truncated()).containsExactly(original.result.truncated());
+            for (int part = 0; part < 2; part++) {
+                restored[part].play(2 + first[part], step);
+                StepBatch result = restored[part].result;
+                int from = first[part];
+                int to = from + result.rewards().length;
+                assertThat(result.observations())
+                        .containsExactly(
+                                Arrays.copyOfRange(original.result.observations(), from * size, to * size));
+                assertThat(result.rewards())
+                        .containsExactly(Arrays.copyOfRange(original.result.rewards(), from, to));
+                assertThat(result.terminated())
+                        .containsExactly(Arrays.copyOfRange(original.result.terminated(), from, to));
+                assertThat(result.truncated())
+                        .containsExactly(Arrays.copyOfRange(original.result.truncated(), from, to));
+            }
+        }
+    }
+
+    private static byte[] saved(VectorEnvironment batch, int i) throws IOException {
+        ByteArrayOutputStream saved = new ByteArrayOutputStream();
+        batch.saveState(i, new DataOutputStream(saved));
+        return saved.toByteArray();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"CartPole-v1", "Pendulum-v1", "ProofOfMemory-v0", "popgym-RepeatPreviousEasy-v0"})
+    void aRestartedEnvironmentIsInItsNextEpisodeAndLeavesTheOthersAlone(String name) {
+        Player player = new Player(name, 3, 2);
+        Player untouched = new Player(name, 3, 2);
+        int size = player.batch.observationSpace().size();
+        player.batch.restart(1, player.result.observations());
+
+        float[] seen = player.result.observations();
+        float[] nextEpisode = new float[size];
+        VectorEnvironment alone = Environments.get(name).create(1);
+        alone.reset(SEED, 3, nextEpisode);
+        alone.restart(0, nextEpisode);
+        assertThat(Arrays.copyOfRange(seen, size, 2 * size)).containsExactly(nextEpisode);
+        player.play(2, 0);
+        untouched.play(2, 0);
+        for (int i : new int[] {0, 2}) {
+            assertThat(Arrays.copyOfRange(player.result.observations(), i * size, (i + 1) * size))
+                    .containsExactly(
+                            Arrays.copyOfRange(untouched.result.observations(), i * size, (i + 1) * size));
         }
     }
 
@@ -165,12 +207,11 @@ class BatchContractTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"CartPole-v1", "Pendulum-v1"})
-    void stateOfAnotherBatchIsRefused(String name) throws IOException {
-        ByteArrayOutputStream saved = new ByteArrayOutputStream();
-        new Player("ProofOfMemory-v0", 4, 0).batch.saveState(new DataOutputStream(saved));
+    void stateOfAnotherKindIsRefused(String name) throws IOException {
+        byte[] saved = saved(new Player("ProofOfMemory-v0", 4, 0).batch, 1);
         VectorEnvironment batch = Environments.get(name).create(4);
-        assertThatThrownBy(() -> batch.restoreState(new DataInputStream(new ByteArrayInputStream(saved.toByteArray()))))
+        assertThatThrownBy(() -> batch.restoreState(1, new DataInputStream(new ByteArrayInputStream(saved))))
                 .isInstanceOf(IOException.class)
-                .hasMessageContaining("4 x ProofOfMemory");
+                .hasMessageContaining("of ProofOfMemory, not of");
     }
 }

@@ -111,11 +111,13 @@ class EnvironmentBatchTest {
         StepBatch result = StepBatch.allocate(3, 2);
         batch.reset(5, 0, result.observations());
         batch.step(new int[] {0, 1, 0}, new float[0], result);
-        ByteArrayOutputStream saved = new ByteArrayOutputStream();
-        batch.saveState(new DataOutputStream(saved));
         VectorEnvironment restored =
                 EnvironmentSpec.of("x", "", SavingCounter::new).create(3);
-        restored.restoreState(new DataInputStream(new ByteArrayInputStream(saved.toByteArray())));
+        for (int i = 0; i < 3; i++) {
+            ByteArrayOutputStream saved = new ByteArrayOutputStream();
+            batch.saveState(i, new DataOutputStream(saved));
+            restored.restoreState(i, new DataInputStream(new ByteArrayInputStream(saved.toByteArray())));
+        }
         StepBatch other = StepBatch.allocate(3, 2);
         for (int t = 0; t < 30; t++) {
             int[] choices = {t % 2, 1, 0};
@@ -124,16 +126,13 @@ class EnvironmentBatchTest {
             assertThat(other.observations()).containsExactly(result.observations());
             assertThat(other.truncated()).containsExactly(result.truncated());
         }
-        VectorEnvironment two = EnvironmentSpec.of("x", "", SavingCounter::new).create(2);
-        assertThatThrownBy(() -> two.restoreState(new DataInputStream(new ByteArrayInputStream(saved.toByteArray()))))
-                .hasMessageContaining("3 environments, not of 2");
     }
 
     @Test
     void whatCannotSaveSaysSo() {
         VectorEnvironment batch = EnvironmentSpec.of("x", "", Counter::new).create(2);
         assertThat(batch.canSaveState()).isFalse();
-        assertThatThrownBy(() -> batch.saveState(new DataOutputStream(new ByteArrayOutputStream())))
+        assertThatThrownBy(() -> batch.saveState(0, new DataOutputStream(new ByteArrayOutputStream())))
                 .isInstanceOf(UnsupportedOperationException.class)
                 .hasMessageContaining("Counter")
                 .hasMessageContaining("SavesState");
@@ -214,7 +213,7 @@ class EnvironmentBatchTest {
     @Test
     void continuousActionsReachTheirEnvironment() {
         Set<String> seen = new HashSet<>();
-        Environment recording = new Counter() {
+        class Recording extends Counter {
             @Override
             public Space actionSpace() {
                 return new Space.Box(2, -1, 1);
@@ -225,8 +224,8 @@ class EnvironmentBatchTest {
                 seen.add(Arrays.toString(action.values()));
                 return Step.of(new float[2], 0);
             }
-        };
-        VectorEnvironment batch = EnvironmentSpec.of("x", "", () -> recording).create(2);
+        }
+        VectorEnvironment batch = EnvironmentSpec.of("x", "", Recording::new).create(2);
         StepBatch result = StepBatch.allocate(2, 2);
         batch.reset(1, 0, result.observations());
         batch.step(new int[0], new float[] {1, 2, 3, 4}, result);

@@ -30,7 +30,7 @@ class CapturedTrainingTest {
     }
 
     private static UpdateStatistics update(TrainingState state, int iteration) {
-        state.collect();
+        state.collect(new Stop(() -> false));
         UpdateStatistics statistics = state.learner().update(0, 7, iteration, iteration);
         state.advance();
         return statistics;
@@ -45,7 +45,7 @@ class CapturedTrainingTest {
                 TrainingState state = TrainingState.create(backend, spec(policy, 2, 3))) {
             state.reset();
             update(state, 0);
-            state.collect();
+            state.collect(new Stop(() -> false));
             assertThat(calls("cuGraphLaunch", state)).isEqualTo(6);
             assertThat(calls("cuGraphInstantiateWithFlags", state)).isZero();
             assertThat(calls("cuMemAlloc_v2", state)).isZero();
@@ -55,7 +55,7 @@ class CapturedTrainingTest {
                 TrainingState state = TrainingState.create(backend, spec(policy, 1, 1))) {
             state.reset();
             update(state, 0);
-            state.collect();
+            state.collect(new Stop(() -> false));
             assertThat(kernelsOfSixSteps)
                     .as("kernels launched beside the steps, whatever their number")
                     .isEqualTo(calls("cuLaunchKernel", state));
@@ -95,7 +95,7 @@ class CapturedTrainingTest {
                 state.reset();
                 update(state, 0);
                 float[] before = Runs.parameters(state);
-                state.collect();
+                state.collect(new Stop(() -> false));
                 backend.fill(state.rollout().rewards().slice(7, 1), Double.NaN);
                 assertThatThrownBy(() -> state.learner().update(0, 7, 1, 50))
                         .isInstanceOf(NonFiniteException.class)

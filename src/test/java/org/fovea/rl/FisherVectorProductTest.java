@@ -43,9 +43,9 @@ class FisherVectorProductTest {
             state.reset();
             disturb();
             // The second segment has episodes that began in the first, and memory of them.
-            state.collect();
+            state.collect(new Stop(() -> false));
             state.advance();
-            state.collect();
+            state.collect(new Stop(() -> false));
             Agent agent = state.agent();
             int rowsPerUnit = agent.network().stepsPerUnit(7);
             this.order = new UnitOrder(backend, 35 / rowsPerUnit);

@@ -73,7 +73,7 @@ class TrpoTest {
         try (Backend backend = Runs.cpu(1);
                 TrainingState state = TrainingState.create(backend, small("ProofOfMemory-v0", "attention", Map.of()))) {
             state.reset();
-            state.collect();
+            state.collect(new Stop(() -> false));
             // Returns of 0 everywhere, expected as such.
             backend.fill(state.rollout().rewards(), 0);
             backend.fill(state.rollout().values(), 0);
@@ -94,7 +94,7 @@ class TrpoTest {
         try (Backend backend = Runs.cpu(2);
                 TrainingState state = TrainingState.create(backend, small(environment, policy, settings))) {
             state.reset();
-            state.collect();
+            state.collect(new Stop(() -> false));
             float[] before = Runs.parameters(state);
             UpdateStatistics update = state.learner().update(0, 7, 0, 0);
             assertThat(update.stepFraction()).isZero();
@@ -136,7 +136,7 @@ class TrpoTest {
                     TrainingState state = TrainingState.create(
                             backend, small("CartPole-v1", "mlp", Map.of("cg_iterations", "2", "width", "8")))) {
                 state.reset();
-                state.collect();
+                state.collect(new Stop(() -> false));
                 backend.fill(state.rollout().rewards().slice(7, 1), Double.NaN);
                 float[] before = Runs.parameters(state);
                 assertThatThrownBy(() -> state.learner().update(0, 7, 0, 50))

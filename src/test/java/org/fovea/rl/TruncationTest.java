@@ -113,7 +113,7 @@ class TruncationTest {
         try (Backend backend = Runs.cpu(1);
                 TrainingState state = TrainingState.create(backend, spec)) {
             state.reset();
-            state.collect();
+            state.collect(new Stop(() -> false));
             Rollout rollout = state.rollout();
             float[] values = new float[rollout.rows()];
             float[] nextValues = new float[rollout.rows()];

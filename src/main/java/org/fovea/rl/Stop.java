@@ -1,0 +1,47 @@
+package org.fovea.rl;
+
+import java.util.function.BooleanSupplier;
+
+/**
+ * Says to all who play whether to go on. A request is met at the end of the iteration; one that is not met so for two
+ * seconds, and a failure, at the next step.
+ */
+final class Stop {
+    private static final long PATIENCE_NANOS = 2_000_000_000L;
+
+    private final BooleanSupplier request;
+
+    /** When the request was first seen, by {@link System#nanoTime}; valid once {@link #seen}. */
+    private volatile long seenNanos;
+
+    private volatile boolean seen;
+    private volatile boolean failed;
+
+    Stop(BooleanSupplier request) {
+        this.request = request;
+    }
+
+    /** Whether to stop where an iteration ends. */
+    boolean requested() {
+        if (!seen && request.getAsBoolean()) {
+            seenNanos = System.nanoTime();
+            seen = true;
+        }
+        return seen;
+    }
+
+    /** Whether to stop at once. */
+    boolean now() {
+        return failed || (requested() && System.nanoTime() - seenNanos > PATIENCE_NANOS);
+    }
+
+    /** Does work that others do too; if it fails, they are to stop at once. */
+    void unlessItFails(Runnable work) {
+        try {
+            work.run();
+        } catch (Throwable failure) {
+            failed = true;
+            throw failure;
+        }
+    }
+}
