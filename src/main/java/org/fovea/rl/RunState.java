@@ -37,8 +37,8 @@ public final class RunState {
             throw new UnknownNameException(
                     e,
                     "; one of your own is found where its class registers it: FOVEA_CLASSPATH=DIRECTORY_OR_JAR ./fovea"
-                            + " --main CLASS eval " + runDirectory
-                            + ", with a main that hands its arguments to Fovea.main, or where an EnvironmentProvider on"
+                            + " --main CLASS eval " + runDirectory + " (or train --resume --out " + runDirectory
+                            + "), with a main that hands its arguments to Fovea.main, or where an EnvironmentProvider on"
                             + " FOVEA_CLASSPATH names it");
         } catch (IllegalArgumentException e) {
             throw new IOException("the run in " + runDirectory + " cannot be taken up: " + e.getMessage(), e);

@@ -6,9 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.TimeUnit;
+import org.fovea.io.Checkpoint;
 import org.fovea.rl.RunState;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -17,64 +15,133 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Signals need a process of their own. */
-@Timeout(120)
+@Timeout(180)
 class InterruptionTest {
     @TempDir
     private Path directory;
 
+    private Path run() {
+        return directory.resolve("run");
+    }
+
+    private Program train(String environment, String... more) throws IOException {
+        return Program.start(
+                directory, NewcomerProgram.class, NewcomerProgram.training(environment, run(), more));
+    }
+
+    private void awaitIterations(Program program) throws IOException, InterruptedException {
+        Path table = run().resolve("progress.csv");
+        while (program.isAlive()
+                && (!Files.exists(table) || Files.readAllLines(table).size() < 4)) {
+            Thread.sleep(20);
+        }
+    }
+
     @ParameterizedTest
     @CsvSource({"INT, 130", "TERM, 143"})
     void aCheckpointIsLeft(String signal, int exitCode) throws IOException, InterruptedException {
-        Path run = directory.resolve("run");
-        Path table = run.resolve("progress.csv");
-        Path out = directory.resolve("out");
-        Process process = start(out, TrainTest.small(run, "--steps", "100000000", "--json"));
-        try {
-            while (process.isAlive()
-                    && (!Files.exists(table) || Files.readAllLines(table).size() < 4)) {
-                Thread.sleep(20);
-            }
-            new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid()))
-                    .start()
-                    .waitFor();
-            assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
-        } finally {
-            process.destroyForcibly();
-        }
+        try (Program program =
+                Program.start(directory, Fovea.class, TrainTest.small(run(), "--steps", "100000000", "--json"))) {
+            awaitIterations(program);
+            program.signal(signal);
+            program.awaitEnd();
 
-        assertThat(process.exitValue()).isEqualTo(exitCode);
-        int iterations = Files.readAllLines(table).size() - 1;
-        assertThat(RunState.load(run).iteration()).isEqualTo(iterations);
-        JsonNode json = new Cli(exitCode, Files.readString(out), "").lastLineAsJson();
-        assertThat(json.get("steps").asLong()).isEqualTo(iterations * 4L * 32);
-        assertThat(Files.readString(out)).contains("fovea train --resume --out " + run);
+            assertThat(program.exitCode()).isEqualTo(exitCode);
+            int iterations = Files.readAllLines(run().resolve("progress.csv")).size() - 1;
+            assertThat(RunState.load(run()).iteration()).isEqualTo(iterations);
+            JsonNode json = new Cli(exitCode, program.out(), "").lastLineAsJson();
+            assertThat(json.get("steps").asLong()).isEqualTo(iterations * 4L * 32);
+            assertThat(program.out()).contains("fovea train --resume --out " + run());
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"step, true", "factory, false", "reset, false", "close, true"})
+    void whatHangsIsHaltedByASecondSignal(String place, boolean leavesCheckpoint)
+            throws IOException, InterruptedException {
+        try (Program program = train("Hangs" + place + "-v0", "--steps", place.equals("close") ? "512" : "1000000")) {
+            program.awaitError("HANGING");
+            program.signal("INT");
+            assertThat(program.awaitError("a second signal")).isLessThan(2);
+            Thread.sleep(100);
+            assertThat(program.isAlive()).isTrue();
+            program.signal("INT");
+            assertThat(program.awaitEnd()).isLessThan(2);
+
+            assertThat(program.exitCode()).isEqualTo(130);
+            assertThat(program.err())
+                    .contains("stopped at once")
+                    .contains(leavesCheckpoint ? "The last good checkpoint is in " + run() : "There was no checkpoint");
+            if (place.equals("close")) {
+                assertThat(program.out()).contains("final return");
+            }
+        }
+        if (leavesCheckpoint) {
+            assertThat(Checkpoint.load(run()).step()).isPositive();
+        }
+    }
+
+    @Test
+    void theEvaluationAfterTrainingHearsASignal() throws IOException, InterruptedException {
+        try (Program program = train("NeverEnds-v0", "--final-seconds", "1000", "--max-episode-steps", "1000000000")) {
+            program.awaitError("evaluating: 0 of 100 episodes");
+            program.signal("INT");
+            assertThat(program.awaitEnd()).isLessThan(2);
+
+            assertThat(program.exitCode()).isEqualTo(130);
+            assertThat(program.out()).contains("interrupted after 0 of 100 episodes");
+        }
+        assertThat(Checkpoint.load(run()).step()).isEqualTo(512);
+    }
+
+    @Test
+    void anEvaluationHearsASignalAndFindsTheEnvironmentOfAProgramsOwn() throws IOException, InterruptedException {
+        try (Program program = train("NeverEnds-v0", "--final-episodes", "0")) {
+            program.awaitEnd();
+            assertThat(program.exitCode()).isZero();
+        }
+        String[] evaluation = {"eval", run().toString(), "--max-episode-steps", "1000000000", "--backend", "cpu"};
+        try (Program program = Program.start(directory, NewcomerProgram.class, evaluation)) {
+            program.awaitError("evaluating: 0 of 100 episodes");
+            program.signal("TERM");
+            assertThat(program.awaitEnd()).isLessThan(2);
+            assertThat(program.exitCode()).isEqualTo(143);
+            assertThat(program.out()).contains("interrupted after 0 of 100 episodes");
+        }
+        Cli withoutIt = Cli.run(evaluation);
+        assertThat(withoutIt.exitCode()).isEqualTo(2);
+        assertThat(withoutIt.err())
+                .contains("unknown environment 'NeverEnds-v0'")
+                .contains("--main CLASS eval " + run())
+                .contains("FOVEA_CLASSPATH")
+                .contains("EnvironmentProvider");
+        assertThat(withoutIt.err().lines()).hasSize(1);
+    }
+
+    @Test
+    void aProgramThatExitsFromWithinHasNotSucceeded() throws IOException, InterruptedException {
+        try (Program program = train("Exits-v0", "--steps", "1000000")) {
+            program.awaitEnd();
+
+            assertThat(program.exitCode()).isEqualTo(1);
+            assertThat(program.err())
+                    .contains("System.exit during training. The last good checkpoint is in " + run());
+        }
+    }
+
+    @Test
+    void threadsThatAnEnvironmentLeavesDoNotKeepTheProgram() throws IOException, InterruptedException {
+        try (Program program = train("Threads-v0")) {
+            program.awaitEnd();
+            assertThat(program.exitCode()).isZero();
+        }
     }
 
     @Test
     void aFinishedCommandIsNotHeldUp() throws IOException, InterruptedException {
-        Process process = start(directory.resolve("out"), TrainTest.small(directory.resolve("run")));
-
-        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
-        assertThat(process.exitValue()).isZero();
-    }
-
-    private static Process start(Path out, String... args) throws IOException {
-        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        // A shell's background job, such as a CI step, has SIGINT ignored, and would hand that on.
-        List<String> command = new ArrayList<>(List.of(
-                "env",
-                "--default-signal=INT",
-                java,
-                "--add-modules",
-                "jdk.incubator.vector",
-                "-Djava.awt.headless=true",
-                "-cp",
-                System.getProperty("java.class.path"),
-                Fovea.class.getName()));
-        command.addAll(List.of(args));
-        return new ProcessBuilder(command)
-                .redirectOutput(out.toFile())
-                .redirectError(ProcessBuilder.Redirect.DISCARD)
-                .start();
+        try (Program program = Program.start(directory, Fovea.class, TrainTest.small(run()))) {
+            program.awaitEnd();
+            assertThat(program.exitCode()).isZero();
+        }
     }
 }

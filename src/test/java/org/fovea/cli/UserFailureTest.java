@@ -1,0 +1,286 @@
+package org.fovea.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.function.Supplier;
+import org.fovea.env.Action;
+import org.fovea.env.Environment;
+import org.fovea.env.Environments;
+import org.fovea.env.Space;
+import org.fovea.env.Step;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Environments whose code fails, or that cannot be played at all. */
+class UserFailureTest {
+    /** In the third of the four batches that 64 environments are cut into. */
+    private static final int FAILING = 40;
+
+    private static final Countdown SHARED = new Countdown();
+
+    @TempDir
+    private Path directory;
+
+    /** Fails in its fourth step of the second episode. */
+    private abstract static class Failing extends Countdown {
+        private int episodes;
+
+        abstract void fail() throws Exception;
+
+        @Override
+        public float[] reset(long seed) {
+            episodes++;
+            return super.reset(seed);
+        }
+
+        @Override
+        public Step step(Action action) {
+            if (number == FAILING && episodes == 2 && time == 3) {
+                Failing.<RuntimeException>failSneakily(this);
+            }
+            return super.step(action);
+        }
+
+        @SuppressWarnings("unchecked")
+        private static <E extends Exception> void failSneakily(Failing failing) throws E {
+            try {
+                failing.fail();
+            } catch (Exception e) {
+                throw (E) e;
+            }
+        }
+    }
+
+    private static final class Throwing extends Failing {
+        private final Throwable thrown;
+
+        Throwing(Throwable thrown) {
+            this.thrown = thrown;
+        }
+
+        @Override
+        void fail() throws Exception {
+            if (thrown instanceof Error error) {
+                throw error;
+            }
+            throw (Exception) thrown;
+        }
+    }
+
+    private static final class Overflowing extends Failing {
+        @Override
+        void fail() {
+            fail();
+        }
+    }
+
+    /** An exception whose own code fails. */
+    private static final class Unprintable extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        public String toString() {
+            throw new IllegalStateException("no words");
+        }
+    }
+
+    @BeforeAll
+    static void register() {
+        step("IllegalState", () -> new Throwing(new IllegalStateException("no\nbananas")));
+        step("Assertion", () -> new Throwing(new AssertionError("4 is not 5")));
+        step("OutOfMemory", () -> new Throwing(new OutOfMemoryError("made up")));
+        step("Checked", () -> new Throwing(new IOException("the robot is offline")));
+        step("Unprintable", () -> new Throwing(new Unprintable()));
+        step("Overflow", Overflowing::new);
+        step("StepOfNull", () -> new Countdown() {
+            @Override
+            public Step step(Action action) {
+                return null;
+            }
+        });
+        step("LongObservation", () -> new Countdown() {
+            @Override
+            float[] observation() {
+                return new float[time == 3 ? 2 : 1];
+            }
+        });
+        step("NoObservation", () -> new Countdown() {
+            @Override
+            float[] observation() {
+                return time == 3 ? null : new float[1];
+            }
+        });
+        step("NaNReward", () -> new Countdown() {
+            @Override
+            public Step step(Action action) {
+                return Step.of(observation(), Double.NaN);
+            }
+        });
+        step("Reset", () -> new Countdown() {
+            @Override
+            public float[] reset(long seed) {
+                throw new IllegalStateException("no reset");
+            }
+        });
+        step("Supplier", () -> {
+            if (Countdown.MADE.get() == 3) {
+                throw new IllegalStateException("no supplies");
+            }
+            return new Countdown();
+        });
+        step("SupplierOfNull", () -> Countdown.MADE.get() == 3 ? null : new Countdown());
+        step("Shared", () -> SHARED);
+        step("NoSpace", () -> new Countdown() {
+            @Override
+            public Space observationSpace() {
+                return null;
+            }
+        });
+        step("NoChoices", () -> new Countdown() {
+            @Override
+            public Space actionSpace() {
+                return new Space.Discrete(0);
+            }
+        });
+        step("EmptyBox", () -> new Countdown() {
+            @Override
+            public Space observationSpace() {
+                return new Space.Box(0, 0, 1);
+            }
+        });
+        step("OtherSpace", () -> new Countdown() {
+            @Override
+            public Space observationSpace() {
+                return new Space.Box(number == 2 ? 2 : 1, 0, 1);
+            }
+        });
+        step("Close", () -> new Countdown() {
+            @Override
+            public void close() {
+                super.close();
+                throw new IllegalStateException("the window is stuck");
+            }
+        });
+    }
+
+    private static void step(String name, Supplier<Environment> supplier) {
+        Environments.register("Fails" + name + "-v0", "for this test", supplier);
+    }
+
+    @BeforeEach
+    void forget() {
+        Countdown.forget();
+    }
+
+    private Cli train(String environment, String... more) {
+        return Cli.run(TrainTest.small(directory.resolve("run"), withEnvironment(environment, more)));
+    }
+
+    private static String[] withEnvironment(String environment, String... more) {
+        String[] all = new String[more.length + 4];
+        all[0] = "--env";
+        all[1] = "Fails" + environment + "-v0";
+        all[2] = "--envs";
+        all[3] = "64";
+        System.arraycopy(more, 0, all, 4, more.length);
+        return all;
+    }
+
+    private static void assertOneLineOfFovea(Cli cli, String message) {
+        assertThat(cli.err()).contains(message).doesNotContain("bug in Fovea").doesNotContain("org.fovea.rl");
+        assertThat(cli.err().lines().filter(line -> line.startsWith("fovea"))).hasSize(1);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "IllegalState | java.lang.IllegalStateException: no bananas | fail(",
+                "Assertion | java.lang.AssertionError: 4 is not 5 | ",
+                "OutOfMemory | java.lang.OutOfMemoryError: made up | ",
+                "Checked | java.io.IOException: the robot is offline | ",
+                "Unprintable | Unprintable | ",
+                "Overflow | java.lang.StackOverflowError | Overflowing.fail("
+            })
+    void whatAStepThrowsIsReportedInOneLineWithItsOwnFrames(String environment, String thrown, String frame) {
+        Cli cli = train(environment, "--steps", "100000");
+
+        assertThat(cli.exitCode()).isEqualTo(1);
+        assertOneLineOfFovea(
+                cli,
+                "Fails" + environment + "-v0: environment " + FAILING + ", episode 1, step 3: step threw ");
+        assertThat(cli.err()).contains(thrown).contains("checkpoint");
+        if (frame != null) {
+            assertThat(cli.err()).contains(environment.equals("Overflow") ? frame : "UserFailureTest");
+        }
+        assertThat(cli.err().length()).isLessThan(4000);
+        assertThat(Countdown.MADE.get()).isEqualTo(64);
+        assertThat(Countdown.CLOSED.get()).isEqualTo(64);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "StepOfNull | 1 | episode 0, step 0: step returned null",
+                "LongObservation | 1 | the observation has 2 numbers",
+                "NoObservation | 1 | the observation has no numbers",
+                "NaNReward | 1 | the reward is NaN",
+                "Reset | 1 | environment 0, episode 0, step 0: reset threw java.lang.IllegalStateException: no reset",
+                "Supplier | 1 | its supplier threw java.lang.IllegalStateException: no supplies",
+                "SupplierOfNull | 2 | its supplier returned null",
+                "Shared | 2 | its supplier returned the same instance twice",
+                "NoSpace | 2 | observationSpace returned null",
+                "NoChoices | 2 | at least 1",
+                "EmptyBox | 2 | at least 1",
+                "OtherSpace | 2 | all must have the same"
+            })
+    void whatCannotBePlayedIsNamed(String environment, int exitCode, String message) {
+        Cli cli = train(environment);
+
+        assertThat(cli.exitCode()).isEqualTo(exitCode);
+        assertOneLineOfFovea(cli, message);
+        if (!environment.equals("Shared")) {
+            assertThat(Countdown.CLOSED.get()).isEqualTo(Countdown.MADE.get());
+        }
+    }
+
+    @Test
+    void aCloseThatFailsTakesNothingFromTheResult() throws IOException {
+        Cli cli = train("Close", "--json");
+
+        assertThat(cli.exitCode()).isZero();
+        assertThat(cli.lastLineAsJson().get("return_episodes").asInt()).isEqualTo(100);
+        assertThat(cli.err()).contains("could not be closed").contains("the window is stuck");
+        assertThat(cli.err().length()).isLessThan(2000);
+        assertThat(Countdown.CLOSED.get()).isEqualTo(64);
+    }
+
+    @Test
+    void aFailureIsNotHiddenByAnotherInClose() {
+        Environments.register("FailsTwice-v0", "for this test", () -> new Countdown() {
+            @Override
+            public Step step(Action action) {
+                throw new IllegalStateException("first");
+            }
+
+            @Override
+            public void close() {
+                super.close();
+                throw new IllegalStateException("second");
+            }
+        });
+
+        Cli cli = train("Twice");
+
+        assertThat(cli.exitCode()).isEqualTo(1);
+        assertThat(cli.err()).contains("step threw java.lang.IllegalStateException: first");
+        assertThat(Countdown.CLOSED.get()).isEqualTo(64);
+    }
+}
