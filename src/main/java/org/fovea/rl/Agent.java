@@ -31,7 +31,13 @@ final class Agent implements AutoCloseable {
                 new ObservationNormalizer(config.rollout().normalizeObservations(), observationSpace.size());
         int outputs = distribution.outputs();
         this.network = remembers
-                ? new AttentionActorCritic(backend, parameters, config.network(), encoder.size(), outputs)
+                ? new AttentionActorCritic(
+                        backend,
+                        parameters,
+                        config.network(),
+                        encoder.size(),
+                        outputs,
+                        config.algorithm() == Algorithm.TRPO)
                 : new FeedForwardActorCritic(parameters, config.network(), encoder.size(), outputs);
         parameters.allocate();
     }

@@ -2,10 +2,13 @@ package org.fovea.rl;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
+import org.fovea.backend.Activation;
 import org.fovea.backend.Backend;
 import org.fovea.backend.DeviceArray;
 import org.fovea.nn.LayerNorm;
 import org.fovea.nn.Linear;
+import org.fovea.nn.Mlp;
 import org.fovea.nn.TransformerBlock;
 import org.fovea.nn.TransformerSettings;
 import org.fovea.tensor.Initializer;
@@ -14,7 +17,8 @@ import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 
 /**
- * A transformer over the last steps of the episode: one trunk, linear heads for policy and value.
+ * A transformer over the last steps of the episode: one trunk, linear heads for policy and value; or, where the trunk
+ * follows the policy alone, two hidden layers before the value.
  *
  * <p>A segment is the part of a rollout that one environment played. In training, each layer sees the segment behind the
  * {@code window - 1} inputs that the layer had before it ({@link AttentionMemory}), projected under current parameters and
@@ -31,11 +35,19 @@ final class AttentionActorCritic implements ActorCritic {
     private final List<TransformerBlock> blocks = new ArrayList<>();
     private final LayerNorm finalNorm;
     private final Linear policyHead;
-    private final Linear valueHead;
+    private final UnaryOperator<Tensor> valueHead;
     private final long flopsPerStep;
 
+    /**
+     * @param learnsValuesApart whether the trunk learns from the policy alone, so that values need layers of their own
+     */
     AttentionActorCritic(
-            Backend backend, Parameters parameters, NetworkConfig config, int observationSize, int outputs) {
+            Backend backend,
+            Parameters parameters,
+            NetworkConfig config,
+            int observationSize,
+            int outputs,
+            boolean learnsValuesApart) {
         int width = config.width();
         if (width % (2 * config.heads()) != 0) {
             throw new IllegalArgumentException(
@@ -54,11 +66,17 @@ final class AttentionActorCritic implements ActorCritic {
         }
         this.finalNorm = new LayerNorm(parameters, "final_norm", width);
         this.policyHead = new Linear(parameters, "policy", width, outputs, Initializer.orthogonal(POLICY_GAIN));
-        this.valueHead = new Linear(parameters, "value", width, 1, Initializer.orthogonal(VALUE_GAIN));
+        if (learnsValuesApart) {
+            int[] sizes = {width, width, width, 1};
+            this.valueHead = new Mlp(parameters, "value", sizes, Activation.TANH, VALUE_GAIN)::apply;
+        } else {
+            this.valueHead = new Linear(parameters, "value", width, 1, Initializer.orthogonal(VALUE_GAIN))::apply;
+        }
         long projections = (4L + 2 * settings.feedForwardWidth() / width) * width * width;
         long attention = 2L * config.window() * width;
         this.flopsPerStep =
-                2 * (config.layers() * (projections + attention) + (observationSize + outputs + 1L) * width);
+                2 * (config.layers() * (projections + attention) + (observationSize + outputs + 1L) * width)
+                        + (learnsValuesApart ? 4L * width * width : 0);
     }
 
     @Override
