@@ -14,6 +14,11 @@ import org.jspecify.annotations.Nullable;
  * Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347): some epochs of clipped policy-gradient steps over
  * shuffled minibatches of a rollout.
  *
+ * <p>Where implementations differ: advantages are standardised in each minibatch by the deviation of a population (n, not
+ * n - 1, under the root); the KL divergence that can end the epochs is the mean over the last epoch, {@code r - 1 - log r}
+ * per row, while minibatches were learned from in turn; the change of values is not clipped unless {@code value_clip} says so,
+ * which is of no measured use (Andrychowicz et al. 2021, arXiv:2006.05990).
+ *
  * <p>The step on each minibatch is captured when it first comes and replayed in every epoch from then on: which rows are
  * its own is read from the order of units, on the device.
  */

@@ -24,6 +24,8 @@ import org.jspecify.annotations.Nullable;
  *   shortened until L falls and the mean KL divergence is at most maxKl
  * </pre>
  *
+ * <p>Advantages are standardised over the whole rollout by the deviation of a population: n, not n - 1, under the root.
+ *
  * <p>Then the value function is fitted. The gradient and all of the conjugate gradient are one captured step, and so is each
  * look of the line search.
  */
