@@ -44,8 +44,18 @@ final class EnvsCommand implements Runnable {
         }
         Space.Box box = (Space.Box) space;
         String numbers = box.size() + (box.size() == 1 ? " number" : " numbers");
-        boolean bounded = Float.isFinite(box.low()) || Float.isFinite(box.high());
-        return bounded ? numbers + " in [" + number(box.low()) + ", " + number(box.high()) + "]" : numbers;
+        float[] low = box.low();
+        float[] high = box.high();
+        boolean bounded = false;
+        boolean same = true;
+        for (int i = 0; i < low.length; i++) {
+            bounded |= Float.isFinite(low[i]) || Float.isFinite(high[i]);
+            same &= low[i] == low[0] && high[i] == high[0];
+        }
+        if (!same) {
+            return numbers + ", each with bounds of its own";
+        }
+        return bounded ? numbers + " in [" + number(low[0]) + ", " + number(high[0]) + "]" : numbers;
     }
 
     private static String number(double value) {

@@ -4,7 +4,8 @@ package org.fovea.env;
  * What an agent does in one step.
  *
  * @param choice the chosen number of a discrete action space, else -1
- * @param values the numbers of a continuous action space, unclipped, else empty
+ * @param values the numbers of a continuous action space, else empty; an agent's lie within the bounds of its {@link
+ *     Space.Box}
  */
 public record Action(int choice, float[] values) {
     private static final float[] NONE = {};

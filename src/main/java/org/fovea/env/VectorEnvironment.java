@@ -36,7 +36,8 @@ public interface VectorEnvironment extends AutoCloseable {
      * Acts in every environment.
      *
      * @param choices [count] for discrete actions, else ignored (may be empty)
-     * @param values [count, action size] for continuous actions, unclipped, else ignored (may be empty)
+     * @param values [count, action size] for continuous actions, an agent's within the bounds of the action space, else
+     *     ignored (may be empty)
      * @param result overwritten
      */
     void step(int[] choices, float[] values, StepBatch result);

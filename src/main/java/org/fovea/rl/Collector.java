@@ -83,7 +83,7 @@ final class Collector {
             policy.show(observations, episodeSteps);
             policy.sample(step, episodeSteps, seed, RandomStreams.actions(runStep));
             long before = System.nanoTime();
-            environment.step(policy.choices(), policy.actions(), result);
+            environment.step(policy.choices(), policy.boundedActions(), result);
             environmentNanos += System.nanoTime() - before;
             checkFinite(result.observations(), runStep, "observation");
             checkFinite(result.rewards(), runStep, "reward");

@@ -62,7 +62,7 @@ final class EvaluationPlayer {
             }
             policy.show(observations, episodeSteps);
             policy.chooseBest(step, episodeSteps);
-            environment.step(policy.choices(), policy.actions(), result);
+            environment.step(policy.choices(), policy.boundedActions(), result);
             System.arraycopy(result.observations(), 0, observations, 0, observations.length);
             for (int i = 0; i < count; i++) {
                 episodeReturns[i] += result.rewards()[i];

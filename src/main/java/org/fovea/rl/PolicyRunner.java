@@ -1,11 +1,11 @@
 package org.fovea.rl;
 
 import org.fovea.backend.Backend;
-import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.Draw;
 import org.fovea.env.Space;
 import org.fovea.tensor.Tape;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Asks a policy what to do in {@code count} environments at once. Results stay in arrays of this object until the next
@@ -21,6 +21,8 @@ final class PolicyRunner {
     private final float[] tokens;
     private final int[] choices;
     private final float[] actions;
+    private final float[] boundedActions;
+    private final @Nullable ActionBounds bounds;
     private final float[] logProbs;
     private final float[] values;
 
@@ -36,6 +38,8 @@ final class PolicyRunner {
         this.tokens = new float[count * agent.encoder().size()];
         this.choices = new int[discrete ? count : 0];
         this.actions = new float[discrete ? 0 : count * actionSpace.size()];
+        this.boundedActions = new float[actions.length];
+        this.bounds = actionSpace instanceof Space.Box box ? new ActionBounds(box) : null;
         this.logProbs = new float[count];
         this.values = new float[count];
     }
@@ -107,10 +111,11 @@ final class PolicyRunner {
     }
 
     private void keep(DeviceArray drawn) {
-        if (drawn.dtype() == DType.I32) {
+        if (bounds == null) {
             backend.download(drawn, choices, 0);
         } else {
             backend.download(drawn, actions, 0);
+            bounds.apply(actions, boundedActions);
         }
     }
 
@@ -124,9 +129,14 @@ final class PolicyRunner {
         return choices;
     }
 
-    /** [count, action size], if vectors are given. */
+    /** [count, action size] as drawn, if vectors are given. */
     float[] actions() {
         return actions;
+    }
+
+    /** {@link #actions} as environments are given them. */
+    float[] boundedActions() {
+        return boundedActions;
     }
 
     /** [count] of the actions drawn. */
