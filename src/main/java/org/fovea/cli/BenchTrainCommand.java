@@ -54,7 +54,8 @@ final class BenchTrainCommand implements Callable<Integer> {
             Map.entry("learning_rate", "0.001"),
             Map.entry("gamma", "0.99"),
             Map.entry("gae_lambda", "0.95"),
-            Map.entry("entropy_coef", "0.01"));
+            Map.entry("entropy_coef", "0.01"),
+            Map.entry("normalize_observations", "false"));
 
     private final Terminal terminal;
 
@@ -104,7 +105,10 @@ final class BenchTrainCommand implements Callable<Integer> {
 
     private List<String> measure(Backend backend, PolicyKind policy) throws IOException {
         AlgorithmConfig config =
-                Defaults.of(ENVIRONMENT, Algorithm.PPO, policy).config().with(WORK);
+                Defaults.of(ENVIRONMENT, Algorithm.PPO, policy)
+                        .config()
+                        .with(WORK)
+                        .with(Map.of("normalize_rewards", "" + (policy == PolicyKind.ATTENTION)));
         long steps = policy == PolicyKind.MLP ? MLP_STEPS : ATTENTION_STEPS;
         RunSpec spec = new RunSpec(ENVIRONMENT, policy, steps, ENVIRONMENTS, 1, config);
         Path directory = Files.createTempDirectory("fovea-bench");

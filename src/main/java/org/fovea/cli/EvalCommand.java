@@ -20,7 +20,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "eval",
         abbreviateSynopsis = true,
-        header = "Play a trained policy greedily on a fixed set of episodes.",
+        header = "Play a trained policy on a fixed set of episodes.",
         footerHeading = "%nExample:%n",
         footer = "  fovea eval runs/ProofOfMemory-v0-attention-seed1-20260101-120000 --episodes 1000")
 final class EvalCommand implements Callable<Integer> {
@@ -51,6 +51,11 @@ final class EvalCommand implements Callable<Integer> {
             defaultValue = "" + EvaluationSettings.DEFAULT_MAX_STEPS,
             description = "Steps after which an episode is cut (default: ${DEFAULT-VALUE}).")
     private int maxSteps;
+
+    @Option(
+            names = "--stochastic",
+            description = "Draw actions from the policy, as in training, in place of the most likely ones.")
+    private boolean stochastic;
 
     @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
     private BackendOptions device = new BackendOptions();
@@ -87,7 +92,7 @@ final class EvalCommand implements Callable<Integer> {
         }
         RunSpec spec = RunState.load(runDirectory).spec();
         EvaluationSettings asked =
-                new EvaluationSettings(episodes, seed, maxSteps, Double.POSITIVE_INFINITY);
+                new EvaluationSettings(episodes, seed, maxSteps, Double.POSITIVE_INFINITY, stochastic);
         try (Backend backend = device.open(terminal, set.backend());
                 Interruption.Work work = interruption.during("the evaluation", () -> "The run is as it was")) {
             long start = System.nanoTime();
@@ -106,9 +111,10 @@ final class EvalCommand implements Callable<Integer> {
         terminal.out()
                 .printf(
                         Locale.ROOT,
-                        "%s, %s policy: %,d episodes in %s on %s%n%n",
+                        "%s, %s policy, %s: %,d episodes in %s on %s%n%n",
                         spec.environment(),
                         spec.policy(),
+                        stochastic ? "sampled actions" : "greedy",
                         result.episodes(),
                         Numbers.duration(seconds),
                         backend);
@@ -134,6 +140,7 @@ final class EvalCommand implements Callable<Integer> {
                             .with("algo", spec.algorithm().toString())
                             .with("policy", spec.policy().toString())
                             .with("backend", backend)
+                            .with("stochastic", stochastic)
                             .with("episodes", result.episodes())
                             .with("episodes_cut", result.cut())
                             .with("return_mean", result.mean())

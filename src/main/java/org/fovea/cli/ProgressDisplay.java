@@ -29,7 +29,7 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
     /** @param totalSteps of training, 0 if there is nothing but an evaluation */
     ProgressDisplay(Terminal terminal, long totalSteps) {
         this.terminal = terminal;
-        newest = new Progress(0, 0, totalSteps, Double.NaN, Double.NaN, 0);
+        newest = new Progress(0, 0, totalSteps, Double.NaN, Double.NaN, Double.NaN, 0);
         if (terminal.isInteractive() && totalSteps > 0) {
             bar = new ProgressBarBuilder()
                     .setInitialMax(totalSteps)

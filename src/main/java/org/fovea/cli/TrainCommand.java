@@ -252,8 +252,16 @@ final class TrainCommand implements Callable<Integer> {
         terminal.err()
                 .println("training " + spec.environment() + " with " + spec.algorithm() + ", " + spec.policy()
                         + " policy, " + Numbers.count(trainer.parameterCount()) + " parameters, in " + directory);
+        long played = spec.iterations() * spec.stepsPerIteration();
+        if (task.steps != null && played != task.steps) {
+            terminal.err()
+                    .println("note: " + Numbers.count(task.steps) + " steps become " + Numbers.count(played)
+                            + ": a rollout is " + spec.environments() + " environments x "
+                            + spec.config().rollout().rolloutSteps() + " steps (--envs, --set rollout_steps), and whole"
+                            + " ones are played");
+        }
         TrainResult result;
-        try (ProgressDisplay display = new ProgressDisplay(terminal, spec.iterations() * spec.stepsPerIteration())) {
+        try (ProgressDisplay display = new ProgressDisplay(terminal, played)) {
             result = trainer.run(evaluation, display, interruption::requested);
         }
         report(result, evaluation);
@@ -273,9 +281,10 @@ final class TrainCommand implements Callable<Integer> {
     private void report(TrainResult result, EvaluationSettings evaluation) {
         TrainReport.print(terminal.out(), result);
         if (!result.interrupted()) {
-            EvaluationNotes.of(result.evaluation(), evaluation)
+            EvaluationNotes.of(result.evaluation(), evaluation.eachOfTwo())
                     .forEach(note -> terminal.out().println("note: " + note));
         }
+        TrainReport.notes(result).forEach(note -> terminal.out().println("note: " + note));
         Path directory = result.runDirectory();
         try {
             Optional<Path> picture = LearningCurve.draw(

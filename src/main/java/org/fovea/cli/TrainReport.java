@@ -5,10 +5,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.fovea.rl.EvaluationResult;
+import org.fovea.rl.PolicyKind;
 import org.fovea.rl.TrainResult;
 
 /** What a run came to, for people and for programs. */
 final class TrainReport {
+    /** Share of the largest entropy above which a policy is as good as random. */
+    private static final double NEARLY_RANDOM = 0.95;
+
     private TrainReport() {}
 
     static void print(PrintStream out, TrainResult result) {
@@ -37,6 +41,13 @@ final class TrainReport {
                                 "greedy, %,d episodes, standard deviation %s",
                                 evaluation.episodes(),
                                 Numbers.score(evaluation.std()))));
+        if (result.sampled().episodes() > 0) {
+            rows.add(List.of(
+                    "",
+                    Numbers.score(result.sampled().mean()),
+                    "the same with sampled actions, standard deviation "
+                            + Numbers.score(result.sampled().std())));
+        }
         for (Anchor anchor : Anchor.of(result.spec().environment())) {
             rows.add(List.of("  " + anchor.name(), Numbers.score(anchor.meanReturn()), ""));
         }
@@ -48,6 +59,31 @@ final class TrainReport {
         rows.add(List.of("episodes", Numbers.count(result.episodes()), ""));
         printAligned(out, rows);
         out.println("run directory          " + result.runDirectory());
+    }
+
+    /** What may have gone unnoticed, a line each. */
+    static List<String> notes(TrainResult result) {
+        List<String> notes = new ArrayList<>();
+        double entropy = result.lastUpdate().entropy();
+        if (entropy > NEARLY_RANDOM * result.maxEntropy()) {
+            notes.add(String.format(
+                    Locale.ROOT,
+                    "the policy's entropy is %.3f of at most %.3f nats: it still acts almost at random, whatever its"
+                            + " most likely actions score; more steps or a lower entropy_coef may help",
+                    entropy,
+                    result.maxEntropy()));
+        }
+        int window = result.spec().config().network().window();
+        if (result.spec().policy() == PolicyKind.ATTENTION && result.longestEpisode() > window) {
+            notes.add(String.format(
+                    Locale.ROOT,
+                    "episodes had up to %,d steps, attention sees the last %,d; if the task needs what was earlier,"
+                            + " --set window=%d",
+                    result.longestEpisode(),
+                    window,
+                    Math.max(window + 1, Integer.highestOneBit(2 * result.longestEpisode() - 1))));
+        }
+        return notes;
     }
 
     private static void printAligned(PrintStream out, List<List<String>> rows) {
@@ -77,8 +113,17 @@ final class TrainReport {
                 .with("return_std", evaluation.std())
                 .with("return_episodes", evaluation.episodes())
                 .with("return_episodes_cut", evaluation.cut())
+                .with("return_mean_sampled", result.sampled().mean())
+                .with("return_std_sampled", result.sampled().std())
                 .with("return_max", result.maxReturn())
                 .with("episodes", result.episodes())
+                .with("episode_length", result.meanLength())
+                .with("longest_episode", result.longestEpisode())
+                .with("entropy", result.lastUpdate().entropy())
+                .with("max_entropy", result.maxEntropy())
+                .with("explained_variance", result.lastUpdate().explainedVariance())
+                .with("learning_rate", result.lastUpdate().learningRate())
+                .with("gradient_norm", result.lastUpdate().gradientNorm())
                 .with("seed", result.spec().seed())
                 .with("params", result.parameters())
                 .with("run_dir", result.runDirectory().toString());

@@ -20,8 +20,8 @@ sealed interface ActionDistribution permits CategoricalActions, GaussianActions 
         if (actions instanceof Space.Discrete discrete) {
             return new CategoricalActions(discrete.n());
         }
-        return new GaussianActions(
-                actions.size(), parameters.declare("policy.log_std", Initializer.zeros(), actions.size()));
+        Initializer initial = Initializer.constant(Math.log(Double.parseDouble(System.getProperty("std", "1"))));
+        return new GaussianActions(actions.size(), parameters.declare("policy.log_std", initial, actions.size()));
     }
 
     /** Network outputs per row. */
@@ -29,6 +29,9 @@ sealed interface ActionDistribution permits CategoricalActions, GaussianActions 
 
     /** Elements of an action per row. */
     int actionSize();
+
+    /** Entropy of a row where every action is as likely, in nats; NaN where there is no such distribution. */
+    double maxEntropy();
 
     /** Type of an action's elements. */
     DType actionType();

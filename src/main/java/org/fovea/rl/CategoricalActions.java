@@ -23,6 +23,11 @@ record CategoricalActions(int choices) implements ActionDistribution {
     }
 
     @Override
+    public double maxEntropy() {
+        return Math.log(choices);
+    }
+
+    @Override
     public DType actionType() {
         return DType.I32;
     }

@@ -30,6 +30,7 @@ final class Collector {
     private final double[] episodeReturns;
     private long environmentNanos;
     private long nanos;
+    private int longestEpisode;
 
     /** @param first index of the environment's first member among those of the run */
     Collector(
@@ -66,37 +67,59 @@ final class Collector {
     }
 
     /**
-     * Plays one segment and uploads it, or as much of it as there is time for and leaves it there.
+     * Plays one segment and uploads all of it but the rewards, or as much of it as there is time for and leaves it there.
      *
      * @param firstStep number of steps that each environment of the run has taken before
      * @return whether the segment is complete
      */
     boolean collect(Rollout rollout, long firstStep, Stop stop) {
-        long start = System.nanoTime();
-        episodes.clear();
-        policy.beginSegment(episodeSteps);
+        begin();
         for (int step = 0; step < steps; step++) {
             if (stop.now()) {
                 return false;
             }
-            long runStep = firstStep + step;
-            policy.show(observations, episodeSteps);
-            policy.sample(step, episodeSteps, seed, RandomStreams.actions(runStep));
-            long before = System.nanoTime();
-            environment.step(policy.choices(), policy.boundedActions(), result);
-            environmentNanos += System.nanoTime() - before;
-            checkFinite(result.observations(), runStep, "observation");
-            checkFinite(result.rewards(), runStep, "reward");
-            segment.played(step, observations, policy);
-            record(step, runStep);
+            play(step, firstStep + step);
         }
+        finish(rollout);
+        return true;
+    }
+
+    /** Begins a segment. */
+    void begin() {
+        long start = System.nanoTime();
+        episodes.clear();
+        policy.beginSegment(episodeSteps);
+        nanos += System.nanoTime() - start;
+    }
+
+    /**
+     * Plays one step of it.
+     *
+     * @param runStep number of steps that each environment of the run has taken before
+     */
+    void play(int step, long runStep) {
+        long start = System.nanoTime();
+        policy.show(observations, episodeSteps);
+        policy.sample(step, episodeSteps, seed, RandomStreams.actions(runStep));
+        long before = System.nanoTime();
+        environment.step(policy.choices(), policy.boundedActions(), result);
+        environmentNanos += System.nanoTime() - before;
+        checkFinite(result.observations(), runStep, "observation");
+        checkFinite(result.rewards(), runStep, "reward");
+        segment.played(step, observations, policy);
+        record(step, runStep);
+        nanos += System.nanoTime() - start;
+    }
+
+    /** Ends the segment, and uploads all of it but the rewards. */
+    void finish(Rollout rollout) {
+        long start = System.nanoTime();
         policy.show(observations, episodeSteps);
         policy.peek(steps, episodeSteps, peekedValues);
         segment.finish(peekedValues);
         policy.endSegment();
         segment.upload(agent.backend(), rollout, first);
         nanos += System.nanoTime() - start;
-        return true;
     }
 
     /** Time spent in steps of the environments, out of {@link #nanos}. */
@@ -115,16 +138,17 @@ final class Collector {
             float reward = result.rewards()[i];
             anyTruncated |= result.truncated()[i];
             episodeSteps[i]++;
+            longestEpisode = Math.max(longestEpisode, episodeSteps[i]);
             episodeReturns[i] += reward;
             discountedReturns[i] = rewards.discount(discountedReturns[i], reward);
-            segment.rewarded(step, i, rewards.normalize(reward), ended(i), discountedReturns[i]);
+            segment.rewarded(step, i, reward, ended(i), discountedReturns[i]);
         }
         if (anyTruncated) {
             bootstrapTruncated(step, runStep);
         }
         for (int i = 0; i < count; i++) {
             if (ended(i)) {
-                episodes.ended(episodeReturns[i]);
+                episodes.ended(episodeReturns[i], episodeSteps[i]);
                 episodeReturns[i] = 0;
                 discountedReturns[i] = 0;
                 episodeSteps[i] = 0;
@@ -168,9 +192,29 @@ final class Collector {
         }
     }
 
-    /** Lets the normalizers take in the segment. */
-    void updateNormalizers() {
-        segment.includeIn(agent.observations(), rewards);
+    /** Lets the agent's normalizer take in the observations that the next step starts from. */
+    void includeObservations() {
+        agent.observations().include(observations, count);
+    }
+
+    /** Lets the agent's normalizer take in the observations of the segment. */
+    void includeSegment() {
+        segment.includeIn(agent.observations());
+    }
+
+    /** Lets the run's normalizer take in the rewards of the segment. */
+    void includeRewards() {
+        segment.includeIn(rewards);
+    }
+
+    /** Uploads the rewards of the segment, normalized. */
+    void uploadRewards(Rollout rollout) {
+        segment.uploadRewards(agent.backend(), rewards, rollout, first);
+    }
+
+    /** Steps of the longest episode so far, whether or not it has ended. */
+    int longestEpisode() {
+        return longestEpisode;
     }
 
     /** Episodes that ended in the last segment, in order of time. */

@@ -16,31 +16,31 @@ public record Defaults(long steps, int environments, AlgorithmConfig config) {
 
     /** Defaults for a policy on an environment, learned by an algorithm. */
     public static Defaults of(String environment, Algorithm algorithm, PolicyKind policy) {
-        return algorithm == Algorithm.TRPO ? ofTrpo(environment, policy) : ofPpo(environment, policy);
+        return algorithm == Algorithm.TRPO ? ofTrpo(environment) : ofPpo(environment, policy);
     }
 
     private static Defaults ofPpo(String environment, PolicyKind policy) {
         Map<String, String> settings = new HashMap<>();
         long steps = 500_000;
         int environments = 64;
-        if (isContinuous(environment)) {
-            settings.put("normalize_observations", "true");
-            settings.put("normalize_rewards", "true");
+        boolean continuous = isContinuous(environment);
+        if (continuous) {
             settings.put("entropy_coef", "0");
         }
-        if (policy == PolicyKind.ATTENTION) {
-            // Policy and value share a trunk: returns far from 1 would leave the policy little of the clipped gradient.
-            settings.put("normalize_rewards", "true");
+        if (continuous || policy == PolicyKind.MLP) {
+            // What decides is the number of updates, and small rollouts give more of them.
+            environments = 16;
+            settings.putAll(Map.of("rollout_steps", "64", "epochs", "8"));
         }
         switch (family(environment)) {
             case "ProofOfMemory-v0" -> {
                 steps = 25_000;
                 environments = 16;
-                settings.putAll(Map.of("rollout_steps", "64", "learning_rate", "0.001"));
+                settings.putAll(Map.of("rollout_steps", "64", "window", "16"));
             }
             case "MemoryChain-v0" -> {
                 steps = 330_000;
-                settings.putAll(Map.of("rollout_steps", "64", "learning_rate", "0.001"));
+                settings.put("rollout_steps", "64");
             }
             case "CartPole-v1" -> {
                 steps = 100_000;
@@ -48,13 +48,13 @@ public record Defaults(long steps, int environments, AlgorithmConfig config) {
                     environments = 8;
                     settings.putAll(Map.of("rollout_steps", "32", "epochs", "20", "minibatches", "1"));
                     settings.putAll(Map.of("gamma", "0.98", "gae_lambda", "0.8", "entropy_coef", "0"));
+                    settings.putAll(Map.of("normalize_observations", "false", "normalize_rewards", "false"));
                 }
-                settings.put("learning_rate", "0.001");
             }
             case "Pendulum-v1" -> {
                 steps = 100_000;
                 environments = 8;
-                settings.putAll(Map.of("rollout_steps", "256", "epochs", "10", "learning_rate", "0.001"));
+                settings.putAll(Map.of("rollout_steps", "256", "epochs", "10"));
                 settings.putAll(Map.of("gamma", "0.9", "gae_lambda", "0.9", "normalize_observations", "false"));
                 settings.put("minibatches", policy == PolicyKind.MLP ? "32" : "8");
             }
@@ -63,24 +63,19 @@ public record Defaults(long steps, int environments, AlgorithmConfig config) {
         return new Defaults(steps, environments, PpoConfig.BASE.with(settings));
     }
 
-    private static Defaults ofTrpo(String environment, PolicyKind policy) {
+    private static Defaults ofTrpo(String environment) {
         Map<String, String> settings = new HashMap<>();
         long steps = 100_000;
         int environments = 8;
-        if (isContinuous(environment)) {
-            settings.put("normalize_observations", "true");
-            settings.put("normalize_rewards", "true");
-        }
         switch (family(environment)) {
             case "ProofOfMemory-v0" -> {
                 steps = 25_000;
                 environments = 16;
                 settings.putAll(Map.of("rollout_steps", "64", "max_kl", "0.02", "learning_rate", "0.003"));
+                settings.put("window", "16");
             }
-            case "Acrobot-v1" -> {
+            case "Acrobot-v1" ->
                 settings.putAll(Map.of("max_kl", "0.03", "anneal_max_kl", "true", "gae_lambda", "0.8"));
-                settings.putAll(Map.of("normalize_observations", "true", "normalize_rewards", "true"));
-            }
             case "Pendulum-v1" -> {
                 settings.putAll(Map.of("rollout_steps", "256", "value_minibatches", "32"));
                 settings.putAll(Map.of("max_kl", "0.06", "anneal_max_kl", "true"));

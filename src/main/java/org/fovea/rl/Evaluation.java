@@ -12,8 +12,8 @@ import org.fovea.env.VectorEnvironment;
 import org.fovea.rl.EvaluationResult.End;
 
 /**
- * Plays a fixed set of episodes with the most likely actions. Environment e of E plays episodes e, e + E, e + 2 E and so
- * on, with E the number of the run's environments, 64 or fewer.
+ * Plays a fixed set of episodes, with the most likely actions or with actions drawn from the policy. Environment e of E plays
+ * episodes e, e + E, e + 2 E and so on, with E the number of the run's environments, 64 or fewer.
  */
 public final class Evaluation {
     private static final int SIDE_BY_SIDE = 64;

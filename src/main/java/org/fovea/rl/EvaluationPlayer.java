@@ -15,6 +15,7 @@ final class EvaluationPlayer {
     private final int[] episodeSteps;
     private final double[] episodeReturns;
     private final int[] nextEpisode;
+    private long played;
     private int unfinished;
 
     /** @param first index of the batch's first environment among those of the evaluation */
@@ -61,7 +62,11 @@ final class EvaluationPlayer {
                 return false;
             }
             policy.show(observations, episodeSteps);
-            policy.chooseBest(step, episodeSteps);
+            if (table.settings().stochastic()) {
+                policy.sample(step, episodeSteps, table.settings().seed(), RandomStreams.actions(played++));
+            } else {
+                policy.chooseBest(step, episodeSteps);
+            }
             environment.step(policy.choices(), policy.boundedActions(), result);
             System.arraycopy(result.observations(), 0, observations, 0, observations.length);
             for (int i = 0; i < count; i++) {

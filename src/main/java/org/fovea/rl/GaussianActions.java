@@ -24,6 +24,11 @@ record GaussianActions(int size, Parameter logStd) implements ActionDistribution
     }
 
     @Override
+    public double maxEntropy() {
+        return Double.NaN;
+    }
+
+    @Override
     public DType actionType() {
         return logStd.value().dtype();
     }

@@ -2,26 +2,32 @@ package org.fovea.rl;
 
 /**
  * Shifts and scales observations by running moments, clipped to [-10, 10]; or leaves them alone. The moments stand still
- * while a segment is played and take in the whole of it afterwards.
+ * while a segment is played and take in the whole of it afterwards, except for the first one: it would be played blind, so
+ * they take in each of its steps before the policy is shown it.
  */
 final class ObservationNormalizer {
-    private static final float LIMIT = 10;
+    private static final double LIMIT = 10;
 
     private final boolean enabled;
     private final RunningMoments moments;
-    private final float[] mean;
-    private final float[] reciprocalStd;
+    private final double[] mean;
+    private final double[] reciprocalStd;
 
     ObservationNormalizer(boolean enabled, int size) {
         this.enabled = enabled;
         this.moments = new RunningMoments(size);
-        this.mean = new float[size];
-        this.reciprocalStd = new float[size];
+        this.mean = new double[size];
+        this.reciprocalStd = new double[size];
         refresh();
     }
 
     boolean enabled() {
         return enabled;
+    }
+
+    /** Whether it has yet to see its first observation. */
+    boolean isBlind() {
+        return enabled && moments.isEmpty();
     }
 
     void normalize(float[] source, int from, float[] target, int to) {
@@ -31,12 +37,12 @@ final class ObservationNormalizer {
             return;
         }
         for (int i = 0; i < size; i++) {
-            float scaled = (source[from + i] - mean[i]) * reciprocalStd[i];
-            target[to + i] = Math.max(-LIMIT, Math.min(LIMIT, scaled));
+            double scaled = (source[from + i] - mean[i]) * reciprocalStd[i];
+            target[to + i] = (float) Math.max(-LIMIT, Math.min(LIMIT, scaled));
         }
     }
 
-    /** Takes in {@code rows} raw observations, before the next segment. */
+    /** Takes in {@code rows} raw observations; they count from the next {@link #refresh} on. */
     void include(float[] observations, int rows) {
         moments.include(observations, rows);
     }
@@ -44,8 +50,8 @@ final class ObservationNormalizer {
     /** Makes what was included count. */
     void refresh() {
         for (int i = 0; i < mean.length; i++) {
-            mean[i] = (float) moments.mean(i);
-            reciprocalStd[i] = (float) (1 / moments.std(i));
+            mean[i] = moments.mean(i);
+            reciprocalStd[i] = 1 / moments.std(i);
         }
     }
 

@@ -66,7 +66,8 @@ final class Ppo implements Learner {
     @Override
     public UpdateStatistics update(double progress, long seed, long iteration, long step) {
         rollout.estimateAdvantages(backend, config.rollout());
-        adam.setLearningRate(config.optimizer().learningRateAt(progress));
+        double learningRate = config.optimizer().learningRateAt(progress);
+        adam.setLearningRate(learningRate);
         int epoch = 0;
         boolean tooFar = false;
         while (epoch < config.epochs() && !tooFar) {
@@ -82,8 +83,9 @@ final class Ppo implements Learner {
         }
         UpdateStatistics seen = statistics(0, epoch);
         seen.checkFinite(step);
-        NonFiniteException.check("gradient norm", adam.gradientNorm(), step);
-        return seen;
+        float gradientNorm = adam.gradientNorm();
+        NonFiniteException.check("gradient norm", gradientNorm, step);
+        return seen.withGradient(learningRate, gradientNorm);
     }
 
     private CapturedStep step(int minibatch) {

@@ -7,10 +7,17 @@ package org.fovea.rl;
  * @param totalSteps of the whole run
  * @param stepsPerSecond of this process, training included
  * @param meanReturn of the last 100 episodes, NaN before the first has ended
+ * @param meanLength of the same, in steps
  * @param episodes ended so far
  */
 public record Progress(
-        long iteration, long steps, long totalSteps, double stepsPerSecond, double meanReturn, long episodes) {
+        long iteration,
+        long steps,
+        long totalSteps,
+        double stepsPerSecond,
+        double meanReturn,
+        double meanLength,
+        long episodes) {
 
     /** Told after each iteration. */
     @FunctionalInterface

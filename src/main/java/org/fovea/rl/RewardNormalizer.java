@@ -1,16 +1,17 @@
 package org.fovea.rl;
 
 /**
- * Divides rewards by the running standard deviation of the discounted return, clipped to [-10, 10]; or leaves them alone.
- * The deviation stands still while a segment is played.
+ * Divides rewards by the running standard deviation of the discounted return, clipped to [-10, 10]; or leaves them alone. A
+ * policy never sees rewards, so a segment's own are part of the deviation that they are divided by: the first ones of a run
+ * too.
  */
 final class RewardNormalizer {
-    private static final float LIMIT = 10;
+    private static final double LIMIT = 10;
 
     private final boolean enabled;
     private final float gamma;
     private final RunningMoments moments = new RunningMoments(1);
-    private float reciprocalStd = 1;
+    private double reciprocalStd = 1;
 
     RewardNormalizer(boolean enabled, float gamma) {
         this.enabled = enabled;
@@ -22,7 +23,7 @@ final class RewardNormalizer {
     }
 
     float normalize(float reward) {
-        return enabled ? Math.max(-LIMIT, Math.min(LIMIT, reward * reciprocalStd)) : reward;
+        return enabled ? (float) Math.max(-LIMIT, Math.min(LIMIT, reward * reciprocalStd)) : reward;
     }
 
     /** The discounted return after one more reward. */
@@ -30,14 +31,14 @@ final class RewardNormalizer {
         return discountedReturn * gamma + reward;
     }
 
-    /** Takes in discounted returns, before the next segment. */
+    /** Takes in discounted returns; they count from the next {@link #refresh} on. */
     void include(float[] discountedReturns, int count) {
         moments.include(discountedReturns, count);
     }
 
     /** Makes what was included count. */
     void refresh() {
-        reciprocalStd = (float) (1 / moments.std(0));
+        reciprocalStd = 1 / moments.std(0);
     }
 
     RunningMoments moments() {

@@ -80,7 +80,7 @@ public final class RunState {
         metadata.put(ITERATION, Long.toString(state.iteration()));
         Map<String, byte[]> files = new LinkedHashMap<>();
         files.put(ENVIRONMENTS, write(state::saveEnvironments));
-        files.put(EPISODES, write(state.returns()::saveState));
+        files.put(EPISODES, write(state.episodes()::saveState));
         Checkpoint.save(runDirectory, state.iteration() * state.spec().stepsPerIteration(), tensors, metadata, files);
     }
 
@@ -95,7 +95,7 @@ public final class RunState {
         }
         long runStep = iteration() * spec.config().rollout().rolloutSteps();
         read(ENVIRONMENTS, in -> state.restoreEnvironments(in, runStep));
-        read(EPISODES, state.returns()::restoreState);
+        read(EPISODES, state.episodes()::restoreState);
         state.resumeAt(iteration());
     }
 

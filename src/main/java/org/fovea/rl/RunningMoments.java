@@ -2,7 +2,8 @@ package org.fovea.rl;
 
 /** Mean and variance per column of all rows seen so far (Chan et al. 1979); mean 0 and variance 1 before the first. */
 final class RunningMoments {
-    private static final double EPSILON = 1e-8;
+    /** Deviations below this share of the mean are rounding: float32 has 2^-24 = 6e-8 of it. */
+    private static final double SMALLEST_RELATIVE_STD = 1e-7;
 
     private final int size;
     private final double[] state;
@@ -25,12 +26,18 @@ final class RunningMoments {
         }
     }
 
+    boolean isEmpty() {
+        return state[0] == 0;
+    }
+
     double mean(int column) {
         return state[1 + column];
     }
 
+    /** Standard deviation, whatever its magnitude; 1 for a column that has been constant but for rounding. */
     double std(int column) {
-        return state[0] == 0 ? 1 : Math.sqrt(state[1 + size + column] / state[0] + EPSILON);
+        double std = isEmpty() ? 0 : Math.sqrt(state[1 + size + column] / state[0]);
+        return std > SMALLEST_RELATIVE_STD * Math.abs(mean(column)) ? std : 1;
     }
 
     /** Count, means and sums of squared deviations, for a checkpoint. */

@@ -59,6 +59,7 @@ final class Segment {
         }
     }
 
+    /** Records what came of it, the reward as the environment gave it. */
     void rewarded(int step, int i, float reward, boolean episodeEnded, float discountedReturn) {
         int row = i * steps + step;
         rewards[row] = reward;
@@ -84,15 +85,27 @@ final class Segment {
         }
     }
 
-    void includeIn(ObservationNormalizer observations, RewardNormalizer rewardScale) {
+    void includeIn(ObservationNormalizer observations) {
         if (observations.enabled()) {
             observations.include(rawObservations, count * steps);
         }
-        if (rewardScale.enabled()) {
-            rewardScale.include(discountedReturns, count * steps);
+    }
+
+    void includeIn(RewardNormalizer normalizer) {
+        if (normalizer.enabled()) {
+            normalizer.include(discountedReturns, count * steps);
         }
     }
 
+    /** Normalizes the rewards and uploads them. */
+    void uploadRewards(Backend backend, RewardNormalizer normalizer, Rollout rollout, int first) {
+        for (int row = 0; row < rewards.length; row++) {
+            rewards[row] = normalizer.normalize(rewards[row]);
+        }
+        upload(backend, rewards, rollout.rewards(), (long) first * steps);
+    }
+
+    /** Uploads all but the rewards. */
     void upload(Backend backend, Rollout rollout, int first) {
         int rows = count * steps;
         long from = (long) first * steps;
@@ -105,7 +118,6 @@ final class Segment {
         upload(backend, logProbs, rollout.logProbs(), from);
         upload(backend, values, rollout.values(), from);
         upload(backend, nextValues, rollout.nextValues(), from);
-        upload(backend, rewards, rollout.rewards(), from);
         upload(backend, done, rollout.done(), from);
     }
 

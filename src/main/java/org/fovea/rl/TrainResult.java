@@ -8,7 +8,12 @@ import java.nio.file.Path;
  * @param steps taken, those before a resume included
  * @param seconds spent by this process
  * @param evaluation of the final policy, greedy, on fixed seeds; of no episodes if the run was interrupted
+ * @param sampled of the same episodes with actions drawn as in training
+ * @param lastUpdate that this process made
+ * @param maxEntropy of a policy for which every action is as likely; NaN where there is no such policy
  * @param maxReturn largest mean return of 100 successive training episodes, NaN if fewer ended
+ * @param meanLength steps of the last 100 training episodes on average, NaN before the first
+ * @param longestEpisode steps of the longest episode of training, whether or not it ended
  * @param episodes of training
  * @param parameters number of trained numbers
  * @param flopsPerStep of one forward pass
@@ -21,7 +26,12 @@ public record TrainResult(
         double seconds,
         Throughput throughput,
         EvaluationResult evaluation,
+        EvaluationResult sampled,
+        UpdateStatistics lastUpdate,
+        double maxEntropy,
         double maxReturn,
+        double meanLength,
+        int longestEpisode,
         long episodes,
         long parameters,
         long flopsPerStep,

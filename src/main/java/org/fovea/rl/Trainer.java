@@ -29,6 +29,7 @@ public final class Trainer implements AutoCloseable {
     private long collectNanos;
     private long sessionSteps;
     private long savedIteration = -1;
+    private UpdateStatistics lastUpdate = UpdateStatistics.NONE;
 
     private Trainer(Backend backend, Path runDirectory, TrainingState state, RunLock lock) {
         this.backend = backend;
@@ -126,15 +127,17 @@ public final class Trainer implements AutoCloseable {
                 abandoned = true;
                 break;
             }
+            lastUpdate = update;
             long now = System.nanoTime();
             Progress progress = new Progress(
                     state.iteration(),
                     state.iteration() * spec.stepsPerIteration(),
                     spec.iterations() * spec.stepsPerIteration(),
                     sessionSteps / ((now - start) * 1e-9),
-                    state.returns().mean(),
-                    state.returns().episodes());
-            log.append(progress, update);
+                    state.episodes().meanReturn(),
+                    state.episodes().meanLength(),
+                    state.episodes().episodes());
+            log.append(progress, lastUpdate);
             if (savedIteration < 0
                     || now - lastCheckpoint > CHECKPOINT_INTERVAL_NANOS
                     || now - iterationStart > LONG_ITERATION_NANOS) {
@@ -149,10 +152,13 @@ public final class Trainer implements AutoCloseable {
         if (savedIteration != state.iteration() && !abandoned) {
             checkpoint();
         }
-        EvaluationResult evaluated = interrupted
-                ? EvaluationResult.none(evaluation.episodes(), EvaluationResult.End.STOPPED)
-                : Evaluation.play(state.agent(), spec, state.environments(), evaluation, listener, stopRequest);
-        return result(seconds, interrupted, evaluated);
+        EvaluationSettings greedy = evaluation.eachOfTwo();
+        EvaluationSettings sampled = greedy.withSampledActions();
+        return result(
+                seconds,
+                interrupted,
+                interrupted ? notPlayed(greedy) : evaluate(greedy, listener, stopRequest),
+                interrupted ? notPlayed(sampled) : evaluate(sampled, listener, stopRequest));
     }
 
     /** One rollout and what is learned from it. */
@@ -170,8 +176,9 @@ public final class Trainer implements AutoCloseable {
         }
         collectNanos += System.nanoTime() - start;
         double progress = (double) iteration / spec.iterations();
-        UpdateStatistics update =
-                state.learner().update(progress, spec.seed(), iteration, (iteration + 1) * spec.stepsPerIteration());
+        UpdateStatistics update = state.learner()
+                .update(progress, spec.seed(), iteration, (iteration + 1) * spec.stepsPerIteration())
+                .withExplainedVariance(state.explainedVariance());
         state.advance();
         sessionSteps += spec.stepsPerIteration();
         return update;
@@ -186,7 +193,8 @@ public final class Trainer implements AutoCloseable {
         savedIteration = state.iteration();
     }
 
-    private TrainResult result(double seconds, boolean interrupted, EvaluationResult evaluation) {
+    private TrainResult result(
+            double seconds, boolean interrupted, EvaluationResult evaluation, EvaluationResult sampled) {
         RunSpec spec = state.spec();
         double playing = sessionSteps / (collectNanos * 1e-9);
         Throughput throughput =
@@ -198,12 +206,26 @@ public final class Trainer implements AutoCloseable {
                 seconds,
                 throughput,
                 evaluation,
-                state.returns().bestMean(),
-                state.returns().episodes(),
+                sampled,
+                lastUpdate,
+                state.agent().distribution().maxEntropy(),
+                state.episodes().bestMean(),
+                state.episodes().meanLength(),
+                state.episodes().longest(),
+                state.episodes().episodes(),
                 parameterCount(),
                 state.agent().network().flopsPerStep(),
                 runDirectory,
                 interrupted);
+    }
+
+    private static EvaluationResult notPlayed(EvaluationSettings settings) {
+        return EvaluationResult.none(settings.episodes(), EvaluationResult.End.STOPPED);
+    }
+
+    private EvaluationResult evaluate(
+            EvaluationSettings settings, Progress.Listener listener, BooleanSupplier stopRequest) {
+        return Evaluation.play(state.agent(), spec(), state.environments(), settings, listener, stopRequest);
     }
 
     TrainingState state() {

@@ -16,7 +16,8 @@ final class TrainingLog implements AutoCloseable {
     static final String FILE_NAME = "progress.csv";
 
     private static final String HEADER =
-            "iteration,steps,steps_per_second,mean_return,episodes,policy_loss,value_loss,entropy,approximate_kl,clip_fraction,step_fraction";
+            "iteration,steps,steps_per_second,mean_return,mean_length,episodes,policy_loss,value_loss,entropy,"
+                    + "approximate_kl,clip_fraction,step_fraction,explained_variance,learning_rate,gradient_norm";
 
     private final Path file;
     private final BufferedWriter writer;
@@ -47,18 +48,22 @@ final class TrainingLog implements AutoCloseable {
         try {
             writer.write(String.format(
                     Locale.ROOT,
-                    "%d,%d,%.0f,%.5g,%d,%.5g,%.5g,%.5g,%.5g,%.5g,%.5g%n",
+                    "%d,%d,%.0f,%.5g,%.5g,%d,%.5g,%.5g,%.5g,%.5g,%.5g,%.5g,%.5g,%.5g,%.5g%n",
                     progress.iteration(),
                     progress.steps(),
                     progress.stepsPerSecond(),
                     progress.meanReturn(),
+                    progress.meanLength(),
                     progress.episodes(),
                     update.policyLoss(),
                     update.valueLoss(),
                     update.entropy(),
                     update.approximateKl(),
                     update.clipFraction(),
-                    update.stepFraction()));
+                    update.stepFraction(),
+                    update.explainedVariance(),
+                    update.learningRate(),
+                    update.gradientNorm()));
             writer.flush();
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write " + file, e);

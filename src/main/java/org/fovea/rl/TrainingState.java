@@ -5,6 +5,7 @@ import java.io.DataOutput;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 import org.fovea.backend.Backend;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Environments;
@@ -21,9 +22,13 @@ final class TrainingState implements AutoCloseable {
     private final List<Collector> collectors;
     private final Rollout rollout;
     private final Learner learner;
-    private final RecentReturns returns = new RecentReturns();
+    private final RecentEpisodes episodes = new RecentEpisodes();
+    private final ExplainedVariance explainedVariance;
     private long iteration;
     private boolean exact;
+
+    /** Whether the normalizer took in the observations of the rollout while it was played. */
+    private boolean observationsIncluded;
 
     private TrainingState(
             Backend backend,
@@ -48,6 +53,7 @@ final class TrainingState implements AutoCloseable {
                 agent.distribution());
         this.learner = Learner.of(spec.config(), agent, rollout, context);
         this.exact = collectors.stream().allMatch(Collector::canSaveState);
+        this.explainedVariance = new ExplainedVariance(rollout.rows());
     }
 
     /**
@@ -97,11 +103,47 @@ final class TrainingState implements AutoCloseable {
      */
     boolean collect(Stop stop) {
         long firstStep = iteration * spec.config().rollout().rolloutSteps();
+        observationsIncluded = agent.observations().isBlind();
+        boolean complete = observationsIncluded
+                ? collectStepByStep(firstStep, stop)
+                : forEachCollector(stop, collector -> collector.collect(rollout, firstStep, stop));
+        if (!complete) {
+            return false;
+        }
+        collectors.forEach(Collector::includeRewards);
+        rewards.refresh();
+        collectors.forEach(collector -> collector.uploadRewards(rollout));
+        return true;
+    }
+
+    /** The first rollout: collectors keep step, so that the moments of observations are the same however they are cut. */
+    private boolean collectStepByStep(long firstStep, Stop stop) {
+        collectors.forEach(Collector::begin);
+        for (int step = 0; step < rollout.steps(); step++) {
+            collectors.forEach(Collector::includeObservations);
+            agent.observations().refresh();
+            int played = step;
+            boolean complete = forEachCollector(stop, collector -> {
+                if (stop.now()) {
+                    return false;
+                }
+                collector.play(played, firstStep + played);
+                return true;
+            });
+            if (!complete) {
+                return false;
+            }
+        }
+        collectors.forEach(collector -> collector.finish(rollout));
+        return true;
+    }
+
+    /** Whether every collector completed its work. */
+    private boolean forEachCollector(Stop stop, Predicate<Collector> work) {
         boolean[] complete = new boolean[collectors.size()];
         backend.forEachShard(
                 collectors.size(),
-                part -> stop.unlessItFails(
-                        () -> complete[part] = collectors.get(part).collect(rollout, firstStep, stop)));
+                part -> stop.unlessItFails(() -> complete[part] = work.test(collectors.get(part))));
         for (boolean part : complete) {
             if (!part) {
                 return false;
@@ -120,11 +162,13 @@ final class TrainingState implements AutoCloseable {
     /** Ends an iteration, after the rollout was learned from. */
     void advance() {
         for (Collector collector : collectors) {
-            collector.updateNormalizers();
-            returns.add(collector.episodes());
+            if (!observationsIncluded) {
+                collector.includeSegment();
+            }
+            episodes.add(collector.episodes());
+            episodes.sawSteps(collector.longestEpisode());
         }
         agent.observations().refresh();
-        rewards.refresh();
         context.advance();
         iteration++;
     }
@@ -205,8 +249,13 @@ final class TrainingState implements AutoCloseable {
         return learner;
     }
 
-    RecentReturns returns() {
-        return returns;
+    RecentEpisodes episodes() {
+        return episodes;
+    }
+
+    /** Of the values in the rollout played last, after it was learned from. */
+    double explainedVariance() {
+        return explainedVariance.of(backend, rollout);
     }
 
     /** Iterations done. */

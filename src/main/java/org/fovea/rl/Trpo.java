@@ -58,6 +58,7 @@ final class Trpo implements Learner {
     private final DeviceArray divergences;
     private final float[] statisticsOnHost;
     private final float[] divergencesOnHost;
+    private final float[] squaresOnHost = new float[2];
     private @Nullable CapturedStep directionStep;
     private @Nullable CapturedStep evaluationStep;
 
@@ -96,8 +97,9 @@ final class Trpo implements Learner {
     public UpdateStatistics update(double progress, long seed, long iteration, long step) {
         rollout.estimateAdvantages(backend, config.rollout());
         UpdateStatistics taken = improvePolicy(config.maxKlAt(progress), step);
-        valueFit.fit(config.optimizer().learningRateAt(progress), seed, iteration, step);
-        return taken;
+        double learningRate = config.optimizer().learningRateAt(progress);
+        valueFit.fit(learningRate, seed, iteration, step);
+        return taken.withGradient(learningRate, Math.sqrt(squaresOnHost[0]));
     }
 
     private UpdateStatistics improvePolicy(double maxKl, long step) {
@@ -107,7 +109,6 @@ final class Trpo implements Learner {
         directionStep.replay();
         UpdateStatistics before = statistics(0, 0);
         before.checkFinite(step);
-        float[] squaresOnHost = new float[2];
         backend.download(squares, squaresOnHost, 0);
         float curvature = squaresOnHost[1];
         NonFiniteException.check("gradient norm", squaresOnHost[0], step);

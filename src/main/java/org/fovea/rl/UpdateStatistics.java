@@ -3,7 +3,7 @@ package org.fovea.rl;
 import org.fovea.backend.PpoLoss;
 
 /**
- * Means over the rows that an update saw.
+ * Means over the rows that an update saw, and what else is known of it.
  *
  * @param entropy of the policy, in nats
  * @param approximateKl divergence of the policy before from that after, in nats; exact within a trust region
@@ -11,15 +11,34 @@ import org.fovea.backend.PpoLoss;
  * @param maxRatioDeviation largest |ratio - 1| of any row
  * @param stepFraction share of the step to the edge of the trust region that was taken, 0 for none; NaN where there is no
  *     trust region
+ * @param learningRate of the update; under TRPO that of the value function
+ * @param gradientNorm global norm of the last gradient, before clipping; under TRPO that of the policy
+ * @param explainedVariance share of the returns' variance that the values foresaw; NaN where all returns are the same
  */
-record UpdateStatistics(
+public record UpdateStatistics(
         double policyLoss,
         double valueLoss,
         double entropy,
         double approximateKl,
         double clipFraction,
         double maxRatioDeviation,
-        double stepFraction) {
+        double stepFraction,
+        double learningRate,
+        double gradientNorm,
+        double explainedVariance) {
+
+    /** Of no update. */
+    static final UpdateStatistics NONE = new UpdateStatistics(
+            Double.NaN,
+            Double.NaN,
+            Double.NaN,
+            Double.NaN,
+            Double.NaN,
+            Double.NaN,
+            Double.NaN,
+            Double.NaN,
+            Double.NaN,
+            Double.NaN);
 
     /** @param sums records of {@link PpoLoss#STATISTICS} numbers, one after another */
     static UpdateStatistics of(float[] sums, int length, long rows) {
@@ -38,13 +57,55 @@ record UpdateStatistics(
                 totals[PpoLoss.APPROXIMATE_KL] / rows,
                 totals[PpoLoss.CLIPPED] / rows,
                 deviation,
+                Double.NaN,
+                Double.NaN,
+                Double.NaN,
                 Double.NaN);
     }
 
     /** The same with an exact divergence, after a step within a trust region. */
     UpdateStatistics withStep(double divergence, double fraction) {
         return new UpdateStatistics(
-                policyLoss, valueLoss, entropy, divergence, clipFraction, maxRatioDeviation, fraction);
+                policyLoss,
+                valueLoss,
+                entropy,
+                divergence,
+                clipFraction,
+                maxRatioDeviation,
+                fraction,
+                learningRate,
+                gradientNorm,
+                explainedVariance);
+    }
+
+    /** The same by an optimiser's step at this learning rate and with this gradient. */
+    UpdateStatistics withGradient(double rate, double norm) {
+        return new UpdateStatistics(
+                policyLoss,
+                valueLoss,
+                entropy,
+                approximateKl,
+                clipFraction,
+                maxRatioDeviation,
+                stepFraction,
+                rate,
+                norm,
+                explainedVariance);
+    }
+
+    /** The same with values that foresaw this share of the returns' variance. */
+    UpdateStatistics withExplainedVariance(double share) {
+        return new UpdateStatistics(
+                policyLoss,
+                valueLoss,
+                entropy,
+                approximateKl,
+                clipFraction,
+                maxRatioDeviation,
+                stepFraction,
+                learningRate,
+                gradientNorm,
+                share);
     }
 
     void checkFinite(long step) {

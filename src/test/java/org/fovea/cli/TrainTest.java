@@ -1,6 +1,7 @@
 package org.fovea.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -70,8 +71,17 @@ class TrainTest {
                         "sps",
                         "return_mean",
                         "return_std",
+                        "return_mean_sampled",
+                        "return_std_sampled",
                         "return_max",
                         "episodes",
+                        "episode_length",
+                        "longest_episode",
+                        "entropy",
+                        "max_entropy",
+                        "explained_variance",
+                        "learning_rate",
+                        "gradient_norm",
                         "seed",
                         "params",
                         "run_dir");
@@ -80,6 +90,17 @@ class TrainTest {
         assertThat(json.get("steps").asLong()).isEqualTo(512);
         assertThat(json.get("seed").asLong()).isEqualTo(7);
         assertThat(json.get("return_mean").asDouble()).isBetween(1.0, 500.0);
+        assertThat(json.get("return_mean_sampled").asDouble())
+                .isBetween(1.0, 500.0)
+                .isNotEqualTo(json.get("return_mean").asDouble());
+        assertThat(json.get("max_entropy").asDouble()).isEqualTo(Math.log(2));
+        assertThat(json.get("entropy").asDouble()).isBetween(0.1, Math.log(2));
+        assertThat(json.get("episode_length").asDouble()).isBetween(8.0, 500.0);
+        assertThat(json.get("longest_episode").asInt()).isBetween(8, 128);
+        assertThat(json.get("explained_variance").asDouble()).isLessThanOrEqualTo(1);
+        // The last of four iterations, annealed from 0.001.
+        assertThat(json.get("learning_rate").asDouble()).isCloseTo(0.00025, within(1e-9));
+        assertThat(json.get("gradient_norm").asDouble()).isPositive();
         assertThat(json.get("run_dir").asText()).isEqualTo(run.toString());
         assertThat(cli.out()).contains("final return").contains("with training").contains("run directory");
     }
@@ -91,8 +112,59 @@ class TrainTest {
         Cli cli = Cli.run(small(run));
 
         assertThat(cli.exitCode()).isZero();
-        assertThat(Files.readAllLines(run.resolve("progress.csv"))).hasSize(1 + 4);
+        List<String> table = Files.readAllLines(run.resolve("progress.csv"));
+        assertThat(table).hasSize(1 + 4);
+        assertThat(table.get(0).split(","))
+                .contains("mean_length", "entropy", "explained_variance", "learning_rate", "gradient_norm");
+        assertThat(table).allSatisfy(line -> assertThat(line.split(",")).hasSameSizeAs(table.get(0).split(",")));
         assertThat(run.resolve("learning-curve.png")).isNotEmptyFile();
+    }
+
+    @Test
+    void stepsThatAreNoWholeRolloutsAreSaid() {
+        Cli rounded = Cli.run(small(directory.resolve("rounded"), "--steps", "100"));
+        Cli whole = Cli.run(small(directory.resolve("whole"), "--steps", "256"));
+
+        assertThat(rounded.err()).contains("100 steps become 128: a rollout is 4 environments x 32 steps");
+        assertThat(whole.err()).doesNotContain("become");
+    }
+
+    /** At a learning rate of 0 the policy stays as random as it is made. */
+    @Test
+    void aPolicyThatIsStillRandomIsSaid() {
+        Cli random = Cli.run(small(directory.resolve("random"), "--set", "learning_rate=0"));
+        Cli learning = Cli.run(small(
+                directory.resolve("learning"), "--steps", "4096", "--set", "learning_rate=0.01", "--set", "entropy_coef=0"));
+
+        assertThat(random.err()).contains("entropy is 0.693 of at most 0.693 nats");
+        assertThat(learning.err()).doesNotContain("entropy is");
+    }
+
+    @Test
+    void aWindowShorterThanEpisodesIsSaid() {
+        Cli narrow = Cli.run(small(directory.resolve("narrow"), "--policy", "attention", "--set", "window=4"));
+        Cli wide = Cli.run(small(directory.resolve("wide"), "--policy", "attention"));
+        Cli none = Cli.run(small(directory.resolve("none"), "--set", "window=4"));
+
+        assertThat(narrow.err()).containsPattern("episodes had up to \\d+ steps, attention sees the last 4.*--set window=\\d+");
+        assertThat(wide.err()).doesNotContain("attention sees");
+        assertThat(none.err()).doesNotContain("attention sees");
+    }
+
+    @Test
+    void aPolicyIsEvaluatedGreedilyOrBySampling() throws JsonProcessingException {
+        Path run = directory.resolve("run");
+        JsonNode trained = Cli.run(small(run, "--json")).lastLineAsJson();
+
+        Cli greedy = Cli.run("eval", run.toString(), "--json", "--backend", "cpu");
+        Cli sampled = Cli.run("eval", run.toString(), "--stochastic", "--json", "--backend", "cpu");
+
+        assertThat(greedy.lastLineAsJson().get("return_mean")).isEqualTo(trained.get("return_mean"));
+        assertThat(greedy.lastLineAsJson().get("stochastic").asBoolean()).isFalse();
+        assertThat(greedy.out()).contains("greedy");
+        assertThat(sampled.lastLineAsJson().get("return_mean")).isEqualTo(trained.get("return_mean_sampled"));
+        assertThat(sampled.lastLineAsJson().get("stochastic").asBoolean()).isTrue();
+        assertThat(sampled.out()).contains("sampled actions");
     }
 
     @ParameterizedTest

@@ -43,7 +43,7 @@ class CudaTrainingTest {
             for (long iteration = 0; iteration < spec.iterations(); iteration++) {
                 trainer.iterate();
             }
-            assertThat(trainer.state().returns().mean()).isGreaterThan(0.9);
+            assertThat(trainer.state().episodes().meanReturn()).isGreaterThan(0.9);
         }
     }
 
