@@ -71,6 +71,8 @@ class TrainTest {
                         "sps",
                         "return_mean",
                         "return_std",
+                        "return_episodes",
+                        "return_episodes_cut",
                         "return_mean_sampled",
                         "return_std_sampled",
                         "return_max",
@@ -136,8 +138,8 @@ class TrainTest {
         Cli learning = Cli.run(small(
                 directory.resolve("learning"), "--steps", "4096", "--set", "learning_rate=0.01", "--set", "entropy_coef=0"));
 
-        assertThat(random.err()).contains("entropy is 0.693 of at most 0.693 nats");
-        assertThat(learning.err()).doesNotContain("entropy is");
+        assertThat(random.out()).contains("note: the policy's entropy is 0.693 of at most 0.693 nats");
+        assertThat(learning.out()).doesNotContain("entropy is");
     }
 
     @Test
@@ -146,9 +148,9 @@ class TrainTest {
         Cli wide = Cli.run(small(directory.resolve("wide"), "--policy", "attention"));
         Cli none = Cli.run(small(directory.resolve("none"), "--set", "window=4"));
 
-        assertThat(narrow.err()).containsPattern("episodes had up to \\d+ steps, attention sees the last 4.*--set window=\\d+");
-        assertThat(wide.err()).doesNotContain("attention sees");
-        assertThat(none.err()).doesNotContain("attention sees");
+        assertThat(narrow.out()).containsPattern("episodes had up to \\d+ steps, attention sees the last 4.*--set window=\\d+");
+        assertThat(wide.out()).doesNotContain("attention sees");
+        assertThat(none.out()).doesNotContain("attention sees");
     }
 
     @Test
