@@ -7,7 +7,6 @@ import org.fovea.backend.DeviceArray;
 import org.fovea.backend.Draw;
 import org.fovea.backend.PpoLoss;
 import org.fovea.env.Space;
-import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
@@ -20,8 +19,7 @@ sealed interface ActionDistribution permits CategoricalActions, GaussianActions 
         if (actions instanceof Space.Discrete discrete) {
             return new CategoricalActions(discrete.n());
         }
-        Initializer initial = Initializer.constant(Math.log(Double.parseDouble(System.getProperty("std", "1"))));
-        return new GaussianActions(actions.size(), parameters.declare("policy.log_std", initial, actions.size()));
+        return GaussianActions.of((Space.Box) actions, parameters);
     }
 
     /** Network outputs per row. */
