@@ -51,7 +51,8 @@ public class TrainBenchmark {
         PolicyKind kind = PolicyKind.of(policy);
         AlgorithmConfig config = Defaults.of(ENVIRONMENT, Algorithm.PPO, kind)
                 .config()
-                .with(Map.of("rollout_steps", Integer.toString(STEPS), "epochs", "4", "minibatches", "4"));
+                .with(Map.of("rollout_steps", Integer.toString(STEPS), "epochs", "4", "minibatches", "4"))
+                .with(Map.of("window", "16", "normalize_observations", "false"));
         RunSpec spec = new RunSpec(ENVIRONMENT, kind, Long.MAX_VALUE / 2, ENVIRONMENTS, 1, config);
         backend = Backends.open("cpu", 0).backend();
         directory = Files.createTempDirectory("fovea-bench");
