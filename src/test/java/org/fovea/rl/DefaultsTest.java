@@ -6,11 +6,13 @@ import java.nio.file.Path;
 import org.fovea.backend.Backend;
 import org.fovea.rl.tasks.Tasks;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Default settings learn tasks that they don't know. {@code docs/results/defaults.sh} tries many more, for longer. */
+@Tag("integration")
 class DefaultsTest {
     @TempDir
     Path directory;
