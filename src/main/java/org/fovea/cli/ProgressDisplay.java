@@ -20,6 +20,7 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
     private final @Nullable ProgressBar bar;
     private final AtomicBoolean barClosed = new AtomicBoolean();
     private volatile boolean drawn;
+    private volatile long playedSteps;
     /** When the last line was printed, or the last drawing made while evaluating. */
     private final AtomicLong lastLine = new AtomicLong(System.nanoTime());
 
@@ -34,7 +35,7 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
             bar = new ProgressBarBuilder()
                     .setInitialMax(totalSteps)
                     .setUpdateIntervalMillis(MILLIS_BETWEEN_DRAWINGS)
-                    .setRenderer((state, width) -> bar(newest, width))
+                    .setRenderer((state, width) -> bar(newest, Math.max(newest.steps(), playedSteps), width))
                     .setConsumer(new DelegatingProgressBarConsumer(this::overwriteLine, terminal.width() - 1))
                     .build();
         } else {
@@ -53,7 +54,17 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
         long now = System.nanoTime();
         if (now - lastLine.get() >= NANOS_BETWEEN_LINES || progress.steps() == progress.totalSteps()) {
             lastLine.set(now);
-            terminal.err().println(line(progress));
+            terminal.err().println(line(progress, progress.steps()));
+        }
+    }
+
+    @Override
+    public void playing(long steps) {
+        playedSteps = steps;
+        long now = System.nanoTime();
+        long last = lastLine.get();
+        if (bar == null && now - last >= NANOS_BETWEEN_LINES && lastLine.compareAndSet(last, now)) {
+            terminal.err().println(line(newest, steps));
         }
     }
 
@@ -82,10 +93,10 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
     }
 
     /** One line of exactly {@code width} characters, the bar taking what the numbers leave. */
-    private static String bar(Progress progress, int width) {
-        String numbers = " " + line(progress);
+    private static String bar(Progress progress, long steps, int width) {
+        String numbers = " " + line(progress, steps);
         int length = Math.min(LONGEST_BAR, width - numbers.length() - 2);
-        double done = (double) progress.steps() / progress.totalSteps();
+        double done = (double) steps / progress.totalSteps();
         int filled = (int) Math.round(Math.max(0, length) * done);
         String drawn = length < SHORTEST_BAR ? "" : "[" + "=".repeat(filled) + " ".repeat(length - filled) + "]";
         String line = drawn + numbers;
@@ -97,12 +108,13 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
         terminal.err().flush();
     }
 
-    private static String line(Progress progress) {
+    /** @param steps of the run so far, which may be more than when the last iteration ended */
+    private static String line(Progress progress, long steps) {
         String total = Numbers.count(progress.totalSteps());
         return String.format(
                 Locale.ROOT,
                 "%" + total.length() + "s / %s steps   %s steps/s   return %s   %s left",
-                Numbers.count(progress.steps()),
+                Numbers.count(steps),
                 total,
                 Numbers.count(progress.stepsPerSecond()),
                 Numbers.score(progress.meanReturn()),

@@ -44,7 +44,7 @@ final class EnvironmentFactory implements IntFunction<VectorEnvironment> {
                     Environment environment = takeOrMake();
                     if (!distinct.add(environment)) {
                         throw new InvalidEnvironmentException(name + ": its supplier returned the same instance twice;"
-                                + " it has to make a new one each time, as Corridor::new does");
+                                + " it has to make a new one each time, as MyEnvironment::new does");
                     }
                     made.add(environment);
                     requireSpaces(environment);

@@ -79,6 +79,7 @@ final class Collector {
                 return false;
             }
             play(step, firstStep + step);
+            stop.played(count);
         }
         finish(rollout);
         return true;

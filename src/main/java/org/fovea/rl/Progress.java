@@ -29,6 +29,13 @@ public record Progress(
         void progressed(Progress progress);
 
         /**
+         * Called on any of the threads that play, again and again while a rollout is played.
+         *
+         * @param steps of the run so far
+         */
+        default void playing(long steps) {}
+
+        /**
          * Called on any of the threads that play, again and again while a policy is evaluated.
          *
          * @param episodes that have ended

@@ -1,15 +1,19 @@
 package org.fovea.rl;
 
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.BooleanSupplier;
+import java.util.function.LongConsumer;
 
 /**
- * Says to all who play whether to go on. A request is met at the end of the iteration; one that is not met so for two
+ * Says to all who play whether to go on, and hears from them how far they are. A request is met at the end of the iteration; one that is not met so for two
  * seconds, and a failure, at the next step.
  */
 final class Stop {
     private static final long PATIENCE_NANOS = 2_000_000_000L;
 
     private final BooleanSupplier request;
+    private final LongConsumer listener;
+    private final LongAdder steps = new LongAdder();
 
     /** When the request was first seen, by {@link System#nanoTime}; valid once {@link #seen}. */
     private volatile long seenNanos;
@@ -18,7 +22,18 @@ final class Stop {
     private volatile boolean failed;
 
     Stop(BooleanSupplier request) {
+        this(request, steps -> {});
+    }
+
+    /** @param listener told of the number of steps that were played, again and again, by the threads that play */
+    Stop(BooleanSupplier request, LongConsumer listener) {
         this.request = request;
+        this.listener = listener;
+    }
+
+    void played(int more) {
+        steps.add(more);
+        listener.accept(steps.sum());
     }
 
     /** Whether to stop where an iteration ends. */

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 /**
  * The outcome of a run.
  *
- * @param steps taken, those before a resume included
+ * @param steps taken up to the last checkpoint, those before a resume included
  * @param seconds spent by this process
  * @param evaluation of the final policy, greedy, on fixed seeds; of no episodes if the run was interrupted
  * @param sampled of the same episodes with actions drawn as in training

@@ -28,8 +28,10 @@ public final class Trainer implements AutoCloseable {
 
     private long collectNanos;
     private long sessionSteps;
-    private long savedIteration = -1;
     private UpdateStatistics lastUpdate = UpdateStatistics.NONE;
+
+    /** Iterations done at the last checkpoint, -1 before the first. */
+    private long savedIteration;
 
     private Trainer(Backend backend, Path runDirectory, TrainingState state, RunLock lock) {
         this.backend = backend;
@@ -37,6 +39,7 @@ public final class Trainer implements AutoCloseable {
         this.state = state;
         this.lock = lock;
         this.log = TrainingLog.open(runDirectory, state.iteration());
+        this.savedIteration = state.iteration() == 0 ? -1 : state.iteration();
     }
 
     /**
@@ -116,7 +119,8 @@ public final class Trainer implements AutoCloseable {
      */
     public TrainResult run(EvaluationSettings evaluation, Progress.Listener listener, BooleanSupplier stopRequest) {
         RunSpec spec = state.spec();
-        Stop stop = new Stop(stopRequest);
+        long firstStep = state.iteration() * spec.stepsPerIteration();
+        Stop stop = new Stop(stopRequest, played -> listener.playing(firstStep + played));
         long start = System.nanoTime();
         long lastCheckpoint = start;
         boolean abandoned = false;
@@ -157,6 +161,7 @@ public final class Trainer implements AutoCloseable {
         return result(
                 seconds,
                 interrupted,
+                abandoned ? Math.max(0, savedIteration) : state.iteration(),
                 interrupted ? notPlayed(greedy) : evaluate(greedy, listener, stopRequest),
                 interrupted ? notPlayed(sampled) : evaluate(sampled, listener, stopRequest));
     }
@@ -188,13 +193,17 @@ public final class Trainer implements AutoCloseable {
         try {
             RunState.save(state, runDirectory);
         } catch (IOException e) {
-            throw new UncheckedIOException(e.getMessage(), e);
+            throw new UncheckedIOException("the run cannot go on", e);
         }
         savedIteration = state.iteration();
     }
 
     private TrainResult result(
-            double seconds, boolean interrupted, EvaluationResult evaluation, EvaluationResult sampled) {
+            double seconds,
+            boolean interrupted,
+            long iterations,
+            EvaluationResult evaluation,
+            EvaluationResult sampled) {
         RunSpec spec = state.spec();
         double playing = sessionSteps / (collectNanos * 1e-9);
         Throughput throughput =
@@ -202,7 +211,7 @@ public final class Trainer implements AutoCloseable {
         return new TrainResult(
                 spec,
                 backend.name(),
-                state.iteration() * spec.stepsPerIteration(),
+                iterations * spec.stepsPerIteration(),
                 seconds,
                 throughput,
                 evaluation,

@@ -128,6 +128,7 @@ final class TrainingState implements AutoCloseable {
                     return false;
                 }
                 collector.play(played, firstStep + played);
+                stop.played(collector.count());
                 return true;
             });
             if (!complete) {

@@ -82,6 +82,45 @@ class InterruptionTest {
     }
 
     @Test
+    void anIterationThatTakesLongIsAbandoned() throws IOException, InterruptedException {
+        try (Program program = train("Slows-v0", "--steps", "1000000", "--set", "rollout_steps=128", "--json")) {
+            program.awaitError("SLOW");
+            program.signal("INT");
+            assertThat(program.awaitEnd()).isLessThan(6);
+
+            assertThat(program.exitCode()).isEqualTo(130);
+            long kept = Checkpoint.load(run()).step();
+            assertThat(kept).isPositive();
+            assertThat(new Cli(130, program.out(), "").lastLineAsJson().get("steps").asLong())
+                    .isEqualTo(kept);
+        }
+    }
+
+    @Test
+    void aKilledRunGoesOn() throws IOException, InterruptedException {
+        try (Program program = Program.start(directory, Fovea.class, TrainTest.small(run(), "--steps", "10000000"))) {
+            awaitIterations(program);
+            program.signal("KILL");
+            program.awaitEnd();
+        }
+        long kept = Checkpoint.load(run()).step();
+        Cli resumed = Cli.run(
+                "train",
+                "--resume",
+                "--out",
+                run().toString(),
+                "--steps",
+                Long.toString(kept + 256),
+                "--backend",
+                "cpu",
+                "--final-episodes",
+                "1",
+                "--json");
+        assertThat(resumed.exitCode()).isZero();
+        assertThat(resumed.lastLineAsJson().get("steps").asLong()).isEqualTo(kept + 256);
+    }
+
+    @Test
     void theEvaluationAfterTrainingHearsASignal() throws IOException, InterruptedException {
         try (Program program = train("NeverEnds-v0", "--final-seconds", "1000", "--max-episode-steps", "1000000000")) {
             program.awaitError("evaluating: 0 of 100 episodes");

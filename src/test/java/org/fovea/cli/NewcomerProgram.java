@@ -76,6 +76,26 @@ final class NewcomerProgram {
         }
     }
 
+    /** Becomes slow after two rollouts of 128 steps. */
+    private static final class Slowing extends Countdown {
+        private int steps;
+
+        @Override
+        public Step step(Action action) {
+            if (++steps > 300) {
+                if (steps == 302 && number == 2) {
+                    System.err.println("SLOW");
+                }
+                try {
+                    Thread.sleep(50);
+                } catch (InterruptedException e) {
+                    throw new IllegalStateException(e);
+                }
+            }
+            return super.step(action);
+        }
+    }
+
     private static final class Exiting extends Countdown {
         private int steps;
 
@@ -100,6 +120,7 @@ final class NewcomerProgram {
                     "Hangs" + place.name().toLowerCase(Locale.ROOT) + "-v0", "", () -> new Hanging(place, false));
         }
         Environments.register("NeverEnds-v0", "", () -> new Hanging(Place.NOWHERE, true));
+        Environments.register("Slows-v0", "", Slowing::new);
         Environments.register("Exits-v0", "", Exiting::new);
         Environments.register("Threads-v0", "", Threaded::new);
         Fovea.main(arguments);

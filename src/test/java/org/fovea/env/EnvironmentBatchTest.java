@@ -11,9 +11,13 @@ import java.io.DataOutput;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.List;
+import java.util.OptionalDouble;
 import java.util.Random;
 import java.util.Set;
+import java.util.function.IntFunction;
 import org.junit.jupiter.api.Test;
 
 /** A user's environment as a batch: seeds, autoreset, saving, and what happens when it breaks its contract. */
@@ -230,5 +234,112 @@ class EnvironmentBatchTest {
         batch.reset(1, 0, result.observations());
         batch.step(new int[0], new float[] {1, 2, 3, 4}, result);
         assertThat(seen).containsExactlyInAnyOrder("[1.0, 2.0]", "[3.0, 4.0]");
+    }
+
+    /** A batch of somebody else's making, which fails in its third step. */
+    private static class OwnBatch implements VectorEnvironment {
+        private final int count;
+        private int steps;
+        int closed;
+
+        OwnBatch(int count) {
+            this.count = count;
+        }
+
+        @Override
+        public int count() {
+            return count;
+        }
+
+        @Override
+        public Space observationSpace() {
+            return new Space.Box(1, 0, 1);
+        }
+
+        @Override
+        public Space actionSpace() {
+            return new Space.Discrete(2);
+        }
+
+        @Override
+        public void reset(long seed, int firstIndex, float[] observations) {}
+
+        @Override
+        public void step(int[] choices, float[] values, StepBatch result) {
+            if (++steps == 3) {
+                throw new AssertionError("out of tokens");
+            }
+        }
+
+        @Override
+        public void restart(int i, float[] observations) {}
+
+        @Override
+        public boolean canSaveState() {
+            return false;
+        }
+
+        @Override
+        public void saveState(int i, DataOutput out) {}
+
+        @Override
+        public void restoreState(int i, DataInput in) {}
+
+        @Override
+        public void close() {
+            closed++;
+        }
+    }
+
+    private static EnvironmentSpec own(IntFunction<VectorEnvironment> factory) {
+        return new EnvironmentSpec("Own-v0", "", OptionalDouble.empty(), factory);
+    }
+
+    @Test
+    void aBatchOfOnesOwnThatFailsIsNamed() {
+        VectorEnvironment batch = own(OwnBatch::new).create(4);
+        StepBatch result = StepBatch.allocate(4, 1);
+        batch.reset(1, 8, result.observations());
+        batch.step(new int[4], new float[0], result);
+        batch.step(new int[4], new float[0], result);
+        assertThatThrownBy(() -> batch.step(new int[4], new float[0], result))
+                .isInstanceOf(EnvironmentException.class)
+                .hasMessage("Own-v0: environments 8 to 11, step 2: step threw java.lang.AssertionError: out of tokens");
+    }
+
+    @Test
+    void aBatchOfOnesOwnIsOneAndOfTheSizeThatWasAskedFor() {
+        OwnBatch shared = new OwnBatch(4);
+        assertThatThrownBy(() -> own(count -> shared).createAll(4, 4))
+                .isInstanceOf(InvalidEnvironmentException.class)
+                .hasMessageContaining("same batch twice");
+        assertThat(shared.closed).isEqualTo(1);
+        assertThatThrownBy(() -> own(count -> new OwnBatch(7)).create(4)).hasMessageContaining("asked for 4");
+        assertThatThrownBy(() -> own(count -> null).create(4)).hasMessageContaining("returned null");
+    }
+
+    @Test
+    void whatAskingForTheSpacesMadeIsPlayedOrClosed() {
+        List<Counter> made = new ArrayList<>();
+        List<Counter> closed = new ArrayList<>();
+        EnvironmentSpec spec = EnvironmentSpec.of("x", "", () -> {
+            Counter counter = new Counter() {
+                @Override
+                public void close() {
+                    closed.add(this);
+                }
+            };
+            made.add(counter);
+            return counter;
+        });
+        assertThat(spec.spaces().observations().size()).isEqualTo(2);
+        assertThat(spec.spaces().actions().size()).isEqualTo(2);
+        assertThat(made).hasSize(1);
+        try (VectorEnvironment batch = spec.create(3)) {
+            assertThat(made).hasSize(3);
+            assertThat(batch.count()).isEqualTo(3);
+        }
+        spec.closeUnused();
+        assertThat(closed).containsExactlyElementsOf(made);
     }
 }
