@@ -61,19 +61,27 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
     @Override
     public void playing(long steps) {
         playedSteps = steps;
-        long now = System.nanoTime();
-        long last = lastLine.get();
-        if (bar == null && now - last >= NANOS_BETWEEN_LINES && lastLine.compareAndSet(last, now)) {
+        if (!isDue()) {
+            return;
+        }
+        if (bar != null) {
+            bar.stepTo(steps);
+        } else {
             terminal.err().println(line(newest, steps));
         }
     }
 
-    @Override
-    public void evaluating(int episodes, int total, long steps) {
+    /** Whether it is time to say something, which is then the caller's to do. */
+    private boolean isDue() {
         long now = System.nanoTime();
         long last = lastLine.get();
         long pause = terminal.isInteractive() ? MILLIS_BETWEEN_DRAWINGS * 1_000_000L : NANOS_BETWEEN_LINES;
-        if (now - last < pause || !lastLine.compareAndSet(last, now)) {
+        return now - last >= pause && lastLine.compareAndSet(last, now);
+    }
+
+    @Override
+    public void evaluating(int episodes, int total, long steps) {
+        if (!isDue()) {
             return;
         }
         if (bar != null && !barClosed.getAndSet(true)) {
