@@ -3,8 +3,10 @@ package org.fovea.cli;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import org.fovea.env.EnvironmentException;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Environments;
+import org.fovea.env.InvalidEnvironmentException;
 import org.fovea.env.Space;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -26,16 +28,26 @@ final class EnvsCommand implements Runnable {
         List<List<String>> rows = new ArrayList<>();
         rows.add(List.of("environment", "observation", "action", "solved at", "task"));
         for (EnvironmentSpec spec : Environments.all()) {
+            rows.add(row(spec));
+        }
+        Table.print(terminal.out(), rows);
+    }
+
+    /** What there is to say of one; that it cannot be played, where it cannot, and the others can. */
+    private static List<String> row(EnvironmentSpec spec) {
+        String solved = spec.solvedAt().isPresent() ? number(spec.solvedAt().getAsDouble()) : "-";
+        try {
             EnvironmentSpec.Spaces spaces = spec.spaces();
-            rows.add(List.of(
+            spec.closeUnused();
+            return List.of(
                     spec.name(),
                     describe(spaces.observations()),
                     describe(spaces.actions()),
-                    spec.solvedAt().isPresent() ? number(spec.solvedAt().getAsDouble()) : "-",
-                    spec.summary()));
-            spec.closeUnused();
+                    solved,
+                    spec.summary());
+        } catch (EnvironmentException | InvalidEnvironmentException e) {
+            return List.of(spec.name(), "-", "-", solved, "cannot be played: " + e.getMessage());
         }
-        Table.print(terminal.out(), rows);
     }
 
     private static String describe(Space space) {

@@ -13,6 +13,7 @@ import org.fovea.env.Step;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -260,6 +261,42 @@ class UserFailureTest {
         assertThat(cli.err()).contains("could not be closed").contains("the window is stuck");
         assertThat(cli.err().length()).isLessThan(2000);
         assertThat(Countdown.CLOSED.get()).isEqualTo(64);
+    }
+
+    /** Each of the other batches would take 40 seconds for the rollout. */
+    @Test
+    @Timeout(20)
+    void othersStopWhenOneFails() {
+        Environments.register("FailsAmongSlow-v0", "for this test", () -> new Countdown() {
+            @Override
+            public Step step(Action action) {
+                if (number == FAILING) {
+                    throw new IllegalStateException("at once");
+                }
+                try {
+                    Thread.sleep(20);
+                } catch (InterruptedException e) {
+                    throw new IllegalStateException(e);
+                }
+                return super.step(action);
+            }
+        });
+
+        Cli cli = train("AmongSlow", "--set", "rollout_steps=128", "--steps", "8192");
+
+        assertThat(cli.exitCode()).isEqualTo(1);
+        assertOneLineOfFovea(cli, "step threw java.lang.IllegalStateException: at once");
+        assertThat(Countdown.CLOSED.get()).isEqualTo(64);
+    }
+
+    @Test
+    void oneThatCannotBePlayedDoesNotHideTheOthers() {
+        Cli cli = Cli.run("envs");
+
+        assertThat(cli.exitCode()).isZero();
+        assertThat(cli.out())
+                .containsPattern("FailsNoSpace-v0 .*cannot be played: FailsNoSpace-v0: observationSpace returned null")
+                .contains("CartPole-v1");
     }
 
     @Test

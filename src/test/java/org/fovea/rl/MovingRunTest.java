@@ -1,6 +1,7 @@
 package org.fovea.rl;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.ByteArrayOutputStream;
 import java.io.DataOutputStream;
@@ -8,9 +9,13 @@ import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import org.fovea.backend.Backend;
 import org.fovea.backend.cuda.Simulator;
+import org.fovea.io.Checkpoint;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -73,6 +78,34 @@ class MovingRunTest {
                     trainer.run(new EvaluationSettings(3, 1, 10, 60), Progress.Listener.NONE, () -> false);
             assertThat(result.steps()).isEqualTo(3 * spec.stepsPerIteration());
             assertThat(environments(trainer)).isNotEqualTo(left);
+        }
+    }
+
+    /** Earlier versions kept the environments by the batches that they were cut into. */
+    @Test
+    void aCheckpointOfAnEarlierVersionCanBePlayedAndSaysWhyNotMore() throws IOException {
+        RunSpec spec = Runs.small("CartPole-v1", PolicyKind.MLP, 1, Map.of("epochs", "1"));
+        try (Backend backend = Runs.cpu(1);
+                Trainer trainer = Trainer.start(backend, spec, directory)) {
+            trainer.run(new EvaluationSettings(0, 1, 1, 1), Progress.Listener.NONE, () -> false);
+        }
+        Checkpoint written = Checkpoint.load(directory);
+        Map<String, byte[]> files = new HashMap<>(written.files());
+        byte[] environments = Objects.requireNonNull(files.remove("environments.bin"));
+        files.put("environments-0.bin", environments);
+        Checkpoint.save(directory, written.step() + 1, written.tensors(), written.metadata(), files);
+
+        RunState saved = RunState.load(directory);
+        try (Backend backend = Runs.cpu(1)) {
+            assertThatThrownBy(() -> Trainer.resume(backend, spec, saved, directory))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining(directory + " cannot be taken up")
+                    .hasMessageContaining("this version of Fovea")
+                    .hasMessageContaining("can be played by eval");
+            assertThat(backend.liveBytes()).isZero();
+            EvaluationResult played = Evaluation.run(
+                    backend, directory, EvaluationSettings.of(3, 1), Progress.Listener.NONE, () -> false);
+            assertThat(played.episodes()).isEqualTo(3);
         }
     }
 
