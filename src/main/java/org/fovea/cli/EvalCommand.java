@@ -93,17 +93,26 @@ final class EvalCommand implements Callable<Integer> {
         RunSpec spec = RunState.load(runDirectory).spec();
         EvaluationSettings asked =
                 new EvaluationSettings(episodes, seed, maxSteps, Double.POSITIVE_INFINITY, stochastic);
-        try (Backend backend = device.open(terminal, set.backend());
-                Interruption.Work work = interruption.during("the evaluation", () -> "The run is as it was")) {
-            long start = System.nanoTime();
+        try (Backend backend = device.open(terminal, set.backend())) {
+            return interruption.during("the evaluation", () -> "The run is as it was", () -> play(backend, spec, asked));
+        }
+    }
+
+    private int play(Backend backend, RunSpec spec, EvaluationSettings asked) throws IOException {
+        long start = System.nanoTime();
+        Evaluation evaluation = Evaluation.open(backend, runDirectory, asked);
+        try {
             EvaluationResult result;
             try (ProgressDisplay display = new ProgressDisplay(terminal, 0)) {
-                result = Evaluation.run(backend, runDirectory, asked, display, interruption::requested);
+                result = evaluation.play(display, interruption::requested);
             }
-            print(spec, backend.name(), result, (System.nanoTime() - start) * 1e-9);
+            double seconds = (System.nanoTime() - start) * 1e-9;
+            print(spec, backend.name(), result, seconds);
             EvaluationNotes.of(result, asked).forEach(note -> terminal.out().println("note: " + note));
-            printJson(spec, backend.name(), result, (System.nanoTime() - start) * 1e-9);
+            printJson(spec, backend.name(), result, seconds);
             return result.end() == EvaluationResult.End.STOPPED ? TrainCommand.INTERRUPTED : 0;
+        } finally {
+            Failures.reportClosing(evaluation::close, terminal);
         }
     }
 

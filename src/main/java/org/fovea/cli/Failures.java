@@ -100,8 +100,18 @@ final class Failures {
                 Runtime.getRuntime().maxMemory() / (double) (1L << 30));
     }
 
+    /** Closes environments. One that fails is reported, and takes nothing from a result or from another failure. */
+    static void reportClosing(Runnable close, Terminal terminal) {
+        try {
+            close.run();
+        } catch (EnvironmentException e) {
+            print(terminal, "an environment could not be closed: " + message(e));
+            printUserTrace(e, terminal);
+        }
+    }
+
     /** The frames of the environment that failed, if one did. */
-    static void printUserTrace(Throwable failure, Terminal terminal) {
+    private static void printUserTrace(Throwable failure, Terminal terminal) {
         EnvironmentException ofEnvironment = failure instanceof EnvironmentException itself
                 ? itself
                 : failure.getCause() instanceof EnvironmentException cause ? cause : null;
@@ -123,9 +133,12 @@ final class Failures {
     }
 
     private static int print(Terminal terminal, CommandSpec command, String message, int code) {
-        // A name out of a file may hold anything, what a terminal takes for a command included.
-        String line = message.replaceAll("\\s*\\R\\s*", " ").replaceAll("\\p{Cntrl}", "?");
-        terminal.err().println(command.qualifiedName() + ": " + line);
+        print(terminal, command.qualifiedName() + ": " + message);
         return code;
+    }
+
+    private static void print(Terminal terminal, String message) {
+        // A name out of a file may hold anything, what a terminal takes for a command included.
+        terminal.err().println(message.replaceAll("\\s*\\R\\s*", " ").replaceAll("\\p{Cntrl}", "?"));
     }
 }

@@ -47,15 +47,24 @@ final class Interruption {
         return exitCode.get() != 0;
     }
 
+    /** What is done by {@link #during}. */
+    interface Task<E extends Exception> {
+        /** Does it, and returns an exit code. */
+        int run() throws E;
+    }
+
     /**
-     * Declares work that asks {@link #requested}, until it is closed.
+     * Does work that asks {@link #requested}.
      *
      * @param left says what is left of it if it is cut off
      */
-    Work during(String name, Supplier<String> left) {
-        Work begun = new Work(name, left);
-        work = begun;
-        return begun;
+    <E extends Exception> int during(String name, Supplier<String> left, Task<E> task) throws E {
+        work = new Work(name, left);
+        try {
+            return task.run();
+        } finally {
+            work = null;
+        }
     }
 
     /** The command has ended; returns the exit code of the process. */
@@ -104,26 +113,9 @@ final class Interruption {
     }
 
     /** Work under way. */
-    final class Work implements AutoCloseable {
-        private final String name;
-        private final Supplier<String> left;
-
-        private Work(String name, Supplier<String> left) {
-            this.name = name;
-            this.left = left;
-        }
-
-        String name() {
-            return name;
-        }
-
+    private record Work(String name, Supplier<String> whatIsLeft) {
         String left() {
-            return left.get();
-        }
-
-        @Override
-        public void close() {
-            work = null;
+            return whatIsLeft.get();
         }
     }
 }

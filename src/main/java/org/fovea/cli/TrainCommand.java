@@ -163,35 +163,34 @@ final class TrainCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         Settings settings = Settings.ofTraining(task.settings);
-        if (settings.isHelp()) {
-            String environment = environment();
-            PolicyKind policy = policy();
-            SettingsHelp.print(
-                    terminal,
-                    environment,
-                    policy,
-                    Defaults.of(environment, algorithm(), policy).config());
-            return 0;
-        }
         EvaluationSettings evaluation = judgement.settings();
-        if (place.resume) {
+        if (place.resume && !settings.isHelp()) {
             return resume(settings, evaluation);
         }
-        // Asking for its defaults may make an environment, which this run is to play.
-        try (ClosesUnused unused = new ClosesUnused(environment())) {
-            RunSpec spec = asked(() -> spec(settings.hyperparameters()));
-            Path directory = newDirectory(spec);
-            try (Backend backend = device.open(terminal, settings.backend());
-                    Interruption.Work work = interruption.during("training", () -> whatIsLeft(directory))) {
-                return train(() -> Trainer.start(backend, spec, directory), directory, evaluation);
-            }
+        String environment = environment();
+        try {
+            return settings.isHelp() ? help(environment) : start(settings, evaluation);
+        } finally {
+            // Asking for the defaults may make an environment, which is then the run's, if that comes about.
+            Environments.get(environment).closeUnused();
         }
     }
 
-    private record ClosesUnused(String environment) implements AutoCloseable {
-        @Override
-        public void close() {
-            Environments.get(environment).closeUnused();
+    private int help(String environment) {
+        PolicyKind policy = policy();
+        SettingsHelp.print(
+                terminal,
+                environment,
+                policy,
+                Defaults.of(environment, algorithm(), policy).config());
+        return 0;
+    }
+
+    private int start(Settings settings, EvaluationSettings evaluation) throws IOException {
+        RunSpec spec = asked(() -> spec(settings.hyperparameters()));
+        Path directory = newDirectory(spec);
+        try (Backend backend = device.open(terminal, settings.backend())) {
+            return train(() -> Trainer.start(backend, spec, directory), directory, evaluation);
         }
     }
 
@@ -208,47 +207,34 @@ final class TrainCommand implements Callable<Integer> {
         }
         RunState saved = RunState.load(directory);
         RunSpec spec = asked(() -> continued(saved.spec(), settings.hyperparameters()));
-        try (Backend backend = device.open(terminal, settings.backend());
-                Interruption.Work work = interruption.during("training", () -> whatIsLeft(directory))) {
+        try (Backend backend = device.open(terminal, settings.backend())) {
             return train(() -> Trainer.resume(backend, spec, saved, directory), directory, evaluation);
         }
     }
 
-    private interface Start {
-        Trainer trainer() throws IOException;
-    }
-
-    private int train(Start start, Path directory, EvaluationSettings evaluation) throws IOException {
-        Trainer trainer = asked(start::trainer);
-        try (EnvironmentsClosed closed = new EnvironmentsClosed(trainer, terminal)) {
-            if (!trainer.resumesExactly() && place.resume) {
-                terminal.err()
-                        .println("not exact: " + trainer.spec().environment()
-                                + " cannot save its state, so its episodes start afresh");
-            }
-            return train(trainer, directory, evaluation);
-        } catch (NonFiniteException | EnvironmentException e) {
-            throw new FailedException(e.getMessage() + ". " + whatIsLeft(directory), e);
-        } catch (OutOfMemoryError e) {
-            throw new FailedException(Failures.outOfMemory() + ". " + whatIsLeft(directory), e);
-        }
-    }
-
-    /** Closes a trainer. An environment that fails to be closed is reported and takes nothing from the result. */
-    private record EnvironmentsClosed(Trainer trainer, Terminal terminal) implements AutoCloseable {
-        @Override
-        public void close() {
+    private int train(Attempt<Trainer, IOException> start, Path directory, EvaluationSettings evaluation)
+            throws IOException {
+        return interruption.during("training", () -> whatIsLeft(directory), () -> {
+            Trainer trainer = asked(start);
             try {
-                trainer.close();
-            } catch (EnvironmentException e) {
-                terminal.err().println("an environment could not be closed: " + e.getMessage());
-                Failures.printUserTrace(e, terminal);
+                return train(trainer, directory, evaluation);
+            } catch (NonFiniteException | EnvironmentException e) {
+                throw new FailedException(e.getMessage() + ". " + whatIsLeft(directory), e);
+            } catch (OutOfMemoryError e) {
+                throw new FailedException(Failures.outOfMemory() + ". " + whatIsLeft(directory), e);
+            } finally {
+                Failures.reportClosing(trainer::close, terminal);
             }
-        }
+        });
     }
 
     private int train(Trainer trainer, Path directory, EvaluationSettings evaluation) {
         RunSpec spec = trainer.spec();
+        if (place.resume && !trainer.resumesExactly()) {
+            terminal.err()
+                    .println("not exact: " + spec.environment()
+                            + " cannot save its state, so its episodes start afresh");
+        }
         terminal.err()
                 .println("training " + spec.environment() + " with " + spec.algorithm() + ", " + spec.policy()
                         + " policy, " + Numbers.count(trainer.parameterCount()) + " parameters, in " + directory);

@@ -92,13 +92,12 @@ final class EnvironmentFactory implements IntFunction<VectorEnvironment> {
             throw failed("actionSpace", thrown);
         }
         Spaces found = new Spaces(requireSpace("observationSpace", observations), requireSpace("actionSpace", actions));
-        if (spaces == null) {
-            spaces = found;
-        } else if (!spaces.equals(found)) {
+        if (spaces != null && !spaces.equals(found)) {
             throw new InvalidEnvironmentException(
                     name + ": one instance has " + found + ", another " + spaces + "; all must have the same");
         }
-        return spaces;
+        spaces = found;
+        return found;
     }
 
     private Space requireSpace(String method, @Nullable Space space) {
@@ -119,17 +118,18 @@ final class EnvironmentFactory implements IntFunction<VectorEnvironment> {
     }
 
     synchronized Spaces spaces() {
-        if (spaces == null) {
-            Environment environment = make();
-            try {
-                requireSpaces(environment);
-            } catch (Throwable failure) {
-                closeAll(List.of(environment), failure);
-                throw failure;
-            }
-            unused = environment;
+        if (spaces != null) {
+            return spaces;
         }
-        return spaces;
+        Environment environment = make();
+        try {
+            Spaces found = requireSpaces(environment);
+            unused = environment;
+            return found;
+        } catch (Throwable failure) {
+            closeAll(List.of(environment), failure);
+            throw failure;
+        }
     }
 
     synchronized void closeUnused() {

@@ -15,18 +15,53 @@ import org.fovea.rl.EvaluationResult.End;
  * Plays a fixed set of episodes, with the most likely actions or with actions drawn from the policy. Environment e of E plays
  * episodes e, e + E, e + 2 E and so on, with E the number of the run's environments, 64 or fewer.
  */
-public final class Evaluation {
+public final class Evaluation implements AutoCloseable {
     private static final int SIDE_BY_SIDE = 64;
 
-    private Evaluation() {}
+    private final RunSpec spec;
+    private final EvaluationSettings settings;
+    private final EnvironmentSet environments;
+    private final Agent agent;
+
+    private Evaluation(RunSpec spec, EvaluationSettings settings, EnvironmentSet environments, Agent agent) {
+        this.spec = spec;
+        this.settings = settings;
+        this.environments = environments;
+        this.agent = agent;
+    }
 
     /**
-     * Plays the policy of a run's newest checkpoint.
+     * Takes the policy of a run's newest checkpoint, and makes the environments that it is to be played in.
      *
-     * @param stop asked before each step
      * @throws org.fovea.io.CorruptFileException if the checkpoint is damaged
      * @throws IOException if there is none
      */
+    public static Evaluation open(Backend backend, Path runDirectory, EvaluationSettings settings) throws IOException {
+        RunState state = RunState.load(runDirectory);
+        RunSpec spec = state.spec();
+        int count = Math.max(1, environments(spec, settings));
+        EnvironmentSet environments =
+                new EnvironmentSet(Environments.get(spec.environment()).createAll(Cut.sizes(backend, count)));
+        try {
+            VectorEnvironment any = environments.batches().get(0);
+            Agent agent = new Agent(
+                    backend, any.observationSpace(), any.actionSpace(), spec.policy(), spec.config(), spec.seed());
+            try {
+                state.restore(agent);
+                return new Evaluation(spec, settings, environments, agent);
+            } catch (IOException | RuntimeException | Error failure) {
+                try (agent) {
+                    throw failure;
+                }
+            }
+        } catch (IOException | RuntimeException | Error failure) {
+            try (environments) {
+                throw failure;
+            }
+        }
+    }
+
+    /** Plays the policy of a run's newest checkpoint: {@link #open} and {@link #play}. */
     public static EvaluationResult run(
             Backend backend,
             Path runDirectory,
@@ -34,21 +69,24 @@ public final class Evaluation {
             Progress.Listener listener,
             BooleanSupplier stop)
             throws IOException {
-        RunState state = RunState.load(runDirectory);
-        RunSpec spec = state.spec();
-        int environments = environments(spec, settings);
-        List<VectorEnvironment> batches =
-                Environments.get(spec.environment()).createAll(Cut.sizes(backend, Math.max(1, environments)));
-        try (EnvironmentSet players = new EnvironmentSet(batches);
-                Agent agent = new Agent(
-                        backend,
-                        batches.get(0).observationSpace(),
-                        batches.get(0).actionSpace(),
-                        spec.policy(),
-                        spec.config(),
-                        spec.seed())) {
-            state.restore(agent);
-            return play(agent, spec, players.batches(), settings, listener, stop);
+        try (Evaluation evaluation = open(backend, runDirectory, settings)) {
+            return evaluation.play(listener, stop);
+        }
+    }
+
+    /**
+     * Plays the episodes.
+     *
+     * @param stop asked before each step
+     */
+    public EvaluationResult play(Progress.Listener listener, BooleanSupplier stop) {
+        return play(agent, spec, environments.batches(), settings, listener, stop);
+    }
+
+    @Override
+    public void close() {
+        try (environments) {
+            agent.close();
         }
     }
 

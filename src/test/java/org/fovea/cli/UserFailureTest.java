@@ -261,6 +261,11 @@ class UserFailureTest {
         assertThat(cli.err()).contains("could not be closed").contains("the window is stuck");
         assertThat(cli.err().length()).isLessThan(2000);
         assertThat(Countdown.CLOSED.get()).isEqualTo(64);
+
+        Cli evaluated = Cli.run("eval", directory.resolve("run").toString(), "--backend", "cpu", "--json");
+        assertThat(evaluated.exitCode()).isZero();
+        assertThat(evaluated.lastLineAsJson().get("episodes").asInt()).isEqualTo(100);
+        assertThat(evaluated.err()).contains("could not be closed").contains("the window is stuck");
     }
 
     /** Each of the other batches would take 40 seconds for the rollout. */

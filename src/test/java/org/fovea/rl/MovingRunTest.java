@@ -103,9 +103,10 @@ class MovingRunTest {
                     .hasMessageContaining("this version of Fovea")
                     .hasMessageContaining("can be played by eval");
             assertThat(backend.liveBytes()).isZero();
-            EvaluationResult played = Evaluation.run(
-                    backend, directory, EvaluationSettings.of(3, 1), Progress.Listener.NONE, () -> false);
-            assertThat(played.episodes()).isEqualTo(3);
+            try (Evaluation evaluation = Evaluation.open(backend, directory, EvaluationSettings.of(3, 1))) {
+                assertThat(evaluation.play(Progress.Listener.NONE, () -> false).episodes())
+                        .isEqualTo(3);
+            }
         }
     }
 
