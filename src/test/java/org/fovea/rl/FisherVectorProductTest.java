@@ -204,7 +204,8 @@ class FisherVectorProductTest {
                     of++;
                 }
             }
-            assertThat(of).isEqualTo(8 + 1);
+            // Two hidden layers of width 8, and the value.
+            assertThat(of).isEqualTo(2 * (8 * 8 + 8) + 8 + 1);
         }
     }
 
