@@ -10,6 +10,8 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.fovea.backend.Backend;
+import org.fovea.backend.DeviceException;
+import org.fovea.backend.OutOfDeviceMemoryException;
 import org.fovea.backend.ShapeException;
 import org.fovea.env.EnvironmentException;
 import org.fovea.env.Environments;
@@ -48,6 +50,11 @@ import picocli.CommandLine.Option;
         })
 final class TrainCommand implements Callable<Integer> {
     static final int INTERRUPTED = 130;
+
+    /** What to lower where memory does not suffice. */
+    private static final String SIZES =
+            "What decides is --envs and rollout_steps, then window, width and layers; more minibatches need less";
+
 
     private static final DateTimeFormatter TIMESTAMP = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss-SSS");
 
@@ -215,15 +222,19 @@ final class TrainCommand implements Callable<Integer> {
     private int train(Attempt<Trainer, IOException> start, Path directory, EvaluationSettings evaluation)
             throws IOException {
         return interruption.during("training", () -> whatIsLeft(directory), () -> {
-            Trainer trainer = asked(start);
             try {
-                return train(trainer, directory, evaluation);
-            } catch (NonFiniteException | EnvironmentException e) {
-                throw new FailedException(e.getMessage() + ". " + whatIsLeft(directory), e);
+                Trainer trainer = asked(start);
+                try {
+                    return train(trainer, directory, evaluation);
+                } finally {
+                    Failures.reportClosing(trainer::close, terminal);
+                }
+            } catch (NonFiniteException | EnvironmentException | DeviceException e) {
+                String advice = e instanceof OutOfDeviceMemoryException ? ". " + SIZES : "";
+                throw new FailedException(e.getMessage() + advice + ". " + whatIsLeft(directory), e);
             } catch (OutOfMemoryError e) {
-                throw new FailedException(Failures.outOfMemory() + ". " + whatIsLeft(directory), e);
-            } finally {
-                Failures.reportClosing(trainer::close, terminal);
+                throw new FailedException(
+                        Failures.outOfMemory() + ". " + SIZES + ". " + whatIsLeft(directory), e);
             }
         });
     }

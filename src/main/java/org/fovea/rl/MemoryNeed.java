@@ -58,16 +58,6 @@ record MemoryNeed(RunSpec spec, double rollouts, double memory, double activatio
 
     /** @throws IllegalArgumentException if there is not as much */
     void require() {
-        double rows = (double) spec.environments() * spec.config().rollout().rolloutSteps();
-        if (rows > LONGEST_ARRAY) {
-            throw new IllegalArgumentException(String.format(
-                    Locale.ROOT,
-                    "%s make rollouts of %,.0f steps, more than the %,.0f that an array can have: lower --envs or"
-                            + " rollout_steps",
-                    sizes(),
-                    rows,
-                    LONGEST_ARRAY));
-        }
         double needed = rollouts + memory + activations;
         double available = Runtime.getRuntime().maxMemory();
         if (needed > available) {
@@ -84,6 +74,16 @@ record MemoryNeed(RunSpec spec, double rollouts, double memory, double activatio
                     activations / GIB,
                     available / GIB,
                     (long) Math.ceil(1.5 * needed / GIB)));
+        }
+        double rows = (double) spec.environments() * spec.config().rollout().rolloutSteps();
+        if (rows > LONGEST_ARRAY) {
+            throw new IllegalArgumentException(String.format(
+                    Locale.ROOT,
+                    "%s make rollouts of %,.0f steps, more than the %,.0f that an array can have: lower --envs or"
+                            + " rollout_steps",
+                    sizes(),
+                    rows,
+                    LONGEST_ARRAY));
         }
     }
 
