@@ -12,6 +12,7 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.cuda.Simulator;
 import org.fovea.tensor.Parameter;
+import org.fovea.tensor.Tape;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -65,6 +66,26 @@ class TrpoTest {
             UpdateStatistics update = trainer.iterate();
             double aimed = edge * update.stepFraction() * update.stepFraction();
             assertThat(update.approximateKl()).isBetween(0.8 * aimed, 1.2 * aimed);
+        }
+    }
+
+    /** The trunk learns from the policy alone, so that a linear function of it can't be fitted to values that bend. */
+    @Test
+    void valuesBendAlongALineOfTheTrunksOutputs() {
+        try (Backend backend = Runs.cpu(1);
+                TrainingState state = TrainingState.create(backend, small("CartPole-v1", "attention", Map.of()));
+                Tape tape = Tape.inference(backend)) {
+            ActorCritic network = state.agent().network();
+            int width = network.valueFeatureCount();
+            float[] features = new float[3 * width];
+            for (int i = 0; i < width; i++) {
+                features[i] = (i % 3) - 1;
+                features[width + i] = (i % 5) * 0.5f - 1;
+                features[2 * width + i] = (features[i] + features[width + i]) / 2;
+            }
+            float[] values = download(
+                    backend, network.valuesOf(tape.constant(features, 3, width)).array());
+            assertThat(Math.abs((values[0] + values[1]) / 2 - values[2])).isGreaterThan(0.01f);
         }
     }
 
