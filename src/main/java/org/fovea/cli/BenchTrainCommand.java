@@ -104,11 +104,10 @@ final class BenchTrainCommand implements Callable<Integer> {
     }
 
     private List<String> measure(Backend backend, PolicyKind policy) throws IOException {
-        AlgorithmConfig config =
-                Defaults.of(ENVIRONMENT, Algorithm.PPO, policy)
-                        .config()
-                        .with(WORK)
-                        .with(Map.of("normalize_rewards", "" + (policy == PolicyKind.ATTENTION)));
+        AlgorithmConfig config = Defaults.of(ENVIRONMENT, Algorithm.PPO, policy)
+                .config()
+                .with(WORK)
+                .with(Map.of("normalize_rewards", "" + (policy == PolicyKind.ATTENTION)));
         long steps = policy == PolicyKind.MLP ? MLP_STEPS : ATTENTION_STEPS;
         RunSpec spec = new RunSpec(ENVIRONMENT, policy, steps, ENVIRONMENTS, 1, config);
         Path directory = Files.createTempDirectory("fovea-bench");

@@ -40,11 +40,7 @@ final class EnvsCommand implements Runnable {
             EnvironmentSpec.Spaces spaces = spec.spaces();
             spec.closeUnused();
             return List.of(
-                    spec.name(),
-                    describe(spaces.observations()),
-                    describe(spaces.actions()),
-                    solved,
-                    spec.summary());
+                    spec.name(), describe(spaces.observations()), describe(spaces.actions()), solved, spec.summary());
         } catch (EnvironmentException | InvalidEnvironmentException e) {
             return List.of(spec.name(), "-", "-", solved, "cannot be played: " + e.getMessage());
         }

@@ -94,7 +94,8 @@ final class EvalCommand implements Callable<Integer> {
         EvaluationSettings asked =
                 new EvaluationSettings(episodes, seed, maxSteps, Double.POSITIVE_INFINITY, stochastic);
         try (Backend backend = device.open(terminal, set.backend())) {
-            return interruption.during("the evaluation", () -> "The run is as it was", () -> play(backend, spec, asked));
+            return interruption.during(
+                    "the evaluation", () -> "The run is as it was", () -> play(backend, spec, asked));
         }
     }
 

@@ -55,7 +55,6 @@ final class TrainCommand implements Callable<Integer> {
     private static final String SIZES =
             "What decides is --envs and rollout_steps, then window, width and layers; more minibatches need less";
 
-
     private static final DateTimeFormatter TIMESTAMP = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss-SSS");
 
     private final Terminal terminal;
@@ -233,8 +232,7 @@ final class TrainCommand implements Callable<Integer> {
                 String advice = e instanceof OutOfDeviceMemoryException ? ". " + SIZES : "";
                 throw new FailedException(e.getMessage() + advice + ". " + whatIsLeft(directory), e);
             } catch (OutOfMemoryError e) {
-                throw new FailedException(
-                        Failures.outOfMemory() + ". " + SIZES + ". " + whatIsLeft(directory), e);
+                throw new FailedException(Failures.outOfMemory() + ". " + SIZES + ". " + whatIsLeft(directory), e);
             }
         });
     }

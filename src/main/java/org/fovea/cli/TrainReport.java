@@ -35,12 +35,12 @@ final class TrainReport {
                 result.interrupted()
                         ? "not evaluated: interrupted"
                         : evaluation.asked() == 0
-                        ? "not evaluated"
-                        : String.format(
-                                Locale.ROOT,
-                                "greedy, %,d episodes, standard deviation %s",
-                                evaluation.episodes(),
-                                Numbers.score(evaluation.std()))));
+                                ? "not evaluated"
+                                : String.format(
+                                        Locale.ROOT,
+                                        "greedy, %,d episodes, standard deviation %s",
+                                        evaluation.episodes(),
+                                        Numbers.score(evaluation.std()))));
         if (result.sampled().episodes() > 0) {
             rows.add(List.of(
                     "",

@@ -48,8 +48,9 @@ public sealed interface Space {
             for (int i = 0; i < low.length; i++) {
                 boolean inOrder = low[i] <= high[i];
                 if (!inOrder || low[i] == Float.POSITIVE_INFINITY || high[i] == Float.NEGATIVE_INFINITY) {
-                    throw new IllegalArgumentException("element " + i + " of a box must have a lower bound of at most its"
-                            + " upper one, got [" + low[i] + ", " + high[i] + "]");
+                    throw new IllegalArgumentException(
+                            "element " + i + " of a box must have a lower bound of at most its" + " upper one, got ["
+                                    + low[i] + ", " + high[i] + "]");
                 }
             }
         }

@@ -74,9 +74,8 @@ final class AttentionActorCritic implements ActorCritic {
         }
         long projections = (4L + 2 * settings.feedForwardWidth() / width) * width * width;
         long attention = 2L * config.window() * width;
-        this.flopsPerStep =
-                2 * (config.layers() * (projections + attention) + (observationSize + outputs + 1L) * width)
-                        + (learnsValuesApart ? 4L * width * width : 0);
+        this.flopsPerStep = 2 * (config.layers() * (projections + attention) + (observationSize + outputs + 1L) * width)
+                + (learnsValuesApart ? 4L * width * width : 0);
     }
 
     @Override

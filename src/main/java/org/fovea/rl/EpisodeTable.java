@@ -27,8 +27,7 @@ final class EpisodeTable {
 
     private volatile boolean failed;
 
-    EpisodeTable(
-            EvaluationSettings settings, int environments, Progress.Listener listener, BooleanSupplier stop) {
+    EpisodeTable(EvaluationSettings settings, int environments, Progress.Listener listener, BooleanSupplier stop) {
         this.settings = settings;
         this.environments = environments;
         this.listener = listener;
@@ -88,9 +87,8 @@ final class EpisodeTable {
         if (played.length == 0) {
             return EvaluationResult.none(settings.episodes(), end);
         }
-        double[] counted = Arrays.stream(played)
-                .mapToDouble(episode -> returns[episode])
-                .toArray();
+        double[] counted =
+                Arrays.stream(played).mapToDouble(episode -> returns[episode]).toArray();
         double mean = Arrays.stream(counted).average().orElseThrow();
         double variance = Arrays.stream(counted)
                 .map(value -> (value - mean) * (value - mean))

@@ -129,7 +129,9 @@ public final class Evaluation implements AutoCloseable {
             boolean[] running = new boolean[players.size()];
             Arrays.fill(running, true);
             backend.forEachShard(
-                    players.size(), shard -> table.unlessItFails(() -> running[shard] = players.get(shard).reset()));
+                    players.size(),
+                    shard -> table.unlessItFails(
+                            () -> running[shard] = players.get(shard).reset()));
             while (anyOf(running)) {
                 backend.forEachShard(
                         players.size(),

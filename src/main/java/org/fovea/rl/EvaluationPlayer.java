@@ -41,7 +41,9 @@ final class EvaluationPlayer {
         }
         environment.reset(table.settings().seed(), first, observations);
         for (int i = 0; i < count; i++) {
-            nextEpisode[i] = first + i < table.environments() ? first + i : table.settings().episodes();
+            nextEpisode[i] = first + i < table.environments()
+                    ? first + i
+                    : table.settings().episodes();
             unfinished += isFinished(i) ? 0 : 1;
         }
         return unfinished > 0;

@@ -34,8 +34,7 @@ public record EvaluationResult(
 
     /** No episodes, and so no returns. */
     static EvaluationResult none(int asked, End end) {
-        return new EvaluationResult(
-                0, asked, 0, end, Double.NaN, Double.NaN, Double.NaN, Double.NaN, Double.NaN, 0);
+        return new EvaluationResult(0, asked, 0, end, Double.NaN, Double.NaN, Double.NaN, Double.NaN, Double.NaN, 0);
     }
 
     /** Standard error of the mean. */

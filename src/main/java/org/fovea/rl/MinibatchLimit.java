@@ -17,11 +17,11 @@ public final class MinibatchLimit {
      *
      * @param given names of the hyper-parameters that were asked for
      */
-    public static AlgorithmConfig fit(
-            AlgorithmConfig config, PolicyKind policy, int environments, Set<String> given) {
+    public static AlgorithmConfig fit(AlgorithmConfig config, PolicyKind policy, int environments, Set<String> given) {
         String setting = setting(config.algorithm());
         boolean whole = policy == PolicyKind.ATTENTION && config.algorithm() == Algorithm.PPO;
-        long most = whole ? environments : (long) environments * config.rollout().rolloutSteps();
+        long most =
+                whole ? environments : (long) environments * config.rollout().rolloutSteps();
         if (given.contains(setting) || most < 1 || Long.parseLong(config.asMap().get(setting)) <= most) {
             return config;
         }

@@ -178,8 +178,9 @@ public final class RunState {
     private void read(String file, Reader reader) throws IOException {
         byte[] bytes = checkpoint.files().get(file);
         if (bytes == null) {
-            throw new IOException("the run in " + runDirectory + " cannot be taken up: its checkpoint has no file "
-                    + file + ", unlike those of this version of Fovea; its policy can be played by eval, but not trained further");
+            throw new IOException(
+                    "the run in " + runDirectory + " cannot be taken up: its checkpoint has no file " + file
+                            + ", unlike those of this version of Fovea; its policy can be played by eval, but not trained further");
         }
         try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {
             reader.read(in);

@@ -206,8 +206,7 @@ public final class Trainer implements AutoCloseable {
             EvaluationResult sampled) {
         RunSpec spec = state.spec();
         double playing = sessionSteps / (collectNanos * 1e-9);
-        Throughput throughput =
-                new Throughput(playing / state.environmentShare(), playing, sessionSteps / seconds);
+        Throughput throughput = new Throughput(playing / state.environmentShare(), playing, sessionSteps / seconds);
         return new TrainResult(
                 spec,
                 backend.name(),

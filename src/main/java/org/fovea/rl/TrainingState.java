@@ -84,8 +84,7 @@ final class TrainingState implements AutoCloseable {
         List<Collector> collectors = new ArrayList<>();
         int first = 0;
         for (VectorEnvironment batch : environments.batches()) {
-            collectors.add(
-                    new Collector(agent, context, rewards, batch, first, config.rolloutSteps(), spec.seed()));
+            collectors.add(new Collector(agent, context, rewards, batch, first, config.rolloutSteps(), spec.seed()));
             first += batch.count();
         }
         return new TrainingState(backend, spec, agent, context, environments, rewards, collectors);
@@ -143,8 +142,7 @@ final class TrainingState implements AutoCloseable {
     private boolean forEachCollector(Stop stop, Predicate<Collector> work) {
         boolean[] complete = new boolean[collectors.size()];
         backend.forEachShard(
-                collectors.size(),
-                part -> stop.unlessItFails(() -> complete[part] = work.test(collectors.get(part))));
+                collectors.size(), part -> stop.unlessItFails(() -> complete[part] = work.test(collectors.get(part))));
         for (boolean part : complete) {
             if (!part) {
                 return false;

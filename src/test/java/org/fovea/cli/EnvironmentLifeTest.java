@@ -91,7 +91,8 @@ class EnvironmentLifeTest {
 
     @Test
     void aCommandThatIsRefusedClosesWhatItMade() {
-        assertThat(Cli.run(small("Countdown-v0", "--set", "gamma=7")).exitCode()).isEqualTo(2);
+        assertThat(Cli.run(small("Countdown-v0", "--set", "gamma=7")).exitCode())
+                .isEqualTo(2);
         assertThat(Countdown.CLOSED.get()).isEqualTo(Countdown.MADE.get());
         assertThat(Cli.run(small("Countdown-v0", "--set", "minibatches=1000")).exitCode())
                 .isEqualTo(2);
@@ -138,7 +139,14 @@ class EnvironmentLifeTest {
     void theEvaluationAfterTrainingHasALimitOfTime() throws IOException {
         long start = System.nanoTime();
         Cli cli = Cli.run(small(
-                "SlowCountdown-v0", "--steps", "128", "--final-episodes", "100000", "--final-seconds", "0.5", "--json"));
+                "SlowCountdown-v0",
+                "--steps",
+                "128",
+                "--final-episodes",
+                "100000",
+                "--final-seconds",
+                "0.5",
+                "--json"));
 
         assertThat(cli.exitCode()).isZero();
         assertThat((System.nanoTime() - start) * 1e-9).isLessThan(20);
@@ -150,9 +158,8 @@ class EnvironmentLifeTest {
     @Test
     void defaultsAreCutToWhatThereIsAndWhatIsAskedForIsRefused() {
         Cli fitted = Cli.run(small("Countdown-v0", "--policy", "attention", "--envs", "1"));
-        Cli refused =
-                Cli.run(small("Countdown-v0", "--policy", "attention", "--envs", "1", "--set", "minibatches=3",
-                        "--overwrite"));
+        Cli refused = Cli.run(
+                small("Countdown-v0", "--policy", "attention", "--envs", "1", "--set", "minibatches=3", "--overwrite"));
 
         assertThat(fitted.err()).contains("minibatches is 1, not 4");
         assertThat(fitted.exitCode()).isZero();
@@ -169,7 +176,8 @@ class EnvironmentLifeTest {
                         "Countdown-v0", "--policy", policy, "--envs", "100000", "--set", "rollout_steps=" + steps));
 
                 assertThat(cli.exitCode()).isEqualTo(2);
-                assertThat(cli.err().lines().filter(line -> line.startsWith("fovea"))).hasSize(1);
+                assertThat(cli.err().lines().filter(line -> line.startsWith("fovea")))
+                        .hasSize(1);
                 assertThat(cli.err())
                         .contains("100,000 environments (--envs)")
                         .contains("(rollout_steps)")

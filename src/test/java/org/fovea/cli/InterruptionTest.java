@@ -25,8 +25,7 @@ class InterruptionTest {
     }
 
     private Program train(String environment, String... more) throws IOException {
-        return Program.start(
-                directory, NewcomerProgram.class, NewcomerProgram.training(environment, run(), more));
+        return Program.start(directory, NewcomerProgram.class, NewcomerProgram.training(environment, run(), more));
     }
 
     private void awaitIterations(Program program) throws IOException, InterruptedException {
@@ -91,7 +90,10 @@ class InterruptionTest {
             assertThat(program.exitCode()).isEqualTo(130);
             long kept = Checkpoint.load(run()).step();
             assertThat(kept).isPositive();
-            assertThat(new Cli(130, program.out(), "").lastLineAsJson().get("steps").asLong())
+            assertThat(new Cli(130, program.out(), "")
+                            .lastLineAsJson()
+                            .get("steps")
+                            .asLong())
                     .isEqualTo(kept);
         }
     }
@@ -163,8 +165,7 @@ class InterruptionTest {
             program.awaitEnd();
 
             assertThat(program.exitCode()).isEqualTo(1);
-            assertThat(program.err())
-                    .contains("System.exit during training. The last good checkpoint is in " + run());
+            assertThat(program.err()).contains("System.exit during training. The last good checkpoint is in " + run());
         }
     }
 

@@ -49,7 +49,9 @@ final class Program implements AutoCloseable {
 
     void signal(String name) throws IOException, InterruptedException {
         assertThat(process.isAlive()).as("is to be sent a signal").isTrue();
-        new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start().waitFor();
+        new ProcessBuilder("kill", "-" + name, Long.toString(process.pid()))
+                .start()
+                .waitFor();
     }
 
     /** Waits until standard error has a text, and returns after how many seconds. */
@@ -67,7 +69,9 @@ final class Program implements AutoCloseable {
     /** Waits for the end, and returns after how many seconds it came. */
     double awaitEnd() throws InterruptedException, IOException {
         long start = System.nanoTime();
-        assertThat(process.waitFor(MOST_SECONDS, TimeUnit.SECONDS)).as("ends: " + err()).isTrue();
+        assertThat(process.waitFor(MOST_SECONDS, TimeUnit.SECONDS))
+                .as("ends: " + err())
+                .isTrue();
         return (System.nanoTime() - start) * 1e-9;
     }
 

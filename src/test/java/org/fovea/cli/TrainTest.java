@@ -118,7 +118,9 @@ class TrainTest {
         assertThat(table).hasSize(1 + 4);
         assertThat(table.get(0).split(","))
                 .contains("mean_length", "entropy", "explained_variance", "learning_rate", "gradient_norm");
-        assertThat(table).allSatisfy(line -> assertThat(line.split(",")).hasSameSizeAs(table.get(0).split(",")));
+        assertThat(table)
+                .allSatisfy(line ->
+                        assertThat(line.split(",")).hasSameSizeAs(table.get(0).split(",")));
         assertThat(run.resolve("learning-curve.png")).isNotEmptyFile();
     }
 
@@ -136,7 +138,13 @@ class TrainTest {
     void aPolicyThatIsStillRandomIsSaid() {
         Cli random = Cli.run(small(directory.resolve("random"), "--set", "learning_rate=0"));
         Cli learning = Cli.run(small(
-                directory.resolve("learning"), "--steps", "4096", "--set", "learning_rate=0.01", "--set", "entropy_coef=0"));
+                directory.resolve("learning"),
+                "--steps",
+                "4096",
+                "--set",
+                "learning_rate=0.01",
+                "--set",
+                "entropy_coef=0"));
 
         assertThat(random.out()).contains("note: the policy's entropy is 0.693 of at most 0.693 nats");
         assertThat(learning.out()).doesNotContain("entropy is");
@@ -148,7 +156,8 @@ class TrainTest {
         Cli wide = Cli.run(small(directory.resolve("wide"), "--policy", "attention"));
         Cli none = Cli.run(small(directory.resolve("none"), "--set", "window=4"));
 
-        assertThat(narrow.out()).containsPattern("episodes had up to \\d+ steps, attention sees the last 4.*--set window=\\d+");
+        assertThat(narrow.out())
+                .containsPattern("episodes had up to \\d+ steps, attention sees the last 4.*--set window=\\d+");
         assertThat(wide.out()).doesNotContain("attention sees");
         assertThat(none.out()).doesNotContain("attention sees");
     }

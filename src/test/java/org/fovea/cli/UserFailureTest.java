@@ -214,8 +214,7 @@ class UserFailureTest {
 
         assertThat(cli.exitCode()).isEqualTo(1);
         assertOneLineOfFovea(
-                cli,
-                "Fails" + environment + "-v0: environment " + FAILING + ", episode 1, step 3: step threw ");
+                cli, "Fails" + environment + "-v0: environment " + FAILING + ", episode 1, step 3: step threw ");
         assertThat(cli.err()).contains(thrown).contains("checkpoint");
         if (frame != null) {
             assertThat(cli.err()).contains(environment.equals("Overflow") ? frame : "UserFailureTest");

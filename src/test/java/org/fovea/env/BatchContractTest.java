@@ -118,10 +118,8 @@ class BatchContractTest {
                 int from = first[part];
                 int to = from + result.rewards().length;
                 assertThat(result.observations())
-                        .containsExactly(
-                                Arrays.copyOfRange(original.result.observations(), from * size, to * size));
-                assertThat(result.rewards())
-                        .containsExactly(Arrays.copyOfRange(original.result.rewards(), from, to));
+                        .containsExactly(Arrays.copyOfRange(original.result.observations(), from * size, to * size));
+                assertThat(result.rewards()).containsExactly(Arrays.copyOfRange(original.result.rewards(), from, to));
                 assertThat(result.terminated())
                         .containsExactly(Arrays.copyOfRange(original.result.terminated(), from, to));
                 assertThat(result.truncated())
@@ -154,8 +152,7 @@ class BatchContractTest {
         untouched.play(2, 0);
         for (int i : new int[] {0, 2}) {
             assertThat(Arrays.copyOfRange(player.result.observations(), i * size, (i + 1) * size))
-                    .containsExactly(
-                            Arrays.copyOfRange(untouched.result.observations(), i * size, (i + 1) * size));
+                    .containsExactly(Arrays.copyOfRange(untouched.result.observations(), i * size, (i + 1) * size));
         }
     }
 

@@ -24,7 +24,9 @@ class SpaceTest {
     @Test
     void theLargestNumberIsNoBound() {
         Space.Box box = new Space.Box(3, -Float.MAX_VALUE, Float.MAX_VALUE);
-        assertThat(box).isEqualTo(new Space.Box(3, -INFINITY, INFINITY)).hasSameHashCodeAs(new Space.Box(3, -INFINITY, INFINITY));
+        assertThat(box)
+                .isEqualTo(new Space.Box(3, -INFINITY, INFINITY))
+                .hasSameHashCodeAs(new Space.Box(3, -INFINITY, INFINITY));
         assertThat(box.isBounded(2)).isFalse();
     }
 
@@ -40,8 +42,12 @@ class SpaceTest {
 
     @Test
     void aSpaceThatHoldsNothingIsRefused() {
-        assertThatIllegalArgumentException().isThrownBy(() -> new Space.Discrete(0)).withMessageContaining("not 0");
-        assertThatIllegalArgumentException().isThrownBy(() -> new Space.Box(0, 0, 1)).withMessageContaining("not 0");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new Space.Discrete(0))
+                .withMessageContaining("not 0");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new Space.Box(0, 0, 1))
+                .withMessageContaining("not 0");
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new Space.Box(new float[0], new float[0]))
                 .withMessageContaining("at least 1");

@@ -70,8 +70,7 @@ class ActionBoundsTest {
     @CsvSource({"ReachUnit, ppo, mlp", "ReachBoth, trpo, mlp", "ReachBoth, ppo, attention"})
     void environmentsAreGivenNumbersWithinBoundsAndThePolicyLearnsFromWhatItDrew(
             String environment, String algorithm, String policy) {
-        RunSpec spec =
-                Runs.small(environment, Algorithm.of(algorithm), PolicyKind.of(policy), 2, Map.of());
+        RunSpec spec = Runs.small(environment, Algorithm.of(algorithm), PolicyKind.of(policy), 2, Map.of());
         try (Backend backend = Runs.cpu(1);
                 Trainer trainer = Trainer.start(backend, spec, directory)) {
             TrainResult result = trainer.run(Progress.Listener.NONE, () -> false);

@@ -34,8 +34,7 @@ class DefaultsTest {
     })
     void sampledActionsScore(String environment, String algorithm, long steps, double wanted) {
         Defaults defaults = Defaults.of(environment, Algorithm.of(algorithm), PolicyKind.MLP);
-        RunSpec spec =
-                new RunSpec(environment, PolicyKind.MLP, steps, defaults.environments(), 1, defaults.config());
+        RunSpec spec = new RunSpec(environment, PolicyKind.MLP, steps, defaults.environments(), 1, defaults.config());
         try (Backend backend = Runs.cpu(2);
                 Trainer trainer = Trainer.start(backend, spec, directory)) {
             TrainResult result = trainer.run(Progress.Listener.NONE, () -> false);

@@ -40,7 +40,8 @@ class ExplainedVarianceTest {
                     .isCloseTo(1 - variance(misses) / variance(all), within(1e-5))
                     .isLessThan(1);
             assertThat(update.gradientNorm()).isPositive();
-            assertThat(update.learningRate()).isEqualTo(spec.config().optimizer().learningRateAt(2 / 3.0));
+            assertThat(update.learningRate())
+                    .isEqualTo(spec.config().optimizer().learningRateAt(2 / 3.0));
         }
     }
 

@@ -59,8 +59,7 @@ class MovingRunTest {
         "MemoryChain-v0:length=3, attention, cut, cuda",
         "MemoryChain-v0:length=3, attention, cuda, cut"
     })
-    void environmentsStandWhereTheyStood(String environment, String policy, String from, String to)
-            throws IOException {
+    void environmentsStandWhereTheyStood(String environment, String policy, String from, String to) throws IOException {
         RunSpec spec = Runs.small(environment, PolicyKind.of(policy), 2, Map.of("epochs", "1"));
         byte[] left;
         try (Backend backend = open(from);
@@ -70,12 +69,11 @@ class MovingRunTest {
         }
         RunState saved = RunState.load(directory);
         try (Backend backend = open(to);
-                Trainer trainer = Trainer.resume(
-                        backend, spec.withSteps(3 * spec.stepsPerIteration()), saved, directory)) {
+                Trainer trainer =
+                        Trainer.resume(backend, spec.withSteps(3 * spec.stepsPerIteration()), saved, directory)) {
             assertThat(trainer.resumesExactly()).isTrue();
             assertThat(environments(trainer)).isEqualTo(left);
-            TrainResult result =
-                    trainer.run(new EvaluationSettings(3, 1, 10, 60), Progress.Listener.NONE, () -> false);
+            TrainResult result = trainer.run(new EvaluationSettings(3, 1, 10, 60), Progress.Listener.NONE, () -> false);
             assertThat(result.steps()).isEqualTo(3 * spec.stepsPerIteration());
             assertThat(environments(trainer)).isNotEqualTo(left);
         }

@@ -113,7 +113,9 @@ class NormalizationTest {
                     squares += seen[3 * row + column] * seen[3 * row + column];
                 }
                 assertThat(sum / rollout.rows()).as("mean of %d", column).isCloseTo(0, within(0.2));
-                assertThat(squares / rollout.rows()).as("mean square of %d", column).isCloseTo(1, within(0.2));
+                assertThat(squares / rollout.rows())
+                        .as("mean square of %d", column)
+                        .isCloseTo(1, within(0.2));
             }
             for (int row = 0; row < rollout.rows(); row++) {
                 assertThat(seen[3 * row + 2]).as("what never changes").isZero();

@@ -109,7 +109,11 @@ class TruncationTest {
     }
 
     private float[][] play(String environment, String policy) {
-        RunSpec spec = Runs.small(environment, PolicyKind.of(policy), 1, Map.of("rollout_steps", "13", "normalize_observations", "false"));
+        RunSpec spec = Runs.small(
+                environment,
+                PolicyKind.of(policy),
+                1,
+                Map.of("rollout_steps", "13", "normalize_observations", "false"));
         try (Backend backend = Runs.cpu(1);
                 TrainingState state = TrainingState.create(backend, spec)) {
             state.reset();
