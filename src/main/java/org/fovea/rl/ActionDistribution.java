@@ -7,6 +7,7 @@ import org.fovea.backend.DeviceArray;
 import org.fovea.backend.Draw;
 import org.fovea.backend.PpoLoss;
 import org.fovea.env.Space;
+import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
@@ -19,7 +20,8 @@ sealed interface ActionDistribution permits CategoricalActions, GaussianActions 
         if (actions instanceof Space.Discrete discrete) {
             return new CategoricalActions(discrete.n());
         }
-        return GaussianActions.of((Space.Box) actions, parameters);
+        return new GaussianActions(
+                actions.size(), parameters.declare("policy.log_std", Initializer.zeros(), actions.size()));
     }
 
     /** Network outputs per row. */

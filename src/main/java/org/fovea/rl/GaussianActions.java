@@ -6,27 +6,12 @@ import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.Draw;
 import org.fovea.backend.PpoLoss;
-import org.fovea.env.Space;
 import org.fovea.tensor.Parameter;
-import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 
 /** A vector of independent normals whose means the network gives; standard deviations do not depend on the state. */
 record GaussianActions(int size, Parameter logStd) implements ActionDistribution {
-    /** Where an element has bounds: a quarter of their range (Andrychowicz et al. 2021 found 0.5 of [-1, 1] to learn best). */
-    private static final double INITIAL_BOUNDED_STD = 0.5;
-
-    /** Normals for the elements of a box. */
-    static GaussianActions of(Space.Box box, Parameters parameters) {
-        double[] logStds = new double[box.size()];
-        for (int i = 0; i < logStds.length; i++) {
-            logStds[i] = box.isBounded(i) ? Math.log(INITIAL_BOUNDED_STD) : 0;
-        }
-        return new GaussianActions(
-                box.size(), parameters.declare("policy.log_std", (shape, random) -> logStds, box.size()));
-    }
-
     @Override
     public int outputs() {
         return size;
