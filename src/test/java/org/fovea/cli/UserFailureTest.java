@@ -76,6 +76,7 @@ class UserFailureTest {
 
     private static final class Overflowing extends Failing {
         @Override
+        @SuppressWarnings("InfiniteRecursion")
         void fail() {
             fail();
         }
