@@ -1,8 +1,11 @@
 // What kernels/common/mma.cuh asks of the hardware, on the CPU: matrix products and matrix loads of a warp, asynchronous
 // copies, 16-bit floats. The fragment layouts are those of the PTX manual (section 9.7, "Warp-level matrix instructions").
 #pragma once
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 #include "simulator.h"
@@ -26,6 +29,35 @@ inline uint32_t to_tf32(float x) {
 }
 
 enum class Operand { BF16, F16, TF32 };
+
+// Whether products are summed as an A100 does (Fasi et al. 2021, doi:10.7717/peerj-cs.330), so that tests see what is lost:
+// 4 products of TF32 or 8 of 16-bit numbers at a time are cut to 24 bits, and one to spare, below the largest term, and their
+// sum is cut again. Else each addition rounds, as on other processors.
+inline bool truncates() {
+    static const bool chosen = getenv("FOVEA_SIMULATOR_TRUNCATES") != nullptr;
+    return chosen;
+}
+
+inline float truncated_sum(const double* terms, int count) {
+    double largest = 0;
+    for (int i = 0; i < count; i++) {
+        largest = std::max(largest, std::fabs(terms[i]));
+    }
+    double sum = 0;
+    if (!(largest > 0 && largest < INFINITY)) {
+        for (int i = 0; i < count; i++) sum += terms[i];
+        return float(sum);
+    }
+    int exponent;
+    std::frexp(largest, &exponent);
+    const double last = std::ldexp(1.0, exponent - 25);
+    for (int i = 0; i < count; i++) {
+        sum += std::trunc(terms[i] / last) * last;
+    }
+    std::frexp(sum, &exponent);
+    const double unit = std::ldexp(1.0, std::max(exponent - 24, -149));
+    return float(std::trunc(sum / unit) * unit);
+}
 
 // One warp's D += A B: m16 n8, k 16 (two 16-bit elements to a register) or 8 (one TF32).
 struct Product {
@@ -61,8 +93,18 @@ struct Product {
             for (int r = 0; r < 4; r++) {
                 const int row = l / 4 + r / 2 * 8, column = l % 4 * 2 + r % 2;
                 float sum = lane.d[r];
-                for (int k = 0; k < DEPTH; k++) {
-                    sum += a[row][k] * b[k][column];
+                if (truncates()) {
+                    for (int k = 0; k < DEPTH; k += DEPTH / 2) {
+                        double terms[DEPTH / 2 + 1] = {sum};
+                        for (int i = 0; i < DEPTH / 2; i++) {
+                            terms[i + 1] = double(a[row][k + i]) * b[k + i][column];
+                        }
+                        sum = truncated_sum(terms, DEPTH / 2 + 1);
+                    }
+                } else {
+                    for (int k = 0; k < DEPTH; k++) {
+                        sum += a[row][k] * b[k][column];
+                    }
                 }
                 lane.d[r] = sum;
             }
