@@ -9,12 +9,12 @@ __device__ void attention_backward_columns(const AttentionParams& p) {
     constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>;
     constexpr int STAGES = STAGES_OF<T, DIM>;
     SHARED_DYNAMIC(float4, attention_memory);
-    T* const key_smem = reinterpret_cast<T*>(attention_memory);                                    // [ROWS]
-    T* const value_smem = key_smem + TILING::ROWS * PITCH;                                         // [ROWS]
-    T* const query_smem = value_smem + TILING::ROWS * PITCH;                                       // [STAGES][N]
-    T* const d_output_smem = query_smem + STAGES * N * PITCH;                                      // [STAGES][N]
-    float* const log_sum_exp_smem = reinterpret_cast<float*>(d_output_smem + STAGES * N * PITCH);  // [STAGES][N], to base 2
-    float* const delta_smem = log_sum_exp_smem + STAGES * N;                                       // [STAGES][N]
+    T* const key_smem = reinterpret_cast<T*>(attention_memory);  // [ROWS]
+    T* const value_smem = key_smem + TILING::ROWS * PITCH;       // [ROWS]
+    T* const query_smem = value_smem + TILING::ROWS * PITCH;     // [STAGES][N]
+    T* const d_output_smem = query_smem + STAGES * N * PITCH;    // [STAGES][N]
+    float* const scalars_smem = reinterpret_cast<float*>(d_output_smem + STAGES * N * PITCH);  // [STAGES][QueryScalars][N]
+    const auto scalars = [&](int stage) { return QueryScalars(scalars_smem + stage * QueryScalars::COUNT * N, N); };
 
     const StationaryRows<TILING> at(p.heads / p.group, p.keys, PARTS);
     const int column0 = at.part * (DIM / PARTS);
@@ -28,35 +28,41 @@ __device__ void attention_backward_columns(const AttentionParams& p) {
     load_tile<T, DIM>(value_smem, value_rows<const T>(p, p.value, at.batch, at.head), at.block.first, TILING::ROWS, p.keys, team);
     BackwardKeys<T, DIM, M, N, DIM / PARTS / 8> rows;
 #pragma unroll 1
-    for (int member = 0; member < p.group; member++) {
-        const int head = at.head * p.group + member;
-        const auto query = query_rows<const T>(p, p.query, at.batch, head);
-        const auto d_output = output_rows<const T>(p, p.d_output, at.batch, head);
-        const int64_t scalars = (int64_t(at.batch) * p.heads + head) * p.queries;
-        const float* log_sum_exp = p.log_sum_exp + scalars;
-        const float* delta = p.delta + scalars;
-        for_each_tile<STAGES, N>(
-            queries,
-            [&](int row0, int stage) {
-                load_tile<T, DIM>(query_smem + stage * N * PITCH, query, row0, N, queries.last, team);
-                load_tile<T, DIM>(d_output_smem + stage * N * PITCH, d_output, row0, N, queries.last, team);
-                for (int i = team.rank; i < N; i += team.size) {
-                    log_sum_exp_smem[stage * N + i] = exponent_of(log_sum_exp, row0 + i, queries.last);
-                    delta_smem[stage * N + i] = row0 + i < queries.last ? delta[row0 + i] : 0;
-                }
-            },
-            [&](int row0, int stage) {
-                return !mask.all({row0, row0 + N}, at.block)
-                       && !(finite_tile<T, DIM>(query_smem + stage * N * PITCH, N, team)
-                            && finite_tile<T, DIM>(d_output_smem + stage * N * PITCH, N, team));
-            },
-            [&](int row0, int stage, bool guarded) {
-                if (row0 < warp_queries.last && row0 + N > warp_queries.first) {
-                    rows.step(p, mask, at.warp.first, row0, mask.all({row0, row0 + N}, at.warp), guarded, column0, own_key_smem,
-                              own_value_smem, query_smem + stage * N * PITCH, d_output_smem + stage * N * PITCH,
-                              log_sum_exp_smem + stage * N, delta_smem + stage * N);
-                }
-            });
+    for (bool careful = false;; careful = true) {
+#pragma unroll 1
+        for (int member = 0; member < p.group; member++) {
+            const int head = at.head * p.group + member;
+            const auto query = query_rows<const T>(p, p.query, at.batch, head);
+            const auto d_output = output_rows<const T>(p, p.d_output, at.batch, head);
+            const int64_t head_index = int64_t(at.batch) * p.heads + head;
+            for_each_tile<STAGES, N>(
+                queries,
+                [&](int row0, int stage) {
+                    load_tile<T, DIM>(query_smem + stage * N * PITCH, query, row0, N, queries.last, team);
+                    load_tile<T, DIM>(d_output_smem + stage * N * PITCH, d_output, row0, N, queries.last, team);
+                    for (int i = team.rank; i < N; i += team.size) {
+                        scalars(stage).template load_state<T>(i, p, head_index, row0 + i, queries.last);
+                        scalars(stage).delta_smem[i] =
+                            row0 + i < queries.last ? p.delta[head_index * p.queries + row0 + i] : 0;
+                    }
+                },
+                [&](int row0, int stage) {
+                    return !mask.all({row0, row0 + N}, at.block)
+                           && !(finite_tile<T, DIM>(query_smem + stage * N * PITCH, N, team)
+                                && finite_tile<T, DIM>(d_output_smem + stage * N * PITCH, N, team));
+                },
+                [&](int row0, int stage, bool guarded) {
+                    if (row0 < warp_queries.last && row0 + N > warp_queries.first) {
+                        rows.step(p, mask, at.warp.first, row0, mask.all({row0, row0 + N}, at.warp), guarded, careful, column0,
+                                  own_key_smem, own_value_smem, query_smem + stage * N * PITCH,
+                                  d_output_smem + stage * N * PITCH, scalars(stage));
+                    }
+                });
+        }
+        if (careful || !__syncthreads_or(has_nan(rows.d_key) || has_nan(rows.d_value))) {
+            break;
+        }
+        rows = {};
     }
     rows.finish(p, key_rows<T>(p, p.d_key, at.batch, at.head), value_rows<T>(p, p.d_value, at.batch, at.head), at.warp.first,
                 column0, own_key_smem);

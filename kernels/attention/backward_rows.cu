@@ -7,7 +7,7 @@ __device__ void attention_backward_rows(const AttentionParams& p) {
     constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>;
     constexpr int STAGES = STAGES_OF<T, DIM>;
     SHARED_DYNAMIC(float4, attention_memory);
-    T* const query_smem = reinterpret_cast<T*>(attention_memory);   // [ROWS], first O
+    T* const query_smem = reinterpret_cast<T*>(attention_memory);   // [ROWS]
     T* const d_output_smem = query_smem + TILING::ROWS * PITCH;     // [ROWS]
     T* const key_smem = d_output_smem + TILING::ROWS * PITCH;       // [STAGES][N]
     T* const value_smem = key_smem + STAGES * N * PITCH;            // [STAGES][N]
@@ -20,16 +20,15 @@ __device__ void attention_backward_rows(const AttentionParams& p) {
     T* const own_query_smem = query_smem + at.warp_row * PITCH;
     T* const own_d_output_smem = d_output_smem + at.warp_row * PITCH;
 
-    load_tile<T, DIM>(query_smem, output_rows<const T>(p, p.output, at.batch, at.head), at.block.first, TILING::ROWS, p.queries,
-                      team);
     load_tile<T, DIM>(d_output_smem, output_rows<const T>(p, p.d_output, at.batch, at.head), at.block.first, TILING::ROWS,
                       p.queries, team);
+    load_tile<T, DIM>(query_smem, query_rows<const T>(p, p.query, at.batch, at.head), at.block.first, TILING::ROWS, p.queries,
+                      team);
     async_commit();
     async_wait<0>();
     __syncthreads();
-    BackwardQueries<T, DIM, M, N> rows(p.log_sum_exp + scalars, at.warp.first, p.queries);
-    row_deltas<T, DIM, M>(rows.delta, own_query_smem, own_d_output_smem, p.d_log_sum_exp ? p.d_log_sum_exp + scalars : nullptr,
-                          at.warp.first, p.queries, p.value_dim);
+    BackwardQueries<T, DIM, M, N> rows(p, at.head_index, at.warp.first);
+    row_deltas<T, DIM, M>(rows.delta, p, at.batch, at.head, own_d_output_smem, at.warp.first);
 #pragma unroll
     for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -40,27 +39,31 @@ __device__ void attention_backward_rows(const AttentionParams& p) {
             }
         }
     }
-    __syncthreads();  // O was used
 
     const auto key = key_rows<const T>(p, p.key, at.batch, at.head / p.group);
     const auto value = value_rows<const T>(p, p.value, at.batch, at.head / p.group);
-    load_tile<T, DIM>(query_smem, query_rows<const T>(p, p.query, at.batch, at.head), at.block.first, TILING::ROWS, p.queries,
-                      team);
-    for_each_tile<STAGES, N>(
-        keys,
-        [&](int key0, int stage) {
-            load_tile<T, DIM>(key_smem + stage * N * PITCH, key, key0, N, keys.last, team);
-            load_tile<T, DIM>(value_smem + stage * N * PITCH, value, key0, N, keys.last, team);
-        },
-        [&](int key0, int stage) {
-            return !mask.all(at.block, {key0, key0 + N}) && !finite_tile<T, DIM>(key_smem + stage * N * PITCH, N, team);
-        },
-        [&](int key0, int stage, bool guarded) {
-            if (key0 < warp_keys.last && key0 + N > warp_keys.first) {
-                rows.step(p, mask, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}), guarded, own_query_smem,
-                          own_d_output_smem, key_smem + stage * N * PITCH, value_smem + stage * N * PITCH);
-            }
-        });
+#pragma unroll 1
+    for (bool careful = false;; careful = true) {
+        for_each_tile<STAGES, N>(
+            keys,
+            [&](int key0, int stage) {
+                load_tile<T, DIM>(key_smem + stage * N * PITCH, key, key0, N, keys.last, team);
+                load_tile<T, DIM>(value_smem + stage * N * PITCH, value, key0, N, keys.last, team);
+            },
+            [&](int key0, int stage) {
+                return !mask.all(at.block, {key0, key0 + N}) && !finite_tile<T, DIM>(key_smem + stage * N * PITCH, N, team);
+            },
+            [&](int key0, int stage, bool guarded) {
+                if (key0 < warp_keys.last && key0 + N > warp_keys.first) {
+                    rows.step(p, mask, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}), guarded, careful,
+                              own_query_smem, own_d_output_smem, key_smem + stage * N * PITCH, value_smem + stage * N * PITCH);
+                }
+            });
+        if (!CAN_BE_CAREFUL<T> || careful || !__syncthreads_or(has_nan(rows.d_query))) {
+            break;
+        }
+        rows.clear();
+    }
     rows.finish(p, query_rows<T>(p, p.d_query, at.batch, at.head), at.warp.first, own_query_smem);
 }
 

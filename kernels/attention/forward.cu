@@ -4,15 +4,15 @@
 //   L_i = log(sum_j exp(S_ij) + exp(sink))      P_ij = exp(S_ij - L_i)      O = P V
 //
 // Per query the running maximum m, the sum l of exp(S - m) and the unnormalised output are kept in registers; whenever m
-// grows, l and the output are scaled by exp(m_old - m_new). A query that sees nothing gets O = 0 and L = +inf, so that
-// exp(S - L), and with it every gradient, is 0 without a special case, whatever the sink. Exponents are to base 2, as the hardware has them.
+// grows, l and the output are scaled by exp(m_old - m_new). A query that sees nothing, or nothing but scores of -inf, has O =
+// 0 and leaves all probability to the sink, L = sink; without one L = +inf. Exponents are to base 2, as the hardware has them.
 #include "schedule.cuh"
 
 // The queries of a warp on their way over the keys.
 template <class T, int DIM, int M, int N>
 struct ForwardRows {
     float maximum[M][2];  // of Q K^T so far, with the sign of the scale
-    float sum[M][2];      // this lane's share of l
+    float sum[M][2];      // this lane's share of l, lowered
     float out[M][DIM / 8][4];
 
     __device__ ForwardRows() : out{} {
@@ -20,24 +20,28 @@ struct ForwardRows {
         for (int m = 0; m < M; m++) {
 #pragma unroll
             for (int half = 0; half < 2; half++) {
-                maximum[m][half] = -INFINITY;
+                maximum[m][half] = -LARGEST;  // from which -inf differs by a number that is one
                 sum[m][half] = 0;
             }
         }
     }
 
-    // |scale| log2(e), not quite 0, so that -inf stays what it is.
-    static __device__ float exponent_scale(const AttentionParams& p) { return fmaxf(fabsf(p.scale) * LOG2_E, SMALLEST); }
+    // Weights are lowered by this power of two, so that together they stay below 1 and the output below the largest value.
+    // Values of F16 can't overflow a float, and its weights would lose bits.
+    static __device__ int lowered(const AttentionParams& p) {
+        return std::is_same_v<T, F16> ? 0 : int(as_bits(float(p.keys)) >> 23) - 125;
+    }
 
     // From products Q K^T of a tile to weights exp(S - m).
-    __device__ void weigh(float (&s)[M][N / 8][4], const AttentionParams& p, const Mask& mask, int row0, int key0, bool all) {
+    __device__ void weigh(float (&s)[M][N / 8][4], const AttentionParams& p, const Mask& mask, int row0, int key0, bool all,
+                          bool careful) {
         if (p.scale < 0) {
             negate(s);
         }
         if (!all) {
             for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int r) { s[m][n][r] = -INFINITY; });
         }
-        const float scale = exponent_scale(p);
+        const float scale = fabsf(exponent_scale(p)), lower = float(-lowered(p));
         float correction[M][2];
         bool grew = false;
 #pragma unroll
@@ -50,24 +54,23 @@ struct ForwardRows {
                     largest = fmaxf(largest, fmaxf(s[m][n][2 * half], s[m][n][2 * half + 1]));
                 }
                 largest = row_maximum(largest);
-                const float base = largest == -INFINITY ? 0 : largest * scale;  // nothing seen yet: avoids inf - inf
-                // 1 where nothing grew, as the output is not scaled then. Rounded alone or fused with the difference, the
-                // product of the same maximum is not the same.
-                const bool same = largest == maximum[m][half];
-                grew |= !same;
-                correction[m][half] = same ? 1 : power_of_two(maximum[m][half] * scale - base);
+                grew |= largest != maximum[m][half];
+                correction[m][half] = power_of_two((maximum[m][half] - largest) * scale);
                 maximum[m][half] = largest;
-                sum[m][half] *= correction[m][half];
+                // The sum over a tile apart is more exact; 16-bit types have no register for it.
+                constexpr bool APART = std::is_same_v<T, float>;
+                float tile_sum = APART ? 0 : sum[m][half] * correction[m][half];
 #pragma unroll
                 for (int n = 0; n < N / 8; n++) {
 #pragma unroll
                     for (int second = 0; second < 2; second++) {
                         float& x = s[m][n][2 * half + second];
-                        const float weight = power_of_two(fmaf(x, scale, -base));
-                        sum[m][half] += weight;
-                        x = !all && x != -INFINITY ? visible_probability(weight) : weight;
+                        const float weight = power_of_two(fmaf(x - largest, scale, lower));
+                        tile_sum += weight;
+                        x = (!all || careful) && x != -INFINITY ? visible_probability(weight) : weight;
                     }
                 }
+                sum[m][half] = APART ? fmaf(sum[m][half], correction[m][half], tile_sum) : tile_sum;
             }
         }
         if (__any_sync(0xFFFFFFFF, grew)) {
@@ -101,41 +104,50 @@ struct ForwardRows {
         }
     }
 
-    // O = out / l and L = m + log l, where l has the sink in it.
+    // O = out / l and L = m + log l, where l has the sink in it: exp(sink - m), or, where that is large, both are taken
+    // relative to the sink.
     __device__ void finish(const AttentionParams& p, int batch, int head, int row0, T* stage_smem) {
-        float* const log_sum_exp = p.log_sum_exp + (int64_t(batch) * p.heads + head) * p.queries;
-        const float sink = p.sink ? p.sink[head] * LOG2_E : -INFINITY;
+        const int64_t scalars = (int64_t(batch) * p.heads + head) * p.queries;
+        const float sink = p.sink ? p.sink[head] : -INFINITY, scale = fabsf(p.scale);
+        const float raise = as_float(uint32_t(127 + lowered(p)) << 23);
         float factor[M][2];
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
             for (int half = 0; half < 2; half++) {
                 const int row = row0 + lane_row(m, half);
-                const float own = row_sum(sum[m][half]);
+                const float own = row_sum(sum[m][half]) * raise;
                 const bool dead = own == 0;
-                const float exponent = maximum[m][half] * exponent_scale(p), largest = fmaxf(exponent, sink);
-                const float share = power_of_two(exponent - largest), total = fmaf(own, share, power_of_two(sink - largest));
-                factor[m][half] = dead ? 0 : share / total;
+                const float largest = dead ? 0 : maximum[m][half];
+                const float above = dead ? 0 : fmaf(-largest, scale, sink);  // of the sink over m
+                const float own_share = power_of_two(fminf(-above * LOG2_E, 0));
+                const float sink_share = dead ? float(sink > -INFINITY) : power_of_two(fminf(above * LOG2_E, 0));
+                const float total = fmaf(own, own_share, sink_share);
+                factor[m][half] = dead ? 0 : own_share / total * raise;
                 if (threadIdx.x % 4 == 0 && row < p.queries) {
-                    log_sum_exp[row] = dead ? INFINITY : (largest + log2f(total)) * LN_2;
+                    p.log_sum_exp[scalars + row] = dead        ? (sink > -INFINITY ? sink : INFINITY)
+                                                   : above > 0 ? sink + log2f(total) * LN_2
+                                                               : fmaf(largest, scale, log2f(total) * LN_2);
+                    if (p.maximum) {
+                        p.maximum[scalars + row] = p.scale < 0 ? -largest : largest;
+                        p.normalizer[scalars + row] = dead                         ? HIDING_NORMALIZER<T>
+                                                      : std::is_same_v<T, float> ? own_share / total
+                                                                                   : log2f(total / own_share);
+                        if (p.sink) {
+                            p.sink_share[scalars + row] = dead ? sink_share : sink_share / total;
+                        }
+                    }
                 }
+            }
+        }
+        if constexpr (!std::is_same_v<T, float>) {
+            if (p.exact_output) {
+                store_fragments<float>(output_rows<float>(p, p.exact_output, batch, head), row0, out, factor);
             }
         }
         store_rows<T, DIM>(output_rows<T>(p, p.output, batch, head), row0, 0, out, factor, stage_smem);
     }
 };
-
-// Where all scores that a row sees are -inf it got what rows get that see nothing; but if there is a sink, L is finite.
-__device__ inline void leave_to_sink(const AttentionParams& p, int batch, int head, Span rows) {
-    float* const log_sum_exp = p.log_sum_exp + (int64_t(batch) * p.heads + head) * p.queries;
-    const Mask mask(p, batch);
-    __syncwarp();  // L is written
-    for (int row = rows.first + threadIdx.x % 32; row < rows.last; row += 32) {
-        if (log_sum_exp[row] == INFINITY && mask.sees_any(row)) {
-            log_sum_exp[row] = p.sink[head];
-        }
-    }
-}
 
 // A block has a tile of queries of one head. K and V have a buffer each: while the one is used, the other fills.
 template <class T, class TILING>
@@ -160,38 +172,46 @@ __device__ void attention_forward(const AttentionParams& p) {
     const int first = keys.first / N * N;
 
     load_tile<T, DIM>(query_smem, query, at.block.first, TILING::ROWS, p.queries, team);
-    load_tile<T, DIM>(key_smem, key(), first, N, keys.last, team);
-    async_commit();
     ForwardRows<T, DIM, M, N> rows;
-    for (int key0 = first; key0 < keys.last; key0 += N) {
-        async_wait<0>();
-        __syncthreads();  // K is there, and the last V was used
-        load_tile<T, DIM>(value_smem, value(), key0, N, keys.last, team);
+#pragma unroll 1
+    for (bool careful = false;; careful = true) {
+        load_tile<T, DIM>(key_smem, key(), first, N, keys.last, team);
         async_commit();
-        const bool seen = key0 < warp_keys.last && key0 + N > warp_keys.first;
-        float s[M][N / 8][4] = {};
-        if (seen) {
-            multiply_rows<T, DIM, M, N>(s, own_query_smem, key_smem, depth(p.head_dim), p.tf32);
-        }
-        async_wait<0>();
-        const bool suspect = !mask.all(at.block, {key0, key0 + N}) && !finite_tile<T, DIM>(value_smem, N, team);
-        const bool guarded = __syncthreads_or(suspect);  // V is there, and K was used
-        if (key0 + N < keys.last) {
-            load_tile<T, DIM>(key_smem, key(), key0 + N, N, keys.last, team);
+        for (int key0 = first; key0 < keys.last; key0 += N) {
+            async_wait<0>();
+            __syncthreads();  // K is there, and the last V was used
+            load_tile<T, DIM>(value_smem, value(), key0, N, keys.last, team);
             async_commit();
+            const bool seen = key0 < warp_keys.last && key0 + N > warp_keys.first;
+            float s[M][N / 8][4] = {};
+            if (seen) {
+                multiply_rows<T, DIM, M, N>(s, own_query_smem, key_smem, depth(p.head_dim), p.tf32);
+                if constexpr (CAN_BE_CAREFUL<T>) {
+                    if (careful) {
+                        repair<T, DIM, M, N>(s, FromZero{}, own_query_smem, key_smem, depth(p.head_dim));
+                    }
+                }
+            }
+            async_wait<0>();
+            const bool suspect = !mask.all(at.block, {key0, key0 + N}) && !finite_tile<T, DIM>(value_smem, N, team);
+            const bool guarded = __syncthreads_or(suspect);  // V is there, and K was used
+            if (key0 + N < keys.last) {
+                load_tile<T, DIM>(key_smem, key(), key0 + N, N, keys.last, team);
+                async_commit();
+            }
+            if (seen) {
+                rows.weigh(s, p, mask, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}), careful);
+                accumulate<T, DIM, M, N>(rows.out, s, value_smem, guarded || careful, p.tf32);
+            }
         }
-        if (seen) {
-            rows.weigh(s, p, mask, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}));
-            accumulate<T, DIM, M, N>(rows.out, s, value_smem, guarded, p.tf32);
+        async_wait<0>();  // Q, if nobody saw a key: its place is used again
+        if (!CAN_BE_CAREFUL<T> || careful || !__syncthreads_or(has_nan(rows.out))) {
+            break;
         }
+        rows = {};
     }
-    async_wait<0>();  // Q, if nobody saw a key: its place is used again
     __syncthreads();
     rows.finish(p, at.batch, at.head, at.warp.first, own_query_smem);
-    if (p.sink) {
-        const StationaryRows<TILING> again(opaque(p.heads), p.queries);  // no registers are left to keep it
-        leave_to_sink(p, again.batch, again.head, again.warp);
-    }
 }
 
 template <class T, int DIM, int N>
@@ -216,17 +236,26 @@ __device__ void attention_forward_whole(const AttentionParams& p) {
 
     ForwardRows<T, DIM, 1, N> rows;
     T* const own_query_smem = query_smem + at.row0 * PITCH;
-    for (int key0 = keys.first / N * N; key0 < keys.last; key0 += N) {
-        float s[1][N / 8][4] = {};
-        multiply_rows<T, DIM, 1, N>(s, own_query_smem, key_smem + key0 * PITCH, depth(p.head_dim), p.tf32);
-        rows.weigh(s, p, mask, at.row0, key0, mask.all(own_rows, {key0, key0 + N}));
-        accumulate<T, DIM, 1, N>(rows.out, s, value_smem + key0 * PITCH, guarded, p.tf32);
+#pragma unroll 1
+    for (bool careful = false;; careful = true) {
+        for (int key0 = keys.first / N * N; key0 < keys.last; key0 += N) {
+            float s[1][N / 8][4] = {};
+            multiply_rows<T, DIM, 1, N>(s, own_query_smem, key_smem + key0 * PITCH, depth(p.head_dim), p.tf32);
+            if constexpr (CAN_BE_CAREFUL<T>) {
+                if (careful) {
+                    repair<T, DIM, 1, N>(s, FromZero{}, own_query_smem, key_smem + key0 * PITCH, depth(p.head_dim));
+                }
+            }
+            rows.weigh(s, p, mask, at.row0, key0, mask.all(own_rows, {key0, key0 + N}), careful);
+            accumulate<T, DIM, 1, N>(rows.out, s, value_smem + key0 * PITCH, guarded || careful, p.tf32);
+        }
+        if (!CAN_BE_CAREFUL<T> || careful || !__any_sync(0xFFFFFFFF, has_nan(rows.out))) {
+            break;
+        }
+        rows = {};
     }
     if (at.exists) {
         rows.finish(p, at.batch, at.head, at.row0, own_query_smem);
-        if (p.sink) {
-            leave_to_sink(p, at.batch, at.head, own_rows);
-        }
     }
 }
 

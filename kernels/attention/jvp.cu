@@ -21,7 +21,6 @@ __device__ void attention_jvp(const AttentionParams& p) {
     const MovingPair<T, DIM, N> value{moving_smem + 2 * N * PITCH,
                                       value_rows<const T>(p, p.value, at.batch, key_head),
                                       value_rows<const T>(p, p.value_tangent, at.batch, key_head).first, team};
-    const float* log_sum_exp = p.log_sum_exp + int64_t(at.head_index) * p.queries;
     const int own = at.warp_row * PITCH;
 #pragma unroll 1  // half the code
     for (int i = 0; i < 2; i++) {
@@ -32,24 +31,37 @@ __device__ void attention_jvp(const AttentionParams& p) {
     JvpQueries<T, DIM, M, N> rows;
     float s[M][N / 8][4], t[M][N / 8][4];
     const auto seen = [&](int key0) { return TILING::WARPS == 1 || (key0 < warp_keys.last && key0 + N > warp_keys.first); };
-    for_each_pair<false>(
-        keys, N, key, value, [&](int key0) { return !mask.all(at.block, {key0, key0 + N}); },
-        [&](int key0) {
-            if (seen(key0)) {
-                clear(s);
-                clear(t);
-                multiply_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem, key.tangent_smem(),
-                                             depth(p.head_dim), p.tf32);
-            }
-        },
-        [&](int key0, bool guarded) {
-            if (seen(key0)) {
-                rows.weigh(s, t, p, mask, log_sum_exp, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}));
-                accumulate<T, DIM, M, N>(rows.out, t, value.rows_smem, guarded, p.tf32);
-                accumulate<T, DIM, M, N>(rows.out, s, value.tangent_smem(), guarded, p.tf32);
-            }
-        },
-        [](int, bool) {});
+#pragma unroll 1
+    for (bool careful = false;; careful = true) {
+        for_each_pair<false>(
+            keys, N, key, value, [&](int key0) { return !mask.all(at.block, {key0, key0 + N}); },
+            [&](int key0) {
+                if (seen(key0)) {
+                    clear(s);
+                    clear(t);
+                    multiply_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem,
+                                                 key.tangent_smem(), depth(p.head_dim), p.tf32);
+                    if constexpr (CAN_BE_CAREFUL<T>) {
+                        if (careful) {
+                            repair_pairs<T, DIM, M, N>(s, t, FromZero{}, FromZero{}, query_smem + own, query_tangent_smem + own,
+                                                       key.rows_smem, key.tangent_smem(), depth(p.head_dim));
+                        }
+                    }
+                }
+            },
+            [&](int key0, bool guarded) {
+                if (seen(key0)) {
+                    rows.weigh(s, t, p, mask, at.head_index, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}));
+                    accumulate<T, DIM, M, N>(rows.out, t, value.rows_smem, guarded || careful, p.tf32);
+                    accumulate<T, DIM, M, N>(rows.out, s, value.tangent_smem(), guarded || careful, p.tf32);
+                }
+            },
+            [](int, bool) {});
+        if (!CAN_BE_CAREFUL<T> || careful || !__syncthreads_or(has_nan(rows.out))) {
+            break;
+        }
+        rows = {};
+    }
     rows.finish(p, at.batch, at.head, at.head_index, at.warp.first);
     store_rows<T, DIM>(output_rows<T>(p, p.output_tangent, at.batch, at.head), at.warp.first, 0, rows.out, RowFactors<M>(1).of,
                        query_smem + own);

@@ -42,16 +42,6 @@ struct Mask {
         return clip(int64_t(rows.first) - most, int64_t(rows.last) - least, {rows.first, min(rows.last, keys)}, queries);
     }
 
-    // Whether there is a key that the query sees. Slow if there are segments.
-    __device__ bool sees_any(int query) const {
-        const Span visible = keys_of({query, query + 1});
-        int key = query < queries ? visible.first : visible.last;
-        while (key < visible.last && query_segments && key_segment(key) != query_segment(query)) {
-            key++;
-        }
-        return key < visible.last;
-    }
-
     // Whether every one of the queries sees every one of the keys.
     __device__ bool all(Span query, Span key) const {
         return !query_segments && key.last <= keys && int64_t(key.first) - (query.last - 1) >= least

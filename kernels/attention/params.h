@@ -12,6 +12,13 @@ struct AttentionParams {
     const float* sink;              // [heads] or null: a score that only adds to the sum of exponentials
     void* output;                   // [batch, heads, queries, value_dim]; written by the forward kernels alone
     float* log_sum_exp;             // [batch, heads, queries]; likewise
+    float* maximum;                 // [batch, heads, queries], of Q K^T over the keys that a query sees, the minimum if scale
+                                    // is negative; 0 if it sees none. What derivatives need of the forward, which writes it
+                                    // if it is not null
+    float* normalizer;              // [batch, heads, queries], likewise, of l = sum_j exp(S_ij - scale maximum), sink
+                                    // included, +inf where nothing is seen: 1 / l for float, log2(l) for 16-bit types
+    float* sink_share;              // [batch, heads, queries], likewise, the probability of the sink; null without one
+    float* exact_output;            // the output as floats, in its layout; written for 16-bit types, likewise
     const void* d_output;           // gradients of output and log_sum_exp, laid out like them; the latter null if zero
     const float* d_log_sum_exp;
     float* delta;                   // [batch, heads, queries], dO . O - dLSE: from backward_rows to backward_columns, from
@@ -28,6 +35,7 @@ struct AttentionParams {
     void* output_tangent;           // written by jvp
     float* log_sum_exp_tangent;     // [batch, heads, queries], by jvp; read by tangent_rows and tangent_columns
     float* delta_tangent;           // [batch, heads, queries], of delta, likewise
+    float* d_sink;                  // [heads], or its tangent
     const int32_t* query_segments;  // [batch, queries] or null
     const int32_t* key_segments;    // [batch, keys] or null
     const int32_t* key_lengths;     // [batch] or null

@@ -7,9 +7,6 @@
 #include "mask.cuh"
 #include "tile.cuh"
 
-__device__ inline int lane_row(int m, int half) { return 16 * m + 8 * half + threadIdx.x % 32 / 4; }
-__device__ inline int lane_column(int n, int second) { return 8 * n + threadIdx.x % 4 * 2 + second; }
-
 // How much of a row of `dim` elements the products multiply.
 __device__ inline int depth(int dim) { return (dim + 15) / 16 * 16; }
 
@@ -25,9 +22,50 @@ __device__ inline float row_maximum(float x) {
 
 constexpr float LOG2_E = 1.4426950408889634f;
 constexpr float LN_2 = 0.6931471805599453f;
+constexpr float SMALLEST = 1.1754943508222875e-38f;
+constexpr float LARGEST = 3.4028234663852886e38f;
+
+// scale log2(e), not quite 0 and not infinite, so that differences keep their sign and -inf stays what it is.
+__device__ inline float exponent_scale(const AttentionParams& p) {
+    const float magnitude = fminf(fmaxf(fabsf(p.scale) * LOG2_E, SMALLEST), LARGEST);
+    return p.scale < 0 ? -magnitude : magnitude;
+}
+
+// Differences of scores to their maximum are taken before they are scaled: they are exact where probabilities are large,
+// whatever the scores. Every kernel has the same scores, bit for bit (fragments.cuh), so a row's probabilities add up to 1.
+// `normalizer` is that of AttentionParams; for 16-bit types, which round probabilities, it costs no operation.
+template <class T>
+__device__ float probability(float product, float maximum, float scale, float normalizer) {
+    if constexpr (std::is_same_v<T, float>) {
+        return power_of_two((product - maximum) * scale) * normalizer;
+    } else {
+        return power_of_two(fmaf(product - maximum, scale, -normalizer));
+    }
+}
+template <class T>
+constexpr float HIDING_NORMALIZER = std::is_same_v<T, float> ? 0 : INFINITY;
+
+// What probability() needs of the rows of this lane; those that do not exist have none.
+template <class T, int M>
+struct RowState {
+    float maximum[M][2], normalizer[M][2];
+
+    __device__ RowState(const AttentionParams& p, int head_index, int row0) {
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const int row = row0 + lane_row(m, half);
+                const bool there = row < p.queries;
+                const int64_t index = int64_t(head_index) * p.queries + row;
+                maximum[m][half] = there ? p.maximum[index] : 0;
+                normalizer[m][half] = there ? p.normalizer[index] : HIDING_NORMALIZER<T>;
+            }
+        }
+    }
+};
 
 // A probability of 0 stands for a hidden pair. That of a visible one may be too small for a float: then it is this.
-constexpr float SMALLEST = 1.1754943508222875e-38f;
 __device__ inline float visible_probability(float x) { return x == 0 ? SMALLEST : x; }
 
 // O += W Y as multiply() does, but a weight of 0 hides even a NaN or an infinity of Y. Slow.
@@ -69,6 +107,64 @@ __device__ void accumulate(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 
         multiply<T, DIM, M, N>(o, w, y_smem, tf32);
     }
 }
+
+// Infinities make NaN of a product of floats that float arithmetic has a result for (fragments.cuh). A kernel whose results
+// have a NaN goes over its tiles again, carefully: with guarded sums, and NaN among the products taken again by repair().
+template <class T>
+constexpr bool CAN_BE_CAREFUL = std::is_same_v<T, float>;
+
+template <int M, int FRAGMENTS>
+__device__ bool has_nan(const float (&x)[M][FRAGMENTS][4]) {
+    bool found = false;
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int f = 0; f < FRAGMENTS; f++) {
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                found |= x[m][f][i] != x[m][f][i];
+            }
+        }
+    }
+    return found;
+}
+
+// Where s is NaN it becomes start(m, n, r) + X Y^T, and + X2 Y2^T unless X2 is null, of one TF32 product: that has the right
+// infinities and NaN, and where one of these is in a sum, nothing else matters.
+template <class T, int DIM, int M, int N, class Start>
+__device__ void repair(float (&s)[M][N / 8][4], Start start, const T* x_smem, const T* y_smem, int depth,
+                       const T* x2_smem = nullptr, const T* y2_smem = nullptr) {
+    float again[M][N / 8][4];
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+            for (int r = 0; r < 4; r++) {
+                again[m][n][r] = start(m, n, r);
+            }
+        }
+    }
+    multiply_rows<T, DIM, M, N>(again, x_smem, y_smem, depth, true);
+    if (x2_smem) {
+        multiply_rows<T, DIM, M, N>(again, x2_smem, y2_smem, depth, true);
+    }
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+            for (int r = 0; r < 4; r++) {
+                s[m][n][r] = s[m][n][r] == s[m][n][r] ? s[m][n][r] : again[m][n][r];
+            }
+        }
+    }
+}
+
+// Sums that start from 0.
+struct FromZero {
+    __device__ float operator()(int, int, int) const { return 0; }
+};
 
 // hide(m, n, r) for every score s[m][n][r] of this lane whose query does not see its key. Stationary rows are queries
 // from row0 on, moving ones keys from column0 on; the other way round if TRANSPOSED.

@@ -1,7 +1,7 @@
-// Tangents of attention and of its backward, given O and LSE; a dot marks a tangent:
+// Tangents of attention and of its backward, given O, m and l (backward.cuh); a dot marks a tangent:
 //
-//   P_ij = exp(scale (Q K^T)_ij - LSE_i), 0 where i does not see j      T = scale (Q. K^T + Q K.^T)
-//   r_i = sum_j P_ij T_ij + exp(sink - LSE_i) sink. = LSE._i      O. = (P T) V + P V. - r O
+//   P_ij = exp(scale ((Q K^T)_ij - m_i)) / l_i, 0 where i does not see j      T = scale (Q. K^T + Q K.^T)
+//   r_i = sum_j P_ij T_ij + share of the sink sink. = LSE._i      O. = (P T) V + P V. - r O
 //
 // and, where gradients dO and dLSE are given too, with D_i = dO_i . O_i - dLSE_i:
 //
@@ -30,17 +30,30 @@ __device__ void clear(float (&x)[M][FRAGMENTS][4]) {
 }
 
 // S += X Y^T and T += X. Y^T + X Y.^T; X. may be null.
-template <class T, int DIM, int M, int N>
+template <class T, int DIM, int M, int N, bool KEYS_STATIONARY = false>
 __device__ void multiply_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const T* x_smem, const T* x_tangent_smem,
                                const T* y_smem, const T* y_tangent_smem, int depth, bool tf32) {
-    multiply_rows<T, DIM, M, N>(s, x_smem, y_smem, depth, tf32);
+    multiply_rows<T, DIM, M, N, !KEYS_STATIONARY>(s, x_smem, y_smem, depth, tf32);
     multiply_rows<T, DIM, M, N>(t, x_smem, y_tangent_smem, depth, tf32);
     if (x_tangent_smem) {
         multiply_rows<T, DIM, M, N>(t, x_tangent_smem, y_smem, depth, tf32);
     }
 }
 
-// The same for gradients of probabilities where keys are stationary: here Y. may be null.
+// Takes again what is NaN of the results of multiply_pairs(), or of multiply_transposed_pairs(), which started from
+// start_s and start_t.
+template <class T, int DIM, int M, int N, class StartS, class StartT>
+__device__ void repair_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], StartS start_s, StartT start_t, const T* x_smem,
+                             const T* x_tangent_smem, const T* y_smem, const T* y_tangent_smem, int depth) {
+    repair<T, DIM, M, N>(s, start_s, x_smem, y_smem, depth);
+    if (x_tangent_smem && y_tangent_smem) {
+        repair<T, DIM, M, N>(t, start_t, x_smem, y_tangent_smem, depth, x_tangent_smem, y_smem);
+    } else {
+        repair<T, DIM, M, N>(t, start_t, x_tangent_smem ? x_tangent_smem : x_smem, y_tangent_smem ? y_tangent_smem : y_smem, depth);
+    }
+}
+
+// multiply_pairs() for gradients of probabilities where keys are stationary: here Y. may be null.
 template <class T, int DIM, int M, int N>
 __device__ void multiply_transposed_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const T* x_smem,
                                           const T* x_tangent_smem, const T* y_smem, const T* y_tangent_smem, int depth,
@@ -54,13 +67,14 @@ __device__ void multiply_transposed_pairs(float (&s)[M][N / 8][4], float (&t)[M]
 
 // Row scalars of the queries.
 struct TangentScalars {
-    const float* log_sum_exp;
+    const float* maximum;
+    const float* normalizer;
     const float* r;
     const float* delta;
     const float* delta_tangent;
 
     __device__ TangentScalars(const AttentionParams& p, int head_index)
-        : log_sum_exp(p.log_sum_exp + int64_t(head_index) * p.queries),
+        : maximum(p.maximum + int64_t(head_index) * p.queries), normalizer(p.normalizer + int64_t(head_index) * p.queries),
           r(p.log_sum_exp_tangent + int64_t(head_index) * p.queries), delta(p.delta + int64_t(head_index) * p.queries),
           delta_tangent(p.delta_tangent + int64_t(head_index) * p.queries) {}
 };
@@ -75,20 +89,17 @@ struct JvpQueries {
 
     // From Q K^T and its tangent to the weights P and P T, added up in r.
     __device__ void weigh(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const AttentionParams& p, const Mask& mask,
-                          const float* log_sum_exp, int row0, int key0, bool all) {
-        const float scale = p.scale * LOG2_E;
+                          int head_index, int row0, int key0, bool all) {
+        const float scale = exponent_scale(p);
+        const RowState<T, M> state(p, head_index, row0);
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
-            for (int half = 0; half < 2; half++) {
-                const float exponent = exponent_of(log_sum_exp, row0 + lane_row(m, half), p.queries);
+            for (int n = 0; n < N / 8; n++) {
 #pragma unroll
-                for (int n = 0; n < N / 8; n++) {
-#pragma unroll
-                    for (int r = 2 * half; r < 2 * half + 2; r++) {
-                        s[m][n][r] = power_of_two(fmaf(s[m][n][r], scale, -exponent));
-                        t[m][n][r] *= p.scale * s[m][n][r];
-                    }
+                for (int i = 0; i < 4; i++) {
+                    s[m][n][i] = probability<T>(s[m][n][i], state.maximum[m][i / 2], scale, state.normalizer[m][i / 2]);
+                    t[m][n][i] *= p.scale * s[m][n][i];
                 }
             }
         }
@@ -109,7 +120,7 @@ struct JvpQueries {
 
     // out becomes O.; r, and if there are gradients D and e, are written.
     __device__ void finish(const AttentionParams& p, int batch, int head, int head_index, int row0) {
-        const auto output = output_rows<const T>(p, static_cast<const void*>(p.output), batch, head);
+        const auto output = output_rows<const float>(p, static_cast<const void*>(p.exact_output), batch, head);
         const auto d_output = output_rows<const T>(p, p.d_output, batch, head);
         const auto d_output_tangent = output_rows<const T>(p, p.d_output_tangent, batch, head);
         const int column0 = lane_column(0, 0);
@@ -121,8 +132,8 @@ struct JvpQueries {
                 const bool there = row < p.queries;
                 const int64_t index = int64_t(head_index) * p.queries + row;
                 float mean = row_sum(r[m][half]);
-                if (p.sink_tangent && there && p.log_sum_exp[index] != INFINITY) {
-                    mean += expf(p.sink[head] - p.log_sum_exp[index]) * p.sink_tangent[head];
+                if (p.sink_tangent && there) {
+                    mean = fmaf(p.sink_share[index], p.sink_tangent[head], mean);
                 }
                 const int64_t offset = there ? row * output.stride : 0;
                 float delta = 0, delta_tangent = 0;
@@ -133,7 +144,7 @@ struct JvpQueries {
                     for (int second = 0; second < 2; second++) {
                         const int column = column0 + 8 * f + second;
                         if (there && column < p.value_dim) {
-                            const float o = to_float(output.first[offset + column]);
+                            const float o = output.first[offset + column];
                             float& x = out[m][f][2 * half + second];
                             x = fmaf(-mean, o, x);
                             if (p.d_output) {
@@ -163,13 +174,14 @@ struct JvpQueries {
 
 // From products to weights, of a tile of scores whose queries have the scalars given: s from Q K^T to P, t to P., d to dS
 // and w to dS.. d and w started from -D and -e.
+template <class T>
 struct TangentWeights {
-    float scale, exponent_scale;
+    float scale, exponents;
 
-    __device__ explicit TangentWeights(const AttentionParams& p) : scale(p.scale), exponent_scale(p.scale * LOG2_E) {}
+    __device__ explicit TangentWeights(const AttentionParams& p) : scale(p.scale), exponents(exponent_scale(p)) {}
 
-    __device__ void weigh(float& s, float& t, float& d, float& w, float exponent, float r) const {
-        s = power_of_two(fmaf(s, exponent_scale, -exponent));
+    __device__ void weigh(float& s, float& t, float& d, float& w, float maximum, float normalizer, float r) const {
+        s = probability<T>(s, maximum, exponents, normalizer);
         const float centred = fmaf(t, scale, -r);
         t = s * centred;
         d *= s;
@@ -180,17 +192,18 @@ struct TangentWeights {
 // The queries of a warp on their way over the keys: 8 FRAGMENTS columns of dQ..
 template <class T, int DIM, int M, int N, int FRAGMENTS>
 struct TangentQueries {
-    float exponent[M][2], r[M][2], delta[M][2], delta_tangent[M][2];
+    RowState<T, M> state;
+    float r[M][2], delta[M][2], delta_tangent[M][2];
     float d_query[M][FRAGMENTS][4];
 
-    __device__ TangentQueries(const TangentScalars& scalars, int row0, int rows) : d_query{} {
+    __device__ TangentQueries(const AttentionParams& p, int head_index, int row0) : state(p, head_index, row0), d_query{} {
+        const TangentScalars scalars(p, head_index);
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
             for (int half = 0; half < 2; half++) {
                 const int row = row0 + lane_row(m, half);
-                const bool there = row < rows;
-                exponent[m][half] = exponent_of(scalars.log_sum_exp, row, rows);
+                const bool there = row < p.queries;
                 r[m][half] = there ? scalars.r[row] : 0;
                 delta[m][half] = there ? scalars.delta[row] : 0;
                 delta_tangent[m][half] = there ? scalars.delta_tangent[row] : 0;
@@ -215,14 +228,15 @@ struct TangentQueries {
     // d and w become dS and dS..
     __device__ void weigh(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], float (&d)[M][N / 8][4], float (&w)[M][N / 8][4],
                           const AttentionParams& p, const Mask& mask, int row0, int key0, bool all) const {
-        const TangentWeights weights(p);
+        const TangentWeights<T> weights(p);
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
             for (int n = 0; n < N / 8; n++) {
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
-                    weights.weigh(s[m][n][i], t[m][n][i], d[m][n][i], w[m][n][i], exponent[m][i / 2], r[m][i / 2]);
+                    weights.weigh(s[m][n][i], t[m][n][i], d[m][n][i], w[m][n][i], state.maximum[m][i / 2],
+                                  state.normalizer[m][i / 2], r[m][i / 2]);
                 }
             }
         }
@@ -264,18 +278,19 @@ struct TangentKeys {
     __device__ void weigh(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], float (&d)[M][N / 8][4], float (&w)[M][N / 8][4],
                           const AttentionParams& p, const Mask& mask, const TangentScalars& scalars, int key0, int row0,
                           bool all) const {
-        const TangentWeights weights(p);
+        const TangentWeights<T> weights(p);
 #pragma unroll
         for (int n = 0; n < N / 8; n++) {
 #pragma unroll
             for (int second = 0; second < 2; second++) {
                 const int row = row0 + lane_column(n, second);
-                const float exponent = exponent_of(scalars.log_sum_exp, row, p.queries), r = scalar(scalars.r, row, p.queries);
+                const float maximum = scalar(scalars.maximum, row, p.queries), r = scalar(scalars.r, row, p.queries);
+                const float normalizer = row < p.queries ? scalars.normalizer[row] : HIDING_NORMALIZER<T>;
 #pragma unroll
                 for (int m = 0; m < M; m++) {
 #pragma unroll
                     for (int i = second; i < 4; i += 2) {
-                        weights.weigh(s[m][n][i], t[m][n][i], d[m][n][i], w[m][n][i], exponent, r);
+                        weights.weigh(s[m][n][i], t[m][n][i], d[m][n][i], w[m][n][i], maximum, normalizer, r);
                     }
                 }
             }

@@ -33,42 +33,65 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
     float s[M][N / 8][4], t[M][N / 8][4], d[M][N / 8][4], w[M][N / 8][4];
     const auto seen = [&](int row0) { return TILING::WARPS == 1 || (row0 < warp_queries.last && row0 + N > warp_queries.first); };
 #pragma unroll 1
-    for (int member = 0; member < p.group; member++) {
-        const int head = at.head * p.group + member;
-        const MovingPair<T, DIM, N> query{moving_smem, query_rows<const T>(p, p.query, at.batch, head),
-                                          query_rows<const T>(p, p.query_tangent, at.batch, head).first, team};
-        const MovingPair<T, DIM, N> d_output{
-            d_output_smem, output_rows<const T>(p, p.d_output, at.batch, head),
-            p.d_output_tangent ? output_rows<const T>(p, p.d_output_tangent, at.batch, head).first : nullptr, team};
-        const TangentScalars scalars(p, at.batch * p.heads + head);
-        for_each_pair<PHASED>(
-            queries, N, query, d_output, [&](int row0) { return !mask.all({row0, row0 + N}, at.block); },
-            [&](int row0) {
-                if (seen(row0)) {
-                    clear(s);
-                    clear(t);
-                    multiply_pairs<T, DIM, M, N>(s, t, key_smem + own, key_tangent_smem + own, query.rows_smem, query.tangent_smem(),
-                                                 depth(p.head_dim), p.tf32);
-                }
-            },
-            [&](int row0, bool guarded) {
-                if (seen(row0)) {
-                    rows.start(d, w, scalars, row0, p.queries);
-                    multiply_transposed_pairs<T, DIM, M, N>(d, w, value_smem + own, value_tangent_smem + own, d_output.rows_smem,
-                                                            d_output.tangent_or_null(), depth(p.value_dim), p.tf32);
-                    rows.weigh(s, t, d, w, p, mask, scalars, at.warp.first, row0, mask.all({row0, row0 + N}, at.warp));
-                    accumulate<T, DIM, M, N>(rows.d_value, t, d_output.rows_smem + column0, guarded, p.tf32);
-                    if (d_output.has_tangent()) {
-                        accumulate<T, DIM, M, N>(rows.d_value, s, d_output.tangent_smem() + column0, guarded, p.tf32);
+    for (bool careful = false;; careful = true) {
+#pragma unroll 1
+        for (int member = 0; member < p.group; member++) {
+            const int head = at.head * p.group + member;
+            const MovingPair<T, DIM, N> query{moving_smem, query_rows<const T>(p, p.query, at.batch, head),
+                                              query_rows<const T>(p, p.query_tangent, at.batch, head).first, team};
+            const MovingPair<T, DIM, N> d_output{
+                d_output_smem, output_rows<const T>(p, p.d_output, at.batch, head),
+                p.d_output_tangent ? output_rows<const T>(p, p.d_output_tangent, at.batch, head).first : nullptr, team};
+            const TangentScalars scalars(p, at.batch * p.heads + head);
+            for_each_pair<PHASED>(
+                queries, N, query, d_output, [&](int row0) { return !mask.all({row0, row0 + N}, at.block); },
+                [&](int row0) {
+                    if (seen(row0)) {
+                        clear(s);
+                        clear(t);
+                        multiply_pairs<T, DIM, M, N, true>(s, t, key_smem + own, key_tangent_smem + own, query.rows_smem,
+                                                           query.tangent_smem(), depth(p.head_dim), p.tf32);
+                        if constexpr (CAN_BE_CAREFUL<T>) {
+                            if (careful) {
+                                repair_pairs<T, DIM, M, N>(s, t, FromZero{}, FromZero{}, key_smem + own, key_tangent_smem + own,
+                                                           query.rows_smem, query.tangent_smem(), depth(p.head_dim));
+                            }
+                        }
                     }
-                }
-            },
-            [&](int row0, bool guarded) {
-                if (seen(row0)) {
-                    accumulate<T, DIM, M, N>(rows.d_key, w, query.rows_smem + column0, guarded, p.tf32);
-                    accumulate<T, DIM, M, N>(rows.d_key, d, query.tangent_smem() + column0, guarded, p.tf32);
-                }
-            });
+                },
+                [&](int row0, bool guarded) {
+                    if (seen(row0)) {
+                        rows.start(d, w, scalars, row0, p.queries);
+                        multiply_transposed_pairs<T, DIM, M, N>(d, w, value_smem + own, value_tangent_smem + own, d_output.rows_smem,
+                                                                d_output.tangent_or_null(), depth(p.value_dim), p.tf32);
+                        if constexpr (CAN_BE_CAREFUL<T>) {
+                            if (careful) {
+                                const auto start = [&](const float* from) {
+                                    return [from, row0, count = p.queries](int, int n, int i) { return -decltype(rows)::scalar(from, row0 + lane_column(n, i % 2), count); };
+                                };
+                                repair_pairs<T, DIM, M, N>(d, w, start(scalars.delta), start(scalars.delta_tangent), value_smem + own,
+                                                           value_tangent_smem + own, d_output.rows_smem, d_output.tangent_or_null(),
+                                                           depth(p.value_dim));
+                            }
+                        }
+                        rows.weigh(s, t, d, w, p, mask, scalars, at.warp.first, row0, !careful && mask.all({row0, row0 + N}, at.warp));
+                        accumulate<T, DIM, M, N>(rows.d_value, t, d_output.rows_smem + column0, guarded || careful, p.tf32);
+                        if (d_output.has_tangent()) {
+                            accumulate<T, DIM, M, N>(rows.d_value, s, d_output.tangent_smem() + column0, guarded || careful, p.tf32);
+                        }
+                    }
+                },
+                [&](int row0, bool guarded) {
+                    if (seen(row0)) {
+                        accumulate<T, DIM, M, N>(rows.d_key, w, query.rows_smem + column0, guarded || careful, p.tf32);
+                        accumulate<T, DIM, M, N>(rows.d_key, d, query.tangent_smem() + column0, guarded || careful, p.tf32);
+                    }
+                });
+        }
+        if (careful || !__syncthreads_or(has_nan(rows.d_key) || has_nan(rows.d_value))) {
+            break;
+        }
+        rows = {};
     }
     store_rows<T, DIM>(key_rows<T>(p, p.d_key, at.batch, at.head), at.warp.first, column0, rows.d_key, RowFactors<M>(p.scale).of,
                        key_smem + own);

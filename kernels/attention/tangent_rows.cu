@@ -33,33 +33,55 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
             i < 2 ? query_rows<const T>(p, array, at.batch, at.head) : output_rows<const T>(p, array, at.batch, at.head);
         load_tile<T, DIM>(query_smem + i * TILE, array_rows, at.block.first, TILING::ROWS, p.queries, team);
     }
-    TangentQueries<T, DIM, M, N, DIM / PARTS / 8> rows(TangentScalars(p, at.head_index), at.warp.first, p.queries);
+    TangentQueries<T, DIM, M, N, DIM / PARTS / 8> rows(p, at.head_index, at.warp.first);
     float s[M][N / 8][4], t[M][N / 8][4], d[M][N / 8][4], w[M][N / 8][4];
     const auto seen = [&](int key0) { return TILING::WARPS == 1 || (key0 < warp_keys.last && key0 + N > warp_keys.first); };
-    for_each_pair<PHASED>(
-        keys, N, key, value, [&](int key0) { return !mask.all(at.block, {key0, key0 + N}); },
-        [&](int key0) {
-            if (seen(key0)) {
-                clear(s);
-                clear(t);
-                multiply_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem, key.tangent_smem(),
-                                             depth(p.head_dim), p.tf32);
-            }
-        },
-        [&](int key0, bool) {
-            if (seen(key0)) {
-                rows.start(d, w);
-                multiply_pairs<T, DIM, M, N>(d, w, d_output_smem + own, p.d_output_tangent ? d_output_tangent_smem + own : nullptr,
-                                             value.rows_smem, value.tangent_smem(), depth(p.value_dim), p.tf32);
-                rows.weigh(s, t, d, w, p, mask, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}));
-            }
-        },
-        [&](int key0, bool guarded) {
-            if (seen(key0)) {
-                accumulate<T, DIM, M, N>(rows.d_query, w, key.rows_smem + column0, guarded, p.tf32);
-                accumulate<T, DIM, M, N>(rows.d_query, d, key.tangent_smem() + column0, guarded, p.tf32);
-            }
-        });
+#pragma unroll 1
+    for (bool careful = false;; careful = true) {
+        for_each_pair<PHASED>(
+            keys, N, key, value, [&](int key0) { return !mask.all(at.block, {key0, key0 + N}); },
+            [&](int key0) {
+                if (seen(key0)) {
+                    clear(s);
+                    clear(t);
+                    multiply_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem,
+                                                 key.tangent_smem(), depth(p.head_dim), p.tf32);
+                    if constexpr (CAN_BE_CAREFUL<T>) {
+                        if (careful) {
+                            repair_pairs<T, DIM, M, N>(s, t, FromZero{}, FromZero{}, query_smem + own, query_tangent_smem + own,
+                                                       key.rows_smem, key.tangent_smem(), depth(p.head_dim));
+                        }
+                    }
+                }
+            },
+            [&](int key0, bool) {
+                if (seen(key0)) {
+                    const T* const tangent_or_null = p.d_output_tangent ? d_output_tangent_smem + own : nullptr;
+                    rows.start(d, w);
+                    multiply_pairs<T, DIM, M, N>(d, w, d_output_smem + own, tangent_or_null, value.rows_smem,
+                                                 value.tangent_smem(), depth(p.value_dim), p.tf32);
+                    if constexpr (CAN_BE_CAREFUL<T>) {
+                        if (careful) {
+                            repair_pairs<T, DIM, M, N>(
+                                d, w, [&](int m, int, int i) { return -rows.delta[m][i / 2]; },
+                                [&](int m, int, int i) { return -rows.delta_tangent[m][i / 2]; }, d_output_smem + own,
+                                tangent_or_null, value.rows_smem, value.tangent_smem(), depth(p.value_dim));
+                        }
+                    }
+                    rows.weigh(s, t, d, w, p, mask, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}));
+                }
+            },
+            [&](int key0, bool guarded) {
+                if (seen(key0)) {
+                    accumulate<T, DIM, M, N>(rows.d_query, w, key.rows_smem + column0, guarded || careful, p.tf32);
+                    accumulate<T, DIM, M, N>(rows.d_query, d, key.tangent_smem() + column0, guarded || careful, p.tf32);
+                }
+            });
+        if (!CAN_BE_CAREFUL<T> || careful || !__syncthreads_or(has_nan(rows.d_query))) {
+            break;
+        }
+        clear(rows.d_query);
+    }
     store_rows<T, DIM>(query_rows<T>(p, p.d_query, at.batch, at.head), at.warp.first, column0, rows.d_query,
                        RowFactors<M>(p.scale).of, query_smem + own);
 }

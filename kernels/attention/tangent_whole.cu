@@ -14,25 +14,6 @@ struct HeadTiles {
           d_output_smem(value_tangent_smem + tile), d_output_tangent_smem(has_d_output_tangent ? d_output_smem + tile : nullptr) {}
 };
 
-// Accumulators times `factor` to rows row0, row0 + 1, ... of `to`, with no place in shared memory to put them in order.
-template <class T, int FRAGMENTS>
-__device__ void store_fragments(const Rows<T>& to, int row0, const float (&x)[1][FRAGMENTS][4], float factor) {
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-        const int row = row0 + lane_row(0, half);
-#pragma unroll
-        for (int f = 0; f < FRAGMENTS; f++) {
-#pragma unroll
-            for (int second = 0; second < 2; second++) {
-                const int column = lane_column(f, second);
-                if (row < to.count && column < to.dim) {
-                    store(&to.first[row * to.stride + column], x[0][f][2 * half + second] * factor);
-                }
-            }
-        }
-    }
-}
-
 template <class T, int DIM, int N>
 __device__ void attention_tangent_whole(const AttentionParams& p) {
     constexpr int PITCH = TILE_PITCH<T, DIM>, TILES = 8;
@@ -69,20 +50,34 @@ __device__ void attention_tangent_whole(const AttentionParams& p) {
     const Span visible_keys = at.exists ? mask.keys_of(own_queries) : Span{0, 0};
     const Span visible_queries = at.exists ? mask.queries_of(own_keys) : Span{0, 0};
     const int head_depth = depth(p.head_dim), value_depth = depth(p.value_dim);
+    const RowFactors<1> one(1), scale(p.scale);
     if (at.exists) {
-        const float* log_sum_exp = p.log_sum_exp + int64_t(at.head_index) * p.queries;
         JvpQueries<T, DIM, 1, N> rows;
-        for (int key0 = visible_keys.first / N * N; key0 < visible_keys.last; key0 += N) {
-            const int other = key0 * PITCH;
-            float s[1][N / 8][4] = {}, t[1][N / 8][4] = {};
-            multiply_pairs<T, DIM, 1, N>(s, t, tiles.query_smem + own, tiles.query_tangent_smem + own, tiles.key_smem + other,
-                                         tiles.key_tangent_smem + other, head_depth, p.tf32);
-            rows.weigh(s, t, p, mask, log_sum_exp, at.row0, key0, mask.all(own_queries, {key0, key0 + N}));
-            accumulate<T, DIM, 1, N>(rows.out, t, tiles.value_smem + other, guarded, p.tf32);
-            accumulate<T, DIM, 1, N>(rows.out, s, tiles.value_tangent_smem + other, guarded, p.tf32);
+#pragma unroll 1
+        for (bool careful = false;; careful = true) {
+            for (int key0 = visible_keys.first / N * N; key0 < visible_keys.last; key0 += N) {
+                const int other = key0 * PITCH;
+                float s[1][N / 8][4] = {}, t[1][N / 8][4] = {};
+                multiply_pairs<T, DIM, 1, N>(s, t, tiles.query_smem + own, tiles.query_tangent_smem + own, tiles.key_smem + other,
+                                             tiles.key_tangent_smem + other, head_depth, p.tf32);
+                if constexpr (CAN_BE_CAREFUL<T>) {
+                    if (careful) {
+                        repair_pairs<T, DIM, 1, N>(s, t, FromZero{}, FromZero{}, tiles.query_smem + own,
+                                                   tiles.query_tangent_smem + own, tiles.key_smem + other,
+                                                   tiles.key_tangent_smem + other, head_depth);
+                    }
+                }
+                rows.weigh(s, t, p, mask, at.head_index, at.row0, key0, mask.all(own_queries, {key0, key0 + N}));
+                accumulate<T, DIM, 1, N>(rows.out, t, tiles.value_smem + other, guarded || careful, p.tf32);
+                accumulate<T, DIM, 1, N>(rows.out, s, tiles.value_tangent_smem + other, guarded || careful, p.tf32);
+            }
+            if (!CAN_BE_CAREFUL<T> || careful || !__any_sync(0xFFFFFFFF, has_nan(rows.out))) {
+                break;
+            }
+            rows = {};
         }
         rows.finish(p, at.batch, at.head, at.head_index, at.row0);
-        store_fragments<T>(output_rows<T>(p, p.output_tangent, at.batch, at.head), at.row0, rows.out, 1);
+        store_fragments<T>(output_rows<T>(p, p.output_tangent, at.batch, at.head), at.row0, rows.out, one.of);
     }
     __syncthreads();  // r, D and e of all rows are there
     if (!at.exists) {
@@ -90,42 +85,81 @@ __device__ void attention_tangent_whole(const AttentionParams& p) {
     }
     const TangentScalars scalars(p, at.head_index);
     {
-        TangentQueries<T, DIM, 1, N, DIM / 8> rows(scalars, at.row0, p.queries);
+        TangentQueries<T, DIM, 1, N, DIM / 8> rows(p, at.head_index, at.row0);
         const T* d_output_tangent_smem = tiles.d_output_tangent_smem ? tiles.d_output_tangent_smem + own : nullptr;
-        for (int key0 = visible_keys.first / N * N; key0 < visible_keys.last; key0 += N) {
-            const int other = key0 * PITCH;
-            float s[1][N / 8][4] = {}, t[1][N / 8][4] = {}, d[1][N / 8][4], w[1][N / 8][4];
-            rows.start(d, w);
-            multiply_pairs<T, DIM, 1, N>(s, t, tiles.query_smem + own, tiles.query_tangent_smem + own, tiles.key_smem + other,
-                                         tiles.key_tangent_smem + other, head_depth, p.tf32);
-            multiply_pairs<T, DIM, 1, N>(d, w, tiles.d_output_smem + own, d_output_tangent_smem, tiles.value_smem + other,
-                                         tiles.value_tangent_smem + other, value_depth, p.tf32);
-            rows.weigh(s, t, d, w, p, mask, at.row0, key0, mask.all(own_queries, {key0, key0 + N}));
-            accumulate<T, DIM, 1, N>(rows.d_query, w, tiles.key_smem + other, guarded, p.tf32);
-            accumulate<T, DIM, 1, N>(rows.d_query, d, tiles.key_tangent_smem + other, guarded, p.tf32);
+#pragma unroll 1
+        for (bool careful = false;; careful = true) {
+            for (int key0 = visible_keys.first / N * N; key0 < visible_keys.last; key0 += N) {
+                const int other = key0 * PITCH;
+                float s[1][N / 8][4] = {}, t[1][N / 8][4] = {}, d[1][N / 8][4], w[1][N / 8][4];
+                rows.start(d, w);
+                multiply_pairs<T, DIM, 1, N>(s, t, tiles.query_smem + own, tiles.query_tangent_smem + own, tiles.key_smem + other,
+                                             tiles.key_tangent_smem + other, head_depth, p.tf32);
+                multiply_pairs<T, DIM, 1, N>(d, w, tiles.d_output_smem + own, d_output_tangent_smem, tiles.value_smem + other,
+                                             tiles.value_tangent_smem + other, value_depth, p.tf32);
+                if constexpr (CAN_BE_CAREFUL<T>) {
+                    if (careful) {
+                        repair_pairs<T, DIM, 1, N>(s, t, FromZero{}, FromZero{}, tiles.query_smem + own,
+                                                   tiles.query_tangent_smem + own, tiles.key_smem + other,
+                                                   tiles.key_tangent_smem + other, head_depth);
+                        repair_pairs<T, DIM, 1, N>(
+                            d, w, [&](int m, int, int i) { return -rows.delta[m][i / 2]; },
+                            [&](int m, int, int i) { return -rows.delta_tangent[m][i / 2]; }, tiles.d_output_smem + own,
+                            d_output_tangent_smem, tiles.value_smem + other, tiles.value_tangent_smem + other, value_depth);
+                    }
+                }
+                rows.weigh(s, t, d, w, p, mask, at.row0, key0, mask.all(own_queries, {key0, key0 + N}));
+                accumulate<T, DIM, 1, N>(rows.d_query, w, tiles.key_smem + other, guarded || careful, p.tf32);
+                accumulate<T, DIM, 1, N>(rows.d_query, d, tiles.key_tangent_smem + other, guarded || careful, p.tf32);
+            }
+            if (!CAN_BE_CAREFUL<T> || careful || !__any_sync(0xFFFFFFFF, has_nan(rows.d_query))) {
+                break;
+            }
+            clear(rows.d_query);
         }
-        store_fragments<T>(query_rows<T>(p, p.d_query, at.batch, at.head), at.row0, rows.d_query, p.scale);
+        store_fragments<T>(query_rows<T>(p, p.d_query, at.batch, at.head), at.row0, rows.d_query, scale.of);
     }
     TangentKeys<T, DIM, 1, N, DIM / 8> rows;
-    for (int row0 = visible_queries.first / N * N; row0 < visible_queries.last; row0 += N) {
-        const int other = row0 * PITCH;
-        const T* d_output_tangent_smem = tiles.d_output_tangent_smem ? tiles.d_output_tangent_smem + other : nullptr;
-        float s[1][N / 8][4] = {}, t[1][N / 8][4] = {}, d[1][N / 8][4], w[1][N / 8][4];
-        rows.start(d, w, scalars, row0, p.queries);
-        multiply_pairs<T, DIM, 1, N>(s, t, tiles.key_smem + own, tiles.key_tangent_smem + own, tiles.query_smem + other,
-                                     tiles.query_tangent_smem + other, head_depth, p.tf32);
-        multiply_transposed_pairs<T, DIM, 1, N>(d, w, tiles.value_smem + own, tiles.value_tangent_smem + own,
-                                                tiles.d_output_smem + other, d_output_tangent_smem, value_depth, p.tf32);
-        rows.weigh(s, t, d, w, p, mask, scalars, at.row0, row0, mask.all({row0, row0 + N}, own_keys));
-        accumulate<T, DIM, 1, N>(rows.d_value, t, tiles.d_output_smem + other, guarded, p.tf32);
-        if (d_output_tangent_smem) {
-            accumulate<T, DIM, 1, N>(rows.d_value, s, d_output_tangent_smem, guarded, p.tf32);
+#pragma unroll 1
+    for (bool careful = false;; careful = true) {
+        for (int row0 = visible_queries.first / N * N; row0 < visible_queries.last; row0 += N) {
+            const int other = row0 * PITCH;
+            const T* d_output_tangent_smem = tiles.d_output_tangent_smem ? tiles.d_output_tangent_smem + other : nullptr;
+            float s[1][N / 8][4] = {}, t[1][N / 8][4] = {}, d[1][N / 8][4], w[1][N / 8][4];
+            rows.start(d, w, scalars, row0, p.queries);
+            multiply_pairs<T, DIM, 1, N, true>(s, t, tiles.key_smem + own, tiles.key_tangent_smem + own, tiles.query_smem + other,
+                                               tiles.query_tangent_smem + other, head_depth, p.tf32);
+            multiply_transposed_pairs<T, DIM, 1, N>(d, w, tiles.value_smem + own, tiles.value_tangent_smem + own,
+                                                    tiles.d_output_smem + other, d_output_tangent_smem, value_depth, p.tf32);
+            if constexpr (CAN_BE_CAREFUL<T>) {
+                if (careful) {
+                    const auto start = [&](const float* from) {
+                        return [from, row0, count = p.queries](int, int n, int i) {
+                            return -decltype(rows)::scalar(from, row0 + lane_column(n, i % 2), count);
+                        };
+                    };
+                    repair_pairs<T, DIM, 1, N>(s, t, FromZero{}, FromZero{}, tiles.key_smem + own, tiles.key_tangent_smem + own,
+                                               tiles.query_smem + other, tiles.query_tangent_smem + other, head_depth);
+                    repair_pairs<T, DIM, 1, N>(d, w, start(scalars.delta), start(scalars.delta_tangent), tiles.value_smem + own,
+                                               tiles.value_tangent_smem + own, tiles.d_output_smem + other, d_output_tangent_smem,
+                                               value_depth);
+                }
+            }
+            rows.weigh(s, t, d, w, p, mask, scalars, at.row0, row0, !careful && mask.all({row0, row0 + N}, own_keys));
+            accumulate<T, DIM, 1, N>(rows.d_value, t, tiles.d_output_smem + other, guarded || careful, p.tf32);
+            if (d_output_tangent_smem) {
+                accumulate<T, DIM, 1, N>(rows.d_value, s, d_output_tangent_smem, guarded || careful, p.tf32);
+            }
+            accumulate<T, DIM, 1, N>(rows.d_key, w, tiles.query_smem + other, guarded || careful, p.tf32);
+            accumulate<T, DIM, 1, N>(rows.d_key, d, tiles.query_tangent_smem + other, guarded || careful, p.tf32);
         }
-        accumulate<T, DIM, 1, N>(rows.d_key, w, tiles.query_smem + other, guarded, p.tf32);
-        accumulate<T, DIM, 1, N>(rows.d_key, d, tiles.query_tangent_smem + other, guarded, p.tf32);
+        if (careful || !__any_sync(0xFFFFFFFF, has_nan(rows.d_key) || has_nan(rows.d_value))) {
+            break;
+        }
+        rows = {};
     }
-    store_fragments<T>(key_rows<T>(p, p.d_key, at.batch, at.head), at.row0, rows.d_key, p.scale);
-    store_fragments<T>(value_rows<T>(p, p.d_value, at.batch, at.head), at.row0, rows.d_value, 1);
+    store_fragments<T>(key_rows<T>(p, p.d_key, at.batch, at.head), at.row0, rows.d_key, scale.of);
+    store_fragments<T>(value_rows<T>(p, p.d_value, at.batch, at.head), at.row0, rows.d_value, one.of);
 }
 
 #define ATTENTION_TANGENT_WHOLE(TYPE, NAME, DIM, MOVING)                                                  \

@@ -5,6 +5,10 @@
 #include "../common/fragments.cuh"
 #include "params.h"
 
+// The row and the column of an accumulator x[m][n][2 half + second] of this lane.
+__device__ inline int lane_row(int m, int half) { return 16 * m + 8 * half + threadIdx.x % 32 / 4; }
+__device__ inline int lane_column(int n, int second) { return 8 * n + threadIdx.x % 4 * 2 + second; }
+
 // The rows of one head of an array in global memory.
 template <class T>
 struct Rows {
@@ -128,6 +132,28 @@ __device__ void store_rows(const Rows<T>& to, int row0, int column0, const float
         } else {
             for (int e = 0; e < min(PIECE<T>, to.dim - column0 - column); e++) {
                 target[e] = from_smem[e];
+            }
+        }
+    }
+}
+
+// The same from where the accumulators are, with no place in shared memory to put them in order.
+template <class T, int M, int FRAGMENTS>
+__device__ void store_fragments(const Rows<T>& to, int row0, const float (&x)[M][FRAGMENTS][4], const float (&factor)[M][2]) {
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int row = row0 + lane_row(m, half);
+#pragma unroll
+            for (int f = 0; f < FRAGMENTS; f++) {
+#pragma unroll
+                for (int second = 0; second < 2; second++) {
+                    const int column = lane_column(f, second);
+                    if (row < to.count && column < to.dim) {
+                        store(&to.first[row * to.stride + column], x[m][f][2 * half + second] * factor[m][half]);
+                    }
+                }
             }
         }
     }

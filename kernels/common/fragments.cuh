@@ -8,8 +8,18 @@
 // takes a twist: mma wants k = t and t + 4 where an accumulator has columns 2t and 2t + 1. A sum over k may run in any
 // order, so the second operand is read in that order too.
 //
-// Floats are split into two TF32 numbers, x = high + low, and three products of four are taken: as exact as float32
-// arithmetic. With `tf32` only the high parts are multiplied.
+// Floats are split into two TF32 numbers, x = high + low, and three products of four are taken. Low parts are a thousandth
+// of high ones: they are raised by 2^11, so that they keep their bits where x is near the smallest floats, and what they add
+// to a product has an accumulator of its own. Tensor cores cut a sum off at each addition rather than round it, so a sum
+// goes over SUMMED elements of k only, and the CUDA cores add these up, rounding: errors are those of float32 arithmetic. With
+// `tf32` only the high parts are multiplied.
+//
+// Infinity splits into infinity and NaN, and what is larger than 2^128 - 2^116 rounds to infinity: their products are NaN.
+// product.cuh takes such sums again.
+//
+// A product has the same bits with its operands exchanged, which makes probabilities the same in every kernel. The products of
+// 16-bit numbers and of TF32 numbers are exact, all kernels add them up in the order of k, and FIRST_LOW says whose low
+// part goes ahead.
 #pragma once
 #include "mma.cuh"
 
@@ -70,7 +80,7 @@ struct Fragments {  // Bf16 and F16
         return {{pack(w[0][0], w[0][1]), pack(w[0][2], w[0][3]), pack(w[1][0], w[1][1]), pack(w[1][2], w[1][3])}};
     }
 
-    static __device__ void mma(float (&d)[4], const A& a, const B& b, bool) {
+    static __device__ void mma(float (&d)[4], const A& a, const B& b) {
         if constexpr (std::is_same_v<T, Bf16>) {
             mma_bf16(d, a.r, b.r);
         } else {
@@ -82,6 +92,8 @@ struct Fragments {  // Bf16 and F16
 template <>
 struct Fragments<float> {
     static constexpr int DEPTH = 8;
+    static constexpr int SUMMED = 2;  // steps over k
+    static constexpr float RAISED = 2048;
     struct A {
         uint32_t high[4], low[4];
     };
@@ -89,84 +101,179 @@ struct Fragments<float> {
         uint32_t high[2], low[2];
     };
 
+    // x = high + low, with nothing raised.
     static __device__ void split(float x, uint32_t& high, uint32_t& low) {
         high = to_tf32(x);
         low = to_tf32(x - as_float(high));
     }
 
-    template <int PITCH>
-    static __device__ A load_a(const float* x_smem) {
+    // x = high + low / RAISED. The bits of low that are too many the hardware ignores.
+    template <bool TF32>
+    static __device__ void split_raised(float x, uint32_t& high, uint32_t& low) {
+        if constexpr (TF32) {
+            high = to_tf32(x);
+        } else {
+            high = (as_bits(x) + 0x1000) & 0xFFFFE000;
+            low = as_bits((x - as_float(high)) * RAISED);
+        }
+    }
+
+    template <int PITCH, bool TF32>
+    static __device__ void load_a(A& a, const float* x_smem) {
         const int lane = threadIdx.x % 32;
         uint32_t r[4];
         ldmatrix(r, x_smem + lane % 16 * PITCH + lane / 16 * 4);
-        A a;
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            split(as_float(r[i]), a.high[i], a.low[i]);
+            split_raised<TF32>(as_float(r[i]), a.high[i], a.low[i]);
         }
-        return a;
     }
 
-    template <int PITCH>
-    static __device__ void load_b_by_rows(B (&b)[2], const float* y_smem) {
+    // SUMMED fragments one behind the other in k, which runs along the rows of Y.
+    template <int PITCH, bool TF32>
+    static __device__ void load_b_by_rows(B (&b)[SUMMED], const float* y_smem) {
         const int lane = threadIdx.x % 32;
         uint32_t r[4];
-        ldmatrix(r, y_smem + (lane % 8 + lane / 16 * 8) * PITCH + lane / 8 % 2 * 4);
+        ldmatrix(r, y_smem + lane % 8 * PITCH + lane / 8 * 4);
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            split(as_float(r[i]), b[i / 2].high[i % 2], b[i / 2].low[i % 2]);
+            split_raised<TF32>(as_float(r[i]), b[i / 2].high[i % 2], b[i / 2].low[i % 2]);
         }
     }
 
-    // k in the order 0, 2, 4, 6, 1, 3, 5, 7: that of weights().
-    template <int PITCH>
-    static __device__ void load_b_by_columns(B (&b)[2], const float* y_smem) {
+    // The same with k down the columns of Y, in the order 0, 2, 4, 6, 1, 3, 5, 7 of weights().
+    template <int PITCH, bool TF32>
+    static __device__ void load_b_by_columns(B (&b)[SUMMED], const float* y_smem) {
         const int lane = threadIdx.x % 32;
         const float* y = y_smem + lane % 4 * 2 * PITCH + lane / 4;
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            split(y[i % 2 * PITCH + i / 2 * 8], b[i / 2].high[i % 2], b[i / 2].low[i % 2]);
+            split_raised<TF32>(y[(i % 2 + i / 2 * DEPTH) * PITCH], b[i / 2].high[i % 2], b[i / 2].low[i % 2]);
         }
     }
 
-    static __device__ A weights(const float (*w)[4]) {
-        A a;
+    template <bool TF32>
+    static __device__ void weights(A& a, const float (*w)[4]) {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            split(w[0][i % 2 * 2 + i / 2], a.high[i], a.low[i]);
+            split_raised<TF32>(w[0][i % 2 * 2 + i / 2], a.high[i], a.low[i]);
         }
-        return a;
     }
 
-    static __device__ void mma(float (&d)[4], const A& a, const B& b, bool tf32) {
-        if (!tf32) {  // small products first
-            mma_tf32(d, a.low, b.high);
-            mma_tf32(d, a.high, b.low);
+    // D += A B over SUMMED steps.
+    template <bool TF32, bool FIRST_LOW>
+    static __device__ void mma(float (&d)[4], const A (&a)[SUMMED], const B (&b)[SUMMED]) {
+        float sum[4];
+        if constexpr (TF32) {
+            mma_tf32_first(sum, a[0].high, b[0].high);
+        } else {
+#pragma unroll
+            for (int k = 0; k < SUMMED; k++) {
+                const auto& first_a = FIRST_LOW ? a[k].low : a[k].high;
+                const auto& first_b = FIRST_LOW ? b[k].high : b[k].low;
+                const auto& then_a = FIRST_LOW ? a[k].high : a[k].low;
+                const auto& then_b = FIRST_LOW ? b[k].low : b[k].high;
+                k == 0 ? mma_tf32_first(sum, first_a, first_b) : mma_tf32(sum, first_a, first_b);
+                mma_tf32(sum, then_a, then_b);
+            }
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                sum[i] *= 1 / RAISED;
+            }
+            mma_tf32(sum, a[0].high, b[0].high);
         }
-        mma_tf32(d, a.high, b.high);
+#pragma unroll
+        for (int k = 1; k < SUMMED; k++) {
+            mma_tf32(sum, a[k].high, b[k].high);
+        }
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            d[i] += sum[i];
+        }
     }
 };
 
-// S += X Y^T. x_smem and y_smem are tiles [16 M][DIM] and [N][DIM]; `depth`, a multiple of 16, is how much of DIM is used.
-template <class T, int DIM, int M, int N>
-__device__ void multiply_rows(float (&s)[M][N / 8][4], const T* x_smem, const T* y_smem, int depth, bool tf32) {
-    using F = Fragments<T>;
-    constexpr int PITCH = TILE_PITCH<T, DIM>;
-#pragma unroll 2
-    for (int k = 0; k < depth; k += F::DEPTH) {
-        typename F::A a[M];
+// The sums of floats in multiply_rows() and multiply().
+template <bool TF32, bool FIRST_LOW, int DIM, int M, int N>
+__device__ void multiply_float_rows(float (&s)[M][N / 8][4], const float* x_smem, const float* y_smem, int depth) {
+    using F = Fragments<float>;
+    constexpr int PITCH = TILE_PITCH<float, DIM>;
+#pragma unroll 1
+    for (int k = 0; k < depth; k += F::SUMMED * F::DEPTH) {
+        F::A a[M][F::SUMMED];
 #pragma unroll
-        for (int m = 0; m < M; m++) {
-            a[m] = F::template load_a<PITCH>(x_smem + 16 * m * PITCH + k);
+        for (int i = 0; i < M * F::SUMMED; i++) {
+            const int m = i / F::SUMMED, step = i % F::SUMMED;
+            F::load_a<PITCH, TF32>(a[m][step], x_smem + 16 * m * PITCH + k + step * F::DEPTH);
         }
 #pragma unroll
-        for (int n = 0; n < N; n += 16) {
-            typename F::B b[2];
-            F::template load_b_by_rows<PITCH>(b, y_smem + n * PITCH + k);
+        for (int n = 0; n < N; n += 8) {
+            F::B b[F::SUMMED];
+            F::load_b_by_rows<PITCH, TF32>(b, y_smem + n * PITCH + k);
 #pragma unroll
             for (int m = 0; m < M; m++) {
-                F::mma(s[m][n / 8], a[m], b[0], tf32);
-                F::mma(s[m][n / 8 + 1], a[m], b[1], tf32);
+                F::mma<TF32, FIRST_LOW>(s[m][n / 8], a[m], b);
+            }
+        }
+    }
+}
+
+template <bool TF32, int DIM, int M, int N, int FRAGMENTS>
+__device__ void multiply_floats(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const float* y_smem) {
+    using F = Fragments<float>;
+    constexpr int PITCH = TILE_PITCH<float, DIM>;
+#pragma unroll
+    for (int k = 0; k < N; k += F::SUMMED * F::DEPTH) {
+        F::A a[M][F::SUMMED];
+#pragma unroll
+        for (int i = 0; i < M * F::SUMMED; i++) {
+            const int m = i / F::SUMMED, step = i % F::SUMMED;
+            F::weights<TF32>(a[m][step], &w[m][k / 8 + step]);
+        }
+#pragma unroll
+        for (int d = 0; d < 8 * FRAGMENTS; d += 8) {
+            F::B b[F::SUMMED];
+            F::load_b_by_columns<PITCH, TF32>(b, y_smem + k * PITCH + d);
+#pragma unroll
+            for (int m = 0; m < M; m++) {
+                F::mma<TF32, true>(o[m][d / 8], a[m], b);
+            }
+            if (d % 64 == 56) {
+                __syncwarp();  // keeps the compiler from having too much under way at once, for which there are no registers
+            }
+        }
+    }
+}
+
+// S += X Y^T. x_smem and y_smem are tiles [16 M][DIM] and [N][DIM]; `depth`, a multiple of 16, is how much of DIM is used.
+// Y X^T with the other FIRST_LOW has the same bits.
+template <class T, int DIM, int M, int N, bool FIRST_LOW = true>
+__device__ void multiply_rows(float (&s)[M][N / 8][4], const T* x_smem, const T* y_smem, int depth, bool tf32) {
+    if constexpr (std::is_same_v<T, float>) {
+        if (tf32) {
+            multiply_float_rows<true, FIRST_LOW, DIM, M, N>(s, x_smem, y_smem, depth);
+        } else {
+            multiply_float_rows<false, FIRST_LOW, DIM, M, N>(s, x_smem, y_smem, depth);
+        }
+    } else {
+        using F = Fragments<T>;
+        constexpr int PITCH = TILE_PITCH<T, DIM>;
+#pragma unroll 2
+        for (int k = 0; k < depth; k += F::DEPTH) {
+            typename F::A a[M];
+#pragma unroll
+            for (int m = 0; m < M; m++) {
+                a[m] = F::template load_a<PITCH>(x_smem + 16 * m * PITCH + k);
+            }
+#pragma unroll
+            for (int n = 0; n < N; n += 16) {
+                typename F::B b[2];
+                F::template load_b_by_rows<PITCH>(b, y_smem + n * PITCH + k);
+#pragma unroll
+                for (int m = 0; m < M; m++) {
+                    F::mma(s[m][n / 8], a[m], b[0]);
+                    F::mma(s[m][n / 8 + 1], a[m], b[1]);
+                }
             }
         }
     }
@@ -175,23 +282,31 @@ __device__ void multiply_rows(float (&s)[M][N / 8][4], const T* x_smem, const T*
 // O += W Y for 8 FRAGMENTS columns of Y from y_smem on, which is a tile [N][DIM].
 template <class T, int DIM, int M, int N, int FRAGMENTS>
 __device__ void multiply(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const T* y_smem, bool tf32) {
-    using F = Fragments<T>;
-    constexpr int PITCH = TILE_PITCH<T, DIM>;
-#pragma unroll
-    for (int k = 0; k < N; k += F::DEPTH) {
-        typename F::A a[M];
-#pragma unroll
-        for (int m = 0; m < M; m++) {
-            a[m] = F::weights(&w[m][k / 8]);
+    if constexpr (std::is_same_v<T, float>) {
+        if (tf32) {
+            multiply_floats<true, DIM, M, N>(o, w, y_smem);
+        } else {
+            multiply_floats<false, DIM, M, N>(o, w, y_smem);
         }
+    } else {
+        using F = Fragments<T>;
+        constexpr int PITCH = TILE_PITCH<T, DIM>;
 #pragma unroll
-        for (int d = 0; d < 8 * FRAGMENTS; d += 16) {
-            typename F::B b[2];
-            F::template load_b_by_columns<PITCH>(b, y_smem + k * PITCH + d);
+        for (int k = 0; k < N; k += F::DEPTH) {
+            typename F::A a[M];
 #pragma unroll
             for (int m = 0; m < M; m++) {
-                F::mma(o[m][d / 8], a[m], b[0], tf32);
-                F::mma(o[m][d / 8 + 1], a[m], b[1], tf32);
+                a[m] = F::weights(&w[m][k / 8]);
+            }
+#pragma unroll
+            for (int d = 0; d < 8 * FRAGMENTS; d += 16) {
+                typename F::B b[2];
+                F::template load_b_by_columns<PITCH>(b, y_smem + k * PITCH + d);
+#pragma unroll
+                for (int m = 0; m < M; m++) {
+                    F::mma(o[m][d / 8], a[m], b[0]);
+                    F::mma(o[m][d / 8 + 1], a[m], b[1]);
+                }
             }
         }
     }

@@ -32,10 +32,20 @@ __device__ inline uint32_t shared_address(const void* shared) { return uint32_t(
                      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                               \
                      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));                           \
     }
+// The same for a D that starts from 0.
+#define MMA_FIRST(name, shape, type)                                                                                \
+    __device__ inline void name(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {                    \
+        asm volatile("mma.sync.aligned." shape ".row.col.f32." type "." type                                        \
+                     ".f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%10,%10,%10};"                               \
+                     : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])                                               \
+                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "f"(0.0f));                \
+    }
 MMA(mma_bf16, "m16n8k16", "bf16")
 MMA(mma_f16, "m16n8k16", "f16")
 MMA(mma_tf32, "m16n8k8", "tf32")
+MMA_FIRST(mma_tf32_first, "m16n8k8", "tf32")
 #undef MMA
+#undef MMA_FIRST
 
 // Four 8 x 8 matrices of 16-bit elements. Lane l names row l % 8 of matrix l / 8, 16 aligned bytes, and gets into r[m] the
 // elements (g, 2t) and (g, 2t+1) of matrix m; of its transpose by ldmatrix_transposed. Read as 8 x 4 matrices of 32-bit
@@ -117,6 +127,10 @@ inline void mma_f16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2
     sim::product<sim::Operand::F16>(d, a, b, {file, line});
 }
 inline void mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], SIM_SITE) {
+    sim::product<sim::Operand::TF32>(d, a, b, {file, line});
+}
+inline void mma_tf32_first(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], SIM_SITE) {
+    d[0] = d[1] = d[2] = d[3] = 0;
     sim::product<sim::Operand::TF32>(d, a, b, {file, line});
 }
 inline void ldmatrix(uint32_t (&r)[4], const void* row_smem, SIM_SITE) { sim::load_matrices<false>(r, row_smem, {file, line}); }

@@ -24,7 +24,7 @@ struct Shape {
 // The arrays of an attention, in the order of the workload's buffers.
 enum Array {
     QUERY, KEY, VALUE, OUTPUT, D_OUTPUT, D_QUERY, D_KEY, D_VALUE, QUERY_TANGENT, KEY_TANGENT, VALUE_TANGENT, OUTPUT_TANGENT,
-    LOG_SUM_EXP, DELTA, LOG_SUM_EXP_TANGENT, DELTA_TANGENT, ARRAYS
+    EXACT_OUTPUT, LOG_SUM_EXP, MAXIMUM, NORMALIZER, DELTA, LOG_SUM_EXP_TANGENT, DELTA_TANGENT, ARRAYS
 };
 
 // How the kernels of a kind use shared memory, as in kernels/attention: tiles of stationary rows and of moving rows, times
@@ -38,9 +38,9 @@ struct Kind {
     bool owns_keys = false;  // of whole heads, which may not be shared
 };
 constexpr Kind FORWARD{"forward", 1, 2, 0, 3, 0, false};
-constexpr Kind BACKWARD_ROWS{"backward_rows", 2, 2, 0, 5, 2, true};
-constexpr Kind BACKWARD_COLUMNS{"backward_columns", 2, 2, 2, 5, 2, true, true};
-constexpr Kind BACKWARD_WHOLE{"backward", 0, 0, 0, 5, 2, false, false, true};
+constexpr Kind BACKWARD_ROWS{"backward_rows", 2, 2, 0, 5, 3, true};
+constexpr Kind BACKWARD_COLUMNS{"backward_columns", 2, 2, 3, 5, 3, true, true};
+constexpr Kind BACKWARD_WHOLE{"backward", 0, 0, 0, 5, 3, false, false, true};
 constexpr Kind JVP{"jvp", 2, 4, 0, 8, 0, false};
 constexpr Kind TANGENT_ROWS{"tangent_rows", 4, 4, 0, 8, 0, false};
 constexpr Kind TANGENT_COLUMNS{"tangent_columns", 4, 4, 0, 8, 0, false, true};
@@ -57,6 +57,9 @@ AttentionParams attention_params(const Shape& s, const std::vector<uintptr_t>& a
     p.value = at<void>(arrays[VALUE]);
     p.output = at<void>(arrays[OUTPUT]);
     p.log_sum_exp = at<float>(arrays[LOG_SUM_EXP]);
+    p.maximum = at<float>(arrays[MAXIMUM]);
+    p.normalizer = at<float>(arrays[NORMALIZER]);
+    p.exact_output = at<float>(arrays[EXACT_OUTPUT]);
     p.d_output = at<void>(arrays[D_OUTPUT]);
     p.delta = at<float>(arrays[DELTA]);
     p.d_query = at<void>(arrays[D_QUERY]);
@@ -155,7 +158,7 @@ Workload attention(const std::string& operation, const std::string& type, const 
     if (s.group > 1) {
         w.shape.push_back(s.key_heads());
     }
-    w.buffers.assign(LOG_SUM_EXP, elements * element(type));
+    w.buffers.assign(EXACT_OUTPUT, elements * element(type));
     for (Array array : {KEY, VALUE, D_KEY, D_VALUE, KEY_TANGENT, VALUE_TANGENT}) {
         w.buffers[array] = key_elements * element(type);
     }
@@ -164,6 +167,7 @@ Workload attention(const std::string& operation, const std::string& type, const 
     } else if (operation == "attention_backward") {
         std::fill(w.buffers.begin() + QUERY_TANGENT, w.buffers.end(), 16);
     }
+    w.buffers.push_back(elements * sizeof(float));
     w.buffers.resize(ARRAYS, scalars * sizeof(float));
     w.candidates = [=](Card& card, const std::vector<uintptr_t>& addresses) {
         return ways(card, kinds, whole_kind, type, s, attention_params(s, addresses));

@@ -37,15 +37,14 @@ class AttentionBackward : public AttentionTest {
     void check(const Schedule& schedule, AttentionProblem p) {
         const Storage storage = schedule.rows.storage;
         const bool is_whole = schedule.rows.rows == 0;
-        const WholeHeads whole = whole_heads(schedule.rows, p, 5, 2);
+        const WholeHeads whole = whole_heads(schedule.rows, p, 5, 3);
         if (is_whole && whole.threads == 0) {
             return;
         }
         round_inputs(p, storage);
         const AttentionSolution exact = exact_solution(p);
         AttentionParams params = parameters(p, storage);
-        params.output = stored({exact.output.begin(), exact.output.end()}, storage).address;
-        params.log_sum_exp = device(std::vector<float>(exact.log_sum_exp.begin(), exact.log_sum_exp.end()));
+        with_state(params, p, storage, &exact);
         params.d_output = stored(p.d_output, storage).address;
         params.d_log_sum_exp = p.d_log_sum_exp.empty() ? nullptr : device(p.d_log_sum_exp);
         const Array delta = unwritten(p.matrices() * p.queries, Storage::F32);
@@ -74,7 +73,7 @@ class AttentionBackward : public AttentionTest {
             results = run(schedule.rows.name(), tiles(p.matrices(), p.queries), threads, shared(schedule.rows.moving, 0), params,
                           {d_query.output(), delta.output()});
             const auto columns = run(schedule.columns.name(), tiles(p.key_matrices(), p.keys) * schedule.parts, threads,
-                                     shared(schedule.columns.moving, 2), params, {d_key.output(), d_value.output()});
+                                     shared(schedule.columns.moving, 3), params, {d_key.output(), d_value.output()});
             results = {results[0], columns[0], columns[1], results[1]};
         }
 

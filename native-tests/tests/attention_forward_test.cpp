@@ -36,7 +36,15 @@ class AttentionForward : public AttentionTest {
         const Array lse = unwritten(p.matrices() * p.queries, Storage::F32);
         params.output = output.address;
         params.log_sum_exp = static_cast<float*>(lse.address);
-        const auto results = run(kernel.name(), blocks, threads, shared, params, {output.output(), lse.output()});
+        const State state = with_state(params, p, kernel.storage);
+        std::vector<Output> outputs{output.output(), lse.output(), state.maximum.output(), state.normalizer.output()};
+        if (params.sink_share) {
+            outputs.push_back(state.sink_share.output());
+        }
+        if (params.exact_output) {
+            outputs.push_back(state.exact_output.output());
+        }
+        const auto results = run(kernel.name(), blocks, threads, shared, params, outputs);
 
         const AttentionSolution exact = exact_solution(p);
         const AttentionTolerance tolerance =
@@ -51,7 +59,36 @@ class AttentionForward : public AttentionTest {
         }
         expect_all_close(output.values(results[0]), exact.output, tolerance.output, "output of " + where);
         expect_all_close(results[1], exact.log_sum_exp, tolerance.log_sum_exp, "log-sum-exp of " + where);
+        check_state(p, kernel.storage, results, exact, tolerance, where);
         memory.clear();
+    }
+
+    // Maximum and normalizer are the log-sum-exp in two parts, and the output before it was rounded rounds to it.
+    static void check_state(const AttentionProblem& p, Storage storage, const std::vector<std::vector<float>>& results,
+                            const AttentionSolution& exact, const AttentionTolerance& tolerance, const std::string& where) {
+        std::vector<float> log_sum_exp;
+        for (size_t i = 0; i < results[2].size(); i++) {
+            const double log_sum = storage == Storage::F32 ? -std::log(double(results[3][i])) : results[3][i] * std::log(2);
+            log_sum_exp.push_back(float(double(p.factor()) * results[2][i] + log_sum));
+        }
+        expect_all_close(log_sum_exp, exact.log_sum_exp, tolerance.log_sum_exp, "maximum and normalizer of " + where);
+        size_t next = 4;
+        if (!p.sink.empty()) {
+            std::vector<double> share;
+            for (size_t i = 0; i < exact.log_sum_exp.size(); i++) {
+                share.push_back(std::exp(double(p.sink[i / p.queries % p.heads]) - exact.log_sum_exp[i]));
+            }
+            expect_all_close(results[next++], share, 2 * tolerance.log_sum_exp, "share of the sink of " + where);
+        }
+        if (storage != Storage::F32) {
+            for (size_t i = 0; i < results[next].size(); i++) {
+                const uint16_t* halves = reinterpret_cast<const uint16_t*>(results[0].data());
+                const float rounded = storage == Storage::BF16 ? sim::from_bf16(halves[i]) : sim::from_f16(halves[i]);
+                if (!std::isnan(rounded)) {
+                    ASSERT_EQ(round_to(storage, results[next][i]), rounded) << where;
+                }
+            }
+        }
     }
 
     // The tightest tiled and the tightest whole-head kernel, or every one.
@@ -129,8 +166,7 @@ TEST_F(AttentionForward, ASinkMayOutweighAllScoresOrNone) {
     check_all(p, {Storage::F32, Storage::BF16});
 }
 
-// Rows that see keys, but none whose score is a finite number: all goes to the sink. What sees nothing is 0 all the same.
-// (Of floats three products make a score, and make NaN of an infinity.)
+// Rows that see no key, or none whose score is a finite number: all goes to the sink.
 TEST_F(AttentionForward, ScoresOfMinusInfinityLeaveAllToTheSink) {
     AttentionProblem p{.queries = 3, .keys = 3, .dim = 1, .value_dim = 1, .right = 0, .bottom_right = true, .scale = 1,
                        .key_lengths = {2}};
@@ -138,10 +174,10 @@ TEST_F(AttentionForward, ScoresOfMinusInfinityLeaveAllToTheSink) {
     p.key = {-INF_F, -INF_F, 0};
     p.value = {1, 2, 3};
     p.sink = {-0.5f};
-    check_all(p, {Storage::BF16, Storage::F16});
+    check_all(p, {Storage::F32, Storage::BF16, Storage::F16});
     p.query_segments = {0, 0, 1};
     p.key_segments = {1, 1, 1};
-    check_all(p, {Storage::BF16, Storage::F16});
+    check_all(p, {Storage::F32, Storage::BF16, Storage::F16});
 }
 
 TEST_F(AttentionForward, WithoutKeysIsZero) {
@@ -193,6 +229,32 @@ TEST_F(AttentionForward, WeightsOfLargeScoresSumToOne) {
     }
     std::fill(p.value.begin(), p.value.end(), 1.f);
     check_all(p, {Storage::F32, Storage::BF16, Storage::F16}, true);
+}
+
+// Infinities are what float arithmetic makes of them, though a float goes through the tensor cores in two parts.
+TEST_F(AttentionForward, InfinitiesThatAreSeen) {
+    AttentionProblem p = with_inputs({.queries = 18, .keys = 21, .dim = 4, .value_dim = 4});
+    for (float& x : p.query) x = std::abs(x);
+    p.key[3 * 4 + 1] = p.key[3 * 4 + 2] = -INF_F;
+    check_all(p);
+    p.value[5 * 4 + 2] = -INF_F;
+    check_all(p);
+}
+
+// Neither the sum of large values nor the low parts of small ones leave the range of floats.
+TEST_F(AttentionForward, ValuesAtTheEndsOfTheRange) {
+    for (float scale : {1e-36f, 1e-38f}) {
+        AttentionProblem p = with_inputs({.queries = 18, .keys = 21, .dim = 4, .value_dim = 4});
+        for (float& x : p.value) x *= scale;
+        check_all(p);
+    }
+    AttentionProblem p = with_inputs({.queries = 70, .keys = 70, .dim = 4, .value_dim = 1});
+    for (float value : {3e38f, 3.4028235e38f}) {
+        std::fill(p.value.begin(), p.value.end(), value);
+        check_all(p);
+        p.value[3] = -value;
+        check_all(p);
+    }
 }
 
 TEST_F(AttentionForward, OneProductOfTf32) {

@@ -131,6 +131,46 @@ class AttentionTest : public KernelTest {
         return a;
     }
 
+    // What the kernels need of the forward: its exact solution, or room for it if there is none.
+    struct State {
+        Array maximum, normalizer, sink_share, exact_output;
+    };
+    State with_state(AttentionParams& a, const AttentionProblem& p, Storage storage, const AttentionSolution* exact = nullptr) {
+        const size_t rows = p.matrices() * p.queries;
+        std::vector<float> maximum(rows, NAN_F), normalizer(rows, NAN_F), sink_share(rows, NAN_F);
+        for (size_t i = 0; exact && i < rows; i++) {
+            maximum[i] = float(exact->maximum[i]);
+            const double log_sum = exact->log_sum_exp[i] - double(p.factor()) * maximum[i];
+            normalizer[i] = float(storage == Storage::F32 ? std::exp(-log_sum) : log_sum / std::log(2));
+            const double sink = p.sink.empty() ? -INFINITY : p.sink[i / p.queries % p.heads];
+            sink_share[i] = float(std::exp(sink - exact->log_sum_exp[i]));
+        }
+        State state{stored(maximum, Storage::F32), stored(normalizer, Storage::F32), stored(sink_share, Storage::F32),
+                    exact ? stored({exact->output.begin(), exact->output.end()}, Storage::F32)
+                          : unwritten(rows * p.value_dim, Storage::F32)};
+        a.maximum = static_cast<float*>(state.maximum.address);
+        a.normalizer = static_cast<float*>(state.normalizer.address);
+        a.sink_share = p.sink.empty() ? nullptr : static_cast<float*>(state.sink_share.address);
+        a.exact_output = storage == Storage::F32 && !exact ? nullptr : static_cast<float*>(state.exact_output.address);
+        return state;
+    }
+
+    // A tiled forward kernel and its state, for a problem of small dims.
+    void forward(AttentionParams& a, const AttentionProblem& p, Storage storage) {
+        const int rows = storage == Storage::F32 ? 64 : 128;
+        const AttentionKernel kernel{"forward", storage, 32, rows, 64};
+        const State state = with_state(a, p, storage);
+        const size_t count = p.matrices() * p.queries;
+        const Array output = unwritten(count * p.value_dim, storage), log_sum_exp = unwritten(count, Storage::F32);
+        a.output = output.address;
+        a.log_sum_exp = static_cast<float*>(log_sum_exp.address);
+        run(kernel.name(), unsigned(p.matrices() * ((p.queries + rows - 1) / rows)), THREADS, (rows + 2 * 64) * kernel.row_bytes(), a,
+            {output.output(), log_sum_exp.output(), state.maximum.output(), state.normalizer.output()});
+        if (storage == Storage::F32) {
+            a.exact_output = static_cast<float*>(a.output);
+        }
+    }
+
     // Rows of threads of a head, and heads of a block, of a whole-head kernel with `tiles` tiles of a head in shared
     // memory and `scalars` floats per row. No heads if it doesn't fit.
     struct WholeHeads {

@@ -62,7 +62,7 @@ struct AttentionProblem {
 };
 
 struct AttentionSolution {
-    std::vector<double> output, log_sum_exp, delta, d_query, d_key, d_value;  // delta is dO . O - dLSE
+    std::vector<double> output, log_sum_exp, maximum, delta, d_query, d_key, d_value;  // delta is dO . O - dLSE
 };
 
 // By the formula, in arithmetic of type Number, every matrix and result rounded by `store`. Pairs that are not visible
@@ -73,6 +73,7 @@ AttentionSolution solve(const AttentionProblem& p, const std::function<double(do
     s.output.assign(p.matrices() * p.queries * p.value_dim, 0);
     s.delta.assign(p.gradients ? p.matrices() * p.queries : 0, 0);
     s.log_sum_exp.assign(p.matrices() * p.queries, double(INFINITY));
+    s.maximum.assign(p.matrices() * p.queries, 0);  // of q . k
     std::vector<Number> d_query(p.matrices() * p.queries * p.dim), d_key(p.key.size()),
         d_value(p.key_matrices() * p.keys * p.value_dim);
     const Number factor = p.factor();
@@ -96,11 +97,13 @@ AttentionSolution solve(const AttentionProblem& p, const std::function<double(do
                     }
                 }
                 const size_t row = (size_t(b) * p.heads + h) * p.queries + i;
-                if (seen.empty()) {
+                Number largest = -INFINITY, total = 0;
+                for (Number x : score) largest = std::max(largest, x);
+                if (largest > -INFINITY) s.maximum[row] = double(largest / factor);
+                if (!p.sink.empty()) largest = std::max(largest, Number(p.sink[h]));
+                if (std::all_of(score.begin(), score.end(), [](Number x) { return x == -INFINITY; }) && largest == -INFINITY) {
                     continue;
                 }
-                Number largest = p.sink.empty() ? -INFINITY : p.sink[h], total = 0;
-                for (Number x : score) largest = std::max(largest, x);
                 for (Number x : score) total += std::exp(x - largest);
                 if (!p.sink.empty()) total += std::exp(Number(p.sink[h]) - largest);
                 s.log_sum_exp[row] = double(largest + std::log(total));

@@ -80,7 +80,7 @@ class AttentionTangent : public AttentionTest {
                             s.largest_score = std::max(s.largest_score, sum.size);
                         }
                     }
-                    const bool sinks = !a.sink.empty() && !seen.empty();
+                    const bool sinks = !a.sink.empty();
                     double total = 0;
                     if (sinks) {
                         highest = std::max<double>(highest, a.sink[h]);
@@ -186,8 +186,7 @@ class AttentionTangent : public AttentionTest {
                    unwritten(rows, Storage::F32), unwritten(rows, Storage::F32), unwritten(a.query.size(), storage),
                    unwritten(a.key.size(), storage), unwritten(a.value.size(), storage)};
         auto maybe = [&](const std::vector<float>& values) { return values.empty() ? nullptr : device(values); };
-        d.params.output = stored({forward.output.begin(), forward.output.end()}, storage).address;
-        d.params.log_sum_exp = device(std::vector<float>(forward.log_sum_exp.begin(), forward.log_sum_exp.end()));
+        with_state(d.params, a, storage, &forward);
         d.params.query_tangent = stored(p.query, storage).address;
         d.params.key_tangent = stored(p.key, storage).address;
         d.params.value_tangent = stored(p.value, storage).address;
@@ -346,5 +345,41 @@ TEST_F(AttentionTangent, WhatIsHiddenMayBeNaN) {
             }
         }
         check(p, {storage});
+    }
+}
+
+// Row sums of the probabilities that each kernel rebuilds, at scores where one unit in the last place is a tenth.
+TEST_F(AttentionTangent, ProbabilitiesOfLargeScoresSumToOneInEveryKernel) {
+    for (Storage storage : {Storage::F32, Storage::BF16, Storage::F16}) {
+        // Query i has scores near 1e6 with all keys; dO_i is row i of the identity, so that dV_j has P_ij in column i.
+        Problem p = with_tangents({.queries = 30, .keys = 75, .dim = 20, .value_dim = 30}, false);
+        for (size_t i = 0; i < p.at.query.size(); i++) p.at.query[i] = 500 + p.at.query[i];
+        for (size_t i = 0; i < p.at.key.size(); i++) p.at.key[i] = 450 + 0.02f * p.at.key[i];
+        round_inputs(p.at, storage);
+        std::fill(p.at.d_output.begin(), p.at.d_output.end(), 0.f);
+        for (int i = 0; i < 30; i++) p.at.d_output[i * 30 + i] = 1;
+        std::fill(p.query.begin(), p.query.end(), 0.f);
+        std::fill(p.key.begin(), p.key.end(), 0.f);
+        std::fill(p.value.begin(), p.value.end(), 1.f);  // so that O. is the sum of P
+        OnDevice d = on_device(p, storage);
+        forward(d.params, p.at, storage);
+        const double rounding = storage == Storage::F32 ? 4 * 0x1p-24 : 0x1p-9;
+        auto expect_ones = [&](const std::vector<double>& sums, const std::string& kernel) {
+            for (double sum : sums) ASSERT_NEAR(sum, 1, rounding) << kernel << " in " << name_of(storage);
+        };
+        const Tile tile = tile_of(storage, 32);
+        const AttentionKernel jvp{"jvp", storage, 32, tile.rows, tile.moving};
+        const auto tangent = run(jvp.name(), 1, 128, (2 * tile.rows + 4 * tile.moving) * jvp.row_bytes(), d.params,
+                                 {d.output.output(), d.r.output(), d.delta.output(), d.delta_tangent.output()});
+        const auto by_rows = d.output.values(tangent[0]);
+        expect_ones({by_rows.begin(), by_rows.end()}, jvp.name());
+        const AttentionKernel columns{"backward_columns", storage, 32, 64, 32};
+        const auto gradients = run(columns.name(), 2, 128, (2 * 64 + 2 * 2 * 32) * columns.row_bytes() + 3 * 2 * 32 * sizeof(float),
+                                   d.params, {d.d_key.output(), d.d_value.output()});
+        const auto by_columns = d.d_value.values(gradients[1]);
+        std::vector<double> sums(30);
+        for (size_t i = 0; i < by_columns.size(); i++) sums[i % 30] += by_columns[i];
+        expect_ones(sums, columns.name());
+        memory.clear();
     }
 }

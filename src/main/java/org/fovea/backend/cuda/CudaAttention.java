@@ -25,8 +25,12 @@ import org.jspecify.annotations.Nullable;
  * for tensor cores, which know what language models need; for all else there is {@link CudaSeries}.
  */
 abstract class CudaAttention extends CudaRows implements AttentionOps {
+    /** Threads of a block that adds up the gradient of one head's sink. */
+    private static final int SINK_THREADS = 256;
+
     private final Map<AttentionSchedule.Kind, Map<DType, List<Instance>>> instances =
             new EnumMap<>(AttentionSchedule.Kind.class);
+    private final Kernels.Kernel sinkKernel;
     private final AttentionParams params;
     final CudaSeries series;
 
@@ -42,6 +46,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             }
             instances.put(kind, ofKind);
         }
+        sinkKernel = kernels.find("attention_sink", SINK_THREADS, 0);
         params = new AttentionParams(kernels.parameters());
         series = new CudaSeries(this, kernels);
     }
@@ -67,6 +72,23 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                 && spec.dropout() == 0;
     }
 
+    /**
+     * For tensor cores, in this order: per query the largest product with a key, a normalizer, and, if there is a sink, its
+     * probability; then, of 16-bit types, the output before it was rounded.
+     */
+    @Override
+    public final long attentionStateSize(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+        if (!isForTensorCores(spec, in)) {
+            return 0;
+        }
+        boolean rounded = in.query().dtype().isHalf();
+        return scalarsOfState(in) * shape.logSumExpSize() + (rounded ? shape.outputSize() : 0);
+    }
+
+    private static long scalarsOfState(AttentionInputs in) {
+        return in.sink() == null ? 2 : 3;
+    }
+
     @Override
     public final void attentionForward(
             AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs outputs) {
@@ -87,7 +109,12 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         requireApart(operation, out, inputs);
         requireApart(operation, lse, inputs);
         requireApart(operation, out, lse);
-        describe(operation, shape, spec, in).output(out.address()).logSumExp(lse.address());
+        if (outputs.state() != null) {
+            CudaArray state = floats(operation, "state", outputs.state());
+            requireApart(operation, state, inputs);
+            requireApart(operation, state, out, lse);
+        }
+        describe(operation, shape, spec, in, outputs).logSumExp(lse.address());
         if (!launch(AttentionSchedule.Kind.FORWARD_WHOLE, shape, out.dtype())) {
             launch(AttentionSchedule.Kind.FORWARD, shape, out.dtype());
         }
@@ -116,7 +143,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         }
         CudaArray[] inputs = rows(operation, in);
         CudaArray out = floating(operation, "output", outputs.output());
-        CudaArray lse = floats(operation, "logSumExp", outputs.logSumExp());
+        CudaArray state = floats(operation, "state", Objects.requireNonNull(outputs.state(), "state"));
         CudaArray dOut = floating(operation, "dOutput", dOutput);
         CudaArray dLse = dLogSumExp == null ? null : floats(operation, "dLogSumExp", dLogSumExp);
         List<CudaArray> results = new ArrayList<>(List.of(
@@ -128,7 +155,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         }
         for (int i = 0; i < results.size(); i++) {
             requireApart(operation, results.get(i), inputs);
-            requireApart(operation, results.get(i), out, lse, dOut);
+            requireApart(operation, results.get(i), out, state, dOut);
             if (dLse != null) {
                 requireApart(operation, results.get(i), dLse);
             }
@@ -136,9 +163,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         }
         try (Scope scope = openScope()) {
             CudaArray delta = floats(operation, "delta", scope.allocate(DType.F32, shape.logSumExpSize()));
-            Runnable describe = () -> describe(operation, shape, spec, in)
-                    .output(out.address())
-                    .logSumExp(lse.address())
+            Runnable describe = () -> describe(operation, shape, spec, in, outputs)
                     .dOutput(dOut.address())
                     .dLogSumExp(dLse == null ? 0 : dLse.address())
                     .delta(delta.address())
@@ -152,12 +177,9 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                 launch(AttentionSchedule.Kind.BACKWARD_COLUMNS, shape, out.dtype());
             }
             if (gradients.sink() != null) {
-                series.sinkGradients(
-                        new CudaSeries.Problem(operation, shape, spec, in),
-                        SeriesRing.NUMBERS,
-                        List.of(AttentionPlane.NONE),
-                        List.of(sinkAndLogSumExp(gradients.sink(), lse)),
-                        delta);
+                describe.run();
+                params.dSink(results.get(3).address());
+                launchSink(shape);
             }
         }
     }
@@ -239,9 +261,34 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         return false;
     }
 
+    /** Launches the sum over queries of the gradient of the sink, or of its tangent, with the parameters that were written. */
+    final void launchSink(AttentionShape shape) {
+        if (shape.heads() > 0) {
+            kernels.launch(sinkKernel, shape.heads(), params);
+        }
+    }
+
     /** Heads that share a key head. */
     private static int group(AttentionShape shape) {
         return shape.keyHeads() == 0 ? 1 : shape.heads() / shape.keyHeads();
+    }
+
+    /** {@link #describe} with the output and, if there is one, the state. */
+    final AttentionParams describe(
+            String operation, AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs outputs) {
+        CudaArray output = floating(operation, "output", outputs.output());
+        AttentionParams described = describe(operation, shape, spec, in).output(output.address());
+        if (outputs.state() != null) {
+            long rowBytes = shape.logSumExpSize() * Float.BYTES;
+            long state = floats(operation, "state", outputs.state()).address();
+            described
+                    .maximum(state)
+                    .normalizer(state + rowBytes)
+                    .sinkShare(in.sink() == null ? 0 : state + 2 * rowBytes)
+                    .exactOutput(
+                            output.dtype().isHalf() ? state + scalarsOfState(in) * rowBytes : output.address());
+        }
+        return described;
     }
 
     /** Writes the parameters that every kernel needs, and 0 for the others. */
@@ -260,6 +307,10 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                                 : floats(operation, "sink", in.sink()).address())
                 .output(0)
                 .logSumExp(0)
+                .maximum(0)
+                .normalizer(0)
+                .sinkShare(0)
+                .exactOutput(0)
                 .dOutput(0)
                 .dLogSumExp(0)
                 .delta(0)
@@ -275,6 +326,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                 .outputTangent(0)
                 .logSumExpTangent(0)
                 .deltaTangent(0)
+                .dSink(0)
                 .querySegments(addressOrNull(operation, "querySegments", in.querySegments()))
                 .keySegments(addressOrNull(operation, "keySegments", in.keySegments()))
                 .keyLengths(addressOrNull(operation, "keyLengths", in.keyLengths()))

@@ -2,6 +2,7 @@ package org.fovea.backend.cuda;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionOutputs;
@@ -111,7 +112,7 @@ abstract class CudaTangents extends CudaDecode {
         DType storage = out.output().dtype();
         try (Scope scope = openScope()) {
             DeviceArray deltas = scope.allocate(DType.F32, 2 * shape.logSumExpSize()); // D, and then its tangent
-            Runnable describe = () -> describe(operands.operation, shape, spec, in, tangents, out)
+            Supplier<AttentionParams> describe = () -> describe(operands.operation, shape, spec, in, tangents, out)
                     .outputTangent(address(outputTangent))
                     .logSumExpTangent(address(logSumExpTangent))
                     .dOutput(address(gradients.dOutput()))
@@ -123,23 +124,17 @@ abstract class CudaTangents extends CudaDecode {
                     .dQuery(address(gradientTangents.query()))
                     .dKey(address(gradientTangents.key()))
                     .dValue(address(gradientTangents.value()));
-            describe.run();
+            describe.get();
             if (!launch(AttentionSchedule.Kind.TANGENT_WHOLE, shape, storage)) {
                 launch(AttentionSchedule.Kind.JVP, shape, storage);
-                describe.run();
+                describe.get();
                 launch(AttentionSchedule.Kind.TANGENT_ROWS, shape, storage);
-                describe.run();
+                describe.get();
                 launch(AttentionSchedule.Kind.TANGENT_COLUMNS, shape, storage);
             }
             if (gradientTangents.sink() != null) {
-                series.sinkGradients(
-                        new CudaSeries.Problem(operands.operation, shape, spec, in),
-                        SeriesRing.taylor(1),
-                        List.of(AttentionPlane.NONE, arguments(tangents)),
-                        List.of(
-                                sinkAndLogSumExp(null, out.logSumExp()),
-                                sinkAndLogSumExp(gradientTangents.sink(), logSumExpTangent)),
-                        deltas);
+                describe.get().dSink(address(gradientTangents.sink()));
+                launchSink(shape);
             }
         }
     }
@@ -151,13 +146,11 @@ abstract class CudaTangents extends CudaDecode {
             AttentionInputs in,
             AttentionArguments tangents,
             AttentionOutputs out) {
-        return describe(operation, shape, spec, in)
+        return describe(operation, shape, spec, in, out)
                 .queryTangent(address(tangents.query()))
                 .keyTangent(address(tangents.key()))
                 .valueTangent(address(tangents.value()))
-                .sinkTangent(address(tangents.sink()))
-                .output(address(out.output()))
-                .logSumExp(address(out.logSumExp()));
+                .sinkTangent(address(tangents.sink()));
     }
 
     /** Of an array that was checked. */
@@ -178,7 +171,7 @@ abstract class CudaTangents extends CudaDecode {
         void reads(AttentionInputs in, AttentionArguments tangents, AttentionOutputs out) {
             reads(in.query(), in.key(), in.value(), in.sink());
             reads(tangents.query(), tangents.key(), tangents.value(), tangents.sink());
-            reads(out.output(), out.logSumExp());
+            reads(out.output(), out.state());
         }
 
         void reads(@Nullable DeviceArray... arrays) {

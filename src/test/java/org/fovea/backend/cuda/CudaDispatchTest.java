@@ -79,10 +79,10 @@ class CudaDispatchTest {
                 .containsExactly(
                         "attention_forward_whole_f32_d16_m16",
                         "attention_backward_whole_f32_d16_m16",
-                        "attention_series_sink",
+                        "attention_sink",
                         "attention_jvp_f32_d32_r64_m32",
                         "attention_tangent_whole_f32_d16_m16",
-                        "attention_series_sink");
+                        "attention_sink");
     }
 
     @Test

@@ -81,6 +81,7 @@ class KernelImageTest {
                 }
             }
         }
+        expected.put("attention_sink", new AttentionParams(BUFFER).size);
         for (String kernel : List.of("f32", "f32_long", "bf16", "f16")) {
             expected.put("attention_decode_" + kernel, new AttentionDecodeParams(BUFFER).size);
         }

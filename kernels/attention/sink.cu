@@ -1,0 +1,23 @@
+// The gradient of the sink, given D from the backward kernels, and its tangent, given also r and e from jvp.cu:
+//
+//   dsink = - sum over batch and queries of p D      dsink. = - sum of p. D + p e      p = exp(sink - L)      p. = p (sink. - r)
+#include "../common/rows.cuh"
+#include "params.h"
+
+// grid.x = heads
+extern "C" __global__ void __launch_bounds__(ROW_THREADS) attention_sink(const __grid_constant__ AttentionParams p) {
+    const int head = blockIdx.x;
+    const float sink_tangent = p.sink_tangent ? p.sink_tangent[head] : 0;
+    float sum = 0;
+    for (int64_t i = threadIdx.x; i < int64_t(p.batch) * p.queries; i += ROW_THREADS) {
+        const int64_t row = (i / p.queries * p.heads + head) * p.queries + i % p.queries;
+        const float delta = p.delta[row];
+        const float change = p.delta_tangent ? fmaf(sink_tangent - p.log_sum_exp_tangent[row], delta, p.delta_tangent[row]) : delta;
+        sum = fmaf(-p.sink_share[row], change, sum);
+    }
+    sum = fold_block<Sum>(sum);
+    if (threadIdx.x == 0) {
+        p.d_sink[head] = sum;
+    }
+}
+REGISTER_KERNEL(attention_sink)
