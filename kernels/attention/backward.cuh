@@ -117,8 +117,8 @@ struct QueryScalars {
 
     // Of row `from` of a head, to place `to`; where there is no such row P becomes 0.
     template <class T>
-    __device__ void load_state(int to, const AttentionParams& p, int64_t head_index, int from, int end) const {
-        const int64_t index = head_index * p.queries + from;
+    __device__ void load_state(int to, const AttentionParams& p, int head_index, int from, int end) const {
+        const int64_t index = int64_t(head_index) * p.queries + from;
         maximum_smem[to] = from < end ? p.maximum[index] : 0;
         normalizer_smem[to] = from < end ? p.normalizer[index] : HIDING_NORMALIZER<T>;
     }
@@ -147,7 +147,7 @@ struct BackwardKeys {
         all = all && !careful;  // a key that is not finite makes NaN of the score of a query that does not exist
         float weight[M][N / 8][4] = {};
         multiply_rows<T, DIM, M, N, false>(weight, key_smem, query_smem, depth(p.head_dim), p.tf32);
-        if constexpr (CAN_BE_CAREFUL<T>) {
+        if constexpr (KEYS_CAN_BE_CAREFUL<T, DIM>) {
             if (careful) {
                 repair<T, DIM, M, N>(weight, FromZero{}, key_smem, query_smem, depth(p.head_dim));
             }
@@ -186,7 +186,7 @@ struct BackwardKeys {
             }
         }
         multiply_rows<T, DIM, M, N>(d_score, value_smem, d_output_smem, depth(p.value_dim), p.tf32);
-        if constexpr (CAN_BE_CAREFUL<T>) {
+        if constexpr (KEYS_CAN_BE_CAREFUL<T, DIM>) {
             if (careful) {
                 repair<T, DIM, M, N>(d_score, start, value_smem, d_output_smem, depth(p.value_dim));
             }

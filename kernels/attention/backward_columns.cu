@@ -34,7 +34,7 @@ __device__ void attention_backward_columns(const AttentionParams& p) {
             const int head = at.head * p.group + member;
             const auto query = query_rows<const T>(p, p.query, at.batch, head);
             const auto d_output = output_rows<const T>(p, p.d_output, at.batch, head);
-            const int64_t head_index = int64_t(at.batch) * p.heads + head;
+            const int head_index = at.batch * p.heads + head;
             for_each_tile<STAGES, N>(
                 queries,
                 [&](int row0, int stage) {
@@ -43,7 +43,7 @@ __device__ void attention_backward_columns(const AttentionParams& p) {
                     for (int i = team.rank; i < N; i += team.size) {
                         scalars(stage).template load_state<T>(i, p, head_index, row0 + i, queries.last);
                         scalars(stage).delta_smem[i] =
-                            row0 + i < queries.last ? p.delta[head_index * p.queries + row0 + i] : 0;
+                            row0 + i < queries.last ? p.delta[int64_t(head_index) * p.queries + row0 + i] : 0;
                     }
                 },
                 [&](int row0, int stage) {

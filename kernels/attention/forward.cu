@@ -140,12 +140,14 @@ struct ForwardRows {
                 }
             }
         }
+        rescale(factor);
+        const RowFactors<M> one(1);
         if constexpr (!std::is_same_v<T, float>) {
             if (p.exact_output) {
-                store_fragments<float>(output_rows<float>(p, p.exact_output, batch, head), row0, out, factor);
+                store_fragments<float>(output_rows<float>(p, p.exact_output, batch, head), row0, out, one.of);
             }
         }
-        store_rows<T, DIM>(output_rows<T>(p, p.output, batch, head), row0, 0, out, factor, stage_smem);
+        store_rows<T, DIM>(output_rows<T>(p, p.output, batch, head), row0, 0, out, one.of, stage_smem);
     }
 };
 

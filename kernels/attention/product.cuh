@@ -112,6 +112,9 @@ __device__ void accumulate(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 
 // have a NaN goes over its tiles again, carefully: with guarded sums, and NaN among the products taken again by repair().
 template <class T>
 constexpr bool CAN_BE_CAREFUL = std::is_same_v<T, float>;
+// The longest rows leave no registers for it where keys are stationary: a NaN from an infinity stays one there.
+template <class T, int DIM>
+constexpr bool KEYS_CAN_BE_CAREFUL = CAN_BE_CAREFUL<T> && DIM < 256;
 
 template <int M, int FRAGMENTS>
 __device__ bool has_nan(const float (&x)[M][FRAGMENTS][4]) {
@@ -145,9 +148,9 @@ __device__ void repair(float (&s)[M][N / 8][4], Start start, const T* x_smem, co
             }
         }
     }
-    multiply_rows<T, DIM, M, N>(again, x_smem, y_smem, depth, true);
+    multiply_float_rows<true, true, DIM, M, N>(again, x_smem, y_smem, depth);
     if (x2_smem) {
-        multiply_rows<T, DIM, M, N>(again, x2_smem, y2_smem, depth, true);
+        multiply_float_rows<true, true, DIM, M, N>(again, x2_smem, y2_smem, depth);
     }
 #pragma unroll
     for (int m = 0; m < M; m++) {

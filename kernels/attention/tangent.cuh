@@ -303,17 +303,6 @@ struct TangentKeys {
     }
 };
 
-template <int M>
-struct RowFactors {
-    float of[M][2];
-    __device__ explicit RowFactors(float factor) {
-#pragma unroll
-        for (int m = 0; m < M; m++) {
-            of[m][0] = of[m][1] = factor;
-        }
-    }
-};
-
 // A tile of moving rows and one of their tangents.
 template <class T, int DIM, int N>
 struct MovingPair {

@@ -51,7 +51,7 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
                         clear(t);
                         multiply_pairs<T, DIM, M, N, true>(s, t, key_smem + own, key_tangent_smem + own, query.rows_smem,
                                                            query.tangent_smem(), depth(p.head_dim), p.tf32);
-                        if constexpr (CAN_BE_CAREFUL<T>) {
+                        if constexpr (KEYS_CAN_BE_CAREFUL<T, DIM>) {
                             if (careful) {
                                 repair_pairs<T, DIM, M, N>(s, t, FromZero{}, FromZero{}, key_smem + own, key_tangent_smem + own,
                                                            query.rows_smem, query.tangent_smem(), depth(p.head_dim));
@@ -64,7 +64,7 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
                         rows.start(d, w, scalars, row0, p.queries);
                         multiply_transposed_pairs<T, DIM, M, N>(d, w, value_smem + own, value_tangent_smem + own, d_output.rows_smem,
                                                                 d_output.tangent_or_null(), depth(p.value_dim), p.tf32);
-                        if constexpr (CAN_BE_CAREFUL<T>) {
+                        if constexpr (KEYS_CAN_BE_CAREFUL<T, DIM>) {
                             if (careful) {
                                 const auto start = [&](const float* from) {
                                     return [from, row0, count = p.queries](int, int n, int i) { return -decltype(rows)::scalar(from, row0 + lane_column(n, i % 2), count); };

@@ -93,6 +93,18 @@ __device__ bool finite_tile(const T* tile_smem, int count, Team team) {
     return finite;
 }
 
+// The same factor for every row.
+template <int M>
+struct RowFactors {
+    float of[M][2];
+    __device__ explicit RowFactors(float factor) {
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+            of[m][0] = of[m][1] = factor;
+        }
+    }
+};
+
 // The accumulators x times `factor` per row become rows row0, row0 + 1, ... and columns column0, ... of `to`. They are
 // put in order in stage_smem, rows of a tile of pitch DIM that no other warp uses.
 template <class T, int DIM, int M, int FRAGMENTS>

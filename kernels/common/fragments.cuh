@@ -107,14 +107,14 @@ struct Fragments<float> {
         low = to_tf32(x - as_float(high));
     }
 
-    // x = high + low / RAISED. The bits of low that are too many the hardware ignores.
-    template <bool TF32>
+    // x = high + low / RAISED, or, if the sum is DIRECT, high + low. The bits of low that are too many the hardware ignores.
+    template <bool TF32, bool DIRECT = false>
     static __device__ void split_raised(float x, uint32_t& high, uint32_t& low) {
         if constexpr (TF32) {
             high = to_tf32(x);
         } else {
             high = (as_bits(x) + 0x1000) & 0xFFFFE000;
-            low = as_bits((x - as_float(high)) * RAISED);
+            low = as_bits((x - as_float(high)) * (DIRECT ? 1 : RAISED));
         }
     }
 
@@ -142,21 +142,34 @@ struct Fragments<float> {
     }
 
     // The same with k down the columns of Y, in the order 0, 2, 4, 6, 1, 3, 5, 7 of weights().
-    template <int PITCH, bool TF32>
+    template <int PITCH, bool TF32, bool DIRECT>
     static __device__ void load_b_by_columns(B (&b)[SUMMED], const float* y_smem) {
         const int lane = threadIdx.x % 32;
         const float* y = y_smem + lane % 4 * 2 * PITCH + lane / 4;
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            split_raised<TF32>(y[(i % 2 + i / 2 * DEPTH) * PITCH], b[i / 2].high[i % 2], b[i / 2].low[i % 2]);
+            split_raised<TF32, DIRECT>(y[(i % 2 + i / 2 * DEPTH) * PITCH], b[i / 2].high[i % 2], b[i / 2].low[i % 2]);
         }
     }
 
-    template <bool TF32>
+    template <bool TF32, bool DIRECT>
     static __device__ void weights(A& a, const float (*w)[4]) {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            split_raised<TF32>(w[0][i % 2 * 2 + i / 2], a.high[i], a.low[i]);
+            split_raised<TF32, DIRECT>(w[0][i % 2 * 2 + i / 2], a.high[i], a.low[i]);
+        }
+    }
+
+    // D += A B over SUMMED steps, on the tensor cores alone.
+    template <bool TF32>
+    static __device__ void mma_direct(float (&d)[4], const A (&a)[SUMMED], const B (&b)[SUMMED]) {
+#pragma unroll
+        for (int k = 0; k < SUMMED; k++) {
+            if constexpr (!TF32) {
+                mma_tf32(d, a[k].low, b[k].high);
+                mma_tf32(d, a[k].high, b[k].low);
+            }
+            mma_tf32(d, a[k].high, b[k].high);
         }
     }
 
@@ -222,21 +235,27 @@ template <bool TF32, int DIM, int M, int N, int FRAGMENTS>
 __device__ void multiply_floats(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const float* y_smem) {
     using F = Fragments<float>;
     constexpr int PITCH = TILE_PITCH<float, DIM>;
+    // Half of the longest rows, in kernels that have two such sums or four scores: no registers are left for sums apart.
+    constexpr bool DIRECT = DIM == 256 && FRAGMENTS == 16;
 #pragma unroll
     for (int k = 0; k < N; k += F::SUMMED * F::DEPTH) {
         F::A a[M][F::SUMMED];
 #pragma unroll
         for (int i = 0; i < M * F::SUMMED; i++) {
             const int m = i / F::SUMMED, step = i % F::SUMMED;
-            F::weights<TF32>(a[m][step], &w[m][k / 8 + step]);
+            F::weights<TF32, DIRECT>(a[m][step], &w[m][k / 8 + step]);
         }
 #pragma unroll
         for (int d = 0; d < 8 * FRAGMENTS; d += 8) {
             F::B b[F::SUMMED];
-            F::load_b_by_columns<PITCH, TF32>(b, y_smem + k * PITCH + d);
+            F::load_b_by_columns<PITCH, TF32, DIRECT>(b, y_smem + k * PITCH + d);
 #pragma unroll
             for (int m = 0; m < M; m++) {
-                F::mma<TF32, true>(o[m][d / 8], a[m], b);
+                if constexpr (DIRECT) {
+                    F::mma_direct<TF32>(o[m][d / 8], a[m], b);
+                } else {
+                    F::mma<TF32, true>(o[m][d / 8], a[m], b);
+                }
             }
             if (d % 64 == 56) {
                 __syncwarp();  // keeps the compiler from having too much under way at once, for which there are no registers
@@ -245,12 +264,16 @@ __device__ void multiply_floats(float (&o)[M][FRAGMENTS][4], const float (&w)[M]
     }
 }
 
+// Whether floats have code of their own for one TF32 product; the longest rows leave no registers for it, and take three.
+template <int DIM>
+constexpr bool HAS_TF32 = DIM < 256;
+
 // S += X Y^T. x_smem and y_smem are tiles [16 M][DIM] and [N][DIM]; `depth`, a multiple of 16, is how much of DIM is used.
 // Y X^T with the other FIRST_LOW has the same bits.
 template <class T, int DIM, int M, int N, bool FIRST_LOW = true>
 __device__ void multiply_rows(float (&s)[M][N / 8][4], const T* x_smem, const T* y_smem, int depth, bool tf32) {
     if constexpr (std::is_same_v<T, float>) {
-        if (tf32) {
+        if (HAS_TF32<DIM> && tf32) {
             multiply_float_rows<true, FIRST_LOW, DIM, M, N>(s, x_smem, y_smem, depth);
         } else {
             multiply_float_rows<false, FIRST_LOW, DIM, M, N>(s, x_smem, y_smem, depth);
@@ -283,7 +306,7 @@ __device__ void multiply_rows(float (&s)[M][N / 8][4], const T* x_smem, const T*
 template <class T, int DIM, int M, int N, int FRAGMENTS>
 __device__ void multiply(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const T* y_smem, bool tf32) {
     if constexpr (std::is_same_v<T, float>) {
-        if (tf32) {
+        if (HAS_TF32<DIM> && tf32) {
             multiply_floats<true, DIM, M, N>(o, w, y_smem);
         } else {
             multiply_floats<false, DIM, M, N>(o, w, y_smem);
