@@ -59,7 +59,7 @@ __device__ void attention_backward_columns(const AttentionParams& p) {
                     }
                 });
         }
-        if (careful || !__syncthreads_or(has_nan(rows.d_key) || has_nan(rows.d_value))) {
+        if (!KEYS_GO_TWICE<T, DIM> || careful || !__syncthreads_or(has_nan(rows.d_key) || has_nan(rows.d_value))) {
             break;
         }
         rows = {};

@@ -115,6 +115,9 @@ constexpr bool CAN_BE_CAREFUL = std::is_same_v<T, float>;
 // The longest rows leave no registers for it where keys are stationary: a NaN from an infinity stays one there.
 template <class T, int DIM>
 constexpr bool KEYS_CAN_BE_CAREFUL = CAN_BE_CAREFUL<T> && DIM < 256;
+// Of 16-bit types there is nothing to repair, but queries that do not exist have a score of NaN with a key of infinity.
+template <class T, int DIM>
+constexpr bool KEYS_GO_TWICE = !CAN_BE_CAREFUL<T> || KEYS_CAN_BE_CAREFUL<T, DIM>;
 
 template <int M, int FRAGMENTS>
 __device__ bool has_nan(const float (&x)[M][FRAGMENTS][4]) {

@@ -156,7 +156,8 @@ __device__ void store_fragments(const Rows<T>& to, int row0, const float (&x)[M]
     for (int m = 0; m < M; m++) {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
-            const int row = row0 + lane_row(m, half);
+            __syncwarp();  // keeps the compiler from finding all addresses at once, for which there are no registers
+            const int row = opaque(row0) + lane_row(m, half);
 #pragma unroll
             for (int f = 0; f < FRAGMENTS; f++) {
 #pragma unroll
