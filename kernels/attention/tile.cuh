@@ -156,13 +156,12 @@ __device__ void store_fragments(const Rows<T>& to, int row0, const float (&x)[M]
     for (int m = 0; m < M; m++) {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
-            __syncwarp();  // keeps the compiler from finding all addresses at once, for which there are no registers
-            const int row = opaque(row0) + lane_row(m, half);
+            const int row = opaque(row0) + lane_row(m, half), column0 = opaque(lane_column(0, 0));  // found anew for each row
 #pragma unroll
             for (int f = 0; f < FRAGMENTS; f++) {
 #pragma unroll
                 for (int second = 0; second < 2; second++) {
-                    const int column = lane_column(f, second);
+                    const int column = column0 + 8 * f + second;
                     if (row < to.count && column < to.dim) {
                         store(&to.first[row * to.stride + column], x[m][f][2 * half + second] * factor[m][half]);
                     }

@@ -10,7 +10,7 @@ class AttentionForward : public AttentionTest {
         const bool wide = storage != Storage::F32;
         all.push_back({"forward", storage, 32, wide ? 128 : 64, 64});
         all.push_back({"forward", storage, 64, wide ? 128 : 64, wide ? 64 : 32});
-        all.push_back({"forward", storage, 128, wide ? 128 : 64, wide ? 64 : 32});
+        all.push_back({"forward", storage, 128, wide ? 128 : 64, 32});
         all.push_back({"forward", storage, 256, 64, wide ? 32 : 16});
         return all;
     }

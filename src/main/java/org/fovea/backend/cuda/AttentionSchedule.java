@@ -102,7 +102,7 @@ record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int moving
         } else if (kind == Kind.FORWARD) {
             all.tiled(32, half ? 128 : 64, 64, 1)
                     .tiled(64, half ? 128 : 64, half ? 64 : 32, 1)
-                    .tiled(128, half ? 128 : 64, half ? 64 : 32, 1)
+                    .tiled(128, half ? 128 : 64, 32, 1)
                     .tiled(256, 64, half ? 32 : 16, 1);
         } else if (kind.movingTiles == 4) {
             int longParts = kind == Kind.JVP ? 1 : 2;
