@@ -67,18 +67,19 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                 && spec.dropout() == 0;
     }
 
+    /** What the general kernels need; those for tensor cores need none. */
+    @Override
+    public final long attentionStateSize(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+        return isForTensorCores(spec, in) ? 0 : CudaSeries.stateSize(shape, in);
+    }
+
     @Override
     public final void attentionForward(
             AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs outputs) {
         String operation = "attentionForward";
         AttentionShapes.forward(shape, in, outputs, attentionStateSize(shape, spec, in));
         if (!isForTensorCores(spec, in)) {
-            series.compute(
-                    new CudaSeries.Problem(operation, shape, spec, in),
-                    SeriesRing.NUMBERS,
-                    List.of(AttentionPlane.NONE),
-                    List.of(outputs(outputs.output(), outputs.logSumExp())),
-                    null);
+            series.forward(new CudaSeries.Problem(operation, shape, spec, in), outputs);
             return;
         }
         CudaArray[] inputs = rows(operation, in);
@@ -111,7 +112,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                     SeriesRing.NUMBERS,
                     List.of(outputs(dOutput, dLogSumExp)),
                     List.of(arguments(gradients)),
-                    new CudaSeries.Known(outputs.output(), outputs.logSumExp()));
+                    outputs);
             return;
         }
         CudaArray[] inputs = rows(operation, in);
@@ -184,12 +185,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             int firstQuery,
             DeviceArray weights) {
         AttentionShapes.weights(shape, in, outputs, attentionStateSize(shape, spec, in), firstQuery, weights);
-        series.weights(
-                new CudaSeries.Problem("attentionWeights", shape, spec, in),
-                outputs.logSumExp(),
-                stage,
-                firstQuery,
-                weights);
+        series.weights(new CudaSeries.Problem("attentionWeights", shape, spec, in), stage, firstQuery, weights);
     }
 
     /** A plane of output and log-sum-exp, or of their gradients, alone. */
