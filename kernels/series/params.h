@@ -14,6 +14,7 @@ struct AttentionSeriesParams {
     const void* d_output[16];           // gradients of output and log_sum_exp
     const float* d_log_sum_exp[16];
     void* output[16];                   // [batch, heads, queries, value_dim]
+    float* exact_output[16];            // the same before it is rounded; it may be `output`, where that is of floats
     float* log_sum_exp[16];             // [batch, heads, queries]
     void* d_query[16];                  // gradients, laid out like what they are for
     void* d_key[16];
@@ -21,9 +22,8 @@ struct AttentionSeriesParams {
     float* d_bias[16];
     float* d_sink[16];
     float* delta;                       // [planes, batch, heads, queries], dO . O - dLSE
-    float* maximum;                     // [batch, heads, queries]: plane 0 of log_sum_exp in two parts, maximum + log_sum
-                                        // (the sink's gradient takes it in one part, log_sum, too)
-    float* log_sum;
+    float* maximum;                     // [batch, heads, queries]: plane 0 of log_sum_exp in two parts, maximum + log sum;
+    float* sum;                         // of a query without anything in its sum, 0 and infinity; null for sums of 1
     float* distance_sums;               // [planes, batch, heads, distances], dZ summed over the pairs at each
     float* weights;                     // [batch, heads, asked, keys], of the queries from first_query on
     const float* mask;                  // or null, like all that follow

@@ -4,7 +4,8 @@
 #include "../common/rows.cuh"
 #include "tile.cuh"
 
-// A warp per query. grid.x = batch * heads * queries / (SERIES_THREADS / 32), rounded up
+// Without O where that is 0 throughout, as it is where the query sees nothing: what dO has there counts for nothing. Summed
+// as the products dO V^T are, so that D is dP to the bit where one key alone is seen. A warp per query. grid.x = batch * heads * queries / (SERIES_THREADS / 32), rounded up
 extern "C" __global__ void __launch_bounds__(SERIES_THREADS) attention_series_delta(
     const __grid_constant__ AttentionSeriesParams p) {
     const SeriesRing<0> ring{p.planes, p.mixed != 0};
@@ -17,16 +18,35 @@ extern "C" __global__ void __launch_bounds__(SERIES_THREADS) attention_series_de
     const int64_t matrix = row / p.queries;
     const int64_t from = matrix / p.heads * p.output_strides[0] + matrix % p.heads * p.output_strides[1]
                          + row % p.queries * p.output_strides[2];
+    float any = 0;
+    for (int k = 0; k < p.planes; k++) {
+        for (int i = lane; i < p.value_dim; i += 32) {
+            any = p.exact_output[k][from + i] == 0 ? any : 1;
+        }
+    }
+    const bool dead = fold_lanes<Maximum>(any, 32) == 0;
     for (int k = 0; k < p.planes; k++) {
         float sum = 0;
         ring.products(k, [&](int a, int b) {
             const void* const d_output = p.d_output[a];
-            const void* const output = p.output[b];
-            for (int i = lane; d_output && i < p.value_dim; i += 32) {
-                sum += element(d_output, from + i, p.value_storage) * element(output, from + i, p.value_storage);
+            if (!d_output || dead) {
+                return;
+            }
+            const float* const output = p.exact_output[b];
+            for (int column0 = 0; column0 < p.value_dim; column0 += 4 * 32) {
+                float x[4], y[4];
+                for (int i = 0; i < 4; i++) {
+                    const int column = column0 + 4 * lane + i;
+                    const bool there = column < p.value_dim;
+                    x[i] = there ? element(d_output, from + column, p.value_storage) : 0;
+                    y[i] = there ? output[from + column] : 0;
+                }
+                const float share = dot_of_four({x[0], x[1], x[2], x[3]}, {y[0], y[1], y[2], y[3]});
+                for (int other = 0; other < 32 && column0 + 4 * other < p.value_dim; other++) {
+                    sum += __shfl_sync(0xFFFFFFFF, share, other);
+                }
             }
         });
-        sum = fold_lanes<Sum>(sum, 32);
         if (lane == 0) {
             const float* const d_log_sum_exp = p.d_log_sum_exp[k];
             p.delta[k * rows + row] = sum - (d_log_sum_exp ? d_log_sum_exp[row] : 0);
@@ -40,7 +60,7 @@ constexpr int SINK_THREADS = 128;
 // grid.x = heads
 extern "C" __global__ void __launch_bounds__(SINK_THREADS) attention_series_sink(const __grid_constant__ AttentionSeriesParams p) {
     SHARED(float, share_smem, [MAX_PLANES][SINK_THREADS]);     // the sink's probability
-    SHARED(float, exponent_smem, [MAX_PLANES][SINK_THREADS]);  // sink - LSE
+    SHARED(float, exponent_smem, [MAX_PLANES][SINK_THREADS]);  // sink - LSE, in plane 0 sink - maximum
     SHARED(float, sums_smem, [MAX_PLANES][SINK_THREADS]);
     const SeriesRing<0> ring{p.planes, p.mixed != 0};
     const int head = blockIdx.x, thread = threadIdx.x;
@@ -50,15 +70,15 @@ extern "C" __global__ void __launch_bounds__(SINK_THREADS) attention_series_sink
     }
     for (int64_t i = thread; i < int64_t(p.batch) * p.queries; i += SINK_THREADS) {
         const int64_t row = (i / p.queries * p.heads + head) * p.queries + i % p.queries;
-        if (p.log_sum[row] == INFINITY) {
-            continue;  // sees nothing
+        const float total = p.sum ? p.sum[row] : 1;
+        if (total == INFINITY) {
+            continue;  // nothing is in the sum
         }
         for (int k = 0; k < p.planes; k++) {
             const float* const sink = p.sink[k];
-            const float exponent = (sink ? sink[head] : 0) - (k == 0 && p.maximum ? p.maximum[row] : 0);
-            exponent_smem[k][thread] = exponent - (k == 0 ? p.log_sum[row] : p.log_sum_exp[k][row]);
+            exponent_smem[k][thread] = (sink ? sink[head] : 0) - (k == 0 ? p.maximum[row] : p.log_sum_exp[k][row]);
         }
-        share_smem[0][thread] = expf(exponent_smem[0][thread]);
+        share_smem[0][thread] = expf(exponent_smem[0][thread]) / total;
         ring.exponential(&share_smem[0][thread], SINK_THREADS, &exponent_smem[0][thread], SINK_THREADS);
         for (int k = 0; k < p.planes; k++) {
             float sum = 0;

@@ -14,13 +14,16 @@
 //   first, second [TILE][TILE + 4]   scores, by stationary rows; what they hold in turn is said where they change
 //   slope         likewise           G, where there is a softcap
 //   sums          [TILE][columns]    the block's columns of its result
-//   normalizer    [TILE]             of queries: sums of exp in the forward pass, LSE less the maximum in the backward
+//   normalizer    [TILE]             of queries: sums of exp in the forward pass; in the backward LSE, of whose plane 0 the
+//                                    inverse of the sum of exp(X - maximum), 0 for a query that has nothing in its sum
 //   delta         [TILE]             D
 //   maximum       [TILE]             of queries, in plane 0 alone
+//   correction, seen                 likewise, in the forward pass: of what was summed before, whether a key is seen
 //
-// LSE is in two parts since a float has no digits for log l beside a huge maximum, which is what a mask of the lowest float
-// gives to all that a query sees: each of n keys would have probability 1 instead of 1 / n. For the same reason every kernel
-// rounds X in plane 0 alike, whatever its chunks and whichever side stands: rounded twice, huge scores differ by much.
+// LSE is in two parts, a maximum and a sum l, since a float has no digits for log l beside a large maximum: by a mask of the
+// lowest float, each of n keys would have probability 1 instead of 1 / n. And the logarithm of l is no part, since the
+// digits that it drops are a relative error of all the row's probabilities. For the same reason every kernel rounds X in
+// plane 0 alike, whatever its chunks and whichever side stands: rounded twice, huge scores differ by much.
 //
 // Blocks with other columns of the same rows compute the scores again. TILE is 32 for few planes, 16 for many and for short
 // heads, whose blocks have 64 threads instead of 256. Pairs that do not see each other have weight 0 in every plane; where a
@@ -53,8 +56,8 @@ struct Series : SeriesTile<TILE, PLANES, BY_KEYS> {
         for (int i = threadIdx.x; i < planes * TILE; i += blockDim.x) {
             const int k = i / TILE, query = query0 + i % TILE;
             const int64_t row = this->row_index(query);
-            const float* const normalizer = k == 0 ? p.log_sum : p.log_sum_exp[k];
-            normalizer_smem[i] = query < p.queries ? normalizer[row] : 0;
+            const float normalizer = query >= p.queries ? 0 : k == 0 ? 1 / p.sum[row] : p.log_sum_exp[k][row];
+            normalizer_smem[i] = normalizer;
             delta_smem[i] = query < p.queries ? p.delta[k * plane + row] : 0;
             if (k == 0) {
                 maximum_smem[i] = query < p.queries ? p.maximum[row] : 0;
@@ -172,17 +175,18 @@ struct Series : SeriesTile<TILE, PLANES, BY_KEYS> {
         each_pair([&](int stationary, int moving) {
             float* const x = scores() + stationary * PITCH + moving;
             float* const w = weights() + stationary * PITCH + moving;
-            const bool sees = finish_scores(stationary, moving, query0, key0);
             const int query = Tile::query_of(stationary, moving);
+            const float inverse = normalizer_smem[query];
+            const bool sees = finish_scores(stationary, moving, query0, key0) && inverse != 0;
+            sees_smem[stationary * TILE + moving] = sees;
             for (int k = 0; k < planes; k++) {
                 w[k * AREA] = 0;
             }
             if (sees) {
-                x[0] -= maximum_smem[query];
-                for (int k = 0; k < planes; k++) {
+                for (int k = 1; k < planes; k++) {
                     x[k * AREA] -= normalizer_smem[k * TILE + query];
                 }
-                w[0] = expf(x[0]);
+                w[0] = expf(x[0] - maximum_smem[query]) * inverse;
                 ring.exponential(w, AREA, x, AREA);
             }
         });

@@ -7,6 +7,10 @@
 
 constexpr int SERIES_THREADS = 256;  // at most
 
+// What rows may have that asks for care.
+enum Suspect { NOT_FINITE = 1, HAS_MINUS_ZERO = 2 };
+constexpr uint32_t MINUS_ZERO = 0x80000000;
+
 // Element i of an array of type `storage`.
 __device__ inline float element(const void* array, int64_t i, int storage) {
     return storage == 0   ? static_cast<const float*>(array)[i]
@@ -32,6 +36,11 @@ __device__ inline float4 four_elements(const void* array, int64_t i, int storage
     const uint16_t h[4] = {uint16_t(low), uint16_t(low >> 16), uint16_t(high), uint16_t(high >> 16)};
     return storage == 1 ? float4{to_float(Bf16{h[0]}), to_float(Bf16{h[1]}), to_float(Bf16{h[2]}), to_float(Bf16{h[3]})}
                         : float4{to_float(F16{h[0]}), to_float(F16{h[1]}), to_float(F16{h[2]}), to_float(F16{h[3]})};
+}
+
+// A step of every dot product of rows: the chain of additions has a quarter of their length.
+__device__ inline float dot_of_four(const float4& a, const float4& b) {
+    return fmaf(a.x, b.x, a.y * b.y) + fmaf(a.z, b.z, a.w * b.w);
 }
 
 // The rows of a head of an array in planes.
@@ -67,12 +76,12 @@ struct SeriesTile {
     const SeriesRing<PLANES> ring;
     const int planes, pitch, chunk;  // pitch of a chunk's rows, elements of one of its planes
     float *x_smem, *y_smem, *first_smem, *second_smem, *slope_smem, *sums_smem, *normalizer_smem, *delta_smem;
-    float *maximum_smem, *correction_smem;  // [TILE]
+    float *maximum_smem, *correction_smem, *seen_smem;  // [TILE]
     QueryRow* row_smem;                     // [TILE]
     uint8_t* sees_smem;                     // [TILE][TILE]
     int batch, head;
 
-    // `memory_smem` has planes TILE (2 (depth + 4) + (softcap ? 3 : 2) (TILE + 4) + sums + 2) + TILE (TILE / 4 + 6) floats,
+    // `memory_smem` has planes TILE (2 (depth + 4) + (softcap ? 3 : 2) (TILE + 4) + sums + 2) + TILE (TILE / 4 + 7) floats,
     // `sums` of them per stationary row and plane.
     __device__ SeriesTile(const AttentionSeriesParams& params, float* memory_smem, int sums)
         : p(params), ring{params.planes, params.mixed != 0}, planes(ring.planes()), pitch(params.depth + 4), chunk(TILE * pitch) {
@@ -91,6 +100,7 @@ struct SeriesTile {
         delta_smem = take(planes * TILE);
         maximum_smem = take(TILE);
         correction_smem = take(TILE);
+        seen_smem = take(TILE);
         row_smem = reinterpret_cast<QueryRow*>(take(4 * TILE));
         sees_smem = reinterpret_cast<uint8_t*>(memory_smem);
     }
@@ -120,10 +130,10 @@ struct SeriesTile {
     static __device__ int key_of(int stationary, int moving) { return BY_KEYS ? stationary : moving; }
 
     // Rows row0.. of all planes, columns column0.., into a chunk; what is beyond is 0, and so are planes that are not there
-    // if `zeros`. Whether this thread met a number that is not finite.
-    __device__ bool load(float* to_smem, const void* const (&array)[MAX_PLANES], const SeriesRows& rows, int row0, int column0,
+    // if `zeros`. What this thread met, of Suspect.
+    __device__ int load(float* to_smem, const void* const (&array)[MAX_PLANES], const SeriesRows& rows, int row0, int column0,
                          bool zeros) const {
-        bool suspect = false;
+        int suspect = 0;
         const int fours = p.depth / 4;
         const int64_t bytes = rows.storage == 0 ? 4 : 2;
         const bool strided = rows.offset % 4 == 0 && rows.stride % 4 == 0 && rows.dim % 4 == 0;
@@ -147,7 +157,10 @@ struct SeriesTile {
                         x.w = column + 3 < rows.dim ? element(plane, from + 3, rows.storage) : 0;
                     }
                     // Of numbers that are finite, 0 times their sum is 0.
-                    suspect |= !(x.x * 0 + x.y * 0 + x.z * 0 + x.w * 0 == 0);
+                    suspect |= x.x * 0 + x.y * 0 + x.z * 0 + x.w * 0 == 0 ? 0 : NOT_FINITE;
+                    const bool minus_zero = as_bits(x.x) == MINUS_ZERO || as_bits(x.y) == MINUS_ZERO
+                                            || as_bits(x.z) == MINUS_ZERO || as_bits(x.w) == MINUS_ZERO;
+                    suspect |= minus_zero ? HAS_MINUS_ZERO : 0;
                 }
                 *reinterpret_cast<float4*>(to_smem + row * pitch + i % fours * 4) = x;
             }
@@ -192,11 +205,15 @@ struct SeriesTile {
                 if constexpr (EUCLIDEAN) {
                     const float* xb = x_smem + b * chunk + row * pitch;
                     const float* ya = y_smem + a * chunk + column * pitch;
-                    for (int k = 0; k < p.depth; k++) {
-                        s00 = fmaf(ya[k] - xa[k], xb[k] - yb[k], s00);
-                        s01 = fmaf(ya[k + to_other] - xa[k], xb[k] - yb[k + to_other], s01);
-                        s10 = fmaf(ya[k] - xa[k + to_other], xb[k + to_other] - yb[k], s10);
-                        s11 = fmaf(ya[k + to_other] - xa[k + to_other], xb[k + to_other] - yb[k + to_other], s11);
+                    for (int k = 0; k < p.depth; k += 4) {
+                        const float4 xa0 = four(xa + k), xa1 = four(xa + to_other + k);
+                        const float4 ya0 = four(ya + k), ya1 = four(ya + to_other + k);
+                        const float4 xb0 = four(xb + k), xb1 = four(xb + to_other + k);
+                        const float4 yb0 = four(yb + k), yb1 = four(yb + to_other + k);
+                        s00 = dot(difference(ya0, xa0), difference(xb0, yb0), s00);
+                        s01 = dot(difference(ya1, xa0), difference(xb0, yb1), s01);
+                        s10 = dot(difference(ya0, xa1), difference(xb1, yb0), s10);
+                        s11 = dot(difference(ya1, xa1), difference(xb1, yb1), s11);
                     }
                 } else {
 #pragma unroll 2
@@ -218,35 +235,38 @@ struct SeriesTile {
     }
 
     static __device__ float4 four(const float* x_smem) { return *reinterpret_cast<const float4*>(x_smem); }
-    static __device__ float dot(const float4& a, const float4& b, float sum) {
-        return fmaf(a.x, b.x, fmaf(a.y, b.y, fmaf(a.z, b.z, fmaf(a.w, b.w, sum))));
-    }
+    static __device__ float dot(const float4& a, const float4& b, float sum) { return sum + dot_of_four(a, b); }
     static __device__ void add(float4& sum, float weight, const float4& x) {
         sum = {fmaf(weight, x.x, sum.x), fmaf(weight, x.y, sum.y), fmaf(weight, x.z, sum.z), fmaf(weight, x.w, sum.w)};
     }
 
     // sums = correction sums + W Y for the planes `wanted` and the block's columns, which begin at column0: W the weights,
     // Y the moving rows y0.., or with `differences` moving rows minus the stationary ones x0... Corrections are per
-    // stationary row, or none. What others wrote before needs no barrier; ends with one.
-    __device__ void accumulate(const float* weights_smem, uint32_t wanted, const float* correction_smem,
-                               const void* const (&y_array)[MAX_PLANES], const SeriesRows& y, int y0, int column0,
-                               bool differences, const void* const (&x_array)[MAX_PLANES], const SeriesRows& x, int x0) const {
+    // stationary row, or none. What others wrote before needs no barrier; ends with one. Pairs that don't see each other are
+    // left out if `guarded`, or if Y has what is not finite. What this thread met in Y, of Suspect.
+    __device__ int accumulate(const float* weights_smem, uint32_t wanted, const float* correction_smem,
+                              const void* const (&y_array)[MAX_PLANES], const SeriesRows& y, int y0, int column0,
+                              bool differences, const void* const (&x_array)[MAX_PLANES], const SeriesRows& x, int x0,
+                              bool guarded = false) const {
+        int suspect = 0;
         for (int c = 0; c < p.columns && column0 + c < y.dim; c += p.depth) {
-            bool suspect = load(y_smem, y_array, y, y0, column0 + c, differences);
+            const int here = load(y_smem, y_array, y, y0, column0 + c, differences);
+            suspect |= here;
             if (differences) {
                 load(x_smem, x_array, x, x0, column0 + c, true);
-                suspect = true;
             }
-            if (__syncthreads_or(suspect)) {
+            if (__syncthreads_or(guarded || differences || (here & NOT_FINITE))) {
                 accumulate_chunk<true>(weights_smem, wanted, correction_smem, differences ? ~0u : y.planes, c, differences);
             } else {
                 accumulate_chunk<false>(weights_smem, wanted, correction_smem, y.planes, c, false);
             }
             __syncthreads();
         }
+        return suspect;
     }
 
-    // A thread has 2 x 4 sums of a plane. Guarded, only pairs that see each other count, and there may be differences.
+    // A thread has 2 x 4 sums of a plane, of this tile first, so that long sums are as exact as short ones. Guarded, only
+    // pairs that see each other count, and there may be differences.
     template <bool GUARDED>
     __device__ void accumulate_chunk(const float* weights_smem, uint32_t wanted, const float* correction_smem, uint32_t y_planes,
                                      int column0, bool differences) const {
@@ -258,11 +278,7 @@ struct SeriesTile {
             }
             float* const low_smem = sums_smem + (target * TILE + row) * p.columns + column0 + column;
             float* const high_smem = low_smem + HALF * p.columns;
-            float4 low = four(low_smem), high = four(high_smem);
-            if (correction_smem) {
-                low = scaled(low, correction_smem[row]);
-                high = scaled(high, correction_smem[row + HALF]);
-            }
+            float4 low{-0.0f, -0.0f, -0.0f, -0.0f}, high = low;
             ring.products(target, [&](int a, int b) {
                 if (!(y_planes >> b & 1)) {
                     return;
@@ -292,26 +308,26 @@ struct SeriesTile {
                     }
                 }
             });
+            add(low, correction_smem ? correction_smem[row] : 1, four(low_smem));
+            add(high, correction_smem ? correction_smem[row + HALF] : 1, four(high_smem));
             *reinterpret_cast<float4*>(low_smem) = low;
             *reinterpret_cast<float4*>(high_smem) = high;
         }
     }
 
-    static __device__ float4 scaled(const float4& x, float factor) {
-        return {x.x * factor, x.y * factor, x.z * factor, x.w * factor};
-    }
     static __device__ float4 difference(const float4& a, const float4& b) {
         return {a.x - b.x, a.y - b.y, a.z - b.z, a.w - b.w};
     }
 
-    __device__ void clear_sums(int per_row) const {
+    __device__ void clear_sums(int per_row, float nothing = 0) const {
         for (int i = threadIdx.x; i < planes * TILE * per_row; i += blockDim.x) {
-            sums_smem[i] = 0;
+            sums_smem[i] = nothing;
         }
     }
 
-    // The block's columns of the result's planes `wanted`, times a factor.
-    __device__ void store_sums(void* const (&array)[MAX_PLANES], const SeriesRows& rows, int row0, int column0,
+    // The block's columns of the result's planes that are wanted, times a factor.
+    template <class T>
+    __device__ void store_sums(T* const (&array)[MAX_PLANES], const SeriesRows& rows, int row0, int column0,
                                float factor) const {
         for (int k = 0; k < planes; k++) {
             void* const plane = array[k];

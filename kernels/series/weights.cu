@@ -36,7 +36,7 @@ extern "C" __global__ void __launch_bounds__(SERIES_THREADS, 2) attention_series
             x = sees ? s.scores()[e] : -INFINITY;
             if (p.stage == PROBABILITIES) {
                 const int64_t index = s.row_index(query);
-                x = sees ? expf(x - p.maximum[index] - p.log_sum[index]) : 0;
+                x = sees ? expf(x - p.maximum[index]) / p.sum[index] : 0;
             }
         }
         p.weights[((int64_t(s.batch) * p.heads + s.head) * p.asked + query - p.first_query) * p.keys + key] = x;

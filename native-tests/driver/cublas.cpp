@@ -3,9 +3,11 @@
 //
 // Products run on the stream of their handle like kernels do, so they are late where nothing waits for them, fail when
 // they are told to (simulator_fault knows cuBLAS functions too) and can be captured. Stricter than the real library: a
-// product without a workspace of the caller's own is refused, since the library would then allocate one.
+// product without a workspace of the caller's own is refused, since the library would then allocate one, and in a capture
+// one of a kind that was not multiplied before, since its kernel would be loaded then, which drivers before CUDA 12.3 can't.
 #include <cstdint>
 #include <cstring>
+#include <set>
 
 #include "exports.h"
 
@@ -34,6 +36,7 @@ struct Handle {
     void* stream = nullptr;
     bool has_workspace = false;
     MathMode math_mode = DEFAULT_MATH;
+    std::set<int> kinds;  // of products that were multiplied outside of a capture
 };
 
 struct Product {
@@ -142,6 +145,11 @@ API cublasSgemmStridedBatched(Handle* handle, Operation operation_a, Operation o
     }
     const Product product{transpose_a, transpose_b, handle->math_mode == TF32_TENSOR_OP_MATH, m, n, k, lda, ldb, ldc,
                           batch, stride_a, stride_b, stride_c, *alpha, *beta, a, b, c};
+    const int kind = transpose_a + 2 * transpose_b + 4 * (batch > 1) + 8 * int(handle->math_mode);
+    if (handle->kinds.count(kind) == 0) {
+        if (simulator_refuse_while_capturing(handle->stream) != Result::SUCCESS) return Status::EXECUTION_FAILED;
+        handle->kinds.insert(kind);
+    }
     const Result queued = simulator_enqueue(handle->stream, multiply, &product, sizeof product);
     return queued == Result::SUCCESS ? Status::SUCCESS : Status::EXECUTION_FAILED;
 }

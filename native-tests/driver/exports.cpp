@@ -20,6 +20,12 @@ Result simulator_enqueue(void* stream, void (*work)(const void*), const void* ar
     });
 }
 
+Result simulator_refuse_while_capturing(void* handle) {
+    const std::lock_guard<std::recursive_mutex> guard(lock);
+    Stream* stream = stream_of(handle);
+    return stream ? refuse_while_capturing(*stream) : INVALID_HANDLE;
+}
+
 int simulator_planned(const char* function) {
     const std::lock_guard<std::recursive_mutex> guard(lock);
     return planned(function, "");

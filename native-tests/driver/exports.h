@@ -11,6 +11,9 @@ extern "C" {
 // Queues work(arguments) on a stream, or records it; the bytes of the arguments are copied now, as in a launch.
 Result simulator_enqueue(void* stream, void (*work)(const void* arguments), const void* arguments, size_t bytes);
 
+// Refuses what may not be done while this stream captures, and invalidates the capture; SUCCESS if it does not capture.
+Result simulator_refuse_while_capturing(void* stream);
+
 // The result that the fault plan has for this call, 0 for none.
 int simulator_planned(const char* function);
 

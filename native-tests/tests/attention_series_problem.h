@@ -260,22 +260,17 @@ inline SeriesSolution solve(const SeriesProblem& p) {
                         slope.push_back(g);
                     }
                 }
-                if (seen.empty()) continue;
                 const bool has_sink = !p.sink[0].empty();
                 const Series sink = has_sink ? at(p.sink, h) : zero;
                 double largest = has_sink ? sink[0] : -INFINITY;
                 for (const Series& x : score) largest = std::isnan(x[0]) ? x[0] : std::max(largest, x[0]);
+                if (largest == -INFINITY) continue;  // nothing is in the sum
                 const auto weight = [&](const Series& x) {
                     return x[0] == -INFINITY && largest > -INFINITY ? zero : m.exp(m.add(x, m.number(-largest)));
                 };
                 Series total = has_sink ? weight(sink) : zero;
                 for (const Series& x : score) total = m.add(total, weight(x));
-                if (largest == -INFINITY) {  // nothing but minus infinity
-                    s.log_sum_exp[row] = m.number(-INFINITY);
-                    total[0] = NAN;
-                } else {
-                    s.log_sum_exp[row] = m.add(m.log(total), m.number(largest));
-                }
+                s.log_sum_exp[row] = m.add(m.log(total), m.number(largest));
                 std::vector<Series> probability, kept;
                 for (size_t n = 0; n < seen.size(); n++) {
                     probability.push_back(m.divide(weight(score[n]), total));
@@ -291,7 +286,7 @@ inline SeriesSolution solve(const SeriesProblem& p) {
                     Series sum = zero;
                     for (size_t n = 0; n < seen.size(); n++) sum = m.add(sum, m.multiply(kept[n], at(p.value, value(n, d))));
                     s.output[output(d)] = sum;
-                    delta = m.add(delta, m.multiply(at(p.d_output, output(d)), sum));
+                    if (!seen.empty()) delta = m.add(delta, m.multiply(at(p.d_output, output(d)), sum));
                 }
                 if (has_sink) {
                     s.d_sink[h] = m.add(s.d_sink[h], m.multiply(m.divide(weight(sink), total), delta), -1);

@@ -16,7 +16,7 @@ class AttentionSeries : public KernelTest {
         size_t shared(const SeriesProblem& p, int sums) const {
             const int sets = p.softcap > 0 ? 3 : 2;
             return sizeof(float)
-                   * (size_t(p.ring.planes) * tile * (2 * (depth + 4) + sets * (tile + 4) + sums + 2) + tile * (tile / 4 + 6));
+                   * (size_t(p.ring.planes) * tile * (2 * (depth + 4) + sets * (tile + 4) + sums + 2) + tile * (tile / 4 + 7));
         }
     };
 
@@ -238,19 +238,21 @@ class AttentionSeries : public KernelTest {
         }
 
         const Result output = result(a.output, planes, rows * p.value_dim, storage);
+        const Result unrounded = result(a.exact_output, planes, rows * p.value_dim, Storage::F32);
         const Result lse = result(a.log_sum_exp, planes, rows, Storage::F32);
         float* parts[16];  // of the log-sum-exp
         const Result normalizers = result(parts, 2, rows, Storage::F32);
-        a.maximum = parts[0], a.log_sum = parts[1];
+        a.maximum = parts[0], a.sum = parts[1];
         run_all("attention_series_forward" + cut.suffix,
-                matrices * tiles(p.queries, cut.tile) * tiles(p.value_dim, cut.columns), shared, a, {output, lse, normalizers},
-                cut.threads);
+                matrices * tiles(p.queries, cut.tile) * tiles(p.value_dim, cut.columns), shared, a,
+                {output, unrounded, lse, normalizers}, cut.threads);
         const bool wide = storage == Storage::F32;
         const double tolerance = wide ? 2e-5 : storage == Storage::BF16 ? 0x1p-7 : 0x1p-9;
         const std::string where = p.text() + " " + name_of(storage) + cut.suffix;
         expect(output, exact.output, tolerance, "output of " + where);
+        expect(unrounded, exact.output, 2e-5, "exact output of " + where);
         expect(lse, exact.log_sum_exp, 1e-5, "log-sum-exp of " + where);
-        if (planes == 1) {  // what a backward pass finds that was given no more than the log-sum-exp
+        if (planes == 1) {  // the same as the forward pass leaves
             a.asked = p.queries;
             run_all("attention_series_normalizers", matrices * tiles(p.queries, 32), Cut{"", 32, cut.depth, 0}.shared(p, 0), a,
                     {normalizers});
@@ -551,12 +553,87 @@ TEST_F(AttentionSeries, AVisibleNaNCountsHoweverSmallItsWeight) {
     check(p);
 }
 
-// Minus infinity of the bias does not hide: it has weight 0 beside others, and alone the weights are no numbers.
+// Minus infinity of the bias does not hide: it has weight 0 beside others and beside a sink, and alone there is nothing in the
+// sum, as where no key is seen.
 TEST_F(AttentionSeries, ScoresOfMinusInfinity) {
-    SeriesProblem p = with_bias(with_inputs({.queries = 2, .keys = 40, .dim = 2, .value_dim = 2}), {1, 1, 2, 40});
-    std::fill(p.bias[0].begin(), p.bias[0].begin() + 35, -INF_F);
-    std::fill(p.bias[0].begin() + 40, p.bias[0].end(), -INF_F);
-    check(p);
+    for (const TestRing& ring : {TestRing{false, 1}, {false, 3}}) {
+        SeriesProblem p =
+            with_bias(with_inputs({.ring = ring, .queries = 2, .keys = 40, .dim = 2, .value_dim = 2}), {1, 1, 2, 40});
+        std::fill(p.bias[0].begin(), p.bias[0].begin() + 35, -INF_F);
+        std::fill(p.bias[0].begin() + 40, p.bias[0].end(), -INF_F);
+        check(p);
+        check(with_sink(p));
+    }
+}
+
+// A sink is in the denominator of a row that sees no key, whatever that row has in dO.
+TEST_F(AttentionSeries, ASinkWithoutKeys) {
+    for (const TestRing& ring : {TestRing{false, 1}, {false, 3}, {true, 8}}) {
+        SeriesProblem p = with_sink(with_inputs({.ring = ring, .batch = 2, .heads = 2, .queries = 5, .keys = 6, .dim = 3,
+                                                 .value_dim = 2}));
+        p.key_lengths = {6, 0};
+        p.mask_extents = {1, 1, 5, 1};
+        p.mask = {0, -INF_F, 0, 0, -INF_F};
+        for (size_t i = 0; i < p.d_output[0].size(); i++) {
+            const size_t query = i / 2 % 5;
+            if (i >= p.d_output[0].size() / 2 || query == 1 || query == 4) p.d_output[0][i] = NAN_F;
+        }
+        check(p);
+    }
+}
+
+// Their sum is no float, their mean is one.
+TEST_F(AttentionSeries, MeansOfHugeValues) {
+    for (const TestRing& ring : {TestRing{false, 1}, {false, 2}}) {
+        SeriesProblem p = with_inputs({.ring = ring, .queries = 3, .keys = 40, .dim = 2, .value_dim = 2});
+        p.dropout = 0.3f;
+        for (float& x : p.value[0]) x = 1e38f * (1 + 0.5f * x);
+        for (float& x : p.d_output[0]) x *= 1e-38f;
+        p.d_output.back().assign(p.d_output[0].size(), 0);
+        check(p);
+    }
+}
+
+TEST_F(AttentionSeries, MinusZeroStaysMinusZero) {
+    SeriesProblem p = with_inputs({.queries = 3, .keys = 3, .dim = 2, .value_dim = 2, .right = 0});
+    p.value[0] = {-0.0f, 0, -0.0f, -0.0f, -5, -0.0f};
+    p.key_lengths = {2};
+    AttentionSeriesParams a = parameters(p, Storage::F32);
+    a.depth = a.columns = 4;
+    const Result output = result(a.output, 1, 6, Storage::F32);
+    run_all("attention_series_forward_one", 1, Cut{"", 32, 4, 4}.shared(p, 4), a, {output});
+    const std::vector<float> o = host(output.outputs[0].address, 6);
+    const bool negative[] = {true, false, true, false, true, false};
+    for (int i = 0; i < 6; i++) {
+        EXPECT_EQ(o[i], 0) << i;
+        EXPECT_EQ(std::signbit(o[i]), negative[i]) << i;
+    }
+}
+
+// Where one key has all the weight, D and dP cancel: D must not be of an output that was rounded to 16 bits.
+TEST_F(AttentionSeries, OneKeyInSixteenBits) {
+    for (Storage storage : {Storage::BF16, Storage::F16}) {
+        SeriesProblem p = with_inputs({.queries = 4, .keys = 1, .dim = 4, .value_dim = 33});
+        for (float& x : p.value[0]) x *= 64;
+        for (float dropout : {0.f, 0.9f}) {
+            p.dropout = dropout;
+            check(p, storage);
+        }
+    }
+}
+
+// Each probability counts, however large the scores are; all keys are equal, so that those of a row must add up to 1.
+TEST_F(AttentionSeries, ProbabilitiesAddUpAtAnyMagnitude) {
+    for (float size : {30.f, 1000.f}) {
+        for (const TestRing& ring : {TestRing{false, 1}, {false, 2}}) {
+            SeriesProblem p = with_inputs({.ring = ring, .queries = 3, .keys = 70, .dim = 4, .value_dim = 2});
+            for (auto* planes : {&p.query, &p.key}) (*planes)[0].assign((*planes)[0].size(), size);
+            if (ring.planes > 1) {
+                p.query[1].clear(), p.key[1].clear();
+            }
+            check(p);
+        }
+    }
 }
 
 TEST_F(AttentionSeries, LargeScoresDoNotOverflow) {
@@ -618,13 +695,10 @@ TEST_F(AttentionSeries, WeightsAtEveryStage) {
         const int first = 2, asked = 34;
         for (int stage = 0; stage < 4; stage++) {
             AttentionSeriesParams a = parameters(p, Storage::F32);
-            std::vector<float> lse;
-            for (const Series& x : exact.log_sum_exp) lse.push_back(float(x[0]));
-            a.log_sum_exp[0] = device(lse);
             a.depth = 4, a.first_query = first, a.asked = asked, a.stage = stage;
             float* parts[16];
-            const Result normalizers = result(parts, 2, lse.size(), Storage::F32);
-            a.maximum = parts[0], a.log_sum = parts[1];
+            const Result normalizers = result(parts, 2, exact.log_sum_exp.size(), Storage::F32);
+            a.maximum = parts[0], a.sum = parts[1];
             run_all("attention_series_normalizers", p.batch * p.heads * 2, Cut{"", 32, 4, 0}.shared(p, 0), a, {normalizers});
             std::vector<Series> expected;
             for (int m = 0; m < p.batch * p.heads; m++) {

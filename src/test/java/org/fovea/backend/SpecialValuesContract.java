@@ -51,22 +51,34 @@ interface SpecialValuesContract extends ContractFixture {
 
     /** As in PyTorch. */
     @Test
-    default void anInfiniteScoreInSightIsNotANumber() {
-        for (double value : new double[] {Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
-            try (Pair p = pair()) {
-                AttentionProblem problem =
-                        new AttentionProblem(p, features(AttentionSpec.DEFAULT).withBias(AttentionFeatures.DENSE), 1);
-                // In the first two rows of the second head every score, or but one.
-                int from = value > 0 ? 3 : 0;
-                set(
-                        Objects.requireNonNull(problem.inputs.bias()),
-                        49 + 35 + from,
-                        49 + 35 + (value > 0 ? 4 : 7),
-                        value);
-                set(Objects.requireNonNull(problem.inputs.bias()), 49 + 42 + from, 98 - (value > 0 ? 3 : 0), value);
-                problem.forward();
-                checkRows(problem, 0, 7);
-                checkRows(problem, 1, 5);
+    default void aPositiveInfiniteScoreInSightIsNotANumber() {
+        try (Pair p = pair()) {
+            AttentionProblem problem =
+                    new AttentionProblem(p, features(AttentionSpec.DEFAULT).withBias(AttentionFeatures.DENSE), 1);
+            // One score of each of the last two rows of the second head.
+            for (int at : new int[] {49 + 35 + 3, 49 + 42 + 3}) {
+                set(Objects.requireNonNull(problem.inputs.bias()), at, at + 1, Double.POSITIVE_INFINITY);
+            }
+            problem.forward();
+            checkRows(problem, 0, 7);
+            checkRows(problem, 1, 5);
+        }
+    }
+
+    /** Nothing is in its sum. */
+    @Test
+    default void aRowOfNothingButMinusInfinityIsLikeOneThatSeesNothing() {
+        try (Pair p = pair()) {
+            AttentionProblem problem =
+                    new AttentionProblem(p, features(AttentionSpec.DEFAULT).withBias(AttentionFeatures.DENSE), 1);
+            // The last two rows of the second head.
+            set(Objects.requireNonNull(problem.inputs.bias()), 49 + 35, 98, Double.NEGATIVE_INFINITY);
+            problem.forward();
+            checkRows(problem, 0, 7);
+            checkRows(problem, 1, 7);
+            double[] output = problem.output.actual();
+            for (int at = 28 + 5 * 4; at < 2 * 28; at++) {
+                assertThat(output[at]).as("element %d", at).isZero();
             }
         }
     }

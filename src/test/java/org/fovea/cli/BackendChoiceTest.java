@@ -1,10 +1,13 @@
 package org.fovea.cli;
 
+import static org.assertj.core.api.Assertions.as;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -89,9 +92,71 @@ class BackendChoiceTest {
                 "FOVEA_SIMULATOR_DEVICES | 0 | the NVIDIA driver shows no device; check nvidia-smi",
                 "FOVEA_SIMULATOR_COMPUTE | 75 | simulated on the CPU is of architecture sm_75; Fovea's kernels need sm_80",
                 "FOVEA_SIMULATOR_FAULT | cuModuleLoadDataEx 0 209 | can't run on this device: CUDA_ERROR_NO_BINARY_FOR_GPU"
+                        + "; the driver is for CUDA 13.0"
             })
     void onAMachineLikeThis(String variable, String value, String reason) throws IOException, InterruptedException {
         assertUnavailable(Map.of(variable, value), simulated(), reason);
+    }
+
+    /** An image with machine code for sm_80 that drivers from 550.54 on can read. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            nullValues = "none",
+            value = {
+                "80  | 13000 | libcuda.so.580.65.06  | none",
+                "86  | 12040 | libcuda.so.550.54.15  | none",
+                "86  | 12040 | libcuda.so.1          | none",
+                "90  | 13000 | libcuda.so.1          | this build has no machine code for sm_90 (sm_80, PTX 7.0 for the rest)",
+                "86  | 12040 | libcuda.so.550.40.07  | the driver is for CUDA 12.4, release 550.40.07, their machine code needs"
+                        + " driver 550.54 or newer (CUDA 12.4)",
+                "86  | 12020 | libcuda.so.535.183.01 | the driver is for CUDA 12.2, release 535.183.01, their machine code needs"
+                        + " driver 550.54 or newer (CUDA 12.4)"
+            })
+    void translationOfPtxIsAnnouncedOnce(int architecture, int version, String library, String reason)
+            throws IOException, InterruptedException {
+        Path image = Files.copy(IMAGE, directory.resolve("described.fatbin"));
+        Files.writeString(
+                directory.resolve("described.fatbin.txt"), "sm_80, PTX 7.0 for the rest\ndriver 12040 550.54\n");
+        Path driver = Files.copy(DRIVER, directory.resolve(library));
+        Map<String, String> environment =
+                Map.of("FOVEA_SIMULATOR_COMPUTE", "" + architecture, "FOVEA_SIMULATOR_DRIVER_VERSION", "" + version);
+        Map<String, String> properties =
+                Map.of("fovea.cuda.driver", driver.toString(), "fovea.cuda.image", image.toString());
+        String line = "The driver translates the CUDA kernels from PTX, which may take a minute the first time: ";
+        List<String> announced = printed(environment, properties, eval("--backend cuda"))
+                .filter(printed -> printed.contains("PTX"))
+                .toList();
+        if (reason == null) {
+            assertThat(announced).isEmpty();
+        } else {
+            assertThat(announced).singleElement(as(STRING)).contains(line + reason);
+        }
+        String device = "device 0";
+        assertThat(printed(environment, properties, "doctor").filter(printed -> printed.contains(device)))
+                .anyMatch(printed -> printed.contains(
+                        reason == null ? ": machine code" : ": PTX, translated by the driver at first use"));
+    }
+
+    /** Lines of standard output and standard error of a command in a process of its own, which is to succeed. */
+    private static Stream<String> printed(
+            Map<String, String> environment, Map<String, String> properties, String command)
+            throws IOException, InterruptedException {
+        List<String> line = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--add-modules",
+                "jdk.incubator.vector",
+                "-cp",
+                System.getProperty("java.class.path")));
+        properties.forEach((name, value) -> line.add("-D" + name + "=" + value));
+        line.add(Fovea.class.getName());
+        line.addAll(List.of(command.split(" ")));
+        ProcessBuilder builder = new ProcessBuilder(line).redirectErrorStream(true);
+        builder.environment().putAll(environment);
+        Process process = builder.start();
+        String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(printed).isZero();
+        return printed.lines();
     }
 
     @Test

@@ -43,6 +43,9 @@ final class Cublas {
     /** What the grid's second and third dimension can count, which some of the library's kernels use for the batch. */
     private static final int LARGEST_BATCH = 65_535;
 
+    /** Rows and columns of the first products, which are for nothing but their kernels. */
+    private static final int FIRST_SIZE = 64;
+
     private final CudaContext context;
     private final @Nullable cublasHandle handle;
     private final boolean always;
@@ -73,11 +76,13 @@ final class Cublas {
             CudaNatives.loadCublas();
             cublasHandle handle = new cublasHandle();
             String version = prepare(context, handle);
-            return new Cublas(
+            Cublas cublas = new Cublas(
                     context,
                     handle,
                     (wanted == BackendSettings.Cublas.ON ? "matrix products" : "large matrix products") + " by cuBLAS "
                             + version);
+            cublas.loadKernels();
+            return cublas;
         } catch (LinkageError | UncheckedIOException | DeviceException e) {
             String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse(e.toString());
             if (wanted == BackendSettings.Cublas.ON || context.isLost()) {
@@ -107,6 +112,29 @@ final class Cublas {
         check(context, cublasSetStream(handle, new cudaStream_t(context.stream())), "cublasSetStream");
         check(context, cublasSetWorkspace(handle, workspace, bytes), "cublasSetWorkspace");
         return version[0] / 10_000 + "." + version[0] % 10_000 / 100;
+    }
+
+    /**
+     * Multiplies once in each way that will be asked for. The library loads its kernels when they are first used, and
+     * drivers before that of CUDA 12.3 can't load any while a stream captures.
+     */
+    private void loadKernels() {
+        DevicePointer memory = new DevicePointer();
+        long matrices = 2L * FIRST_SIZE * FIRST_SIZE * Float.BYTES;
+        context.check(cuMemAlloc(memory, 3 * matrices), "cuMemAlloc", "opening cuBLAS", "bytes", 3 * matrices);
+        try {
+            for (int batch = 1; batch <= 2; batch++) {
+                for (int transposed = 0; transposed < 4; transposed++) {
+                    Gemm product = Gemm.batched(
+                            transposed % 2 > 0, transposed / 2 > 0, FIRST_SIZE, FIRST_SIZE, FIRST_SIZE, batch);
+                    long a = memory.address();
+                    gemm(product, a, a + matrices, a + 2 * matrices);
+                }
+            }
+            context.synchronize("opening cuBLAS");
+        } finally {
+            context.checkUnlessLost(cuMemFree(memory), "cuMemFree", "opening cuBLAS");
+        }
     }
 
     /** As a result of the driver. */

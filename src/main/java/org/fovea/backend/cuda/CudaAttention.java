@@ -79,7 +79,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
     @Override
     public final long attentionStateSize(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
         if (!isForTensorCores(spec, in)) {
-            return 0;
+            return CudaSeries.stateSize(shape, in);
         }
         boolean rounded = in.query().dtype().isHalf();
         return scalarsOfState(in) * shape.logSumExpSize() + (rounded ? shape.outputSize() : 0);
@@ -95,12 +95,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         String operation = "attentionForward";
         AttentionShapes.forward(shape, in, outputs, attentionStateSize(shape, spec, in));
         if (!isForTensorCores(spec, in)) {
-            series.compute(
-                    new CudaSeries.Problem(operation, shape, spec, in),
-                    SeriesRing.NUMBERS,
-                    List.of(AttentionPlane.NONE),
-                    List.of(outputs(outputs.output(), outputs.logSumExp())),
-                    null);
+            series.forward(new CudaSeries.Problem(operation, shape, spec, in), outputs);
             return;
         }
         CudaArray[] inputs = rows(operation, in);
@@ -138,7 +133,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                     SeriesRing.NUMBERS,
                     List.of(outputs(dOutput, dLogSumExp)),
                     List.of(arguments(gradients)),
-                    new CudaSeries.Known(outputs.output(), outputs.logSumExp()));
+                    outputs);
             return;
         }
         CudaArray[] inputs = rows(operation, in);
@@ -206,12 +201,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             int firstQuery,
             DeviceArray weights) {
         AttentionShapes.weights(shape, in, outputs, attentionStateSize(shape, spec, in), firstQuery, weights);
-        series.weights(
-                new CudaSeries.Problem("attentionWeights", shape, spec, in),
-                outputs.logSumExp(),
-                stage,
-                firstQuery,
-                weights);
+        series.weights(new CudaSeries.Problem("attentionWeights", shape, spec, in), stage, firstQuery, weights);
     }
 
     /** A plane of output and log-sum-exp, or of their gradients, alone. */

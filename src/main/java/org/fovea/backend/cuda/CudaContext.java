@@ -49,7 +49,7 @@ final class CudaContext {
     private final CUdevice device = new CUdevice();
     private final CUcontext primary = new CUcontext();
     private final CUstream stream = new CUstream();
-    private final int driverVersion;
+    private final InstalledDriver driver;
     private String deviceName;
     private int architecture;
     private int multiprocessors;
@@ -63,7 +63,7 @@ final class CudaContext {
     CudaContext(BackendSettings settings) {
         this.settings = settings;
         deviceName = "device " + settings.device();
-        driverVersion = requireDriver();
+        driver = requireDriver();
         try {
             openDevice();
             openContext();
@@ -73,15 +73,16 @@ final class CudaContext {
         }
     }
 
-    private int requireDriver() {
+    private InstalledDriver requireDriver() {
         int[] version = new int[1];
         check(cuDriverGetVersion(version), "cuDriverGetVersion", "opening");
+        InstalledDriver installed = InstalledDriver.loaded(version[0]);
         KernelImage.Driver needed = KernelImage.leastDriver();
-        if (version[0] < needed.version()) {
-            throw new BackendUnavailableException("the NVIDIA driver is for CUDA " + dotted(version[0])
+        if (!installed.isAtLeast(needed)) {
+            throw new BackendUnavailableException("the NVIDIA driver is " + installed
                     + ", but the kernels of this build need " + needed + "; update the driver");
         }
-        return version[0];
+        return installed;
     }
 
     private void openDevice() {
@@ -158,9 +159,8 @@ final class CudaContext {
         return settings.precision() == BackendSettings.Precision.TF32;
     }
 
-    /** Such as 12040 for CUDA 12.4. */
-    int driverVersion() {
-        return driverVersion;
+    InstalledDriver driver() {
+        return driver;
     }
 
     /** Such as 86 for compute capability 8.6. */
@@ -170,7 +170,7 @@ final class CudaContext {
 
     String description() {
         return deviceName + ", sm_" + architecture + ", " + multiprocessors + " multiprocessors, CUDA "
-                + dotted(driverVersion) + " driver";
+                + dotted(driver.version()) + " driver";
     }
 
     /** A CUDA version such as 12040 as people write it. */

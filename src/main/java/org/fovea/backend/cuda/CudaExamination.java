@@ -22,6 +22,9 @@ final class CudaExamination {
     /** Null where no driver could be loaded, or its version is too old to be asked for more. */
     private @Nullable DeviceTable table;
 
+    /** Null where the table is. */
+    private @Nullable InstalledDriver driver;
+
     CudaExamination(Surroundings surroundings) {
         this.surroundings = surroundings;
     }
@@ -67,26 +70,28 @@ final class CudaExamination {
 
     /** Of a driver that answers. */
     private Finding driver(DeviceTable read) {
-        String release =
-                surroundings.kernelModule().map(name -> ", release " + name).orElse("");
-        String found = "for CUDA " + CudaContext.dotted(read.driverVersion()) + release;
+        InstalledDriver loaded = InstalledDriver.loaded(read.driverVersion());
+        InstalledDriver installed =
+                new InstalledDriver(loaded.version(), loaded.release().or(surroundings::kernelModule));
+        String found = installed.toString();
         Map<String, Object> details = Map.of(
                 "cuda_version",
                 read.driverVersion(),
                 "release",
-                surroundings.kernelModule().orElse(""));
+                installed.release().orElse(""));
         KernelImage.Driver least = KernelImage.leastDriver();
         KernelImage.Driver best = KernelImage.machineCodeDriver();
-        if (read.driverVersion() < least.version()) {
+        if (!installed.isAtLeast(least)) {
             return Finding.no("driver", found + ", which is too old", install(least))
                     .withDetails(details);
         }
         table = read;
+        driver = installed;
         Finding finding = Finding.ok("driver", found).withDetails(details);
-        return read.driverVersion() < best.version()
-                ? finding.withNext(
-                        "nothing has to be done; with " + best + " the kernels need not be translated at first use")
-                : finding;
+        return installed.isAtLeast(best)
+                ? finding
+                : finding.withNext(
+                        "nothing has to be done; with " + best + " the kernels need not be translated at first use");
     }
 
     private Finding noDriver() {
@@ -131,7 +136,7 @@ final class CudaExamination {
         if (surroundings.isWindows()) {
             return "install " + driver + " in Windows, then run wsl --shutdown";
         }
-        return "install " + driver + " (Ubuntu: sudo apt-get install nvidia-driver-" + driver.release()
+        return "install " + driver + " (Ubuntu: sudo apt-get install nvidia-driver-" + driver.majorRelease()
                 + "; others: https://www.nvidia.com/drivers), then restart";
     }
 
@@ -142,7 +147,8 @@ final class CudaExamination {
 
     private void devices(List<Finding> findings) {
         DeviceTable read = table;
-        if (read == null) {
+        InstalledDriver installed = driver;
+        if (read == null || installed == null) {
             findings.add(Finding.note("devices", "not asked for, without a driver that is new enough"));
             return;
         }
@@ -158,11 +164,11 @@ final class CudaExamination {
                 .filter(device -> device.architecture() >= CudaContext.LEAST_ARCHITECTURE)
                 .findFirst();
         for (DeviceTable.Entry device : read.devices()) {
-            findings.add(device(device, read.driverVersion(), fit));
+            findings.add(device(device, installed, fit));
         }
     }
 
-    private static Finding device(DeviceTable.Entry device, int driverVersion, Optional<DeviceTable.Entry> fit) {
+    private static Finding device(DeviceTable.Entry device, InstalledDriver driver, Optional<DeviceTable.Entry> fit) {
         String subject = "device " + device.index();
         String architecture = "sm_" + device.architecture();
         String found = String.format(
@@ -186,7 +192,7 @@ final class CudaExamination {
             details.put("code", "none");
             return Finding.note(subject, found).withDetails(details);
         }
-        if (KernelImage.isOwn() && KernelImage.codeFor(device.architecture(), driverVersion) == KernelImage.Code.PTX) {
+        if (KernelImage.isDescribed() && KernelImage.codeFor(device.architecture(), driver) == KernelImage.Code.PTX) {
             details.put("code", "ptx");
             return new Finding(
                     subject,
@@ -195,8 +201,8 @@ final class CudaExamination {
                     "",
                     details);
         }
-        details.put("code", KernelImage.isOwn() ? "machine code" : "as the image has it");
-        return Finding.ok(subject, found + (KernelImage.isOwn() ? ": machine code" : ""))
+        details.put("code", KernelImage.isDescribed() ? "machine code" : "as the image has it");
+        return Finding.ok(subject, found + (KernelImage.isDescribed() ? ": machine code" : ""))
                 .withDetails(details);
     }
 
@@ -236,7 +242,7 @@ final class CudaExamination {
                     "this build has none: " + KernelImage.description(),
                     "install CUDA 12 or newer and g++, and build again; or take a bundle that was built with them");
         }
-        KernelImage.load(Integer.MAX_VALUE);
+        KernelImage.verify();
         return Finding.ok("kernels", KernelImage.description());
     }
 

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionPlane;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
@@ -30,20 +31,35 @@ final class CudaSeries {
     /** Attention without anything of series: what it is asked of. */
     record Problem(String operation, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {}
 
-    /**
-     * Output and log-sum-exp of plane 0, which are there already.
-     *
-     * @param output in the layout of the output
-     */
-    record Known(DeviceArray output, DeviceArray logSumExp) {}
+    /** Elements of the state of an attention: the two parts of the log-sum-exps, and the output before it was rounded. */
+    static long stateSize(AttentionShape shape, AttentionInputs in) {
+        return 2 * shape.logSumExpSize() + (in.query().dtype().isHalf() ? shape.outputSize() : 0);
+    }
 
-    /** All of {@code results} that is there, from {@code arguments} and, if it is given, what is known. */
+    /** Outputs of plane 0, with their state. */
+    void forward(Problem problem, AttentionOutputs out) {
+        List<AttentionPlane> results =
+                List.of(new AttentionPlane(null, null, null, null, null, out.output(), out.logSumExp()));
+        compute(problem, SeriesRing.NUMBERS, List.of(AttentionPlane.NONE), results, null, out.state());
+    }
+
+    /** All of {@code results} that is there, from {@code arguments} and, if they are given, outputs of plane 0. */
     void compute(
             Problem problem,
             SeriesRing ring,
             List<AttentionPlane> arguments,
             List<AttentionPlane> results,
-            @Nullable Known known) {
+            @Nullable AttentionOutputs known) {
+        compute(problem, ring, arguments, results, known, known == null ? null : known.state());
+    }
+
+    private void compute(
+            Problem problem,
+            SeriesRing ring,
+            List<AttentionPlane> arguments,
+            List<AttentionPlane> results,
+            @Nullable AttentionOutputs known,
+            @Nullable DeviceArray state) {
         if (ring.planes() > SeriesTiling.MAX_PLANES) {
             int highest = new SeriesRing(ring.mixed(), SeriesTiling.MAX_PLANES).order();
             throw new UnsupportedOnBackendException(
@@ -55,9 +71,9 @@ final class CudaSeries {
                             + highest
                             + (ring.mixed() ? " are the most," : " is the highest,"));
         }
-        requireApart(problem, arguments, results, known);
+        requireApart(problem, arguments, results, known, state);
         try (Scope scope = memory.openScope()) {
-            new SeriesComputation(memory, kernels, problem, ring, arguments, results, scope).run(known);
+            new SeriesComputation(memory, kernels, problem, ring, arguments, results, scope).run(known, state);
         }
     }
 
@@ -86,18 +102,16 @@ final class CudaSeries {
             DeviceArray normalizers = Objects.requireNonNull(results.get(0).logSumExp(), "logSumExp");
             long logSumExp =
                     memory.floats(problem.operation, "logSumExp", normalizers).address();
-            computation.describe(tiling).delta(delta).logSum(logSumExp);
+            computation.describe(tiling).delta(delta).maximum(logSumExp).sum(0);
             kernels.launch(kernels.sink, problem.shape.heads(), SeriesKernels.SINK_THREADS);
         }
     }
 
     /** The stages of {@link org.fovea.backend.AttentionOps#attentionWeights}. */
-    void weights(Problem problem, DeviceArray logSumExp, ScoreStage stage, int firstQuery, DeviceArray result) {
+    void weights(Problem problem, ScoreStage stage, int firstQuery, DeviceArray result) {
         AttentionShape shape = problem.shape;
         List<CudaArray> read = inputs(problem);
-        CudaArray normalizers = memory.floats(problem.operation, "logSumExp", logSumExp);
         CudaArray written = memory.floats(problem.operation, "weights", result);
-        read.add(normalizers);
         read.forEach(in -> CudaMemory.requireApart(problem.operation, written, in));
         if (written.length() == 0) {
             return;
@@ -112,7 +126,7 @@ final class CudaSeries {
             SeriesTiling tiling = SeriesTiling.forScores(
                     1, SeriesTiling.ANY_ROWS, problem.spec.softcap() > 0, computation.longestDim(), false);
             if (stage == ScoreStage.SOFTMAX) {
-                computation.splitLogSumExps(normalizers.address(), firstQuery, asked);
+                computation.findNormalizers(firstQuery, asked);
             }
             computation
                     .describe(tiling)
@@ -161,15 +175,19 @@ final class CudaSeries {
 
     /** No result shares elements with an input or with another result. */
     private void requireApart(
-            Problem problem, List<AttentionPlane> arguments, List<AttentionPlane> results, @Nullable Known known) {
+            Problem problem,
+            List<AttentionPlane> arguments,
+            List<AttentionPlane> results,
+            @Nullable AttentionOutputs known,
+            @Nullable DeviceArray state) {
         String operation = problem.operation;
         List<CudaArray> read = inputs(problem);
         arguments.forEach(plane -> add(read, operation, plane));
         if (known != null) {
-            add(read, operation, "output", known.output);
-            add(read, operation, "logSumExp", known.logSumExp);
+            add(read, operation, "output", known.output());
         }
         List<CudaArray> written = new ArrayList<>();
+        add(known == null ? written : read, operation, "state", state);
         results.forEach(plane -> add(written, operation, plane));
         for (int i = 0; i < written.size(); i++) {
             for (CudaArray in : read) {

@@ -40,7 +40,7 @@ abstract class CudaTangents extends CudaDecode {
                     SeriesRing.taylor(1),
                     List.of(AttentionPlane.NONE, arguments(tangents)),
                     List.of(AttentionPlane.NONE, outputs(outputTangent, logSumExpTangent)),
-                    new CudaSeries.Known(out.output(), out.logSumExp()));
+                    out);
             return;
         }
         Operands operands = new Operands("attentionTangent");
@@ -98,7 +98,7 @@ abstract class CudaTangents extends CudaDecode {
                                     gradientTangents.sink(),
                                     outputTangent,
                                     logSumExpTangent)),
-                    new CudaSeries.Known(out.output(), out.logSumExp()));
+                    out);
             return;
         }
         Operands operands = new Operands("attentionBackwardTangent");

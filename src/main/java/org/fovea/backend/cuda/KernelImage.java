@@ -21,6 +21,9 @@ final class KernelImage {
     /** System property with the path of an image to use in place of the jar's. */
     static final String IMAGE_PROPERTY = "fovea.cuda.image";
 
+    /** After the path of such an image, that of its description, which it need not have. */
+    private static final String DESCRIPTION_SUFFIX = ".txt";
+
     private static final String FATBIN = "fovea.fatbin";
     private static final String PTX = "fovea.ptx";
 
@@ -44,9 +47,14 @@ final class KernelImage {
      * A driver that is new enough.
      *
      * @param version as cuDriverGetVersion gives it: 12040 for CUDA 12.4
-     * @param release of NVIDIA's drivers that it comes with first
+     * @param release of NVIDIA's drivers that it comes with first, such as 525 or 550.54
      */
     record Driver(int version, String release) {
+        /** Under which the driver is known to package managers. */
+        String majorRelease() {
+            return release.replaceAll("\\..*", "");
+        }
+
         @Override
         public String toString() {
             return "driver " + release + " or newer (CUDA " + CudaContext.dotted(version) + ")";
@@ -57,15 +65,15 @@ final class KernelImage {
         return System.getProperty(IMAGE_PROPERTY) != null || KernelImage.class.getResource(FATBIN) != null;
     }
 
-    /** Whether the image is the jar's, of which it is known for what it was built. */
-    static boolean isOwn() {
-        return System.getProperty(IMAGE_PROPERTY) == null;
+    /** Whether it is known for what the image was built. */
+    static boolean isDescribed() {
+        String path = System.getProperty(IMAGE_PROPERTY);
+        return path == null || Files.exists(Path.of(path + DESCRIPTION_SUFFIX));
     }
 
     /** For which architectures the kernels were built, or why they were not. */
     static String description() {
-        String path = System.getProperty(IMAGE_PROPERTY);
-        return path == null ? lines().get(0) : path;
+        return lines().get(0);
     }
 
     /** How a device comes to its code. */
@@ -80,11 +88,11 @@ final class KernelImage {
      * What a device of an architecture gets from this jar's image with a driver of this version. Machine code runs on later
      * members of its major architecture too, that of a name with an 'a' on that one member alone.
      */
-    static Code codeFor(int architecture, int driverVersion) {
+    static Code codeFor(int architecture, InstalledDriver driver) {
         boolean isBuilt = Stream.of(description().split(",")[0].split(" "))
                 .filter(name -> name.startsWith("sm_"))
                 .anyMatch(name -> runs(name.substring("sm_".length()), architecture));
-        return isBuilt && driverVersion >= machineCodeDriver().version() ? Code.MACHINE_CODE : Code.PTX;
+        return isBuilt && driver.isAtLeast(machineCodeDriver()) ? Code.MACHINE_CODE : Code.PTX;
     }
 
     private static boolean runs(String built, int architecture) {
@@ -101,7 +109,10 @@ final class KernelImage {
         return hasPtx || System.getProperty(IMAGE_PROPERTY) != null ? LEAST_DRIVER : machineCodeDriver();
     }
 
-    /** The oldest driver that takes the machine code: the first of the major release of CUDA whose compiler made it. */
+    /**
+     * The oldest driver that takes the machine code: the first of the major release of CUDA whose compiler made it, or the
+     * first that knows how that compiler compresses it.
+     */
     static Driver machineCodeDriver() {
         String value = value(DRIVER_KEY);
         if (value == null) {
@@ -125,23 +136,18 @@ final class KernelImage {
     }
 
     /**
-     * The images for a driver of this version, in direct buffers: machine code with PTX, or PTX alone, which the driver
-     * translates at the first use, where the machine code is too new for it.
+     * The images for a driver, in direct buffers: machine code with PTX, or PTX alone, which the driver translates at the
+     * first use, where the machine code is too new for it.
      *
      * @throws BackendUnavailableException if it is not what the compiler wrote; a driver would read beyond its end
      */
-    static List<ByteBuffer> load(int driverVersion) {
+    static List<ByteBuffer> load(InstalledDriver driver) {
         String path = System.getProperty(IMAGE_PROPERTY);
-        if (path == null && driverVersion < machineCodeDriver().version()) {
+        if (path == null && !driver.isAtLeast(machineCodeDriver())) {
             byte[] ptx = required(PTX);
             return List.of(direct(ptx, 0, ptx.length));
         }
-        byte[] content = path == null ? required(FATBIN) : read(path);
-        String problem = problem(content, path == null ? value(SHA256_KEY) : null);
-        if (problem != null) {
-            throw new BackendUnavailableException("the CUDA kernels in " + (path == null ? "this jar" : path)
-                    + " are damaged: " + problem + "; build them again");
-        }
+        byte[] content = intactFatbins(path);
         List<ByteBuffer> images = new ArrayList<>();
         for (int start = 0; start < content.length; ) {
             int size = (int) fatbinSize(content, start);
@@ -149,6 +155,25 @@ final class KernelImage {
             start += size;
         }
         return images;
+    }
+
+    /**
+     * Looks at the image without a driver.
+     *
+     * @throws BackendUnavailableException as {@link #load} does
+     */
+    static void verify() {
+        intactFatbins(System.getProperty(IMAGE_PROPERTY));
+    }
+
+    private static byte[] intactFatbins(@Nullable String path) {
+        byte[] content = path == null ? required(FATBIN) : read(path);
+        String problem = problem(content, value(SHA256_KEY));
+        if (problem != null) {
+            throw new BackendUnavailableException("the CUDA kernels in " + (path == null ? "this jar" : path)
+                    + " are damaged: " + problem + "; build them again");
+        }
+        return content;
     }
 
     /** With the zero after it that ends a text. */
@@ -193,7 +218,11 @@ final class KernelImage {
     }
 
     private static List<String> lines() {
-        byte[] text = resource(DESCRIPTION);
+        String path = System.getProperty(IMAGE_PROPERTY);
+        if (path != null && !isDescribed()) {
+            return List.of(path);
+        }
+        byte[] text = path == null ? resource(DESCRIPTION) : read(path + DESCRIPTION_SUFFIX);
         return text == null
                 ? List.of("kernels/build.sh was not run")
                 : new String(text, StandardCharsets.UTF_8).strip().lines().toList();

@@ -6,9 +6,12 @@ import static jcuda.driver.JCudaDriver.cuModuleGetFunction;
 import static jcuda.driver.JCudaDriver.cuModuleLoadDataEx;
 import static jcuda.driver.JCudaDriver.cuModuleUnload;
 
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUfunction_attribute;
@@ -29,6 +32,9 @@ final class Kernels {
 
     private static final long MAX_GRID = Integer.MAX_VALUE;
 
+    private static final Logger LOGGER = System.getLogger(Kernels.class.getName());
+    private static final AtomicBoolean TRANSLATION_ANNOUNCED = new AtomicBoolean();
+
     private final CudaContext context;
     private final List<CUmodule> modules = new ArrayList<>();
     private final PinnedBuffer pinned;
@@ -39,10 +45,30 @@ final class Kernels {
 
     Kernels(CudaContext context) {
         this.context = context;
-        KernelImage.load(context.driverVersion()).forEach(this::load);
+        announceTranslation();
+        KernelImage.load(context.driver()).forEach(this::load);
         pinned = new PinnedBuffer(context, PARAMETER_BYTES + Long.BYTES);
         pinned.bytes.putLong(PARAMETER_BYTES, pinned.address());
         arguments = pinned.at(PARAMETER_BYTES);
+    }
+
+    /** Says so, once, where the driver translates PTX: it is silent for a minute then, unless its cache has the result. */
+    private void announceTranslation() {
+        InstalledDriver driver = context.driver();
+        if (!KernelImage.isDescribed()
+                || KernelImage.codeFor(context.architecture(), driver) != KernelImage.Code.PTX
+                || TRANSLATION_ANNOUNCED.getAndSet(true)) {
+            return;
+        }
+        KernelImage.Driver needed = KernelImage.machineCodeDriver();
+        String reason = driver.isAtLeast(needed)
+                ? "this build has no machine code for sm_" + context.architecture() + " (" + KernelImage.description()
+                        + ")"
+                : "the driver is " + driver + ", their machine code needs " + needed;
+        LOGGER.log(
+                Level.INFO,
+                () -> "The driver translates the CUDA kernels from PTX, which may take a minute the first time: "
+                        + reason);
     }
 
     private void load(ByteBuffer image) {
@@ -50,7 +76,9 @@ final class Kernels {
         int result = cuModuleLoadDataEx(module, Pointer.to(image), 0, new int[0], Pointer.to(new int[0]));
         if (KernelImage.isRefusedBy(result)) {
             throw new BackendUnavailableException("the kernels of this build (" + KernelImage.description()
-                    + ") can't run on this device: " + CudaContext.describe(result));
+                    + ") can't run on this device: " + CudaContext.describe(result) + "; the driver is "
+                    + context.driver()
+                    + ", the machine code needs " + KernelImage.machineCodeDriver());
         }
         context.check(result, "cuModuleLoadDataEx", "opening");
         context.owns("cuModuleUnload", () -> cuModuleUnload(module));

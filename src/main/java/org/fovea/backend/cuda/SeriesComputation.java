@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.function.Function;
 import org.fovea.backend.AttentionInputs;
+import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionPlane;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
@@ -19,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * One request to {@link CudaSeries}, with its launches. All arrays were checked.
  *
  * <p>What it needs beside inputs and results grows with the rows times the planes: D of every query and its log-sum-exp
- * in two parts, outputs and log-sum-exps that nobody asked for, the gradients of a relative bias at every distance, and for
+ * in two parts, outputs before they are rounded, outputs and log-sum-exps that nobody asked for, the gradients of a relative bias at every distance, and for
  * cosine similarity the normalised queries and keys with their gradients.
  */
 final class SeriesComputation {
@@ -45,6 +46,7 @@ final class SeriesComputation {
     private final long[] dOutputs;
     private final long[] dLogSumExps;
     private final long[] outputs;
+    private final long[] exactOutputs = new long[SeriesTiling.MAX_PLANES];
     private final long[] logSumExps;
     private long[] dQueries;
     private long[] dKeys;
@@ -54,7 +56,7 @@ final class SeriesComputation {
     private final RelativePositions distances;
     private long deltas;
     private long maxima;
-    private long logSums;
+    private long sums;
     private long distanceSums;
 
     SeriesComputation(
@@ -99,30 +101,31 @@ final class SeriesComputation {
         dSinks = addresses(results, AttentionPlane::sink);
     }
 
-    void run(CudaSeries.@Nullable Known known) {
+    /**
+     * All of the results.
+     *
+     * @param state of plane 0, as {@link CudaSeries#stateSize} has it: read if {@code known} is given, else written if it
+     *     is there
+     */
+    void run(@Nullable AttentionOutputs known, @Nullable DeviceArray state) {
         boolean gradients = any(dQueries) || any(dKeys) || any(dValues) || any(dBiases) || any(dSinks);
         List<SeriesSphere> spheres = normalizeRows();
-        if (gradients) {
-            int first = known == null ? 0 : 1;
-            allocate(outputs, first, storage, shape.outputSize());
-            allocate(logSumExps, first, DType.F32, queryRows);
+        if (state != null) {
+            takeState(address(state));
         }
         boolean forward = known == null || ring.planes() > 1;
-        if (forward) {
-            if (gradients) {
+        if (gradients) {
+            allocate(logSumExps, 1, DType.F32, queryRows);
+            allocateExactOutputs(forward ? null : known);
+            if (maxima == 0) {
                 allocateNormalizers();
             }
+        }
+        if (forward) {
             forward();
         }
         if (!gradients) {
             return;
-        }
-        if (known != null) {
-            outputs[0] = address(known.output());
-            logSumExps[0] = address(known.logSumExp());
-        }
-        if (!forward) {
-            splitLogSumExps(logSumExps[0], 0, shape.queries());
         }
         deltas = address(scope.allocate(DType.F32, ring.planes() * queryRows));
         long[] ofSpheres = dQueries;
@@ -149,16 +152,32 @@ final class SeriesComputation {
         }
     }
 
+    /** Room for the outputs that D is made of, where they are neither known nor results. */
+    private void allocateExactOutputs(@Nullable AttentionOutputs known) {
+        if (storage == DType.F32) {
+            System.arraycopy(outputs, 0, exactOutputs, 0, outputs.length);
+            if (known != null) {
+                exactOutputs[0] = address(known.output());
+            }
+        }
+        allocate(exactOutputs, 0, DType.F32, shape.outputSize());
+    }
+
     /** Room for the log-sum-exps in two parts. */
     private void allocateNormalizers() {
         maxima = address(scope.allocate(DType.F32, 2 * queryRows));
-        logSums = maxima + queryRows * Float.BYTES;
+        sums = maxima + queryRows * Float.BYTES;
     }
 
-    /** Finds the two parts of log-sum-exps that are known, for so many queries of every head. */
-    void splitLogSumExps(long logSumExp, int firstQuery, int asked) {
+    private void takeState(long address) {
+        maxima = address;
+        sums = maxima + queryRows * Float.BYTES;
+        exactOutputs[0] = storage == DType.F32 ? 0 : sums + queryRows * Float.BYTES;
+    }
+
+    /** Finds the two parts of the log-sum-exps of so many queries of every head. */
+    void findNormalizers(int firstQuery, int asked) {
         allocateNormalizers();
-        logSumExps[0] = logSumExp;
         SeriesTiling tiling = SeriesTiling.forScores(1, SeriesTiling.ANY_ROWS, softcap, shape.headDim(), false);
         describe(tiling).firstQuery(firstQuery).asked(asked);
         kernels.launch(kernels.normalizers, tiling, heads * tiling.tiles(asked));
@@ -265,6 +284,7 @@ final class SeriesComputation {
                 .dOutput(dOutputs)
                 .dLogSumExp(dLogSumExps)
                 .output(outputs)
+                .exactOutput(exactOutputs)
                 .logSumExp(logSumExps)
                 .dQuery(dQueries)
                 .dKey(dKeys)
@@ -273,7 +293,7 @@ final class SeriesComputation {
                 .dSink(dSinks)
                 .delta(deltas)
                 .maximum(maxima)
-                .logSum(logSums)
+                .sum(sums)
                 .distanceSums(distanceSums)
                 .weights(0)
                 .mask(address(array(in.mask())))

@@ -100,7 +100,7 @@ record SeriesTiling(Instance instance, int depth, int columns, int sharedBytes, 
     private static int bytes(Instance instance, int planes, boolean softcap, int depth, int sumsPerRow) {
         int tile = instance.tile;
         int perRow = 2 * (depth + 4) + (softcap ? 3 : 2) * (tile + 4) + sumsPerRow + 2;
-        return Float.BYTES * tile * (planes * perRow + tile / 4 + 6);
+        return Float.BYTES * tile * (planes * perRow + tile / 4 + 7);
     }
 
     /** Blocks that share out {@code width} columns. */

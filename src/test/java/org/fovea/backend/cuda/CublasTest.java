@@ -9,12 +9,15 @@ import java.util.SplittableRandom;
 import jcuda.jcublas.cublasStatus;
 import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
+import org.fovea.backend.CapturedStep;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.DeviceException;
 import org.fovea.backend.Gemm;
 import org.fovea.backend.MatrixProductContract;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The contract's matrix products by cuBLAS, all of them; and how the library is chosen and fails. */
 class CublasTest extends MatrixProductContract {
@@ -99,6 +102,38 @@ class CublasTest extends MatrixProductContract {
         assertThat(result[0]).isCloseTo(106, within(0f));
         for (DeviceArray array : new DeviceArray[] {a, b, c}) {
             array.release();
+        }
+    }
+
+    /** The stand-in refuses, in a capture, a kind of product that it was not asked for before. */
+    @ParameterizedTest
+    @CsvSource({
+        "false, false, 1",
+        "true, false, 1",
+        "false, true, 1",
+        "true, true, 1",
+        "false, true, 3",
+        "true, false, 3"
+    })
+    void theFirstProductMayBeInACapture(boolean transposeA, boolean transposeB, int batch) {
+        for (String precision : new String[] {"float32", "tf32"}) {
+            try (Backend backend = Simulator.open(with("cublas", "on", "precision", precision))) {
+                DeviceArray a = backend.allocate(DType.F32, batch * 4L);
+                DeviceArray b = backend.allocate(DType.F32, batch * 4L);
+                DeviceArray c = backend.allocate(DType.F32, batch * 4L);
+                backend.fill(a, 3);
+                backend.fill(b, 2);
+                Gemm product = Gemm.batched(transposeA, transposeB, 2, 2, 2, batch);
+                try (CapturedStep step = backend.capture(() -> backend.gemm(product, a, b, c))) {
+                    step.replay();
+                }
+                float[] result = new float[batch * 4];
+                backend.download(c, result, 0);
+                assertThat(result).containsOnly(12);
+                for (DeviceArray array : new DeviceArray[] {a, b, c}) {
+                    array.release();
+                }
+            }
         }
     }
 

@@ -12,12 +12,15 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.fovea.backend.DType;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** What nvcc compiled, against what Java launches. */
 class KernelImageTest {
@@ -131,20 +134,55 @@ class KernelImageTest {
         assumeTrue(KernelImage.class.getResource("fovea.fatbin") != null, KernelImage::description);
         String property = System.clearProperty(KernelImage.IMAGE_PROPERTY);
         try {
-            List<ByteBuffer> machineCode = KernelImage.load(99_000);
+            List<ByteBuffer> machineCode = KernelImage.load(new InstalledDriver(99_000, Optional.empty()));
             assertThat(machineCode)
                     .hasSizeGreaterThan(1)
                     .allMatch(image -> image.getInt(0) == machineCode.get(0).getInt(0));
-            assertThat(KernelImage.load(12_000)).singleElement().matches(ptx -> ptx.get(0) == '.');
+            assertThat(KernelImage.load(new InstalledDriver(12_000, Optional.empty())))
+                    .singleElement()
+                    .matches(ptx -> ptx.get(0) == '.');
             Matcher nvcc = Pattern.compile("sm_.*PTX.*\\(nvcc (\\d+)\\.\\d+\\)").matcher(KernelImage.description());
             assertThat(nvcc.matches()).as(KernelImage.description()).isTrue();
-            assertThat(KernelImage.machineCodeDriver().version()).isEqualTo(Integer.parseInt(nvcc.group(1)) * 1000);
+            assertThat(KernelImage.machineCodeDriver().version() / 1000).isEqualTo(Integer.parseInt(nvcc.group(1)));
             assertThat(KernelImage.leastDriver().version()).isEqualTo(12_000);
         } finally {
             if (property != null) {
                 System.setProperty(KernelImage.IMAGE_PROPERTY, property);
             }
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "13000, , 12000, 525, true",
+        "11080, , 12000, 525, false",
+        "12020, 535.183.01, 12000, 525, true",
+        "12020, 535.183.01, 12000, 550.54, false",
+        "12020, , 12040, 550.54, false",
+        "12040, , 12040, 550.54, true",
+        "12040, 550.40.07, 12040, 550.54, false",
+        "12040, 550.54, 12040, 550.54, true",
+        "12040, 550.54.15, 12040, 550.54, true",
+        "12040, 550.127, 12040, 550.54, true",
+        "12040, 550.54.15, 12040, 550.54.20, false",
+        "13000, 580.65.06, 13000, 580, true",
+        "13000, 1000.1, 13000, 580, true",
+        "14000, 610.1, 14000, of CUDA 14, true"
+    })
+    void aDriverIsAtLeastAnother(
+            int version, String release, int leastVersion, String leastRelease, boolean isAtLeast) {
+        InstalledDriver driver = new InstalledDriver(version, Optional.ofNullable(release));
+        assertThat(driver.isAtLeast(new KernelImage.Driver(leastVersion, leastRelease)))
+                .isEqualTo(isAtLeast);
+    }
+
+    @Test
+    void aDriverIsNamedByItsLibrary() {
+        String line = "7f0000000000-7f0000001000 r--p 00000000 08:01 42    /usr/lib/x86_64-linux-gnu/";
+        assertThat(InstalledDriver.releaseIn(line + "libc.so.6\n" + line + "libcuda.so.550.54.15\n"))
+                .contains("550.54.15");
+        assertThat(InstalledDriver.releaseIn(line + "libcuda.so.1.1\n" + line + "libcudart.so.12.4.99\n"))
+                .isEmpty();
     }
 
     @Test
