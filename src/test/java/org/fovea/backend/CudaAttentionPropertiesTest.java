@@ -4,10 +4,12 @@ import net.jqwik.api.Arbitrary;
 import net.jqwik.api.EdgeCasesMode;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
+import net.jqwik.api.Tag;
 import org.fovea.backend.cuda.Simulator;
 import org.fovea.verify.AttentionFeatures;
 
 /** A few small attentions on CUDA, which is simulated where there is none. */
+@Tag("integration")
 class CudaAttentionPropertiesTest extends AttentionProperties {
 
     @Override
