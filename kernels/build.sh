@@ -83,7 +83,7 @@ case $arch in
     auto) arch=$(sh cards.sh) || arch=sm_80 ;;
 esac
 NVCC=$(find_nvcc)
-[ -n "$NVCC" ] || cpu_only "nvcc was not found (looked at \$NVCC, \$CUDA_HOME/bin, PATH, /usr/local/cuda/bin); a bundle that was made where it is has them"
+[ -n "$NVCC" ] || cpu_only "nvcc was not found (looked at \$NVCC, \$CUDA_HOME/bin, PATH, /usr/local/cuda/bin); a bundle from a machine that has it brings them ready (docs/gpu-setup.md)"
 command -v g++ > /dev/null || cpu_only "nvcc needs g++, which was not found on the PATH"
 version=$("$NVCC" --version)
 release=$(echo "$version" | sed -n 's/.*release \([0-9]*\.[0-9]*\).*/\1/p')
