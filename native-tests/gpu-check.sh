@@ -128,7 +128,7 @@ if [ -n "$simulate" ]; then
     make_goal gpu-check-simulator
     export LD_LIBRARY_PATH="$programs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 else
-    make_goal "$programs/bench"
+    make_goal gpu-check-bench
     device=$("$programs/bench" --device) || exit $?
     arch=${device%% *}
     say "${device#* }, $arch"

@@ -9,7 +9,9 @@ CARD_KERNELS := $(filter-out tests/planted%,$(wildcard tests/*.cu)) gpu-check/pe
 
 $(patsubst %,$(ON_CARD)/%.o,bench workloads report card card_device): MARCH = x86-64-v3
 
-gpu-check-programs: $(ON_CARD)/bench $(if $(GOOGLETEST),$(ON_CARD)/kernel-tests)
+gpu-check-bench: $(ON_CARD)/bench
+
+gpu-check-programs: gpu-check-bench $(if $(GOOGLETEST),$(ON_CARD)/kernel-tests)
 
 # With the kernels that nvcc compiles for ARCH, besides those of ../kernels.
 gpu-check-kernels: $(patsubst %.cu,$(ON_CARD)/%.fatbin,$(notdir $(CARD_KERNELS)))
@@ -37,4 +39,4 @@ $(ON_CARD)/%.fatbin: gpu-check/%.cu $(LAYOUT)
 	@mkdir -p $(@D)
 	$(NVCC) -std=c++17 -O3 -I $(OUT) -arch=$(ARCH) --fatbin -o $@ $<
 
-.PHONY: gpu-check-programs gpu-check-kernels gpu-check-simulator
+.PHONY: gpu-check-bench gpu-check-programs gpu-check-kernels gpu-check-simulator
