@@ -33,7 +33,7 @@ mirror() {
 }
 
 in_namespace() {
-    local name old child
+    local name old
     for name in http_proxy https_proxy no_proxy; do
         [[ -z ${!name:-} ]] || proxies+=("$name=${!name}")
     done
