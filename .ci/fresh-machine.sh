@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # The README's two commands on machines that have little, from git clone with an empty home:
 #
-#   .ci/fresh-machine.sh [--cold] MACHINE...
+#   .ci/fresh-machine.sh [--cold] [--jdk DIRECTORY] MACHINE...
 #
 #   a   JDK 17 and Maven alone
 #   b   and g++ and make
-#   c   and nvcc, but no GoogleTest; the CUDA of this machine
+#   c   and nvcc, the CUDA of this machine, and ccache, but no GoogleTest
 #   d   everything
 #
 # Each is a bare Debian 12 (roots.sh), in which ./fovea train must learn and mvn -B verify must pass and say by name what it
 # left out. To spare time what this machine has of Maven's and Fovea's downloads and compilations may be
-# read; with --cold not: then the times that it tells are those of a first visitor. What is cloned is the last commit.
+# read; with --cold not: then the times that it tells are those of a first visitor. What is cloned is the last commit. With
+# --jdk a JDK of this machine is there too, and JAVA_HOME names it.
 set -euo pipefail
 source=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
 trying="Fovea on fresh machines"  # in what roots.sh says
@@ -20,8 +21,8 @@ trying="Fovea on fresh machines"  # in what roots.sh says
 declare -A packages=(
     [a]="git ca-certificates openjdk-17-jdk-headless maven"
     [b]="g++ make"
-    [c]=""
-    [d]="libgtest-dev ccache xz-utils"
+    [c]="ccache"
+    [d]="libgtest-dev xz-utils"
 )
 
 # What mvn -B verify must say of each machine, and what it must not.
@@ -42,7 +43,7 @@ declare -A says_not=(
 since() { awk "BEGIN { printf \"%.1f\", $(date +%s.%N) - $1 }"; }
 
 newcomer() {  # COMMAND...
-    enter "$root" root /home/newcomer/"$directory" HOME=/home/newcomer LANG=C.UTF-8
+    enter "$root" root /home/newcomer/"$directory" HOME=/home/newcomer LANG=C.UTF-8 ${jdk:+JAVA_HOME=/opt/jdk}
     "${entering[@]}" "$@"
 }
 
@@ -76,13 +77,19 @@ verify() {
 }
 
 cold=
-if [[ ${1:-} == --cold ]]; then
-    cold=--cold
+jdk=
+arguments=("$@")
+while [[ ${1:-} == --* ]]; do
+    case $1 in
+        --cold) cold=1 ;;
+        --jdk) jdk=${2:-} && shift ;;
+        *) break ;;
+    esac
     shift
-fi
-[[ $# -gt 0 ]] || { sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "$0" >&2; exit 2; }
+done
+[[ $# -gt 0 && $1 != -* ]] || { sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "$0" >&2; exit 2; }
 git -C "$source" rev-parse HEAD >/dev/null 2>&1 || skip "this is no clone of the repository"
-in_namespace $cold "$@"
+in_namespace "${arguments[@]}"
 
 wanted=$*
 git clone -q --bare --no-local "$source" "$work/fovea.git"
@@ -111,6 +118,10 @@ for machine in a b c d; do
         cuda=$(dirname -- "$("$nvcc" --dryrun --ptx x.cu 2>&1 | sed -n 's/^#\$ _HERE_=//p')")
         mkdir -p "$root/usr/local/cuda"
         mount --bind -o ro "$cuda" "$root/usr/local/cuda"
+    fi
+    if [[ -n $jdk ]]; then
+        mkdir -p "$root/opt/jdk"
+        mount --bind -o ro "$jdk" "$root/opt/jdk"
     fi
     mkdir -p "$root/home/newcomer"
     if [[ -z $cold ]]; then
