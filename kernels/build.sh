@@ -155,7 +155,7 @@ compile() {
 # The names of all pieces of a type.
 pieces() { awk -v type="$1" '{ print $1 "." type }' "$GENERATED/files"; }
 
-image=$( (cat "$GENERATED/files" build.sh *.awk; echo "$archs") | sha256sum | cut -c1-32).image
+image=$( (cat "$GENERATED/files" build.sh pack.sh *.awk; echo "$archs") | sha256sum | cut -c1-32).image
 if [ ! -d "$CACHE/$image" ]; then
     echo "[fovea] compiling CUDA kernels for $archs"
     watch &
@@ -173,16 +173,11 @@ if [ ! -d "$CACHE/$image" ]; then
     awk -f "$here/merge-ptx.awk" $(pieces ptx) > "$out/fovea.ptx" || fail "the PTX of the files does not fit together, see above"
     [ "$(grep -c '\.entry' "$out/fovea.ptx")" -eq "$(wc -l < "$out/report.txt")" ] \
         || fail "PTX and ptxas's report name different kernels; remove $CACHE and try again"
-    # Drivers that take this compiler's machine code know its compression too; compilers before 12.4 have but one.
-    mode=$("$TOOLS/fatbinary" --help | sed -n 's/^--compress-mode.*/--compress-mode=size/p')
-    for key in $(cut -d' ' -f1 "$GENERATED/files"); do
-        images=--image3=kind=ptx,sm=80,file=$key.ptx
-        for a in $archs; do images="$images --image3=kind=elf,sm=${a#sm_},file=$key.$a.cubin"; done
-        one=$GENERATED/$key.fatbin
-        "$TOOLS/fatbinary" -64 --compress-all $mode --create="$one" $images || fail "fatbinary failed"
-        [ "$(wc -c < "$one")" -eq $(($(od -An -tu8 -j8 -N8 "$one") + 16)) ] \
-            || fail "fatbinary wrote half a file: the disk of $GENERATED is full"
-        cat "$one" >> "$out/fovea.fatbin" || fail "could not write to $GENERATED"
+    keys=$(cut -d' ' -f1 "$GENERATED/files")
+    export ARCHS="$archs"
+    echo "$keys" | xargs -P "$(nproc)" -n 1 sh "$here/pack.sh" || fail "fatbinary failed, see above"
+    for key in $keys; do
+        cat "$GENERATED/$key.fatbin" >> "$out/fovea.fatbin" || fail "could not write to $GENERATED"
     done
     kib=$(($(wc -c < "$out/fovea.fatbin") / 1024))
     [ $kib -le $((FATBIN_LIMIT_MIB * 1024)) ] \
