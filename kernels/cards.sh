@@ -22,7 +22,7 @@ elif [ -e /dev/nvidiactl ] || [ -e /dev/dxg ]; then
 else
     capabilities=
 fi
-[ -n "$capabilities" ] || { echo "there was no NVIDIA GPU to compile them for; -Pkernels-all compiles them for all"; exit 1; }
+[ -n "$capabilities" ] || { echo "there was no NVIDIA GPU when it was built"; exit 1; }
 
 names=
 for capability in $capabilities; do
