@@ -1,5 +1,5 @@
 #!/bin/sh
-# Lints the container files: ShellCheck on the scripts, two linters on the Dockerfiles, schemas on the YAML.
+# Lints the container files: ShellCheck on the scripts and on those of CI, two linters on the Dockerfiles, schemas on the YAML.
 #
 #   docker/lint.sh
 #
@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 tools=../target/docker-lint
 
 if command -v shellcheck > /dev/null; then
-    shellcheck ./*.sh
+    shellcheck -x ./*.sh ../.ci/run ../.ci/*.sh
 else
     echo "the container scripts are not linted: there is no shellcheck (Debian: apt-get install shellcheck)"
 fi

@@ -3,35 +3,14 @@
 #
 #   docker/test-in-chroot.sh
 #
-# Needs root, debootstrap and Debian's packages; says so and succeeds where one is lacking. All happens in a mount and process
-# namespace of its own: however this ends, no mount and no process is left.
+# Needs root, debootstrap and Debian's packages; says so and succeeds where one is lacking (.ci/roots.sh).
 set -euo pipefail
 here=$(dirname -- "$(readlink -f -- "$0")")
 source=$(dirname -- "$here")
 dockerfile=$here/Dockerfile.cpu
-places=${TMPDIR:-/var/tmp}/fovea-chroot
-
-say() { echo "[chroot $((SECONDS / 60))m$((SECONDS % 60))s] $*"; }
-
-skip() {
-    echo "the image for the CPU is not tried: $*"
-    exit 0
-}
-
-fail() {
-    echo "FAILED: $*" >&2
-    exit 1
-}
-
-# The Debian mirror of this machine's apt, else Debian's own.
-mirror() {
-    local found
-    # apt's own words.
-    # shellcheck disable=SC2016
-    found=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -m 1 'debian/$' || true)
-    found=${found%/}
-    echo "${found:-http://deb.debian.org/debian}"
-}
+trying="the image for the CPU"  # in what roots.sh says
+# shellcheck source=SCRIPTDIR/../.ci/roots.sh
+. "$source/.ci/roots.sh"
 
 # ---- Following a Dockerfile, as far as ours goes
 
@@ -47,21 +26,17 @@ words() {
     sed -e 's/^ *\[ *"//; s/" *\] *$//' -e 's/" *, *"/\n/g' <<<"$1"
 }
 
-# Sets `entering` to the command that runs the words after it as this user of the present stage.
-enter() {
-    local home=/
-    [[ $1 != root ]] || home=/root
-    # The words are for the shell inside.
-    # shellcheck disable=SC2016
-    entering=(env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="$home" "${proxies[@]}" "${environment[@]}"
-        chroot --userspec="$1" "$root" /bin/sh -c 'cd "$0" && exec "$@"' "$directory")
-}
-
 # Runs a command in the present stage: inside USER COMMAND...
 inside() {
-    enter "$1"
+    enter_stage "$1"
     shift
     "${entering[@]}" "$@"
+}
+
+enter_stage() {  # USER
+    local home=/
+    [[ $1 != root ]] || home=/root
+    enter "$root" "$1" "$directory" HOME="$home" "${environment[@]}"
 }
 
 from() {  # IMAGE [AS NAME]
@@ -70,14 +45,7 @@ from() {  # IMAGE [AS NAME]
     root=$work/$name
     roots[$name]=$root
     directory=/ user=root environment=()
-    if [[ -d $work/bare ]]; then
-        cp -a -- "$work/bare" "$root"
-    else
-        say "making a bare Debian 12"
-        debootstrap --variant=minbase bookworm "$work/bare" "$(mirror)" >"$work/log" 2>&1 || { tail -n 5 "$work/log"; fail "debootstrap"; }
-        cp -a -- "$work/bare" "$root"
-    fi
-    mount -t proc proc "$root/proc"
+    make_root "$root"
 }
 
 copy() {  # [--from=STAGE] SOURCE TARGET
@@ -97,12 +65,7 @@ copy() {  # [--from=STAGE] SOURCE TARGET
 
 run() {  # [--mount=type=cache,target=DIRECTORY...] COMMAND
     while [[ $1 == --mount=type=cache,target=* ]]; do
-        # What this machine has of it is there to read; what is written stays in the stage.
-        local target=${1#*target=}
-        mkdir -p -- "$root$target" "$work/cache/new" "$work/cache/work"
-        [[ ! -d $HOME/${target#/root/} ]] \
-            || mount -t overlay overlay -o "lowerdir=$HOME/${target#/root/},upperdir=$work/cache/new,workdir=$work/cache/work" "$root$target" \
-            || say "$target is empty: there is no overlay here"
+        lend "$HOME/${1#*target=/root/}" "$root" "${1#*target=}"
         shift
     done
     say "RUN $*"
@@ -151,7 +114,7 @@ try() {
 
     say "a run whose container is stopped and started again"
     local again=(train-or-resume runs/second --steps 25000) log=$runs/second/progress.csv status=0 begun
-    enter $identity
+    enter_stage $identity
     "${entering[@]}" "${again[@]}" >"$work/log" 2>&1 &
     for ((i = 0; i < 600; i++)); do
         [[ ! -f $log || $(wc -l <"$log") -lt 4 ]] || break
@@ -165,32 +128,7 @@ try() {
     [[ $(sed -n 2p "$log") == "$begun" ]] || fail "the run was not resumed but started afresh"
 }
 
-if [[ ${1:-} != --inside ]]; then
-    [[ $(id -u) -eq 0 ]] || skip "debootstrap and chroot need root"
-    command -v debootstrap >/dev/null || skip "there is no debootstrap (Debian: apt-get install debootstrap)"
-    unshare --mount --pid --fork true 2>/dev/null || skip "this machine gives no mount namespaces"
-    wget -q --spider --tries=2 --timeout=20 "$(mirror)/dists/bookworm/Release" || skip "$(mirror) can't be reached"
-    # What a killed run left; those of the living hold a lock.
-    mkdir -p -- "$places"
-    for old in "$places"/*/; do
-        [[ ! -d $old ]] || flock --nonblock "$old" rm -rf -- "$old" || true
-    done
-    work=$(mktemp -d "$places/XXXXXX")
-    exec 8<"$work"
-    flock 8
-    trap 'kill -KILL "$child" 2>/dev/null || true; wait || true; rm -rf -- "$work"' EXIT
-    trap 'exit 130' HUP INT TERM
-    setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child "$here/test-in-chroot.sh" --inside "$work" &
-    child=$!
-    wait "$child"
-    exit
-fi
-
-work=$2
-proxies=()
-for name in http_proxy https_proxy no_proxy; do
-    [[ -z ${!name:-} ]] || proxies+=("$name=${!name}")
-done
+in_namespace "$@"
 follow "$dockerfile"
 try
 say "the image for the CPU does what it must"

@@ -1,14 +1,15 @@
 #!/bin/sh
-# Writes the Java side of the kernels' parameters and compiles the kernels to fatbins: machine code for the architectures
-# below and PTX for the rest. Without nvcc (12 or newer) or g++ the build goes on and the jar is CPU-only.
+# Compiles the kernels to fatbins: machine code for some architectures and PTX for the rest. Without a GPU to compile for,
+# nvcc (12 or newer) or g++ the build goes on and the jar is CPU-only.
 #
-#   kernels/build.sh JAVA_DIR RESOURCE_DIR [ARCH]
+#   kernels/build.sh PTX_DIR RESOURCE_DIR [ARCH]
 #
-# JAVA_DIR      root of the generated Java sources; also gets fovea.ptx, for the tests
+# PTX_DIR       gets fovea.ptx, for the tests, and report.txt: registers and shared memory of every kernel
 # RESOURCE_DIR  gets fovea.fatbin, the fatbins of all files one behind the other, and kernels.txt that says for what it was
 #               built, with the driver it needs and its checksum, or why it was not; and fovea.ptx for drivers that are too
 #               old for the machine code
-# ARCH          one architecture such as sm_90a, for a quick build during development; default all
+# ARCH          cards: what this machine's GPUs run, so nothing where there are none; auto, the default: the same, and sm_80
+#               where there are none; all: what a release has; or architectures of your own, such as "sm_90a sm_120"
 #
 # Each .cu goes through the compiler's front end once, to PTX, and from there to machine code per architecture (compile.sh).
 # A piece is kept in ${XDG_CACHE_HOME:-~/.cache}/fovea/kernels under a hash of all that goes into it, so an edit recompiles
@@ -16,30 +17,28 @@
 set -eu
 FATBIN_LIMIT_MIB=20
 
-mkdir -p "$1/org/fovea/backend/cuda" "$2"
-sources=$(cd "$1" && pwd)
+# A100; H100; of the newer majors the first of each. Later members of a major run the code of its first: RTX 30, A10 and
+# RTX 40 that of sm_80. An 'a' is for that one member alone.
+RELEASED="sm_80 sm_90a sm_100 sm_120"
+
+mkdir -p "$1" "$2"
+ptx_dir=$(cd "$1" && pwd)
 resources=$(cd "$2" && pwd)
-java_dir=$sources/org/fovea/backend/cuda
-arch=${3:-all}
+arch=${3:-auto}
 
 GENERATED=$(mktemp -d)
-trap 'rm -rf "$GENERATED"' EXIT
+progress=
+trap '[ -z "$progress" ] || kill "$progress" 2> /dev/null; rm -rf "$GENERATED"' EXIT
 trap 'exit 130' HUP INT TERM
 
 # A copy, so that what is hashed is what is compiled, though somebody may be editing.
 cp -R "$(dirname "$0")" "$GENERATED/kernels"
 cd "$GENERATED/kernels"
-
-# Files are replaced only if they changed, so that javac is not woken for nothing.
-mkdir "$GENERATED/java"
-awk -v DIR="$GENERATED" -v JAVA_DIR="$GENERATED/java" -f common/params.awk */params.h
-for file in "$GENERATED"/java/*.java; do
-    cmp -s "$file" "$java_dir/${file##*/}" || cp "$file" "$java_dir/"
-done
+awk -v DIR="$GENERATED" -f common/params.awk */params.h
 
 cpu_only() {
-    rm -f "$resources/fovea.fatbin" "$resources/fovea.ptx" "$sources/fovea.ptx"
-    echo "$1" > "$resources/kernels.txt"
+    rm -f "$resources/fovea.fatbin" "$resources/fovea.ptx" "$ptx_dir/fovea.ptx"
+    echo "$1" | cmp -s - "$resources/kernels.txt" || echo "$1" > "$resources/kernels.txt"
     echo "[fovea] CUDA kernels not built, this jar is CPU-only: $1"
     exit 0
 }
@@ -61,17 +60,30 @@ find_nvcc() {
     done
 }
 
-# The oldest driver of the compiler's CUDA release, which takes its machine code (NVIDIA: CUDA Compatibility, table 1).
+# The driver that takes this compiler's machine code: that of its CUDA release (NVIDIA: CUDA Compatibility, table 1), and of
+# CUDA 12.4 where the fatbin is compressed as that introduced.
 least_driver() {
     case $release in
-        12.*) echo 525 ;;
+        12.[0-3]) echo 525 ;;
+        12.*) echo 550.54 ;;
         13.*) echo 580 ;;
         *) echo "of CUDA ${release%%.*}" ;;
     esac
 }
 
+least_driver_version() {
+    case $release in
+        12.[0-3] | 1[3-9].*) echo "${release%%.*}000" ;;
+        *) echo 12040 ;;
+    esac
+}
+
+case $arch in
+    cards) arch=$(sh cards.sh) || cpu_only "$arch" ;;
+    auto) arch=$(sh cards.sh) || arch=sm_80 ;;
+esac
 NVCC=$(find_nvcc)
-[ -n "$NVCC" ] || cpu_only "nvcc was not found (looked at \$NVCC, \$CUDA_HOME/bin, PATH, /usr/local/cuda/bin)"
+[ -n "$NVCC" ] || cpu_only "nvcc was not found (looked at \$NVCC, \$CUDA_HOME/bin, PATH, /usr/local/cuda/bin); a bundle from a machine that has it brings them ready (docs/gpu-setup.md)"
 command -v g++ > /dev/null || cpu_only "nvcc needs g++, which was not found on the PATH"
 version=$("$NVCC" --version)
 release=$(echo "$version" | sed -n 's/.*release \([0-9]*\.[0-9]*\).*/\1/p')
@@ -82,12 +94,16 @@ STRICT=
 # Where ptxas and fatbinary are; the nvcc on the PATH may be a wrapper that lies elsewhere.
 TOOLS=$("$NVCC" --dryrun --ptx kernel.cu 2>&1 | sed -n 's/^#\$ _HERE_=//p')
 
-# sm_80 A100, 86 and 89 consumer and workstation cards, 90a H100; of the newer majors the first of each, whose code its
-# later members run too.
+# Compilers before 12.8 know nothing of Blackwell, which gets PTX from them.
+known=$("$NVCC" --list-gpu-code)
 if [ "$arch" = all ]; then
-    arch="sm_80 sm_86 sm_89 sm_90a $("$NVCC" --list-gpu-code | sed -n 's/^sm_\([1-9][0-9]\{2,\}\)$/\1/p' | sort -n \
-        | awk '!seen[int($1 / 10)]++ { print "sm_" $1 }')"
+    arch=$RELEASED
 fi
+for name in $arch; do
+    echo "$known" | grep -qx "${name%a}" && echo "$name" || echo "[fovea] $NVCC does not know $name, which gets PTX" >&2
+done > "$GENERATED/archs"
+arch=$(cat "$GENERATED/archs")
+[ -n "$arch" ] || arch=sm_80
 archs=$(echo $arch)
 
 if grep -n __CUDA_ARCH__ */*.cu */*.cuh >&2; then
@@ -96,8 +112,8 @@ fi
 
 CACHE=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/fovea/kernels
 if ! mkdir -p "$CACHE" 2> /dev/null || ! [ -w "$CACHE" ]; then
-    echo "[fovea] $CACHE can't be written to; compiled kernels are kept in ${sources%/*}/kernel-cache"
-    CACHE=${sources%/*}/kernel-cache
+    echo "[fovea] $CACHE can't be written to; compiled kernels are kept in $ptx_dir/cache"
+    CACHE=$ptx_dir/cache
     mkdir -p "$CACHE"
 fi
 export NVCC TOOLS CACHE GENERATED STRICT
@@ -110,6 +126,21 @@ for source in $(ls -S */*.cu); do
         | sha256sum | cut -c1-32)
     echo "$key $source"
 done > "$GENERATED/files"
+
+# Says every ten seconds how far the compilers are, for they take a minute for an architecture.
+watch() {
+    total=$(($(wc -l < "$GENERATED/files") * ($(echo "$archs" | wc -w) + 1)))
+    # Whoever reads our output doesn't wait for this sleep's end.
+    while sleep 10 > /dev/null 2>&1; do
+        made=0
+        while read -r key _; do
+            for type in ptx $(printf '%s.cubin ' $archs); do
+                [ ! -f "$CACHE/$key.$type" ] || made=$((made + 1))
+            done
+        done < "$GENERATED/files"
+        echo "[fovea] $made of $total pieces"
+    done
+}
 
 # Compiles every file to the types given (ptx, sm_80.cubin) as far as the cache lacks them.
 compile() {
@@ -124,11 +155,15 @@ compile() {
 # The names of all pieces of a type.
 pieces() { awk -v type="$1" '{ print $1 "." type }' "$GENERATED/files"; }
 
-image=$( (cat "$GENERATED/files" build.sh *.awk; echo "$archs") | sha256sum | cut -c1-32).image
+image=$( (cat "$GENERATED/files" build.sh pack.sh *.awk; echo "$archs") | sha256sum | cut -c1-32).image
 if [ ! -d "$CACHE/$image" ]; then
     echo "[fovea] compiling CUDA kernels for $archs"
+    watch &
+    progress=$!
     compile ptx
     compile $(printf '%s.cubin ' $archs)
+    kill "$progress"
+    progress=
     here=$PWD
     out=$GENERATED/image
     mkdir "$out"
@@ -138,36 +173,30 @@ if [ ! -d "$CACHE/$image" ]; then
     awk -f "$here/merge-ptx.awk" $(pieces ptx) > "$out/fovea.ptx" || fail "the PTX of the files does not fit together, see above"
     [ "$(grep -c '\.entry' "$out/fovea.ptx")" -eq "$(wc -l < "$out/report.txt")" ] \
         || fail "PTX and ptxas's report name different kernels; remove $CACHE and try again"
-    # Drivers that take this compiler's machine code know its compression too; compilers before 12.4 have but one.
-    mode=$("$TOOLS/fatbinary" --help | sed -n 's/^--compress-mode.*/--compress-mode=size/p')
-    for key in $(cut -d' ' -f1 "$GENERATED/files"); do
-        images=--image3=kind=ptx,sm=80,file=$key.ptx
-        for a in $archs; do images="$images --image3=kind=elf,sm=${a#sm_},file=$key.$a.cubin"; done
-        one=$GENERATED/$key.fatbin
-        "$TOOLS/fatbinary" -64 --compress-all $mode --create="$one" $images || fail "fatbinary failed"
-        [ "$(wc -c < "$one")" -eq $(($(od -An -tu8 -j8 -N8 "$one") + 16)) ] \
-            || fail "fatbinary wrote half a file: the disk of $GENERATED is full"
-        cat "$one" >> "$out/fovea.fatbin" || fail "could not write to $GENERATED"
+    keys=$(cut -d' ' -f1 "$GENERATED/files")
+    export ARCHS="$archs"
+    echo "$keys" | xargs -P "$(nproc)" -n 1 sh "$here/pack.sh" || fail "fatbinary failed, see above"
+    for key in $keys; do
+        cat "$GENERATED/$key.fatbin" >> "$out/fovea.fatbin" || fail "could not write to $GENERATED"
     done
     kib=$(($(wc -c < "$out/fovea.fatbin") / 1024))
     [ $kib -le $((FATBIN_LIMIT_MIB * 1024)) ] \
         || fail "fovea.fatbin would have $kib KiB, the limit is $FATBIN_LIMIT_MIB MiB: make fewer variants of the kernels"
     {
         echo "$archs, PTX $(sed -n 's/^\.version //p' "$out/fovea.ptx") for the rest (nvcc $release)"
-        echo "driver ${release%%.*}000 $(least_driver)"
+        echo "driver $(least_driver_version) $(least_driver)"
         echo "sha256 $(sha256sum < "$out/fovea.fatbin" | cut -d' ' -f1)"
     } > "$out/kernels.txt"
-    cat "$out/report.txt"
     echo "[fovea] $(wc -l < "$out/report.txt") kernels in $(wc -l < "$GENERATED/files") files, fatbin of $kib KiB"
     # Through a name of its own, so that a build that is killed here leaves no half of an image behind.
     arriving=$(mktemp -d "$CACHE/tmp.XXXXXX")
     cp "$out"/* "$arriving" || { rm -rf "$arriving"; fail "could not write to $CACHE"; }
     mv "$arriving" "$CACHE/$image" 2> /dev/null || rm -rf "$arriving"   # another build may have been faster
 fi
+cp "$CACHE/$image/fovea.ptx" "$CACHE/$image/report.txt" "$ptx_dir"
 for file in fovea.fatbin fovea.ptx kernels.txt; do
     cmp -s "$CACHE/$image/$file" "$resources/$file" || cp "$CACHE/$image/$file" "$resources/$file"
 done
-cp "$CACHE/$image/fovea.ptx" "$sources/fovea.ptx"  # what the tests read
 
 # What no build has used for a month, and what killed ones left.
 (cd "$CACHE/$image/.." && touch -c "$image" $(cut -d' ' -f1 "$GENERATED/files" | sed 's/$/.ptx/'))

@@ -6,7 +6,7 @@
 # kernels  builds the kernels and their tests for the card, runs the tests, runs them again under compute-sanitizer (memcheck
 #          and racecheck), measures the card and times the kernels beside PyTorch. The tests include the fragment layouts of
 #          the tensor cores, which the simulator takes on trust. At most ten minutes; needs make, g++ 12 and nvcc 12 or newer,
-#          and uses compute-sanitizer and python3 with torch where they are there.
+#          and uses GoogleTest, compute-sanitizer and python3 with torch where they are there.
 # java     unpacks the bundle (default target/fovea-linux-x86_64.tar.xz; in an unpacked one it is that) and on the card runs
 #          doctor, selftest and PPO, CUDA graphs against launches one by one, and JCublas against Fovea's own kernel. At most
 #          ten minutes; needs make and g++, and no Java.
@@ -128,7 +128,7 @@ if [ -n "$simulate" ]; then
     make_goal gpu-check-simulator
     export LD_LIBRARY_PATH="$programs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 else
-    make_goal "$programs/bench"
+    make_goal gpu-check-bench
     device=$("$programs/bench" --device) || exit $?
     arch=${device%% *}
     say "${device#* }, $arch"

@@ -108,7 +108,7 @@ cp -R -- "$root/docs/." "$bundle/docs"
 
 if [[ -n $with_tests ]]; then
     say "building the tests"
-    if ! (cd "$root" && mvn -q -B -Dstyle.color=never -Pbundle-tests -DskipTests package) >"$stage/build.log" 2>&1 </dev/null; then
+    if ! (cd "$root" && mvn -q -B -Dstyle.color=never -Pbundle-tests,kernels-all -DskipTests package) >"$stage/build.log" 2>&1 </dev/null; then
         tail -n 25 "$stage/build.log" >&2
         fail "the tests do not build"
     fi

@@ -2,8 +2,10 @@ package org.fovea.backend;
 
 import org.fovea.backend.reference.CompositionBackend;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
 
 /** Every default composition, in both precisions. */
+@Tag("integration")
 class CompositionContractTest {
 
     @Nested

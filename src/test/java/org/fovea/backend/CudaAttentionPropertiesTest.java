@@ -4,11 +4,25 @@ import net.jqwik.api.Arbitrary;
 import net.jqwik.api.EdgeCasesMode;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
+import net.jqwik.api.Tag;
+import net.jqwik.api.lifecycle.AddLifecycleHook;
+import net.jqwik.api.lifecycle.LifecycleContext;
+import net.jqwik.api.lifecycle.SkipExecutionHook;
 import org.fovea.backend.cuda.Simulator;
 import org.fovea.verify.AttentionFeatures;
 
 /** A few small attentions on CUDA, which is simulated where there is none. */
+@Tag("integration")
+@AddLifecycleHook(CudaAttentionPropertiesTest.NeedsADevice.class)
 class CudaAttentionPropertiesTest extends AttentionProperties {
+
+    /** To jqwik an assumption that fails before a property's first try is an error. */
+    static final class NeedsADevice implements SkipExecutionHook {
+        @Override
+        public SkipResult shouldBeSkipped(LifecycleContext context) {
+            return Simulator.missing().map(SkipResult::skip).orElse(SkipResult.doNotSkip());
+        }
+    }
 
     @Override
     Backend open() {

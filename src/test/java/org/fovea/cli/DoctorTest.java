@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.jar.JarOutputStream;
 import java.util.zip.ZipEntry;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -22,6 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The doctor's findings on machines of every kind, simulated, each in a virtual machine of its own. */
+@Tag("integration")
 @Timeout(120)
 class DoctorTest {
     private static final Path SIMULATOR = Path.of("target", "native-tests").toAbsolutePath();

@@ -49,7 +49,7 @@ final class Program implements AutoCloseable {
 
     void signal(String name) throws IOException, InterruptedException {
         assertThat(process.isAlive()).as("is to be sent a signal").isTrue();
-        new ProcessBuilder("kill", "-" + name, Long.toString(process.pid()))
+        new ProcessBuilder("sh", "-c", "kill -" + name + " " + process.pid())
                 .start()
                 .waitFor();
     }

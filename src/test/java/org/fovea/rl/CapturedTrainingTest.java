@@ -7,11 +7,13 @@ import static org.assertj.core.api.Assertions.within;
 import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.cuda.Simulator;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Training steps as captured steps. */
+@Tag("integration")
 class CapturedTrainingTest {
 
     private static RunSpec spec(String policy, int epochs, int minibatches) {

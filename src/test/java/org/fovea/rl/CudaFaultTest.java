@@ -20,6 +20,7 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.cuda.Simulator;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,6 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
  * FOVEA_DEEP=1 at many. The run ends with an error that names the call, or as if nothing had happened; what it saved before
  * loads, and nothing stays allocated.
  */
+@Tag("integration")
 class CudaFaultTest {
     private static final boolean DEEP = System.getenv("FOVEA_DEEP") != null;
     private static final int OTHERS = DEEP ? 400 : 8;

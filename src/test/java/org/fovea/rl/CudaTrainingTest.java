@@ -7,10 +7,12 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.cuda.Simulator;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** PPO on the cuda backend: on the simulator, or with -Dfovea.test.gpu=true on the machine's own device. */
+@Tag("integration")
 class CudaTrainingTest {
     private static final String ENVIRONMENT = "MemoryChain-v0:length=2";
 

@@ -14,6 +14,7 @@ import org.fovea.backend.reference.ReferenceBackend;
 import org.fovea.tensor.Parameter;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -22,6 +23,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  * Products with the Fisher matrix against what it is: the Hessian of the mean KL divergence. That is taken by central
  * differences of first gradients, in float64.
  */
+@Tag("integration")
 class FisherVectorProductTest {
     private static final double DAMPING = 0.25;
 

@@ -15,12 +15,14 @@ import java.util.Objects;
 import org.fovea.backend.Backend;
 import org.fovea.backend.cuda.Simulator;
 import org.fovea.io.Checkpoint;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** A run goes on where its environments are cut into batches otherwise. */
+@Tag("integration")
 class MovingRunTest {
     @TempDir
     Path directory;

@@ -7,12 +7,14 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
 import org.fovea.backend.Backend;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** A run's outcome follows from its specification: not from threads, and not from interruptions. */
+@Tag("integration")
 class ReproducibilityTest {
     private static final int ITERATIONS = 6;
 

@@ -3,10 +3,12 @@ package org.fovea.rl;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Runs the benchmark's body once, so that what is measured is known to learn. */
+@Tag("integration")
 class TrainBenchmarkTest {
     @ParameterizedTest
     @ValueSource(strings = {"mlp", "attention"})

@@ -13,12 +13,14 @@ import org.fovea.backend.DeviceArray;
 import org.fovea.backend.cuda.Simulator;
 import org.fovea.tensor.Parameter;
 import org.fovea.tensor.Tape;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** What a step of TRPO may and may not do, and that such steps learn. */
+@Tag("integration")
 class TrpoTest {
     private static final int ITERATIONS = 4;
 

@@ -26,8 +26,7 @@ public final class CudaBackendProvider implements BackendProvider {
     @Override
     public Backend open(BackendSettings settings) {
         if (!KernelImage.isPresent()) {
-            throw new BackendUnavailableException("this build has no CUDA kernels: " + KernelImage.description()
-                    + "; install CUDA 12 or newer and build again");
+            throw new BackendUnavailableException("this build has no CUDA kernels: " + KernelImage.description());
         }
         try {
             CudaNatives.load();

@@ -15,11 +15,13 @@ import org.fovea.backend.DeviceArray;
 import org.fovea.backend.DeviceException;
 import org.fovea.backend.Gemm;
 import org.fovea.backend.MatrixProductContract;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The contract's matrix products by cuBLAS, all of them; and how the library is chosen and fails. */
+@Tag("integration")
 class CublasTest extends MatrixProductContract {
 
     private static BackendSettings with(String name, String value, String... more) {

@@ -16,8 +16,10 @@ import org.fovea.backend.Scope;
 import org.fovea.backend.UnaryOp;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("integration")
 class CudaBackendTest {
     private Backend backend;
 

@@ -2,8 +2,10 @@ package org.fovea.backend.cuda;
 
 import org.fovea.backend.Backend;
 import org.fovea.backend.BackendContract;
+import org.junit.jupiter.api.Tag;
 
 /** The contract on CUDA: on the simulator, or with -Dfovea.test.gpu=true on the machine's own device. */
+@Tag("integration")
 class CudaContractTest extends BackendContract {
     @Override
     public Backend open() {

@@ -17,12 +17,14 @@ import org.fovea.backend.OutputGradients;
 import org.fovea.backend.Scope;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Which kernels compute an attention: those for tensor cores, wherever they can. The others would be right too, and slow. */
+@Tag("integration")
 class CudaDispatchTest {
     private static final AttentionSpec CAUSAL = AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT);
     private static final AttentionSpec CONTINUED = CAUSAL.withPastKeys(4);

@@ -9,9 +9,11 @@ import org.fovea.backend.CapturedStep;
 import org.fovea.backend.CapturedStepContract;
 import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The contract's captured steps where the settings want no graphs. */
+@Tag("integration")
 class CudaEagerStepTest extends CapturedStepContract {
     @Override
     public Backend open() {

@@ -18,11 +18,13 @@ import org.fovea.backend.Scope;
 import org.fovea.backend.UnaryOp;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What a device does when it is full, or when a call or a kernel fails. */
+@Tag("integration")
 class CudaFaultTest {
     private CudaBackend backend;
 

@@ -14,9 +14,11 @@ import org.fovea.backend.DeviceArray;
 import org.fovea.backend.Scope;
 import org.fovea.backend.SeriesRing;
 import org.fovea.backend.UnsupportedOnBackendException;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** A series of too many coefficients is refused in the words of who asked for an order. */
+@Tag("integration")
 class CudaSeriesOrderTest {
 
     private static void refuses(SeriesRing ring, String message) {

@@ -18,9 +18,11 @@ import org.fovea.backend.Scope;
 import org.fovea.backend.UnaryOp;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Captured steps as graphs: what they hold, and what is left when the driver refuses. */
+@Tag("integration")
 class CudaStepTest {
     private Backend backend;
     private DeviceArray x;

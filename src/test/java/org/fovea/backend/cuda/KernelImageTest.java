@@ -18,17 +18,19 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.fovea.backend.DType;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** What nvcc compiled, against what Java launches. */
+@Tag("integration")
 class KernelImageTest {
     private static final ByteBuffer BUFFER = ByteBuffer.allocateDirect(4096);
 
     @Test
     void kernelsTakeStructsOfTheSizeThatJavaWrites() throws IOException {
-        Path ptx = Path.of("target", "generated-sources", "kernels", "fovea.ptx");
+        Path ptx = Path.of("target", "kernels", "fovea.ptx");
         assumeTrue(Files.exists(ptx), () -> "no PTX: " + KernelImage.description());
         Map<String, Integer> sizes = new TreeMap<>();
         Matcher entries = Pattern.compile("\\.entry (\\w+)\\(\\s*\\.param \\.align \\d+ \\.b8 \\w+\\[(\\d+)]\\s*\\)")

@@ -15,6 +15,7 @@ import jcuda.nvptxcompiler.JNvPTXCompiler;
 import jcuda.nvptxcompiler.nvPTXCompileResult;
 import jcuda.nvptxcompiler.nvPTXCompilerHandle;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,8 +25,9 @@ import org.junit.jupiter.params.provider.MethodSource;
  * The PTX that is shipped for cards without machine code of their own, through the assembler that is built into JCuda:
  * that of CUDA 12.0, as old as the oldest driver that Fovea supports, where the build's own would take newer PTX too.
  */
+@Tag("integration")
 class KernelPtxTest {
-    private static final Path PTX = Path.of("target", "generated-sources", "kernels", "fovea.ptx");
+    private static final Path PTX = Path.of("target", "kernels", "fovea.ptx");
 
     private static final boolean DEEP = System.getenv("FOVEA_DEEP") != null;
 

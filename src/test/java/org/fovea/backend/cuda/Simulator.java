@@ -14,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import jcuda.Pointer;
 import jcuda.driver.CUmodule;
 import org.fovea.backend.Backend;
@@ -26,6 +27,7 @@ import org.fovea.backend.BackendSettings;
 public final class Simulator {
     private static final boolean GPU = Boolean.getBoolean("fovea.test.gpu");
     private static final Path DIRECTORY = Path.of("target", "native-tests");
+    private static final Path DRIVER = DIRECTORY.resolve("libcuda.so.1");
 
     private Simulator() {}
 
@@ -43,9 +45,9 @@ public final class Simulator {
     /** Loads the driver, so that it can be steered before a backend is opened. */
     public static void load() {
         if (!GPU) {
-            Path driver = DIRECTORY.resolve("libcuda.so.1");
-            assumeTrue(Files.exists(driver), () -> "no CUDA simulator: " + reason());
-            System.setProperty(CudaNatives.DRIVER_PROPERTY, driver.toString());
+            Optional<String> missing = missing();
+            assumeTrue(missing.isEmpty(), () -> missing.orElse(""));
+            System.setProperty(CudaNatives.DRIVER_PROPERTY, DRIVER.toString());
             if (KernelImage.class.getResource("fovea.fatbin") == null) {
                 // The simulated driver has the kernels linked in; what was compiled by nvcc is not needed.
                 System.setProperty(
@@ -61,10 +63,17 @@ public final class Simulator {
         assumeTrue(!GPU, "needs the simulator");
     }
 
-    private static String reason() {
+    /** Why there is nothing to open, if so. */
+    public static Optional<String> missing() {
+        if (GPU || Files.exists(DRIVER)) {
+            return Optional.empty();
+        }
         try {
             Path skipped = DIRECTORY.resolve("skipped");
-            return Files.exists(skipped) ? Files.readString(skipped).strip() : "native-tests/build.sh was not run";
+            return Optional.of("no CUDA simulator: "
+                    + (Files.exists(skipped)
+                            ? Files.readString(skipped).strip()
+                            : "it is not built; run: make -C native-tests driver"));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Packs what compile.sh made of one .cu into a fatbin, for build.sh, which sets TOOLS, CACHE, GENERATED and ARCHS:
+#
+#   pack.sh KEY      (into GENERATED/KEY.fatbin)
+set -eu
+cd "$CACHE"
+one=$GENERATED/$1.fatbin
+# Drivers that take this compiler's machine code know its compression too; compilers before 12.4 have but one.
+mode=$("$TOOLS/fatbinary" --help | sed -n 's/^--compress-mode.*/--compress-mode=size/p')
+set -- "--image3=kind=ptx,sm=80,file=$1.ptx" $(for arch in $ARCHS; do echo "--image3=kind=elf,sm=${arch#sm_},file=$1.$arch.cubin"; done)
+"$TOOLS/fatbinary" -64 --compress-all $mode --create="$one" "$@"
+[ "$(wc -c < "$one")" -eq $(($(od -An -tu8 -j8 -N8 "$one") + 16)) ] \
+    || { echo "[fovea] fatbinary wrote half a file: the disk of $GENERATED is full" >&2; exit 1; }
