@@ -2,8 +2,6 @@ package org.fovea.rl;
 
 import java.util.HashMap;
 import java.util.Map;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.fovea.env.Environments;
 import org.fovea.env.Space;
 
@@ -100,8 +98,8 @@ public record Defaults(long steps, int environments, AlgorithmConfig config) {
     }
 
     private static int memoryChainLength(String environment) {
-        Matcher length = Pattern.compile("\\blength=(\\d+)").matcher(environment);
-        return length.find() ? Integer.parseInt(length.group(1)) : 5;
+        String given = environment.replaceAll(".*\\blength=(\\d+).*", "$1");
+        return given.equals(environment) ? 5 : Integer.parseInt(given);
     }
 
     /** The name without parameters. */
