@@ -14,6 +14,9 @@ import org.fovea.env.Space;
  */
 public record Defaults(long steps, int environments, AlgorithmConfig config) {
 
+    /** Of attention, for tasks whose episodes are no longer. */
+    private static final int SHORT_WINDOW = 16;
+
     /** Defaults for a policy on an environment, learned by an algorithm. */
     public static Defaults of(String environment, Algorithm algorithm, PolicyKind policy) {
         return algorithm == Algorithm.TRPO ? ofTrpo(environment) : ofPpo(environment, policy);
@@ -36,11 +39,15 @@ public record Defaults(long steps, int environments, AlgorithmConfig config) {
             case "ProofOfMemory-v0" -> {
                 steps = 25_000;
                 environments = 16;
-                settings.putAll(Map.of("rollout_steps", "64", "window", "16"));
+                settings.putAll(Map.of("rollout_steps", "64", "window", Integer.toString(SHORT_WINDOW)));
             }
             case "MemoryChain-v0" -> {
                 steps = 330_000;
                 settings.put("rollout_steps", "64");
+                if (memoryChainLength(environment) < SHORT_WINDOW) {
+                    // An episode is one step longer than its chain, and a window beyond it is time lost.
+                    settings.put("window", Integer.toString(SHORT_WINDOW));
+                }
             }
             case "CartPole-v1" -> {
                 steps = 100_000;
@@ -72,7 +79,7 @@ public record Defaults(long steps, int environments, AlgorithmConfig config) {
                 steps = 25_000;
                 environments = 16;
                 settings.putAll(Map.of("rollout_steps", "64", "max_kl", "0.02", "learning_rate", "0.003"));
-                settings.put("window", "16");
+                settings.put("window", Integer.toString(SHORT_WINDOW));
             }
             case "Acrobot-v1" ->
                 settings.putAll(Map.of("max_kl", "0.03", "anneal_max_kl", "true", "gae_lambda", "0.8"));
@@ -88,6 +95,11 @@ public record Defaults(long steps, int environments, AlgorithmConfig config) {
 
     private static boolean isContinuous(String environment) {
         return Environments.get(environment).spaces().actions() instanceof Space.Box;
+    }
+
+    private static int memoryChainLength(String environment) {
+        String given = environment.replaceAll(".*\\blength=(\\d+).*", "$1");
+        return given.equals(environment) ? 5 : Integer.parseInt(given);
     }
 
     /** The name without parameters. */
