@@ -138,7 +138,8 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         }
         CudaArray[] inputs = rows(operation, in);
         CudaArray out = floating(operation, "output", outputs.output());
-        CudaArray state = floats(operation, "state", Objects.requireNonNull(outputs.state(), "state"));
+        // There is none where there are no rows.
+        CudaArray state = outputs.state() == null ? out : floats(operation, "state", outputs.state());
         CudaArray dOut = floating(operation, "dOutput", dOutput);
         CudaArray dLse = dLogSumExp == null ? null : floats(operation, "dLogSumExp", dLogSumExp);
         List<CudaArray> results = new ArrayList<>(List.of(
