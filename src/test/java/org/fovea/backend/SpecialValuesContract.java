@@ -52,22 +52,34 @@ interface SpecialValuesContract extends ContractFixture {
     /** As in PyTorch. */
     @Test
     default void anInfiniteScoreInSightIsNotANumber() {
-        for (double value : new double[] {Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
-            try (Pair p = pair()) {
-                AttentionProblem problem =
-                        new AttentionProblem(p, features(AttentionSpec.DEFAULT).withBias(AttentionFeatures.DENSE), 1);
-                // In the first two rows of the second head every score, or but one.
-                int from = value > 0 ? 3 : 0;
-                set(
-                        Objects.requireNonNull(problem.inputs.bias()),
-                        49 + 35 + from,
-                        49 + 35 + (value > 0 ? 4 : 7),
-                        value);
-                set(Objects.requireNonNull(problem.inputs.bias()), 49 + 42 + from, 98 - (value > 0 ? 3 : 0), value);
-                problem.forward();
-                checkRows(problem, 0, 7);
-                checkRows(problem, 1, 5);
-            }
+        try (Pair p = pair()) {
+            AttentionProblem problem =
+                    new AttentionProblem(p, features(AttentionSpec.DEFAULT).withBias(AttentionFeatures.DENSE), 1);
+            // In the last two rows of the second head one score, or but three.
+            Pair.Both bias = Objects.requireNonNull(problem.inputs.bias());
+            set(bias, 49 + 35 + 3, 49 + 35 + 4, Double.POSITIVE_INFINITY);
+            set(bias, 49 + 42 + 3, 98 - 3, Double.POSITIVE_INFINITY);
+            problem.forward();
+            checkRows(problem, 0, 7);
+            checkRows(problem, 1, 5);
+        }
+    }
+
+    /** In the last two rows of the second head. */
+    @Test
+    default void scoresOfMinusInfinityAreAsGoodAsNone() {
+        try (Pair p = pair()) {
+            AttentionProblem problem =
+                    new AttentionProblem(p, features(AttentionSpec.DEFAULT).withBias(AttentionFeatures.DENSE), 1);
+            set(Objects.requireNonNull(problem.inputs.bias()), 49 + 35, 98, Double.NEGATIVE_INFINITY);
+            problem.forward();
+            problem.checkForward();
+            assertThat(Arrays.copyOfRange(problem.output.actual(), 28 + 20, 28 + 28))
+                    .containsOnly(0);
+            assertThat(Arrays.copyOfRange(problem.logSumExp.actual(), 7 + 5, 7 + 7))
+                    .containsOnly(Double.POSITIVE_INFINITY);
+            problem.checkBackward();
+            problem.checkBackwardTangent();
         }
     }
 
@@ -118,7 +130,8 @@ interface SpecialValuesContract extends ContractFixture {
             problem.forward();
             problem.checkForward();
             assertThat(Arrays.copyOf(problem.output.actual(), 16)).containsOnly(0);
-            assertThat(Arrays.copyOf(problem.logSumExp.actual(), 4)).containsOnly(Double.POSITIVE_INFINITY);
+            double sink = Objects.requireNonNull(problem.inputs.sink()).actual()[0];
+            assertThat(Arrays.copyOf(problem.logSumExp.actual(), 4)).containsOnly(sink);
             problem.checkBackward();
             problem.checkBackwardTangent();
         }
