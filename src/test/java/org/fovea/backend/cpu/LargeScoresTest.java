@@ -47,7 +47,7 @@ class LargeScoresTest {
 
     /** Queries and keys with whole numbers, and scores that are multiples of the largest: ties, and keys far below. */
     @ParameterizedTest
-    @CsvSource({"100, 5", "100, 70", "1e4, 5", "1e4, 70", "1e6, 5", "1e6, 70", "1e8, 70"})
+    @CsvSource({"100, 5", "100, 70", "3000, 5", "3000, 70", "1e4, 5", "1e4, 70", "1e6, 5", "1e6, 70", "1e8, 70"})
     void scoresOfAnySize(double size, int keys) {
         Attention attention = new Attention(7, keys, 11);
         attention.query(i -> i % D == 0 ? 2 * size : 0);
@@ -68,7 +68,7 @@ class LargeScoresTest {
     }
 
     @ParameterizedTest
-    @ValueSource(doubles = {-1e5, -1e6, -1e8})
+    @ValueSource(doubles = {-3000, -1e5, -1e6, -1e8})
     void rowsOfLowScores(double low) {
         for (int keys : new int[] {3, 70}) {
             Attention attention = new Attention(5, keys, 13);
