@@ -84,7 +84,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         backend = ["--simulate"] if options.simulate else ["--backend", options.backend]
-        fovea = Fovea(folder, backend)
+        fovea = Fovea(backend)
         for dim in map(int, options.dims.split(",")):
             for length in map(int, options.lengths.split(",")):
                 for causal in {"no": [False], "yes": [True], "both": [False, True]}[options.causal]:

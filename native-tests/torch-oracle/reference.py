@@ -127,7 +127,7 @@ def attend(case, geometry, a):
     stages["masked"] = torch.where(geometry.seen, scores, -math.inf)
     shown = torch.where(geometry.seen, scores, 0.0)
     highest = torch.where(geometry.seen, scores.detach().real, -math.inf)
-    highest = highest.max(-1).values if highest.shape[-1] else torch.zeros(highest.shape[:-1], dtype=real)
+    highest = highest.max(-1).values if highest.shape[-1] else torch.full(highest.shape[:-1], -math.inf, dtype=real)
     if "sink" in a:
         sink = a["sink"][None, :, None]
         highest = torch.maximum(highest, sink.detach().real.expand(highest.shape))

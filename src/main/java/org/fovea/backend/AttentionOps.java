@@ -13,6 +13,14 @@ import org.jspecify.annotations.Nullable;
  * DType#BF16} or {@link DType#F16}, and {@link DType#F64} on the CPU. Log-sum-exp, bias, sink, mask and slopes, with their
  * gradients and tangents, are of the type of the arithmetic: {@link Memory#floatType()}, or F64 where the query is.
  *
+ * <p>A sink is in the denominator always. A row that sees no key, or whose scores are all -infinity, has output 0; with a sink its
+ * log-sum-exp is the sink's score, its probability is all the sink's, and every derivative of any order follows the same
+ * formulas: the gradient of the log-sum-exp flows to the sink. Without a sink the log-sum-exp is +infinity, and the row gives
+ * every gradient 0 and has every tangent 0. The gradient of an output that no key is in reaches nothing, and may be NaN.
+ *
+ * <p>Probabilities of a row, the sink's among them, add up to 1 however large the scores, in every derivative and in {@link
+ * #attentionWeights}.
+ *
  * <p>Keys and values that no query sees, such as padding, may hold anything, NaN included: nothing of them reaches a
  * result, and their gradients are 0.
  */
@@ -27,8 +35,8 @@ public interface AttentionOps extends MathOps {
     }
 
     /**
-     * @param out written: the output, the log of the sum of exp of the visible scores, +infinity for a row that sees
-     *     nothing, and the state if there is one
+     * @param out written: the output, the log of the sum of exp of the visible scores and the sink, +infinity where there is
+     *     neither, and the state if there is one
      */
     default void attentionForward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out) {
         AttentionCompositions.forward(this, shape, spec, in, out);
@@ -64,7 +72,7 @@ public interface AttentionOps extends MathOps {
      *
      * @param tangents of the inputs; a bias or sink without one stands still
      * @param outputTangent written, in the layout of the output
-     * @param logSumExpTangent written, [batch, heads, queries], 0 for a row that sees nothing
+     * @param logSumExpTangent written, [batch, heads, queries], 0 for a row that sees nothing, without a sink
      */
     default void attentionTangent(
             AttentionShape shape,

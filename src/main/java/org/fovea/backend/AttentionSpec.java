@@ -20,7 +20,8 @@ import java.util.Objects;
  * <p>Key j stands at position j. Query i stands at {@code pastKeys + i}, or, aligned to the bottom right, at {@code keys -
  * queries + i}, where {@code keys} is the valid length of that batch row's keys. Causal attention keeps the keys at or
  * before the query; a window keeps those from {@code left} before to {@code right} after it. In a packed batch positions
- * and lengths count within each sequence. A query that may see nothing gets output 0, log-sum-exp +infinity and gradient 0.
+ * and lengths count within each sequence. A query that may see nothing gets output 0; with a sink all of its
+ * probability is the sink's, whose score is the log-sum-exp, and without one the log-sum-exp is +infinity and every gradient 0.
  */
 public final class AttentionSpec {
 

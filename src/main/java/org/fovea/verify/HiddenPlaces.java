@@ -34,7 +34,8 @@ public final class HiddenPlaces {
         key = hidden(s.keySize());
         value = hidden(s.valueSize());
         output = hidden(s.outputSize());
-        logSumExp = hidden(s.logSumExpSize());
+        // With a sink that of a row which sees no key is the sink's score, and moves it.
+        logSumExp = features.sink() ? new boolean[(int) s.logSumExpSize()] : hidden(s.logSumExpSize());
         bias = hidden(features.biasSize());
         mask = hidden(size(features, features.mask()));
         int pair = 0;

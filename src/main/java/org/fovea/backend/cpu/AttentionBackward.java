@@ -7,10 +7,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Gradients of softmax attention, one head at a time: for each tile of queries and block of keys the probabilities are
- * made again from the log-sum-exp,
+ * made again from the row's maximum and sum,
  *
  * <pre>
- * P = e^(S - logSumExp)   dP = dO V^T   dS = P (dP - delta)   delta = dO . O - dLogSumExp
+ * P = e^(S - max) / sum   dP = dO V^T   dS = P (dP - delta)   delta = dO . O - dLogSumExp
  * dV += P^T dO            dQ += scale dS K                    dK += scale dS^T Q
  * </pre>
  *
@@ -18,8 +18,11 @@ import org.jspecify.annotations.Nullable;
  * softcap its slopes multiply dS at last.
  */
 final class AttentionBackward extends AttentionKeySums {
+    /** A probability that is most of a row's. */
+    private static final double SHARP = 0.5;
+
     private final CpuArray output;
-    private final CpuArray logSumExp;
+    private final CpuArray saved;
     private final CpuArray dOutput;
     private final @Nullable CpuArray dLogSumExp;
     private final CpuArray dQuery;
@@ -35,14 +38,14 @@ final class AttentionBackward extends AttentionKeySums {
             AttentionSpec spec,
             AttentionArrays in,
             CpuArray output,
-            CpuArray logSumExp,
+            CpuArray saved,
             CpuArray dOutput,
             @Nullable CpuArray dLogSumExp,
             ArgumentArrays results,
             KeyParts parts) {
         super(kernels, shape, spec, in, parts);
         this.output = output;
-        this.logSumExp = logSumExp;
+        this.saved = saved;
         this.dOutput = dOutput;
         this.dLogSumExp = dLogSumExp;
         dQuery = results.query();
@@ -56,6 +59,11 @@ final class AttentionBackward extends AttentionKeySums {
         int rows = queryRow(dQuery, head, t.firstQuery, headDim);
         openSums(t, t.querySums, t.oneBlock, dQuery, rows, queryStride, headDim, paddedHeadDim);
         int end = t.high[t.queries - 1];
+        if (sumsDeltas(t)) {
+            for (int from = t.low[0]; from < end; from += KEYS) {
+                addToDeltas(from, Math.min(from + KEYS, end), t);
+            }
+        }
         clear(t, head, t.low[0]);
         for (int from = t.low[0]; from < end; from += KEYS) {
             keys(from, Math.min(from + KEYS, end), t);
@@ -83,7 +91,9 @@ final class AttentionBackward extends AttentionKeySums {
         kernels.transpose(dOutput.floats, rows, outputStride, queries, valueDim, scale, t.floats, t.dOutputT, QUERIES);
         int delta = t.state + QUERIES;
         Arrays.fill(t.floats, delta, delta + QUERIES, 0);
-        if (!t.oneBlock) {
+        openRowSums(t, saved);
+        // A row that sees no key has an output of 0, whatever its gradient, which may be NaN.
+        if (!t.oneBlock && !sumsDeltas(t)) {
             fetchQueries(t, output, outputStride, valueDim);
             kernels.rowDots(
                     dOutput.floats,
@@ -98,10 +108,16 @@ final class AttentionBackward extends AttentionKeySums {
                     delta,
                     t.floats,
                     t.keySum);
+            for (int i = 0; i < queries; i++) {
+                if (Float.isNaN(t.floats[delta + i])) {
+                    t.floats[delta + i] = carefulDot(
+                            queryRow(dOutput, t.head, t.firstQuery + i, valueDim),
+                            queryRow(output, t.head, t.firstQuery + i, valueDim));
+                }
+            }
         }
         int scalars = t.head * shape.queries() + t.firstQuery;
         for (int i = 0; i < queries; i++) {
-            t.floats[t.state + i] = logSumExp.floats[logSumExp.offset + scalars + i] * LOG2_E;
             t.floats[delta + i] *= scale;
         }
         if (dLogSumExp != null) {
@@ -109,40 +125,80 @@ final class AttentionBackward extends AttentionKeySums {
                 t.floats[delta + i] -= scale * dLogSumExp.floats[dLogSumExp.offset + scalars + i];
             }
         }
-        // The lanes beyond the last query give probability 0.
-        Arrays.fill(t.floats, t.state + queries, t.state + QUERIES, Float.POSITIVE_INFINITY);
-        openSink(t);
         t.dOutput.set(dOutput.floats, rows, outputStride, queries, valueDim, paddedValueDim);
         int query = queryRow(in.query(), t.head, t.firstQuery, headDim);
         t.query.set(in.query().floats, query, queryStride, queries, headDim, paddedHeadDim);
     }
 
-    private void keys(int from, int to, AttentionScratch t) {
+    /**
+     * Whether delta is the sum over keys of P dP, made beforehand, in place of dO . O. Where one key has most of a query's
+     * probability, its dP - delta cancels, and what is left must not be the difference of two ways of rounding.
+     */
+    private boolean sumsDeltas(AttentionScratch t) {
+        for (int i = 0; i < t.queries && !t.oneBlock; i++) {
+            if (t.floats[t.state + INVERSE + i] > SHARP && sinkProbability(t, i) < SHARP) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private void addToDeltas(int from, int to, AttentionScratch t) {
+        computeScores(from, to, t);
+        for (int group = 0; group < t.groups; group++) {
+            hideUnseen(t, from, to, group);
+            computeGradients(true, from, group, t);
+        }
+    }
+
+    /** Computes the products that scores and gradients of probabilities are. */
+    private void computeScores(int from, int to, AttentionScratch t) {
         int key = keyRow(in.key(), t.head, from, headDim);
         int value = keyRow(in.value(), t.head, from, valueDim);
-        fetchKeys(t, in.key(), from, to, keyStride, headDim);
-        fetchKeys(t, in.value(), from, to, valueStride, valueDim);
         products(t, false, from, to, in.key().floats, key, keyStride, headDim, t.queryT, t.scores);
         products(t, false, from, to, in.value().floats, value, valueStride, valueDim, t.dOutputT, t.gradients);
+    }
+
+    /** Makes them probabilities and gradients of scores. */
+    private void computeGradients(boolean wholeRows, int from, int group, AttentionScratch t) {
+        int offset = (t.groupFrom - from) * QUERIES + group * lanes;
+        if (dropout != null) {
+            dropout.draw(t, group * lanes);
+            dropout.apply(t, t.gradients + offset);
+        }
+        kernels.scoreGradients(
+                wholeRows,
+                t.floats,
+                t.scores + offset,
+                t.floats,
+                t.gradients + offset,
+                QUERIES,
+                t.groupTo - t.groupFrom,
+                t.floats,
+                t.state + group * lanes,
+                QUERIES);
+    }
+
+    /** Of a row of dOutput and one of the output, of which zeros take nothing of the other. */
+    private float carefulDot(int dRow, int row) {
+        float sum = 0;
+        for (int j = 0; j < valueDim; j++) {
+            float x = output.floats[row + j];
+            sum += x == 0 ? 0 : x * dOutput.floats[dRow + j];
+        }
+        return sum;
+    }
+
+    private void keys(int from, int to, AttentionScratch t) {
+        int key = keyRow(in.key(), t.head, from, headDim);
+        fetchKeys(t, in.key(), from, to, keyStride, headDim);
+        fetchKeys(t, in.value(), from, to, valueStride, valueDim);
+        computeScores(from, to, t);
         t.hidden = false;
         for (int group = 0; group < t.groups; group++) {
             hideUnseen(t, from, to, group);
             int offset = (t.groupFrom - from) * QUERIES + group * lanes;
-            if (dropout != null) {
-                dropout.draw(t, group * lanes);
-                dropout.apply(t, t.gradients + offset);
-            }
-            kernels.scoreGradients(
-                    t.oneBlock,
-                    t.floats,
-                    t.scores + offset,
-                    t.floats,
-                    t.gradients + offset,
-                    QUERIES,
-                    t.groupTo - t.groupFrom,
-                    t.floats,
-                    t.state + group * lanes,
-                    QUERIES);
+            computeGradients(t.oneBlock, from, group, t);
             if (dropout != null) {
                 dropout.apply(t, t.scores + offset);
             }

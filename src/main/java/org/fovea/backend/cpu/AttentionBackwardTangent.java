@@ -39,14 +39,14 @@ final class AttentionBackwardTangent extends AttentionKeySums {
             AttentionSpec spec,
             AttentionArrays in,
             ArgumentArrays tangents,
-            CpuArray logSumExp,
+            CpuArray saved,
             OutputGradientArrays gradients,
             CpuArray outputTangent,
             CpuArray logSumExpTangent,
             ArgumentArrays results,
             KeyParts parts) {
         super(kernels, shape, spec, in, parts);
-        tangent = new AttentionTangent(kernels, shape, spec, in, tangents, logSumExp, outputTangent, logSumExpTangent);
+        tangent = new AttentionTangent(kernels, shape, spec, in, tangents, saved, outputTangent, logSumExpTangent);
         this.tangents = tangents;
         dOutput = gradients.dOutput();
         dLogSumExp = gradients.dLogSumExp();
@@ -107,7 +107,8 @@ final class AttentionBackwardTangent extends AttentionKeySums {
     private void openMass(AttentionScratch t, int group) {
         int mass = t.state + 4 * QUERIES;
         for (int i = group * lanes; i < (group + 1) * lanes; i++) {
-            t.floats[mass + i] = in.sink() == null || i >= t.queries ? 0 : -tangent.sinkProbabilityTangent(t, i);
+            t.floats[mass + i] =
+                    in.sink() == null || i >= t.queries ? 0 : (float) -tangent.sinkProbabilityTangent(t, i);
         }
     }
 

@@ -5,7 +5,6 @@ import org.fovea.backend.DecodeShape;
 
 /** Attention of one query per batch row over the newest slots of its ring buffer. */
 final class AttentionDecode {
-    private static final float LOG2_E = (float) (1 / Math.log(2));
 
     private final AttentionKernels kernels;
     private final DecodeShape shape;
@@ -59,7 +58,7 @@ final class AttentionDecode {
             int q = query.offset + (batch * heads + head) * shape.headDim();
             dots(q, batch, head, oldest, first, scores, 0);
             dots(q, batch, head, 0, count - first, scores, first);
-            float sum = kernels.softmaxNumerators(scores, 0, count, scale * LOG2_E, scores, capacity + kernels.lanes());
+            float sum = kernels.softmaxNumerators(scores, 0, count, scale, scores, capacity + kernels.lanes());
             float inverse = 1 / sum;
             for (int j = 0; j < count; j++) {
                 scores[j] *= inverse;

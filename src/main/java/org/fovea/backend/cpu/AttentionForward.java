@@ -3,11 +3,16 @@ package org.fovea.backend.cpu;
 import java.util.Arrays;
 import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
+import org.jspecify.annotations.Nullable;
 
 /** Softmax attention over tiles of queries, keys passing by in blocks (FlashAttention-2, Dao 2023, arXiv:2307.08691). */
 final class AttentionForward extends AttentionPass {
+    /** Where in the state the rows' maxima stay when log-sum-exps take their place. */
+    private static final int MAXIMUM = 3 * QUERIES;
+
     private final CpuArray output;
     private final CpuArray logSumExp;
+    private final @Nullable CpuArray saved;
 
     AttentionForward(
             AttentionKernels kernels,
@@ -15,27 +20,36 @@ final class AttentionForward extends AttentionPass {
             AttentionSpec spec,
             AttentionArrays in,
             CpuArray output,
-            CpuArray logSumExp) {
+            CpuArray logSumExp,
+            @Nullable CpuArray saved) {
         super(kernels, shape, spec, in);
         this.output = output;
         this.logSumExp = logSumExp;
+        this.saved = saved;
     }
 
     /** Computes outputs and log-sum-exps of a tile's queries. */
     void tile(int head, int tile, AttentionScratch t) {
         openTile(t, head, tile);
-        Arrays.fill(t.floats, t.state, t.state + QUERIES, Float.NEGATIVE_INFINITY);
-        Arrays.fill(t.floats, t.state + QUERIES, t.state + 2 * QUERIES, 0);
+        // The sink is the first score, one without a value.
+        float sink = sink(t);
+        Arrays.fill(t.floats, t.state, t.state + QUERIES, sink);
+        Arrays.fill(t.floats, t.state + QUERIES, t.state + 2 * QUERIES, sink == Float.NEGATIVE_INFINITY ? 0 : 1);
         int rows = queryRow(output, head, t.firstQuery, valueDim);
         openSums(t, t.outputSums, t.oneBlock, output, rows, outputStride, valueDim, paddedValueDim);
         int end = t.high[t.queries - 1];
         for (int from = t.low[0]; from < end; from += KEYS) {
-            keys(from, Math.min(from + KEYS, end), t);
+            keys(false, from, Math.min(from + KEYS, end), t);
         }
         finish(t);
     }
 
-    private void keys(int from, int to, AttentionScratch t) {
+    /**
+     * Adds up the values of keys {@code [from, to)}.
+     *
+     * @param normalized whether the weights are probabilities, of maxima and sums that are known
+     */
+    private void keys(boolean normalized, int from, int to, AttentionScratch t) {
         int key = keyRow(in.key(), t.head, from, headDim);
         int value = keyRow(in.value(), t.head, from, valueDim);
         fetchKeys(t, in.key(), from, to, keyStride, headDim);
@@ -45,7 +59,16 @@ final class AttentionForward extends AttentionPass {
         for (int group = 0; group < t.groups; group++) {
             hideUnseen(t, from, to, group);
             if (t.groupFrom < t.groupTo) {
-                softmax(from, group * lanes, t);
+                int lane = group * lanes;
+                int scores = t.scores + (t.groupFrom - from) * QUERIES + lane;
+                boolean grew = normalized ? probabilities(scores, lane, t) : softmax(scores, lane, t);
+                if (dropout != null) {
+                    dropout.draw(t, lane);
+                    dropout.apply(t, scores);
+                }
+                if (grew && t.low[lane] < from) {
+                    rescale(lane, t);
+                }
             }
         }
         t.value.set(in.value().floats, value, valueStride, to - from, valueDim, paddedValueDim);
@@ -53,37 +76,49 @@ final class AttentionForward extends AttentionPass {
         sumOverKeys(t, t.outputSums, from > t.low[0], from, to, t.scores, t.value, paddedValueDim, careful);
     }
 
-    private void softmax(int from, int lane, AttentionScratch t) {
-        int scores = t.scores + (t.groupFrom - from) * QUERIES + lane;
-        boolean grew = kernels.onlineSoftmax(
+    private boolean softmax(int scores, int lane, AttentionScratch t) {
+        return kernels.onlineSoftmax(
                 t.floats, scores, QUERIES, t.groupTo - t.groupFrom, t.floats, t.state + lane, QUERIES);
-        if (dropout != null) {
-            dropout.draw(t, lane);
-            dropout.apply(t, scores);
-        }
-        if (grew && t.low[lane] < from) {
-            RowSums sums = t.outputSums;
-            int sum = sums.offset + lane * sums.stride;
-            kernels.scaleRows(
-                    sums.floats,
-                    sum,
-                    sums.stride,
-                    t.floats,
-                    t.state + 2 * QUERIES + lane,
-                    sums.floats,
-                    sum,
-                    sums.stride,
-                    Math.min(lanes, t.queries - lane),
-                    paddedValueDim);
-        }
+    }
+
+    private boolean probabilities(int scores, int lane, AttentionScratch t) {
+        kernels.scoreGradients(
+                false,
+                t.floats,
+                scores,
+                t.floats,
+                t.gradients + scores - t.scores,
+                QUERIES,
+                t.groupTo - t.groupFrom,
+                t.floats,
+                t.state + lane,
+                QUERIES);
+        return false;
+    }
+
+    private void rescale(int lane, AttentionScratch t) {
+        RowSums sums = t.outputSums;
+        int sum = sums.offset + lane * sums.stride;
+        kernels.scaleRows(
+                sums.floats,
+                sum,
+                sums.stride,
+                t.floats,
+                t.state + 2 * QUERIES + lane,
+                sums.floats,
+                sum,
+                sums.stride,
+                Math.min(lanes, t.queries - lane),
+                paddedValueDim);
     }
 
     private void finish(AttentionScratch t) {
+        if (saved != null) {
+            save(t, saved);
+        }
+        System.arraycopy(t.floats, t.state, t.floats, t.state + MAXIMUM, QUERIES);
         for (int group = 0; group < t.groups; group++) {
             kernels.finishSoftmax(t.floats, t.state + group * lanes, QUERIES);
-        }
-        if (in.sink() != null) {
-            addSink(t);
         }
         System.arraycopy(
                 t.floats,
@@ -91,6 +126,7 @@ final class AttentionForward extends AttentionPass {
                 logSumExp.floats,
                 logSumExp.offset + t.head * shape.queries() + t.firstQuery,
                 t.queries);
+        int row = queryRow(output, t.head, t.firstQuery, valueDim);
         kernels.scaleRows(
                 t.outputSums.floats,
                 t.outputSums.offset,
@@ -98,23 +134,50 @@ final class AttentionForward extends AttentionPass {
                 t.floats,
                 t.state + QUERIES,
                 output.floats,
-                queryRow(output, t.head, t.firstQuery, valueDim),
+                row,
                 outputStride,
                 t.queries,
                 valueDim);
+        if (!kernels.allFinite(output.floats, row, outputStride, t.queries, valueDim)) {
+            sumNormalized(row, t);
+        }
     }
 
-    /** Takes the sink into the log-sum-exps, but not of queries that see nothing. */
-    private void addSink(AttentionScratch t) {
-        float sink = sink(t);
-        for (int i = t.state; i < t.state + t.queries; i++) {
-            float alone = t.floats[i];
-            if (alone != Float.POSITIVE_INFINITY) {
-                double larger = Math.max(alone, sink);
-                double both = larger + Math.log(Math.exp(alone - larger) + Math.exp(sink - larger));
-                t.floats[i] = (float) both;
-                t.floats[i + QUERIES] *= (float) Math.exp(alone - both);
+    /**
+     * Makes the outputs that are not finite again, of weights that add up to 1: of values near the largest number a sum overflows
+     * before it can be divided.
+     */
+    private void sumNormalized(int row, AttentionScratch t) {
+        for (int i = 0; i < QUERIES; i++) {
+            float inverse = t.floats[t.state + QUERIES + i];
+            t.floats[t.state + INVERSE + i] = inverse;
+            t.floats[t.state + i] = inverse == 0 ? Float.POSITIVE_INFINITY : t.floats[t.state + MAXIMUM + i];
+        }
+        RowSums sums = t.outputSums;
+        openSums(t, sums, false, output, row, outputStride, valueDim, paddedValueDim);
+        int end = t.high[t.queries - 1];
+        for (int from = t.low[0]; from < end; from += KEYS) {
+            keys(true, from, Math.min(from + KEYS, end), t);
+        }
+        for (int i = 0; i < t.queries; i++) {
+            int target = row + i * outputStride;
+            if (!kernels.allFinite(output.floats, target, outputStride, 1, valueDim)) {
+                System.arraycopy(sums.floats, sums.offset + i * sums.stride, output.floats, target, valueDim);
             }
+        }
+    }
+
+    /**
+     * Keeps the rows' maxima and the inverses of their sums: of a log-sum-exp, rounded, probabilities could
+     * be made that don't add up to 1. Rows without any have an infinite maximum, which gives all scores probability 0.
+     */
+    private void save(AttentionScratch t, CpuArray target) {
+        int rows = Math.toIntExact(shape.logSumExpSize());
+        int row = target.offset + t.head * shape.queries() + t.firstQuery;
+        for (int i = 0; i < t.queries; i++) {
+            float sum = t.floats[t.state + QUERIES + i];
+            target.floats[row + i] = sum == 0 ? Float.POSITIVE_INFINITY : t.floats[t.state + i];
+            target.floats[row + rows + i] = sum == 0 ? 0 : 1 / sum;
         }
     }
 }

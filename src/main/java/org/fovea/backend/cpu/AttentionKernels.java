@@ -5,8 +5,8 @@ package org.fovea.backend.cpu;
  * are the lanes of a vector: a softmax then runs down the lanes and needs no horizontal reduction, masks are lane-wise
  * comparisons, and keys and values are read where they lie, in any layout.
  *
- * <p>"A group" is {@link #lanes} neighbouring queries, one vector. Scores are in units of log2, the scale being folded into
- * the queries. Implementations agree to rounding, and each gives the same bits on every call.
+ * <p>"A group" is {@link #lanes} neighbouring queries, one vector. The scale of the scores is folded into the
+ * queries. Implementations agree to rounding, and each gives the same bits on every call.
  */
 public interface AttentionKernels {
 
@@ -59,7 +59,7 @@ public interface AttentionKernels {
             int columns);
 
     /**
-     * Adds to the scores of one group, in units of log2, what a mask holds for them in natural units: -infinity hides whatever
+     * Adds to the scores of one group what a mask holds for them: -infinity hides whatever
      * the score is, and no finite number does.
      */
     void addMask(float[] mask, int maskOffset, float[] scores, int offset, int stride, int keys);
@@ -81,7 +81,7 @@ public interface AttentionKernels {
 
     /**
      * Online softmax of one group: takes {@code keys} more scores into the running maximum and sum, and replaces the
-     * scores by {@code 2^(score - maximum)}. The state of the group is three vectors, {@code stateStride} apart from {@code
+     * scores by {@code e^(score - maximum)}. The state of the group is three vectors, {@code stateStride} apart from {@code
      * stateOffset} on: maximum, sum, and, written, what earlier sums must be multiplied by.
      *
      * @return whether some of these factors is not 1
@@ -90,20 +90,18 @@ public interface AttentionKernels {
             float[] scores, int offset, int stride, int keys, float[] state, int stateOffset, int stateStride);
 
     /**
-     * Turns the running maxima of one group into natural log-sum-exps and the sums into their inverses; a sum of 0 gives
+     * Turns the running maxima of one group into log-sum-exps and the sums into their inverses; a sum of 0 gives
      * +infinity and inverse 0. The state is as in {@link #onlineSoftmax}.
      */
     void finishSoftmax(float[] state, int stateOffset, int stateStride);
 
     /**
-     * For one group, replaces scores by probabilities {@code P = 2^(score - logSumExp2)} and their gradients {@code dP} by
+     * For one group, replaces scores by probabilities {@code P = e^(score - maximum) inverse} and their gradients {@code dP} by
      * score gradients {@code P (dP - delta)}, 0 wherever P is.
      *
-     * @param wholeRows whether these are all keys the queries see; then P is divided by its sum, which takes the log-sum-exp's
-     *     rounding out of it, and {@code sum over keys of P dP} is added to delta first
-     * @param state log-sum-exps in units of log2; {@code stateStride} further on delta, the product of output and its
-     *     gradient, which is that sum over all keys, less the gradient of the log-sum-exp; at {@code 4 stateStride} the
-     *     probability that no key has, which belongs to the sum of P
+     * @param wholeRows whether these are all keys the queries see; then {@code sum over keys of P dP} is added to delta first
+     * @param state maxima; {@code stateStride} further on delta, the product of output and its gradient, which is that sum over
+     *     all keys, less the gradient of the log-sum-exp; at {@code 5 stateStride} the inverses of the sums
      */
     void scoreGradients(
             boolean wholeRows,
@@ -118,12 +116,12 @@ public interface AttentionKernels {
             int stateStride);
 
     /**
-     * For one group, replaces scores by probabilities {@code P = 2^(score - logSumExp2)}, and tangents T of scores by those of
-     * probabilities, {@code P ln(2) (T - r)} with {@code r = sum over keys of P T}; 0 wherever P is. These are all keys
-     * the queries see, and P is divided by its sum as in {@link #scoreGradients}.
+     * For one group, replaces scores by probabilities as {@link #scoreGradients} does, and tangents T of scores by those of
+     * probabilities, {@code P (T - r)} with {@code r = sum over keys of P T}; 0 wherever P is. These are all keys
+     * the queries see.
      *
-     * @param state log-sum-exps in units of log2; {@code stateStride} further on what is to be added to r, and then {@code
-     *     ln(2) r}; at {@code 4 stateStride} the probability that no key has
+     * @param state maxima; {@code stateStride} further on what is to be added to r, and then r; at {@code 5
+     *     stateStride} the inverses of the sums
      */
     void probabilityTangents(
             float[] tile,
@@ -215,7 +213,7 @@ public interface AttentionKernels {
             int outputOffset);
 
     /**
-     * Replaces scores by {@code 2^(factor (score - maximum))}, the maximum being that of {@code factor score}. Up to a
+     * Replaces scores by {@code e^(factor (score - maximum))}, the maximum being that of {@code factor score}. Up to a
      * vector beyond the last score is overwritten.
      *
      * @param scratch room for three vectors from {@code scratchOffset} on

@@ -16,7 +16,9 @@ abstract class AttentionPass {
     static final int QUERIES = AttentionScratch.QUERIES;
     static final int KEYS = AttentionScratch.KEYS;
     static final int ROWS = AttentionKernels.ROWS;
-    static final float LOG2_E = (float) (1 / Math.log(2));
+
+    /** Where in the state the inverses of the rows' sums are. */
+    static final int INVERSE = 5 * QUERIES;
 
     final AttentionKernels kernels;
     final AttentionShape shape;
@@ -160,7 +162,7 @@ abstract class AttentionPass {
         t.fetched = sum;
     }
 
-    /** Transposes the tile's rows of an array in the query's shape, made ready for scores in units of log2. */
+    /** Transposes the tile's rows of an array in the query's shape, made ready for scores. */
     final void transposeQueries(AttentionScratch t, CpuArray array, int target) {
         fetchQueries(t, array, queryStride, headDim);
         kernels.transpose(
@@ -169,7 +171,7 @@ abstract class AttentionPass {
                 queryStride,
                 t.queries,
                 headDim,
-                scale * LOG2_E,
+                scale,
                 t.floats,
                 target,
                 QUERIES);
@@ -318,18 +320,20 @@ abstract class AttentionPass {
         return sink == null ? Float.NEGATIVE_INFINITY : sink.floats[sink.offset + t.head % shape.heads()];
     }
 
-    /** The probability that the sink takes from query i of the tile, whose log-sum-exps are known. */
-    final float sinkProbability(AttentionScratch t, int i) {
-        return (float) Math.exp(sink(t) - t.floats[t.state + i] / LOG2_E);
+    /** The probability that the sink takes from query i of the tile, whose sums are known. */
+    final double sinkProbability(AttentionScratch t, int i) {
+        return Math.exp((double) sink(t) - t.floats[t.state + i]) * t.floats[t.state + INVERSE + i];
     }
 
-    /** Makes it known to the kernels as the probability that no key has. */
-    final void openSink(AttentionScratch t) {
-        int share = t.state + 4 * QUERIES;
-        Arrays.fill(t.floats, share, share + QUERIES, 0);
-        for (int i = 0; i < t.queries && in.sink() != null; i++) {
-            t.floats[share + i] = sinkProbability(t, i);
-        }
+    /** Reads what the forward pass has saved of the tile's rows, to make the same probabilities of the same scores again. */
+    final void openRowSums(AttentionScratch t, CpuArray saved) {
+        int rows = Math.toIntExact(shape.logSumExpSize());
+        int row = saved.offset + t.head * shape.queries() + t.firstQuery;
+        System.arraycopy(saved.floats, row, t.floats, t.state, t.queries);
+        System.arraycopy(saved.floats, row + rows, t.floats, t.state + INVERSE, t.queries);
+        // The lanes beyond the last query give probability 0.
+        Arrays.fill(t.floats, t.state + t.queries, t.state + QUERIES, Float.POSITIVE_INFINITY);
+        Arrays.fill(t.floats, t.state + INVERSE + t.queries, t.state + INVERSE + QUERIES, 0);
     }
 
     private void hide(AttentionScratch t, int from, int hideFrom, int hideTo, int lane) {

@@ -67,8 +67,8 @@ final class AttentionScratch {
     float[] floats = {};
 
     /**
-     * [5, QUERIES]: softmax state; or log-sum-exp and delta; or log-sum-exp and its tangent, delta and its tangent. The last row
-     * is the probability that no key has, and then its tangent
+     * [6, QUERIES]: softmax state; or maximum and delta; or maximum, the log-sum-exp's tangent, delta and its tangent, and the
+     * sum of the keys' probabilities' tangents. The last row is the inverse of the sum of the scores' powers
      */
     int state;
 
@@ -133,7 +133,7 @@ final class AttentionScratch {
         keys = tileKeys;
         int widest = Math.max(headDim, valueDim);
         state = Block.BASE;
-        queryT = state + 5 * QUERIES;
+        queryT = state + 6 * QUERIES;
         queryTangentT = queryT + headDim * QUERIES;
         dOutputT = queryTangentT + headDim * QUERIES;
         dOutputTangentT = dOutputT + valueDim * QUERIES;

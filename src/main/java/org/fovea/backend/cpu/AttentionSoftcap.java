@@ -4,7 +4,7 @@ import org.fovea.backend.AttentionSpec;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Scores bent to {@code S = c tanh(Z / c)}, in units of log2, with the slopes {@code g = 1 - tanh^2(Z / c)} that their
+ * Scores bent to {@code S = c tanh(Z / c)} with the slopes {@code g = 1 - tanh^2(Z / c)} that their
  * derivatives take. Works on the group whose scores were computed last, of which it keeps what the hyperbolic tangents lack to
  * 1; where nothing is bent there is no object of this class.
  */
@@ -19,7 +19,7 @@ final class AttentionSoftcap {
 
     private AttentionSoftcap(PairKernels kernels, double softcap) {
         this.kernels = kernels;
-        cap = (float) (softcap / Math.log(2));
+        cap = (float) softcap;
     }
 
     static boolean supports(AttentionSpec spec) {

@@ -8,7 +8,7 @@ import org.fovea.backend.AttentionSpec;
  * The tangent of softmax attention, a tile of queries at a time, a dot standing for a tangent:
  *
  * <pre>
- * P = e^(S - logSumExp)   T = scale (Q. K^T + Q K.^T)   r = sum over keys of P T   P. = P (T - r)
+ * P = e^(S - max) / sum   T = scale (Q. K^T + Q K.^T)   r = sum over keys of P T   P. = P (T - r)
  * O. = P. V + P V.        logSumExp. = r
  * </pre>
  *
@@ -18,7 +18,7 @@ import org.fovea.backend.AttentionSpec;
  */
 final class AttentionTangent extends AttentionPass {
     private final ArgumentArrays tangents;
-    private final CpuArray logSumExp;
+    private final CpuArray saved;
     private final CpuArray outputTangent;
     private final CpuArray logSumExpTangent;
 
@@ -28,12 +28,12 @@ final class AttentionTangent extends AttentionPass {
             AttentionSpec spec,
             AttentionArrays in,
             ArgumentArrays tangents,
-            CpuArray logSumExp,
+            CpuArray saved,
             CpuArray outputTangent,
             CpuArray logSumExpTangent) {
         super(kernels, shape, spec, in);
         this.tangents = tangents;
-        this.logSumExp = logSumExp;
+        this.saved = saved;
         this.outputTangent = outputTangent;
         this.logSumExpTangent = logSumExpTangent;
     }
@@ -55,23 +55,17 @@ final class AttentionTangent extends AttentionPass {
         finish(t);
     }
 
-    /** Sets up a tile, its score tangents' operands, log-sum-exps, and sums of 0. */
+    /** Sets up a tile, its score tangents' operands, its rows' sums, and sums of 0. */
     void open(int head, int tile, AttentionScratch t) {
         openTile(t, head, tile);
         transposeQueries(t, tangents.query(), t.queryTangentT);
-        int scalars = logSumExp.offset + head * shape.queries() + t.firstQuery;
-        for (int i = 0; i < t.queries; i++) {
-            t.floats[t.state + i] = logSumExp.floats[scalars + i] * LOG2_E;
-        }
-        // The lanes beyond the last query give probability 0.
-        Arrays.fill(t.floats, t.state + t.queries, t.state + QUERIES, Float.POSITIVE_INFINITY);
+        openRowSums(t, saved);
         Arrays.fill(t.floats, t.state + QUERIES, t.state + 2 * QUERIES, 0);
-        openSink(t);
         CpuArray sinkTangent = tangents.sink();
         if (sinkTangent != null) {
-            float moved = sinkTangent.floats[sinkTangent.offset + head % shape.heads()] * LOG2_E;
+            float moved = sinkTangent.floats[sinkTangent.offset + head % shape.heads()];
             for (int i = 0; i < t.queries; i++) {
-                t.floats[t.state + QUERIES + i] = moved * sinkProbability(t, i);
+                t.floats[t.state + QUERIES + i] = (float) (moved * sinkProbability(t, i));
             }
         }
         int row = queryRow(outputTangent, head, t.firstQuery, valueDim);
@@ -80,7 +74,7 @@ final class AttentionTangent extends AttentionPass {
     }
 
     /** The tangent of the above, once r is known. */
-    float sinkProbabilityTangent(AttentionScratch t, int i) {
+    double sinkProbabilityTangent(AttentionScratch t, int i) {
         CpuArray sinkTangent = tangents.sink();
         float moved = sinkTangent == null ? 0 : sinkTangent.floats[sinkTangent.offset + t.head % shape.heads()];
         return sinkProbability(t, i) * (moved - t.floats[t.state + QUERIES + i]);
@@ -116,7 +110,7 @@ final class AttentionTangent extends AttentionPass {
         int offset = (t.groupFrom - first) * QUERIES + group * lanes;
         ScoreReader biasTangent = tangents.bias();
         if (terms != null && biasTangent != null) {
-            terms.addTo(t, biasTangent, LOG2_E, t.tangents + offset, group * lanes);
+            terms.addTo(t, biasTangent, 1, t.tangents + offset, group * lanes);
         }
         if (softcap != null) {
             softcap.bendTangents(t, t.tangents + offset);

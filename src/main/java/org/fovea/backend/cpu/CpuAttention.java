@@ -40,16 +40,27 @@ final class CpuAttention {
                 && AttentionSoftcap.supports(spec)
                 && (in.alibiSlopes() == null || spec.pastKeys() <= shape.keys())
                 // Gradients of scores are held multiplied by the scale, and those of bias and sink are had by dividing.
-                && (in.bias() == null && in.sink() == null || isModest(spec.scale(shape.headDim())));
+                && isModest(spec.scale(shape.headDim()), in.bias() == null && in.sink() == null);
     }
 
-    private static boolean isModest(double scale) {
-        return Math.abs(scale) > 1e-6 && Math.abs(scale) < 1e6;
+    /** Elements of what {@link #forward} saves for the derivatives: of each row the maximum of scores and the inverse of the sum. */
+    static long savedSize(AttentionShape shape) {
+        return 2 * shape.logSumExpSize();
+    }
+
+    private static boolean isModest(double scale, boolean orTiny) {
+        return (orTiny || Math.abs(scale) > 1e-6) && Math.abs(scale) < 1e6;
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionForward}. */
-    void forward(AttentionShape shape, AttentionSpec spec, AttentionArrays in, CpuArray output, CpuArray logSumExp) {
-        AttentionForward forward = new AttentionForward(kernels, shape, spec, in, output, logSumExp);
+    void forward(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionArrays in,
+            CpuArray output,
+            CpuArray logSumExp,
+            @Nullable CpuArray saved) {
+        AttentionForward forward = new AttentionForward(kernels, shape, spec, in, output, logSumExp, saved);
         forEachTile(forward, AttentionScratch.KEYS, forward::tile);
     }
 
@@ -59,13 +70,13 @@ final class CpuAttention {
             AttentionSpec spec,
             AttentionArrays in,
             CpuArray output,
-            CpuArray logSumExp,
+            CpuArray saved,
             CpuArray dOutput,
             @Nullable CpuArray dLogSumExp,
             ArgumentArrays gradients) {
         try (KeyParts parts = new KeyParts(scopes, shape, spec, gradients)) {
             AttentionBackward backward = new AttentionBackward(
-                    kernels, shape, spec, in, output, logSumExp, dOutput, dLogSumExp, gradients, parts);
+                    kernels, shape, spec, in, output, saved, dOutput, dLogSumExp, gradients, parts);
             forEachKeyHead(AttentionScratch.KEYS, parts, backward);
         }
     }
@@ -76,11 +87,11 @@ final class CpuAttention {
             AttentionSpec spec,
             AttentionArrays in,
             ArgumentArrays tangents,
-            CpuArray logSumExp,
+            CpuArray saved,
             CpuArray outputTangent,
             CpuArray logSumExpTangent) {
         AttentionTangent tangent =
-                new AttentionTangent(kernels, shape, spec, in, tangents, logSumExp, outputTangent, logSumExpTangent);
+                new AttentionTangent(kernels, shape, spec, in, tangents, saved, outputTangent, logSumExpTangent);
         forEachTile(tangent, longestTile(shape), tangent::tile);
     }
 
@@ -90,7 +101,7 @@ final class CpuAttention {
             AttentionSpec spec,
             AttentionArrays in,
             ArgumentArrays tangents,
-            CpuArray logSumExp,
+            CpuArray saved,
             OutputGradientArrays gradients,
             CpuArray outputTangent,
             CpuArray logSumExpTangent,
@@ -102,7 +113,7 @@ final class CpuAttention {
                     spec,
                     in,
                     tangents,
-                    logSumExp,
+                    saved,
                     gradients,
                     outputTangent,
                     logSumExpTangent,

@@ -46,14 +46,21 @@ final class CpuBackend extends CpuRl implements Backend {
     }
 
     @Override
+    public long attentionStateSize(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+        return CpuAttention.supports(shape, spec, in)
+                ? FusedAttention.stateSize(shape, in.query().dtype().isHalf())
+                : 0;
+    }
+
+    @Override
     public void attentionForward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out) {
         AttentionShapes.forward(shape, in, out, attentionStateSize(shape, spec, in));
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
-            FusedAttention fused = fused(shape, spec, in, null, floats);
+            FusedAttention fused = fused(shape, spec, in, floats);
             if (fused == null) {
                 series.forward(shape, spec, in, out.output(), out.logSumExp());
             } else {
-                fused.forward(hold(out.output()), use(out.logSumExp()));
+                fused.forward(hold(out.output()), use(out.logSumExp()), useIfPresent(out.state()));
             }
         }
     }
@@ -69,16 +76,12 @@ final class CpuBackend extends CpuRl implements Backend {
             AttentionArguments gradients) {
         AttentionShapes.backward(shape, in, out, attentionStateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
-            FusedAttention fused = fused(shape, spec, in, out.logSumExp(), floats);
+            FusedAttention fused = fused(shape, spec, in, floats);
             if (fused == null) {
                 series.backward(shape, spec, in, dOutput, dLogSumExp, gradients);
             } else {
                 fused.backward(
-                        hold(out.output()),
-                        use(out.logSumExp()),
-                        hold(dOutput),
-                        useIfPresent(dLogSumExp),
-                        use(gradients, in));
+                        hold(out.output()), state(out), hold(dOutput), useIfPresent(dLogSumExp), use(gradients, in));
             }
         }
     }
@@ -95,16 +98,11 @@ final class CpuBackend extends CpuRl implements Backend {
         AttentionShapes.tangent(
                 shape, in, tangents, out, attentionStateSize(shape, spec, in), outputTangent, logSumExpTangent);
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
-            FusedAttention fused = fused(shape, spec, in, out.logSumExp(), floats);
+            FusedAttention fused = fused(shape, spec, in, floats);
             if (fused == null) {
                 series.tangent(shape, spec, in, tangents, outputTangent, logSumExpTangent);
             } else {
-                fused.tangent(
-                        use(tangents, in),
-                        hold(out.output()),
-                        use(out.logSumExp()),
-                        hold(outputTangent),
-                        use(logSumExpTangent));
+                fused.tangent(use(tangents, in), state(out), hold(outputTangent), use(logSumExpTangent));
             }
         }
     }
@@ -131,7 +129,7 @@ final class CpuBackend extends CpuRl implements Backend {
                 logSumExpTangent,
                 gradientTangents);
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
-            FusedAttention fused = fused(shape, spec, in, out.logSumExp(), floats);
+            FusedAttention fused = fused(shape, spec, in, floats);
             if (fused == null) {
                 series.backwardTangent(
                         shape, spec, in, tangents, gradients, outputTangent, logSumExpTangent, gradientTangents);
@@ -139,7 +137,7 @@ final class CpuBackend extends CpuRl implements Backend {
                 fused.backwardTangent(
                         use(tangents, in),
                         hold(out.output()),
-                        use(out.logSumExp()),
+                        state(out),
                         new OutputGradientArrays(
                                 hold(gradients.dOutput()),
                                 useIfPresent(gradients.dLogSumExp()),
@@ -174,7 +172,7 @@ final class CpuBackend extends CpuRl implements Backend {
             int firstQuery,
             DeviceArray weights) {
         AttentionShapes.weights(shape, in, out, attentionStateSize(shape, spec, in), firstQuery, weights);
-        series.weights(shape, spec, in, out.logSumExp(), stage, firstQuery, weights);
+        series.weights(shape, spec, in, stage, firstQuery, weights);
     }
 
     @Override
@@ -203,23 +201,19 @@ final class CpuBackend extends CpuRl implements Backend {
                 use(output));
     }
 
-    /**
-     * By float32 kernels; null if these don't know all that is asked for, or have not the range for it.
-     *
-     * @param logSumExp what derivatives are taken from, or null in the forward pass
-     */
+    /** Of outputs that were checked to have one, unless it is as empty as they are. */
+    private CpuArray state(AttentionOutputs out) {
+        return use(out.state() == null ? out.logSumExp() : out.state());
+    }
+
+    /** By float32 kernels; null if these don't know all that is asked for, or have not the range for it. */
     private @Nullable FusedAttention fused(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
-            @Nullable DeviceArray logSumExp,
-            FloatArrays floats) {
+            AttentionShape shape, AttentionSpec spec, AttentionInputs in, FloatArrays floats) {
         if (!CpuAttention.supports(shape, spec, in)) {
             return null;
         }
         AttentionArrays arrays = use(in);
-        boolean modest = (in.isPlain() || ScoreRange.isModest(shape, spec, arrays))
-                && (logSumExp == null || ScoreRange.isModest(use(logSumExp)));
+        boolean modest = in.isPlain() || ScoreRange.isModest(shape, spec, arrays);
         return modest ? FusedAttention.of(attention, workers, shape, spec, arrays, floats) : null;
     }
 

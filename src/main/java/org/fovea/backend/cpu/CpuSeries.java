@@ -126,13 +126,11 @@ final class CpuSeries {
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
-            DeviceArray logSumExp,
             ScoreStage stage,
             int firstQuery,
             DeviceArray weights) {
         List<AttentionPlane> none = Collections.singletonList(AttentionPlane.NONE);
-        attention(shape, spec, in, SeriesRing.NUMBERS, none, none)
-                .weights(stage, firstQuery, use.apply(logSumExp), use.apply(weights));
+        attention(shape, spec, in, SeriesRing.NUMBERS, none, none).weights(stage, firstQuery, use.apply(weights));
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionDecode}. */

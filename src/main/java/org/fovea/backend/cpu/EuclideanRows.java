@@ -64,21 +64,6 @@ final class EuclideanRows extends SimilarityRows {
         this.origins = origins;
     }
 
-    /**
-     * Makes the scores of mapped queries less by their log-sum-exps, which leaves probabilities as they are. A probability
-     * is the exponential of a score less a log-sum-exp: where these are large, their roundings are too.
-     *
-     * @param scale of the mapped rows' dot products
-     */
-    void lower(CpuArray mapped, CpuArray logSumExp, double scale) {
-        for (int row = 0; row < count; row++) {
-            double lower = logSumExp.floats[logSumExp.offset + places.scalar(row)] / scale;
-            if (Math.abs(lower) < Float.MAX_VALUE) {
-                mapped.floats[at(mapped, row, columns()) + square] -= (float) lower;
-            }
-        }
-    }
-
     /** The largest square of the length of a mapped row, of those that are numbers. */
     float largestSquare(CpuArray mapped) {
         float largest = 0;

@@ -55,7 +55,11 @@ final class FloatArrays implements AutoCloseable {
         if (!target.dtype().isHalf()) {
             return target;
         }
-        CpuArray wide = allocate(target.length);
+        return write(target, allocate(target.length));
+    }
+
+    /** Likewise to a place that is there. */
+    CpuArray write(CpuArray target, CpuArray wide) {
         roundings.add(new Rounding(wide, target));
         return wide;
     }

@@ -50,24 +50,40 @@ final class FusedAttention {
         return products == null ? null : new FusedAttention(attention, products, floats, half);
     }
 
+    /**
+     * Elements of the state of an attention: what {@link CpuAttention} saves of rows, and of 16-bit types the output before it
+     * is rounded, unless a single block of keys makes do without.
+     */
+    static long stateSize(AttentionShape shape, boolean half) {
+        return CpuAttention.savedSize(shape) + (half && shape.keys() > AttentionScratch.KEYS ? shape.outputSize() : 0);
+    }
+
+    /** The numbers of the output that gradients take. */
+    private CpuArray unrounded(CpuArray output, CpuArray state) {
+        long rows = CpuAttention.savedSize(shape);
+        return state.length > rows ? (CpuArray) state.slice(rows, shape.outputSize()) : floats.read(output);
+    }
+
     /** As {@link org.fovea.backend.AttentionOps#attentionForward}. */
-    void forward(CpuArray output, CpuArray logSumExp) {
-        attention.forward(shape, spec, in, floats.write(output), logSumExp);
+    void forward(CpuArray output, CpuArray logSumExp, @Nullable CpuArray state) {
+        CpuArray target = half && state != null && state.length > CpuAttention.savedSize(shape)
+                ? floats.write(output, unrounded(output, state))
+                : floats.write(output);
+        attention.forward(shape, spec, in, target, logSumExp, state);
         floats.store();
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionBackward}. */
     void backward(
             CpuArray output,
-            CpuArray logSumExp,
+            CpuArray state,
             CpuArray dOutput,
             @Nullable CpuArray dLogSumExp,
             ArgumentArrays gradients) {
         ArgumentArrays targets = targets(gradients);
         ArgumentArrays mapped = mappedTargets(targets);
         CpuArray given = floats.read(dOutput);
-        Outputs made = again(output, logSumExp, true);
-        attention.backward(shape, spec, in, made.output, made.logSumExp, given, dLogSumExp, mapped);
+        attention.backward(shape, spec, in, unrounded(output, state), state, given, dLogSumExp, mapped);
         if (queries != null && keys != null) {
             queries.pullBack(mapped.query(), targets.query());
             keys.pullBack(mapped.key(), targets.key());
@@ -76,15 +92,9 @@ final class FusedAttention {
     }
 
     /** As {@link org.fovea.backend.AttentionOps#attentionTangent}. */
-    void tangent(
-            ArgumentArrays tangents,
-            CpuArray output,
-            CpuArray logSumExp,
-            CpuArray outputTangent,
-            CpuArray logSumExpTangent) {
+    void tangent(ArgumentArrays tangents, CpuArray state, CpuArray outputTangent, CpuArray logSumExpTangent) {
         ArgumentArrays mapped = mappedTangents(wide(tangents));
-        CpuArray sums = again(output, logSumExp, false).logSumExp;
-        attention.tangent(shape, spec, in, mapped, sums, floats.write(outputTangent), logSumExpTangent);
+        attention.tangent(shape, spec, in, mapped, state, floats.write(outputTangent), logSumExpTangent);
         floats.store();
     }
 
@@ -92,7 +102,7 @@ final class FusedAttention {
     void backwardTangent(
             ArgumentArrays tangents,
             CpuArray output,
-            CpuArray logSumExp,
+            CpuArray state,
             OutputGradientArrays gradients,
             CpuArray outputTangent,
             CpuArray logSumExpTangent,
@@ -105,19 +115,18 @@ final class FusedAttention {
                 gradients.dLogSumExp(),
                 floats.readIfPresent(gradients.dOutputTangent()),
                 gradients.dLogSumExpTangent());
-        Outputs made = again(output, logSumExp, queries != null && queries.needsGradients());
         attention.backwardTangent(
                 shape,
                 spec,
                 in,
                 mappedTangents(given),
-                made.logSumExp,
+                state,
                 dOutputs,
                 floats.write(outputTangent),
                 logSumExpTangent,
                 mapped);
         if (queries != null && keys != null) {
-            ArgumentArrays first = mappedGradients(queries, keys, made, dOutputs);
+            ArgumentArrays first = mappedGradients(queries, keys, output, state, dOutputs);
             CpuArray dQuery = first == null ? null : first.query();
             CpuArray dKey = first == null ? null : first.key();
             queries.pullBackTangents(given.query(), dQuery, mapped.query(), targets.query());
@@ -128,42 +137,19 @@ final class FusedAttention {
 
     /** The gradients for mapped queries and keys, if their tangents alone don't do. */
     private @Nullable ArgumentArrays mappedGradients(
-            SimilarityRows ofQueries, SimilarityRows ofKeys, Outputs made, OutputGradientArrays given) {
+            SimilarityRows ofQueries,
+            SimilarityRows ofKeys,
+            CpuArray output,
+            CpuArray state,
+            OutputGradientArrays given) {
         if (!ofQueries.needsGradients()) {
             return null;
         }
         ArgumentArrays gradients = new ArgumentArrays(
                 ofQueries.allocate(), ofKeys.allocate(), floats.allocate(shape.valueSize()), null, null);
         attention.backward(
-                shape, spec, in, made.output, made.logSumExp, given.dOutput(), given.dLogSumExp(), gradients);
+                shape, spec, in, unrounded(output, state), state, given.dOutput(), given.dLogSumExp(), gradients);
         return gradients;
-    }
-
-    /** What the forward pass gave. */
-    private record Outputs(CpuArray output, CpuArray logSumExp) {}
-
-    /**
-     * What the other passes start from: what was given, or made again where it has not the digits. An output of 16 bits
-     * would cost the gradients theirs (but those of a single block of keys don't take it), and the log-sum-exp of distances
-     * is large. A sink is not among the scores that are lowered, and a softcap would bend others, so where
-     * there is one they stay.
-     *
-     * @param takesOutput whether the pass reads the output
-     */
-    private Outputs again(CpuArray output, CpuArray logSumExp, boolean takesOutput) {
-        boolean lowered = queries instanceof EuclideanRows && in.sink() == null && spec.softcap() == 0;
-        boolean unrounded = half && takesOutput;
-        if (!lowered && !unrounded) {
-            return new Outputs(output, logSumExp);
-        }
-        Outputs again = new Outputs(floats.allocate(shape.outputSize()), floats.allocate(shape.logSumExpSize()));
-        if (queries instanceof EuclideanRows distances && lowered) {
-            distances.lower(in.query(), logSumExp, spec.scale(shape.headDim()));
-        }
-        if (lowered || shape.keys() > AttentionScratch.KEYS) {
-            attention.forward(shape, spec, in, again.output, again.logSumExp);
-        }
-        return lowered ? again : new Outputs(again.output, logSumExp);
     }
 
     private ArgumentArrays wide(ArgumentArrays x) {

@@ -7,7 +7,7 @@ final class ScalarAttentionKernels implements AttentionKernels {
     static final int LANES = 8;
 
     private static final PairKernels PAIRS = new ScalarPairKernels();
-    private static final float LN_2 = (float) Math.log(2);
+    private static final float LOG2_E = (float) (1 / Math.log(2));
 
     @Override
     public int lanes() {
@@ -77,7 +77,7 @@ final class ScalarAttentionKernels implements AttentionKernels {
         for (int j = 0; j < keys; j++) {
             for (int i = 0; i < LANES; i++) {
                 float m = mask[maskOffset + j * stride + i];
-                float sum = scores[offset + j * stride + i] + m / LN_2;
+                float sum = scores[offset + j * stride + i] + m;
                 scores[offset + j * stride + i] =
                         m == Float.NEGATIVE_INFINITY ? m : sum < -Float.MAX_VALUE ? -Float.MAX_VALUE : sum;
             }
@@ -116,18 +116,20 @@ final class ScalarAttentionKernels implements AttentionKernels {
     }
 
     /** The same polynomial as the vector kernels'. */
-    private static float exp2(float x) {
+    private static float exp(float difference) {
+        float x = difference * LOG2_E;
         if (x < -126) {
             return 0;
         }
         float rounded = x + (0x1.8p23f + 127);
         float rest = x - (rounded - (0x1.8p23f + 127));
         float power = Float.intBitsToFloat(Float.floatToRawIntBits(rounded) << 23);
-        float polynomial = 0.0013264727f;
-        polynomial = polynomial * rest + 0.009671513f;
-        polynomial = polynomial * rest + 0.055507336f;
-        polynomial = polynomial * rest + 0.24022242f;
-        polynomial = polynomial * rest + 0.693147f;
+        float polynomial = 0.00015353362f;
+        polynomial = polynomial * rest + 0.0013398875f;
+        polynomial = polynomial * rest + 0.009618437f;
+        polynomial = polynomial * rest + 0.055503324f;
+        polynomial = polynomial * rest + 0.24022648f;
+        polynomial = polynomial * rest + 0.6931472f;
         return (polynomial * rest + 1) * power;
     }
 
@@ -146,14 +148,14 @@ final class ScalarAttentionKernels implements AttentionKernels {
             grew |= maximum > before;
             // With nothing visible so far, -infinity - -infinity would be NaN.
             float safe = maximum == Float.NEGATIVE_INFINITY ? 0 : maximum;
-            float rescale = exp2(before - safe);
-            float sum = state[stateOffset + stateStride + i] * rescale;
+            float rescale = exp(before - safe);
+            float sum = 0;
             for (int j = 0; j < keys; j++) {
-                float p = exp2(scores[offset + j * stride + i] - safe);
+                float p = exp(scores[offset + j * stride + i] - safe);
                 scores[offset + j * stride + i] = p;
                 sum += p;
             }
-            state[stateOffset + stateStride + i] = sum;
+            state[stateOffset + stateStride + i] = state[stateOffset + stateStride + i] * rescale + sum;
             state[stateOffset + 2 * stateStride + i] = rescale;
         }
         return grew;
@@ -165,8 +167,7 @@ final class ScalarAttentionKernels implements AttentionKernels {
             float maximum = state[stateOffset + i];
             float sum = state[stateOffset + stateStride + i];
             boolean empty = sum == 0;
-            state[stateOffset + i] =
-                    empty ? Float.POSITIVE_INFINITY : (float) (maximum * StrictMath.log(2) + StrictMath.log(sum));
+            state[stateOffset + i] = empty ? Float.POSITIVE_INFINITY : (float) (maximum + StrictMath.log(sum));
             state[stateOffset + stateStride + i] = empty ? 0 : 1 / sum;
         }
     }
@@ -186,15 +187,14 @@ final class ScalarAttentionKernels implements AttentionKernels {
         for (int i = 0; i < LANES; i++) {
             int delta = stateOffset + stateStride + i;
             float dot = 0;
-            float total = state[stateOffset + 4 * stateStride + i];
+            float inverse = state[stateOffset + 5 * stateStride + i];
             for (int j = 0; j < keys; j++) {
-                float p = exp2(scores[offset + j * stride + i] - state[stateOffset + i]);
+                float p = exp(scores[offset + j * stride + i] - state[stateOffset + i]) * inverse;
                 scores[offset + j * stride + i] = p;
                 dot += p == 0 ? 0 : p * gradients[gradientsOffset + j * stride + i];
-                total += p;
             }
             if (wholeRows) {
-                state[delta] += dot * normalize(scores, offset + i, stride, keys, total);
+                state[delta] += dot;
             }
             for (int j = 0; j < keys; j++) {
                 float p = scores[offset + j * stride + i];
@@ -202,15 +202,6 @@ final class ScalarAttentionKernels implements AttentionKernels {
                 gradients[g] = p == 0 ? 0 : p * (gradients[g] - state[delta]);
             }
         }
-    }
-
-    /** Divides probabilities by their sum, if that is not 0, and returns what they were multiplied by. */
-    private static float normalize(float[] probabilities, int offset, int stride, int keys, float total) {
-        float share = total == 0 ? 1 : 1 / total;
-        for (int j = 0; j < keys; j++) {
-            probabilities[offset + j * stride] *= share;
-        }
-        return share;
     }
 
     @Override
@@ -225,20 +216,19 @@ final class ScalarAttentionKernels implements AttentionKernels {
             int stateStride) {
         for (int i = 0; i < LANES; i++) {
             float dot = 0;
-            float total = state[stateOffset + 4 * stateStride + i];
+            float inverse = state[stateOffset + 5 * stateStride + i];
             for (int j = 0; j < keys; j++) {
                 int at = j * stride + i;
-                float p = exp2(tile[scores + at] - state[stateOffset + i]);
+                float p = exp(tile[scores + at] - state[stateOffset + i]) * inverse;
                 tile[scores + at] = p;
                 dot += p == 0 ? 0 : p * tile[tangents + at];
-                total += p;
             }
-            float r = state[stateOffset + stateStride + i] + dot * normalize(tile, scores + i, stride, keys, total);
-            state[stateOffset + stateStride + i] = r * LN_2;
+            float r = state[stateOffset + stateStride + i] + dot;
+            state[stateOffset + stateStride + i] = r;
             for (int j = 0; j < keys; j++) {
                 int at = j * stride + i;
                 float p = tile[scores + at];
-                tile[tangents + at] = p == 0 ? 0 : p * LN_2 * (tile[tangents + at] - r);
+                tile[tangents + at] = p == 0 ? 0 : p * (tile[tangents + at] - r);
             }
         }
     }
@@ -388,7 +378,7 @@ final class ScalarAttentionKernels implements AttentionKernels {
         }
         float sum = 0;
         for (int j = 0; j < count; j++) {
-            scores[offset + j] = exp2(scores[offset + j] - maximum);
+            scores[offset + j] = exp(scores[offset + j] - maximum);
             sum += scores[offset + j];
         }
         return sum;

@@ -4,13 +4,11 @@ import org.fovea.backend.AttentionShape;
 import org.fovea.backend.AttentionSpec;
 
 /**
- * Whether scores leave every query's log-sum-exp in the range where float32 has digits for it. The float32 kernels find
- * probabilities as {@code 2^(S - LSE)}: where all that a query sees is masked with a huge finite number, as the lowest of a
- * type, S overflows in units of log2, or LSE = max + log n has no digits left for log n.
+ * Whether what is added to scores leaves them in the range where float32 has digits for them. Where all that a query sees is
+ * masked with a huge finite number, as the lowest of a type, their sums may overflow.
  *
- * <p>In the forward pass the maximum stands in for LSE, so an error of 2^-24 |S| is all that large products or distances bring,
- * and all that any float32 arithmetic leaves of them; only what may overflow is looked for. Derivatives take LSE, and for them
- * LSE tells of large scores wherever these matter, at the price of a look at each row.
+ * <p>Probabilities are found as {@code 2^(S - max) / sum} and add up to 1 whatever the scores, so an error of 2^-24 |S| is all
+ * that large products or distances bring, and all that any float32 arithmetic leaves of them: these are not looked for.
  */
 final class ScoreRange {
     /** Up to here a probability is right to about 2^-10, no worse than a score of that size rounded to float32. */
@@ -34,18 +32,6 @@ final class ScoreRange {
                         || isModest(bias.array().floats, bias.array().offset, bias.array().length, false))
                 && (mask == null || isModest(mask, seesEveryKey(spec, in)))
                 && (in.alibiSlopes() == null || isModest(shape, spec, in.alibiSlopes()));
-    }
-
-    /** Whether log-sum-exps, +infinity where a query sees nothing, are such that derivatives may be taken from them. */
-    static boolean isModest(CpuArray logSumExp) {
-        float[] x = logSumExp.floats;
-        int end = logSumExp.offset + logSumExp.length;
-        for (int i = logSumExp.offset; i < end; i++) {
-            if (Math.abs(x[i]) > LARGEST && x[i] != Float.POSITIVE_INFINITY) {
-                return false;
-            }
-        }
-        return true;
     }
 
     /** Whether the penalty of no distance overflows. */

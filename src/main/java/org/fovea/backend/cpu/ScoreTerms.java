@@ -11,7 +11,6 @@ import org.jspecify.annotations.Nullable;
  * there is no object of this class.
  */
 final class ScoreTerms {
-    private static final float LOG2_E = AttentionPass.LOG2_E;
     private static final int KEYS = AttentionScratch.KEYS;
     private static final int QUERIES = AttentionScratch.QUERIES;
 
@@ -56,10 +55,10 @@ final class ScoreTerms {
         return none ? null : new ScoreTerms(kernels, shape, in, softcap, pastKeys);
     }
 
-    /** Does all this to the group's scores, in units of log2, of keys {@code [groupFrom, groupTo)}, which start at {@code scores}. */
+    /** Does all this to the group's scores of keys {@code [groupFrom, groupTo)}, which start at {@code scores}. */
     void add(AttentionScratch t, int scores, int lane) {
         if (bias != null) {
-            addTo(t, bias, LOG2_E, scores, lane);
+            addTo(t, bias, 1, scores, lane);
         }
         if (softcap != null) {
             softcap.bend(t, scores);
@@ -76,7 +75,7 @@ final class ScoreTerms {
         if (slopes != null) {
             float slope = slopes.floats[slopes.offset + t.head % heads];
             int nearest = zero + t.band.position() + t.firstQuery + lane - t.groupFrom;
-            kernels.addRows(-slope * LOG2_E, distances, nearest, -1, t.floats, scores, QUERIES, keys, kernels.lanes());
+            kernels.addRows(-slope, distances, nearest, -1, t.floats, scores, QUERIES, keys, kernels.lanes());
         }
     }
 

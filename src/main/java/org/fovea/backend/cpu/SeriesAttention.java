@@ -27,9 +27,6 @@ final class SeriesAttention {
     /** Elements that all sums for a bias may have together, if one for each piece are to be had. */
     private static final long BIAS_SUMS = 1 << 22;
 
-    /** Log-sum-exps beyond this, rounded to float32, make probabilities wrong by more than 2^-11. */
-    private static final double HUGE = 0x1p14;
-
     private final Workers workers;
     private final Supplier<SeriesTile> tiles;
     private final AttentionShape shape;
@@ -223,7 +220,7 @@ final class SeriesAttention {
      *
      * @param weights [batch, heads, queries asked for, keys]
      */
-    void weights(ScoreStage stage, int firstQuery, CpuArray logSumExp, CpuArray weights) {
+    void weights(ScoreStage stage, int firstQuery, CpuArray weights) {
         int heads = Math.multiplyExact(shape.batch(), shape.heads());
         if (weights.length == 0) {
             return;
@@ -240,7 +237,8 @@ final class SeriesAttention {
             rows.loadQueries(t);
             visibility.place(t);
             if (stage == ScoreStage.SOFTMAX) {
-                loadLogSumExp(t, logSumExp);
+                // The rows' own sums: those saved by another pass may be of scores rounded otherwise.
+                forward.tile(t);
             }
             for (t.firstKey = 0; t.firstKey < shape.keys(); t.firstKey += SeriesTile.KEYS) {
                 t.keys = Math.min(SeriesTile.KEYS, shape.keys() - t.firstKey);
@@ -253,18 +251,6 @@ final class SeriesAttention {
                 }
             }
         });
-    }
-
-    /** Sets what probabilities are normalised by: what was saved, or found anew where its size has taken its digits. */
-    private void loadLogSumExp(SeriesTile t, CpuArray saved) {
-        Elements.read(saved, rows.scalar(t), t.maximum, 0, t.queries);
-        Arrays.fill(t.logSum, 0, t.queries, 0);
-        for (int r = 0; r < t.queries; r++) {
-            if (Math.abs(t.maximum[r]) > HUGE && t.maximum[r] != Double.POSITIVE_INFINITY) {
-                forward.tile(t);
-                return;
-            }
-        }
     }
 
     private void inPieces(int pieces, int units, IntConsumer body) {

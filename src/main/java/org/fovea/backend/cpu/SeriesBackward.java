@@ -50,6 +50,12 @@ final class SeriesBackward {
      */
     void tile(SeriesTile t, double[][] dBias) {
         rows.loadOutputGradients(t);
+        for (int r = 0; r < t.queries; r++) {
+            if (!t.alive[r]) {
+                // Its output is 0 whatever the gradient, which may be NaN.
+                SeriesPlanes.zeroRow(t.dOutput, r, t.pattern.valueDim());
+            }
+        }
         SeriesPlanes.clear(t.delta, t.queries);
         t.series.addRowDots(t.dOutput, t.output, t.delta, t.queries, t.pattern.valueDim());
         rows.subtractLogSumExpGradients(t);
@@ -159,7 +165,7 @@ final class SeriesBackward {
         }
         t.series.exp(t.sinkScore, t.sinkProbability, t.queries);
         for (int r = 0; r < t.queries; r++) {
-            if (!t.alive[r]) {
+            if (t.maximum[r] == Double.POSITIVE_INFINITY) {
                 SeriesPlanes.zeroRow(t.sinkProbability, r, 1);
                 SeriesPlanes.zeroRow(t.delta, r, 1);
             }

@@ -106,10 +106,13 @@ final class SeriesForward {
         t.series.divideRows(t.output, t.sum, t.inverse, t.queries, dim);
         t.series.log(t.sum, t.inverse, t.logSumExp, t.queries);
         for (int r = 0; r < t.queries; r++) {
-            if (!t.alive[r]) {
+            if (t.sum[0][r] == 0) {
+                // Neither a key nor a sink has a part in it.
                 SeriesPlanes.zeroRow(t.output, r, dim);
                 SeriesPlanes.zeroRow(t.logSumExp, r, 1);
                 t.logSumExp[0][r] = Double.POSITIVE_INFINITY;
+                t.maximum[r] = Double.POSITIVE_INFINITY;
+                t.logSum[r] = 0;
             }
         }
     }

@@ -230,7 +230,7 @@ final class SeriesAttention {
                     .toArray();
             capped = new Series[keys.length];
             probability = new Series[keys.length];
-            if (keys.length > 0) {
+            if (keys.length > 0 || sink != null) {
                 softmax();
             }
         }
@@ -241,6 +241,11 @@ final class SeriesAttention {
                 capped[n] = capped(b, h, i, keys[n]);
                 probability[n] = masked(capped[n], b, h, i, keys[n]);
                 largest = Math.max(largest, probability[n].plane(0));
+            }
+            if (largest == Double.NEGATIVE_INFINITY) {
+                // Keys that are seen, but have no score, are as good as hidden.
+                Arrays.setAll(probability, n -> new Series(arithmetic));
+                return;
             }
             Series sum = new Series(arithmetic);
             for (int n = 0; n < keys.length; n++) {

@@ -55,8 +55,9 @@ final class SeriesGradients {
     private void addRow(SeriesAttention.Row row) {
         int dim = attention.shape.valueDim();
         int o = attention.outputAt(row.b, row.h, row.i);
+        // An output that nothing is added to is 0 whatever its gradient, which may be NaN.
         Series d = attention
-                .dot(dOutput, o, attention.output, o, dim)
+                .dot(dOutput, o, attention.output, o, row.keys.length == 0 ? 0 : dim)
                 .minus(dLogSumExp[attention.rowAt(row.b, row.h, row.i)]);
         for (int n = 0; n < row.keys.length; n++) {
             int j = row.keys[n];
@@ -70,7 +71,7 @@ final class SeriesGradients {
             Series dS = row.probability[n].times(dP.minus(d));
             addScore(row, j, dS.times(slope(row.capped[n])).stored());
         }
-        if (attention.sink != null && row.keys.length > 0) {
+        if (attention.sink != null) {
             add(sink, row.h, row.ofSink.times(-1), d);
         }
     }

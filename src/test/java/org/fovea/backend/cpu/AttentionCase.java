@@ -132,7 +132,8 @@ final class AttentionCase {
                     null);
             CpuArray output = garbage(shape.outputSize());
             CpuArray logSumExp = garbage(shape.logSumExpSize());
-            attention.forward(shape, spec, in, output, logSumExp);
+            CpuArray saved = garbage(CpuAttention.savedSize(shape));
+            attention.forward(shape, spec, in, output, logSumExp, saved);
             CpuArray dQuery = garbage(shape.querySize());
             CpuArray dKey = garbage(shape.keySize());
             CpuArray dValue = garbage(shape.valueSize());
@@ -141,7 +142,7 @@ final class AttentionCase {
                     spec,
                     in,
                     output,
-                    logSumExp,
+                    saved,
                     array(dOutput),
                     array(dLogSumExp),
                     new ArgumentArrays(dQuery, dKey, dValue, null, null));

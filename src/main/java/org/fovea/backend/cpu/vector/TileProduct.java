@@ -6,7 +6,8 @@ import org.fovea.backend.cpu.AttentionKernels;
 
 /**
  * The matrix product of {@link AttentionKernels#multiply}: register tiles of eight rows by two vectors, and smaller ones at
- * the edges. Sums start from {@code start}, which is c itself or zeros read as c would be.
+ * the edges. Sums start from 0, and {@code start} is added to them in the end, which is c itself or zeros read as c would be:
+ * short sums of short sums lose less to rounding than a long one.
  */
 final class TileProduct {
     private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
@@ -134,22 +135,22 @@ final class TileProduct {
             int c0,
             int cStride,
             int inner) {
-        FloatVector c00 = FloatVector.fromArray(SPECIES, start, s0);
-        FloatVector c01 = FloatVector.fromArray(SPECIES, start, s0 + LANES);
-        FloatVector c10 = FloatVector.fromArray(SPECIES, start, s0 + startStride);
-        FloatVector c11 = FloatVector.fromArray(SPECIES, start, s0 + startStride + LANES);
-        FloatVector c20 = FloatVector.fromArray(SPECIES, start, s0 + 2 * startStride);
-        FloatVector c21 = FloatVector.fromArray(SPECIES, start, s0 + 2 * startStride + LANES);
-        FloatVector c30 = FloatVector.fromArray(SPECIES, start, s0 + 3 * startStride);
-        FloatVector c31 = FloatVector.fromArray(SPECIES, start, s0 + 3 * startStride + LANES);
-        FloatVector c40 = FloatVector.fromArray(SPECIES, start, s0 + 4 * startStride);
-        FloatVector c41 = FloatVector.fromArray(SPECIES, start, s0 + 4 * startStride + LANES);
-        FloatVector c50 = FloatVector.fromArray(SPECIES, start, s0 + 5 * startStride);
-        FloatVector c51 = FloatVector.fromArray(SPECIES, start, s0 + 5 * startStride + LANES);
-        FloatVector c60 = FloatVector.fromArray(SPECIES, start, s0 + 6 * startStride);
-        FloatVector c61 = FloatVector.fromArray(SPECIES, start, s0 + 6 * startStride + LANES);
-        FloatVector c70 = FloatVector.fromArray(SPECIES, start, s0 + 7 * startStride);
-        FloatVector c71 = FloatVector.fromArray(SPECIES, start, s0 + 7 * startStride + LANES);
+        FloatVector c00 = FloatVector.zero(SPECIES);
+        FloatVector c01 = FloatVector.zero(SPECIES);
+        FloatVector c10 = FloatVector.zero(SPECIES);
+        FloatVector c11 = FloatVector.zero(SPECIES);
+        FloatVector c20 = FloatVector.zero(SPECIES);
+        FloatVector c21 = FloatVector.zero(SPECIES);
+        FloatVector c30 = FloatVector.zero(SPECIES);
+        FloatVector c31 = FloatVector.zero(SPECIES);
+        FloatVector c40 = FloatVector.zero(SPECIES);
+        FloatVector c41 = FloatVector.zero(SPECIES);
+        FloatVector c50 = FloatVector.zero(SPECIES);
+        FloatVector c51 = FloatVector.zero(SPECIES);
+        FloatVector c60 = FloatVector.zero(SPECIES);
+        FloatVector c61 = FloatVector.zero(SPECIES);
+        FloatVector c70 = FloatVector.zero(SPECIES);
+        FloatVector c71 = FloatVector.zero(SPECIES);
         int row1 = aRowStride;
         int row2 = 2 * aRowStride;
         int row3 = 3 * aRowStride;
@@ -186,22 +187,28 @@ final class TileProduct {
             upper += aInnerStride;
             lower += aInnerStride;
         }
-        c00.intoArray(c, c0);
-        c01.intoArray(c, c0 + LANES);
-        c10.intoArray(c, c0 + cStride);
-        c11.intoArray(c, c0 + cStride + LANES);
-        c20.intoArray(c, c0 + 2 * cStride);
-        c21.intoArray(c, c0 + 2 * cStride + LANES);
-        c30.intoArray(c, c0 + 3 * cStride);
-        c31.intoArray(c, c0 + 3 * cStride + LANES);
-        c40.intoArray(c, c0 + 4 * cStride);
-        c41.intoArray(c, c0 + 4 * cStride + LANES);
-        c50.intoArray(c, c0 + 5 * cStride);
-        c51.intoArray(c, c0 + 5 * cStride + LANES);
-        c60.intoArray(c, c0 + 6 * cStride);
-        c61.intoArray(c, c0 + 6 * cStride + LANES);
-        c70.intoArray(c, c0 + 7 * cStride);
-        c71.intoArray(c, c0 + 7 * cStride + LANES);
+        c00.add(FloatVector.fromArray(SPECIES, start, s0)).intoArray(c, c0);
+        c01.add(FloatVector.fromArray(SPECIES, start, s0 + LANES)).intoArray(c, c0 + LANES);
+        c10.add(FloatVector.fromArray(SPECIES, start, s0 + startStride)).intoArray(c, c0 + cStride);
+        c11.add(FloatVector.fromArray(SPECIES, start, s0 + startStride + LANES)).intoArray(c, c0 + cStride + LANES);
+        c20.add(FloatVector.fromArray(SPECIES, start, s0 + 2 * startStride)).intoArray(c, c0 + 2 * cStride);
+        c21.add(FloatVector.fromArray(SPECIES, start, s0 + 2 * startStride + LANES))
+                .intoArray(c, c0 + 2 * cStride + LANES);
+        c30.add(FloatVector.fromArray(SPECIES, start, s0 + 3 * startStride)).intoArray(c, c0 + 3 * cStride);
+        c31.add(FloatVector.fromArray(SPECIES, start, s0 + 3 * startStride + LANES))
+                .intoArray(c, c0 + 3 * cStride + LANES);
+        c40.add(FloatVector.fromArray(SPECIES, start, s0 + 4 * startStride)).intoArray(c, c0 + 4 * cStride);
+        c41.add(FloatVector.fromArray(SPECIES, start, s0 + 4 * startStride + LANES))
+                .intoArray(c, c0 + 4 * cStride + LANES);
+        c50.add(FloatVector.fromArray(SPECIES, start, s0 + 5 * startStride)).intoArray(c, c0 + 5 * cStride);
+        c51.add(FloatVector.fromArray(SPECIES, start, s0 + 5 * startStride + LANES))
+                .intoArray(c, c0 + 5 * cStride + LANES);
+        c60.add(FloatVector.fromArray(SPECIES, start, s0 + 6 * startStride)).intoArray(c, c0 + 6 * cStride);
+        c61.add(FloatVector.fromArray(SPECIES, start, s0 + 6 * startStride + LANES))
+                .intoArray(c, c0 + 6 * cStride + LANES);
+        c70.add(FloatVector.fromArray(SPECIES, start, s0 + 7 * startStride)).intoArray(c, c0 + 7 * cStride);
+        c71.add(FloatVector.fromArray(SPECIES, start, s0 + 7 * startStride + LANES))
+                .intoArray(c, c0 + 7 * cStride + LANES);
     }
 
     private static void tile8x1(
@@ -219,14 +226,14 @@ final class TileProduct {
             int c0,
             int cStride,
             int inner) {
-        FloatVector c00 = FloatVector.fromArray(SPECIES, start, s0);
-        FloatVector c10 = FloatVector.fromArray(SPECIES, start, s0 + startStride);
-        FloatVector c20 = FloatVector.fromArray(SPECIES, start, s0 + 2 * startStride);
-        FloatVector c30 = FloatVector.fromArray(SPECIES, start, s0 + 3 * startStride);
-        FloatVector c40 = FloatVector.fromArray(SPECIES, start, s0 + 4 * startStride);
-        FloatVector c50 = FloatVector.fromArray(SPECIES, start, s0 + 5 * startStride);
-        FloatVector c60 = FloatVector.fromArray(SPECIES, start, s0 + 6 * startStride);
-        FloatVector c70 = FloatVector.fromArray(SPECIES, start, s0 + 7 * startStride);
+        FloatVector c00 = FloatVector.zero(SPECIES);
+        FloatVector c10 = FloatVector.zero(SPECIES);
+        FloatVector c20 = FloatVector.zero(SPECIES);
+        FloatVector c30 = FloatVector.zero(SPECIES);
+        FloatVector c40 = FloatVector.zero(SPECIES);
+        FloatVector c50 = FloatVector.zero(SPECIES);
+        FloatVector c60 = FloatVector.zero(SPECIES);
+        FloatVector c70 = FloatVector.zero(SPECIES);
         int row1 = aRowStride;
         int row2 = 2 * aRowStride;
         int row3 = 3 * aRowStride;
@@ -254,14 +261,14 @@ final class TileProduct {
             upper += aInnerStride;
             lower += aInnerStride;
         }
-        c00.intoArray(c, c0);
-        c10.intoArray(c, c0 + cStride);
-        c20.intoArray(c, c0 + 2 * cStride);
-        c30.intoArray(c, c0 + 3 * cStride);
-        c40.intoArray(c, c0 + 4 * cStride);
-        c50.intoArray(c, c0 + 5 * cStride);
-        c60.intoArray(c, c0 + 6 * cStride);
-        c70.intoArray(c, c0 + 7 * cStride);
+        c00.add(FloatVector.fromArray(SPECIES, start, s0)).intoArray(c, c0);
+        c10.add(FloatVector.fromArray(SPECIES, start, s0 + startStride)).intoArray(c, c0 + cStride);
+        c20.add(FloatVector.fromArray(SPECIES, start, s0 + 2 * startStride)).intoArray(c, c0 + 2 * cStride);
+        c30.add(FloatVector.fromArray(SPECIES, start, s0 + 3 * startStride)).intoArray(c, c0 + 3 * cStride);
+        c40.add(FloatVector.fromArray(SPECIES, start, s0 + 4 * startStride)).intoArray(c, c0 + 4 * cStride);
+        c50.add(FloatVector.fromArray(SPECIES, start, s0 + 5 * startStride)).intoArray(c, c0 + 5 * cStride);
+        c60.add(FloatVector.fromArray(SPECIES, start, s0 + 6 * startStride)).intoArray(c, c0 + 6 * cStride);
+        c70.add(FloatVector.fromArray(SPECIES, start, s0 + 7 * startStride)).intoArray(c, c0 + 7 * cStride);
     }
 
     /** Up to four rows: those from {@code height} on repeat the last one, and so load, compute and store the same. */
@@ -284,14 +291,14 @@ final class TileProduct {
         int last = height - 1;
         int r1 = Math.min(1, last);
         int r2 = Math.min(2, last);
-        FloatVector c00 = FloatVector.fromArray(SPECIES, start, s0);
-        FloatVector c01 = FloatVector.fromArray(SPECIES, start, s0 + LANES);
-        FloatVector c10 = FloatVector.fromArray(SPECIES, start, s0 + r1 * startStride);
-        FloatVector c11 = FloatVector.fromArray(SPECIES, start, s0 + r1 * startStride + LANES);
-        FloatVector c20 = FloatVector.fromArray(SPECIES, start, s0 + r2 * startStride);
-        FloatVector c21 = FloatVector.fromArray(SPECIES, start, s0 + r2 * startStride + LANES);
-        FloatVector c30 = FloatVector.fromArray(SPECIES, start, s0 + last * startStride);
-        FloatVector c31 = FloatVector.fromArray(SPECIES, start, s0 + last * startStride + LANES);
+        FloatVector c00 = FloatVector.zero(SPECIES);
+        FloatVector c01 = FloatVector.zero(SPECIES);
+        FloatVector c10 = FloatVector.zero(SPECIES);
+        FloatVector c11 = FloatVector.zero(SPECIES);
+        FloatVector c20 = FloatVector.zero(SPECIES);
+        FloatVector c21 = FloatVector.zero(SPECIES);
+        FloatVector c30 = FloatVector.zero(SPECIES);
+        FloatVector c31 = FloatVector.zero(SPECIES);
         int a1 = a0 + r1 * aRowStride;
         int a2 = a0 + r2 * aRowStride;
         int a3 = a0 + last * aRowStride;
@@ -311,6 +318,15 @@ final class TileProduct {
             c30 = x.fma(v0, c30);
             c31 = x.fma(v1, c31);
         }
+        // All are read before any is written: rows may be the same.
+        c00 = c00.add(FloatVector.fromArray(SPECIES, start, s0));
+        c01 = c01.add(FloatVector.fromArray(SPECIES, start, s0 + LANES));
+        c10 = c10.add(FloatVector.fromArray(SPECIES, start, s0 + r1 * startStride));
+        c11 = c11.add(FloatVector.fromArray(SPECIES, start, s0 + r1 * startStride + LANES));
+        c20 = c20.add(FloatVector.fromArray(SPECIES, start, s0 + r2 * startStride));
+        c21 = c21.add(FloatVector.fromArray(SPECIES, start, s0 + r2 * startStride + LANES));
+        c30 = c30.add(FloatVector.fromArray(SPECIES, start, s0 + last * startStride));
+        c31 = c31.add(FloatVector.fromArray(SPECIES, start, s0 + last * startStride + LANES));
         c00.intoArray(c, c0);
         c01.intoArray(c, c0 + LANES);
         c10.intoArray(c, c0 + r1 * cStride);
@@ -340,10 +356,10 @@ final class TileProduct {
         int last = height - 1;
         int r1 = Math.min(1, last);
         int r2 = Math.min(2, last);
-        FloatVector c00 = FloatVector.fromArray(SPECIES, start, s0);
-        FloatVector c10 = FloatVector.fromArray(SPECIES, start, s0 + r1 * startStride);
-        FloatVector c20 = FloatVector.fromArray(SPECIES, start, s0 + r2 * startStride);
-        FloatVector c30 = FloatVector.fromArray(SPECIES, start, s0 + last * startStride);
+        FloatVector c00 = FloatVector.zero(SPECIES);
+        FloatVector c10 = FloatVector.zero(SPECIES);
+        FloatVector c20 = FloatVector.zero(SPECIES);
+        FloatVector c30 = FloatVector.zero(SPECIES);
         int a1 = a0 + r1 * aRowStride;
         int a2 = a0 + r2 * aRowStride;
         int a3 = a0 + last * aRowStride;
@@ -358,6 +374,11 @@ final class TileProduct {
             x = FloatVector.broadcast(SPECIES, a[a3 + ak]);
             c30 = x.fma(v0, c30);
         }
+        // All are read before any is written: rows may be the same.
+        c00 = c00.add(FloatVector.fromArray(SPECIES, start, s0));
+        c10 = c10.add(FloatVector.fromArray(SPECIES, start, s0 + r1 * startStride));
+        c20 = c20.add(FloatVector.fromArray(SPECIES, start, s0 + r2 * startStride));
+        c30 = c30.add(FloatVector.fromArray(SPECIES, start, s0 + last * startStride));
         c00.intoArray(c, c0);
         c10.intoArray(c, c0 + r1 * cStride);
         c20.intoArray(c, c0 + r2 * cStride);

@@ -18,8 +18,6 @@ public final class VectorAttentionKernels implements AttentionKernels {
     private static final int LANES = SPECIES.length();
     private static final PairKernels PAIRS = new VectorPairKernels();
 
-    private static final float LOG2_E = (float) (1 / Math.log(2));
-
     private static final int NEGATIVE_INFINITY_BITS = Float.floatToRawIntBits(Float.NEGATIVE_INFINITY);
 
     @Override
@@ -117,17 +115,13 @@ public final class VectorAttentionKernels implements AttentionKernels {
             int columns) {
         for (int i = 0; i < rows; i++) {
             int ci = cOffset + i * cStride;
-            if (!accumulate) {
-                Arrays.fill(c, ci, ci + columns, 0);
-            }
-            for (int k = 0; k < inner; k++) {
-                float x = a[aOffset + i * aRowStride + k * aInnerStride];
-                if (x != 0) {
-                    int bk = bOffset + k * bStride;
-                    for (int j = 0; j < columns; j++) {
-                        c[ci + j] = Math.fma(x, b[bk + j], c[ci + j]);
-                    }
+            for (int j = 0; j < columns; j++) {
+                float sum = 0;
+                for (int k = 0; k < inner; k++) {
+                    float x = a[aOffset + i * aRowStride + k * aInnerStride];
+                    sum = x == 0 ? sum : Math.fma(x, b[bOffset + k * bStride + j], sum);
                 }
+                c[ci + j] = accumulate ? c[ci + j] + sum : sum;
             }
         }
     }
@@ -136,7 +130,7 @@ public final class VectorAttentionKernels implements AttentionKernels {
     public void addMask(float[] mask, int maskOffset, float[] scores, int offset, int stride, int keys) {
         for (int j = 0, m = maskOffset, s = offset; j < keys; j++, m += stride, s += stride) {
             FloatVector added = FloatVector.fromArray(SPECIES, mask, m);
-            FloatVector sum = FloatVector.fromArray(SPECIES, scores, s).add(added.mul(LOG2_E));
+            FloatVector sum = FloatVector.fromArray(SPECIES, scores, s).add(added);
             sum.blend(-Float.MAX_VALUE, sum.compare(VectorOperators.LT, -Float.MAX_VALUE))
                     .blend(Float.NEGATIVE_INFINITY, added.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY))
                     .intoArray(scores, s);

@@ -5,7 +5,7 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
-/** The softmax of {@link VectorAttentionKernels} and its gradient: one query per lane, scores in units of log2. */
+/** The softmax of {@link VectorAttentionKernels} and its gradient: one query per lane. */
 final class VectorSoftmax {
     private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
 
@@ -17,16 +17,20 @@ final class VectorSoftmax {
 
     private static final int INTEGER_BITS = Float.floatToRawIntBits(INTEGER);
 
-    private static final float SMALLEST_EXPONENT = -126f;
-
-    // Minimax polynomial of 2^x on [-1/2, 1/2], relative error 1e-7.
-    private static final float EXP_1 = 0.693147f;
-    private static final float EXP_2 = 0.24022242f;
-    private static final float EXP_3 = 0.055507336f;
-    private static final float EXP_4 = 0.009671513f;
-    private static final float EXP_5 = 0.0013264727f;
+    private static final float LOG2_E = (float) (1 / Math.log(2));
 
     private static final float LN_2 = (float) Math.log(2);
+
+    /** The logarithm of the smallest normal number, 2^-126. */
+    private static final float SMALLEST_EXPONENT = (float) (-126 * Math.log(2));
+
+    // Minimax polynomial of 2^x on [-1/2, 1/2], relative error 2e-9: its roundings are what is left.
+    private static final float EXP_1 = 0.6931472f;
+    private static final float EXP_2 = 0.24022648f;
+    private static final float EXP_3 = 0.055503324f;
+    private static final float EXP_4 = 0.009618437f;
+    private static final float EXP_5 = 0.0013398875f;
+    private static final float EXP_6 = 0.00015353362f;
 
     private VectorSoftmax() {}
 
@@ -72,10 +76,11 @@ final class VectorSoftmax {
     }
 
     /**
-     * Replaces scores by {@code 2^(score - maximum)} and takes them into the running sum. The sum so far is treated as one
-     * more score, the old maximum, that counts as often as the old sum says; what replaces it is the factor of earlier sums.
+     * Replaces scores by {@code e^(score - maximum)} and takes them into the running sum. The old maximum is treated as one more
+     * score, which does not count; what replaces it is the factor of earlier sums. The new scores have a sum of their own first:
+     * short sums of short sums lose less to rounding than a long one.
      *
-     * <p>2^x is found by rounding x to an integer and a polynomial of the rest; it is 0 below the smallest normal number, and
+     * <p>e^x is 2^y of y = x log2(e), found by rounding y to an integer and a polynomial of the rest; it is 0 below the smallest normal number, and
      * NaN stays NaN. It stands in the loop, not in a method: called often it might be compiled on its own, would not be
      * inlined any more, and its vectors would be boxed.
      */
@@ -85,18 +90,22 @@ final class VectorSoftmax {
         // With nothing visible so far the maximum is -infinity, and -infinity - -infinity would be NaN.
         maximum = maximum.blend(0f, maximum.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
         FloatVector sum = FloatVector.zero(SPECIES);
-        FloatVector weight = FloatVector.fromArray(SPECIES, state, stateOffset + stateStride);
+        FloatVector weight = FloatVector.zero(SPECIES);
         float[] array = state;
         int s = stateOffset + 2 * stateStride;
         int next = offset;
         for (int j = 0; j <= keys; j++) {
             FloatVector x = FloatVector.fromArray(SPECIES, array, s).sub(maximum);
-            FloatVector rounded = x.add(ROUNDER);
-            FloatVector rest = x.sub(rounded.sub(ROUNDER));
+            FloatVector rounded =
+                    x.fma(FloatVector.broadcast(SPECIES, LOG2_E), FloatVector.broadcast(SPECIES, ROUNDER));
+            FloatVector rest = x.fma(
+                    FloatVector.broadcast(SPECIES, LOG2_E),
+                    FloatVector.broadcast(SPECIES, ROUNDER).sub(rounded));
             FloatVector power = rounded.reinterpretAsInts()
                     .lanewise(VectorOperators.LSHL, 23)
                     .reinterpretAsFloats();
-            FloatVector p = FloatVector.broadcast(SPECIES, EXP_5)
+            FloatVector p = FloatVector.broadcast(SPECIES, EXP_6)
+                    .fma(rest, FloatVector.broadcast(SPECIES, EXP_5))
                     .fma(rest, FloatVector.broadcast(SPECIES, EXP_4))
                     .fma(rest, FloatVector.broadcast(SPECIES, EXP_3))
                     .fma(rest, FloatVector.broadcast(SPECIES, EXP_2))
@@ -111,7 +120,9 @@ final class VectorSoftmax {
             s = next;
             next += stride;
         }
-        sum.intoArray(state, stateOffset + stateStride);
+        FloatVector.fromArray(SPECIES, state, stateOffset + 2 * stateStride)
+                .fma(FloatVector.fromArray(SPECIES, state, stateOffset + stateStride), sum)
+                .intoArray(state, stateOffset + stateStride);
     }
 
     /** {@link org.fovea.backend.cpu.AttentionKernels#finishSoftmax}. */
@@ -136,7 +147,7 @@ final class VectorSoftmax {
                 .fma(x, FloatVector.broadcast(SPECIES, -2.4999993993E-1f))
                 .fma(x, FloatVector.broadcast(SPECIES, 3.3333331174E-1f));
         FloatVector log = square.mul(polynomial.mul(x).sub(0.5f)).add(x);
-        FloatVector logSumExp = maximum.add(n).fma(FloatVector.broadcast(SPECIES, LN_2), log);
+        FloatVector logSumExp = n.fma(FloatVector.broadcast(SPECIES, LN_2), log).add(maximum);
         FloatVector inverse = FloatVector.broadcast(SPECIES, 1f).div(sum);
         // A NaN among the scores makes the sum NaN, whose bits would give a finite logarithm.
         logSumExp
@@ -173,8 +184,7 @@ final class VectorSoftmax {
     }
 
     /**
-     * Probabilities of scores, and if these are whole rows, made to add up to 1 with those that are not among the keys, the sums
-     * of {@code P dP}, added to delta.
+     * Probabilities of scores, and if these are whole rows, the sums of {@code P dP}, added to delta.
      */
     static void probabilities(
             boolean wholeRows,
@@ -187,37 +197,36 @@ final class VectorSoftmax {
             float[] state,
             int stateOffset,
             int stateStride) {
-        FloatVector logSumExp2 = FloatVector.fromArray(SPECIES, state, stateOffset);
+        FloatVector maximum = FloatVector.fromArray(SPECIES, state, stateOffset);
         FloatVector dots = FloatVector.zero(SPECIES);
-        FloatVector total = FloatVector.fromArray(SPECIES, state, stateOffset + 4 * stateStride);
+        FloatVector inverse = FloatVector.fromArray(SPECIES, state, stateOffset + 5 * stateStride);
         for (int j = 0, s = offset, g = gradientsOffset; j < keys; j++, s += stride, g += stride) {
             // As in exponentiate.
-            FloatVector x = FloatVector.fromArray(SPECIES, scores, s).sub(logSumExp2);
-            FloatVector rounded = x.add(ROUNDER);
-            FloatVector rest = x.sub(rounded.sub(ROUNDER));
+            FloatVector x = FloatVector.fromArray(SPECIES, scores, s).sub(maximum);
+            FloatVector rounded =
+                    x.fma(FloatVector.broadcast(SPECIES, LOG2_E), FloatVector.broadcast(SPECIES, ROUNDER));
+            FloatVector rest = x.fma(
+                    FloatVector.broadcast(SPECIES, LOG2_E),
+                    FloatVector.broadcast(SPECIES, ROUNDER).sub(rounded));
             FloatVector power = rounded.reinterpretAsInts()
                     .lanewise(VectorOperators.LSHL, 23)
                     .reinterpretAsFloats();
-            FloatVector p = FloatVector.broadcast(SPECIES, EXP_5)
+            FloatVector p = FloatVector.broadcast(SPECIES, EXP_6)
+                    .fma(rest, FloatVector.broadcast(SPECIES, EXP_5))
                     .fma(rest, FloatVector.broadcast(SPECIES, EXP_4))
                     .fma(rest, FloatVector.broadcast(SPECIES, EXP_3))
                     .fma(rest, FloatVector.broadcast(SPECIES, EXP_2))
                     .fma(rest, FloatVector.broadcast(SPECIES, EXP_1))
                     .fma(rest, FloatVector.broadcast(SPECIES, 1f))
                     .mul(power)
+                    .mul(inverse)
                     .blend(0f, x.compare(VectorOperators.LT, SMALLEST_EXPONENT));
             p.intoArray(scores, s);
             FloatVector gradient = FloatVector.fromArray(SPECIES, gradients, g);
             dots = p.fma(gradient.blend(0f, p.compare(VectorOperators.EQ, 0f)), dots);
-            total = total.add(p);
         }
         if (wholeRows) {
-            FloatVector share = FloatVector.broadcast(SPECIES, 1f).div(total);
-            share = share.blend(1f, total.compare(VectorOperators.EQ, 0f));
-            for (int j = 0, s = offset; j < keys; j++, s += stride) {
-                FloatVector.fromArray(SPECIES, scores, s).mul(share).intoArray(scores, s);
-            }
-            dots.fma(share, FloatVector.fromArray(SPECIES, state, stateOffset + stateStride))
+            dots.add(FloatVector.fromArray(SPECIES, state, stateOffset + stateStride))
                     .intoArray(state, stateOffset + stateStride);
         }
     }

@@ -4,10 +4,9 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
-/** The tangents of {@link VectorSoftmax}: one query per lane, scores in units of log2. */
+/** The tangents of {@link VectorSoftmax}: one query per lane. */
 final class VectorTangents {
     private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
-    private static final float LN_2 = (float) Math.log(2);
 
     private VectorTangents() {}
 
@@ -25,7 +24,6 @@ final class VectorTangents {
         // The sum of P T is what the gradient of the scores would take of P dP.
         VectorSoftmax.probabilities(true, tile, scores, tile, tangents, stride, keys, state, stateOffset, stateStride);
         centre(tile, scores, tangents, stride, keys, state, r);
-        FloatVector.fromArray(SPECIES, state, r).mul(LN_2).intoArray(state, r);
     }
 
     private static void centre(
@@ -36,7 +34,7 @@ final class VectorTangents {
             // The product alone won't do: the tangent of a hidden score may be NaN.
             FloatVector.fromArray(SPECIES, tile, t)
                     .sub(r)
-                    .mul(p.mul(LN_2))
+                    .mul(p)
                     .blend(0f, p.compare(VectorOperators.EQ, 0f))
                     .intoArray(tile, t);
         }
