@@ -276,8 +276,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                     .maximum(state)
                     .normalizer(state + rowBytes)
                     .sinkShare(in.sink() == null ? 0 : state + 2 * rowBytes)
-                    .exactOutput(
-                            output.dtype().isHalf() ? state + scalarsOfState(in) * rowBytes : output.address());
+                    .exactOutput(output.dtype().isHalf() ? state + scalarsOfState(in) * rowBytes : output.address());
         }
         return described;
     }
