@@ -113,12 +113,12 @@ final class AttentionForward extends AttentionPass {
     }
 
     private void finish(AttentionScratch t) {
-        if (saved != null) {
-            save(t, saved);
-        }
         System.arraycopy(t.floats, t.state, t.floats, t.state + MAXIMUM, QUERIES);
         for (int group = 0; group < t.groups; group++) {
             kernels.finishSoftmax(t.floats, t.state + group * lanes, QUERIES);
+        }
+        if (saved != null) {
+            save(t, saved);
         }
         System.arraycopy(
                 t.floats,
@@ -174,10 +174,12 @@ final class AttentionForward extends AttentionPass {
     private void save(AttentionScratch t, CpuArray target) {
         int rows = Math.toIntExact(shape.logSumExpSize());
         int row = target.offset + t.head * shape.queries() + t.firstQuery;
+        System.arraycopy(t.floats, t.state + MAXIMUM, target.floats, row, t.queries);
+        System.arraycopy(t.floats, t.state + QUERIES, target.floats, row + rows, t.queries);
         for (int i = 0; i < t.queries; i++) {
-            float sum = t.floats[t.state + QUERIES + i];
-            target.floats[row + i] = sum == 0 ? Float.POSITIVE_INFINITY : t.floats[t.state + i];
-            target.floats[row + rows + i] = sum == 0 ? 0 : 1 / sum;
+            if (t.floats[t.state + QUERIES + i] == 0) {
+                target.floats[row + i] = Float.POSITIVE_INFINITY;
+            }
         }
     }
 }
