@@ -300,14 +300,27 @@ class AttentionTest {
     void withoutKeysNothingIsSeen() throws IOException {
         put("k", new double[0], 1, 1, 0, 1);
         put("v", new double[0], 1, 1, 0, 1);
-        put("sink", new double[] {1}, 1);
         put("do", new double[] {1, 1}, 1, 1, 2, 1);
         Map<String, TensorData> answer = answer();
 
         assertThat(numbers(answer, "o")).containsOnly(0);
         assertThat(numbers(answer, "lse")).containsOnly(Double.POSITIVE_INFINITY);
         assertThat(numbers(answer, "dq")).containsOnly(0);
-        assertThat(numbers(answer, "dsink")).containsOnly(0);
+    }
+
+    @Test
+    void withoutKeysASinkHasAll() throws IOException {
+        put("k", new double[0], 1, 1, 0, 1);
+        put("v", new double[0], 1, 1, 0, 1);
+        put("sink", new double[] {1.5}, 1);
+        put("do", new double[] {1, 1}, 1, 1, 2, 1);
+        put("dlse", new double[] {0.25, 2}, 1, 1, 2);
+        Map<String, TensorData> answer = answer();
+
+        assertThat(numbers(answer, "o")).containsOnly(0);
+        assertThat(numbers(answer, "lse")).containsOnly(1.5);
+        assertThat(numbers(answer, "dq")).containsOnly(0);
+        assertThat(numbers(answer, "dsink")).containsExactly(2.25);
     }
 
     @Test
