@@ -30,13 +30,7 @@ __device__ void row_deltas(float (&delta)[M][2], const AttentionParams& p, int b
                     sum = fmaf(to_float(gradient[d + 1]), exact[d + 1], sum);
                 }
             }
-            sum = row_sum(sum);
-            if (row < p.queries) {
-                // Of a row that sees nothing, dO reaches nothing, whatever it holds.
-                sum = p.normalizer[scalars + row] == HIDING_NORMALIZER<T> ? 0 : sum;
-                sum -= p.d_log_sum_exp ? p.d_log_sum_exp[scalars + row] : 0;
-            }
-            delta[m][half] = sum;
+            delta[m][half] = row_sum(sum) - (p.d_log_sum_exp && columns > 0 ? p.d_log_sum_exp[scalars + row] : 0);
         }
     }
 }

@@ -11,8 +11,16 @@ extern "C" __global__ void __launch_bounds__(ROW_THREADS) attention_sink(const _
     float sum = 0;
     for (int64_t i = threadIdx.x; i < int64_t(p.batch) * p.queries; i += ROW_THREADS) {
         const int64_t row = (i / p.queries * p.heads + head) * p.queries + i % p.queries;
-        const float delta = p.delta[row];
-        const float change = p.delta_tangent ? fmaf(sink_tangent - p.log_sum_exp_tangent[row], delta, p.delta_tangent[row]) : delta;
+        float delta = p.delta[row], delta_tangent = p.delta_tangent ? p.delta_tangent[row] : 0;
+        // Of a row that the sink has for itself, such as one that sees nothing, dO reaches nothing, whatever it holds.
+        const bool alone = p.sink_share[row] == 1;
+        if (alone && isnan(delta)) {
+            delta = p.d_log_sum_exp ? -p.d_log_sum_exp[row] : 0;
+        }
+        if (alone && isnan(delta_tangent)) {
+            delta_tangent = p.d_log_sum_exp_tangent ? -p.d_log_sum_exp_tangent[row] : 0;
+        }
+        const float change = p.delta_tangent ? fmaf(sink_tangent - p.log_sum_exp_tangent[row], delta, delta_tangent) : delta;
         sum = fmaf(-p.sink_share[row], change, sum);
     }
     sum = fold_block<Sum>(sum);

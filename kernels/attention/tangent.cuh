@@ -163,9 +163,6 @@ struct JvpQueries {
                 if (there && threadIdx.x % 4 == 0) {
                     p.log_sum_exp_tangent[index] = mean;
                     if (p.d_output) {
-                        if (p.normalizer[index] == HIDING_NORMALIZER<T>) {
-                            delta = delta_tangent = 0;  // dO of a row that sees nothing reaches nothing, whatever it holds
-                        }
                         p.delta[index] = delta - (p.d_log_sum_exp ? p.d_log_sum_exp[index] : 0);
                         p.delta_tangent[index] = delta_tangent - (p.d_log_sum_exp_tangent ? p.d_log_sum_exp_tangent[index] : 0);
                     }

@@ -14,8 +14,9 @@ struct HeadTiles {
           d_output_smem(value_tangent_smem + tile), d_output_tangent_smem(has_d_output_tangent ? d_output_smem + tile : nullptr) {}
 };
 
+// Inlined, however long: the address of a kernel's parameters is one that older PTX cannot pass on.
 template <class T, int DIM, int N>
-__device__ void attention_tangent_whole(const AttentionParams& p) {
+__device__ __forceinline__ void attention_tangent_whole(const AttentionParams& p) {
     constexpr int PITCH = TILE_PITCH<T, DIM>, TILES = 8;
     SHARED_DYNAMIC(float4, attention_memory);
     const WholeHead<N> at(p);
@@ -44,11 +45,11 @@ __device__ void attention_tangent_whole(const AttentionParams& p) {
         }
     }
     const bool guarded = __syncthreads_or(suspect);
+    constexpr int CAREFUL = 2;  // in one register with `guarded`, of which there are none to spare
 
     const int own = at.row0 * PITCH;
     const Span own_queries{at.row0, min(at.row0 + 16, p.queries)}, own_keys{at.row0, min(at.row0 + 16, p.keys)};
     const Span visible_keys = at.exists ? mask.keys_of(own_queries) : Span{0, 0};
-    const Span visible_queries = at.exists ? mask.queries_of(own_keys) : Span{0, 0};
     const int head_depth = depth(p.head_dim), value_depth = depth(p.value_dim);
     const RowFactors<1> one(1), scale(p.scale);
     if (at.exists) {
@@ -83,7 +84,8 @@ __device__ void attention_tangent_whole(const AttentionParams& p) {
     if (!at.exists) {
         return;
     }
-    const TangentScalars scalars(p, at.head_index);
+    // No registers are left to keep these addresses through a loop: they are found anew where they are used.
+    const auto scalars = [&] { return TangentScalars(p, opaque(at.head_index)); };
     {
         TangentQueries<T, DIM, 1, N, DIM / 8> rows(p, at.head_index, at.row0);
         const T* d_output_tangent_smem = tiles.d_output_tangent_smem ? tiles.d_output_tangent_smem + own : nullptr;
@@ -119,20 +121,21 @@ __device__ void attention_tangent_whole(const AttentionParams& p) {
         }
         store_fragments<T>(query_rows<T>(p, p.d_query, at.batch, at.head), at.row0, rows.d_query, scale.of);
     }
+    const Span visible_queries = mask.queries_of(own_keys);
     TangentKeys<T, DIM, 1, N, DIM / 8> rows;
 #pragma unroll 1
-    for (bool careful = false;; careful = true) {
+    for (int care = guarded;; care = CAREFUL) {
         for (int row0 = visible_queries.first / N * N; row0 < visible_queries.last; row0 += N) {
             const int other = row0 * PITCH;
             const T* d_output_tangent_smem = tiles.d_output_tangent_smem ? tiles.d_output_tangent_smem + other : nullptr;
             float s[1][N / 8][4] = {}, t[1][N / 8][4] = {}, d[1][N / 8][4], w[1][N / 8][4];
-            rows.start(d, w, scalars, row0, p.queries);
+            rows.start(d, w, scalars(), row0, p.queries);
             multiply_pairs<T, DIM, 1, N, true>(s, t, tiles.key_smem + own, tiles.key_tangent_smem + own, tiles.query_smem + other,
                                                tiles.query_tangent_smem + other, head_depth, p.tf32);
             multiply_transposed_pairs<T, DIM, 1, N>(d, w, tiles.value_smem + own, tiles.value_tangent_smem + own,
                                                     tiles.d_output_smem + other, d_output_tangent_smem, value_depth, p.tf32);
             if constexpr (CAN_BE_CAREFUL<T>) {
-                if (careful) {
+                if (care == CAREFUL) {
                     const auto start = [&](const float* from) {
                         return [from, row0, count = p.queries](int, int n, int i) {
                             return -decltype(rows)::scalar(from, row0 + lane_column(n, i % 2), count);
@@ -140,26 +143,27 @@ __device__ void attention_tangent_whole(const AttentionParams& p) {
                     };
                     repair_pairs<T, DIM, 1, N>(s, t, FromZero{}, FromZero{}, tiles.key_smem + own, tiles.key_tangent_smem + own,
                                                tiles.query_smem + other, tiles.query_tangent_smem + other, head_depth);
-                    repair_pairs<T, DIM, 1, N>(d, w, start(scalars.delta), start(scalars.delta_tangent), tiles.value_smem + own,
+                    repair_pairs<T, DIM, 1, N>(d, w, start(scalars().delta), start(scalars().delta_tangent), tiles.value_smem + own,
                                                tiles.value_tangent_smem + own, tiles.d_output_smem + other, d_output_tangent_smem,
                                                value_depth);
                 }
             }
-            rows.weigh(s, t, d, w, p, mask, scalars, at.row0, row0, !careful && mask.all({row0, row0 + N}, own_keys));
-            accumulate<T, DIM, 1, N>(rows.d_value, t, tiles.d_output_smem + other, guarded || careful, p.tf32);
+            rows.weigh(s, t, d, w, p, mask, scalars(), at.row0, row0, care != CAREFUL && mask.all({row0, row0 + N}, own_keys));
+            accumulate<T, DIM, 1, N>(rows.d_value, t, tiles.d_output_smem + other, care != 0, p.tf32);
             if (d_output_tangent_smem) {
-                accumulate<T, DIM, 1, N>(rows.d_value, s, d_output_tangent_smem, guarded || careful, p.tf32);
+                accumulate<T, DIM, 1, N>(rows.d_value, s, d_output_tangent_smem, care != 0, p.tf32);
             }
-            accumulate<T, DIM, 1, N>(rows.d_key, w, tiles.query_smem + other, guarded || careful, p.tf32);
-            accumulate<T, DIM, 1, N>(rows.d_key, d, tiles.query_tangent_smem + other, guarded || careful, p.tf32);
+            accumulate<T, DIM, 1, N>(rows.d_key, w, tiles.query_smem + other, care != 0, p.tf32);
+            accumulate<T, DIM, 1, N>(rows.d_key, d, tiles.query_tangent_smem + other, care != 0, p.tf32);
         }
-        if (careful || !__any_sync(0xFFFFFFFF, has_nan(rows.d_key) || has_nan(rows.d_value))) {
+        if (care == CAREFUL || !__any_sync(0xFFFFFFFF, has_nan(rows.d_key) || has_nan(rows.d_value))) {
             break;
         }
         rows = {};
     }
-    store_fragments<T>(key_rows<T>(p, p.d_key, at.batch, at.head), at.row0, rows.d_key, scale.of);
-    store_fragments<T>(value_rows<T>(p, p.d_value, at.batch, at.head), at.row0, rows.d_value, one.of);
+    const int batch = opaque(at.head_index) / p.heads, head = opaque(at.head_index) % p.heads;
+    store_fragments<T>(key_rows<T>(p, p.d_key, batch, head), at.row0, rows.d_key, scale.of);
+    store_fragments<T>(value_rows<T>(p, p.d_value, batch, head), at.row0, rows.d_value, one.of);
 }
 
 #define ATTENTION_TANGENT_WHOLE(TYPE, NAME, DIM, MOVING)                                                  \

@@ -174,8 +174,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             }
             if (gradients.sink() != null) {
                 describe.run();
-                params.dSink(results.get(3).address());
-                launchSink(shape);
+                launchSink(shape, results.get(3));
             }
         }
     }
@@ -253,8 +252,9 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
     }
 
     /** Launches the sum over queries of the gradient of the sink, or of its tangent, with the parameters that were written. */
-    final void launchSink(AttentionShape shape) {
+    final void launchSink(AttentionShape shape, CudaArray dSink) {
         if (shape.heads() > 0) {
+            params.dSink(dSink.address());
             kernels.launch(sinkKernel, shape.heads(), params);
         }
     }

@@ -2,7 +2,6 @@ package org.fovea.backend.cuda;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Supplier;
 import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionOutputs;
@@ -112,7 +111,7 @@ abstract class CudaTangents extends CudaDecode {
         DType storage = out.output().dtype();
         try (Scope scope = openScope()) {
             DeviceArray deltas = scope.allocate(DType.F32, 2 * shape.logSumExpSize()); // D, and then its tangent
-            Supplier<AttentionParams> describe = () -> describe(operands.operation, shape, spec, in, tangents, out)
+            Runnable describe = () -> describe(operands.operation, shape, spec, in, tangents, out)
                     .outputTangent(address(outputTangent))
                     .logSumExpTangent(address(logSumExpTangent))
                     .dOutput(address(gradients.dOutput()))
@@ -124,17 +123,17 @@ abstract class CudaTangents extends CudaDecode {
                     .dQuery(address(gradientTangents.query()))
                     .dKey(address(gradientTangents.key()))
                     .dValue(address(gradientTangents.value()));
-            describe.get();
+            describe.run();
             if (!launch(AttentionSchedule.Kind.TANGENT_WHOLE, shape, storage)) {
                 launch(AttentionSchedule.Kind.JVP, shape, storage);
-                describe.get();
+                describe.run();
                 launch(AttentionSchedule.Kind.TANGENT_ROWS, shape, storage);
-                describe.get();
+                describe.run();
                 launch(AttentionSchedule.Kind.TANGENT_COLUMNS, shape, storage);
             }
             if (gradientTangents.sink() != null) {
-                describe.get().dSink(address(gradientTangents.sink()));
-                launchSink(shape);
+                describe.run();
+                launchSink(shape, floats(operands.operation, "sink", gradientTangents.sink()));
             }
         }
     }
