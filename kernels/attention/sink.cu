@@ -14,10 +14,10 @@ extern "C" __global__ void __launch_bounds__(ROW_THREADS) attention_sink(const _
         float delta = p.delta[row], delta_tangent = p.delta_tangent ? p.delta_tangent[row] : 0;
         // Of a row that the sink has for itself, such as one that sees nothing, dO reaches nothing, whatever it holds.
         const bool alone = p.sink_share[row] == 1;
-        if (alone && isnan(delta)) {
+        if (alone && delta != delta) {
             delta = p.d_log_sum_exp ? -p.d_log_sum_exp[row] : 0;
         }
-        if (alone && isnan(delta_tangent)) {
+        if (alone && delta_tangent != delta_tangent) {
             delta_tangent = p.d_log_sum_exp_tangent ? -p.d_log_sum_exp_tangent[row] : 0;
         }
         const float change = p.delta_tangent ? fmaf(sink_tangent - p.log_sum_exp_tangent[row], delta, delta_tangent) : delta;
