@@ -161,8 +161,11 @@ class CudaFaultTest {
         if (fault.result == CUresult.CUDA_ERROR_OUT_OF_MEMORY && fault.function.equals("cuMemAlloc_v2")) {
             return "bytes of device memory; arrays hold";
         }
-        String error = CUresult.stringFor(fault.result);
         // cuBLAS has statuses of its own.
+        if (fault.what.startsWith("cuBLAS")) {
+            return "CUBLAS_STATUS_EXECUTION_FAILED";
+        }
+        String error = CUresult.stringFor(fault.result);
         boolean lost = fault.result == CUresult.CUDA_ERROR_LAUNCH_FAILED && !fault.function.startsWith("cublas");
         return lost || fault.function.equals("cuDeviceGetCount")
                 ? error

@@ -221,8 +221,8 @@ class CpuAttentionTest {
 
     private static void assertMatches(AttentionCase c, AttentionCase.Result actual) {
         NaiveAttention expected = c.naive();
-        // A score's rounding error is in proportion to the scores before they are bent, and it becomes a relative error
-        // of probabilities.
+        // A score's rounding error is in proportion to the sums on the way to it, before a softcap, and it becomes a
+        // relative error of probabilities.
         double relative = 2e-6 * (2 + expected.largestScore);
         assertClose("output", actual.output, expected.output, relative * expected.outputMagnitude);
         assertClose("logSumExp", actual.logSumExp, expected.logSumExp, relative);

@@ -14,7 +14,10 @@ final class NaiveAttention {
     final double[] dQuery;
     final double[] dKey;
     final double[] dValue;
+
+    /** Largest magnitude that a score has on its way, as its products are added: what its rounding is in proportion to. */
     double largestScore;
+
     double outputMagnitude;
     double dQueryMagnitude;
     double dKeyMagnitude;
@@ -64,12 +67,12 @@ final class NaiveAttention {
                             double dot = 0;
                             for (int c = 0; c < d; c++) {
                                 dot += (double) q[qi * d + c] * k[at.applyAsInt(shape.keys(), j) * d + c];
+                                largestScore = Math.max(largestScore, Math.abs(scale * dot));
                             }
                             double cap = spec.softcap();
                             double tanh = cap == 0 ? 0 : Math.tanh(scale * dot / cap);
                             p[j] = cap == 0 ? scale * dot : cap * tanh;
                             slope[j] = 1 - tanh * tanh;
-                            largestScore = Math.max(largestScore, Math.abs(scale * dot));
                             maximum = Math.max(maximum, p[j]);
                         }
                     }
