@@ -43,7 +43,7 @@ final class AttentionServer {
      * @return the exit code
      */
     int run(InputStream requests) throws IOException {
-        // What can't be had fails now and not at each request.
+        // An unavailable backend fails now and not at each request.
         backends.usual();
         BufferedReader lines = new BufferedReader(new InputStreamReader(requests, StandardCharsets.UTF_8));
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {

@@ -95,8 +95,8 @@ final class Failures {
     static String outOfMemory() {
         return String.format(
                 Locale.ROOT,
-                "out of memory: the Java heap can have %.1f GiB; a larger one is had by FOVEA_JAVA_OPTS=-Xmx..., such as"
-                        + " -Xmx16g",
+                "out of memory: the Java heap can have %.1f GiB; FOVEA_JAVA_OPTS=-Xmx16g, for instance,"
+                        + " gives a larger one",
                 Runtime.getRuntime().maxMemory() / (double) (1L << 30));
     }
 

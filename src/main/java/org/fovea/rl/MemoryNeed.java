@@ -65,8 +65,8 @@ record MemoryNeed(RunSpec spec, double rollouts, double memory, double activatio
                     Locale.ROOT,
                     "%s need at least %.1f GiB of memory (%.1f for rollouts, %.1f for what the policy remembers, %.1f for"
                             + " the activations of a minibatch), and the Java heap can have %.1f: lower --envs or"
-                            + " rollout_steps first, then window, width and layers, or raise minibatches; a larger heap is"
-                            + " had by FOVEA_JAVA_OPTS=-Xmx%dg",
+                            + " rollout_steps first, then window, width and layers, or raise minibatches; FOVEA_JAVA_OPTS=-Xmx%dg"
+                            + " gives a larger heap",
                     sizes(),
                     needed / GIB,
                     rollouts / GIB,

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Gradients of softmax attention, one head at a time: for each tile of queries and block of keys the probabilities are
- * made again from the row's maximum and sum,
+ * recomputed from the row's maximum and sum,
  *
  * <pre>
  * P = e^(S - max) / sum   dP = dO V^T   dS = P (dP - delta)   delta = dO . O - dLogSumExp

@@ -2,7 +2,6 @@ package org.fovea.backend.cuda;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import org.fovea.backend.AttentionInputs;
 import org.fovea.backend.AttentionOutputs;
 import org.fovea.backend.AttentionPlane;
@@ -74,36 +73,6 @@ final class CudaSeries {
         requireApart(problem, arguments, results, known, state);
         try (Scope scope = memory.openScope()) {
             new SeriesComputation(memory, kernels, problem, ring, arguments, results, scope).run(known, state);
-        }
-    }
-
-    /**
-     * The gradients of the sink alone that {@code results} asks for, where the rest of the backward was done.
-     *
-     * @param arguments planes of the sink
-     * @param results planes of its gradient, and the log-sum-exps, which are there
-     * @param deltas [planes, batch, heads, queries], dO . O - dLSE
-     */
-    void sinkGradients(
-            Problem problem,
-            SeriesRing ring,
-            List<AttentionPlane> arguments,
-            List<AttentionPlane> results,
-            DeviceArray deltas) {
-        if (problem.shape.heads() == 0) {
-            return;
-        }
-        try (Scope scope = memory.openScope()) {
-            SeriesComputation computation =
-                    new SeriesComputation(memory, kernels, problem, ring, arguments, results, scope);
-            SeriesTiling tiling = SeriesTiling.forScores(
-                    ring.planes(), SeriesTiling.ANY_ROWS, false, computation.longestDim(), false);
-            long delta = memory.floats(problem.operation, "delta", deltas).address();
-            DeviceArray normalizers = Objects.requireNonNull(results.get(0).logSumExp(), "logSumExp");
-            long logSumExp =
-                    memory.floats(problem.operation, "logSumExp", normalizers).address();
-            computation.describe(tiling).delta(delta).maximum(logSumExp).sum(0);
-            kernels.launch(kernels.sink, problem.shape.heads(), SeriesKernels.SINK_THREADS);
         }
     }
 
