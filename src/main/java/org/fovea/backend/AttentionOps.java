@@ -38,9 +38,7 @@ public interface AttentionOps extends MathOps {
      * @param out written: the output, the log of the sum of exp of the visible scores and the sink, +infinity where there is
      *     neither, and the state if there is one
      */
-    default void attentionForward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out) {
-        AttentionCompositions.forward(this, shape, spec, in, out);
-    }
+    void attentionForward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out);
 
     /**
      * Gradients of {@link #attentionForward}, given its outputs and their gradients.
@@ -50,16 +48,14 @@ public interface AttentionOps extends MathOps {
      * @param dLogSumExp gradient of the log-sum-exp, or null if it is zero
      * @param gradients written; where bias or sink is null, its gradient is not computed
      */
-    default void attentionBackward(
+    void attentionBackward(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
             AttentionOutputs out,
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
-            AttentionArguments gradients) {
-        AttentionCompositions.backward(this, shape, spec, in, out, dOutput, dLogSumExp, gradients);
-    }
+            AttentionArguments gradients);
 
     /**
      * The tangent of {@link #attentionForward}, its Jacobian-vector product, given its outputs. With {@code P} the
@@ -74,16 +70,14 @@ public interface AttentionOps extends MathOps {
      * @param outputTangent written, in the layout of the output
      * @param logSumExpTangent written, [batch, heads, queries], 0 for a row that sees nothing, without a sink
      */
-    default void attentionTangent(
+    void attentionTangent(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
             AttentionArguments tangents,
             AttentionOutputs out,
             DeviceArray outputTangent,
-            DeviceArray logSumExpTangent) {
-        AttentionCompositions.tangent(this, shape, spec, in, tangents, out, outputTangent, logSumExpTangent);
-    }
+            DeviceArray logSumExpTangent);
 
     /**
      * The tangent of {@link #attentionBackward}. Since the backward is the gradient of {@code dO . O + dLSE . LSE}, and the
@@ -102,7 +96,7 @@ public interface AttentionOps extends MathOps {
      * @param outputTangent written, as {@link #attentionTangent} does, as is logSumExpTangent
      * @param gradientTangents written: the tangents of the inputs' gradients; where bias or sink is null, it is not computed
      */
-    default void attentionBackwardTangent(
+    void attentionBackwardTangent(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -111,10 +105,7 @@ public interface AttentionOps extends MathOps {
             OutputGradients gradients,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent,
-            AttentionArguments gradientTangents) {
-        AttentionCompositions.backwardTangent(
-                this, shape, spec, in, tangents, out, gradients, outputTangent, logSumExpTangent, gradientTangents);
-    }
+            AttentionArguments gradientTangents);
 
     /**
      * Attention and its gradient over a ring of series, which gives their derivatives of any order: every sum and product of
@@ -125,15 +116,13 @@ public interface AttentionOps extends MathOps {
      * @param arguments {@link SeriesRing#planes} of them; what is null is 0. Of plane 0 only dO and dLSE are read
      * @param results as many, written; what is null is not wanted. Without any gradient wanted, only the forward is computed
      */
-    default void attentionSeries(
+    void attentionSeries(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
             SeriesRing ring,
             List<AttentionPlane> arguments,
-            List<AttentionPlane> results) {
-        throw new UnsupportedOnBackendException("this backend", "attentionSeries");
-    }
+            List<AttentionPlane> results);
 
     /**
      * Scores or probabilities of some queries, to be looked at.
@@ -142,16 +131,14 @@ public interface AttentionOps extends MathOps {
      * @param firstQuery of those that are asked for
      * @param weights written, of the type of the log-sum-exp, [batch, heads, queries asked for, keys]
      */
-    default void attentionWeights(
+    void attentionWeights(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
             AttentionOutputs out,
             ScoreStage stage,
             int firstQuery,
-            DeviceArray weights) {
-        throw new UnsupportedOnBackendException("this backend", "attentionWeights");
-    }
+            DeviceArray weights);
 
     /**
      * Attention of one new query per batch row over the {@code counts[b]} most recent slots of its ring buffer, the
@@ -164,7 +151,7 @@ public interface AttentionOps extends MathOps {
      * @param counts I32 [batch], each from 0 to capacity
      * @param output written, [batch, heads, valueDim]
      */
-    default void attentionDecode(
+    void attentionDecode(
             DecodeShape shape,
             AttentionSpec spec,
             DeviceArray query,
@@ -172,7 +159,5 @@ public interface AttentionOps extends MathOps {
             DeviceArray valueCache,
             DeviceArray counts,
             int newest,
-            DeviceArray output) {
-        AttentionCompositions.decode(this, shape, spec, query, keyCache, valueCache, counts, newest, output);
-    }
+            DeviceArray output);
 }

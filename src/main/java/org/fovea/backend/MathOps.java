@@ -5,14 +5,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * Matrix products, elementwise and row-wise maps, reductions, gathers and random numbers.
  *
- * <p>The methods without a body are the primitives: with those of {@link Memory} they make a complete backend. The
- * others have a default composition, which a backend replaces where a fused form is faster. Unless stated otherwise
- * floating arrays have the type {@link Memory#floatType()}, outputs do not overlap inputs, and an elementwise output may
- * be exactly one of its inputs.
+ * <p>Unless stated otherwise floating arrays have the type {@link Memory#floatType()}, outputs do not overlap inputs, and an
+ * elementwise output may be exactly one of its inputs.
  */
 public interface MathOps extends Memory {
-
-    // ---- primitives
 
     /**
      * {@code y[i] = x[i]}, converted from one floating type to another, to nearest, ties to even. Beside {@link Memory} and
@@ -69,12 +65,10 @@ public interface MathOps extends Memory {
      */
     void uniform(Draw draw, DeviceArray y);
 
-    // ---- fused members
-
     /**
      * {@code y = activation(x W + bias)}: x [rows, in], weight [in, out], bias [out] or null, y [rows, out].
      */
-    default void linear(
+    void linear(
             int rows,
             int in,
             int out,
@@ -82,26 +76,20 @@ public interface MathOps extends Memory {
             DeviceArray weight,
             @Nullable DeviceArray bias,
             Activation activation,
-            DeviceArray y) {
-        MathCompositions.linear(this, rows, in, out, x, weight, bias, activation, y);
-    }
+            DeviceArray y);
 
     /** {@code y[r, :] = softmax(x[r, :])}, x [rows, width]; a row of -infinity only gives 0. */
-    default void softmax(int rows, int width, DeviceArray x, DeviceArray y) {
-        MathCompositions.softmax(this, rows, width, x, y);
-    }
+    void softmax(int rows, int width, DeviceArray x, DeviceArray y);
 
     /** {@code y[r, :] = x[r, :] - log sum exp x[r, :]}, x [rows, width]. */
-    default void logSoftmax(int rows, int width, DeviceArray x, DeviceArray y) {
-        MathCompositions.logSoftmax(this, rows, width, x, y);
-    }
+    void logSoftmax(int rows, int width, DeviceArray x, DeviceArray y);
 
     /**
      * Layer normalisation: {@code y = (x - mean) reciprocalStd gain + bias} per row, with {@code reciprocalStd = 1 /
      * sqrt(variance + epsilon)}, biased variance. x, y [rows, width]; gain, bias [width]; mean, reciprocalStd [rows] are
      * outputs for the backward.
      */
-    default void layerNorm(
+    void layerNorm(
             int rows,
             int width,
             float epsilon,
@@ -110,12 +98,10 @@ public interface MathOps extends Memory {
             DeviceArray bias,
             DeviceArray y,
             DeviceArray mean,
-            DeviceArray reciprocalStd) {
-        MathCompositions.layerNorm(this, rows, width, epsilon, x, gain, bias, y, mean, reciprocalStd);
-    }
+            DeviceArray reciprocalStd);
 
     /** Gradients of {@link #layerNorm}: dx [rows, width]; dGain, dBias [width], overwritten. */
-    default void layerNormBackward(
+    void layerNormBackward(
             int rows,
             int width,
             DeviceArray x,
@@ -125,16 +111,14 @@ public interface MathOps extends Memory {
             DeviceArray dy,
             DeviceArray dx,
             DeviceArray dGain,
-            DeviceArray dBias) {
-        MathCompositions.layerNormBackward(this, rows, width, x, gain, mean, reciprocalStd, dy, dx, dGain, dBias);
-    }
+            DeviceArray dBias);
 
     /**
      * Rotary position encoding (Su et al. 2021, arXiv:2104.09864), pairs {@code (i, i + headDim/2)}: each pair of {@code
      * x[row, head, :]} is turned by the angle {@code sign positions[row] base^(-2i/headDim)}. x, y [rows, heads,
      * headDim], headDim even, positions I32 [rows], sign 1 or -1 (the inverse, and so the gradient).
      */
-    default void rotary(
+    void rotary(
             int rows,
             int heads,
             int headDim,
@@ -142,12 +126,8 @@ public interface MathOps extends Memory {
             int sign,
             DeviceArray x,
             DeviceArray positions,
-            DeviceArray y) {
-        MathCompositions.rotary(this, rows, heads, headDim, base, sign, x, positions, y);
-    }
+            DeviceArray y);
 
     /** {@code y = (x - mean(x)) / (std(x) + epsilon)} over the whole array, biased variance. */
-    default void standardize(float epsilon, DeviceArray x, DeviceArray y) {
-        MathCompositions.standardize(this, epsilon, x, y);
-    }
+    void standardize(float epsilon, DeviceArray x, DeviceArray y);
 }

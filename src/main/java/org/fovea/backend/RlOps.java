@@ -12,15 +12,11 @@ public interface RlOps extends AttentionOps {
      * @param sampled written, I32 [rows]
      * @param logProbs written, [rows]
      */
-    default void sampleCategorical(
-            int rows, int actions, DeviceArray logits, Draw draw, DeviceArray sampled, DeviceArray logProbs) {
-        RlCompositions.sampleCategorical(this, rows, actions, logits, draw, sampled, logProbs);
-    }
+    void sampleCategorical(
+            int rows, int actions, DeviceArray logits, Draw draw, DeviceArray sampled, DeviceArray logProbs);
 
     /** Index of each row's largest element, the first of equals; x [rows, width], y I32 [rows]. */
-    default void argmax(int rows, int width, DeviceArray x, DeviceArray y) {
-        RlCompositions.argmax(this, rows, width, x, y);
-    }
+    void argmax(int rows, int width, DeviceArray x, DeviceArray y);
 
     /**
      * One action per row from independent normals with the given means and shared log standard deviations. Element (row,
@@ -31,16 +27,14 @@ public interface RlOps extends AttentionOps {
      * @param sampled written, [rows, dim], not clipped
      * @param logProbs written, [rows]
      */
-    default void sampleGaussian(
+    void sampleGaussian(
             int rows,
             int dim,
             DeviceArray mean,
             DeviceArray logStd,
             Draw draw,
             DeviceArray sampled,
-            DeviceArray logProbs) {
-        RlCompositions.sampleGaussian(this, rows, dim, mean, logStd, draw, sampled, logProbs);
-    }
+            DeviceArray logProbs);
 
     /**
      * Generalised advantage estimation (Schulman et al. 2015, arXiv:1506.02438):
@@ -53,7 +47,7 @@ public interface RlOps extends AttentionOps {
      * All arrays [environments, steps]. nextValues holds the value of the state that followed: of the final observation
      * where the episode was truncated, 0 where it terminated. done is 1 where an episode ended either way, else 0.
      */
-    default void advantages(
+    void advantages(
             int environments,
             int steps,
             float gamma,
@@ -63,10 +57,7 @@ public interface RlOps extends AttentionOps {
             DeviceArray nextValues,
             DeviceArray done,
             DeviceArray advantages,
-            DeviceArray returns) {
-        RlCompositions.advantages(
-                this, environments, steps, gamma, lambda, rewards, values, nextValues, done, advantages, returns);
-    }
+            DeviceArray returns);
 
     /**
      * Statistics of the PPO loss of a categorical policy, and its gradients for the network's outputs.
@@ -78,7 +69,7 @@ public interface RlOps extends AttentionOps {
      * @param dValues written, [rows]
      * @param statistics written, {@link PpoLoss#STATISTICS} elements
      */
-    default void ppoCategorical(
+    void ppoCategorical(
             PpoLoss loss,
             int rows,
             int actions,
@@ -91,23 +82,7 @@ public interface RlOps extends AttentionOps {
             DeviceArray oldValues,
             DeviceArray dLogits,
             DeviceArray dValues,
-            DeviceArray statistics) {
-        PpoCompositions.categorical(
-                this,
-                loss,
-                rows,
-                actions,
-                logits,
-                values,
-                taken,
-                oldLogProbs,
-                advantages,
-                returns,
-                oldValues,
-                dLogits,
-                dValues,
-                statistics);
-    }
+            DeviceArray statistics);
 
     /**
      * The same for a diagonal normal policy.
@@ -118,7 +93,7 @@ public interface RlOps extends AttentionOps {
      * @param dMean written, [rows, dim]
      * @param dLogStd written, [dim]
      */
-    default void ppoGaussian(
+    void ppoGaussian(
             PpoLoss loss,
             int rows,
             int dim,
@@ -133,25 +108,7 @@ public interface RlOps extends AttentionOps {
             DeviceArray dMean,
             DeviceArray dLogStd,
             DeviceArray dValues,
-            DeviceArray statistics) {
-        PpoCompositions.gaussian(
-                this,
-                loss,
-                rows,
-                dim,
-                mean,
-                logStd,
-                values,
-                taken,
-                oldLogProbs,
-                advantages,
-                returns,
-                oldValues,
-                dMean,
-                dLogStd,
-                dValues,
-                statistics);
-    }
+            DeviceArray statistics);
 
     /**
      * One step of Adam after clipping by global norm; parameters, moments and state are updated in place. A norm that is
@@ -159,13 +116,11 @@ public interface RlOps extends AttentionOps {
      *
      * @param state {@link AdamSettings#STATE_SIZE} elements
      */
-    default void adam(
+    void adam(
             AdamSettings settings,
             DeviceArray parameters,
             DeviceArray gradients,
             DeviceArray firstMoment,
             DeviceArray secondMoment,
-            DeviceArray state) {
-        RlCompositions.adam(this, settings, parameters, gradients, firstMoment, secondMoment, state);
-    }
+            DeviceArray state);
 }

@@ -13,15 +13,6 @@ public final class Shapes {
 
     private Shapes() {}
 
-    /** Elements of a dense array of the given extents. */
-    public static long size(int... shape) {
-        long size = 1;
-        for (int extent : shape) {
-            size = Math.multiplyExact(size, (long) extent);
-        }
-        return size;
-    }
-
     /**
      * Requires floating elements, as many as {@code shape} has.
      *
@@ -99,10 +90,10 @@ public final class Shapes {
     /** Requires as many elements as {@code shape} has. */
     public static void length(String operation, String name, DeviceArray array, int... shape) {
         extents(operation, shape);
-        if (array.length() != size(shape)) {
+        if (array.length() != RowMajor.size(shape)) {
             throw new ShapeException(
                     operation,
-                    name + " has " + array.length() + " elements, expected " + size(shape) + " for "
+                    name + " has " + array.length() + " elements, expected " + RowMajor.size(shape) + " for "
                             + Arrays.toString(shape));
         }
     }
@@ -141,7 +132,7 @@ public final class Shapes {
                             + " must have the same number of axes, at most " + MAX_AXES);
         }
         extents(operation, shape);
-        if (size(shape) == 0) {
+        if (RowMajor.size(shape) == 0) {
             return;
         }
         long first = 0;

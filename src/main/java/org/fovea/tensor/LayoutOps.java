@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.ShapeException;
+import org.fovea.backend.RowMajor;
 
 /** Operations that move elements without changing them. Tensors are always dense, so most copy. */
 final class LayoutOps {
@@ -27,7 +28,7 @@ final class LayoutOps {
         int[] inverse = new int[rank];
         int[] shape = new int[rank];
         int[] strides = new int[rank];
-        int[] dense = Shapes.strides(x.sizes());
+        int[] dense = RowMajor.strides(x.sizes());
         long seen = 0;
         for (int i = 0; i < Math.min(rank, order.length); i++) {
             int axis = Shapes.axis("transpose", x.sizes(), order[i]);
@@ -77,7 +78,7 @@ final class LayoutOps {
             y = tape.constant(start.slice(0, Shapes.length(shape)), shape);
         } else {
             y = allocateLike(x, shape);
-            move("slice", shape, start, Shapes.strides(x.sizes()), y.array(), Shapes.strides(shape), tape);
+            move("slice", shape, start, RowMajor.strides(x.sizes()), y.array(), RowMajor.strides(shape), tape);
         }
         return tape.records(x) ? tape.record(y, g -> g.add(x, pad(g.of(y), axis, from, size)), x) : y;
     }
@@ -159,14 +160,14 @@ final class LayoutOps {
 
     private static Tensor arranged(String operation, Tensor x, int[] shape, int[] strides) {
         Tensor y = allocateLike(x, shape);
-        move(operation, shape, x.array(), strides, y.array(), Shapes.strides(shape), x.tape());
+        move(operation, shape, x.array(), strides, y.array(), RowMajor.strides(shape), x.tape());
         return y;
     }
 
     private static void place(String operation, Tensor x, Tensor y, int axis, int from) {
         long offset = (long) from * Shapes.product(y.sizes(), axis + 1, y.rank());
         DeviceArray target = y.array().slice(offset, y.length() - offset);
-        move(operation, x.sizes(), x.array(), Shapes.strides(x.sizes()), target, Shapes.strides(y.sizes()), x.tape());
+        move(operation, x.sizes(), x.array(), RowMajor.strides(x.sizes()), target, RowMajor.strides(y.sizes()), x.tape());
     }
 
     private static void move(

@@ -1,6 +1,7 @@
 package org.fovea.tensor;
 
 import java.util.Arrays;
+import org.fovea.backend.RowMajor;
 import org.fovea.backend.ShapeException;
 
 /** Arithmetic of row-major shapes. */
@@ -27,20 +28,9 @@ final class Shapes {
         return product;
     }
 
-    /** Strides of a dense array. */
-    static int[] strides(int[] shape) {
-        int[] strides = new int[shape.length];
-        int stride = 1;
-        for (int i = shape.length - 1; i >= 0; i--) {
-            strides[i] = stride;
-            stride = Math.multiplyExact(stride, shape[i]);
-        }
-        return strides;
-    }
-
     /** Strides with which a dense array of shape {@code from} is read as {@code to}; 0 on broadcast axes. */
     static int[] broadcastStrides(int[] from, int[] to) {
-        int[] dense = strides(from);
+        int[] dense = RowMajor.strides(from);
         int[] strides = new int[to.length];
         int offset = to.length - from.length;
         for (int i = 0; i < from.length; i++) {

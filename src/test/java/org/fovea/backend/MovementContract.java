@@ -14,7 +14,7 @@ interface MovementContract extends ContractFixture {
     @Test
     default void arrangePermutesAxes() {
         int[] from = {2, 3, 5, 7};
-        int[] dense = Formula.rowMajor(from);
+        int[] dense = RowMajor.strides(from);
         int[][] permutations = {{0, 1, 2, 3}, {0, 2, 1, 3}, {3, 2, 1, 0}, {1, 0, 3, 2}, {2, 3, 0, 1}, {0, 1, 3, 2}};
         for (int[] order : permutations) {
             int[] shape = Arrays.stream(order).map(axis -> from[axis]).toArray();
@@ -22,13 +22,13 @@ interface MovementContract extends ContractFixture {
             try (Pair p = pair()) {
                 Pair.Both x = p.floats(Pair.normal(210, 1));
                 Pair.Both y = p.output(210);
-                p.run(b -> b.arrange(shape, x.on(b), strideX, y.on(b), Formula.rowMajor(shape)));
+                p.run(b -> b.arrange(shape, x.on(b), strideX, y.on(b), RowMajor.strides(shape)));
                 y.isExact("permutation " + Arrays.toString(order));
                 Pair.Both i = p.ints(Arrays.stream(Pair.normal(210, 2))
                         .mapToInt(v -> (int) (1e6 * v))
                         .toArray());
                 Pair.Both j = p.integerOutput(210);
-                p.run(b -> b.arrange(shape, i.on(b), strideX, j.on(b), Formula.rowMajor(shape)));
+                p.run(b -> b.arrange(shape, i.on(b), strideX, j.on(b), RowMajor.strides(shape)));
                 j.isSameIntegers("permutation " + Arrays.toString(order));
             }
         }

@@ -159,7 +159,7 @@ interface PrimitiveContract extends ContractFixture {
                 try (Pair p = pair()) {
                     Pair.Both a = p.floats(Pair.normal(reach(shape, strideA), 1));
                     Pair.Both b = p.floats(Pair.normal(reach(shape, strideB), 2));
-                    Pair.Both y = p.output(Shapes.size(shape));
+                    Pair.Both y = p.output(RowMajor.size(shape));
                     p.run(d -> d.zip(BinaryOp.SUBTRACT, shape, a.on(d), strideA, b.on(d), strideB, y.on(d)));
                     y.isWithin(16, Arrays.toString(shape) + Arrays.toString(strideA) + Arrays.toString(strideB));
                 }
@@ -169,7 +169,7 @@ interface PrimitiveContract extends ContractFixture {
 
     /** Dense, first axis broadcast, last axis broadcast, all broadcast, axes in reverse order. */
     private static int[] strides(int[] shape, int kind) {
-        int[] strides = Formula.rowMajor(shape);
+        int[] strides = RowMajor.strides(shape);
         switch (kind) {
             case 1 -> strides[0] = 0;
             case 2 -> strides[shape.length - 1] = 0;

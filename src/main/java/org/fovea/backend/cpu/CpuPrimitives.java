@@ -10,6 +10,7 @@ import org.fovea.backend.MathOps;
 import org.fovea.backend.MathShapes;
 import org.fovea.backend.Philox;
 import org.fovea.backend.ReduceOp;
+import org.fovea.backend.RowMajor;
 import org.fovea.backend.UnaryOp;
 
 /** Checks the arguments of mathematical operations, cuts large ones into pieces and runs the {@link Kernels} on them. */
@@ -74,7 +75,7 @@ abstract class CpuPrimitives extends CpuMemory implements MathOps {
         requireApartOrSame("zip", "y", to, "a", left);
         requireApartOrSame("zip", "y", to, "b", right);
         if (to.length > 0) {
-            Broadcast.zip(kernels, op, Strided.of(shape, strideA, strideB, Strided.dense(shape)), left, right, to);
+            Broadcast.zip(kernels, op, Strided.of(shape, strideA, strideB, RowMajor.strides(shape)), left, right, to);
         }
     }
 

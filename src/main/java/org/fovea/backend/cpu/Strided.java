@@ -53,17 +53,6 @@ final class Strided {
         return true;
     }
 
-    /** Row-major strides of a dense array of {@code shape}. */
-    static int[] dense(int[] shape) {
-        int[] strides = new int[shape.length];
-        int stride = 1;
-        for (int axis = shape.length - 1; axis >= 0; axis--) {
-            strides[axis] = stride;
-            stride *= shape[axis];
-        }
-        return strides;
-    }
-
     int rank() {
         return extents.length;
     }

@@ -4,6 +4,7 @@ import org.fovea.backend.DType;
 import org.fovea.backend.DeviceArray;
 import org.fovea.backend.MathShapes;
 import org.fovea.backend.Scope;
+import org.fovea.backend.RowMajor;
 import org.fovea.backend.Shapes;
 
 /**
@@ -83,7 +84,7 @@ abstract class CudaMovement extends CudaMemory {
         CudaArray xs = words("arrange", "x", x);
         CudaArray ys = words("arrange", "y", y);
         requireApart("arrange", ys, xs);
-        long count = Shapes.size(shape);
+        long count = RowMajor.size(shape);
         axes.set(shape, strideX, strideY);
         boolean vectors = isAligned(xs.address()) && isAligned(ys.address()) && axes.divide(VECTOR);
         arrangeParams

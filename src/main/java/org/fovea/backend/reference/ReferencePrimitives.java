@@ -8,6 +8,7 @@ import org.fovea.backend.Gemm;
 import org.fovea.backend.MathShapes;
 import org.fovea.backend.Philox;
 import org.fovea.backend.ReduceOp;
+import org.fovea.backend.RowMajor;
 import org.fovea.backend.Shapes;
 import org.fovea.backend.UnaryOp;
 
@@ -155,7 +156,7 @@ abstract class ReferencePrimitives extends ReferenceMemory {
         MathShapes.arrange(shape, x, strideX, y, strideY);
         ReferenceArray from = use(x);
         ReferenceArray to = use(y);
-        long size = Shapes.size(shape);
+        long size = RowMajor.size(shape);
         for (int i = 0; i < size; i++) {
             int[] index = index(shape, i);
             to.set(dot(index, strideY), from.get(dot(index, strideX)));
