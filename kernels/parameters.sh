@@ -3,8 +3,8 @@
 #
 #   kernels/parameters.sh JAVA_DIR      (the root of the generated sources)
 set -eu
-mkdir -p "$1/org/fovea/backend/cuda"
-target=$(cd "$1/org/fovea/backend/cuda" && pwd)
+mkdir -p "$1/org/fovea/backend/cuda/params"
+target=$(cd "$1/org/fovea/backend/cuda/params" && pwd)
 cd "$(dirname "$0")"
 
 generated=$(mktemp -d)

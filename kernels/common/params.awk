@@ -42,10 +42,10 @@ FNR == 1 && DIR {
     if (DIR) print "static_assert(sizeof(" struct ") == " size ");" > layout
     if (JAVA_DIR) {
         file = JAVA_DIR "/" struct ".java"
-        print "package org.fovea.backend.cuda;\n\nimport java.nio.ByteBuffer;\n" > file
+        print "package org.fovea.backend.cuda.params;\n\nimport java.nio.ByteBuffer;\n" > file
         print "/** Writes the kernel parameter struct {@code " struct "}; generated from the kernels' params.h. */" > file
-        print "final class " struct " extends KernelParams {" > file
-        print "    " struct "(ByteBuffer buffer) {\n        super(buffer, " size names ");\n    }" > file
+        print "public final class " struct " extends KernelParams {" > file
+        print "    public " struct "(ByteBuffer buffer) {\n        super(buffer, " size names ");\n    }" > file
         print setters "}" > file
         close(file)
     }
@@ -64,7 +64,7 @@ FNR == 1 && DIR {
     if (DIR) print "static_assert(offsetof(" struct ", " name ") == " size ");" > layout
     names = names ", \"" name "\""
     element = length_ > 1 ? java[type] "..." : java[type]
-    setters = setters "\n    " struct " " camel(name) "(" element " value) {\n"
+    setters = setters "\n    public " struct " " camel(name) "(" element " value) {\n"
     if (length_ > 1)
         setters = setters "        for (int i = 0; i < " length_ "; i++) {\n            buffer." put[type] "(" size " + i * " \
             bytes[type] ", value[i]);\n        }\n"

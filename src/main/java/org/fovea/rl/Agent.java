@@ -37,7 +37,7 @@ final class Agent implements AutoCloseable {
                         config.network(),
                         encoder.size(),
                         outputs,
-                        config.algorithm() == Algorithm.TRPO)
+                        config.separateCritic())
                 : new FeedForwardActorCritic(parameters, config.network(), encoder.size(), outputs);
         parameters.allocate();
     }

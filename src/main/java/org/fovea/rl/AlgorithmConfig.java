@@ -20,6 +20,9 @@ public sealed interface AlgorithmConfig permits PpoConfig, TrpoConfig {
     /** The optimiser. */
     OptimizerConfig optimizer();
 
+    /** Whether the critic has layers of its own on an attention policy, for its updates must leave the policy as it is. */
+    boolean separateCritic();
+
     /** Every hyper-parameter by name, in order. */
     Map<String, String> asMap();
 

@@ -7,19 +7,6 @@ import org.fovea.backend.DeviceArray;
 interface Learner extends AutoCloseable {
 
     /**
-     * What learns as the configuration says.
-     *
-     * @param rollout what is learned from, played anew before each update
-     * @param context what the network remembers of the rollout's environments
-     */
-    static Learner of(AlgorithmConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
-        if (config instanceof TrpoConfig trpo) {
-            return new Trpo(trpo, agent, rollout, context);
-        }
-        return new Ppo((PpoConfig) config, agent, rollout, context);
-    }
-
-    /**
      * Learns from the rollout.
      *
      * @param progress share of the run that is done, from 0 to 1

@@ -51,6 +51,11 @@ public record PpoConfig(
     }
 
     @Override
+    public boolean separateCritic() {
+        return false;
+    }
+
+    @Override
     public Map<String, String> asMap() {
         return Hyperparameters.read(this);
     }

@@ -51,9 +51,17 @@ final class TrainingState implements AutoCloseable {
                 spec.config().rollout().rolloutSteps(),
                 agent.encoder().size(),
                 agent.distribution());
-        this.learner = Learner.of(spec.config(), agent, rollout, context);
+        this.learner = learner(spec.config(), agent, rollout, context);
         this.exact = collectors.stream().allMatch(Collector::canSaveState);
         this.explainedVariance = new ExplainedVariance(rollout.rows());
+    }
+
+    private static Learner learner(
+            AlgorithmConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
+        return switch (config.algorithm()) {
+            case PPO -> new Ppo((PpoConfig) config, agent, rollout, context);
+            case TRPO -> new Trpo((TrpoConfig) config, agent, rollout, context);
+        };
     }
 
     /**

@@ -72,6 +72,11 @@ public record TrpoConfig(
     }
 
     @Override
+    public boolean separateCritic() {
+        return true;
+    }
+
+    @Override
     public Map<String, String> asMap() {
         return Hyperparameters.read(this);
     }

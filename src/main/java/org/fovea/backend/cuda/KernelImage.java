@@ -24,11 +24,11 @@ final class KernelImage {
     /** After the path of such an image, that of its description, which it need not have. */
     private static final String DESCRIPTION_SUFFIX = ".txt";
 
-    private static final String FATBIN = "fovea.fatbin";
-    private static final String PTX = "fovea.ptx";
+    private static final String FATBIN = "/org/fovea/backend/cuda/fovea.fatbin";
+    private static final String PTX = "/org/fovea/backend/cuda/fovea.ptx";
 
     /** A line for people, then one each that begins with a key of those below. Without kernels only the line: why not. */
-    private static final String DESCRIPTION = "kernels.txt";
+    private static final String DESCRIPTION = "/org/fovea/backend/cuda/kernels.txt";
 
     private static final String DRIVER_KEY = "driver ";
     private static final String SHA256_KEY = "sha256 ";
