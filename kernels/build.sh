@@ -118,11 +118,19 @@ if ! mkdir -p "$CACHE" 2> /dev/null || ! [ -w "$CACHE" ]; then
 fi
 export NVCC TOOLS CACHE GENERATED STRICT
 
+# A file without its comments, which are no reason to compile it again.
+mkdir "$GENERATED/code"
+code() {
+    stripped=$GENERATED/code/$(echo "$1" | tr / _)
+    [ -f "$stripped" ] || g++ -fpreprocessed -dD -E -P -x c++ "$1" > "$stripped"
+    cat "$stripped"
+}
+
 # Lines "KEY SOURCE", the largest file first, so that no big one is left to run alone at the end. A key covers the file, the
 # headers that it includes, the flags, which are in compile.sh, and the compiler.
 for source in $(ls -S */*.cu); do
     headers=$(g++ -std=c++17 -x c++ -D__CUDACC__ -MM -MG -I "$GENERATED" "$source" | sed 's/^[^:]*://; s/\\$//')
-    key=$({ echo "$version $source"; cat compile.sh; for file in $headers; do [ ! -f "$file" ] || cat "$file"; done; } \
+    key=$({ echo "$version $source"; cat compile.sh; for file in $headers; do [ ! -f "$file" ] || code "$file"; done; } \
         | sha256sum | cut -c1-32)
     echo "$key $source"
 done > "$GENERATED/files"

@@ -28,7 +28,7 @@
 constexpr unsigned GEMM_GROUP = 8;
 
 struct GemmEpilogue {
-    // Same order as org.fovea.backend.Activation.
+    // Same order as org.fovea.backend.math.Activation.
     enum Activation { NONE, TANH, RELU, SIGMOID };
 
     static __device__ float activate(int activation, float x) {

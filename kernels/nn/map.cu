@@ -2,7 +2,7 @@
 #include "../common/vector.cuh"
 #include "params.h"
 
-// Same order as org.fovea.backend.UnaryOp.
+// Same order as org.fovea.backend.math.UnaryOp.
 enum UnaryOp {
     NEGATE, ABS, SIGN, EXP, LOG, SQRT, RSQRT, RECIPROCAL, SQUARE, TANH, SIGMOID, SOFTPLUS, RELU, STEP, GELU, SIN, COS, UNARY_OPS
 };

@@ -25,7 +25,7 @@ struct GemmParams {
     int32_t split_depth;      // of k per split, a multiple of 64
     int32_t transpose_a;
     int32_t transpose_b;
-    int32_t activation;       // ordinal of org.fovea.backend.Activation
+    int32_t activation;       // ordinal of org.fovea.backend.math.Activation
     int32_t tf32;             // multiply floats rounded to TF32, else to float32's accuracy
     float alpha;
     float beta;
@@ -45,7 +45,7 @@ struct MapParams {
     const float* x;           // [count]
     float* y;                 // [count], may be x
     int64_t count;
-    int32_t op;               // ordinal of org.fovea.backend.UnaryOp
+    int32_t op;               // ordinal of org.fovea.backend.math.UnaryOp
 };
 
 // y[row, i] = op(a[row a_row_stride + i a_stride], b[row b_row_stride + i b_stride]) over a dense y
@@ -60,7 +60,7 @@ struct ZipRowsParams {
     int32_t a_stride;         // 0 or 1
     int32_t b_stride;
     int32_t vectors;          // width and the row strides of what has stride 1 are multiples of 4, addresses of 16 bytes
-    int32_t op;               // ordinal of org.fovea.backend.BinaryOp
+    int32_t op;               // ordinal of org.fovea.backend.math.BinaryOp
 };
 
 // y[index] = op(a[index . stride_a], b[index . stride_b]) over a dense y. Axes are aligned to the last; missing ones have
@@ -75,7 +75,7 @@ struct ZipParams {
     int32_t stride_b[6];
     int32_t a_is_integer;
     int32_t b_is_integer;
-    int32_t op;               // ordinal of org.fovea.backend.BinaryOp
+    int32_t op;               // ordinal of org.fovea.backend.math.BinaryOp
 };
 
 // y[index . stride_y] = x[index . stride_x]
@@ -108,7 +108,7 @@ struct ReduceParams {
     int64_t chunks;
     int32_t lanes;            // threads that share an output, a power of two up to 32
     int32_t columns;          // outputs next to each other that a block folds, a power of two up to 32
-    int32_t op;               // ordinal of org.fovea.backend.ReduceOp
+    int32_t op;               // ordinal of org.fovea.backend.math.ReduceOp
 };
 
 // rows[i, :] = table[indices[i], :]; all ones for an index outside the table, which is NaN, or -1

@@ -5,7 +5,7 @@
 #include "../common/rows.cuh"
 #include "params.h"
 
-// Same order as org.fovea.backend.ReduceOp.
+// Same order as org.fovea.backend.math.ReduceOp.
 enum ReduceOp { SUM, MAXIMUM };
 
 // Short folds: `lanes` neighbours share an output, one of them for inner > 1, where neighbours have neighbouring outputs.

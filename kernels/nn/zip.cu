@@ -3,7 +3,7 @@
 #include "params.h"
 #include "strided.cuh"
 
-// Same order as org.fovea.backend.BinaryOp.
+// Same order as org.fovea.backend.math.BinaryOp.
 enum BinaryOp {
     ADD, SUBTRACT, MULTIPLY, DIVIDE, MIN, MAX, LESS, LESS_EQUAL, EQUAL, TANH_GRADIENT, SIGMOID_GRADIENT, RELU_GRADIENT,
     GELU_GRADIENT, BINARY_OPS

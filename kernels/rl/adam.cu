@@ -9,7 +9,7 @@
 #include "../common/vector.cuh"
 #include "params.h"
 
-// Same as in org.fovea.backend.AdamSettings.
+// Same as in org.fovea.backend.rl.AdamSettings.
 enum AdamState { STATE_LEARNING_RATE, STATE_STEP, STATE_GRADIENT_NORM, STATE_SKIP };
 
 // What adam_prepare leaves for adam_update.

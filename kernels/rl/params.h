@@ -100,7 +100,7 @@ struct PpoGaussianParams {
 // Folds partial over its blocks.
 struct PpoStatisticsParams {
     const float* partial;       // [blocks, 6 + dim]
-    float* statistics;          // [6], in the order of org.fovea.backend.PpoLoss
+    float* statistics;          // [6], in the order of org.fovea.backend.rl.PpoLoss
     float* d_log_std;           // [dim], or null with dim 0
     int32_t blocks;
     int32_t dim;
@@ -112,7 +112,7 @@ struct AdamParams {
     const float* gradients;     // [count]
     float* first_moment;        // [count]
     float* second_moment;       // [count]
-    float* state;               // [4], by the indices of org.fovea.backend.AdamSettings
+    float* state;               // [4], by the indices of org.fovea.backend.rl.AdamSettings
     float* step;                // scratch [4], from adam_prepare to adam_update
     float* partial;             // scratch [chunks]: sums of squared gradients
     int64_t count;

@@ -1,9 +1,9 @@
-// What the PPO losses of all kinds of policy share; formulas in org.fovea.backend.PpoLoss.
+// What the PPO losses of all kinds of policy share; formulas in org.fovea.backend.rl.PpoLoss.
 #pragma once
 #include "../common/rows.cuh"
 #include "params.h"
 
-// Same order as in org.fovea.backend.PpoLoss.
+// Same order as in org.fovea.backend.rl.PpoLoss.
 enum PpoStatistic { POLICY_LOSS, VALUE_LOSS, ENTROPY, APPROXIMATE_KL, CLIPPED, MAX_RATIO_DEVIATION, PPO_STATISTICS };
 
 __device__ inline float larger(float a, float b) { return a > b || a != a ? a : b; }

@@ -5,7 +5,7 @@
 class MapTest : public KernelTest {};
 
 TEST_F(MapTest, EveryFunctionEqualsFloat64) {
-    // In the order of org.fovea.backend.UnaryOp.
+    // In the order of org.fovea.backend.math.UnaryOp.
     const std::vector<std::function<double(double)>> functions = {
         [](double x) { return -x; },
         [](double x) { return std::abs(x); },

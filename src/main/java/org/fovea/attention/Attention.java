@@ -2,12 +2,12 @@ package org.fovea.attention;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.fovea.backend.AttentionInputs;
-import org.fovea.backend.AttentionOutputs;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionShape.Layout;
-import org.fovea.backend.AttentionSpec;
-import org.fovea.backend.ScoreStage;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionShape.Layout;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.ScoreStage;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 

@@ -1,9 +1,9 @@
 package org.fovea.attention;
 
-import org.fovea.backend.AttentionInputs;
-import org.fovea.backend.AttentionOutputs;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.tensor.Tensor;
 
 /** One attention that was computed: what was asked, what of, and what came out. */

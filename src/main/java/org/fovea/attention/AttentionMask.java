@@ -1,12 +1,12 @@
 package org.fovea.attention;
 
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.memory.ShapeException;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What hides keys from queries or shifts their scores, beside the {@link org.fovea.backend.AttentionSpec}; no gradient flows
+ * What hides keys from queries or shifts their scores, beside the {@link org.fovea.backend.attention.AttentionSpec}; no gradient flows
  * into any of it. Ids and lengths are I32 tensors.
  *
  * @param querySegments [batch, queries] or null: a query sees only keys of its own segment

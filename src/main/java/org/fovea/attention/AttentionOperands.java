@@ -1,11 +1,11 @@
 package org.fovea.attention;
 
-import org.fovea.backend.AttentionInputs;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionShape.Layout;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.ScoreTerm;
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionShape.Layout;
+import org.fovea.backend.attention.ScoreBias;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.ShapeException;
 import org.fovea.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -42,7 +42,7 @@ public record AttentionOperands(
 
     /**
      * The same with a bias by relative position: element {@code reach + clamp(p, -reach, reach)} is added where the key stands p
-     * positions after the query, both as {@link org.fovea.backend.AttentionSpec} places them.
+     * positions after the query, both as {@link org.fovea.backend.attention.AttentionSpec} places them.
      *
      * @param newBias [batch or 1, heads or 1, 2 reach + 1]
      */
@@ -108,18 +108,18 @@ public record AttentionOperands(
                 array(mask.keySequences()));
     }
 
-    private static ScoreTerm byPair(String name, Tensor x) {
+    private static ScoreBias byPair(String name, Tensor x) {
         requireRank(4, x, name, "[batch, heads, queries, keys]");
-        return new ScoreTerm(x.array(), x.size(0), x.size(1), x.size(2), x.size(3));
+        return new ScoreBias(x.array(), x.size(0), x.size(1), x.size(2), x.size(3));
     }
 
-    private static ScoreTerm relative(Tensor x) {
+    private static ScoreBias relative(Tensor x) {
         int length = x.size(2);
         if (length % 2 == 0) {
             throw new ShapeException(
                     "attention", "relative bias " + x + ", expected an odd number of relative positions, 2 reach + 1");
         }
-        return ScoreTerm.relative(x.array(), x.size(0), x.size(1), length / 2);
+        return ScoreBias.relative(x.array(), x.size(0), x.size(1), length / 2);
     }
 
     private static void requireRank(int rank, Tensor x, String name, String expected) {

@@ -1,6 +1,10 @@
 package org.fovea.backend;
 
 import java.util.function.IntConsumer;
+import org.fovea.backend.math.RandomRange;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Memory;
+import org.fovea.backend.rl.RlOps;
 
 /**
  * A device: memory, an ordered stream of work and the operations on it. Operations take flat arrays and explicit shapes.
@@ -36,7 +40,7 @@ public interface Backend extends RlOps, AutoCloseable {
      * replay instead, and what it throws comes from there.
      *
      * <p>The body must issue the same operations on the same arrays whenever it is run. What changes from replay to replay
-     * lies in arrays: a {@link Draw#counter}, the state of {@link RlOps#adam}. The arrays must outlive the step, but for
+     * lies in arrays: a {@link RandomRange#counter}, the state of {@link RlOps#adam}. The arrays must outlive the step, but for
      * those of scopes that the body opens and closes: their memory belongs to the step.
      *
      * <p>Uploads, downloads, {@link #synchronize}, {@link #seconds}, {@link Memory#allocate}, {@link DeviceArray#release}

@@ -22,7 +22,7 @@ public interface BackendProvider {
      * What this machine has of all that these backends need, each thing that is missing with what to do about it. Opens
      * nothing, throws nothing.
      */
-    default List<Finding> examine() {
+    default List<Diagnostic> examine() {
         return List.of();
     }
 }

@@ -55,7 +55,7 @@ public final class Backends {
     }
 
     /** What this machine has of all that the backends need, see {@link BackendProvider#examine}. */
-    public static List<Finding> examine() {
+    public static List<Diagnostic> examine() {
         return providers().stream()
                 .flatMap(provider -> provider.examine().stream())
                 .toList();

@@ -10,8 +10,8 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.BackendUnavailableException;
 import org.fovea.backend.Backends;
-import org.fovea.backend.Finding;
-import org.fovea.backend.Finding.Status;
+import org.fovea.backend.Diagnostic;
+import org.fovea.backend.Diagnostic.Status;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -61,8 +61,8 @@ final class DoctorCommand implements Callable<Integer> {
         if (device < 0) {
             throw new UsageException("--device must be 0 or more, got " + device);
         }
-        List<Finding> findings = new ArrayList<>();
-        findings.add(Finding.of("java", DoctorCommand::java));
+        List<Diagnostic> findings = new ArrayList<>();
+        findings.add(Diagnostic.of("java", DoctorCommand::java));
         findings.addAll(Backends.examine());
         Outcome outcome = open();
         if (json) {
@@ -73,12 +73,12 @@ final class DoctorCommand implements Callable<Integer> {
         return outcome.isOpen() ? 0 : Failures.UNAVAILABLE;
     }
 
-    private static Finding java() {
+    private static Diagnostic java() {
         Map<String, Object> details = new TreeMap<>();
         for (String property : List.of("java.version", "java.vm.name", "java.vendor", "java.home")) {
             details.put(property, System.getProperty(property, ""));
         }
-        return Finding.ok(
+        return Diagnostic.ok(
                         "java",
                         details.get("java.version") + ", " + details.get("java.vm.name") + ", "
                                 + details.get("java.vendor") + ", in " + details.get("java.home"))
@@ -99,13 +99,13 @@ final class DoctorCommand implements Callable<Integer> {
         }
     }
 
-    private void print(List<Finding> findings, Outcome outcome) {
+    private void print(List<Diagnostic> findings, Outcome outcome) {
         int width = findings.stream()
                 .mapToInt(finding -> finding.subject().length())
                 .max()
                 .orElse(0);
         String format = "%-2s  %-" + width + "s  %s%n";
-        for (Finding finding : findings) {
+        for (Diagnostic finding : findings) {
             terminal.out().printf(Locale.ROOT, format, MARKS.get(finding.status()), finding.subject(), finding.found());
             if (!finding.next().isEmpty()) {
                 terminal.out().printf(Locale.ROOT, format, "", "", "-> " + finding.next());
@@ -126,7 +126,7 @@ final class DoctorCommand implements Callable<Integer> {
                 + (description.startsWith(prefix) ? description : prefix + description);
     }
 
-    private Json asJson(List<Finding> findings, Outcome outcome) {
+    private Json asJson(List<Diagnostic> findings, Outcome outcome) {
         List<Json> list = findings.stream()
                 .map(finding -> new Json()
                         .with("subject", finding.subject())

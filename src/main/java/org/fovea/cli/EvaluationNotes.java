@@ -3,8 +3,8 @@ package org.fovea.cli;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import org.fovea.rl.EvaluationResult;
-import org.fovea.rl.EvaluationSettings;
+import org.fovea.rl.evaluation.EvaluationResult;
+import org.fovea.rl.evaluation.EvaluationSettings;
 
 /** What a reader of an evaluation's mean has to know: which episodes it is not of. */
 final class EvaluationNotes {

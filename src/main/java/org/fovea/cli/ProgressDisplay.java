@@ -6,7 +6,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
-import org.fovea.rl.Progress;
+import org.fovea.rl.evaluation.Progress;
 import org.jspecify.annotations.Nullable;
 
 /** Shows how training goes: a bar on a terminal, else a line every few seconds. */

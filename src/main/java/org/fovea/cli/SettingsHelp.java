@@ -4,8 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.fovea.backend.BackendSettings;
-import org.fovea.rl.AlgorithmConfig;
-import org.fovea.rl.PolicyKind;
+import org.fovea.rl.config.AlgorithmConfig;
+import org.fovea.rl.config.PolicyKind;
 
 /** Explains what can be set. */
 final class SettingsHelp {

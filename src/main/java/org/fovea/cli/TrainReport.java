@@ -4,9 +4,9 @@ import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import org.fovea.rl.EvaluationResult;
-import org.fovea.rl.PolicyKind;
-import org.fovea.rl.TrainResult;
+import org.fovea.rl.config.PolicyKind;
+import org.fovea.rl.evaluation.EvaluationResult;
+import org.fovea.rl.run.TrainResult;
 
 /** What a run came to, for people and for programs. */
 final class TrainReport {

@@ -5,9 +5,9 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import org.fovea.backend.AttentionSpec.Alignment;
-import org.fovea.backend.AttentionSpec.Similarity;
-import org.fovea.backend.ScoreStage;
+import org.fovea.backend.attention.AttentionSpec.Alignment;
+import org.fovea.backend.attention.AttentionSpec.Similarity;
+import org.fovea.backend.attention.ScoreStage;
 import org.fovea.env.NearestNames;
 
 /**

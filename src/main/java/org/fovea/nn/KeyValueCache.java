@@ -1,8 +1,8 @@
 package org.fovea.nn;
 
 import org.fovea.backend.Backend;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.ShapeException;
 
 /**
  * The latest keys and values of one layer for every row of a batch, in a ring: what stands at position p is in slot

@@ -1,6 +1,6 @@
 package org.fovea.nn;
 
-import org.fovea.backend.Activation;
+import org.fovea.backend.math.Activation;
 import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameter;
 import org.fovea.tensor.Parameters;

@@ -2,7 +2,7 @@ package org.fovea.nn;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.fovea.backend.Activation;
+import org.fovea.backend.math.Activation;
 import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tensor;

@@ -1,6 +1,6 @@
 package org.fovea.nn;
 
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.memory.ShapeException;
 import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameter;
 import org.fovea.tensor.Parameters;

@@ -1,7 +1,7 @@
 package org.fovea.nn;
 
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 

@@ -2,12 +2,12 @@ package org.fovea.nn;
 
 import org.fovea.attention.Attention;
 import org.fovea.attention.AttentionMask;
-import org.fovea.backend.AttentionShape.Layout;
-import org.fovea.backend.AttentionSpec;
-import org.fovea.backend.AttentionSpec.Similarity;
-import org.fovea.backend.DecodeShape;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.attention.AttentionShape.Layout;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.AttentionSpec.Similarity;
+import org.fovea.backend.attention.DecodeShape;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.ShapeException;
 import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;

@@ -1,6 +1,6 @@
 package org.fovea.nn;
 
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.memory.ShapeException;
 
 /** Tables of sines and cosines of geometrically spaced wavelengths. */
 final class SinusoidalTables {

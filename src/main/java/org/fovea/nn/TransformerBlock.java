@@ -2,11 +2,11 @@ package org.fovea.nn;
 
 import java.util.List;
 import org.fovea.attention.AttentionMask;
-import org.fovea.backend.Activation;
-import org.fovea.backend.AttentionSpec;
-import org.fovea.backend.AttentionSpec.Alignment;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.AttentionSpec.Alignment;
+import org.fovea.backend.math.Activation;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.ShapeException;
 import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tensor;

@@ -1,6 +1,6 @@
 package org.fovea.nn;
 
-import org.fovea.backend.AttentionSpec.Similarity;
+import org.fovea.backend.attention.AttentionSpec.Similarity;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -1,9 +1,9 @@
 package org.fovea.optim;
 
 import java.util.Map;
-import org.fovea.backend.AdamSettings;
 import org.fovea.backend.Backend;
-import org.fovea.backend.DeviceArray;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.AdamSettings;
 import org.fovea.tensor.Parameters;
 
 /**

@@ -1,9 +1,9 @@
 package org.fovea.optim;
 
 import org.fovea.backend.Backend;
-import org.fovea.backend.BinaryOp;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.ReduceOp;
+import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.memory.DeviceArray;
 
 /**
  * Solves {@code A x = b} for a symmetric positive definite A of which only products with vectors are known (Hestenes and

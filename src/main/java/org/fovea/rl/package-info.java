@@ -2,8 +2,8 @@
  * Reinforcement learning: proximal and trust region policy optimisation over batched rollouts, with policies that remember
  * through attention.
  *
- * <p>{@link org.fovea.rl.Trainer} is the loop, {@link org.fovea.rl.Collector} plays, {@link org.fovea.rl.Ppo} or
- * {@link org.fovea.rl.Trpo} learns; each can be read alone.
+ * <p>{@link org.fovea.rl.run.Trainer} is the loop, {@link org.fovea.rl.rollout.Collector} plays, {@link org.fovea.rl.ppo.Ppo} or
+ * {@link org.fovea.rl.trpo.Trpo} learns; each can be read alone.
  */
 @NullMarked
 package org.fovea.rl;

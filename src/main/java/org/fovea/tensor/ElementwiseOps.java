@@ -2,8 +2,8 @@ package org.fovea.tensor;
 
 import java.util.List;
 import java.util.Locale;
-import org.fovea.backend.BinaryOp;
-import org.fovea.backend.UnaryOp;
+import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.math.UnaryOp;
 
 /** Functions applied element by element, with broadcasting, and their derivatives. */
 final class ElementwiseOps {

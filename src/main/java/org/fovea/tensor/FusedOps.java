@@ -1,12 +1,12 @@
 package org.fovea.tensor;
 
 import java.util.List;
-import org.fovea.backend.Activation;
-import org.fovea.backend.BinaryOp;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.Gemm;
-import org.fovea.backend.ReduceOp;
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.math.Activation;
+import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.math.Gemm;
+import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.ShapeException;
 import org.jspecify.annotations.Nullable;
 
 /** Operations that a backend computes in one go. */

@@ -3,8 +3,8 @@ package org.fovea.tensor;
 import java.util.List;
 import java.util.function.Supplier;
 import org.fovea.backend.Backend;
-import org.fovea.backend.BinaryOp;
-import org.fovea.backend.DeviceArray;
+import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
 
 /**

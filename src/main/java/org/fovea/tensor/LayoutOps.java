@@ -2,9 +2,9 @@ package org.fovea.tensor;
 
 import java.util.Arrays;
 import java.util.List;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.ShapeException;
-import org.fovea.backend.RowMajor;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.RowMajor;
+import org.fovea.backend.memory.ShapeException;
 
 /** Operations that move elements without changing them. Tensors are always dense, so most copy. */
 final class LayoutOps {
@@ -167,7 +167,14 @@ final class LayoutOps {
     private static void place(String operation, Tensor x, Tensor y, int axis, int from) {
         long offset = (long) from * Shapes.product(y.sizes(), axis + 1, y.rank());
         DeviceArray target = y.array().slice(offset, y.length() - offset);
-        move(operation, x.sizes(), x.array(), RowMajor.strides(x.sizes()), target, RowMajor.strides(y.sizes()), x.tape());
+        move(
+                operation,
+                x.sizes(),
+                x.array(),
+                RowMajor.strides(x.sizes()),
+                target,
+                RowMajor.strides(y.sizes()),
+                x.tape());
     }
 
     private static void move(

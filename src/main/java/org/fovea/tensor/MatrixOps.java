@@ -1,8 +1,8 @@
 package org.fovea.tensor;
 
 import java.util.Arrays;
-import org.fovea.backend.Gemm;
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.math.Gemm;
+import org.fovea.backend.memory.ShapeException;
 
 /** Products of matrices. */
 final class MatrixOps {

@@ -1,6 +1,6 @@
 package org.fovea.tensor;
 
-import org.fovea.backend.DeviceArray;
+import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
 
 /** A named part of a model that is learned; one of a set of {@link Parameters}. */

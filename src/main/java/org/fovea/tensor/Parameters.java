@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import org.fovea.backend.Backend;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.ShapeException;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -1,8 +1,8 @@
 package org.fovea.tensor;
 
 import java.util.Arrays;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.ReduceOp;
+import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.memory.DeviceArray;
 
 /** Folding of axes. */
 final class ReductionOps {

@@ -1,8 +1,8 @@
 package org.fovea.tensor;
 
 import java.util.Arrays;
-import org.fovea.backend.RowMajor;
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.memory.RowMajor;
+import org.fovea.backend.memory.ShapeException;
 
 /** Arithmetic of row-major shapes. */
 final class Shapes {

@@ -1,7 +1,7 @@
 package org.fovea.tensor;
 
 import java.util.Arrays;
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.memory.ShapeException;
 
 /**
  * A loop over two strided arrays with as few axes as possible: those of size 1 are dropped, and neighbours that both

@@ -6,10 +6,10 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import org.fovea.backend.Backend;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.Scope;
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Scope;
+import org.fovea.backend.memory.ShapeException;
 
 /**
  * One differentiation: records operations on its tensors and owns the memory of everything made on it, which returns to

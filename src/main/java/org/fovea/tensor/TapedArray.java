@@ -2,13 +2,13 @@ package org.fovea.tensor;
 
 import java.util.Arrays;
 import org.fovea.backend.Backend;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.ShapeException;
 import org.jspecify.annotations.Nullable;
 
 /** A dense row-major array with a shape that lives on a tape: what a {@link Tensor} is, apart from its operations. */
-abstract sealed class TapedArray permits Tensor {
+public abstract sealed class TapedArray permits Tensor {
     private static final int CONSTANT = -1;
 
     private final Tape tape;

@@ -1,11 +1,11 @@
 package org.fovea.tensor;
 
 import java.util.List;
-import org.fovea.backend.Activation;
-import org.fovea.backend.BinaryOp;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.ShapeException;
-import org.fovea.backend.UnaryOp;
+import org.fovea.backend.math.Activation;
+import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.math.UnaryOp;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.ShapeException;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -5,11 +5,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
-import org.fovea.backend.AttentionSpec;
-import org.fovea.backend.AttentionSpec.Similarity;
-import org.fovea.backend.DType;
-import org.fovea.backend.DecodeShape;
-import org.fovea.backend.SeriesRing;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.AttentionSpec.Similarity;
+import org.fovea.backend.attention.DecodeShape;
+import org.fovea.backend.attention.SeriesRing;
+import org.fovea.backend.memory.DType;
 import org.jspecify.annotations.Nullable;
 
 /** Attention with each of its features, in every operation and order. */

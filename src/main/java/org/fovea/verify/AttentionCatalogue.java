@@ -6,11 +6,11 @@ import static org.fovea.verify.AttentionFeatures.shape;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionSpec;
-import org.fovea.backend.AttentionSpec.Alignment;
-import org.fovea.backend.AttentionSpec.Similarity;
-import org.fovea.backend.DType;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.AttentionSpec.Alignment;
+import org.fovea.backend.attention.AttentionSpec.Similarity;
+import org.fovea.backend.memory.DType;
 
 /** Every feature of attention at least once alone and in the company of others, on small problems. */
 public final class AttentionCatalogue {

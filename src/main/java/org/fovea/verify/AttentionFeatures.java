@@ -3,10 +3,10 @@ package org.fovea.verify;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionShape.Layout;
-import org.fovea.backend.AttentionSpec;
-import org.fovea.backend.DType;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionShape.Layout;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.memory.DType;
 import org.jspecify.annotations.Nullable;
 
 /**

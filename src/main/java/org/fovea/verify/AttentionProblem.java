@@ -8,19 +8,19 @@ import java.util.Random;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.fovea.backend.AttentionArguments;
-import org.fovea.backend.AttentionInputs;
-import org.fovea.backend.AttentionOutputs;
-import org.fovea.backend.AttentionPlane;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.OutputGradients;
-import org.fovea.backend.ScoreStage;
-import org.fovea.backend.ScoreTerm;
-import org.fovea.backend.SeriesRing;
+import org.fovea.backend.attention.AttentionArguments;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.OutputGradients;
+import org.fovea.backend.attention.ScoreBias;
+import org.fovea.backend.attention.ScoreStage;
+import org.fovea.backend.attention.SeriesRing;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -213,12 +213,12 @@ public final class AttentionProblem {
         return array == null ? null : array.on(b);
     }
 
-    private @Nullable ScoreTerm term(int axes, int reach, Pair.@Nullable Both array, Backend b) {
+    private @Nullable ScoreBias term(int axes, int reach, Pair.@Nullable Both array, Backend b) {
         if (array == null) {
             return null;
         }
         int[] extents = features.extents(axes);
-        return new ScoreTerm(array.on(b), extents[0], extents[1], extents[2], extents[3], reach);
+        return new ScoreBias(array.on(b), extents[0], extents[1], extents[2], extents[3], reach);
     }
 
     /** The inputs on one of the backends. */
@@ -230,7 +230,7 @@ public final class AttentionProblem {
                 x.value(),
                 term(features.bias(), features.reach(), inputs.bias, b),
                 x.sink(),
-                term(features.mask(), ScoreTerm.BY_PAIR, mask, b),
+                term(features.mask(), ScoreBias.BY_PAIR, mask, b),
                 at(slopes, b),
                 at(querySegments, b),
                 at(keySegments, b),

@@ -4,12 +4,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.fovea.backend.Activation;
 import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.Scope;
+import org.fovea.backend.math.Activation;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Scope;
 
 /** Memory, its ways in and out, and the order of work. */
 final class DeviceCases {

@@ -1,7 +1,7 @@
 package org.fovea.verify;
 
 import java.util.Arrays;
-import org.fovea.backend.AttentionShape;
+import org.fovea.backend.attention.AttentionShape;
 
 /** Where an attention may hold anything: what no query sees, and what belongs to queries that see nothing. */
 public final class HiddenPlaces {

@@ -4,14 +4,14 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
-import org.fovea.backend.AdamSettings;
-import org.fovea.backend.Draw;
-import org.fovea.backend.Philox;
-import org.fovea.backend.PpoLoss;
+import org.fovea.backend.math.Philox;
+import org.fovea.backend.math.RandomRange;
+import org.fovea.backend.rl.AdamSettings;
+import org.fovea.backend.rl.PpoLoss;
 
 /** Sampling of actions, advantages, the policy loss with its gradients, and the optimiser. */
 final class LearningCases {
-    private static final Draw DRAW = new Draw(3, 4, 5);
+    private static final RandomRange DRAW = new RandomRange(3, 4, 5);
 
     private LearningCases() {}
 

@@ -3,8 +3,8 @@ package org.fovea.verify;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.fovea.backend.Activation;
-import org.fovea.backend.Gemm;
+import org.fovea.backend.math.Activation;
+import org.fovea.backend.math.Gemm;
 
 /** Matrix products and what is fused with them. */
 final class MatrixCases {

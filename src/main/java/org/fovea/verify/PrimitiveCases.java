@@ -5,11 +5,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
-import org.fovea.backend.BinaryOp;
-import org.fovea.backend.DType;
-import org.fovea.backend.Draw;
-import org.fovea.backend.ReduceOp;
-import org.fovea.backend.UnaryOp;
+import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.math.RandomRange;
+import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.math.UnaryOp;
+import org.fovea.backend.memory.DType;
 
 /** Elementwise operations, reductions, rearrangements, rows by index and random numbers. */
 final class PrimitiveCases {
@@ -114,7 +114,7 @@ final class PrimitiveCases {
 
     private static void uniform(Pair p, int length) {
         Pair.Both y = p.output(length);
-        p.run(b -> b.uniform(new Draw(0x123456789ABCDEFL + length, 7, 5), y.on(b)));
+        p.run(b -> b.uniform(new RandomRange(0x123456789ABCDEFL + length, 7, 5), y.on(b)));
         y.isExact(length + " uniform numbers");
     }
 

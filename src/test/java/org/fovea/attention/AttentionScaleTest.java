@@ -3,13 +3,13 @@ package org.fovea.attention;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
-import org.fovea.backend.DType;
-import org.fovea.backend.DecodeShape;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.Scope;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.DecodeShape;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Scope;
 import org.fovea.backend.reference.ReferenceBackend;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;

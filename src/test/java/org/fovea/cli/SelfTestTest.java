@@ -13,14 +13,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiConsumer;
-import org.fovea.backend.AttentionArguments;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
-import org.fovea.backend.BinaryOp;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.DeviceException;
-import org.fovea.backend.Scope;
+import org.fovea.backend.attention.AttentionArguments;
+import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.DeviceException;
+import org.fovea.backend.memory.Scope;
 import org.junit.jupiter.api.Test;
 
 /** The self-test passes on the CPU, and sees every kind of defect that is planted. */

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.Random;
 import org.fovea.backend.Backend;
-import org.fovea.backend.ShapeException;
+import org.fovea.backend.memory.ShapeException;
 import org.fovea.backend.reference.ReferenceBackend;
 import org.fovea.tensor.Parameter;
 import org.fovea.tensor.Parameters;

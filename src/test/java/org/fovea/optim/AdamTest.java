@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.List;
-import org.fovea.backend.AdamSettings;
 import org.fovea.backend.Backend;
-import org.fovea.backend.DeviceArray;
+import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.reference.ReferenceBackend;
+import org.fovea.backend.rl.AdamSettings;
 import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameter;
 import org.fovea.tensor.Parameters;

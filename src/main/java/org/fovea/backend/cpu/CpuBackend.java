@@ -2,33 +2,46 @@ package org.fovea.backend.cpu;
 
 import java.util.List;
 import java.util.function.IntConsumer;
-import org.fovea.backend.AttentionArguments;
-import org.fovea.backend.AttentionInputs;
-import org.fovea.backend.AttentionOutputs;
-import org.fovea.backend.AttentionPlane;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionShapes;
-import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
-import org.fovea.backend.DType;
-import org.fovea.backend.DecodeShape;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.OutputGradients;
-import org.fovea.backend.ScoreStage;
-import org.fovea.backend.ScoreTerm;
-import org.fovea.backend.SeriesRing;
+import org.fovea.backend.attention.AttentionArguments;
+import org.fovea.backend.attention.AttentionChecks;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.DecodeShape;
+import org.fovea.backend.attention.OutputGradients;
+import org.fovea.backend.attention.ScoreBias;
+import org.fovea.backend.attention.ScoreStage;
+import org.fovea.backend.attention.SeriesRing;
+import org.fovea.backend.cpu.attention.fused.ArgumentArrays;
+import org.fovea.backend.cpu.attention.fused.AttentionArrays;
+import org.fovea.backend.cpu.attention.fused.CpuAttention;
+import org.fovea.backend.cpu.attention.fused.FloatArrays;
+import org.fovea.backend.cpu.attention.fused.FusedAttention;
+import org.fovea.backend.cpu.attention.fused.OutputGradientArrays;
+import org.fovea.backend.cpu.attention.fused.ScoreRange;
+import org.fovea.backend.cpu.attention.series.CpuSeries;
+import org.fovea.backend.cpu.attention.series.ScoreReader;
+import org.fovea.backend.cpu.kernels.Kernels;
+import org.fovea.backend.cpu.memory.CpuArray;
+import org.fovea.backend.cpu.primitives.CpuRl;
+import org.fovea.backend.cpu.primitives.Workers;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
 
 /** The CPU as a device: its operations run to their end before they return. */
-final class CpuBackend extends CpuRl implements Backend {
+public final class CpuBackend extends CpuRl implements Backend {
     /** Pieces of a batch: enough for the cores of a desktop, few enough that gradients add up quickly. */
     private static final int SHARDS = 8;
 
     private final CpuAttention attention;
     private final CpuSeries series;
 
-    CpuBackend(Kernels kernels, int threads) {
+    public CpuBackend(Kernels kernels, int threads) {
         super(kernels, new Workers(threads));
         attention = new CpuAttention(kernels.attention(), workers, this::openScope);
         series = new CpuSeries(kernels.doubles(), workers, this::hold);
@@ -54,7 +67,7 @@ final class CpuBackend extends CpuRl implements Backend {
 
     @Override
     public void attentionForward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out) {
-        AttentionShapes.forward(shape, in, out, attentionStateSize(shape, spec, in));
+        AttentionChecks.forward(shape, in, out, attentionStateSize(shape, spec, in));
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
             FusedAttention fused = fused(shape, spec, in, floats);
             if (fused == null) {
@@ -74,7 +87,7 @@ final class CpuBackend extends CpuRl implements Backend {
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
             AttentionArguments gradients) {
-        AttentionShapes.backward(shape, in, out, attentionStateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
+        AttentionChecks.backward(shape, in, out, attentionStateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
             FusedAttention fused = fused(shape, spec, in, floats);
             if (fused == null) {
@@ -95,7 +108,7 @@ final class CpuBackend extends CpuRl implements Backend {
             AttentionOutputs out,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
-        AttentionShapes.tangent(
+        AttentionChecks.tangent(
                 shape, in, tangents, out, attentionStateSize(shape, spec, in), outputTangent, logSumExpTangent);
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
             FusedAttention fused = fused(shape, spec, in, floats);
@@ -118,7 +131,7 @@ final class CpuBackend extends CpuRl implements Backend {
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent,
             AttentionArguments gradientTangents) {
-        AttentionShapes.backwardTangent(
+        AttentionChecks.backwardTangent(
                 shape,
                 in,
                 tangents,
@@ -158,7 +171,7 @@ final class CpuBackend extends CpuRl implements Backend {
             SeriesRing ring,
             List<AttentionPlane> arguments,
             List<AttentionPlane> results) {
-        AttentionShapes.series(shape, in, ring, arguments, results);
+        AttentionChecks.series(shape, in, ring, arguments, results);
         series.run(shape, spec, in, ring, arguments, results);
     }
 
@@ -171,7 +184,7 @@ final class CpuBackend extends CpuRl implements Backend {
             ScoreStage stage,
             int firstQuery,
             DeviceArray weights) {
-        AttentionShapes.weights(shape, in, out, attentionStateSize(shape, spec, in), firstQuery, weights);
+        AttentionChecks.weights(shape, in, out, attentionStateSize(shape, spec, in), firstQuery, weights);
         series.weights(shape, spec, in, stage, firstQuery, weights);
     }
 
@@ -185,7 +198,7 @@ final class CpuBackend extends CpuRl implements Backend {
             DeviceArray counts,
             int newest,
             DeviceArray output) {
-        AttentionShapes.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
+        AttentionChecks.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
         if (query.dtype() != DType.F32 || spec.similarity() != AttentionSpec.Similarity.DOT || spec.softcap() != 0) {
             series.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
             return;
@@ -218,8 +231,8 @@ final class CpuBackend extends CpuRl implements Backend {
     }
 
     private AttentionArrays use(AttentionInputs in) {
-        ScoreTerm bias = in.bias();
-        ScoreTerm mask = in.mask();
+        ScoreBias bias = in.bias();
+        ScoreBias mask = in.mask();
         return new AttentionArrays(
                 hold(in.query()),
                 hold(in.key()),
@@ -236,7 +249,7 @@ final class CpuBackend extends CpuRl implements Backend {
     }
 
     private ArgumentArrays use(AttentionArguments arguments, AttentionInputs in) {
-        ScoreTerm extents = in.bias();
+        ScoreBias extents = in.bias();
         DeviceArray bias = arguments.bias();
         return new ArgumentArrays(
                 hold(arguments.query()),

@@ -6,7 +6,8 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.BackendProvider;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.BackendUnavailableException;
-import org.fovea.backend.Finding;
+import org.fovea.backend.Diagnostic;
+import org.fovea.backend.cpu.kernels.Kernels;
 
 /** Makes CPU backends; there is always one. */
 public final class CpuBackendProvider implements BackendProvider {
@@ -32,15 +33,15 @@ public final class CpuBackendProvider implements BackendProvider {
     }
 
     @Override
-    public List<Finding> examine() {
-        return List.of(Finding.of("vectors", CpuBackendProvider::vectors));
+    public List<Diagnostic> examine() {
+        return List.of(Diagnostic.of("vectors", CpuBackendProvider::vectors));
     }
 
-    private static Finding vectors() {
+    private static Diagnostic vectors() {
         Kernels kernels = KernelChoice.KERNELS;
-        Finding found = KernelChoice.isVector()
-                ? Finding.ok("vectors", "jdk.incubator.vector, " + kernels.description() + " of float32")
-                : Finding.no(
+        Diagnostic found = KernelChoice.isVector()
+                ? Diagnostic.ok("vectors", "jdk.incubator.vector, " + kernels.description() + " of float32")
+                : Diagnostic.no(
                         "vectors",
                         "jdk.incubator.vector is not there: the cpu backend is several times slower",
                         "start Java with --add-modules jdk.incubator.vector, as ./fovea does");

@@ -2,15 +2,17 @@ package org.fovea.backend.cpu;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import org.fovea.backend.cpu.kernels.Kernels;
+import org.fovea.backend.cpu.kernels.scalar.ScalarKernels;
 
 /** Finds the kernels for this machine: on vectors if their module is there, else scalar with one warning. */
-final class KernelChoice {
+public final class KernelChoice {
     private static final String VECTOR_MODULE = "jdk.incubator.vector";
-    private static final String VECTOR_KERNELS = "org.fovea.backend.cpu.vector.VectorKernels";
+    private static final String VECTOR_KERNELS = "org.fovea.backend.cpu.kernels.vector.VectorKernels";
     private static final Logger LOGGER = System.getLogger(KernelChoice.class.getName());
 
     /** The kernels every CPU backend of this process uses. */
-    static final Kernels KERNELS = choose();
+    public static final Kernels KERNELS = choose();
 
     private KernelChoice() {}
 

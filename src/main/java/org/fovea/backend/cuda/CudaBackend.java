@@ -4,9 +4,12 @@ import java.util.function.IntConsumer;
 import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.CapturedStep;
+import org.fovea.backend.cuda.driver.CudaContext;
+import org.fovea.backend.cuda.driver.CudaTimer;
+import org.fovea.backend.cuda.rl.CudaRl;
 
 /** The backend on one CUDA device; each class it extends adds the kernels of one contract. */
-final class CudaBackend extends CudaRl implements Backend {
+public final class CudaBackend extends CudaRl implements Backend {
     private CudaBackend(CudaContext context) {
         super(context);
     }

@@ -6,8 +6,12 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.BackendProvider;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.BackendUnavailableException;
-import org.fovea.backend.DeviceException;
-import org.fovea.backend.Finding;
+import org.fovea.backend.Diagnostic;
+import org.fovea.backend.cuda.diagnostics.CudaDiagnostics;
+import org.fovea.backend.cuda.diagnostics.HostInfo;
+import org.fovea.backend.cuda.driver.CudaNatives;
+import org.fovea.backend.cuda.driver.KernelImage;
+import org.fovea.backend.memory.DeviceException;
 
 /** Makes the backend on a CUDA device. */
 public final class CudaBackendProvider implements BackendProvider {
@@ -37,8 +41,8 @@ public final class CudaBackendProvider implements BackendProvider {
     }
 
     @Override
-    public List<Finding> examine() {
-        return new CudaExamination(Surroundings.here()).findings();
+    public List<Diagnostic> examine() {
+        return new CudaDiagnostics(HostInfo.here()).findings();
     }
 
     private static String reason(Throwable failure) {

@@ -2,9 +2,9 @@ package org.fovea.backend.reference;
 
 import java.util.Arrays;
 import java.util.Objects;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.HalfPrecision;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.HalfPrecision;
 
 /** An array on the heap. Numbers of every type are held as doubles, rounded to the type when they are stored. */
 final class ReferenceArray implements DeviceArray {

@@ -2,26 +2,26 @@ package org.fovea.backend.reference;
 
 import java.util.Arrays;
 import java.util.List;
-import org.fovea.backend.AttentionArguments;
-import org.fovea.backend.AttentionInputs;
-import org.fovea.backend.AttentionOutputs;
-import org.fovea.backend.AttentionPlane;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionShapes;
-import org.fovea.backend.AttentionSpec;
-import org.fovea.backend.DType;
-import org.fovea.backend.DecodeShape;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.OutputGradients;
-import org.fovea.backend.ScoreStage;
-import org.fovea.backend.SeriesRing;
+import org.fovea.backend.attention.AttentionArguments;
+import org.fovea.backend.attention.AttentionChecks;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.DecodeShape;
+import org.fovea.backend.attention.OutputGradients;
+import org.fovea.backend.attention.ScoreStage;
+import org.fovea.backend.attention.SeriesRing;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Attention by {@link SeriesAttention}: of ordinary numbers, with one infinitesimal for tangents, or of any series. Output and
  * log-sum-exp that a gradient is given are computed afresh, so that it says nothing on how these came about.
  */
-abstract class ReferenceAttention extends ReferenceRows {
+public abstract class ReferenceAttention extends ReferenceRows {
     private static final SeriesRing DUAL = SeriesRing.infinitesimals(1);
 
     private final @Nullable DType rounded;
@@ -41,7 +41,7 @@ abstract class ReferenceAttention extends ReferenceRows {
     @Override
     public final void attentionForward(
             AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out) {
-        AttentionShapes.forward(shape, in, out, attentionStateSize(shape, spec, in));
+        AttentionChecks.forward(shape, in, out, attentionStateSize(shape, spec, in));
         AttentionPlane wanted = new AttentionPlane(null, null, null, null, null, out.output(), out.logSumExp());
         series(shape, spec, in, SeriesRing.NUMBERS, List.of(AttentionPlane.NONE), List.of(wanted));
     }
@@ -55,7 +55,7 @@ abstract class ReferenceAttention extends ReferenceRows {
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
             AttentionArguments gradients) {
-        AttentionShapes.backward(shape, in, out, attentionStateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
+        AttentionChecks.backward(shape, in, out, attentionStateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
         use(out.output());
         use(out.logSumExp());
         AttentionPlane given = new AttentionPlane(null, null, null, null, null, dOutput, dLogSumExp);
@@ -71,7 +71,7 @@ abstract class ReferenceAttention extends ReferenceRows {
             AttentionOutputs out,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
-        AttentionShapes.tangent(
+        AttentionChecks.tangent(
                 shape, in, tangents, out, attentionStateSize(shape, spec, in), outputTangent, logSumExpTangent);
         use(out.output());
         use(out.logSumExp());
@@ -96,7 +96,7 @@ abstract class ReferenceAttention extends ReferenceRows {
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent,
             AttentionArguments gradientTangents) {
-        AttentionShapes.backwardTangent(
+        AttentionChecks.backwardTangent(
                 shape,
                 in,
                 tangents,
@@ -128,7 +128,7 @@ abstract class ReferenceAttention extends ReferenceRows {
             SeriesRing ring,
             List<AttentionPlane> arguments,
             List<AttentionPlane> results) {
-        AttentionShapes.series(shape, in, ring, arguments, results);
+        AttentionChecks.series(shape, in, ring, arguments, results);
         series(shape, spec, in, ring, arguments, results);
     }
 
@@ -211,7 +211,7 @@ abstract class ReferenceAttention extends ReferenceRows {
             ScoreStage stage,
             int firstQuery,
             DeviceArray weights) {
-        AttentionShapes.weights(shape, in, out, attentionStateSize(shape, spec, in), firstQuery, weights);
+        AttentionChecks.weights(shape, in, out, attentionStateSize(shape, spec, in), firstQuery, weights);
         use(out.logSumExp());
         ReferenceArray to = use(weights);
         int keys = shape.keys();
@@ -240,7 +240,7 @@ abstract class ReferenceAttention extends ReferenceRows {
             DeviceArray counts,
             int newest,
             DeviceArray output) {
-        AttentionShapes.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
+        AttentionChecks.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
         ReferenceArray count = use(counts);
         AttentionShape oneQuery = new AttentionShape(
                 shape.batch(),

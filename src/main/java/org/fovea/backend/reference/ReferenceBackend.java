@@ -1,6 +1,6 @@
 package org.fovea.backend.reference;
 
-import org.fovea.backend.DType;
+import org.fovea.backend.memory.DType;
 
 /**
  * The definition of every operation of a backend: naive loops in float64. Every backend is compared with it, and

@@ -12,14 +12,14 @@ import java.util.Set;
 import java.util.function.IntConsumer;
 import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
 import org.fovea.backend.EagerSteps;
-import org.fovea.backend.MathShapes;
-import org.fovea.backend.Scope;
+import org.fovea.backend.math.MathChecks;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Scope;
 
 /** Memory, scopes and shards of a device that is the heap of this process. */
-abstract class ReferenceMemory implements Backend {
+public abstract class ReferenceMemory implements Backend {
 
     private static final int MAX_SHARDS = 8;
 
@@ -205,7 +205,7 @@ abstract class ReferenceMemory implements Backend {
 
     @Override
     public final void copy(DeviceArray source, DeviceArray target) {
-        MathShapes.copy(source, target);
+        MathChecks.copy(source, target);
         ReferenceArray x = use(source);
         ReferenceArray y = use(target);
         for (int i = 0; i < y.size(); i++) {

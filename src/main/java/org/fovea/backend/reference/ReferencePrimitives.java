@@ -1,16 +1,15 @@
 package org.fovea.backend.reference;
 
-import org.fovea.backend.BinaryOp;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.Draw;
-import org.fovea.backend.Gemm;
-import org.fovea.backend.MathShapes;
-import org.fovea.backend.Philox;
-import org.fovea.backend.ReduceOp;
-import org.fovea.backend.RowMajor;
-import org.fovea.backend.Shapes;
-import org.fovea.backend.UnaryOp;
+import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.math.Gemm;
+import org.fovea.backend.math.MathChecks;
+import org.fovea.backend.math.Philox;
+import org.fovea.backend.math.RandomRange;
+import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.math.UnaryOp;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.RowMajor;
 
 /** The primitives of {@code MathOps}. */
 abstract class ReferencePrimitives extends ReferenceMemory {
@@ -72,7 +71,7 @@ abstract class ReferencePrimitives extends ReferenceMemory {
 
     @Override
     public final void cast(DeviceArray x, DeviceArray y) {
-        MathShapes.cast(x, y);
+        MathChecks.cast(x, y);
         ReferenceArray from = use(x);
         ReferenceArray to = use(y);
         for (int i = 0; i < to.size(); i++) {
@@ -82,7 +81,7 @@ abstract class ReferencePrimitives extends ReferenceMemory {
 
     @Override
     public final void map(UnaryOp op, DeviceArray x, DeviceArray y) {
-        MathShapes.map(x, y);
+        MathChecks.map(x, y);
         ReferenceArray from = use(x);
         ReferenceArray to = use(y);
         for (int i = 0; i < to.size(); i++) {
@@ -93,7 +92,7 @@ abstract class ReferencePrimitives extends ReferenceMemory {
     @Override
     public final void zip(
             BinaryOp op, int[] shape, DeviceArray a, int[] strideA, DeviceArray b, int[] strideB, DeviceArray y) {
-        MathShapes.zip(shape, a, strideA, b, strideB, y);
+        MathChecks.zip(shape, a, strideA, b, strideB, y);
         ReferenceArray left = use(a);
         ReferenceArray right = use(b);
         ReferenceArray to = use(y);
@@ -124,7 +123,7 @@ abstract class ReferencePrimitives extends ReferenceMemory {
 
     @Override
     public final void select(DeviceArray condition, DeviceArray a, DeviceArray b, DeviceArray y) {
-        MathShapes.select(condition, a, b, y);
+        MathChecks.select(condition, a, b, y);
         ReferenceArray chosen = use(condition);
         ReferenceArray yes = use(a);
         ReferenceArray no = use(b);
@@ -136,7 +135,7 @@ abstract class ReferencePrimitives extends ReferenceMemory {
 
     @Override
     public final void reduce(ReduceOp op, int outer, int reduced, int inner, DeviceArray x, DeviceArray y) {
-        MathShapes.reduce(outer, reduced, inner, x, y);
+        MathChecks.reduce(outer, reduced, inner, x, y);
         ReferenceArray from = use(x);
         ReferenceArray to = use(y);
         for (int o = 0; o < outer; o++) {
@@ -153,7 +152,7 @@ abstract class ReferencePrimitives extends ReferenceMemory {
 
     @Override
     public final void arrange(int[] shape, DeviceArray x, int[] strideX, DeviceArray y, int[] strideY) {
-        MathShapes.arrange(shape, x, strideX, y, strideY);
+        MathChecks.arrange(shape, x, strideX, y, strideY);
         ReferenceArray from = use(x);
         ReferenceArray to = use(y);
         long size = RowMajor.size(shape);
@@ -165,7 +164,7 @@ abstract class ReferencePrimitives extends ReferenceMemory {
 
     @Override
     public final void gemm(Gemm g, DeviceArray a, DeviceArray b, DeviceArray c) {
-        MathShapes.gemm(g, a, b, c);
+        MathChecks.gemm(g, a, b, c);
         ReferenceArray left = use(a);
         ReferenceArray right = use(b);
         ReferenceArray to = use(c);
@@ -188,7 +187,7 @@ abstract class ReferencePrimitives extends ReferenceMemory {
 
     @Override
     public final void gatherRows(DeviceArray table, int width, DeviceArray indices, DeviceArray y) {
-        MathShapes.gatherRows(table, width, indices, y);
+        MathChecks.gatherRows(table, width, indices, y);
         ReferenceArray from = use(table);
         ReferenceArray rows = use(indices);
         ReferenceArray to = use(y);
@@ -201,7 +200,7 @@ abstract class ReferencePrimitives extends ReferenceMemory {
 
     @Override
     public final void scatterAddRows(DeviceArray x, int width, DeviceArray indices, DeviceArray table) {
-        MathShapes.scatterAddRows(x, width, indices, table);
+        MathChecks.scatterAddRows(x, width, indices, table);
         ReferenceArray from = use(x);
         ReferenceArray rows = use(indices);
         ReferenceArray to = use(table);
@@ -221,8 +220,8 @@ abstract class ReferencePrimitives extends ReferenceMemory {
     }
 
     @Override
-    public final void uniform(Draw draw, DeviceArray y) {
-        MathShapes.uniform(draw, y);
+    public final void uniform(RandomRange draw, DeviceArray y) {
+        MathChecks.uniform(draw, y);
         ReferenceArray to = use(y);
         long stream = stream(draw);
         for (int i = 0; i < to.size(); i++) {
@@ -231,7 +230,7 @@ abstract class ReferencePrimitives extends ReferenceMemory {
     }
 
     /** The stream that is drawn from now. */
-    final long stream(Draw draw) {
+    final long stream(RandomRange draw) {
         DeviceArray counter = draw.counter();
         return draw.stream() + (counter == null ? 0 : use(counter).integer(0));
     }

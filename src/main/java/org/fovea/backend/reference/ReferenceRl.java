@@ -1,12 +1,12 @@
 package org.fovea.backend.reference;
 
-import org.fovea.backend.AdamSettings;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.Draw;
-import org.fovea.backend.Philox;
-import org.fovea.backend.PpoLoss;
-import org.fovea.backend.RlShapes;
+import org.fovea.backend.math.Philox;
+import org.fovea.backend.math.RandomRange;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.AdamSettings;
+import org.fovea.backend.rl.PpoLoss;
+import org.fovea.backend.rl.RlChecks;
 import org.jspecify.annotations.Nullable;
 
 /** Sampling, advantages, the PPO loss and Adam, from their formulas. */
@@ -20,8 +20,8 @@ abstract class ReferenceRl extends ReferenceAttention {
 
     @Override
     public final void sampleCategorical(
-            int rows, int actions, DeviceArray logits, Draw draw, DeviceArray sampled, DeviceArray logProbs) {
-        RlShapes.sampleCategorical(rows, actions, logits, draw, sampled, logProbs);
+            int rows, int actions, DeviceArray logits, RandomRange draw, DeviceArray sampled, DeviceArray logProbs) {
+        RlChecks.sampleCategorical(rows, actions, logits, draw, sampled, logProbs);
         ReferenceArray x = use(logits);
         ReferenceArray action = use(sampled);
         ReferenceArray logProb = use(logProbs);
@@ -46,7 +46,7 @@ abstract class ReferenceRl extends ReferenceAttention {
 
     @Override
     public final void argmax(int rows, int width, DeviceArray x, DeviceArray y) {
-        RlShapes.argmax(rows, width, x, y);
+        RlChecks.argmax(rows, width, x, y);
         ReferenceArray from = use(x);
         ReferenceArray to = use(y);
         for (int r = 0; r < rows; r++) {
@@ -67,10 +67,10 @@ abstract class ReferenceRl extends ReferenceAttention {
             int dim,
             DeviceArray mean,
             DeviceArray logStd,
-            Draw draw,
+            RandomRange draw,
             DeviceArray sampled,
             DeviceArray logProbs) {
-        RlShapes.sampleGaussian(rows, dim, mean, logStd, draw, sampled, logProbs);
+        RlChecks.sampleGaussian(rows, dim, mean, logStd, draw, sampled, logProbs);
         ReferenceArray mu = use(mean);
         ReferenceArray logSigma = use(logStd);
         ReferenceArray action = use(sampled);
@@ -101,7 +101,7 @@ abstract class ReferenceRl extends ReferenceAttention {
             DeviceArray done,
             DeviceArray advantages,
             DeviceArray returns) {
-        RlShapes.advantages(environments, steps, rewards, values, nextValues, done, advantages, returns);
+        RlChecks.advantages(environments, steps, rewards, values, nextValues, done, advantages, returns);
         ReferenceArray reward = use(rewards);
         ReferenceArray value = use(values);
         ReferenceArray nextValue = use(nextValues);
@@ -174,7 +174,7 @@ abstract class ReferenceRl extends ReferenceAttention {
             DeviceArray dLogits,
             DeviceArray dValues,
             DeviceArray statistics) {
-        RlShapes.ppoCategorical(
+        RlChecks.ppoCategorical(
                 rows,
                 actions,
                 logits,
@@ -241,7 +241,7 @@ abstract class ReferenceRl extends ReferenceAttention {
             DeviceArray dLogStd,
             DeviceArray dValues,
             DeviceArray statistics) {
-        RlShapes.ppoGaussian(
+        RlChecks.ppoGaussian(
                 rows,
                 dim,
                 mean,
@@ -293,7 +293,7 @@ abstract class ReferenceRl extends ReferenceAttention {
             DeviceArray firstMoment,
             DeviceArray secondMoment,
             DeviceArray state) {
-        RlShapes.adam(parameters, gradients, firstMoment, secondMoment, state);
+        RlChecks.adam(parameters, gradients, firstMoment, secondMoment, state);
         ReferenceArray theta = use(parameters);
         ReferenceArray gradient = use(gradients);
         ReferenceArray m = use(firstMoment);

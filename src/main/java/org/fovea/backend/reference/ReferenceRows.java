@@ -1,9 +1,9 @@
 package org.fovea.backend.reference;
 
-import org.fovea.backend.Activation;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.MathShapes;
+import org.fovea.backend.math.Activation;
+import org.fovea.backend.math.MathChecks;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
 
 /** The fused members of {@code MathOps}, each from its formula. */
@@ -23,7 +23,7 @@ abstract class ReferenceRows extends ReferencePrimitives {
             @Nullable DeviceArray bias,
             Activation activation,
             DeviceArray y) {
-        MathShapes.linear(rows, in, out, x, weight, bias, y);
+        MathChecks.linear(rows, in, out, x, weight, bias, y);
         ReferenceArray from = use(x);
         ReferenceArray w = use(weight);
         ReferenceArray shift = bias == null ? null : use(bias);
@@ -84,7 +84,7 @@ abstract class ReferenceRows extends ReferencePrimitives {
 
     @Override
     public final void softmax(int rows, int width, DeviceArray x, DeviceArray y) {
-        MathShapes.softmax("softmax", rows, width, x, y);
+        MathChecks.softmax("softmax", rows, width, x, y);
         ReferenceArray from = use(x);
         ReferenceArray to = use(y);
         for (int r = 0; r < rows; r++) {
@@ -101,7 +101,7 @@ abstract class ReferenceRows extends ReferencePrimitives {
 
     @Override
     public final void logSoftmax(int rows, int width, DeviceArray x, DeviceArray y) {
-        MathShapes.softmax("logSoftmax", rows, width, x, y);
+        MathChecks.softmax("logSoftmax", rows, width, x, y);
         ReferenceArray from = use(x);
         ReferenceArray to = use(y);
         for (int r = 0; r < rows; r++) {
@@ -124,7 +124,7 @@ abstract class ReferenceRows extends ReferencePrimitives {
             DeviceArray y,
             DeviceArray mean,
             DeviceArray reciprocalStd) {
-        MathShapes.layerNorm(rows, width, x, gain, bias, y, mean, reciprocalStd);
+        MathChecks.layerNorm(rows, width, x, gain, bias, y, mean, reciprocalStd);
         ReferenceArray from = use(x);
         ReferenceArray scale = use(gain);
         ReferenceArray shift = use(bias);
@@ -176,7 +176,7 @@ abstract class ReferenceRows extends ReferencePrimitives {
             DeviceArray dx,
             DeviceArray dGain,
             DeviceArray dBias) {
-        MathShapes.layerNormBackward(rows, width, x, gain, mean, reciprocalStd, dy, dx, dGain, dBias);
+        MathChecks.layerNormBackward(rows, width, x, gain, mean, reciprocalStd, dy, dx, dGain, dBias);
         ReferenceArray from = use(x);
         ReferenceArray scale = use(gain);
         ReferenceArray means = use(mean);
@@ -220,7 +220,7 @@ abstract class ReferenceRows extends ReferencePrimitives {
             DeviceArray x,
             DeviceArray positions,
             DeviceArray y) {
-        MathShapes.rotary(rows, heads, headDim, sign, x, positions, y);
+        MathChecks.rotary(rows, heads, headDim, sign, x, positions, y);
         ReferenceArray from = use(x);
         ReferenceArray position = use(positions);
         ReferenceArray to = use(y);
@@ -242,7 +242,7 @@ abstract class ReferenceRows extends ReferencePrimitives {
 
     @Override
     public final void standardize(float epsilon, DeviceArray x, DeviceArray y) {
-        MathShapes.standardize(x, y);
+        MathChecks.standardize(x, y);
         ReferenceArray to = use(y);
         double[] all = row(use(x), 0, to.size());
         double mean = mean(all);

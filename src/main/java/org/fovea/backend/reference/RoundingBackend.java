@@ -1,6 +1,6 @@
 package org.fovea.backend.reference;
 
-import org.fovea.backend.DType;
+import org.fovea.backend.memory.DType;
 
 /**
  * How far rounding may put off an attention that is computed by the textbook: every result of an attention is a bound of the

@@ -1,7 +1,7 @@
 package org.fovea.backend.reference;
 
-import org.fovea.backend.DType;
-import org.fovea.backend.SeriesRing;
+import org.fovea.backend.attention.SeriesRing;
+import org.fovea.backend.memory.DType;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -5,13 +5,13 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.IntStream;
-import org.fovea.backend.AttentionInputs;
-import org.fovea.backend.AttentionPlane;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionSpec;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.ScoreStage;
-import org.fovea.backend.ScoreTerm;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionPlane;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.ScoreBias;
+import org.fovea.backend.attention.ScoreStage;
+import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -182,7 +182,7 @@ final class SeriesAttention {
 
     /** A score with what is added after the softcap. */
     private Series masked(Series score, int b, int h, int i, int j) {
-        ScoreTerm mask = in.mask();
+        ScoreBias mask = in.mask();
         if (mask != null) {
             score = score.plus(memory.use(mask.array()).get(visibility.at(mask, b, h, i, j)));
         }

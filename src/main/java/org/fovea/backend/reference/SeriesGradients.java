@@ -1,7 +1,7 @@
 package org.fovea.backend.reference;
 
 import java.util.Arrays;
-import org.fovea.backend.AttentionSpec;
+import org.fovea.backend.attention.AttentionSpec;
 import org.jspecify.annotations.Nullable;
 
 /**

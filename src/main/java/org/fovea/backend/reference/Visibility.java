@@ -1,10 +1,10 @@
 package org.fovea.backend.reference;
 
-import org.fovea.backend.AttentionInputs;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionSpec;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.ScoreTerm;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.ScoreBias;
+import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
 
 /** Which keys a query sees, and how far from each other they stand. */
@@ -26,7 +26,7 @@ final class Visibility {
     private final @Nullable ReferenceArray keyLengths;
     private final @Nullable ReferenceArray querySequences;
     private final @Nullable ReferenceArray keySequences;
-    private final @Nullable ScoreTerm mask;
+    private final @Nullable ScoreBias mask;
     private final @Nullable ReferenceArray maskArray;
 
     Visibility(ReferenceMemory memory, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
@@ -102,7 +102,7 @@ final class Visibility {
     }
 
     /** Where a term has its part of a score; an axis of length 1 has but one place. */
-    int at(ScoreTerm term, int b, int h, int i, int j) {
+    int at(ScoreBias term, int b, int h, int i, int j) {
         if (term.isRelative()) {
             long step = Math.max(-term.reach(), Math.min(term.reach(), ahead(run(b, i), spec, i, j)));
             int table = b % term.batch() * term.heads() + h % term.heads();

@@ -7,15 +7,15 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
-import org.fovea.backend.AttentionArguments;
-import org.fovea.backend.AttentionInputs;
-import org.fovea.backend.AttentionOutputs;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionSpec;
-import org.fovea.backend.AttentionSpec.Alignment;
 import org.fovea.backend.Backend;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
+import org.fovea.backend.attention.AttentionArguments;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.AttentionSpec.Alignment;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
 
 /**
  * Speed of attention over a ladder of shapes, in useful GFLOP/s: 4 B H N N D for a forward pass and 2.5 times that for a

@@ -5,9 +5,9 @@ import static org.fovea.cli.bench.AttentionBench.medianSeconds;
 import static org.fovea.cli.bench.AttentionBench.release;
 
 import org.fovea.backend.Backend;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.Gemm;
+import org.fovea.backend.math.Gemm;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
 
 /**
  * Speed and result of one product of two square matrices of normal numbers.

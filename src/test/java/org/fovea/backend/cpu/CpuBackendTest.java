@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.Gemm;
+import org.fovea.backend.math.Gemm;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
 import org.junit.jupiter.api.Test;
 
 class CpuBackendTest {

@@ -1,8 +1,9 @@
 package org.fovea.backend.cpu;
 
 import org.fovea.backend.Backend;
-import org.fovea.backend.BackendContract;
 import org.fovea.backend.Backends;
+import org.fovea.backend.contract.BackendContract;
+import org.fovea.backend.cpu.kernels.scalar.ScalarKernels;
 import org.junit.jupiter.api.Nested;
 
 /** The contract on the CPU: alone, with a helper, and without vectors. */

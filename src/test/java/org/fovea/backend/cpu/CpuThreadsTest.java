@@ -5,23 +5,23 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntFunction;
-import org.fovea.backend.Activation;
-import org.fovea.backend.AdamSettings;
-import org.fovea.backend.AttentionArguments;
-import org.fovea.backend.AttentionInputs;
-import org.fovea.backend.AttentionOutputs;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.Draw;
-import org.fovea.backend.Gemm;
-import org.fovea.backend.OutputGradients;
-import org.fovea.backend.PpoLoss;
-import org.fovea.backend.ReduceOp;
-import org.fovea.backend.Scope;
-import org.fovea.backend.ScoreTerm;
+import org.fovea.backend.attention.AttentionArguments;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.OutputGradients;
+import org.fovea.backend.attention.ScoreBias;
+import org.fovea.backend.math.Activation;
+import org.fovea.backend.math.Gemm;
+import org.fovea.backend.math.RandomRange;
+import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Scope;
+import org.fovea.backend.rl.AdamSettings;
+import org.fovea.backend.rl.PpoLoss;
 import org.junit.jupiter.api.Test;
 
 /** The number of threads changes no bit of any result. */
@@ -42,7 +42,7 @@ class CpuThreadsTest {
         /** Uniform numbers around zero, others for each array. */
         DeviceArray input(int length) {
             DeviceArray x = scope.allocate(b.floatType(), length);
-            b.uniform(new Draw(1, inputs++, 0), x);
+            b.uniform(new RandomRange(1, inputs++, 0), x);
             DeviceArray y = output(length);
             b.standardize(1e-8f, x, y);
             return y;
@@ -123,8 +123,8 @@ class CpuThreadsTest {
         /** With bias gradients that rows of the batch, or all heads, add up in one place. */
         private void attentionWithTerms(int biasHeads) {
             AttentionShape shape = new AttentionShape(3, 4, 2, 70, 33, 16, 24, AttentionShape.Layout.BHND);
-            ScoreTerm bias = new ScoreTerm(input(biasHeads * 70 * 33), 1, biasHeads, 70, 33);
-            ScoreTerm mask = new ScoreTerm(input(3 * 33), 3, 1, 1, 33);
+            ScoreBias bias = new ScoreBias(input(biasHeads * 70 * 33), 1, biasHeads, 70, 33);
+            ScoreBias mask = new ScoreBias(input(3 * 33), 3, 1, 1, 33);
             AttentionInputs in = new AttentionInputs(
                     input((int) shape.querySize()),
                     input((int) shape.keySize()),
@@ -148,7 +148,7 @@ class CpuThreadsTest {
                     input((int) shape.querySize()),
                     input((int) shape.keySize()),
                     input((int) shape.valueSize()),
-                    ScoreTerm.relative(input(41), 1, 1, 20),
+                    ScoreBias.relative(input(41), 1, 1, 20),
                     input(4),
                     null,
                     null,

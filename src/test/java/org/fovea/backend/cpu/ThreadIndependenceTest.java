@@ -4,14 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.fovea.backend.Activation;
-import org.fovea.backend.AdamSettings;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.Draw;
-import org.fovea.backend.Gemm;
-import org.fovea.backend.PpoLoss;
-import org.fovea.backend.Scope;
+import org.fovea.backend.math.Activation;
+import org.fovea.backend.math.Gemm;
+import org.fovea.backend.math.RandomRange;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Scope;
+import org.fovea.backend.rl.AdamSettings;
+import org.fovea.backend.rl.PpoLoss;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -70,7 +70,7 @@ class ThreadIndependenceTest {
                 int rows = (shard + 1) * ROWS / shards - from;
                 try (Scope scope = backend.openScope()) {
                     DeviceArray returns = scope.allocate(DType.F32, rows);
-                    backend.uniform(new Draw(1, 10, from), returns);
+                    backend.uniform(new RandomRange(1, 10, from), returns);
                     DeviceArray values = rowValues.slice(from, rows);
                     backend.ppoCategorical(
                             loss,
@@ -97,7 +97,7 @@ class ThreadIndependenceTest {
 
     private static DeviceArray uniform(CpuBackend backend, int stream, int length) {
         DeviceArray array = backend.allocate(DType.F32, length);
-        backend.uniform(new Draw(42, stream, 0), array);
+        backend.uniform(new RandomRange(42, stream, 0), array);
         return array;
     }
 

@@ -1,7 +1,7 @@
 package org.fovea.backend.cuda;
 
 import org.fovea.backend.Backend;
-import org.fovea.backend.BackendContract;
+import org.fovea.backend.contract.BackendContract;
 import org.junit.jupiter.api.Tag;
 
 /** The contract on CUDA: on the simulator, or with -Dfovea.test.gpu=true on the machine's own device. */

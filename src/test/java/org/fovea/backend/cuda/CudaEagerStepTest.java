@@ -6,9 +6,9 @@ import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.CapturedStep;
-import org.fovea.backend.CapturedStepContract;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
+import org.fovea.backend.contract.CapturedStepContract;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 

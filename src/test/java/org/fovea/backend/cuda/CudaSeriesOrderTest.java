@@ -4,16 +4,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Collections;
 import java.util.List;
-import org.fovea.backend.AttentionInputs;
-import org.fovea.backend.AttentionPlane;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionSpec;
 import org.fovea.backend.Backend;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.Scope;
-import org.fovea.backend.SeriesRing;
-import org.fovea.backend.UnsupportedOnBackendException;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionPlane;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.SeriesRing;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Scope;
+import org.fovea.backend.memory.UnsupportedOnBackendException;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 

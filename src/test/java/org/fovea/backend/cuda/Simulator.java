@@ -19,6 +19,9 @@ import jcuda.Pointer;
 import jcuda.driver.CUmodule;
 import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
+import org.fovea.backend.cuda.driver.CudaNatives;
+import org.fovea.backend.cuda.driver.DevicePointer;
+import org.fovea.backend.cuda.driver.KernelImage;
 
 /**
  * Opens the cuda backend on the simulated driver that native-tests/build.sh makes, or, with -Dfovea.test.gpu=true, on the

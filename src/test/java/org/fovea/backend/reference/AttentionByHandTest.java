@@ -3,14 +3,14 @@ package org.fovea.backend.reference;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import org.fovea.backend.AttentionInputs;
-import org.fovea.backend.AttentionOutputs;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionSpec;
-import org.fovea.backend.AttentionSpec.Similarity;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.ScoreTerm;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.AttentionSpec.Similarity;
+import org.fovea.backend.attention.ScoreBias;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -40,9 +40,9 @@ class AttentionByHandTest {
                 array(2),
                 array(1, hidden, -1, hidden),
                 array(10, hidden, 30, hidden),
-                new ScoreTerm(array(0.1, hidden, 0.3, hidden), 1, 1, 1, 4),
+                new ScoreBias(array(0.1, hidden, 0.3, hidden), 1, 1, 1, 4),
                 withSink ? array(0.3) : null,
-                new ScoreTerm(array(0.5, Double.NEGATIVE_INFINITY, 0, hidden), 1, 1, 1, 4),
+                new ScoreBias(array(0.5, Double.NEGATIVE_INFINITY, 0, hidden), 1, 1, 1, 4),
                 array(0.25),
                 null,
                 null,

@@ -5,17 +5,17 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.Random;
 import java.util.function.ToDoubleFunction;
-import org.fovea.backend.Activation;
-import org.fovea.backend.AttentionArguments;
-import org.fovea.backend.AttentionInputs;
-import org.fovea.backend.AttentionOutputs;
-import org.fovea.backend.AttentionShape;
-import org.fovea.backend.AttentionSpec;
-import org.fovea.backend.BinaryOp;
-import org.fovea.backend.DType;
-import org.fovea.backend.DeviceArray;
-import org.fovea.backend.PpoLoss;
-import org.fovea.backend.UnaryOp;
+import org.fovea.backend.attention.AttentionArguments;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.math.Activation;
+import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.math.UnaryOp;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.PpoLoss;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.function.DoubleUnaryOperator;
 import java.util.function.UnaryOperator;
-import org.fovea.backend.SeriesRing;
+import org.fovea.backend.attention.SeriesRing;
 import org.junit.jupiter.api.Test;
 
 /** A function of a series, as a polynomial, is the function of the polynomial but for what is of too high a degree. */
@@ -64,7 +64,7 @@ class SeriesTest {
     /** Rounding 0.7 to float32 is one rounding; each operation passes it on and adds its own. */
     @Test
     void errorsAreThoseOfRoundedArithmetic() {
-        Series.Arithmetic arithmetic = new Series.Arithmetic(SeriesRing.NUMBERS, org.fovea.backend.DType.F32);
+        Series.Arithmetic arithmetic = new Series.Arithmetic(SeriesRing.NUMBERS, org.fovea.backend.memory.DType.F32);
         Series x = Series.constant(arithmetic, 0.7).times(1.3);
         float rounded = (float) 0.7 * (float) 1.3;
         assertThat(Math.abs(rounded - 0.7 * 1.3)).isLessThan(2 * x.error(0) * 0x1p-24);

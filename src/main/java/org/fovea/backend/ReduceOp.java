@@ -1,9 +1,0 @@
-package org.fovea.backend;
-
-/** How an axis is folded into one element. */
-public enum ReduceOp {
-    /** sum, 0 for an empty axis */
-    SUM,
-    /** maximum, -infinity for an empty axis, NaN if an element is NaN */
-    MAX
-}

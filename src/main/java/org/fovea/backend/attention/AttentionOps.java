@@ -1,0 +1,167 @@
+package org.fovea.backend.attention;
+
+import java.util.List;
+import org.fovea.backend.math.MathOps;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Memory;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Softmax attention {@code O = softmax(scale Q K^T + mask) V} in all the forms of {@link AttentionSpec}, its gradient and
+ * the tangents of both, without forming the score matrix in the fused implementations. Formulas: FlashAttention-2 (Dao
+ * 2023, arXiv:2307.08691). They are given for the plain dot product; what else there may be is written out in {@code
+ * docs/attention.md}.
+ *
+ * <p>Query, key, value, output and their gradients and tangents are all of one floating type, which may be {@link
+ * DType#BF16} or {@link DType#F16}, and {@link DType#F64} on the CPU. Log-sum-exp, bias, sink, mask and slopes, with their
+ * gradients and tangents, are of the type of the arithmetic: {@link Memory#floatType()}, or F64 where the query is.
+ *
+ * <p>A sink is in the denominator always. A row that sees no key, or whose scores are all -infinity, has output 0; with a sink its
+ * log-sum-exp is the sink's score, its probability is all the sink's, and every derivative of any order follows the same
+ * formulas: the gradient of the log-sum-exp flows to the sink. Without a sink the log-sum-exp is +infinity, and the row gives
+ * every gradient 0 and has every tangent 0. The gradient of an output that no key is in reaches nothing, and may be NaN.
+ *
+ * <p>Probabilities of a row, the sink's among them, add up to 1 however large the scores, in every derivative and in {@link
+ * #attentionWeights}.
+ *
+ * <p>Keys and values that no query sees, such as padding, may hold anything, NaN included: nothing of them reaches a
+ * result, and their gradients are 0.
+ */
+public interface AttentionOps extends MathOps {
+
+    /**
+     * Elements of the state of an attention ({@link AttentionOutputs#state}); 0 where derivatives need nothing but output
+     * and log-sum-exp. A function of the extents, types and presence of the arguments, not of what the arrays hold.
+     */
+    default long attentionStateSize(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+        return 0;
+    }
+
+    /**
+     * @param out written: the output, the log of the sum of exp of the visible scores and the sink, +infinity where there is
+     *     neither, and the state if there is one
+     */
+    void attentionForward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out);
+
+    /**
+     * Gradients of {@link #attentionForward}, given its outputs and their gradients.
+     *
+     * @param out what {@link #attentionForward} wrote, with a state if {@link #attentionStateSize} is not 0, as for every
+     *     derivative that is given outputs
+     * @param dLogSumExp gradient of the log-sum-exp, or null if it is zero
+     * @param gradients written; where bias or sink is null, its gradient is not computed
+     */
+    void attentionBackward(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            AttentionOutputs out,
+            DeviceArray dOutput,
+            @Nullable DeviceArray dLogSumExp,
+            AttentionArguments gradients);
+
+    /**
+     * The tangent of {@link #attentionForward}, its Jacobian-vector product, given its outputs. With {@code P} the
+     * probabilities and a dot for a tangent:
+     *
+     * <pre>
+     *   T = scale (Q. K^T + Q K.^T);  r_i = sum_j P_ij T_ij
+     *   O. = (P (T - r)) V + P V.;  logSumExp. = r
+     * </pre>
+     *
+     * @param tangents of the inputs; a bias or sink without one stands still
+     * @param outputTangent written, in the layout of the output
+     * @param logSumExpTangent written, [batch, heads, queries], 0 for a row that sees nothing, without a sink
+     */
+    void attentionTangent(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            AttentionArguments tangents,
+            AttentionOutputs out,
+            DeviceArray outputTangent,
+            DeviceArray logSumExpTangent);
+
+    /**
+     * The tangent of {@link #attentionBackward}. Since the backward is the gradient of {@code dO . O + dLSE . LSE}, and the
+     * second derivative of that is symmetric, this is also the gradient of the backward (double backward): with the
+     * gradients of dQuery, dKey and dValue as tangents of query, key and value, it gives the gradients for dOutput, dLogSumExp,
+     * query, key and value in this order. Beside the names of {@link #attentionTangent}:
+     *
+     * <pre>
+     *   dP = dO V^T;  D_i = dO_i . O_i - dLSE_i;  dS = P (dP - D)
+     *   P. = P (T - r);  W = dO V.^T + dO. V^T;  e_i = dO_i . O._i + dO._i . O_i - dLSE._i
+     *   dS. = P. (dP - D) + P (W - e)
+     *   dQ. = scale (dS. K + dS K.);  dK. = scale (dS.^T Q + dS^T Q.);  dV. = P.^T dO + P^T dO.
+     * </pre>
+     *
+     * @param tangents of the inputs; a bias or sink without one stands still
+     * @param outputTangent written, as {@link #attentionTangent} does, as is logSumExpTangent
+     * @param gradientTangents written: the tangents of the inputs' gradients; where bias or sink is null, it is not computed
+     */
+    void attentionBackwardTangent(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            AttentionArguments tangents,
+            AttentionOutputs out,
+            OutputGradients gradients,
+            DeviceArray outputTangent,
+            DeviceArray logSumExpTangent,
+            AttentionArguments gradientTangents);
+
+    /**
+     * Attention and its gradient over a ring of series, which gives their derivatives of any order: every sum and product of
+     * {@link #attentionForward} and {@link #attentionBackward} is one of series, exp is the recurrence of {@link
+     * SeriesRing#derivations}. Each order has its planes; those of the scores live in tiles.
+     *
+     * @param in plane 0 of query, key, value, bias and sink, and all that has no derivative
+     * @param arguments {@link SeriesRing#planes} of them; what is null is 0. Of plane 0 only dO and dLSE are read
+     * @param results as many, written; what is null is not wanted. Without any gradient wanted, only the forward is computed
+     */
+    void attentionSeries(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            SeriesRing ring,
+            List<AttentionPlane> arguments,
+            List<AttentionPlane> results);
+
+    /**
+     * Scores or probabilities of some queries, to be looked at.
+     *
+     * @param out what {@link #attentionForward} gave; no state is needed
+     * @param firstQuery of those that are asked for
+     * @param weights written, of the type of the log-sum-exp, [batch, heads, queries asked for, keys]
+     */
+    void attentionWeights(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionInputs in,
+            AttentionOutputs out,
+            ScoreStage stage,
+            int firstQuery,
+            DeviceArray weights);
+
+    /**
+     * Attention of one new query per batch row over the {@code counts[b]} most recent slots of its ring buffer, the
+     * newest being {@code newest}. A count of 0 gives output 0.
+     *
+     * @param spec similarity, scale and softcap; it must not ask for anything else
+     * @param query [batch, heads, headDim]
+     * @param keyCache [batch, capacity, heads, headDim]
+     * @param valueCache [batch, capacity, heads, valueDim]
+     * @param counts I32 [batch], each from 0 to capacity
+     * @param output written, [batch, heads, valueDim]
+     */
+    void attentionDecode(
+            DecodeShape shape,
+            AttentionSpec spec,
+            DeviceArray query,
+            DeviceArray keyCache,
+            DeviceArray valueCache,
+            DeviceArray counts,
+            int newest,
+            DeviceArray output);
+}

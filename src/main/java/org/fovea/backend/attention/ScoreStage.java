@@ -1,0 +1,13 @@
+package org.fovea.backend.attention;
+
+/** How far scores are on their way to probabilities; see {@link AttentionSpec}. */
+public enum ScoreStage {
+    /** Similarities times the scale. */
+    SCORES,
+    /** With the bias, after the softcap. */
+    SOFTCAP,
+    /** With mask and ALiBi; -infinity where the query does not see the key. */
+    MASKED,
+    /** Probabilities, before dropout; 0 throughout for a query that sees nothing. */
+    SOFTMAX
+}

@@ -1,0 +1,220 @@
+package org.fovea.backend.cpu.attention.fused;
+
+import java.util.function.Supplier;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.DecodeShape;
+import org.fovea.backend.cpu.attention.series.CpuSeries;
+import org.fovea.backend.cpu.kernels.AttentionKernels;
+import org.fovea.backend.cpu.memory.CpuArray;
+import org.fovea.backend.cpu.primitives.Workers;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.Scope;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Attention on the CPU: cuts the work into independent pieces and hands each to a thread with its scratch. What is summed
+ * over keys alone is cut into query tiles, the rest into key heads, so every sum is made in one order whatever the number
+ * of threads.
+ */
+public final class CpuAttention {
+    /** Enough for any number of cores; fewer pieces mean fewer hand-overs. */
+    private static final int MAX_PIECES = 64;
+
+    private final AttentionKernels kernels;
+    private final Workers workers;
+    private final Supplier<Scope> scopes;
+    private final ThreadLocal<AttentionScratch> scratch = ThreadLocal.withInitial(AttentionScratch::new);
+
+    public CpuAttention(AttentionKernels kernels, Workers workers, Supplier<Scope> scopes) {
+        if (AttentionScratch.QUERIES % kernels.lanes() != 0) {
+            throw new IllegalArgumentException("attention tiles of " + AttentionScratch.QUERIES
+                    + " queries can't be cut into vectors of " + kernels.lanes());
+        }
+        this.kernels = kernels;
+        this.workers = workers;
+        this.scopes = scopes;
+    }
+
+    /** Whether the float32 kernels know all that is asked for; {@link CpuSeries} does what they don't. */
+    public static boolean supports(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+        return in.query().dtype() != DType.F64
+                && DotProducts.columns(spec, shape.headDim()) <= AttentionShape.MAX_HEAD_DIM
+                && AttentionSoftcap.supports(spec)
+                && (in.alibiSlopes() == null || spec.pastKeys() <= shape.keys())
+                // Gradients of scores are held multiplied by the scale, and those of bias and sink are had by dividing.
+                && isModest(spec.scale(shape.headDim()), in.bias() == null && in.sink() == null);
+    }
+
+    /** Elements of what {@link #forward} saves for the derivatives: of each row the maximum of scores and the inverse of the sum. */
+    static long savedSize(AttentionShape shape) {
+        return 2 * shape.logSumExpSize();
+    }
+
+    private static boolean isModest(double scale, boolean orTiny) {
+        return (orTiny || Math.abs(scale) > 1e-6) && Math.abs(scale) < 1e6;
+    }
+
+    /** As {@link org.fovea.backend.attention.AttentionOps#attentionForward}. */
+    void forward(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionArrays in,
+            CpuArray output,
+            CpuArray logSumExp,
+            @Nullable CpuArray saved) {
+        AttentionForward forward = new AttentionForward(kernels, shape, spec, in, output, logSumExp, saved);
+        forEachTile(forward, AttentionScratch.KEYS, forward::tile);
+    }
+
+    /** As {@link org.fovea.backend.attention.AttentionOps#attentionBackward}. */
+    void backward(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionArrays in,
+            CpuArray output,
+            CpuArray saved,
+            CpuArray dOutput,
+            @Nullable CpuArray dLogSumExp,
+            ArgumentArrays gradients) {
+        try (PartialKeyGradients parts = new PartialKeyGradients(scopes, shape, spec, gradients)) {
+            AttentionBackward backward = new AttentionBackward(
+                    kernels, shape, spec, in, output, saved, dOutput, dLogSumExp, gradients, parts);
+            forEachKeyHead(AttentionScratch.KEYS, parts, backward);
+        }
+    }
+
+    /** As {@link org.fovea.backend.attention.AttentionOps#attentionTangent}. */
+    void tangent(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionArrays in,
+            ArgumentArrays tangents,
+            CpuArray saved,
+            CpuArray outputTangent,
+            CpuArray logSumExpTangent) {
+        AttentionTangent tangent =
+                new AttentionTangent(kernels, shape, spec, in, tangents, saved, outputTangent, logSumExpTangent);
+        forEachTile(tangent, longestTile(shape), tangent::tile);
+    }
+
+    /** As {@link org.fovea.backend.attention.AttentionOps#attentionBackwardTangent}. */
+    void backwardTangent(
+            AttentionShape shape,
+            AttentionSpec spec,
+            AttentionArrays in,
+            ArgumentArrays tangents,
+            CpuArray saved,
+            OutputGradientArrays gradients,
+            CpuArray outputTangent,
+            CpuArray logSumExpTangent,
+            ArgumentArrays gradientTangents) {
+        try (PartialKeyGradients parts = new PartialKeyGradients(scopes, shape, spec, gradientTangents)) {
+            AttentionBackwardTangent backwardTangent = new AttentionBackwardTangent(
+                    kernels,
+                    shape,
+                    spec,
+                    in,
+                    tangents,
+                    saved,
+                    gradients,
+                    outputTangent,
+                    logSumExpTangent,
+                    gradientTangents,
+                    parts);
+            forEachKeyHead(longestTile(shape), parts, backwardTangent);
+        }
+    }
+
+    /** As {@link org.fovea.backend.attention.AttentionOps#attentionDecode}. */
+    public void decode(
+            DecodeShape shape,
+            float scale,
+            CpuArray query,
+            CpuArray keyCache,
+            CpuArray valueCache,
+            CpuArray counts,
+            int newest,
+            CpuArray output) {
+        AttentionDecode decode =
+                new AttentionDecode(kernels, shape, scale, query, keyCache, valueCache, counts, newest, output);
+        int units = shape.batch();
+        // A row takes about a microsecond per thousand products, and waking a thread several: small steps stay on one.
+        long products = (long) shape.heads() * shape.capacity() * (shape.headDim() + shape.valueDim());
+        int pieces = (int) Math.min(Math.min(units, MAX_PIECES), Math.max(1, units * products >> 17));
+        workers.run(pieces, piece -> {
+            float[] scores = scratch.get().decodeScores(shape.capacity() + 4 * kernels.lanes());
+            int end = cut(units, piece + 1, pieces);
+            for (int unit = cut(units, piece, pieces); unit < end; unit++) {
+                decode.row(unit, scores);
+            }
+        });
+    }
+
+    /** Work on a tile of the queries of a head. */
+    private interface TileWork {
+        void tile(int head, int tile, AttentionScratch scratch);
+    }
+
+    /** Work on a part of a key head, or on a tile. */
+    private interface UnitWork {
+        void unit(int unit, AttentionScratch scratch);
+    }
+
+    private void forEachTile(AttentionPass pass, int tileKeys, TileWork work) {
+        int tiles = pass.tiles;
+        int units = Math.multiplyExact(Math.multiplyExact(pass.shape.batch(), pass.shape.heads()), tiles);
+        forEachUnit(pass, tileKeys, units, (unit, mine) -> work.tile(unit / tiles, unit % tiles, mine));
+    }
+
+    /** A unit is a part of a key head, or all key heads one after the other whose bias gradients are summed in one place. */
+    private void forEachKeyHead(int tileKeys, PartialKeyGradients parts, AttentionKeySums sums) {
+        AttentionShape shape = sums.shape;
+        BiasGradient dBias = parts.dBias();
+        boolean rowsApart = dBias == null || dBias.rowsApart();
+        boolean headsApart = dBias == null || dBias.headsApart();
+        int rows = rowsApart ? 1 : shape.batch();
+        int heads = headsApart ? 1 : shape.keyHeads();
+        int headsOfRow = headsApart ? shape.keyHeads() : 1;
+        int keyHeads = Math.multiplyExact(rowsApart ? shape.batch() : 1, headsOfRow);
+        int count = parts.count();
+        forEachUnit(sums, tileKeys, Math.multiplyExact(keyHeads, count), (unit, mine) -> {
+            int firstRow = unit / count / headsOfRow;
+            int firstHead = unit / count % headsOfRow;
+            for (int row = firstRow; row < firstRow + rows; row++) {
+                for (int head = firstHead; head < firstHead + heads; head++) {
+                    sums.keyHead(row * shape.keyHeads() + head, unit % count, mine);
+                }
+            }
+        });
+        parts.add(kernels, workers);
+    }
+
+    private void forEachUnit(AttentionPass pass, int tileKeys, int units, UnitWork work) {
+        int sideLanes = pass.softcap == null && pass.dropout == null ? 0 : kernels.lanes();
+        int pieces = Math.min(units, MAX_PIECES);
+        workers.run(pieces, piece -> {
+            AttentionScratch mine = scratch.get();
+            mine.fit(pass.paddedHeadDim, pass.paddedValueDim, tileKeys, sideLanes);
+            int end = cut(units, piece + 1, pieces);
+            for (int unit = cut(units, piece, pieces); unit < end; unit++) {
+                work.unit(unit, mine);
+            }
+        });
+    }
+
+    /** Keys of which a tile may hold the scores if it holds all. */
+    private static int longestTile(AttentionShape shape) {
+        return ceilDiv(shape.keys(), AttentionScratch.KEYS) * AttentionScratch.KEYS;
+    }
+
+    private static int ceilDiv(int x, int y) {
+        return (x + y - 1) / y;
+    }
+
+    /** Where piece {@code piece} of {@code units} units starts. */
+    private static int cut(int units, int piece, int pieces) {
+        return (int) ((long) units * piece / pieces);
+    }
+}

@@ -1,0 +1,310 @@
+package org.fovea.backend.cpu.kernels.vector;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * Matrix products from register tiles of 6 rows by 2 vectors: 12 accumulators, enough to hide the latency of a fused
+ * multiply-add, and with 2 vectors of B and one element of A they fit the 16 registers of AVX2.
+ *
+ * <p>Every element is one chain of fused multiply-adds in order of k, or, with few columns, one inner product: its bits do
+ * not depend on the tile it falls in.
+ */
+final class VectorGemm {
+    private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
+    private static final int LANES = SPECIES.length();
+    private static final int TILE_ROWS = 6;
+    private static final int TILE_COLUMNS = 2 * LANES;
+
+    /** Steps of k between visits to C: a panel of B this deep stays in the first-level cache. */
+    private static final int DEPTH = 256;
+
+    /** Rows of B further apart than this compete for cache sets, and are copied next to each other. */
+    private static final int NEAR = 64;
+
+    /** Fewer rows of A than this do not repay a copy of B. */
+    private static final int ROWS_TO_PACK = 24;
+
+    /** Up to so many columns, vectors along another axis than the columns waste less. */
+    private static final int THIN = 4;
+
+    private static final float[] ZEROS = new float[TILE_COLUMNS];
+    private static final ThreadLocal<VectorGemm> SCRATCH = ThreadLocal.withInitial(VectorGemm::new);
+
+    private final float[] panel = new float[DEPTH * TILE_COLUMNS];
+    private final float[] tile = new float[TILE_ROWS * TILE_COLUMNS];
+    private float[] thin = {};
+
+    private VectorGemm() {}
+
+    /** What the sums start from, row by row: zero, a bias or C. */
+    record Start(float[] values, int offset, int rowStep, int columnStep) {
+        static final Start ZERO = new Start(ZEROS, 0, 0, 0);
+
+        /** The start of a tile of whole vectors at a row and column. */
+        int at(int row, int column) {
+            return offset + row * rowStep + column * columnStep;
+        }
+    }
+
+    /**
+     * {@code C = start + alpha op(A) op(B)}. Element (i, p) of op(A) is {@code a[ao + i rowStep + p stepK]}; B is stored [k, n],
+     * or [n, k] if transposed.
+     */
+    static void multiply(
+            int m,
+            int n,
+            int k,
+            float[] a,
+            int ao,
+            int rowStep,
+            int stepK,
+            float[] b,
+            int bo,
+            int ldb,
+            boolean transposeB,
+            float alpha,
+            Start start,
+            float[] c,
+            int co,
+            int ldc) {
+        VectorGemm scratch = SCRATCH.get();
+        if (n <= THIN && k >= LANES && stepK == 1) {
+            scratch.innerProducts(m, n, k, a, ao, rowStep, b, bo, ldb, transposeB, alpha, start, c, co, ldc);
+        } else if (n <= THIN && m >= LANES && rowStep == 1 && !transposeB) {
+            scratch.transposed(m, n, k, a, ao, stepK, b, bo, ldb, alpha, start, c, co, ldc);
+        } else {
+            scratch.tiles(m, n, k, a, ao, rowStep, stepK, b, bo, ldb, transposeB, alpha, start, c, co, ldc);
+        }
+    }
+
+    /** Thin products with vectors along k. */
+    private void innerProducts(
+            int m,
+            int n,
+            int k,
+            float[] a,
+            int ao,
+            int rowStep,
+            float[] b,
+            int bo,
+            int ldb,
+            boolean transposeB,
+            float alpha,
+            Start start,
+            float[] c,
+            int co,
+            int ldc) {
+        float[] columns = thin(n * k);
+        for (int j = 0; j < n; j++) {
+            for (int p = 0; p < k; p++) {
+                columns[j * k + p] = alpha * b[bo + (transposeB ? j * ldb + p : p * ldb + j)];
+            }
+        }
+        for (int i = 0; i < m; i++) {
+            for (int j = 0; j < n; j++) {
+                float from = start.values[start.at(i, j)];
+                c[co + i * ldc + j] = from + VectorRows.dot(k, a, ao + i * rowStep, columns, j * k);
+            }
+        }
+    }
+
+    /** Thin products with vectors along m: the transposed product, from the operands as they lie. */
+    private void transposed(
+            int m,
+            int n,
+            int k,
+            float[] a,
+            int ao,
+            int lda,
+            float[] b,
+            int bo,
+            int ldb,
+            float alpha,
+            Start start,
+            float[] c,
+            int co,
+            int ldc) {
+        float[] rows = thin(n * m);
+        tiles(n, m, k, b, bo, 1, ldb, a, ao, lda, false, alpha, Start.ZERO, rows, 0, m);
+        for (int i = 0; i < m; i++) {
+            for (int j = 0; j < n; j++) {
+                c[co + i * ldc + j] = start.values[start.at(i, j)] + rows[j * m + i];
+            }
+        }
+    }
+
+    private float[] thin(int size) {
+        if (thin.length < size) {
+            thin = new float[size];
+        }
+        return thin;
+    }
+
+    private void tiles(
+            int m,
+            int n,
+            int k,
+            float[] a,
+            int ao,
+            int rowStep,
+            int stepK,
+            float[] b,
+            int bo,
+            int ldb,
+            boolean transposeB,
+            float alpha,
+            Start start,
+            float[] c,
+            int co,
+            int ldc) {
+        Start from = start;
+        int first = 0;
+        do {
+            int depth = Math.min(DEPTH, k - first);
+            int a1 = ao + first * stepK;
+            int b1 = bo + (transposeB ? first : first * ldb);
+            for (int column = 0; column < n; column += TILE_COLUMNS) {
+                strip(m, n, depth, a, a1, rowStep, stepK, b, b1, ldb, transposeB, alpha, from, column, c, co, ldc);
+            }
+            from = new Start(c, co, ldc, 1);
+            first += DEPTH;
+        } while (first < k);
+    }
+
+    /** All rows of the strip of columns that starts at {@code column}. */
+    private void strip(
+            int m,
+            int n,
+            int k,
+            float[] a,
+            int ao,
+            int rowStep,
+            int stepK,
+            float[] b,
+            int bo,
+            int ldb,
+            boolean transposeB,
+            float alpha,
+            Start start,
+            int column,
+            float[] c,
+            int co,
+            int ldc) {
+        int width = Math.min(TILE_COLUMNS, n - column);
+        int vectors = width <= LANES ? 1 : 2;
+        boolean whole = width == vectors * LANES;
+        float[] rows = b;
+        int r0 = bo + column;
+        int ldr = ldb;
+        if (transposeB || !whole || alpha != 1f || (ldb > NEAR && m >= ROWS_TO_PACK)) {
+            rows = panel;
+            r0 = 0;
+            ldr = vectors * LANES;
+            if (transposeB) {
+                packTransposed(b, bo + column * ldb, ldb, k, width, ldr, alpha);
+            } else {
+                pack(b, bo + column, ldb, k, width, ldr, alpha);
+            }
+        }
+        int i = 0;
+        if (whole) {
+            int last = m < TILE_ROWS ? m : m - m % TILE_ROWS;
+            for (; i < last; i += TILE_ROWS) {
+                int a0 = ao + i * rowStep;
+                int s0 = start.at(i, column);
+                int c0 = co + i * ldc + column;
+                int height = Math.min(TILE_ROWS, m - i);
+                int lds = start.rowStep;
+                tile(vectors, height, k, a, a0, rowStep, stepK, rows, r0, ldr, start.values, s0, lds, c, c0, ldc);
+            }
+        }
+        // Edges go through a tile of their own: the last rows in one that reaches back over finished rows, and columns
+        // short of a vector beside padding.
+        int ldt = vectors * LANES;
+        int tileRows = Math.min(TILE_ROWS, m);
+        for (; i < m; i += TILE_ROWS) {
+            int top = Math.min(i, m - tileRows);
+            for (int r = i - top; r < tileRows; r++) {
+                for (int j = 0; j < width; j++) {
+                    tile[r * ldt + j] = start.values[start.at(top + r, column + j)];
+                }
+            }
+            int a0 = ao + top * rowStep;
+            tile(vectors, tileRows, k, a, a0, rowStep, stepK, rows, r0, ldr, tile, 0, ldt, tile, 0, ldt);
+            for (int r = i - top; r < tileRows; r++) {
+                System.arraycopy(tile, r * ldt, c, co + (top + r) * ldc + column, width);
+            }
+        }
+    }
+
+    /** One tile of a full height, or of fewer rows one by one. */
+    private static void tile(
+            int vectors,
+            int height,
+            int k,
+            float[] a,
+            int a0,
+            int rowStep,
+            int stepK,
+            float[] b,
+            int b0,
+            int ldb,
+            float[] s,
+            int s0,
+            int lds,
+            float[] c,
+            int c0,
+            int ldc) {
+        if (height == TILE_ROWS) {
+            if (vectors == 2) {
+                VectorTile.tile6x2(k, a, a0, rowStep, stepK, b, b0, ldb, s, s0, lds, c, c0, ldc);
+            } else {
+                VectorTile.tile6x1(k, a, a0, rowStep, stepK, b, b0, ldb, s, s0, lds, c, c0, ldc);
+            }
+            return;
+        }
+        for (int r = 0; r < height; r++) {
+            if (vectors == 2) {
+                VectorTile.tile1x2(k, a, a0 + r * rowStep, stepK, b, b0, ldb, s, s0 + r * lds, c, c0 + r * ldc);
+            } else {
+                VectorTile.tile1x1(k, a, a0 + r * rowStep, stepK, b, b0, ldb, s, s0 + r * lds, c, c0 + r * ldc);
+            }
+        }
+    }
+
+    private void pack(float[] b, int bo, int ldb, int k, int width, int ldr, float alpha) {
+        if (width == ldr) {
+            for (int p = 0; p < k; p++) {
+                for (int j = 0; j < width; j += LANES) {
+                    FloatVector.fromArray(SPECIES, b, bo + p * ldb + j)
+                            .mul(alpha)
+                            .intoArray(panel, p * ldr + j);
+                }
+            }
+            return;
+        }
+        for (int p = 0; p < k; p++) {
+            for (int j = 0; j < width; j++) {
+                panel[p * ldr + j] = alpha * b[bo + p * ldb + j];
+            }
+            for (int j = width; j < ldr; j++) {
+                panel[p * ldr + j] = 0f;
+            }
+        }
+    }
+
+    private void packTransposed(float[] b, int bo, int ldb, int k, int width, int ldr, float alpha) {
+        for (int j = 0; j < width; j++) {
+            int from = bo + j * ldb;
+            for (int p = 0; p < k; p++) {
+                panel[p * ldr + j] = alpha * b[from + p];
+            }
+        }
+        for (int j = width; j < ldr; j++) {
+            for (int p = 0; p < k; p++) {
+                panel[p * ldr + j] = 0f;
+            }
+        }
+    }
+}

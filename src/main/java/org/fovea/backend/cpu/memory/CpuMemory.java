@@ -1,0 +1,211 @@
+package org.fovea.backend.cpu.memory;
+
+import java.util.Objects;
+import java.util.concurrent.atomic.LongAdder;
+import org.fovea.backend.EagerSteps;
+import org.fovea.backend.math.MathChecks;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Memory;
+import org.fovea.backend.memory.OperandChecks;
+import org.fovea.backend.memory.Scope;
+import org.fovea.backend.memory.UnsupportedOnBackendException;
+
+/** Memory on the Java heap, and the checks that every operation makes of its arrays. */
+public abstract class CpuMemory implements Memory {
+    private final BlockPool pool = new BlockPool();
+    private final LongAdder liveBytes = new LongAdder();
+    private final Lifetime lifetime = new Lifetime(null);
+    public final EagerSteps steps = new EagerSteps();
+
+    @Override
+    public final DType floatType() {
+        return DType.F32;
+    }
+
+    @Override
+    public final DeviceArray allocate(DType dtype, long length) {
+        requireOpen();
+        steps.refuse("allocate");
+        if (length < 0) {
+            throw new IllegalArgumentException("array length must not be negative: " + length);
+        }
+        Block block = pool.takeExact(dtype, Block.align(length));
+        block.clear();
+        long bytes = length * dtype.bytes();
+        liveBytes.add(bytes);
+        return new CpuArray(block, Block.BASE, (int) length, new Allocation(block, bytes));
+    }
+
+    @Override
+    public final Scope openScope() {
+        requireOpen();
+        return new CpuScope(pool, liveBytes, lifetime);
+    }
+
+    @Override
+    public final void upload(float[] source, int offset, DeviceArray target) {
+        CpuArray to = floats("upload", target);
+        Objects.checkFromIndexSize(offset, to.length, source.length);
+        if (to.dtype() == DType.F32) {
+            System.arraycopy(source, offset, to.floats, to.offset, to.length);
+        } else {
+            double[] wide = new double[to.length];
+            for (int i = 0; i < to.length; i++) {
+                wide[i] = source[offset + i];
+            }
+            Elements.write(wide, 0, to, 0, to.length);
+        }
+    }
+
+    @Override
+    public final void upload(double[] source, int offset, DeviceArray target) {
+        CpuArray to = floats("upload", target);
+        Objects.checkFromIndexSize(offset, to.length, source.length);
+        Elements.write(source, offset, to, 0, to.length);
+    }
+
+    @Override
+    public final void upload(int[] source, int offset, DeviceArray target) {
+        CpuArray to = ints("upload", target);
+        Objects.checkFromIndexSize(offset, to.length, source.length);
+        System.arraycopy(source, offset, to.ints, to.offset, to.length);
+    }
+
+    @Override
+    public final void download(DeviceArray source, float[] target, int offset) {
+        CpuArray from = floats("download", source);
+        Objects.checkFromIndexSize(offset, from.length, target.length);
+        if (from.dtype() == DType.F32) {
+            System.arraycopy(from.floats, from.offset, target, offset, from.length);
+        } else {
+            for (int i = 0; i < from.length; i++) {
+                target[offset + i] = (float) Elements.get(from, i);
+            }
+        }
+    }
+
+    @Override
+    public final void download(DeviceArray source, double[] target, int offset) {
+        CpuArray from = floats("download", source);
+        Objects.checkFromIndexSize(offset, from.length, target.length);
+        Elements.read(from, 0, target, offset, from.length);
+    }
+
+    @Override
+    public final void download(DeviceArray source, int[] target, int offset) {
+        CpuArray from = ints("download", source);
+        Objects.checkFromIndexSize(offset, from.length, target.length);
+        System.arraycopy(from.ints, from.offset, target, offset, from.length);
+    }
+
+    @Override
+    public final void copy(DeviceArray source, DeviceArray target) {
+        MathChecks.copy(source, target);
+        Elements.convert(hold(source), hold(target));
+    }
+
+    @Override
+    public final void fill(DeviceArray target, double value) {
+        CpuArray to = hold(target);
+        Elements.fill(to, 0, to.length, value);
+    }
+
+    @Override
+    public final long liveBytes() {
+        return liveBytes.sum();
+    }
+
+    @Override
+    public final long reservedBytes() {
+        return pool.reservedBytes();
+    }
+
+    /** Ends every array and frees the memory. */
+    public final void closeMemory() {
+        lifetime.end();
+        pool.trim();
+    }
+
+    public final void requireOpen() {
+        if (!lifetime.alive()) {
+            throw new IllegalStateException("the cpu backend is closed");
+        }
+    }
+
+    /**
+     * The array behind {@code array}, which must be of a CPU backend, alive, and of a type that all operations compute with.
+     *
+     * @throws UnsupportedOnBackendException for F64, BF16 and F16, which only transfers, casts and attention know
+     */
+    public final CpuArray use(DeviceArray array) {
+        CpuArray own = hold(array);
+        if (own.dtype() != DType.F32 && own.dtype() != DType.I32) {
+            throw new UnsupportedOnBackendException("cpu", "arithmetic on " + own.dtype() + " other than attention");
+        }
+        return own;
+    }
+
+    /** The array behind {@code array}, of any type, which must be of a CPU backend and alive. */
+    public final CpuArray hold(DeviceArray array) {
+        if (!(array instanceof CpuArray own)) {
+            throw new IllegalArgumentException("an array of another backend was given to cpu: " + array);
+        }
+        if (!own.isAlive()) {
+            requireOpen();
+            throw new IllegalStateException("array " + own + " is used after its scope was closed or it was released");
+        }
+        return own;
+    }
+
+    /** The array of a transfer between host and device. */
+    private CpuArray floats(String operation, DeviceArray array) {
+        steps.refuse(operation);
+        OperandChecks.floating(operation, "the array", array);
+        return hold(array);
+    }
+
+    private CpuArray ints(String operation, DeviceArray array) {
+        steps.refuse(operation);
+        OperandChecks.ints(operation, "the array", array, Math.toIntExact(array.length()));
+        return use(array);
+    }
+
+    /** Refuses an output that shares elements with an input. */
+    public static void requireApart(String operation, String output, CpuArray out, String input, CpuArray in) {
+        if (out.overlaps(in)) {
+            throw new IllegalArgumentException(operation + ": output " + output + " overlaps input " + input);
+        }
+    }
+
+    /** Refuses an output that shares elements with an input without being the very same. */
+    public static void requireApartOrSame(String operation, String output, CpuArray out, String input, CpuArray in) {
+        if (out.overlaps(in) && !out.coincides(in)) {
+            throw new IllegalArgumentException(
+                    operation + ": output " + output + " overlaps input " + input + " without being the same");
+        }
+    }
+
+    private final class Allocation extends Lifetime {
+        private final Block block;
+        private final long bytes;
+
+        Allocation(Block block, long bytes) {
+            super(lifetime);
+            this.block = block;
+            this.bytes = bytes;
+        }
+
+        @Override
+        void release() {
+            steps.refuse("release");
+            if (!alive()) {
+                throw new IllegalStateException("this array was released before, or its backend is closed");
+            }
+            end();
+            block.poison(block.capacity);
+            liveBytes.add(-bytes);
+            pool.give(block);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+package org.fovea.backend.cpu.primitives;
+
+import java.util.Arrays;
+
+/** Cosines and sines of rotary position encoding, kept for the small positions that come again and again. */
+final class RotaryTable {
+    private static final int MAX_KEPT = 1 << 12;
+
+    private final int headDim;
+    private final float base;
+    private final double[] frequencies;
+    // Row by row [cosines of headDim / 2, sines of headDim / 2]; replaced by a longer one as positions come up.
+    private volatile float[] rows = {};
+
+    RotaryTable(int headDim, float base) {
+        this.headDim = headDim;
+        this.base = base;
+        frequencies = new double[headDim / 2];
+        for (int i = 0; i < frequencies.length; i++) {
+            frequencies[i] = Math.pow(base, -2.0 * i / headDim);
+        }
+    }
+
+    boolean fits(int otherHeadDim, float otherBase) {
+        return headDim == otherHeadDim && base == otherBase;
+    }
+
+    /** Writes the cosines and then the sines of a position's angles. */
+    void read(int position, float[] target) {
+        if (position < 0 || position >= MAX_KEPT) {
+            compute(position, target, 0);
+            return;
+        }
+        float[] known = rows;
+        if ((position + 1) * headDim > known.length) {
+            known = extend(known, Math.min(MAX_KEPT, Math.max(64, 2 * (position + 1))));
+        }
+        System.arraycopy(known, position * headDim, target, 0, headDim);
+    }
+
+    private float[] extend(float[] known, int positions) {
+        float[] longer = Arrays.copyOf(known, positions * headDim);
+        for (int position = known.length / headDim; position < positions; position++) {
+            compute(position, longer, position * headDim);
+        }
+        rows = longer;
+        return longer;
+    }
+
+    private void compute(int position, float[] target, int offset) {
+        int half = headDim / 2;
+        for (int i = 0; i < half; i++) {
+            double angle = position * frequencies[i];
+            target[offset + i] = (float) Math.cos(angle);
+            target[offset + half + i] = (float) Math.sin(angle);
+        }
+    }
+}

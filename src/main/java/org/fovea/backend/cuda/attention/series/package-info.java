@@ -1,0 +1,8 @@
+/**
+ * Attention over truncated power series on CUDA, for the forms and orders without a tensor-core kernel. Start with {@link
+ * org.fovea.backend.cuda.attention.series.CudaSeries}.
+ */
+@NullMarked
+package org.fovea.backend.cuda.attention.series;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,118 @@
+package org.fovea.backend.cuda.driver;
+
+import java.util.Objects;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.jspecify.annotations.Nullable;
+
+/** A run of elements in device memory. */
+public final class CudaArray implements DeviceArray {
+
+    /** Who may end an array. */
+    enum Owner {
+        CALLER,
+        SCOPE,
+        VIEW
+    }
+
+    private final CudaMemory memory;
+    final DeviceBlock block;
+    private final long generation;
+    private final DType dtype;
+    private final long address;
+    private final long length;
+    private final Owner owner;
+    private @Nullable DevicePointer pointer;
+
+    CudaArray(CudaMemory memory, DeviceBlock block, DType dtype, long length, Owner owner) {
+        this(memory, block, block.generation, dtype, block.pointer.address(), length, owner);
+    }
+
+    private CudaArray(
+            CudaMemory memory,
+            DeviceBlock block,
+            long generation,
+            DType dtype,
+            long address,
+            long length,
+            Owner owner) {
+        this.memory = memory;
+        this.block = block;
+        this.generation = generation;
+        this.dtype = dtype;
+        this.address = address;
+        this.length = length;
+        this.owner = owner;
+    }
+
+    @Override
+    public DType dtype() {
+        return dtype;
+    }
+
+    @Override
+    public long length() {
+        return length;
+    }
+
+    /** On the device. */
+    public long address() {
+        return address;
+    }
+
+    /** {@link #address} as JCuda takes it. */
+    DevicePointer pointer() {
+        DevicePointer made = pointer;
+        if (made == null) {
+            made = new DevicePointer(address);
+            pointer = made;
+        }
+        return made;
+    }
+
+    long bytes() {
+        return length * dtype.bytes();
+    }
+
+    boolean belongsTo(CudaMemory other) {
+        return memory == other;
+    }
+
+    @Override
+    public DeviceArray slice(long offset, long sliceLength) {
+        Objects.checkFromIndexSize(offset, sliceLength, length);
+        return new CudaArray(
+                memory, block, generation, dtype, address + offset * dtype.bytes(), sliceLength, Owner.VIEW);
+    }
+
+    @Override
+    public boolean isAlive() {
+        return block.generation == generation;
+    }
+
+    @Override
+    public void release() {
+        switch (owner) {
+            case VIEW ->
+                throw new IllegalStateException("a view can't be released; release the array it is a slice of");
+            case SCOPE ->
+                throw new IllegalStateException("this array belongs to a scope and ends with it; it can't be released");
+            case CALLER -> memory.release(this);
+        }
+    }
+
+    /** Whether the two share at least one byte. */
+    boolean overlaps(CudaArray other) {
+        return address < other.address + other.bytes() && other.address < address + bytes();
+    }
+
+    /** Whether the two are the same elements. */
+    boolean coincides(CudaArray other) {
+        return address == other.address && length == other.length;
+    }
+
+    @Override
+    public String toString() {
+        return dtype + "[" + length + "]" + (isAlive() ? "" : " (ended)");
+    }
+}

@@ -1,0 +1,131 @@
+package org.fovea.backend.cuda.driver;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import jcuda.LibUtils;
+import jcuda.driver.JCudaDriver;
+import jcuda.jcublas.JCublas2;
+
+/**
+ * Loads the driver library, cuBLAS and JCuda's native code. JCuda alone would unpack itself into the shared temporary
+ * directory under a fixed name and trust whatever file it finds there; here it goes to the {@link NativeCache}.
+ */
+public final class CudaNatives {
+
+    /**
+     * System property with the path of a {@code libcuda.so.1} to use in place of the system's. A {@code libcublas.so.12}
+     * is then looked for beside it and nowhere else.
+     */
+    public static final String DRIVER_PROPERTY = "fovea.cuda.driver";
+
+    public static final String CUBLAS = "libcublas.so.12";
+
+    private static final String VERSION = "-12.6.0";
+
+    private static boolean driverLoaded;
+    private static boolean cublasLoaded;
+
+    private CudaNatives() {}
+
+    /**
+     * Loads the driver and JCuda; the second time nothing.
+     *
+     * @throws UnsatisfiedLinkError if there is no driver, naming the library
+     */
+    public static synchronized void load() {
+        if (driverLoaded) {
+            return;
+        }
+        String driver = System.getProperty(DRIVER_PROPERTY);
+        if (driver != null) {
+            loadFile(Path.of(driver).toAbsolutePath(), "-D" + DRIVER_PROPERTY + " is not a file: ");
+        }
+        loadJCuda("JCudaDriver", () -> JCudaDriver.setExceptionsEnabled(false));
+        driverLoaded = true;
+    }
+
+    /**
+     * Loads cuBLAS and JCublas; the second time nothing. Where the system has no cuBLAS, that of the redistribution is
+     * taken, if it is on the class path.
+     *
+     * @throws UnsatisfiedLinkError if there is no cuBLAS, in one line
+     */
+    public static synchronized void loadCublas() {
+        if (cublasLoaded) {
+            return;
+        }
+        String driver = System.getProperty(DRIVER_PROPERTY);
+        if (driver != null) {
+            loadFile(
+                    Path.of(driver).toAbsolutePath().resolveSibling(CUBLAS),
+                    CUBLAS + " was not found beside the driver: ");
+        }
+        if (!systemHasCublas()) {
+            if (CublasRedistribution.jar() == null) {
+                throw new UnsatisfiedLinkError(CUBLAS + " was not found");
+            }
+            CublasRedistribution.load();
+            loadJCuda("JCublas2", () -> JCublas2.setExceptionsEnabled(false));
+        }
+        cublasLoaded = true;
+    }
+
+    /**
+     * Whether the dynamic linker finds cuBLAS by itself; it is then loaded.
+     *
+     * @throws UnsatisfiedLinkError if it finds one that does not load
+     */
+    public static synchronized boolean systemHasCublas() {
+        try {
+            loadJCuda("JCublas2", () -> JCublas2.setExceptionsEnabled(false));
+            return true;
+        } catch (UnsatisfiedLinkError e) {
+            if (String.valueOf(e.getMessage()).contains(CUBLAS + ": cannot open")) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
+    private static void loadFile(Path library, String complaint) {
+        if (!Files.isRegularFile(library)) {
+            throw new UnsatisfiedLinkError(complaint + library);
+        }
+        System.load(library.toString());
+    }
+
+    private static void loadJCuda(String library, Runnable initializer) {
+        String name = LibUtils.createLibraryFileName(LibUtils.createPlatformLibraryName(library + VERSION));
+        byte[] content = resource("/lib/" + name);
+        Path directory = NativeCache.unpack(content, name);
+        // Loaded by hand first: the error then names the missing library in one line, where JCuda's has twenty.
+        System.load(directory.resolve(name).toString());
+        initialize(directory, initializer);
+    }
+
+    /** JCuda's initialisers look for their unpacked library in the temporary directory of that moment. */
+    private static void initialize(Path directory, Runnable initializer) {
+        String before = System.getProperty("java.io.tmpdir");
+        System.setProperty("java.io.tmpdir", directory.toString());
+        try {
+            initializer.run();
+        } finally {
+            System.setProperty("java.io.tmpdir", before);
+        }
+    }
+
+    private static byte[] resource(String path) {
+        try (InputStream in = JCudaDriver.class.getResourceAsStream(path)) {
+            if (in == null) {
+                throw new UnsatisfiedLinkError("JCuda has no native library for this platform (" + path
+                        + "); Fovea's CUDA backend runs on Linux x86-64");
+            }
+            return in.readAllBytes();
+        } catch (IOException e) {
+            throw new UncheckedIOException("reading " + path, e);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+package org.fovea.backend.cuda.driver;
+
+import static jcuda.driver.JCudaDriver.cuGraphDestroy;
+import static jcuda.driver.JCudaDriver.cuGraphExecDestroy;
+import static jcuda.driver.JCudaDriver.cuGraphInstantiate;
+import static jcuda.driver.JCudaDriver.cuGraphLaunch;
+import static jcuda.driver.JCudaDriver.cuStreamBeginCapture;
+import static jcuda.driver.JCudaDriver.cuStreamEndCapture;
+
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import jcuda.driver.CUgraph;
+import jcuda.driver.CUgraphExec;
+import jcuda.driver.CUresult;
+import jcuda.driver.CUstreamCaptureMode;
+import org.fovea.backend.BackendSettings;
+import org.fovea.backend.CapturedStep;
+import org.fovea.backend.EagerSteps;
+import org.fovea.backend.memory.DeviceException;
+
+/** Records steps as CUDA graphs, and holds those that are open; or where the settings want no graphs, lets them run eagerly. */
+public final class StepRecorder {
+    private final CudaContext context;
+    private final DevicePool pool;
+    private final List<GraphStep> open = new ArrayList<>();
+    private final Map<DeviceBlock, CudaArray> used = new IdentityHashMap<>();
+    private final EagerSteps eager = new EagerSteps();
+    private boolean recording;
+
+    StepRecorder(CudaContext context, DevicePool pool) {
+        this.context = context;
+        this.pool = pool;
+        context.owns("cuGraphExecDestroy", this::closeAll);
+    }
+
+    /** Refuses a call that has no place in a step. */
+    public void refuse(String call) {
+        eager.refuse(call);
+        if (recording) {
+            throw new IllegalStateException(call + " is not possible in a captured step; do it before or after");
+        }
+    }
+
+    /** Notes an operand. Those of the step's own scopes end with the recording and need no watching. */
+    void uses(CudaArray array) {
+        if (recording && !array.block.inArena) {
+            used.put(array.block, array);
+        }
+    }
+
+    public CapturedStep capture(Runnable body) {
+        context.enter();
+        refuse("capture");
+        if (context.settings().graph() == BackendSettings.Graph.OFF) {
+            return eager.capture(body);
+        }
+        // Relaxed: the pool may ask the driver for memory while the stream captures.
+        context.check(
+                cuStreamBeginCapture(context.stream(), CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED),
+                "cuStreamBeginCapture",
+                "capture");
+        recording = true;
+        pool.enterArena();
+        CUgraph graph = new CUgraph();
+        try {
+            body.run();
+        } catch (RuntimeException | Error e) {
+            if (end(graph) == CUresult.CUDA_SUCCESS) {
+                cuGraphDestroy(graph);
+            }
+            used.clear();
+            pool.releaseArena();
+            throw e;
+        }
+        try {
+            context.check(end(graph), "cuStreamEndCapture", "capture");
+            GraphStep step = new GraphStep(instantiate(graph), used.values().toArray(new CudaArray[0]));
+            open.add(step);
+            return step;
+        } catch (DeviceException e) {
+            pool.releaseArena();
+            throw e;
+        } finally {
+            used.clear();
+        }
+    }
+
+    private int end(CUgraph graph) {
+        recording = false;
+        pool.leaveArena();
+        return cuStreamEndCapture(context.stream(), graph);
+    }
+
+    private CUgraphExec instantiate(CUgraph graph) {
+        CUgraphExec executable = new CUgraphExec();
+        int result = cuGraphInstantiate(executable, graph, 0);
+        cuGraphDestroy(graph);
+        context.check(result, "cuGraphInstantiate", "capture");
+        return executable;
+    }
+
+    /** Closes every step; returns the first error. */
+    private int closeAll() {
+        int first = CUresult.CUDA_SUCCESS;
+        for (GraphStep step : open) {
+            step.closed = true;
+            int result = cuGraphExecDestroy(step.executable);
+            first = first == CUresult.CUDA_SUCCESS ? result : first;
+        }
+        open.clear();
+        return first;
+    }
+
+    private final class GraphStep implements CapturedStep {
+        private final CUgraphExec executable;
+        private final CudaArray[] arrays;
+        private boolean closed;
+
+        /** @param arrays operands that are not of the step's own scopes */
+        GraphStep(CUgraphExec executable, CudaArray[] arrays) {
+            this.executable = executable;
+            this.arrays = arrays;
+        }
+
+        @Override
+        public void replay() {
+            context.enter();
+            refuse("replay");
+            if (closed) {
+                throw new IllegalStateException("this captured step is closed");
+            }
+            for (CudaArray array : arrays) {
+                if (!array.isAlive()) {
+                    throw new IllegalStateException("replay: the step uses " + array + ", which was released or whose"
+                            + " scope was closed since it was captured");
+                }
+            }
+            int result = cuGraphLaunch(executable, context.stream());
+            if (result != CUresult.CUDA_SUCCESS) {
+                throw context.failure(result, "cuGraphLaunch", "replay");
+            }
+        }
+
+        @Override
+        public void close() {
+            if (!closed && context.isUsable()) {
+                context.enter();
+                refuse("close");
+                closed = true;
+                open.remove(this);
+                pool.releaseArena();
+                context.check(cuGraphExecDestroy(executable), "cuGraphExecDestroy", "close");
+            }
+        }
+    }
+}

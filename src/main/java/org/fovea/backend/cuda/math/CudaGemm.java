@@ -1,0 +1,100 @@
+package org.fovea.backend.cuda.math;
+
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import org.fovea.backend.cuda.driver.CudaArray;
+import org.fovea.backend.cuda.driver.CudaMemory;
+import org.fovea.backend.cuda.driver.Kernels;
+import org.fovea.backend.cuda.params.GemmParams;
+import org.fovea.backend.math.Activation;
+import org.fovea.backend.math.Gemm;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.Scope;
+
+/** Matrix products by the kernels of {@code kernels/nn/gemm.cu}. */
+final class CudaGemm {
+    private static final int SUM_THREADS = 256;
+
+    /** Elements of C per block of the kernel that adds up splits. */
+    private static final int SUM_ELEMENTS = 16;
+
+    private final CudaMemory memory;
+    private final Kernels kernels;
+    private final int multiprocessors;
+    private final boolean tf32;
+    private final Kernels.Kernel[] tiles;
+    private final Kernels.Kernel addSplits;
+    private final GemmParams params;
+
+    /** With {@code tf32}, factors are rounded to the 11 bits of TF32; without, results have float32's accuracy. */
+    private final Map<Gemm, GemmTile.Plan> plans = new HashMap<>();
+
+    CudaGemm(CudaMemory memory, Kernels kernels, int multiprocessors, boolean tf32) {
+        this.memory = memory;
+        this.kernels = kernels;
+        this.multiprocessors = multiprocessors;
+        this.tf32 = tf32;
+        tiles = Arrays.stream(GemmTile.ALL)
+                .map(tile -> kernels.find(tile.kernelName("f32"), tile.threads(), tile.sharedBytes()))
+                .toArray(Kernels.Kernel[]::new);
+        addSplits = kernels.find("gemm_add_splits_f32", SUM_THREADS, 0);
+        params = new GemmParams(kernels.parameters());
+    }
+
+    /**
+     * {@code C = activation(alpha op(A) op(B) + beta C + bias)} of what lies at these device addresses.
+     *
+     * @param bias one number per column, or 0 for none
+     */
+    void launch(Gemm g, long a, long b, long c, long bias, Activation activation) {
+        GemmTile.Plan plan = plans.get(g);
+        if (plan == null) {
+            plan = GemmTile.choose(g, multiprocessors);
+            plans.put(g, plan);
+        }
+        if (plan.blocks() == 0) {
+            return;
+        }
+        if (plan.splits() == 1) {
+            write(g, plan, a, b, c, bias, 0, activation);
+            kernels.launch(tiles[plan.tile()], plan.blocks(), params);
+            return;
+        }
+        long elements = (long) g.batch() * g.m() * g.n();
+        try (Scope scratch = memory.openScope()) {
+            CudaArray sums = memory.floats("gemm", "sums", scratch.allocate(DType.F32, plan.splits() * elements));
+            write(g, plan, a, b, c, bias, sums.address(), activation);
+            kernels.launch(tiles[plan.tile()], plan.blocks(), params);
+            write(g, plan, a, b, c, bias, sums.address(), activation);
+            kernels.launch(addSplits, CudaMath.tiles(elements, SUM_ELEMENTS), params);
+        }
+    }
+
+    private void write(
+            Gemm g, GemmTile.Plan plan, long a, long b, long c, long bias, long partial, Activation activation) {
+        params.a(a)
+                .b(b)
+                .c(c)
+                .bias(bias)
+                .partial(partial)
+                .batchStrideA(g.strideA())
+                .batchStrideB(g.strideB())
+                .batchStrideC(g.strideC())
+                .rowStrideA(g.lda())
+                .rowStrideB(g.ldb())
+                .rowStrideC(g.ldc())
+                .batch(g.batch())
+                .m(g.m())
+                .n(g.n())
+                .k(g.k())
+                .splits(plan.splits())
+                .splitDepth(plan.splitDepth())
+                .transposeA(g.transposeA() ? 1 : 0)
+                .transposeB(g.transposeB() ? 1 : 0)
+                .activation(activation.ordinal())
+                .tf32(tf32 ? 1 : 0)
+                .alpha(g.alpha())
+                .beta(g.beta());
+    }
+}

@@ -1,0 +1,9 @@
+/**
+ * The structs that kernels take, one Java class each, generated from the {@code params.h} files under {@code kernels} by
+ * {@code kernels/parameters.sh}. Whoever launches a kernel fills one and passes it to {@link
+ * org.fovea.backend.cuda.driver.Kernels}.
+ */
+@NullMarked
+package org.fovea.backend.cuda.params;
+
+import org.jspecify.annotations.NullMarked;

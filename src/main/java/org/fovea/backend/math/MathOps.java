@@ -1,0 +1,136 @@
+package org.fovea.backend.math;
+
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Memory;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Matrix products, elementwise and row-wise maps, reductions, gathers and random numbers.
+ *
+ * <p>Unless stated otherwise floating arrays have the type {@link Memory#floatType()}, outputs do not overlap inputs, and an
+ * elementwise output may be exactly one of its inputs.
+ */
+public interface MathOps extends Memory {
+
+    /**
+     * {@code y[i] = x[i]}, converted from one floating type to another, to nearest, ties to even. Beside {@link Memory} and
+     * attention this is the one operation that takes {@link DType#BF16} and {@link DType#F16}.
+     */
+    void cast(DeviceArray x, DeviceArray y);
+
+    /** {@code y[i] = op(x[i])} for all of y. */
+    void map(UnaryOp op, DeviceArray x, DeviceArray y);
+
+    /**
+     * {@code y[index] = op(a[index . strideA], b[index . strideB])} over a dense row-major y of shape {@code shape}, at
+     * most 6 axes. A stride of 0 broadcasts that axis. Inputs are floating or I32; integers are converted.
+     */
+    void zip(BinaryOp op, int[] shape, DeviceArray a, int[] strideA, DeviceArray b, int[] strideB, DeviceArray y);
+
+    /** {@code y[i] = condition[i] != 0 ? a[i] : b[i]}. */
+    void select(DeviceArray condition, DeviceArray a, DeviceArray b, DeviceArray y);
+
+    /** Folds the middle axis: {@code y[o, i] = op over r of x[o, r, i]}, x [outer, reduced, inner]. */
+    void reduce(ReduceOp op, int outer, int reduced, int inner, DeviceArray x, DeviceArray y);
+
+    /**
+     * Strided copy {@code y[index . strideY] = x[index . strideX]} over {@code shape}, at most 6 axes: transposition,
+     * slicing, concatenation and broadcasting (x stride 0). Arrays have the same type.
+     */
+    void arrange(int[] shape, DeviceArray x, int[] strideX, DeviceArray y, int[] strideY);
+
+    /** Batched matrix products, see {@link Gemm}. */
+    void gemm(Gemm shape, DeviceArray a, DeviceArray b, DeviceArray c);
+
+    /**
+     * {@code y[i, :] = table[indices[i], :]}; rows of {@code width} elements, indices I32. Tables of any type. A device
+     * need not look at the indices beforehand: a row whose index is outside the table is then NaN, or -1.
+     *
+     * @throws IndexOutOfBoundsException on the CPU, if an index is outside the table
+     */
+    void gatherRows(DeviceArray table, int width, DeviceArray indices, DeviceArray y);
+
+    /**
+     * {@code table[indices[i], :] += x[i, :]}; repeated indices add up in an order that depends on the indices alone.
+     * Where they are not looked at beforehand, a row whose index is outside the table is left out.
+     *
+     * @throws IndexOutOfBoundsException on the CPU, if an index is outside the table
+     */
+    void scatterAddRows(DeviceArray x, int width, DeviceArray indices, DeviceArray table);
+
+    /** {@code y[i] = start + i step}, y floating or I32. */
+    void iota(double start, double step, DeviceArray y);
+
+    /**
+     * Uniform numbers in (0, 1), element i being number {@code draw.first() + i} of the stream as {@link Philox} defines
+     * it: the same on every device.
+     */
+    void uniform(RandomRange draw, DeviceArray y);
+
+    /**
+     * {@code y = activation(x W + bias)}: x [rows, in], weight [in, out], bias [out] or null, y [rows, out].
+     */
+    void linear(
+            int rows,
+            int in,
+            int out,
+            DeviceArray x,
+            DeviceArray weight,
+            @Nullable DeviceArray bias,
+            Activation activation,
+            DeviceArray y);
+
+    /** {@code y[r, :] = softmax(x[r, :])}, x [rows, width]; a row of -infinity only gives 0. */
+    void softmax(int rows, int width, DeviceArray x, DeviceArray y);
+
+    /** {@code y[r, :] = x[r, :] - log sum exp x[r, :]}, x [rows, width]. */
+    void logSoftmax(int rows, int width, DeviceArray x, DeviceArray y);
+
+    /**
+     * Layer normalisation: {@code y = (x - mean) reciprocalStd gain + bias} per row, with {@code reciprocalStd = 1 /
+     * sqrt(variance + epsilon)}, biased variance. x, y [rows, width]; gain, bias [width]; mean, reciprocalStd [rows] are
+     * outputs for the backward.
+     */
+    void layerNorm(
+            int rows,
+            int width,
+            float epsilon,
+            DeviceArray x,
+            DeviceArray gain,
+            DeviceArray bias,
+            DeviceArray y,
+            DeviceArray mean,
+            DeviceArray reciprocalStd);
+
+    /** Gradients of {@link #layerNorm}: dx [rows, width]; dGain, dBias [width], overwritten. */
+    void layerNormBackward(
+            int rows,
+            int width,
+            DeviceArray x,
+            DeviceArray gain,
+            DeviceArray mean,
+            DeviceArray reciprocalStd,
+            DeviceArray dy,
+            DeviceArray dx,
+            DeviceArray dGain,
+            DeviceArray dBias);
+
+    /**
+     * Rotary position encoding (Su et al. 2021, arXiv:2104.09864), pairs {@code (i, i + headDim/2)}: each pair of {@code
+     * x[row, head, :]} is turned by the angle {@code sign positions[row] base^(-2i/headDim)}. x, y [rows, heads,
+     * headDim], headDim even, positions I32 [rows], sign 1 or -1 (the inverse, and so the gradient).
+     */
+    void rotary(
+            int rows,
+            int heads,
+            int headDim,
+            float base,
+            int sign,
+            DeviceArray x,
+            DeviceArray positions,
+            DeviceArray y);
+
+    /** {@code y = (x - mean(x)) / (std(x) + epsilon)} over the whole array, biased variance. */
+    void standardize(float epsilon, DeviceArray x, DeviceArray y);
+}

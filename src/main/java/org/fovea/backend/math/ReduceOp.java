@@ -1,0 +1,9 @@
+package org.fovea.backend.math;
+
+/** How an axis is folded into one element. */
+public enum ReduceOp {
+    /** sum, 0 for an empty axis */
+    SUM,
+    /** maximum, -infinity for an empty axis, NaN if an element is NaN */
+    MAX
+}

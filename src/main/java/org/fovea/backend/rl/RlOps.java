@@ -1,0 +1,130 @@
+package org.fovea.backend.rl;
+
+import org.fovea.backend.attention.AttentionOps;
+import org.fovea.backend.math.RandomRange;
+import org.fovea.backend.memory.DeviceArray;
+
+/** Sampling, advantages, the policy loss with its gradient, and the optimiser's step. */
+public interface RlOps extends AttentionOps {
+
+    /**
+     * One action per row from the softmax of its logits, by inversion of uniform number {@code draw.first() + row} of
+     * the stream: the first action whose cumulative probability reaches the number. A logit of -infinity is
+     * never chosen.
+     *
+     * @param logits [rows, actions]
+     * @param sampled written, I32 [rows]
+     * @param logProbs written, [rows]
+     */
+    void sampleCategorical(
+            int rows, int actions, DeviceArray logits, RandomRange draw, DeviceArray sampled, DeviceArray logProbs);
+
+    /** Index of each row's largest element, the first of equals; x [rows, width], y I32 [rows]. */
+    void argmax(int rows, int width, DeviceArray x, DeviceArray y);
+
+    /**
+     * One action per row from independent normals with the given means and shared log standard deviations. Element (row,
+     * d) uses uniform numbers {@code 2 ((draw.first() + row) dim + d)} and the next of the stream, by Box-Muller (cosine).
+     *
+     * @param mean [rows, dim]
+     * @param logStd [dim]
+     * @param sampled written, [rows, dim], not clipped
+     * @param logProbs written, [rows]
+     */
+    void sampleGaussian(
+            int rows,
+            int dim,
+            DeviceArray mean,
+            DeviceArray logStd,
+            RandomRange draw,
+            DeviceArray sampled,
+            DeviceArray logProbs);
+
+    /**
+     * Generalised advantage estimation (Schulman et al. 2015, arXiv:1506.02438):
+     *
+     * <pre>
+     *   delta_t = reward_t + gamma nextValue_t - value_t
+     *   advantage_t = delta_t + gamma lambda (1 - done_t) advantage_{t+1};   return_t = advantage_t + value_t
+     * </pre>
+     *
+     * All arrays [environments, steps]. nextValues holds the value of the state that followed: of the final observation
+     * where the episode was truncated, 0 where it terminated. done is 1 where an episode ended either way, else 0.
+     */
+    void advantages(
+            int environments,
+            int steps,
+            float gamma,
+            float lambda,
+            DeviceArray rewards,
+            DeviceArray values,
+            DeviceArray nextValues,
+            DeviceArray done,
+            DeviceArray advantages,
+            DeviceArray returns);
+
+    /**
+     * Statistics of the PPO loss of a categorical policy, and its gradients for the network's outputs.
+     *
+     * @param logits [rows, actions]
+     * @param values [rows], as are oldLogProbs, advantages, returns and oldValues
+     * @param taken I32 [rows]
+     * @param dLogits written, [rows, actions]: gradient of the weighted loss
+     * @param dValues written, [rows]
+     * @param statistics written, {@link PpoLoss#STATISTICS} elements
+     */
+    void ppoCategorical(
+            PpoLoss loss,
+            int rows,
+            int actions,
+            DeviceArray logits,
+            DeviceArray values,
+            DeviceArray taken,
+            DeviceArray oldLogProbs,
+            DeviceArray advantages,
+            DeviceArray returns,
+            DeviceArray oldValues,
+            DeviceArray dLogits,
+            DeviceArray dValues,
+            DeviceArray statistics);
+
+    /**
+     * The same for a diagonal normal policy.
+     *
+     * @param mean [rows, dim]
+     * @param logStd [dim]
+     * @param taken [rows, dim]
+     * @param dMean written, [rows, dim]
+     * @param dLogStd written, [dim]
+     */
+    void ppoGaussian(
+            PpoLoss loss,
+            int rows,
+            int dim,
+            DeviceArray mean,
+            DeviceArray logStd,
+            DeviceArray values,
+            DeviceArray taken,
+            DeviceArray oldLogProbs,
+            DeviceArray advantages,
+            DeviceArray returns,
+            DeviceArray oldValues,
+            DeviceArray dMean,
+            DeviceArray dLogStd,
+            DeviceArray dValues,
+            DeviceArray statistics);
+
+    /**
+     * One step of Adam after clipping by global norm; parameters, moments and state are updated in place. A norm that is
+     * not finite stops the optimiser, see {@link AdamSettings#SKIP}.
+     *
+     * @param state {@link AdamSettings#STATE_SIZE} elements
+     */
+    void adam(
+            AdamSettings settings,
+            DeviceArray parameters,
+            DeviceArray gradients,
+            DeviceArray firstMoment,
+            DeviceArray secondMoment,
+            DeviceArray state);
+}

@@ -1,5 +1,0 @@
-/** Attention from file to file: what a request may hold, what it asks for, and the answer. */
-@NullMarked
-package org.fovea.operator;
-
-import org.jspecify.annotations.NullMarked;

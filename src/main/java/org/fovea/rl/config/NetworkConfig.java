@@ -1,0 +1,27 @@
+package org.fovea.rl.config;
+
+import static org.fovea.rl.config.Hyperparameters.require;
+
+import org.fovea.backend.attention.AttentionSpec.Similarity;
+
+/**
+ * Hyper-parameters of the network.
+ *
+ * @param layers hidden layers of the MLP, or transformer blocks
+ * @param width units of a hidden layer, or the model width of the transformer
+ * @param heads attention heads; divides width into even parts
+ * @param window steps an attention layer sees, the current one included
+ * @param similarity by which attention compares queries and keys
+ * @param gating GTrXL's gated residuals in place of additions
+ */
+public record NetworkConfig(int layers, int width, int heads, int window, Similarity similarity, boolean gating) {
+    static final NetworkConfig BASE = new NetworkConfig(2, 64, 4, 128, Similarity.DOT, false);
+
+    /** Checks every range; the message names the hyper-parameter. */
+    public NetworkConfig {
+        require(layers >= 1, "layers", layers, "at least 1");
+        require(width >= 1, "width", width, "at least 1");
+        require(heads >= 1, "heads", heads, "at least 1");
+        require(window >= 1, "window", window, "at least 1");
+    }
+}

@@ -1,0 +1,37 @@
+package org.fovea.rl.config;
+
+import static org.fovea.rl.config.Hyperparameters.require;
+
+import org.fovea.backend.rl.AdamSettings;
+import org.fovea.optim.LearningRateSchedule;
+
+/**
+ * Hyper-parameters of Adam.
+ *
+ * @param learningRate at the start
+ * @param annealLearningRate fall linearly to 0 over the run
+ * @param adamEpsilon what keeps its divisor from 0
+ * @param maxGradNorm limit of the gradient's global norm, 0 for none
+ */
+public record OptimizerConfig(float learningRate, boolean annealLearningRate, float adamEpsilon, float maxGradNorm) {
+    static final OptimizerConfig BASE = new OptimizerConfig(1e-3f, true, 1e-5f, 0.5f);
+
+    /** Checks every range; the message names the hyper-parameter. */
+    public OptimizerConfig {
+        require(learningRate >= 0 && Float.isFinite(learningRate), "learning_rate", learningRate, "a number from 0 up");
+        require(adamEpsilon > 0, "adam_epsilon", adamEpsilon, "greater than 0");
+        require(maxGradNorm >= 0, "max_grad_norm", maxGradNorm, "0 (none) or more");
+    }
+
+    /** When the given share of the run is done. */
+    public double learningRateAt(double progress) {
+        LearningRateSchedule schedule = annealLearningRate
+                ? LearningRateSchedule.linear(learningRate, 0)
+                : LearningRateSchedule.constant(learningRate);
+        return schedule.at(progress);
+    }
+
+    public AdamSettings adam() {
+        return new AdamSettings(0.9f, 0.999f, adamEpsilon, maxGradNorm == 0 ? Float.POSITIVE_INFINITY : maxGradNorm);
+    }
+}

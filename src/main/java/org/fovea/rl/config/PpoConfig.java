@@ -1,0 +1,67 @@
+package org.fovea.rl.config;
+
+import static org.fovea.rl.config.Hyperparameters.require;
+
+import java.util.Map;
+
+/**
+ * Hyper-parameters of PPO, named as the field names them (Schulman et al. 2017; Huang et al. 2022, "The 37 implementation
+ * details of PPO").
+ *
+ * @param clip range of the probability ratio
+ * @param valueClip range of the value's change, 0 for none
+ * @param epochs passes over each rollout
+ * @param minibatches parts that each pass is cut into
+ * @param entropyCoef weight of the entropy bonus
+ * @param valueCoef weight of the value loss
+ * @param targetKl no further epoch on a rollout after one whose mean KL exceeds this, 0 for never
+ * @param normalizeAdvantage standardise advantages in each minibatch
+ */
+public record PpoConfig(
+        NetworkConfig network,
+        RolloutConfig rollout,
+        OptimizerConfig optimizer,
+        float clip,
+        float valueClip,
+        int epochs,
+        int minibatches,
+        float entropyCoef,
+        float valueCoef,
+        float targetKl,
+        boolean normalizeAdvantage)
+        implements AlgorithmConfig {
+
+    /** Checks every range; the message names the hyper-parameter. */
+    public PpoConfig {
+        require(clip > 0, "clip", clip, "greater than 0");
+        require(valueClip >= 0, "value_clip", valueClip, "0 (none) or more");
+        require(epochs >= 1, "epochs", epochs, "at least 1");
+        require(minibatches >= 1, "minibatches", minibatches, "at least 1");
+        require(entropyCoef >= 0, "entropy_coef", entropyCoef, "0 or more");
+        require(valueCoef >= 0, "value_coef", valueCoef, "0 or more");
+        require(targetKl >= 0, "target_kl", targetKl, "0 (never) or more");
+    }
+
+    static final PpoConfig BASE = new PpoConfig(
+            NetworkConfig.BASE, RolloutConfig.BASE, OptimizerConfig.BASE, 0.2f, 0, 4, 4, 0.01f, 0.5f, 0, true);
+
+    @Override
+    public Algorithm algorithm() {
+        return Algorithm.PPO;
+    }
+
+    @Override
+    public boolean separateCritic() {
+        return false;
+    }
+
+    @Override
+    public Map<String, String> asMap() {
+        return Hyperparameters.read(this);
+    }
+
+    @Override
+    public PpoConfig with(Map<String, String> settings) {
+        return Hyperparameters.replace(this, settings);
+    }
+}

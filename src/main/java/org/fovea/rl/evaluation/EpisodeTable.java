@@ -1,0 +1,112 @@
+package org.fovea.rl.evaluation;
+
+import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.BooleanSupplier;
+import java.util.stream.IntStream;
+import org.fovea.rl.evaluation.EvaluationResult.End;
+
+/** Episodes of an evaluation, those played and those to be played, and whether to go on; shared by all who play. */
+public final class EpisodeTable {
+    private static final int NOT_PLAYED = -1;
+
+    private final EvaluationSettings settings;
+    private final int environments;
+    private final Progress.Listener listener;
+    private final BooleanSupplier stop;
+    private final long startNanos = System.nanoTime();
+    private final double[] returns;
+    private final int[] lengths;
+    private final AtomicInteger ended = new AtomicInteger();
+    private final AtomicInteger cut = new AtomicInteger();
+    private final LongAdder steps = new LongAdder();
+
+    /** Why no more is played than was; complete while nothing else is known. */
+    private volatile End end = End.COMPLETE;
+
+    private volatile boolean failed;
+
+    public EpisodeTable(
+            EvaluationSettings settings, int environments, Progress.Listener listener, BooleanSupplier stop) {
+        this.settings = settings;
+        this.environments = environments;
+        this.listener = listener;
+        this.stop = stop;
+        this.returns = new double[settings.episodes()];
+        this.lengths = new int[settings.episodes()];
+        Arrays.fill(lengths, NOT_PLAYED);
+    }
+
+    EvaluationSettings settings() {
+        return settings;
+    }
+
+    /** Environments that play; those of a higher index have nothing to do. */
+    int environments() {
+        return environments;
+    }
+
+    /** Whether to play on; asked before each step. */
+    boolean goesOn(int stepsPlayed) {
+        steps.add(stepsPlayed);
+        if (end == End.COMPLETE) {
+            if (stop.getAsBoolean()) {
+                end = End.STOPPED;
+            } else if ((System.nanoTime() - startNanos) * 1e-9 > settings.maxSeconds()) {
+                end = End.OUT_OF_TIME;
+            }
+        }
+        listener.evaluating(ended.get(), settings.episodes(), steps.sum());
+        return end == End.COMPLETE && !failed;
+    }
+
+    /** Does work that others do too; if it fails, they stop. */
+    public void unlessItFails(Runnable work) {
+        try {
+            work.run();
+        } catch (Throwable failure) {
+            failed = true;
+            throw failure;
+        }
+    }
+
+    /** @param wasCut whether the episode would have gone on */
+    void ended(int episode, double episodeReturn, int length, boolean wasCut) {
+        returns[episode] = episodeReturn;
+        lengths[episode] = length;
+        ended.incrementAndGet();
+        if (wasCut) {
+            cut.incrementAndGet();
+        }
+    }
+
+    public EvaluationResult summarize() {
+        int[] played = IntStream.range(0, returns.length)
+                .filter(episode -> lengths[episode] != NOT_PLAYED)
+                .toArray();
+        if (played.length == 0) {
+            return EvaluationResult.none(settings.episodes(), end);
+        }
+        double[] counted =
+                Arrays.stream(played).mapToDouble(episode -> returns[episode]).toArray();
+        double mean = Arrays.stream(counted).average().orElseThrow();
+        double variance = Arrays.stream(counted)
+                .map(value -> (value - mean) * (value - mean))
+                .average()
+                .orElseThrow();
+        long countedSteps =
+                Arrays.stream(played).mapToLong(episode -> lengths[episode]).sum();
+        return new EvaluationResult(
+                played.length,
+                settings.episodes(),
+                cut.get(),
+                end,
+                mean,
+                Math.sqrt(variance),
+                Arrays.stream(counted).min().orElseThrow(),
+                Arrays.stream(counted).max().orElseThrow(),
+                (double) countedSteps / played.length,
+                countedSteps);
+    }
+}

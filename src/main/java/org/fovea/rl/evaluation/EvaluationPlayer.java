@@ -1,0 +1,104 @@
+package org.fovea.rl.evaluation;
+
+import org.fovea.env.StepBatch;
+import org.fovea.env.VectorEnvironment;
+import org.fovea.rl.policy.ActorCritic;
+import org.fovea.rl.policy.Agent;
+import org.fovea.rl.policy.PolicyRunner;
+import org.fovea.rl.rollout.RandomStreams;
+
+/** Plays some of an evaluation's environments. */
+public final class EvaluationPlayer {
+    private final VectorEnvironment environment;
+    private final PolicyRunner policy;
+    private final EpisodeTable table;
+    private final int first;
+    private final int count;
+    private final StepBatch result;
+    private final float[] observations;
+    private final int[] episodeSteps;
+    private final double[] episodeReturns;
+    private final int[] nextEpisode;
+    private long played;
+    private int unfinished;
+
+    /** @param first index of the batch's first environment among those of the evaluation */
+    public EvaluationPlayer(
+            Agent agent, ActorCritic.Context context, VectorEnvironment environment, int first, EpisodeTable table) {
+        this.environment = environment;
+        this.table = table;
+        this.first = first;
+        this.count = environment.count();
+        this.policy = new PolicyRunner(agent, context, first, count);
+        int size = environment.observationSpace().size();
+        this.result = StepBatch.allocate(count, size);
+        this.observations = new float[count * size];
+        this.episodeSteps = new int[count];
+        this.episodeReturns = new double[count];
+        this.nextEpisode = new int[count];
+    }
+
+    /** Starts the environments; whether there are episodes to play. */
+    public boolean reset() {
+        if (!table.goesOn(0)) {
+            return false;
+        }
+        environment.reset(table.settings().seed(), first, observations);
+        for (int i = 0; i < count; i++) {
+            nextEpisode[i] = first + i < table.environments()
+                    ? first + i
+                    : table.settings().episodes();
+            unfinished += isFinished(i) ? 0 : 1;
+        }
+        return unfinished > 0;
+    }
+
+    private boolean isFinished(int i) {
+        return nextEpisode[i] >= table.settings().episodes();
+    }
+
+    /** Whether episodes remain to be played. */
+    public boolean playSegment(int steps) {
+        if (unfinished == 0) {
+            return false;
+        }
+        policy.beginSegment(episodeSteps);
+        for (int step = 0; step < steps && unfinished > 0; step++) {
+            if (!table.goesOn(count)) {
+                return false;
+            }
+            policy.show(observations, episodeSteps);
+            if (table.settings().stochastic()) {
+                policy.sample(step, episodeSteps, table.settings().seed(), RandomStreams.actions(played++));
+            } else {
+                policy.chooseBest(step, episodeSteps);
+            }
+            environment.step(policy.choices(), policy.boundedActions(), result);
+            System.arraycopy(result.observations(), 0, observations, 0, observations.length);
+            for (int i = 0; i < count; i++) {
+                episodeReturns[i] += result.rewards()[i];
+                episodeSteps[i]++;
+                if (result.terminated()[i] || result.truncated()[i]) {
+                    ended(i, false);
+                } else if (episodeSteps[i] >= table.settings().maxSteps()) {
+                    ended(i, true);
+                    environment.restart(i, observations);
+                }
+            }
+        }
+        policy.endSegment();
+        return unfinished > 0;
+    }
+
+    private void ended(int i, boolean wasCut) {
+        if (!isFinished(i)) {
+            table.ended(nextEpisode[i], episodeReturns[i], episodeSteps[i], wasCut);
+            nextEpisode[i] += table.environments();
+            if (isFinished(i)) {
+                unfinished--;
+            }
+        }
+        episodeReturns[i] = 0;
+        episodeSteps[i] = 0;
+    }
+}

@@ -1,0 +1,41 @@
+package org.fovea.rl.learner;
+
+import org.fovea.backend.Backend;
+import org.fovea.rl.rollout.Rollout;
+
+/**
+ * How much of the returns' variance the values foresaw: 1 - Var(return - value) / Var(return); 1 is all of it, 0 what a
+ * constant does.
+ */
+public final class ExplainedVariance {
+    private final float[] advantages;
+    private final float[] returns;
+
+    /** For rollouts of so many rows. */
+    public ExplainedVariance(int rows) {
+        this.advantages = new float[rows];
+        this.returns = new float[rows];
+    }
+
+    /** Of a rollout whose advantages have been estimated; NaN where all returns are the same. */
+    public double of(Backend backend, Rollout rollout) {
+        // An advantage is what a return has over its value.
+        backend.download(rollout.advantages(), advantages, 0);
+        backend.download(rollout.returns(), returns, 0);
+        double variance = variance(returns);
+        return variance == 0 ? Double.NaN : 1 - variance(advantages) / variance;
+    }
+
+    private static double variance(float[] values) {
+        double mean = 0;
+        for (float value : values) {
+            mean += value;
+        }
+        mean /= values.length;
+        double sum = 0;
+        for (float value : values) {
+            sum += (value - mean) * (value - mean);
+        }
+        return sum / values.length;
+    }
+}

@@ -1,0 +1,55 @@
+package org.fovea.rl.learner;
+
+import org.fovea.backend.Backend;
+import org.fovea.backend.math.Philox;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.rl.rollout.RandomStreams;
+
+/**
+ * The units of a rollout in an order, on the device: single steps, or the whole segments of environments where steps must
+ * stay together.
+ */
+public final class MinibatchOrder implements AutoCloseable {
+    private final Backend backend;
+    private final int[] order;
+    private final DeviceArray onDevice;
+
+    public MinibatchOrder(Backend backend, int units) {
+        this.backend = backend;
+        this.order = new int[units];
+        this.onDevice = backend.allocate(DType.I32, units);
+        for (int i = 0; i < units; i++) {
+            order[i] = i;
+        }
+        backend.upload(order, 0, onDevice);
+    }
+
+    /** Another random order, which depends on the seed and the epoch alone. */
+    public void shuffle(long seed, long epoch) {
+        for (int i = 0; i < order.length; i++) {
+            int bits = Philox.bits(seed, RandomStreams.shuffle(epoch), i);
+            int other = (int) ((bits & 0xFFFFFFFFL) * (i + 1) >>> 32);
+            order[i] = order[other];
+            order[other] = i;
+        }
+        backend.upload(order, 0, onDevice);
+    }
+
+    /** All units. */
+    public DeviceArray all() {
+        return onDevice;
+    }
+
+    /** Minibatch {@code index} of {@code count} of about the same size. */
+    public DeviceArray minibatch(int index, int count) {
+        int from = (int) ((long) order.length * index / count);
+        int to = (int) ((long) order.length * (index + 1) / count);
+        return onDevice.slice(from, to - from);
+    }
+
+    @Override
+    public void close() {
+        onDevice.release();
+    }
+}

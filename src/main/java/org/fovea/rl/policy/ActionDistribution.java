@@ -1,0 +1,93 @@
+package org.fovea.rl.policy;
+
+import java.util.List;
+import org.fovea.backend.Backend;
+import org.fovea.backend.math.RandomRange;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.PpoLoss;
+import org.fovea.env.Space;
+import org.fovea.tensor.Initializer;
+import org.fovea.tensor.Parameters;
+import org.fovea.tensor.Tape;
+import org.fovea.tensor.Tensor;
+
+/** How the policy's outputs become actions: a softmax over choices, or independent normals. */
+public sealed interface ActionDistribution permits CategoricalActions, GaussianActions {
+
+    /** The distribution that fits an action space, with whatever parameters it has of its own. */
+    static ActionDistribution of(Space actions, Parameters parameters) {
+        if (actions instanceof Space.Discrete discrete) {
+            return new CategoricalActions(discrete.n());
+        }
+        return new GaussianActions(
+                actions.size(), parameters.declare("policy.log_std", Initializer.zeros(), actions.size()));
+    }
+
+    /** Network outputs per row. */
+    int outputs();
+
+    /** Elements of an action per row. */
+    int actionSize();
+
+    /** Entropy of a row where every action is as likely, in nats; NaN where there is no such distribution. */
+    double maxEntropy();
+
+    /** Type of an action's elements. */
+    DType actionType();
+
+    /**
+     * Draws an action per row.
+     *
+     * @param outputs [rows, outputs()]
+     * @param actions written, [rows, actionSize()]
+     * @param logProbs written, [rows]
+     */
+    void sample(Backend backend, Tensor outputs, RandomRange draw, DeviceArray actions, DeviceArray logProbs);
+
+    /** The most likely action of each row. */
+    void mostLikely(Backend backend, Tensor outputs, DeviceArray actions);
+
+    /**
+     * Statistics of the PPO loss, and its gradients.
+     *
+     * @param batch what was played; its arrays have one entry per row
+     * @param statistics written, {@link PpoLoss#STATISTICS} elements
+     * @return gradients for each of {@code differentiated(tape, outputs)}
+     */
+    Loss loss(Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PlayedRows batch, DeviceArray statistics);
+
+    /** Numbers per row that determine the distribution. */
+    int parameterCount();
+
+    /**
+     * The numbers that determine each row's distribution, whether or not they depend on the state.
+     *
+     * @param outputs [rows, outputs()]
+     * @return [rows, parameterCount()]
+     */
+    Tensor parameters(Tensor outputs);
+
+    /**
+     * The Fisher matrix of each row's distribution, by its {@link #parameters}, times the row's tangent.
+     *
+     * @param parameters [rows, parameterCount()], as {@code tangents} and the result
+     */
+    Tensor fisherProduct(Tensor parameters, Tensor tangents);
+
+    /** KL(from || to) of each row, in nats; both are {@link #parameters}; [rows, 1]. */
+    Tensor divergence(Tensor from, Tensor to);
+
+    /** Tensors that the loss depends on, and its gradient for each. */
+    record Loss(List<Tensor> inputs, List<Tensor> gradients) {}
+
+    /**
+     * Rows of a minibatch: actions taken and, per row, log-probabilities and values at the time, advantages and returns.
+     */
+    record PlayedRows(
+            DeviceArray actions,
+            DeviceArray logProbs,
+            DeviceArray values,
+            DeviceArray advantages,
+            DeviceArray returns) {}
+}

@@ -1,0 +1,157 @@
+package org.fovea.rl.policy;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import org.fovea.backend.Backend;
+import org.fovea.backend.math.Activation;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.nn.LayerNorm;
+import org.fovea.nn.Linear;
+import org.fovea.nn.Mlp;
+import org.fovea.nn.TransformerBlock;
+import org.fovea.nn.TransformerSettings;
+import org.fovea.rl.config.NetworkConfig;
+import org.fovea.tensor.Initializer;
+import org.fovea.tensor.Parameters;
+import org.fovea.tensor.Tape;
+import org.fovea.tensor.Tensor;
+
+/**
+ * A transformer over the last steps of the episode: one trunk, linear heads for policy and value; or, where the trunk
+ * follows the policy alone, two hidden layers before the value.
+ *
+ * <p>A segment is the part of a rollout that one environment played. In training, each layer sees the segment behind the
+ * {@code window - 1} inputs that the layer had before it ({@link AttentionMemory}), projected under current parameters and
+ * without gradient into the past, as in Transformer-XL (Dai et al. 2019, arXiv:1901.02860). In play, each layer keeps the
+ * keys and values of the window in a ring buffer. Both compute the same function.
+ */
+final class AttentionActorCritic implements ActorCritic {
+    private static final double POLICY_GAIN = 0.01;
+    private static final double VALUE_GAIN = 1;
+
+    private final Backend backend;
+    private final NetworkConfig config;
+    private final Linear embedding;
+    private final List<TransformerBlock> blocks = new ArrayList<>();
+    private final LayerNorm finalNorm;
+    private final Linear policyHead;
+    private final UnaryOperator<Tensor> valueHead;
+    private final long flopsPerStep;
+
+    /**
+     * @param learnsValuesApart whether the trunk learns from the policy alone, so that values need layers of their own
+     */
+    AttentionActorCritic(
+            Backend backend,
+            Parameters parameters,
+            NetworkConfig config,
+            int observationSize,
+            int outputs,
+            boolean learnsValuesApart) {
+        int width = config.width();
+        if (width % (2 * config.heads()) != 0) {
+            throw new IllegalArgumentException(
+                    "hyper-parameter width must be a multiple of 2 * heads (rotary positions turn" + " pairs): width "
+                            + width + ", heads " + config.heads());
+        }
+        this.backend = backend;
+        this.config = config;
+        this.embedding =
+                new Linear(parameters, "embedding", observationSize, width, Initializer.orthogonal(Math.sqrt(2)));
+        TransformerSettings settings = TransformerSettings.of(width, config.heads())
+                .withSimilarity(config.similarity())
+                .withGates(config.gating());
+        for (int layer = 0; layer < config.layers(); layer++) {
+            blocks.add(new TransformerBlock(parameters, "block" + layer, settings));
+        }
+        this.finalNorm = new LayerNorm(parameters, "final_norm", width);
+        this.policyHead = new Linear(parameters, "policy", width, outputs, Initializer.orthogonal(POLICY_GAIN));
+        if (learnsValuesApart) {
+            int[] sizes = {width, width, width, 1};
+            this.valueHead = new Mlp(parameters, "value", sizes, Activation.TANH, VALUE_GAIN)::apply;
+        } else {
+            this.valueHead = new Linear(parameters, "value", width, 1, Initializer.orthogonal(VALUE_GAIN))::apply;
+        }
+        long projections = (4L + 2 * settings.feedForwardWidth() / width) * width * width;
+        long attention = 2L * config.window() * width;
+        this.flopsPerStep = 2 * (config.layers() * (projections + attention) + (observationSize + outputs + 1L) * width)
+                + (learnsValuesApart ? 4L * width * width : 0);
+    }
+
+    @Override
+    public int stepsPerUnit(int rolloutSteps) {
+        return rolloutSteps;
+    }
+
+    @Override
+    public Context context(int environments, int rolloutSteps) {
+        return new AttentionMemory(backend, this, environments, rolloutSteps);
+    }
+
+    @Override
+    public Outputs forward(Tape tape, Tensor observations, Context context, DeviceArray units) {
+        return heads(trunk(tape, observations, context, units));
+    }
+
+    @Override
+    public Tensor policy(Tape tape, Tensor observations, Context context, DeviceArray units) {
+        return policyHead.apply(finalNorm.apply(trunk(tape, observations, context, units)));
+    }
+
+    @Override
+    public int valueFeatureCount() {
+        return config.width();
+    }
+
+    @Override
+    public Tensor valueFeatures(Tape tape, Tensor observations, Context context, DeviceArray units) {
+        return finalNorm.apply(trunk(tape, observations, context, units));
+    }
+
+    @Override
+    public Tensor valuesOf(Tensor features) {
+        return valueHead.apply(features);
+    }
+
+    private Tensor trunk(Tape tape, Tensor observations, Context context, DeviceArray units) {
+        AttentionMemory memory = (AttentionMemory) context;
+        int sequences = (int) units.length();
+        int steps = observations.size(0) / sequences;
+        AttentionMemory.Batch batch = memory.gather(tape, units);
+        Tensor x = embedding.apply(observations).reshape(sequences, steps, config.width());
+        for (int layer = 0; layer < blocks.size(); layer++) {
+            x = blocks.get(layer)
+                    .forward(
+                            x,
+                            batch.input(layer),
+                            batch.positions(),
+                            batch.querySegments(),
+                            batch.keySegments(),
+                            config.window());
+        }
+        return x.reshape(sequences * steps, config.width());
+    }
+
+    @Override
+    public long flopsPerStep() {
+        return flopsPerStep;
+    }
+
+    Tensor embed(Tensor observations) {
+        return embedding.apply(observations);
+    }
+
+    Outputs heads(Tensor x) {
+        Tensor normed = finalNorm.apply(x);
+        return new Outputs(policyHead.apply(normed), valueHead.apply(normed));
+    }
+
+    List<TransformerBlock> blocks() {
+        return blocks;
+    }
+
+    NetworkConfig config() {
+        return config;
+    }
+}

@@ -1,0 +1,245 @@
+package org.fovea.rl.policy;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.fovea.backend.Backend;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.nn.KeyValueCache;
+import org.fovea.nn.RotaryEncoding;
+import org.fovea.tensor.Tape;
+import org.fovea.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the layers of an {@link AttentionActorCritic} remember of a set of environments: each layer's {@code window - 1}
+ * inputs before the current segment.
+ *
+ * <p>Positions count from the start of the memory, so the segment's step t stands at {@code window - 1 + t} and nothing
+ * depends on how long an episode has been going. Segment ids tell the episodes of one environment apart: 0 for the one
+ * that was under way when the segment began, one more after each reset, -1 for memory that belongs to none of them.
+ */
+final class AttentionMemory implements ActorCritic.Context {
+    private static final int NO_EPISODE = -1;
+
+    private final AttentionActorCritic network;
+    private final Backend backend;
+    private final int steps;
+    private final int past;
+    private final int width;
+    private final DeviceArray[] inputs;
+    private final DeviceArray[] nextInputs;
+    private final DeviceArray querySegments;
+    private final DeviceArray keySegments;
+    private final List<KeyValueCache> caches = new ArrayList<>();
+
+    AttentionMemory(Backend backend, AttentionActorCritic network, int environments, int steps) {
+        this.network = network;
+        this.backend = backend;
+        this.steps = steps;
+        this.past = network.config().window() - 1;
+        this.width = network.config().width();
+        int layers = network.blocks().size();
+        this.inputs = new DeviceArray[layers];
+        this.nextInputs = new DeviceArray[layers];
+        for (int layer = 0; layer < layers; layer++) {
+            inputs[layer] = backend.allocate(backend.floatType(), (long) environments * past * width);
+            nextInputs[layer] = backend.allocate(backend.floatType(), (long) environments * past * width);
+        }
+        this.querySegments = backend.allocate(DType.I32, (long) environments * steps);
+        this.keySegments = backend.allocate(DType.I32, (long) environments * (past + steps));
+    }
+
+    /**
+     * The memory and segment ids of some environments.
+     *
+     * @param inputs per layer [units, window - 1, width]; empty with a window of one step
+     * @param positions I32 [units, window - 1 + steps]
+     * @param querySegments I32 [units, steps]
+     * @param keySegments I32 [units, window - 1 + steps]
+     */
+    record Batch(List<Tensor> inputs, Tensor positions, Tensor querySegments, Tensor keySegments) {
+        /** What a layer remembers, null with a window of one step. */
+        @Nullable
+        Tensor input(int layer) {
+            return inputs.isEmpty() ? null : inputs.get(layer);
+        }
+    }
+
+    /** The memory of the environments {@code units}, I32. */
+    Batch gather(Tape tape, DeviceArray units) {
+        int count = (int) units.length();
+        List<Tensor> gathered = new ArrayList<>(inputs.length);
+        for (int layer = 0; layer < inputs.length && past > 0; layer++) {
+            DeviceArray rows = tape.allocate(backend.floatType(), (long) count * past * width);
+            backend.gatherRows(inputs[layer], past * width, units, rows);
+            gathered.add(tape.constant(rows, count, past, width));
+        }
+        DeviceArray queries = tape.allocate(DType.I32, (long) count * steps);
+        backend.gatherRows(querySegments, steps, units, queries);
+        DeviceArray keys = tape.allocate(DType.I32, (long) count * (past + steps));
+        backend.gatherRows(keySegments, past + steps, units, keys);
+        return new Batch(
+                gathered,
+                RotaryEncoding.positions(tape, count, 0, past + steps),
+                tape.constant(queries, count, steps),
+                tape.constant(keys, count, past + steps));
+    }
+
+    @Override
+    public ActorCritic.Actor actor(int first, int count) {
+        return new Player(first, count);
+    }
+
+    @Override
+    public void advance() {
+        // Copied, not swapped: captured steps read the memory where it was when they were captured.
+        for (int layer = 0; layer < inputs.length; layer++) {
+            backend.copy(nextInputs[layer], inputs[layer]);
+        }
+    }
+
+    @Override
+    public Map<String, DeviceArray> persistent() {
+        Map<String, DeviceArray> arrays = new LinkedHashMap<>();
+        for (int layer = 0; layer < inputs.length; layer++) {
+            arrays.put("memory.layer" + layer, inputs[layer]);
+        }
+        return arrays;
+    }
+
+    @Override
+    public void close() {
+        for (int layer = 0; layer < inputs.length; layer++) {
+            inputs[layer].release();
+            nextInputs[layer].release();
+        }
+        querySegments.release();
+        keySegments.release();
+        caches.forEach(KeyValueCache::close);
+    }
+
+    /** Plays environments [first, first + count) with one ring buffer of keys and values per layer. */
+    private final class Player implements ActorCritic.Actor {
+        private final int first;
+        private final int count;
+        private final KeyValueCache[] rings;
+        private final int[] visible;
+        private final int[] episode;
+        private final int[] queryIds;
+        private final int[] keyIds;
+
+        Player(int first, int count) {
+            this.first = first;
+            this.count = count;
+            int heads = network.config().heads();
+            this.rings = new KeyValueCache[inputs.length];
+            for (int layer = 0; layer < rings.length; layer++) {
+                rings[layer] = new KeyValueCache(backend, count, past + 1, heads, width / heads);
+            }
+            caches.addAll(Arrays.asList(rings));
+            this.visible = new int[count];
+            this.episode = new int[count];
+            this.queryIds = new int[count * steps];
+            this.keyIds = new int[count * (past + steps)];
+        }
+
+        @Override
+        public void beginSegment(int[] episodeSteps) {
+            Arrays.fill(episode, 0);
+            for (int i = 0; i < count; i++) {
+                for (int j = 0; j < past; j++) {
+                    boolean sameEpisode = past - j <= episodeSteps[i];
+                    keyIds[i * (past + steps) + j] = sameEpisode ? 0 : NO_EPISODE;
+                }
+            }
+            if (past == 0) {
+                return;
+            }
+            try (Tape tape = Tape.inference(backend)) {
+                for (int layer = 0; layer < rings.length; layer++) {
+                    Tensor memory = tape.constant(mine(inputs[layer]), count, past, width);
+                    network.blocks().get(layer).fillCache(memory, rings[layer], 0);
+                }
+            }
+        }
+
+        @Override
+        public ActorCritic.Outputs act(Tape tape, Tensor observations, int step, int[] episodeSteps) {
+            for (int i = 0; i < count; i++) {
+                if (step > 0 && episodeSteps[i] == 0) {
+                    episode[i]++;
+                }
+                queryIds[i * steps + step] = episode[i];
+                keyIds[i * (past + steps) + past + step] = episode[i];
+            }
+            return decode(tape, observations, step, episodeSteps, true);
+        }
+
+        @Override
+        public ActorCritic.Outputs peek(Tape tape, Tensor observations, int step, int[] episodeSteps) {
+            // The ring slot written here is the one that leaves the window at this step, and the step itself writes it
+            // anew.
+            return decode(tape, observations, step, episodeSteps, false);
+        }
+
+        @Override
+        public void endSegment() {
+            backend.upload(queryIds, 0, querySegments.slice((long) first * steps, queryIds.length));
+            backend.upload(keyIds, 0, keySegments.slice((long) first * (past + steps), keyIds.length));
+            int kept = past - steps;
+            if (kept > 0) {
+                for (int layer = 0; layer < inputs.length; layer++) {
+                    int[] shape = {count, kept * width};
+                    int[] strides = {past * width, 1};
+                    DeviceArray memory = mine(inputs[layer]);
+                    long skipped = (long) steps * width;
+                    backend.arrange(
+                            shape,
+                            memory.slice(skipped, memory.length() - skipped),
+                            strides,
+                            mine(nextInputs[layer]),
+                            strides);
+                }
+            }
+        }
+
+        private ActorCritic.Outputs decode(
+                Tape tape, Tensor observations, int step, int[] episodeSteps, boolean remember) {
+            for (int i = 0; i < count; i++) {
+                visible[i] = Math.min(past, episodeSteps[i]) + 1;
+            }
+            DeviceArray counts = tape.allocate(DType.I32, count);
+            backend.upload(visible, 0, counts);
+            Tensor x = network.embed(observations);
+            for (int layer = 0; layer < rings.length; layer++) {
+                if (remember) {
+                    remember(layer, step, x);
+                }
+                x = network.blocks().get(layer).decode(x, rings[layer], past + step, counts);
+            }
+            return network.heads(x);
+        }
+
+        private void remember(int layer, int step, Tensor x) {
+            int row = past + step - steps;
+            if (row >= 0) {
+                DeviceArray memory = mine(nextInputs[layer]);
+                long skipped = (long) row * width;
+                backend.arrange(
+                        new int[] {count, width},
+                        x.array(),
+                        new int[] {width, 1},
+                        memory.slice(skipped, memory.length() - skipped),
+                        new int[] {past * width, 1});
+            }
+        }
+
+        private DeviceArray mine(DeviceArray ofAll) {
+            return ofAll.slice((long) first * past * width, (long) count * past * width);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+package org.fovea.rl.policy;
+
+import org.fovea.backend.Backend;
+import org.fovea.backend.math.RandomRange;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.env.Space;
+import org.fovea.tensor.Tape;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Asks a policy what to do in {@code count} environments at once. Results stay in arrays of this object until the next
+ * call.
+ */
+public final class PolicyRunner {
+    private final Backend backend;
+    private final Agent agent;
+    private final ActorCritic.Actor actor;
+    private final int first;
+    private final int count;
+    private final boolean discrete;
+    private final float[] tokens;
+    private final int[] choices;
+    private final float[] actions;
+    private final float[] boundedActions;
+    private final @Nullable ActionBounds bounds;
+    private final float[] logProbs;
+    private final float[] values;
+
+    /** @param first index of environment 0 among those of the run, which decides what it draws */
+    public PolicyRunner(Agent agent, ActorCritic.Context context, int first, int count) {
+        this.backend = agent.backend();
+        this.agent = agent;
+        this.actor = context.actor(first, count);
+        this.first = first;
+        this.count = count;
+        Space actionSpace = agent.actionSpace();
+        this.discrete = actionSpace instanceof Space.Discrete;
+        this.tokens = new float[count * agent.encoder().size()];
+        this.choices = new int[discrete ? count : 0];
+        this.actions = new float[discrete ? 0 : count * actionSpace.size()];
+        this.boundedActions = new float[actions.length];
+        this.bounds = actionSpace instanceof Space.Box box ? new ActionBounds(box) : null;
+        this.logProbs = new float[count];
+        this.values = new float[count];
+    }
+
+    public void beginSegment(int[] episodeSteps) {
+        actor.beginSegment(episodeSteps);
+    }
+
+    public void endSegment() {
+        actor.endSegment();
+    }
+
+    /** Makes observations what the policy is asked about next; the actions held are those that led to them. */
+    public void show(float[] observations, int[] episodeSteps) {
+        int size = agent.encoder().size();
+        for (int i = 0; i < count; i++) {
+            agent.encoder()
+                    .encode(
+                            observations,
+                            i,
+                            agent.observations(),
+                            discrete ? choices[i] : -1,
+                            actions,
+                            episodeSteps[i] == 0,
+                            tokens,
+                            i * size);
+        }
+    }
+
+    /** Draws actions for step {@code step} of the segment. */
+    public void sample(int step, int[] episodeSteps, long seed, long stream) {
+        try (Tape tape = Tape.inference(backend)) {
+            ActorCritic.Outputs outputs = act(tape, step, episodeSteps);
+            DeviceArray drawn = newActions(tape);
+            DeviceArray drawnLogProbs = tape.allocate(backend.floatType(), count);
+            agent.distribution()
+                    .sample(backend, outputs.policy(), new RandomRange(seed, stream, first), drawn, drawnLogProbs);
+            keep(drawn);
+            backend.download(drawnLogProbs, logProbs, 0);
+            backend.download(outputs.values().array(), values, 0);
+        }
+    }
+
+    /** Takes the most likely actions for step {@code step} of the segment. */
+    public void chooseBest(int step, int[] episodeSteps) {
+        try (Tape tape = Tape.inference(backend)) {
+            ActorCritic.Outputs outputs = act(tape, step, episodeSteps);
+            DeviceArray best = newActions(tape);
+            agent.distribution().mostLikely(backend, outputs.policy(), best);
+            keep(best);
+        }
+    }
+
+    /** Values of what is shown, were it step {@code step} of the segment; nothing is remembered of it. */
+    public void peek(int step, int[] episodeSteps, float[] peekedValues) {
+        try (Tape tape = Tape.inference(backend)) {
+            ActorCritic.Outputs outputs = actor.peek(
+                    tape, tape.constant(tokens, count, agent.encoder().size()), step, episodeSteps);
+            backend.download(outputs.values().array(), peekedValues, 0);
+        }
+    }
+
+    private ActorCritic.Outputs act(Tape tape, int step, int[] episodeSteps) {
+        return actor.act(tape, tape.constant(tokens, count, agent.encoder().size()), step, episodeSteps);
+    }
+
+    private DeviceArray newActions(Tape tape) {
+        ActionDistribution distribution = agent.distribution();
+        return tape.allocate(distribution.actionType(), (long) count * distribution.actionSize());
+    }
+
+    private void keep(DeviceArray drawn) {
+        if (bounds == null) {
+            backend.download(drawn, choices, 0);
+        } else {
+            backend.download(drawn, actions, 0);
+            bounds.apply(actions, boundedActions);
+        }
+    }
+
+    /** [count, size] as the network is shown them. */
+    public float[] tokens() {
+        return tokens;
+    }
+
+    /** [count], if choices are made. */
+    public int[] choices() {
+        return choices;
+    }
+
+    /** [count, action size] as drawn, if vectors are given. */
+    public float[] actions() {
+        return actions;
+    }
+
+    /** {@link #actions} as environments are given them. */
+    public float[] boundedActions() {
+        return boundedActions;
+    }
+
+    /** [count] of the actions drawn. */
+    public float[] logProbs() {
+        return logProbs;
+    }
+
+    /** [count] of the observations acted on. */
+    public float[] values() {
+        return values;
+    }
+}

@@ -1,0 +1,55 @@
+package org.fovea.rl.policy;
+
+/** Mean and variance per column of all rows seen so far (Chan et al. 1979); mean 0 and variance 1 before the first. */
+public final class RunningMoments {
+    /** Deviations below this share of the mean are rounding: float32 has 2^-24 = 6e-8 of it. */
+    private static final double SMALLEST_RELATIVE_STD = 1e-7;
+
+    private final int size;
+    private final double[] state;
+
+    public RunningMoments(int size) {
+        this.size = size;
+        this.state = new double[1 + 2 * size];
+    }
+
+    /** Takes in {@code rows} rows, in order. */
+    public void include(float[] values, int rows) {
+        for (int row = 0; row < rows; row++) {
+            double count = ++state[0];
+            for (int i = 0; i < size; i++) {
+                double value = values[row * size + i];
+                double delta = value - state[1 + i];
+                state[1 + i] += delta / count;
+                state[1 + size + i] += delta * (value - state[1 + i]);
+            }
+        }
+    }
+
+    boolean isEmpty() {
+        return state[0] == 0;
+    }
+
+    public double mean(int column) {
+        return state[1 + column];
+    }
+
+    /** Standard deviation, whatever its magnitude; 1 for a column that has been constant but for rounding. */
+    public double std(int column) {
+        double std = isEmpty() ? 0 : Math.sqrt(state[1 + size + column] / state[0]);
+        return std > SMALLEST_RELATIVE_STD * Math.abs(mean(column)) ? std : 1;
+    }
+
+    /** Count, means and sums of squared deviations, for a checkpoint. */
+    public double[] save() {
+        return state.clone();
+    }
+
+    public void restore(double[] saved) {
+        if (saved.length != state.length) {
+            throw new IllegalArgumentException(
+                    "running moments of " + saved.length + " numbers, expected " + state.length);
+        }
+        System.arraycopy(saved, 0, state, 0, state.length);
+    }
+}

@@ -1,0 +1,173 @@
+package org.fovea.rl.ppo;
+
+import java.util.Map;
+import org.fovea.backend.Backend;
+import org.fovea.backend.CapturedStep;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.PpoLoss;
+import org.fovea.optim.Adam;
+import org.fovea.rl.config.PpoConfig;
+import org.fovea.rl.learner.Learner;
+import org.fovea.rl.learner.MinibatchOrder;
+import org.fovea.rl.learner.UpdateStatistics;
+import org.fovea.rl.policy.ActionDistribution;
+import org.fovea.rl.policy.ActorCritic;
+import org.fovea.rl.policy.Agent;
+import org.fovea.rl.rollout.NonFiniteException;
+import org.fovea.rl.rollout.Rollout;
+import org.fovea.rl.rollout.Shards;
+import org.fovea.tensor.Parameters;
+import org.fovea.tensor.Tape;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347): some epochs of clipped policy-gradient steps over
+ * shuffled minibatches of a rollout.
+ *
+ * <p>Where implementations differ: advantages are standardised in each minibatch by the deviation of a population (n, not
+ * n - 1, under the root); the KL divergence that can end the epochs is the mean over the last epoch, {@code r - 1 - log r}
+ * per row, while minibatches were learned from in turn; the change of values is not clipped unless {@code value_clip} says so,
+ * which is of no measured use (Andrychowicz et al. 2021, arXiv:2006.05990).
+ *
+ * <p>The step on each minibatch is captured when it first comes and replayed in every epoch from then on: which rows are
+ * its own is read from the order of units, on the device.
+ */
+public final class Ppo implements Learner {
+    private final Backend backend;
+    private final PpoConfig config;
+    private final ActorCritic network;
+    private final ActionDistribution distribution;
+    private final Parameters parameters;
+    private final Rollout rollout;
+    private final ActorCritic.Context context;
+    private final Adam adam;
+    private final int rowsPerUnit;
+    private final MinibatchOrder order;
+    private final Shards shards;
+    private final DeviceArray advantages;
+    private final DeviceArray epochStatistics;
+    private final DeviceArray statistics;
+    private final float[] statisticsOnHost;
+    private final @Nullable CapturedStep[] steps;
+
+    public Ppo(PpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
+        this.backend = agent.backend();
+        this.config = config;
+        this.network = agent.network();
+        this.distribution = agent.distribution();
+        this.parameters = agent.parameters();
+        this.rollout = rollout;
+        this.context = context;
+        this.rowsPerUnit = network.stepsPerUnit(rollout.steps());
+        int units = rollout.rows() / rowsPerUnit;
+        int largest = rollout.largestMinibatch("minibatches", config.minibatches(), rowsPerUnit);
+        this.order = new MinibatchOrder(backend, units);
+        this.shards = new Shards(backend, parameters, rollout, rowsPerUnit, largest);
+        this.advantages = backend.allocate(backend.floatType(), (long) largest * rowsPerUnit);
+        int perEpoch = config.minibatches() * shards.count() * PpoLoss.STATISTICS;
+        this.epochStatistics = backend.allocate(backend.floatType(), perEpoch);
+        this.statistics = backend.allocate(backend.floatType(), (long) config.epochs() * perEpoch);
+        this.statisticsOnHost = new float[config.epochs() * perEpoch];
+        this.steps = new CapturedStep[config.minibatches()];
+        this.adam = new Adam(
+                parameters, config.optimizer().adam(), config.optimizer().learningRate());
+    }
+
+    @Override
+    public UpdateStatistics update(double progress, long seed, long iteration, long step) {
+        rollout.estimateAdvantages(backend, config.rollout());
+        double learningRate = config.optimizer().learningRateAt(progress);
+        adam.setLearningRate(learningRate);
+        int epoch = 0;
+        boolean tooFar = false;
+        while (epoch < config.epochs() && !tooFar) {
+            order.shuffle(seed, iteration * config.epochs() + epoch);
+            for (int minibatch = 0; minibatch < config.minibatches(); minibatch++) {
+                step(minibatch).replay();
+            }
+            backend.copy(epochStatistics, ofEpochs(epoch, epoch + 1));
+            epoch++;
+            if (config.targetKl() > 0) {
+                tooFar = statistics(epoch - 1, epoch).approximateKl() > config.targetKl();
+            }
+        }
+        UpdateStatistics seen = statistics(0, epoch);
+        seen.checkFinite(step);
+        float gradientNorm = adam.gradientNorm();
+        NonFiniteException.check("gradient norm", gradientNorm, step);
+        return seen.withGradient(learningRate, gradientNorm);
+    }
+
+    private CapturedStep step(int minibatch) {
+        CapturedStep step = steps[minibatch];
+        if (step == null) {
+            step = backend.capture(() -> learn(minibatch));
+            steps[minibatch] = step;
+        }
+        return step;
+    }
+
+    private void learn(int minibatch) {
+        DeviceArray units = order.minibatch(minibatch, config.minibatches());
+        int rows = (int) units.length() * rowsPerUnit;
+        DeviceArray minibatchAdvantages = advantages.slice(0, rows);
+        backend.gatherRows(rollout.advantages(), rowsPerUnit, units, minibatchAdvantages);
+        if (config.normalizeAdvantage()) {
+            backend.standardize(1e-8f, minibatchAdvantages, minibatchAdvantages);
+        }
+        int perMinibatch = shards.count() * PpoLoss.STATISTICS;
+        DeviceArray minibatchStatistics = epochStatistics.slice((long) minibatch * perMinibatch, perMinibatch);
+        if (units.length() < shards.count()) {
+            backend.fill(minibatchStatistics, 0);
+        }
+        PpoLoss loss =
+                new PpoLoss(config.clip(), config.entropyCoef(), config.valueCoef(), config.valueClip(), 1f / rows);
+        adam.step(shards.sumGradients(
+                units, shard -> differentiate(loss, shard, minibatchAdvantages, minibatchStatistics)));
+    }
+
+    private void differentiate(
+            PpoLoss loss, Shards.Shard shard, DeviceArray minibatchAdvantages, DeviceArray minibatchStatistics) {
+        try (Tape tape = Tape.recording(backend)) {
+            ActorCritic.Outputs outputs = network.forward(tape, shard.observations(tape), context, shard.units());
+            ActionDistribution.Loss gradients = distribution.loss(
+                    tape,
+                    loss,
+                    outputs,
+                    shard.played(tape, shard.part(minibatchAdvantages, 1)),
+                    minibatchStatistics.slice((long) shard.index() * PpoLoss.STATISTICS, PpoLoss.STATISTICS));
+            tape.gradientsInto(gradients.inputs(), gradients.gradients(), parameters, shard.gradient());
+        }
+    }
+
+    private UpdateStatistics statistics(int fromEpoch, int toEpoch) {
+        DeviceArray seen = ofEpochs(fromEpoch, toEpoch);
+        backend.download(seen, statisticsOnHost, 0);
+        return UpdateStatistics.of(
+                statisticsOnHost, (int) seen.length(), (long) (toEpoch - fromEpoch) * rollout.rows());
+    }
+
+    private DeviceArray ofEpochs(int from, int to) {
+        return statistics.slice(from * epochStatistics.length(), (to - from) * epochStatistics.length());
+    }
+
+    @Override
+    public Map<String, DeviceArray> persistent() {
+        return adam.persistent();
+    }
+
+    @Override
+    public void close() {
+        for (CapturedStep step : steps) {
+            if (step != null) {
+                step.close();
+            }
+        }
+        order.close();
+        advantages.release();
+        shards.close();
+        epochStatistics.release();
+        statistics.release();
+        adam.close();
+    }
+}

@@ -1,0 +1,35 @@
+package org.fovea.rl.rollout;
+
+import org.fovea.backend.Backend;
+
+/** How environments are dealt out to collectors. */
+public final class CollectorPartition {
+    /** Fewer rows than this leave a matrix product's registers idle. */
+    private static final int SMALLEST_BATCH = 16;
+
+    private CollectorPartition() {}
+
+    /** Number of collectors for so many environments: a function of their number and the kind of device alone. */
+    static int collectors(Backend backend, int environments) {
+        return Math.max(1, Math.min(backend.shards(environments), environments / SMALLEST_BATCH));
+    }
+
+    /** Number of environments of each collector. */
+    public static int[] sizes(Backend backend, int environments) {
+        int[] sizes = new int[collectors(backend, environments)];
+        for (int part = 0; part < sizes.length; part++) {
+            sizes[part] = size(environments, sizes.length, part);
+        }
+        return sizes;
+    }
+
+    /** First of {@code total} items that part {@code part} of {@code parts} gets; with {@code part == parts}, the total. */
+    static int start(int total, int parts, int part) {
+        return (int) ((long) total * part / parts);
+    }
+
+    /** Number of items that part {@code part} gets. */
+    static int size(int total, int parts, int part) {
+        return start(total, parts, part + 1) - start(total, parts, part);
+    }
+}

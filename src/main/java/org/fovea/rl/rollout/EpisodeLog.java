@@ -1,0 +1,36 @@
+package org.fovea.rl.rollout;
+
+import java.util.Arrays;
+
+/** Returns and lengths of episodes, in the order in which they ended. */
+public final class EpisodeLog {
+    private double[] returns = new double[16];
+    private int[] lengths = new int[16];
+    private int size;
+
+    void clear() {
+        size = 0;
+    }
+
+    void ended(double episodeReturn, int steps) {
+        if (size == returns.length) {
+            returns = Arrays.copyOf(returns, 2 * size);
+            lengths = Arrays.copyOf(lengths, 2 * size);
+        }
+        returns[size] = episodeReturn;
+        lengths[size++] = steps;
+    }
+
+    public int size() {
+        return size;
+    }
+
+    public double episodeReturn(int index) {
+        return returns[index];
+    }
+
+    /** Steps of the episode. */
+    public int length(int index) {
+        return lengths[index];
+    }
+}

@@ -1,0 +1,21 @@
+package org.fovea.rl.rollout;
+
+/**
+ * Numbers of the Philox streams a run draws from under its seed. What is drawn depends on where in the run it is drawn,
+ * not on what was drawn before: a resumed run needs no generator state but its step.
+ */
+public final class RandomStreams {
+    private static final int PURPOSES = 2;
+
+    private RandomStreams() {}
+
+    /** For the actions of one step of all environments; number i belongs to environment i. */
+    public static long actions(long step) {
+        return step * PURPOSES;
+    }
+
+    /** For the order of units in one epoch. */
+    public static long shuffle(long epoch) {
+        return epoch * PURPOSES + 1;
+    }
+}

@@ -1,0 +1,49 @@
+package org.fovea.rl.rollout;
+
+import org.fovea.rl.policy.RunningMoments;
+
+/**
+ * Divides rewards by the running standard deviation of the discounted return, clipped to [-10, 10]; or leaves them alone. A
+ * policy never sees rewards, so a segment's own are part of the deviation that they are divided by: the first ones of a run
+ * too.
+ */
+public final class RewardNormalizer {
+    private static final double LIMIT = 10;
+
+    private final boolean enabled;
+    private final float gamma;
+    private final RunningMoments moments = new RunningMoments(1);
+    private double reciprocalStd = 1;
+
+    public RewardNormalizer(boolean enabled, float gamma) {
+        this.enabled = enabled;
+        this.gamma = gamma;
+    }
+
+    boolean enabled() {
+        return enabled;
+    }
+
+    float normalize(float reward) {
+        return enabled ? (float) Math.max(-LIMIT, Math.min(LIMIT, reward * reciprocalStd)) : reward;
+    }
+
+    /** The discounted return after one more reward. */
+    float discount(float discountedReturn, float reward) {
+        return discountedReturn * gamma + reward;
+    }
+
+    /** Takes in discounted returns; they count from the next {@link #refresh} on. */
+    void include(float[] discountedReturns, int count) {
+        moments.include(discountedReturns, count);
+    }
+
+    /** Makes what was included count. */
+    public void refresh() {
+        reciprocalStd = 1 / moments.std(0);
+    }
+
+    public RunningMoments moments() {
+        return moments;
+    }
+}

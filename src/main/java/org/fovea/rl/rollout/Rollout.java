@@ -1,0 +1,106 @@
+package org.fovea.rl.rollout;
+
+import org.fovea.backend.Backend;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.rl.config.RolloutConfig;
+import org.fovea.rl.policy.ActionDistribution;
+
+/**
+ * What was played since the last update, in device memory; every array is [environments, steps, ...].
+ *
+ * @param observations as the network saw them
+ * @param actions as the distribution drew them
+ * @param logProbs of the actions, under the policy that drew them
+ * @param rewards as the learner sees them
+ * @param values of the observations
+ * @param nextValues of what followed each step; see {@link org.fovea.backend.rl.RlOps#advantages}
+ * @param done 1 where an episode ended with this step
+ */
+public record Rollout(
+        int environments,
+        int steps,
+        int observationSize,
+        int actionSize,
+        DeviceArray observations,
+        DeviceArray actions,
+        DeviceArray logProbs,
+        DeviceArray rewards,
+        DeviceArray values,
+        DeviceArray nextValues,
+        DeviceArray done,
+        DeviceArray advantages,
+        DeviceArray returns)
+        implements AutoCloseable {
+
+    public static Rollout allocate(
+            Backend backend, int environments, int steps, int observationSize, ActionDistribution distribution) {
+        int rows = Math.multiplyExact(environments, steps);
+        DType floats = backend.floatType();
+        return new Rollout(
+                environments,
+                steps,
+                observationSize,
+                distribution.actionSize(),
+                backend.allocate(floats, (long) rows * observationSize),
+                backend.allocate(distribution.actionType(), (long) rows * distribution.actionSize()),
+                backend.allocate(floats, rows),
+                backend.allocate(floats, rows),
+                backend.allocate(floats, rows),
+                backend.allocate(floats, rows),
+                backend.allocate(floats, rows),
+                backend.allocate(floats, rows),
+                backend.allocate(floats, rows));
+    }
+
+    public int rows() {
+        return environments * steps;
+    }
+
+    /**
+     * Units in the largest of so many minibatches.
+     *
+     * @param setting that says how many; its name, for the message
+     * @param rowsPerUnit steps that must stay together
+     * @throws IllegalArgumentException if there are more minibatches than units
+     */
+    public int largestMinibatch(String setting, int minibatches, int rowsPerUnit) {
+        int units = rows() / rowsPerUnit;
+        if (units < minibatches) {
+            throw new IllegalArgumentException("hyper-parameter " + setting + " must be at most " + units
+                    + (rowsPerUnit > 1
+                            ? " (the number of environments, whose rollouts stay whole)"
+                            : " (steps per rollout)")
+                    + ", got " + minibatches);
+        }
+        return (units + minibatches - 1) / minibatches;
+    }
+
+    /** Fills in advantages and returns. */
+    public void estimateAdvantages(Backend backend, RolloutConfig config) {
+        backend.advantages(
+                environments,
+                steps,
+                config.gamma(),
+                config.gaeLambda(),
+                rewards,
+                values,
+                nextValues,
+                done,
+                advantages,
+                returns);
+    }
+
+    @Override
+    public void close() {
+        observations.release();
+        actions.release();
+        logProbs.release();
+        rewards.release();
+        values.release();
+        nextValues.release();
+        done.release();
+        advantages.release();
+        returns.release();
+    }
+}

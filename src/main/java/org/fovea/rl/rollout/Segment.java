@@ -1,0 +1,129 @@
+package org.fovea.rl.rollout;
+
+import org.fovea.backend.Backend;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.rl.policy.ObservationNormalizer;
+import org.fovea.rl.policy.PolicyRunner;
+
+/** One collector's part of a rollout while it is played, on the host; arrays are [count, steps, ...]. */
+final class Segment {
+    private final int count;
+    private final int steps;
+    private final int observationSize;
+    private final int tokenSize;
+    private final int actionSize;
+    private final float[] rawObservations;
+    private final float[] tokens;
+    private final int[] choices;
+    private final float[] actions;
+    private final float[] logProbs;
+    private final float[] values;
+    private final float[] nextValues;
+    private final float[] rewards;
+    private final float[] done;
+    private final float[] discountedReturns;
+    private final boolean[] ended;
+
+    Segment(int count, int steps, int observationSize, int tokenSize, int actionSize) {
+        this.count = count;
+        this.steps = steps;
+        this.observationSize = observationSize;
+        this.tokenSize = tokenSize;
+        this.actionSize = actionSize;
+        int rows = count * steps;
+        this.rawObservations = new float[rows * observationSize];
+        this.tokens = new float[rows * tokenSize];
+        this.choices = new int[rows];
+        this.actions = new float[rows * actionSize];
+        this.logProbs = new float[rows];
+        this.values = new float[rows];
+        this.nextValues = new float[rows];
+        this.rewards = new float[rows];
+        this.done = new float[rows];
+        this.discountedReturns = new float[rows];
+        this.ended = new boolean[rows];
+    }
+
+    /** Records what the policy was shown, did and expected. */
+    void played(int step, float[] stepObservations, PolicyRunner policy) {
+        for (int i = 0; i < count; i++) {
+            int row = i * steps + step;
+            System.arraycopy(
+                    stepObservations, i * observationSize, rawObservations, row * observationSize, observationSize);
+            System.arraycopy(policy.tokens(), i * tokenSize, tokens, row * tokenSize, tokenSize);
+            if (actionSize == 0) {
+                choices[row] = policy.choices()[i];
+            } else {
+                System.arraycopy(policy.actions(), i * actionSize, actions, row * actionSize, actionSize);
+            }
+            logProbs[row] = policy.logProbs()[i];
+            values[row] = policy.values()[i];
+        }
+    }
+
+    /** Records what came of it, the reward as the environment gave it. */
+    void rewarded(int step, int i, float reward, boolean episodeEnded, float discountedReturn) {
+        int row = i * steps + step;
+        rewards[row] = reward;
+        ended[row] = episodeEnded;
+        done[row] = episodeEnded ? 1 : 0;
+        nextValues[row] = 0;
+        discountedReturns[row] = discountedReturn;
+    }
+
+    void truncated(int step, int i, float finalValue) {
+        nextValues[i * steps + step] = finalValue;
+    }
+
+    /** Fills in the values of successors, given those of the observations after the last step. */
+    void finish(float[] lastValues) {
+        for (int i = 0; i < count; i++) {
+            for (int step = 0; step < steps; step++) {
+                int row = i * steps + step;
+                if (!ended[row]) {
+                    nextValues[row] = step + 1 < steps ? values[row + 1] : lastValues[i];
+                }
+            }
+        }
+    }
+
+    void includeIn(ObservationNormalizer observations) {
+        if (observations.enabled()) {
+            observations.include(rawObservations, count * steps);
+        }
+    }
+
+    void includeIn(RewardNormalizer normalizer) {
+        if (normalizer.enabled()) {
+            normalizer.include(discountedReturns, count * steps);
+        }
+    }
+
+    /** Normalizes the rewards and uploads them. */
+    void uploadRewards(Backend backend, RewardNormalizer normalizer, Rollout rollout, int first) {
+        for (int row = 0; row < rewards.length; row++) {
+            rewards[row] = normalizer.normalize(rewards[row]);
+        }
+        upload(backend, rewards, rollout.rewards(), (long) first * steps);
+    }
+
+    /** Uploads all but the rewards. */
+    void upload(Backend backend, Rollout rollout, int first) {
+        int rows = count * steps;
+        long from = (long) first * steps;
+        backend.upload(tokens, 0, rollout.observations().slice(from * tokenSize, (long) rows * tokenSize));
+        if (actionSize == 0) {
+            backend.upload(choices, 0, rollout.actions().slice(from, rows));
+        } else {
+            backend.upload(actions, 0, rollout.actions().slice(from * actionSize, (long) rows * actionSize));
+        }
+        upload(backend, logProbs, rollout.logProbs(), from);
+        upload(backend, values, rollout.values(), from);
+        upload(backend, nextValues, rollout.nextValues(), from);
+        upload(backend, done, rollout.done(), from);
+    }
+
+    private static void upload(Backend backend, float[] source, DeviceArray target, long from) {
+        backend.upload(source, 0, target.slice(from, source.length));
+    }
+}

@@ -1,0 +1,146 @@
+package org.fovea.rl.rollout;
+
+import java.util.function.Consumer;
+import org.fovea.backend.Backend;
+import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.rl.policy.ActionDistribution;
+import org.fovea.tensor.Parameters;
+import org.fovea.tensor.Tape;
+import org.fovea.tensor.Tensor;
+
+/**
+ * Cuts some units of a rollout into shards that are worked on end to end, side by side, each with a gradient of its own.
+ * Gradients are then added in a fixed tree, so the result does not depend on how many shards ran at once.
+ */
+public final class Shards implements AutoCloseable {
+    private final Backend backend;
+    private final Rollout rollout;
+    private final int rowsPerUnit;
+    private final DeviceArray[] gradients;
+
+    /** @param largest most units that will be cut at once */
+    public Shards(Backend backend, Parameters parameters, Rollout rollout, int rowsPerUnit, int largest) {
+        this.backend = backend;
+        this.rollout = rollout;
+        this.rowsPerUnit = rowsPerUnit;
+        this.gradients = new DeviceArray[backend.shards(largest)];
+        for (int shard = 0; shard < gradients.length; shard++) {
+            gradients[shard] = backend.allocate(backend.floatType(), parameters.length());
+        }
+    }
+
+    /** Number of pieces, some of which are empty where there are fewer units. */
+    public int count() {
+        return gradients.length;
+    }
+
+    /** Steps in {@code units}. */
+    public int rows(DeviceArray units) {
+        return (int) units.length() * rowsPerUnit;
+    }
+
+    /** Does {@code work} on every shard of {@code units} that is not empty. */
+    public void forEach(DeviceArray units, Consumer<Shard> work) {
+        int total = (int) units.length();
+        backend.forEachShard(count(), index -> {
+            int from = (int) ((long) total * index / count());
+            int to = (int) ((long) total * (index + 1) / count());
+            if (from < to) {
+                work.accept(new Shard(index, from * rowsPerUnit, units.slice(from, to - from), gradients[index]));
+            }
+        });
+    }
+
+    /**
+     * Sum of what {@code work} leaves in the shards' gradients.
+     *
+     * @return an array laid out like the parameters, valid until the next call
+     */
+    public DeviceArray sumGradients(DeviceArray units, Consumer<Shard> work) {
+        if (units.length() < count()) {
+            for (DeviceArray gradient : gradients) {
+                backend.fill(gradient, 0);
+            }
+        }
+        forEach(units, work);
+        int[] shape = {Math.toIntExact(gradients[0].length())};
+        int[] stride = {1};
+        for (int distance = 1; distance < count(); distance *= 2) {
+            for (int i = 0; i + distance < count(); i += 2 * distance) {
+                backend.zip(BinaryOp.ADD, shape, gradients[i], stride, gradients[i + distance], stride, gradients[i]);
+            }
+        }
+        return gradients[0];
+    }
+
+    @Override
+    public void close() {
+        for (DeviceArray gradient : gradients) {
+            gradient.release();
+        }
+    }
+
+    /** Some units of the rollout, and where the gradient of their part of a loss goes. */
+    public final class Shard {
+        private final int index;
+        private final int firstRow;
+        private final DeviceArray units;
+        private final DeviceArray gradient;
+
+        private Shard(int index, int firstRow, DeviceArray units, DeviceArray gradient) {
+            this.index = index;
+            this.firstRow = firstRow;
+            this.units = units;
+            this.gradient = gradient;
+        }
+
+        /** From 0 to {@link Shards#count}. */
+        public int index() {
+            return index;
+        }
+
+        /** I32, the units' indices in the rollout. */
+        public DeviceArray units() {
+            return units;
+        }
+
+        /** Laid out like the parameters, to be overwritten. */
+        public DeviceArray gradient() {
+            return gradient;
+        }
+
+        /** Steps. */
+        public int rows() {
+            return Shards.this.rows(units);
+        }
+
+        /** The shard's part of an array that has {@code width} elements for each row of all units that were cut. */
+        public DeviceArray part(DeviceArray ofAll, int width) {
+            return ofAll.slice((long) firstRow * width, (long) rows() * width);
+        }
+
+        /** The shard's rows of an array of the rollout. */
+        public DeviceArray gather(Tape tape, DeviceArray ofRollout) {
+            int width = (int) (ofRollout.length() / rollout.rows()) * rowsPerUnit;
+            DeviceArray rows = tape.allocate(ofRollout.dtype(), units.length() * width);
+            backend.gatherRows(ofRollout, width, units, rows);
+            return rows;
+        }
+
+        /** [rows, size] as the network saw them. */
+        public Tensor observations(Tape tape) {
+            return tape.constant(gather(tape, rollout.observations()), rows(), rollout.observationSize());
+        }
+
+        /** What was done, and how it turned out. */
+        public ActionDistribution.PlayedRows played(Tape tape, DeviceArray advantages) {
+            return new ActionDistribution.PlayedRows(
+                    gather(tape, rollout.actions()),
+                    gather(tape, rollout.logProbs()),
+                    gather(tape, rollout.values()),
+                    advantages,
+                    gather(tape, rollout.returns()));
+        }
+    }
+}

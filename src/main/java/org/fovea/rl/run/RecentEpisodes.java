@@ -1,0 +1,91 @@
+package org.fovea.rl.run;
+
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
+import org.fovea.rl.rollout.EpisodeLog;
+
+/** Returns and lengths of the last episodes of training. */
+public final class RecentEpisodes {
+    private static final int CAPACITY = 100;
+
+    private final double[] returns = new double[CAPACITY];
+    private final int[] lengths = new int[CAPACITY];
+    private long episodes;
+    private double bestMean = Double.NaN;
+    private int longest;
+
+    void add(EpisodeLog log) {
+        for (int i = 0; i < log.size(); i++) {
+            int slot = (int) (episodes++ % CAPACITY);
+            returns[slot] = log.episodeReturn(i);
+            lengths[slot] = log.length(i);
+            if (episodes >= CAPACITY && !(meanReturn() <= bestMean)) {
+                bestMean = meanReturn();
+            }
+        }
+    }
+
+    /** Learns that an episode has had so many steps, whether or not it has ended. */
+    void sawSteps(int steps) {
+        longest = Math.max(longest, steps);
+    }
+
+    /** Mean return of the last 100, NaN before the first. */
+    public double meanReturn() {
+        int count = count();
+        double sum = 0;
+        for (int i = 0; i < count; i++) {
+            sum += returns[i];
+        }
+        return count == 0 ? Double.NaN : sum / count;
+    }
+
+    /** Mean number of steps of the last 100, NaN before the first. */
+    double meanLength() {
+        int count = count();
+        double sum = 0;
+        for (int i = 0; i < count; i++) {
+            sum += lengths[i];
+        }
+        return count == 0 ? Double.NaN : sum / count;
+    }
+
+    private int count() {
+        return (int) Math.min(episodes, CAPACITY);
+    }
+
+    /** Largest mean return of 100 successive episodes so far, NaN if there were fewer. */
+    double bestMean() {
+        return bestMean;
+    }
+
+    /** Steps of the longest episode so far. */
+    int longest() {
+        return longest;
+    }
+
+    long episodes() {
+        return episodes;
+    }
+
+    void saveState(DataOutput out) throws IOException {
+        for (int i = 0; i < CAPACITY; i++) {
+            out.writeDouble(returns[i]);
+            out.writeInt(lengths[i]);
+        }
+        out.writeLong(episodes);
+        out.writeDouble(bestMean);
+        out.writeInt(longest);
+    }
+
+    void restoreState(DataInput in) throws IOException {
+        for (int i = 0; i < CAPACITY; i++) {
+            returns[i] = in.readDouble();
+            lengths[i] = in.readInt();
+        }
+        episodes = in.readLong();
+        bestMean = in.readDouble();
+        longest = in.readInt();
+    }
+}

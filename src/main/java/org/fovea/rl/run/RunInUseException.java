@@ -1,0 +1,13 @@
+package org.fovea.rl.run;
+
+import java.nio.file.Path;
+
+/** Another trainer works in the run directory that was asked for. */
+public final class RunInUseException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    /** An exception that names the directory. */
+    public RunInUseException(Path runDirectory) {
+        super("another process is training in " + runDirectory + "; wait for it, stop it, or choose another --out");
+    }
+}

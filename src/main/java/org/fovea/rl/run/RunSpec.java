@@ -1,0 +1,89 @@
+package org.fovea.rl.run;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.fovea.env.Environments;
+import org.fovea.rl.config.Algorithm;
+import org.fovea.rl.config.AlgorithmConfig;
+import org.fovea.rl.config.PolicyKind;
+
+/**
+ * Everything that decides a run's outcome.
+ *
+ * @param environment registered name, with parameters if it has any
+ * @param steps of all environments together; rounded down to whole rollouts, at least one
+ * @param environments played side by side
+ */
+public record RunSpec(
+        String environment, PolicyKind policy, long steps, int environments, long seed, AlgorithmConfig config) {
+    private static final String PREFIX = "config.";
+
+    /** Checks names and ranges. */
+    public RunSpec {
+        Environments.get(environment);
+        if (steps < 1) {
+            throw new IllegalArgumentException("steps must be at least 1, got " + steps);
+        }
+        if (environments < 1) {
+            throw new IllegalArgumentException("envs must be at least 1, got " + environments);
+        }
+    }
+
+    /** How it is learned. */
+    public Algorithm algorithm() {
+        return config.algorithm();
+    }
+
+    /** Steps of one rollout of all environments. */
+    public long stepsPerIteration() {
+        return (long) environments * config.rollout().rolloutSteps();
+    }
+
+    /** Number of rollouts in the run. */
+    public long iterations() {
+        return Math.max(1, steps / stepsPerIteration());
+    }
+
+    /** The same run, longer or shorter. */
+    public RunSpec withSteps(long newSteps) {
+        return new RunSpec(environment, policy, newSteps, environments, seed, config);
+    }
+
+    /** As text by key, for a checkpoint. */
+    Map<String, String> save() {
+        Map<String, String> saved = new LinkedHashMap<>();
+        saved.put("environment", environment);
+        saved.put("algorithm", algorithm().toString());
+        saved.put("policy", policy.toString());
+        saved.put("steps", Long.toString(steps));
+        saved.put("environments", Integer.toString(environments));
+        saved.put("seed", Long.toString(seed));
+        config.asMap().forEach((name, value) -> saved.put(PREFIX + name, value));
+        return saved;
+    }
+
+    /** From what {@link #save} gave. */
+    static RunSpec restore(Map<String, String> saved) {
+        Map<String, String> settings = new LinkedHashMap<>();
+        saved.forEach((key, value) -> {
+            if (key.startsWith(PREFIX)) {
+                settings.put(key.substring(PREFIX.length()), value);
+            }
+        });
+        return new RunSpec(
+                required(saved, "environment"),
+                PolicyKind.of(required(saved, "policy")),
+                Long.parseLong(required(saved, "steps")),
+                Integer.parseInt(required(saved, "environments")),
+                Long.parseLong(required(saved, "seed")),
+                Algorithm.of(required(saved, "algorithm")).base().with(settings));
+    }
+
+    private static String required(Map<String, String> saved, String key) {
+        String value = saved.get(key);
+        if (value == null) {
+            throw new IllegalArgumentException("the checkpoint's configuration lacks '" + key + "'");
+        }
+        return value;
+    }
+}

@@ -1,0 +1,191 @@
+package org.fovea.rl.run;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.fovea.backend.Backend;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.env.UnknownNameException;
+import org.fovea.io.Checkpoint;
+import org.fovea.io.TensorData;
+import org.fovea.io.TensorType;
+import org.fovea.rl.policy.Agent;
+import org.fovea.rl.policy.RunningMoments;
+import org.fovea.tensor.Parameter;
+
+/** A run as a checkpoint holds it. */
+public final class RunState {
+    private static final String ITERATION = "iteration";
+    private static final String PARAMETER = "parameter.";
+    private static final String ENVIRONMENTS = "environments.bin";
+    private static final String EPISODES = "episodes.bin";
+
+    private final Path runDirectory;
+    private final Checkpoint checkpoint;
+    private final RunSpec spec;
+
+    private RunState(Path runDirectory, Checkpoint checkpoint) throws IOException {
+        this.runDirectory = runDirectory;
+        this.checkpoint = checkpoint;
+        try {
+            this.spec = RunSpec.restore(checkpoint.metadata());
+        } catch (UnknownNameException e) {
+            throw new UnknownNameException(
+                    e,
+                    "; one of your own is found where its class registers it: FOVEA_CLASSPATH=DIRECTORY_OR_JAR ./fovea"
+                            + " --main CLASS eval " + runDirectory + " (or train --resume --out " + runDirectory
+                            + "), with a main that hands its arguments to Fovea.main, or where an EnvironmentProvider on"
+                            + " FOVEA_CLASSPATH names it");
+        } catch (IllegalArgumentException e) {
+            throw new IOException("the run in " + runDirectory + " cannot be taken up: " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * Reads the newest checkpoint of a run.
+     *
+     * @throws org.fovea.io.CorruptFileException if it is damaged; the message says which file, and what to do
+     * @throws IOException if there is none, or it is of another version of the program
+     */
+    public static RunState load(Path runDirectory) throws IOException {
+        return new RunState(runDirectory, Checkpoint.load(runDirectory));
+    }
+
+    /** What the run trains. */
+    public RunSpec spec() {
+        return spec;
+    }
+
+    /** Iterations done. */
+    public long iteration() {
+        return Long.parseLong(checkpoint.metadata().getOrDefault(ITERATION, "0"));
+    }
+
+    static void save(TrainingState state, Path runDirectory) throws IOException {
+        Map<String, TensorData> tensors = new LinkedHashMap<>();
+        for (Parameter parameter : state.agent().parameters().all()) {
+            tensors.put(PARAMETER + parameter.name(), download(state.backend(), parameter.value(), parameter.shape()));
+        }
+        arrays(state)
+                .forEach((name, array) -> tensors.put(name, download(state.backend(), array, (int) array.length())));
+        moments(state).forEach((name, moments) -> {
+            double[] saved = moments.save();
+            tensors.put(name, TensorData.ofDoubles(saved, saved.length));
+        });
+        Map<String, String> metadata = new LinkedHashMap<>(state.spec().save());
+        metadata.put(ITERATION, Long.toString(state.iteration()));
+        Map<String, byte[]> files = new LinkedHashMap<>();
+        files.put(ENVIRONMENTS, write(state::saveEnvironments));
+        files.put(EPISODES, write(state.episodes()::saveState));
+        Checkpoint.save(runDirectory, state.iteration() * state.spec().stepsPerIteration(), tensors, metadata, files);
+    }
+
+    /** Puts a newly created run where the saved one was. */
+    void restore(TrainingState state) throws IOException {
+        restore(state.agent());
+        for (Map.Entry<String, DeviceArray> entry : arrays(state).entrySet()) {
+            upload(state.backend(), entry.getKey(), entry.getValue());
+        }
+        for (Map.Entry<String, RunningMoments> entry : moments(state).entrySet()) {
+            entry.getValue().restore(tensor(entry.getKey()).toDoubles());
+        }
+        long runStep = iteration() * spec.config().rollout().rolloutSteps();
+        read(ENVIRONMENTS, in -> state.restoreEnvironments(in, runStep));
+        read(EPISODES, state.episodes()::restoreState);
+        state.resumeAt(iteration());
+    }
+
+    /** Gives an agent the saved parameters and observation statistics. */
+    void restore(Agent agent) throws IOException {
+        for (Parameter parameter : agent.parameters().all()) {
+            upload(agent.backend(), PARAMETER + parameter.name(), parameter.value());
+        }
+        agent.observations().moments().restore(tensor("observation_moments").toDoubles());
+        agent.observations().refresh();
+    }
+
+    private static Map<String, DeviceArray> arrays(TrainingState state) {
+        Map<String, DeviceArray> arrays = new LinkedHashMap<>();
+        arrays.putAll(state.learner().persistent());
+        arrays.putAll(state.context().persistent());
+        return arrays;
+    }
+
+    private static Map<String, RunningMoments> moments(TrainingState state) {
+        Map<String, RunningMoments> moments = new LinkedHashMap<>();
+        moments.put("observation_moments", state.agent().observations().moments());
+        moments.put("return_moments", state.rewards().moments());
+        return moments;
+    }
+
+    private static TensorData download(Backend backend, DeviceArray array, int... shape) {
+        long[] sizes = new long[shape.length];
+        for (int axis = 0; axis < shape.length; axis++) {
+            sizes[axis] = shape[axis];
+        }
+        if (array.dtype() == DType.F64) {
+            double[] values = new double[Math.toIntExact(array.length())];
+            backend.download(array, values, 0);
+            return TensorData.ofDoubles(values, sizes);
+        }
+        float[] values = new float[Math.toIntExact(array.length())];
+        backend.download(array, values, 0);
+        return TensorData.ofFloats(values, sizes);
+    }
+
+    private void upload(Backend backend, String name, DeviceArray target) throws IOException {
+        TensorData saved = tensor(name);
+        if (saved.elements() != target.length()) {
+            throw new IOException("the run in " + runDirectory + " cannot be taken up: its tensor " + name + " has "
+                    + saved.elements() + " elements, expected " + target.length());
+        }
+        if (saved.type() == TensorType.F64) {
+            backend.upload(saved.toDoubles(), 0, target);
+        } else {
+            backend.upload(saved.toFloats(), 0, target);
+        }
+    }
+
+    private TensorData tensor(String name) throws IOException {
+        TensorData saved = checkpoint.tensors().get(name);
+        if (saved == null) {
+            throw new IOException(
+                    "the run in " + runDirectory + " cannot be taken up: its checkpoint has no tensor " + name);
+        }
+        return saved;
+    }
+
+    private interface Writer {
+        void write(DataOutputStream out) throws IOException;
+    }
+
+    private interface Reader {
+        void read(DataInputStream in) throws IOException;
+    }
+
+    private static byte[] write(Writer writer) throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (DataOutputStream out = new DataOutputStream(bytes)) {
+            writer.write(out);
+        }
+        return bytes.toByteArray();
+    }
+
+    private void read(String file, Reader reader) throws IOException {
+        byte[] bytes = checkpoint.files().get(file);
+        if (bytes == null) {
+            throw new IOException(
+                    "the run in " + runDirectory + " cannot be taken up: its checkpoint has no file " + file
+                            + ", unlike those of this version of Fovea; its policy can be played by eval, but not trained further");
+        }
+        try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {
+            reader.read(in);
+        }
+    }
+}

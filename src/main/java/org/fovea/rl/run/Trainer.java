@@ -1,0 +1,256 @@
+package org.fovea.rl.run;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.Objects;
+import java.util.function.BooleanSupplier;
+import org.fovea.backend.Backend;
+import org.fovea.rl.evaluation.EvaluationResult;
+import org.fovea.rl.evaluation.EvaluationSettings;
+import org.fovea.rl.evaluation.Progress;
+import org.fovea.rl.learner.UpdateStatistics;
+import org.fovea.rl.rollout.Stop;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One training run: play a rollout, learn from it, write down how it went, again and again.
+ *
+ * <p>The outcome is a function of the {@link RunSpec} and the kind of device: the same on any number of threads, and the
+ * same whether or not the run was stopped and resumed on the way (unless the environment cannot save its state).
+ */
+public final class Trainer implements AutoCloseable {
+    private static final long CHECKPOINT_INTERVAL_NANOS = 5_000_000_000L;
+
+    /** After an iteration that took longer, a checkpoint is written in any case: the next may be abandoned. */
+    private static final long LONG_ITERATION_NANOS = 1_000_000_000L;
+
+    private final Backend backend;
+    private final Path runDirectory;
+    private final TrainingState state;
+    private final RunLock lock;
+    private final TrainingLog log;
+
+    private long collectNanos;
+    private long sessionSteps;
+    private UpdateStatistics lastUpdate = UpdateStatistics.NONE;
+
+    /** Iterations done at the last checkpoint, -1 before the first. */
+    private long savedIteration;
+
+    private Trainer(Backend backend, Path runDirectory, TrainingState state, RunLock lock) {
+        this.backend = backend;
+        this.runDirectory = runDirectory;
+        this.state = state;
+        this.lock = lock;
+        this.log = TrainingLog.open(runDirectory, state.iteration());
+        this.savedIteration = state.iteration() == 0 ? -1 : state.iteration();
+    }
+
+    /**
+     * Starts a run.
+     *
+     * @param runDirectory made if it does not exist; what it holds of another run is replaced
+     * @throws RunInUseException if another process is training there
+     */
+    public static Trainer start(Backend backend, RunSpec spec, Path runDirectory) {
+        TrainingState state = TrainingState.create(backend, spec);
+        RunLock lock = lock(state, runDirectory);
+        try {
+            RunDirectories.prepare(runDirectory);
+            state.reset();
+            return new Trainer(backend, runDirectory, state, lock);
+        } catch (RuntimeException | Error e) {
+            try (state;
+                    lock) {
+                throw e;
+            }
+        }
+    }
+
+    /**
+     * Goes on from the newest checkpoint of a run.
+     *
+     * @param spec what {@link RunState#spec} of the run says, perhaps with another number of steps
+     */
+    public static Trainer resume(Backend backend, RunSpec spec, RunState saved, Path runDirectory) throws IOException {
+        TrainingState state = TrainingState.create(backend, spec);
+        RunLock lock = lock(state, runDirectory);
+        try {
+            saved.restore(state);
+            return new Trainer(backend, runDirectory, state, lock);
+        } catch (IOException | RuntimeException | Error e) {
+            try (state;
+                    lock) {
+                throw e;
+            }
+        }
+    }
+
+    private static RunLock lock(TrainingState state, Path runDirectory) {
+        try {
+            return RunLock.take(runDirectory);
+        } catch (RuntimeException e) {
+            try (state) {
+                throw e;
+            }
+        }
+    }
+
+    /** Whether a resumed run ends exactly as it would have without the interruption. */
+    public boolean resumesExactly() {
+        return state.resumesExactly();
+    }
+
+    /** What is trained. */
+    public RunSpec spec() {
+        return state.spec();
+    }
+
+    /** Number of trained numbers. */
+    public long parameterCount() {
+        return state.agent().parameters().count();
+    }
+
+    /** {@link #run(EvaluationSettings, Progress.Listener, BooleanSupplier)} with the usual evaluation. */
+    public TrainResult run(Progress.Listener listener, BooleanSupplier stop) {
+        return run(EvaluationSettings.FINAL, listener, stop);
+    }
+
+    /**
+     * Trains to the end of the run, or until {@code stop} says so, and then evaluates the policy. A checkpoint is left
+     * either way, of the last iteration that is complete: one that does not end within two seconds of the request is
+     * abandoned.
+     */
+    public TrainResult run(EvaluationSettings evaluation, Progress.Listener listener, BooleanSupplier stopRequest) {
+        RunSpec spec = state.spec();
+        long firstStep = state.iteration() * spec.stepsPerIteration();
+        Stop stop = new Stop(stopRequest, played -> listener.playing(firstStep + played));
+        long start = System.nanoTime();
+        long lastCheckpoint = start;
+        boolean abandoned = false;
+        while (state.iteration() < spec.iterations() && !stop.requested()) {
+            long iterationStart = System.nanoTime();
+            UpdateStatistics update = iterate(stop);
+            if (update == null) {
+                abandoned = true;
+                break;
+            }
+            lastUpdate = update;
+            long now = System.nanoTime();
+            Progress progress = new Progress(
+                    state.iteration(),
+                    state.iteration() * spec.stepsPerIteration(),
+                    spec.iterations() * spec.stepsPerIteration(),
+                    sessionSteps / ((now - start) * 1e-9),
+                    state.episodes().meanReturn(),
+                    state.episodes().meanLength(),
+                    state.episodes().episodes());
+            log.append(progress, lastUpdate);
+            if (savedIteration < 0
+                    || now - lastCheckpoint > CHECKPOINT_INTERVAL_NANOS
+                    || now - iterationStart > LONG_ITERATION_NANOS) {
+                checkpoint();
+                lastCheckpoint = System.nanoTime();
+            }
+            listener.progressed(progress);
+        }
+        double seconds = (System.nanoTime() - start) * 1e-9;
+        boolean interrupted = state.iteration() < spec.iterations();
+        // The environments of an abandoned iteration are not where its start left them, and the last checkpoint is.
+        if (savedIteration != state.iteration() && !abandoned) {
+            checkpoint();
+        }
+        EvaluationSettings greedy = evaluation.eachOfTwo();
+        EvaluationSettings sampled = greedy.withSampledActions();
+        return result(
+                seconds,
+                interrupted,
+                abandoned ? Math.max(0, savedIteration) : state.iteration(),
+                interrupted ? notPlayed(greedy) : evaluate(greedy, listener, stopRequest),
+                interrupted ? notPlayed(sampled) : evaluate(sampled, listener, stopRequest));
+    }
+
+    /** One rollout and what is learned from it. */
+    public UpdateStatistics iterate() {
+        return Objects.requireNonNull(iterate(new Stop(() -> false)));
+    }
+
+    /** The same, or null if it was abandoned. */
+    private @Nullable UpdateStatistics iterate(Stop stop) {
+        RunSpec spec = state.spec();
+        long iteration = state.iteration();
+        long start = System.nanoTime();
+        if (!state.collect(stop)) {
+            return null;
+        }
+        collectNanos += System.nanoTime() - start;
+        double progress = (double) iteration / spec.iterations();
+        UpdateStatistics update = state.learner()
+                .update(progress, spec.seed(), iteration, (iteration + 1) * spec.stepsPerIteration())
+                .withExplainedVariance(state.explainedVariance());
+        state.advance();
+        sessionSteps += spec.stepsPerIteration();
+        return update;
+    }
+
+    private void checkpoint() {
+        try {
+            RunState.save(state, runDirectory);
+        } catch (IOException e) {
+            throw new UncheckedIOException("the run cannot go on", e);
+        }
+        savedIteration = state.iteration();
+    }
+
+    private TrainResult result(
+            double seconds,
+            boolean interrupted,
+            long iterations,
+            EvaluationResult evaluation,
+            EvaluationResult sampled) {
+        RunSpec spec = state.spec();
+        double playing = sessionSteps / (collectNanos * 1e-9);
+        Throughput throughput = new Throughput(playing / state.environmentShare(), playing, sessionSteps / seconds);
+        return new TrainResult(
+                spec,
+                backend.name(),
+                iterations * spec.stepsPerIteration(),
+                seconds,
+                throughput,
+                evaluation,
+                sampled,
+                lastUpdate,
+                state.agent().distribution().maxEntropy(),
+                state.episodes().bestMean(),
+                state.episodes().meanLength(),
+                state.episodes().longest(),
+                state.episodes().episodes(),
+                parameterCount(),
+                state.agent().network().flopsPerStep(),
+                runDirectory,
+                interrupted);
+    }
+
+    private static EvaluationResult notPlayed(EvaluationSettings settings) {
+        return EvaluationResult.none(settings.episodes(), EvaluationResult.End.STOPPED);
+    }
+
+    private EvaluationResult evaluate(
+            EvaluationSettings settings, Progress.Listener listener, BooleanSupplier stopRequest) {
+        return Evaluation.play(state.agent(), spec(), state.environments(), settings, listener, stopRequest);
+    }
+
+    public TrainingState state() {
+        return state;
+    }
+
+    @Override
+    public void close() {
+        // Each is closed even if another fails to: a directory must not stay locked.
+        try (lock;
+                state) {
+            log.close();
+        }
+    }
+}

@@ -1,0 +1,250 @@
+package org.fovea.rl.trpo;
+
+import java.util.List;
+import java.util.Map;
+import org.fovea.backend.Backend;
+import org.fovea.backend.CapturedStep;
+import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.PpoLoss;
+import org.fovea.optim.ConjugateGradient;
+import org.fovea.rl.config.TrpoConfig;
+import org.fovea.rl.learner.Learner;
+import org.fovea.rl.learner.MinibatchOrder;
+import org.fovea.rl.learner.UpdateStatistics;
+import org.fovea.rl.policy.ActionDistribution;
+import org.fovea.rl.policy.ActorCritic;
+import org.fovea.rl.policy.Agent;
+import org.fovea.rl.rollout.NonFiniteException;
+import org.fovea.rl.rollout.Rollout;
+import org.fovea.rl.rollout.Shards;
+import org.fovea.tensor.Parameters;
+import org.fovea.tensor.Tape;
+import org.fovea.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Trust region policy optimisation (Schulman et al. 2015, arXiv:1502.05477): one step on each rollout along the natural
+ * gradient, as far as the trust region lets it go.
+ *
+ * <pre>
+ *   L(theta) = -mean(advantage probability ratio);   g = gradient of L;   F = Fisher matrix of the policy
+ *   s = F^-1 g by conjugate gradient;   theta' = theta - sqrt(2 maxKl / s.F s) s
+ *   shortened until L falls and the mean KL divergence is at most maxKl
+ * </pre>
+ *
+ * <p>Advantages are standardised over the whole rollout by the deviation of a population: n, not n - 1, under the root.
+ *
+ * <p>Then the value function is fitted. The gradient and all of the conjugate gradient are one captured step, and so is each
+ * look of the line search.
+ */
+public final class Trpo implements Learner {
+    private final Backend backend;
+    private final TrpoConfig config;
+    private final ActorCritic network;
+    private final ActionDistribution distribution;
+    private final Parameters parameters;
+    private final Rollout rollout;
+    private final ActorCritic.Context context;
+    private final PpoLoss loss;
+    private final MinibatchOrder order;
+    private final Shards shards;
+    private final FisherVectorProduct fisher;
+    private final ConjugateGradient solver;
+    private final ValueFit valueFit;
+
+    private final DeviceArray advantages;
+    private final DeviceArray oldPolicy;
+    private final DeviceArray oldParameters;
+    private final DeviceArray gradient;
+    private final DeviceArray direction;
+    private final DeviceArray displacement;
+    private final DeviceArray stepLength;
+    /** |g|^2 and s.F s. */
+    private final DeviceArray squares;
+
+    private final DeviceArray statistics;
+    private final DeviceArray divergences;
+    private final float[] statisticsOnHost;
+    private final float[] divergencesOnHost;
+    private final float[] squaresOnHost = new float[2];
+    private @Nullable CapturedStep directionStep;
+    private @Nullable CapturedStep evaluationStep;
+
+    public Trpo(TrpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
+        this.backend = agent.backend();
+        this.config = config;
+        this.network = agent.network();
+        this.distribution = agent.distribution();
+        this.parameters = agent.parameters();
+        this.rollout = rollout;
+        this.context = context;
+        // PPO's loss is TRPO's where nothing is clipped.
+        this.loss = new PpoLoss(Float.POSITIVE_INFINITY, 0, 0, 0, 1f / rollout.rows());
+        int rowsPerUnit = network.stepsPerUnit(rollout.steps());
+        int units = rollout.rows() / rowsPerUnit;
+        this.order = new MinibatchOrder(backend, units);
+        this.shards = new Shards(backend, parameters, rollout, rowsPerUnit, units);
+        this.fisher = new FisherVectorProduct(agent, context, shards, order.all(), config.cgDamping());
+        this.solver = new ConjugateGradient(backend, Math.toIntExact(parameters.length()), config.cgIterations());
+        this.valueFit = new ValueFit(config, agent, rollout, context, shards, order.all());
+        this.advantages = backend.allocate(backend.floatType(), rollout.rows());
+        this.oldPolicy = backend.allocate(backend.floatType(), (long) rollout.rows() * distribution.parameterCount());
+        this.oldParameters = parameters.newFlatArray();
+        this.gradient = parameters.newFlatArray();
+        this.direction = parameters.newFlatArray();
+        this.displacement = parameters.newFlatArray();
+        this.stepLength = backend.allocate(backend.floatType(), 1);
+        this.squares = backend.allocate(backend.floatType(), 2);
+        this.statistics = backend.allocate(backend.floatType(), (long) shards.count() * PpoLoss.STATISTICS);
+        this.divergences = backend.allocate(backend.floatType(), shards.count());
+        this.statisticsOnHost = new float[shards.count() * PpoLoss.STATISTICS];
+        this.divergencesOnHost = new float[shards.count()];
+    }
+
+    @Override
+    public UpdateStatistics update(double progress, long seed, long iteration, long step) {
+        rollout.estimateAdvantages(backend, config.rollout());
+        UpdateStatistics taken = improvePolicy(config.maxKlAt(progress), step);
+        double learningRate = config.optimizer().learningRateAt(progress);
+        valueFit.fit(learningRate, seed, iteration, step);
+        return taken.withGradient(learningRate, Math.sqrt(squaresOnHost[0]));
+    }
+
+    private UpdateStatistics improvePolicy(double maxKl, long step) {
+        if (directionStep == null) {
+            directionStep = backend.capture(this::findDirection);
+        }
+        directionStep.replay();
+        UpdateStatistics before = statistics(0, 0);
+        before.checkFinite(step);
+        backend.download(squares, squaresOnHost, 0);
+        float curvature = squaresOnHost[1];
+        NonFiniteException.check("gradient norm", squaresOnHost[0], step);
+        NonFiniteException.check("curvature along the natural gradient", curvature, step);
+
+        backend.copy(parameters.values(), oldParameters);
+        if (curvature > 0) {
+            double edge = Math.sqrt(2 * maxKl / curvature);
+            double fraction = 1;
+            for (int i = 0; i < config.lineSearchSteps(); i++) {
+                move(-fraction * edge);
+                UpdateStatistics after = evaluate(fraction);
+                if (after.policyLoss() < before.policyLoss() && after.approximateKl() <= maxKl) {
+                    return after;
+                }
+                fraction *= config.lineSearchFactor();
+            }
+            backend.copy(oldParameters, parameters.values());
+        }
+        return before;
+    }
+
+    /** Fills in gradient and direction, and what else is asked of the policy as it is. */
+    private void findDirection() {
+        backend.copy(rollout.advantages(), advantages);
+        if (config.normalizeAdvantage()) {
+            backend.standardize(1e-8f, advantages, advantages);
+        }
+        DeviceArray sum = shards.sumGradients(order.all(), shard -> {
+            try (Tape tape = Tape.recording(backend)) {
+                Tensor outputs = network.policy(tape, shard.observations(tape), context, shard.units());
+                ActionDistribution.Loss gradients = loss(tape, shard, outputs);
+                tape.gradientsInto(gradients.inputs(), gradients.gradients(), parameters, shard.gradient());
+                backend.copy(
+                        distribution.parameters(outputs).array(), shard.part(oldPolicy, distribution.parameterCount()));
+            }
+        });
+        backend.copy(sum, gradient);
+        solver.solve(fisher, gradient, direction);
+        solver.dot(gradient, gradient, squares.slice(0, 1));
+        solver.curvature(gradient, direction, squares.slice(1, 1));
+    }
+
+    private ActionDistribution.Loss loss(Tape tape, Shards.Shard shard, Tensor outputs) {
+        ActionDistribution.PlayedRows played = shard.played(tape, shard.part(advantages, 1));
+        Tensor values = tape.constant(played.values(), shard.rows(), 1);
+        return distribution.loss(
+                tape,
+                loss,
+                new ActorCritic.Outputs(outputs, values),
+                played,
+                statistics.slice((long) shard.index() * PpoLoss.STATISTICS, PpoLoss.STATISTICS));
+    }
+
+    private void move(double length) {
+        int[] shape = {Math.toIntExact(parameters.length())};
+        int[] stride = {1};
+        backend.fill(stepLength, length);
+        backend.zip(BinaryOp.MULTIPLY, shape, direction, stride, stepLength, new int[] {0}, displacement);
+        backend.zip(BinaryOp.ADD, shape, oldParameters, stride, displacement, stride, parameters.values());
+    }
+
+    private UpdateStatistics evaluate(double fraction) {
+        if (evaluationStep == null) {
+            evaluationStep = backend.capture(this::comparePolicies);
+        }
+        evaluationStep.replay();
+        backend.download(divergences, divergencesOnHost, 0);
+        double sum = 0;
+        for (float divergence : divergencesOnHost) {
+            sum += divergence;
+        }
+        return statistics(sum / rollout.rows(), fraction);
+    }
+
+    /** Fills in statistics and divergences of the policy as it is now from what it was. */
+    private void comparePolicies() {
+        shards.forEach(order.all(), shard -> {
+            try (Tape tape = Tape.inference(backend)) {
+                Tensor outputs = network.policy(tape, shard.observations(tape), context, shard.units());
+                loss(tape, shard, outputs);
+                int width = distribution.parameterCount();
+                Tensor old = tape.constant(shard.part(oldPolicy, width), shard.rows(), width);
+                DeviceArray perRow = distribution
+                        .divergence(old, distribution.parameters(outputs))
+                        .array();
+                backend.reduce(ReduceOp.SUM, 1, shard.rows(), 1, perRow, divergences.slice(shard.index(), 1));
+            }
+        });
+    }
+
+    private UpdateStatistics statistics(double divergence, double fraction) {
+        backend.download(statistics, statisticsOnHost, 0);
+        return UpdateStatistics.of(statisticsOnHost, statisticsOnHost.length, rollout.rows())
+                .withStep(divergence, fraction);
+    }
+
+    @Override
+    public Map<String, DeviceArray> persistent() {
+        return valueFit.persistent();
+    }
+
+    @Override
+    public void close() {
+        for (CapturedStep step : new CapturedStep[] {directionStep, evaluationStep}) {
+            if (step != null) {
+                step.close();
+            }
+        }
+        valueFit.close();
+        solver.close();
+        fisher.close();
+        shards.close();
+        order.close();
+        for (DeviceArray array : List.of(
+                advantages,
+                oldPolicy,
+                oldParameters,
+                gradient,
+                direction,
+                displacement,
+                stepLength,
+                squares,
+                statistics,
+                divergences)) {
+            array.release();
+        }
+    }
+}

@@ -1,4 +1,0 @@
-package org.fovea.backend;
-
-/** The part of {@link BackendContract} that is about captured steps, for settings that change no more than those. */
-public abstract class CapturedStepContract extends ContractSuite implements StepContract {}

@@ -1,0 +1,186 @@
+package org.fovea.backend.contract;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.fovea.backend.Backend;
+import org.fovea.backend.CapturedStep;
+import org.fovea.backend.attention.AttentionArguments;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.AttentionSpec.Alignment;
+import org.fovea.backend.attention.AttentionSpec.Similarity;
+import org.fovea.backend.attention.OutputGradients;
+import org.fovea.backend.attention.ScoreBias;
+import org.fovea.backend.attention.ScoreStage;
+import org.fovea.backend.attention.SeriesRing;
+import org.fovea.backend.math.RandomRange;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Scope;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+/** Attention that is not plain, and its derivatives, in captured steps. */
+interface AttentionStepContract extends ContractFixture {
+
+    /** Every operation, on numbers that change from step to step. */
+    final class Everything implements AutoCloseable {
+        private static final AttentionShape SHAPE = new AttentionShape(2, 4, 2, 5, 7, 3, 2, AttentionShape.Layout.BNHD);
+        private static final int LENGTH = 3000;
+
+        private final Backend b;
+        private final AttentionSpec spec;
+        private final DeviceArray given;
+        private final DeviceArray found;
+        private int givenAt;
+        private int foundAt;
+        private @Nullable DeviceArray mask;
+
+        Everything(Backend b, AttentionSpec spec) {
+            this.b = b;
+            this.spec = spec;
+            given = b.allocate(b.floatType(), LENGTH);
+            found = b.allocate(b.floatType(), LENGTH);
+            b.fill(found, -1);
+        }
+
+        /** At last with a mask that takes all digits from scores. */
+        void prepare(int step) {
+            b.uniform(new RandomRange(1, 2, (long) step * LENGTH), given);
+            if (step == 2) {
+                b.fill(Objects.requireNonNull(mask), -Float.MAX_VALUE);
+            }
+        }
+
+        private DeviceArray given(long length) {
+            givenAt += (int) length;
+            return given.slice(givenAt - length, length);
+        }
+
+        private DeviceArray found(long length) {
+            foundAt += (int) length;
+            return found.slice(foundAt - length, length);
+        }
+
+        private AttentionPlane planeGiven() {
+            return new AttentionPlane(
+                    given(SHAPE.querySize()),
+                    given(SHAPE.keySize()),
+                    given(SHAPE.valueSize()),
+                    given((long) SHAPE.heads() * SHAPE.queries() * SHAPE.keys()),
+                    given(SHAPE.heads()),
+                    given(SHAPE.outputSize()),
+                    given(SHAPE.logSumExpSize()));
+        }
+
+        private AttentionPlane planeFound() {
+            return new AttentionPlane(
+                    found(SHAPE.querySize()),
+                    found(SHAPE.keySize()),
+                    found(SHAPE.valueSize()),
+                    found((long) SHAPE.heads() * SHAPE.queries() * SHAPE.keys()),
+                    found(SHAPE.heads()),
+                    found(SHAPE.outputSize()),
+                    found(SHAPE.logSumExpSize()));
+        }
+
+        private static AttentionArguments arguments(AttentionPlane p) {
+            return new AttentionArguments(p.query(), p.key(), p.value(), p.bias(), p.sink());
+        }
+
+        /** What a step captures. */
+        void step() {
+            try (Scope scope = b.openScope()) {
+                step(scope);
+            }
+        }
+
+        private void step(Scope scope) {
+            givenAt = 0;
+            foundAt = 0;
+            AttentionPlane x = planeGiven();
+            mask = given((long) SHAPE.batch() * SHAPE.keys());
+            AttentionInputs in = new AttentionInputs(
+                    x.query(),
+                    x.key(),
+                    x.value(),
+                    new ScoreBias(x.bias(), 1, SHAPE.heads(), SHAPE.queries(), SHAPE.keys()),
+                    x.sink(),
+                    new ScoreBias(mask, SHAPE.batch(), 1, 1, SHAPE.keys()),
+                    given(SHAPE.heads()),
+                    null,
+                    null,
+                    null,
+                    null,
+                    null);
+            AttentionPlane tangents = planeGiven();
+            AttentionPlane value = planeFound();
+            AttentionOutputs out = new AttentionOutputs(value.output(), value.logSumExp())
+                    .withState(b, SHAPE, spec, in, scope::allocate);
+            b.attentionForward(SHAPE, spec, in, out);
+            b.attentionBackward(SHAPE, spec, in, out, x.output(), x.logSumExp(), arguments(value));
+            AttentionPlane derivative = planeFound();
+            b.attentionBackwardTangent(
+                    SHAPE,
+                    spec,
+                    in,
+                    arguments(tangents),
+                    out,
+                    new OutputGradients(x.output(), x.logSumExp(), tangents.output(), tangents.logSumExp()),
+                    derivative.output(),
+                    derivative.logSumExp(),
+                    arguments(derivative));
+            List<AttentionPlane> arguments = new ArrayList<>();
+            List<AttentionPlane> results = new ArrayList<>();
+            for (int plane = 0; plane < 3; plane++) {
+                arguments.add(plane == 0 ? x : plane == 1 ? tangents : planeGiven());
+                results.add(planeFound());
+            }
+            b.attentionSeries(SHAPE, spec, in, SeriesRing.taylor(2), arguments, results);
+            DeviceArray weights = found((long) SHAPE.batch() * SHAPE.heads() * 2 * SHAPE.keys());
+            b.attentionWeights(SHAPE, spec, in, out, ScoreStage.SOFTMAX, 1, weights);
+        }
+
+        double[] results() {
+            double[] values = new double[LENGTH];
+            b.download(found, values, 0);
+            return values;
+        }
+
+        @Override
+        public void close() {
+            given.release();
+            found.release();
+        }
+    }
+
+    @Test
+    default void replaysOfGeneralAttentionEqualEagerSteps() {
+        AttentionSpec causal = AttentionSpec.DEFAULT.withCausal(Alignment.BOTTOM_RIGHT);
+        for (AttentionSpec spec : List.of(
+                causal.withSimilarity(Similarity.COSINE),
+                causal.withSimilarity(Similarity.EUCLIDEAN).withSoftcap(2),
+                AttentionSpec.DEFAULT.withDropout(0.3, 5))) {
+            try (Everything eager = new Everything(tested(), spec);
+                    Everything captured = new Everything(tested(), spec);
+                    CapturedStep step = tested().capture(captured::step)) {
+                assertThat(captured.results()).as("capturing runs nothing").containsOnly(-1);
+                double[] before = eager.results();
+                for (int i = 0; i < 3; i++) {
+                    eager.prepare(i);
+                    eager.step();
+                    captured.prepare(i);
+                    step.replay();
+                    assertThat(captured.results()).as("%s, step %d", spec, i).isEqualTo(eager.results());
+                    assertThat(captured.results()).isNotEqualTo(before).doesNotContain(Double.NaN);
+                    before = captured.results();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+package org.fovea.backend.contract;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.fovea.backend.Backend;
+import org.fovea.backend.attention.AttentionArguments;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.DecodeShape;
+import org.fovea.backend.math.Activation;
+import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.math.Gemm;
+import org.fovea.backend.math.RandomRange;
+import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.math.UnaryOp;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Scope;
+import org.fovea.backend.memory.ShapeException;
+import org.fovea.backend.memory.UnsupportedOnBackendException;
+import org.fovea.backend.rl.AdamSettings;
+import org.fovea.backend.rl.PpoLoss;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+/** Arguments that do not fit are refused by an error that names the operation and prints both shapes. */
+interface ShapeContract extends ContractFixture {
+
+    private static @Nullable Throwable thrownBy(ThrowingCallable call) {
+        Throwable thrown = catchThrowable(call);
+        if (thrown instanceof UnsupportedOnBackendException unsupported) {
+            throw unsupported;
+        }
+        return thrown;
+    }
+
+    /** Requires a {@link ShapeException} of {@code operation} whose message contains the two numbers. */
+    private static void refused(String operation, int given, int expected, ThrowingCallable call) {
+        assertThat(thrownBy(call))
+                .as(operation)
+                .isInstanceOf(ShapeException.class)
+                .hasMessageStartingWith(operation + ":")
+                .hasMessageContaining(Integer.toString(given))
+                .hasMessageContaining(Integer.toString(expected));
+    }
+
+    /** Arrays of 11, 12, 13, 20, 33, 55 elements and so on, by their lengths. */
+    private DeviceArray of(Scope scope, int length) {
+        return scope.allocate(tested().floatType(), length);
+    }
+
+    @Test
+    default void primitivesRefuseOtherShapes() {
+        Backend b = tested();
+        try (Scope s = b.openScope()) {
+            int[] shape = {3, 5};
+            int[] dense = {5, 1};
+            DeviceArray index = s.allocate(DType.I32, 4);
+            refused("copy", 11, 12, () -> b.copy(of(s, 11), of(s, 12)));
+            refused("map", 11, 12, () -> b.map(UnaryOp.EXP, of(s, 11), of(s, 12)));
+            refused("zip", 11, 14, () -> b.zip(BinaryOp.ADD, shape, of(s, 11), dense, of(s, 15), dense, of(s, 15)));
+            refused("zip", 11, 15, () -> b.zip(BinaryOp.ADD, shape, of(s, 15), dense, of(s, 15), dense, of(s, 11)));
+            refused("select", 11, 12, () -> b.select(of(s, 11), of(s, 12), of(s, 12), of(s, 12)));
+            refused("reduce", 11, 30, () -> b.reduce(ReduceOp.SUM, 2, 3, 5, of(s, 11), of(s, 10)));
+            refused("reduce", 11, 10, () -> b.reduce(ReduceOp.SUM, 2, 3, 5, of(s, 30), of(s, 11)));
+            refused("arrange", 11, 14, () -> b.arrange(shape, of(s, 11), dense, of(s, 15), dense));
+            refused("arrange", 11, 14, () -> b.arrange(shape, of(s, 15), dense, of(s, 11), dense));
+            refused("arrange", 15, -8, () -> b.arrange(shape, of(s, 15), new int[] {5, -2}, of(s, 15), dense));
+            Gemm g = Gemm.dense(false, false, 2, 3, 5);
+            refused("gemm", 11, 15, () -> b.gemm(g, of(s, 10), of(s, 11), of(s, 6)));
+            refused("gemm", 9, 10, () -> b.gemm(g, of(s, 9), of(s, 15), of(s, 6)));
+            refused("gemm", 5, 6, () -> b.gemm(g, of(s, 10), of(s, 15), of(s, 5)));
+            refused("gatherRows", 11, 12, () -> b.gatherRows(of(s, 30), 3, index, of(s, 11)));
+            refused("gatherRows", 31, 3, () -> b.gatherRows(of(s, 31), 3, index, of(s, 12)));
+            refused("scatterAddRows", 11, 12, () -> b.scatterAddRows(of(s, 11), 3, index, of(s, 30)));
+        }
+    }
+
+    @Test
+    default void integersAndFloatsAreNotMixedUp() {
+        Backend b = tested();
+        try (Scope s = b.openScope()) {
+            DeviceArray integers = s.allocate(DType.I32, 4);
+            DeviceArray floats = of(s, 4);
+            assertThat(thrownBy(() -> b.map(UnaryOp.EXP, integers, floats)))
+                    .isInstanceOf(IllegalArgumentException.class);
+            assertThat(thrownBy(() -> b.copy(integers, floats))).isInstanceOf(IllegalArgumentException.class);
+            assertThat(thrownBy(() -> b.gatherRows(floats, 1, floats, of(s, 4))))
+                    .isInstanceOf(IllegalArgumentException.class);
+        }
+    }
+
+    @Test
+    default void rowOperationsRefuseOtherShapes() {
+        Backend b = tested();
+        try (Scope s = b.openScope()) {
+            refused("linear", 11, 15, () -> b.linear(2, 3, 5, of(s, 6), of(s, 11), null, Activation.NONE, of(s, 10)));
+            refused("linear", 4, 5, () -> b.linear(2, 3, 5, of(s, 6), of(s, 15), of(s, 4), Activation.NONE, of(s, 10)));
+            refused("softmax", 11, 6, () -> b.softmax(2, 3, of(s, 11), of(s, 6)));
+            refused("logSoftmax", 11, 6, () -> b.logSoftmax(2, 3, of(s, 6), of(s, 11)));
+            refused(
+                    "layerNorm",
+                    4,
+                    3,
+                    () -> b.layerNorm(2, 3, 1e-5f, of(s, 6), of(s, 4), of(s, 3), of(s, 6), of(s, 2), of(s, 2)));
+            refused(
+                    "layerNormBackward",
+                    7,
+                    6,
+                    () -> b.layerNormBackward(
+                            2, 3, of(s, 6), of(s, 3), of(s, 2), of(s, 2), of(s, 7), of(s, 6), of(s, 3), of(s, 3)));
+            DeviceArray positions = s.allocate(DType.I32, 2);
+            refused("rotary", 11, 24, () -> b.rotary(2, 3, 4, 10000, 1, of(s, 24), positions, of(s, 11)));
+            refused("rotary", 5, 5, () -> b.rotary(2, 3, 5, 10000, 1, of(s, 30), positions, of(s, 30)));
+            refused("standardize", 11, 12, () -> b.standardize(0, of(s, 11), of(s, 12)));
+        }
+    }
+
+    @Test
+    default void attentionRefusesOtherShapes() {
+        Backend b = tested();
+        try (Scope s = b.openScope()) {
+            AttentionShape shape = new AttentionShape(2, 1, 3, 5, 4, 6, AttentionShape.Layout.BHND);
+            AttentionInputs bad = AttentionInputs.of(of(s, 24), of(s, 41), of(s, 60));
+            AttentionInputs good = AttentionInputs.of(of(s, 24), of(s, 40), of(s, 60));
+            AttentionSpec spec = AttentionSpec.DEFAULT;
+            refused(
+                    "attention",
+                    41,
+                    40,
+                    () -> b.attentionForward(shape, spec, bad, new AttentionOutputs(of(s, 36), of(s, 6))));
+            refused(
+                    "attentionForward",
+                    37,
+                    36,
+                    () -> b.attentionForward(shape, spec, good, new AttentionOutputs(of(s, 37), of(s, 6))));
+            refused(
+                    "attentionForward",
+                    7,
+                    6,
+                    () -> b.attentionForward(shape, spec, good, new AttentionOutputs(of(s, 36), of(s, 7))));
+            refused(
+                    "attentionBackward",
+                    39,
+                    40,
+                    () -> b.attentionBackward(
+                            shape,
+                            spec,
+                            good,
+                            new AttentionOutputs(of(s, 36), of(s, 6)).withState(b, shape, spec, good, s::allocate),
+                            of(s, 36),
+                            null,
+                            new AttentionArguments(of(s, 24), of(s, 39), of(s, 60))));
+            int size = (int) b.attentionStateSize(shape, spec, good);
+            refused(
+                    "attentionForward",
+                    size + 1,
+                    size,
+                    () -> b.attentionForward(
+                            shape, spec, good, new AttentionOutputs(of(s, 36), of(s, 6), of(s, size + 1))));
+            DeviceArray counts = s.allocate(DType.I32, 2);
+            DecodeShape decode = new DecodeShape(2, 1, 5, 4, 6);
+            refused(
+                    "attentionDecode",
+                    41,
+                    40,
+                    () -> b.attentionDecode(
+                            decode, AttentionSpec.DEFAULT, of(s, 8), of(s, 41), of(s, 60), counts, 0, of(s, 12)));
+        }
+    }
+
+    @Test
+    default void reinforcementLearningRefusesOtherShapes() {
+        Backend b = tested();
+        try (Scope s = b.openScope()) {
+            DeviceArray actions = s.allocate(DType.I32, 2);
+            refused(
+                    "sampleCategorical",
+                    7,
+                    6,
+                    () -> b.sampleCategorical(2, 3, of(s, 7), new RandomRange(0, 0, 0), actions, of(s, 2)));
+            refused("argmax", 7, 6, () -> b.argmax(2, 3, of(s, 7), actions));
+            refused(
+                    "sampleGaussian",
+                    4,
+                    3,
+                    () -> b.sampleGaussian(2, 3, of(s, 6), of(s, 4), new RandomRange(0, 0, 0), of(s, 6), of(s, 2)));
+            refused(
+                    "advantages",
+                    7,
+                    6,
+                    () -> b.advantages(2, 3, 1, 1, of(s, 6), of(s, 6), of(s, 7), of(s, 6), of(s, 6), of(s, 6)));
+            PpoLoss loss = new PpoLoss(0.2f, 0, 1, 0, 1);
+            refused(
+                    "ppoCategorical",
+                    5,
+                    6,
+                    () -> b.ppoCategorical(
+                            loss, 2, 3, of(s, 6), of(s, 2), actions, of(s, 2), of(s, 2), of(s, 2), of(s, 2), of(s, 6),
+                            of(s, 2), of(s, 5)));
+            refused(
+                    "ppoGaussian",
+                    4,
+                    3,
+                    () -> b.ppoGaussian(
+                            loss, 2, 3, of(s, 6), of(s, 3), of(s, 2), of(s, 6), of(s, 2), of(s, 2), of(s, 2), of(s, 2),
+                            of(s, 6), of(s, 4), of(s, 2), of(s, 6)));
+            AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-8f, 1);
+            refused("adam", 11, 12, () -> b.adam(settings, of(s, 12), of(s, 11), of(s, 12), of(s, 12), of(s, 4)));
+        }
+    }
+}

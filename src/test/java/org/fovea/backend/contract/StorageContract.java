@@ -1,0 +1,265 @@
+package org.fovea.backend.contract;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.List;
+import org.fovea.backend.Backend;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.contract.AttentionContract.Case;
+import org.fovea.backend.contract.AttentionContract.Problem;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.HalfPrecision;
+import org.fovea.backend.memory.Scope;
+import org.fovea.verify.Pair;
+import org.junit.jupiter.api.Test;
+
+/** Arrays of 16-bit floating types: transfers, conversions, and attention on them. */
+interface StorageContract extends ContractFixture {
+
+    /** Halfway cases, the largest numbers, subnormals and what is not finite. */
+    double[] AWKWARD_NUMBERS = {
+        0,
+        -0.0,
+        1,
+        -1,
+        1 + 0x1p-8,
+        1 + 0x3p-8,
+        1 + 0x1p-8 + 0x1p-40,
+        1 + 0x1p-11,
+        1 + 0x3p-11,
+        65504,
+        65519.99,
+        65520,
+        3.3895e38,
+        3.4e38,
+        0x1p-24,
+        0x1p-25,
+        0x1.8p-25,
+        0x1p-14 - 0x1p-26,
+        0x1p-133,
+        0x1p-134,
+        1e300,
+        Double.NaN,
+        Double.POSITIVE_INFINITY,
+        Double.NEGATIVE_INFINITY,
+        0.1,
+        -123.456
+    };
+
+    private void roundTrip(DType type, double[] expected) {
+        Backend b = tested();
+        double[] back = new double[AWKWARD_NUMBERS.length];
+        float[] floats = new float[AWKWARD_NUMBERS.length];
+        try (Scope scope = b.openScope()) {
+            DeviceArray array = scope.allocate(type, expected.length);
+            b.upload(AWKWARD_NUMBERS, 0, array);
+            b.download(array, back, 0);
+            assertThat(back).as("numbers in %s", type).isEqualTo(expected);
+            b.download(array, floats, 0);
+            for (int i = 0; i < expected.length; i++) {
+                assertThat((double) floats[i]).isEqualTo(Double.valueOf(expected[i]));
+            }
+
+            DeviceArray wide = scope.allocate(b.floatType(), expected.length);
+            b.cast(array, wide);
+            b.download(wide, back, 0);
+            assertThat(back).as("cast from %s", type).isEqualTo(expected);
+            b.upload(AWKWARD_NUMBERS, 0, wide);
+            b.fill(array, 7);
+            b.cast(wide, array);
+            b.download(wide, back, 0);
+            for (int i = 0; i < back.length; i++) {
+                back[i] = HalfPrecision.value(type, HalfPrecision.bits(type, back[i]));
+            }
+            double[] narrowed = new double[back.length];
+            b.download(array, narrowed, 0);
+            assertThat(narrowed).as("cast to %s", type).isEqualTo(back);
+        }
+    }
+
+    @Test
+    default void bf16IsTheUpperHalfOfAFloat() {
+        double inf = Double.POSITIVE_INFINITY;
+        roundTrip(DType.BF16, new double[] {
+            0,
+            -0.0,
+            1,
+            -1,
+            1,
+            1 + 0x4p-8,
+            1 + 0x2p-8,
+            1,
+            1,
+            65536,
+            65536,
+            65536,
+            0x1.FEp127,
+            inf,
+            0x1p-24,
+            0x1p-25,
+            0x1.8p-25,
+            0x1p-14,
+            0x1p-133,
+            0,
+            inf,
+            Double.NaN,
+            inf,
+            -inf,
+            0x1.9Ap-4,
+            -123.5
+        });
+    }
+
+    @Test
+    default void f16IsBinary16() {
+        double inf = Double.POSITIVE_INFINITY;
+        roundTrip(DType.F16, new double[] {
+            0,
+            -0.0,
+            1,
+            -1,
+            1 + 0x1p-8,
+            1 + 0x3p-8,
+            1 + 0x1p-8,
+            1,
+            1 + 0x4p-11,
+            65504,
+            65504,
+            inf,
+            inf,
+            inf,
+            0x1p-24,
+            0,
+            0x1p-24,
+            0x1p-14,
+            0,
+            0,
+            inf,
+            Double.NaN,
+            inf,
+            -inf,
+            0x1.998p-4,
+            -123.4375
+        });
+    }
+
+    @Test
+    default void shortArraysAreFilledCopiedAndSliced() {
+        Backend b = tested();
+        for (DType type : new DType[] {DType.BF16, DType.F16}) {
+            DeviceArray owned = b.allocate(type, 7);
+            try (Scope scope = b.openScope()) {
+                double[] values = new double[7];
+                b.download(owned, values, 0);
+                assertThat(values).containsOnly(0);
+                b.fill(owned, 1.5);
+                b.fill(owned.slice(1, 5).slice(2, 2), -0.1);
+                DeviceArray copy = scope.allocate(type, 7);
+                b.copy(owned, copy);
+                b.download(copy, values, 0);
+                double tenth = HalfPrecision.value(type, HalfPrecision.bits(type, -0.1));
+                assertThat(values).containsExactly(1.5, 1.5, 1.5, tenth, tenth, 1.5, 1.5);
+                assertThatThrownBy(() -> b.copy(copy, scope.allocate(b.floatType(), 7)))
+                        .isInstanceOf(IllegalArgumentException.class)
+                        .hasMessageContaining(type.name());
+            } finally {
+                owned.release();
+            }
+        }
+    }
+
+    @Test
+    default void attentionRefusesMixedTypes() {
+        Backend b = tested();
+        try (Scope scope = b.openScope()) {
+            AttentionShape shape = AttentionContract.shape(1, 1, 2, 2, 2, 2, false);
+            DeviceArray wide = scope.allocate(b.floatType(), 4);
+            DeviceArray narrow = scope.allocate(DType.BF16, 4);
+            DeviceArray rows = scope.allocate(b.floatType(), 2);
+            assertThatThrownBy(() -> b.attentionForward(
+                            shape,
+                            AttentionSpec.DEFAULT,
+                            AttentionInputs.of(wide, narrow, wide),
+                            new AttentionOutputs(wide, rows)))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("key is BF16");
+            AttentionInputs in = AttentionInputs.of(narrow, narrow, narrow);
+            assertThatThrownBy(() ->
+                            b.attentionForward(shape, AttentionSpec.DEFAULT, in, new AttentionOutputs(wide, rows)))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("attentionForward: output is " + b.floatType() + " but query is BF16");
+            DeviceArray narrowRows = scope.allocate(DType.BF16, 2);
+            DeviceArray output = scope.allocate(DType.BF16, 4);
+            assertThatThrownBy(() -> b.attentionForward(
+                            shape, AttentionSpec.DEFAULT, in, new AttentionOutputs(output, narrowRows)))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("logSumExp is BF16");
+        }
+    }
+
+    /** Masks of every kind, tiles full and not, both schedules. */
+    private static List<Case> cases() {
+        List<Case> masks = AttentionContract.masks();
+        List<Case> sizes = AttentionContract.sizes();
+        return List.of(
+                masks.get(1),
+                masks.get(6),
+                masks.get(15),
+                masks.get(24),
+                sizes.get(0),
+                sizes.get(4),
+                sizes.get(11),
+                sizes.get(12),
+                sizes.get(21),
+                sizes.get(31));
+    }
+
+    private void attention(DType type) {
+        for (Case c : cases()) {
+            try (Pair p = pair()) {
+                Problem problem = new Problem(p, c, type);
+                problem.forward();
+                problem.checkForward();
+                AttentionContract.checkBackward(problem, true);
+            }
+        }
+    }
+
+    private void tangents(DType type) {
+        for (Case c : cases()) {
+            try (Pair p = pair()) {
+                Problem problem = new Problem(p, c, type);
+                problem.forward();
+                TangentContract.Tangents tangents = TangentContract.tangents(problem);
+                tangents.forward();
+                tangents.checkForward(" of " + c + " in " + type);
+                tangents.checkBackward(TangentContract.Given.ALL, " of " + c + " in " + type);
+            }
+        }
+    }
+
+    @Test
+    default void attentionInBf16() {
+        attention(DType.BF16);
+    }
+
+    @Test
+    default void attentionInF16() {
+        attention(DType.F16);
+    }
+
+    @Test
+    default void tangentsInBf16() {
+        tangents(DType.BF16);
+    }
+
+    @Test
+    default void tangentsInF16() {
+        tangents(DType.F16);
+    }
+}

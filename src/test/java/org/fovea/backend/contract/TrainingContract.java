@@ -1,0 +1,352 @@
+package org.fovea.backend.contract;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Arrays;
+import java.util.Random;
+import org.fovea.backend.rl.AdamSettings;
+import org.fovea.backend.rl.PpoLoss;
+import org.fovea.verify.Pair;
+import org.junit.jupiter.api.Test;
+
+/** Advantages, the policy loss and the optimiser. */
+interface TrainingContract extends ContractFixture {
+
+    @Test
+    default void advantagesOfBrokenEpisodes() {
+        for (int[] s :
+                new int[][] {{1, 1}, {1, 128}, {5, 17}, {33, 3}, {64, 31}, {207, 2}, {0, 5}, {3, 0}, {70001, 1}}) {
+            int length = s[0] * s[1];
+            Random random = new Random(length);
+            double[] done = new double[length];
+            for (int i = 0; i < length; i++) {
+                done[i] = random.nextInt(5) == 0 ? 1 : 0;
+            }
+            double[][] inputs = {Pair.normal(length, 1), Pair.normal(length, 2), Pair.normal(length, 3), done};
+            try (Pair p = pair()) {
+                Pair.Both advantages = p.output(length);
+                Pair.Both returns = p.output(length);
+                runAdvantages(p, s, inputs, advantages, returns);
+                double[] bounds = magnitudes(p, s, inputs);
+                for (int i = 0; i < length; i++) {
+                    bounds[i] *= 6 * s[1];
+                }
+                advantages.isWithin(bounds, "advantages " + Arrays.toString(s));
+                double[] expected = returns.expected();
+                for (int i = 0; i < length; i++) {
+                    bounds[i] += Math.abs(expected[i]);
+                }
+                returns.isWithin(bounds, "returns " + Arrays.toString(s));
+            }
+        }
+    }
+
+    private static void runAdvantages(Pair p, int[] s, double[][] inputs, Pair.Both advantages, Pair.Both returns) {
+        Pair.Both rewards = p.floats(inputs[0]);
+        Pair.Both values = p.floats(inputs[1]);
+        Pair.Both nextValues = p.floats(inputs[2]);
+        Pair.Both done = p.floats(inputs[3]);
+        p.run(b -> b.advantages(
+                s[0],
+                s[1],
+                0.99f,
+                0.95f,
+                rewards.on(b),
+                values.on(b),
+                nextValues.on(b),
+                done.on(b),
+                advantages.on(b),
+                returns.on(b)));
+    }
+
+    /** The same recursion on magnitudes: no term cancels another. */
+    private static double[] magnitudes(Pair p, int[] s, double[][] inputs) {
+        Pair.Both advantages = p.output((long) s[0] * s[1]);
+        Pair.Both returns = p.output((long) s[0] * s[1]);
+        double[] against = Arrays.stream(inputs[1]).map(v -> -Math.abs(v)).toArray();
+        runAdvantages(
+                p,
+                s,
+                new double[][] {Pair.abs(inputs[0]), against, Pair.abs(inputs[2]), inputs[3]},
+                advantages,
+                returns);
+        return advantages.expected();
+    }
+
+    /** Rows of a PPO minibatch: log-ratios and value changes clearly inside or outside the clip ranges. */
+    final class Minibatch {
+        final Pair.Both values;
+        final Pair.Both oldLogProbs;
+        final Pair.Both advantages;
+        final Pair.Both returns;
+        final Pair.Both oldValues;
+        final Pair.Both dValues;
+        final Pair.Both statistics;
+
+        Minibatch(Pair p, double[] logProbs) {
+            int rows = logProbs.length;
+            double[] steps = {0, 0.05, -0.05, 0.5, -0.5};
+            double[] value = Pair.normal(rows, 21);
+            double[] oldLogProb = new double[rows];
+            double[] oldValue = new double[rows];
+            for (int r = 0; r < rows; r++) {
+                oldLogProb[r] = logProbs[r] - steps[r % 5];
+                oldValue[r] = value[r] - steps[(r / 5) % 5];
+            }
+            values = p.floats(value);
+            oldLogProbs = p.floats(oldLogProb);
+            advantages = p.floats(Pair.normal(rows, 22));
+            returns = p.floats(Pair.normal(rows, 23));
+            oldValues = p.floats(oldValue);
+            dValues = p.output(rows);
+            statistics = p.output(PpoLoss.STATISTICS);
+        }
+
+        /** @param logProbError units of rounding in a row's log-probability */
+        void check(PpoLoss loss, int rows, double logProbError, double largestEntropy, String what) {
+            double ratio = 1.7;
+            double advantage = Pair.largest(advantages.expected());
+            double value = Pair.largest(values.expected()) + Pair.largest(returns.expected()) + 1;
+            dValues.isWithin(8 * loss.rowWeight() * loss.valueCoef() * value, what + " dValues");
+            double sums = 4 * rows * (Math.sqrt(rows) + logProbError + 4);
+            statistics.isWithin(
+                    new double[] {
+                        sums * advantage * ratio,
+                        sums * value * value,
+                        sums * (1 + largestEntropy),
+                        sums * 3,
+                        0,
+                        4 * ratio * (logProbError + 4)
+                    },
+                    what + " statistics");
+        }
+    }
+
+    private static PpoLoss[] losses(int rows) {
+        return new PpoLoss[] {
+            new PpoLoss(0.2f, 0.01f, 0.5f, 0, 1f / Math.max(1, rows)),
+            new PpoLoss(0.2f, 0.5f, 1, 0.2f, 1f / 64),
+            new PpoLoss(0.2f, 0, 0, 0, 1)
+        };
+    }
+
+    @Test
+    default void categoricalPolicyLoss() {
+        for (int[] s : new int[][] {{1, 1}, {33, 2}, {5, 3}, {207, 6}, {64, 16}, {97, 33}, {0, 3}, {7, 300}}) {
+            int rows = s[0];
+            int actions = s[1];
+            for (PpoLoss loss : losses(rows)) {
+                for (boolean masked : new boolean[] {false, true}) {
+                    checkCategorical(loss, rows, actions, masked && actions > 2);
+                }
+            }
+        }
+    }
+
+    private void checkCategorical(PpoLoss loss, int rows, int actions, boolean masked) {
+        try (Pair p = pair()) {
+            double[] x = Pair.normal(rows * actions, 11);
+            int[] taken = new int[rows];
+            double[] logProbs = new double[rows];
+            for (int r = 0; r < rows; r++) {
+                taken[r] = (r * 5) % actions;
+                if (masked) {
+                    x[r * actions + (taken[r] + 1) % actions] = Double.NEGATIVE_INFINITY;
+                }
+                double sum = 0;
+                for (int a = 0; a < actions; a++) {
+                    sum += Math.exp(x[r * actions + a]);
+                }
+                logProbs[r] = x[r * actions + taken[r]] - Math.log(sum);
+            }
+            Pair.Both logits = p.floats(x);
+            Pair.Both action = p.ints(taken);
+            Pair.Both dLogits = p.output(x.length);
+            Minibatch m = new Minibatch(p, logProbs);
+            p.run(b -> b.ppoCategorical(
+                    loss,
+                    rows,
+                    actions,
+                    logits.on(b),
+                    m.values.on(b),
+                    action.on(b),
+                    m.oldLogProbs.on(b),
+                    m.advantages.on(b),
+                    m.returns.on(b),
+                    m.oldValues.on(b),
+                    dLogits.on(b),
+                    m.dValues.on(b),
+                    m.statistics.on(b)));
+            String what = loss + " [" + rows + ", " + actions + "]" + (masked ? " masked" : "");
+            double range = 16;
+            double logProbError = 2 * range + Math.sqrt(actions) + 4;
+            double row = Pair.largest(m.advantages.expected()) * 1.7 + loss.entropyCoef() * (range + Math.log(actions));
+            dLogits.isWithin(4 * loss.rowWeight() * row * (logProbError + 4), what + " dLogits");
+            m.check(loss, rows, logProbError, Math.log(actions), what);
+        }
+    }
+
+    @Test
+    default void normalPolicyLoss() {
+        for (int[] s : new int[][] {{1, 1}, {33, 2}, {5, 3}, {207, 6}, {64, 17}, {0, 3}, {7, 300}}) {
+            for (PpoLoss loss : losses(s[0])) {
+                checkGaussian(loss, s[0], s[1]);
+            }
+        }
+    }
+
+    private void checkGaussian(PpoLoss loss, int rows, int dim) {
+        try (Pair p = pair()) {
+            double[] mu = Pair.normal(rows * dim, 11);
+            double[] logSigma = Arrays.stream(Pair.normal(dim, 12))
+                    .map(x -> (float) (x / 4))
+                    .toArray();
+            double[] actions = new double[rows * dim];
+            double[] noise = Pair.normal(rows * dim, 13);
+            double[] logProbs = new double[rows];
+            for (int i = 0; i < actions.length; i++) {
+                double s = logSigma[i % dim];
+                actions[i] = (float) (mu[i] + Math.exp(s) * noise[i]);
+                double z = (actions[i] - mu[i]) / Math.exp(s);
+                logProbs[i / dim] += -z * z / 2 - s - Math.log(2 * Math.PI) / 2;
+            }
+            Pair.Both mean = p.floats(mu);
+            Pair.Both logStd = p.floats(logSigma);
+            Pair.Both taken = p.floats(actions);
+            Pair.Both dMean = p.output(mu.length);
+            Pair.Both dLogStd = p.output(dim);
+            Minibatch m = new Minibatch(p, logProbs);
+            p.run(b -> b.ppoGaussian(
+                    loss,
+                    rows,
+                    dim,
+                    mean.on(b),
+                    logStd.on(b),
+                    m.values.on(b),
+                    taken.on(b),
+                    m.oldLogProbs.on(b),
+                    m.advantages.on(b),
+                    m.returns.on(b),
+                    m.oldValues.on(b),
+                    dMean.on(b),
+                    dLogStd.on(b),
+                    m.dValues.on(b),
+                    m.statistics.on(b)));
+            String what = loss + " [" + rows + ", " + dim + "]";
+            double z = Pair.largest(noise);
+            double precision = Math.exp(Pair.largest(logSigma));
+            double logProbError = dim * (4 * z * z + z * 4 * precision + 4);
+            double row = Pair.largest(m.advantages.expected()) * 1.7;
+            dMean.isWithin(4 * loss.rowWeight() * row * z * precision * (logProbError + 8), what + " dMean");
+            double perRow = row * (z * z + 1) + loss.entropyCoef();
+            dLogStd.isWithin(
+                    4 * loss.rowWeight() * rows * perRow * (logProbError + 8 + Math.sqrt(rows)), what + " dLogStd");
+            m.check(loss, rows, logProbError, dim * 3, what);
+        }
+    }
+
+    @Test
+    default void adamForSeveralSteps() {
+        float[] limits = {Float.POSITIVE_INFINITY, 0.5f, 1e6f};
+        for (int length : new int[] {1, 5, 33, 207, 4099, 12288}) {
+            for (float limit : limits) {
+                checkAdam(new AdamSettings(0.9f, 0.999f, 1e-5f, limit), length);
+            }
+        }
+        checkAdam(new AdamSettings(0f, 0.9f, 1e-8f, 0.5f), 33);
+    }
+
+    private void checkAdam(AdamSettings settings, int length) {
+        double rate = (float) 0.01;
+        try (Pair p = pair()) {
+            // Small, so that their own rounding does not hide an error of the step.
+            Pair.Both parameters = p.floats(
+                    Arrays.stream(Pair.normal(length, 1)).map(x -> rate * x).toArray());
+            Pair.Both first = p.floats(new double[length]);
+            Pair.Both second = p.floats(new double[length]);
+            Pair.Both state = p.floats(rate, 0, 0, 0);
+            double size = Pair.largest(parameters.expected()) + 8 * rate;
+            for (int step = 1; step <= 8; step++) {
+                Pair.Both gradients = p.floats(Pair.normal(length, 100 + step));
+                p.run(b -> b.adam(settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+                String what = settings + " of " + length + " after step " + step;
+                double norm = state.expected()[AdamSettings.GRADIENT_NORM];
+                assertThat(state.actual()[AdamSettings.STEP]).as(what).isEqualTo(step);
+                state.isWithin(new double[] {0, 0, 4 * (Math.sqrt(length) + 2) * norm, 0}, what + " state");
+                // Each step rounds the parameter, and the quotient of the moments by what the sums above rounded.
+                double perStep = 2 * size + rate * Math.sqrt(step) * (32 + 8 * Math.sqrt(length));
+                parameters.isWithin(step * perStep, what + " parameters");
+                double g = Pair.largest(gradients.expected()) + 4;
+                first.isWithin(step * (8 + 4 * Math.sqrt(length)) * g, what + " firstMoment");
+                second.isWithin(step * (8 + 8 * Math.sqrt(length)) * g * g, what + " secondMoment");
+            }
+        }
+    }
+
+    @Test
+    default void adamSkipsWhenTold() {
+        try (Pair p = pair()) {
+            Pair.Both parameters = p.floats(Pair.normal(33, 1));
+            Pair.Both gradients = p.floats(
+                    Arrays.stream(Pair.normal(33, 2)).map(g -> Double.NaN).toArray());
+            Pair.Both first = p.floats(Pair.normal(33, 3));
+            Pair.Both second = p.floats(Pair.abs(Pair.normal(33, 4)));
+            Pair.Both state = p.floats(0.1, 3, 2, 1);
+            AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-8f, 0.5f);
+            p.run(b -> b.adam(settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+            assertThat(parameters.actual()).containsExactly(Pair.normal(33, 1));
+            assertThat(first.actual()).containsExactly(Pair.normal(33, 3));
+            assertThat(second.actual()).containsExactly(Pair.abs(Pair.normal(33, 4)));
+            assertThat(state.actual()).containsExactly((float) 0.1, 3, 2, 1);
+        }
+    }
+
+    @Test
+    default void adamStopsAtAGradientThatIsNotFinite() {
+        AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-8f, 0.5f);
+        for (double broken : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
+            for (int at : new int[] {0, 16, 32}) {
+                try (Pair p = pair()) {
+                    double[] gradient = Pair.normal(33, 2);
+                    Pair.Both good = p.floats(gradient.clone());
+                    gradient[at] = broken;
+                    Pair.Both bad = p.floats(gradient);
+                    Pair.Both parameters = p.floats(Pair.normal(33, 1));
+                    Pair.Both first = p.floats(Pair.normal(33, 3));
+                    Pair.Both second = p.floats(Pair.abs(Pair.normal(33, 4)));
+                    Pair.Both state = p.floats(0.1, 3, 2, 0);
+                    String what = broken + " at " + at;
+                    for (Pair.Both gradients : new Pair.Both[] {bad, good}) {
+                        p.run(b -> b.adam(
+                                settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+                        assertThat(parameters.actual()).as(what).containsExactly(Pair.normal(33, 1));
+                        assertThat(first.actual()).as(what).containsExactly(Pair.normal(33, 3));
+                        assertThat(second.actual()).as(what).containsExactly(Pair.abs(Pair.normal(33, 4)));
+                        assertThat(state.actual())
+                                .as(what)
+                                .containsExactly(
+                                        (float) 0.1, 3, Double.isNaN(broken) ? broken : Double.POSITIVE_INFINITY, 1);
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    default void trainingStepsRepeatBitForBit() {
+        AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-8f, 0.5f);
+        double[][] results = new double[3][];
+        for (int repeat = 0; repeat < results.length; repeat++) {
+            try (Pair p = pair()) {
+                Pair.Both parameters = p.floats(Pair.normal(4099, 1));
+                Pair.Both gradients = p.floats(Pair.normal(4099, 2));
+                Pair.Both first = p.floats(new double[4099]);
+                Pair.Both second = p.floats(new double[4099]);
+                Pair.Both state = p.floats(0.1, 0, 0, 0);
+                p.run(b -> b.adam(settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+                results[repeat] = parameters.actual();
+            }
+            assertThat(results[repeat]).isEqualTo(results[0]);
+        }
+    }
+}

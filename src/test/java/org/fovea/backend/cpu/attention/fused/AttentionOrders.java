@@ -1,0 +1,139 @@
+package org.fovea.backend.cpu.attention.fused;
+
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Random;
+import org.fovea.backend.attention.AttentionArguments;
+import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.OutputGradients;
+import org.fovea.backend.cpu.CpuBackend;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Scope;
+import org.jspecify.annotations.Nullable;
+
+/** Random inputs of one attention, and all that has a hand-written order of it: values, gradients, tangents of both. */
+final class AttentionOrders {
+    final AttentionShape shape;
+    final AttentionSpec spec;
+
+    /** Arrays by name; that of a tangent starts with "t.". */
+    final Map<String, double[]> numbers = new LinkedHashMap<>();
+
+    int @Nullable [] keyLengths;
+
+    AttentionOrders(AttentionShape shape, AttentionSpec spec, long seed) {
+        this.shape = shape;
+        this.spec = spec;
+        Random random = new Random(seed);
+        for (String prefix : new String[] {"", "t."}) {
+            draw(random, prefix + "query", shape.querySize());
+            draw(random, prefix + "key", shape.keySize());
+            draw(random, prefix + "value", shape.valueSize());
+            draw(random, prefix + "output", shape.outputSize());
+            draw(random, prefix + "logSumExp", shape.logSumExpSize());
+        }
+    }
+
+    /** Multiples of 1/16, which every type holds exactly. */
+    private void draw(Random random, String name, long size) {
+        double[] x = new double[(int) size];
+        Arrays.setAll(x, i -> Math.rint(random.nextGaussian() * 16) / 16);
+        numbers.put(name, x);
+    }
+
+    double[] get(String name) {
+        double[] x = numbers.get(name);
+        if (x == null) {
+            throw new IllegalArgumentException("no array " + name);
+        }
+        return x;
+    }
+
+    /** Where row {@code i} of a key head starts, the head counted through the batch. */
+    int key(int head, int i) {
+        int row = shape.layout() == AttentionShape.Layout.BHND
+                ? head * shape.keys() + i
+                : (head / shape.keyHeads() * shape.keys() + i) * shape.keyHeads() + head % shape.keyHeads();
+        return row * shape.headDim();
+    }
+
+    /** Results by name: "output" and "logSumExp", "query" and so on for gradients, and "t." before each for their tangents. */
+    Map<String, double[]> run(CpuBackend backend, DType type) {
+        try (Scope scope = backend.openScope()) {
+            Map<String, DeviceArray> given = new LinkedHashMap<>();
+            Map<String, DeviceArray> made = new LinkedHashMap<>();
+            numbers.forEach((name, x) -> {
+                DType stored = name.endsWith("logSumExp") && type != DType.F64 ? DType.F32 : type;
+                given.put(name, scope.allocate(stored, x.length));
+                made.put(name, scope.allocate(stored, x.length));
+                backend.upload(x, 0, given.get(name));
+            });
+            AttentionOutputs out = compute(backend, scope, inputs(backend, scope, given), given, made);
+            Map<String, double[]> results = new LinkedHashMap<>();
+            made.forEach((name, array) -> results.put(name, download(backend, array)));
+            AttentionInputs in = inputs(backend, scope, given);
+            DeviceArray output = scope.allocate(type, shape.outputSize());
+            DeviceArray logSumExp = scope.allocate(type == DType.F64 ? type : DType.F32, shape.logSumExpSize());
+            backend.attentionTangent(shape, spec, in, arguments(given, "t."), out, output, logSumExp);
+            results.put("output alone", download(backend, output));
+            results.put("logSumExp alone", download(backend, logSumExp));
+            return results;
+        }
+    }
+
+    private AttentionInputs inputs(CpuBackend backend, Scope scope, Map<String, DeviceArray> given) {
+        AttentionInputs in = AttentionInputs.of(given.get("query"), given.get("key"), given.get("value"));
+        if (keyLengths == null) {
+            return in;
+        }
+        DeviceArray lengths = scope.allocate(DType.I32, keyLengths.length);
+        backend.upload(keyLengths, 0, lengths);
+        return new AttentionInputs(
+                in.query(), in.key(), in.value(), null, null, null, null, null, null, lengths, null, null);
+    }
+
+    private AttentionOutputs compute(
+            CpuBackend backend,
+            Scope scope,
+            AttentionInputs in,
+            Map<String, DeviceArray> given,
+            Map<String, DeviceArray> made) {
+        AttentionOutputs out = new AttentionOutputs(made.get("output"), made.get("logSumExp"))
+                .withState(backend, shape, spec, in, scope::allocate);
+        backend.attentionForward(shape, spec, in, out);
+        backend.attentionBackward(
+                shape, spec, in, out, given.get("output"), given.get("logSumExp"), arguments(made, ""));
+        backend.attentionBackwardTangent(
+                shape,
+                spec,
+                in,
+                arguments(given, "t."),
+                out,
+                new OutputGradients(
+                        given.get("output"), given.get("logSumExp"), given.get("t.output"), given.get("t.logSumExp")),
+                made.get("t.output"),
+                made.get("t.logSumExp"),
+                arguments(made, "t."));
+        return out;
+    }
+
+    private static AttentionArguments arguments(Map<String, DeviceArray> x, String prefix) {
+        return new AttentionArguments(x.get(prefix + "query"), x.get(prefix + "key"), x.get(prefix + "value"));
+    }
+
+    private static double[] download(CpuBackend backend, DeviceArray array) {
+        double[] x = new double[(int) array.length()];
+        backend.download(array, x, 0);
+        return x;
+    }
+
+    @Override
+    public String toString() {
+        return shape + " " + spec + (keyLengths == null ? "" : " lengths" + Arrays.toString(keyLengths));
+    }
+}

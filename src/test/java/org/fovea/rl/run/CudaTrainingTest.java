@@ -1,0 +1,96 @@
+package org.fovea.rl.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.nio.file.Path;
+import java.util.Map;
+import org.fovea.backend.Backend;
+import org.fovea.backend.cuda.Simulator;
+import org.fovea.rl.config.Algorithm;
+import org.fovea.rl.config.AlgorithmConfig;
+import org.fovea.rl.config.Defaults;
+import org.fovea.rl.config.PolicyKind;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** PPO on the cuda backend: on the simulator, or with -Dfovea.test.gpu=true on the machine's own device. */
+@Tag("integration")
+class CudaTrainingTest {
+    private static final String ENVIRONMENT = "MemoryChain-v0:length=2";
+
+    @TempDir
+    Path directory;
+
+    private static RunSpec spec(long iterations, int environments, Map<String, String> settings) {
+        AlgorithmConfig config = Defaults.of(ENVIRONMENT, Algorithm.PPO, PolicyKind.ATTENTION)
+                .config()
+                .with(Map.of("layers", "1", "width", "16", "heads", "2", "window", "3", "rollout_steps", "12"))
+                .with(settings);
+        return new RunSpec(
+                ENVIRONMENT,
+                PolicyKind.ATTENTION,
+                iterations * environments * config.rollout().rolloutSteps(),
+                environments,
+                3,
+                config);
+    }
+
+    /** Acting without memory scores 0 on average. */
+    @Test
+    void learnsToRemember() {
+        RunSpec spec = spec(
+                20,
+                32,
+                Map.of("epochs", "4", "minibatches", "1", "learning_rate", "0.01", "anneal_learning_rate", "false"));
+        try (Backend backend = Simulator.open();
+                Trainer trainer = Trainer.start(backend, spec, directory)) {
+            for (long iteration = 0; iteration < spec.iterations(); iteration++) {
+                trainer.iterate();
+            }
+            assertThat(trainer.state().episodes().meanReturn()).isGreaterThan(0.9);
+        }
+    }
+
+    /** What one update leaves: parameters, and Adam's first moment, which is a tenth of the clipped gradient. */
+    private record Updated(float[] parameters, float[] moment) {}
+
+    private Updated updateOnce(Backend backend, RunSpec spec, String name) {
+        try (backend;
+                Trainer trainer = Trainer.start(backend, spec, directory.resolve(name))) {
+            trainer.iterate();
+            float[] parameters = Runs.parameters(trainer.state());
+            float[] moment = new float[parameters.length];
+            backend.download(trainer.state().learner().persistent().get("adam.first_moment"), moment, 0);
+            return new Updated(parameters, moment);
+        }
+    }
+
+    /**
+     * Adam's first step is lr g / (|g| + e), all but the sign of g: where the gradients differ by d, steps differ by at most
+     * lr 2 d / |g|, and by 2 lr where g may be of either sign. Sums over the rows of the rollout round each gradient by
+     * some rows / 2 units, relative to the largest.
+     */
+    @Test
+    void theFirstUpdateEqualsTheCpusButForRounding() {
+        RunSpec spec = spec(1, 9, Map.of("epochs", "1", "minibatches", "1", "learning_rate", "0.01"));
+        Updated cpu = updateOnce(Runs.cpu(1), spec, "cpu");
+        Updated cuda = updateOnce(Simulator.open(), spec, "cuda");
+
+        float largest = 0;
+        for (float moment : cpu.moment) {
+            largest = Math.max(largest, Math.abs(moment));
+        }
+        assertThat(largest).isPositive();
+        float rounding = spec.stepsPerIteration() / 2f * 0x1p-24f * largest;
+        assertThat(cuda.moment).hasSameSizeAs(cpu.moment);
+        for (int i = 0; i < cpu.moment.length; i++) {
+            assertThat(cuda.moment[i]).as("moment %d", i).isCloseTo(cpu.moment[i], within(rounding));
+            float step = 0.01f * Math.min(2, 2 * rounding / Math.abs(cpu.moment[i]));
+            assertThat(cuda.parameters[i])
+                    .as("parameter %d", i)
+                    .isCloseTo(cpu.parameters[i], within(step + 2 * Math.ulp(cpu.parameters[i])));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+package org.fovea.rl.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import java.util.Map;
+import org.fovea.backend.Backend;
+import org.fovea.rl.config.PolicyKind;
+import org.fovea.rl.learner.UpdateStatistics;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * The step-by-step policy that plays and the windowed pass that trains must be the same function: at unchanged weights every
+ * probability ratio is 1. With one epoch of one minibatch all ratios are taken before the first step of the optimiser.
+ */
+class ParityTest {
+    private static final float TOLERANCE = 1e-4f;
+
+    @TempDir
+    Path directory;
+
+    @ParameterizedTest(name = "{0} {1} layers={2} window={3} steps={4} gating={5}")
+    @CsvSource({
+        // Episodes of ProofOfMemory are shorter than the segments, those of RepeatPrevious longer.
+        "ProofOfMemory-v0, attention, 2, 5, 13, false",
+        "ProofOfMemory-v0, attention, 3, 16, 13, true",
+        "popgym-RepeatPreviousEasy-v0, attention, 2, 5, 13, false",
+        "popgym-RepeatPreviousEasy-v0, attention, 2, 31, 7, false",
+        "CartPole-v1, attention, 2, 1, 9, false",
+        "Pendulum-v1, attention, 2, 6, 17, true",
+        "MemoryChain-v0:length=9, attention, 4, 3, 8, false",
+        "CartPole-v1, mlp, 2, 1, 9, false",
+        "Pendulum-v1, mlp, 1, 1, 17, false",
+    })
+    void firstRatiosAreOne(String environment, String policy, int layers, int window, int steps, boolean gating) {
+        Map<String, String> settings = Map.of(
+                "layers", "" + layers,
+                "window", "" + window,
+                "rollout_steps", "" + steps,
+                "gating", "" + gating,
+                "epochs", "1",
+                "minibatches", "1",
+                "learning_rate", "0.003");
+        RunSpec spec = Runs.small(environment, PolicyKind.of(policy), 6, settings);
+        try (Backend backend = Runs.cpu(2);
+                Trainer trainer = Trainer.start(backend, spec, directory)) {
+            for (int iteration = 0; iteration < 6; iteration++) {
+                UpdateStatistics update = trainer.iterate();
+                assertThat(update.maxRatioDeviation())
+                        .as("iteration %d", iteration)
+                        .isLessThan(TOLERANCE);
+            }
+        }
+    }
+
+    /** The test above can fail: after a step of the optimiser ratios do move. */
+    @Test
+    void laterRatiosAreNot() {
+        Map<String, String> settings = Map.of("epochs", "2", "minibatches", "1", "learning_rate", "0.003");
+        RunSpec spec = Runs.small("ProofOfMemory-v0", PolicyKind.ATTENTION, 1, settings);
+        try (Backend backend = Runs.cpu(1);
+                Trainer trainer = Trainer.start(backend, spec, directory)) {
+            assertThat(trainer.iterate().maxRatioDeviation()).isGreaterThan(10 * TOLERANCE);
+        }
+    }
+}

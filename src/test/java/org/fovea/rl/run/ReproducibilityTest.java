@@ -1,0 +1,126 @@
+package org.fovea.rl.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import org.fovea.backend.Backend;
+import org.fovea.rl.config.PolicyKind;
+import org.fovea.rl.evaluation.Progress;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** A run's outcome follows from its specification: not from threads, and not from interruptions. */
+@Tag("integration")
+class ReproducibilityTest {
+    private static final int ITERATIONS = 6;
+
+    @TempDir
+    Path directory;
+
+    @ParameterizedTest
+    @CsvSource({"ProofOfMemory-v0, attention", "Pendulum-v1, attention", "CartPole-v1, mlp"})
+    void anyNumberOfThreadsGivesTheSameParameters(String environment, String policy) {
+        RunSpec spec = Runs.small(environment, PolicyKind.of(policy), ITERATIONS, Map.of());
+        float[] one = train(spec, 1, "one");
+        assertThat(train(spec, 2, "two")).isEqualTo(one);
+        assertThat(train(spec, 5, "five")).isEqualTo(one);
+    }
+
+    @Test
+    void anotherSeedGivesOthers() {
+        RunSpec spec = Runs.small("CartPole-v1", PolicyKind.MLP, 2, Map.of());
+        RunSpec reseeded = new RunSpec(
+                spec.environment(), spec.policy(), spec.steps(), spec.environments(), spec.seed() + 1, spec.config());
+        assertThat(train(reseeded, 2, "b")).isNotEqualTo(train(spec, 2, "a"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "ProofOfMemory-v0, attention, 5",
+        "popgym-RepeatPreviousEasy-v0, attention, 31",
+        "Pendulum-v1, attention, 5",
+        "Pendulum-v1, mlp, 1",
+        "CartPole-v1, mlp, 1",
+        "MemoryChain-v0:length=3, attention, 2"
+    })
+    void aResumedRunEndsWhereAnUninterruptedOneDoes(String environment, String policy, int window) throws IOException {
+        RunSpec spec = Runs.small(
+                environment, PolicyKind.of(policy), ITERATIONS, Map.of("window", "" + window, "target_kl", "0.02"));
+        float[] uninterrupted = train(spec, 2, "whole");
+
+        Path run = directory.resolve("parts");
+        try (Backend backend = Runs.cpu(2);
+                Trainer trainer = Trainer.start(backend, spec, run)) {
+            int[] iterations = {0};
+            TrainResult result = trainer.run(progress -> iterations[0]++, () -> iterations[0] == 2);
+            assertThat(result.interrupted()).isTrue();
+            assertThat(result.steps()).isEqualTo(2 * spec.stepsPerIteration());
+        }
+        RunState saved = RunState.load(run);
+        assertThat(saved.spec()).isEqualTo(spec);
+        try (Backend backend = Runs.cpu(1);
+                Trainer trainer = Trainer.resume(backend, spec, saved, run)) {
+            assertThat(trainer.resumesExactly()).isTrue();
+            TrainResult result = trainer.run(Progress.Listener.NONE, () -> false);
+            assertThat(result.steps()).isEqualTo(ITERATIONS * spec.stepsPerIteration());
+            assertThat(Runs.parameters(trainer.state())).isEqualTo(uninterrupted);
+        }
+        assertThat(run.resolve(TrainingLog.FILE_NAME)).content().hasLineCount(ITERATIONS + 1);
+    }
+
+    @Test
+    void trainingReservesNoMemoryAfterItsFirstIteration() {
+        RunSpec spec = Runs.small("ProofOfMemory-v0", PolicyKind.ATTENTION, ITERATIONS, Map.of());
+        try (Backend backend = Runs.cpu(1);
+                Trainer trainer = Trainer.start(backend, spec, directory)) {
+            trainer.iterate();
+            long reserved = backend.reservedBytes();
+            for (int i = 1; i < ITERATIONS; i++) {
+                trainer.iterate();
+            }
+            assertThat(backend.reservedBytes()).isEqualTo(reserved);
+        }
+    }
+
+    @Test
+    void twoTrainersDoNotShareADirectory() {
+        RunSpec spec = Runs.small("CartPole-v1", PolicyKind.MLP, 1, Map.of());
+        try (Backend backend = Runs.cpu(1)) {
+            try (Trainer first = Trainer.start(backend, spec, directory)) {
+                first.run(Progress.Listener.NONE, () -> false);
+                assertThatThrownBy(() -> Trainer.start(backend, spec, directory))
+                        .isInstanceOf(RunInUseException.class)
+                        .hasMessageContaining(directory.toString());
+                assertThat(directory.resolve(TrainingLog.FILE_NAME)).exists();
+            }
+            Trainer.start(backend, spec, directory).close();
+            assertThat(backend.liveBytes()).isZero();
+        }
+    }
+
+    @Test
+    void aClosedRunHoldsNoMemory() {
+        RunSpec spec = Runs.small("Pendulum-v1", PolicyKind.ATTENTION, 1, Map.of());
+        try (Backend backend = Runs.cpu(2)) {
+            try (Trainer trainer = Trainer.start(backend, spec, directory)) {
+                trainer.run(Progress.Listener.NONE, () -> false);
+                assertThat(backend.liveBytes()).isPositive();
+            }
+            assertThat(backend.liveBytes()).isZero();
+        }
+    }
+
+    private float[] train(RunSpec spec, int threads, String name) {
+        try (Backend backend = Runs.cpu(threads);
+                Trainer trainer = Trainer.start(backend, spec, directory.resolve(name))) {
+            trainer.run(Progress.Listener.NONE, () -> false);
+            return Runs.parameters(trainer.state());
+        }
+    }
+}

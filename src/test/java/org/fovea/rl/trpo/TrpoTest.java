@@ -1,0 +1,278 @@
+package org.fovea.rl.trpo;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import org.fovea.backend.Backend;
+import org.fovea.backend.cuda.Simulator;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.rl.config.Algorithm;
+import org.fovea.rl.config.PolicyKind;
+import org.fovea.rl.evaluation.Progress;
+import org.fovea.rl.learner.UpdateStatistics;
+import org.fovea.rl.policy.ActorCritic;
+import org.fovea.rl.rollout.NonFiniteException;
+import org.fovea.rl.rollout.Stop;
+import org.fovea.rl.run.RunSpec;
+import org.fovea.rl.run.RunState;
+import org.fovea.rl.run.Runs;
+import org.fovea.rl.run.Trainer;
+import org.fovea.rl.run.TrainingState;
+import org.fovea.tensor.Parameter;
+import org.fovea.tensor.Tape;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What a step of TRPO may and may not do, and that such steps learn. */
+@Tag("integration")
+class TrpoTest {
+    private static final int ITERATIONS = 4;
+
+    @TempDir
+    Path directory;
+
+    private static RunSpec small(String environment, String policy, Map<String, String> settings) {
+        return Runs.small(environment, Algorithm.TRPO, PolicyKind.of(policy), ITERATIONS, settings);
+    }
+
+    private static float[] download(Backend backend, DeviceArray array) {
+        float[] values = new float[(int) array.length()];
+        backend.download(array, values, 0);
+        return values;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"CartPole-v1, mlp", "Pendulum-v1, mlp", "ProofOfMemory-v0, attention", "Pendulum-v1, attention"})
+    void everyStepImprovesTheSurrogateWithinTheTrustRegion(String environment, String policy) {
+        RunSpec spec = small(environment, policy, Map.of("max_kl", "0.02"));
+        try (Backend backend = Runs.cpu(2);
+                Trainer trainer = Trainer.start(backend, spec, directory)) {
+            for (int iteration = 0; iteration < ITERATIONS; iteration++) {
+                UpdateStatistics update = trainer.iterate();
+                assertThat(update.stepFraction()).isPositive();
+                // Advantages have mean 0, and so had the loss: it has fallen.
+                assertThat(update.policyLoss()).isNegative();
+                assertThat(update.approximateKl()).isPositive().isLessThanOrEqualTo(0.02);
+                assertThat(update.maxRatioDeviation()).isPositive();
+            }
+        }
+    }
+
+    /**
+     * The divergence is quadratic in the step, at first, with the Fisher matrix as its Hessian: without damping, the edge of
+     * a small trust region is where a step ends.
+     */
+    @ParameterizedTest
+    @CsvSource({"CartPole-v1, mlp", "Pendulum-v1, mlp", "ProofOfMemory-v0, attention"})
+    void aSmallStepGoesToTheEdgeOfTheTrustRegion(String environment, String policy) {
+        double edge = 1e-4;
+        Map<String, String> settings = Map.of("max_kl", "" + edge, "cg_damping", "0", "cg_iterations", "2");
+        try (Backend backend = Runs.cpu(2);
+                Trainer trainer = Trainer.start(backend, small(environment, policy, settings), directory)) {
+            UpdateStatistics update = trainer.iterate();
+            double aimed = edge * update.stepFraction() * update.stepFraction();
+            assertThat(update.approximateKl()).isBetween(0.8 * aimed, 1.2 * aimed);
+        }
+    }
+
+    /** The trunk learns from the policy alone, so that a linear function of it can't be fitted to values that bend. */
+    @Test
+    void valuesBendAlongALineOfTheTrunksOutputs() {
+        try (Backend backend = Runs.cpu(1);
+                TrainingState state = TrainingState.create(backend, small("CartPole-v1", "attention", Map.of()));
+                Tape tape = Tape.inference(backend)) {
+            ActorCritic network = state.agent().network();
+            int width = network.valueFeatureCount();
+            float[] features = new float[3 * width];
+            for (int i = 0; i < width; i++) {
+                features[i] = (i % 3) - 1;
+                features[width + i] = (i % 5) * 0.5f - 1;
+                features[2 * width + i] = (features[i] + features[width + i]) / 2;
+            }
+            float[] values = download(
+                    backend, network.valuesOf(tape.constant(features, 3, width)).array());
+            assertThat(Math.abs((values[0] + values[1]) / 2 - values[2])).isGreaterThan(0.01f);
+        }
+    }
+
+    @Test
+    void withoutAdvantagesThePolicyStaysAsItIs() {
+        try (Backend backend = Runs.cpu(1);
+                TrainingState state = TrainingState.create(backend, small("ProofOfMemory-v0", "attention", Map.of()))) {
+            state.reset();
+            state.collect(new Stop(() -> false));
+            // Returns of 0 everywhere, expected as such.
+            backend.fill(state.rollout().rewards(), 0);
+            backend.fill(state.rollout().values(), 0);
+            backend.fill(state.rollout().nextValues(), 0);
+            float[] before = Runs.parameters(state);
+            UpdateStatistics update = state.learner().update(0, 7, 0, 0);
+            assertThat(update.stepFraction()).isZero();
+            assertThat(update.approximateKl()).isZero();
+            assertPolicyUnchanged(state, before);
+        }
+    }
+
+    /** A trust region of a few roundings is too small for any step to fall into. */
+    @ParameterizedTest
+    @CsvSource({"CartPole-v1, mlp", "ProofOfMemory-v0, attention"})
+    void whereNoLengthFitsNoStepIsTaken(String environment, String policy) {
+        Map<String, String> settings = Map.of("max_kl", "1e-30", "line_search_steps", "3");
+        try (Backend backend = Runs.cpu(2);
+                TrainingState state = TrainingState.create(backend, small(environment, policy, settings))) {
+            state.reset();
+            state.collect(new Stop(() -> false));
+            float[] before = Runs.parameters(state);
+            UpdateStatistics update = state.learner().update(0, 7, 0, 0);
+            assertThat(update.stepFraction()).isZero();
+            assertPolicyUnchanged(state, before);
+            assertThat(Runs.parameters(state))
+                    .as("the value function learns all the same")
+                    .isNotEqualTo(before);
+        }
+    }
+
+    private static void assertPolicyUnchanged(TrainingState state, float[] before) {
+        float[] after = Runs.parameters(state);
+        for (Parameter parameter : state.agent().parameters().all()) {
+            for (int i = 0; i < parameter.length() && !parameter.name().startsWith("value"); i++) {
+                int index = (int) parameter.offset() + i;
+                assertThat(after[index]).as(parameter.name()).isEqualTo(before[index]);
+            }
+        }
+    }
+
+    @Test
+    void valuesAreFittedToReturns() {
+        RunSpec spec = small("Pendulum-v1", "attention", Map.of("value_epochs", "40", "learning_rate", "0.01"));
+        try (Backend backend = Runs.cpu(2);
+                Trainer trainer = Trainer.start(backend, spec, directory)) {
+            double first = trainer.iterate().valueLoss();
+            double last = first;
+            for (int iteration = 1; iteration < ITERATIONS; iteration++) {
+                last = trainer.iterate().valueLoss();
+            }
+            assertThat(last).isLessThan(0.7 * first);
+        }
+    }
+
+    @Test
+    void aRewardThatIsNotFiniteLeavesTheParametersAsTheyWere() {
+        for (boolean gpu : new boolean[] {false, true}) {
+            try (Backend backend = gpu ? Simulator.open() : Runs.cpu(2);
+                    TrainingState state = TrainingState.create(
+                            backend, small("CartPole-v1", "mlp", Map.of("cg_iterations", "2", "width", "8")))) {
+                state.reset();
+                state.collect(new Stop(() -> false));
+                backend.fill(state.rollout().rewards().slice(7, 1), Double.NaN);
+                float[] before = Runs.parameters(state);
+                assertThatThrownBy(() -> state.learner().update(0, 7, 0, 50))
+                        .isInstanceOf(NonFiniteException.class)
+                        .hasMessageContaining("50");
+                assertThat(Runs.parameters(state)).isEqualTo(before);
+            }
+        }
+    }
+
+    /** Two updates, of which the second replays what the first captured, are the CPU's but for rounding. */
+    @ParameterizedTest
+    @CsvSource({"Pendulum-v1, mlp", "MemoryChain-v0:length=2, attention"})
+    void learnsOnAGpuAsOnTheCpu(String environment, String policy) {
+        Map<String, String> settings = new HashMap<>(
+                Map.of("width", "8", "layers", "1", "window", "3", "rollout_steps", "6", "cg_iterations", "3"));
+        settings.put("value_epochs", "1");
+        // Well conditioned, so that rounding is not magnified.
+        settings.put("cg_damping", "1");
+        RunSpec small = small(environment, policy, settings);
+        RunSpec spec = new RunSpec(environment, small.policy(), 2 * 9 * 6, 9, 3, small.config());
+        float[][] parameters = new float[2][];
+        double[] divergences = new double[2];
+        for (int device = 0; device < 2; device++) {
+            try (Backend backend = device == 0 ? Runs.cpu(1) : Simulator.open();
+                    Trainer trainer = Trainer.start(backend, spec, directory.resolve("" + device))) {
+                trainer.iterate();
+                divergences[device] = trainer.iterate().approximateKl();
+                parameters[device] = Runs.parameters(trainer.state());
+            }
+        }
+        assertThat(divergences[1]).isPositive().isCloseTo(divergences[0], within(0.01 * divergences[0]));
+        assertThat(parameters[1]).containsExactly(parameters[0], within(1e-4f));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"CartPole-v1, mlp", "Pendulum-v1, attention"})
+    void anyNumberOfThreadsGivesTheSameParameters(String environment, String policy) {
+        RunSpec spec = small(environment, policy, Map.of());
+        float[] one = train(spec, 1, "one");
+        assertThat(train(spec, 5, "five")).isEqualTo(one);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"CartPole-v1, mlp", "Pendulum-v1, mlp", "popgym-RepeatPreviousEasy-v0, attention"})
+    void aResumedRunEndsWhereAnUninterruptedOneDoes(String environment, String policy) throws IOException {
+        RunSpec spec = small(environment, policy, Map.of());
+        float[] uninterrupted = train(spec, 2, "whole");
+        Path run = directory.resolve("parts");
+        try (Backend backend = Runs.cpu(2);
+                Trainer trainer = Trainer.start(backend, spec, run)) {
+            int[] iterations = {0};
+            trainer.run(progress -> iterations[0]++, () -> iterations[0] == 2);
+        }
+        RunState saved = RunState.load(run);
+        assertThat(saved.spec()).isEqualTo(spec);
+        assertThat(saved.spec().algorithm()).isEqualTo(Algorithm.TRPO);
+        try (Backend backend = Runs.cpu(1);
+                Trainer trainer = Trainer.resume(backend, spec, saved, run)) {
+            trainer.run(Progress.Listener.NONE, () -> false);
+            assertThat(Runs.parameters(trainer.state())).isEqualTo(uninterrupted);
+        }
+    }
+
+    @Test
+    void trainingReservesNoMemoryAfterItsFirstIterationAndKeepsNoneWhenClosed() {
+        RunSpec spec = small("ProofOfMemory-v0", "attention", Map.of());
+        try (Backend backend = Runs.cpu(1)) {
+            try (Trainer trainer = Trainer.start(backend, spec, directory)) {
+                trainer.iterate();
+                long reserved = backend.reservedBytes();
+                for (int i = 1; i < ITERATIONS; i++) {
+                    trainer.iterate();
+                }
+                assertThat(backend.reservedBytes()).isEqualTo(reserved);
+            }
+            assertThat(backend.liveBytes()).isZero();
+        }
+    }
+
+    /** Without memory the best mean return is 0. */
+    @Test
+    void anAttentionPolicyLearnsToRemember() {
+        Map<String, String> settings = Map.of("max_kl", "0.05", "rollout_steps", "16", "learning_rate", "0.01");
+        RunSpec small = small("MemoryChain-v0:length=3", "attention", settings);
+        RunSpec spec =
+                new RunSpec("MemoryChain-v0:length=3", PolicyKind.ATTENTION, 30 * 16 * 40, 40, 2, small.config());
+        try (Backend backend = Runs.cpu(2);
+                Trainer trainer = Trainer.start(backend, spec, directory)) {
+            for (long iteration = 0; iteration < spec.iterations(); iteration++) {
+                trainer.iterate();
+            }
+            assertThat(trainer.state().episodes().meanReturn()).isGreaterThan(0.9);
+        }
+    }
+
+    private float[] train(RunSpec spec, int threads, String name) {
+        try (Backend backend = Runs.cpu(threads);
+                Trainer trainer = Trainer.start(backend, spec, directory.resolve(name))) {
+            trainer.run(Progress.Listener.NONE, () -> false);
+            return Runs.parameters(trainer.state());
+        }
+    }
+}
