@@ -65,12 +65,12 @@ public class AttentionBenchmark {
                 gaussians(extents.querySize(), 1), gaussians(extents.keySize(), 2), gaussians(extents.valueSize(), 3));
         dOutput = gaussians(extents.outputSize(), 4);
         out = new AttentionOutputs(
-                        backend.allocate(DType.F32, extents.outputSize()),
-                        backend.allocate(DType.F32, extents.logSumExpSize()))
-                .withState(backend, extents, spec, in, backend::allocate);
-        dQuery = backend.allocate(DType.F32, extents.querySize());
-        dKey = backend.allocate(DType.F32, extents.keySize());
-        dValue = backend.allocate(DType.F32, extents.valueSize());
+                        backend.memory().allocate(DType.F32, extents.outputSize()),
+                        backend.memory().allocate(DType.F32, extents.logSumExpSize()))
+                .withState(backend.attention(), extents, spec, in, backend.memory()::allocate);
+        dQuery = backend.memory().allocate(DType.F32, extents.querySize());
+        dKey = backend.memory().allocate(DType.F32, extents.keySize());
+        dValue = backend.memory().allocate(DType.F32, extents.valueSize());
         forward();
     }
 
@@ -83,14 +83,14 @@ public class AttentionBenchmark {
     /** The forward pass. */
     @Benchmark
     public DeviceArray forward() {
-        backend.attentionForward(extents, spec, in, out);
+        backend.attention().forward(extents, spec, in, out);
         return out.output();
     }
 
     /** The backward pass. */
     @Benchmark
     public DeviceArray backward() {
-        backend.attentionBackward(extents, spec, in, out, dOutput, null, new AttentionArguments(dQuery, dKey, dValue));
+        backend.attention().backward(extents, spec, in, out, dOutput, null, new AttentionArguments(dQuery, dKey, dValue));
         return dQuery;
     }
 
@@ -100,7 +100,7 @@ public class AttentionBenchmark {
 
     float[] download(DeviceArray array) {
         float[] host = new float[Math.toIntExact(array.length())];
-        backend.download(array, host, 0);
+        backend.memory().download(array, host, 0);
         return host;
     }
 
@@ -110,8 +110,8 @@ public class AttentionBenchmark {
         for (int i = 0; i < host.length; i++) {
             host[i] = (float) random.nextGaussian();
         }
-        DeviceArray array = backend.allocate(DType.F32, length);
-        backend.upload(host, 0, array);
+        DeviceArray array = backend.memory().allocate(DType.F32, length);
+        backend.memory().upload(host, 0, array);
         return array;
     }
 }

@@ -62,49 +62,49 @@ public class LaunchBenchmark {
     /** Measures {@code opened}. */
     public void use(Backend opened) {
         backend = opened;
-        x = backend.allocate(DType.F32, SIZE * SIZE);
-        y = backend.allocate(DType.F32, SIZE * SIZE);
-        z = backend.allocate(DType.F32, SIZE * SIZE);
-        row = backend.allocate(DType.F32, SIZE);
-        mean = backend.allocate(DType.F32, SIZE);
-        reciprocalStd = backend.allocate(DType.F32, SIZE);
+        x = backend.memory().allocate(DType.F32, SIZE * SIZE);
+        y = backend.memory().allocate(DType.F32, SIZE * SIZE);
+        z = backend.memory().allocate(DType.F32, SIZE * SIZE);
+        row = backend.memory().allocate(DType.F32, SIZE);
+        mean = backend.memory().allocate(DType.F32, SIZE);
+        reciprocalStd = backend.memory().allocate(DType.F32, SIZE);
         step = backend.capture(this::layerNorm);
     }
 
     /** One array in, one out. */
     @Benchmark
     public void map() {
-        backend.map(UnaryOp.TANH, x, y);
+        backend.math().map(UnaryOp.TANH, x, y);
     }
 
     /** Two arrays in, with strides. */
     @Benchmark
     public void zip() {
-        backend.zip(BinaryOp.ADD, SHAPE, x, STRIDE, row, PER_COLUMN, y);
+        backend.math().zip(BinaryOp.ADD, SHAPE, x, STRIDE, row, PER_COLUMN, y);
     }
 
     /** Strides and tilings. */
     @Benchmark
     public void gemm() {
-        backend.gemm(PRODUCT, x, y, z);
+        backend.math().gemm(PRODUCT, x, y, z);
     }
 
     /** Six arrays. */
     @Benchmark
     public void layerNorm() {
-        backend.layerNorm(SIZE, SIZE, 1e-5f, x, row, row, y, mean, reciprocalStd);
+        backend.math().layerNorm(SIZE, SIZE, 1e-5f, x, row, row, y, mean, reciprocalStd);
     }
 
     /** No kernel, but a memset. */
     @Benchmark
     public void fill() {
-        backend.fill(x, 1);
+        backend.memory().fill(x, 1);
     }
 
     /** No kernel, but a copy. */
     @Benchmark
     public void copy() {
-        backend.copy(x, z);
+        backend.memory().copy(x, z);
     }
 
     /** A captured step, which is one launch however long it is. */

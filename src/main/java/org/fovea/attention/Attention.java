@@ -57,9 +57,9 @@ public final class Attention {
         List<Tensor> differentiable = differentiable(operands);
         AttentionOutputs outputs = new AttentionOutputs(output.array(), logSumExp.array());
         if (tape.records(differentiable)) {
-            outputs = outputs.withState(tape.backend(), shape, spec, inputs, tape::allocate);
+            outputs = outputs.withState(tape.backend().attention(), shape, spec, inputs, tape::allocate);
         }
-        tape.backend().attentionForward(shape, spec, inputs, outputs);
+        tape.backend().attention().forward(shape, spec, inputs, outputs);
         AttentionCall call = new AttentionCall(shape, spec, operands, output, logSumExp, outputs);
         tape.record(differentiable, List.of(output, logSumExp), g -> AttentionGradient.backward(call, g));
         return new Result(output, logSumExp);
@@ -93,7 +93,8 @@ public final class Attention {
         Tape tape = operands.query().tape();
         Tensor weights = tape.result(shape.batch(), shape.heads(), count, shape.keys());
         tape.backend()
-                .attentionWeights(
+                .attention()
+                .weights(
                         shape,
                         spec,
                         operands.inputs(),

@@ -47,7 +47,8 @@ final class AttentionGradient {
                 call.operands(), dOutput == null ? tape.zeros(call.output().shape()) : dOutput, dLogSumExp);
         TensorPlane results = point.ofInputs().results(x -> g.wants(x) || call.isRow(x));
         tape.backend()
-                .attentionBackward(
+                .attention()
+                .backward(
                         call.shape(),
                         call.spec(),
                         call.inputs(),
@@ -82,7 +83,8 @@ final class AttentionGradient {
         TensorPlane inputs = point.ofInputs().results(x -> g.wants(x) || call.isRow(x));
         Tensor dLogSumExp = point.dLogSumExp();
         tape.backend()
-                .attentionBackwardTangent(
+                .attention()
+                .backwardTangent(
                         call.shape(),
                         call.spec(),
                         call.inputs(),
@@ -116,7 +118,7 @@ final class AttentionGradient {
             forDirections.add(directions.get(i).results(g::wants));
             wanted.set(all ^ 1 << i, forDirections.get(i).arrays());
         }
-        tape.backend().attentionSeries(call.shape(), call.spec(), call.inputs(), ring, arguments, wanted);
+        tape.backend().attention().series(call.shape(), call.spec(), call.inputs(), ring, arguments, wanted);
 
         List<TensorPlane> extended = new ArrayList<>(directions);
         extended.add(direction);

@@ -79,7 +79,7 @@ public final class AttentionOperator implements AutoCloseable {
      */
     public void run(Backend backend, Path output) throws IOException {
         Path target = target(output);
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             Computation.of(request, backend, scope).write(target);
         } catch (OutOfDeviceMemoryException e) {
             throw new InvalidRequestException("there is not enough memory for this request: " + e.getMessage(), e);

@@ -40,7 +40,8 @@ final class Computation {
         AttentionOutputs written =
                 new AttentionOutputs(tensors.operands(shape.outputSize()), tensors.reals(shape.logSumExpSize()));
         boolean differentiated = request.has("do") || request.hasAny("t");
-        outputs = differentiated ? written.withState(backend, shape, spec, inputs, scope::allocate) : written;
+        outputs =
+                differentiated ? written.withState(backend.attention(), shape, spec, inputs, scope::allocate) : written;
     }
 
     /** Computes everything that is asked for, but the weights: these are computed when they are written. */
@@ -66,7 +67,7 @@ final class Computation {
 
     private void forward() {
         if (hasQueries()) {
-            backend.attentionForward(shape, spec, inputs, outputs);
+            backend.attention().forward(shape, spec, inputs, outputs);
         }
         addOutputs("o", outputs.output(), "lse", outputs.logSumExp());
         if (request.has("past_k")) {
@@ -89,7 +90,7 @@ final class Computation {
         DeviceArray dLogSumExp = tensors.realOrNull("dlse");
         AttentionArguments gradients = gradientArrays();
         if (hasQueries()) {
-            backend.attentionBackward(shape, spec, inputs, outputs, dOutput, dLogSumExp, gradients);
+            backend.attention().backward(shape, spec, inputs, outputs, dOutput, dLogSumExp, gradients);
         }
         addArguments("d", "", plane(gradients));
         if (!request.hasAny("dd") && !request.has("ddo")) {
@@ -101,8 +102,17 @@ final class Computation {
         DeviceArray gradientOfDo = tensors.operands(shape.outputSize());
         DeviceArray gradientOfDlse = tensors.reals(shape.logSumExpSize());
         if (hasQueries()) {
-            backend.attentionBackwardTangent(
-                    shape, spec, inputs, directions, outputs, outputGradients, gradientOfDo, gradientOfDlse, second);
+            backend.attention()
+                    .backwardTangent(
+                            shape,
+                            spec,
+                            inputs,
+                            directions,
+                            outputs,
+                            outputGradients,
+                            gradientOfDo,
+                            gradientOfDlse,
+                            second);
         }
         addArguments("g_", "", plane(second));
         addOutputs("g_do", gradientOfDo, "g_dlse", gradientOfDlse);
@@ -113,7 +123,7 @@ final class Computation {
         DeviceArray outputTangent = tensors.operands(shape.outputSize());
         DeviceArray logSumExpTangent = tensors.reals(shape.logSumExpSize());
         if (hasQueries()) {
-            backend.attentionTangent(shape, spec, inputs, directions, outputs, outputTangent, logSumExpTangent);
+            backend.attention().tangent(shape, spec, inputs, directions, outputs, outputTangent, logSumExpTangent);
         }
         addOutputs("to", outputTangent, "tlse", logSumExpTangent);
     }
@@ -148,7 +158,7 @@ final class Computation {
                     tensors.reals(shape.logSumExpSize())));
         }
         if (hasQueries()) {
-            backend.attentionSeries(shape, spec, inputs, SeriesRing.taylor(order), arguments, results);
+            backend.attention().series(shape, spec, inputs, SeriesRing.taylor(order), arguments, results);
         }
         for (int i = 1; i <= order; i++) {
             AttentionPlane result = results.get(i);
@@ -223,6 +233,6 @@ final class Computation {
     }
 
     private Numbers numbers(DeviceArray array) {
-        return new ArrayNumbers(backend, array);
+        return new ArrayNumbers(backend.memory(), array);
     }
 }

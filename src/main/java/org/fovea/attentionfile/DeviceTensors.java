@@ -25,7 +25,7 @@ final class DeviceTensors {
         this.backend = backend;
         this.scope = scope;
         operands = DType.valueOf(request.type().name());
-        reals = operands == DType.F64 ? DType.F64 : backend.floatType();
+        reals = operands == DType.F64 ? DType.F64 : backend.memory().floatType();
     }
 
     /** Zeros of query's type. */
@@ -40,7 +40,7 @@ final class DeviceTensors {
 
     private DeviceArray zeros(DType type, long length) {
         DeviceArray array = scope.allocate(type, length);
-        backend.fill(array, 0);
+        backend.memory().fill(array, 0);
         return array;
     }
 
@@ -112,7 +112,7 @@ final class DeviceTensors {
                 request.reader(),
                 name,
                 rule,
-                (offset, numbers, count) -> backend.upload(numbers, 0, array.slice(offset, count)));
+                (offset, numbers, count) -> backend.memory().upload(numbers, 0, array.slice(offset, count)));
         return array;
     }
 
@@ -123,7 +123,7 @@ final class DeviceTensors {
             if (target.dtype() == DType.F32) {
                 keepFinite(piece, count);
             }
-            backend.upload(piece, 0, target.slice(offset, count));
+            backend.memory().upload(piece, 0, target.slice(offset, count));
         }
         return target;
     }

@@ -35,11 +35,11 @@ record WeightsResult(
         int step = (int) Math.max(1, Math.min(queries, SCORES_AT_A_TIME / (heads * keys)));
         for (int query = 0; query < queries; query += step) {
             int count = Math.min(step, queries - query);
-            try (Scope scope = backend.openScope()) {
+            try (Scope scope = backend.memory().openScope()) {
                 DeviceArray scores = scope.allocate(outputs.logSumExp().dtype(), heads * count * keys);
-                backend.attentionWeights(shape, spec, inputs, outputs, stage, first + query, scores);
+                backend.attention().weights(shape, spec, inputs, outputs, stage, first + query, scores);
                 for (long head = 0; head < heads; head++) {
-                    Numbers rows = new ArrayNumbers(backend, scores.slice(head * count * keys, count * keys));
+                    Numbers rows = new ArrayNumbers(backend.memory(), scores.slice(head * count * keys, count * keys));
                     long start = (head * queries + query) * keys;
                     Result.of(TensorInfo.of(info.type(), rows.length()), rows)
                             .writeTo((offset, numbers, size) -> sink.accept(start + offset, numbers, size));

@@ -1,6 +1,8 @@
 package org.fovea.backend;
 
 import java.util.function.IntConsumer;
+import org.fovea.backend.attention.AttentionOps;
+import org.fovea.backend.math.MathOps;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Memory;
@@ -13,7 +15,19 @@ import org.fovea.backend.rl.RlOps;
  * <p>A backend may be used from one thread at a time, except inside {@link #forEachShard}. Its results are a function of
  * inputs and seeds only: the same on one thread and on sixteen, bit for bit.
  */
-public interface Backend extends RlOps, AutoCloseable {
+public interface Backend extends AutoCloseable {
+
+    /** Arrays, scopes and transfers. */
+    Memory memory();
+
+    /** Products, maps, reductions, gathers and random numbers. */
+    MathOps math();
+
+    /** Attention and its derivatives. */
+    AttentionOps attention();
+
+    /** Sampling, advantages, policy losses and the optimiser's step. */
+    RlOps rl();
 
     /** Short lower-case name: {@code cpu}, {@code cuda}. */
     String name();

@@ -23,8 +23,8 @@ public final class KeyValueCache implements AutoCloseable {
         this.capacity = capacity;
         this.width = heads * headDim;
         long length = (long) batch * capacity * width;
-        this.keys = backend.allocate(backend.floatType(), length);
-        this.values = backend.allocate(backend.floatType(), length);
+        this.keys = backend.memory().allocate(backend.memory().floatType(), length);
+        this.values = backend.memory().allocate(backend.memory().floatType(), length);
     }
 
     /** Rows of the batch. */
@@ -77,12 +77,13 @@ public final class KeyValueCache implements AutoCloseable {
     private void copyRows(DeviceArray source, DeviceArray ring, int sourceRows, int from, int slot, int rows) {
         long sourceStart = (long) from * width;
         long ringStart = (long) slot * width;
-        backend.arrange(
-                new int[] {batch, rows * width},
-                source.slice(sourceStart, source.length() - sourceStart),
-                new int[] {sourceRows * width, 1},
-                ring.slice(ringStart, ring.length() - ringStart),
-                new int[] {capacity * width, 1});
+        backend.math()
+                .arrange(
+                        new int[] {batch, rows * width},
+                        source.slice(sourceStart, source.length() - sourceStart),
+                        new int[] {sourceRows * width, 1},
+                        ring.slice(ringStart, ring.length() - ringStart),
+                        new int[] {capacity * width, 1});
     }
 
     /** Gives the memory back. */

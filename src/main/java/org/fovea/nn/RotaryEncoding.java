@@ -24,7 +24,7 @@ public record RotaryEncoding(float base) {
     /** I32 [batch, count] of {@code first, first + 1, ...} in each row. */
     public static Tensor positions(Tape tape, int batch, int first, int count) {
         DeviceArray row = tape.allocate(DType.I32, count);
-        tape.backend().iota(first, 1, row);
+        tape.backend().math().iota(first, 1, row);
         return tape.constant(row, 1, count).broadcastTo(batch, count);
     }
 }

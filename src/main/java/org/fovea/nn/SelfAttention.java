@@ -107,7 +107,8 @@ public final class SelfAttention {
         Tensor queries = rotate(query.apply(elements), RotaryEncoding.positions(tape, batch, position, 1));
         Tensor averages = tape.result(elements.shape());
         tape.backend()
-                .attentionDecode(
+                .attention()
+                .decode(
                         new DecodeShape(batch, heads, cache.capacity(), headDim, headDim),
                         compared(AttentionSpec.DEFAULT),
                         queries.array(),

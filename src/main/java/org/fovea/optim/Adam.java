@@ -26,7 +26,7 @@ public final class Adam implements AutoCloseable {
         this.parameters = parameters;
         this.firstMoment = parameters.newFlatArray();
         this.secondMoment = parameters.newFlatArray();
-        this.state = backend.allocate(backend.floatType(), AdamSettings.STATE_SIZE);
+        this.state = backend.memory().allocate(backend.memory().floatType(), AdamSettings.STATE_SIZE);
         this.learningRate = state.slice(AdamSettings.LEARNING_RATE, 1);
         setLearningRate(learningRate);
     }
@@ -36,7 +36,7 @@ public final class Adam implements AutoCloseable {
         if (!(rate >= 0) || Double.isInfinite(rate)) {
             throw new IllegalArgumentException("learning rate must be finite and not negative: " + rate);
         }
-        backend.fill(learningRate, rate);
+        backend.memory().fill(learningRate, rate);
     }
 
     /**
@@ -44,13 +44,13 @@ public final class Adam implements AutoCloseable {
      * changes nothing, and neither does any later step, until {@link AdamSettings#SKIP} in the state is cleared.
      */
     public void step(DeviceArray gradients) {
-        backend.adam(settings, parameters.values(), gradients, firstMoment, secondMoment, state);
+        backend.rl().adam(settings, parameters.values(), gradients, firstMoment, secondMoment, state);
     }
 
     /** Global norm of the gradients of the last step, before clipping. Waits for the device. */
     public float gradientNorm() {
         float[] norm = new float[1];
-        backend.download(state.slice(AdamSettings.GRADIENT_NORM, 1), norm, 0);
+        backend.memory().download(state.slice(AdamSettings.GRADIENT_NORM, 1), norm, 0);
         return norm[0];
     }
 

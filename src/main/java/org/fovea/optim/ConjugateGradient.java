@@ -53,11 +53,11 @@ public final class ConjugateGradient implements AutoCloseable {
         this.backend = backend;
         this.shape = new int[] {length};
         this.iterations = iterations;
-        this.residual = backend.allocate(backend.floatType(), length);
-        this.direction = backend.allocate(backend.floatType(), length);
-        this.product = backend.allocate(backend.floatType(), length);
-        this.scratch = backend.allocate(backend.floatType(), length);
-        this.scalars = backend.allocate(backend.floatType(), 7);
+        this.residual = backend.memory().allocate(backend.memory().floatType(), length);
+        this.direction = backend.memory().allocate(backend.memory().floatType(), length);
+        this.product = backend.memory().allocate(backend.memory().floatType(), length);
+        this.scratch = backend.memory().allocate(backend.memory().floatType(), length);
+        this.scalars = backend.memory().allocate(backend.memory().floatType(), 7);
         this.floor = scalars.slice(0, 1);
         this.squaredResidual = scalars.slice(1, 1);
         this.newSquaredResidual = scalars.slice(2, 1);
@@ -72,11 +72,11 @@ public final class ConjugateGradient implements AutoCloseable {
      * change nothing. What is not finite in A or b leaves {@link #curvature} not finite.
      */
     public void solve(Operator a, DeviceArray b, DeviceArray x) {
-        backend.fill(x, 0);
-        backend.copy(b, residual);
-        backend.copy(b, direction);
+        backend.memory().fill(x, 0);
+        backend.memory().copy(b, residual);
+        backend.memory().copy(b, direction);
         dot(b, b, squaredResidual);
-        backend.fill(floor, CONVERGED);
+        backend.memory().fill(floor, CONVERGED);
         scalar(BinaryOp.MULTIPLY, floor, squaredResidual, floor);
         for (int i = 0; i < iterations; i++) {
             a.apply(direction, product);
@@ -86,7 +86,7 @@ public final class ConjugateGradient implements AutoCloseable {
             scalar(BinaryOp.MULTIPLY, goesOn, ratio, goesOn);
 
             scalar(BinaryOp.DIVIDE, squaredResidual, curvature, ratio);
-            backend.select(goesOn, ratio, zero, ratio);
+            backend.math().select(goesOn, ratio, zero, ratio);
             scale(direction, ratio, scratch);
             combine(BinaryOp.ADD, x, scratch, x);
             scale(product, ratio, scratch);
@@ -94,8 +94,8 @@ public final class ConjugateGradient implements AutoCloseable {
 
             dot(residual, residual, newSquaredResidual);
             scalar(BinaryOp.DIVIDE, newSquaredResidual, squaredResidual, ratio);
-            backend.select(goesOn, ratio, zero, ratio);
-            backend.copy(newSquaredResidual, squaredResidual);
+            backend.math().select(goesOn, ratio, zero, ratio);
+            backend.memory().copy(newSquaredResidual, squaredResidual);
             scale(direction, ratio, scratch);
             combine(BinaryOp.ADD, residual, scratch, direction);
         }
@@ -110,19 +110,19 @@ public final class ConjugateGradient implements AutoCloseable {
     /** {@code x.y} into an array of one element. */
     public void dot(DeviceArray x, DeviceArray y, DeviceArray result) {
         combine(BinaryOp.MULTIPLY, x, y, scratch);
-        backend.reduce(ReduceOp.SUM, 1, shape[0], 1, scratch, result);
+        backend.math().reduce(ReduceOp.SUM, 1, shape[0], 1, scratch, result);
     }
 
     private void scale(DeviceArray x, DeviceArray factor, DeviceArray y) {
-        backend.zip(BinaryOp.MULTIPLY, shape, x, STRIDE, factor, BROADCAST, y);
+        backend.math().zip(BinaryOp.MULTIPLY, shape, x, STRIDE, factor, BROADCAST, y);
     }
 
     private void combine(BinaryOp op, DeviceArray x, DeviceArray y, DeviceArray result) {
-        backend.zip(op, shape, x, STRIDE, y, STRIDE, result);
+        backend.math().zip(op, shape, x, STRIDE, y, STRIDE, result);
     }
 
     private void scalar(BinaryOp op, DeviceArray x, DeviceArray y, DeviceArray result) {
-        backend.zip(op, SCALAR, x, STRIDE, y, STRIDE, result);
+        backend.math().zip(op, SCALAR, x, STRIDE, y, STRIDE, result);
     }
 
     /** Gives the memory back. */

@@ -20,7 +20,7 @@ final class ElementwiseOps {
             throw new IllegalArgumentException(name(op) + ": needs a floating tensor, got " + x);
         }
         Tensor y = tape.result(x.sizes());
-        tape.backend().map(op, x.array(), y.array());
+        tape.backend().math().map(op, x.array(), y.array());
         if (tape.records(x) && op != UnaryOp.SIGN && op != UnaryOp.STEP) {
             tape.record(y, g -> g.add(x, unaryGradient(op, x, y, g.of(y))), x);
         }
@@ -55,7 +55,7 @@ final class ElementwiseOps {
         Tensor y = tape.result(shape);
         StridedLoop loop = StridedLoop.of(
                 name(op), shape, Shapes.broadcastStrides(a.sizes(), shape), Shapes.broadcastStrides(b.sizes(), shape));
-        tape.backend().zip(op, loop.shape(), a.array(), loop.strideA(), b.array(), loop.strideB(), y.array());
+        tape.backend().math().zip(op, loop.shape(), a.array(), loop.strideA(), b.array(), loop.strideB(), y.array());
         if (tape.records(a, b) && isDifferentiable(op)) {
             tape.record(y, g -> binaryBackward(op, a, b, y, g), a, b);
         }
@@ -129,7 +129,7 @@ final class ElementwiseOps {
             throw new IllegalArgumentException("select: needs floating alternatives, got " + a + " and " + b);
         }
         Tensor y = tape.result(shape);
-        tape.backend().select(mask.array(), whenTrue.array(), whenFalse.array(), y.array());
+        tape.backend().math().select(mask.array(), whenTrue.array(), whenFalse.array(), y.array());
         if (tape.records(whenTrue, whenFalse)) {
             Backward backward = g -> {
                 Tensor dy = g.of(y);

@@ -16,7 +16,7 @@ final class FusedOps {
     static Tensor softmax(Tensor x) {
         Tape tape = x.tape();
         Tensor y = tape.result(x.sizes());
-        tape.backend().softmax(rows("softmax", x), x.size(-1), x.array(), y.array());
+        tape.backend().math().softmax(rows("softmax", x), x.size(-1), x.array(), y.array());
         if (tape.records(x)) {
             Backward backward = g -> {
                 Tensor weighted = g.of(y).multiply(y);
@@ -30,7 +30,7 @@ final class FusedOps {
     static Tensor logSoftmax(Tensor x) {
         Tape tape = x.tape();
         Tensor y = tape.result(x.sizes());
-        tape.backend().logSoftmax(rows("logSoftmax", x), x.size(-1), x.array(), y.array());
+        tape.backend().math().logSoftmax(rows("logSoftmax", x), x.size(-1), x.array(), y.array());
         if (tape.records(x)) {
             Backward backward = g -> {
                 Tensor dy = g.of(y);
@@ -63,7 +63,7 @@ final class FusedOps {
         int rows = rows("linear", x);
         Tensor y = tape.result(Shapes.with(x.sizes(), x.rank() - 1, out));
         DeviceArray biasArray = bias == null ? null : bias.array();
-        tape.backend().linear(rows, in, out, x.array(), weight.array(), biasArray, activation, y.array());
+        tape.backend().math().linear(rows, in, out, x.array(), weight.array(), biasArray, activation, y.array());
         if (bias == null) {
             if (tape.records(x, weight)) {
                 tape.record(y, g -> linearBackward(x, weight, null, activation, y, g), x, weight);
@@ -88,7 +88,7 @@ final class FusedOps {
             if (slot == null) {
                 g.add(weight, MatrixOps.matmul(x.reshape(rows, in), dPre, true, false));
             } else {
-                g.backend().gemm(Gemm.dense(true, false, in, out, rows), x.array(), dPre.array(), slot);
+                g.backend().math().gemm(Gemm.dense(true, false, in, out, rows), x.array(), dPre.array(), slot);
             }
         }
         if (bias != null && g.wants(bias)) {
@@ -96,7 +96,7 @@ final class FusedOps {
             if (slot == null) {
                 g.add(bias, dPre.sum(0).reshape(bias.sizes()));
             } else {
-                g.backend().reduce(ReduceOp.SUM, 1, rows, out, dPre.array(), slot);
+                g.backend().math().reduce(ReduceOp.SUM, 1, rows, out, dPre.array(), slot);
             }
         }
     }
@@ -126,6 +126,7 @@ final class FusedOps {
         Tensor mean = tape.result(rows);
         Tensor reciprocalStd = tape.result(rows);
         tape.backend()
+                .math()
                 .layerNorm(
                         rows,
                         width,
@@ -159,6 +160,7 @@ final class FusedOps {
         Tensor dGain = gainSlot == null ? tape.result(gain.sizes()) : tape.constant(gainSlot, gain.sizes());
         Tensor dBias = biasSlot == null ? tape.result(bias.sizes()) : tape.constant(biasSlot, bias.sizes());
         tape.backend()
+                .math()
                 .layerNormBackward(
                         rows("layerNorm", x),
                         x.size(-1),
@@ -219,7 +221,7 @@ final class FusedOps {
                     "rotary", "positions " + positions + " must be I32, one for each row of " + Shapes.text(x.sizes()));
         }
         Tensor y = tape.result(x.sizes());
-        tape.backend().rotary(rows, heads, width / heads, base, sign, x.array(), positions.array(), y.array());
+        tape.backend().math().rotary(rows, heads, width / heads, base, sign, x.array(), positions.array(), y.array());
         return tape.records(x) ? tape.record(y, g -> g.add(x, rotary(g.of(y), positions, heads, base, -sign)), x) : y;
     }
 

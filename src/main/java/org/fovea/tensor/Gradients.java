@@ -183,7 +183,7 @@ public final class Gradients {
         }
         for (Parameter parameter : target.parameters.all()) {
             if (!target.written[parameter.index()]) {
-                tape.backend().fill(target.slot(parameter), 0);
+                tape.backend().memory().fill(target.slot(parameter), 0);
             }
         }
     }
@@ -193,9 +193,9 @@ public final class Gradients {
         if (target.written[parameter.index()]) {
             int[] shape = {Math.toIntExact(slot.length())};
             int[] stride = {1};
-            tape.backend().zip(BinaryOp.ADD, shape, slot, stride, gradient, stride, slot);
+            tape.backend().math().zip(BinaryOp.ADD, shape, slot, stride, gradient, stride, slot);
         } else {
-            tape.backend().copy(gradient, slot);
+            tape.backend().memory().copy(gradient, slot);
             target.written[parameter.index()] = true;
         }
     }

@@ -136,7 +136,7 @@ final class LayoutOps {
         int[] row = Arrays.copyOfRange(table.sizes(), 1, table.rank());
         Tensor y = allocateLike(table, Shapes.concat(indices.sizes(), row));
         int width = Shapes.product(row, 0, row.length);
-        tape.backend().gatherRows(table.array(), width, indices.array(), y.array());
+        tape.backend().math().gatherRows(table.array(), width, indices.array(), y.array());
         return tape.records(table)
                 ? tape.record(y, g -> g.add(table, scatterAddRows(g.of(y), indices, table.sizes())), table)
                 : y;
@@ -148,7 +148,7 @@ final class LayoutOps {
         requireIndices("scatterAddRows", indices);
         Tensor y = tape.zeros(shape);
         int width = Shapes.product(shape, 1, shape.length);
-        tape.backend().scatterAddRows(x.array(), width, indices.array(), y.array());
+        tape.backend().math().scatterAddRows(x.array(), width, indices.array(), y.array());
         return tape.records(x) ? tape.record(y, g -> g.add(x, gatherRows(g.of(y), indices)), x) : y;
     }
 
@@ -181,7 +181,7 @@ final class LayoutOps {
             String operation, int[] shape, DeviceArray x, int[] strideX, DeviceArray y, int[] strideY, Tape tape) {
         if (Shapes.length(shape) > 0) {
             StridedLoop loop = StridedLoop.of(operation, shape, strideX, strideY);
-            tape.backend().arrange(loop.shape(), x, loop.strideA(), y, loop.strideB());
+            tape.backend().math().arrange(loop.shape(), x, loop.strideA(), y, loop.strideB());
         }
     }
 

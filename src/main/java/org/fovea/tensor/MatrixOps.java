@@ -38,7 +38,9 @@ final class MatrixOps {
         int[] batchAxes = leading(a);
         int batch = Shapes.product(batchAxes, 0, batchAxes.length);
         Tensor y = tape.result(Shapes.concat(batchAxes, new int[] {m, n}));
-        tape.backend().gemm(Gemm.batched(transposeA, transposeB, m, n, k, batch), a.array(), b.array(), y.array());
+        tape.backend()
+                .math()
+                .gemm(Gemm.batched(transposeA, transposeB, m, n, k, batch), a.array(), b.array(), y.array());
         if (tape.records(a, b)) {
             tape.record(y, g -> productBackward(a, b, transposeA, transposeB, y, g), a, b);
         }

@@ -65,7 +65,7 @@ public final class Parameters implements AutoCloseable {
         for (Parameter parameter : parameters) {
             parameter.bind(flat);
             Random random = new Random(seedOf(parameter.name()));
-            backend.upload(parameter.initializer().values(parameter.shape(), random), 0, parameter.value());
+            backend.memory().upload(parameter.initializer().values(parameter.shape(), random), 0, parameter.value());
         }
     }
 
@@ -79,7 +79,7 @@ public final class Parameters implements AutoCloseable {
 
     /** A zero-filled array laid out like {@link #values}: gradients, moments. */
     public DeviceArray newFlatArray() {
-        return backend.allocate(backend.floatType(), length);
+        return backend.memory().allocate(backend.memory().floatType(), length);
     }
 
     /** Elements of the flat array, padding included. */

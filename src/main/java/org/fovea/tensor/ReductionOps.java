@@ -74,8 +74,8 @@ final class ReductionOps {
             int outer = Shapes.product(sizes, 0, start);
             int reduced = Shapes.product(sizes, start, end);
             int inner = Shapes.product(sizes, end, sizes.length);
-            DeviceArray result = tape.allocate(tape.backend().floatType(), (long) outer * inner);
-            tape.backend().reduce(op, outer, reduced, inner, array, result);
+            DeviceArray result = tape.allocate(tape.backend().memory().floatType(), (long) outer * inner);
+            tape.backend().math().reduce(op, outer, reduced, inner, array, result);
             array = result;
             Arrays.fill(sizes, start, end, 1);
             end = start;

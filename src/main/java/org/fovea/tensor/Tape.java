@@ -35,7 +35,7 @@ public final class Tape implements AutoCloseable {
 
     private Tape(Backend backend, boolean recording) {
         this.backend = backend;
-        this.scope = backend.openScope();
+        this.scope = backend.memory().openScope();
         this.differentiates = recording;
         this.recording = recording;
     }
@@ -64,22 +64,22 @@ public final class Tape implements AutoCloseable {
 
     /** A tensor with the given values, in the device's floating type. */
     public Tensor constant(float[] values, int... shape) {
-        DeviceArray array = allocate(backend.floatType(), checkedLength(values.length, shape));
-        backend.upload(values, 0, array);
+        DeviceArray array = allocate(backend.memory().floatType(), checkedLength(values.length, shape));
+        backend.memory().upload(values, 0, array);
         return wrap(array, shape);
     }
 
     /** A tensor with the given values, in the device's floating type. */
     public Tensor constant(double[] values, int... shape) {
-        DeviceArray array = allocate(backend.floatType(), checkedLength(values.length, shape));
-        backend.upload(values, 0, array);
+        DeviceArray array = allocate(backend.memory().floatType(), checkedLength(values.length, shape));
+        backend.memory().upload(values, 0, array);
         return wrap(array, shape);
     }
 
     /** An I32 tensor with the given values. */
     public Tensor constantInts(int[] values, int... shape) {
         DeviceArray array = allocate(DType.I32, checkedLength(values.length, shape));
-        backend.upload(values, 0, array);
+        backend.memory().upload(values, 0, array);
         return wrap(array, shape);
     }
 
@@ -101,7 +101,7 @@ public final class Tape implements AutoCloseable {
     /** A constant whose elements are all {@code value}. */
     public Tensor full(double value, int... shape) {
         Tensor tensor = result(shape);
-        backend.fill(tensor.array(), value);
+        backend.memory().fill(tensor.array(), value);
         return tensor;
     }
 
@@ -125,7 +125,7 @@ public final class Tape implements AutoCloseable {
 
     /** A tensor of the device's floating type with unspecified contents, for an operation to write. */
     public Tensor result(int... shape) {
-        return new Tensor(this, allocate(backend.floatType(), Shapes.length(shape)), shape, null);
+        return new Tensor(this, allocate(backend.memory().floatType(), Shapes.length(shape)), shape, null);
     }
 
     /** Whether an operation on {@code input} must be recorded. */

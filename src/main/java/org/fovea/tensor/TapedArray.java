@@ -80,21 +80,21 @@ public abstract sealed class TapedArray permits Tensor {
     /** The values on the host. Waits for the device. */
     public float[] toFloats() {
         float[] values = new float[Math.toIntExact(length())];
-        backend().download(array(), values, 0);
+        backend().memory().download(array(), values, 0);
         return values;
     }
 
     /** The values on the host. Waits for the device. */
     public double[] toDoubles() {
         double[] values = new double[Math.toIntExact(length())];
-        backend().download(array(), values, 0);
+        backend().memory().download(array(), values, 0);
         return values;
     }
 
     /** The values of an I32 tensor on the host. Waits for the device. */
     public int[] toInts() {
         int[] values = new int[Math.toIntExact(length())];
-        backend().download(array(), values, 0);
+        backend().memory().download(array(), values, 0);
         return values;
     }
 

@@ -80,7 +80,7 @@ final class AttentionCases {
 
     /** Rows of the caches that are not in use are NaN. */
     private static void decode(Pair p, @Nullable DType given, AttentionSpec spec) {
-        DType type = given == null ? p.tested.floatType() : given;
+        DType type = given == null ? p.tested.memory().floatType() : given;
         DecodeShape s = new DecodeShape(3, 2, 5, 7, 3);
         int newest = 2;
         int[] counts = {4, 0, 5};
@@ -100,8 +100,8 @@ final class AttentionCases {
         Pair.Both output = p.output(type, 6L * s.valueDim());
         p.runWithBounds(
                 type,
-                b -> b.attentionDecode(
-                        s, spec, query.on(b), key.on(b), value.on(b), count.on(b), newest, output.on(b)));
+                b -> b.attention()
+                        .decode(s, spec, query.on(b), key.on(b), value.on(b), count.on(b), newest, output.on(b)));
         output.isWithinBounds(4, p.unit(), "output of " + spec + " in " + type);
     }
 }

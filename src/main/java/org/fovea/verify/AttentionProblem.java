@@ -97,8 +97,8 @@ public final class AttentionProblem {
         this.p = p;
         this.features = features;
         shape = features.shape();
-        type = features.type() == null ? p.tested.floatType() : features.type();
-        wide = type.isHalf() ? p.tested.floatType() : type;
+        type = features.type() == null ? p.tested.memory().floatType() : features.type();
+        wide = type.isHalf() ? p.tested.memory().floatType() : type;
         random = new Random(seed);
         mask = features.mask() == AttentionFeatures.NONE ? null : p.floats(wide, hiding(size(features.mask())));
         slopes = features.alibi() ? p.floats(wide, slopes()) : null;
@@ -264,7 +264,7 @@ public final class AttentionProblem {
     }
 
     public void forward() {
-        p.runWithBounds(type, b -> b.attentionForward(shape, features.spec(), on(b), outputs(b)));
+        p.runWithBounds(type, b -> b.attention().forward(shape, features.spec(), on(b), outputs(b)));
     }
 
     /** After a forward, as all checks. */
@@ -290,7 +290,7 @@ public final class AttentionProblem {
     }
 
     private long stateSize() {
-        return p.tested.attentionStateSize(shape, features.spec(), on(p.tested));
+        return p.tested.attention().stateSize(shape, features.spec(), on(p.tested));
     }
 
     /** Keeps only the gradients of query, key and value, and of bias and sink if asked for. */
@@ -305,14 +305,15 @@ public final class AttentionProblem {
             Parts gradients = gradients(outputs(), all);
             p.runWithBounds(
                     type,
-                    b -> b.attentionBackward(
-                            shape,
-                            features.spec(),
-                            on(b),
-                            outputs(b),
-                            Objects.requireNonNull(given.output).on(b),
-                            all ? at(given.logSumExp, b) : null,
-                            gradients.arguments(b)));
+                    b -> b.attention()
+                            .backward(
+                                    shape,
+                                    features.spec(),
+                                    on(b),
+                                    outputs(b),
+                                    Objects.requireNonNull(given.output).on(b),
+                                    all ? at(given.logSumExp, b) : null,
+                                    gradients.arguments(b)));
             check(gradients, all ? "gradient of " : "gradient without dLogSumExp of ");
         }
     }
@@ -322,14 +323,15 @@ public final class AttentionProblem {
         Parts written = outputs();
         p.runWithBounds(
                 type,
-                b -> b.attentionTangent(
-                        shape,
-                        features.spec(),
-                        on(b),
-                        tangents.arguments(b),
-                        outputs(b),
-                        Objects.requireNonNull(written.output).on(b),
-                        Objects.requireNonNull(written.logSumExp).on(b)));
+                b -> b.attention()
+                        .tangent(
+                                shape,
+                                features.spec(),
+                                on(b),
+                                tangents.arguments(b),
+                                outputs(b),
+                                Objects.requireNonNull(written.output).on(b),
+                                Objects.requireNonNull(written.logSumExp).on(b)));
         check(written.output, "tangent of output");
         check(written.logSumExp, "tangent of logSumExp");
     }
@@ -355,13 +357,14 @@ public final class AttentionProblem {
         p.runWithBounds(type, b -> backwardTangent(b, value, tangents, byHand, true));
         p.runWithBounds(
                 type,
-                b -> b.attentionSeries(
-                        shape,
-                        features.spec(),
-                        on(b),
-                        SeriesRing.infinitesimals(1),
-                        List.of(value.on(b), tangents.on(b)),
-                        List.of(AttentionPlane.NONE, bySeries.on(b))));
+                b -> b.attention()
+                        .series(
+                                shape,
+                                features.spec(),
+                                on(b),
+                                SeriesRing.infinitesimals(1),
+                                List.of(value.on(b), tangents.on(b)),
+                                List.of(AttentionPlane.NONE, bySeries.on(b))));
         List<Pair.Both> left = byHand.all();
         List<Pair.Both> right = bySeries.all();
         for (int part = 0; part < left.size(); part++) {
@@ -371,20 +374,21 @@ public final class AttentionProblem {
     }
 
     private void backwardTangent(Backend b, Parts value, Parts tangents, Parts written, boolean all) {
-        b.attentionBackwardTangent(
-                shape,
-                features.spec(),
-                on(b),
-                tangents.arguments(b),
-                outputs(b),
-                new OutputGradients(
-                        Objects.requireNonNull(value.output).on(b),
-                        all ? at(value.logSumExp, b) : null,
-                        at(tangents.output, b),
-                        at(tangents.logSumExp, b)),
-                Objects.requireNonNull(written.output).on(b),
-                Objects.requireNonNull(written.logSumExp).on(b),
-                gradients(written, all).arguments(b));
+        b.attention()
+                .backwardTangent(
+                        shape,
+                        features.spec(),
+                        on(b),
+                        tangents.arguments(b),
+                        outputs(b),
+                        new OutputGradients(
+                                Objects.requireNonNull(value.output).on(b),
+                                all ? at(value.logSumExp, b) : null,
+                                at(tangents.output, b),
+                                at(tangents.logSumExp, b)),
+                        Objects.requireNonNull(written.output).on(b),
+                        Objects.requireNonNull(written.logSumExp).on(b),
+                        gradients(written, all).arguments(b));
     }
 
     /** Planes get smaller with their index, as coefficients of a convergent series do. */
@@ -397,13 +401,14 @@ public final class AttentionProblem {
         }
         p.runWithBounds(
                 type,
-                b -> b.attentionSeries(
-                        shape,
-                        features.spec(),
-                        on(b),
-                        ring,
-                        arguments.stream().map(x -> x.on(b)).toList(),
-                        results.stream().map(x -> x.on(b)).toList()));
+                b -> b.attention()
+                        .series(
+                                shape,
+                                features.spec(),
+                                on(b),
+                                ring,
+                                arguments.stream().map(x -> x.on(b)).toList(),
+                                results.stream().map(x -> x.on(b)).toList()));
         for (int plane = 0; plane < ring.planes(); plane++) {
             check(results.get(plane), "plane " + plane + " of " + ring + ", ");
         }
@@ -413,7 +418,7 @@ public final class AttentionProblem {
     private double[] masked() {
         Backend b = p.reference;
         Pair.Both scores = p.output(wide, shape.logSumExpSize() * shape.keys());
-        b.attentionWeights(shape, features.spec(), on(b), outputs(b), ScoreStage.MASKED, 0, scores.on(b));
+        b.attention().weights(shape, features.spec(), on(b), outputs(b), ScoreStage.MASKED, 0, scores.on(b));
         return scores.expected();
     }
 
@@ -429,7 +434,7 @@ public final class AttentionProblem {
             Pair.Both weights = p.output(wide, (long) shape.batch() * shape.heads() * asked * shape.keys());
             p.runWithBounds(
                     type,
-                    b -> b.attentionWeights(shape, features.spec(), on(b), outputs(b), stage, first, weights.on(b)));
+                    b -> b.attention().weights(shape, features.spec(), on(b), outputs(b), stage, first, weights.on(b)));
             check(weights, stage + " weights");
         }
     }

@@ -51,26 +51,26 @@ final class DeviceCases {
     }
 
     private static void floatType(Pair p) {
-        DType type = p.tested.floatType();
+        DType type = p.tested.memory().floatType();
         p.require(type == DType.F32 || type == DType.F64, "floatType is " + type + ", expected F32 or F64");
     }
 
     private static void allocate(Pair p) {
-        for (DType type : new DType[] {p.tested.floatType(), DType.I32}) {
+        for (DType type : new DType[] {p.tested.memory().floatType(), DType.I32}) {
             // Twice: the second time it is memory that was written to.
             for (int round = 0; round < 2; round++) {
-                DeviceArray array = p.tested.allocate(type, 97);
+                DeviceArray array = p.tested.memory().allocate(type, 97);
                 try {
                     double[] values = new double[97];
                     if (type == DType.I32) {
                         int[] integers = new int[97];
-                        p.tested.download(array, integers, 0);
+                        p.tested.memory().download(array, integers, 0);
                         Arrays.setAll(values, i -> integers[i]);
                     } else {
-                        p.tested.download(array, values, 0);
+                        p.tested.memory().download(array, values, 0);
                     }
                     p.requireEqual("allocated array of " + type, values, new double[97]);
-                    p.tested.fill(array, 7);
+                    p.tested.memory().fill(array, 7);
                 } finally {
                     array.release();
                 }
@@ -80,25 +80,25 @@ final class DeviceCases {
     }
 
     private static void openScope(Pair p) {
-        long before = p.tested.liveBytes();
+        long before = p.tested.memory().liveBytes();
         DeviceArray array;
-        try (Scope scope = p.tested.openScope()) {
-            array = scope.allocate(p.tested.floatType(), 31);
+        try (Scope scope = p.tested.memory().openScope()) {
+            array = scope.allocate(p.tested.memory().floatType(), 31);
             p.require(array.isAlive(), "an array of an open scope is not alive");
         }
         p.require(!array.isAlive(), "an array is alive after its scope");
-        p.require(p.tested.liveBytes() == before, "liveBytes is not what it was after a scope has closed");
+        p.require(p.tested.memory().liveBytes() == before, "liveBytes is not what it was after a scope has closed");
     }
 
     private static void liveBytes(Pair p) {
-        long before = p.tested.liveBytes();
-        DeviceArray array = p.tested.allocate(p.tested.floatType(), 1031);
-        long with = p.tested.liveBytes();
-        long reserved = p.tested.reservedBytes();
+        long before = p.tested.memory().liveBytes();
+        DeviceArray array = p.tested.memory().allocate(p.tested.memory().floatType(), 1031);
+        long with = p.tested.memory().liveBytes();
+        long reserved = p.tested.memory().reservedBytes();
         array.release();
-        long bytes = 1031L * p.tested.floatType().bytes();
+        long bytes = 1031L * p.tested.memory().floatType().bytes();
         p.require(with - before >= bytes, "liveBytes grew by " + (with - before) + ", expected at least " + bytes);
-        p.require(p.tested.liveBytes() == before, "liveBytes is not what it was after a release");
+        p.require(p.tested.memory().liveBytes() == before, "liveBytes is not what it was after a release");
         p.require(reserved >= with, "reservedBytes is " + reserved + ", less than the " + with + " that live");
     }
 
@@ -121,7 +121,7 @@ final class DeviceCases {
             synchronized (runs) {
                 runs[shard]++;
             }
-            b.copy(x.on(b).slice(shard * 97L, 97), y.on(b).slice(shard * 97L, 97));
+            b.memory().copy(x.on(b).slice(shard * 97L, 97), y.on(b).slice(shard * 97L, 97));
         }));
         y.isExact("copies by shard");
         p.require(
@@ -135,24 +135,24 @@ final class DeviceCases {
         int in = 7;
         int out = 5;
         Backend b = p.tested;
-        DeviceArray x = b.allocate(b.floatType(), (long) rows * in);
-        DeviceArray weight = b.allocate(b.floatType(), (long) in * out);
-        DeviceArray y = b.allocate(b.floatType(), (long) rows * out);
+        DeviceArray x = b.memory().allocate(b.memory().floatType(), (long) rows * in);
+        DeviceArray weight = b.memory().allocate(b.memory().floatType(), (long) in * out);
+        DeviceArray y = b.memory().allocate(b.memory().floatType(), (long) rows * out);
         Runnable step = () -> {
-            b.linear(rows, in, out, x, weight, null, Activation.TANH, y);
-            b.softmax(rows, out, y, y);
+            b.math().linear(rows, in, out, x, weight, null, Activation.TANH, y);
+            b.math().softmax(rows, out, y, y);
         };
         try (CapturedStep replayed = b.capture(step)) {
             for (int round = 0; round < 3; round++) {
-                b.upload(Pair.normal(rows * in, round), 0, x);
-                b.upload(Pair.normal(in * out, 9 + round), 0, weight);
+                b.memory().upload(Pair.normal(rows * in, round), 0, x);
+                b.memory().upload(Pair.normal(in * out, 9 + round), 0, weight);
                 step.run();
                 double[] expected = new double[rows * out];
-                b.download(y, expected, 0);
-                b.fill(y, Double.NaN);
+                b.memory().download(y, expected, 0);
+                b.memory().fill(y, Double.NaN);
                 replayed.replay();
                 double[] found = new double[rows * out];
-                b.download(y, found, 0);
+                b.memory().download(y, found, 0);
                 p.requireEqual("replay " + round, found, expected);
             }
         } finally {
@@ -166,7 +166,7 @@ final class DeviceCases {
         Pair.Both x = p.floats(Pair.normal(97, 1));
         Pair.Both y = p.output(97);
         p.run(b -> {
-            double seconds = b.seconds(() -> b.copy(x.on(b), y.on(b)));
+            double seconds = b.seconds(() -> b.memory().copy(x.on(b), y.on(b)));
             p.require(seconds >= 0 && seconds < 3600, "seconds of a copy is " + seconds);
         });
         y.isExact("what was timed");
@@ -176,7 +176,7 @@ final class DeviceCases {
         Pair.Both x = p.floats(Pair.normal(97, 1));
         Pair.Both y = p.output(97);
         p.run(b -> {
-            b.copy(x.on(b), y.on(b));
+            b.memory().copy(x.on(b), y.on(b));
             b.synchronize();
         });
         y.isExact("what was waited for");
@@ -189,13 +189,13 @@ final class DeviceCases {
             floats[i] = (float) values[i];
         }
         Pair.Both x = p.output(length);
-        p.run(b -> b.upload(values, 2, x.on(b)));
+        p.run(b -> b.memory().upload(values, 2, x.on(b)));
         x.isExact("upload of " + length + " doubles");
-        p.run(b -> b.upload(floats, 3, x.on(b)));
+        p.run(b -> b.memory().upload(floats, 3, x.on(b)));
         x.isExact("upload of " + length + " floats");
         int[] integers = IntStream.range(0, length + 3).map(i -> 0x12345678 * i).toArray();
         Pair.Both y = p.integerOutput(length);
-        p.run(b -> b.upload(integers, 1, y.on(b)));
+        p.run(b -> b.memory().upload(integers, 1, y.on(b)));
         y.isSameIntegers("upload of " + length + " integers");
     }
 
@@ -203,17 +203,17 @@ final class DeviceCases {
         double[] values = Pair.normal(length, length);
         Pair.Both x = p.floats(values);
         double[] doubles = new double[length + 2];
-        p.tested.download(x.on(p.tested), doubles, 2);
+        p.tested.memory().download(x.on(p.tested), doubles, 2);
         p.requireEqual("download of doubles", Arrays.copyOfRange(doubles, 2, length + 2), values);
         float[] floats = new float[length + 1];
-        p.tested.download(x.on(p.tested), floats, 1);
+        p.tested.memory().download(x.on(p.tested), floats, 1);
         double[] wide = new double[length];
         Arrays.setAll(wide, i -> floats[i + 1]);
         p.requireEqual("download of floats", wide, values);
         int[] integers = IntStream.range(0, length).map(i -> 77777 * i - 5).toArray();
         Pair.Both y = p.ints(integers);
         int[] found = new int[length + 1];
-        p.tested.download(y.on(p.tested), found, 1);
+        p.tested.memory().download(y.on(p.tested), found, 1);
         p.requireEqual(
                 "download of integers",
                 IntStream.range(0, length).mapToDouble(i -> found[i + 1]).toArray(),
@@ -223,7 +223,7 @@ final class DeviceCases {
     private static void copy(Pair p, int length) {
         Pair.Both x = p.floats(Pair.normal(length, length));
         Pair.Both y = p.output(length);
-        p.run(b -> b.copy(x.on(b), y.on(b)));
+        p.run(b -> b.memory().copy(x.on(b), y.on(b)));
         y.isExact("copy of " + length);
     }
 
@@ -231,8 +231,8 @@ final class DeviceCases {
         Pair.Both x = p.output(length);
         int from = length / 3;
         p.run(b -> {
-            b.fill(x.on(b), -0.5);
-            b.fill(x.on(b).slice(from, length - 2L * from), 3);
+            b.memory().fill(x.on(b), -0.5);
+            b.memory().fill(x.on(b).slice(from, length - 2L * from), 3);
         });
         x.isExact("fill of " + length);
     }

@@ -37,9 +37,9 @@ final class LearningCases {
         Pair.Both logits = p.floats(Pair.normal(s[0] * actions, 1));
         Pair.Both sampled = p.integerOutput(s[0]);
         Pair.Both logProbs = p.output(s[0]);
-        p.run(b -> b.sampleCategorical(s[0], actions, logits.on(b), DRAW, sampled.on(b), logProbs.on(b)));
+        p.run(b -> b.rl().sampleCategorical(s[0], actions, logits.on(b), DRAW, sampled.on(b), logProbs.on(b)));
         Pair.Both logSoftmax = p.output((long) s[0] * actions);
-        p.reference.logSoftmax(s[0], actions, logits.on(p.reference), logSoftmax.on(p.reference));
+        p.reference.math().logSoftmax(s[0], actions, logits.on(p.reference), logSoftmax.on(p.reference));
         double[] logs = logSoftmax.expected();
         int[] found = sampled.actualIntegers();
         double[] expected = new double[s[0]];
@@ -61,14 +61,14 @@ final class LearningCases {
                             + " to " + after + ", expected one with " + number);
             expected[row] = logs[row * actions + chosen];
         }
-        p.reference.upload(expected, 0, logProbs.on(p.reference));
+        p.reference.memory().upload(expected, 0, logProbs.on(p.reference));
         logProbs.isWithin((16 + Math.sqrt(actions)) * (1 + Pair.largest(expected)), what + ", log-probabilities");
     }
 
     private static void argmax(Pair p, int[] s, String what) {
         Pair.Both x = p.floats(Pair.normal(s[0] * s[1], 1));
         Pair.Both y = p.integerOutput(s[0]);
-        p.run(b -> b.argmax(s[0], s[1], x.on(b), y.on(b)));
+        p.run(b -> b.rl().argmax(s[0], s[1], x.on(b), y.on(b)));
         y.isSameIntegers(what);
     }
 
@@ -77,7 +77,7 @@ final class LearningCases {
         Pair.Both logStd = p.floats(-0.5, 0, 0.25);
         Pair.Both sampled = p.output((long) s[0] * s[1]);
         Pair.Both logProbs = p.output(s[0]);
-        p.run(b -> b.sampleGaussian(s[0], s[1], mean.on(b), logStd.on(b), DRAW, sampled.on(b), logProbs.on(b)));
+        p.run(b -> b.rl().sampleGaussian(s[0], s[1], mean.on(b), logStd.on(b), DRAW, sampled.on(b), logProbs.on(b)));
         sampled.isWithin(64 * (1 + Pair.largest(sampled.expected())), what);
         logProbs.isWithin(256 * (1 + Pair.largest(logProbs.expected())), what + ", log-probabilities");
     }
@@ -94,17 +94,17 @@ final class LearningCases {
         Pair.Both done = p.floats(rarely(length));
         Pair.Both advantages = p.output(length);
         Pair.Both returns = p.output(length);
-        p.run(b -> b.advantages(
-                s[0],
-                s[1],
-                0.97f,
-                0.9f,
-                rewards.on(b),
-                values.on(b),
-                next.on(b),
-                done.on(b),
-                advantages.on(b),
-                returns.on(b)));
+        p.run(b -> b.rl().advantages(
+                        s[0],
+                        s[1],
+                        0.97f,
+                        0.9f,
+                        rewards.on(b),
+                        values.on(b),
+                        next.on(b),
+                        done.on(b),
+                        advantages.on(b),
+                        returns.on(b)));
         advantages.isWithin(64 * (1 + Pair.largest(advantages.expected())), what);
         returns.isWithin(64 * (1 + Pair.largest(returns.expected())), what + ", returns");
     }
@@ -154,26 +154,26 @@ final class LearningCases {
         int[] actions = new Random(2).ints(s[0], 0, s[1]).toArray();
         Pair.Both taken = p.ints(actions);
         Pair.Both logSoftmax = p.output((long) s[0] * s[1]);
-        p.reference.logSoftmax(s[0], s[1], logits.on(p.reference), logSoftmax.on(p.reference));
+        p.reference.math().logSoftmax(s[0], s[1], logits.on(p.reference), logSoftmax.on(p.reference));
         double[] logs = logSoftmax.expected();
         double[] logProbs = new double[s[0]];
         Arrays.setAll(logProbs, row -> logs[row * s[1] + actions[row]]);
         Minibatch m = Minibatch.of(p, s[0], logProbs);
         Pair.Both dLogits = p.output((long) s[0] * s[1]);
-        p.run(b -> b.ppoCategorical(
-                m.loss,
-                s[0],
-                s[1],
-                logits.on(b),
-                m.values.on(b),
-                taken.on(b),
-                m.oldLogProbs.on(b),
-                m.advantages.on(b),
-                m.returns.on(b),
-                m.oldValues.on(b),
-                dLogits.on(b),
-                m.dValues.on(b),
-                m.statistics.on(b)));
+        p.run(b -> b.rl().ppoCategorical(
+                        m.loss,
+                        s[0],
+                        s[1],
+                        logits.on(b),
+                        m.values.on(b),
+                        taken.on(b),
+                        m.oldLogProbs.on(b),
+                        m.advantages.on(b),
+                        m.returns.on(b),
+                        m.oldValues.on(b),
+                        dLogits.on(b),
+                        m.dValues.on(b),
+                        m.statistics.on(b)));
         dLogits.isWithin(m.weights(dLogits, 512), what + ", gradient for the logits");
         m.check(s[0], what);
     }
@@ -194,22 +194,22 @@ final class LearningCases {
         Pair.Both taken = p.floats(actions);
         Pair.Both dMean = p.output((long) s[0] * s[1]);
         Pair.Both dLogStd = p.output(s[1]);
-        p.run(b -> b.ppoGaussian(
-                m.loss,
-                s[0],
-                s[1],
-                mean.on(b),
-                logStd.on(b),
-                m.values.on(b),
-                taken.on(b),
-                m.oldLogProbs.on(b),
-                m.advantages.on(b),
-                m.returns.on(b),
-                m.oldValues.on(b),
-                dMean.on(b),
-                dLogStd.on(b),
-                m.dValues.on(b),
-                m.statistics.on(b)));
+        p.run(b -> b.rl().ppoGaussian(
+                        m.loss,
+                        s[0],
+                        s[1],
+                        mean.on(b),
+                        logStd.on(b),
+                        m.values.on(b),
+                        taken.on(b),
+                        m.oldLogProbs.on(b),
+                        m.advantages.on(b),
+                        m.returns.on(b),
+                        m.oldValues.on(b),
+                        dMean.on(b),
+                        dLogStd.on(b),
+                        m.dValues.on(b),
+                        m.statistics.on(b)));
         dMean.isWithin(m.weights(dMean, 1024), what + ", gradient for the mean");
         dLogStd.isWithin(
                 (1024 + s[0]) * (1 + Pair.largest(dLogStd.expected())),
@@ -227,7 +227,8 @@ final class LearningCases {
         Pair.Both state = p.floats(begin);
         for (int step = 0; step < 3; step++) {
             Pair.Both gradients = p.floats(Pair.normal(s[0], 2 + step));
-            p.run(b -> b.adam(settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+            p.run(b ->
+                    b.rl().adam(settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
         }
         parameters.isWithin(64 * (1 + Pair.largest(parameters.expected())), what);
         first.isWithin(64, what + ", first moment");

@@ -50,7 +50,7 @@ final class MatrixCases {
         Pair.Both a = p.floats(left);
         Pair.Both b = p.floats(right);
         Pair.Both c = p.floats(Pair.normal(g.m() * g.n() * g.batch(), 3));
-        p.run(d -> d.gemm(g, a.on(d), b.on(d), c.on(d)));
+        p.run(d -> d.math().gemm(g, a.on(d), b.on(d), c.on(d)));
         double[] rows = norms(g, left, true);
         double[] columns = norms(g, right, false);
         double[] bounds = new double[g.m() * g.n() * g.batch()];
@@ -94,7 +94,7 @@ final class MatrixCases {
         Pair.Both weight = p.floats(weights);
         Pair.Both bias = p.floats(Pair.normal(s[2], 3));
         Pair.Both y = p.output((long) s[0] * s[2]);
-        p.run(b -> b.linear(s[0], s[1], s[2], x.on(b), weight.on(b), bias.on(b), activation, y.on(b)));
+        p.run(b -> b.math().linear(s[0], s[1], s[2], x.on(b), weight.on(b), bias.on(b), activation, y.on(b)));
         Gemm g = Gemm.dense(false, false, s[0], s[2], s[1]);
         double size = Pair.largest(norms(g, left, true)) * Pair.largest(norms(g, weights, false));
         // No activation is steeper than 1.

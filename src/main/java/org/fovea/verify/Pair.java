@@ -57,8 +57,8 @@ public final class Pair implements AutoCloseable {
         this.tf32 = tf32;
         this.tested = tested;
         this.reference = reference;
-        testedScope = tested.openScope();
-        referenceScope = reference.openScope();
+        testedScope = tested.memory().openScope();
+        referenceScope = reference.memory().openScope();
     }
 
     /** One array on both backends. */
@@ -75,9 +75,9 @@ public final class Pair implements AutoCloseable {
             // Lengths that are multiples of 4 start aligned and others do not, so both kinds of address occur.
             lead = length % 4 == 0 ? GUARD : 3;
             guarded = testedScope.allocate(type, lead + length + GUARD);
-            tested.fill(guarded, floating ? Double.NaN : GUARD_INTEGER);
+            tested.memory().fill(guarded, floating ? Double.NaN : GUARD_INTEGER);
             onTested = guarded.slice(lead, length);
-            onReference = referenceScope.allocate(floating ? reference.floatType() : DType.I32, length);
+            onReference = referenceScope.allocate(floating ? reference.memory().floatType() : DType.I32, length);
         }
 
         /** Where it is on one of the backends. */
@@ -90,11 +90,11 @@ public final class Pair implements AutoCloseable {
 
         private DeviceArray onBounds() {
             if (onBounds == null && bounds != null) {
-                onBounds = bounds.allocate(onReference.dtype(), onReference.length());
+                onBounds = bounds.memory().allocate(onReference.dtype(), onReference.length());
                 if (onReference.dtype() == DType.I32) {
-                    bounds.upload(expectedIntegers(), 0, onBounds);
+                    bounds.memory().upload(expectedIntegers(), 0, onBounds);
                 } else {
-                    bounds.upload(expected(), 0, onBounds);
+                    bounds.memory().upload(expected(), 0, onBounds);
                 }
             }
             return Objects.requireNonNull(onBounds);
@@ -111,7 +111,7 @@ public final class Pair implements AutoCloseable {
 
         private double[] limits(double factor) {
             double[] limits = new double[(int) onReference.length()];
-            Objects.requireNonNull(bounds).download(onBounds(), limits, 0);
+            Objects.requireNonNull(bounds).memory().download(onBounds(), limits, 0);
             return Arrays.stream(limits).map(x -> factor * x).toArray();
         }
 
@@ -132,21 +132,21 @@ public final class Pair implements AutoCloseable {
         /** Replaces the numbers on both, rounded as {@link Pair#floats} does; not to be used once bounds were asked for. */
         public void upload(double[] values) {
             float[] rounded = rounded(onTested.dtype(), values);
-            tested.upload(rounded, 0, onTested);
-            reference.upload(rounded, 0, onReference);
+            tested.memory().upload(rounded, 0, onTested);
+            reference.memory().upload(rounded, 0, onReference);
         }
 
         /** What the reference has. */
         public double[] expected() {
             double[] values = new double[(int) onReference.length()];
-            reference.download(onReference, values, 0);
+            reference.memory().download(onReference, values, 0);
             return values;
         }
 
         /** What the backend under test has. */
         public double[] actual() {
             double[] all = new double[(int) guarded.length()];
-            tested.download(guarded, all, 0);
+            tested.memory().download(guarded, all, 0);
             int end = lead + (int) onTested.length();
             for (int i = 0; i < all.length; i++) {
                 if ((i < lead || i >= end) && !Double.isNaN(all[i])) {
@@ -160,14 +160,14 @@ public final class Pair implements AutoCloseable {
         /** What the reference has. */
         public int[] expectedIntegers() {
             int[] values = new int[(int) onReference.length()];
-            reference.download(onReference, values, 0);
+            reference.memory().download(onReference, values, 0);
             return values;
         }
 
         /** What the backend under test has. */
         public int[] actualIntegers() {
             int[] all = new int[(int) guarded.length()];
-            tested.download(guarded, all, 0);
+            tested.memory().download(guarded, all, 0);
             int end = lead + (int) onTested.length();
             for (int i = 0; i < all.length; i++) {
                 if ((i < lead || i >= end) && all[i] != GUARD_INTEGER) {
@@ -195,7 +195,7 @@ public final class Pair implements AutoCloseable {
             note(0, 0, 1);
             for (int i = 0; i < actual.length; i++) {
                 double wanted = expected[i];
-                if (tested.floatType() == DType.F32 && Double.isInfinite((float) wanted)) {
+                if (tested.memory().floatType() == DType.F32 && Double.isInfinite((float) wanted)) {
                     wanted = wanted > 0 ? Double.POSITIVE_INFINITY : Double.NEGATIVE_INFINITY;
                 }
                 boolean same = wanted == actual[i] || Double.isNaN(wanted) && Double.isNaN(actual[i]);
@@ -276,16 +276,16 @@ public final class Pair implements AutoCloseable {
 
     /** Unit of rounding of the backend under test. */
     public double unit() {
-        return tested.floatType() == DType.F32 ? 0x1p-24 : 0x1p-53;
+        return tested.memory().floatType() == DType.F32 ? 0x1p-24 : 0x1p-53;
     }
 
     private double tiny() {
-        return tested.floatType() == DType.F32 ? 4 * Float.MIN_NORMAL : 4 * Double.MIN_NORMAL;
+        return tested.memory().floatType() == DType.F32 ? 4 * Float.MIN_NORMAL : 4 * Double.MIN_NORMAL;
     }
 
     /** Numbers that both types represent. */
     public Both floats(double... values) {
-        return floats(tested.floatType(), values);
+        return floats(tested.memory().floatType(), values);
     }
 
     /** The given numbers rounded to {@code type}, which is the array's on the backend under test. */
@@ -307,20 +307,20 @@ public final class Pair implements AutoCloseable {
     /** The same integers on both. */
     public Both ints(int... values) {
         Both both = new Both(DType.I32, values.length);
-        tested.upload(values, 0, both.onTested);
-        reference.upload(values, 0, both.onReference);
+        tested.memory().upload(values, 0, both.onTested);
+        reference.memory().upload(values, 0, both.onReference);
         return both;
     }
 
     /** An array to be written: NaN until then. */
     public Both output(long length) {
-        return output(tested.floatType(), length);
+        return output(tested.memory().floatType(), length);
     }
 
     /** An array of {@code type} on the backend under test, to be written: NaN until then. */
     public Both output(DType type, long length) {
         Both both = new Both(type, Math.toIntExact(length));
-        reference.fill(both.onReference, Double.NaN);
+        reference.memory().fill(both.onReference, Double.NaN);
         return both;
     }
 
@@ -347,7 +347,8 @@ public final class Pair implements AutoCloseable {
             AttentionOutputs outputs = new AttentionOutputs(output.on(b), logSumExp.on(b));
             DeviceArray state = states.get(b);
             if (state == null) {
-                AttentionOutputs first = outputs.withState(b, shape, spec, in, (type, size) -> state(b, type, size));
+                AttentionOutputs first =
+                        outputs.withState(b.attention(), shape, spec, in, (type, size) -> state(b, type, size));
                 if (first.state() != null) {
                     states.put(b, first.state());
                 }
@@ -359,17 +360,17 @@ public final class Pair implements AutoCloseable {
 
         private DeviceArray state(Backend b, DType type, long size) {
             if (b != tested) {
-                return b.allocate(type, size);
+                return b.memory().allocate(type, size);
             }
             guarded = testedScope.allocate(type, size + 2 * GUARD);
-            tested.fill(guarded, Double.NaN);
+            tested.memory().fill(guarded, Double.NaN);
             return guarded.slice(GUARD, size);
         }
 
         private void checkGuard() {
             if (guarded != null) {
                 double[] all = new double[(int) guarded.length()];
-                tested.download(guarded, all, 0);
+                tested.memory().download(guarded, all, 0);
                 for (int i = 0; i < GUARD; i++) {
                     if (!Double.isNaN(all[i]) || !Double.isNaN(all[all.length - 1 - i])) {
                         throw new WrongResultException(

@@ -50,8 +50,8 @@ final class PrimitiveCases {
         Pair.Both half = p.output(type, length);
         Pair.Both back = p.output(length);
         p.run(b -> {
-            b.cast(x.on(b), half.on(b));
-            b.cast(half.on(b), back.on(b));
+            b.math().cast(x.on(b), half.on(b));
+            b.math().cast(half.on(b), back.on(b));
         });
         // The reference holds numbers of every type in its own.
         Pair.Both rounded = p.floats(type, x.expected());
@@ -67,7 +67,7 @@ final class PrimitiveCases {
                 .toArray();
         Pair.Both x = p.floats(values);
         Pair.Both y = p.output(length);
-        p.run(b -> b.map(op, x.on(b), y.on(b)));
+        p.run(b -> b.math().map(op, x.on(b), y.on(b)));
         double[] bounds = y.expected();
         // One rounding of an argument of up to 6 changes no result by more than this.
         Arrays.setAll(bounds, i -> 8 * (1 + Math.abs(values[i]) + Math.abs(bounds[i]) * (1 + Math.abs(values[i]))));
@@ -85,8 +85,15 @@ final class PrimitiveCases {
         Pair.Both a = p.floats(left);
         Pair.Both c = p.floats(right);
         Pair.Both y = p.output(left.length);
-        p.run(b -> b.zip(
-                op, new int[] {rows, columns}, a.on(b), new int[] {columns, 1}, c.on(b), new int[] {0, 1}, y.on(b)));
+        p.run(b -> b.math()
+                .zip(
+                        op,
+                        new int[] {rows, columns},
+                        a.on(b),
+                        new int[] {columns, 1},
+                        c.on(b),
+                        new int[] {0, 1},
+                        y.on(b)));
         double[] bounds = y.expected();
         Arrays.setAll(
                 bounds, i -> 8 * ((1 + left[i] * left[i]) * (1 + Math.abs(right[i % columns])) + Math.abs(bounds[i])));
@@ -99,22 +106,22 @@ final class PrimitiveCases {
         Pair.Both a = p.floats(Pair.normal(length, 1));
         Pair.Both c = p.floats(Pair.normal(length, 2));
         Pair.Both y = p.output(length);
-        p.run(b -> b.select(condition.on(b), a.on(b), c.on(b), y.on(b)));
+        p.run(b -> b.math().select(condition.on(b), a.on(b), c.on(b), y.on(b)));
         y.isExact("select of " + length);
     }
 
     private static void iota(Pair p, int length) {
         Pair.Both y = p.output(length);
-        p.run(b -> b.iota(-2, 0.5, y.on(b)));
+        p.run(b -> b.math().iota(-2, 0.5, y.on(b)));
         y.isExact("iota of " + length);
         Pair.Both integers = p.integerOutput(length);
-        p.run(b -> b.iota(100, -3, integers.on(b)));
+        p.run(b -> b.math().iota(100, -3, integers.on(b)));
         integers.isSameIntegers("iota of " + length + " integers");
     }
 
     private static void uniform(Pair p, int length) {
         Pair.Both y = p.output(length);
-        p.run(b -> b.uniform(new RandomRange(0x123456789ABCDEFL + length, 7, 5), y.on(b)));
+        p.run(b -> b.math().uniform(new RandomRange(0x123456789ABCDEFL + length, 7, 5), y.on(b)));
         y.isExact(length + " uniform numbers");
     }
 
@@ -123,11 +130,11 @@ final class PrimitiveCases {
         Pair.Both x = p.floats(values);
         Pair.Both magnitudes = p.floats(Pair.abs(values));
         Pair.Both y = p.output((long) s[0] * s[2]);
-        p.run(b -> b.reduce(ReduceOp.SUM, s[0], s[1], s[2], magnitudes.on(b), y.on(b)));
+        p.run(b -> b.math().reduce(ReduceOp.SUM, s[0], s[1], s[2], magnitudes.on(b), y.on(b)));
         double[] sums = y.expected();
-        p.run(b -> b.reduce(ReduceOp.SUM, s[0], s[1], s[2], x.on(b), y.on(b)));
+        p.run(b -> b.math().reduce(ReduceOp.SUM, s[0], s[1], s[2], x.on(b), y.on(b)));
         y.isWithin(Arrays.stream(sums).map(sum -> s[1] * sum).toArray(), what + ", sums over the middle");
-        p.run(b -> b.reduce(ReduceOp.MAX, s[0], s[1], s[2], x.on(b), y.on(b)));
+        p.run(b -> b.math().reduce(ReduceOp.MAX, s[0], s[1], s[2], x.on(b), y.on(b)));
         y.isExact(what + ", maxima over the middle");
     }
 
@@ -135,7 +142,8 @@ final class PrimitiveCases {
     private static void arrange(Pair p, int[] s, String what) {
         Pair.Both x = p.floats(Pair.normal(s[0] * s[1] * s[2], 1));
         Pair.Both y = p.output((long) s[0] * s[1] * s[2]);
-        p.run(b -> b.arrange(s, x.on(b), new int[] {s[1] * s[2], s[2], 1}, y.on(b), new int[] {1, s[0], s[0] * s[1]}));
+        p.run(b -> b.math()
+                .arrange(s, x.on(b), new int[] {s[1] * s[2], s[2], 1}, y.on(b), new int[] {1, s[0], s[0] * s[1]}));
         y.isExact(what);
     }
 
@@ -147,7 +155,7 @@ final class PrimitiveCases {
         Pair.Both table = p.floats(Pair.normal(c[0] * c[1], 1));
         Pair.Both index = p.ints(indices(c));
         Pair.Both y = p.output((long) c[2] * c[1]);
-        p.run(b -> b.gatherRows(table.on(b), c[1], index.on(b), y.on(b)));
+        p.run(b -> b.math().gatherRows(table.on(b), c[1], index.on(b), y.on(b)));
         y.isExact(what);
     }
 
@@ -161,7 +169,7 @@ final class PrimitiveCases {
         Pair.Both table = p.floats(values);
         Pair.Both x = p.floats(added);
         Pair.Both index = p.ints(indices);
-        p.run(b -> b.scatterAddRows(x.on(b), c[1], index.on(b), table.on(b)));
+        p.run(b -> b.math().scatterAddRows(x.on(b), c[1], index.on(b), table.on(b)));
         table.isWithin(Arrays.stream(magnitudes).map(m -> c[2] * m).toArray(), what);
     }
 }

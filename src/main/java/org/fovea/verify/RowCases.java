@@ -29,7 +29,7 @@ final class RowCases {
     private static void softmax(Pair p, int[] s, String what) {
         Pair.Both x = p.floats(Pair.normal(s[0] * s[1], 1));
         Pair.Both y = p.output((long) s[0] * s[1]);
-        p.run(b -> b.softmax(s[0], s[1], x.on(b), y.on(b)));
+        p.run(b -> b.math().softmax(s[0], s[1], x.on(b), y.on(b)));
         double roundings = 4 * (8 + Math.sqrt(s[1]));
         y.isWithin(Arrays.stream(y.expected()).map(z -> roundings * z).toArray(), what);
     }
@@ -37,7 +37,7 @@ final class RowCases {
     private static void logSoftmax(Pair p, int[] s, String what) {
         Pair.Both x = p.floats(Pair.normal(s[0] * s[1], 1));
         Pair.Both y = p.output((long) s[0] * s[1]);
-        p.run(b -> b.logSoftmax(s[0], s[1], x.on(b), y.on(b)));
+        p.run(b -> b.math().logSoftmax(s[0], s[1], x.on(b), y.on(b)));
         y.isWithin((8 + Math.sqrt(s[1])) * (1 + Pair.largest(y.expected())), what);
     }
 
@@ -56,8 +56,9 @@ final class RowCases {
         Pair.Both y = p.output((long) s[0] * s[1]);
         Pair.Both mean = p.output(s[0]);
         Pair.Both reciprocal = p.output(s[0]);
-        p.run(b -> b.layerNorm(
-                s[0], s[1], EPSILON, x.on(b), gain.on(b), bias.on(b), y.on(b), mean.on(b), reciprocal.on(b)));
+        p.run(b -> b.math()
+                .layerNorm(
+                        s[0], s[1], EPSILON, x.on(b), gain.on(b), bias.on(b), y.on(b), mean.on(b), reciprocal.on(b)));
         y.isWithin(worth(reciprocal, s[1]), what);
         mean.isWithin(64, what + ", mean");
         double largest = 1 + Pair.largest(reciprocal.expected());
@@ -75,18 +76,29 @@ final class RowCases {
         Pair.Both dGain = p.output(s[1]);
         Pair.Both dBias = p.output(s[1]);
         p.run(b -> {
-            b.layerNorm(s[0], s[1], EPSILON, x.on(b), gain.on(b), bias.on(b), dx.on(b), mean.on(b), reciprocal.on(b));
-            b.layerNormBackward(
-                    s[0],
-                    s[1],
-                    x.on(b),
-                    gain.on(b),
-                    mean.on(b),
-                    reciprocal.on(b),
-                    dy.on(b),
-                    dx.on(b),
-                    dGain.on(b),
-                    dBias.on(b));
+            b.math()
+                    .layerNorm(
+                            s[0],
+                            s[1],
+                            EPSILON,
+                            x.on(b),
+                            gain.on(b),
+                            bias.on(b),
+                            dx.on(b),
+                            mean.on(b),
+                            reciprocal.on(b));
+            b.math()
+                    .layerNormBackward(
+                            s[0],
+                            s[1],
+                            x.on(b),
+                            gain.on(b),
+                            mean.on(b),
+                            reciprocal.on(b),
+                            dy.on(b),
+                            dx.on(b),
+                            dGain.on(b),
+                            dBias.on(b));
         });
         double[] worth = worth(reciprocal, s[1]);
         dx.isWithin(worth, what);
@@ -100,7 +112,7 @@ final class RowCases {
         Pair.Both positions = p.ints(new Random(2).ints(s[0], 0, 50).toArray());
         Pair.Both y = p.output((long) s[0] * s[1] * s[2]);
         for (int sign : new int[] {1, -1}) {
-            p.run(b -> b.rotary(s[0], s[1], s[2], 10_000, sign, x.on(b), positions.on(b), y.on(b)));
+            p.run(b -> b.math().rotary(s[0], s[1], s[2], 10_000, sign, x.on(b), positions.on(b), y.on(b)));
             // An angle of up to 50 has so many units of rounding, of which the sine gets a few.
             y.isWithin(4 * 50 * (1 + Pair.largest(x.expected())), what + (sign > 0 ? "" : ", backwards"));
         }
@@ -109,7 +121,7 @@ final class RowCases {
     private static void standardize(Pair p, int[] s, String what) {
         Pair.Both x = p.floats(Pair.normal(s[0], s[0]));
         Pair.Both y = p.output(s[0]);
-        p.run(b -> b.standardize(1e-8f, x.on(b), y.on(b)));
+        p.run(b -> b.math().standardize(1e-8f, x.on(b), y.on(b)));
         double[] values = x.expected();
         double mean = Arrays.stream(values).average().orElse(0);
         double deviation = Math.sqrt(Arrays.stream(values)

@@ -72,18 +72,19 @@ class AttentionScaleTest {
     @Test
     void decodingRefusesThemToo() {
         try (Backend cpu = Backends.open("cpu", 1).backend();
-                Scope scope = cpu.openScope()) {
+                Scope scope = cpu.memory().openScope()) {
             DeviceArray row = scope.allocate(DType.F32, 2);
             DeviceArray counts = scope.allocate(DType.I32, 1);
-            assertThatThrownBy(() -> cpu.attentionDecode(
-                            new DecodeShape(1, 1, 1, 2, 2),
-                            AttentionSpec.DEFAULT.withScale(1e39),
-                            row,
-                            row,
-                            row,
-                            counts,
-                            0,
-                            scope.allocate(DType.F32, 2)))
+            assertThatThrownBy(() -> cpu.attention()
+                            .decode(
+                                    new DecodeShape(1, 1, 1, 2, 2),
+                                    AttentionSpec.DEFAULT.withScale(1e39),
+                                    row,
+                                    row,
+                                    row,
+                                    counts,
+                                    0,
+                                    scope.allocate(DType.F32, 2)))
                     .hasMessageContaining("is infinite in float32");
         }
     }

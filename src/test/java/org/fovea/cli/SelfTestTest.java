@@ -69,10 +69,10 @@ class SelfTestTest {
                 "attentionTangent",
                 (backend, arguments) -> {
                     DeviceArray tangent = (DeviceArray) arguments[5];
-                    backend.fill(tangent.slice(tangent.length() - 1, 1), 1000);
+                    backend.memory().fill(tangent.slice(tangent.length() - 1, 1), 1000);
                 },
                 "argmax",
-                (backend, arguments) -> backend.allocate(DType.F32, 1000),
+                (backend, arguments) -> backend.memory().allocate(DType.F32, 1000),
                 "scatterAddRows",
                 (backend, arguments) -> {
                     throw new DeviceException("cuLaunchKernel failed in scatterAddRows", 700);
@@ -82,11 +82,11 @@ class SelfTestTest {
                 (backend, arguments) -> {
                     DeviceArray gradient = ((AttentionArguments) arguments[6]).query();
                     DeviceArray last = gradient.slice(gradient.length() - 1, 1);
-                    try (Scope scope = backend.openScope()) {
+                    try (Scope scope = backend.memory().openScope()) {
                         DeviceArray factor = scope.allocate(DType.F32, 1);
-                        backend.fill(factor, calls[0]++ % 3 == 0 ? 1 + 0x1p-22 : 1);
+                        backend.memory().fill(factor, calls[0]++ % 3 == 0 ? 1 + 0x1p-22 : 1);
                         int[] one = {1};
-                        backend.zip(BinaryOp.MULTIPLY, one, last, one, factor, one, last);
+                        backend.math().zip(BinaryOp.MULTIPLY, one, last, one, factor, one, last);
                     }
                 });
         ByteArrayOutputStream out = new ByteArrayOutputStream();

@@ -181,7 +181,7 @@ class CacheParityTest {
                     }
                 }
                 DeviceArray deviceCounts = tape.allocate(DType.I32, BATCH);
-                backend.upload(counts, 0, deviceCounts);
+                backend.memory().upload(counts, 0, deviceCounts);
                 Tensor x = tape.constant(inputs, BATCH, WIDTH);
                 for (int layer = 0; layer < blocks.size(); layer++) {
                     x = blocks.get(layer).decode(x, caches.get(layer), firstPosition + t, deviceCounts);

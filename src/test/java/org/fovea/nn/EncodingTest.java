@@ -116,7 +116,7 @@ class EncodingTest {
             parameters.allocate();
             for (Parameter parameter : parameters.all()) {
                 if (!parameter.name().equals("gate.bias")) {
-                    backend.fill(parameter.value(), 0);
+                    backend.memory().fill(parameter.value(), 0);
                 }
             }
             double kept = 1 - 1 / (1 + Math.exp(2));

@@ -122,7 +122,7 @@ class LayerGradientTest {
 
     private static double weightedSum(
             Backend backend, Parameters parameters, Function<Tensor, Tensor> function, double[] values) {
-        backend.upload(values, 0, parameters.values());
+        backend.memory().upload(values, 0, parameters.values());
         try (Tape tape = Tape.inference(backend)) {
             Tensor y = function.apply(input(tape));
             return y.multiply(weights(tape, y.shape())).sum().toDoubles()[0];
@@ -143,7 +143,7 @@ class LayerGradientTest {
 
     private static double[] download(Backend backend, DeviceArray array) {
         double[] values = new double[Math.toIntExact(array.length())];
-        backend.download(array, values, 0);
+        backend.memory().download(array, values, 0);
         return values;
     }
 }

@@ -77,9 +77,9 @@ class AdamTest {
 
     @Test
     void givesItsMemoryBack() {
-        long before = backend.liveBytes();
+        long before = backend.memory().liveBytes();
         new Adam(parameters, SETTINGS, 0.1).close();
-        assertThat(backend.liveBytes()).isEqualTo(before);
+        assertThat(backend.memory().liveBytes()).isEqualTo(before);
     }
 
     @Test
@@ -94,13 +94,13 @@ class AdamTest {
 
     private DeviceArray gradient(double... elements) {
         DeviceArray flat = parameters.newFlatArray();
-        backend.upload(elements, 0, parameters.slotIn(flat, point));
+        backend.memory().upload(elements, 0, parameters.slotIn(flat, point));
         return flat;
     }
 
     private double[] values() {
         double[] values = new double[3];
-        backend.download(point.value(), values, 0);
+        backend.memory().download(point.value(), values, 0);
         return values;
     }
 }

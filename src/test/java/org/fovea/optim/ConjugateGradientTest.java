@@ -47,21 +47,22 @@ class ConjugateGradientTest {
         int n = b.length;
         try (Backend backend = new ReferenceBackend();
                 ConjugateGradient solver = new ConjugateGradient(backend, n, iterations)) {
-            DeviceArray matrix = backend.allocate(backend.floatType(), (long) n * n);
-            DeviceArray right = backend.allocate(backend.floatType(), n);
-            DeviceArray x = backend.allocate(backend.floatType(), n);
-            DeviceArray curvature = backend.allocate(backend.floatType(), 1);
-            backend.upload(a, 0, matrix);
-            backend.upload(b, 0, right);
+            DeviceArray matrix = backend.memory().allocate(backend.memory().floatType(), (long) n * n);
+            DeviceArray right = backend.memory().allocate(backend.memory().floatType(), n);
+            DeviceArray x = backend.memory().allocate(backend.memory().floatType(), n);
+            DeviceArray curvature = backend.memory().allocate(backend.memory().floatType(), 1);
+            backend.memory().upload(a, 0, matrix);
+            backend.memory().upload(b, 0, right);
             solver.solve(
-                    (direction, product) -> backend.gemm(Gemm.dense(false, false, n, 1, n), matrix, direction, product),
+                    (direction, product) ->
+                            backend.math().gemm(Gemm.dense(false, false, n, 1, n), matrix, direction, product),
                     right,
                     x);
             solver.curvature(right, x, curvature);
             double[] solution = new double[n];
             double[] along = new double[1];
-            backend.download(x, solution, 0);
-            backend.download(curvature, along, 0);
+            backend.memory().download(x, solution, 0);
+            backend.memory().download(curvature, along, 0);
             return new Solution(solution, along[0]);
         }
     }

@@ -94,7 +94,7 @@ class InitializerTest {
         }
         parameters.allocate();
         double[] values = new double[(int) parameters.length()];
-        backend.download(parameters.values(), values, 0);
+        backend.memory().download(parameters.values(), values, 0);
         return values;
     }
 

@@ -32,7 +32,7 @@ class TapeTest {
         tape.close();
         tape.close();
         assertThat(memory.isAlive()).isFalse();
-        assertThat(backend.liveBytes()).isZero();
+        assertThat(backend.memory().liveBytes()).isZero();
         assertThatThrownBy(y::array).isInstanceOf(IllegalStateException.class).hasMessageContaining("tape was closed");
         assertThatThrownBy(y::toDoubles).isInstanceOf(IllegalStateException.class);
         assertThatThrownBy(() -> x.add(y)).isInstanceOf(IllegalStateException.class);
@@ -42,7 +42,7 @@ class TapeTest {
 
     @Test
     void leavesArraysOfOthersAlone() {
-        DeviceArray array = backend.allocate(backend.floatType(), 4);
+        DeviceArray array = backend.memory().allocate(backend.memory().floatType(), 4);
         try (Tape tape = Tape.recording(backend)) {
             assertThat(tape.variable(array, 2, 2).array()).isSameAs(array);
         }
@@ -145,7 +145,7 @@ class TapeTest {
         List<Parameter> used = List.of(table, twice, bias, gain, once);
         DeviceArray flat = parameters.newFlatArray();
         for (Parameter parameter : parameters.all()) {
-            backend.fill(parameters.slotIn(flat, parameter), 99);
+            backend.memory().fill(parameters.slotIn(flat, parameter), 99);
         }
         try (Tape tape = Tape.recording(backend)) {
             Tensor y = tape.use(table)
@@ -189,16 +189,16 @@ class TapeTest {
                     tape.gradientsInto(List.of(y), List.of(tape.full(1, 97, 17)), parameters, flat);
                 }
                 if (iteration > 0) {
-                    assertThat(cpu.reservedBytes()).isEqualTo(reserved);
+                    assertThat(cpu.memory().reservedBytes()).isEqualTo(reserved);
                 }
-                reserved = cpu.reservedBytes();
+                reserved = cpu.memory().reservedBytes();
             }
         }
     }
 
     private double[] values(DeviceArray array) {
         double[] values = new double[Math.toIntExact(array.length())];
-        backend.download(array, values, 0);
+        backend.memory().download(array, values, 0);
         return values;
     }
 }

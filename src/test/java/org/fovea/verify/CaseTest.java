@@ -181,7 +181,7 @@ class CaseTest {
                 at--;
             }
             if (at >= 0) {
-                real.fill(array.slice(at, 1), values[at] + Math.max(1, Math.abs(values[at])));
+                real.memory().fill(array.slice(at, 1), values[at] + Math.max(1, Math.abs(values[at])));
             }
         }
         return result;
@@ -207,12 +207,12 @@ class CaseTest {
                 return null;
             }
             case "allocate" -> {
-                DeviceArray array = real.allocate((DType) arguments[0], (long) arguments[1]);
-                real.fill(array, 7);
+                DeviceArray array = real.memory().allocate((DType) arguments[0], (long) arguments[1]);
+                real.memory().fill(array, 7);
                 return array;
             }
             case "openScope" -> {
-                Scope scope = real.openScope();
+                Scope scope = real.memory().openScope();
                 return Proxy.newProxyInstance(
                         CaseTest.class.getClassLoader(),
                         new Class<?>[] {Scope.class},
@@ -254,10 +254,10 @@ class CaseTest {
         double[] values = new double[(int) array.length()];
         if (array.dtype() == DType.I32) {
             int[] integers = new int[values.length];
-            real.download(array, integers, 0);
+            real.memory().download(array, integers, 0);
             Arrays.setAll(values, i -> integers[i]);
         } else {
-            real.download(array, values, 0);
+            real.memory().download(array, values, 0);
         }
         return values;
     }
@@ -294,7 +294,7 @@ class CaseTest {
     void aPairSaysWhatIsWrong() {
         try (Pair pair = new Pair(real, reference)) {
             Pair.Both x = pair.floats(1, 2, 3);
-            real.fill(x.on(real).slice(1, 1), 5);
+            real.memory().fill(x.on(real).slice(1, 1), 5);
             assertThatThrownBy(() -> x.isWithin(1, "numbers"))
                     .isInstanceOf(WrongResultException.class)
                     .hasMessageStartingWith("numbers: element 1 of 3 is 5.0, expected 2.0 within ");

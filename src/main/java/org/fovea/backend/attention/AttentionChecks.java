@@ -37,13 +37,13 @@ public final class AttentionChecks {
         }
     }
 
-    /** Operands of {@link AttentionOps#attentionForward}. */
+    /** Operands of {@link AttentionOps#forward}. */
     public static void forward(AttentionShape shape, AttentionInputs in, AttentionOutputs out, long stateSize) {
         in.check(shape);
         outputs("attentionForward", shape, in, out, stateSize);
     }
 
-    /** Operands of {@link AttentionOps#attentionBackward}. */
+    /** Operands of {@link AttentionOps#backward}. */
     public static void backward(
             AttentionShape shape,
             AttentionInputs in,
@@ -60,7 +60,7 @@ public final class AttentionChecks {
         arguments(operation, "gradient of ", gradients, shape, in);
     }
 
-    /** Operands of {@link AttentionOps#attentionTangent}. */
+    /** Operands of {@link AttentionOps#tangent}. */
     public static void tangent(
             AttentionShape shape,
             AttentionInputs in,
@@ -73,7 +73,7 @@ public final class AttentionChecks {
         tangents("attentionTangent", shape, in, tangents, out, stateSize, outputTangent, logSumExpTangent);
     }
 
-    /** Operands of {@link AttentionOps#attentionBackwardTangent}. */
+    /** Operands of {@link AttentionOps#backwardTangent}. */
     public static void backwardTangent(
             AttentionShape shape,
             AttentionInputs in,
@@ -190,7 +190,7 @@ public final class AttentionChecks {
         }
     }
 
-    /** Operands of {@link AttentionOps#attentionSeries}. */
+    /** Operands of {@link AttentionOps#series}. */
     public static void series(
             AttentionShape s,
             AttentionInputs in,
@@ -226,7 +226,7 @@ public final class AttentionChecks {
         }
     }
 
-    /** Operands of {@link AttentionOps#attentionWeights}. */
+    /** Operands of {@link AttentionOps#weights}. */
     public static void weights(
             AttentionShape s,
             AttentionInputs in,
@@ -252,7 +252,7 @@ public final class AttentionChecks {
         }
     }
 
-    /** Operands of {@link AttentionOps#attentionDecode}. */
+    /** Operands of {@link AttentionOps#decode}. */
     public static void decode(
             DecodeShape shape,
             AttentionSpec spec,

@@ -1,7 +1,6 @@
 package org.fovea.backend.attention;
 
 import java.util.List;
-import org.fovea.backend.math.MathOps;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Memory;
@@ -23,18 +22,18 @@ import org.jspecify.annotations.Nullable;
  * every gradient 0 and has every tangent 0. The gradient of an output that no key is in reaches nothing, and may be NaN.
  *
  * <p>Probabilities of a row, the sink's among them, add up to 1 however large the scores, in every derivative and in {@link
- * #attentionWeights}.
+ * #weights}.
  *
  * <p>Keys and values that no query sees, such as padding, may hold anything, NaN included: nothing of them reaches a
  * result, and their gradients are 0.
  */
-public interface AttentionOps extends MathOps {
+public interface AttentionOps {
 
     /**
      * Elements of the state of an attention ({@link AttentionOutputs#state}); 0 where derivatives need nothing but output
      * and log-sum-exp. A function of the extents, types and presence of the arguments, not of what the arrays hold.
      */
-    default long attentionStateSize(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+    default long stateSize(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
         return 0;
     }
 
@@ -42,17 +41,17 @@ public interface AttentionOps extends MathOps {
      * @param out written: the output, the log of the sum of exp of the visible scores and the sink, +infinity where there is
      *     neither, and the state if there is one
      */
-    void attentionForward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out);
+    void forward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out);
 
     /**
-     * Gradients of {@link #attentionForward}, given its outputs and their gradients.
+     * Gradients of {@link #forward}, given its outputs and their gradients.
      *
-     * @param out what {@link #attentionForward} wrote, with a state if {@link #attentionStateSize} is not 0, as for every
+     * @param out what {@link #forward} wrote, with a state if {@link #stateSize} is not 0, as for every
      *     derivative that is given outputs
      * @param dLogSumExp gradient of the log-sum-exp, or null if it is zero
      * @param gradients written; where bias or sink is null, its gradient is not computed
      */
-    void attentionBackward(
+    void backward(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -62,7 +61,7 @@ public interface AttentionOps extends MathOps {
             AttentionArguments gradients);
 
     /**
-     * The tangent of {@link #attentionForward}, its Jacobian-vector product, given its outputs. With {@code P} the
+     * The tangent of {@link #forward}, its Jacobian-vector product, given its outputs. With {@code P} the
      * probabilities and a dot for a tangent:
      *
      * <pre>
@@ -74,7 +73,7 @@ public interface AttentionOps extends MathOps {
      * @param outputTangent written, in the layout of the output
      * @param logSumExpTangent written, [batch, heads, queries], 0 for a row that sees nothing, without a sink
      */
-    void attentionTangent(
+    void tangent(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -84,10 +83,10 @@ public interface AttentionOps extends MathOps {
             DeviceArray logSumExpTangent);
 
     /**
-     * The tangent of {@link #attentionBackward}. Since the backward is the gradient of {@code dO . O + dLSE . LSE}, and the
+     * The tangent of {@link #backward}. Since the backward is the gradient of {@code dO . O + dLSE . LSE}, and the
      * second derivative of that is symmetric, this is also the gradient of the backward (double backward): with the
      * gradients of dQuery, dKey and dValue as tangents of query, key and value, it gives the gradients for dOutput, dLogSumExp,
-     * query, key and value in this order. Beside the names of {@link #attentionTangent}:
+     * query, key and value in this order. Beside the names of {@link #tangent}:
      *
      * <pre>
      *   dP = dO V^T;  D_i = dO_i . O_i - dLSE_i;  dS = P (dP - D)
@@ -97,10 +96,10 @@ public interface AttentionOps extends MathOps {
      * </pre>
      *
      * @param tangents of the inputs; a bias or sink without one stands still
-     * @param outputTangent written, as {@link #attentionTangent} does, as is logSumExpTangent
+     * @param outputTangent written, as {@link #tangent} does, as is logSumExpTangent
      * @param gradientTangents written: the tangents of the inputs' gradients; where bias or sink is null, it is not computed
      */
-    void attentionBackwardTangent(
+    void backwardTangent(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -113,14 +112,14 @@ public interface AttentionOps extends MathOps {
 
     /**
      * Attention and its gradient over a ring of series, which gives their derivatives of any order: every sum and product of
-     * {@link #attentionForward} and {@link #attentionBackward} is one of series, exp is the recurrence of {@link
+     * {@link #forward} and {@link #backward} is one of series, exp is the recurrence of {@link
      * SeriesRing#derivations}. Each order has its planes; those of the scores live in tiles.
      *
      * @param in plane 0 of query, key, value, bias and sink, and all that has no derivative
      * @param arguments {@link SeriesRing#planes} of them; what is null is 0. Of plane 0 only dO and dLSE are read
      * @param results as many, written; what is null is not wanted. Without any gradient wanted, only the forward is computed
      */
-    void attentionSeries(
+    void series(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -131,11 +130,11 @@ public interface AttentionOps extends MathOps {
     /**
      * Scores or probabilities of some queries, to be looked at.
      *
-     * @param out what {@link #attentionForward} gave; no state is needed
+     * @param out what {@link #forward} gave; no state is needed
      * @param firstQuery of those that are asked for
      * @param weights written, of the type of the log-sum-exp, [batch, heads, queries asked for, keys]
      */
-    void attentionWeights(
+    void weights(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -155,7 +154,7 @@ public interface AttentionOps extends MathOps {
      * @param counts I32 [batch], each from 0 to capacity
      * @param output written, [batch, heads, valueDim]
      */
-    void attentionDecode(
+    void decode(
             DecodeShape shape,
             AttentionSpec spec,
             DeviceArray query,

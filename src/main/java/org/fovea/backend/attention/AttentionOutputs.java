@@ -6,11 +6,11 @@ import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@link AttentionOps#attentionForward} writes, and its derivatives start from.
+ * What {@link AttentionOps#forward} writes, and its derivatives start from.
  *
  * @param output in the layout of the {@link AttentionShape}, of the type of the query
  * @param logSumExp [batch, heads, queries]
- * @param state what derivatives need beyond the other two, which are rounded: {@link AttentionOps#attentionStateSize}
+ * @param state what derivatives need beyond the other two, which are rounded: {@link AttentionOps#stateSize}
  *     elements of the type of the log-sum-exp, in a layout of the backend's own. Null in a forward pass that nobody will
  *     differentiate, and where the size is 0
  */
@@ -33,7 +33,7 @@ public record AttentionOutputs(
             AttentionSpec spec,
             AttentionInputs in,
             BiFunction<DType, Long, DeviceArray> memory) {
-        long size = backend.attentionStateSize(shape, spec, in);
+        long size = backend.stateSize(shape, spec, in);
         return size == 0 ? this : new AttentionOutputs(output, logSumExp, memory.apply(logSumExp.dtype(), size));
     }
 }

@@ -7,6 +7,7 @@ import org.fovea.backend.CapturedStep;
 import org.fovea.backend.attention.AttentionArguments;
 import org.fovea.backend.attention.AttentionChecks;
 import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionOps;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
@@ -29,12 +30,36 @@ import org.fovea.backend.cpu.kernels.Kernels;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.cpu.primitives.CpuRl;
 import org.fovea.backend.cpu.primitives.Workers;
+import org.fovea.backend.math.MathOps;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Memory;
+import org.fovea.backend.rl.RlOps;
 import org.jspecify.annotations.Nullable;
 
 /** The CPU as a device: its operations run to their end before they return. */
-public final class CpuBackend extends CpuRl implements Backend {
+public final class CpuBackend extends CpuRl implements Backend, AttentionOps {
+
+    @Override
+    public Memory memory() {
+        return this;
+    }
+
+    @Override
+    public MathOps math() {
+        return this;
+    }
+
+    @Override
+    public AttentionOps attention() {
+        return this;
+    }
+
+    @Override
+    public RlOps rl() {
+        return this;
+    }
+
     /** Pieces of a batch: enough for the cores of a desktop, few enough that gradients add up quickly. */
     private static final int SHARDS = 8;
 
@@ -59,15 +84,15 @@ public final class CpuBackend extends CpuRl implements Backend {
     }
 
     @Override
-    public long attentionStateSize(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+    public long stateSize(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
         return CpuAttention.supports(shape, spec, in)
                 ? FusedAttention.stateSize(shape, in.query().dtype().isHalf())
                 : 0;
     }
 
     @Override
-    public void attentionForward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out) {
-        AttentionChecks.forward(shape, in, out, attentionStateSize(shape, spec, in));
+    public void forward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out) {
+        AttentionChecks.forward(shape, in, out, stateSize(shape, spec, in));
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
             FusedAttention fused = fused(shape, spec, in, floats);
             if (fused == null) {
@@ -79,7 +104,7 @@ public final class CpuBackend extends CpuRl implements Backend {
     }
 
     @Override
-    public void attentionBackward(
+    public void backward(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -87,7 +112,7 @@ public final class CpuBackend extends CpuRl implements Backend {
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
             AttentionArguments gradients) {
-        AttentionChecks.backward(shape, in, out, attentionStateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
+        AttentionChecks.backward(shape, in, out, stateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
             FusedAttention fused = fused(shape, spec, in, floats);
             if (fused == null) {
@@ -100,7 +125,7 @@ public final class CpuBackend extends CpuRl implements Backend {
     }
 
     @Override
-    public void attentionTangent(
+    public void tangent(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -108,8 +133,7 @@ public final class CpuBackend extends CpuRl implements Backend {
             AttentionOutputs out,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
-        AttentionChecks.tangent(
-                shape, in, tangents, out, attentionStateSize(shape, spec, in), outputTangent, logSumExpTangent);
+        AttentionChecks.tangent(shape, in, tangents, out, stateSize(shape, spec, in), outputTangent, logSumExpTangent);
         try (FloatArrays floats = new FloatArrays(openScope(), workers)) {
             FusedAttention fused = fused(shape, spec, in, floats);
             if (fused == null) {
@@ -121,7 +145,7 @@ public final class CpuBackend extends CpuRl implements Backend {
     }
 
     @Override
-    public void attentionBackwardTangent(
+    public void backwardTangent(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -136,7 +160,7 @@ public final class CpuBackend extends CpuRl implements Backend {
                 in,
                 tangents,
                 out,
-                attentionStateSize(shape, spec, in),
+                stateSize(shape, spec, in),
                 gradients,
                 outputTangent,
                 logSumExpTangent,
@@ -164,7 +188,7 @@ public final class CpuBackend extends CpuRl implements Backend {
     }
 
     @Override
-    public void attentionSeries(
+    public void series(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -176,7 +200,7 @@ public final class CpuBackend extends CpuRl implements Backend {
     }
 
     @Override
-    public void attentionWeights(
+    public void weights(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -184,12 +208,12 @@ public final class CpuBackend extends CpuRl implements Backend {
             ScoreStage stage,
             int firstQuery,
             DeviceArray weights) {
-        AttentionChecks.weights(shape, in, out, attentionStateSize(shape, spec, in), firstQuery, weights);
+        AttentionChecks.weights(shape, in, out, stateSize(shape, spec, in), firstQuery, weights);
         series.weights(shape, spec, in, stage, firstQuery, weights);
     }
 
     @Override
-    public void attentionDecode(
+    public void decode(
             DecodeShape shape,
             AttentionSpec spec,
             DeviceArray query,

@@ -4,12 +4,37 @@ import java.util.function.IntConsumer;
 import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.CapturedStep;
+import org.fovea.backend.attention.AttentionOps;
 import org.fovea.backend.cuda.driver.CudaContext;
 import org.fovea.backend.cuda.driver.CudaTimer;
 import org.fovea.backend.cuda.rl.CudaRl;
+import org.fovea.backend.math.MathOps;
+import org.fovea.backend.memory.Memory;
+import org.fovea.backend.rl.RlOps;
 
 /** The backend on one CUDA device; each class it extends adds the kernels of one contract. */
 public final class CudaBackend extends CudaRl implements Backend {
+
+    @Override
+    public Memory memory() {
+        return this;
+    }
+
+    @Override
+    public MathOps math() {
+        return this;
+    }
+
+    @Override
+    public AttentionOps attention() {
+        return this;
+    }
+
+    @Override
+    public RlOps rl() {
+        return this;
+    }
+
     private CudaBackend(CudaContext context) {
         super(context);
     }

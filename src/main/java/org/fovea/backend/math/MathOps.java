@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Unless stated otherwise floating arrays have the type {@link Memory#floatType()}, outputs do not overlap inputs, and an
  * elementwise output may be exactly one of its inputs.
  */
-public interface MathOps extends Memory {
+public interface MathOps {
 
     /**
      * {@code y[i] = x[i]}, converted from one floating type to another, to nearest, ties to even. Beside {@link Memory} and

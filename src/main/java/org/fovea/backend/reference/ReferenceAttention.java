@@ -39,15 +39,14 @@ public abstract class ReferenceAttention extends ReferenceRows {
     }
 
     @Override
-    public final void attentionForward(
-            AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out) {
-        AttentionChecks.forward(shape, in, out, attentionStateSize(shape, spec, in));
+    public final void forward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out) {
+        AttentionChecks.forward(shape, in, out, stateSize(shape, spec, in));
         AttentionPlane wanted = new AttentionPlane(null, null, null, null, null, out.output(), out.logSumExp());
-        series(shape, spec, in, SeriesRing.NUMBERS, List.of(AttentionPlane.NONE), List.of(wanted));
+        compute(shape, spec, in, SeriesRing.NUMBERS, List.of(AttentionPlane.NONE), List.of(wanted));
     }
 
     @Override
-    public final void attentionBackward(
+    public final void backward(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -55,15 +54,15 @@ public abstract class ReferenceAttention extends ReferenceRows {
             DeviceArray dOutput,
             @Nullable DeviceArray dLogSumExp,
             AttentionArguments gradients) {
-        AttentionChecks.backward(shape, in, out, attentionStateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
+        AttentionChecks.backward(shape, in, out, stateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
         use(out.output());
         use(out.logSumExp());
         AttentionPlane given = new AttentionPlane(null, null, null, null, null, dOutput, dLogSumExp);
-        series(shape, spec, in, SeriesRing.NUMBERS, List.of(given), List.of(plane(gradients, null, null)));
+        compute(shape, spec, in, SeriesRing.NUMBERS, List.of(given), List.of(plane(gradients, null, null)));
     }
 
     @Override
-    public final void attentionTangent(
+    public final void tangent(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -71,12 +70,11 @@ public abstract class ReferenceAttention extends ReferenceRows {
             AttentionOutputs out,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
-        AttentionChecks.tangent(
-                shape, in, tangents, out, attentionStateSize(shape, spec, in), outputTangent, logSumExpTangent);
+        AttentionChecks.tangent(shape, in, tangents, out, stateSize(shape, spec, in), outputTangent, logSumExpTangent);
         use(out.output());
         use(out.logSumExp());
         AttentionPlane wanted = new AttentionPlane(null, null, null, null, null, outputTangent, logSumExpTangent);
-        series(
+        compute(
                 shape,
                 spec,
                 in,
@@ -86,7 +84,7 @@ public abstract class ReferenceAttention extends ReferenceRows {
     }
 
     @Override
-    public final void attentionBackwardTangent(
+    public final void backwardTangent(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -101,7 +99,7 @@ public abstract class ReferenceAttention extends ReferenceRows {
                 in,
                 tangents,
                 out,
-                attentionStateSize(shape, spec, in),
+                stateSize(shape, spec, in),
                 gradients,
                 outputTangent,
                 logSumExpTangent,
@@ -112,7 +110,7 @@ public abstract class ReferenceAttention extends ReferenceRows {
                 new AttentionPlane(null, null, null, null, null, gradients.dOutput(), gradients.dLogSumExp());
         AttentionPlane tangent = plane(tangents, gradients.dOutputTangent(), gradients.dLogSumExpTangent());
         AttentionPlane wanted = plane(gradientTangents, outputTangent, logSumExpTangent);
-        series(shape, spec, in, DUAL, List.of(value, tangent), List.of(AttentionPlane.NONE, wanted));
+        compute(shape, spec, in, DUAL, List.of(value, tangent), List.of(AttentionPlane.NONE, wanted));
     }
 
     private static AttentionPlane plane(
@@ -121,7 +119,7 @@ public abstract class ReferenceAttention extends ReferenceRows {
     }
 
     @Override
-    public final void attentionSeries(
+    public final void series(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -129,10 +127,10 @@ public abstract class ReferenceAttention extends ReferenceRows {
             List<AttentionPlane> arguments,
             List<AttentionPlane> results) {
         AttentionChecks.series(shape, in, ring, arguments, results);
-        series(shape, spec, in, ring, arguments, results);
+        compute(shape, spec, in, ring, arguments, results);
     }
 
-    private void series(
+    private void compute(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -203,7 +201,7 @@ public abstract class ReferenceAttention extends ReferenceRows {
     }
 
     @Override
-    public final void attentionWeights(
+    public final void weights(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -211,7 +209,7 @@ public abstract class ReferenceAttention extends ReferenceRows {
             ScoreStage stage,
             int firstQuery,
             DeviceArray weights) {
-        AttentionChecks.weights(shape, in, out, attentionStateSize(shape, spec, in), firstQuery, weights);
+        AttentionChecks.weights(shape, in, out, stateSize(shape, spec, in), firstQuery, weights);
         use(out.logSumExp());
         ReferenceArray to = use(weights);
         int keys = shape.keys();
@@ -231,7 +229,7 @@ public abstract class ReferenceAttention extends ReferenceRows {
 
     /** One query against the slots of a ring buffer that are not older than {@code counts}. */
     @Override
-    public final void attentionDecode(
+    public final void decode(
             DecodeShape shape,
             AttentionSpec spec,
             DeviceArray query,

@@ -13,13 +13,37 @@ import java.util.function.IntConsumer;
 import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
 import org.fovea.backend.EagerSteps;
+import org.fovea.backend.attention.AttentionOps;
 import org.fovea.backend.math.MathChecks;
+import org.fovea.backend.math.MathOps;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Memory;
 import org.fovea.backend.memory.Scope;
+import org.fovea.backend.rl.RlOps;
 
 /** Memory, scopes and shards of a device that is the heap of this process. */
-public abstract class ReferenceMemory implements Backend {
+public abstract class ReferenceMemory implements Backend, Memory, MathOps, AttentionOps, RlOps {
+
+    @Override
+    public Memory memory() {
+        return this;
+    }
+
+    @Override
+    public MathOps math() {
+        return this;
+    }
+
+    @Override
+    public AttentionOps attention() {
+        return this;
+    }
+
+    @Override
+    public RlOps rl() {
+        return this;
+    }
 
     private static final int MAX_SHARDS = 8;
 

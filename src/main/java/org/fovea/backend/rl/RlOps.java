@@ -1,11 +1,10 @@
 package org.fovea.backend.rl;
 
-import org.fovea.backend.attention.AttentionOps;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.memory.DeviceArray;
 
 /** Sampling, advantages, the policy loss with its gradient, and the optimiser's step. */
-public interface RlOps extends AttentionOps {
+public interface RlOps {
 
     /**
      * One action per row from the softmax of its logits, by inversion of uniform number {@code draw.first() + row} of

@@ -108,19 +108,19 @@ public final class AttentionBench {
         DeviceArray key = gaussians(backend, shape.keySize(), 2);
         DeviceArray value = gaussians(backend, shape.valueSize(), 3);
         DeviceArray dOutput = gaussians(backend, shape.outputSize(), 4);
-        DeviceArray output = backend.allocate(DType.F32, shape.outputSize());
-        DeviceArray logSumExp = backend.allocate(DType.F32, shape.logSumExpSize());
-        DeviceArray dQuery = backend.allocate(DType.F32, shape.querySize());
-        DeviceArray dKey = backend.allocate(DType.F32, shape.keySize());
-        DeviceArray dValue = backend.allocate(DType.F32, shape.valueSize());
+        DeviceArray output = backend.memory().allocate(DType.F32, shape.outputSize());
+        DeviceArray logSumExp = backend.memory().allocate(DType.F32, shape.logSumExpSize());
+        DeviceArray dQuery = backend.memory().allocate(DType.F32, shape.querySize());
+        DeviceArray dKey = backend.memory().allocate(DType.F32, shape.keySize());
+        DeviceArray dValue = backend.memory().allocate(DType.F32, shape.valueSize());
         AttentionInputs in = AttentionInputs.of(query, key, value);
-        AttentionOutputs out =
-                new AttentionOutputs(output, logSumExp).withState(backend, shape, spec, in, backend::allocate);
-        double forward = medianSeconds(backend, () -> backend.attentionForward(shape, spec, in, out));
+        AttentionOutputs out = new AttentionOutputs(output, logSumExp)
+                .withState(backend.attention(), shape, spec, in, backend.memory()::allocate);
+        double forward = medianSeconds(backend, () -> backend.attention().forward(shape, spec, in, out));
         double backward = medianSeconds(
                 backend,
-                () -> backend.attentionBackward(
-                        shape, spec, in, out, dOutput, null, new AttentionArguments(dQuery, dKey, dValue)));
+                () -> backend.attention()
+                        .backward(shape, spec, in, out, dOutput, null, new AttentionArguments(dQuery, dKey, dValue)));
         release(query, key, value, dOutput, output, logSumExp, dQuery, dKey, dValue);
         if (out.state() != null) {
             out.state().release();
@@ -157,8 +157,8 @@ public final class AttentionBench {
         for (int i = 0; i < host.length; i++) {
             host[i] = (float) random.nextGaussian();
         }
-        DeviceArray array = backend.allocate(DType.F32, length);
-        backend.upload(host, 0, array);
+        DeviceArray array = backend.memory().allocate(DType.F32, length);
+        backend.memory().upload(host, 0, array);
         return array;
     }
 

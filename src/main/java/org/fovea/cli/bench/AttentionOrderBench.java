@@ -62,13 +62,13 @@ final class AttentionOrderBench {
 
         Problem(Backend backend, int batch, int heads, int length, int headDim) {
             this.backend = backend;
-            scope = backend.openScope();
+            scope = backend.memory().openScope();
             shape = new AttentionShape(batch, heads, length, length, headDim, headDim, AttentionShape.Layout.BHND);
             in = AttentionInputs.of(gaussians(1), gaussians(2), gaussians(3));
             dOutput = gaussians(4);
             tangents = new AttentionArguments(gaussians(5), gaussians(6), gaussians(7));
             out = new AttentionOutputs(empty(shape.outputSize()), empty(shape.logSumExpSize()))
-                    .withState(backend, shape, AttentionSpec.DEFAULT, in, backend::allocate);
+                    .withState(backend.attention(), shape, AttentionSpec.DEFAULT, in, backend.memory()::allocate);
             results =
                     new AttentionArguments(empty(shape.querySize()), empty(shape.keySize()), empty(shape.valueSize()));
             outputTangent = empty(shape.outputSize());
@@ -80,7 +80,7 @@ final class AttentionOrderBench {
         }
 
         private DeviceArray empty(long length) {
-            return backend.allocate(DType.F32, length);
+            return backend.memory().allocate(DType.F32, length);
         }
 
         double products(Order order) {
@@ -96,21 +96,22 @@ final class AttentionOrderBench {
         void run(Order order) {
             AttentionSpec spec = AttentionSpec.DEFAULT;
             switch (order) {
-                case FORWARD -> backend.attentionForward(shape, spec, in, out);
-                case BACKWARD -> backend.attentionBackward(shape, spec, in, out, dOutput, null, results);
+                case FORWARD -> backend.attention().forward(shape, spec, in, out);
+                case BACKWARD -> backend.attention().backward(shape, spec, in, out, dOutput, null, results);
                 case TANGENT ->
-                    backend.attentionTangent(shape, spec, in, tangents, out, outputTangent, logSumExpTangent);
+                    backend.attention().tangent(shape, spec, in, tangents, out, outputTangent, logSumExpTangent);
                 case BACKWARD_TANGENT ->
-                    backend.attentionBackwardTangent(
-                            shape,
-                            spec,
-                            in,
-                            tangents,
-                            out,
-                            new OutputGradients(dOutput, null, null, null),
-                            outputTangent,
-                            logSumExpTangent,
-                            results);
+                    backend.attention()
+                            .backwardTangent(
+                                    shape,
+                                    spec,
+                                    in,
+                                    tangents,
+                                    out,
+                                    new OutputGradients(dOutput, null, null, null),
+                                    outputTangent,
+                                    logSumExpTangent,
+                                    results);
             }
         }
 
@@ -185,11 +186,11 @@ final class AttentionOrderBench {
     private static long extraBytes(Problem problem, Order order) {
         // On the CPU scratch belongs to the thread; on a device it comes from the backend's pool.
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-        long reserved = problem.backend.reservedBytes();
+        long reserved = problem.backend.memory().reservedBytes();
         long allocated = threads.getCurrentThreadAllocatedBytes();
         problem.run(order);
         problem.backend.synchronize();
         allocated = threads.getCurrentThreadAllocatedBytes() - allocated;
-        return allocated + problem.backend.reservedBytes() - reserved;
+        return allocated + problem.backend.memory().reservedBytes() - reserved;
     }
 }

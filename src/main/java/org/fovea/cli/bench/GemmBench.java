@@ -23,10 +23,10 @@ public record GemmBench(double gigaflops, float[] product) {
         long size = (long) n * n;
         DeviceArray a = gaussians(backend, size, 1);
         DeviceArray b = gaussians(backend, size, 2);
-        DeviceArray c = backend.allocate(DType.F32, size);
-        double seconds = medianSeconds(backend, () -> backend.gemm(shape, a, b, c));
+        DeviceArray c = backend.memory().allocate(DType.F32, size);
+        double seconds = medianSeconds(backend, () -> backend.math().gemm(shape, a, b, c));
         float[] product = new float[Math.toIntExact(size)];
-        backend.download(c, product, 0);
+        backend.memory().download(c, product, 0);
         release(a, b, c);
         return new GemmBench(2.0 * size * n / seconds * 1e-9, product);
     }

@@ -111,7 +111,7 @@ public final class SelfTest {
     }
 
     private void run(Case each, Tally tally) {
-        long before = backend.liveBytes();
+        long before = backend.memory().liveBytes();
         try (Pair pair = new Pair(backend, reference, tf32)) {
             each.body().accept(pair);
             tally.passed++;
@@ -125,10 +125,10 @@ public final class SelfTest {
             tally.fail(each.name() + ": " + failure.getClass().getSimpleName() + ": " + firstLine(failure));
         }
         tally.lost = isLost();
-        if (!tally.lost && tally.failed == 0 && backend.liveBytes() != before) {
+        if (!tally.lost && tally.failed == 0 && backend.memory().liveBytes() != before) {
             tally.passed--;
-            tally.fail(each.name() + ": memory in use went from " + before + " to " + backend.liveBytes()
-                    + " bytes, expected as much as before");
+            tally.fail(each.name() + ": memory in use went from " + before + " to "
+                    + backend.memory().liveBytes() + " bytes, expected as much as before");
         }
     }
 

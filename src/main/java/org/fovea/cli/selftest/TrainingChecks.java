@@ -51,14 +51,14 @@ final class TrainingChecks {
     /** A product, attention with its gradient, and a sum over a long axis, again and again. */
     private static void repeated(Pair p, int repeats) {
         Backend b = p.tested;
-        try (Scope scope = b.openScope()) {
+        try (Scope scope = b.memory().openScope()) {
             repeated(p, b, scope, repeats);
         }
     }
 
     private static DeviceArray normal(Backend b, Scope scope, long length) {
-        DeviceArray array = scope.allocate(b.floatType(), length);
-        b.upload(Pair.normal((int) length, length), 0, array);
+        DeviceArray array = scope.allocate(b.memory().floatType(), length);
+        b.memory().upload(Pair.normal((int) length, length), 0, array);
         return array;
     }
 
@@ -76,7 +76,8 @@ final class TrainingChecks {
         long[] lengths = {
             33 * 65, shape.outputSize(), shape.logSumExpSize(), shape.querySize(), shape.keySize(), shape.valueSize(), 1
         };
-        DeviceArray all = scope.allocate(b.floatType(), Arrays.stream(lengths).sum());
+        DeviceArray all =
+                scope.allocate(b.memory().floatType(), Arrays.stream(lengths).sum());
         DeviceArray[] parts = new DeviceArray[lengths.length];
         long at = 0;
         for (int i = 0; i < parts.length; i++) {
@@ -84,17 +85,24 @@ final class TrainingChecks {
             at += lengths[i];
         }
         AttentionOutputs out =
-                new AttentionOutputs(parts[1], parts[2]).withState(b, shape, spec, inputs, scope::allocate);
+                new AttentionOutputs(parts[1], parts[2]).withState(b.attention(), shape, spec, inputs, scope::allocate);
         double[] first = null;
         for (int repeat = 0; repeat < repeats; repeat++) {
-            b.fill(all, Double.NaN);
-            b.gemm(product, left, right, parts[0]);
-            b.attentionForward(shape, spec, inputs, out);
-            b.attentionBackward(
-                    shape, spec, inputs, out, dOutput, null, new AttentionArguments(parts[3], parts[4], parts[5]));
-            b.reduce(ReduceOp.SUM, 1, Math.toIntExact(dOutput.length()), 1, dOutput, parts[6]);
+            b.memory().fill(all, Double.NaN);
+            b.math().gemm(product, left, right, parts[0]);
+            b.attention().forward(shape, spec, inputs, out);
+            b.attention()
+                    .backward(
+                            shape,
+                            spec,
+                            inputs,
+                            out,
+                            dOutput,
+                            null,
+                            new AttentionArguments(parts[3], parts[4], parts[5]));
+            b.math().reduce(ReduceOp.SUM, 1, Math.toIntExact(dOutput.length()), 1, dOutput, parts[6]);
             double[] found = new double[(int) all.length()];
-            b.download(all, found, 0);
+            b.memory().download(all, found, 0);
             first = first == null ? found : first;
             p.requireEqual("run " + repeat, found, first);
         }

@@ -20,8 +20,8 @@ public final class ExplainedVariance {
     /** Of a rollout whose advantages have been estimated; NaN where all returns are the same. */
     public double of(Backend backend, Rollout rollout) {
         // An advantage is what a return has over its value.
-        backend.download(rollout.advantages(), advantages, 0);
-        backend.download(rollout.returns(), returns, 0);
+        backend.memory().download(rollout.advantages(), advantages, 0);
+        backend.memory().download(rollout.returns(), returns, 0);
         double variance = variance(returns);
         return variance == 0 ? Double.NaN : 1 - variance(advantages) / variance;
     }

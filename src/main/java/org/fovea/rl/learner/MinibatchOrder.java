@@ -18,11 +18,11 @@ public final class MinibatchOrder implements AutoCloseable {
     public MinibatchOrder(Backend backend, int units) {
         this.backend = backend;
         this.order = new int[units];
-        this.onDevice = backend.allocate(DType.I32, units);
+        this.onDevice = backend.memory().allocate(DType.I32, units);
         for (int i = 0; i < units; i++) {
             order[i] = i;
         }
-        backend.upload(order, 0, onDevice);
+        backend.memory().upload(order, 0, onDevice);
     }
 
     /** Another random order, which depends on the seed and the epoch alone. */
@@ -33,7 +33,7 @@ public final class MinibatchOrder implements AutoCloseable {
             order[i] = order[other];
             order[other] = i;
         }
-        backend.upload(order, 0, onDevice);
+        backend.memory().upload(order, 0, onDevice);
     }
 
     /** All units. */

@@ -46,11 +46,12 @@ final class AttentionMemory implements ActorCritic.Context {
         this.inputs = new DeviceArray[layers];
         this.nextInputs = new DeviceArray[layers];
         for (int layer = 0; layer < layers; layer++) {
-            inputs[layer] = backend.allocate(backend.floatType(), (long) environments * past * width);
-            nextInputs[layer] = backend.allocate(backend.floatType(), (long) environments * past * width);
+            inputs[layer] = backend.memory().allocate(backend.memory().floatType(), (long) environments * past * width);
+            nextInputs[layer] =
+                    backend.memory().allocate(backend.memory().floatType(), (long) environments * past * width);
         }
-        this.querySegments = backend.allocate(DType.I32, (long) environments * steps);
-        this.keySegments = backend.allocate(DType.I32, (long) environments * (past + steps));
+        this.querySegments = backend.memory().allocate(DType.I32, (long) environments * steps);
+        this.keySegments = backend.memory().allocate(DType.I32, (long) environments * (past + steps));
     }
 
     /**
@@ -74,14 +75,14 @@ final class AttentionMemory implements ActorCritic.Context {
         int count = (int) units.length();
         List<Tensor> gathered = new ArrayList<>(inputs.length);
         for (int layer = 0; layer < inputs.length && past > 0; layer++) {
-            DeviceArray rows = tape.allocate(backend.floatType(), (long) count * past * width);
-            backend.gatherRows(inputs[layer], past * width, units, rows);
+            DeviceArray rows = tape.allocate(backend.memory().floatType(), (long) count * past * width);
+            backend.math().gatherRows(inputs[layer], past * width, units, rows);
             gathered.add(tape.constant(rows, count, past, width));
         }
         DeviceArray queries = tape.allocate(DType.I32, (long) count * steps);
-        backend.gatherRows(querySegments, steps, units, queries);
+        backend.math().gatherRows(querySegments, steps, units, queries);
         DeviceArray keys = tape.allocate(DType.I32, (long) count * (past + steps));
-        backend.gatherRows(keySegments, past + steps, units, keys);
+        backend.math().gatherRows(keySegments, past + steps, units, keys);
         return new Batch(
                 gathered,
                 RotaryEncoding.positions(tape, count, 0, past + steps),
@@ -98,7 +99,7 @@ final class AttentionMemory implements ActorCritic.Context {
     public void advance() {
         // Copied, not swapped: captured steps read the memory where it was when they were captured.
         for (int layer = 0; layer < inputs.length; layer++) {
-            backend.copy(nextInputs[layer], inputs[layer]);
+            backend.memory().copy(nextInputs[layer], inputs[layer]);
         }
     }
 
@@ -188,8 +189,8 @@ final class AttentionMemory implements ActorCritic.Context {
 
         @Override
         public void endSegment() {
-            backend.upload(queryIds, 0, querySegments.slice((long) first * steps, queryIds.length));
-            backend.upload(keyIds, 0, keySegments.slice((long) first * (past + steps), keyIds.length));
+            backend.memory().upload(queryIds, 0, querySegments.slice((long) first * steps, queryIds.length));
+            backend.memory().upload(keyIds, 0, keySegments.slice((long) first * (past + steps), keyIds.length));
             int kept = past - steps;
             if (kept > 0) {
                 for (int layer = 0; layer < inputs.length; layer++) {
@@ -197,12 +198,13 @@ final class AttentionMemory implements ActorCritic.Context {
                     int[] strides = {past * width, 1};
                     DeviceArray memory = mine(inputs[layer]);
                     long skipped = (long) steps * width;
-                    backend.arrange(
-                            shape,
-                            memory.slice(skipped, memory.length() - skipped),
-                            strides,
-                            mine(nextInputs[layer]),
-                            strides);
+                    backend.math()
+                            .arrange(
+                                    shape,
+                                    memory.slice(skipped, memory.length() - skipped),
+                                    strides,
+                                    mine(nextInputs[layer]),
+                                    strides);
                 }
             }
         }
@@ -213,7 +215,7 @@ final class AttentionMemory implements ActorCritic.Context {
                 visible[i] = Math.min(past, episodeSteps[i]) + 1;
             }
             DeviceArray counts = tape.allocate(DType.I32, count);
-            backend.upload(visible, 0, counts);
+            backend.memory().upload(visible, 0, counts);
             Tensor x = network.embed(observations);
             for (int layer = 0; layer < rings.length; layer++) {
                 if (remember) {
@@ -229,12 +231,13 @@ final class AttentionMemory implements ActorCritic.Context {
             if (row >= 0) {
                 DeviceArray memory = mine(nextInputs[layer]);
                 long skipped = (long) row * width;
-                backend.arrange(
-                        new int[] {count, width},
-                        x.array(),
-                        new int[] {width, 1},
-                        memory.slice(skipped, memory.length() - skipped),
-                        new int[] {past * width, 1});
+                backend.math()
+                        .arrange(
+                                new int[] {count, width},
+                                x.array(),
+                                new int[] {width, 1},
+                                memory.slice(skipped, memory.length() - skipped),
+                                new int[] {past * width, 1});
             }
         }
 

@@ -34,34 +34,35 @@ record CategoricalActions(int choices) implements ActionDistribution {
 
     @Override
     public void sample(Backend backend, Tensor outputs, RandomRange draw, DeviceArray actions, DeviceArray logProbs) {
-        backend.sampleCategorical(outputs.size(0), choices, outputs.array(), draw, actions, logProbs);
+        backend.rl().sampleCategorical(outputs.size(0), choices, outputs.array(), draw, actions, logProbs);
     }
 
     @Override
     public void mostLikely(Backend backend, Tensor outputs, DeviceArray actions) {
-        backend.argmax(outputs.size(0), choices, outputs.array(), actions);
+        backend.rl().argmax(outputs.size(0), choices, outputs.array(), actions);
     }
 
     @Override
     public Loss loss(Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PlayedRows batch, DeviceArray statistics) {
         Backend backend = tape.backend();
         int rows = outputs.policy().size(0);
-        DeviceArray dLogits = tape.allocate(backend.floatType(), (long) rows * choices);
-        DeviceArray dValues = tape.allocate(backend.floatType(), rows);
-        backend.ppoCategorical(
-                loss,
-                rows,
-                choices,
-                outputs.policy().array(),
-                outputs.values().array(),
-                batch.actions(),
-                batch.logProbs(),
-                batch.advantages(),
-                batch.returns(),
-                batch.values(),
-                dLogits,
-                dValues,
-                statistics);
+        DeviceArray dLogits = tape.allocate(backend.memory().floatType(), (long) rows * choices);
+        DeviceArray dValues = tape.allocate(backend.memory().floatType(), rows);
+        backend.rl()
+                .ppoCategorical(
+                        loss,
+                        rows,
+                        choices,
+                        outputs.policy().array(),
+                        outputs.values().array(),
+                        batch.actions(),
+                        batch.logProbs(),
+                        batch.advantages(),
+                        batch.returns(),
+                        batch.values(),
+                        dLogits,
+                        dValues,
+                        statistics);
         return new Loss(
                 List.of(outputs.policy(), outputs.values()),
                 List.of(tape.constant(dLogits, rows, choices), tape.constant(dValues, rows, 1)));

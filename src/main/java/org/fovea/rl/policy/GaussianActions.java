@@ -34,37 +34,38 @@ record GaussianActions(int size, Parameter logStd) implements ActionDistribution
 
     @Override
     public void sample(Backend backend, Tensor outputs, RandomRange draw, DeviceArray actions, DeviceArray logProbs) {
-        backend.sampleGaussian(outputs.size(0), size, outputs.array(), logStd.value(), draw, actions, logProbs);
+        backend.rl().sampleGaussian(outputs.size(0), size, outputs.array(), logStd.value(), draw, actions, logProbs);
     }
 
     @Override
     public void mostLikely(Backend backend, Tensor outputs, DeviceArray actions) {
-        backend.copy(outputs.array(), actions);
+        backend.memory().copy(outputs.array(), actions);
     }
 
     @Override
     public Loss loss(Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PlayedRows batch, DeviceArray statistics) {
         Backend backend = tape.backend();
         int rows = outputs.policy().size(0);
-        DeviceArray dMean = tape.allocate(backend.floatType(), (long) rows * size);
-        DeviceArray dLogStd = tape.allocate(backend.floatType(), size);
-        DeviceArray dValues = tape.allocate(backend.floatType(), rows);
-        backend.ppoGaussian(
-                loss,
-                rows,
-                size,
-                outputs.policy().array(),
-                logStd.value(),
-                outputs.values().array(),
-                batch.actions(),
-                batch.logProbs(),
-                batch.advantages(),
-                batch.returns(),
-                batch.values(),
-                dMean,
-                dLogStd,
-                dValues,
-                statistics);
+        DeviceArray dMean = tape.allocate(backend.memory().floatType(), (long) rows * size);
+        DeviceArray dLogStd = tape.allocate(backend.memory().floatType(), size);
+        DeviceArray dValues = tape.allocate(backend.memory().floatType(), rows);
+        backend.rl()
+                .ppoGaussian(
+                        loss,
+                        rows,
+                        size,
+                        outputs.policy().array(),
+                        logStd.value(),
+                        outputs.values().array(),
+                        batch.actions(),
+                        batch.logProbs(),
+                        batch.advantages(),
+                        batch.returns(),
+                        batch.values(),
+                        dMean,
+                        dLogStd,
+                        dValues,
+                        statistics);
         return new Loss(
                 List.of(outputs.policy(), outputs.values(), tape.use(logStd)),
                 List.of(

@@ -74,12 +74,12 @@ public final class PolicyRunner {
         try (Tape tape = Tape.inference(backend)) {
             ActorCritic.Outputs outputs = act(tape, step, episodeSteps);
             DeviceArray drawn = newActions(tape);
-            DeviceArray drawnLogProbs = tape.allocate(backend.floatType(), count);
+            DeviceArray drawnLogProbs = tape.allocate(backend.memory().floatType(), count);
             agent.distribution()
                     .sample(backend, outputs.policy(), new RandomRange(seed, stream, first), drawn, drawnLogProbs);
             keep(drawn);
-            backend.download(drawnLogProbs, logProbs, 0);
-            backend.download(outputs.values().array(), values, 0);
+            backend.memory().download(drawnLogProbs, logProbs, 0);
+            backend.memory().download(outputs.values().array(), values, 0);
         }
     }
 
@@ -98,7 +98,7 @@ public final class PolicyRunner {
         try (Tape tape = Tape.inference(backend)) {
             ActorCritic.Outputs outputs = actor.peek(
                     tape, tape.constant(tokens, count, agent.encoder().size()), step, episodeSteps);
-            backend.download(outputs.values().array(), peekedValues, 0);
+            backend.memory().download(outputs.values().array(), peekedValues, 0);
         }
     }
 
@@ -113,9 +113,9 @@ public final class PolicyRunner {
 
     private void keep(DeviceArray drawn) {
         if (bounds == null) {
-            backend.download(drawn, choices, 0);
+            backend.memory().download(drawn, choices, 0);
         } else {
-            backend.download(drawn, actions, 0);
+            backend.memory().download(drawn, actions, 0);
             bounds.apply(actions, boundedActions);
         }
     }

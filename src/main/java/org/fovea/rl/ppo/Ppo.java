@@ -63,10 +63,10 @@ public final class Ppo implements Learner {
         int largest = rollout.largestMinibatch("minibatches", config.minibatches(), rowsPerUnit);
         this.order = new MinibatchOrder(backend, units);
         this.shards = new Shards(backend, parameters, rollout, rowsPerUnit, largest);
-        this.advantages = backend.allocate(backend.floatType(), (long) largest * rowsPerUnit);
+        this.advantages = backend.memory().allocate(backend.memory().floatType(), (long) largest * rowsPerUnit);
         int perEpoch = config.minibatches() * shards.count() * PpoLoss.STATISTICS;
-        this.epochStatistics = backend.allocate(backend.floatType(), perEpoch);
-        this.statistics = backend.allocate(backend.floatType(), (long) config.epochs() * perEpoch);
+        this.epochStatistics = backend.memory().allocate(backend.memory().floatType(), perEpoch);
+        this.statistics = backend.memory().allocate(backend.memory().floatType(), (long) config.epochs() * perEpoch);
         this.statisticsOnHost = new float[config.epochs() * perEpoch];
         this.steps = new CapturedStep[config.minibatches()];
         this.adam = new Adam(
@@ -85,7 +85,7 @@ public final class Ppo implements Learner {
             for (int minibatch = 0; minibatch < config.minibatches(); minibatch++) {
                 step(minibatch).replay();
             }
-            backend.copy(epochStatistics, ofEpochs(epoch, epoch + 1));
+            backend.memory().copy(epochStatistics, ofEpochs(epoch, epoch + 1));
             epoch++;
             if (config.targetKl() > 0) {
                 tooFar = statistics(epoch - 1, epoch).approximateKl() > config.targetKl();
@@ -111,14 +111,14 @@ public final class Ppo implements Learner {
         DeviceArray units = order.minibatch(minibatch, config.minibatches());
         int rows = (int) units.length() * rowsPerUnit;
         DeviceArray minibatchAdvantages = advantages.slice(0, rows);
-        backend.gatherRows(rollout.advantages(), rowsPerUnit, units, minibatchAdvantages);
+        backend.math().gatherRows(rollout.advantages(), rowsPerUnit, units, minibatchAdvantages);
         if (config.normalizeAdvantage()) {
-            backend.standardize(1e-8f, minibatchAdvantages, minibatchAdvantages);
+            backend.math().standardize(1e-8f, minibatchAdvantages, minibatchAdvantages);
         }
         int perMinibatch = shards.count() * PpoLoss.STATISTICS;
         DeviceArray minibatchStatistics = epochStatistics.slice((long) minibatch * perMinibatch, perMinibatch);
         if (units.length() < shards.count()) {
-            backend.fill(minibatchStatistics, 0);
+            backend.memory().fill(minibatchStatistics, 0);
         }
         PpoLoss loss =
                 new PpoLoss(config.clip(), config.entropyCoef(), config.valueCoef(), config.valueClip(), 1f / rows);
@@ -142,7 +142,7 @@ public final class Ppo implements Learner {
 
     private UpdateStatistics statistics(int fromEpoch, int toEpoch) {
         DeviceArray seen = ofEpochs(fromEpoch, toEpoch);
-        backend.download(seen, statisticsOnHost, 0);
+        backend.memory().download(seen, statisticsOnHost, 0);
         return UpdateStatistics.of(
                 statisticsOnHost, (int) seen.length(), (long) (toEpoch - fromEpoch) * rollout.rows());
     }

@@ -36,21 +36,21 @@ public record Rollout(
     public static Rollout allocate(
             Backend backend, int environments, int steps, int observationSize, ActionDistribution distribution) {
         int rows = Math.multiplyExact(environments, steps);
-        DType floats = backend.floatType();
+        DType floats = backend.memory().floatType();
         return new Rollout(
                 environments,
                 steps,
                 observationSize,
                 distribution.actionSize(),
-                backend.allocate(floats, (long) rows * observationSize),
-                backend.allocate(distribution.actionType(), (long) rows * distribution.actionSize()),
-                backend.allocate(floats, rows),
-                backend.allocate(floats, rows),
-                backend.allocate(floats, rows),
-                backend.allocate(floats, rows),
-                backend.allocate(floats, rows),
-                backend.allocate(floats, rows),
-                backend.allocate(floats, rows));
+                backend.memory().allocate(floats, (long) rows * observationSize),
+                backend.memory().allocate(distribution.actionType(), (long) rows * distribution.actionSize()),
+                backend.memory().allocate(floats, rows),
+                backend.memory().allocate(floats, rows),
+                backend.memory().allocate(floats, rows),
+                backend.memory().allocate(floats, rows),
+                backend.memory().allocate(floats, rows),
+                backend.memory().allocate(floats, rows),
+                backend.memory().allocate(floats, rows));
     }
 
     public int rows() {
@@ -78,17 +78,18 @@ public record Rollout(
 
     /** Fills in advantages and returns. */
     public void estimateAdvantages(Backend backend, RolloutConfig config) {
-        backend.advantages(
-                environments,
-                steps,
-                config.gamma(),
-                config.gaeLambda(),
-                rewards,
-                values,
-                nextValues,
-                done,
-                advantages,
-                returns);
+        backend.rl()
+                .advantages(
+                        environments,
+                        steps,
+                        config.gamma(),
+                        config.gaeLambda(),
+                        rewards,
+                        values,
+                        nextValues,
+                        done,
+                        advantages,
+                        returns);
     }
 
     @Override

@@ -111,11 +111,11 @@ final class Segment {
     void upload(Backend backend, Rollout rollout, int first) {
         int rows = count * steps;
         long from = (long) first * steps;
-        backend.upload(tokens, 0, rollout.observations().slice(from * tokenSize, (long) rows * tokenSize));
+        backend.memory().upload(tokens, 0, rollout.observations().slice(from * tokenSize, (long) rows * tokenSize));
         if (actionSize == 0) {
-            backend.upload(choices, 0, rollout.actions().slice(from, rows));
+            backend.memory().upload(choices, 0, rollout.actions().slice(from, rows));
         } else {
-            backend.upload(actions, 0, rollout.actions().slice(from * actionSize, (long) rows * actionSize));
+            backend.memory().upload(actions, 0, rollout.actions().slice(from * actionSize, (long) rows * actionSize));
         }
         upload(backend, logProbs, rollout.logProbs(), from);
         upload(backend, values, rollout.values(), from);
@@ -124,6 +124,6 @@ final class Segment {
     }
 
     private static void upload(Backend backend, float[] source, DeviceArray target, long from) {
-        backend.upload(source, 0, target.slice(from, source.length));
+        backend.memory().upload(source, 0, target.slice(from, source.length));
     }
 }

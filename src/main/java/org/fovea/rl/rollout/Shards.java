@@ -26,7 +26,7 @@ public final class Shards implements AutoCloseable {
         this.rowsPerUnit = rowsPerUnit;
         this.gradients = new DeviceArray[backend.shards(largest)];
         for (int shard = 0; shard < gradients.length; shard++) {
-            gradients[shard] = backend.allocate(backend.floatType(), parameters.length());
+            gradients[shard] = backend.memory().allocate(backend.memory().floatType(), parameters.length());
         }
     }
 
@@ -60,7 +60,7 @@ public final class Shards implements AutoCloseable {
     public DeviceArray sumGradients(DeviceArray units, Consumer<Shard> work) {
         if (units.length() < count()) {
             for (DeviceArray gradient : gradients) {
-                backend.fill(gradient, 0);
+                backend.memory().fill(gradient, 0);
             }
         }
         forEach(units, work);
@@ -68,7 +68,8 @@ public final class Shards implements AutoCloseable {
         int[] stride = {1};
         for (int distance = 1; distance < count(); distance *= 2) {
             for (int i = 0; i + distance < count(); i += 2 * distance) {
-                backend.zip(BinaryOp.ADD, shape, gradients[i], stride, gradients[i + distance], stride, gradients[i]);
+                backend.math()
+                        .zip(BinaryOp.ADD, shape, gradients[i], stride, gradients[i + distance], stride, gradients[i]);
             }
         }
         return gradients[0];
@@ -124,7 +125,7 @@ public final class Shards implements AutoCloseable {
         public DeviceArray gather(Tape tape, DeviceArray ofRollout) {
             int width = (int) (ofRollout.length() / rollout.rows()) * rowsPerUnit;
             DeviceArray rows = tape.allocate(ofRollout.dtype(), units.length() * width);
-            backend.gatherRows(ofRollout, width, units, rows);
+            backend.math().gatherRows(ofRollout, width, units, rows);
             return rows;
         }
 

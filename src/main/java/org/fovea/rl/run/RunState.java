@@ -131,11 +131,11 @@ public final class RunState {
         }
         if (array.dtype() == DType.F64) {
             double[] values = new double[Math.toIntExact(array.length())];
-            backend.download(array, values, 0);
+            backend.memory().download(array, values, 0);
             return TensorData.ofDoubles(values, sizes);
         }
         float[] values = new float[Math.toIntExact(array.length())];
-        backend.download(array, values, 0);
+        backend.memory().download(array, values, 0);
         return TensorData.ofFloats(values, sizes);
     }
 
@@ -146,9 +146,9 @@ public final class RunState {
                     + saved.elements() + " elements, expected " + target.length());
         }
         if (saved.type() == TensorType.F64) {
-            backend.upload(saved.toDoubles(), 0, target);
+            backend.memory().upload(saved.toDoubles(), 0, target);
         } else {
-            backend.upload(saved.toFloats(), 0, target);
+            backend.memory().upload(saved.toFloats(), 0, target);
         }
     }
 

@@ -46,8 +46,8 @@ final class FisherVectorProduct implements ConjugateGradient.Operator, AutoClose
         this.context = context;
         this.shards = shards;
         this.units = units;
-        this.damping = backend.allocate(backend.floatType(), 1);
-        backend.fill(this.damping, damping);
+        this.damping = backend.memory().allocate(backend.memory().floatType(), 1);
+        backend.memory().fill(this.damping, damping);
     }
 
     /** Both laid out like the parameters. */
@@ -66,8 +66,8 @@ final class FisherVectorProduct implements ConjugateGradient.Operator, AutoClose
         });
         int[] shape = {Math.toIntExact(parameters.length())};
         int[] stride = {1};
-        backend.zip(BinaryOp.MULTIPLY, shape, direction, stride, damping, new int[] {0}, product);
-        backend.zip(BinaryOp.ADD, shape, sum, stride, product, stride, product);
+        backend.math().zip(BinaryOp.MULTIPLY, shape, direction, stride, damping, new int[] {0}, product);
+        backend.math().zip(BinaryOp.ADD, shape, sum, stride, product, stride, product);
     }
 
     @Override

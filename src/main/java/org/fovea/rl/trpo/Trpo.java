@@ -89,16 +89,18 @@ public final class Trpo implements Learner {
         this.fisher = new FisherVectorProduct(agent, context, shards, order.all(), config.cgDamping());
         this.solver = new ConjugateGradient(backend, Math.toIntExact(parameters.length()), config.cgIterations());
         this.valueFit = new ValueFit(config, agent, rollout, context, shards, order.all());
-        this.advantages = backend.allocate(backend.floatType(), rollout.rows());
-        this.oldPolicy = backend.allocate(backend.floatType(), (long) rollout.rows() * distribution.parameterCount());
+        this.advantages = backend.memory().allocate(backend.memory().floatType(), rollout.rows());
+        this.oldPolicy = backend.memory()
+                .allocate(backend.memory().floatType(), (long) rollout.rows() * distribution.parameterCount());
         this.oldParameters = parameters.newFlatArray();
         this.gradient = parameters.newFlatArray();
         this.direction = parameters.newFlatArray();
         this.displacement = parameters.newFlatArray();
-        this.stepLength = backend.allocate(backend.floatType(), 1);
-        this.squares = backend.allocate(backend.floatType(), 2);
-        this.statistics = backend.allocate(backend.floatType(), (long) shards.count() * PpoLoss.STATISTICS);
-        this.divergences = backend.allocate(backend.floatType(), shards.count());
+        this.stepLength = backend.memory().allocate(backend.memory().floatType(), 1);
+        this.squares = backend.memory().allocate(backend.memory().floatType(), 2);
+        this.statistics =
+                backend.memory().allocate(backend.memory().floatType(), (long) shards.count() * PpoLoss.STATISTICS);
+        this.divergences = backend.memory().allocate(backend.memory().floatType(), shards.count());
         this.statisticsOnHost = new float[shards.count() * PpoLoss.STATISTICS];
         this.divergencesOnHost = new float[shards.count()];
     }
@@ -119,12 +121,12 @@ public final class Trpo implements Learner {
         directionStep.replay();
         UpdateStatistics before = statistics(0, 0);
         before.checkFinite(step);
-        backend.download(squares, squaresOnHost, 0);
+        backend.memory().download(squares, squaresOnHost, 0);
         float curvature = squaresOnHost[1];
         NonFiniteException.check("gradient norm", squaresOnHost[0], step);
         NonFiniteException.check("curvature along the natural gradient", curvature, step);
 
-        backend.copy(parameters.values(), oldParameters);
+        backend.memory().copy(parameters.values(), oldParameters);
         if (curvature > 0) {
             double edge = Math.sqrt(2 * maxKl / curvature);
             double fraction = 1;
@@ -136,27 +138,29 @@ public final class Trpo implements Learner {
                 }
                 fraction *= config.lineSearchFactor();
             }
-            backend.copy(oldParameters, parameters.values());
+            backend.memory().copy(oldParameters, parameters.values());
         }
         return before;
     }
 
     /** Fills in gradient and direction, and what else is asked of the policy as it is. */
     private void findDirection() {
-        backend.copy(rollout.advantages(), advantages);
+        backend.memory().copy(rollout.advantages(), advantages);
         if (config.normalizeAdvantage()) {
-            backend.standardize(1e-8f, advantages, advantages);
+            backend.math().standardize(1e-8f, advantages, advantages);
         }
         DeviceArray sum = shards.sumGradients(order.all(), shard -> {
             try (Tape tape = Tape.recording(backend)) {
                 Tensor outputs = network.policy(tape, shard.observations(tape), context, shard.units());
                 ActionDistribution.Loss gradients = loss(tape, shard, outputs);
                 tape.gradientsInto(gradients.inputs(), gradients.gradients(), parameters, shard.gradient());
-                backend.copy(
-                        distribution.parameters(outputs).array(), shard.part(oldPolicy, distribution.parameterCount()));
+                backend.memory()
+                        .copy(
+                                distribution.parameters(outputs).array(),
+                                shard.part(oldPolicy, distribution.parameterCount()));
             }
         });
-        backend.copy(sum, gradient);
+        backend.memory().copy(sum, gradient);
         solver.solve(fisher, gradient, direction);
         solver.dot(gradient, gradient, squares.slice(0, 1));
         solver.curvature(gradient, direction, squares.slice(1, 1));
@@ -176,9 +180,9 @@ public final class Trpo implements Learner {
     private void move(double length) {
         int[] shape = {Math.toIntExact(parameters.length())};
         int[] stride = {1};
-        backend.fill(stepLength, length);
-        backend.zip(BinaryOp.MULTIPLY, shape, direction, stride, stepLength, new int[] {0}, displacement);
-        backend.zip(BinaryOp.ADD, shape, oldParameters, stride, displacement, stride, parameters.values());
+        backend.memory().fill(stepLength, length);
+        backend.math().zip(BinaryOp.MULTIPLY, shape, direction, stride, stepLength, new int[] {0}, displacement);
+        backend.math().zip(BinaryOp.ADD, shape, oldParameters, stride, displacement, stride, parameters.values());
     }
 
     private UpdateStatistics evaluate(double fraction) {
@@ -186,7 +190,7 @@ public final class Trpo implements Learner {
             evaluationStep = backend.capture(this::comparePolicies);
         }
         evaluationStep.replay();
-        backend.download(divergences, divergencesOnHost, 0);
+        backend.memory().download(divergences, divergencesOnHost, 0);
         double sum = 0;
         for (float divergence : divergencesOnHost) {
             sum += divergence;
@@ -205,13 +209,13 @@ public final class Trpo implements Learner {
                 DeviceArray perRow = distribution
                         .divergence(old, distribution.parameters(outputs))
                         .array();
-                backend.reduce(ReduceOp.SUM, 1, shard.rows(), 1, perRow, divergences.slice(shard.index(), 1));
+                backend.math().reduce(ReduceOp.SUM, 1, shard.rows(), 1, perRow, divergences.slice(shard.index(), 1));
             }
         });
     }
 
     private UpdateStatistics statistics(double divergence, double fraction) {
-        backend.download(statistics, statisticsOnHost, 0);
+        backend.memory().download(statistics, statisticsOnHost, 0);
         return UpdateStatistics.of(statisticsOnHost, statisticsOnHost.length, rollout.rows())
                 .withStep(divergence, fraction);
     }

@@ -61,7 +61,8 @@ final class ValueFit implements AutoCloseable {
         int largest = rollout.largestMinibatch("value_minibatches", config.valueMinibatches(), 1);
         this.rows = new Shards(backend, parameters, rollout, 1, largest);
         this.order = new MinibatchOrder(backend, rollout.rows());
-        this.features = backend.allocate(backend.floatType(), (long) rollout.rows() * network.valueFeatureCount());
+        this.features = backend.memory()
+                .allocate(backend.memory().floatType(), (long) rollout.rows() * network.valueFeatureCount());
         this.adam = new Adam(
                 parameters, config.optimizer().adam(), config.optimizer().learningRate());
         this.steps = new CapturedStep[config.valueMinibatches()];
@@ -91,7 +92,7 @@ final class ValueFit implements AutoCloseable {
         segments.forEach(units, shard -> {
             try (Tape tape = Tape.inference(backend)) {
                 Tensor computed = network.valueFeatures(tape, shard.observations(tape), context, shard.units());
-                backend.copy(computed.array(), shard.part(features, network.valueFeatureCount()));
+                backend.memory().copy(computed.array(), shard.part(features, network.valueFeatureCount()));
             }
         });
     }

@@ -103,7 +103,7 @@ interface AttentionContract extends ContractFixture {
         private final Pair.Outputs outputs;
 
         Problem(Pair p, Case c) {
-            this(p, c, p.tested.floatType());
+            this(p, c, p.tested.memory().floatType());
         }
 
         Problem(Pair p, Case c, DType type) {
@@ -153,7 +153,7 @@ interface AttentionContract extends ContractFixture {
         }
 
         void forward() {
-            p.run(b -> b.attentionForward(s, c.spec, on(b), outputs(b)));
+            p.run(b -> b.attention().forward(s, c.spec, on(b), outputs(b)));
         }
 
         /** Largest sum of magnitudes that a score can be made of. */
@@ -277,14 +277,15 @@ interface AttentionContract extends ContractFixture {
         Pair.Both dQuery = p.output(problem.type, s.querySize());
         Pair.Both dKey = p.output(problem.type, s.keySize());
         Pair.Both dValue = p.output(problem.type, s.valueSize());
-        p.run(b -> b.attentionBackward(
-                s,
-                problem.c.spec,
-                problem.on(b),
-                problem.outputs(b),
-                dOutput.on(b),
-                withLogSumExp ? dLogSumExp.on(b) : null,
-                new AttentionArguments(dQuery.on(b), dKey.on(b), dValue.on(b))));
+        p.run(b -> b.attention()
+                .backward(
+                        s,
+                        problem.c.spec,
+                        problem.on(b),
+                        problem.outputs(b),
+                        dOutput.on(b),
+                        withLogSumExp ? dLogSumExp.on(b) : null,
+                        new AttentionArguments(dQuery.on(b), dKey.on(b), dValue.on(b))));
         return new Gradients(dOutput, dLogSumExp, dQuery, dKey, dValue);
     }
 
@@ -316,22 +317,23 @@ interface AttentionContract extends ContractFixture {
     static double largestColumn(Problem problem) {
         AttentionShape s = problem.s;
         Backend b = problem.p.reference;
-        try (Scope scope = b.openScope()) {
-            DeviceArray ones = scope.allocate(b.floatType(), s.outputSize());
-            b.fill(ones, 1);
-            DeviceArray dQuery = scope.allocate(b.floatType(), s.querySize());
-            DeviceArray dKey = scope.allocate(b.floatType(), s.keySize());
-            DeviceArray dValue = scope.allocate(b.floatType(), s.valueSize());
-            b.attentionBackward(
-                    s,
-                    problem.c.spec,
-                    problem.on(b),
-                    problem.outputs(b),
-                    ones,
-                    null,
-                    new AttentionArguments(dQuery, dKey, dValue));
+        try (Scope scope = b.memory().openScope()) {
+            DeviceArray ones = scope.allocate(b.memory().floatType(), s.outputSize());
+            b.memory().fill(ones, 1);
+            DeviceArray dQuery = scope.allocate(b.memory().floatType(), s.querySize());
+            DeviceArray dKey = scope.allocate(b.memory().floatType(), s.keySize());
+            DeviceArray dValue = scope.allocate(b.memory().floatType(), s.valueSize());
+            b.attention()
+                    .backward(
+                            s,
+                            problem.c.spec,
+                            problem.on(b),
+                            problem.outputs(b),
+                            ones,
+                            null,
+                            new AttentionArguments(dQuery, dKey, dValue));
             double[] sums = new double[(int) s.valueSize()];
-            b.download(dValue, sums, 0);
+            b.memory().download(dValue, sums, 0);
             return Pair.largest(sums);
         }
     }
@@ -373,7 +375,7 @@ interface AttentionContract extends ContractFixture {
             try (Pair p = pair()) {
                 double[] keys = withNaN(c, c.shape.headDim(), 2);
                 double[] values = withNaN(c, c.shape.valueDim(), 3);
-                Problem problem = new Problem(p, c, p.tested.floatType(), keys, values);
+                Problem problem = new Problem(p, c, p.tested.memory().floatType(), keys, values);
                 problem.forward();
                 problem.checkForward();
                 checkBackward(problem, true);

@@ -44,16 +44,16 @@ interface AttentionStepContract extends ContractFixture {
         Everything(Backend b, AttentionSpec spec) {
             this.b = b;
             this.spec = spec;
-            given = b.allocate(b.floatType(), LENGTH);
-            found = b.allocate(b.floatType(), LENGTH);
-            b.fill(found, -1);
+            given = b.memory().allocate(b.memory().floatType(), LENGTH);
+            found = b.memory().allocate(b.memory().floatType(), LENGTH);
+            b.memory().fill(found, -1);
         }
 
         /** At last with a mask that takes all digits from scores. */
         void prepare(int step) {
-            b.uniform(new RandomRange(1, 2, (long) step * LENGTH), given);
+            b.math().uniform(new RandomRange(1, 2, (long) step * LENGTH), given);
             if (step == 2) {
-                b.fill(Objects.requireNonNull(mask), -Float.MAX_VALUE);
+                b.memory().fill(Objects.requireNonNull(mask), -Float.MAX_VALUE);
             }
         }
 
@@ -95,7 +95,7 @@ interface AttentionStepContract extends ContractFixture {
 
         /** What a step captures. */
         void step() {
-            try (Scope scope = b.openScope()) {
+            try (Scope scope = b.memory().openScope()) {
                 step(scope);
             }
         }
@@ -121,34 +121,35 @@ interface AttentionStepContract extends ContractFixture {
             AttentionPlane tangents = planeGiven();
             AttentionPlane value = planeFound();
             AttentionOutputs out = new AttentionOutputs(value.output(), value.logSumExp())
-                    .withState(b, SHAPE, spec, in, scope::allocate);
-            b.attentionForward(SHAPE, spec, in, out);
-            b.attentionBackward(SHAPE, spec, in, out, x.output(), x.logSumExp(), arguments(value));
+                    .withState(b.attention(), SHAPE, spec, in, scope::allocate);
+            b.attention().forward(SHAPE, spec, in, out);
+            b.attention().backward(SHAPE, spec, in, out, x.output(), x.logSumExp(), arguments(value));
             AttentionPlane derivative = planeFound();
-            b.attentionBackwardTangent(
-                    SHAPE,
-                    spec,
-                    in,
-                    arguments(tangents),
-                    out,
-                    new OutputGradients(x.output(), x.logSumExp(), tangents.output(), tangents.logSumExp()),
-                    derivative.output(),
-                    derivative.logSumExp(),
-                    arguments(derivative));
+            b.attention()
+                    .backwardTangent(
+                            SHAPE,
+                            spec,
+                            in,
+                            arguments(tangents),
+                            out,
+                            new OutputGradients(x.output(), x.logSumExp(), tangents.output(), tangents.logSumExp()),
+                            derivative.output(),
+                            derivative.logSumExp(),
+                            arguments(derivative));
             List<AttentionPlane> arguments = new ArrayList<>();
             List<AttentionPlane> results = new ArrayList<>();
             for (int plane = 0; plane < 3; plane++) {
                 arguments.add(plane == 0 ? x : plane == 1 ? tangents : planeGiven());
                 results.add(planeFound());
             }
-            b.attentionSeries(SHAPE, spec, in, SeriesRing.taylor(2), arguments, results);
+            b.attention().series(SHAPE, spec, in, SeriesRing.taylor(2), arguments, results);
             DeviceArray weights = found((long) SHAPE.batch() * SHAPE.heads() * 2 * SHAPE.keys());
-            b.attentionWeights(SHAPE, spec, in, out, ScoreStage.SOFTMAX, 1, weights);
+            b.attention().weights(SHAPE, spec, in, out, ScoreStage.SOFTMAX, 1, weights);
         }
 
         double[] results() {
             double[] values = new double[LENGTH];
-            b.download(found, values, 0);
+            b.memory().download(found, values, 0);
             return values;
         }
 

@@ -40,7 +40,7 @@ public abstract class ContractSuite implements ContractFixture {
 
     @AfterEach
     final void nothingIsLeftAllocated() {
-        assertThat(tested.liveBytes()).as("bytes left allocated").isZero();
+        assertThat(tested.memory().liveBytes()).as("bytes left allocated").isZero();
     }
 
     @AfterAll

@@ -12,7 +12,7 @@ interface DecodeContract extends ContractFixture {
 
     @Test
     default void decodingFollowsTheRing() {
-        decodingFollowsTheRing(tested().floatType());
+        decodingFollowsTheRing(tested().memory().floatType());
     }
 
     @Test
@@ -60,15 +60,16 @@ interface DecodeContract extends ContractFixture {
             Pair.Both count = p.ints(counts);
             Pair.Both output = p.output(type, (long) rows * s.valueDim());
             float scale = 0.4f;
-            p.run(b -> b.attentionDecode(
-                    s,
-                    AttentionSpec.DEFAULT.withScale(scale),
-                    query.on(b),
-                    key.on(b),
-                    value.on(b),
-                    count.on(b),
-                    newest,
-                    output.on(b)));
+            p.run(b -> b.attention()
+                    .decode(
+                            s,
+                            AttentionSpec.DEFAULT.withScale(scale),
+                            query.on(b),
+                            key.on(b),
+                            value.on(b),
+                            count.on(b),
+                            newest,
+                            output.on(b)));
             double score = scale
                     * s.headDim()
                     * AttentionContract.Problem.largestFinite(query)
@@ -84,7 +85,7 @@ interface DecodeContract extends ContractFixture {
     /** With each similarity, with and without a softcap; slots that are not in use are NaN. */
     @Test
     default void decodingWithSimilaritiesAndSoftcap() {
-        for (DType type : new DType[] {tested().floatType(), DType.BF16, DType.F16}) {
+        for (DType type : new DType[] {tested().memory().floatType(), DType.BF16, DType.F16}) {
             for (AttentionSpec.Similarity similarity : AttentionSpec.Similarity.values()) {
                 AttentionSpec spec =
                         AttentionSpec.DEFAULT.withSimilarity(similarity).withScale(0.9);
@@ -114,7 +115,8 @@ interface DecodeContract extends ContractFixture {
             Pair.Both output = p.output(type, 6L * s.valueDim());
             p.runWithBounds(
                     type,
-                    b -> b.attentionDecode(s, spec, query.on(b), key.on(b), value.on(b), count.on(b), 2, output.on(b)));
+                    b -> b.attention()
+                            .decode(s, spec, query.on(b), key.on(b), value.on(b), count.on(b), 2, output.on(b)));
             output.isWithinBounds(4, p.unit(), "output of " + spec + " in " + type);
         }
     }

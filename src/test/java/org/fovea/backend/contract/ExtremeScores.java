@@ -162,13 +162,13 @@ public record ExtremeScores(Backend backend, double scale) {
     /** The same by the backend, in {@code type}. */
     public Map<String, double[]> run(Map<String, double[]> x, DType type, boolean withBias) {
         Map<String, double[]> results = new LinkedHashMap<>();
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             DType wide = type == DType.F64 ? DType.F64 : DType.F32;
             Map<String, DeviceArray> in = new LinkedHashMap<>();
             x.forEach((name, values) -> {
                 boolean scalar = name.contains("LogSumExp") || name.endsWith("bias") || name.equals("mask");
                 DeviceArray array = scope.allocate(scalar ? wide : type, values.length);
-                backend.upload(values, 0, array);
+                backend.memory().upload(values, 0, array);
                 in.put(name, array);
             });
             Map<String, DeviceArray> out = new LinkedHashMap<>();
@@ -195,41 +195,47 @@ public record ExtremeScores(Backend backend, double scale) {
                     null);
             AttentionSpec spec = AttentionSpec.DEFAULT.withScale(scale);
             AttentionOutputs outputs = new AttentionOutputs(out.get("output"), out.get("logSumExp"))
-                    .withState(backend, SHAPE, spec, inputs, scope::allocate);
-            backend.attentionForward(SHAPE, spec, inputs, outputs);
-            backend.attentionBackward(
-                    SHAPE,
-                    spec,
-                    inputs,
-                    outputs,
-                    in.get("dOutput"),
-                    in.get("dLogSumExp"),
-                    arguments(out, "", withBias));
-            backend.attentionBackwardTangent(
-                    SHAPE,
-                    spec,
-                    inputs,
-                    arguments(in, "t.", withBias),
-                    outputs,
-                    new OutputGradients(
-                            in.get("dOutput"), in.get("dLogSumExp"), in.get("t.dOutput"), in.get("t.dLogSumExp")),
-                    out.get("t.output"),
-                    out.get("t.logSumExp"),
-                    arguments(out, "t.", withBias));
-            backend.attentionWeights(SHAPE, spec, inputs, outputs, ScoreStage.SOFTMAX, 0, out.get("weights"));
+                    .withState(backend.attention(), SHAPE, spec, inputs, scope::allocate);
+            backend.attention().forward(SHAPE, spec, inputs, outputs);
+            backend.attention()
+                    .backward(
+                            SHAPE,
+                            spec,
+                            inputs,
+                            outputs,
+                            in.get("dOutput"),
+                            in.get("dLogSumExp"),
+                            arguments(out, "", withBias));
+            backend.attention()
+                    .backwardTangent(
+                            SHAPE,
+                            spec,
+                            inputs,
+                            arguments(in, "t.", withBias),
+                            outputs,
+                            new OutputGradients(
+                                    in.get("dOutput"),
+                                    in.get("dLogSumExp"),
+                                    in.get("t.dOutput"),
+                                    in.get("t.dLogSumExp")),
+                            out.get("t.output"),
+                            out.get("t.logSumExp"),
+                            arguments(out, "t.", withBias));
+            backend.attention().weights(SHAPE, spec, inputs, outputs, ScoreStage.SOFTMAX, 0, out.get("weights"));
             List<String> tangents = List.of("t.output", "t.logSumExp");
             out.forEach((name, array) -> results.put(name, download(array)));
             for (String name : tangents) {
-                backend.fill(out.get(name), Double.NaN);
+                backend.memory().fill(out.get(name), Double.NaN);
             }
-            backend.attentionTangent(
-                    SHAPE,
-                    spec,
-                    inputs,
-                    arguments(in, "t.", withBias),
-                    outputs,
-                    out.get("t.output"),
-                    out.get("t.logSumExp"));
+            backend.attention()
+                    .tangent(
+                            SHAPE,
+                            spec,
+                            inputs,
+                            arguments(in, "t.", withBias),
+                            outputs,
+                            out.get("t.output"),
+                            out.get("t.logSumExp"));
             for (String name : tangents) {
                 results.put(name + " alone", download(out.get(name)));
             }
@@ -248,7 +254,7 @@ public record ExtremeScores(Backend backend, double scale) {
 
     private double[] download(DeviceArray array) {
         double[] values = new double[(int) array.length()];
-        backend.download(array, values, 0);
+        backend.memory().download(array, values, 0);
         return values;
     }
 

@@ -143,7 +143,7 @@ interface GemmContract extends ContractFixture {
             Pair.Both b = p.floats(valuesB);
             // With beta 0 the product must not look at what C held, which is NaN here.
             Pair.Both c = g.beta() == 0 ? p.output(lengthC) : p.floats(valuesC);
-            p.run(d -> d.gemm(g, a.on(d), b.on(d), c.on(d)));
+            p.run(d -> d.math().gemm(g, a.on(d), b.on(d), c.on(d)));
             c.isWithin(bounds(p, g, valuesA, valuesB, valuesC), g.toString());
         }
     }
@@ -158,11 +158,13 @@ interface GemmContract extends ContractFixture {
     /** {@code 4 (sqrt(k) + 2) (|alpha| |A| |B| + |beta| |C|)}, the magnitudes by the reference. */
     private static double[] bounds(Pair p, Gemm g, double[] a, double[] b, double[] c) {
         Pair.Both magnitudes = p.floats(Pair.abs(c));
-        p.reference.gemm(
-                g.withScalars(Math.abs(g.alpha()), Math.abs(g.beta())),
-                p.floats(Pair.abs(a)).on(p.reference),
-                p.floats(Pair.abs(b)).on(p.reference),
-                magnitudes.on(p.reference));
+        p.reference
+                .math()
+                .gemm(
+                        g.withScalars(Math.abs(g.alpha()), Math.abs(g.beta())),
+                        p.floats(Pair.abs(a)).on(p.reference),
+                        p.floats(Pair.abs(b)).on(p.reference),
+                        magnitudes.on(p.reference));
         double[] bounds = magnitudes.expected();
         for (int i = 0; i < bounds.length; i++) {
             bounds[i] *= 4 * (Math.sqrt(g.k()) + 2);

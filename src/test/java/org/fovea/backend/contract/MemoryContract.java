@@ -20,21 +20,21 @@ interface MemoryContract extends ContractFixture {
 
     private double[] download(DeviceArray array) {
         double[] values = new double[(int) array.length()];
-        tested().download(array, values, 0);
+        tested().memory().download(array, values, 0);
         return values;
     }
 
     @Test
     default void allocatedArraysAreZeroEvenWhenRecycled() {
         Backend b = tested();
-        for (DType dtype : new DType[] {b.floatType(), DType.I32}) {
+        for (DType dtype : new DType[] {b.memory().floatType(), DType.I32}) {
             for (int round = 0; round < 3; round++) {
-                DeviceArray array = b.allocate(dtype, 97);
+                DeviceArray array = b.memory().allocate(dtype, 97);
                 double sum = dtype.isFloating()
                         ? Arrays.stream(download(array)).map(Math::abs).sum()
                         : Arrays.stream(integers(array)).map(Math::abs).sum();
                 assertThat(sum).as("%s round %d", dtype, round).isZero();
-                b.fill(array, 7);
+                b.memory().fill(array, 7);
                 array.release();
             }
         }
@@ -42,28 +42,28 @@ interface MemoryContract extends ContractFixture {
 
     private int[] integers(DeviceArray array) {
         int[] values = new int[(int) array.length()];
-        tested().download(array, values, 0);
+        tested().memory().download(array, values, 0);
         return values;
     }
 
     @Test
     default void transfersConvertBetweenFloatingTypesAndRespectOffsets() {
         Backend b = tested();
-        try (Scope scope = b.openScope()) {
-            DeviceArray array = scope.allocate(b.floatType(), 3);
-            b.upload(new double[] {9, 0.1, Double.NaN, Double.NEGATIVE_INFINITY, 9}, 1, array);
+        try (Scope scope = b.memory().openScope()) {
+            DeviceArray array = scope.allocate(b.memory().floatType(), 3);
+            b.memory().upload(new double[] {9, 0.1, Double.NaN, Double.NEGATIVE_INFINITY, 9}, 1, array);
             float[] floats = new float[5];
-            b.download(array, floats, 2);
+            b.memory().download(array, floats, 2);
             assertThat(floats).containsExactly(0, 0, 0.1f, Float.NaN, Float.NEGATIVE_INFINITY);
-            b.upload(new float[] {9, 9, 0.1f, -0f, Float.MAX_VALUE}, 2, array);
+            b.memory().upload(new float[] {9, 9, 0.1f, -0f, Float.MAX_VALUE}, 2, array);
             double[] doubles = new double[4];
-            b.download(array, doubles, 1);
+            b.memory().download(array, doubles, 1);
             assertThat(doubles).containsExactly(0, 0.1f, -0.0, Float.MAX_VALUE);
 
             DeviceArray integers = scope.allocate(DType.I32, 3);
-            b.upload(new int[] {9, Integer.MIN_VALUE, 16777217, Integer.MAX_VALUE}, 1, integers);
+            b.memory().upload(new int[] {9, Integer.MIN_VALUE, 16777217, Integer.MAX_VALUE}, 1, integers);
             int[] back = new int[4];
-            b.download(integers, back, 1);
+            b.memory().download(integers, back, 1);
             assertThat(back).containsExactly(0, Integer.MIN_VALUE, 16777217, Integer.MAX_VALUE);
         }
     }
@@ -71,28 +71,33 @@ interface MemoryContract extends ContractFixture {
     @Test
     default void transfersOfTheWrongKindAreRefused() {
         Backend b = tested();
-        try (Scope scope = b.openScope()) {
-            DeviceArray floats = scope.allocate(b.floatType(), 4);
+        try (Scope scope = b.memory().openScope()) {
+            DeviceArray floats = scope.allocate(b.memory().floatType(), 4);
             DeviceArray integers = scope.allocate(DType.I32, 4);
-            assertThatThrownBy(() -> b.upload(new int[4], 0, floats)).isInstanceOf(IllegalArgumentException.class);
-            assertThatThrownBy(() -> b.upload(new float[4], 0, integers)).isInstanceOf(IllegalArgumentException.class);
-            assertThatThrownBy(() -> b.download(floats, new int[4], 0)).isInstanceOf(IllegalArgumentException.class);
-            assertThatThrownBy(() -> b.download(integers, new double[4], 0))
+            assertThatThrownBy(() -> b.memory().upload(new int[4], 0, floats))
                     .isInstanceOf(IllegalArgumentException.class);
-            assertThatThrownBy(() -> b.upload(new float[4], 1, floats)).isInstanceOf(IndexOutOfBoundsException.class);
-            assertThatThrownBy(() -> b.download(floats, new float[3], 0)).isInstanceOf(IndexOutOfBoundsException.class);
+            assertThatThrownBy(() -> b.memory().upload(new float[4], 0, integers))
+                    .isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> b.memory().download(floats, new int[4], 0))
+                    .isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> b.memory().download(integers, new double[4], 0))
+                    .isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> b.memory().upload(new float[4], 1, floats))
+                    .isInstanceOf(IndexOutOfBoundsException.class);
+            assertThatThrownBy(() -> b.memory().download(floats, new float[3], 0))
+                    .isInstanceOf(IndexOutOfBoundsException.class);
         }
     }
 
     @Test
     default void slicesShareMemoryAndStayInside() {
         Backend b = tested();
-        try (Scope scope = b.openScope()) {
-            DeviceArray array = scope.allocate(b.floatType(), 10);
-            b.iota(0, 1, array);
+        try (Scope scope = b.memory().openScope()) {
+            DeviceArray array = scope.allocate(b.memory().floatType(), 10);
+            b.math().iota(0, 1, array);
             DeviceArray inner = array.slice(2, 6).slice(1, 3);
             assertThat(download(inner)).containsExactly(3, 4, 5);
-            b.fill(inner, -1);
+            b.memory().fill(inner, -1);
             assertThat(download(array)).containsExactly(0, 1, 2, -1, -1, -1, 6, 7, 8, 9);
             assertThat(array.slice(10, 0).length()).isZero();
             assertThatThrownBy(() -> array.slice(8, 3)).isInstanceOf(IndexOutOfBoundsException.class);
@@ -106,26 +111,30 @@ interface MemoryContract extends ContractFixture {
         Backend b = tested();
         DeviceArray dead;
         DeviceArray deadView;
-        try (Scope outer = b.openScope()) {
-            DeviceArray survivor = outer.allocate(b.floatType(), 33);
-            b.fill(survivor, 5);
-            try (Scope inner = b.openScope()) {
-                dead = inner.allocate(b.floatType(), 33);
+        try (Scope outer = b.memory().openScope()) {
+            DeviceArray survivor = outer.allocate(b.memory().floatType(), 33);
+            b.memory().fill(survivor, 5);
+            try (Scope inner = b.memory().openScope()) {
+                dead = inner.allocate(b.memory().floatType(), 33);
                 deadView = dead.slice(1, 32);
                 assertThat(dead.isAlive()).isTrue();
             }
             assertThat(dead.isAlive()).isFalse();
             assertThat(deadView.isAlive()).isFalse();
-            DeviceArray recycled = outer.allocate(b.floatType(), 33);
-            b.fill(recycled, 6);
+            DeviceArray recycled = outer.allocate(b.memory().floatType(), 33);
+            b.memory().fill(recycled, 6);
             assertThat(dead.isAlive()).as("revived by recycling").isFalse();
-            assertThatThrownBy(() -> b.fill(dead, 1)).isInstanceOf(IllegalStateException.class);
-            assertThatThrownBy(() -> b.fill(deadView, 1)).isInstanceOf(IllegalStateException.class);
-            assertThatThrownBy(() -> b.copy(survivor, dead)).isInstanceOf(IllegalStateException.class);
-            assertThatThrownBy(() -> b.download(dead, new float[33], 0)).isInstanceOf(IllegalStateException.class);
-            assertThatThrownBy(() -> b.upload(new float[33], 0, dead)).isInstanceOf(IllegalStateException.class);
-            assertThatThrownBy(() -> b.map(UnaryOp.EXP, dead, survivor)).isInstanceOf(IllegalStateException.class);
-            assertThatThrownBy(() -> b.gemm(Gemm.dense(false, false, 1, 1, 33), survivor, dead, recycled.slice(0, 1)))
+            assertThatThrownBy(() -> b.memory().fill(dead, 1)).isInstanceOf(IllegalStateException.class);
+            assertThatThrownBy(() -> b.memory().fill(deadView, 1)).isInstanceOf(IllegalStateException.class);
+            assertThatThrownBy(() -> b.memory().copy(survivor, dead)).isInstanceOf(IllegalStateException.class);
+            assertThatThrownBy(() -> b.memory().download(dead, new float[33], 0))
+                    .isInstanceOf(IllegalStateException.class);
+            assertThatThrownBy(() -> b.memory().upload(new float[33], 0, dead))
+                    .isInstanceOf(IllegalStateException.class);
+            assertThatThrownBy(() -> b.math().map(UnaryOp.EXP, dead, survivor))
+                    .isInstanceOf(IllegalStateException.class);
+            assertThatThrownBy(() ->
+                            b.math().gemm(Gemm.dense(false, false, 1, 1, 33), survivor, dead, recycled.slice(0, 1)))
                     .isInstanceOf(IllegalStateException.class);
             assertThat(download(survivor)).containsOnly(5);
             assertThat(download(recycled)).containsOnly(6);
@@ -135,40 +144,41 @@ interface MemoryContract extends ContractFixture {
     @Test
     default void scopesAndReleaseRefuseMisuse() {
         Backend b = tested();
-        Scope scope = b.openScope();
-        DeviceArray scoped = scope.allocate(b.floatType(), 3);
+        Scope scope = b.memory().openScope();
+        DeviceArray scoped = scope.allocate(b.memory().floatType(), 3);
         assertThatThrownBy(scoped::release).isInstanceOf(IllegalStateException.class);
         scope.close();
         scope.close();
-        assertThatThrownBy(() -> scope.allocate(b.floatType(), 3)).isInstanceOf(IllegalStateException.class);
-        DeviceArray owned = b.allocate(b.floatType(), 3);
+        assertThatThrownBy(() -> scope.allocate(b.memory().floatType(), 3)).isInstanceOf(IllegalStateException.class);
+        DeviceArray owned = b.memory().allocate(b.memory().floatType(), 3);
         DeviceArray view = owned.slice(0, 2);
         assertThatThrownBy(view::release).isInstanceOf(IllegalStateException.class);
         owned.release();
         assertThat(view.isAlive()).isFalse();
         assertThatThrownBy(owned::release).isInstanceOf(IllegalStateException.class);
-        assertThatThrownBy(() -> b.fill(owned, 0)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> b.memory().fill(owned, 0)).isInstanceOf(IllegalStateException.class);
     }
 
     @Test
     default void bytesAreCountedAndMemoryIsRecycled() {
         Backend b = tested();
-        DeviceArray array = b.allocate(b.floatType(), 1000);
-        assertThat(b.liveBytes()).isGreaterThanOrEqualTo(1000L * b.floatType().bytes());
+        DeviceArray array = b.memory().allocate(b.memory().floatType(), 1000);
+        assertThat(b.memory().liveBytes())
+                .isGreaterThanOrEqualTo(1000L * b.memory().floatType().bytes());
         array.release();
-        assertThat(b.liveBytes()).isZero();
+        assertThat(b.memory().liveBytes()).isZero();
         long reserved = 0;
         for (int step = 0; step < 5; step++) {
-            try (Scope scope = b.openScope()) {
+            try (Scope scope = b.memory().openScope()) {
                 for (int length : AWKWARD) {
-                    b.fill(scope.allocate(b.floatType(), length), step);
-                    b.fill(scope.allocate(DType.I32, 10 * length), step);
+                    b.memory().fill(scope.allocate(b.memory().floatType(), length), step);
+                    b.memory().fill(scope.allocate(DType.I32, 10 * length), step);
                 }
             }
             if (step == 0) {
-                reserved = b.reservedBytes();
+                reserved = b.memory().reservedBytes();
             }
-            assertThat(b.reservedBytes()).as("after step %d", step).isEqualTo(reserved);
+            assertThat(b.memory().reservedBytes()).as("after step %d", step).isEqualTo(reserved);
         }
     }
 
@@ -178,15 +188,15 @@ interface MemoryContract extends ContractFixture {
             try (Pair p = pair()) {
                 Pair.Both x = p.floats(Pair.normal(length, length));
                 Pair.Both y = p.output(length);
-                p.run(b -> b.copy(x.on(b), y.on(b)));
+                p.run(b -> b.memory().copy(x.on(b), y.on(b)));
                 y.isExact("copy");
-                p.run(b -> b.fill(y.on(b), 0.1));
+                p.run(b -> b.memory().fill(y.on(b), 0.1));
                 y.isWithin(0.1, "fill");
                 Pair.Both i = p.integerOutput(length);
-                p.run(b -> b.fill(i.on(b), -3));
+                p.run(b -> b.memory().fill(i.on(b), -3));
                 i.isSameIntegers("fill");
                 Pair.Both j = p.integerOutput(length);
-                p.run(b -> b.copy(i.on(b), j.on(b)));
+                p.run(b -> b.memory().copy(i.on(b), j.on(b)));
                 j.isSameIntegers("copy");
             }
         }
@@ -195,12 +205,13 @@ interface MemoryContract extends ContractFixture {
     @Test
     default void aClosedBackendRefusesWork() {
         Backend b = open();
-        DeviceArray array = b.allocate(b.floatType(), 3);
+        DeviceArray array = b.memory().allocate(b.memory().floatType(), 3);
         b.close();
         b.close();
-        assertThatThrownBy(() -> b.fill(array, 1)).isInstanceOf(IllegalStateException.class);
-        assertThatThrownBy(() -> b.allocate(b.floatType(), 3)).isInstanceOf(IllegalStateException.class);
-        assertThatThrownBy(b::openScope).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> b.memory().fill(array, 1)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> b.memory().allocate(b.memory().floatType(), 3))
+                .isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(b.memory()::openScope).isInstanceOf(IllegalStateException.class);
     }
 
     @Test
@@ -215,13 +226,13 @@ interface MemoryContract extends ContractFixture {
         double[] sums = new double[count];
         b.forEachShard(count, shard -> {
             runs.incrementAndGet(shard);
-            try (Scope scope = b.openScope()) {
-                DeviceArray x = scope.allocate(b.floatType(), 97);
-                DeviceArray sum = scope.allocate(b.floatType(), 1);
-                b.fill(x, shard);
-                b.reduce(ReduceOp.SUM, 1, 97, 1, x, sum);
+            try (Scope scope = b.memory().openScope()) {
+                DeviceArray x = scope.allocate(b.memory().floatType(), 97);
+                DeviceArray sum = scope.allocate(b.memory().floatType(), 1);
+                b.memory().fill(x, shard);
+                b.math().reduce(ReduceOp.SUM, 1, 97, 1, x, sum);
                 double[] result = new double[1];
-                b.download(sum, result, 0);
+                b.memory().download(sum, result, 0);
                 sums[shard] = result[0];
             }
         });

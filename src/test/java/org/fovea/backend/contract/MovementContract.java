@@ -27,13 +27,13 @@ interface MovementContract extends ContractFixture {
             try (Pair p = pair()) {
                 Pair.Both x = p.floats(Pair.normal(210, 1));
                 Pair.Both y = p.output(210);
-                p.run(b -> b.arrange(shape, x.on(b), strideX, y.on(b), RowMajor.strides(shape)));
+                p.run(b -> b.math().arrange(shape, x.on(b), strideX, y.on(b), RowMajor.strides(shape)));
                 y.isExact("permutation " + Arrays.toString(order));
                 Pair.Both i = p.ints(Arrays.stream(Pair.normal(210, 2))
                         .mapToInt(v -> (int) (1e6 * v))
                         .toArray());
                 Pair.Both j = p.integerOutput(210);
-                p.run(b -> b.arrange(shape, i.on(b), strideX, j.on(b), RowMajor.strides(shape)));
+                p.run(b -> b.math().arrange(shape, i.on(b), strideX, j.on(b), RowMajor.strides(shape)));
                 j.isSameIntegers("permutation " + Arrays.toString(order));
             }
         }
@@ -44,9 +44,10 @@ interface MovementContract extends ContractFixture {
         try (Pair p = pair()) {
             Pair.Both x = p.floats(Pair.normal(48, 1));
             Pair.Both y = p.output(48);
-            p.run(b -> b.arrange(new int[] {2, 3, 8}, x.on(b), new int[] {8, 16, 1}, y.on(b), new int[] {24, 8, 1}));
+            p.run(b -> b.math()
+                    .arrange(new int[] {2, 3, 8}, x.on(b), new int[] {8, 16, 1}, y.on(b), new int[] {24, 8, 1}));
             y.isExact("exchange of the first two axes");
-            p.run(b -> b.arrange(new int[] {3, 4}, x.on(b), new int[] {6, 1}, y.on(b), new int[] {8, 1}));
+            p.run(b -> b.math().arrange(new int[] {3, 4}, x.on(b), new int[] {6, 1}, y.on(b), new int[] {8, 1}));
             y.isExact("rows that start between vectors");
         }
     }
@@ -59,17 +60,24 @@ interface MovementContract extends ContractFixture {
             Pair.Both y = p.output(24);
             int[] strides = {8, 1};
             p.run(b -> {
-                b.fill(y.on(b), -1);
-                b.arrange(new int[] {3, 5}, left.on(b), new int[] {5, 1}, y.on(b), strides);
-                b.arrange(new int[] {3, 2}, row.on(b), new int[] {0, 1}, y.on(b).slice(5, 19), strides);
+                b.memory().fill(y.on(b), -1);
+                b.math().arrange(new int[] {3, 5}, left.on(b), new int[] {5, 1}, y.on(b), strides);
+                b.math()
+                        .arrange(
+                                new int[] {3, 2},
+                                row.on(b),
+                                new int[] {0, 1},
+                                y.on(b).slice(5, 19),
+                                strides);
             });
             y.isExact("concatenation along the last axis");
             Pair.Both six = p.floats(Pair.normal(48, 3));
             Pair.Both z = p.output(48);
-            p.run(b -> b.arrange(
-                    new int[] {2, 1, 3, 2, 2, 2}, six.on(b), new int[] {1, 5, 16, 2, 8, 4}, z.on(b), new int[] {
-                        24, 24, 8, 4, 2, 1
-                    }));
+            p.run(b -> b.math()
+                    .arrange(
+                            new int[] {2, 1, 3, 2, 2, 2}, six.on(b), new int[] {1, 5, 16, 2, 8, 4}, z.on(b), new int[] {
+                                24, 24, 8, 4, 2, 1
+                            }));
             z.isExact("six axes");
         }
     }
@@ -82,16 +90,16 @@ interface MovementContract extends ContractFixture {
                 Pair.Both table = p.floats(Pair.normal(5 * width, width));
                 Pair.Both index = p.ints(indices);
                 Pair.Both y = p.output(7L * width);
-                p.run(b -> b.gatherRows(table.on(b), width, index.on(b), y.on(b)));
+                p.run(b -> b.math().gatherRows(table.on(b), width, index.on(b), y.on(b)));
                 y.isExact("gatherRows of width " + width);
                 Pair.Both integers = p.ints(Arrays.stream(Pair.normal(5 * width, 2))
                         .mapToInt(v -> (int) (1e6 * v))
                         .toArray());
                 Pair.Both j = p.integerOutput(7 * width);
-                p.run(b -> b.gatherRows(integers.on(b), width, index.on(b), j.on(b)));
+                p.run(b -> b.math().gatherRows(integers.on(b), width, index.on(b), j.on(b)));
                 j.isSameIntegers("gatherRows of integers");
                 Pair.Both x = p.floats(Pair.normal(7 * width, 9));
-                p.run(b -> b.scatterAddRows(x.on(b), width, index.on(b), table.on(b)));
+                p.run(b -> b.math().scatterAddRows(x.on(b), width, index.on(b), table.on(b)));
                 table.isWithin(4 * 4 * 5, "scatterAddRows of width " + width);
             }
         }
@@ -111,7 +119,7 @@ interface MovementContract extends ContractFixture {
                 Pair.Both index = p.ints(indices);
                 Pair.Both x = p.floats(Pair.normal(count * width, 1));
                 Pair.Both table = p.floats(Pair.normal(tableRows * width, 2));
-                p.run(b -> b.scatterAddRows(x.on(b), width, index.on(b), table.on(b)));
+                p.run(b -> b.math().scatterAddRows(x.on(b), width, index.on(b), table.on(b)));
                 double[] occurrences = new double[tableRows * width];
                 for (int i : indices) {
                     for (int column = 0; column < width; column++) {
@@ -139,11 +147,11 @@ interface MovementContract extends ContractFixture {
                 Pair.Both table = p.floats(values);
                 Pair.Both index = p.ints(indices);
                 Pair.Both y = p.output((long) indices.length * width);
-                tested().gatherRows(table.on(tested()), width, index.on(tested()), y.on(tested()));
+                tested().math().gatherRows(table.on(tested()), width, index.on(tested()), y.on(tested()));
                 double[] gathered = y.actual();
                 Pair.Both x = p.floats(Pair.normal(indices.length * width, 2));
                 double[] added = x.actual();
-                tested().scatterAddRows(x.on(tested()), width, index.on(tested()), table.on(tested()));
+                tested().math().scatterAddRows(x.on(tested()), width, index.on(tested()), table.on(tested()));
                 double[] sums = table.actual();
                 for (int column = 0; column < width; column++) {
                     for (int i = 0; i < indices.length; i++) {
@@ -167,15 +175,15 @@ interface MovementContract extends ContractFixture {
             return;
         }
         Backend b = tested();
-        try (Scope scope = b.openScope()) {
-            DeviceArray table = scope.allocate(b.floatType(), 10);
-            DeviceArray rows = scope.allocate(b.floatType(), 2);
+        try (Scope scope = b.memory().openScope()) {
+            DeviceArray table = scope.allocate(b.memory().floatType(), 10);
+            DeviceArray rows = scope.allocate(b.memory().floatType(), 2);
             DeviceArray index = scope.allocate(DType.I32, 1);
             for (int bad : new int[] {-1, 5, Integer.MAX_VALUE}) {
-                b.fill(index, bad);
-                assertThatThrownBy(() -> b.gatherRows(table, 2, index, rows))
+                b.memory().fill(index, bad);
+                assertThatThrownBy(() -> b.math().gatherRows(table, 2, index, rows))
                         .isInstanceOf(IndexOutOfBoundsException.class);
-                assertThatThrownBy(() -> b.scatterAddRows(rows, 2, index, table))
+                assertThatThrownBy(() -> b.math().scatterAddRows(rows, 2, index, table))
                         .isInstanceOf(IndexOutOfBoundsException.class);
             }
         }

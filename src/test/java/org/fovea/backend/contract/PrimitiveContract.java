@@ -66,14 +66,14 @@ interface PrimitiveContract extends ContractFixture {
         try (Pair p = pair()) {
             Pair.Both x = p.floats(values);
             Pair.Both y = p.output(values.length);
-            p.run(b -> b.map(op, x.on(b), y.on(b)));
+            p.run(b -> b.math().map(op, x.on(b), y.on(b)));
             double[] bounds = new double[values.length];
             double[] expected = y.expected();
             for (int i = 0; i < bounds.length; i++) {
                 bounds[i] = mapBound(op, x.expected()[i], expected[i]);
             }
             y.isWithin(bounds, op.name());
-            p.run(b -> b.map(op, x.on(b), x.on(b)));
+            p.run(b -> b.math().map(op, x.on(b), x.on(b)));
             x.isWithin(bounds, op + " in place");
         }
     }
@@ -133,7 +133,7 @@ interface PrimitiveContract extends ContractFixture {
             Pair.Both y = p.output(length);
             int[] shape = {length};
             int[] dense = {1};
-            p.run(d -> d.zip(op, shape, a.on(d), dense, b.on(d), dense, y.on(d)));
+            p.run(d -> d.math().zip(op, shape, a.on(d), dense, b.on(d), dense, y.on(d)));
             double[] bounds = new double[length];
             double[] expected = y.expected();
             for (int i = 0; i < length; i++) {
@@ -149,7 +149,7 @@ interface PrimitiveContract extends ContractFixture {
                 bounds[i] = Double.isFinite(bound) ? bound : 0;
             }
             y.isWithin(bounds, op.name());
-            p.run(d -> d.zip(op, shape, a.on(d), dense, b.on(d), dense, b.on(d)));
+            p.run(d -> d.math().zip(op, shape, a.on(d), dense, b.on(d), dense, b.on(d)));
             b.isWithin(bounds, op + " in place");
         }
     }
@@ -165,7 +165,7 @@ interface PrimitiveContract extends ContractFixture {
                     Pair.Both a = p.floats(Pair.normal(reach(shape, strideA), 1));
                     Pair.Both b = p.floats(Pair.normal(reach(shape, strideB), 2));
                     Pair.Both y = p.output(RowMajor.size(shape));
-                    p.run(d -> d.zip(BinaryOp.SUBTRACT, shape, a.on(d), strideA, b.on(d), strideB, y.on(d)));
+                    p.run(d -> d.math().zip(BinaryOp.SUBTRACT, shape, a.on(d), strideA, b.on(d), strideB, y.on(d)));
                     y.isWithin(16, Arrays.toString(shape) + Arrays.toString(strideA) + Arrays.toString(strideB));
                 }
             }
@@ -209,9 +209,10 @@ interface PrimitiveContract extends ContractFixture {
             Pair.Both z = p.output(15);
             int[] dense = {1};
             for (BinaryOp op : new BinaryOp[] {BinaryOp.EQUAL, BinaryOp.LESS, BinaryOp.ADD}) {
-                p.run(d -> d.zip(op, new int[] {5}, a.on(d), dense, b.on(d), dense, y.on(d)));
+                p.run(d -> d.math().zip(op, new int[] {5}, a.on(d), dense, b.on(d), dense, y.on(d)));
                 y.isExact(op + " of integers and floats");
-                p.run(d -> d.zip(op, new int[] {5, 3}, a.on(d), new int[] {1, 0}, c.on(d), new int[] {0, 1}, z.on(d)));
+                p.run(d -> d.math()
+                        .zip(op, new int[] {5, 3}, a.on(d), new int[] {1, 0}, c.on(d), new int[] {0, 1}, z.on(d)));
                 z.isWithin(16777218, op + " of integers");
             }
         }
@@ -230,9 +231,9 @@ interface PrimitiveContract extends ContractFixture {
                 Pair.Both b = p.floats(
                         Arrays.stream(chosen).map(x -> x == 0 ? 4 : Double.NaN).toArray());
                 Pair.Both y = p.output(length);
-                p.run(d -> d.select(condition.on(d), a.on(d), b.on(d), y.on(d)));
+                p.run(d -> d.math().select(condition.on(d), a.on(d), b.on(d), y.on(d)));
                 y.isExact("select");
-                p.run(d -> d.select(condition.on(d), a.on(d), b.on(d), a.on(d)));
+                p.run(d -> d.math().select(condition.on(d), a.on(d), b.on(d), a.on(d)));
                 a.isExact("select in place");
             }
         }
@@ -263,7 +264,7 @@ interface PrimitiveContract extends ContractFixture {
                 try (Pair p = pair()) {
                     Pair.Both x = p.floats(values);
                     Pair.Both y = p.output((long) s[0] * s[2]);
-                    p.run(b -> b.reduce(op, s[0], s[1], s[2], x.on(b), y.on(b)));
+                    p.run(b -> b.math().reduce(op, s[0], s[1], s[2], x.on(b), y.on(b)));
                     double sums = 4 * Math.sqrt(s[1]) * s[1] * Pair.largest(values);
                     y.isWithin(op == ReduceOp.SUM ? sums : 0, op + " of " + Arrays.toString(s));
                 }
@@ -281,11 +282,11 @@ interface PrimitiveContract extends ContractFixture {
                         values[at] = special;
                         Pair.Both x = p.floats(values);
                         Pair.Both y = p.output(1);
-                        p.run(b -> b.reduce(op, 1, 97, 1, x.on(b), y.on(b)));
+                        p.run(b -> b.math().reduce(op, 1, 97, 1, x.on(b), y.on(b)));
                         y.isExact(op + " with " + special + " at " + at);
-                        p.run(b -> b.reduce(op, 1, 97, 1, x.on(b), y.on(b)));
+                        p.run(b -> b.math().reduce(op, 1, 97, 1, x.on(b), y.on(b)));
                         Pair.Both columns = p.output(97);
-                        p.run(b -> b.reduce(op, 1, 1, 97, x.on(b), columns.on(b)));
+                        p.run(b -> b.math().reduce(op, 1, 1, 97, x.on(b), columns.on(b)));
                         columns.isExact(op + " over one row");
                     }
                 }
@@ -298,12 +299,12 @@ interface PrimitiveContract extends ContractFixture {
         for (int length : AWKWARD) {
             try (Pair p = pair()) {
                 Pair.Both y = p.output(length);
-                p.run(b -> b.iota(-2, 0.25, y.on(b)));
+                p.run(b -> b.math().iota(-2, 0.25, y.on(b)));
                 y.isExact("iota");
-                p.run(b -> b.iota(0.1, 0.3, y.on(b)));
+                p.run(b -> b.math().iota(0.1, 0.3, y.on(b)));
                 y.isWithin(4 * (0.1 + 0.3 * length), "iota of inexact steps");
                 Pair.Both i = p.integerOutput(length);
-                p.run(b -> b.iota(100, -3, i.on(b)));
+                p.run(b -> b.math().iota(100, -3, i.on(b)));
                 i.isSameIntegers("iota");
             }
         }
@@ -318,7 +319,7 @@ interface PrimitiveContract extends ContractFixture {
             for (int length : AWKWARD) {
                 try (Pair p = pair()) {
                     Pair.Both y = p.output(length);
-                    p.run(b -> b.uniform(new RandomRange(at[0], at[1], at[2]), y.on(b)));
+                    p.run(b -> b.math().uniform(new RandomRange(at[0], at[1], at[2]), y.on(b)));
                     y.isExact("uniform at " + Arrays.toString(at));
                     assertThat(Arrays.stream(y.actual()).allMatch(u -> u > 0 && u < 1))
                             .isTrue();

@@ -120,7 +120,7 @@ class ReferenceDerivativesTest {
             boolean there = i < INPUTS ? inputs : outputs;
             if (there && !(i == 3 && f.bias() == AttentionFeatures.NONE) && !(i == 4 && !f.sink())) {
                 arrays[i] = scope.allocate(DType.F64, x.parts[i].length);
-                b.upload(x.parts[i], 0, arrays[i]);
+                b.memory().upload(x.parts[i], 0, arrays[i]);
             }
         }
         return new AttentionPlane(arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5], arrays[6]);
@@ -128,21 +128,21 @@ class ReferenceDerivativesTest {
 
     private void download(DeviceArray from, double[] to) {
         if (from != null) {
-            b.download(from, to, 0);
+            b.memory().download(from, to, 0);
         }
     }
 
     /** @param backward whether gradients of the inputs are wanted, beside output and log-sum-exp */
     private List<Numbers> series(AttentionProblem problem, SeriesRing ring, List<Numbers> arguments, boolean backward) {
         AttentionFeatures f = problem.features;
-        try (Scope scope = b.openScope()) {
+        try (Scope scope = b.memory().openScope()) {
             List<AttentionPlane> given = new ArrayList<>();
             List<AttentionPlane> wanted = new ArrayList<>();
             for (Numbers plane : arguments) {
                 given.add(upload(scope, f, plane, true, true));
                 wanted.add(upload(scope, f, new Numbers(f), backward, true));
             }
-            b.attentionSeries(f.shape(), f.spec(), problem.on(b), ring, given, wanted);
+            b.attention().series(f.shape(), f.spec(), problem.on(b), ring, given, wanted);
             List<Numbers> results = new ArrayList<>();
             for (AttentionPlane plane : wanted) {
                 Numbers numbers = new Numbers(f);

@@ -64,8 +64,8 @@ interface RelativeBiasContract extends ContractFixture {
         }
 
         private DeviceArray array(double[] values) {
-            DeviceArray array = scope.allocate(b.floatType(), values.length);
-            b.upload(values, 0, array);
+            DeviceArray array = scope.allocate(b.memory().floatType(), values.length);
+            b.memory().upload(values, 0, array);
             return array;
         }
 
@@ -120,7 +120,7 @@ interface RelativeBiasContract extends ContractFixture {
                     ? ScoreBias.relative(first.bias(), 1, shape.heads(), reach)
                     : new ScoreBias(first.bias(), 2, shape.heads(), shape.queries(), shape.keys());
             DeviceArray validKeys = scope.allocate(DType.I32, 2);
-            b.upload(lengths, 0, validKeys);
+            b.memory().upload(lengths, 0, validKeys);
             AttentionInputs in = new AttentionInputs(
                     first.query(),
                     first.key(),
@@ -134,7 +134,7 @@ interface RelativeBiasContract extends ContractFixture {
                     validKeys,
                     null,
                     null);
-            b.attentionSeries(shape, spec, in, RING, biased, results);
+            b.attention().series(shape, spec, in, RING, biased, results);
             List<double[]> read = new ArrayList<>();
             for (AttentionPlane x : results) {
                 for (DeviceArray part : List.of(x.query(), x.key(), x.value(), x.output(), x.logSumExp())) {
@@ -147,7 +147,7 @@ interface RelativeBiasContract extends ContractFixture {
 
         private double[] read(DeviceArray array) {
             double[] values = new double[(int) array.length()];
-            b.download(array, values, 0);
+            b.memory().download(array, values, 0);
             return values;
         }
     }
@@ -156,7 +156,7 @@ interface RelativeBiasContract extends ContractFixture {
     @ValueSource(ints = {0, 1, 3, 20})
     default void aRelativeBiasIsADenseOneOfTheSameNumbers(int reach) {
         Backend b = tested();
-        try (Scope scope = b.openScope()) {
+        try (Scope scope = b.memory().openScope()) {
             Case c = new Case(b, scope, reach);
             List<double[]> relative = c.run(true);
             List<double[]> dense = c.run(false);
@@ -171,16 +171,16 @@ interface RelativeBiasContract extends ContractFixture {
     @Test
     default void aMaskByRelativePositionIsRefused() {
         Backend b = tested();
-        try (Scope scope = b.openScope()) {
+        try (Scope scope = b.memory().openScope()) {
             AttentionShape shape = AttentionFeatures.shape(1, 1, 1, 1, 1, 1, 1);
-            DeviceArray one = scope.allocate(b.floatType(), 1);
+            DeviceArray one = scope.allocate(b.memory().floatType(), 1);
             ScoreBias mask = ScoreBias.relative(one, 1, 1, 0);
             AttentionInputs in =
                     new AttentionInputs(one, one, one, null, null, mask, null, null, null, null, null, null);
-            DeviceArray output = scope.allocate(b.floatType(), 1);
-            DeviceArray logSumExp = scope.allocate(b.floatType(), 1);
-            assertThatThrownBy(() -> b.attentionForward(
-                            shape, AttentionSpec.DEFAULT, in, new AttentionOutputs(output, logSumExp)))
+            DeviceArray output = scope.allocate(b.memory().floatType(), 1);
+            DeviceArray logSumExp = scope.allocate(b.memory().floatType(), 1);
+            assertThatThrownBy(() -> b.attention()
+                            .forward(shape, AttentionSpec.DEFAULT, in, new AttentionOutputs(output, logSumExp)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("a mask only by query and key")
                     .hasMessageContaining("use a window");
@@ -199,32 +199,33 @@ interface RelativeBiasContract extends ContractFixture {
         AttentionShape shape = AttentionFeatures.shape(1, 1, 1, rows, rows, 1, 1);
         AttentionSpec spec = AttentionSpec.DEFAULT.withSoftcap(1);
         try (Backend b = open();
-                Scope scope = b.openScope()) {
+                Scope scope = b.memory().openScope()) {
             DeviceArray[] rowArrays = new DeviceArray[16];
             for (int i = 0; i < rowArrays.length; i++) {
-                rowArrays[i] = scope.allocate(b.floatType(), rows);
-                b.fill(rowArrays[i], 0.5);
+                rowArrays[i] = scope.allocate(b.memory().floatType(), rows);
+                b.memory().fill(rowArrays[i], 0.5);
             }
-            DeviceArray numbers = scope.allocate(b.floatType(), 2 * rows + 1);
-            b.fill(numbers, 0.5);
+            DeviceArray numbers = scope.allocate(b.memory().floatType(), 2 * rows + 1);
+            b.memory().fill(numbers, 0.5);
             ScoreBias bias = withBias ? ScoreBias.relative(numbers, 1, 1, rows) : null;
             AttentionInputs in = new AttentionInputs(
                     rowArrays[0], rowArrays[1], rowArrays[2], bias, null, null, null, null, null, null, null, null);
-            DeviceArray dBias = withBias ? scope.allocate(b.floatType(), 2 * rows + 1) : null;
+            DeviceArray dBias = withBias ? scope.allocate(b.memory().floatType(), 2 * rows + 1) : null;
             AttentionPlane point = new AttentionPlane(null, null, null, null, null, rowArrays[3], null);
             AttentionPlane tangent = new AttentionPlane(
                     rowArrays[4], rowArrays[5], rowArrays[6], withBias ? numbers : null, null, null, null);
             AttentionPlane gradients = new AttentionPlane(
                     rowArrays[7], rowArrays[8], rowArrays[9], dBias, null, rowArrays[10], rowArrays[11]);
-            b.attentionSeries(
-                    shape,
-                    spec,
-                    in,
-                    SeriesRing.infinitesimals(1),
-                    List.of(point, tangent),
-                    List.of(AttentionPlane.NONE, gradients));
+            b.attention()
+                    .series(
+                            shape,
+                            spec,
+                            in,
+                            SeriesRing.infinitesimals(1),
+                            List.of(point, tangent),
+                            List.of(AttentionPlane.NONE, gradients));
             b.synchronize();
-            return b.reservedBytes();
+            return b.memory().reservedBytes();
         }
     }
 }

@@ -24,15 +24,16 @@ interface RowsContract extends ContractFixture {
                         Pair.Both weight = p.floats(scaled(Pair.normal(s[1] * s[2], 2), 1 / Math.sqrt(s[1])));
                         Pair.Both bias = p.floats(Pair.normal(s[2], 3));
                         Pair.Both y = p.output((long) s[0] * s[2]);
-                        p.run(b -> b.linear(
-                                s[0],
-                                s[1],
-                                s[2],
-                                x.on(b),
-                                weight.on(b),
-                                biased ? bias.on(b) : null,
-                                activation,
-                                y.on(b)));
+                        p.run(b -> b.math()
+                                .linear(
+                                        s[0],
+                                        s[1],
+                                        s[2],
+                                        x.on(b),
+                                        weight.on(b),
+                                        biased ? bias.on(b) : null,
+                                        activation,
+                                        y.on(b)));
                         double terms = s[1] * Pair.largest(x.expected()) * Pair.largest(weight.expected());
                         double bound = 4 * (Math.sqrt(s[1]) + 2) * (terms + Pair.largest(bias.expected()) + 1);
                         y.isWithin(bound, "linear " + Arrays.toString(s) + " " + activation);
@@ -60,9 +61,9 @@ interface RowsContract extends ContractFixture {
                             * Pair.largest(
                                     Arrays.stream(values).map(v -> v - shift).toArray());
                     double terms = 4 * (range + Math.sqrt(s[1]) + 2);
-                    p.run(b -> b.softmax(s[0], s[1], x.on(b), y.on(b)));
+                    p.run(b -> b.math().softmax(s[0], s[1], x.on(b), y.on(b)));
                     y.isWithin(scaled(y.expected(), terms), "softmax " + Arrays.toString(s) + " shifted by " + shift);
-                    p.run(b -> b.logSoftmax(s[0], s[1], x.on(b), y.on(b)));
+                    p.run(b -> b.math().logSoftmax(s[0], s[1], x.on(b), y.on(b)));
                     y.isWithin(terms + 2 * range, "logSoftmax " + Arrays.toString(s) + " shifted by " + shift);
                 }
             }
@@ -78,11 +79,11 @@ interface RowsContract extends ContractFixture {
             values[40] = Double.NEGATIVE_INFINITY;
             Pair.Both x = p.floats(values);
             Pair.Both y = p.output(values.length);
-            p.run(b -> b.softmax(4, 17, x.on(b), y.on(b)));
+            p.run(b -> b.math().softmax(4, 17, x.on(b), y.on(b)));
             y.isWithin(64, "softmax");
             Pair.Both partly = p.floats(Arrays.copyOfRange(values, 17, values.length));
             Pair.Both z = p.output(3 * 17);
-            p.run(b -> b.logSoftmax(3, 17, partly.on(b), z.on(b)));
+            p.run(b -> b.math().logSoftmax(3, 17, partly.on(b), z.on(b)));
             z.isWithin(64, "logSoftmax");
         }
     }
@@ -109,8 +110,17 @@ interface RowsContract extends ContractFixture {
             Pair.Both y = p.output(values.length);
             Pair.Both mean = p.output(rows);
             Pair.Both reciprocal = p.output(rows);
-            p.run(b -> b.layerNorm(
-                    rows, width, epsilon, x.on(b), gain.on(b), bias.on(b), y.on(b), mean.on(b), reciprocal.on(b)));
+            p.run(b -> b.math()
+                    .layerNorm(
+                            rows,
+                            width,
+                            epsilon,
+                            x.on(b),
+                            gain.on(b),
+                            bias.on(b),
+                            y.on(b),
+                            mean.on(b),
+                            reciprocal.on(b)));
             String what = "layerNorm [" + rows + ", " + width + "] around " + offset;
             double root = Math.sqrt(width);
             double size = Pair.largest(values);
@@ -133,17 +143,18 @@ interface RowsContract extends ContractFixture {
         Pair.Both dx = p.output((long) rows * width);
         Pair.Both dGain = p.output(width);
         Pair.Both dBias = p.output(width);
-        p.run(b -> b.layerNormBackward(
-                rows,
-                width,
-                x.on(b),
-                gain.on(b),
-                mean.on(b),
-                reciprocal.on(b),
-                dy.on(b),
-                dx.on(b),
-                dGain.on(b),
-                dBias.on(b)));
+        p.run(b -> b.math()
+                .layerNormBackward(
+                        rows,
+                        width,
+                        x.on(b),
+                        gain.on(b),
+                        mean.on(b),
+                        reciprocal.on(b),
+                        dy.on(b),
+                        dx.on(b),
+                        dGain.on(b),
+                        dBias.on(b)));
         double std = Pair.largest(reciprocal.expected());
         // The mean is an input here, so one subtraction is all that rounds in (x - mean).
         double normal = Math.sqrt(width) + 1;
@@ -169,7 +180,7 @@ interface RowsContract extends ContractFixture {
                     Pair.Both x = p.floats(Pair.normal(length, 1));
                     Pair.Both positions = p.ints(at);
                     Pair.Both y = p.output(length);
-                    p.run(b -> b.rotary(s[0], s[1], s[2], 10000, sign, x.on(b), positions.on(b), y.on(b)));
+                    p.run(b -> b.math().rotary(s[0], s[1], s[2], 10000, sign, x.on(b), positions.on(b), y.on(b)));
                     double angle = 7.0 * at.length * at.length;
                     y.isWithin(4 * (angle + 2) * Pair.largest(x.expected()), "rotary " + Arrays.toString(s));
                 }
@@ -187,7 +198,7 @@ interface RowsContract extends ContractFixture {
                             .toArray();
                     Pair.Both x = p.floats(values);
                     Pair.Both y = p.output(length);
-                    p.run(b -> b.standardize(1e-8f, x.on(b), y.on(b)));
+                    p.run(b -> b.math().standardize(1e-8f, x.on(b), y.on(b)));
                     double std = Math.sqrt(variance(values));
                     double root = Math.sqrt(length);
                     double condition = root * Pair.largest(values) / std;
@@ -208,7 +219,7 @@ interface RowsContract extends ContractFixture {
         try (Pair p = pair()) {
             Pair.Both x = p.floats(new double[33]);
             Pair.Both y = p.output(33);
-            p.run(b -> b.standardize(1e-8f, x.on(b), y.on(b)));
+            p.run(b -> b.math().standardize(1e-8f, x.on(b), y.on(b)));
             y.isExact("standardize of zeros");
         }
     }

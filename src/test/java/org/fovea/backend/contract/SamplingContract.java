@@ -29,8 +29,13 @@ interface SamplingContract extends ContractFixture {
                             .toArray());
                     Pair.Both sampled = p.integerOutput(rows);
                     Pair.Both logProbs = p.output(rows);
-                    p.run(b -> b.sampleCategorical(
-                            rows, actions, logits.on(b), new RandomRange(5, 6, 70), sampled.on(b), logProbs.on(b)));
+                    p.run(b -> b.rl().sampleCategorical(
+                                    rows,
+                                    actions,
+                                    logits.on(b),
+                                    new RandomRange(5, 6, 70),
+                                    sampled.on(b),
+                                    logProbs.on(b)));
                     int[] expected = sampled.expectedIntegers();
                     int[] actual = sampled.actualIntegers();
                     double[] bounds = new double[rows];
@@ -77,8 +82,8 @@ interface SamplingContract extends ContractFixture {
             Pair.Both logits = p.floats(values);
             Pair.Both sampled = p.integerOutput(rows);
             Pair.Both logProbs = p.output(rows);
-            p.run(b -> b.sampleCategorical(
-                    rows, 5, logits.on(b), new RandomRange(1, 2, 0), sampled.on(b), logProbs.on(b)));
+            p.run(b -> b.rl().sampleCategorical(
+                            rows, 5, logits.on(b), new RandomRange(1, 2, 0), sampled.on(b), logProbs.on(b)));
             assertThat(Arrays.stream(sampled.actualIntegers()).distinct().toArray())
                     .containsExactlyInAnyOrder(1, 2);
             assertThat(Arrays.stream(logProbs.actual()).allMatch(l -> l <= 0 && l > -20))
@@ -99,8 +104,8 @@ interface SamplingContract extends ContractFixture {
             Pair.Both x = p.floats(repeated);
             Pair.Both sampled = p.integerOutput(rows);
             Pair.Both logProbs = p.output(rows);
-            p.run(b -> b.sampleCategorical(
-                    rows, logits.length, x.on(b), new RandomRange(3, 4, 0), sampled.on(b), logProbs.on(b)));
+            p.run(b -> b.rl().sampleCategorical(
+                            rows, logits.length, x.on(b), new RandomRange(3, 4, 0), sampled.on(b), logProbs.on(b)));
             double[] counts = new double[logits.length];
             for (int action : sampled.actualIntegers()) {
                 counts[action]++;
@@ -123,18 +128,18 @@ interface SamplingContract extends ContractFixture {
             Pair.Both whole = p.integerOutput(97);
             Pair.Both parts = p.integerOutput(97);
             Pair.Both logProbs = p.output(97);
-            p.run(b ->
-                    b.sampleCategorical(97, 6, logits.on(b), new RandomRange(1, 2, 10), whole.on(b), logProbs.on(b)));
+            p.run(b -> b.rl().sampleCategorical(
+                            97, 6, logits.on(b), new RandomRange(1, 2, 10), whole.on(b), logProbs.on(b)));
             p.run(b -> {
                 int first = 0;
                 for (int rows : new int[] {31, 1, 65}) {
-                    b.sampleCategorical(
-                            rows,
-                            6,
-                            logits.on(b).slice(first * 6L, rows * 6L),
-                            new RandomRange(1, 2, 10 + first),
-                            parts.on(b).slice(first, rows),
-                            logProbs.on(b).slice(first, rows));
+                    b.rl().sampleCategorical(
+                                    rows,
+                                    6,
+                                    logits.on(b).slice(first * 6L, rows * 6L),
+                                    new RandomRange(1, 2, 10 + first),
+                                    parts.on(b).slice(first, rows),
+                                    logProbs.on(b).slice(first, rows));
                     first += rows;
                 }
             });
@@ -145,36 +150,36 @@ interface SamplingContract extends ContractFixture {
     @Test
     default void aCounterIsAddedToTheStreamWhenADrawRuns() {
         Backend b = tested();
-        try (Scope scope = b.openScope()) {
+        try (Scope scope = b.memory().openScope()) {
             DeviceArray counter = scope.allocate(DType.I32, 3).slice(1, 1);
-            DeviceArray x = scope.allocate(b.floatType(), 31);
-            DeviceArray logStd = scope.allocate(b.floatType(), 1);
+            DeviceArray x = scope.allocate(b.memory().floatType(), 31);
+            DeviceArray logStd = scope.allocate(b.memory().floatType(), 1);
             DeviceArray sampled = scope.allocate(DType.I32, 31);
             DeviceArray[] floats = new DeviceArray[4];
             for (int i = 0; i < floats.length; i++) {
-                floats[i] = scope.allocate(b.floatType(), 31);
+                floats[i] = scope.allocate(b.memory().floatType(), 31);
             }
-            b.iota(-1, 0.1, x);
-            b.fill(logStd, 0.5);
+            b.math().iota(-1, 0.1, x);
+            b.memory().fill(logStd, 0.5);
             double[][] drawn = new double[2][];
             for (int count : new int[] {0, 1, 1_000_000_007, -3}) {
-                b.fill(counter, count);
+                b.memory().fill(counter, count);
                 RandomRange[] same = {new RandomRange(7, 100 + count, 2), new RandomRange(7, 100, 2, counter)};
                 for (int way = 0; way < same.length; way++) {
-                    b.uniform(same[way], floats[0]);
-                    b.sampleCategorical(1, 31, x, same[way], sampled.slice(0, 1), floats[1].slice(0, 1));
-                    b.sampleGaussian(31, 1, x, logStd, same[way], floats[2], floats[3]);
+                    b.math().uniform(same[way], floats[0]);
+                    b.rl().sampleCategorical(1, 31, x, same[way], sampled.slice(0, 1), floats[1].slice(0, 1));
+                    b.rl().sampleGaussian(31, 1, x, logStd, same[way], floats[2], floats[3]);
                     drawn[way] = new double[3 * 31];
                     for (int i = 0; i < 3; i++) {
-                        b.download(floats[i == 1 ? 3 : i], drawn[way], i * 31);
+                        b.memory().download(floats[i == 1 ? 3 : i], drawn[way], i * 31);
                     }
                     int[] choice = new int[1];
-                    b.download(sampled.slice(0, 1), choice, 0);
+                    b.memory().download(sampled.slice(0, 1), choice, 0);
                     drawn[way][31] = choice[0];
                 }
                 assertThat(drawn[1]).as("counter %d", count).isEqualTo(drawn[0]);
             }
-            assertThatThrownBy(() -> b.uniform(new RandomRange(7, 100, 2, x), floats[0]))
+            assertThatThrownBy(() -> b.math().uniform(new RandomRange(7, 100, 2, x), floats[0]))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("counter");
         }
@@ -190,7 +195,7 @@ interface SamplingContract extends ContractFixture {
                 Arrays.fill(values, 0, width, Double.NEGATIVE_INFINITY);
                 Pair.Both x = p.floats(values);
                 Pair.Both y = p.integerOutput(13);
-                p.run(b -> b.argmax(13, width, x.on(b), y.on(b)));
+                p.run(b -> b.rl().argmax(13, width, x.on(b), y.on(b)));
                 y.isSameIntegers("argmax of width " + width);
             }
         }
@@ -205,8 +210,14 @@ interface SamplingContract extends ContractFixture {
                 Pair.Both logStd = p.floats(Pair.normal(dim, 2));
                 Pair.Both sampled = p.output((long) rows * dim);
                 Pair.Both logProbs = p.output(rows);
-                p.run(b -> b.sampleGaussian(
-                        rows, dim, mean.on(b), logStd.on(b), new RandomRange(8, 9, 33), sampled.on(b), logProbs.on(b)));
+                p.run(b -> b.rl().sampleGaussian(
+                                rows,
+                                dim,
+                                mean.on(b),
+                                logStd.on(b),
+                                new RandomRange(8, 9, 33),
+                                sampled.on(b),
+                                logProbs.on(b)));
                 double[] action = sampled.expected();
                 double[] bounds = new double[action.length];
                 double[] logBounds = new double[rows];

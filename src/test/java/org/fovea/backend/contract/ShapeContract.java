@@ -50,46 +50,54 @@ interface ShapeContract extends ContractFixture {
 
     /** Arrays of 11, 12, 13, 20, 33, 55 elements and so on, by their lengths. */
     private DeviceArray of(Scope scope, int length) {
-        return scope.allocate(tested().floatType(), length);
+        return scope.allocate(tested().memory().floatType(), length);
     }
 
     @Test
     default void primitivesRefuseOtherShapes() {
         Backend b = tested();
-        try (Scope s = b.openScope()) {
+        try (Scope s = b.memory().openScope()) {
             int[] shape = {3, 5};
             int[] dense = {5, 1};
             DeviceArray index = s.allocate(DType.I32, 4);
-            refused("copy", 11, 12, () -> b.copy(of(s, 11), of(s, 12)));
-            refused("map", 11, 12, () -> b.map(UnaryOp.EXP, of(s, 11), of(s, 12)));
-            refused("zip", 11, 14, () -> b.zip(BinaryOp.ADD, shape, of(s, 11), dense, of(s, 15), dense, of(s, 15)));
-            refused("zip", 11, 15, () -> b.zip(BinaryOp.ADD, shape, of(s, 15), dense, of(s, 15), dense, of(s, 11)));
-            refused("select", 11, 12, () -> b.select(of(s, 11), of(s, 12), of(s, 12), of(s, 12)));
-            refused("reduce", 11, 30, () -> b.reduce(ReduceOp.SUM, 2, 3, 5, of(s, 11), of(s, 10)));
-            refused("reduce", 11, 10, () -> b.reduce(ReduceOp.SUM, 2, 3, 5, of(s, 30), of(s, 11)));
-            refused("arrange", 11, 14, () -> b.arrange(shape, of(s, 11), dense, of(s, 15), dense));
-            refused("arrange", 11, 14, () -> b.arrange(shape, of(s, 15), dense, of(s, 11), dense));
-            refused("arrange", 15, -8, () -> b.arrange(shape, of(s, 15), new int[] {5, -2}, of(s, 15), dense));
+            refused("copy", 11, 12, () -> b.memory().copy(of(s, 11), of(s, 12)));
+            refused("map", 11, 12, () -> b.math().map(UnaryOp.EXP, of(s, 11), of(s, 12)));
+            refused(
+                    "zip",
+                    11,
+                    14,
+                    () -> b.math().zip(BinaryOp.ADD, shape, of(s, 11), dense, of(s, 15), dense, of(s, 15)));
+            refused(
+                    "zip",
+                    11,
+                    15,
+                    () -> b.math().zip(BinaryOp.ADD, shape, of(s, 15), dense, of(s, 15), dense, of(s, 11)));
+            refused("select", 11, 12, () -> b.math().select(of(s, 11), of(s, 12), of(s, 12), of(s, 12)));
+            refused("reduce", 11, 30, () -> b.math().reduce(ReduceOp.SUM, 2, 3, 5, of(s, 11), of(s, 10)));
+            refused("reduce", 11, 10, () -> b.math().reduce(ReduceOp.SUM, 2, 3, 5, of(s, 30), of(s, 11)));
+            refused("arrange", 11, 14, () -> b.math().arrange(shape, of(s, 11), dense, of(s, 15), dense));
+            refused("arrange", 11, 14, () -> b.math().arrange(shape, of(s, 15), dense, of(s, 11), dense));
+            refused("arrange", 15, -8, () -> b.math().arrange(shape, of(s, 15), new int[] {5, -2}, of(s, 15), dense));
             Gemm g = Gemm.dense(false, false, 2, 3, 5);
-            refused("gemm", 11, 15, () -> b.gemm(g, of(s, 10), of(s, 11), of(s, 6)));
-            refused("gemm", 9, 10, () -> b.gemm(g, of(s, 9), of(s, 15), of(s, 6)));
-            refused("gemm", 5, 6, () -> b.gemm(g, of(s, 10), of(s, 15), of(s, 5)));
-            refused("gatherRows", 11, 12, () -> b.gatherRows(of(s, 30), 3, index, of(s, 11)));
-            refused("gatherRows", 31, 3, () -> b.gatherRows(of(s, 31), 3, index, of(s, 12)));
-            refused("scatterAddRows", 11, 12, () -> b.scatterAddRows(of(s, 11), 3, index, of(s, 30)));
+            refused("gemm", 11, 15, () -> b.math().gemm(g, of(s, 10), of(s, 11), of(s, 6)));
+            refused("gemm", 9, 10, () -> b.math().gemm(g, of(s, 9), of(s, 15), of(s, 6)));
+            refused("gemm", 5, 6, () -> b.math().gemm(g, of(s, 10), of(s, 15), of(s, 5)));
+            refused("gatherRows", 11, 12, () -> b.math().gatherRows(of(s, 30), 3, index, of(s, 11)));
+            refused("gatherRows", 31, 3, () -> b.math().gatherRows(of(s, 31), 3, index, of(s, 12)));
+            refused("scatterAddRows", 11, 12, () -> b.math().scatterAddRows(of(s, 11), 3, index, of(s, 30)));
         }
     }
 
     @Test
     default void integersAndFloatsAreNotMixedUp() {
         Backend b = tested();
-        try (Scope s = b.openScope()) {
+        try (Scope s = b.memory().openScope()) {
             DeviceArray integers = s.allocate(DType.I32, 4);
             DeviceArray floats = of(s, 4);
-            assertThat(thrownBy(() -> b.map(UnaryOp.EXP, integers, floats)))
+            assertThat(thrownBy(() -> b.math().map(UnaryOp.EXP, integers, floats)))
                     .isInstanceOf(IllegalArgumentException.class);
-            assertThat(thrownBy(() -> b.copy(integers, floats))).isInstanceOf(IllegalArgumentException.class);
-            assertThat(thrownBy(() -> b.gatherRows(floats, 1, floats, of(s, 4))))
+            assertThat(thrownBy(() -> b.memory().copy(integers, floats))).isInstanceOf(IllegalArgumentException.class);
+            assertThat(thrownBy(() -> b.math().gatherRows(floats, 1, floats, of(s, 4))))
                     .isInstanceOf(IllegalArgumentException.class);
         }
     }
@@ -97,33 +105,43 @@ interface ShapeContract extends ContractFixture {
     @Test
     default void rowOperationsRefuseOtherShapes() {
         Backend b = tested();
-        try (Scope s = b.openScope()) {
-            refused("linear", 11, 15, () -> b.linear(2, 3, 5, of(s, 6), of(s, 11), null, Activation.NONE, of(s, 10)));
-            refused("linear", 4, 5, () -> b.linear(2, 3, 5, of(s, 6), of(s, 15), of(s, 4), Activation.NONE, of(s, 10)));
-            refused("softmax", 11, 6, () -> b.softmax(2, 3, of(s, 11), of(s, 6)));
-            refused("logSoftmax", 11, 6, () -> b.logSoftmax(2, 3, of(s, 6), of(s, 11)));
+        try (Scope s = b.memory().openScope()) {
+            refused(
+                    "linear",
+                    11,
+                    15,
+                    () -> b.math().linear(2, 3, 5, of(s, 6), of(s, 11), null, Activation.NONE, of(s, 10)));
+            refused(
+                    "linear",
+                    4,
+                    5,
+                    () -> b.math().linear(2, 3, 5, of(s, 6), of(s, 15), of(s, 4), Activation.NONE, of(s, 10)));
+            refused("softmax", 11, 6, () -> b.math().softmax(2, 3, of(s, 11), of(s, 6)));
+            refused("logSoftmax", 11, 6, () -> b.math().logSoftmax(2, 3, of(s, 6), of(s, 11)));
             refused(
                     "layerNorm",
                     4,
                     3,
-                    () -> b.layerNorm(2, 3, 1e-5f, of(s, 6), of(s, 4), of(s, 3), of(s, 6), of(s, 2), of(s, 2)));
+                    () -> b.math().layerNorm(2, 3, 1e-5f, of(s, 6), of(s, 4), of(s, 3), of(s, 6), of(s, 2), of(s, 2)));
             refused(
                     "layerNormBackward",
                     7,
                     6,
-                    () -> b.layerNormBackward(
-                            2, 3, of(s, 6), of(s, 3), of(s, 2), of(s, 2), of(s, 7), of(s, 6), of(s, 3), of(s, 3)));
+                    () -> b.math()
+                            .layerNormBackward(
+                                    2, 3, of(s, 6), of(s, 3), of(s, 2), of(s, 2), of(s, 7), of(s, 6), of(s, 3),
+                                    of(s, 3)));
             DeviceArray positions = s.allocate(DType.I32, 2);
-            refused("rotary", 11, 24, () -> b.rotary(2, 3, 4, 10000, 1, of(s, 24), positions, of(s, 11)));
-            refused("rotary", 5, 5, () -> b.rotary(2, 3, 5, 10000, 1, of(s, 30), positions, of(s, 30)));
-            refused("standardize", 11, 12, () -> b.standardize(0, of(s, 11), of(s, 12)));
+            refused("rotary", 11, 24, () -> b.math().rotary(2, 3, 4, 10000, 1, of(s, 24), positions, of(s, 11)));
+            refused("rotary", 5, 5, () -> b.math().rotary(2, 3, 5, 10000, 1, of(s, 30), positions, of(s, 30)));
+            refused("standardize", 11, 12, () -> b.math().standardize(0, of(s, 11), of(s, 12)));
         }
     }
 
     @Test
     default void attentionRefusesOtherShapes() {
         Backend b = tested();
-        try (Scope s = b.openScope()) {
+        try (Scope s = b.memory().openScope()) {
             AttentionShape shape = new AttentionShape(2, 1, 3, 5, 4, 6, AttentionShape.Layout.BHND);
             AttentionInputs bad = AttentionInputs.of(of(s, 24), of(s, 41), of(s, 60));
             AttentionInputs good = AttentionInputs.of(of(s, 24), of(s, 40), of(s, 60));
@@ -132,85 +150,96 @@ interface ShapeContract extends ContractFixture {
                     "attention",
                     41,
                     40,
-                    () -> b.attentionForward(shape, spec, bad, new AttentionOutputs(of(s, 36), of(s, 6))));
+                    () -> b.attention().forward(shape, spec, bad, new AttentionOutputs(of(s, 36), of(s, 6))));
             refused(
                     "attentionForward",
                     37,
                     36,
-                    () -> b.attentionForward(shape, spec, good, new AttentionOutputs(of(s, 37), of(s, 6))));
+                    () -> b.attention().forward(shape, spec, good, new AttentionOutputs(of(s, 37), of(s, 6))));
             refused(
                     "attentionForward",
                     7,
                     6,
-                    () -> b.attentionForward(shape, spec, good, new AttentionOutputs(of(s, 36), of(s, 7))));
+                    () -> b.attention().forward(shape, spec, good, new AttentionOutputs(of(s, 36), of(s, 7))));
             refused(
                     "attentionBackward",
                     39,
                     40,
-                    () -> b.attentionBackward(
-                            shape,
-                            spec,
-                            good,
-                            new AttentionOutputs(of(s, 36), of(s, 6)).withState(b, shape, spec, good, s::allocate),
-                            of(s, 36),
-                            null,
-                            new AttentionArguments(of(s, 24), of(s, 39), of(s, 60))));
-            int size = (int) b.attentionStateSize(shape, spec, good);
+                    () -> b.attention()
+                            .backward(
+                                    shape,
+                                    spec,
+                                    good,
+                                    new AttentionOutputs(of(s, 36), of(s, 6))
+                                            .withState(b.attention(), shape, spec, good, s::allocate),
+                                    of(s, 36),
+                                    null,
+                                    new AttentionArguments(of(s, 24), of(s, 39), of(s, 60))));
+            int size = (int) b.attention().stateSize(shape, spec, good);
             refused(
                     "attentionForward",
                     size + 1,
                     size,
-                    () -> b.attentionForward(
-                            shape, spec, good, new AttentionOutputs(of(s, 36), of(s, 6), of(s, size + 1))));
+                    () -> b.attention()
+                            .forward(shape, spec, good, new AttentionOutputs(of(s, 36), of(s, 6), of(s, size + 1))));
             DeviceArray counts = s.allocate(DType.I32, 2);
             DecodeShape decode = new DecodeShape(2, 1, 5, 4, 6);
             refused(
                     "attentionDecode",
                     41,
                     40,
-                    () -> b.attentionDecode(
-                            decode, AttentionSpec.DEFAULT, of(s, 8), of(s, 41), of(s, 60), counts, 0, of(s, 12)));
+                    () -> b.attention()
+                            .decode(
+                                    decode,
+                                    AttentionSpec.DEFAULT,
+                                    of(s, 8),
+                                    of(s, 41),
+                                    of(s, 60),
+                                    counts,
+                                    0,
+                                    of(s, 12)));
         }
     }
 
     @Test
     default void reinforcementLearningRefusesOtherShapes() {
         Backend b = tested();
-        try (Scope s = b.openScope()) {
+        try (Scope s = b.memory().openScope()) {
             DeviceArray actions = s.allocate(DType.I32, 2);
             refused(
                     "sampleCategorical",
                     7,
                     6,
-                    () -> b.sampleCategorical(2, 3, of(s, 7), new RandomRange(0, 0, 0), actions, of(s, 2)));
-            refused("argmax", 7, 6, () -> b.argmax(2, 3, of(s, 7), actions));
+                    () -> b.rl().sampleCategorical(2, 3, of(s, 7), new RandomRange(0, 0, 0), actions, of(s, 2)));
+            refused("argmax", 7, 6, () -> b.rl().argmax(2, 3, of(s, 7), actions));
             refused(
                     "sampleGaussian",
                     4,
                     3,
-                    () -> b.sampleGaussian(2, 3, of(s, 6), of(s, 4), new RandomRange(0, 0, 0), of(s, 6), of(s, 2)));
+                    () -> b.rl().sampleGaussian(
+                                    2, 3, of(s, 6), of(s, 4), new RandomRange(0, 0, 0), of(s, 6), of(s, 2)));
             refused(
                     "advantages",
                     7,
                     6,
-                    () -> b.advantages(2, 3, 1, 1, of(s, 6), of(s, 6), of(s, 7), of(s, 6), of(s, 6), of(s, 6)));
+                    () -> b.rl().advantages(2, 3, 1, 1, of(s, 6), of(s, 6), of(s, 7), of(s, 6), of(s, 6), of(s, 6)));
             PpoLoss loss = new PpoLoss(0.2f, 0, 1, 0, 1);
             refused(
                     "ppoCategorical",
                     5,
                     6,
-                    () -> b.ppoCategorical(
-                            loss, 2, 3, of(s, 6), of(s, 2), actions, of(s, 2), of(s, 2), of(s, 2), of(s, 2), of(s, 6),
-                            of(s, 2), of(s, 5)));
+                    () -> b.rl().ppoCategorical(
+                                    loss, 2, 3, of(s, 6), of(s, 2), actions, of(s, 2), of(s, 2), of(s, 2), of(s, 2),
+                                    of(s, 6), of(s, 2), of(s, 5)));
             refused(
                     "ppoGaussian",
                     4,
                     3,
-                    () -> b.ppoGaussian(
-                            loss, 2, 3, of(s, 6), of(s, 3), of(s, 2), of(s, 6), of(s, 2), of(s, 2), of(s, 2), of(s, 2),
-                            of(s, 6), of(s, 4), of(s, 2), of(s, 6)));
+                    () -> b.rl().ppoGaussian(
+                                    loss, 2, 3, of(s, 6), of(s, 3), of(s, 2), of(s, 6), of(s, 2), of(s, 2), of(s, 2),
+                                    of(s, 2), of(s, 6), of(s, 4), of(s, 2), of(s, 6)));
             AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-8f, 1);
-            refused("adam", 11, 12, () -> b.adam(settings, of(s, 12), of(s, 11), of(s, 12), of(s, 12), of(s, 4)));
+            refused("adam", 11, 12, () -> b.rl().adam(settings, of(s, 12), of(s, 11), of(s, 12), of(s, 12), of(s, 4)));
         }
     }
 }

@@ -45,36 +45,36 @@ interface StepContract extends ContractFixture {
 
         Miniature(Backend b) {
             this.b = b;
-            weights = b.allocate(b.floatType(), IN * WIDTH);
-            firstMoment = b.allocate(b.floatType(), IN * WIDTH);
-            secondMoment = b.allocate(b.floatType(), IN * WIDTH);
-            adam = b.allocate(b.floatType(), AdamSettings.STATE_SIZE);
-            counter = b.allocate(DType.I32, 1);
-            noise = b.allocate(b.floatType(), ROWS * WIDTH);
-            b.uniform(new RandomRange(1, 2, 3), weights);
+            weights = b.memory().allocate(b.memory().floatType(), IN * WIDTH);
+            firstMoment = b.memory().allocate(b.memory().floatType(), IN * WIDTH);
+            secondMoment = b.memory().allocate(b.memory().floatType(), IN * WIDTH);
+            adam = b.memory().allocate(b.memory().floatType(), AdamSettings.STATE_SIZE);
+            counter = b.memory().allocate(DType.I32, 1);
+            noise = b.memory().allocate(b.memory().floatType(), ROWS * WIDTH);
+            b.math().uniform(new RandomRange(1, 2, 3), weights);
         }
 
         /** What changes from step to step. */
         void prepare(int step) {
-            b.fill(adam.slice(AdamSettings.LEARNING_RATE, 1), 0.1 / (1 + step));
-            b.fill(counter, 17 * step);
+            b.memory().fill(adam.slice(AdamSettings.LEARNING_RATE, 1), 0.1 / (1 + step));
+            b.memory().fill(counter, 17 * step);
         }
 
         /** What a step captures. */
         void step() {
-            try (Scope scope = b.openScope()) {
-                DeviceArray x = scope.allocate(b.floatType(), ROWS * IN);
-                DeviceArray h = scope.allocate(b.floatType(), ROWS * WIDTH);
-                DeviceArray logStd = scope.allocate(b.floatType(), WIDTH);
-                DeviceArray logProbs = scope.allocate(b.floatType(), ROWS);
-                b.uniform(new RandomRange(4, 5, 6, counter), x);
-                b.linear(ROWS, IN, WIDTH, x, weights, null, Activation.NONE, h);
-                b.fill(logStd, -2);
-                b.sampleGaussian(ROWS, WIDTH, h, logStd, new RandomRange(7, 8, 0, counter), noise, logProbs);
-                DeviceArray gradients = scope.allocate(b.floatType(), weights.length());
-                b.gemm(Gemm.dense(true, false, IN, WIDTH, ROWS), x, attentionGradient(scope, h), gradients);
+            try (Scope scope = b.memory().openScope()) {
+                DeviceArray x = scope.allocate(b.memory().floatType(), ROWS * IN);
+                DeviceArray h = scope.allocate(b.memory().floatType(), ROWS * WIDTH);
+                DeviceArray logStd = scope.allocate(b.memory().floatType(), WIDTH);
+                DeviceArray logProbs = scope.allocate(b.memory().floatType(), ROWS);
+                b.math().uniform(new RandomRange(4, 5, 6, counter), x);
+                b.math().linear(ROWS, IN, WIDTH, x, weights, null, Activation.NONE, h);
+                b.memory().fill(logStd, -2);
+                b.rl().sampleGaussian(ROWS, WIDTH, h, logStd, new RandomRange(7, 8, 0, counter), noise, logProbs);
+                DeviceArray gradients = scope.allocate(b.memory().floatType(), weights.length());
+                b.math().gemm(Gemm.dense(true, false, IN, WIDTH, ROWS), x, attentionGradient(scope, h), gradients);
                 AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-8f, 0.5f);
-                b.adam(settings, weights, gradients, firstMoment, secondMoment, adam);
+                b.rl().adam(settings, weights, gradients, firstMoment, secondMoment, adam);
             }
         }
 
@@ -84,18 +84,18 @@ interface StepContract extends ContractFixture {
                     new AttentionShape(BATCH, HEADS, SEQUENCE, SEQUENCE, DIM, DIM, AttentionShape.Layout.BNHD);
             AttentionSpec spec = AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT);
             AttentionInputs in = AttentionInputs.of(h, noise, h);
-            DeviceArray output = scope.allocate(b.floatType(), h.length());
-            DeviceArray logSumExp = scope.allocate(b.floatType(), shape.logSumExpSize());
+            DeviceArray output = scope.allocate(b.memory().floatType(), h.length());
+            DeviceArray logSumExp = scope.allocate(b.memory().floatType(), shape.logSumExpSize());
             AttentionOutputs out =
-                    new AttentionOutputs(output, logSumExp).withState(b, shape, spec, in, scope::allocate);
-            b.attentionForward(shape, spec, in, out);
-            DeviceArray dQuery = scope.allocate(b.floatType(), h.length());
-            DeviceArray dKey = scope.allocate(b.floatType(), h.length());
-            DeviceArray dValue = scope.allocate(b.floatType(), h.length());
-            b.attentionBackward(shape, spec, in, out, output, null, new AttentionArguments(dQuery, dKey, dValue));
+                    new AttentionOutputs(output, logSumExp).withState(b.attention(), shape, spec, in, scope::allocate);
+            b.attention().forward(shape, spec, in, out);
+            DeviceArray dQuery = scope.allocate(b.memory().floatType(), h.length());
+            DeviceArray dKey = scope.allocate(b.memory().floatType(), h.length());
+            DeviceArray dValue = scope.allocate(b.memory().floatType(), h.length());
+            b.attention().backward(shape, spec, in, out, output, null, new AttentionArguments(dQuery, dKey, dValue));
             int[] all = {(int) h.length()};
             int[] dense = {1};
-            b.zip(BinaryOp.ADD, all, dQuery, dense, dValue, dense, dQuery);
+            b.math().zip(BinaryOp.ADD, all, dQuery, dense, dValue, dense, dQuery);
             return dQuery;
         }
 
@@ -104,7 +104,7 @@ interface StepContract extends ContractFixture {
             double[] values = new double[(int) (3 * weights.length() + adam.length() + noise.length())];
             int at = 0;
             for (DeviceArray array : new DeviceArray[] {weights, firstMoment, secondMoment, adam, noise}) {
-                b.download(array, values, at);
+                b.memory().download(array, values, at);
                 at += (int) array.length();
             }
             return values;
@@ -155,13 +155,13 @@ interface StepContract extends ContractFixture {
                 first.prepare(i);
                 second.prepare(i);
                 firstStep.replay();
-                try (Scope scope = b.openScope()) {
-                    DeviceArray between = scope.allocate(b.floatType(), Miniature.ROWS * Miniature.WIDTH);
-                    b.fill(between, i);
+                try (Scope scope = b.memory().openScope()) {
+                    DeviceArray between = scope.allocate(b.memory().floatType(), Miniature.ROWS * Miniature.WIDTH);
+                    b.memory().fill(between, i);
                     secondStep.replay();
                     firstStep.replay();
                     double[] values = new double[(int) between.length()];
-                    b.download(between, values, 0);
+                    b.memory().download(between, values, 0);
                     assertThat(values).as("an array beside the steps").containsOnly(i);
                 }
                 eager.prepare(i);
@@ -176,26 +176,26 @@ interface StepContract extends ContractFixture {
     @Test
     default void replaysTakeNoMemoryAndClosedStepsHoldNone() {
         Backend b = tested();
-        assertThat(b.liveBytes()).isZero();
+        assertThat(b.memory().liveBytes()).isZero();
         try (Miniature miniature = new Miniature(b)) {
-            long live = b.liveBytes();
+            long live = b.memory().liveBytes();
             CapturedStep step = b.capture(miniature::step);
             step.replay();
             b.synchronize();
-            long reserved = b.reservedBytes();
+            long reserved = b.memory().reservedBytes();
             for (int i = 0; i < 5; i++) {
                 step.replay();
             }
             b.synchronize();
-            assertThat(b.reservedBytes()).isEqualTo(reserved);
-            assertThat(b.liveBytes()).isEqualTo(live);
+            assertThat(b.memory().reservedBytes()).isEqualTo(reserved);
+            assertThat(b.memory().liveBytes()).isEqualTo(live);
             step.close();
             step.close();
             assertThatThrownBy(step::replay)
                     .isInstanceOf(IllegalStateException.class)
                     .hasMessageContaining("closed");
             miniature.step();
-            assertThat(b.reservedBytes())
+            assertThat(b.memory().reservedBytes())
                     .as("memory of a closed step is used again")
                     .isEqualTo(reserved);
         }
@@ -206,14 +206,14 @@ interface StepContract extends ContractFixture {
         Backend b = tested();
         try (Miniature miniature = new Miniature(b);
                 Miniature same = new Miniature(b)) {
-            long live = b.liveBytes();
+            long live = b.memory().liveBytes();
             assertThatThrownBy(() -> captureAndReplay(() -> {
                         miniature.prepare(1);
                         throw new ArithmeticException("in the body");
                     }))
                     .isInstanceOf(ArithmeticException.class)
                     .hasMessage("in the body");
-            assertThat(b.liveBytes()).isEqualTo(live);
+            assertThat(b.memory().liveBytes()).isEqualTo(live);
             for (Miniature each : new Miniature[] {miniature, same}) {
                 each.prepare(2);
                 each.step();
@@ -234,24 +234,24 @@ interface StepContract extends ContractFixture {
     @Test
     default void whatADeviceCannotRecordIsRefused() {
         Backend b = tested();
-        DeviceArray floats = b.allocate(b.floatType(), 3);
-        DeviceArray integers = b.allocate(DType.I32, 3);
-        try (CapturedStep other = b.capture(() -> b.fill(floats, 1))) {
+        DeviceArray floats = b.memory().allocate(b.memory().floatType(), 3);
+        DeviceArray integers = b.memory().allocate(DType.I32, 3);
+        try (CapturedStep other = b.capture(() -> b.memory().fill(floats, 1))) {
             Map<String, Runnable> calls = new LinkedHashMap<>();
-            calls.put("upload", () -> b.upload(new float[3], 0, floats));
-            calls.put("upload ", () -> b.upload(new double[3], 0, floats));
-            calls.put("upload  ", () -> b.upload(new int[3], 0, integers));
-            calls.put("download", () -> b.download(floats, new float[3], 0));
-            calls.put("download ", () -> b.download(floats, new double[3], 0));
-            calls.put("download  ", () -> b.download(integers, new int[3], 0));
+            calls.put("upload", () -> b.memory().upload(new float[3], 0, floats));
+            calls.put("upload ", () -> b.memory().upload(new double[3], 0, floats));
+            calls.put("upload  ", () -> b.memory().upload(new int[3], 0, integers));
+            calls.put("download", () -> b.memory().download(floats, new float[3], 0));
+            calls.put("download ", () -> b.memory().download(floats, new double[3], 0));
+            calls.put("download  ", () -> b.memory().download(integers, new int[3], 0));
             calls.put("synchronize", b::synchronize);
             calls.put("s", () -> b.seconds(() -> {}));
-            calls.put("allocate", () -> b.allocate(b.floatType(), 3));
+            calls.put("allocate", () -> b.memory().allocate(b.memory().floatType(), 3));
             calls.put("release", floats::release);
             calls.put("capture", () -> b.capture(() -> {}));
             calls.put("replay", other::replay);
             calls.forEach((name, call) -> assertThatThrownBy(() -> captureAndReplay(() -> {
-                        b.fill(floats, 2);
+                        b.memory().fill(floats, 2);
                         call.run();
                     }))
                     .as(name)
@@ -260,7 +260,7 @@ interface StepContract extends ContractFixture {
                     .hasMessageContaining("captured step"));
             other.replay();
             double[] values = new double[3];
-            b.download(floats, values, 0);
+            b.memory().download(floats, values, 0);
             assertThat(values).containsOnly(1);
         }
         floats.release();
@@ -270,20 +270,20 @@ interface StepContract extends ContractFixture {
     @Test
     default void aStepWhoseArraysHaveEndedIsRefused() {
         Backend b = tested();
-        DeviceArray array = b.allocate(b.floatType(), 3);
-        Scope scope = b.openScope();
-        DeviceArray scoped = scope.allocate(b.floatType(), 3);
-        try (CapturedStep onArray = b.capture(() -> b.fill(array.slice(1, 2), 1));
-                CapturedStep onScoped = b.capture(() -> b.fill(scoped, 1))) {
+        DeviceArray array = b.memory().allocate(b.memory().floatType(), 3);
+        Scope scope = b.memory().openScope();
+        DeviceArray scoped = scope.allocate(b.memory().floatType(), 3);
+        try (CapturedStep onArray = b.capture(() -> b.memory().fill(array.slice(1, 2), 1));
+                CapturedStep onScoped = b.capture(() -> b.memory().fill(scoped, 1))) {
             onArray.replay();
             onScoped.replay();
             array.release();
             scope.close();
-            DeviceArray next = b.allocate(b.floatType(), 3);
+            DeviceArray next = b.memory().allocate(b.memory().floatType(), 3);
             assertThatThrownBy(onArray::replay).isInstanceOf(IllegalStateException.class);
             assertThatThrownBy(onScoped::replay).isInstanceOf(IllegalStateException.class);
             double[] values = new double[3];
-            b.download(next, values, 0);
+            b.memory().download(next, values, 0);
             assertThat(values).containsOnly(0);
             next.release();
         }
@@ -292,8 +292,8 @@ interface StepContract extends ContractFixture {
     @Test
     default void closingABackendClosesItsSteps() {
         Backend b = open();
-        DeviceArray array = b.allocate(b.floatType(), 3);
-        CapturedStep step = b.capture(() -> b.fill(array, 1));
+        DeviceArray array = b.memory().allocate(b.memory().floatType(), 3);
+        CapturedStep step = b.capture(() -> b.memory().fill(array, 1));
         step.replay();
         b.close();
         assertThatThrownBy(step::replay).isInstanceOf(IllegalStateException.class);

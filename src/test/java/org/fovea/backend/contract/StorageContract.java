@@ -55,29 +55,29 @@ interface StorageContract extends ContractFixture {
         Backend b = tested();
         double[] back = new double[AWKWARD_NUMBERS.length];
         float[] floats = new float[AWKWARD_NUMBERS.length];
-        try (Scope scope = b.openScope()) {
+        try (Scope scope = b.memory().openScope()) {
             DeviceArray array = scope.allocate(type, expected.length);
-            b.upload(AWKWARD_NUMBERS, 0, array);
-            b.download(array, back, 0);
+            b.memory().upload(AWKWARD_NUMBERS, 0, array);
+            b.memory().download(array, back, 0);
             assertThat(back).as("numbers in %s", type).isEqualTo(expected);
-            b.download(array, floats, 0);
+            b.memory().download(array, floats, 0);
             for (int i = 0; i < expected.length; i++) {
                 assertThat((double) floats[i]).isEqualTo(Double.valueOf(expected[i]));
             }
 
-            DeviceArray wide = scope.allocate(b.floatType(), expected.length);
-            b.cast(array, wide);
-            b.download(wide, back, 0);
+            DeviceArray wide = scope.allocate(b.memory().floatType(), expected.length);
+            b.math().cast(array, wide);
+            b.memory().download(wide, back, 0);
             assertThat(back).as("cast from %s", type).isEqualTo(expected);
-            b.upload(AWKWARD_NUMBERS, 0, wide);
-            b.fill(array, 7);
-            b.cast(wide, array);
-            b.download(wide, back, 0);
+            b.memory().upload(AWKWARD_NUMBERS, 0, wide);
+            b.memory().fill(array, 7);
+            b.math().cast(wide, array);
+            b.memory().download(wide, back, 0);
             for (int i = 0; i < back.length; i++) {
                 back[i] = HalfPrecision.value(type, HalfPrecision.bits(type, back[i]));
             }
             double[] narrowed = new double[back.length];
-            b.download(array, narrowed, 0);
+            b.memory().download(array, narrowed, 0);
             assertThat(narrowed).as("cast to %s", type).isEqualTo(back);
         }
     }
@@ -152,19 +152,20 @@ interface StorageContract extends ContractFixture {
     default void shortArraysAreFilledCopiedAndSliced() {
         Backend b = tested();
         for (DType type : new DType[] {DType.BF16, DType.F16}) {
-            DeviceArray owned = b.allocate(type, 7);
-            try (Scope scope = b.openScope()) {
+            DeviceArray owned = b.memory().allocate(type, 7);
+            try (Scope scope = b.memory().openScope()) {
                 double[] values = new double[7];
-                b.download(owned, values, 0);
+                b.memory().download(owned, values, 0);
                 assertThat(values).containsOnly(0);
-                b.fill(owned, 1.5);
-                b.fill(owned.slice(1, 5).slice(2, 2), -0.1);
+                b.memory().fill(owned, 1.5);
+                b.memory().fill(owned.slice(1, 5).slice(2, 2), -0.1);
                 DeviceArray copy = scope.allocate(type, 7);
-                b.copy(owned, copy);
-                b.download(copy, values, 0);
+                b.memory().copy(owned, copy);
+                b.memory().download(copy, values, 0);
                 double tenth = HalfPrecision.value(type, HalfPrecision.bits(type, -0.1));
                 assertThat(values).containsExactly(1.5, 1.5, 1.5, tenth, tenth, 1.5, 1.5);
-                assertThatThrownBy(() -> b.copy(copy, scope.allocate(b.floatType(), 7)))
+                assertThatThrownBy(() ->
+                                b.memory().copy(copy, scope.allocate(b.memory().floatType(), 7)))
                         .isInstanceOf(IllegalArgumentException.class)
                         .hasMessageContaining(type.name());
             } finally {
@@ -176,27 +177,29 @@ interface StorageContract extends ContractFixture {
     @Test
     default void attentionRefusesMixedTypes() {
         Backend b = tested();
-        try (Scope scope = b.openScope()) {
+        try (Scope scope = b.memory().openScope()) {
             AttentionShape shape = AttentionContract.shape(1, 1, 2, 2, 2, 2, false);
-            DeviceArray wide = scope.allocate(b.floatType(), 4);
+            DeviceArray wide = scope.allocate(b.memory().floatType(), 4);
             DeviceArray narrow = scope.allocate(DType.BF16, 4);
-            DeviceArray rows = scope.allocate(b.floatType(), 2);
-            assertThatThrownBy(() -> b.attentionForward(
-                            shape,
-                            AttentionSpec.DEFAULT,
-                            AttentionInputs.of(wide, narrow, wide),
-                            new AttentionOutputs(wide, rows)))
+            DeviceArray rows = scope.allocate(b.memory().floatType(), 2);
+            assertThatThrownBy(() -> b.attention()
+                            .forward(
+                                    shape,
+                                    AttentionSpec.DEFAULT,
+                                    AttentionInputs.of(wide, narrow, wide),
+                                    new AttentionOutputs(wide, rows)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("key is BF16");
             AttentionInputs in = AttentionInputs.of(narrow, narrow, narrow);
             assertThatThrownBy(() ->
-                            b.attentionForward(shape, AttentionSpec.DEFAULT, in, new AttentionOutputs(wide, rows)))
+                            b.attention().forward(shape, AttentionSpec.DEFAULT, in, new AttentionOutputs(wide, rows)))
                     .isInstanceOf(IllegalArgumentException.class)
-                    .hasMessageContaining("attentionForward: output is " + b.floatType() + " but query is BF16");
+                    .hasMessageContaining(
+                            "attentionForward: output is " + b.memory().floatType() + " but query is BF16");
             DeviceArray narrowRows = scope.allocate(DType.BF16, 2);
             DeviceArray output = scope.allocate(DType.BF16, 4);
-            assertThatThrownBy(() -> b.attentionForward(
-                            shape, AttentionSpec.DEFAULT, in, new AttentionOutputs(output, narrowRows)))
+            assertThatThrownBy(() -> b.attention()
+                            .forward(shape, AttentionSpec.DEFAULT, in, new AttentionOutputs(output, narrowRows)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("logSumExp is BF16");
         }

@@ -49,14 +49,15 @@ interface TangentContract extends ContractFixture {
         }
 
         void forward() {
-            problem.p.run(b -> b.attentionTangent(
-                    problem.s,
-                    problem.c.spec(),
-                    problem.on(b),
-                    on(b),
-                    problem.outputs(b),
-                    output.on(b),
-                    logSumExp.on(b)));
+            problem.p.run(b -> b.attention()
+                    .tangent(
+                            problem.s,
+                            problem.c.spec(),
+                            problem.on(b),
+                            on(b),
+                            problem.outputs(b),
+                            output.on(b),
+                            logSumExp.on(b)));
         }
 
         private double scale() {
@@ -105,20 +106,21 @@ interface TangentContract extends ContractFixture {
             Pair.Both dValue = p.output(problem.type, s.valueSize());
             boolean all = given == Given.ALL;
             boolean withLogSumExp = given != Given.GRADIENT_OF_OUTPUT;
-            p.run(b -> b.attentionBackwardTangent(
-                    s,
-                    problem.c.spec(),
-                    problem.on(b),
-                    on(b),
-                    problem.outputs(b),
-                    new OutputGradients(
-                            dOutput.on(b),
-                            withLogSumExp ? dLogSumExp.on(b) : null,
-                            all ? dOutputTangent.on(b) : null,
-                            all ? dLogSumExpTangent.on(b) : null),
-                    output.on(b),
-                    logSumExp.on(b),
-                    new AttentionArguments(dQuery.on(b), dKey.on(b), dValue.on(b))));
+            p.run(b -> b.attention()
+                    .backwardTangent(
+                            s,
+                            problem.c.spec(),
+                            problem.on(b),
+                            on(b),
+                            problem.outputs(b),
+                            new OutputGradients(
+                                    dOutput.on(b),
+                                    withLogSumExp ? dLogSumExp.on(b) : null,
+                                    all ? dOutputTangent.on(b) : null,
+                                    all ? dLogSumExpTangent.on(b) : null),
+                            output.on(b),
+                            logSumExp.on(b),
+                            new AttentionArguments(dQuery.on(b), dKey.on(b), dValue.on(b))));
             checkForward(what);
 
             double dO = largest(dOutput);
@@ -242,7 +244,7 @@ interface TangentContract extends ContractFixture {
                 Problem problem = new Problem(
                         p,
                         c,
-                        p.tested.floatType(),
+                        p.tested.memory().floatType(),
                         AttentionContract.withNaN(c, headDim, 2),
                         AttentionContract.withNaN(c, valueDim, 3));
                 problem.forward();

@@ -46,17 +46,17 @@ interface TrainingContract extends ContractFixture {
         Pair.Both values = p.floats(inputs[1]);
         Pair.Both nextValues = p.floats(inputs[2]);
         Pair.Both done = p.floats(inputs[3]);
-        p.run(b -> b.advantages(
-                s[0],
-                s[1],
-                0.99f,
-                0.95f,
-                rewards.on(b),
-                values.on(b),
-                nextValues.on(b),
-                done.on(b),
-                advantages.on(b),
-                returns.on(b)));
+        p.run(b -> b.rl().advantages(
+                        s[0],
+                        s[1],
+                        0.99f,
+                        0.95f,
+                        rewards.on(b),
+                        values.on(b),
+                        nextValues.on(b),
+                        done.on(b),
+                        advantages.on(b),
+                        returns.on(b)));
     }
 
     /** The same recursion on magnitudes: no term cancels another. */
@@ -163,20 +163,20 @@ interface TrainingContract extends ContractFixture {
             Pair.Both action = p.ints(taken);
             Pair.Both dLogits = p.output(x.length);
             Minibatch m = new Minibatch(p, logProbs);
-            p.run(b -> b.ppoCategorical(
-                    loss,
-                    rows,
-                    actions,
-                    logits.on(b),
-                    m.values.on(b),
-                    action.on(b),
-                    m.oldLogProbs.on(b),
-                    m.advantages.on(b),
-                    m.returns.on(b),
-                    m.oldValues.on(b),
-                    dLogits.on(b),
-                    m.dValues.on(b),
-                    m.statistics.on(b)));
+            p.run(b -> b.rl().ppoCategorical(
+                            loss,
+                            rows,
+                            actions,
+                            logits.on(b),
+                            m.values.on(b),
+                            action.on(b),
+                            m.oldLogProbs.on(b),
+                            m.advantages.on(b),
+                            m.returns.on(b),
+                            m.oldValues.on(b),
+                            dLogits.on(b),
+                            m.dValues.on(b),
+                            m.statistics.on(b)));
             String what = loss + " [" + rows + ", " + actions + "]" + (masked ? " masked" : "");
             double range = 16;
             double logProbError = 2 * range + Math.sqrt(actions) + 4;
@@ -216,22 +216,22 @@ interface TrainingContract extends ContractFixture {
             Pair.Both dMean = p.output(mu.length);
             Pair.Both dLogStd = p.output(dim);
             Minibatch m = new Minibatch(p, logProbs);
-            p.run(b -> b.ppoGaussian(
-                    loss,
-                    rows,
-                    dim,
-                    mean.on(b),
-                    logStd.on(b),
-                    m.values.on(b),
-                    taken.on(b),
-                    m.oldLogProbs.on(b),
-                    m.advantages.on(b),
-                    m.returns.on(b),
-                    m.oldValues.on(b),
-                    dMean.on(b),
-                    dLogStd.on(b),
-                    m.dValues.on(b),
-                    m.statistics.on(b)));
+            p.run(b -> b.rl().ppoGaussian(
+                            loss,
+                            rows,
+                            dim,
+                            mean.on(b),
+                            logStd.on(b),
+                            m.values.on(b),
+                            taken.on(b),
+                            m.oldLogProbs.on(b),
+                            m.advantages.on(b),
+                            m.returns.on(b),
+                            m.oldValues.on(b),
+                            dMean.on(b),
+                            dLogStd.on(b),
+                            m.dValues.on(b),
+                            m.statistics.on(b)));
             String what = loss + " [" + rows + ", " + dim + "]";
             double z = Pair.largest(noise);
             double precision = Math.exp(Pair.largest(logSigma));
@@ -268,7 +268,8 @@ interface TrainingContract extends ContractFixture {
             double size = Pair.largest(parameters.expected()) + 8 * rate;
             for (int step = 1; step <= 8; step++) {
                 Pair.Both gradients = p.floats(Pair.normal(length, 100 + step));
-                p.run(b -> b.adam(settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+                p.run(b -> b.rl().adam(
+                                settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
                 String what = settings + " of " + length + " after step " + step;
                 double norm = state.expected()[AdamSettings.GRADIENT_NORM];
                 assertThat(state.actual()[AdamSettings.STEP]).as(what).isEqualTo(step);
@@ -293,7 +294,8 @@ interface TrainingContract extends ContractFixture {
             Pair.Both second = p.floats(Pair.abs(Pair.normal(33, 4)));
             Pair.Both state = p.floats(0.1, 3, 2, 1);
             AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-8f, 0.5f);
-            p.run(b -> b.adam(settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+            p.run(b ->
+                    b.rl().adam(settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
             assertThat(parameters.actual()).containsExactly(Pair.normal(33, 1));
             assertThat(first.actual()).containsExactly(Pair.normal(33, 3));
             assertThat(second.actual()).containsExactly(Pair.abs(Pair.normal(33, 4)));
@@ -317,8 +319,13 @@ interface TrainingContract extends ContractFixture {
                     Pair.Both state = p.floats(0.1, 3, 2, 0);
                     String what = broken + " at " + at;
                     for (Pair.Both gradients : new Pair.Both[] {bad, good}) {
-                        p.run(b -> b.adam(
-                                settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+                        p.run(b -> b.rl().adam(
+                                        settings,
+                                        parameters.on(b),
+                                        gradients.on(b),
+                                        first.on(b),
+                                        second.on(b),
+                                        state.on(b)));
                         assertThat(parameters.actual()).as(what).containsExactly(Pair.normal(33, 1));
                         assertThat(first.actual()).as(what).containsExactly(Pair.normal(33, 3));
                         assertThat(second.actual()).as(what).containsExactly(Pair.abs(Pair.normal(33, 4)));
@@ -343,7 +350,8 @@ interface TrainingContract extends ContractFixture {
                 Pair.Both first = p.floats(new double[4099]);
                 Pair.Both second = p.floats(new double[4099]);
                 Pair.Both state = p.floats(0.1, 0, 0, 0);
-                p.run(b -> b.adam(settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+                p.run(b -> b.rl().adam(
+                                settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
                 results[repeat] = parameters.actual();
             }
             assertThat(results[repeat]).isEqualTo(results[0]);

@@ -26,17 +26,17 @@ class CpuBackendTest {
         try (Backend backend = Backends.open("cpu", 2).backend()) {
             DeviceArray a = array(backend, 1, 2, 3, 4, 5, 6);
             DeviceArray b = array(backend, 1, 0, 2, 1, 0, 3);
-            DeviceArray c = backend.allocate(DType.F32, 4);
-            backend.gemm(Gemm.dense(false, false, 2, 2, 3), a, b, c);
+            DeviceArray c = backend.memory().allocate(DType.F32, 4);
+            backend.math().gemm(Gemm.dense(false, false, 2, 2, 3), a, b, c);
             float[] product = new float[4];
-            backend.download(c, product, 0);
+            backend.memory().download(c, product, 0);
             assertThat(product).containsExactly(5, 11, 14, 23);
         }
     }
 
     private static DeviceArray array(Backend backend, float... elements) {
-        DeviceArray array = backend.allocate(DType.F32, elements.length);
-        backend.upload(elements, 0, array);
+        DeviceArray array = backend.memory().allocate(DType.F32, elements.length);
+        backend.memory().upload(elements, 0, array);
         return array;
     }
 }

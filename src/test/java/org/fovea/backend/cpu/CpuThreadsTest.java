@@ -36,20 +36,20 @@ class CpuThreadsTest {
 
         Step(int threads) {
             b = Backends.open("cpu", threads).backend();
-            scope = b.openScope();
+            scope = b.memory().openScope();
         }
 
         /** Uniform numbers around zero, others for each array. */
         DeviceArray input(int length) {
-            DeviceArray x = scope.allocate(b.floatType(), length);
-            b.uniform(new RandomRange(1, inputs++, 0), x);
+            DeviceArray x = scope.allocate(b.memory().floatType(), length);
+            b.math().uniform(new RandomRange(1, inputs++, 0), x);
             DeviceArray y = output(length);
-            b.standardize(1e-8f, x, y);
+            b.math().standardize(1e-8f, x, y);
             return y;
         }
 
         DeviceArray output(int length) {
-            DeviceArray y = scope.allocate(b.floatType(), length);
+            DeviceArray y = scope.allocate(b.memory().floatType(), length);
             results.add(y);
             return y;
         }
@@ -58,57 +58,67 @@ class CpuThreadsTest {
             int rows = 1031;
             int width = 67;
             DeviceArray x = input(rows * width);
-            b.gemm(Gemm.dense(true, false, width, width, rows), x, input(rows * width), output(width * width));
-            b.linear(rows, width, width, x, input(width * width), input(width), Activation.TANH, output(rows * width));
-            b.reduce(ReduceOp.SUM, 1, rows * width, 1, x, output(1));
-            b.reduce(ReduceOp.SUM, 1, rows, width, x, output(width));
+            b.math().gemm(Gemm.dense(true, false, width, width, rows), x, input(rows * width), output(width * width));
+            b.math()
+                    .linear(
+                            rows,
+                            width,
+                            width,
+                            x,
+                            input(width * width),
+                            input(width),
+                            Activation.TANH,
+                            output(rows * width));
+            b.math().reduce(ReduceOp.SUM, 1, rows * width, 1, x, output(1));
+            b.math().reduce(ReduceOp.SUM, 1, rows, width, x, output(width));
             DeviceArray mean = output(rows);
             DeviceArray std = output(rows);
             DeviceArray gain = input(width);
-            b.layerNorm(rows, width, 1e-5f, x, gain, input(width), output(rows * width), mean, std);
-            b.layerNormBackward(
-                    rows,
-                    width,
-                    x,
-                    gain,
-                    mean,
-                    std,
-                    input(rows * width),
-                    output(rows * width),
-                    output(width),
-                    output(width));
-            b.softmax(rows, width, x, output(rows * width));
+            b.math().layerNorm(rows, width, 1e-5f, x, gain, input(width), output(rows * width), mean, std);
+            b.math()
+                    .layerNormBackward(
+                            rows,
+                            width,
+                            x,
+                            gain,
+                            mean,
+                            std,
+                            input(rows * width),
+                            output(rows * width),
+                            output(width),
+                            output(width));
+            b.math().softmax(rows, width, x, output(rows * width));
             attention();
             attentionWithTerms(4);
             attentionWithTerms(1);
             attentionOfFewHeads();
-            b.ppoGaussian(
-                    new PpoLoss(0.2f, 0.01f, 0.5f, 0.2f, 1f / rows),
-                    rows,
-                    width,
-                    x,
-                    input(width),
-                    input(rows),
-                    input(rows * width),
-                    input(rows),
-                    input(rows),
-                    input(rows),
-                    input(rows),
-                    output(rows * width),
-                    output(width),
-                    output(rows),
-                    output(PpoLoss.STATISTICS));
+            b.rl().ppoGaussian(
+                            new PpoLoss(0.2f, 0.01f, 0.5f, 0.2f, 1f / rows),
+                            rows,
+                            width,
+                            x,
+                            input(width),
+                            input(rows),
+                            input(rows * width),
+                            input(rows),
+                            input(rows),
+                            input(rows),
+                            input(rows),
+                            output(rows * width),
+                            output(width),
+                            output(rows),
+                            output(PpoLoss.STATISTICS));
             DeviceArray state = output(AdamSettings.STATE_SIZE);
-            b.upload(new float[] {0.01f, 0, 0, 0}, 0, state);
+            b.memory().upload(new float[] {0.01f, 0, 0, 0}, 0, state);
             DeviceArray second = input(rows * width);
-            b.fill(second, 0.5);
-            b.adam(
-                    new AdamSettings(0.9f, 0.999f, 1e-8f, 0.5f),
-                    x,
-                    input(rows * width),
-                    input(rows * width),
-                    second,
-                    state);
+            b.memory().fill(second, 0.5);
+            b.rl().adam(
+                            new AdamSettings(0.9f, 0.999f, 1e-8f, 0.5f),
+                            x,
+                            input(rows * width),
+                            input(rows * width),
+                            second,
+                            state);
             return results.stream().map(this::download).toList();
         }
 
@@ -177,25 +187,26 @@ class CpuThreadsTest {
             DeviceArray dOutput = input(outputs);
             AttentionArguments tangents = arguments(shape, in, this::input);
             AttentionOutputs out =
-                    new AttentionOutputs(output, logSumExp).withState(b, shape, spec, in, scope::allocate);
-            b.attentionForward(shape, spec, in, out);
-            b.attentionBackward(shape, spec, in, out, dOutput, null, arguments(shape, in, this::output));
-            b.attentionTangent(shape, spec, in, tangents, out, output(outputs), output(rows));
-            b.attentionBackwardTangent(
-                    shape,
-                    spec,
-                    in,
-                    tangents,
-                    out,
-                    new OutputGradients(dOutput, input(rows), input(outputs), null),
-                    output(outputs),
-                    output(rows),
-                    arguments(shape, in, this::output));
+                    new AttentionOutputs(output, logSumExp).withState(b.attention(), shape, spec, in, scope::allocate);
+            b.attention().forward(shape, spec, in, out);
+            b.attention().backward(shape, spec, in, out, dOutput, null, arguments(shape, in, this::output));
+            b.attention().tangent(shape, spec, in, tangents, out, output(outputs), output(rows));
+            b.attention()
+                    .backwardTangent(
+                            shape,
+                            spec,
+                            in,
+                            tangents,
+                            out,
+                            new OutputGradients(dOutput, input(rows), input(outputs), null),
+                            output(outputs),
+                            output(rows),
+                            arguments(shape, in, this::output));
         }
 
         private float[] download(DeviceArray array) {
             float[] values = new float[(int) array.length()];
-            b.download(array, values, 0);
+            b.memory().download(array, values, 0);
             return values;
         }
 

@@ -39,53 +39,54 @@ class ThreadIndependenceTest {
             DeviceArray x = uniform(backend, 1, ROWS * WIDTH);
             DeviceArray weight = uniform(backend, 2, WIDTH * WIDTH);
             DeviceArray bias = uniform(backend, 3, WIDTH);
-            DeviceArray y = backend.allocate(DType.F32, ROWS * WIDTH);
-            backend.linear(ROWS, WIDTH, WIDTH, x, weight, bias, Activation.TANH, y);
+            DeviceArray y = backend.memory().allocate(DType.F32, ROWS * WIDTH);
+            backend.math().linear(ROWS, WIDTH, WIDTH, x, weight, bias, Activation.TANH, y);
             results.add(contents(backend, y));
-            DeviceArray gradient = backend.allocate(DType.F32, WIDTH * WIDTH);
-            backend.gemm(Gemm.dense(true, false, WIDTH, WIDTH, ROWS), x, y, gradient);
+            DeviceArray gradient = backend.memory().allocate(DType.F32, WIDTH * WIDTH);
+            backend.math().gemm(Gemm.dense(true, false, WIDTH, WIDTH, ROWS), x, y, gradient);
             results.add(contents(backend, gradient));
 
             int parameters = 100_003;
             DeviceArray theta = uniform(backend, 4, parameters);
             DeviceArray first = uniform(backend, 5, parameters);
             DeviceArray second = uniform(backend, 6, parameters);
-            DeviceArray state = backend.allocate(DType.F32, AdamSettings.STATE_SIZE);
-            backend.fill(state.slice(AdamSettings.LEARNING_RATE, 1), 0.01);
+            DeviceArray state = backend.memory().allocate(DType.F32, AdamSettings.STATE_SIZE);
+            backend.memory().fill(state.slice(AdamSettings.LEARNING_RATE, 1), 0.01);
             AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-5f, 0.5f);
-            backend.adam(settings, theta, uniform(backend, 7, parameters), first, second, state);
+            backend.rl().adam(settings, theta, uniform(backend, 7, parameters), first, second, state);
             results.add(contents(backend, theta));
             results.add(contents(backend, state));
 
             int shards = backend.shards(ROWS);
             DeviceArray logits = uniform(backend, 8, ROWS * ACTIONS);
-            DeviceArray taken = backend.allocate(DType.I32, ROWS);
-            DeviceArray dLogits = backend.allocate(DType.F32, ROWS * ACTIONS);
-            DeviceArray dValues = backend.allocate(DType.F32, ROWS);
-            DeviceArray statistics = backend.allocate(DType.F32, shards * PpoLoss.STATISTICS);
+            DeviceArray taken = backend.memory().allocate(DType.I32, ROWS);
+            DeviceArray dLogits = backend.memory().allocate(DType.F32, ROWS * ACTIONS);
+            DeviceArray dValues = backend.memory().allocate(DType.F32, ROWS);
+            DeviceArray statistics = backend.memory().allocate(DType.F32, shards * PpoLoss.STATISTICS);
             DeviceArray rowValues = uniform(backend, 9, ROWS);
             PpoLoss loss = new PpoLoss(0.2f, 0.01f, 0.5f, 0.2f, 1f / ROWS);
             backend.forEachShard(shards, shard -> {
                 int from = shard * ROWS / shards;
                 int rows = (shard + 1) * ROWS / shards - from;
-                try (Scope scope = backend.openScope()) {
+                try (Scope scope = backend.memory().openScope()) {
                     DeviceArray returns = scope.allocate(DType.F32, rows);
-                    backend.uniform(new RandomRange(1, 10, from), returns);
+                    backend.math().uniform(new RandomRange(1, 10, from), returns);
                     DeviceArray values = rowValues.slice(from, rows);
-                    backend.ppoCategorical(
-                            loss,
-                            rows,
-                            ACTIONS,
-                            logits.slice(from * ACTIONS, rows * ACTIONS),
-                            values,
-                            taken.slice(from, rows),
-                            values,
-                            values,
-                            returns,
-                            values,
-                            dLogits.slice(from * ACTIONS, rows * ACTIONS),
-                            dValues.slice(from, rows),
-                            statistics.slice(shard * PpoLoss.STATISTICS, PpoLoss.STATISTICS));
+                    backend.rl()
+                            .ppoCategorical(
+                                    loss,
+                                    rows,
+                                    ACTIONS,
+                                    logits.slice(from * ACTIONS, rows * ACTIONS),
+                                    values,
+                                    taken.slice(from, rows),
+                                    values,
+                                    values,
+                                    returns,
+                                    values,
+                                    dLogits.slice(from * ACTIONS, rows * ACTIONS),
+                                    dValues.slice(from, rows),
+                                    statistics.slice(shard * PpoLoss.STATISTICS, PpoLoss.STATISTICS));
                 }
             });
             results.add(contents(backend, dLogits));
@@ -96,14 +97,14 @@ class ThreadIndependenceTest {
     }
 
     private static DeviceArray uniform(CpuBackend backend, int stream, int length) {
-        DeviceArray array = backend.allocate(DType.F32, length);
-        backend.uniform(new RandomRange(42, stream, 0), array);
+        DeviceArray array = backend.memory().allocate(DType.F32, length);
+        backend.math().uniform(new RandomRange(42, stream, 0), array);
         return array;
     }
 
     private static float[] contents(CpuBackend backend, DeviceArray array) {
         float[] target = new float[(int) array.length()];
-        backend.download(array, target, 0);
+        backend.memory().download(array, target, 0);
         return target;
     }
 }

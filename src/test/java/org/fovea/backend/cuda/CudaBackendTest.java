@@ -36,14 +36,14 @@ class CudaBackendTest {
     }
 
     private DeviceArray array(float[] values) {
-        DeviceArray array = backend.allocate(DType.F32, values.length);
-        backend.upload(values, 0, array);
+        DeviceArray array = backend.memory().allocate(DType.F32, values.length);
+        backend.memory().upload(values, 0, array);
         return array;
     }
 
     private float[] read(DeviceArray array) {
         float[] values = new float[(int) array.length()];
-        backend.download(array, values, 0);
+        backend.memory().download(array, values, 0);
         return values;
     }
 
@@ -60,14 +60,15 @@ class CudaBackendTest {
             }
         }
         AttentionShape shape = new AttentionShape(1, heads, rows, rows, dim, dim, AttentionShape.Layout.BHND);
-        DeviceArray output = backend.allocate(DType.F32, shape.outputSize());
-        DeviceArray logSumExp = backend.allocate(DType.F32, shape.logSumExpSize());
+        DeviceArray output = backend.memory().allocate(DType.F32, shape.outputSize());
+        DeviceArray logSumExp = backend.memory().allocate(DType.F32, shape.logSumExpSize());
 
-        backend.attentionForward(
-                shape,
-                AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT),
-                AttentionInputs.of(array(qkv[0]), array(qkv[1]), array(qkv[2])),
-                new AttentionOutputs(output, logSumExp));
+        backend.attention()
+                .forward(
+                        shape,
+                        AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT),
+                        AttentionInputs.of(array(qkv[0]), array(qkv[1]), array(qkv[2])),
+                        new AttentionOutputs(output, logSumExp));
 
         float[] actual = read(output);
         float[] actualLogSumExp = read(logSumExp);
@@ -107,24 +108,24 @@ class CudaBackendTest {
     @Test
     void memoryIsRecycledAndCounted() {
         for (int i = 0; i < 3; i++) {
-            try (Scope scope = backend.openScope()) {
+            try (Scope scope = backend.memory().openScope()) {
                 scope.allocate(DType.F32, 1000);
                 scope.allocate(DType.I32, 13);
-                assertThat(backend.liveBytes()).isEqualTo(4052);
+                assertThat(backend.memory().liveBytes()).isEqualTo(4052);
             }
-            assertThat(backend.liveBytes()).isZero();
-            assertThat(backend.reservedBytes()).isEqualTo(4096 + 512);
+            assertThat(backend.memory().liveBytes()).isZero();
+            assertThat(backend.memory().reservedBytes()).isEqualTo(4096 + 512);
         }
     }
 
     @Test
     void anArrayEndsWithItsScope() {
         DeviceArray escaped;
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             escaped = scope.allocate(DType.F32, 7);
         }
         assertThat(escaped.isAlive()).isFalse();
-        assertThatThrownBy(() -> backend.fill(escaped, 1))
+        assertThatThrownBy(() -> backend.memory().fill(escaped, 1))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("fill: target F32[7] (ended)");
     }
@@ -135,7 +136,7 @@ class CudaBackendTest {
         Thread other = new Thread(
                 () -> {
                     try {
-                        backend.allocate(DType.F32, 1);
+                        backend.memory().allocate(DType.F32, 1);
                     } catch (IllegalStateException e) {
                         thrown[0] = e;
                     }
@@ -150,7 +151,7 @@ class CudaBackendTest {
     @Test
     void mapsOverwriteTheirInput() {
         DeviceArray x = array(new float[] {-2, 0, 3});
-        backend.map(UnaryOp.SQUARE, x, x);
+        backend.math().map(UnaryOp.SQUARE, x, x);
         assertThat(read(x)).containsExactly(4, 0, 9);
     }
 }

@@ -96,7 +96,7 @@ class CudaDispatchTest {
 
     /** Of the forward, the backward, the tangent of the forward and that of the backward. */
     private List<String> launches(AttentionShape shape, AttentionSpec spec, boolean sinks) throws IOException {
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             AttentionArguments in = arguments(scope, shape, sinks);
             AttentionArguments tangents = arguments(scope, shape, sinks);
             AttentionArguments gradients = arguments(scope, shape, sinks);
@@ -107,23 +107,25 @@ class CudaDispatchTest {
             DeviceArray logSumExpTangent = zeros(scope, shape.logSumExpSize());
             AttentionInputs inputs = new AttentionInputs(
                     in.query(), in.key(), in.value(), null, in.sink(), null, null, null, null, null, null, null);
-            AttentionOutputs out =
-                    new AttentionOutputs(output, logSumExp).withState(backend, shape, spec, inputs, scope::allocate);
+            AttentionOutputs out = new AttentionOutputs(output, logSumExp)
+                    .withState(backend.attention(), shape, spec, inputs, scope::allocate);
             backend.synchronize();
             return Simulator.trace(directory.resolve("calls"), () -> {
-                        backend.attentionForward(shape, spec, inputs, out);
-                        backend.attentionBackward(shape, spec, inputs, out, dOutput, null, gradients);
-                        backend.attentionTangent(shape, spec, inputs, tangents, out, outputTangent, logSumExpTangent);
-                        backend.attentionBackwardTangent(
-                                shape,
-                                spec,
-                                inputs,
-                                tangents,
-                                out,
-                                new OutputGradients(dOutput, null, null, null),
-                                outputTangent,
-                                logSumExpTangent,
-                                gradients);
+                        backend.attention().forward(shape, spec, inputs, out);
+                        backend.attention().backward(shape, spec, inputs, out, dOutput, null, gradients);
+                        backend.attention()
+                                .tangent(shape, spec, inputs, tangents, out, outputTangent, logSumExpTangent);
+                        backend.attention()
+                                .backwardTangent(
+                                        shape,
+                                        spec,
+                                        inputs,
+                                        tangents,
+                                        out,
+                                        new OutputGradients(dOutput, null, null, null),
+                                        outputTangent,
+                                        logSumExpTangent,
+                                        gradients);
                     })
                     .stream()
                     .filter(call -> call.startsWith("cuLaunchKernel "))
@@ -143,7 +145,7 @@ class CudaDispatchTest {
 
     private DeviceArray zeros(Scope scope, long length) {
         DeviceArray array = scope.allocate(DType.F32, length);
-        backend.fill(array, 0);
+        backend.memory().fill(array, 0);
         return array;
     }
 }

@@ -24,11 +24,11 @@ class CudaEagerStepTest extends CapturedStepContract {
     void aReplayLaunchesKernelsAndNoGraph() {
         Simulator.assumeSimulated();
         Backend b = tested();
-        DeviceArray x = b.allocate(DType.F32, 5);
-        try (CapturedStep step = b.capture(() -> b.fill(x.slice(1, 3), 7))) {
+        DeviceArray x = b.memory().allocate(DType.F32, 5);
+        try (CapturedStep step = b.capture(() -> b.memory().fill(x.slice(1, 3), 7))) {
             assertThat(Simulator.calls("cuGraphLaunch", step::replay)).isZero();
             float[] values = new float[3];
-            b.download(x.slice(1, 3), values, 0);
+            b.memory().download(x.slice(1, 3), values, 0);
             assertThat(values).containsOnly(7);
         }
         x.release();

@@ -45,50 +45,50 @@ class CudaFaultTest {
 
     @Test
     void aFullDeviceSaysWhatItHoldsAndStaysUsable() {
-        DeviceArray held = backend.allocate(DType.F32, 1000);
-        assertThatThrownBy(() -> backend.allocate(DType.F32, 1L << 30))
+        DeviceArray held = backend.memory().allocate(DType.F32, 1000);
+        assertThatThrownBy(() -> backend.memory().allocate(DType.F32, 1L << 30))
                 .isInstanceOf(OutOfDeviceMemoryException.class)
                 .hasMessageContaining("asked for 4294967296 bytes")
                 .hasMessageContaining("arrays hold 4000")
                 .hasMessageContaining("of 268435456 are free");
-        backend.fill(held, 2);
+        backend.memory().fill(held, 2);
         float[] values = new float[1000];
-        backend.download(held, values, 0);
+        backend.memory().download(held, values, 0);
         assertThat(values).containsOnly(2);
     }
 
     @Test
     void recycledMemoryIsGivenBackBeforeADeviceCountsAsFull() {
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             scope.allocate(DType.F32, 30L << 20);
         }
         // 120 of 256 MiB lie in the pool, in a block that is too small.
-        backend.allocate(DType.F32, 40L << 20);
-        assertThat(backend.reservedBytes()).isEqualTo(160L << 20);
+        backend.memory().allocate(DType.F32, 40L << 20);
+        assertThat(backend.memory().reservedBytes()).isEqualTo(160L << 20);
     }
 
     @Test
     void aFailingCallIsNamedWithItsOperation() {
-        DeviceArray array = backend.allocate(DType.F32, 13);
+        DeviceArray array = backend.memory().allocate(DType.F32, 13);
         Simulator.fail("cuMemcpyHtoDAsync_v2", 1, CUresult.CUDA_ERROR_INVALID_VALUE);
-        assertThatThrownBy(() -> backend.upload(new float[13], 0, array))
+        assertThatThrownBy(() -> backend.memory().upload(new float[13], 0, array))
                 .isInstanceOf(DeviceException.class)
                 .hasMessageContaining("cuMemcpyHtoDAsync failed in upload (to F32[13]): CUDA_ERROR_INVALID_VALUE")
                 .hasMessageContaining("device simulated on the CPU");
-        backend.upload(new float[13], 0, array);
+        backend.memory().upload(new float[13], 0, array);
     }
 
     @Test
     void aWritePastAnArrayIsReportedAndTheBackendIsLost() {
-        DeviceArray x = backend.allocate(DType.F32, 128);
-        CudaArray y = (CudaArray) backend.allocate(DType.F32, 128);
+        DeviceArray x = backend.memory().allocate(DType.F32, 128);
+        CudaArray y = (CudaArray) backend.memory().allocate(DType.F32, 128);
         // A launch that claims one element more than the block has.
         backend.launchMap(UnaryOp.NEGATE, ((CudaArray) x).address(), y.address(), 129);
         assertThatThrownBy(backend::synchronize)
                 .isInstanceOf(DeviceException.class)
                 .hasMessageContaining("cuStreamSynchronize failed in synchronize: CUDA_ERROR_ILLEGAL_ADDRESS")
                 .hasMessageContaining("map_unary wrote past the end of an allocation of 512 bytes");
-        assertThatThrownBy(() -> backend.fill(x, 1))
+        assertThatThrownBy(() -> backend.memory().fill(x, 1))
                 .isInstanceOf(DeviceException.class)
                 .hasMessageContaining("lost")
                 .hasCauseInstanceOf(DeviceException.class);
@@ -113,13 +113,14 @@ class CudaFaultTest {
 
     private static float negateOnce(Backend backend) {
         // A new length each time, so that the pool must ask the driver.
-        DeviceArray array = backend.allocate(DType.F32, 1 + backend.reservedBytes());
+        DeviceArray array =
+                backend.memory().allocate(DType.F32, 1 + backend.memory().reservedBytes());
         try {
             DeviceArray one = array.slice(0, 1);
-            backend.upload(new float[] {3}, 0, one);
-            backend.map(UnaryOp.NEGATE, one, one);
+            backend.memory().upload(new float[] {3}, 0, one);
+            backend.math().map(UnaryOp.NEGATE, one, one);
             float[] result = new float[1];
-            backend.download(one, result, 0);
+            backend.memory().download(one, result, 0);
             return result[0];
         } finally {
             array.release();
@@ -129,33 +130,33 @@ class CudaFaultTest {
     @Test
     void anArrayThatCannotBeClearedIsNotKept() {
         Simulator.fail("cuMemsetD8Async", 1, CUresult.CUDA_ERROR_NOT_SUPPORTED);
-        assertThatThrownBy(() -> backend.allocate(DType.F32, 13))
+        assertThatThrownBy(() -> backend.memory().allocate(DType.F32, 13))
                 .isInstanceOf(DeviceException.class)
                 .hasMessageContaining("cuMemsetD8Async failed in allocate (array F32[13])");
-        assertThat(backend.liveBytes()).isZero();
-        DeviceArray array = backend.allocate(DType.F32, 13);
-        assertThat(backend.reservedBytes()).isEqualTo(512);
+        assertThat(backend.memory().liveBytes()).isZero();
+        DeviceArray array = backend.memory().allocate(DType.F32, 13);
+        assertThat(backend.memory().reservedBytes()).isEqualTo(512);
         array.release();
     }
 
     @Test
     void aBlockThatCannotBeFreedIsNotHandedOutAgain() {
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             scope.allocate(DType.F32, 30L << 20);
         }
         // Too large for what the pool holds, so that is to be freed.
         Simulator.fail("cuMemFree_v2", 1, CUresult.CUDA_ERROR_NOT_SUPPORTED);
-        assertThatThrownBy(() -> backend.allocate(DType.F32, 40L << 20))
+        assertThatThrownBy(() -> backend.memory().allocate(DType.F32, 40L << 20))
                 .isInstanceOf(DeviceException.class)
                 .hasMessageContaining("cuMemFree failed in allocate");
-        backend.allocate(DType.F32, 20L << 20);
-        assertThat(backend.reservedBytes()).isEqualTo(200L << 20);
+        backend.memory().allocate(DType.F32, 20L << 20);
+        assertThat(backend.memory().reservedBytes()).isEqualTo(200L << 20);
     }
 
     @Test
     void closingGoesOnAfterAFailure() {
-        backend.allocate(DType.F32, 13);
-        backend.allocate(DType.F32, 1_000_000);
+        backend.memory().allocate(DType.F32, 13);
+        backend.memory().allocate(DType.F32, 1_000_000);
         long before = Simulator.allocations();
         Simulator.fail("cuModuleUnload", 1, CUresult.CUDA_ERROR_NOT_SUPPORTED);
         assertThatThrownBy(backend::close)

@@ -24,12 +24,12 @@ class CudaSeriesOrderTest {
     private static void refuses(SeriesRing ring, String message) {
         Simulator.assumeSimulated();
         try (Backend backend = Simulator.open();
-                Scope scope = backend.openScope()) {
+                Scope scope = backend.memory().openScope()) {
             DeviceArray x = scope.allocate(DType.F32, 1);
             AttentionShape pair = new AttentionShape(1, 1, 1, 1, 1, 1, 1, AttentionShape.Layout.BHND);
             List<AttentionPlane> none = Collections.nCopies(ring.planes(), AttentionPlane.NONE);
-            assertThatThrownBy(() -> backend.attentionSeries(
-                            pair, AttentionSpec.DEFAULT, AttentionInputs.of(x, x, x), ring, none, none))
+            assertThatThrownBy(() -> backend.attention()
+                            .series(pair, AttentionSpec.DEFAULT, AttentionInputs.of(x, x, x), ring, none, none))
                     .isInstanceOf(UnsupportedOnBackendException.class)
                     .hasMessage(message);
         }

@@ -31,7 +31,7 @@ class CudaStepTest {
     void open() {
         Simulator.assumeSimulated();
         backend = Simulator.open();
-        x = backend.allocate(DType.F32, 5);
+        x = backend.memory().allocate(DType.F32, 5);
     }
 
     @AfterEach
@@ -44,20 +44,20 @@ class CudaStepTest {
 
     /** Adds 1 to every element by way of a scratch array. */
     private void increment() {
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             DeviceArray scratch = scope.allocate(DType.F32, 5);
-            backend.map(UnaryOp.EXP, x, scratch);
-            backend.map(UnaryOp.LOG, scratch, x);
-            backend.fill(scratch, 1);
+            backend.math().map(UnaryOp.EXP, x, scratch);
+            backend.math().map(UnaryOp.LOG, scratch, x);
+            backend.memory().fill(scratch, 1);
             int[] shape = {5};
             int[] stride = {1};
-            backend.zip(BinaryOp.ADD, shape, x, stride, scratch, stride, x);
+            backend.math().zip(BinaryOp.ADD, shape, x, stride, scratch, stride, x);
         }
     }
 
     private float first() {
         float[] values = new float[5];
-        backend.download(x, values, 0);
+        backend.memory().download(x, values, 0);
         return values[0];
     }
 
@@ -82,20 +82,24 @@ class CudaStepTest {
     @Test
     void stepsShareTheirScratchAndNothingElseIsGivenIt() {
         CapturedStep first = backend.capture(this::increment);
-        long reserved = backend.reservedBytes();
+        long reserved = backend.memory().reservedBytes();
         CapturedStep second = backend.capture(this::increment);
-        assertThat(backend.reservedBytes()).as("two steps, one arena").isEqualTo(reserved);
-        try (Scope scope = backend.openScope()) {
+        assertThat(backend.memory().reservedBytes()).as("two steps, one arena").isEqualTo(reserved);
+        try (Scope scope = backend.memory().openScope()) {
             scope.allocate(DType.F32, 5);
-            assertThat(backend.reservedBytes()).as("an array beside them").isGreaterThan(reserved);
+            assertThat(backend.memory().reservedBytes())
+                    .as("an array beside them")
+                    .isGreaterThan(reserved);
         }
-        reserved = backend.reservedBytes();
+        reserved = backend.memory().reservedBytes();
         first.close();
         second.close();
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             scope.allocate(DType.F32, 5);
             scope.allocate(DType.F32, 5);
-            assertThat(backend.reservedBytes()).as("the arena of closed steps").isEqualTo(reserved);
+            assertThat(backend.memory().reservedBytes())
+                    .as("the arena of closed steps")
+                    .isEqualTo(reserved);
         }
     }
 
@@ -134,7 +138,7 @@ class CudaStepTest {
     @Test
     void aFullDeviceEndsACapture() {
         assertThatThrownBy(() -> backend.capture(() -> {
-                    try (Scope scope = backend.openScope()) {
+                    try (Scope scope = backend.memory().openScope()) {
                         scope.allocate(DType.F32, 1000);
                         scope.allocate(DType.F32, 1L << 30);
                     }

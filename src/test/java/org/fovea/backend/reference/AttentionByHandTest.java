@@ -26,15 +26,15 @@ class AttentionByHandTest {
     }
 
     private DeviceArray array(double... values) {
-        DeviceArray array = b.allocate(DType.F64, values.length);
-        b.upload(values, 0, array);
+        DeviceArray array = b.memory().allocate(DType.F64, values.length);
+        b.memory().upload(values, 0, array);
         return array;
     }
 
     /** Bias inside the softcap, mask and ALiBi outside, a sink with neither; key 1 is masked, key 3 padding. */
     private void check(AttentionSpec spec, double first, double third, boolean withSink) {
-        DeviceArray length = b.allocate(DType.I32, 1);
-        b.upload(new int[] {3}, 0, length);
+        DeviceArray length = b.memory().allocate(DType.I32, 1);
+        b.memory().upload(new int[] {3}, 0, length);
         double hidden = Double.NaN;
         AttentionInputs in = new AttentionInputs(
                 array(2),
@@ -51,10 +51,10 @@ class AttentionByHandTest {
                 null);
         DeviceArray output = array(0);
         DeviceArray logSumExp = array(0);
-        b.attentionForward(SHAPE, spec, in, new AttentionOutputs(output, logSumExp));
+        b.attention().forward(SHAPE, spec, in, new AttentionOutputs(output, logSumExp));
         double[] result = new double[2];
-        b.download(output, result, 0);
-        b.download(logSumExp, result, 1);
+        b.memory().download(output, result, 0);
+        b.memory().download(logSumExp, result, 1);
         double left = Math.exp(first);
         double right = Math.exp(third);
         double sum = left + right + (withSink ? Math.exp(0.3) : 0);

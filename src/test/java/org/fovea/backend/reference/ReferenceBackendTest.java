@@ -37,20 +37,20 @@ class ReferenceBackendTest {
     }
 
     private DeviceArray array(double... values) {
-        DeviceArray array = b.allocate(DType.F64, values.length);
-        b.upload(values, 0, array);
+        DeviceArray array = b.memory().allocate(DType.F64, values.length);
+        b.memory().upload(values, 0, array);
         return array;
     }
 
     private DeviceArray integers(int... values) {
-        DeviceArray array = b.allocate(DType.I32, values.length);
-        b.upload(values, 0, array);
+        DeviceArray array = b.memory().allocate(DType.I32, values.length);
+        b.memory().upload(values, 0, array);
         return array;
     }
 
     private double[] values(DeviceArray array) {
         double[] values = new double[(int) array.length()];
-        b.download(array, values, 0);
+        b.memory().download(array, values, 0);
         return values;
     }
 
@@ -70,13 +70,13 @@ class ReferenceBackendTest {
         for (int i = 0; i < at.length; i++) {
             double original = at[i];
             at[i] = original + STEP;
-            b.upload(at, 0, x);
+            b.memory().upload(at, 0, x);
             double up = loss.applyAsDouble(x);
             at[i] = original - STEP;
-            b.upload(at, 0, x);
+            b.memory().upload(at, 0, x);
             double down = loss.applyAsDouble(x);
             at[i] = original;
-            b.upload(at, 0, x);
+            b.memory().upload(at, 0, x);
             double expected = (up - down) / (2 * STEP);
             assertThat(actual[i]).as("%s[%d]", name, i).isCloseTo(expected, within(1e-8 * (1 + Math.abs(expected))));
         }
@@ -95,11 +95,11 @@ class ReferenceBackendTest {
         DeviceArray y = array(new double[9]);
         DeviceArray dy = array(normal(9));
         DeviceArray dx = array(new double[9]);
-        b.map(op, x, y);
-        b.zip(gradient, new int[] {9}, fromOutput ? y : x, new int[] {1}, dy, new int[] {1}, dx);
+        b.math().map(op, x, y);
+        b.math().zip(gradient, new int[] {9}, fromOutput ? y : x, new int[] {1}, dy, new int[] {1}, dx);
         double[] weights = values(dy);
         checkGradient(op.name(), x, dx, moved -> {
-            b.map(op, moved, y);
+            b.math().map(op, moved, y);
             return dot(y, weights);
         });
     }
@@ -116,14 +116,14 @@ class ReferenceBackendTest {
         DeviceArray std = array(new double[rows]);
         double[] weights = normal(15);
         ToDoubleFunction<DeviceArray> loss = moved -> {
-            b.layerNorm(rows, width, 1e-3f, x, gain, bias, y, mean, std);
+            b.math().layerNorm(rows, width, 1e-3f, x, gain, bias, y, mean, std);
             return dot(y, weights);
         };
-        b.layerNorm(rows, width, 1e-3f, x, gain, bias, y, mean, std);
+        b.math().layerNorm(rows, width, 1e-3f, x, gain, bias, y, mean, std);
         DeviceArray dx = array(new double[15]);
         DeviceArray dGain = array(new double[width]);
         DeviceArray dBias = array(new double[width]);
-        b.layerNormBackward(rows, width, x, gain, mean, std, array(weights), dx, dGain, dBias);
+        b.math().layerNormBackward(rows, width, x, gain, mean, std, array(weights), dx, dGain, dBias);
         checkGradient("x", x, dx, loss);
         checkGradient("gain", gain, dGain, loss);
         checkGradient("bias", bias, dBias, loss);
@@ -153,7 +153,7 @@ class ReferenceBackendTest {
         double[] logWeights = normal((int) shape.logSumExpSize());
         AttentionOutputs out = new AttentionOutputs(output, logSumExp);
         ToDoubleFunction<DeviceArray> loss = moved -> {
-            b.attentionForward(shape, spec, in, out);
+            b.attention().forward(shape, spec, in, out);
             double sum = dot(output, weights);
             double[] logs = values(logSumExp);
             for (int i = 0; i < logs.length; i++) {
@@ -161,12 +161,19 @@ class ReferenceBackendTest {
             }
             return sum;
         };
-        b.attentionForward(shape, spec, in, out);
+        b.attention().forward(shape, spec, in, out);
         DeviceArray dQuery = array(new double[(int) shape.querySize()]);
         DeviceArray dKey = array(new double[(int) shape.keySize()]);
         DeviceArray dValue = array(new double[(int) shape.valueSize()]);
-        b.attentionBackward(
-                shape, spec, in, out, array(weights), array(logWeights), new AttentionArguments(dQuery, dKey, dValue));
+        b.attention()
+                .backward(
+                        shape,
+                        spec,
+                        in,
+                        out,
+                        array(weights),
+                        array(logWeights),
+                        new AttentionArguments(dQuery, dKey, dValue));
         checkGradient("query", in.query(), dQuery, loss);
         checkGradient("key", in.key(), dKey, loss);
         checkGradient("value", in.value(), dValue, loss);
@@ -196,36 +203,36 @@ class ReferenceBackendTest {
             DeviceArray dValues = array(new double[rows]);
             ToDoubleFunction<DeviceArray> scalar = moved -> {
                 DeviceArray unused = array(new double[rows * 4]);
-                b.ppoCategorical(
-                        loss,
-                        rows,
-                        4,
-                        logits,
-                        values,
-                        taken,
-                        old,
-                        advantages,
-                        returns,
-                        oldValues,
-                        unused,
-                        array(new double[rows]),
-                        statistics);
+                b.rl().ppoCategorical(
+                                loss,
+                                rows,
+                                4,
+                                logits,
+                                values,
+                                taken,
+                                old,
+                                advantages,
+                                returns,
+                                oldValues,
+                                unused,
+                                array(new double[rows]),
+                                statistics);
                 return total(loss, values(statistics));
             };
-            b.ppoCategorical(
-                    loss,
-                    rows,
-                    4,
-                    logits,
-                    values,
-                    taken,
-                    old,
-                    advantages,
-                    returns,
-                    oldValues,
-                    dLogits,
-                    dValues,
-                    statistics);
+            b.rl().ppoCategorical(
+                            loss,
+                            rows,
+                            4,
+                            logits,
+                            values,
+                            taken,
+                            old,
+                            advantages,
+                            returns,
+                            oldValues,
+                            dLogits,
+                            dValues,
+                            statistics);
             checkGradient("logits", logits, dLogits, scalar);
             checkGradient("values", values, dValues, scalar);
         }
@@ -249,40 +256,40 @@ class ReferenceBackendTest {
         DeviceArray dLogStd = array(new double[dim]);
         DeviceArray dValues = array(new double[rows]);
         ToDoubleFunction<DeviceArray> scalar = moved -> {
-            b.ppoGaussian(
-                    loss,
-                    rows,
-                    dim,
-                    mean,
-                    logStd,
-                    values,
-                    taken,
-                    old,
-                    advantages,
-                    returns,
-                    oldValues,
-                    array(new double[rows * dim]),
-                    array(new double[dim]),
-                    array(new double[rows]),
-                    statistics);
+            b.rl().ppoGaussian(
+                            loss,
+                            rows,
+                            dim,
+                            mean,
+                            logStd,
+                            values,
+                            taken,
+                            old,
+                            advantages,
+                            returns,
+                            oldValues,
+                            array(new double[rows * dim]),
+                            array(new double[dim]),
+                            array(new double[rows]),
+                            statistics);
             return total(loss, values(statistics));
         };
-        b.ppoGaussian(
-                loss,
-                rows,
-                dim,
-                mean,
-                logStd,
-                values,
-                taken,
-                old,
-                advantages,
-                returns,
-                oldValues,
-                dMean,
-                dLogStd,
-                dValues,
-                statistics);
+        b.rl().ppoGaussian(
+                        loss,
+                        rows,
+                        dim,
+                        mean,
+                        logStd,
+                        values,
+                        taken,
+                        old,
+                        advantages,
+                        returns,
+                        oldValues,
+                        dMean,
+                        dLogStd,
+                        dValues,
+                        statistics);
         checkGradient("mean", mean, dMean, scalar);
         checkGradient("logStd", logStd, dLogStd, scalar);
         checkGradient("values", values, dValues, scalar);
@@ -294,8 +301,8 @@ class ReferenceBackendTest {
         DeviceArray positions = integers(5, 1000);
         DeviceArray turned = array(new double[36]);
         DeviceArray back = array(new double[36]);
-        b.rotary(2, 3, 6, 10000, 1, x, positions, turned);
-        b.rotary(2, 3, 6, 10000, -1, turned, positions, back);
+        b.math().rotary(2, 3, 6, 10000, 1, x, positions, turned);
+        b.math().rotary(2, 3, 6, 10000, -1, turned, positions, back);
         assertThat(values(back)).containsExactly(values(x), within(1e-12));
         assertThat(values(turned)).isNotEqualTo(values(x));
     }
@@ -305,17 +312,17 @@ class ReferenceBackendTest {
     void advantagesByHand() {
         DeviceArray advantages = array(0, 0);
         DeviceArray returns = array(0, 0);
-        b.advantages(1, 2, 0.5f, 0.5f, array(1, 2), array(10, 20), array(4, 8), array(1, 0), advantages, returns);
+        b.rl().advantages(1, 2, 0.5f, 0.5f, array(1, 2), array(10, 20), array(4, 8), array(1, 0), advantages, returns);
         assertThat(values(advantages)).containsExactly(1 + 2 - 10, 2 + 4 - 20);
         assertThat(values(returns)).containsExactly(3, 6);
-        b.advantages(1, 2, 0.5f, 0.5f, array(1, 2), array(10, 20), array(4, 8), array(0, 0), advantages, returns);
+        b.rl().advantages(1, 2, 0.5f, 0.5f, array(1, 2), array(10, 20), array(4, 8), array(0, 0), advantages, returns);
         assertThat(values(advantages)).containsExactly(-7 - 14 / 4.0, -14);
     }
 
     @Test
     void linearByHand() {
         DeviceArray y = array(0, 0);
-        b.linear(1, 2, 2, array(1, 2), array(3, 4, 5, 6), array(-20, 1), Activation.RELU, y);
+        b.math().linear(1, 2, 2, array(1, 2), array(3, 4, 5, 6), array(-20, 1), Activation.RELU, y);
         assertThat(values(y)).containsExactly(0, 17);
     }
 }

@@ -42,24 +42,24 @@ class ReferenceTangentTest {
     }
 
     private DeviceArray upload(Scope scope, double[] values) {
-        DeviceArray array = scope.allocate(backend.floatType(), values.length);
-        backend.upload(values, 0, array);
+        DeviceArray array = scope.allocate(backend.memory().floatType(), values.length);
+        backend.memory().upload(values, 0, array);
         return array;
     }
 
     private DeviceArray empty(Scope scope, long length) {
-        return scope.allocate(backend.floatType(), length);
+        return scope.allocate(backend.memory().floatType(), length);
     }
 
     private double[] download(DeviceArray array) {
         double[] values = new double[(int) array.length()];
-        backend.download(array, values, 0);
+        backend.memory().download(array, values, 0);
         return values;
     }
 
     private AttentionInputs inputs(Scope scope, List<DeviceArray> x) {
         DeviceArray lengths = scope.allocate(DType.I32, 2);
-        backend.upload(new int[] {6, 4}, 0, lengths);
+        backend.memory().upload(new int[] {6, 4}, 0, lengths);
         return new AttentionInputs(x.get(0), x.get(1), x.get(2), null, null, lengths);
     }
 
@@ -69,7 +69,7 @@ class ReferenceTangentTest {
 
     /** Output, log-sum-exp (0 where infinite), dQuery, dKey and dValue at {@code point + step direction}. */
     private List<double[]> at(double step) {
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             List<double[]> moved = new ArrayList<>();
             for (int i = 0; i < point.size(); i++) {
                 double[] x = point.get(i).clone();
@@ -87,9 +87,16 @@ class ReferenceTangentTest {
                     empty(scope, SHAPE.valueSize()));
             AttentionInputs in = inputs(scope, x);
             AttentionOutputs out = new AttentionOutputs(y.get(0), y.get(1));
-            backend.attentionForward(SHAPE, SPEC, in, out);
-            backend.attentionBackward(
-                    SHAPE, SPEC, in, out, x.get(3), x.get(4), new AttentionArguments(y.get(2), y.get(3), y.get(4)));
+            backend.attention().forward(SHAPE, SPEC, in, out);
+            backend.attention()
+                    .backward(
+                            SHAPE,
+                            SPEC,
+                            in,
+                            out,
+                            x.get(3),
+                            x.get(4),
+                            new AttentionArguments(y.get(2), y.get(3), y.get(4)));
             List<double[]> results = new ArrayList<>();
             for (DeviceArray array : y) {
                 double[] values = download(array);
@@ -105,28 +112,29 @@ class ReferenceTangentTest {
     @Test
     void areSlopes() {
         List<List<double[]>> around = List.of(at(-2 * STEP), at(-STEP), at(STEP), at(2 * STEP));
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             List<DeviceArray> x = upload(scope, point);
             List<DeviceArray> dot = upload(scope, direction);
             AttentionInputs in = inputs(scope, x);
             AttentionOutputs out =
                     new AttentionOutputs(empty(scope, SHAPE.outputSize()), empty(scope, SHAPE.logSumExpSize()));
-            backend.attentionForward(SHAPE, SPEC, in, out);
+            backend.attention().forward(SHAPE, SPEC, in, out);
             AttentionArguments tangents = new AttentionArguments(dot.get(0), dot.get(1), dot.get(2));
             DeviceArray outputTangent = empty(scope, SHAPE.outputSize());
             DeviceArray logSumExpTangent = empty(scope, SHAPE.logSumExpSize());
             AttentionArguments written = new AttentionArguments(
                     empty(scope, SHAPE.querySize()), empty(scope, SHAPE.keySize()), empty(scope, SHAPE.valueSize()));
-            backend.attentionBackwardTangent(
-                    SHAPE,
-                    SPEC,
-                    in,
-                    tangents,
-                    out,
-                    new OutputGradients(x.get(3), x.get(4), dot.get(3), dot.get(4)),
-                    outputTangent,
-                    logSumExpTangent,
-                    written);
+            backend.attention()
+                    .backwardTangent(
+                            SHAPE,
+                            SPEC,
+                            in,
+                            tangents,
+                            out,
+                            new OutputGradients(x.get(3), x.get(4), dot.get(3), dot.get(4)),
+                            outputTangent,
+                            logSumExpTangent,
+                            written);
             List<DeviceArray> actual =
                     List.of(outputTangent, logSumExpTangent, written.query(), written.key(), written.value());
             for (int i = 0; i < actual.size(); i++) {
@@ -140,8 +148,8 @@ class ReferenceTangentTest {
                     assertThat(values[j]).as("result %d, element %d", i, j).isCloseTo(slope, within(1e-9));
                 }
             }
-            backend.fill(outputTangent, Double.NaN);
-            backend.attentionTangent(SHAPE, SPEC, in, tangents, out, outputTangent, logSumExpTangent);
+            backend.memory().fill(outputTangent, Double.NaN);
+            backend.attention().tangent(SHAPE, SPEC, in, tangents, out, outputTangent, logSumExpTangent);
             assertThat(download(outputTangent)).containsExactly(download(actual.get(0)), within(0.0));
         }
     }

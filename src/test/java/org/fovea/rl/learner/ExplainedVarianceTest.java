@@ -34,8 +34,8 @@ class ExplainedVarianceTest {
             Rollout rollout = trainer.state().rollout();
             float[] values = new float[rollout.rows()];
             float[] returns = new float[rollout.rows()];
-            backend.download(rollout.values(), values, 0);
-            backend.download(rollout.returns(), returns, 0);
+            backend.memory().download(rollout.values(), values, 0);
+            backend.memory().download(rollout.returns(), returns, 0);
             double[] misses = IntStream.range(0, values.length)
                     .mapToDouble(i -> returns[i] - values[i])
                     .toArray();

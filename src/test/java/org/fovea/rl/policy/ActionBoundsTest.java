@@ -85,7 +85,7 @@ class ActionBoundsTest {
 
             Rollout rollout = trainer.state().rollout();
             float[] drawn = new float[rollout.rows() * rollout.actionSize()];
-            backend.download(rollout.actions(), drawn, 0);
+            backend.memory().download(rollout.actions(), drawn, 0);
             Arrays.sort(drawn);
             assertThat(drawn[0]).as("unclipped").isLessThan(-1);
             assertThat(drawn[drawn.length - 1]).as("unclipped").isGreaterThan(1);

@@ -105,7 +105,7 @@ class CapturedTrainingTest {
                 update(state, 0);
                 float[] before = Runs.parameters(state);
                 state.collect(new Stop(() -> false));
-                backend.fill(state.rollout().rewards().slice(7, 1), Double.NaN);
+                backend.memory().fill(state.rollout().rewards().slice(7, 1), Double.NaN);
                 assertThatThrownBy(() -> state.learner().update(0, 7, 1, 50))
                         .isInstanceOf(NonFiniteException.class)
                         .hasMessageContaining("50");

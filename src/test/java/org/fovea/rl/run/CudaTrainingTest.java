@@ -62,7 +62,7 @@ class CudaTrainingTest {
             trainer.iterate();
             float[] parameters = Runs.parameters(trainer.state());
             float[] moment = new float[parameters.length];
-            backend.download(trainer.state().learner().persistent().get("adam.first_moment"), moment, 0);
+            backend.memory().download(trainer.state().learner().persistent().get("adam.first_moment"), moment, 0);
             return new Updated(parameters, moment);
         }
     }

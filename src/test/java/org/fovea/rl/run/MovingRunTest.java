@@ -105,7 +105,7 @@ class MovingRunTest {
                     .hasMessageContaining(directory + " cannot be taken up")
                     .hasMessageContaining("this version of Fovea")
                     .hasMessageContaining("can be played by eval");
-            assertThat(backend.liveBytes()).isZero();
+            assertThat(backend.memory().liveBytes()).isZero();
             try (Evaluation evaluation = Evaluation.open(backend, directory, EvaluationSettings.of(3, 1))) {
                 assertThat(evaluation.play(Progress.Listener.NONE, () -> false).episodes())
                         .isEqualTo(3);

@@ -111,7 +111,7 @@ class NormalizationTest {
             state.collect(new Stop(() -> false));
             Rollout rollout = state.rollout();
             float[] seen = new float[rollout.rows() * 3];
-            backend.download(rollout.observations(), seen, 0);
+            backend.memory().download(rollout.observations(), seen, 0);
             for (int column = 0; column < 2; column++) {
                 double sum = 0;
                 double squares = 0;
@@ -165,7 +165,7 @@ class NormalizationTest {
 
     private static boolean hadRewards(Backend backend, Rollout rollout) {
         float[] rewards = new float[rollout.rows()];
-        backend.download(rollout.rewards(), rewards, 0);
+        backend.memory().download(rollout.rewards(), rewards, 0);
         for (float reward : rewards) {
             if (reward != 0) {
                 return true;

@@ -80,11 +80,11 @@ class ReproducibilityTest {
         try (Backend backend = Runs.cpu(1);
                 Trainer trainer = Trainer.start(backend, spec, directory)) {
             trainer.iterate();
-            long reserved = backend.reservedBytes();
+            long reserved = backend.memory().reservedBytes();
             for (int i = 1; i < ITERATIONS; i++) {
                 trainer.iterate();
             }
-            assertThat(backend.reservedBytes()).isEqualTo(reserved);
+            assertThat(backend.memory().reservedBytes()).isEqualTo(reserved);
         }
     }
 
@@ -100,7 +100,7 @@ class ReproducibilityTest {
                 assertThat(directory.resolve(TrainingLog.FILE_NAME)).exists();
             }
             Trainer.start(backend, spec, directory).close();
-            assertThat(backend.liveBytes()).isZero();
+            assertThat(backend.memory().liveBytes()).isZero();
         }
     }
 
@@ -110,9 +110,9 @@ class ReproducibilityTest {
         try (Backend backend = Runs.cpu(2)) {
             try (Trainer trainer = Trainer.start(backend, spec, directory)) {
                 trainer.run(Progress.Listener.NONE, () -> false);
-                assertThat(backend.liveBytes()).isPositive();
+                assertThat(backend.memory().liveBytes()).isPositive();
             }
-            assertThat(backend.liveBytes()).isZero();
+            assertThat(backend.memory().liveBytes()).isZero();
         }
     }
 

@@ -39,7 +39,7 @@ public final class Runs {
 
     public static float[] parameters(TrainingState state) {
         float[] values = new float[(int) state.agent().parameters().length()];
-        state.backend().download(state.agent().parameters().values(), values, 0);
+        state.backend().memory().download(state.agent().parameters().values(), values, 0);
         return values;
     }
 }

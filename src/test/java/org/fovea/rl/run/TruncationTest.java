@@ -124,8 +124,8 @@ class TruncationTest {
             Rollout rollout = state.rollout();
             float[] values = new float[rollout.rows()];
             float[] nextValues = new float[rollout.rows()];
-            backend.download(rollout.values(), values, 0);
-            backend.download(rollout.nextValues(), nextValues, 0);
+            backend.memory().download(rollout.values(), values, 0);
+            backend.memory().download(rollout.nextValues(), nextValues, 0);
             return new float[][] {values, nextValues};
         }
     }

@@ -72,12 +72,14 @@ class FisherVectorProductTest {
             for (int i = 0; i < values.length; i++) {
                 values[i] += 0.3 * noise[i];
             }
-            state.backend().upload(values, 0, state.agent().parameters().values());
+            state.backend()
+                    .memory()
+                    .upload(values, 0, state.agent().parameters().values());
         }
 
         double[] values() {
             double[] values = new double[(int) state.agent().parameters().length()];
-            state.backend().download(state.agent().parameters().values(), values, 0);
+            state.backend().memory().download(state.agent().parameters().values(), values, 0);
             return values;
         }
 
@@ -95,12 +97,12 @@ class FisherVectorProductTest {
 
         double[] fisher(double[] direction) {
             Backend backend = state.backend();
-            DeviceArray in = backend.allocate(backend.floatType(), direction.length);
-            DeviceArray out = backend.allocate(backend.floatType(), direction.length);
-            backend.upload(direction, 0, in);
+            DeviceArray in = backend.memory().allocate(backend.memory().floatType(), direction.length);
+            DeviceArray out = backend.memory().allocate(backend.memory().floatType(), direction.length);
+            backend.memory().upload(direction, 0, in);
             fisher.apply(in, out);
             double[] product = new double[direction.length];
-            backend.download(out, product, 0);
+            backend.memory().download(out, product, 0);
             in.release();
             out.release();
             return product;
@@ -119,7 +121,7 @@ class FisherVectorProductTest {
             Backend backend = state.backend();
             Agent agent = state.agent();
             double[] here = values();
-            backend.upload(at, 0, agent.parameters().values());
+            backend.memory().upload(at, 0, agent.parameters().values());
             double[] gradient = new double[here.length];
             DeviceArray flat = agent.parameters().newFlatArray();
             try (Tape tape = Tape.recording(backend)) {
@@ -127,10 +129,10 @@ class FisherVectorProductTest {
                         .divergence(tape.constant(old, shape), distribution(tape))
                         .mean();
                 tape.gradientsInto(List.of(mean), List.of(tape.full(1, mean.shape())), agent.parameters(), flat);
-                backend.download(flat, gradient, 0);
+                backend.memory().download(flat, gradient, 0);
             }
             flat.release();
-            backend.upload(here, 0, agent.parameters().values());
+            backend.memory().upload(here, 0, agent.parameters().values());
             return gradient;
         }
 
@@ -242,7 +244,9 @@ class FisherVectorProductTest {
             try (Backend reference = new ReferenceBackend();
                     Policy same = new Policy(reference, environment, kind)) {
                 copyRollout(policy, same);
-                reference.upload(values, 0, same.state.agent().parameters().values());
+                reference
+                        .memory()
+                        .upload(values, 0, same.state.agent().parameters().values());
                 expected = same.fisher(direction);
             }
         }
@@ -253,12 +257,15 @@ class FisherVectorProductTest {
     private static void copyRollout(Policy from, Policy to) {
         DeviceArray source = from.state.rollout().observations();
         double[] observations = new double[(int) source.length()];
-        from.state.backend().download(source, observations, 0);
-        to.state.backend().upload(observations, 0, to.state.rollout().observations());
+        from.state.backend().memory().download(source, observations, 0);
+        to.state.backend().memory().upload(observations, 0, to.state.rollout().observations());
         from.state.context().persistent().forEach((name, array) -> {
             double[] memory = new double[(int) array.length()];
-            from.state.backend().download(array, memory, 0);
-            to.state.backend().upload(memory, 0, to.state.context().persistent().get(name));
+            from.state.backend().memory().download(array, memory, 0);
+            to.state
+                    .backend()
+                    .memory()
+                    .upload(memory, 0, to.state.context().persistent().get(name));
         });
     }
 

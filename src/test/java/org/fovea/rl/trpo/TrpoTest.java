@@ -45,7 +45,7 @@ class TrpoTest {
 
     private static float[] download(Backend backend, DeviceArray array) {
         float[] values = new float[(int) array.length()];
-        backend.download(array, values, 0);
+        backend.memory().download(array, values, 0);
         return values;
     }
 
@@ -110,9 +110,9 @@ class TrpoTest {
             state.reset();
             state.collect(new Stop(() -> false));
             // Returns of 0 everywhere, expected as such.
-            backend.fill(state.rollout().rewards(), 0);
-            backend.fill(state.rollout().values(), 0);
-            backend.fill(state.rollout().nextValues(), 0);
+            backend.memory().fill(state.rollout().rewards(), 0);
+            backend.memory().fill(state.rollout().values(), 0);
+            backend.memory().fill(state.rollout().nextValues(), 0);
             float[] before = Runs.parameters(state);
             UpdateStatistics update = state.learner().update(0, 7, 0, 0);
             assertThat(update.stepFraction()).isZero();
@@ -172,7 +172,7 @@ class TrpoTest {
                             backend, small("CartPole-v1", "mlp", Map.of("cg_iterations", "2", "width", "8")))) {
                 state.reset();
                 state.collect(new Stop(() -> false));
-                backend.fill(state.rollout().rewards().slice(7, 1), Double.NaN);
+                backend.memory().fill(state.rollout().rewards().slice(7, 1), Double.NaN);
                 float[] before = Runs.parameters(state);
                 assertThatThrownBy(() -> state.learner().update(0, 7, 0, 50))
                         .isInstanceOf(NonFiniteException.class)
@@ -242,13 +242,13 @@ class TrpoTest {
         try (Backend backend = Runs.cpu(1)) {
             try (Trainer trainer = Trainer.start(backend, spec, directory)) {
                 trainer.iterate();
-                long reserved = backend.reservedBytes();
+                long reserved = backend.memory().reservedBytes();
                 for (int i = 1; i < ITERATIONS; i++) {
                     trainer.iterate();
                 }
-                assertThat(backend.reservedBytes()).isEqualTo(reserved);
+                assertThat(backend.memory().reservedBytes()).isEqualTo(reserved);
             }
-            assertThat(backend.liveBytes()).isZero();
+            assertThat(backend.memory().liveBytes()).isZero();
         }
     }
 

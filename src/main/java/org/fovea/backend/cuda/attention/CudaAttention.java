@@ -83,7 +83,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
      * probability; then, of 16-bit types, the output before it was rounded.
      */
     @Override
-    public final long attentionStateSize(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+    public final long stateSize(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
         if (!isForTensorCores(spec, in)) {
             return CudaSeries.stateSize(shape, in);
         }
@@ -96,10 +96,9 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
     }
 
     @Override
-    public final void attentionForward(
-            AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs outputs) {
+    public final void forward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs outputs) {
         String operation = "attentionForward";
-        AttentionChecks.forward(shape, in, outputs, attentionStateSize(shape, spec, in));
+        AttentionChecks.forward(shape, in, outputs, stateSize(shape, spec, in));
         if (!isForTensorCores(spec, in)) {
             series.forward(new CudaSeries.Problem(operation, shape, spec, in), outputs);
             return;
@@ -122,7 +121,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
     }
 
     @Override
-    public final void attentionBackward(
+    public final void backward(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -131,8 +130,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             @Nullable DeviceArray dLogSumExp,
             AttentionArguments gradients) {
         String operation = "attentionBackward";
-        AttentionChecks.backward(
-                shape, in, outputs, attentionStateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
+        AttentionChecks.backward(shape, in, outputs, stateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
         if (!isForTensorCores(spec, in)) {
             series.compute(
                     new CudaSeries.Problem(operation, shape, spec, in),
@@ -186,7 +184,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
     }
 
     @Override
-    public final void attentionSeries(
+    public final void series(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -198,7 +196,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
     }
 
     @Override
-    public final void attentionWeights(
+    public final void weights(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -206,7 +204,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             ScoreStage stage,
             int firstQuery,
             DeviceArray weights) {
-        AttentionChecks.weights(shape, in, outputs, attentionStateSize(shape, spec, in), firstQuery, weights);
+        AttentionChecks.weights(shape, in, outputs, stateSize(shape, spec, in), firstQuery, weights);
         series.weights(new CudaSeries.Problem("attentionWeights", shape, spec, in), stage, firstQuery, weights);
     }
 

@@ -40,7 +40,7 @@ abstract class CudaDecode extends CudaAttention {
     }
 
     @Override
-    public final void attentionDecode(
+    public final void decode(
             DecodeShape shape,
             AttentionSpec spec,
             DeviceArray query,

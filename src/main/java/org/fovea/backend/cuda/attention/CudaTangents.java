@@ -27,7 +27,7 @@ public abstract class CudaTangents extends CudaDecode {
     }
 
     @Override
-    public final void attentionTangent(
+    public final void tangent(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -35,8 +35,7 @@ public abstract class CudaTangents extends CudaDecode {
             AttentionOutputs out,
             DeviceArray outputTangent,
             DeviceArray logSumExpTangent) {
-        AttentionChecks.tangent(
-                shape, in, tangents, out, attentionStateSize(shape, spec, in), outputTangent, logSumExpTangent);
+        AttentionChecks.tangent(shape, in, tangents, out, stateSize(shape, spec, in), outputTangent, logSumExpTangent);
         if (!isForTensorCores(spec, in)) {
             series.compute(
                     new CudaSeries.Problem("attentionTangent", shape, spec, in),
@@ -57,7 +56,7 @@ public abstract class CudaTangents extends CudaDecode {
     }
 
     @Override
-    public final void attentionBackwardTangent(
+    public final void backwardTangent(
             AttentionShape shape,
             AttentionSpec spec,
             AttentionInputs in,
@@ -72,7 +71,7 @@ public abstract class CudaTangents extends CudaDecode {
                 in,
                 tangents,
                 out,
-                attentionStateSize(shape, spec, in),
+                stateSize(shape, spec, in),
                 gradients,
                 outputTangent,
                 logSumExpTangent,

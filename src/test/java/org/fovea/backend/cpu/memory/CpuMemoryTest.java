@@ -25,37 +25,37 @@ class CpuMemoryTest {
 
     @Test
     void allocatedArraysAreZeroEvenWhenRecycled() {
-        DeviceArray first = backend.allocate(DType.F32, 33);
-        backend.fill(first, 7);
+        DeviceArray first = backend.memory().allocate(DType.F32, 33);
+        backend.memory().fill(first, 7);
         first.release();
         float[] contents = new float[33];
-        backend.download(backend.allocate(DType.F32, 33), contents, 0);
+        backend.memory().download(backend.memory().allocate(DType.F32, 33), contents, 0);
         assertThat(contents).containsOnly(0f);
     }
 
     @Test
     void useAfterTheScopeClosedThrows() {
-        DeviceArray y = backend.allocate(DType.F32, 5);
+        DeviceArray y = backend.memory().allocate(DType.F32, 5);
         DeviceArray array;
         DeviceArray view;
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             array = scope.allocate(DType.F32, 5);
             view = array.slice(1, 2);
-            backend.fill(array, 1);
+            backend.memory().fill(array, 1);
             assertThat(view.isAlive()).isTrue();
         }
         assertThat(view.isAlive()).isFalse();
-        assertThatThrownBy(() -> backend.map(UnaryOp.EXP, array, y))
+        assertThatThrownBy(() -> backend.math().map(UnaryOp.EXP, array, y))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("scope was closed");
     }
 
     @Test
     void closingAScopeTwiceDoesNotCloseItsSuccessor() {
-        Scope first = backend.openScope();
+        Scope first = backend.memory().openScope();
         first.allocate(DType.F32, 5);
         first.close();
-        try (Scope second = backend.openScope()) {
+        try (Scope second = backend.memory().openScope()) {
             DeviceArray array = second.allocate(DType.F32, 5);
             first.close();
             assertThat(array.isAlive()).isTrue();
@@ -66,24 +66,24 @@ class CpuMemoryTest {
     @Test
     void memoryThatNobodyWroteIsPoisoned() {
         for (int repetition = 0; repetition < 2; repetition++) {
-            try (Scope scope = backend.openScope()) {
+            try (Scope scope = backend.memory().openScope()) {
                 float[] floats = new float[97];
                 int[] ints = new int[97];
                 DeviceArray floatArray = scope.allocate(DType.F32, 97);
                 DeviceArray intArray = scope.allocate(DType.I32, 97);
-                backend.download(floatArray, floats, 0);
-                backend.download(intArray, ints, 0);
+                backend.memory().download(floatArray, floats, 0);
+                backend.memory().download(intArray, ints, 0);
                 assertThat(floats).containsOnly(Float.NaN);
                 assertThat(ints).containsOnly(Integer.MIN_VALUE);
-                backend.fill(floatArray, 1);
-                backend.fill(intArray, 1);
+                backend.memory().fill(floatArray, 1);
+                backend.memory().fill(intArray, 1);
             }
         }
     }
 
     @Test
     void arraysOfAScopeAreDistinctAndAligned() {
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             List<CpuArray> arrays = new ArrayList<>();
             for (int length : new int[] {1, 0, 17, 600_000, 3, 300_000, 2_000_000, 207, 900_000, 16}) {
                 CpuArray array = (CpuArray) scope.allocate(DType.F32, length);
@@ -101,10 +101,10 @@ class CpuMemoryTest {
     void reservedMemoryStopsGrowingAfterTheFirstIteration() {
         long reserved = 0;
         for (int iteration = 0; iteration < 5; iteration++) {
-            try (Scope outer = backend.openScope()) {
+            try (Scope outer = backend.memory().openScope()) {
                 outer.allocate(DType.F32, 3_000_000);
                 for (int step = 0; step < 3; step++) {
-                    try (Scope inner = backend.openScope()) {
+                    try (Scope inner = backend.memory().openScope()) {
                         inner.allocate(DType.F32, 100_000);
                         inner.allocate(DType.I32, 1_000);
                         inner.allocate(DType.F32, 700_000 + iteration);
@@ -112,36 +112,36 @@ class CpuMemoryTest {
                 }
             }
             if (iteration == 0) {
-                reserved = backend.reservedBytes();
+                reserved = backend.memory().reservedBytes();
             }
-            assertThat(backend.reservedBytes()).isEqualTo(reserved);
-            assertThat(backend.liveBytes()).isZero();
+            assertThat(backend.memory().reservedBytes()).isEqualTo(reserved);
+            assertThat(backend.memory().liveBytes()).isZero();
         }
     }
 
     @Test
     void liveBytesCountWhatIsHeld() {
-        DeviceArray array = backend.allocate(DType.I32, 10);
-        assertThat(backend.liveBytes()).isEqualTo(40);
-        try (Scope scope = backend.openScope()) {
+        DeviceArray array = backend.memory().allocate(DType.I32, 10);
+        assertThat(backend.memory().liveBytes()).isEqualTo(40);
+        try (Scope scope = backend.memory().openScope()) {
             scope.allocate(DType.F32, 100);
-            assertThat(backend.liveBytes()).isEqualTo(440);
-            assertThat(backend.reservedBytes()).isGreaterThanOrEqualTo(440);
+            assertThat(backend.memory().liveBytes()).isEqualTo(440);
+            assertThat(backend.memory().reservedBytes()).isGreaterThanOrEqualTo(440);
         }
-        assertThat(backend.liveBytes()).isEqualTo(40);
+        assertThat(backend.memory().liveBytes()).isEqualTo(40);
         array.release();
-        assertThat(backend.liveBytes()).isZero();
+        assertThat(backend.memory().liveBytes()).isZero();
     }
 
     @Test
     void shardsOpenScopesOfTheirOwn() {
         float[] sums = new float[16];
         backend.forEachShard(16, shard -> {
-            try (Scope scope = backend.openScope()) {
+            try (Scope scope = backend.memory().openScope()) {
                 DeviceArray array = scope.allocate(DType.F32, 1000);
-                backend.fill(array, shard);
+                backend.memory().fill(array, shard);
                 float[] contents = new float[1000];
-                backend.download(array, contents, 0);
+                backend.memory().download(array, contents, 0);
                 for (float element : contents) {
                     sums[shard] += element;
                 }
@@ -150,18 +150,18 @@ class CpuMemoryTest {
         for (int shard = 0; shard < 16; shard++) {
             assertThat(sums[shard]).isEqualTo(1000f * shard);
         }
-        assertThat(backend.liveBytes()).isZero();
+        assertThat(backend.memory().liveBytes()).isZero();
     }
 
     @Test
     void releaseIsForWholeAllocationsOnce() {
-        DeviceArray array = backend.allocate(DType.F32, 4);
+        DeviceArray array = backend.memory().allocate(DType.F32, 4);
         assertThatThrownBy(array.slice(0, 2)::release)
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("view");
         array.release();
         assertThatThrownBy(array::release).isInstanceOf(IllegalStateException.class);
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             DeviceArray scoped = scope.allocate(DType.F32, 4);
             assertThatThrownBy(scoped::release)
                     .isInstanceOf(IllegalStateException.class)
@@ -171,20 +171,20 @@ class CpuMemoryTest {
 
     @Test
     void aClosedBackendRefusesWork() {
-        DeviceArray array = backend.allocate(DType.F32, 4);
+        DeviceArray array = backend.memory().allocate(DType.F32, 4);
         backend.close();
         backend.close();
-        assertThatThrownBy(() -> backend.fill(array, 0))
+        assertThatThrownBy(() -> backend.memory().fill(array, 0))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("closed");
-        assertThatThrownBy(() -> backend.allocate(DType.F32, 1)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> backend.memory().allocate(DType.F32, 1)).isInstanceOf(IllegalStateException.class);
     }
 
     @Test
     void memoryThatCannotBeHadIsNamedAndTheBackendGoesOn() {
-        assertThatThrownBy(() -> backend.allocate(DType.F32, 1L << 40))
+        assertThatThrownBy(() -> backend.memory().allocate(DType.F32, 1L << 40))
                 .isInstanceOf(OutOfDeviceMemoryException.class)
                 .hasMessageContaining("cpu");
-        backend.fill(backend.allocate(DType.F32, 4), 1);
+        backend.memory().fill(backend.memory().allocate(DType.F32, 4), 1);
     }
 }

@@ -93,16 +93,16 @@ class CublasTest extends MatrixProductContract {
     @Test
     void productsWaitForWhatIsBeforeThemInTheStream() {
         Backend tested = tested();
-        DeviceArray a = tested.allocate(DType.F32, 1);
-        DeviceArray c = tested.allocate(DType.F32, 1);
-        tested.fill(a, 3);
-        DeviceArray b = tested.allocate(DType.F32, 1);
-        tested.fill(b, 2);
-        tested.gemm(Gemm.dense(false, false, 1, 1, 1), a, b, c);
-        tested.fill(a, 100);
-        tested.gemm(Gemm.dense(false, false, 1, 1, 1).withScalars(0.5f, 1), a, b, c);
+        DeviceArray a = tested.memory().allocate(DType.F32, 1);
+        DeviceArray c = tested.memory().allocate(DType.F32, 1);
+        tested.memory().fill(a, 3);
+        DeviceArray b = tested.memory().allocate(DType.F32, 1);
+        tested.memory().fill(b, 2);
+        tested.math().gemm(Gemm.dense(false, false, 1, 1, 1), a, b, c);
+        tested.memory().fill(a, 100);
+        tested.math().gemm(Gemm.dense(false, false, 1, 1, 1).withScalars(0.5f, 1), a, b, c);
         float[] result = new float[1];
-        tested.download(c, result, 0);
+        tested.memory().download(c, result, 0);
         assertThat(result[0]).isCloseTo(106, within(0f));
         for (DeviceArray array : new DeviceArray[] {a, b, c}) {
             array.release();
@@ -122,17 +122,17 @@ class CublasTest extends MatrixProductContract {
     void theFirstProductMayBeInACapture(boolean transposeA, boolean transposeB, int batch) {
         for (String precision : new String[] {"float32", "tf32"}) {
             try (Backend backend = Simulator.open(with("cublas", "on", "precision", precision))) {
-                DeviceArray a = backend.allocate(DType.F32, batch * 4L);
-                DeviceArray b = backend.allocate(DType.F32, batch * 4L);
-                DeviceArray c = backend.allocate(DType.F32, batch * 4L);
-                backend.fill(a, 3);
-                backend.fill(b, 2);
+                DeviceArray a = backend.memory().allocate(DType.F32, batch * 4L);
+                DeviceArray b = backend.memory().allocate(DType.F32, batch * 4L);
+                DeviceArray c = backend.memory().allocate(DType.F32, batch * 4L);
+                backend.memory().fill(a, 3);
+                backend.memory().fill(b, 2);
                 Gemm product = Gemm.batched(transposeA, transposeB, 2, 2, 2, batch);
-                try (CapturedStep step = backend.capture(() -> backend.gemm(product, a, b, c))) {
+                try (CapturedStep step = backend.capture(() -> backend.math().gemm(product, a, b, c))) {
                     step.replay();
                 }
                 float[] result = new float[batch * 4];
-                backend.download(c, result, 0);
+                backend.memory().download(c, result, 0);
                 assertThat(result).containsOnly(12);
                 for (DeviceArray array : new DeviceArray[] {a, b, c}) {
                     array.release();
@@ -175,15 +175,15 @@ class CublasTest extends MatrixProductContract {
         float[] values = new float[size * size];
         DeviceArray[] arrays = new DeviceArray[3];
         for (int i = 0; i < 3; i++) {
-            arrays[i] = backend.allocate(DType.F32, values.length);
+            arrays[i] = backend.memory().allocate(DType.F32, values.length);
             for (int j = 0; j < values.length; j++) {
                 values[j] = (float) random.nextDouble(-1, 1);
             }
-            backend.upload(values, 0, arrays[i]);
+            backend.memory().upload(values, 0, arrays[i]);
         }
         try {
-            backend.gemm(Gemm.dense(false, false, size, size, size), arrays[0], arrays[1], arrays[2]);
-            backend.download(arrays[2], values, 0);
+            backend.math().gemm(Gemm.dense(false, false, size, size, size), arrays[0], arrays[1], arrays[2]);
+            backend.memory().download(arrays[2], values, 0);
         } finally {
             for (DeviceArray array : arrays) {
                 array.release();

@@ -56,7 +56,7 @@ public final class CpuAttention {
         return (orTiny || Math.abs(scale) > 1e-6) && Math.abs(scale) < 1e6;
     }
 
-    /** As {@link org.fovea.backend.attention.AttentionOps#attentionForward}. */
+    /** As {@link org.fovea.backend.attention.AttentionOps#forward}. */
     void forward(
             AttentionShape shape,
             AttentionSpec spec,
@@ -68,7 +68,7 @@ public final class CpuAttention {
         forEachTile(forward, AttentionScratch.KEYS, forward::tile);
     }
 
-    /** As {@link org.fovea.backend.attention.AttentionOps#attentionBackward}. */
+    /** As {@link org.fovea.backend.attention.AttentionOps#backward}. */
     void backward(
             AttentionShape shape,
             AttentionSpec spec,
@@ -85,7 +85,7 @@ public final class CpuAttention {
         }
     }
 
-    /** As {@link org.fovea.backend.attention.AttentionOps#attentionTangent}. */
+    /** As {@link org.fovea.backend.attention.AttentionOps#tangent}. */
     void tangent(
             AttentionShape shape,
             AttentionSpec spec,
@@ -99,7 +99,7 @@ public final class CpuAttention {
         forEachTile(tangent, longestTile(shape), tangent::tile);
     }
 
-    /** As {@link org.fovea.backend.attention.AttentionOps#attentionBackwardTangent}. */
+    /** As {@link org.fovea.backend.attention.AttentionOps#backwardTangent}. */
     void backwardTangent(
             AttentionShape shape,
             AttentionSpec spec,
@@ -127,7 +127,7 @@ public final class CpuAttention {
         }
     }
 
-    /** As {@link org.fovea.backend.attention.AttentionOps#attentionDecode}. */
+    /** As {@link org.fovea.backend.attention.AttentionOps#decode}. */
     public void decode(
             DecodeShape shape,
             float scale,

@@ -66,7 +66,7 @@ public final class FusedAttention {
         return state.length > rows ? (CpuArray) state.slice(rows, shape.outputSize()) : floats.read(output);
     }
 
-    /** As {@link org.fovea.backend.attention.AttentionOps#attentionForward}. */
+    /** As {@link org.fovea.backend.attention.AttentionOps#forward}. */
     public void forward(CpuArray output, CpuArray logSumExp, @Nullable CpuArray state) {
         CpuArray target = half && state != null && state.length > CpuAttention.savedSize(shape)
                 ? floats.write(output, unrounded(output, state))
@@ -75,7 +75,7 @@ public final class FusedAttention {
         floats.store();
     }
 
-    /** As {@link org.fovea.backend.attention.AttentionOps#attentionBackward}. */
+    /** As {@link org.fovea.backend.attention.AttentionOps#backward}. */
     public void backward(
             CpuArray output,
             CpuArray state,
@@ -93,14 +93,14 @@ public final class FusedAttention {
         floats.store();
     }
 
-    /** As {@link org.fovea.backend.attention.AttentionOps#attentionTangent}. */
+    /** As {@link org.fovea.backend.attention.AttentionOps#tangent}. */
     public void tangent(ArgumentArrays tangents, CpuArray state, CpuArray outputTangent, CpuArray logSumExpTangent) {
         ArgumentArrays mapped = mappedTangents(wide(tangents));
         attention.tangent(shape, spec, in, mapped, state, floats.write(outputTangent), logSumExpTangent);
         floats.store();
     }
 
-    /** As {@link org.fovea.backend.attention.AttentionOps#attentionBackwardTangent}. */
+    /** As {@link org.fovea.backend.attention.AttentionOps#backwardTangent}. */
     public void backwardTangent(
             ArgumentArrays tangents,
             CpuArray output,

@@ -36,7 +36,7 @@ public final class CpuSeries {
         this.use = use;
     }
 
-    /** As {@link org.fovea.backend.attention.AttentionOps#attentionSeries}. */
+    /** As {@link org.fovea.backend.attention.AttentionOps#series}. */
     public void run(
             AttentionShape shape,
             AttentionSpec spec,
@@ -124,7 +124,7 @@ public final class CpuSeries {
                 List.of(AttentionPlane.NONE, plane(gradientTangents, outputTangent, logSumExpTangent)));
     }
 
-    /** As {@link org.fovea.backend.attention.AttentionOps#attentionWeights}. */
+    /** As {@link org.fovea.backend.attention.AttentionOps#weights}. */
     public void weights(
             AttentionShape shape,
             AttentionSpec spec,
@@ -136,7 +136,7 @@ public final class CpuSeries {
         attention(shape, spec, in, SeriesRing.NUMBERS, none, none).weights(stage, firstQuery, use.apply(weights));
     }
 
-    /** As {@link org.fovea.backend.attention.AttentionOps#attentionDecode}. */
+    /** As {@link org.fovea.backend.attention.AttentionOps#decode}. */
     public void decode(
             DecodeShape shape,
             AttentionSpec spec,

@@ -79,7 +79,7 @@ public final class CudaSeries {
         }
     }
 
-    /** The stages of {@link org.fovea.backend.attention.AttentionOps#attentionWeights}. */
+    /** The stages of {@link org.fovea.backend.attention.AttentionOps#weights}. */
     public void weights(Problem problem, ScoreStage stage, int firstQuery, DeviceArray result) {
         AttentionShape shape = problem.shape;
         List<CudaArray> read = inputs(problem);

@@ -121,7 +121,7 @@ final class AttentionCase {
     Result run(AttentionKernels kernels, int threads) {
         try (Workers workers = new Workers(threads);
                 Backend memory = Backends.open("cpu", 1).backend()) {
-            CpuAttention attention = new CpuAttention(kernels, workers, memory::openScope);
+            CpuAttention attention = new CpuAttention(kernels, workers, memory.memory()::openScope);
             AttentionArrays in = new AttentionArrays(
                     array(query),
                     array(key),

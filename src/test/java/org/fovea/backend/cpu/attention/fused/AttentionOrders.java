@@ -64,14 +64,14 @@ final class AttentionOrders {
 
     /** Results by name: "output" and "logSumExp", "query" and so on for gradients, and "t." before each for their tangents. */
     Map<String, double[]> run(CpuBackend backend, DType type) {
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             Map<String, DeviceArray> given = new LinkedHashMap<>();
             Map<String, DeviceArray> made = new LinkedHashMap<>();
             numbers.forEach((name, x) -> {
                 DType stored = name.endsWith("logSumExp") && type != DType.F64 ? DType.F32 : type;
                 given.put(name, scope.allocate(stored, x.length));
                 made.put(name, scope.allocate(stored, x.length));
-                backend.upload(x, 0, given.get(name));
+                backend.memory().upload(x, 0, given.get(name));
             });
             AttentionOutputs out = compute(backend, scope, inputs(backend, scope, given), given, made);
             Map<String, double[]> results = new LinkedHashMap<>();
@@ -79,7 +79,7 @@ final class AttentionOrders {
             AttentionInputs in = inputs(backend, scope, given);
             DeviceArray output = scope.allocate(type, shape.outputSize());
             DeviceArray logSumExp = scope.allocate(type == DType.F64 ? type : DType.F32, shape.logSumExpSize());
-            backend.attentionTangent(shape, spec, in, arguments(given, "t."), out, output, logSumExp);
+            backend.attention().tangent(shape, spec, in, arguments(given, "t."), out, output, logSumExp);
             results.put("output alone", download(backend, output));
             results.put("logSumExp alone", download(backend, logSumExp));
             return results;
@@ -92,7 +92,7 @@ final class AttentionOrders {
             return in;
         }
         DeviceArray lengths = scope.allocate(DType.I32, keyLengths.length);
-        backend.upload(keyLengths, 0, lengths);
+        backend.memory().upload(keyLengths, 0, lengths);
         return new AttentionInputs(
                 in.query(), in.key(), in.value(), null, null, null, null, null, null, lengths, null, null);
     }
@@ -104,21 +104,25 @@ final class AttentionOrders {
             Map<String, DeviceArray> given,
             Map<String, DeviceArray> made) {
         AttentionOutputs out = new AttentionOutputs(made.get("output"), made.get("logSumExp"))
-                .withState(backend, shape, spec, in, scope::allocate);
-        backend.attentionForward(shape, spec, in, out);
-        backend.attentionBackward(
-                shape, spec, in, out, given.get("output"), given.get("logSumExp"), arguments(made, ""));
-        backend.attentionBackwardTangent(
-                shape,
-                spec,
-                in,
-                arguments(given, "t."),
-                out,
-                new OutputGradients(
-                        given.get("output"), given.get("logSumExp"), given.get("t.output"), given.get("t.logSumExp")),
-                made.get("t.output"),
-                made.get("t.logSumExp"),
-                arguments(made, "t."));
+                .withState(backend.attention(), shape, spec, in, scope::allocate);
+        backend.attention().forward(shape, spec, in, out);
+        backend.attention()
+                .backward(shape, spec, in, out, given.get("output"), given.get("logSumExp"), arguments(made, ""));
+        backend.attention()
+                .backwardTangent(
+                        shape,
+                        spec,
+                        in,
+                        arguments(given, "t."),
+                        out,
+                        new OutputGradients(
+                                given.get("output"),
+                                given.get("logSumExp"),
+                                given.get("t.output"),
+                                given.get("t.logSumExp")),
+                        made.get("t.output"),
+                        made.get("t.logSumExp"),
+                        arguments(made, "t."));
         return out;
     }
 
@@ -128,7 +132,7 @@ final class AttentionOrders {
 
     private static double[] download(CpuBackend backend, DeviceArray array) {
         double[] x = new double[(int) array.length()];
-        backend.download(array, x, 0);
+        backend.memory().download(array, x, 0);
         return x;
     }
 

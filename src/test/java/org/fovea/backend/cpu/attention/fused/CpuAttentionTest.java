@@ -152,7 +152,7 @@ class CpuAttentionTest {
             assertThat(countArray).isNotNull();
             try (Workers workers = new Workers(2);
                     Backend memory = Backends.open("cpu", 1).backend()) {
-                new CpuAttention(kernels, workers, memory::openScope)
+                new CpuAttention(kernels, workers, memory.memory()::openScope)
                         .decode(
                                 shape,
                                 0.4f,

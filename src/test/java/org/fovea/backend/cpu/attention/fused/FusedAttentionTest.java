@@ -64,11 +64,11 @@ class FusedAttentionTest {
     }
 
     private boolean isFused(AttentionOrders problem) {
-        try (FloatArrays floats = new FloatArrays(backend.openScope(), backend.workers)) {
+        try (FloatArrays floats = new FloatArrays(backend.memory().openScope(), backend.workers)) {
             CpuArray query = floats.allocate(problem.shape.querySize());
             CpuArray key = floats.allocate(problem.shape.keySize());
-            backend.upload(problem.get("query"), 0, query);
-            backend.upload(problem.get("key"), 0, key);
+            backend.memory().upload(problem.get("query"), 0, query);
+            backend.memory().upload(problem.get("key"), 0, key);
             AttentionArrays in =
                     new AttentionArrays(query, key, key, null, null, null, null, null, null, null, null, null);
             return DotProducts.of(problem.shape, problem.spec, in, floats, backend.workers) != null;
@@ -131,10 +131,10 @@ class FusedAttentionTest {
     void aSecondCallTakesNoMemory(Similarity similarity) {
         AttentionOrders problem = problem(GROUPED, similarity);
         problem.run(backend, DType.BF16);
-        long reserved = backend.reservedBytes();
+        long reserved = backend.memory().reservedBytes();
         problem.run(backend, DType.BF16);
-        assertThat(backend.reservedBytes()).isEqualTo(reserved);
-        assertThat(backend.liveBytes()).isZero();
+        assertThat(backend.memory().reservedBytes()).isEqualTo(reserved);
+        assertThat(backend.memory().liveBytes()).isZero();
     }
 
     @ParameterizedTest

@@ -49,14 +49,14 @@ class FusedFeaturesTest {
     }
 
     private DeviceArray array(float... x) {
-        DeviceArray array = backend.allocate(DType.F32, x.length);
-        backend.upload(x, 0, array);
+        DeviceArray array = backend.memory().allocate(DType.F32, x.length);
+        backend.memory().upload(x, 0, array);
         return array;
     }
 
     private float[] contents(DeviceArray array) {
         float[] x = new float[(int) array.length()];
-        backend.download(array, x, 0);
+        backend.memory().download(array, x, 0);
         return x;
     }
 
@@ -98,24 +98,25 @@ class FusedFeaturesTest {
         DeviceArray output = array(new float[N * D]);
         DeviceArray logSumExp = array(new float[N]);
         DeviceArray dOutput = array(gaussians(N * D));
-        AttentionOutputs out =
-                new AttentionOutputs(output, logSumExp).withState(backend, shape, spec, in, backend::allocate);
+        AttentionOutputs out = new AttentionOutputs(output, logSumExp)
+                .withState(backend.attention(), shape, spec, in, backend.memory()::allocate);
         AttentionArguments results =
                 new AttentionArguments(array(new float[N * D]), array(new float[keys * D]), array(new float[keys * D]));
-        backend.attentionForward(shape, spec, in, out);
+        backend.attention().forward(shape, spec, in, out);
         assertThat(contents(logSumExp)[0]).isBetween(0.9f * large * large, 1.1f * large * large);
-        backend.attentionBackward(shape, spec, in, out, dOutput, null, results);
+        backend.attention().backward(shape, spec, in, out, dOutput, null, results);
         assertSumsAreZero(results, large, keys);
-        backend.attentionBackwardTangent(
-                shape,
-                spec,
-                in,
-                new AttentionArguments(array(gaussians(N * D)), array(keyTangent), array(gaussians(keys * D))),
-                out,
-                new OutputGradients(dOutput, null, null, null),
-                array(new float[N * D]),
-                array(new float[N]),
-                results);
+        backend.attention()
+                .backwardTangent(
+                        shape,
+                        spec,
+                        in,
+                        new AttentionArguments(array(gaussians(N * D)), array(keyTangent), array(gaussians(keys * D))),
+                        out,
+                        new OutputGradients(dOutput, null, null, null),
+                        array(new float[N * D]),
+                        array(new float[N]),
+                        results);
         assertSumsAreZero(results, large, keys);
     }
 
@@ -161,16 +162,16 @@ class FusedFeaturesTest {
     /** Outputs and gradients of a loss, the sum of squares of outputs over two, against loops in float64. */
     private void check(AttentionSpec spec, float slope) {
         AttentionInputs in = inputs(slope);
-        DeviceArray output = backend.allocate(DType.F32, N * D);
-        DeviceArray logSumExp = backend.allocate(DType.F32, N);
-        DeviceArray dQuery = backend.allocate(DType.F32, N * D);
-        DeviceArray dKey = backend.allocate(DType.F32, M * D);
-        DeviceArray dValue = backend.allocate(DType.F32, M * D);
+        DeviceArray output = backend.memory().allocate(DType.F32, N * D);
+        DeviceArray logSumExp = backend.memory().allocate(DType.F32, N);
+        DeviceArray dQuery = backend.memory().allocate(DType.F32, N * D);
+        DeviceArray dKey = backend.memory().allocate(DType.F32, M * D);
+        DeviceArray dValue = backend.memory().allocate(DType.F32, M * D);
         AttentionArguments gradients = new AttentionArguments(dQuery, dKey, dValue, null, null);
-        AttentionOutputs out =
-                new AttentionOutputs(output, logSumExp).withState(backend, SHAPE, spec, in, backend::allocate);
-        backend.attentionForward(SHAPE, spec, in, out);
-        backend.attentionBackward(SHAPE, spec, in, out, output, null, gradients);
+        AttentionOutputs out = new AttentionOutputs(output, logSumExp)
+                .withState(backend.attention(), SHAPE, spec, in, backend.memory()::allocate);
+        backend.attention().forward(SHAPE, spec, in, out);
+        backend.attention().backward(SHAPE, spec, in, out, output, null, gradients);
         double[] expectedOutput = new double[N * D];
         double[] expectedQuery = new double[N * D];
         double[] expectedValue = new double[M * D];

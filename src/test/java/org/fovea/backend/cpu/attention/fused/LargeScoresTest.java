@@ -283,7 +283,7 @@ class LargeScoresTest {
         Map<String, double[]> run(Backend on, DType type, boolean derivatives) {
             DType wide = type == DType.F64 ? DType.F64 : DType.F32;
             Map<String, double[]> results = new LinkedHashMap<>();
-            try (Scope scope = on.openScope()) {
+            try (Scope scope = on.memory().openScope()) {
                 Map<String, DeviceArray> in = new LinkedHashMap<>();
                 numbers.forEach((name, x) -> in.put(name, upload(on, scope, isWide(name) ? wide : type, x)));
                 AttentionInputs inputs = new AttentionInputs(
@@ -312,31 +312,49 @@ class LargeScoresTest {
                 }
                 out.put("weights", scope.allocate(wide, queries * keys));
                 AttentionOutputs outputs = new AttentionOutputs(out.get("output"), out.get("logSumExp"))
-                        .withState(on, shape, spec, inputs, scope::allocate);
-                on.attentionForward(shape, spec, inputs, outputs);
+                        .withState(on.attention(), shape, spec, inputs, scope::allocate);
+                on.attention().forward(shape, spec, inputs, outputs);
                 if (!derivatives) {
                     return Map.of("output", download(on, out.get("output")));
                 }
-                on.attentionBackward(
-                        shape, spec, inputs, outputs, in.get("dOutput"), in.get("dLogSumExp"), arguments(out, ""));
-                on.attentionBackwardTangent(
-                        shape,
-                        spec,
-                        inputs,
-                        arguments(in, "t."),
-                        outputs,
-                        new OutputGradients(
-                                in.get("dOutput"), in.get("dLogSumExp"), in.get("t.dOutput"), in.get("t.dLogSumExp")),
-                        out.get("t.output"),
-                        out.get("t.logSumExp"),
-                        arguments(out, "t."));
-                on.attentionWeights(shape, spec, inputs, outputs, ScoreStage.SOFTMAX, 0, out.get("weights"));
+                on.attention()
+                        .backward(
+                                shape,
+                                spec,
+                                inputs,
+                                outputs,
+                                in.get("dOutput"),
+                                in.get("dLogSumExp"),
+                                arguments(out, ""));
+                on.attention()
+                        .backwardTangent(
+                                shape,
+                                spec,
+                                inputs,
+                                arguments(in, "t."),
+                                outputs,
+                                new OutputGradients(
+                                        in.get("dOutput"),
+                                        in.get("dLogSumExp"),
+                                        in.get("t.dOutput"),
+                                        in.get("t.dLogSumExp")),
+                                out.get("t.output"),
+                                out.get("t.logSumExp"),
+                                arguments(out, "t."));
+                on.attention().weights(shape, spec, inputs, outputs, ScoreStage.SOFTMAX, 0, out.get("weights"));
                 out.forEach((name, array) -> results.put(name, download(on, array)));
                 for (String name : new String[] {"t.output", "t.logSumExp"}) {
-                    on.fill(out.get(name), Double.NaN);
+                    on.memory().fill(out.get(name), Double.NaN);
                 }
-                on.attentionTangent(
-                        shape, spec, inputs, arguments(in, "t."), outputs, out.get("t.output"), out.get("t.logSumExp"));
+                on.attention()
+                        .tangent(
+                                shape,
+                                spec,
+                                inputs,
+                                arguments(in, "t."),
+                                outputs,
+                                out.get("t.output"),
+                                out.get("t.logSumExp"));
                 for (String name : new String[] {"t.output", "t.logSumExp"}) {
                     results.put(name + " alone", download(on, out.get(name)));
                 }
@@ -346,7 +364,7 @@ class LargeScoresTest {
 
         private DeviceArray lengths(Backend on, Scope scope) {
             DeviceArray array = scope.allocate(DType.I32, 1);
-            on.upload(new int[] {length}, 0, array);
+            on.memory().upload(new int[] {length}, 0, array);
             return array;
         }
 
@@ -366,13 +384,13 @@ class LargeScoresTest {
 
     private static DeviceArray upload(Backend on, Scope scope, DType type, double... values) {
         DeviceArray array = scope.allocate(type, values.length);
-        on.upload(values, 0, array);
+        on.memory().upload(values, 0, array);
         return array;
     }
 
     private static double[] download(Backend on, DeviceArray array) {
         double[] values = new double[(int) array.length()];
-        on.download(array, values, 0);
+        on.memory().download(array, values, 0);
         return values;
     }
 }

@@ -47,18 +47,18 @@ class RelativeBiasMemoryTest {
     /** Of a new backend, whose threads have no scratch yet; scalar, since vectors that are not compiled yet are objects. */
     private static long allocated(Pass pass, boolean withBias) {
         try (CpuBackend b = new CpuBackend(new ScalarKernels(), 1);
-                Scope scope = b.openScope()) {
+                Scope scope = b.memory().openScope()) {
             DeviceArray[] rows = IntStream.range(0, 14)
                     .mapToObj(i -> {
                         DeviceArray array = scope.allocate(DType.F32, ROWS);
-                        b.fill(array, 0.5 / (i + 1));
+                        b.memory().fill(array, 0.5 / (i + 1));
                         return array;
                     })
                     .toArray(DeviceArray[]::new);
             DeviceArray[] biases = IntStream.range(0, 3)
                     .mapToObj(i -> {
                         DeviceArray array = scope.allocate(DType.F32, NUMBERS);
-                        b.fill(array, 0.25);
+                        b.memory().fill(array, 0.25);
                         return array;
                     })
                     .toArray(DeviceArray[]::new);
@@ -73,25 +73,27 @@ class RelativeBiasMemoryTest {
             AttentionArguments tangents = new AttentionArguments(rows[3], rows[4], rows[5], biases[1], null);
             AttentionArguments results = new AttentionArguments(rows[6], rows[7], rows[8], biases[2], null);
             AttentionOutputs out =
-                    new AttentionOutputs(rows[9], rows[10]).withState(b, shape, spec, in, scope::allocate);
-            b.attentionForward(shape, spec, in, out);
+                    new AttentionOutputs(rows[9], rows[10]).withState(b.attention(), shape, spec, in, scope::allocate);
+            b.attention().forward(shape, spec, in, out);
             OutputGradients gradients = new OutputGradients(rows[11], null, null, null);
-            long before = allocatedBytes() + b.reservedBytes();
+            long before = allocatedBytes() + b.memory().reservedBytes();
             switch (pass) {
-                case BACKWARD -> b.attentionBackward(shape, spec, in, out, rows[11], null, results);
-                case TANGENT -> b.attentionTangent(shape, spec, in, tangents, out, rows[12], rows[13]);
+                case BACKWARD -> b.attention().backward(shape, spec, in, out, rows[11], null, results);
+                case TANGENT -> b.attention().tangent(shape, spec, in, tangents, out, rows[12], rows[13]);
                 case BACKWARD_TANGENT ->
-                    b.attentionBackwardTangent(shape, spec, in, tangents, out, gradients, rows[12], rows[13], results);
+                    b.attention()
+                            .backwardTangent(shape, spec, in, tangents, out, gradients, rows[12], rows[13], results);
                 case SERIES ->
-                    b.attentionSeries(
-                            shape,
-                            spec,
-                            in,
-                            SeriesRing.taylor(1),
-                            List.of(output(rows[11]), plane(tangents)),
-                            List.of(AttentionPlane.NONE, plane(results)));
+                    b.attention()
+                            .series(
+                                    shape,
+                                    spec,
+                                    in,
+                                    SeriesRing.taylor(1),
+                                    List.of(output(rows[11]), plane(tangents)),
+                                    List.of(AttentionPlane.NONE, plane(results)));
             }
-            return allocatedBytes() + b.reservedBytes() - before;
+            return allocatedBytes() + b.memory().reservedBytes() - before;
         }
     }
 

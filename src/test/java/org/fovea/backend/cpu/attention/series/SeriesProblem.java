@@ -127,7 +127,7 @@ final class SeriesProblem {
     /** Every result by name and plane, of a backend that holds the inputs in {@code type}. */
     Map<String, double[]> run(Backend backend, DType type, boolean gradients) {
         Map<String, double[]> results = new LinkedHashMap<>();
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             Map<String, DeviceArray> arrays = upload(backend, scope, type);
             List<AttentionPlane> given = new ArrayList<>();
             List<AttentionPlane> wanted = new ArrayList<>();
@@ -145,7 +145,7 @@ final class SeriesProblem {
                     double[] like = numbers.get(part + ".0");
                     if (like != null && (gradients || part.equals("output") || part.equals("logSumExp"))) {
                         DeviceArray array = scope.allocate(type, like.length);
-                        backend.fill(array, Double.NaN);
+                        backend.memory().fill(array, Double.NaN);
                         outputs.put(part + '.' + p, array);
                     }
                 }
@@ -158,10 +158,10 @@ final class SeriesProblem {
                         outputs.get("output." + p),
                         outputs.get("logSumExp." + p)));
             }
-            backend.attentionSeries(shape, spec, inputs(arrays), ring, given, wanted);
+            backend.attention().series(shape, spec, inputs(arrays), ring, given, wanted);
             outputs.forEach((name, array) -> {
                 double[] values = new double[(int) array.length()];
-                backend.download(array, values, 0);
+                backend.memory().download(array, values, 0);
                 results.put(name, values);
             });
         }
@@ -171,15 +171,15 @@ final class SeriesProblem {
     /** Scores or probabilities of some queries, in float64. */
     double[] weights(Backend backend, ScoreStage stage, int firstQuery, int queries) {
         double[] values = new double[shape.batch() * shape.heads() * queries * shape.keys()];
-        try (Scope scope = backend.openScope()) {
+        try (Scope scope = backend.memory().openScope()) {
             AttentionInputs in = inputs(upload(backend, scope, DType.F64));
             AttentionOutputs out = new AttentionOutputs(
                     scope.allocate(DType.F64, shape.outputSize()), scope.allocate(DType.F64, shape.logSumExpSize()));
-            backend.attentionForward(shape, spec, in, out);
+            backend.attention().forward(shape, spec, in, out);
             DeviceArray weights = scope.allocate(DType.F64, values.length);
-            backend.fill(weights, Double.NaN);
-            backend.attentionWeights(shape, spec, in, out, stage, firstQuery, weights);
-            backend.download(weights, values, 0);
+            backend.memory().fill(weights, Double.NaN);
+            backend.attention().weights(shape, spec, in, out, stage, firstQuery, weights);
+            backend.memory().download(weights, values, 0);
         }
         return values;
     }
@@ -188,12 +188,12 @@ final class SeriesProblem {
         Map<String, DeviceArray> arrays = new LinkedHashMap<>();
         numbers.forEach((name, values) -> {
             DeviceArray array = scope.allocate(type, values.length);
-            backend.upload(values, 0, array);
+            backend.memory().upload(values, 0, array);
             arrays.put(name, array);
         });
         integers.forEach((name, values) -> {
             DeviceArray array = scope.allocate(DType.I32, values.length);
-            backend.upload(values, 0, array);
+            backend.memory().upload(values, 0, array);
             arrays.put(name, array);
         });
         return arrays;
