@@ -151,7 +151,7 @@ class EnvironmentLifeTest {
         assertThat(cli.exitCode()).isZero();
         assertThat((System.nanoTime() - start) * 1e-9).isLessThan(20);
         int episodes = cli.lastLineAsJson().get("return_episodes").asInt();
-        assertThat(episodes).isBetween(1, 100);
+        assertThat(episodes).isBetween(0, 100);
         assertThat(cli.out()).contains(episodes + " of 100,000 episodes ended within");
     }
 
