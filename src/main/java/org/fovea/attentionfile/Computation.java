@@ -4,13 +4,10 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
-import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.attention.OutputGradients;
 import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.memory.DeviceArray;
@@ -25,23 +22,20 @@ final class Computation {
     private final Backend backend;
     private final DeviceTensors tensors;
     private final AttentionShape shape;
-    private final AttentionSpec spec;
-    private final AttentionInputs inputs;
-    private final AttentionOutputs outputs;
+    private final AttentionCall<DeviceArray> call;
+    private final AttentionOutputs<DeviceArray> outputs;
     private final Answer answer = new Answer();
 
     private Computation(Request request, Backend backend, Scope scope) throws IOException {
         this.request = request;
         this.backend = backend;
         shape = request.shape();
-        spec = request.settings().spec().withPastKeys(request.past());
         tensors = new DeviceTensors(request, backend, scope);
-        inputs = tensors.inputs();
-        AttentionOutputs written =
-                new AttentionOutputs(tensors.operands(shape.outputSize()), tensors.reals(shape.logSumExpSize()));
+        call = tensors.call(request.settings().spec().withPastKeys(request.past()));
+        AttentionOutputs<DeviceArray> written =
+                new AttentionOutputs<>(tensors.operands(shape.outputSize()), tensors.reals(shape.logSumExpSize()));
         boolean differentiated = request.has("do") || request.hasAny("t");
-        outputs =
-                differentiated ? written.withState(backend.attention(), shape, spec, inputs, scope::allocate) : written;
+        outputs = differentiated ? written.withState(backend.attention(), call, scope::allocate) : written;
     }
 
     /** Computes everything that is asked for, but the weights: these are computed when they are written. */
@@ -67,7 +61,7 @@ final class Computation {
 
     private void forward() {
         if (hasQueries()) {
-            backend.attention().forward(shape, spec, inputs, outputs);
+            backend.attention().forward(call, outputs);
         }
         addOutputs("o", outputs.output(), "lse", outputs.logSumExp());
         if (request.has("past_k")) {
@@ -80,66 +74,51 @@ final class Computation {
             long first = rows == null ? 0 : rows.first();
             long count = (rows == null ? shape.queries() : rows.end()) - first;
             TensorInfo info = TensorInfo.of(request.type(), shape.batch(), shape.heads(), count, shape.keys());
-            answer.add("weights", new WeightsResult(info, backend, shape, spec, inputs, outputs, stage, (int) first));
+            answer.add("weights", new WeightsResult(info, backend, call, outputs, stage, (int) first));
         }
     }
 
     /** Backward, and double backward where cotangents of its results ask for it. */
     private void gradients() throws IOException {
-        DeviceArray dOutput = tensors.operand("do");
-        DeviceArray dLogSumExp = tensors.realOrNull("dlse");
-        AttentionArguments gradients = gradientArrays();
+        AttentionPlane<DeviceArray> dOutputs =
+                AttentionPlane.outputs(tensors.operand("do"), tensors.realOrNull("dlse"));
+        AttentionPlane<DeviceArray> gradients = inputArrays();
         if (hasQueries()) {
-            backend.attention().backward(shape, spec, inputs, outputs, dOutput, dLogSumExp, gradients);
+            backend.attention().backward(call, outputs, dOutputs, gradients);
         }
-        addArguments("d", "", plane(gradients));
+        addArguments("d", "", gradients);
         if (!request.hasAny("dd") && !request.has("ddo")) {
             return;
         }
-        AttentionArguments directions = directions("dd");
-        OutputGradients outputGradients = new OutputGradients(dOutput, dLogSumExp, tensors.operandOrNull("ddo"), null);
-        AttentionArguments second = gradientArrays();
-        DeviceArray gradientOfDo = tensors.operands(shape.outputSize());
-        DeviceArray gradientOfDlse = tensors.reals(shape.logSumExpSize());
+        AttentionPlane<DeviceArray> directions = directions("dd").withOutputs(tensors.operandOrNull("ddo"), null);
+        AttentionPlane<DeviceArray> second = withOutputArrays(inputArrays());
         if (hasQueries()) {
-            backend.attention()
-                    .backwardTangent(
-                            shape,
-                            spec,
-                            inputs,
-                            directions,
-                            outputs,
-                            outputGradients,
-                            gradientOfDo,
-                            gradientOfDlse,
-                            second);
+            backend.attention().backwardTangent(call, outputs, dOutputs, directions, second);
         }
-        addArguments("g_", "", plane(second));
-        addOutputs("g_do", gradientOfDo, "g_dlse", gradientOfDlse);
+        addArguments("g_", "", second);
+        addOutputs("g_do", second.output(), "g_dlse", second.logSumExp());
     }
 
     private void tangent() throws IOException {
-        AttentionArguments directions = directions("t");
-        DeviceArray outputTangent = tensors.operands(shape.outputSize());
-        DeviceArray logSumExpTangent = tensors.reals(shape.logSumExpSize());
+        AttentionPlane<DeviceArray> directions = directions("t");
+        AttentionPlane<DeviceArray> tangents = withOutputArrays(AttentionPlane.none());
         if (hasQueries()) {
-            backend.attention().tangent(shape, spec, inputs, directions, outputs, outputTangent, logSumExpTangent);
+            backend.attention().tangent(call, outputs, directions, tangents);
         }
-        addOutputs("to", outputTangent, "tlse", logSumExpTangent);
+        addOutputs("to", tangents.output(), "tlse", tangents.logSumExp());
     }
 
     /** Taylor coefficients above the first, the values, which the steps before have given. */
     private void series() throws IOException {
         int order = request.settings().order();
         boolean wantsGradients = request.has("do");
-        List<AttentionPlane> arguments = new ArrayList<>();
-        List<AttentionPlane> results = new ArrayList<>();
-        arguments.add(new AttentionPlane(
-                null, null, null, null, null, tensors.operandOrNull("do"), tensors.realOrNull("dlse")));
-        results.add(AttentionPlane.NONE);
+        List<AttentionPlane<DeviceArray>> arguments = new ArrayList<>();
+        List<AttentionPlane<DeviceArray>> results = new ArrayList<>();
+        arguments.add(AttentionPlane.outputs(tensors.operandOrNull("do"), tensors.realOrNull("dlse")));
+        results.add(AttentionPlane.none());
         for (int i = 1; i <= order; i++) {
             String suffix = "." + i;
-            arguments.add(new AttentionPlane(
+            arguments.add(new AttentionPlane<>(
                     tensors.operandOrNull("q" + suffix),
                     tensors.operandOrNull("k" + suffix),
                     tensors.operandOrNull("v" + suffix),
@@ -147,29 +126,21 @@ final class Computation {
                     tensors.realOrNull("sink" + suffix),
                     tensors.operandOrNull("do" + suffix),
                     tensors.realOrNull("dlse" + suffix)));
-            AttentionPlane result = wantsGradients ? plane(gradientArrays()) : AttentionPlane.NONE;
-            results.add(new AttentionPlane(
-                    result.query(),
-                    result.key(),
-                    result.value(),
-                    result.bias(),
-                    result.sink(),
-                    tensors.operands(shape.outputSize()),
-                    tensors.reals(shape.logSumExpSize())));
+            results.add(withOutputArrays(wantsGradients ? inputArrays() : AttentionPlane.none()));
         }
         if (hasQueries()) {
-            backend.attention().series(shape, spec, inputs, SeriesRing.taylor(order), arguments, results);
+            backend.attention().series(call, SeriesRing.taylor(order), arguments, results);
         }
         for (int i = 1; i <= order; i++) {
-            AttentionPlane result = results.get(i);
+            AttentionPlane<DeviceArray> result = results.get(i);
             addOutputs("o." + i, result.output(), "lse." + i, result.logSumExp());
             addArguments("d", "." + i, result);
         }
     }
 
     /** What moves along when attention is differentiated: the tensors of a prefix, 0 where one isn't there. */
-    private AttentionArguments directions(String prefix) throws IOException {
-        return new AttentionArguments(
+    private AttentionPlane<DeviceArray> directions(String prefix) throws IOException {
+        return AttentionPlane.inputs(
                 tensors.operandOrZero(prefix + "q", shape.querySize()),
                 tensors.operandOrZero(prefix + "k", shape.keySize()),
                 tensors.operandOrZero(prefix + "v", shape.valueSize()),
@@ -177,20 +148,22 @@ final class Computation {
                 tensors.realOrNull(prefix + "sink"));
     }
 
-    private AttentionArguments gradientArrays() {
-        return new AttentionArguments(
+    /** Room for gradients of the inputs. */
+    private AttentionPlane<DeviceArray> inputArrays() {
+        return AttentionPlane.inputs(
                 tensors.operands(shape.querySize()),
                 tensors.operands(shape.keySize()),
                 tensors.operands(shape.valueSize()),
-                inputs.bias() == null ? null : tensors.reals(inputs.bias().size()),
-                inputs.sink() == null ? null : tensors.reals(shape.heads()));
+                call.bias() == null ? null : tensors.reals(call.bias().size()),
+                call.sink() == null ? null : tensors.reals(shape.heads()));
     }
 
-    private static AttentionPlane plane(AttentionArguments a) {
-        return new AttentionPlane(a.query(), a.key(), a.value(), a.bias(), a.sink(), null, null);
+    /** Room for outputs too. */
+    private AttentionPlane<DeviceArray> withOutputArrays(AttentionPlane<DeviceArray> plane) {
+        return plane.withOutputs(tensors.operands(shape.outputSize()), tensors.reals(shape.logSumExpSize()));
     }
 
-    private void addArguments(String prefix, String suffix, AttentionPlane plane) {
+    private void addArguments(String prefix, String suffix, AttentionPlane<DeviceArray> plane) {
         add(prefix + "q" + suffix, "q", plane.query());
         addKeyRows(prefix + "k" + suffix, shape.headDim(), plane.key());
         addKeyRows(prefix + "v" + suffix, shape.valueDim(), plane.value());

@@ -2,7 +2,9 @@ package org.fovea.attentionfile;
 
 import java.io.IOException;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
+import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
@@ -44,22 +46,23 @@ final class DeviceTensors {
         return array;
     }
 
-    /** All inputs of attention. */
-    AttentionInputs inputs() throws IOException {
+    /** The attention that is asked for. */
+    AttentionCall<DeviceArray> call(AttentionSpec spec) throws IOException {
         int keys = request.shape().keys();
-        return new AttentionInputs(
-                operand("q"),
-                operand("k"),
-                operand("v"),
-                scoreTerm("bias"),
-                realOrNull("sink"),
-                scoreTerm("mask"),
+        DeviceArray query = operand("q");
+        DeviceArray key = operand("k");
+        DeviceArray value = operand("v");
+        ScoreBias<DeviceArray> bias = scoreBias("bias");
+        DeviceArray sink = realOrNull("sink");
+        AttentionMask<DeviceArray> mask = new AttentionMask<>(
+                scoreBias("mask"),
                 realOrNull("alibi"),
                 whole("q_segments", IntegerTensors.any()),
                 whole("k_segments", IntegerTensors.any()),
                 whole("kv_lengths", IntegerTensors.length(keys)),
                 whole("cu_seqlens_q", IntegerTensors.ends(request.shape().queries())),
                 whole("cu_seqlens_k", IntegerTensors.ends(keys)));
+        return new AttentionCall<>(request.shape(), spec, query, key, value, bias, sink, mask);
     }
 
     /** A tensor like q, k, v or o, with the past before it if it is of keys or values. */
@@ -90,7 +93,7 @@ final class DeviceTensors {
         return upload(isTruths ? asMask(numbers) : numbers, scope.allocate(reals, numbers.length()));
     }
 
-    private @Nullable ScoreBias scoreTerm(String name) throws IOException {
+    private @Nullable ScoreBias<DeviceArray> scoreBias(String name) throws IOException {
         DeviceArray array = realOrNull(name);
         if (array == null) {
             return null;
@@ -100,7 +103,7 @@ final class DeviceTensors {
         for (int i = 0; i < info.rank(); i++) {
             extents[extents.length - info.rank() + i] = (int) info.extent(i);
         }
-        return new ScoreBias(array, extents[0], extents[1], extents[2], extents[3]);
+        return new ScoreBias<>(array, extents[0], extents[1], extents[2], extents[3]);
     }
 
     private @Nullable DeviceArray whole(String name, IntegerTensors.Rule rule) throws IOException {

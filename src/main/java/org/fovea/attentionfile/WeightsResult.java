@@ -2,10 +2,9 @@ package org.fovea.attentionfile;
 
 import java.io.IOException;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionShape;
-import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Scope;
@@ -15,10 +14,8 @@ import org.fovea.io.TensorInfo;
 record WeightsResult(
         TensorInfo info,
         Backend backend,
-        AttentionShape shape,
-        AttentionSpec spec,
-        AttentionInputs inputs,
-        AttentionOutputs outputs,
+        AttentionCall<DeviceArray> call,
+        AttentionOutputs<DeviceArray> outputs,
         ScoreStage stage,
         int first)
         implements Result {
@@ -26,6 +23,7 @@ record WeightsResult(
 
     @Override
     public void writeTo(Sink sink) throws IOException {
+        AttentionShape shape = call.shape();
         long heads = (long) shape.batch() * shape.heads();
         long keys = shape.keys();
         if (info.elements() == 0) {
@@ -37,7 +35,7 @@ record WeightsResult(
             int count = Math.min(step, queries - query);
             try (Scope scope = backend.memory().openScope()) {
                 DeviceArray scores = scope.allocate(outputs.logSumExp().dtype(), heads * count * keys);
-                backend.attention().weights(shape, spec, inputs, outputs, stage, first + query, scores);
+                backend.attention().weights(call, outputs, stage, first + query, scores);
                 for (long head = 0; head < heads; head++) {
                     Numbers rows = new ArrayNumbers(backend.memory(), scores.slice(head * count * keys, count * keys));
                     long start = (head * queries + query) * keys;

@@ -1,9 +1,11 @@
 package org.fovea.nn;
 
-import org.fovea.attention.AttentionOperands;
+import org.fovea.attention.Attention;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameter;
 import org.fovea.tensor.Parameters;
+import org.fovea.tensor.Tensor;
 
 /**
  * A learned bias for each relative position of query and key and each head (Shaw et al. 2018, arXiv:1803.02155; added to the
@@ -21,7 +23,7 @@ public final class RelativePositionBias {
     }
 
     /** The same attention with this bias, in place of any other. */
-    public AttentionOperands addTo(AttentionOperands operands) {
-        return operands.withRelativeBias(operands.query().tape().use(table));
+    public AttentionCall<Tensor> addTo(AttentionCall<Tensor> call) {
+        return call.withBias(Attention.relativeBias(call.query().tape().use(table)));
     }
 }

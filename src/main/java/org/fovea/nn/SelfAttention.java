@@ -1,10 +1,11 @@
 package org.fovea.nn;
 
 import org.fovea.attention.Attention;
-import org.fovea.attention.AttentionMask;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionShape.Layout;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Similarity;
+import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.ShapeException;
@@ -56,14 +57,14 @@ public final class SelfAttention {
     }
 
     /** Elements [batch, positions, width] attend to each other as {@code spec} and {@code mask} allow. */
-    public Tensor forward(Tensor elements, AttentionSpec spec, AttentionMask mask) {
+    public Tensor forward(Tensor elements, AttentionSpec spec, AttentionMask<Tensor> mask) {
         Tensor positions = RotaryEncoding.positions(elements.tape(), elements.size(0), 0, elements.size(1));
         return attend(elements, positions, elements, positions, spec, mask);
     }
 
     /** Every element attends to every other. */
     public Tensor forward(Tensor elements) {
-        return forward(elements, AttentionSpec.DEFAULT, AttentionMask.NONE);
+        return forward(elements, AttentionSpec.DEFAULT, AttentionMask.none());
     }
 
     /**
@@ -80,11 +81,13 @@ public final class SelfAttention {
             Tensor asked,
             Tensor askedPositions,
             AttentionSpec spec,
-            AttentionMask mask) {
+            AttentionMask<Tensor> mask) {
         Tensor queries = inHeads(rotate(query.apply(askers), askerPositions));
         Tensor keys = inHeads(rotate(key.apply(asked), askedPositions));
         Tensor values = inHeads(value.apply(asked));
-        Tensor averages = Attention.apply(queries, keys, values, compared(spec), mask, Layout.BNHD);
+        Tensor averages = Attention.apply(
+                        Attention.call(queries, keys, values, compared(spec), Layout.BNHD).withMask(mask))
+                .output();
         return output.apply(averages.reshape(askers.shape()));
     }
 
@@ -109,13 +112,14 @@ public final class SelfAttention {
         tape.backend()
                 .attention()
                 .decode(
-                        new DecodeShape(batch, heads, cache.capacity(), headDim, headDim),
-                        compared(AttentionSpec.DEFAULT),
-                        queries.array(),
-                        cache.keys(),
-                        cache.values(),
-                        counts,
-                        cache.slot(position),
+                        new DecodeCall<>(
+                                new DecodeShape(batch, heads, cache.capacity(), headDim, headDim),
+                                compared(AttentionSpec.DEFAULT),
+                                queries.array(),
+                                cache.keys(),
+                                cache.values(),
+                                counts,
+                                cache.slot(position)),
                         averages.array());
         return output.apply(averages);
     }

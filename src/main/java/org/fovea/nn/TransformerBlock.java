@@ -1,7 +1,7 @@
 package org.fovea.nn;
 
 import java.util.List;
-import org.fovea.attention.AttentionMask;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Alignment;
 import org.fovea.backend.math.Activation;
@@ -50,7 +50,7 @@ public final class TransformerBlock {
     }
 
     /** Elements [batch, positions, width] that attend to each other as {@code spec} and {@code mask} allow. */
-    public Tensor forward(Tensor elements, AttentionSpec spec, AttentionMask mask) {
+    public Tensor forward(Tensor elements, AttentionSpec spec, AttentionMask<Tensor> mask) {
         Tensor attended = attention.forward(attentionNorm.apply(elements), spec, mask);
         return feedForward(merge(attentionGate, elements, attended));
     }

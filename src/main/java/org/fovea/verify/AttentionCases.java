@@ -7,6 +7,7 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Similarity;
+import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
 import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.memory.DType;
@@ -98,10 +99,8 @@ final class AttentionCases {
         Pair.Both value = p.floats(type, values);
         Pair.Both count = p.ints(counts);
         Pair.Both output = p.output(type, 6L * s.valueDim());
-        p.runWithBounds(
-                type,
-                b -> b.attention()
-                        .decode(s, spec, query.on(b), key.on(b), value.on(b), count.on(b), newest, output.on(b)));
+        DecodeCall<Pair.Both> call = new DecodeCall<>(s, spec, query, key, value, count, newest);
+        p.runWithBounds(type, b -> b.attention().decode(call.map(x -> x.on(b)), output.on(b)));
         output.isWithinBounds(4, p.unit(), "output of " + spec + " in " + type);
     }
 }

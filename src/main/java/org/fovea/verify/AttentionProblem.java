@@ -7,15 +7,13 @@ import java.util.Objects;
 import java.util.Random;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.attention.OutputGradients;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.attention.SeriesRing;
@@ -30,38 +28,6 @@ import org.jspecify.annotations.Nullable;
 public final class AttentionProblem {
     private static final double ROUNDINGS = 4;
 
-    /** The seven parts of an {@link AttentionPlane}. */
-    public record Parts(
-            Pair.@Nullable Both query,
-            Pair.@Nullable Both key,
-            Pair.@Nullable Both value,
-            Pair.@Nullable Both bias,
-            Pair.@Nullable Both sink,
-            Pair.@Nullable Both output,
-            Pair.@Nullable Both logSumExp) {
-
-        AttentionPlane on(Backend b) {
-            return new AttentionPlane(
-                    at(query, b), at(key, b), at(value, b), at(bias, b), at(sink, b), at(output, b), at(logSumExp, b));
-        }
-
-        /** Those that are there. */
-        List<Pair.Both> all() {
-            return Stream.of(query, key, value, bias, sink, output, logSumExp)
-                    .filter(Objects::nonNull)
-                    .toList();
-        }
-
-        AttentionArguments arguments(Backend b) {
-            return new AttentionArguments(
-                    Objects.requireNonNull(query).on(b),
-                    Objects.requireNonNull(key).on(b),
-                    Objects.requireNonNull(value).on(b),
-                    at(bias, b),
-                    at(sink, b));
-        }
-    }
-
     private final Pair p;
     private final AttentionShape shape;
 
@@ -74,15 +40,10 @@ public final class AttentionProblem {
     private final HiddenPlaces hidden;
 
     /** Query, key, value, bias and sink. */
-    public final Parts inputs;
+    public final AttentionPlane<Pair.Both> inputs;
 
-    private final Pair.@Nullable Both mask;
-    private final Pair.@Nullable Both slopes;
-    private final Pair.@Nullable Both querySegments;
-    private final Pair.@Nullable Both keySegments;
-    private final Pair.@Nullable Both lengths;
-    private final Pair.@Nullable Both querySequences;
-    private final Pair.@Nullable Both keySequences;
+    private final AttentionCall<Pair.Both> call;
+
 
     /** What the forward gives. */
     public final Pair.Both output;
@@ -100,20 +61,38 @@ public final class AttentionProblem {
         type = features.type() == null ? p.tested.memory().floatType() : features.type();
         wide = type.isHalf() ? p.tested.memory().floatType() : type;
         random = new Random(seed);
-        mask = features.mask() == AttentionFeatures.NONE ? null : p.floats(wide, hiding(size(features.mask())));
-        slopes = features.alibi() ? p.floats(wide, slopes()) : null;
-        querySegments = features.segments() ? p.ints(segments(shape.queries())) : null;
-        keySegments = features.segments() ? p.ints(segments(shape.keys())) : null;
-        lengths = ints(features.lengths());
-        querySequences = ints(features.querySequences());
-        keySequences = ints(features.keySequences());
+        AttentionMask<Pair.Both> mask = new AttentionMask<>(
+                features.mask() == AttentionFeatures.NONE
+                        ? null
+                        : scoreBias(
+                                features.mask(),
+                                ScoreBias.BY_PAIR,
+                                p.floats(wide, hiding(size(features.mask())))),
+                features.alibi() ? p.floats(wide, slopes()) : null,
+                features.segments() ? p.ints(segments(shape.queries())) : null,
+                features.segments() ? p.ints(segments(shape.keys())) : null,
+                ints(features.lengths()),
+                ints(features.querySequences()),
+                ints(features.keySequences()));
         output = p.output(type, shape.outputSize());
         logSumExp = p.output(wide, shape.logSumExpSize());
         outputs = p.new Outputs(output, logSumExp);
         inputs = normal(1, HiddenPlaces.NOTHING);
+        call = AttentionCall.of(
+                        shape,
+                        features.spec(),
+                        Objects.requireNonNull(inputs.query()),
+                        Objects.requireNonNull(inputs.key()),
+                        Objects.requireNonNull(inputs.value()))
+                .withBias(
+                        inputs.bias() == null
+                                ? null
+                                : scoreBias(features.bias(), features.reach(), inputs.bias()))
+                .withSink(inputs.sink())
+                .withMask(mask);
         if (features.spec().similarity() == AttentionSpec.Similarity.COSINE) {
-            addZeroRow(inputs.query);
-            addZeroRow(inputs.key);
+            addZeroRow(call.query());
+            addZeroRow(call.key());
         }
         hidden = features.hides() ? new HiddenPlaces(features, masked()) : HiddenPlaces.NOTHING;
         if (features.hides()) {
@@ -122,8 +101,8 @@ public final class AttentionProblem {
     }
 
     /** Where the cosine is 0 by decree. */
-    private void addZeroRow(Pair.@Nullable Both rows) {
-        double[] x = Objects.requireNonNull(rows).expected();
+    private void addZeroRow(Pair.Both rows) {
+        double[] x = rows.expected();
         if (x.length > shape.headDim()) {
             Arrays.fill(x, shape.headDim(), 2 * shape.headDim(), 0);
             rows.upload(x);
@@ -131,11 +110,11 @@ public final class AttentionProblem {
     }
 
     private void hide() {
-        upload(inputs.query, hidden::query);
-        upload(inputs.key, hidden::key);
-        upload(inputs.value, hidden::value);
-        upload(inputs.bias, hidden::bias);
-        upload(mask, hidden::mask);
+        upload(call.query(), hidden::query);
+        upload(call.key(), hidden::key);
+        upload(call.value(), hidden::value);
+        upload(inputs.bias(), hidden::bias);
+        upload(call.mask().scores() == null ? null : call.mask().scores().array(), hidden::mask);
     }
 
     private static void upload(Pair.@Nullable Both array, UnaryOperator<double[]> change) {
@@ -184,8 +163,8 @@ public final class AttentionProblem {
     }
 
     /** Random inputs, tangents or gradients, with NaN in hidden places. */
-    private Parts normal(double scale, HiddenPlaces places) {
-        return new Parts(
+    private AttentionPlane<Pair.Both> normal(double scale, HiddenPlaces places) {
+        return new AttentionPlane<>(
                 p.floats(type, places.query(gaussians(shape.querySize(), scale))),
                 p.floats(type, places.key(gaussians(shape.keySize(), scale))),
                 p.floats(type, places.value(gaussians(shape.valueSize(), scale))),
@@ -198,8 +177,8 @@ public final class AttentionProblem {
     }
 
     /** Arrays to be written. */
-    private Parts outputs() {
-        return new Parts(
+    private AttentionPlane<Pair.Both> outputs() {
+        return new AttentionPlane<>(
                 p.output(type, shape.querySize()),
                 p.output(type, shape.keySize()),
                 p.output(type, shape.valueSize()),
@@ -209,54 +188,33 @@ public final class AttentionProblem {
                 p.output(wide, shape.logSumExpSize()));
     }
 
-    private static @Nullable DeviceArray at(Pair.@Nullable Both array, Backend b) {
-        return array == null ? null : array.on(b);
-    }
-
-    private @Nullable ScoreBias term(int axes, int reach, Pair.@Nullable Both array, Backend b) {
-        if (array == null) {
-            return null;
-        }
+    private ScoreBias<Pair.Both> scoreBias(int axes, int reach, Pair.Both array) {
         int[] extents = features.extents(axes);
-        return new ScoreBias(array.on(b), extents[0], extents[1], extents[2], extents[3], reach);
+        return new ScoreBias<>(array, extents[0], extents[1], extents[2], extents[3], reach);
     }
 
-    /** The inputs on one of the backends. */
-    public AttentionInputs on(Backend b) {
-        AttentionArguments x = inputs.arguments(b);
-        return new AttentionInputs(
-                x.query(),
-                x.key(),
-                x.value(),
-                term(features.bias(), features.reach(), inputs.bias, b),
-                x.sink(),
-                term(features.mask(), ScoreBias.BY_PAIR, mask, b),
-                at(slopes, b),
-                at(querySegments, b),
-                at(keySegments, b),
-                at(lengths, b),
-                at(querySequences, b),
-                at(keySequences, b));
+    /** What is asked, on one of the backends. */
+    public AttentionCall<DeviceArray> on(Backend b) {
+        return call.map(x -> x.on(b));
     }
 
-    private AttentionOutputs outputs(Backend b) {
-        return outputs.on(b, shape, features.spec(), on(b));
+    private static AttentionPlane<DeviceArray> on(AttentionPlane<Pair.Both> plane, Backend b) {
+        return plane.map(x -> x.on(b));
     }
 
-    private void check(Parts results, String role) {
-        check(results.query, role + "query");
-        check(results.key, role + "key");
-        check(results.value, role + "value");
-        check(results.bias, role + "bias");
-        check(results.sink, role + "sink");
-        check(results.output, role + "output");
-        check(results.logSumExp, role + "logSumExp");
+    private AttentionOutputs<DeviceArray> outputs(Backend b) {
+        return outputs.on(b, on(b));
     }
 
-    private void check(Pair.@Nullable Both result, String role) {
-        if (result != null) {
-            result.isWithinBounds(ROUNDINGS, unit(), role + " of " + features);
-        }
+    private void check(AttentionPlane<Pair.Both> results, String role) {
+        results.<Object>mapNamed((name, result) -> {
+            check(result, role + name);
+            return result;
+        });
+    }
+
+    private void check(Pair.Both result, String role) {
+        result.isWithinBounds(ROUNDINGS, unit(), role + " of " + features);
     }
 
     private double unit() {
@@ -264,7 +222,7 @@ public final class AttentionProblem {
     }
 
     public void forward() {
-        p.runWithBounds(type, b -> b.attention().forward(shape, features.spec(), on(b), outputs(b)));
+        p.runWithBounds(type, b -> b.attention().forward(on(b), outputs(b)));
     }
 
     /** After a forward, as all checks. */
@@ -290,59 +248,46 @@ public final class AttentionProblem {
     }
 
     private long stateSize() {
-        return p.tested.attention().stateSize(shape, features.spec(), on(p.tested));
+        return p.tested.attention().stateSize(on(p.tested));
     }
 
     /** Keeps only the gradients of query, key and value, and of bias and sink if asked for. */
-    private static Parts gradients(Parts all, boolean withTerms) {
-        return new Parts(
-                all.query, all.key, all.value, withTerms ? all.bias : null, withTerms ? all.sink : null, null, null);
+    private static AttentionPlane<Pair.Both> gradients(AttentionPlane<Pair.Both> all, boolean withTerms) {
+        return withTerms ? all.ofInputs() : AttentionPlane.inputs(all.query(), all.key(), all.value());
     }
 
     public void checkBackward() {
         for (boolean all : new boolean[] {true, false}) {
-            Parts given = normal(1, hidden);
-            Parts gradients = gradients(outputs(), all);
+            AttentionPlane<Pair.Both> given = normal(1, hidden);
+            AttentionPlane<Pair.Both> gradients = gradients(outputs(), all);
             p.runWithBounds(
                     type,
                     b -> b.attention()
                             .backward(
-                                    shape,
-                                    features.spec(),
                                     on(b),
                                     outputs(b),
-                                    Objects.requireNonNull(given.output).on(b),
-                                    all ? at(given.logSumExp, b) : null,
-                                    gradients.arguments(b)));
+                                    on(AttentionPlane.outputs(given.output(), all ? given.logSumExp() : null), b),
+                                    on(gradients, b)));
             check(gradients, all ? "gradient of " : "gradient without dLogSumExp of ");
         }
     }
 
     public void checkTangent() {
-        Parts tangents = normal(1, hidden);
-        Parts written = outputs();
+        AttentionPlane<Pair.Both> tangents = normal(1, hidden);
+        AttentionPlane<Pair.Both> written = outputs().ofOutputs();
         p.runWithBounds(
                 type,
-                b -> b.attention()
-                        .tangent(
-                                shape,
-                                features.spec(),
-                                on(b),
-                                tangents.arguments(b),
-                                outputs(b),
-                                Objects.requireNonNull(written.output).on(b),
-                                Objects.requireNonNull(written.logSumExp).on(b)));
-        check(written.output, "tangent of output");
-        check(written.logSumExp, "tangent of logSumExp");
+                b -> b.attention().tangent(on(b), outputs(b), on(tangents.ofInputs(), b), on(written, b)));
+        check(written, "tangent of ");
     }
 
     /** The double backward. */
     public void checkBackwardTangent() {
         for (boolean all : new boolean[] {true, false}) {
-            Parts given = normal(1, hidden);
-            Parts random = normal(1, hidden);
-            Parts tangents = all ? random : gradients(random, false);
-            Parts written = outputs();
+            AttentionPlane<Pair.Both> given = normal(1, hidden);
+            AttentionPlane<Pair.Both> random = normal(1, hidden);
+            AttentionPlane<Pair.Both> tangents = all ? random : gradients(random, false);
+            AttentionPlane<Pair.Both> written = outputs();
             p.runWithBounds(type, b -> backwardTangent(b, given, tangents, written, all));
             check(all ? written : gradients(written, false), all ? "tangent of " : "tangent, with little given, of ");
         }
@@ -350,51 +295,46 @@ public final class AttentionProblem {
 
     /** The double backward and the series over one infinitesimal, on the backend under test, are the same. */
     public void checkAgainstSeries() {
-        Parts value = normal(1, hidden);
-        Parts tangents = normal(1, hidden);
-        Parts byHand = outputs();
-        Parts bySeries = outputs();
+        AttentionPlane<Pair.Both> value = normal(1, hidden);
+        AttentionPlane<Pair.Both> tangents = normal(1, hidden);
+        AttentionPlane<Pair.Both> byHand = outputs();
+        AttentionPlane<Pair.Both> bySeries = outputs();
         p.runWithBounds(type, b -> backwardTangent(b, value, tangents, byHand, true));
         p.runWithBounds(
                 type,
                 b -> b.attention()
                         .series(
-                                shape,
-                                features.spec(),
                                 on(b),
                                 SeriesRing.infinitesimals(1),
-                                List.of(value.on(b), tangents.on(b)),
-                                List.of(AttentionPlane.NONE, bySeries.on(b))));
-        List<Pair.Both> left = byHand.all();
-        List<Pair.Both> right = bySeries.all();
+                                List.of(on(value, b), on(tangents, b)),
+                                List.of(AttentionPlane.none(), on(bySeries, b))));
+        List<Pair.Both> left = byHand.present();
+        List<Pair.Both> right = bySeries.present();
         for (int part = 0; part < left.size(); part++) {
             left.get(part)
                     .isLike(right.get(part), ROUNDINGS, unit(), "series against hand-written order of " + features);
         }
     }
 
-    private void backwardTangent(Backend b, Parts value, Parts tangents, Parts written, boolean all) {
+    private void backwardTangent(
+            Backend b,
+            AttentionPlane<Pair.Both> value,
+            AttentionPlane<Pair.Both> tangents,
+            AttentionPlane<Pair.Both> written,
+            boolean all) {
         b.attention()
                 .backwardTangent(
-                        shape,
-                        features.spec(),
                         on(b),
-                        tangents.arguments(b),
                         outputs(b),
-                        new OutputGradients(
-                                Objects.requireNonNull(value.output).on(b),
-                                all ? at(value.logSumExp, b) : null,
-                                at(tangents.output, b),
-                                at(tangents.logSumExp, b)),
-                        Objects.requireNonNull(written.output).on(b),
-                        Objects.requireNonNull(written.logSumExp).on(b),
-                        gradients(written, all).arguments(b));
+                        on(AttentionPlane.outputs(value.output(), all ? value.logSumExp() : null), b),
+                        on(tangents, b),
+                        on(gradients(written, all).withOutputs(written.output(), written.logSumExp()), b));
     }
 
     /** Planes get smaller with their index, as coefficients of a convergent series do. */
     public void checkSeries(SeriesRing ring) {
-        List<Parts> arguments = new ArrayList<>();
-        List<Parts> results = new ArrayList<>();
+        List<AttentionPlane<Pair.Both>> arguments = new ArrayList<>();
+        List<AttentionPlane<Pair.Both>> results = new ArrayList<>();
         for (int plane = 0; plane < ring.planes(); plane++) {
             arguments.add(normal(plane == 0 ? 1 : Math.pow(0.5, plane - 1), hidden));
             results.add(outputs());
@@ -403,12 +343,10 @@ public final class AttentionProblem {
                 type,
                 b -> b.attention()
                         .series(
-                                shape,
-                                features.spec(),
                                 on(b),
                                 ring,
-                                arguments.stream().map(x -> x.on(b)).toList(),
-                                results.stream().map(x -> x.on(b)).toList()));
+                                arguments.stream().map(x -> on(x, b)).toList(),
+                                results.stream().map(x -> on(x, b)).toList()));
         for (int plane = 0; plane < ring.planes(); plane++) {
             check(results.get(plane), "plane " + plane + " of " + ring + ", ");
         }
@@ -418,7 +356,7 @@ public final class AttentionProblem {
     private double[] masked() {
         Backend b = p.reference;
         Pair.Both scores = p.output(wide, shape.logSumExpSize() * shape.keys());
-        b.attention().weights(shape, features.spec(), on(b), outputs(b), ScoreStage.MASKED, 0, scores.on(b));
+        b.attention().weights(on(b), outputs(b), ScoreStage.MASKED, 0, scores.on(b));
         return scores.expected();
     }
 
@@ -434,7 +372,7 @@ public final class AttentionProblem {
             Pair.Both weights = p.output(wide, (long) shape.batch() * shape.heads() * asked * shape.keys());
             p.runWithBounds(
                     type,
-                    b -> b.attention().weights(shape, features.spec(), on(b), outputs(b), stage, first, weights.on(b)));
+                    b -> b.attention().weights(on(b), outputs(b), stage, first, weights.on(b)));
             check(weights, stage + " weights");
         }
     }

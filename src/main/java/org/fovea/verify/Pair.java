@@ -7,10 +7,8 @@ import java.util.Objects;
 import java.util.Random;
 import java.util.function.Consumer;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionOutputs;
-import org.fovea.backend.attention.AttentionShape;
-import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.HalfPrecision;
@@ -343,19 +341,19 @@ public final class Pair implements AutoCloseable {
         }
 
         /** On one of the backends, with the state that it asks for. */
-        public AttentionOutputs on(Backend b, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
-            AttentionOutputs outputs = new AttentionOutputs(output.on(b), logSumExp.on(b));
+        public AttentionOutputs<DeviceArray> on(Backend b, AttentionCall<DeviceArray> call) {
+            AttentionOutputs<DeviceArray> outputs = new AttentionOutputs<>(output.on(b), logSumExp.on(b));
             DeviceArray state = states.get(b);
             if (state == null) {
-                AttentionOutputs first =
-                        outputs.withState(b.attention(), shape, spec, in, (type, size) -> state(b, type, size));
+                AttentionOutputs<DeviceArray> first =
+                        outputs.withState(b.attention(), call, (type, size) -> state(b, type, size));
                 if (first.state() != null) {
                     states.put(b, first.state());
                 }
                 return first;
             }
             checkGuard();
-            return new AttentionOutputs(outputs.output(), outputs.logSumExp(), state);
+            return new AttentionOutputs<>(outputs.output(), outputs.logSumExp(), state);
         }
 
         private DeviceArray state(Backend b, DType type, long size) {

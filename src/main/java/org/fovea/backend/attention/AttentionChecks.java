@@ -1,268 +1,122 @@
 package org.fovea.backend.attention;
 
+import java.util.Arrays;
 import java.util.List;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.OperandChecks;
 import org.fovea.backend.memory.ShapeException;
-import org.fovea.backend.memory.UnsupportedOnBackendException;
 import org.jspecify.annotations.Nullable;
 
 /** What the operations of {@link AttentionOps} ask of their operands. Each throws {@link ShapeException} if it is not so. */
 public final class AttentionChecks {
+    private final String operation;
+    private final AttentionCall<? extends DeviceArray> call;
+    private final AttentionShape shape;
 
-    private AttentionChecks() {}
-
-    /**
-     * Whether nothing is asked for but scaled dot products, as many key heads as heads, and keys hidden by causality,
-     * window, segments and lengths.
-     */
-    public static boolean isPlain(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
-        return shape.keyHeads() == shape.heads()
-                && in.isPlain()
-                && spec.similarity() == AttentionSpec.Similarity.DOT
-                && spec.softcap() == 0
-                && spec.dropout() == 0
-                && spec.pastKeys() == 0;
+    private AttentionChecks(String operation, AttentionCall<? extends DeviceArray> call) {
+        this.operation = operation;
+        this.call = call;
+        shape = call.shape();
     }
 
-    /**
-     * Refuses what only some implementations can do.
-     *
-     * @throws UnsupportedOnBackendException unless {@link #isPlain}
-     */
-    public static void requirePlain(String backend, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
-        if (!isPlain(shape, spec, in)) {
-            throw new UnsupportedOnBackendException(backend, "attention with " + spec + " of " + shape);
-        }
+    private static AttentionChecks of(String operation, AttentionCall<? extends DeviceArray> call) {
+        new AttentionChecks("attention", call).inputs();
+        return new AttentionChecks(operation, call);
     }
 
     /** Operands of {@link AttentionOps#forward}. */
-    public static void forward(AttentionShape shape, AttentionInputs in, AttentionOutputs out, long stateSize) {
-        in.check(shape);
-        outputs("attentionForward", shape, in, out, stateSize);
+    public static void forward(
+            AttentionCall<? extends DeviceArray> call, AttentionOutputs<? extends DeviceArray> out, long stateSize) {
+        of("attentionForward", call).outputs(out, stateSize);
     }
 
     /** Operands of {@link AttentionOps#backward}. */
     public static void backward(
-            AttentionShape shape,
-            AttentionInputs in,
-            AttentionOutputs out,
+            AttentionCall<? extends DeviceArray> call,
+            AttentionOutputs<? extends DeviceArray> out,
             long stateSize,
-            DeviceArray dOutput,
-            @Nullable DeviceArray dLogSumExp,
-            AttentionArguments gradients) {
-        in.check(shape);
-        String operation = "attentionBackward";
-        known(operation, shape, in, out, stateSize);
-        output(operation, "dOutput", dOutput, shape, in);
-        rowVector(operation, "dLogSumExp", dLogSumExp, shape);
-        arguments(operation, "gradient of ", gradients, shape, in);
+            AttentionPlane<? extends DeviceArray> dOutputs,
+            AttentionPlane<? extends DeviceArray> gradients) {
+        AttentionChecks checks = of("attentionBackward", call);
+        checks.known(out, stateSize);
+        checks.outputGradients(dOutputs);
+        checks.arguments("gradient of ", gradients);
     }
 
     /** Operands of {@link AttentionOps#tangent}. */
     public static void tangent(
-            AttentionShape shape,
-            AttentionInputs in,
-            AttentionArguments tangents,
-            AttentionOutputs out,
+            AttentionCall<? extends DeviceArray> call,
+            AttentionOutputs<? extends DeviceArray> out,
             long stateSize,
-            DeviceArray outputTangent,
-            DeviceArray logSumExpTangent) {
-        in.check(shape);
-        tangents("attentionTangent", shape, in, tangents, out, stateSize, outputTangent, logSumExpTangent);
+            AttentionPlane<? extends DeviceArray> tangents,
+            AttentionPlane<? extends DeviceArray> outputTangents) {
+        of("attentionTangent", call).tangents(out, stateSize, tangents, outputTangents);
     }
 
     /** Operands of {@link AttentionOps#backwardTangent}. */
     public static void backwardTangent(
-            AttentionShape shape,
-            AttentionInputs in,
-            AttentionArguments tangents,
-            AttentionOutputs out,
+            AttentionCall<? extends DeviceArray> call,
+            AttentionOutputs<? extends DeviceArray> out,
             long stateSize,
-            OutputGradients gradients,
-            DeviceArray outputTangent,
-            DeviceArray logSumExpTangent,
-            AttentionArguments gradientTangents) {
-        in.check(shape);
-        String operation = "attentionBackwardTangent";
-        tangents(operation, shape, in, tangents, out, stateSize, outputTangent, logSumExpTangent);
-        output(operation, "dOutput", gradients.dOutput(), shape, in);
-        rowVector(operation, "dLogSumExp", gradients.dLogSumExp(), shape);
-        output(operation, "dOutputTangent", gradients.dOutputTangent(), shape, in);
-        rowVector(operation, "dLogSumExpTangent", gradients.dLogSumExpTangent(), shape);
-        arguments(operation, "tangent of the gradient of ", gradientTangents, shape, in);
-    }
-
-    private static void tangents(
-            String operation,
-            AttentionShape shape,
-            AttentionInputs in,
-            AttentionArguments tangents,
-            AttentionOutputs out,
-            long stateSize,
-            DeviceArray outputTangent,
-            DeviceArray logSumExpTangent) {
-        arguments(operation, "tangent of ", tangents, shape, in);
-        known(operation, shape, in, out, stateSize);
-        output(operation, "outputTangent", outputTangent, shape, in);
-        rowVector(operation, "logSumExpTangent", logSumExpTangent, shape);
-    }
-
-    private static void outputs(
-            String operation, AttentionShape shape, AttentionInputs in, AttentionOutputs out, long stateSize) {
-        output(operation, "output", out.output(), shape, in);
-        rowVector(operation, "logSumExp", out.logSumExp(), shape);
-        state(operation, out, stateSize);
-    }
-
-    private static void state(String operation, AttentionOutputs out, long size) {
-        DeviceArray state = out.state();
-        if (state != null
-                && (state.length() != size || state.dtype() != out.logSumExp().dtype())) {
-            throw new ShapeException(
-                    operation,
-                    "state has " + state.length() + " elements of " + state.dtype() + ", expected " + size + " of "
-                            + out.logSumExp().dtype());
-        }
-    }
-
-    /** Outputs that a derivative starts from. */
-    private static void known(
-            String operation, AttentionShape shape, AttentionInputs in, AttentionOutputs out, long stateSize) {
-        outputs(operation, shape, in, out, stateSize);
-        if (out.state() == null && stateSize != 0) {
-            throw new IllegalArgumentException(operation + ": the outputs have no state, and without it this backend"
-                    + " can't differentiate; give attentionForward one of " + stateSize
-                    + " elements (AttentionOutputs.withState), and then this");
-        }
-    }
-
-    private static void output(
-            String operation, String name, @Nullable DeviceArray array, AttentionShape s, AttentionInputs in) {
-        if (array != null) {
-            OperandChecks.floats(operation, name, array, s.batch(), s.heads(), s.queries(), s.valueDim());
-            in.checkType(operation, name, array);
-        }
-    }
-
-    private static void rowVector(String operation, String name, @Nullable DeviceArray array, AttentionShape shape) {
-        if (array == null) {
-            return;
-        }
-        OperandChecks.floats(operation, name, array, shape.batch(), shape.heads(), shape.queries());
-        if (array.dtype().isHalf()) {
-            throw new IllegalArgumentException(
-                    operation + ": " + name + " is " + array.dtype() + ", expected the type of the arithmetic");
-        }
-    }
-
-    private static void arguments(
-            String operation, String role, AttentionArguments arrays, AttentionShape s, AttentionInputs in) {
-        OperandChecks.floats(operation, role + "query", arrays.query(), s.batch(), s.heads(), s.queries(), s.headDim());
-        OperandChecks.floats(operation, role + "key", arrays.key(), s.batch(), s.keyHeads(), s.keys(), s.headDim());
-        OperandChecks.floats(
-                operation, role + "value", arrays.value(), s.batch(), s.keyHeads(), s.keys(), s.valueDim());
-        in.checkType(operation, role + "query", arrays.query());
-        in.checkType(operation, role + "key", arrays.key());
-        in.checkType(operation, role + "value", arrays.value());
-        terms(operation, role, arrays.bias(), arrays.sink(), s, in);
-    }
-
-    private static void terms(
-            String operation,
-            String role,
-            @Nullable DeviceArray bias,
-            @Nullable DeviceArray sink,
-            AttentionShape s,
-            AttentionInputs in) {
-        if (bias != null) {
-            if (in.bias() == null) {
-                throw new IllegalArgumentException(operation + ": " + role + "bias is given, but there is no bias");
-            }
-            OperandChecks.floats(operation, role + "bias", bias, in.bias().extents());
-        }
-        if (sink != null) {
-            if (in.sink() == null) {
-                throw new IllegalArgumentException(operation + ": " + role + "sink is given, but there is no sink");
-            }
-            OperandChecks.floats(operation, role + "sink", sink, s.heads());
-        }
+            AttentionPlane<? extends DeviceArray> dOutputs,
+            AttentionPlane<? extends DeviceArray> tangents,
+            AttentionPlane<? extends DeviceArray> results) {
+        AttentionChecks checks = of("attentionBackwardTangent", call);
+        checks.tangents(out, stateSize, tangents, results);
+        checks.outputGradients(dOutputs);
+        checks.output("dOutputTangent", tangents.output());
+        checks.rowVector("dLogSumExpTangent", tangents.logSumExp());
+        checks.arguments("tangent of the gradient of ", results);
     }
 
     /** Operands of {@link AttentionOps#series}. */
     public static void series(
-            AttentionShape s,
-            AttentionInputs in,
+            AttentionCall<? extends DeviceArray> call,
             SeriesRing ring,
-            List<AttentionPlane> arguments,
-            List<AttentionPlane> results) {
-        in.check(s);
-        String operation = "attentionSeries";
+            List<? extends AttentionPlane<? extends DeviceArray>> arguments,
+            List<? extends AttentionPlane<? extends DeviceArray>> results) {
+        AttentionChecks checks = of("attentionSeries", call);
         if (arguments.size() != ring.planes() || results.size() != ring.planes()) {
-            throw new IllegalArgumentException(operation + ": " + arguments.size() + " planes of arguments and "
+            throw new IllegalArgumentException(checks.operation + ": " + arguments.size() + " planes of arguments and "
                     + results.size() + " of results, expected " + ring.planes() + " for " + ring);
         }
         for (int p = 0; p < ring.planes(); p++) {
-            plane(operation, "plane " + p + " of ", arguments.get(p), s, in);
-            plane(operation, "plane " + p + " of the result for ", results.get(p), s, in);
-        }
-    }
-
-    private static void plane(String operation, String role, AttentionPlane p, AttentionShape s, AttentionInputs in) {
-        rows(operation, role + "query", p.query(), in, s.batch(), s.heads(), s.queries(), s.headDim());
-        rows(operation, role + "key", p.key(), in, s.batch(), s.keyHeads(), s.keys(), s.headDim());
-        rows(operation, role + "value", p.value(), in, s.batch(), s.keyHeads(), s.keys(), s.valueDim());
-        terms(operation, role, p.bias(), p.sink(), s, in);
-        output(operation, role + "output", p.output(), s, in);
-        rowVector(operation, role + "logSumExp", p.logSumExp(), s);
-    }
-
-    private static void rows(
-            String operation, String name, @Nullable DeviceArray array, AttentionInputs in, int... extents) {
-        if (array != null) {
-            OperandChecks.floats(operation, name, array, extents);
-            in.checkType(operation, name, array);
+            checks.plane("plane " + p + " of ", arguments.get(p));
+            checks.plane("plane " + p + " of the result for ", results.get(p));
         }
     }
 
     /** Operands of {@link AttentionOps#weights}. */
     public static void weights(
-            AttentionShape s,
-            AttentionInputs in,
-            AttentionOutputs out,
+            AttentionCall<? extends DeviceArray> call,
+            AttentionOutputs<? extends DeviceArray> out,
             long stateSize,
             int firstQuery,
             DeviceArray weights) {
-        in.check(s);
-        String operation = "attentionWeights";
-        outputs(operation, s, in, out, stateSize);
+        AttentionChecks checks = of("attentionWeights", call);
+        checks.outputs(out, stateSize);
+        AttentionShape s = call.shape();
         DType type = out.logSumExp().dtype();
         long perQuery = (long) s.batch() * s.heads() * s.keys();
         if (weights.dtype() != type || (perQuery == 0 ? weights.length() != 0 : weights.length() % perQuery != 0)) {
             throw new ShapeException(
-                    operation,
+                    checks.operation,
                     "weights has " + weights.length() + " elements of " + weights.dtype() + ", expected a multiple of "
                             + perQuery + " of " + type + " for " + s);
         }
         long asked = perQuery == 0 ? 0 : weights.length() / perQuery;
         if (firstQuery < 0 || firstQuery + asked > s.queries()) {
-            throw new IndexOutOfBoundsException(operation + ": queries " + firstQuery + " to " + (firstQuery + asked)
-                    + " are asked for, there are " + s.queries());
+            throw new IndexOutOfBoundsException(checks.operation + ": queries " + firstQuery + " to "
+                    + (firstQuery + asked) + " are asked for, there are " + s.queries());
         }
     }
 
     /** Operands of {@link AttentionOps#decode}. */
-    public static void decode(
-            DecodeShape shape,
-            AttentionSpec spec,
-            DeviceArray query,
-            DeviceArray keyCache,
-            DeviceArray valueCache,
-            DeviceArray counts,
-            int newest,
-            DeviceArray output) {
+    public static void decode(DecodeCall<? extends DeviceArray> call, DeviceArray output) {
         String operation = "attentionDecode";
+        DecodeShape shape = call.shape();
+        AttentionSpec spec = call.spec();
         if (spec.causal()
                 || spec.windowLeft() != AttentionSpec.UNLIMITED
                 || spec.windowRight() != AttentionSpec.UNLIMITED
@@ -270,21 +124,213 @@ public final class AttentionChecks {
             throw new IllegalArgumentException(
                     operation + " knows only similarity, scale and softcap, and is asked for " + spec);
         }
+        DeviceArray query = call.query();
         spec.requireFit(query.dtype());
-        OperandChecks.floats(operation, "query", query, shape.batch(), shape.heads(), shape.headDim());
+        int batch = shape.batch();
+        int capacity = shape.capacity();
+        OperandChecks.floats(operation, "query", query, batch, shape.heads(), shape.headDim());
+        OperandChecks.floats(operation, "keyCache", call.keyCache(), batch, capacity, shape.heads(), shape.headDim());
         OperandChecks.floats(
-                operation, "keyCache", keyCache, shape.batch(), shape.capacity(), shape.heads(), shape.headDim());
-        OperandChecks.floats(
-                operation, "valueCache", valueCache, shape.batch(), shape.capacity(), shape.heads(), shape.valueDim());
-        OperandChecks.ints(operation, "counts", counts, shape.batch());
-        OperandChecks.floats(operation, "output", output, shape.batch(), shape.heads(), shape.valueDim());
-        AttentionInputs in = AttentionInputs.of(query, keyCache, valueCache);
-        in.checkType(operation, "keyCache", keyCache);
-        in.checkType(operation, "valueCache", valueCache);
-        in.checkType(operation, "output", output);
-        if (newest < 0 || newest >= shape.capacity()) {
+                operation, "valueCache", call.valueCache(), batch, capacity, shape.heads(), shape.valueDim());
+        OperandChecks.ints(operation, "counts", call.counts(), batch);
+        OperandChecks.floats(operation, "output", output, batch, shape.heads(), shape.valueDim());
+        sameType(operation, "keyCache", call.keyCache(), query);
+        sameType(operation, "valueCache", call.valueCache(), query);
+        sameType(operation, "output", output, query);
+        if (call.newest() < 0 || call.newest() >= capacity) {
             throw new IndexOutOfBoundsException(
-                    operation + ": newest is slot " + newest + " of " + shape.capacity() + " in " + shape);
+                    operation + ": newest is slot " + call.newest() + " of " + capacity + " in " + shape);
+        }
+    }
+
+    /** Every length against the shape, and that query, key and value are of one floating type. */
+    private void inputs() {
+        OperandChecks.floating(operation, "query", call.query());
+        sameType(operation, "key", call.key(), call.query());
+        sameType(operation, "value", call.value(), call.query());
+        length("query", call.query(), shape.querySize());
+        length("key", call.key(), shape.keySize());
+        length("value", call.value(), shape.valueSize());
+        AttentionMask<? extends DeviceArray> mask = call.mask();
+        scoreBias("bias", call.bias());
+        scoreBias("mask", mask.scores());
+        if (mask.scores() != null && mask.scores().isRelative()) {
+            throw new IllegalArgumentException("attention takes a bias by relative position, but a mask only by query and"
+                    + " key; to hide keys by relative position, use a window");
+        }
+        wide("sink", call.sink(), shape.heads());
+        wide("alibiSlopes", mask.alibiSlopes(), shape.heads());
+        integers("querySegments", mask.querySegments(), (long) shape.batch() * shape.queries());
+        integers("keySegments", mask.keySegments(), (long) shape.batch() * shape.keys());
+        integers("keyLengths", mask.keyLengths(), shape.batch());
+        DeviceArray querySequences = mask.querySequences();
+        DeviceArray keySequences = mask.keySequences();
+        if (querySequences != null && keySequences != null) {
+            if (shape.batch() != 1) {
+                throw new ShapeException(operation, "a packed batch must have batch 1: " + shape);
+            }
+            if (querySequences.length() == 0 || keySequences.length() != querySequences.length()) {
+                throw new ShapeException(
+                        operation,
+                        "querySequences has " + querySequences.length() + " elements and keySequences "
+                                + keySequences.length() + ", expected one more than there are sequences in both");
+            }
+            integers("querySequences", querySequences, querySequences.length());
+            integers("keySequences", keySequences, keySequences.length());
+        }
+    }
+
+    private void scoreBias(String name, @Nullable ScoreBias<? extends DeviceArray> bias) {
+        if (bias == null) {
+            return;
+        }
+        boolean fits = (bias.batch() == 1 || bias.batch() == shape.batch())
+                && (bias.heads() == 1 || bias.heads() == shape.heads())
+                && (bias.queries() == 1 || bias.queries() == shape.queries())
+                && (bias.keys() == 1 || bias.keys() == shape.keys());
+        if (!fits || bias.array().length() != bias.size()) {
+            throw new ShapeException(
+                    operation,
+                    name + " is " + Arrays.toString(bias.extents()) + " of "
+                            + bias.array().length() + " elements, expected extents that are 1 or those of " + shape
+                            + (bias.isRelative() ? ", and a number for each relative position" : ""));
+        }
+        wide(name, bias.array(), bias.size());
+    }
+
+    /** Of the type of the arithmetic. */
+    private void wide(String name, @Nullable DeviceArray array, long expected) {
+        if (array != null) {
+            length(name, array, expected);
+            OperandChecks.floating(operation, name, array);
+            notHalf(name, array);
+        }
+    }
+
+    private void integers(String name, @Nullable DeviceArray array, long expected) {
+        if (array != null) {
+            length(name, array, expected);
+            OperandChecks.ints(operation, name, array, Math.toIntExact(expected));
+        }
+    }
+
+    private void length(String name, DeviceArray array, long expected) {
+        if (array.length() != expected) {
+            throw new ShapeException(
+                    operation, name + " has " + array.length() + " elements, expected " + expected + " for " + shape);
+        }
+    }
+
+    private void tangents(
+            AttentionOutputs<? extends DeviceArray> out,
+            long stateSize,
+            AttentionPlane<? extends DeviceArray> tangents,
+            AttentionPlane<? extends DeviceArray> outputTangents) {
+        arguments("tangent of ", tangents);
+        known(out, stateSize);
+        output("outputTangent", given("outputTangent", outputTangents.output()));
+        rowVector("logSumExpTangent", given("logSumExpTangent", outputTangents.logSumExp()));
+    }
+
+    private void outputs(AttentionOutputs<? extends DeviceArray> out, long stateSize) {
+        output("output", out.output());
+        rowVector("logSumExp", out.logSumExp());
+        DeviceArray state = out.state();
+        DType type = out.logSumExp().dtype();
+        if (state != null && (state.length() != stateSize || state.dtype() != type)) {
+            throw new ShapeException(
+                    operation,
+                    "state has " + state.length() + " elements of " + state.dtype() + ", expected " + stateSize + " of "
+                            + type);
+        }
+    }
+
+    /** Outputs that a derivative starts from. */
+    private void known(AttentionOutputs<? extends DeviceArray> out, long stateSize) {
+        outputs(out, stateSize);
+        if (out.state() == null && stateSize != 0) {
+            throw new IllegalArgumentException(operation + ": the outputs have no state, and without it this backend"
+                    + " can't differentiate; give attentionForward one of " + stateSize
+                    + " elements (AttentionOutputs.withState), and then this");
+        }
+    }
+
+    private void outputGradients(AttentionPlane<? extends DeviceArray> dOutputs) {
+        output("dOutput", given("dOutput", dOutputs.output()));
+        rowVector("dLogSumExp", dOutputs.logSumExp());
+    }
+
+    private void output(String name, @Nullable DeviceArray array) {
+        rows(name, array, shape.heads(), shape.queries(), shape.valueDim());
+    }
+
+    private void rowVector(String name, @Nullable DeviceArray array) {
+        if (array != null) {
+            OperandChecks.floats(operation, name, array, shape.batch(), shape.heads(), shape.queries());
+            notHalf(name, array);
+        }
+    }
+
+    private void notHalf(String name, DeviceArray array) {
+        if (array.dtype().isHalf()) {
+            throw new IllegalArgumentException(
+                    operation + ": " + name + " is " + array.dtype() + ", expected the type of the arithmetic");
+        }
+    }
+
+    /** Parts of the inputs, of which query, key and value must be there. */
+    private void arguments(String role, AttentionPlane<? extends DeviceArray> plane) {
+        given(role + "query", plane.query());
+        given(role + "key", plane.key());
+        given(role + "value", plane.value());
+        inputs(role, plane);
+    }
+
+    private void plane(String role, AttentionPlane<? extends DeviceArray> plane) {
+        inputs(role, plane);
+        output(role + "output", plane.output());
+        rowVector(role + "logSumExp", plane.logSumExp());
+    }
+
+    private void inputs(String role, AttentionPlane<? extends DeviceArray> plane) {
+        rows(role + "query", plane.query(), shape.heads(), shape.queries(), shape.headDim());
+        rows(role + "key", plane.key(), shape.keyHeads(), shape.keys(), shape.headDim());
+        rows(role + "value", plane.value(), shape.keyHeads(), shape.keys(), shape.valueDim());
+        if (plane.bias() != null) {
+            if (call.bias() == null) {
+                throw new IllegalArgumentException(operation + ": " + role + "bias is given, but there is no bias");
+            }
+            OperandChecks.floats(operation, role + "bias", plane.bias(), call.bias().extents());
+            notHalf(role + "bias", plane.bias());
+        }
+        if (plane.sink() != null) {
+            if (call.sink() == null) {
+                throw new IllegalArgumentException(operation + ": " + role + "sink is given, but there is no sink");
+            }
+            OperandChecks.floats(operation, role + "sink", plane.sink(), shape.heads());
+            notHalf(role + "sink", plane.sink());
+        }
+    }
+
+    private void rows(String name, @Nullable DeviceArray array, int heads, int rows, int dim) {
+        if (array != null) {
+            OperandChecks.floats(operation, name, array, shape.batch(), heads, rows, dim);
+            sameType(operation, name, array, call.query());
+        }
+    }
+
+    private DeviceArray given(String name, @Nullable DeviceArray array) {
+        if (array == null) {
+            throw new IllegalArgumentException(operation + ": " + name + " is missing");
+        }
+        return array;
+    }
+
+    /** Requires the type of the query. */
+    private static void sameType(String operation, String name, DeviceArray array, DeviceArray query) {
+        if (array.dtype() != query.dtype()) {
+            throw new IllegalArgumentException(operation + ": " + name + " is " + array.dtype() + " but query is "
+                    + query.dtype() + "; query, key, value, output and their gradients must be of one type");
         }
     }
 }

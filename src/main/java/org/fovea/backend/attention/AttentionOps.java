@@ -4,7 +4,6 @@ import java.util.List;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Memory;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Softmax attention {@code O = softmax(scale Q K^T + mask) V} in all the forms of {@link AttentionSpec}, its gradient and
@@ -33,7 +32,7 @@ public interface AttentionOps {
      * Elements of the state of an attention ({@link AttentionOutputs#state}); 0 where derivatives need nothing but output
      * and log-sum-exp. A function of the extents, types and presence of the arguments, not of what the arrays hold.
      */
-    default long stateSize(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+    default long stateSize(AttentionCall<? extends DeviceArray> call) {
         return 0;
     }
 
@@ -41,24 +40,21 @@ public interface AttentionOps {
      * @param out written: the output, the log of the sum of exp of the visible scores and the sink, +infinity where there is
      *     neither, and the state if there is one
      */
-    void forward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out);
+    void forward(AttentionCall<DeviceArray> call, AttentionOutputs<DeviceArray> out);
 
     /**
      * Gradients of {@link #forward}, given its outputs and their gradients.
      *
      * @param out what {@link #forward} wrote, with a state if {@link #stateSize} is not 0, as for every
      *     derivative that is given outputs
-     * @param dLogSumExp gradient of the log-sum-exp, or null if it is zero
-     * @param gradients written; where bias or sink is null, its gradient is not computed
+     * @param dOutputs gradients of the output and, if it is not zero, of the log-sum-exp
+     * @param gradients written: of query, key and value, and of bias and sink where these are wanted
      */
     void backward(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
-            AttentionOutputs out,
-            DeviceArray dOutput,
-            @Nullable DeviceArray dLogSumExp,
-            AttentionArguments gradients);
+            AttentionCall<DeviceArray> call,
+            AttentionOutputs<DeviceArray> out,
+            AttentionPlane<DeviceArray> dOutputs,
+            AttentionPlane<DeviceArray> gradients);
 
     /**
      * The tangent of {@link #forward}, its Jacobian-vector product, given its outputs. With {@code P} the
@@ -69,24 +65,20 @@ public interface AttentionOps {
      *   O. = (P (T - r)) V + P V.;  logSumExp. = r
      * </pre>
      *
-     * @param tangents of the inputs; a bias or sink without one stands still
-     * @param outputTangent written, in the layout of the output
-     * @param logSumExpTangent written, [batch, heads, queries], 0 for a row that sees nothing, without a sink
+     * @param tangents of query, key and value; a bias or sink without one stands still
+     * @param outputTangents written: of the output and of the log-sum-exp, 0 for a row that sees nothing, without a sink
      */
     void tangent(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
-            AttentionArguments tangents,
-            AttentionOutputs out,
-            DeviceArray outputTangent,
-            DeviceArray logSumExpTangent);
+            AttentionCall<DeviceArray> call,
+            AttentionOutputs<DeviceArray> out,
+            AttentionPlane<DeviceArray> tangents,
+            AttentionPlane<DeviceArray> outputTangents);
 
     /**
      * The tangent of {@link #backward}. Since the backward is the gradient of {@code dO . O + dLSE . LSE}, and the
      * second derivative of that is symmetric, this is also the gradient of the backward (double backward): with the
      * gradients of dQuery, dKey and dValue as tangents of query, key and value, it gives the gradients for dOutput, dLogSumExp,
-     * query, key and value in this order. Beside the names of {@link #tangent}:
+     * query, key and value in this order. Besides the names of {@link #tangent}:
      *
      * <pre>
      *   dP = dO V^T;  D_i = dO_i . O_i - dLSE_i;  dS = P (dP - D)
@@ -95,37 +87,32 @@ public interface AttentionOps {
      *   dQ. = scale (dS. K + dS K.);  dK. = scale (dS.^T Q + dS^T Q.);  dV. = P.^T dO + P^T dO.
      * </pre>
      *
-     * @param tangents of the inputs; a bias or sink without one stands still
-     * @param outputTangent written, as {@link #tangent} does, as is logSumExpTangent
-     * @param gradientTangents written: the tangents of the inputs' gradients; where bias or sink is null, it is not computed
+     * @param dOutputs as for {@link #backward}
+     * @param tangents as for {@link #tangent}, and those of {@code dOutputs}, where null is 0
+     * @param results written: the tangents of the inputs' gradients, that of bias or sink if it is there, and those of output
+     *     and log-sum-exp as {@link #tangent} does
      */
     void backwardTangent(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
-            AttentionArguments tangents,
-            AttentionOutputs out,
-            OutputGradients gradients,
-            DeviceArray outputTangent,
-            DeviceArray logSumExpTangent,
-            AttentionArguments gradientTangents);
+            AttentionCall<DeviceArray> call,
+            AttentionOutputs<DeviceArray> out,
+            AttentionPlane<DeviceArray> dOutputs,
+            AttentionPlane<DeviceArray> tangents,
+            AttentionPlane<DeviceArray> results);
 
     /**
      * Attention and its gradient over a ring of series, which gives their derivatives of any order: every sum and product of
      * {@link #forward} and {@link #backward} is one of series, exp is the recurrence of {@link
      * SeriesRing#derivations}. Each order has its planes; those of the scores live in tiles.
      *
-     * @param in plane 0 of query, key, value, bias and sink, and all that has no derivative
+     * @param call plane 0 of query, key, value, bias and sink, and all that has no derivative
      * @param arguments {@link SeriesRing#planes} of them; what is null is 0. Of plane 0 only dO and dLSE are read
      * @param results as many, written; what is null is not wanted. Without any gradient wanted, only the forward is computed
      */
     void series(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
+            AttentionCall<DeviceArray> call,
             SeriesRing ring,
-            List<AttentionPlane> arguments,
-            List<AttentionPlane> results);
+            List<AttentionPlane<DeviceArray>> arguments,
+            List<AttentionPlane<DeviceArray>> results);
 
     /**
      * Scores or probabilities of some queries, to be looked at.
@@ -135,32 +122,12 @@ public interface AttentionOps {
      * @param weights written, of the type of the log-sum-exp, [batch, heads, queries asked for, keys]
      */
     void weights(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
-            AttentionOutputs out,
+            AttentionCall<DeviceArray> call,
+            AttentionOutputs<DeviceArray> out,
             ScoreStage stage,
             int firstQuery,
             DeviceArray weights);
 
-    /**
-     * Attention of one new query per batch row over the {@code counts[b]} most recent slots of its ring buffer, the
-     * newest being {@code newest}. A count of 0 gives output 0.
-     *
-     * @param spec similarity, scale and softcap; it must not ask for anything else
-     * @param query [batch, heads, headDim]
-     * @param keyCache [batch, capacity, heads, headDim]
-     * @param valueCache [batch, capacity, heads, valueDim]
-     * @param counts I32 [batch], each from 0 to capacity
-     * @param output written, [batch, heads, valueDim]
-     */
-    void decode(
-            DecodeShape shape,
-            AttentionSpec spec,
-            DeviceArray query,
-            DeviceArray keyCache,
-            DeviceArray valueCache,
-            DeviceArray counts,
-            int newest,
-            DeviceArray output);
+    /** Computes one decoding step; {@code output}, [batch, heads, valueDim], is written. */
+    void decode(DecodeCall<DeviceArray> call, DeviceArray output);
 }

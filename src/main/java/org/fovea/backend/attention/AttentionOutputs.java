@@ -14,11 +14,11 @@ import org.jspecify.annotations.Nullable;
  *     elements of the type of the log-sum-exp, in a layout of the backend's own. Null in a forward pass that nobody will
  *     differentiate, and where the size is 0
  */
-public record AttentionOutputs(
-        DeviceArray output, DeviceArray logSumExp, @Nullable DeviceArray state) {
+public record AttentionOutputs<T extends DeviceArray>(
+        T output, T logSumExp, @Nullable T state) {
 
     /** Without a state: not to be differentiated, unless the backend needs none. */
-    public AttentionOutputs(DeviceArray output, DeviceArray logSumExp) {
+    public AttentionOutputs(T output, T logSumExp) {
         this(output, logSumExp, null);
     }
 
@@ -27,13 +27,19 @@ public record AttentionOutputs(
      *
      * @param memory makes an array of a type and length, such as {@code scope::allocate}
      */
-    public AttentionOutputs withState(
+    public AttentionOutputs<T> withState(
             AttentionOps backend,
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
-            BiFunction<DType, Long, DeviceArray> memory) {
-        long size = backend.stateSize(shape, spec, in);
-        return size == 0 ? this : new AttentionOutputs(output, logSumExp, memory.apply(logSumExp.dtype(), size));
+            AttentionCall<? extends DeviceArray> call,
+            BiFunction<DType, Long, ? extends T> memory) {
+        long size = backend.stateSize(call);
+        return size == 0 ? this : new AttentionOutputs<>(output, logSumExp, memory.apply(logSumExp.dtype(), size));
+    }
+
+    /** The same of other arrays. */
+    public <R extends DeviceArray> AttentionOutputs<R> mapNamed(NamedFunction<? super T, ? extends R> change) {
+        return new AttentionOutputs<>(
+                change.apply("output", output),
+                change.apply("logSumExp", logSumExp),
+                NamedFunction.ofNullable("state", state, change));
     }
 }

@@ -1,10 +1,8 @@
 package org.fovea.backend.attention;
 
-import java.util.Arrays;
+import java.util.function.Function;
 import org.fovea.backend.memory.DType;
-import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Memory;
-import org.fovea.backend.memory.ShapeException;
 
 /**
  * Something added to every score of an attention, in one of two forms:
@@ -19,7 +17,7 @@ import org.fovea.backend.memory.ShapeException;
  * @param queries 1 where the term is by relative position, and so is {@code keys}
  * @param reach positions farther than this share the number at it; {@link #BY_PAIR} if the term is not relative
  */
-public record ScoreBias(DeviceArray array, int batch, int heads, int queries, int keys, int reach) {
+public record ScoreBias<T>(T array, int batch, int heads, int queries, int keys, int reach) {
 
     /** The reach of a term by pair. */
     public static final int BY_PAIR = -1;
@@ -36,13 +34,13 @@ public record ScoreBias(DeviceArray array, int batch, int heads, int queries, in
     }
 
     /** A term by pair. */
-    public ScoreBias(DeviceArray array, int batch, int heads, int queries, int keys) {
+    public ScoreBias(T array, int batch, int heads, int queries, int keys) {
         this(array, batch, heads, queries, keys, BY_PAIR);
     }
 
     /** A term by relative position. */
-    public static ScoreBias relative(DeviceArray array, int batch, int heads, int reach) {
-        return new ScoreBias(array, batch, heads, 1, 1, reach);
+    public static <T> ScoreBias<T> relative(T array, int batch, int heads, int reach) {
+        return new ScoreBias<>(array, batch, heads, 1, 1, reach);
     }
 
     /** Whether the term is by relative position. */
@@ -85,17 +83,8 @@ public record ScoreBias(DeviceArray array, int batch, int heads, int queries, in
         return keys == 1 ? 0 : 1;
     }
 
-    void check(String name, AttentionShape shape) {
-        boolean fits = (batch == 1 || batch == shape.batch())
-                && (heads == 1 || heads == shape.heads())
-                && (queries == 1 || queries == shape.queries())
-                && (keys == 1 || keys == shape.keys());
-        if (!fits || array.length() != size()) {
-            throw new ShapeException(
-                    "attention",
-                    name + " is " + Arrays.toString(extents()) + " of " + array.length()
-                            + " elements, expected extents that are 1 or those of " + shape
-                            + (isRelative() ? ", and a number for each relative position" : ""));
-        }
+    /** The same of another array. */
+    public <R> ScoreBias<R> map(Function<? super T, ? extends R> change) {
+        return new ScoreBias<>(change.apply(array), batch, heads, queries, keys, reach);
     }
 }

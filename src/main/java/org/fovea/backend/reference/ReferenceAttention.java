@@ -2,15 +2,13 @@ package org.fovea.backend.reference;
 
 import java.util.Arrays;
 import java.util.List;
-import org.fovea.backend.attention.AttentionArguments;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionChecks;
-import org.fovea.backend.attention.AttentionInputs;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
-import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
-import org.fovea.backend.attention.OutputGradients;
 import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.memory.DType;
@@ -39,106 +37,68 @@ public abstract class ReferenceAttention extends ReferenceRows {
     }
 
     @Override
-    public final void forward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs out) {
-        AttentionChecks.forward(shape, in, out, stateSize(shape, spec, in));
-        AttentionPlane wanted = new AttentionPlane(null, null, null, null, null, out.output(), out.logSumExp());
-        compute(shape, spec, in, SeriesRing.NUMBERS, List.of(AttentionPlane.NONE), List.of(wanted));
+    public final void forward(AttentionCall<DeviceArray> call, AttentionOutputs<DeviceArray> out) {
+        AttentionChecks.forward(call, out, stateSize(call));
+        AttentionPlane<DeviceArray> wanted = AttentionPlane.outputs(out.output(), out.logSumExp());
+        compute(call, SeriesRing.NUMBERS, List.of(AttentionPlane.none()), List.of(wanted));
     }
 
     @Override
     public final void backward(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
-            AttentionOutputs out,
-            DeviceArray dOutput,
-            @Nullable DeviceArray dLogSumExp,
-            AttentionArguments gradients) {
-        AttentionChecks.backward(shape, in, out, stateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
+            AttentionCall<DeviceArray> call,
+            AttentionOutputs<DeviceArray> out,
+            AttentionPlane<DeviceArray> dOutputs,
+            AttentionPlane<DeviceArray> gradients) {
+        AttentionChecks.backward(call, out, stateSize(call), dOutputs, gradients);
         use(out.output());
         use(out.logSumExp());
-        AttentionPlane given = new AttentionPlane(null, null, null, null, null, dOutput, dLogSumExp);
-        compute(shape, spec, in, SeriesRing.NUMBERS, List.of(given), List.of(plane(gradients, null, null)));
+        compute(call, SeriesRing.NUMBERS, List.of(dOutputs), List.of(gradients.ofInputs()));
     }
 
     @Override
     public final void tangent(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
-            AttentionArguments tangents,
-            AttentionOutputs out,
-            DeviceArray outputTangent,
-            DeviceArray logSumExpTangent) {
-        AttentionChecks.tangent(shape, in, tangents, out, stateSize(shape, spec, in), outputTangent, logSumExpTangent);
+            AttentionCall<DeviceArray> call,
+            AttentionOutputs<DeviceArray> out,
+            AttentionPlane<DeviceArray> tangents,
+            AttentionPlane<DeviceArray> outputTangents) {
+        AttentionChecks.tangent(call, out, stateSize(call), tangents, outputTangents);
         use(out.output());
         use(out.logSumExp());
-        AttentionPlane wanted = new AttentionPlane(null, null, null, null, null, outputTangent, logSumExpTangent);
-        compute(
-                shape,
-                spec,
-                in,
-                DUAL,
-                List.of(AttentionPlane.NONE, plane(tangents, null, null)),
-                List.of(AttentionPlane.NONE, wanted));
+        AttentionPlane<DeviceArray> wanted = outputTangents.ofOutputs();
+        compute(call, DUAL, List.of(AttentionPlane.none(), tangents), List.of(AttentionPlane.none(), wanted));
     }
 
     @Override
     public final void backwardTangent(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
-            AttentionArguments tangents,
-            AttentionOutputs out,
-            OutputGradients gradients,
-            DeviceArray outputTangent,
-            DeviceArray logSumExpTangent,
-            AttentionArguments gradientTangents) {
-        AttentionChecks.backwardTangent(
-                shape,
-                in,
-                tangents,
-                out,
-                stateSize(shape, spec, in),
-                gradients,
-                outputTangent,
-                logSumExpTangent,
-                gradientTangents);
+            AttentionCall<DeviceArray> call,
+            AttentionOutputs<DeviceArray> out,
+            AttentionPlane<DeviceArray> dOutputs,
+            AttentionPlane<DeviceArray> tangents,
+            AttentionPlane<DeviceArray> results) {
+        AttentionChecks.backwardTangent(call, out, stateSize(call), dOutputs, tangents, results);
         use(out.output());
         use(out.logSumExp());
-        AttentionPlane value =
-                new AttentionPlane(null, null, null, null, null, gradients.dOutput(), gradients.dLogSumExp());
-        AttentionPlane tangent = plane(tangents, gradients.dOutputTangent(), gradients.dLogSumExpTangent());
-        AttentionPlane wanted = plane(gradientTangents, outputTangent, logSumExpTangent);
-        compute(shape, spec, in, DUAL, List.of(value, tangent), List.of(AttentionPlane.NONE, wanted));
-    }
-
-    private static AttentionPlane plane(
-            AttentionArguments x, @Nullable DeviceArray output, @Nullable DeviceArray logSumExp) {
-        return new AttentionPlane(x.query(), x.key(), x.value(), x.bias(), x.sink(), output, logSumExp);
+        compute(call, DUAL, List.of(dOutputs, tangents), List.of(AttentionPlane.none(), results));
     }
 
     @Override
     public final void series(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
+            AttentionCall<DeviceArray> call,
             SeriesRing ring,
-            List<AttentionPlane> arguments,
-            List<AttentionPlane> results) {
-        AttentionChecks.series(shape, in, ring, arguments, results);
-        compute(shape, spec, in, ring, arguments, results);
+            List<AttentionPlane<DeviceArray>> arguments,
+            List<AttentionPlane<DeviceArray>> results) {
+        AttentionChecks.series(call, ring, arguments, results);
+        compute(call, ring, arguments, results);
     }
 
     private void compute(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
+            AttentionCall<DeviceArray> call,
             SeriesRing ring,
-            List<AttentionPlane> arguments,
-            List<AttentionPlane> results) {
+            List<AttentionPlane<DeviceArray>> arguments,
+            List<AttentionPlane<DeviceArray>> results) {
+        AttentionShape shape = call.shape();
         SeriesAttention attention = new SeriesAttention(
-                        this, shape, spec, in, new Series.Arithmetic(ring, rounded, factors), arguments, null)
+                        this, call, new Series.Arithmetic(ring, rounded, factors), arguments, null)
                 .forward();
         Series[] dOutput = attention.zeros(shape.outputSize());
         Series[] dLogSumExp = attention.zeros(shape.logSumExpSize());
@@ -148,7 +108,7 @@ public abstract class ReferenceAttention extends ReferenceRows {
             store(attention.output, p, results.get(p).output());
             storeWide(attention.logSumExp, p, results.get(p).logSumExp());
         }
-        if (results.stream().noneMatch(AttentionPlane::hasArguments)) {
+        if (results.stream().noneMatch(AttentionPlane::hasInputs)) {
             return;
         }
         SeriesGradients gradients = new SeriesGradients(attention, dOutput, dLogSumExp);
@@ -202,21 +162,20 @@ public abstract class ReferenceAttention extends ReferenceRows {
 
     @Override
     public final void weights(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
-            AttentionOutputs out,
+            AttentionCall<DeviceArray> call,
+            AttentionOutputs<DeviceArray> out,
             ScoreStage stage,
             int firstQuery,
             DeviceArray weights) {
-        AttentionChecks.weights(shape, in, out, stateSize(shape, spec, in), firstQuery, weights);
+        AttentionChecks.weights(call, out, stateSize(call), firstQuery, weights);
+        AttentionShape shape = call.shape();
         use(out.logSumExp());
         ReferenceArray to = use(weights);
         int keys = shape.keys();
         int heads = shape.batch() * shape.heads();
         int asked = to.size() == 0 ? 0 : to.size() / (heads * keys);
         SeriesAttention attention =
-                new SeriesAttention(this, shape, spec, in, numbers(), List.of(AttentionPlane.NONE), null);
+                new SeriesAttention(this, call, numbers(), List.of(AttentionPlane.none()), null);
         attention.forEachRow(row -> {
             int nth = row.i - firstQuery;
             int start = ((row.b * shape.heads() + row.h) * asked + nth) * keys;
@@ -229,17 +188,10 @@ public abstract class ReferenceAttention extends ReferenceRows {
 
     /** One query against the slots of a ring buffer that are not older than {@code counts}. */
     @Override
-    public final void decode(
-            DecodeShape shape,
-            AttentionSpec spec,
-            DeviceArray query,
-            DeviceArray keyCache,
-            DeviceArray valueCache,
-            DeviceArray counts,
-            int newest,
-            DeviceArray output) {
-        AttentionChecks.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
-        ReferenceArray count = use(counts);
+    public final void decode(DecodeCall<DeviceArray> call, DeviceArray output) {
+        AttentionChecks.decode(call, output);
+        DecodeShape shape = call.shape();
+        ReferenceArray count = use(call.counts());
         AttentionShape oneQuery = new AttentionShape(
                 shape.batch(),
                 shape.heads(),
@@ -250,12 +202,10 @@ public abstract class ReferenceAttention extends ReferenceRows {
                 AttentionShape.Layout.BNHD);
         SeriesAttention attention = new SeriesAttention(
                 this,
-                oneQuery,
-                spec,
-                AttentionInputs.of(query, keyCache, valueCache),
+                AttentionCall.of(oneQuery, call.spec(), call.query(), call.keyCache(), call.valueCache()),
                 numbers(),
-                List.of(AttentionPlane.NONE),
-                (b, h, i, slot) -> Math.floorMod(newest - slot, shape.capacity()) < count.integer(b));
+                List.of(AttentionPlane.none()),
+                (b, h, i, slot) -> Math.floorMod(call.newest() - slot, shape.capacity()) < count.integer(b));
         store(attention.forward().output, 0, output);
     }
 }

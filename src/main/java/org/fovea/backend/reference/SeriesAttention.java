@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.IntStream;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
@@ -28,9 +28,9 @@ final class SeriesAttention {
     private final ReferenceMemory memory;
     final AttentionShape shape;
     final AttentionSpec spec;
-    final AttentionInputs in;
+    final AttentionCall<DeviceArray> in;
     final Series.Arithmetic arithmetic;
-    private final List<AttentionPlane> arguments;
+    private final List<AttentionPlane<DeviceArray>> arguments;
     final Visibility visibility;
     private final Sees sees;
 
@@ -50,28 +50,26 @@ final class SeriesAttention {
     /** @param arguments planes 1 and up of the inputs */
     SeriesAttention(
             ReferenceMemory memory,
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
+            AttentionCall<DeviceArray> call,
             Series.Arithmetic arithmetic,
-            List<AttentionPlane> arguments,
+            List<AttentionPlane<DeviceArray>> arguments,
             @Nullable Sees sees) {
         this.memory = memory;
-        this.shape = shape;
-        this.spec = spec;
-        this.in = in;
+        shape = call.shape();
+        spec = call.spec();
+        in = call;
         this.arithmetic = arithmetic;
         this.arguments = arguments;
-        visibility = new Visibility(memory, shape, spec, in);
+        visibility = new Visibility(memory, call);
         this.sees = sees == null ? visibility::sees : sees;
-        query = load(in.query(), AttentionPlane::query);
-        key = load(in.key(), AttentionPlane::key);
+        query = load(call.query(), AttentionPlane::query);
+        key = load(call.key(), AttentionPlane::key);
         boolean cosine = spec.similarity() == AttentionSpec.Similarity.COSINE;
         left = cosine ? unit(query) : query;
         right = cosine ? unit(key) : key;
-        value = load(in.value(), AttentionPlane::value);
-        bias = in.bias() == null ? null : load(in.bias().array(), AttentionPlane::bias);
-        sink = in.sink() == null ? null : load(in.sink(), AttentionPlane::sink);
+        value = load(call.value(), AttentionPlane::value);
+        bias = call.bias() == null ? null : load(call.bias().array(), AttentionPlane::bias);
+        sink = call.sink() == null ? null : load(call.sink(), AttentionPlane::sink);
         output = zeros(shape.outputSize());
         logSumExp = zeros(shape.logSumExpSize());
     }
@@ -82,7 +80,7 @@ final class SeriesAttention {
                 .toArray(Series[]::new);
     }
 
-    private Series[] load(DeviceArray plane0, Function<AttentionPlane, @Nullable DeviceArray> part) {
+    private Series[] load(DeviceArray plane0, Function<AttentionPlane<DeviceArray>, @Nullable DeviceArray> part) {
         Series[] x = zeros(plane0.length());
         load(x, 0, plane0);
         for (int p = 1; p < arithmetic.ring().planes(); p++) {
@@ -182,13 +180,13 @@ final class SeriesAttention {
 
     /** A score with what is added after the softcap. */
     private Series masked(Series score, int b, int h, int i, int j) {
-        ScoreBias mask = in.mask();
+        ScoreBias<DeviceArray> mask = in.mask().scores();
+        DeviceArray slopes = in.mask().alibiSlopes();
         if (mask != null) {
             score = score.plus(memory.use(mask.array()).get(visibility.at(mask, b, h, i, j)));
         }
-        if (in.alibiSlopes() != null) {
-            Series slope =
-                    Series.constant(arithmetic, memory.use(in.alibiSlopes()).get(h));
+        if (slopes != null) {
+            Series slope = Series.constant(arithmetic, memory.use(slopes).get(h));
             score = score.minus(slope.times(visibility.distance(b, i, j)));
         }
         return score;

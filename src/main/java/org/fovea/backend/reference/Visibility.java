@@ -1,6 +1,7 @@
 package org.fovea.backend.reference;
 
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.ScoreBias;
@@ -26,19 +27,20 @@ final class Visibility {
     private final @Nullable ReferenceArray keyLengths;
     private final @Nullable ReferenceArray querySequences;
     private final @Nullable ReferenceArray keySequences;
-    private final @Nullable ScoreBias mask;
+    private final @Nullable ScoreBias<DeviceArray> mask;
     private final @Nullable ReferenceArray maskArray;
 
-    Visibility(ReferenceMemory memory, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
-        this.shape = shape;
-        this.spec = spec;
+    Visibility(ReferenceMemory memory, AttentionCall<DeviceArray> call) {
+        AttentionMask<DeviceArray> in = call.mask();
+        shape = call.shape();
+        spec = call.spec();
         querySegments = use(memory, in.querySegments());
         keySegments = use(memory, in.keySegments());
         keyLengths = use(memory, in.keyLengths());
         querySequences = use(memory, in.querySequences());
         keySequences = use(memory, in.keySequences());
-        mask = in.mask();
-        maskArray = in.mask() == null ? null : memory.use(in.mask().array());
+        mask = in.scores();
+        maskArray = mask == null ? null : memory.use(mask.array());
     }
 
     private static @Nullable ReferenceArray use(ReferenceMemory memory, @Nullable DeviceArray array) {
@@ -102,7 +104,7 @@ final class Visibility {
     }
 
     /** Where a term has its part of a score; an axis of length 1 has but one place. */
-    int at(ScoreBias term, int b, int h, int i, int j) {
+    int at(ScoreBias<DeviceArray> term, int b, int h, int i, int j) {
         if (term.isRelative()) {
             long step = Math.max(-term.reach(), Math.min(term.reach(), ahead(run(b, i), spec, i, j)));
             int table = b % term.batch() * term.heads() + h % term.heads();

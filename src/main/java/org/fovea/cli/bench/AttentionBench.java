@@ -8,9 +8,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Random;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Alignment;
@@ -113,14 +113,14 @@ public final class AttentionBench {
         DeviceArray dQuery = backend.memory().allocate(DType.F32, shape.querySize());
         DeviceArray dKey = backend.memory().allocate(DType.F32, shape.keySize());
         DeviceArray dValue = backend.memory().allocate(DType.F32, shape.valueSize());
-        AttentionInputs in = AttentionInputs.of(query, key, value);
-        AttentionOutputs out = new AttentionOutputs(output, logSumExp)
-                .withState(backend.attention(), shape, spec, in, backend.memory()::allocate);
-        double forward = medianSeconds(backend, () -> backend.attention().forward(shape, spec, in, out));
-        double backward = medianSeconds(
-                backend,
-                () -> backend.attention()
-                        .backward(shape, spec, in, out, dOutput, null, new AttentionArguments(dQuery, dKey, dValue)));
+        AttentionCall<DeviceArray> call = AttentionCall.of(shape, spec, query, key, value);
+        AttentionOutputs<DeviceArray> out = new AttentionOutputs<>(output, logSumExp)
+                .withState(backend.attention(), call, backend.memory()::allocate);
+        AttentionPlane<DeviceArray> dOutputs = AttentionPlane.outputs(dOutput, null);
+        AttentionPlane<DeviceArray> gradients = AttentionPlane.inputs(dQuery, dKey, dValue);
+        double forward = medianSeconds(backend, () -> backend.attention().forward(call, out));
+        double backward =
+                medianSeconds(backend, () -> backend.attention().backward(call, out, dOutputs, gradients));
         release(query, key, value, dOutput, output, logSumExp, dQuery, dKey, dValue);
         if (out.state() != null) {
             out.state().release();

@@ -10,12 +10,11 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.attention.OutputGradients;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Scope;
@@ -52,27 +51,24 @@ final class AttentionOrderBench {
         private final Backend backend;
         private final Scope scope;
         private final AttentionShape shape;
-        private final AttentionInputs in;
-        private final AttentionArguments tangents;
-        private final DeviceArray dOutput;
-        private final AttentionOutputs out;
-        private final AttentionArguments results;
-        private final DeviceArray outputTangent;
-        private final DeviceArray logSumExpTangent;
+        private final AttentionCall<DeviceArray> call;
+        private final AttentionPlane<DeviceArray> tangents;
+        private final AttentionPlane<DeviceArray> dOutputs;
+        private final AttentionOutputs<DeviceArray> out;
+        private final AttentionPlane<DeviceArray> results;
 
         Problem(Backend backend, int batch, int heads, int length, int headDim) {
             this.backend = backend;
             scope = backend.memory().openScope();
             shape = new AttentionShape(batch, heads, length, length, headDim, headDim, AttentionShape.Layout.BHND);
-            in = AttentionInputs.of(gaussians(1), gaussians(2), gaussians(3));
-            dOutput = gaussians(4);
-            tangents = new AttentionArguments(gaussians(5), gaussians(6), gaussians(7));
-            out = new AttentionOutputs(empty(shape.outputSize()), empty(shape.logSumExpSize()))
-                    .withState(backend.attention(), shape, AttentionSpec.DEFAULT, in, backend.memory()::allocate);
-            results =
-                    new AttentionArguments(empty(shape.querySize()), empty(shape.keySize()), empty(shape.valueSize()));
-            outputTangent = empty(shape.outputSize());
-            logSumExpTangent = empty(shape.logSumExpSize());
+            call = AttentionCall.of(shape, AttentionSpec.DEFAULT, gaussians(1), gaussians(2), gaussians(3));
+            dOutputs = AttentionPlane.outputs(gaussians(4), null);
+            tangents = AttentionPlane.inputs(gaussians(5), gaussians(6), gaussians(7));
+            out = new AttentionOutputs<>(empty(shape.outputSize()), empty(shape.logSumExpSize()))
+                    .withState(backend.attention(), call, backend.memory()::allocate);
+            results = AttentionPlane.inputs(
+                            empty(shape.querySize()), empty(shape.keySize()), empty(shape.valueSize()))
+                    .withOutputs(empty(shape.outputSize()), empty(shape.logSumExpSize()));
         }
 
         private DeviceArray gaussians(long seed) {
@@ -94,24 +90,12 @@ final class AttentionOrderBench {
         }
 
         void run(Order order) {
-            AttentionSpec spec = AttentionSpec.DEFAULT;
             switch (order) {
-                case FORWARD -> backend.attention().forward(shape, spec, in, out);
-                case BACKWARD -> backend.attention().backward(shape, spec, in, out, dOutput, null, results);
-                case TANGENT ->
-                    backend.attention().tangent(shape, spec, in, tangents, out, outputTangent, logSumExpTangent);
+                case FORWARD -> backend.attention().forward(call, out);
+                case BACKWARD -> backend.attention().backward(call, out, dOutputs, results);
+                case TANGENT -> backend.attention().tangent(call, out, tangents, results);
                 case BACKWARD_TANGENT ->
-                    backend.attention()
-                            .backwardTangent(
-                                    shape,
-                                    spec,
-                                    in,
-                                    tangents,
-                                    out,
-                                    new OutputGradients(dOutput, null, null, null),
-                                    outputTangent,
-                                    logSumExpTangent,
-                                    results);
+                    backend.attention().backwardTangent(call, out, dOutputs, tangents, results);
             }
         }
 

@@ -11,9 +11,9 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.math.Gemm;
@@ -65,7 +65,9 @@ final class TrainingChecks {
     private static void repeated(Pair p, Backend b, Scope scope, int repeats) {
         AttentionShape shape = new AttentionShape(2, 2, 33, 31, 16, 16, AttentionShape.Layout.BHND);
         AttentionSpec spec = AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.BOTTOM_RIGHT);
-        AttentionInputs inputs = AttentionInputs.of(
+        AttentionCall<DeviceArray> call = AttentionCall.of(
+                shape,
+                spec,
                 normal(b, scope, shape.querySize()),
                 normal(b, scope, shape.keySize()),
                 normal(b, scope, shape.valueSize()));
@@ -84,22 +86,19 @@ final class TrainingChecks {
             parts[i] = all.slice(at, lengths[i]);
             at += lengths[i];
         }
-        AttentionOutputs out =
-                new AttentionOutputs(parts[1], parts[2]).withState(b.attention(), shape, spec, inputs, scope::allocate);
+        AttentionOutputs<DeviceArray> out =
+                new AttentionOutputs<>(parts[1], parts[2]).withState(b.attention(), call, scope::allocate);
         double[] first = null;
         for (int repeat = 0; repeat < repeats; repeat++) {
             b.memory().fill(all, Double.NaN);
             b.math().gemm(product, left, right, parts[0]);
-            b.attention().forward(shape, spec, inputs, out);
+            b.attention().forward(call, out);
             b.attention()
                     .backward(
-                            shape,
-                            spec,
-                            inputs,
+                            call,
                             out,
-                            dOutput,
-                            null,
-                            new AttentionArguments(parts[3], parts[4], parts[5]));
+                            AttentionPlane.outputs(dOutput, null),
+                            AttentionPlane.inputs(parts[3], parts[4], parts[5]));
             b.math().reduce(ReduceOp.SUM, 1, Math.toIntExact(dOutput.length()), 1, dOutput, parts[6]);
             double[] found = new double[(int) all.length()];
             b.memory().download(all, found, 0);

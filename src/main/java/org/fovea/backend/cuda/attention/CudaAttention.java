@@ -1,13 +1,14 @@
 package org.fovea.backend.cuda.attention;
 
-import java.util.ArrayList;
+import static org.fovea.backend.cuda.attention.series.CudaOperands.address;
+
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import org.fovea.backend.attention.AttentionArguments;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionChecks;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOps;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionPlane;
@@ -15,6 +16,7 @@ import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.attention.SeriesRing;
+import org.fovea.backend.cuda.attention.series.CudaOperands;
 import org.fovea.backend.cuda.attention.series.CudaSeries;
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
@@ -24,7 +26,6 @@ import org.fovea.backend.cuda.params.AttentionParams;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Scope;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Attention as kernel launches. Queries, keys, values and what has their layout may be F32, BF16 or F16. There are kernels
@@ -68,11 +69,12 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
      * Whether nothing is asked for but scaled dot products, keys hidden by position, segment and length, and a sink; with
      * or without grouped heads.
      */
-    static boolean isForTensorCores(AttentionSpec spec, AttentionInputs in) {
-        return in.bias() == null
-                && in.mask() == null
-                && in.alibiSlopes() == null
-                && in.querySequences() == null
+    static boolean isForTensorCores(AttentionCall<? extends DeviceArray> call) {
+        AttentionSpec spec = call.spec();
+        return call.bias() == null
+                && call.mask().scores() == null
+                && call.mask().alibiSlopes() == null
+                && call.mask().querySequences() == null
                 && spec.similarity() == AttentionSpec.Similarity.DOT
                 && spec.softcap() == 0
                 && spec.dropout() == 0;
@@ -83,155 +85,103 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
      * probability; then, of 16-bit types, the output before it was rounded.
      */
     @Override
-    public final long stateSize(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
-        if (!isForTensorCores(spec, in)) {
-            return CudaSeries.stateSize(shape, in);
+    public final long stateSize(AttentionCall<? extends DeviceArray> call) {
+        if (!isForTensorCores(call)) {
+            return CudaSeries.stateSize(call);
         }
-        boolean rounded = in.query().dtype().isHalf();
-        return scalarsOfState(in) * shape.logSumExpSize() + (rounded ? shape.outputSize() : 0);
+        boolean rounded = call.query().dtype().isHalf();
+        AttentionShape shape = call.shape();
+        return scalarsOfState(call) * shape.logSumExpSize() + (rounded ? shape.outputSize() : 0);
     }
 
-    private static long scalarsOfState(AttentionInputs in) {
-        return in.sink() == null ? 2 : 3;
+    private static long scalarsOfState(AttentionCall<? extends DeviceArray> call) {
+        return call.sink() == null ? 2 : 3;
     }
 
     @Override
-    public final void forward(AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs outputs) {
-        String operation = "attentionForward";
-        AttentionChecks.forward(shape, in, outputs, stateSize(shape, spec, in));
-        if (!isForTensorCores(spec, in)) {
-            series.forward(new CudaSeries.Problem(operation, shape, spec, in), outputs);
+    public final void forward(AttentionCall<DeviceArray> call, AttentionOutputs<DeviceArray> outputs) {
+        AttentionChecks.forward(call, outputs, stateSize(call));
+        CudaOperands operands = new CudaOperands(this, "attentionForward");
+        if (!isForTensorCores(call)) {
+            series.forward(operands, call, outputs);
             return;
         }
-        CudaArray[] inputs = rows(operation, in);
-        CudaArray out = floating(operation, "output", outputs.output());
-        CudaArray lse = floats(operation, "logSumExp", outputs.logSumExp());
-        requireApart(operation, out, inputs);
-        requireApart(operation, lse, inputs);
-        requireApart(operation, out, lse);
-        if (outputs.state() != null) {
-            CudaArray state = floats(operation, "state", outputs.state());
-            requireApart(operation, state, inputs);
-            requireApart(operation, state, out, lse);
-        }
-        describe(operation, shape, spec, in, outputs).logSumExp(lse.address());
-        if (!launch(AttentionSchedule.Kind.FORWARD_WHOLE, shape, out.dtype())) {
-            launch(AttentionSchedule.Kind.FORWARD, shape, out.dtype());
+        AttentionCall<CudaArray> in = operands.read(call);
+        AttentionOutputs<CudaArray> out = operands.written(outputs);
+        operands.requireApart();
+        describe(in, out).logSumExp(out.logSumExp().address());
+        DType storage = in.query().dtype();
+        if (!launch(AttentionSchedule.Kind.FORWARD_WHOLE, in.shape(), storage)) {
+            launch(AttentionSchedule.Kind.FORWARD, in.shape(), storage);
         }
     }
 
     @Override
     public final void backward(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
-            AttentionOutputs outputs,
-            DeviceArray dOutput,
-            @Nullable DeviceArray dLogSumExp,
-            AttentionArguments gradients) {
-        String operation = "attentionBackward";
-        AttentionChecks.backward(shape, in, outputs, stateSize(shape, spec, in), dOutput, dLogSumExp, gradients);
-        if (!isForTensorCores(spec, in)) {
+            AttentionCall<DeviceArray> call,
+            AttentionOutputs<DeviceArray> outputs,
+            AttentionPlane<DeviceArray> dOutputs,
+            AttentionPlane<DeviceArray> gradients) {
+        AttentionChecks.backward(call, outputs, stateSize(call), dOutputs, gradients);
+        CudaOperands operands = new CudaOperands(this, "attentionBackward");
+        if (!isForTensorCores(call)) {
             series.compute(
-                    new CudaSeries.Problem(operation, shape, spec, in),
+                    operands,
+                    call,
                     SeriesRing.NUMBERS,
-                    List.of(outputs(dOutput, dLogSumExp)),
-                    List.of(arguments(gradients)),
+                    List.of(dOutputs.ofOutputs()),
+                    List.of(gradients.ofInputs()),
                     outputs);
             return;
         }
-        CudaArray[] inputs = rows(operation, in);
-        CudaArray out = floating(operation, "output", outputs.output());
-        // There is none where there are no rows.
-        CudaArray state = outputs.state() == null ? out : floats(operation, "state", outputs.state());
-        CudaArray dOut = floating(operation, "dOutput", dOutput);
-        CudaArray dLse = dLogSumExp == null ? null : floats(operation, "dLogSumExp", dLogSumExp);
-        List<CudaArray> results = new ArrayList<>(List.of(
-                floating(operation, "dQuery", gradients.query()),
-                floating(operation, "dKey", gradients.key()),
-                floating(operation, "dValue", gradients.value())));
-        if (gradients.sink() != null) {
-            results.add(floats(operation, "dSink", gradients.sink()));
-        }
-        for (int i = 0; i < results.size(); i++) {
-            requireApart(operation, results.get(i), inputs);
-            requireApart(operation, results.get(i), out, state, dOut);
-            if (dLse != null) {
-                requireApart(operation, results.get(i), dLse);
-            }
-            requireApart(operation, results.get(i), results.subList(0, i).toArray(new CudaArray[0]));
-        }
+        AttentionCall<CudaArray> in = operands.read(call);
+        AttentionOutputs<CudaArray> out = operands.read(outputs);
+        AttentionPlane<CudaArray> given = operands.read("gradient of ", dOutputs.ofOutputs());
+        AttentionPlane<CudaArray> results = operands.written("gradient of ", gradients.ofInputs());
+        operands.requireApart();
+        AttentionShape shape = in.shape();
+        DType storage = in.query().dtype();
         try (Scope scope = openScope()) {
-            CudaArray delta = floats(operation, "delta", scope.allocate(DType.F32, shape.logSumExpSize()));
-            Runnable describe = () -> describe(operation, shape, spec, in, outputs)
-                    .dOutput(dOut.address())
-                    .dLogSumExp(dLse == null ? 0 : dLse.address())
+            CudaArray delta = (CudaArray) scope.allocate(DType.F32, shape.logSumExpSize());
+            Runnable describe = () -> describe(in, out)
+                    .dOutput(address(given.output()))
+                    .dLogSumExp(address(given.logSumExp()))
                     .delta(delta.address())
-                    .dQuery(results.get(0).address())
-                    .dKey(results.get(1).address())
-                    .dValue(results.get(2).address());
+                    .dQuery(address(results.query()))
+                    .dKey(address(results.key()))
+                    .dValue(address(results.value()));
             describe.run();
-            if (!launch(AttentionSchedule.Kind.BACKWARD_WHOLE, shape, out.dtype())) {
-                launch(AttentionSchedule.Kind.BACKWARD_ROWS, shape, out.dtype());
+            if (!launch(AttentionSchedule.Kind.BACKWARD_WHOLE, shape, storage)) {
+                launch(AttentionSchedule.Kind.BACKWARD_ROWS, shape, storage);
                 describe.run();
-                launch(AttentionSchedule.Kind.BACKWARD_COLUMNS, shape, out.dtype());
+                launch(AttentionSchedule.Kind.BACKWARD_COLUMNS, shape, storage);
             }
-            if (gradients.sink() != null) {
+            if (results.sink() != null) {
                 describe.run();
-                launchSink(shape, results.get(3));
+                launchSink(shape, results.sink());
             }
         }
     }
 
     @Override
     public final void series(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
+            AttentionCall<DeviceArray> call,
             SeriesRing ring,
-            List<AttentionPlane> arguments,
-            List<AttentionPlane> results) {
-        AttentionChecks.series(shape, in, ring, arguments, results);
-        series.compute(new CudaSeries.Problem("attentionSeries", shape, spec, in), ring, arguments, results, null);
+            List<AttentionPlane<DeviceArray>> arguments,
+            List<AttentionPlane<DeviceArray>> results) {
+        AttentionChecks.series(call, ring, arguments, results);
+        series.compute(new CudaOperands(this, "attentionSeries"), call, ring, arguments, results, null);
     }
 
     @Override
     public final void weights(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionInputs in,
-            AttentionOutputs outputs,
+            AttentionCall<DeviceArray> call,
+            AttentionOutputs<DeviceArray> outputs,
             ScoreStage stage,
             int firstQuery,
             DeviceArray weights) {
-        AttentionChecks.weights(shape, in, outputs, stateSize(shape, spec, in), firstQuery, weights);
-        series.weights(new CudaSeries.Problem("attentionWeights", shape, spec, in), stage, firstQuery, weights);
-    }
-
-    /** A plane of output and log-sum-exp, or of their gradients, alone. */
-    static AttentionPlane outputs(@Nullable DeviceArray output, @Nullable DeviceArray logSumExp) {
-        return new AttentionPlane(null, null, null, null, null, output, logSumExp);
-    }
-
-    /** A plane of the inputs, or of their gradients, alone. */
-    static AttentionPlane arguments(AttentionArguments a) {
-        return new AttentionPlane(a.query(), a.key(), a.value(), a.bias(), a.sink(), null, null);
-    }
-
-    /** A plane of the sink's gradient and the log-sum-exp alone. */
-    static AttentionPlane sinkAndLogSumExp(@Nullable DeviceArray sink, DeviceArray logSumExp) {
-        return new AttentionPlane(null, null, null, null, sink, null, logSumExp);
-    }
-
-    private CudaArray[] rows(String operation, AttentionInputs in) {
-        List<CudaArray> arrays = new ArrayList<>(List.of(
-                floating(operation, "query", in.query()),
-                floating(operation, "key", in.key()),
-                floating(operation, "value", in.value())));
-        if (in.sink() != null) {
-            arrays.add(floats(operation, "sink", in.sink()));
-        }
-        return arrays.toArray(new CudaArray[0]);
+        AttentionChecks.weights(call, outputs, stateSize(call), firstQuery, weights);
+        series.weights(new CudaOperands(this, "attentionWeights"), call, stage, firstQuery, weights);
     }
 
     /** Launches the best kernel of a kind with the parameters that were written; false if no instance fits. */
@@ -241,7 +191,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         Map<DType, List<Instance>> ofKind = Objects.requireNonNull(instances.get(kind), "kind");
         for (Instance instance : Objects.requireNonNull(ofKind.get(storage), "storage")) {
             AttentionSchedule schedule = instance.schedule;
-            if (schedule.fits(dim, longest, group(shape))) {
+            if (schedule.fits(dim, longest, shape.group())) {
                 int heads = kind.ofKeys() ? shape.keyHeads() : shape.heads();
                 int stationary = kind.ofKeys() ? shape.keys() : shape.queries();
                 long blocks = schedule.blocks((long) shape.batch() * heads, stationary, longest);
@@ -263,42 +213,35 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         }
     }
 
-    /** Heads that share a key head. */
-    private static int group(AttentionShape shape) {
-        return shape.keyHeads() == 0 ? 1 : shape.heads() / shape.keyHeads();
-    }
-
-    /** {@link #describe} with the output and, if there is one, the state. */
-    final AttentionParams describe(
-            String operation, AttentionShape shape, AttentionSpec spec, AttentionInputs in, AttentionOutputs outputs) {
-        CudaArray output = floating(operation, "output", outputs.output());
-        AttentionParams described = describe(operation, shape, spec, in).output(output.address());
-        if (outputs.state() != null) {
-            long rowBytes = shape.logSumExpSize() * Float.BYTES;
-            long state = floats(operation, "state", outputs.state()).address();
+    /** Writes the parameters that every kernel needs and those of the outputs, and 0 for the others. */
+    final AttentionParams describe(AttentionCall<CudaArray> call, AttentionOutputs<CudaArray> out) {
+        AttentionParams described = describe(call).output(out.output().address());
+        if (out.state() != null) {
+            long rowBytes = call.shape().logSumExpSize() * Float.BYTES;
+            long state = out.state().address();
+            long afterScalars = state + scalarsOfState(call) * rowBytes;
             described
                     .maximum(state)
                     .normalizer(state + rowBytes)
-                    .sinkShare(in.sink() == null ? 0 : state + 2 * rowBytes)
-                    .exactOutput(output.dtype().isHalf() ? state + scalarsOfState(in) * rowBytes : output.address());
+                    .sinkShare(call.sink() == null ? 0 : state + 2 * rowBytes)
+                    .exactOutput(out.output().dtype().isHalf() ? afterScalars : out.output().address());
         }
         return described;
     }
 
-    /** Writes the parameters that every kernel needs, and 0 for the others. */
-    final AttentionParams describe(String operation, AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
+    private AttentionParams describe(AttentionCall<CudaArray> call) {
+        AttentionShape shape = call.shape();
+        AttentionSpec spec = call.spec();
+        AttentionMask<CudaArray> mask = call.mask();
         boolean rowsFirst = shape.layout() == AttentionShape.Layout.BNHD;
         long heads = shape.heads();
         long keyHeads = shape.keyHeads();
         long headDim = shape.headDim();
         long valueDim = shape.valueDim();
-        return params.query(floating(operation, "query", in.query()).address())
-                .key(floating(operation, "key", in.key()).address())
-                .value(floating(operation, "value", in.value()).address())
-                .sink(
-                        in.sink() == null
-                                ? 0
-                                : floats(operation, "sink", in.sink()).address())
+        return params.query(call.query().address())
+                .key(call.key().address())
+                .value(call.value().address())
+                .sink(address(call.sink()))
                 .output(0)
                 .logSumExp(0)
                 .maximum(0)
@@ -321,9 +264,9 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                 .logSumExpTangent(0)
                 .deltaTangent(0)
                 .dSink(0)
-                .querySegments(addressOrNull(operation, "querySegments", in.querySegments()))
-                .keySegments(addressOrNull(operation, "keySegments", in.keySegments()))
-                .keyLengths(addressOrNull(operation, "keyLengths", in.keyLengths()))
+                .querySegments(address(mask.querySegments()))
+                .keySegments(address(mask.keySegments()))
+                .keyLengths(address(mask.keyLengths()))
                 .queryBatchStride(heads * shape.queries() * headDim)
                 .queryHeadStride(rowsFirst ? headDim : shape.queries() * headDim)
                 .queryRowStride(rowsFirst ? heads * headDim : headDim)
@@ -338,7 +281,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                 .outputRowStride(rowsFirst ? heads * valueDim : valueDim)
                 .batch(shape.batch())
                 .heads(shape.heads())
-                .group(group(shape))
+                .group(shape.group())
                 .queries(shape.queries())
                 .keys(shape.keys())
                 .headDim(shape.headDim())
@@ -349,9 +292,5 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
                 .pastKeys(spec.pastKeys())
                 .tf32(context.tf32() ? 1 : 0)
                 .scale((float) spec.scale(shape.headDim()));
-    }
-
-    private long addressOrNull(String operation, String name, @Nullable DeviceArray array) {
-        return array == null ? 0 : resolve(operation, name, DType.I32, array).address();
     }
 }

@@ -2,6 +2,7 @@ package org.fovea.backend.cuda.attention;
 
 import org.fovea.backend.attention.AttentionChecks;
 import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
@@ -40,21 +41,15 @@ abstract class CudaDecode extends CudaAttention {
     }
 
     @Override
-    public final void decode(
-            DecodeShape shape,
-            AttentionSpec spec,
-            DeviceArray query,
-            DeviceArray keyCache,
-            DeviceArray valueCache,
-            DeviceArray counts,
-            int newest,
-            DeviceArray output) {
-        AttentionChecks.decode(shape, spec, query, keyCache, valueCache, counts, newest, output);
+    public final void decode(DecodeCall<DeviceArray> call, DeviceArray output) {
+        AttentionChecks.decode(call, output);
+        DecodeShape shape = call.shape();
+        AttentionSpec spec = call.spec();
         String operation = "attentionDecode";
-        CudaArray q = floating(operation, "query", query);
-        CudaArray keys = floating(operation, "keyCache", keyCache);
-        CudaArray values = floating(operation, "valueCache", valueCache);
-        CudaArray count = resolve(operation, "counts", DType.I32, counts);
+        CudaArray q = floating(operation, "query", call.query());
+        CudaArray keys = floating(operation, "keyCache", call.keyCache());
+        CudaArray values = floating(operation, "valueCache", call.valueCache());
+        CudaArray count = resolve(operation, "counts", DType.I32, call.counts());
         CudaArray out = floating(operation, "output", output);
         requireApart(operation, out, q, keys, values, count);
         long heads = (long) shape.batch() * shape.heads();
@@ -77,7 +72,7 @@ abstract class CudaDecode extends CudaAttention {
                 .capacity(shape.capacity())
                 .headDim(shape.headDim())
                 .valueDim(shape.valueDim())
-                .newest(newest)
+                .newest(call.newest())
                 .lanes(lanes)
                 .warps(warps)
                 .similarity(spec.similarity().ordinal())

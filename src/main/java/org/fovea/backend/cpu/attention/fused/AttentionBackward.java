@@ -1,8 +1,10 @@
 package org.fovea.backend.cpu.attention.fused;
 
+import static java.util.Objects.requireNonNull;
+
 import java.util.Arrays;
-import org.fovea.backend.attention.AttentionShape;
-import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.cpu.kernels.AttentionKernels;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.jspecify.annotations.Nullable;
@@ -36,21 +38,18 @@ final class AttentionBackward extends AttentionKeySums {
      */
     AttentionBackward(
             AttentionKernels kernels,
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionArrays in,
+            AttentionCall<CpuArray> call,
             CpuArray output,
             CpuArray saved,
-            CpuArray dOutput,
-            @Nullable CpuArray dLogSumExp,
-            ArgumentArrays results,
+            AttentionPlane<CpuArray> dOutputs,
+            AttentionPlane<CpuArray> results,
             PartialKeyGradients parts) {
-        super(kernels, shape, spec, in, parts);
+        super(kernels, call, parts);
         this.output = output;
         this.saved = saved;
-        this.dOutput = dOutput;
-        this.dLogSumExp = dLogSumExp;
-        dQuery = results.query();
+        dOutput = requireNonNull(dOutputs.output());
+        dLogSumExp = dOutputs.logSumExp();
+        dQuery = requireNonNull(results.query());
         dBias = parts.dBias();
     }
 

@@ -1,8 +1,10 @@
 package org.fovea.backend.cpu.attention.fused;
 
+import static java.util.Objects.requireNonNull;
+
 import java.util.Arrays;
-import org.fovea.backend.attention.AttentionShape;
-import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.cpu.kernels.AttentionKernels;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.jspecify.annotations.Nullable;
@@ -23,7 +25,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class AttentionBackwardTangent extends AttentionKeySums {
     private final AttentionTangent tangent;
-    private final ArgumentArrays tangents;
     private final CpuArray dOutput;
     private final @Nullable CpuArray dLogSumExp;
     private final @Nullable CpuArray dOutputTangent;
@@ -32,29 +33,24 @@ final class AttentionBackwardTangent extends AttentionKeySums {
     private final @Nullable BiasGradient dBias;
 
     /**
-     * @param results written: the tangents of the inputs' gradients, where they are not sums over queries
+     * @param results written: the tangents of the outputs, and of the inputs' gradients where they are not sums over queries
      * @param parts where these are made
      */
     AttentionBackwardTangent(
             AttentionKernels kernels,
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionArrays in,
-            ArgumentArrays tangents,
+            AttentionCall<CpuArray> call,
             CpuArray saved,
-            OutputGradientArrays gradients,
-            CpuArray outputTangent,
-            CpuArray logSumExpTangent,
-            ArgumentArrays results,
+            AttentionPlane<CpuArray> dOutputs,
+            AttentionPlane<CpuArray> tangents,
+            AttentionPlane<CpuArray> results,
             PartialKeyGradients parts) {
-        super(kernels, shape, spec, in, parts);
-        tangent = new AttentionTangent(kernels, shape, spec, in, tangents, saved, outputTangent, logSumExpTangent);
-        this.tangents = tangents;
-        dOutput = gradients.dOutput();
-        dLogSumExp = gradients.dLogSumExp();
-        dOutputTangent = gradients.dOutputTangent();
-        dLogSumExpTangent = gradients.dLogSumExpTangent();
-        dQuery = results.query();
+        super(kernels, call, parts);
+        tangent = new AttentionTangent(kernels, call, saved, tangents, results);
+        dOutput = requireNonNull(dOutputs.output());
+        dLogSumExp = dOutputs.logSumExp();
+        dOutputTangent = tangents.output();
+        dLogSumExpTangent = tangents.logSumExp();
+        dQuery = requireNonNull(results.query());
         dBias = parts.dBias();
     }
 
@@ -134,7 +130,7 @@ final class AttentionBackwardTangent extends AttentionKeySums {
         openRows(t, dLogSumExp, t.state + 2 * QUERIES);
         openRows(t, dLogSumExpTangent, t.state + 3 * QUERIES);
         openQueries(t, in.query(), t.query);
-        openQueries(t, tangents.query(), t.queryTangent);
+        openQueries(t, tangent.queryTangent, t.queryTangent);
         int row = queryRow(dQuery, t.head, t.firstQuery, headDim);
         openSums(t, t.querySums, true, dQuery, row, queryStride, headDim, paddedHeadDim);
     }
@@ -168,11 +164,11 @@ final class AttentionBackwardTangent extends AttentionKeySums {
         int first = t.low[0];
         int end = t.high[t.queries - 1];
         float[] values = in.value().floats;
-        float[] valueTangents = tangents.value().floats;
+        float[] valueTangents = tangent.valueTangent.floats;
         for (int from = first; from < end; from += KEYS) {
             int to = Math.min(from + KEYS, end);
             int value = keyRow(in.value(), t.head, from, valueDim);
-            int valueTangent = keyRow(tangents.value(), t.head, from, valueDim);
+            int valueTangent = keyRow(tangent.valueTangent, t.head, from, valueDim);
             int gradients = t.gradients + (from - first) * QUERIES;
             int moved = t.gradientTangents + (from - first) * QUERIES;
             products(t, false, from, to, values, value, valueStride, valueDim, t.dOutputT, gradients);
@@ -188,9 +184,9 @@ final class AttentionBackwardTangent extends AttentionKeySums {
         int keys = to - from;
         tangent.openValues(t, from, to);
         int key = keyRow(in.key(), t.head, from, headDim);
-        int keyTangent = keyRow(tangents.key(), t.head, from, headDim);
+        int keyTangent = keyRow(tangent.keyTangent, t.head, from, headDim);
         t.key.set(in.key().floats, key, keyStride, keys, headDim, paddedHeadDim);
-        t.keyTangent.set(tangents.key().floats, keyTangent, keyStride, keys, headDim, paddedHeadDim);
+        t.keyTangent.set(tangent.keyTangent.floats, keyTangent, keyStride, keys, headDim, paddedHeadDim);
         boolean careful = t.hidden && !(tangent.valuesFinite(t, keys) && restFinite(t, keys));
         tangent.outputs(t, from, to, careful);
 

@@ -1,6 +1,7 @@
 package org.fovea.backend.cpu.attention.fused;
 
 import java.util.Arrays;
+import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
 import org.fovea.backend.cpu.kernels.AttentionKernels;
 import org.fovea.backend.cpu.memory.CpuArray;
@@ -20,22 +21,16 @@ final class AttentionDecode {
 
     AttentionDecode(
             AttentionKernels kernels,
-            DecodeShape shape,
-            float scale,
-            CpuArray query,
-            CpuArray keyCache,
-            CpuArray valueCache,
-            CpuArray counts,
-            int newest,
+            DecodeCall<CpuArray> call,
             CpuArray output) {
         this.kernels = kernels;
-        this.shape = shape;
-        this.scale = scale;
-        this.query = query;
-        this.keyCache = keyCache;
-        this.valueCache = valueCache;
-        this.counts = counts;
-        this.newest = newest;
+        shape = call.shape();
+        scale = (float) call.spec().scale(shape.headDim());
+        query = call.query();
+        keyCache = call.keyCache();
+        valueCache = call.valueCache();
+        counts = call.counts();
+        newest = call.newest();
         this.output = output;
     }
 

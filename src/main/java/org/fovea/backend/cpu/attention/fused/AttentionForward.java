@@ -1,8 +1,7 @@
 package org.fovea.backend.cpu.attention.fused;
 
 import java.util.Arrays;
-import org.fovea.backend.attention.AttentionShape;
-import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.cpu.kernels.AttentionKernels;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.jspecify.annotations.Nullable;
@@ -18,13 +17,11 @@ final class AttentionForward extends AttentionPass {
 
     AttentionForward(
             AttentionKernels kernels,
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionArrays in,
+            AttentionCall<CpuArray> call,
             CpuArray output,
             CpuArray logSumExp,
             @Nullable CpuArray saved) {
-        super(kernels, shape, spec, in);
+        super(kernels, call);
         this.output = output;
         this.logSumExp = logSumExp;
         this.saved = saved;

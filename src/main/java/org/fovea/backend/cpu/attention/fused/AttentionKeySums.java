@@ -1,8 +1,7 @@
 package org.fovea.backend.cpu.attention.fused;
 
 import java.util.Arrays;
-import org.fovea.backend.attention.AttentionShape;
-import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.cpu.kernels.AttentionKernels;
 import org.fovea.backend.cpu.memory.CpuArray;
 
@@ -14,12 +13,8 @@ abstract class AttentionKeySums extends AttentionPass {
     final PartialKeyGradients parts;
 
     AttentionKeySums(
-            AttentionKernels kernels,
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionArrays in,
-            PartialKeyGradients parts) {
-        super(kernels, shape, spec, in);
+            AttentionKernels kernels, AttentionCall<CpuArray> call, PartialKeyGradients parts) {
+        super(kernels, call);
         this.parts = parts;
     }
 

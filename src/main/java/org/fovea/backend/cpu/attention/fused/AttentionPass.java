@@ -1,6 +1,8 @@
 package org.fovea.backend.cpu.attention.fused;
 
 import java.util.Arrays;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.cpu.kernels.AttentionKernels;
@@ -26,7 +28,8 @@ abstract class AttentionPass {
     final AttentionKernels kernels;
     final AttentionShape shape;
     final AttentionSpec spec;
-    final AttentionArrays in;
+    final AttentionCall<CpuArray> in;
+    private final AttentionMask<CpuArray> mask;
     final float scale;
     final int lanes;
     final int headDim;
@@ -55,11 +58,12 @@ abstract class AttentionPass {
     final int keyStride;
     final int valueStride;
 
-    AttentionPass(AttentionKernels kernels, AttentionShape shape, AttentionSpec spec, AttentionArrays in) {
+    AttentionPass(AttentionKernels kernels, AttentionCall<CpuArray> call) {
         this.kernels = kernels;
-        this.shape = shape;
-        this.spec = spec;
-        this.in = in;
+        shape = call.shape();
+        spec = call.spec();
+        in = call;
+        mask = call.mask();
         lanes = kernels.lanes();
         headDim = shape.headDim();
         valueDim = shape.valueDim();
@@ -73,15 +77,15 @@ abstract class AttentionPass {
         valueStride = headsApart ? valueDim : valueDim * shape.keyHeads();
         softcap = AttentionSoftcap.of(kernels, spec);
         dropout = AttentionDropout.of(kernels, spec);
-        terms = ScoreTerms.of(kernels, shape, in, softcap, spec.pastKeys());
+        terms = ScoreTerms.of(kernels, call, softcap);
         packed = packed();
         tiles = packed == null ? (shape.queries() + QUERIES - 1) / QUERIES : packed.bands().length;
-        band = in.keyLengths() == null ? AttentionBand.of(spec, shape.queries(), shape.keys(), shape.keys()) : null;
+        band = mask.keyLengths() == null ? AttentionBand.of(spec, shape.queries(), shape.keys(), shape.keys()) : null;
     }
 
     private @Nullable PackedTiles packed() {
-        CpuArray querySequences = in.querySequences();
-        CpuArray keySequences = in.keySequences();
+        CpuArray querySequences = mask.querySequences();
+        CpuArray keySequences = mask.keySequences();
         return querySequences == null || keySequences == null
                 ? null
                 : PackedTiles.of(spec, shape, querySequences, keySequences, keyLength(0));
@@ -89,7 +93,7 @@ abstract class AttentionPass {
 
     /** Keys of a batch row before its padding, not clamped. */
     private int keyLength(int batch) {
-        CpuArray keyLengths = in.keyLengths();
+        CpuArray keyLengths = mask.keyLengths();
         return keyLengths == null ? shape.keys() : keyLengths.ints[keyLengths.offset + batch];
     }
 
@@ -127,7 +131,7 @@ abstract class AttentionPass {
         int batch = head / shape.heads();
         t.head = head;
         openBand(t, batch, tile);
-        CpuArray querySegments = in.querySegments();
+        CpuArray querySegments = mask.querySegments();
         if (querySegments != null) {
             System.arraycopy(
                     querySegments.ints,
@@ -302,7 +306,7 @@ abstract class AttentionPass {
         }
         hide(t, from, groupFrom, Math.min(groupTo, t.low[last]), first);
         hide(t, from, Math.max(groupFrom, t.high[first]), groupTo, first);
-        CpuArray keySegments = in.keySegments();
+        CpuArray keySegments = mask.keySegments();
         if (keySegments != null) {
             t.hidden = true;
             kernels.hideOtherSegments(

@@ -1,11 +1,14 @@
 package org.fovea.backend.cpu.attention.fused;
 
+import static java.util.Objects.requireNonNull;
+
 import java.util.Arrays;
-import org.fovea.backend.attention.AttentionShape;
-import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.cpu.attention.series.ScoreReader;
 import org.fovea.backend.cpu.kernels.AttentionKernels;
 import org.fovea.backend.cpu.memory.CpuArray;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The tangent of softmax attention, a tile of queries at a time, a dot standing for a tangent:
@@ -20,25 +23,30 @@ import org.fovea.backend.cpu.memory.CpuArray;
  * is computed twice.
  */
 final class AttentionTangent extends AttentionPass {
-    private final ArgumentArrays tangents;
+    final CpuArray queryTangent;
+    final CpuArray keyTangent;
+    final CpuArray valueTangent;
+    private final @Nullable ScoreReader biasTangent;
+    private final @Nullable CpuArray sinkTangent;
     private final CpuArray saved;
     private final CpuArray outputTangent;
     private final CpuArray logSumExpTangent;
 
     AttentionTangent(
             AttentionKernels kernels,
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionArrays in,
-            ArgumentArrays tangents,
+            AttentionCall<CpuArray> call,
             CpuArray saved,
-            CpuArray outputTangent,
-            CpuArray logSumExpTangent) {
-        super(kernels, shape, spec, in);
-        this.tangents = tangents;
+            AttentionPlane<CpuArray> tangents,
+            AttentionPlane<CpuArray> outputTangents) {
+        super(kernels, call);
         this.saved = saved;
-        this.outputTangent = outputTangent;
-        this.logSumExpTangent = logSumExpTangent;
+        queryTangent = requireNonNull(tangents.query());
+        keyTangent = requireNonNull(tangents.key());
+        valueTangent = requireNonNull(tangents.value());
+        biasTangent = ScoreReader.of(call.bias(), tangents.bias());
+        sinkTangent = tangents.sink();
+        outputTangent = requireNonNull(outputTangents.output());
+        logSumExpTangent = requireNonNull(outputTangents.logSumExp());
     }
 
     /** Computes the tangents of the outputs and log-sum-exps of a tile's queries. */
@@ -61,10 +69,9 @@ final class AttentionTangent extends AttentionPass {
     /** Sets up a tile, its score tangents' operands, its rows' sums, and sums of 0. */
     void open(int head, int tile, AttentionScratch t) {
         openTile(t, head, tile);
-        transposeQueries(t, tangents.query(), t.queryTangentT);
+        transposeQueries(t, queryTangent, t.queryTangentT);
         openRowSums(t, saved);
         Arrays.fill(t.floats, t.state + QUERIES, t.state + 2 * QUERIES, 0);
-        CpuArray sinkTangent = tangents.sink();
         if (sinkTangent != null) {
             float moved = sinkTangent.floats[sinkTangent.offset + head % shape.heads()];
             for (int i = 0; i < t.queries; i++) {
@@ -78,7 +85,6 @@ final class AttentionTangent extends AttentionPass {
 
     /** The tangent of the above, once r is known. */
     double sinkProbabilityTangent(AttentionScratch t, int i) {
-        CpuArray sinkTangent = tangents.sink();
         float moved = sinkTangent == null ? 0 : sinkTangent.floats[sinkTangent.offset + t.head % shape.heads()];
         return sinkProbability(t, i) * (moved - t.floats[t.state + QUERIES + i]);
     }
@@ -91,16 +97,16 @@ final class AttentionTangent extends AttentionPass {
             int to = Math.min(from + KEYS, end);
             int target = (from - first) * QUERIES;
             float[] keys = in.key().floats;
-            float[] keyTangents = tangents.key().floats;
+            float[] keyTangents = keyTangent.floats;
             int key = keyRow(in.key(), t.head, from, headDim);
-            int keyTangent = keyRow(tangents.key(), t.head, from, headDim);
+            int tangentKey = keyRow(keyTangent, t.head, from, headDim);
             fetchKeys(t, in.key(), from, to, keyStride, headDim);
-            fetchKeys(t, tangents.key(), from, to, keyStride, headDim);
+            fetchKeys(t, keyTangent, from, to, keyStride, headDim);
             fetchKeys(t, in.value(), from, to, valueStride, valueDim);
-            fetchKeys(t, tangents.value(), from, to, valueStride, valueDim);
+            fetchKeys(t, valueTangent, from, to, valueStride, valueDim);
             products(t, false, from, to, keys, key, keyStride, headDim, t.queryT, t.scores + target);
             products(t, false, from, to, keys, key, keyStride, headDim, t.queryTangentT, t.tangents + target);
-            products(t, true, from, to, keyTangents, keyTangent, keyStride, headDim, t.queryT, t.tangents + target);
+            products(t, true, from, to, keyTangents, tangentKey, keyStride, headDim, t.queryT, t.tangents + target);
         }
     }
 
@@ -111,7 +117,6 @@ final class AttentionTangent extends AttentionPass {
         int first = t.low[0];
         hideUnseen(t, first, t.high[t.queries - 1], group);
         int offset = (t.groupFrom - first) * QUERIES + group * lanes;
-        ScoreReader biasTangent = tangents.bias();
         if (terms != null && biasTangent != null) {
             terms.addTo(t, biasTangent, 1, t.tangents + offset, group * lanes);
         }
@@ -144,9 +149,9 @@ final class AttentionTangent extends AttentionPass {
     /** Makes ready the values of keys {@code [from, to)} and their tangents. */
     void openValues(AttentionScratch t, int from, int to) {
         int value = keyRow(in.value(), t.head, from, valueDim);
-        int valueTangent = keyRow(tangents.value(), t.head, from, valueDim);
+        int tangentValue = keyRow(valueTangent, t.head, from, valueDim);
         t.value.set(in.value().floats, value, valueStride, to - from, valueDim, paddedValueDim);
-        t.valueTangent.set(tangents.value().floats, valueTangent, valueStride, to - from, valueDim, paddedValueDim);
+        t.valueTangent.set(valueTangent.floats, tangentValue, valueStride, to - from, valueDim, paddedValueDim);
     }
 
     boolean valuesFinite(AttentionScratch t, int keys) {

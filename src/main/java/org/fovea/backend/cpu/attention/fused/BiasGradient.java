@@ -76,7 +76,7 @@ final class BiasGradient {
     }
 
     private void addByPair(AttentionScratch t, float factor, int gradient, int row) {
-        ScoreBias extents = target.extents();
+        ScoreBias<CpuArray> extents = target.extents();
         float[] array = target.array().floats;
         int sum = target.index(t.head / shape.heads(), t.head % shape.heads(), t.firstQuery + row, t.groupFrom);
         for (int j = t.groupFrom; j < t.groupTo; j++) {

@@ -1,5 +1,6 @@
 package org.fovea.backend.cpu.attention.fused;
 
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Similarity;
@@ -10,15 +11,12 @@ import org.jspecify.annotations.Nullable;
 /**
  * An attention by scaled dot products that gives the same as one by another similarity.
  *
- * @param shape of the mapped queries and keys
- * @param in float32, with mapped queries and keys
+ * @param call float32, with mapped queries and keys
  * @param queries how queries are mapped, or null if they are what they were
  * @param keys likewise
  */
 record DotProducts(
-        AttentionShape shape,
-        AttentionSpec spec,
-        AttentionArrays in,
+        AttentionCall<CpuArray> call,
         @Nullable SimilarityRows queries,
         @Nullable SimilarityRows keys) {
 
@@ -31,35 +29,36 @@ record DotProducts(
     }
 
     /**
-     * @param in float32
+     * @param call float32
      * @return null if float32 has not the digits for it
      */
     static @Nullable DotProducts of(
-            AttentionShape shape, AttentionSpec spec, AttentionArrays in, FloatArrays floats, Workers workers) {
-        return switch (spec.similarity()) {
-            case DOT -> new DotProducts(shape, spec, in, null, null);
-            case COSINE -> cosine(shape, spec, in, floats, workers);
-            case EUCLIDEAN -> euclidean(shape, spec, in, floats, workers);
+            AttentionCall<CpuArray> call, FloatArrays floats, Workers workers) {
+        return switch (call.spec().similarity()) {
+            case DOT -> new DotProducts(call, null, null);
+            case COSINE -> cosine(call, floats, workers);
+            case EUCLIDEAN -> euclidean(call, floats, workers);
         };
     }
 
-    private static DotProducts cosine(
-            AttentionShape shape, AttentionSpec spec, AttentionArrays in, FloatArrays floats, Workers workers) {
-        CosineRows queries = new CosineRows(in.query(), shape.headDim(), floats, workers);
-        CosineRows keys = new CosineRows(in.key(), shape.headDim(), floats, workers);
-        AttentionArrays mapped = in.with(queries.map(), keys.map(), in.value());
-        return new DotProducts(shape, spec.withSimilarity(Similarity.DOT), mapped, queries, keys);
+    private static DotProducts cosine(AttentionCall<CpuArray> call, FloatArrays floats, Workers workers) {
+        CosineRows queries = new CosineRows(call.query(), call.shape().headDim(), floats, workers);
+        CosineRows keys = new CosineRows(call.key(), call.shape().headDim(), floats, workers);
+        AttentionSpec dot = call.spec().withSimilarity(Similarity.DOT);
+        return new DotProducts(call.withRows(call.shape(), dot, queries.map(), keys.map()), queries, keys);
     }
 
     private static @Nullable DotProducts euclidean(
-            AttentionShape s, AttentionSpec spec, AttentionArrays in, FloatArrays floats, Workers workers) {
+            AttentionCall<CpuArray> call, FloatArrays floats, Workers workers) {
+        AttentionShape s = call.shape();
+        AttentionSpec spec = call.spec();
         double scale = spec.scale(s.headDim());
-        if (in.sink() != null && scale < 0) {
+        if (call.sink() != null && scale < 0) {
             // Log-sum-exps are large where far keys are the likely ones, and no score can be lowered by them.
             return null;
         }
-        EuclideanRows queries = EuclideanRows.queries(in.query(), s, floats, workers);
-        EuclideanRows keys = EuclideanRows.keys(in.key(), s, floats, workers);
+        EuclideanRows queries = EuclideanRows.queries(call.query(), s, floats, workers);
+        EuclideanRows keys = EuclideanRows.keys(call.key(), s, floats, workers);
         CpuArray query = queries.map();
         CpuArray key = keys.map();
         if (!isModest(scale * Math.max(queries.largestSquare(query), keys.largestSquare(key)))) {
@@ -82,7 +81,7 @@ record DotProducts(
                 s.valueDim(),
                 s.layout());
         AttentionSpec dot = spec.withSimilarity(Similarity.DOT).withScale(2 * scale);
-        return new DotProducts(mapped, dot, in.with(query, key, in.value()), queries, keys);
+        return new DotProducts(call.withRows(mapped, dot, query, key), queries, keys);
     }
 
     private static boolean isModest(double score) {

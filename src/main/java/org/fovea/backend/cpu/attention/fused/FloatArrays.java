@@ -7,7 +7,6 @@ import org.fovea.backend.cpu.primitives.Workers;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.HalfPrecision;
 import org.fovea.backend.memory.Scope;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Float32 arrays that stand in for a call's arrays of 16 bits: widened where the call reads, rounded once where it writes.
@@ -45,11 +44,6 @@ public final class FloatArrays implements AutoCloseable {
                 (from, count) -> HalfPrecision.widen(
                         array.dtype(), array.shorts, array.offset + from, wide.floats, wide.offset + from, count));
         return wide;
-    }
-
-    @Nullable
-    CpuArray readIfPresent(@Nullable CpuArray array) {
-        return array == null ? null : read(array);
     }
 
     /** Where to write what is meant for {@code target}, which gets it with {@link #store}. */

@@ -1,8 +1,12 @@
 package org.fovea.backend.cpu.attention.fused;
 
+import static java.util.Objects.requireNonNull;
+
 import java.util.function.Supplier;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
-import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.cpu.attention.series.ScoreReader;
 import org.fovea.backend.cpu.kernels.AttentionKernels;
 import org.fovea.backend.cpu.memory.Block;
 import org.fovea.backend.cpu.memory.CpuArray;
@@ -29,7 +33,7 @@ final class PartialKeyGradients implements AutoCloseable {
     private static final int MAX_PIECES = 64;
 
     private final AttentionShape shape;
-    private final ArgumentArrays gradients;
+    private final @Nullable CpuArray dSink;
     private final @Nullable Scope scope;
     private final CpuArray[] dKeys;
     private final CpuArray[] dValues;
@@ -38,10 +42,11 @@ final class PartialKeyGradients implements AutoCloseable {
     private final @Nullable BiasGradient dBias;
 
     /** @param gradients written in the end; where a bias is among them whose sums are made in their place, no key head is cut */
-    PartialKeyGradients(Supplier<Scope> scopes, AttentionShape shape, AttentionSpec spec, ArgumentArrays gradients) {
-        this.shape = shape;
-        this.gradients = gradients;
-        dBias = BiasGradient.open(shape, spec, gradients.bias());
+    PartialKeyGradients(
+            Supplier<Scope> scopes, AttentionCall<CpuArray> call, AttentionPlane<CpuArray> gradients) {
+        shape = call.shape();
+        dSink = gradients.sink();
+        dBias = BiasGradient.open(shape, call.spec(), ScoreReader.of(call.bias(), gradients.bias()));
         int parts = dBias == null || dBias.partsApart() ? count(shape) : 1;
         if (dBias != null) {
             dBias.cut(parts);
@@ -49,13 +54,13 @@ final class PartialKeyGradients implements AutoCloseable {
         scope = parts == 1 ? null : scopes.get();
         dKeys = new CpuArray[parts];
         dValues = new CpuArray[parts];
-        dKeys[0] = gradients.key();
-        dValues[0] = gradients.value();
+        dKeys[0] = requireNonNull(gradients.key());
+        dValues[0] = requireNonNull(gradients.value());
         for (int part = 1; scope != null && part < parts; part++) {
             dKeys[part] = (CpuArray) scope.allocate(DType.F32, shape.keySize());
             dValues[part] = (CpuArray) scope.allocate(DType.F32, shape.valueSize());
         }
-        dSinks = gradients.sink() == null
+        dSinks = dSink == null
                 ? null
                 : new double[Math.multiplyExact(parts, Math.multiplyExact(shape.batch(), shape.heads()))];
     }
@@ -124,7 +129,6 @@ final class PartialKeyGradients implements AutoCloseable {
     }
 
     private void storeSinks() {
-        CpuArray dSink = gradients.sink();
         if (dSinks == null || dSink == null) {
             return;
         }

@@ -1,8 +1,10 @@
 package org.fovea.backend.cpu.attention.fused;
 
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.cpu.attention.series.ScoreReader;
+import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.cpu.memory.CpuArray;
 
 /**
@@ -22,18 +24,20 @@ public final class ScoreRange {
     private ScoreRange() {}
 
     /** Reads each element of bias, mask, slopes and sink once. */
-    public static boolean isModest(AttentionShape shape, AttentionSpec spec, AttentionArrays in) {
-        ScoreReader bias = in.bias();
-        ScoreReader mask = in.mask();
-        CpuArray sink = in.sink();
+    public static boolean isModest(AttentionCall<CpuArray> call) {
+        AttentionSpec spec = call.spec();
+        ScoreBias<CpuArray> bias = call.bias();
+        ScoreBias<CpuArray> mask = call.mask().scores();
+        CpuArray slopes = call.mask().alibiSlopes();
+        CpuArray sink = call.sink();
         // A softcap leaves nothing of a huge bias but its sign.
         boolean bent = spec.softcap() != 0 && spec.softcap() <= LARGEST;
         return (sink == null || isModest(sink.floats, sink.offset, sink.length, true))
                 && (bias == null
                         || bent
                         || isModest(bias.array().floats, bias.array().offset, bias.array().length, false))
-                && (mask == null || isModest(mask, seesEveryKey(spec, in)))
-                && (in.alibiSlopes() == null || isModest(shape, spec, in.alibiSlopes()));
+                && (mask == null || isModest(mask, seesEveryKey(call)))
+                && (slopes == null || isModest(call.shape(), spec, slopes));
     }
 
     /** Whether the penalty of no distance overflows. */
@@ -48,25 +52,27 @@ public final class ScoreRange {
     }
 
     /** Whether the mask alone hides keys. */
-    private static boolean seesEveryKey(AttentionSpec spec, AttentionArrays in) {
+    private static boolean seesEveryKey(AttentionCall<CpuArray> call) {
+        AttentionSpec spec = call.spec();
+        AttentionMask<CpuArray> mask = call.mask();
         return !spec.causal()
                 && spec.windowLeft() == AttentionSpec.UNLIMITED
                 && spec.windowRight() == AttentionSpec.UNLIMITED
-                && in.querySegments() == null
-                && in.keyLengths() == null
-                && in.querySequences() == null;
+                && mask.querySegments() == null
+                && mask.keyLengths() == null
+                && mask.querySequences() == null;
     }
 
     /**
      * Huge negative numbers do no harm beside an ordinary one: their probabilities are 0. So rows are looked at one by one,
      * if nothing else may hide the ordinary one.
      */
-    private static boolean isModest(ScoreReader mask, boolean byRows) {
+    private static boolean isModest(ScoreBias<CpuArray> mask, boolean byRows) {
         CpuArray array = mask.array();
         if (!byRows) {
             return isModest(array.floats, array.offset, array.length, true);
         }
-        int keys = mask.extents().keys();
+        int keys = mask.keys();
         int end = array.offset + array.length;
         for (int row = array.offset; row < end; row += keys) {
             float largest = Float.NEGATIVE_INFINITY;

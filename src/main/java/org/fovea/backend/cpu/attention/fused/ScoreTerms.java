@@ -1,6 +1,8 @@
 package org.fovea.backend.cpu.attention.fused;
 
 import java.util.Arrays;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.cpu.attention.series.ScoreReader;
@@ -30,32 +32,26 @@ final class ScoreTerms {
     private final int zero;
 
     private ScoreTerms(
-            AttentionKernels kernels,
-            AttentionShape shape,
-            AttentionArrays in,
-            @Nullable AttentionSoftcap softcap,
-            int pastKeys) {
+            AttentionKernels kernels, AttentionCall<CpuArray> call, @Nullable AttentionSoftcap softcap) {
+        AttentionShape shape = call.shape();
         this.kernels = kernels;
         heads = shape.heads();
-        bias = in.bias();
+        bias = ScoreReader.of(call.bias());
         this.softcap = softcap;
-        mask = in.mask();
-        slopes = in.alibiSlopes();
+        mask = ScoreReader.of(call.mask().scores());
+        slopes = call.mask().alibiSlopes();
         zero = shape.keys() + shape.queries();
-        distances = new float[slopes == null ? 0 : 2 * zero + pastKeys + QUERIES];
+        distances = new float[slopes == null ? 0 : 2 * zero + call.spec().pastKeys() + QUERIES];
         for (int i = 0; i < distances.length; i++) {
             distances[i] = Math.abs(i - zero);
         }
     }
 
     static @Nullable ScoreTerms of(
-            AttentionKernels kernels,
-            AttentionShape shape,
-            AttentionArrays in,
-            @Nullable AttentionSoftcap softcap,
-            int pastKeys) {
-        boolean none = in.bias() == null && in.mask() == null && in.alibiSlopes() == null && softcap == null;
-        return none ? null : new ScoreTerms(kernels, shape, in, softcap, pastKeys);
+            AttentionKernels kernels, AttentionCall<CpuArray> call, @Nullable AttentionSoftcap softcap) {
+        AttentionMask<CpuArray> mask = call.mask();
+        boolean none = call.bias() == null && mask.scores() == null && mask.alibiSlopes() == null && softcap == null;
+        return none ? null : new ScoreTerms(kernels, call, softcap);
     }
 
     /** Does all this to the group's scores of keys {@code [groupFrom, groupTo)}, which start at {@code scores}. */
@@ -119,7 +115,7 @@ final class ScoreTerms {
     }
 
     private void transpose(AttentionScratch t, ScoreReader term, int lane, int key, int keys) {
-        ScoreBias extents = term.extents();
+        ScoreBias<CpuArray> extents = term.extents();
         float[] source = term.array().floats;
         int first = term.index(t.head / heads, t.head % heads, t.firstQuery + lane, key);
         int lanes = kernels.lanes();

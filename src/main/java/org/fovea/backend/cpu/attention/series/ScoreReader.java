@@ -4,9 +4,24 @@ import java.util.Arrays;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.cpu.memory.Elements;
+import org.jspecify.annotations.Nullable;
 
 /** Reads the part of a bias or mask that falls on a tile of pairs. */
-public record ScoreReader(CpuArray array, ScoreBias extents) {
+public record ScoreReader(ScoreBias<CpuArray> extents) {
+
+    /** Of a bias or mask; null if there is none. */
+    public static @Nullable ScoreReader of(@Nullable ScoreBias<CpuArray> bias) {
+        return bias == null ? null : new ScoreReader(bias);
+    }
+
+    /** Of an array like that of the bias, such as its gradient; null if there is none. */
+    public static @Nullable ScoreReader of(@Nullable ScoreBias<CpuArray> bias, @Nullable CpuArray array) {
+        return bias == null || array == null ? null : new ScoreReader(bias.map(x -> array));
+    }
+
+    public CpuArray array() {
+        return extents.array();
+    }
 
     /** Where the pair of query row {@code r} of the tile and its first key finds its number, if the term is by pair. */
     int index(SeriesTile t, int r) {
@@ -20,7 +35,7 @@ public record ScoreReader(CpuArray array, ScoreBias extents) {
 
     /** Index of the number of a pair, if the term is by pair. */
     public int index(int batch, int head, int query, int key) {
-        return array.offset
+        return array().offset
                 + (int) (batch * extents.batchStride()
                         + head * extents.headStride()
                         + query * extents.queryStride()
@@ -30,7 +45,7 @@ public record ScoreReader(CpuArray array, ScoreBias extents) {
     /** Index of the number of a head's pairs at a relative position, if the term is by that. */
     public int indexAt(int batch, int head, long position) {
         long element = extents.reach() + Math.max(-extents.reach(), Math.min(position, extents.reach()));
-        return array.offset + (int) (batch * extents.batchStride() + head * extents.headStride() + element);
+        return array().offset + (int) (batch * extents.batchStride() + head * extents.headStride() + element);
     }
 
     /** The tile's first key that stands at a relative position to query row {@code r}, or after it. */
@@ -49,15 +64,15 @@ public record ScoreReader(CpuArray array, ScoreBias extents) {
             int near = firstKeyAt(t, r, -extents.reach());
             int far = firstKeyAt(t, r, extents.reach() + 1L);
             int first = (int) matrix(t);
-            Arrays.fill(numbers, to, to + near, Elements.get(array, first));
+            Arrays.fill(numbers, to, to + near, Elements.get(array(), first));
             if (near < far) {
-                Elements.read(array, near(t, r, near), numbers, to + near, far - near);
+                Elements.read(array(), near(t, r, near), numbers, to + near, far - near);
             }
-            Arrays.fill(numbers, to + far, to + t.keys, Elements.get(array, first + 2 * extents.reach()));
+            Arrays.fill(numbers, to + far, to + t.keys, Elements.get(array(), first + 2 * extents.reach()));
         } else if (extents.keyStride() == 0) {
-            Arrays.fill(numbers, to, to + t.keys, Elements.get(array, index(t, r)));
+            Arrays.fill(numbers, to, to + t.keys, Elements.get(array(), index(t, r)));
         } else {
-            Elements.read(array, index(t, r), numbers, to, t.keys);
+            Elements.read(array(), index(t, r), numbers, to, t.keys);
         }
     }
 

@@ -1,11 +1,14 @@
 package org.fovea.backend.cpu.attention.series;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.List;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
-import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.attention.SeriesRing;
@@ -35,39 +38,39 @@ final class SeriesAttention {
     private final Supplier<SeriesTile> tiles;
     private final AttentionShape shape;
     private final SeriesPattern pattern;
-    private final SeriesArrays results;
+    private final List<AttentionPlane<CpuArray>> results;
     private final SeriesRows rows;
     private final SeriesVisibility visibility;
     private final SeriesScores scores;
     private final SeriesForward forward;
     private final SeriesBackward backward;
-    private final @Nullable ScoreBias bias;
+    private final @Nullable ScoreBias<CpuArray> bias;
 
     /** Tiles of queries of one head. */
     private final int queryTiles;
 
+    /** @param given for every plane; of the first only output and log-sum-exp, the rest is the call's */
     SeriesAttention(
             Workers workers,
             DoubleKernels kernels,
             ThreadLocal<@Nullable SeriesTile> scratch,
-            AttentionShape shape,
-            AttentionSpec spec,
-            SeriesInputs in,
+            AttentionCall<CpuArray> call,
             SeriesRing ring,
-            SeriesArrays arguments,
-            SeriesArrays results,
-            @Nullable ScoreBias bias) {
+            List<AttentionPlane<CpuArray>> given,
+            List<AttentionPlane<CpuArray>> results) {
         this.workers = workers;
-        this.shape = shape;
         this.results = results;
-        this.bias = bias;
-        pattern = SeriesPattern.of(ring, shape, spec, arguments, results);
+        shape = call.shape();
+        bias = call.bias();
+        List<AttentionPlane<CpuArray>> arguments = new ArrayList<>(given);
+        arguments.set(0, call.inputs().withOutputs(given.get(0).output(), given.get(0).logSumExp()));
+        pattern = SeriesPattern.of(ring, shape, call.spec(), arguments, results);
         tiles = () -> fitting(scratch, pattern, kernels);
-        rows = new SeriesRows(shape, spec, arguments);
-        scores = new SeriesScores(shape, spec, in, arguments.bias(), bias);
-        visibility = new SeriesVisibility(shape, spec, in);
-        forward = new SeriesForward(visibility, rows, scores, arguments.sink());
-        ScoreReader reader = bias == null ? null : new ScoreReader(arguments.bias()[0], bias);
+        rows = new SeriesRows(shape, call.spec(), arguments);
+        scores = new SeriesScores(call, arguments);
+        visibility = new SeriesVisibility(call);
+        forward = new SeriesForward(visibility, rows, scores, arguments);
+        ScoreReader reader = ScoreReader.of(bias);
         backward = new SeriesBackward(visibility, rows, scores, forward, results, reader, shape.group());
         queryTiles = ceilDiv(shape.queries(), SeriesTile.QUERIES);
     }
@@ -151,7 +154,7 @@ final class SeriesAttention {
     }
 
     /** Whether several units add to one element of the bias's gradient. */
-    private boolean sharesBias(ScoreBias term, int parts) {
+    private boolean sharesBias(ScoreBias<CpuArray> term, int parts) {
         return term.batch() == 1 && shape.batch() > 1
                 || term.heads() == 1 && shape.keyHeads() > 1
                 || parts > 1 && (term.heads() == 1 || term.queries() == 1);
@@ -177,8 +180,8 @@ final class SeriesAttention {
     private void store(SeriesTile t, int keyHeadOfBatch, double[][] dSink) {
         t.batch = keyHeadOfBatch / shape.keyHeads();
         t.keyHead = keyHeadOfBatch % shape.keyHeads();
-        rows.storeKeyGradients(t, scores.factor, results.key());
-        rows.storeValueGradients(t, results.value());
+        rows.storeKeyGradients(t, scores.factor, results);
+        rows.storeValueGradients(t, results);
         for (int p = 0; p < dSink.length; p++) {
             if (dSink[p] != null) {
                 int first = keyHeadOfBatch * shape.group();
@@ -192,8 +195,8 @@ final class SeriesAttention {
     }
 
     private void storeBias(double[][][] sums) {
-        for (int p = 0; p < results.bias().length; p++) {
-            CpuArray target = results.bias()[p];
+        for (int p = 0; p < results.size(); p++) {
+            CpuArray target = results.get(p).bias();
             if (target != null) {
                 double[] total = sums[0][p];
                 for (int piece = 1; piece < sums.length; piece++) {
@@ -207,8 +210,8 @@ final class SeriesAttention {
     }
 
     private void storeSink(double[][] sums) {
-        for (int p = 0; p < results.sink().length; p++) {
-            CpuArray target = results.sink()[p];
+        for (int p = 0; p < results.size(); p++) {
+            CpuArray target = results.get(p).sink();
             if (target != null) {
                 double[] total = new double[shape.heads()];
                 for (int i = 0; i < sums[p].length; i++) {

@@ -1,6 +1,9 @@
 package org.fovea.backend.cpu.attention.series;
 
 import java.util.Arrays;
+import java.util.List;
+import org.fovea.backend.attention.AttentionPlane;
+import org.fovea.backend.cpu.memory.CpuArray;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,7 +21,7 @@ final class SeriesBackward {
     private final SeriesRows rows;
     private final SeriesScores scores;
     private final SeriesForward forward;
-    private final SeriesArrays results;
+    private final List<AttentionPlane<CpuArray>> results;
     private final @Nullable ScoreReader bias;
     private final int group;
 
@@ -31,7 +34,7 @@ final class SeriesBackward {
             SeriesRows rows,
             SeriesScores scores,
             SeriesForward forward,
-            SeriesArrays results,
+            List<AttentionPlane<CpuArray>> results,
             @Nullable ScoreReader bias,
             int group) {
         this.visibility = visibility;
@@ -79,7 +82,7 @@ final class SeriesBackward {
                 addKeys(t, dBias);
             }
         }
-        rows.storeQueryGradients(t, scores.factor, results.query());
+        rows.storeQueryGradients(t, scores.factor, results);
         addSink(t);
     }
 

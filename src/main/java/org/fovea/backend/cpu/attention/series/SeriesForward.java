@@ -1,6 +1,8 @@
 package org.fovea.backend.cpu.attention.series;
 
 import java.util.Arrays;
+import java.util.List;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.cpu.memory.Elements;
 
@@ -9,13 +11,14 @@ final class SeriesForward {
     private final SeriesVisibility visibility;
     private final SeriesRows rows;
     private final SeriesScores scores;
-    private final CpuArray[] sink;
+    private final List<AttentionPlane<CpuArray>> arguments;
 
-    SeriesForward(SeriesVisibility visibility, SeriesRows rows, SeriesScores scores, CpuArray[] sink) {
+    SeriesForward(
+            SeriesVisibility visibility, SeriesRows rows, SeriesScores scores, List<AttentionPlane<CpuArray>> arguments) {
         this.visibility = visibility;
         this.rows = rows;
         this.scores = scores;
-        this.sink = sink;
+        this.arguments = arguments;
     }
 
     /** Computes the tile that {@code t} is set to. */
@@ -42,10 +45,11 @@ final class SeriesForward {
         SeriesPlanes.clear(t.sum, t.queries);
         SeriesPlanes.clear(t.output, t.queries * t.pattern.valueDim());
         Arrays.fill(t.maximum, 0, t.queries, Double.NEGATIVE_INFINITY);
-        if (sink[0] == null) {
+        CpuArray sink = arguments.get(0).sink();
+        if (sink == null) {
             return;
         }
-        double logit = Elements.get(sink[0], t.head);
+        double logit = Elements.get(sink, t.head);
         if (logit != Double.NEGATIVE_INFINITY) {
             loadSink(t);
             Arrays.fill(t.maximum, 0, t.queries, logit);
@@ -58,7 +62,8 @@ final class SeriesForward {
     void loadSink(SeriesTile t) {
         for (int p = 0; p < t.sinkScore.length; p++) {
             if (t.sinkScore[p] != null) {
-                Arrays.fill(t.sinkScore[p], 0, t.queries, sink[p] == null ? 0 : Elements.get(sink[p], t.head));
+                CpuArray sink = arguments.get(p).sink();
+                Arrays.fill(t.sinkScore[p], 0, t.queries, sink == null ? 0 : Elements.get(sink, t.head));
             }
         }
     }

@@ -1,11 +1,15 @@
 package org.fovea.backend.cpu.attention.series;
 
 import java.util.BitSet;
+import java.util.List;
+import java.util.function.Function;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Similarity;
 import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.cpu.memory.CpuArray;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which planes there are of everything that an attention over series is made of; what is not there costs nothing.
@@ -53,13 +57,17 @@ record SeriesPattern(
         BitSet dSink) {
 
     static SeriesPattern of(
-            SeriesRing ring, AttentionShape shape, AttentionSpec spec, SeriesArrays arguments, SeriesArrays results) {
+            SeriesRing ring,
+            AttentionShape shape,
+            AttentionSpec spec,
+            List<AttentionPlane<CpuArray>> arguments,
+            List<AttentionPlane<CpuArray>> results) {
         SeriesPlanes series = new SeriesPlanes(ring);
         BitSet none = new BitSet();
         boolean euclidean = spec.similarity() == Similarity.EUCLIDEAN;
         boolean cosine = spec.similarity() == Similarity.COSINE;
-        BitSet query = SeriesArrays.present(arguments.query());
-        BitSet key = SeriesArrays.present(arguments.key());
+        BitSet query = present(arguments, AttentionPlane::query);
+        BitSet key = present(arguments, AttentionPlane::key);
         BitSet queryNorm = cosine ? series.product(query, query) : none;
         BitSet keyNorm = cosine ? series.product(key, key) : none;
         BitSet queryInverse = cosine ? series.function(queryNorm) : none;
@@ -68,9 +76,9 @@ record SeriesPattern(
             query = series.product(query, queryInverse);
             key = series.product(key, keyInverse);
         }
-        BitSet value = SeriesArrays.present(arguments.value());
-        BitSet bias = SeriesArrays.present(arguments.bias());
-        BitSet sink = SeriesArrays.present(arguments.sink());
+        BitSet value = present(arguments, AttentionPlane::value);
+        BitSet bias = present(arguments, AttentionPlane::bias);
+        BitSet sink = present(arguments, AttentionPlane::sink);
         boolean capped = spec.softcap() != 0;
 
         BitSet difference = SeriesPlanes.sum(query, key);
@@ -86,10 +94,10 @@ record SeriesPattern(
         BitSet output = series.product(series.product(exponential, value), logSumExp);
         BitSet probability = series.function(SeriesPlanes.sum(score, logSumExp));
 
-        boolean gradients = results.hasGradients();
-        BitSet dOutput = gradients ? SeriesArrays.present(arguments.output()) : none;
+        boolean gradients = results.stream().anyMatch(AttentionPlane::hasInputs);
+        BitSet dOutput = gradients ? present(arguments, AttentionPlane::output) : none;
         BitSet delta = gradients
-                ? SeriesPlanes.sum(series.product(dOutput, output), SeriesArrays.present(arguments.logSumExp()))
+                ? SeriesPlanes.sum(series.product(dOutput, output), present(arguments, AttentionPlane::logSumExp))
                 : none;
         BitSet dProbability = SeriesPlanes.sum(series.product(dOutput, value), delta);
         BitSet dScore = series.product(probability, dProbability);
@@ -120,16 +128,25 @@ record SeriesPattern(
                 dProbability,
                 dScore,
                 dSimilarity,
-                rows(series, results.query(), cosine),
-                rows(series, results.key(), cosine),
-                SeriesArrays.present(results.value()),
-                SeriesArrays.present(results.bias()),
-                SeriesArrays.present(results.sink()));
+                rows(series, present(results, AttentionPlane::query), cosine),
+                rows(series, present(results, AttentionPlane::key), cosine),
+                present(results, AttentionPlane::value),
+                present(results, AttentionPlane::bias),
+                present(results, AttentionPlane::sink));
     }
 
     /** Planes of a gradient to be computed: all, if each is made of all before it by the derivative of a norm. */
-    private static BitSet rows(SeriesPlanes series, CpuArray[] wanted, boolean cosine) {
-        BitSet present = SeriesArrays.present(wanted);
-        return cosine && !present.isEmpty() ? series.all() : present;
+    private static BitSet rows(SeriesPlanes series, BitSet wanted, boolean cosine) {
+        return cosine && !wanted.isEmpty() ? series.all() : wanted;
+    }
+
+    /** The planes that have a part. */
+    private static BitSet present(
+            List<AttentionPlane<CpuArray>> planes, Function<AttentionPlane<CpuArray>, @Nullable CpuArray> part) {
+        BitSet present = new BitSet(planes.size());
+        for (int p = 0; p < planes.size(); p++) {
+            present.set(p, part.apply(planes.get(p)) != null);
+        }
+        return present;
     }
 }

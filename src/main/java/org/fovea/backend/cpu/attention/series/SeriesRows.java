@@ -1,11 +1,15 @@
 package org.fovea.backend.cpu.attention.series;
 
 import java.util.Arrays;
+import java.util.List;
+import java.util.function.Function;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Similarity;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.cpu.memory.Elements;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Rows of queries, keys, values and outputs on their way into tiles and out of them. Cosine similarity is the dot product
@@ -13,11 +17,11 @@ import org.fovea.backend.cpu.memory.Elements;
  */
 final class SeriesRows {
     private final AttentionShape shape;
-    private final SeriesArrays arguments;
+    private final List<AttentionPlane<CpuArray>> arguments;
     private final boolean cosine;
     private final boolean euclidean;
 
-    SeriesRows(AttentionShape shape, AttentionSpec spec, SeriesArrays arguments) {
+    SeriesRows(AttentionShape shape, AttentionSpec spec, List<AttentionPlane<CpuArray>> arguments) {
         this.shape = shape;
         this.arguments = arguments;
         cosine = spec.similarity() == Similarity.COSINE;
@@ -26,7 +30,7 @@ final class SeriesRows {
 
     void loadQueries(SeriesTile t) {
         load(
-                arguments.query(),
+                AttentionPlane::query,
                 shape.heads(),
                 shape.queries(),
                 t.batch,
@@ -40,7 +44,7 @@ final class SeriesRows {
 
     void loadKeys(SeriesTile t) {
         load(
-                arguments.key(),
+                AttentionPlane::key,
                 shape.keyHeads(),
                 shape.keys(),
                 t.batch,
@@ -55,7 +59,7 @@ final class SeriesRows {
 
     void loadValues(SeriesTile t) {
         load(
-                arguments.value(),
+                AttentionPlane::value,
                 shape.keyHeads(),
                 shape.keys(),
                 t.batch,
@@ -69,7 +73,7 @@ final class SeriesRows {
 
     void loadOutputGradients(SeriesTile t) {
         load(
-                arguments.output(),
+                AttentionPlane::output,
                 shape.heads(),
                 shape.queries(),
                 t.batch,
@@ -84,7 +88,7 @@ final class SeriesRows {
     void subtractLogSumExpGradients(SeriesTile t) {
         int first = scalar(t);
         for (int p = 0; p < t.delta.length; p++) {
-            CpuArray gradient = arguments.logSumExp()[p];
+            CpuArray gradient = arguments.get(p).logSumExp();
             if (gradient != null && t.delta[p] != null) {
                 for (int r = 0; r < t.queries; r++) {
                     t.delta[p][r] -= Elements.get(gradient, first + r);
@@ -174,7 +178,7 @@ final class SeriesRows {
     }
 
     /** Finishes and stores the gradients of the tile's queries. */
-    void storeQueryGradients(SeriesTile t, double scale, CpuArray[] targets) {
+    void storeQueryGradients(SeriesTile t, double scale, List<AttentionPlane<CpuArray>> results) {
         forgetUnused(t.query, t.queryInverse, t.dQuery, t.dSimilaritySum, t.queries);
         if (euclidean) {
             t.series.addRowProducts(t.dSimilaritySum, t.query, -1, t.dQuery, t.queries, shape.headDim());
@@ -186,7 +190,8 @@ final class SeriesRows {
         store(
                 t.dQuery,
                 0,
-                targets,
+                results,
+                AttentionPlane::query,
                 shape.heads(),
                 shape.queries(),
                 t.batch,
@@ -197,7 +202,7 @@ final class SeriesRows {
     }
 
     /** Finishes and stores the gradients of the keys of a key head. */
-    void storeKeyGradients(SeriesTile t, double scale, CpuArray[] targets) {
+    void storeKeyGradients(SeriesTile t, double scale, List<AttentionPlane<CpuArray>> results) {
         int d = shape.headDim();
         for (int first = 0; first < shape.keys(); first += SeriesTile.KEYS) {
             t.firstKey = first;
@@ -217,7 +222,7 @@ final class SeriesRows {
             if (cosine) {
                 pullBack(t, t.key, t.keyInverse, t.dKey, t.keys);
             }
-            store(t.dKey, 0, targets, shape.keyHeads(), shape.keys(), t.batch, t.keyHead, first, t.keys, d);
+            store(t.dKey, 0, results, AttentionPlane::key, shape.keyHeads(), shape.keys(), t.batch, t.keyHead, first, t.keys, d);
         }
     }
 
@@ -229,11 +234,12 @@ final class SeriesRows {
         }
     }
 
-    void storeValueGradients(SeriesTile t, CpuArray[] targets) {
+    void storeValueGradients(SeriesTile t, List<AttentionPlane<CpuArray>> results) {
         store(
                 t.keyGradients.value,
                 0,
-                targets,
+                results,
+                AttentionPlane::value,
                 shape.keyHeads(),
                 shape.keys(),
                 t.batch,
@@ -243,11 +249,12 @@ final class SeriesRows {
                 shape.valueDim());
     }
 
-    void storeOutputs(SeriesTile t, SeriesArrays results) {
+    void storeOutputs(SeriesTile t, List<AttentionPlane<CpuArray>> results) {
         store(
                 t.output,
                 0,
-                results.output(),
+                results,
+                AttentionPlane::output,
                 shape.heads(),
                 shape.queries(),
                 t.batch,
@@ -256,7 +263,7 @@ final class SeriesRows {
                 t.queries,
                 shape.valueDim());
         for (int p = 0; p < t.logSumExp.length; p++) {
-            CpuArray target = results.logSumExp()[p];
+            CpuArray target = results.get(p).logSumExp();
             if (target != null) {
                 if (t.logSumExp[p] == null) {
                     Elements.fill(target, scalar(t), t.queries, 0);
@@ -268,7 +275,7 @@ final class SeriesRows {
     }
 
     private void load(
-            CpuArray[] arrays,
+            Function<AttentionPlane<CpuArray>, @Nullable CpuArray> part,
             int heads,
             int rows,
             int batch,
@@ -281,15 +288,16 @@ final class SeriesRows {
             if (target[p] == null) {
                 continue;
             }
-            if (arrays[p] == null) {
+            CpuArray array = part.apply(arguments.get(p));
+            if (array == null) {
                 Arrays.fill(target[p], 0, count * dim, 0);
             } else if (shape.layout() == AttentionShape.Layout.BHND) {
                 int row = (batch * heads + head) * rows + first;
-                Elements.read(arrays[p], row * dim, target[p], 0, count * dim);
+                Elements.read(array, row * dim, target[p], 0, count * dim);
             } else {
                 for (int r = 0; r < count; r++) {
                     int row = (batch * rows + first + r) * heads + head;
-                    Elements.read(arrays[p], row * dim, target[p], r * dim, dim);
+                    Elements.read(array, row * dim, target[p], r * dim, dim);
                 }
             }
         }
@@ -298,7 +306,8 @@ final class SeriesRows {
     private void store(
             double[][] source,
             int offset,
-            CpuArray[] targets,
+            List<AttentionPlane<CpuArray>> results,
+            Function<AttentionPlane<CpuArray>, @Nullable CpuArray> part,
             int heads,
             int rows,
             int batch,
@@ -307,16 +316,17 @@ final class SeriesRows {
             int count,
             int dim) {
         boolean dense = shape.layout() == AttentionShape.Layout.BHND;
-        for (int p = 0; p < targets.length; p++) {
-            if (targets[p] == null) {
+        for (int p = 0; p < results.size(); p++) {
+            CpuArray target = part.apply(results.get(p));
+            if (target == null) {
                 continue;
             }
             for (int r = 0; r < count; r++) {
                 int row = dense ? (batch * heads + head) * rows + first + r : (batch * rows + first + r) * heads + head;
                 if (source[p] == null) {
-                    Elements.fill(targets[p], row * dim, dim, 0);
+                    Elements.fill(target, row * dim, dim, 0);
                 } else {
-                    Elements.write(source[p], offset + r * dim, targets[p], row * dim, dim);
+                    Elements.write(source[p], offset + r * dim, target, row * dim, dim);
                 }
             }
         }

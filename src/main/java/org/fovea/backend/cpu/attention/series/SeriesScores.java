@@ -1,10 +1,12 @@
 package org.fovea.backend.cpu.attention.series;
 
 import java.util.Arrays;
+import java.util.List;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Similarity;
-import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.attention.SeriesRing.Term;
 import org.fovea.backend.cpu.kernels.scalar.ScalarDoubleKernels;
@@ -26,19 +28,15 @@ final class SeriesScores {
     final double factor;
 
     SeriesScores(
-            AttentionShape shape,
-            AttentionSpec spec,
-            SeriesInputs in,
-            CpuArray[] biases,
-            @Nullable ScoreBias biasExtents) {
-        this.shape = shape;
-        this.spec = spec;
-        bias = new ScoreReader[biases.length];
+            AttentionCall<CpuArray> call, List<AttentionPlane<CpuArray>> arguments) {
+        shape = call.shape();
+        spec = call.spec();
+        bias = new ScoreReader[arguments.size()];
         for (int p = 0; p < bias.length; p++) {
-            bias[p] = biases[p] == null || biasExtents == null ? null : new ScoreReader(biases[p], biasExtents);
+            bias[p] = ScoreReader.of(call.bias(), arguments.get(p).bias());
         }
-        mask = in.mask();
-        slopes = in.alibiSlopes();
+        mask = ScoreReader.of(call.mask().scores());
+        slopes = call.mask().alibiSlopes();
         euclidean = spec.similarity() == Similarity.EUCLIDEAN;
         double scale = spec.scale(shape.headDim());
         factor = euclidean ? 2 * scale : scale;

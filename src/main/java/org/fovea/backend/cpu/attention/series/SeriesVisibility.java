@@ -1,6 +1,8 @@
 package org.fovea.backend.cpu.attention.series;
 
 import java.util.Arrays;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.cpu.memory.CpuArray;
@@ -17,15 +19,16 @@ final class SeriesVisibility {
     private final @Nullable CpuArray keySequences;
     private final @Nullable ScoreReader mask;
 
-    SeriesVisibility(AttentionShape shape, AttentionSpec spec, SeriesInputs in) {
-        this.shape = shape;
-        this.spec = spec;
+    SeriesVisibility(AttentionCall<CpuArray> call) {
+        AttentionMask<CpuArray> in = call.mask();
+        shape = call.shape();
+        spec = call.spec();
         querySegments = in.querySegments();
         keySegments = in.keySegments();
         keyLengths = in.keyLengths();
         querySequences = in.querySequences();
         keySequences = in.keySequences();
-        mask = in.mask();
+        mask = ScoreReader.of(in.scores());
     }
 
     /** Finds the range of keys of each query of a tile, and that of all. */

@@ -2,6 +2,7 @@ package org.fovea.backend.cpu.attention.series;
 
 import java.util.Arrays;
 import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.cpu.memory.Elements;
@@ -17,22 +18,14 @@ final class WideDecode {
     private final int newest;
     private final CpuArray output;
 
-    WideDecode(
-            DecodeShape shape,
-            AttentionSpec spec,
-            CpuArray query,
-            CpuArray keyCache,
-            CpuArray valueCache,
-            CpuArray counts,
-            int newest,
-            CpuArray output) {
-        this.shape = shape;
-        this.spec = spec;
-        this.query = query;
-        this.keyCache = keyCache;
-        this.valueCache = valueCache;
-        this.counts = counts;
-        this.newest = newest;
+    WideDecode(DecodeCall<CpuArray> call, CpuArray output) {
+        shape = call.shape();
+        spec = call.spec();
+        query = call.query();
+        keyCache = call.keyCache();
+        valueCache = call.valueCache();
+        counts = call.counts();
+        newest = call.newest();
         this.output = output;
     }
 

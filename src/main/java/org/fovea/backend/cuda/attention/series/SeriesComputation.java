@@ -1,9 +1,12 @@
 package org.fovea.backend.cuda.attention.series;
 
+import static org.fovea.backend.cuda.attention.series.CudaOperands.address;
+
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Function;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
@@ -12,12 +15,10 @@ import org.fovea.backend.attention.RelativePositions;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.cuda.driver.CudaArray;
-import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.math.CudaMath;
 import org.fovea.backend.cuda.params.AttentionSeriesParams;
 import org.fovea.backend.memory.DType;
-import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Scope;
 import org.jspecify.annotations.Nullable;
 
@@ -31,9 +32,8 @@ import org.jspecify.annotations.Nullable;
 final class SeriesComputation {
     private static final int WARPS = SeriesTiling.THREADS / 32;
 
-    private final CudaMemory memory;
     private final SeriesKernels kernels;
-    private final CudaSeries.Problem problem;
+    private final AttentionCall<CudaArray> call;
     private final AttentionShape shape;
     private final SeriesRing ring;
     private final Scope scope;
@@ -65,23 +65,21 @@ final class SeriesComputation {
     private long distanceSums;
 
     SeriesComputation(
-            CudaMemory memory,
             SeriesKernels kernels,
-            CudaSeries.Problem problem,
+            AttentionCall<CudaArray> call,
             SeriesRing ring,
-            List<AttentionPlane> arguments,
-            List<AttentionPlane> results,
+            List<AttentionPlane<CudaArray>> arguments,
+            List<AttentionPlane<CudaArray>> results,
             Scope scope) {
-        this.memory = memory;
         this.kernels = kernels;
-        this.problem = problem;
+        this.call = call;
         this.ring = ring;
         this.scope = scope;
-        shape = problem.shape();
-        softcap = problem.spec().softcap() > 0;
-        cosine = problem.spec().similarity() == AttentionSpec.Similarity.COSINE;
-        storage = problem.in().query().dtype();
-        distances = RelativePositions.of(shape, problem.spec());
+        shape = call.shape();
+        softcap = call.spec().softcap() > 0;
+        cosine = call.spec().similarity() == AttentionSpec.Similarity.COSINE;
+        storage = call.query().dtype();
+        distances = RelativePositions.of(shape, call.spec());
         heads = (long) shape.batch() * shape.heads();
         queryRows = heads * shape.queries();
         keyRows = (long) shape.batch() * shape.keyHeads() * shape.keys();
@@ -92,11 +90,11 @@ final class SeriesComputation {
         sinks = addresses(arguments, AttentionPlane::sink);
         dOutputs = addresses(arguments, AttentionPlane::output);
         dLogSumExps = addresses(arguments, AttentionPlane::logSumExp);
-        queries[0] = address(problem.in().query());
-        keys[0] = address(problem.in().key());
-        values[0] = address(problem.in().value());
-        biases[0] = address(array(problem.in().bias()));
-        sinks[0] = address(problem.in().sink());
+        queries[0] = address(call.query());
+        keys[0] = address(call.key());
+        values[0] = address(call.value());
+        biases[0] = address(call.inputs().bias());
+        sinks[0] = address(call.sink());
         outputs = addresses(results, AttentionPlane::output);
         logSumExps = addresses(results, AttentionPlane::logSumExp);
         dQueries = addresses(results, AttentionPlane::query);
@@ -112,7 +110,7 @@ final class SeriesComputation {
      * @param state of plane 0, as {@link CudaSeries#stateSize} has it: read if {@code known} is given, else written if it
      *     is there
      */
-    void run(@Nullable AttentionOutputs known, @Nullable DeviceArray state) {
+    void run(@Nullable AttentionOutputs<CudaArray> known, @Nullable CudaArray state) {
         boolean gradients = any(dQueries) || any(dKeys) || any(dValues) || any(dBiases) || any(dSinks);
         List<SeriesSphere> spheres = normalizeRows();
         if (state != null) {
@@ -132,7 +130,7 @@ final class SeriesComputation {
         if (!gradients) {
             return;
         }
-        deltas = address(scope.allocate(DType.F32, ring.planes() * queryRows));
+        deltas = allocate(DType.F32, ring.planes() * queryRows);
         long[] ofSpheres = dQueries;
         long[] ofKeySpheres = dKeys;
         if (cosine) {
@@ -148,17 +146,21 @@ final class SeriesComputation {
         }
     }
 
+    private long allocate(DType type, long length) {
+        return ((CudaArray) scope.allocate(type, length)).address();
+    }
+
     /** Scratch memory for what is needed, and missing. */
     private void allocate(long[] planes, int first, DType type, long length) {
         for (int k = first; k < ring.planes(); k++) {
             if (planes[k] == 0) {
-                planes[k] = address(scope.allocate(type, length));
+                planes[k] = allocate(type, length);
             }
         }
     }
 
     /** Room for the outputs that D is made of, where they are neither known nor results. */
-    private void allocateExactOutputs(@Nullable AttentionOutputs known) {
+    private void allocateExactOutputs(@Nullable AttentionOutputs<CudaArray> known) {
         if (storage == DType.F32) {
             System.arraycopy(outputs, 0, exactOutputs, 0, outputs.length);
             if (known != null) {
@@ -170,7 +172,7 @@ final class SeriesComputation {
 
     /** Room for the log-sum-exps in two parts. */
     private void allocateNormalizers() {
-        maxima = address(scope.allocate(DType.F32, 2 * queryRows));
+        maxima = allocate(DType.F32, 2 * queryRows);
         sums = maxima + queryRows * Float.BYTES;
     }
 
@@ -217,18 +219,18 @@ final class SeriesComputation {
                     (long) shape.batch() * shape.keyHeads() * tiling.tiles(shape.keys()) * parts);
         }
         if (any(dBiases)) {
-            bias(Objects.requireNonNull(problem.in().bias(), "bias"));
+            bias(Objects.requireNonNull(call.bias(), "bias"));
         }
         if (any(dSinks)) {
             launch(kernels.sink, shape.heads(), SeriesKernels.SINK_THREADS);
         }
     }
 
-    private void bias(ScoreBias bias) {
+    private void bias(ScoreBias<CudaArray> bias) {
         SeriesTiling tiling = SeriesTiling.forScores(ring.planes(), longestRows(), softcap, longestDim(), true);
         long matrices = (long) bias.batch() * bias.heads();
         if (bias.isRelative()) {
-            distanceSums = address(scope.allocate(DType.F32, ring.planes() * heads * distances.count()));
+            distanceSums = allocate(DType.F32, ring.planes() * heads * distances.count());
             describe(tiling);
             kernels.launch(SeriesKernels.Kind.DISTANCES, tiling, heads * tiling.tiles(distances.count()));
             launch(kernels.distanceBias, matrices * (2L * bias.reach() + 1), SeriesTiling.THREADS);
@@ -277,9 +279,11 @@ final class SeriesComputation {
 
     /** Writes the parameters of all kernels. */
     AttentionSeriesParams describe(SeriesTiling tiling) {
-        AttentionSpec spec = problem.spec();
-        AttentionInputs in = problem.in();
-        ScoreBias bias = in.bias();
+        AttentionSpec spec = call.spec();
+        AttentionMask<CudaArray> mask = call.mask();
+        CudaArray sequences = mask.querySequences();
+        ScoreBias<CudaArray> bias = call.bias();
+        ScoreBias<CudaArray> scores = mask.scores();
         return kernels.params
                 .query(queries)
                 .key(keys)
@@ -301,19 +305,19 @@ final class SeriesComputation {
                 .sum(sums)
                 .distanceSums(distanceSums)
                 .weights(0)
-                .mask(address(array(in.mask())))
-                .alibiSlopes(address(in.alibiSlopes()))
-                .querySegments(integers("querySegments", in.querySegments()))
-                .keySegments(integers("keySegments", in.keySegments()))
-                .keyLengths(integers("keyLengths", in.keyLengths()))
-                .querySequences(integers("querySequences", in.querySequences()))
-                .keySequences(integers("keySequences", in.keySequences()))
+                .mask(scores == null ? 0 : scores.array().address())
+                .alibiSlopes(address(mask.alibiSlopes()))
+                .querySegments(address(mask.querySegments()))
+                .keySegments(address(mask.keySegments()))
+                .keyLengths(address(mask.keyLengths()))
+                .querySequences(address(mask.querySequences()))
+                .keySequences(address(mask.keySequences()))
                 .queryStrides(strides(shape.heads(), shape.queries(), shape.headDim()))
                 .keyStrides(strides(shape.keyHeads(), shape.keys(), shape.headDim()))
                 .valueStrides(strides(shape.keyHeads(), shape.keys(), shape.valueDim()))
                 .outputStrides(strides(shape.heads(), shape.queries(), shape.valueDim()))
                 .biasStrides(strides(bias))
-                .maskStrides(strides(in.mask()))
+                .maskStrides(strides(scores))
                 .seed(spec.seed())
                 .biasExtents(
                         bias == null ? new int[4] : new int[] {bias.batch(), bias.heads(), bias.queries(), bias.keys()})
@@ -327,7 +331,7 @@ final class SeriesComputation {
                 .keys(shape.keys())
                 .headDim(shape.headDim())
                 .valueDim(shape.valueDim())
-                .sequences(in.sequences())
+                .sequences(sequences == null ? 0 : (int) sequences.length() - 1)
                 .windowLeft(spec.windowLeft())
                 .windowRight(spec.windowRight())
                 .bottomRight(spec.alignment() == AttentionSpec.Alignment.BOTTOM_RIGHT ? 1 : 0)
@@ -348,30 +352,21 @@ final class SeriesComputation {
                 .kept(spec.dropout() == 1 ? 0 : (float) (1 / (1 - spec.dropout())));
     }
 
-    private long integers(String name, @Nullable DeviceArray array) {
-        return array == null
-                ? 0
-                : memory.resolve(problem.operation(), name, DType.I32, array).address();
-    }
-
     /** Of batch, head and row. */
     private long[] strides(long ofHeads, long rows, long dim) {
         boolean rowsFirst = shape.layout() == AttentionShape.Layout.BNHD;
         return new long[] {ofHeads * rows * dim, rowsFirst ? dim : rows * dim, rowsFirst ? ofHeads * dim : dim};
     }
 
-    private long[] strides(@Nullable ScoreBias term) {
+    private long[] strides(@Nullable ScoreBias<CudaArray> term) {
         return term == null
                 ? new long[4]
                 : new long[] {term.batchStride(), term.headStride(), term.queryStride(), term.keyStride()};
     }
 
-    private static long address(@Nullable DeviceArray array) {
-        return array == null ? 0 : ((CudaArray) array).address();
-    }
-
     /** Addresses of one part of every plane. */
-    private static long[] addresses(List<AttentionPlane> planes, Function<AttentionPlane, @Nullable DeviceArray> part) {
+    private static long[] addresses(
+            List<AttentionPlane<CudaArray>> planes, Function<AttentionPlane<CudaArray>, @Nullable CudaArray> part) {
         long[] addresses = new long[SeriesTiling.MAX_PLANES];
         for (int k = 0; k < planes.size(); k++) {
             addresses[k] = address(part.apply(planes.get(k)));
@@ -386,9 +381,5 @@ final class SeriesComputation {
             }
         }
         return false;
-    }
-
-    private static @Nullable DeviceArray array(@Nullable ScoreBias term) {
-        return term == null ? null : term.array();
     }
 }

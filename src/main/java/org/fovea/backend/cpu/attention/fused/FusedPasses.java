@@ -1,24 +1,23 @@
 package org.fovea.backend.cpu.attention.fused;
 
 import java.util.function.Supplier;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
-import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
-import org.fovea.backend.cpu.attention.series.CpuSeries;
 import org.fovea.backend.cpu.kernels.AttentionKernels;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.cpu.primitives.Workers;
-import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.Scope;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Attention on the CPU: cuts the work into independent pieces and hands each to a thread with its scratch. What is summed
+ * The passes of the float32 kernels: cuts the work of each into independent pieces and hands each to a thread with its scratch. What is summed
  * over keys alone is cut into query tiles, the rest into key heads, so every sum is made in one order whatever the number
  * of threads.
  */
-public final class CpuAttention {
+public final class FusedPasses {
     /** Enough for any number of cores; fewer pieces mean fewer hand-overs. */
     private static final int MAX_PIECES = 64;
 
@@ -27,7 +26,7 @@ public final class CpuAttention {
     private final Supplier<Scope> scopes;
     private final ThreadLocal<AttentionScratch> scratch = ThreadLocal.withInitial(AttentionScratch::new);
 
-    public CpuAttention(AttentionKernels kernels, Workers workers, Supplier<Scope> scopes) {
+    public FusedPasses(AttentionKernels kernels, Workers workers, Supplier<Scope> scopes) {
         if (AttentionScratch.QUERIES % kernels.lanes() != 0) {
             throw new IllegalArgumentException("attention tiles of " + AttentionScratch.QUERIES
                     + " queries can't be cut into vectors of " + kernels.lanes());
@@ -37,108 +36,59 @@ public final class CpuAttention {
         this.scopes = scopes;
     }
 
-    /** Whether the float32 kernels know all that is asked for; {@link CpuSeries} does what they don't. */
-    public static boolean supports(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
-        return in.query().dtype() != DType.F64
-                && DotProducts.columns(spec, shape.headDim()) <= AttentionShape.MAX_HEAD_DIM
-                && AttentionSoftcap.supports(spec)
-                && (in.alibiSlopes() == null || spec.pastKeys() <= shape.keys())
-                // Gradients of scores are held multiplied by the scale, and those of bias and sink are had by dividing.
-                && isModest(spec.scale(shape.headDim()), in.bias() == null && in.sink() == null);
-    }
-
     /** Elements of what {@link #forward} saves for the derivatives: of each row the maximum of scores and the inverse of the sum. */
     static long savedSize(AttentionShape shape) {
         return 2 * shape.logSumExpSize();
     }
 
-    private static boolean isModest(double scale, boolean orTiny) {
-        return (orTiny || Math.abs(scale) > 1e-6) && Math.abs(scale) < 1e6;
-    }
-
     /** As {@link org.fovea.backend.attention.AttentionOps#forward}. */
-    void forward(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionArrays in,
-            CpuArray output,
-            CpuArray logSumExp,
-            @Nullable CpuArray saved) {
-        AttentionForward forward = new AttentionForward(kernels, shape, spec, in, output, logSumExp, saved);
+    void forward(AttentionCall<CpuArray> call, CpuArray output, CpuArray logSumExp, @Nullable CpuArray saved) {
+        AttentionForward forward = new AttentionForward(kernels, call, output, logSumExp, saved);
         forEachTile(forward, AttentionScratch.KEYS, forward::tile);
     }
 
     /** As {@link org.fovea.backend.attention.AttentionOps#backward}. */
     void backward(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionArrays in,
+            AttentionCall<CpuArray> call,
             CpuArray output,
             CpuArray saved,
-            CpuArray dOutput,
-            @Nullable CpuArray dLogSumExp,
-            ArgumentArrays gradients) {
-        try (PartialKeyGradients parts = new PartialKeyGradients(scopes, shape, spec, gradients)) {
-            AttentionBackward backward = new AttentionBackward(
-                    kernels, shape, spec, in, output, saved, dOutput, dLogSumExp, gradients, parts);
+            AttentionPlane<CpuArray> dOutputs,
+            AttentionPlane<CpuArray> gradients) {
+        try (PartialKeyGradients parts = new PartialKeyGradients(scopes, call, gradients)) {
+            AttentionBackward backward =
+                    new AttentionBackward(kernels, call, output, saved, dOutputs, gradients, parts);
             forEachKeyHead(AttentionScratch.KEYS, parts, backward);
         }
     }
 
     /** As {@link org.fovea.backend.attention.AttentionOps#tangent}. */
     void tangent(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionArrays in,
-            ArgumentArrays tangents,
+            AttentionCall<CpuArray> call,
             CpuArray saved,
-            CpuArray outputTangent,
-            CpuArray logSumExpTangent) {
-        AttentionTangent tangent =
-                new AttentionTangent(kernels, shape, spec, in, tangents, saved, outputTangent, logSumExpTangent);
-        forEachTile(tangent, longestTile(shape), tangent::tile);
+            AttentionPlane<CpuArray> tangents,
+            AttentionPlane<CpuArray> outputTangents) {
+        AttentionTangent tangent = new AttentionTangent(kernels, call, saved, tangents, outputTangents);
+        forEachTile(tangent, longestTile(call.shape()), tangent::tile);
     }
 
     /** As {@link org.fovea.backend.attention.AttentionOps#backwardTangent}. */
     void backwardTangent(
-            AttentionShape shape,
-            AttentionSpec spec,
-            AttentionArrays in,
-            ArgumentArrays tangents,
+            AttentionCall<CpuArray> call,
             CpuArray saved,
-            OutputGradientArrays gradients,
-            CpuArray outputTangent,
-            CpuArray logSumExpTangent,
-            ArgumentArrays gradientTangents) {
-        try (PartialKeyGradients parts = new PartialKeyGradients(scopes, shape, spec, gradientTangents)) {
-            AttentionBackwardTangent backwardTangent = new AttentionBackwardTangent(
-                    kernels,
-                    shape,
-                    spec,
-                    in,
-                    tangents,
-                    saved,
-                    gradients,
-                    outputTangent,
-                    logSumExpTangent,
-                    gradientTangents,
-                    parts);
-            forEachKeyHead(longestTile(shape), parts, backwardTangent);
+            AttentionPlane<CpuArray> dOutputs,
+            AttentionPlane<CpuArray> tangents,
+            AttentionPlane<CpuArray> results) {
+        try (PartialKeyGradients parts = new PartialKeyGradients(scopes, call, results)) {
+            AttentionBackwardTangent backwardTangent =
+                    new AttentionBackwardTangent(kernels, call, saved, dOutputs, tangents, results, parts);
+            forEachKeyHead(longestTile(call.shape()), parts, backwardTangent);
         }
     }
 
     /** As {@link org.fovea.backend.attention.AttentionOps#decode}. */
-    public void decode(
-            DecodeShape shape,
-            float scale,
-            CpuArray query,
-            CpuArray keyCache,
-            CpuArray valueCache,
-            CpuArray counts,
-            int newest,
-            CpuArray output) {
-        AttentionDecode decode =
-                new AttentionDecode(kernels, shape, scale, query, keyCache, valueCache, counts, newest, output);
+    public void decode(DecodeCall<CpuArray> call, CpuArray output) {
+        DecodeShape shape = call.shape();
+        AttentionDecode decode = new AttentionDecode(kernels, call, output);
         int units = shape.batch();
         // A row takes about a microsecond per thousand products, and waking a thread several: small steps stay on one.
         long products = (long) shape.heads() * shape.capacity() * (shape.headDim() + shape.valueDim());

@@ -1,0 +1,30 @@
+package org.fovea.backend.attention;
+
+import java.util.function.Function;
+
+/**
+ * One decoding step: attention of one new query per batch row over the {@code counts[b]} most recent slots of its ring buffer. A
+ * count of 0 gives output 0.
+ *
+ * @param spec similarity, scale and softcap; it must not ask for anything else
+ * @param query [batch, heads, headDim]
+ * @param keyCache [batch, capacity, heads, headDim]
+ * @param valueCache [batch, capacity, heads, valueDim]
+ * @param counts I32 [batch], each from 0 to capacity
+ * @param newest the slot of the newest keys and values
+ */
+public record DecodeCall<T>(
+        DecodeShape shape, AttentionSpec spec, T query, T keyCache, T valueCache, T counts, int newest) {
+
+    /** The same of other arrays. */
+    public <R> DecodeCall<R> map(Function<? super T, ? extends R> change) {
+        return new DecodeCall<>(
+                shape,
+                spec,
+                change.apply(query),
+                change.apply(keyCache),
+                change.apply(valueCache),
+                change.apply(counts),
+                newest);
+    }
+}
