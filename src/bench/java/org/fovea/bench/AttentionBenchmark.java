@@ -5,9 +5,9 @@ import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec.Alignment;
 import org.fovea.backend.attention.AttentionSpec;
@@ -45,32 +45,33 @@ public class AttentionBenchmark {
     public boolean causal;
 
     private Backend backend;
-    private AttentionShape extents;
-    private AttentionSpec spec;
-    private AttentionInputs in;
-    private AttentionOutputs out;
-    private DeviceArray dOutput;
-    private DeviceArray dQuery;
-    private DeviceArray dKey;
-    private DeviceArray dValue;
+    private AttentionCall<DeviceArray> call;
+    private AttentionOutputs<DeviceArray> out;
+    private AttentionPlane<DeviceArray> dOutputs;
+    private AttentionPlane<DeviceArray> gradients;
 
     /** Opens the backend and makes the arrays. */
     @Setup(Level.Trial)
     public void open() {
         int[] n = Arrays.stream(shape.split("x")).mapToInt(Integer::parseInt).toArray();
-        extents = new AttentionShape(n[0], n[1], n[2], n[2], n[3], n[3], AttentionShape.Layout.BHND);
-        spec = causal ? AttentionSpec.DEFAULT.withCausal(Alignment.TOP_LEFT) : AttentionSpec.DEFAULT;
+        AttentionShape extents = new AttentionShape(n[0], n[1], n[2], n[2], n[3], n[3], AttentionShape.Layout.BHND);
+        AttentionSpec spec = causal ? AttentionSpec.DEFAULT.withCausal(Alignment.TOP_LEFT) : AttentionSpec.DEFAULT;
         backend = Backends.open("cpu", 1).backend();
-        in = AttentionInputs.of(
-                gaussians(extents.querySize(), 1), gaussians(extents.keySize(), 2), gaussians(extents.valueSize(), 3));
-        dOutput = gaussians(extents.outputSize(), 4);
-        out = new AttentionOutputs(
+        call = AttentionCall.of(
+                extents,
+                spec,
+                gaussians(extents.querySize(), 1),
+                gaussians(extents.keySize(), 2),
+                gaussians(extents.valueSize(), 3));
+        dOutputs = AttentionPlane.outputs(gaussians(extents.outputSize(), 4), null);
+        out = new AttentionOutputs<>(
                         backend.memory().allocate(DType.F32, extents.outputSize()),
                         backend.memory().allocate(DType.F32, extents.logSumExpSize()))
-                .withState(backend.attention(), extents, spec, in, backend.memory()::allocate);
-        dQuery = backend.memory().allocate(DType.F32, extents.querySize());
-        dKey = backend.memory().allocate(DType.F32, extents.keySize());
-        dValue = backend.memory().allocate(DType.F32, extents.valueSize());
+                .withState(backend.attention(), call, backend.memory()::allocate);
+        gradients = AttentionPlane.inputs(
+                backend.memory().allocate(DType.F32, extents.querySize()),
+                backend.memory().allocate(DType.F32, extents.keySize()),
+                backend.memory().allocate(DType.F32, extents.valueSize()));
         forward();
     }
 
@@ -83,19 +84,19 @@ public class AttentionBenchmark {
     /** The forward pass. */
     @Benchmark
     public DeviceArray forward() {
-        backend.attention().forward(extents, spec, in, out);
+        backend.attention().forward(call, out);
         return out.output();
     }
 
     /** The backward pass. */
     @Benchmark
     public DeviceArray backward() {
-        backend.attention().backward(extents, spec, in, out, dOutput, null, new AttentionArguments(dQuery, dKey, dValue));
-        return dQuery;
+        backend.attention().backward(call, out, dOutputs, gradients);
+        return gradients.query();
     }
 
-    AttentionInputs inputs() {
-        return in;
+    AttentionCall<DeviceArray> call() {
+        return call;
     }
 
     float[] download(DeviceArray array) {

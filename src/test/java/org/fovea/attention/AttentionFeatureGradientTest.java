@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
 import java.util.function.Function;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionShape.Layout;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Alignment;
 import org.fovea.backend.attention.AttentionSpec.Similarity;
@@ -25,7 +27,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class AttentionFeatureGradientTest {
 
     /** A form of attention of query, key, value, bias and sink. */
-    private record Form(String name, AttentionSpec spec, Function<AttentionOperands, AttentionOperands> change) {
+    private record Form(String name, AttentionSpec spec, UnaryOperator<AttentionCall<Tensor>> change) {
         @Override
         public String toString() {
             return name;
@@ -33,14 +35,14 @@ class AttentionFeatureGradientTest {
     }
 
     private static Form form(String name, AttentionSpec spec) {
-        return new Form(name, spec, operands -> operands);
+        return new Form(name, spec, call -> call);
     }
 
-    private static Form masked(String name, Function<Tape, AttentionMask> mask) {
+    private static Form masked(String name, Function<Tape, AttentionMask<Tensor>> mask) {
         return new Form(
                 name,
                 AttentionSpec.DEFAULT.withScale(0.7),
-                operands -> operands.withMask(mask.apply(operands.query().tape())));
+                call -> call.withMask(mask.apply(call.query().tape())));
     }
 
     static Stream<Form> forms() {
@@ -61,13 +63,14 @@ class AttentionFeatureGradientTest {
                                 .withDropout(0.3, 5)),
                 masked(
                         "additive mask and ALiBi",
-                        tape -> AttentionMask.NONE
-                                .withScores(tape.constant(
-                                        new double[] {0, 0.5, Double.NEGATIVE_INFINITY, 1, -1, 0}, 1, 1, 2, 3))
+                        tape -> AttentionMask.<Tensor>none()
+                                .withScores(Attention.bias(tape.constant(
+                                        new double[] {0, 0.5, Double.NEGATIVE_INFINITY, 1, -1, 0}, 1, 1, 2, 3)))
                                 .withAlibi(tape.constant(new double[] {0.5, 0.25}, 2))),
                 masked(
                         "allowed keys",
-                        tape -> AttentionMask.NONE.withAllowed(tape.constantInts(new int[] {1, 0, 1}, 1, 1, 1, 3))),
+                        tape -> AttentionMask.<Tensor>none()
+                                .withScores(Attention.allowed(tape.constantInts(new int[] {1, 0, 1}, 1, 1, 1, 3)))),
                 masked(
                         "packed",
                         tape -> AttentionMask.packed(
@@ -76,10 +79,10 @@ class AttentionFeatureGradientTest {
 
     /** Two heads share one key head, and the bias is the same for all queries. */
     private static List<Tensor> both(Form form, List<Tensor> x) {
-        AttentionOperands operands = AttentionOperands.of(x.get(0), x.get(1), x.get(2))
-                .withBias(x.get(3))
+        AttentionCall<Tensor> call = Attention.call(x.get(0), x.get(1), x.get(2), form.spec)
+                .withBias(Attention.bias(x.get(3)))
                 .withSink(x.get(4));
-        Attention.Result result = Attention.apply(form.change.apply(operands), form.spec);
+        Attention.Result result = Attention.apply(form.change.apply(call));
         return List.of(result.output(), result.logSumExp());
     }
 
@@ -116,9 +119,8 @@ class AttentionFeatureGradientTest {
     }
 
     private static List<Tensor> relative(AttentionSpec spec, List<Tensor> x) {
-        AttentionOperands operands =
-                AttentionOperands.of(x.get(0), x.get(1), x.get(2)).withRelativeBias(x.get(3));
-        Attention.Result result = Attention.apply(operands, spec);
+        Attention.Result result = Attention.apply(Attention.call(x.get(0), x.get(1), x.get(2), spec)
+                .withBias(Attention.relativeBias(x.get(3))));
         return List.of(result.output(), result.logSumExp());
     }
 
@@ -137,20 +139,19 @@ class AttentionFeatureGradientTest {
     void aBiasIsToldByItsRank() {
         try (Backend backend = new ReferenceBackend();
                 Tape tape = Tape.recording(backend)) {
-            AttentionOperands operands =
-                    AttentionOperands.of(tape.zeros(1, 1, 2, 1), tape.zeros(1, 1, 2, 1), tape.zeros(1, 1, 2, 1));
-            assertThatThrownBy(() -> operands.withBias(tape.zeros(1, 1, 3)))
+            Tensor x = tape.zeros(1, 1, 2, 1);
+            assertThatThrownBy(() -> Attention.bias(tape.zeros(1, 1, 3)))
                     .isInstanceOf(ShapeException.class)
                     .hasMessageContaining("expected [batch, heads, queries, keys]");
-            assertThatThrownBy(() -> operands.withRelativeBias(tape.zeros(1, 1, 2, 2)))
+            assertThatThrownBy(() -> Attention.relativeBias(tape.zeros(1, 1, 2, 2)))
                     .isInstanceOf(ShapeException.class)
                     .hasMessageContaining("expected [batch, heads, 2 reach + 1]");
-            AttentionOperands even = operands.withRelativeBias(tape.zeros(1, 1, 4));
-            assertThatThrownBy(() -> Attention.apply(even, AttentionSpec.DEFAULT))
+            assertThatThrownBy(() -> Attention.relativeBias(tape.zeros(1, 1, 4)))
                     .isInstanceOf(ShapeException.class)
                     .hasMessageContaining("odd number of relative positions");
-            AttentionOperands heads = operands.withRelativeBias(tape.zeros(1, 2, 3));
-            assertThatThrownBy(() -> Attention.apply(heads, AttentionSpec.DEFAULT))
+            AttentionCall<Tensor> heads = Attention.call(x, x, x, AttentionSpec.DEFAULT)
+                    .withBias(Attention.relativeBias(tape.zeros(1, 2, 3)));
+            assertThatThrownBy(() -> Attention.apply(heads))
                     .isInstanceOf(ShapeException.class)
                     .hasMessageContaining("bias is [1, 2, 3]");
         }
@@ -158,8 +159,8 @@ class AttentionFeatureGradientTest {
 
     @Test
     void fourthOrderOfTheLogSumExpAlone() {
-        GradientCheck.of(x -> Attention.withLogSumExp(
-                                x.get(0), x.get(1), x.get(1), AttentionSpec.DEFAULT, AttentionMask.NONE, Layout.BHND)
+        GradientCheck.of(x -> Attention.apply(
+                                Attention.call(x.get(0), x.get(1), x.get(1), AttentionSpec.DEFAULT))
                         .logSumExp())
                 .at(1, 1, 1, 1)
                 .at(1, 1, 2, 1)
@@ -170,13 +171,14 @@ class AttentionFeatureGradientTest {
     void weightsOfSomeQueriesSumToOneWithTheSink() {
         try (Backend backend = new ReferenceBackend();
                 Tape tape = Tape.recording(backend)) {
-            AttentionOperands operands = AttentionOperands.of(
+            AttentionCall<Tensor> call = Attention.call(
                             tape.constant(new double[] {1, -2, 0.5}, 1, 1, 3, 1),
                             tape.constant(new double[] {2, 1}, 1, 1, 2, 1),
-                            tape.constant(new double[] {1, 1}, 1, 1, 2, 1))
+                            tape.constant(new double[] {1, 1}, 1, 1, 2, 1),
+                            AttentionSpec.DEFAULT)
                     .withSink(tape.constant(new double[] {0.3}, 1));
-            Attention.Result result = Attention.apply(operands, AttentionSpec.DEFAULT);
-            double[] weights = Attention.weights(operands, AttentionSpec.DEFAULT, result, ScoreStage.SOFTMAX, 1, 2)
+            Attention.Result result = Attention.apply(call);
+            double[] weights = Attention.weights(call, result, ScoreStage.SOFTMAX, 1, 2)
                     .toDoubles();
             double[] sums = result.output().toDoubles();
             assertThat(weights).hasSize(4);

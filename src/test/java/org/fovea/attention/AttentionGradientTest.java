@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.fovea.backend.Backend;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionShape.Layout;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Alignment;
@@ -40,7 +41,7 @@ class AttentionGradientTest {
     @ParameterizedTest
     @MethodSource("specs")
     void outputAndLogSumExpToSecondOrder(AttentionSpec spec) {
-        GradientCheck.ofSeveral(x -> both(x, spec, AttentionMask.NONE, Layout.BHND))
+        GradientCheck.ofSeveral(x -> both(x, spec))
                 .at(1, 2, 2, 2)
                 .at(1, 2, 3, 2)
                 .at(1, 2, 3, 1)
@@ -50,7 +51,8 @@ class AttentionGradientTest {
     @Test
     void rowsFirstLayoutToThirdOrder() {
         GradientCheck.of(x -> Attention.apply(
-                        x.get(0), x.get(1), x.get(2), BOTTOM_RIGHT_WINDOW, AttentionMask.NONE, Layout.BNHD))
+                                Attention.call(x.get(0), x.get(1), x.get(2), BOTTOM_RIGHT_WINDOW, Layout.BNHD))
+                        .output())
                 .at(1, 2, 2, 1)
                 .at(1, 3, 2, 1)
                 .at(1, 3, 2, 2)
@@ -61,11 +63,13 @@ class AttentionGradientTest {
     void segmentsAndLengthsWithARowThatSeesNothing() {
         GradientCheck.of(x -> {
                     Tape tape = x.get(0).tape();
-                    AttentionMask mask = new AttentionMask(
-                            tape.constantInts(new int[] {0, 1, 1, 7}, 2, 2),
-                            tape.constantInts(new int[] {0, 0, 1, 3, 3, 7}, 2, 3),
-                            tape.constantInts(new int[] {3, 2}, 2));
-                    return Attention.apply(x.get(0), x.get(1), x.get(2), AttentionSpec.DEFAULT, mask, Layout.BHND);
+                    AttentionMask<Tensor> mask = AttentionMask.segments(
+                                    tape.constantInts(new int[] {0, 1, 1, 7}, 2, 2),
+                                    tape.constantInts(new int[] {0, 0, 1, 3, 3, 7}, 2, 3))
+                            .withKeyLengths(tape.constantInts(new int[] {3, 2}, 2));
+                    return Attention.apply(Attention.call(x.get(0), x.get(1), x.get(2), AttentionSpec.DEFAULT)
+                                    .withMask(mask))
+                            .output();
                 })
                 .at(2, 1, 2, 2)
                 .at(2, 1, 3, 2)
@@ -124,8 +128,8 @@ class AttentionGradientTest {
         }
     }
 
-    private static List<Tensor> both(List<Tensor> x, AttentionSpec spec, AttentionMask mask, Layout layout) {
-        Attention.Result result = Attention.withLogSumExp(x.get(0), x.get(1), x.get(2), spec, mask, layout);
+    private static List<Tensor> both(List<Tensor> x, AttentionSpec spec) {
+        Attention.Result result = Attention.apply(Attention.call(x.get(0), x.get(1), x.get(2), spec));
         return List.of(result.output(), result.logSumExp());
     }
 

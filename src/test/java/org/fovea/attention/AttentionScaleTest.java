@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
 import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
@@ -77,13 +78,14 @@ class AttentionScaleTest {
             DeviceArray counts = scope.allocate(DType.I32, 1);
             assertThatThrownBy(() -> cpu.attention()
                             .decode(
-                                    new DecodeShape(1, 1, 1, 2, 2),
-                                    AttentionSpec.DEFAULT.withScale(1e39),
-                                    row,
-                                    row,
-                                    row,
-                                    counts,
-                                    0,
+                                    new DecodeCall<>(
+                                            new DecodeShape(1, 1, 1, 2, 2),
+                                            AttentionSpec.DEFAULT.withScale(1e39),
+                                            row,
+                                            row,
+                                            row,
+                                            counts,
+                                            0),
                                     scope.allocate(DType.F32, 2)))
                     .hasMessageContaining("is infinite in float32");
         }

@@ -20,9 +20,9 @@ class AttentionBenchmarkTest {
         benchmark.open();
         float[] output = benchmark.download(benchmark.forward());
         float[] dQuery = benchmark.download(benchmark.backward());
-        float[] query = benchmark.download(benchmark.inputs().query());
-        float[] key = benchmark.download(benchmark.inputs().key());
-        float[] value = benchmark.download(benchmark.inputs().value());
+        float[] query = benchmark.download(benchmark.call().query());
+        float[] key = benchmark.download(benchmark.call().key());
+        float[] value = benchmark.download(benchmark.call().value());
         benchmark.close();
         assertThat(dQuery).doesNotContain(Float.NaN).isNotEqualTo(new float[dQuery.length]);
         for (int head = 0; head < 6; head++) {

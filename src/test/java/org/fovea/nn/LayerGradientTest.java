@@ -8,9 +8,8 @@ import java.util.Random;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.fovea.attention.Attention;
-import org.fovea.attention.AttentionMask;
-import org.fovea.attention.AttentionOperands;
 import org.fovea.backend.Backend;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Alignment;
 import org.fovea.backend.attention.AttentionSpec.Similarity;
@@ -50,19 +49,19 @@ class LayerGradientTest {
                 layer("euclidean", p -> new SelfAttention(p, "l", 4, 2, Similarity.EUCLIDEAN, null)::forward),
                 layer("rotary self-attention", p -> {
                     SelfAttention attention = new SelfAttention(p, "l", 4, 2, Similarity.DOT, RotaryEncoding.STANDARD);
-                    return x -> attention.forward(x, causal, AttentionMask.NONE);
+                    return x -> attention.forward(x, causal, AttentionMask.none());
                 }),
                 layer("attention with a relative position bias", p -> {
                     RelativePositionBias bias = new RelativePositionBias(p, "l", 2, 1);
                     return x -> {
                         Tensor rows = x.reshape(1, 2, 3, 4);
-                        return Attention.apply(bias.addTo(AttentionOperands.of(rows, rows, rows)), causal)
+                        return Attention.apply(bias.addTo(Attention.call(rows, rows, rows, causal)))
                                 .output();
                     };
                 }),
                 layer("block", p -> {
                     TransformerBlock block = new TransformerBlock(p, "l", TransformerSettings.of(4, 2));
-                    return x -> block.forward(x, causal, AttentionMask.NONE);
+                    return x -> block.forward(x, causal, AttentionMask.none());
                 }),
                 layer("gated block over a segment with memory", p -> {
                     TransformerBlock block = new TransformerBlock(

@@ -7,9 +7,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.memory.DType;
@@ -138,22 +139,18 @@ interface AttentionContract extends ContractFixture {
             return ids;
         }
 
-        AttentionInputs on(Backend b) {
-            return new AttentionInputs(
-                    query.on(b),
-                    key.on(b),
-                    value.on(b),
-                    querySegments == null ? null : querySegments.on(b),
-                    keySegments == null ? null : keySegments.on(b),
-                    lengths == null ? null : lengths.on(b));
+        AttentionCall<DeviceArray> on(Backend b) {
+            AttentionMask<Pair.Both> mask =
+                    new AttentionMask<>(null, null, querySegments, keySegments, lengths, null, null);
+            return AttentionCall.of(s, c.spec, query, key, value).withMask(mask).map(x -> x.on(b));
         }
 
-        AttentionOutputs outputs(Backend b) {
-            return outputs.on(b, s, c.spec, on(b));
+        AttentionOutputs<DeviceArray> outputs(Backend b) {
+            return outputs.on(b, on(b));
         }
 
         void forward() {
-            p.run(b -> b.attention().forward(s, c.spec, on(b), outputs(b)));
+            p.run(b -> b.attention().forward(on(b), outputs(b)));
         }
 
         /** Largest sum of magnitudes that a score can be made of. */
@@ -279,13 +276,10 @@ interface AttentionContract extends ContractFixture {
         Pair.Both dValue = p.output(problem.type, s.valueSize());
         p.run(b -> b.attention()
                 .backward(
-                        s,
-                        problem.c.spec,
                         problem.on(b),
                         problem.outputs(b),
-                        dOutput.on(b),
-                        withLogSumExp ? dLogSumExp.on(b) : null,
-                        new AttentionArguments(dQuery.on(b), dKey.on(b), dValue.on(b))));
+                        AttentionPlane.outputs(dOutput.on(b), withLogSumExp ? dLogSumExp.on(b) : null),
+                        AttentionPlane.inputs(dQuery.on(b), dKey.on(b), dValue.on(b))));
         return new Gradients(dOutput, dLogSumExp, dQuery, dKey, dValue);
     }
 
@@ -325,13 +319,10 @@ interface AttentionContract extends ContractFixture {
             DeviceArray dValue = scope.allocate(b.memory().floatType(), s.valueSize());
             b.attention()
                     .backward(
-                            s,
-                            problem.c.spec,
                             problem.on(b),
                             problem.outputs(b),
-                            ones,
-                            null,
-                            new AttentionArguments(dQuery, dKey, dValue));
+                            AttentionPlane.outputs(ones, null),
+                            AttentionPlane.inputs(dQuery, dKey, dValue));
             double[] sums = new double[(int) s.valueSize()];
             b.memory().download(dValue, sums, 0);
             return Pair.largest(sums);

@@ -7,15 +7,14 @@ import java.util.List;
 import java.util.Objects;
 import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Alignment;
 import org.fovea.backend.attention.AttentionSpec.Similarity;
-import org.fovea.backend.attention.OutputGradients;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.attention.SeriesRing;
@@ -67,8 +66,8 @@ interface AttentionStepContract extends ContractFixture {
             return found.slice(foundAt - length, length);
         }
 
-        private AttentionPlane planeGiven() {
-            return new AttentionPlane(
+        private AttentionPlane<DeviceArray> planeGiven() {
+            return new AttentionPlane<>(
                     given(SHAPE.querySize()),
                     given(SHAPE.keySize()),
                     given(SHAPE.valueSize()),
@@ -78,8 +77,8 @@ interface AttentionStepContract extends ContractFixture {
                     given(SHAPE.logSumExpSize()));
         }
 
-        private AttentionPlane planeFound() {
-            return new AttentionPlane(
+        private AttentionPlane<DeviceArray> planeFound() {
+            return new AttentionPlane<>(
                     found(SHAPE.querySize()),
                     found(SHAPE.keySize()),
                     found(SHAPE.valueSize()),
@@ -87,10 +86,6 @@ interface AttentionStepContract extends ContractFixture {
                     found(SHAPE.heads()),
                     found(SHAPE.outputSize()),
                     found(SHAPE.logSumExpSize()));
-        }
-
-        private static AttentionArguments arguments(AttentionPlane p) {
-            return new AttentionArguments(p.query(), p.key(), p.value(), p.bias(), p.sink());
         }
 
         /** What a step captures. */
@@ -103,48 +98,31 @@ interface AttentionStepContract extends ContractFixture {
         private void step(Scope scope) {
             givenAt = 0;
             foundAt = 0;
-            AttentionPlane x = planeGiven();
+            AttentionPlane<DeviceArray> x = planeGiven();
             mask = given((long) SHAPE.batch() * SHAPE.keys());
-            AttentionInputs in = new AttentionInputs(
-                    x.query(),
-                    x.key(),
-                    x.value(),
-                    new ScoreBias(x.bias(), 1, SHAPE.heads(), SHAPE.queries(), SHAPE.keys()),
-                    x.sink(),
-                    new ScoreBias(mask, SHAPE.batch(), 1, 1, SHAPE.keys()),
-                    given(SHAPE.heads()),
-                    null,
-                    null,
-                    null,
-                    null,
-                    null);
-            AttentionPlane tangents = planeGiven();
-            AttentionPlane value = planeFound();
-            AttentionOutputs out = new AttentionOutputs(value.output(), value.logSumExp())
-                    .withState(b.attention(), SHAPE, spec, in, scope::allocate);
-            b.attention().forward(SHAPE, spec, in, out);
-            b.attention().backward(SHAPE, spec, in, out, x.output(), x.logSumExp(), arguments(value));
-            AttentionPlane derivative = planeFound();
-            b.attention()
-                    .backwardTangent(
-                            SHAPE,
-                            spec,
-                            in,
-                            arguments(tangents),
-                            out,
-                            new OutputGradients(x.output(), x.logSumExp(), tangents.output(), tangents.logSumExp()),
-                            derivative.output(),
-                            derivative.logSumExp(),
-                            arguments(derivative));
-            List<AttentionPlane> arguments = new ArrayList<>();
-            List<AttentionPlane> results = new ArrayList<>();
+            AttentionCall<DeviceArray> call = AttentionCall.of(SHAPE, spec, x.query(), x.key(), x.value())
+                    .withBias(new ScoreBias<>(x.bias(), 1, SHAPE.heads(), SHAPE.queries(), SHAPE.keys()))
+                    .withSink(x.sink())
+                    .withMask(AttentionMask.<DeviceArray>none()
+                            .withScores(new ScoreBias<>(mask, SHAPE.batch(), 1, 1, SHAPE.keys()))
+                            .withAlibi(given(SHAPE.heads())));
+            AttentionPlane<DeviceArray> tangents = planeGiven();
+            AttentionPlane<DeviceArray> value = planeFound();
+            AttentionOutputs<DeviceArray> out = new AttentionOutputs<>(value.output(), value.logSumExp())
+                    .withState(b.attention(), call, scope::allocate);
+            b.attention().forward(call, out);
+            b.attention().backward(call, out, x, value);
+            AttentionPlane<DeviceArray> derivative = planeFound();
+            b.attention().backwardTangent(call, out, x, tangents, derivative);
+            List<AttentionPlane<DeviceArray>> arguments = new ArrayList<>();
+            List<AttentionPlane<DeviceArray>> results = new ArrayList<>();
             for (int plane = 0; plane < 3; plane++) {
                 arguments.add(plane == 0 ? x : plane == 1 ? tangents : planeGiven());
                 results.add(planeFound());
             }
-            b.attention().series(SHAPE, spec, in, SeriesRing.taylor(2), arguments, results);
+            b.attention().series(call, SeriesRing.taylor(2), arguments, results);
             DeviceArray weights = found((long) SHAPE.batch() * SHAPE.heads() * 2 * SHAPE.keys());
-            b.attention().weights(SHAPE, spec, in, out, ScoreStage.SOFTMAX, 1, weights);
+            b.attention().weights(call, out, ScoreStage.SOFTMAX, 1, weights);
         }
 
         double[] results() {

@@ -2,6 +2,7 @@ package org.fovea.backend.contract;
 
 import java.util.Arrays;
 import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
 import org.fovea.backend.memory.DType;
 import org.fovea.verify.Pair;
@@ -62,13 +63,14 @@ interface DecodeContract extends ContractFixture {
             float scale = 0.4f;
             p.run(b -> b.attention()
                     .decode(
-                            s,
-                            AttentionSpec.DEFAULT.withScale(scale),
-                            query.on(b),
-                            key.on(b),
-                            value.on(b),
-                            count.on(b),
-                            newest,
+                            new DecodeCall<>(
+                                    s,
+                                    AttentionSpec.DEFAULT.withScale(scale),
+                                    query.on(b),
+                                    key.on(b),
+                                    value.on(b),
+                                    count.on(b),
+                                    newest),
                             output.on(b)));
             double score = scale
                     * s.headDim()
@@ -116,7 +118,9 @@ interface DecodeContract extends ContractFixture {
             p.runWithBounds(
                     type,
                     b -> b.attention()
-                            .decode(s, spec, query.on(b), key.on(b), value.on(b), count.on(b), 2, output.on(b)));
+                            .decode(
+                                    new DecodeCall<>(s, spec, query.on(b), key.on(b), value.on(b), count.on(b), 2),
+                                    output.on(b)));
             output.isWithinBounds(4, p.unit(), "output of " + spec + " in " + type);
         }
     }

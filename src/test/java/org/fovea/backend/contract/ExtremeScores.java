@@ -8,12 +8,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.attention.OutputGradients;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.memory.DType;
@@ -178,64 +178,35 @@ public record ExtremeScores(Backend backend, double scale) {
                     out.put(name, scope.allocate(scalar ? wide : type, like.length));
                 }
             });
-            ScoreBias bias = withBias ? new ScoreBias(in.get("bias"), 1, 1, N, M) : null;
-            ScoreBias mask = new ScoreBias(in.get("mask"), 1, 1, N, M);
-            AttentionInputs inputs = new AttentionInputs(
-                    in.get("query"),
-                    in.get("key"),
-                    in.get("value"),
-                    bias,
-                    null,
-                    mask,
-                    null,
-                    null,
-                    null,
-                    null,
-                    null,
-                    null);
             AttentionSpec spec = AttentionSpec.DEFAULT.withScale(scale);
-            AttentionOutputs outputs = new AttentionOutputs(out.get("output"), out.get("logSumExp"))
-                    .withState(backend.attention(), SHAPE, spec, inputs, scope::allocate);
-            backend.attention().forward(SHAPE, spec, inputs, outputs);
-            backend.attention()
-                    .backward(
-                            SHAPE,
-                            spec,
-                            inputs,
-                            outputs,
-                            in.get("dOutput"),
-                            in.get("dLogSumExp"),
-                            arguments(out, "", withBias));
+            AttentionCall<DeviceArray> call = AttentionCall.of(
+                            SHAPE, spec, in.get("query"), in.get("key"), in.get("value"))
+                    .withBias(withBias ? new ScoreBias<>(in.get("bias"), 1, 1, N, M) : null)
+                    .withMask(AttentionMask.<DeviceArray>none()
+                            .withScores(new ScoreBias<>(in.get("mask"), 1, 1, N, M)));
+            AttentionOutputs<DeviceArray> outputs = new AttentionOutputs<>(out.get("output"), out.get("logSumExp"))
+                    .withState(backend.attention(), call, scope::allocate);
+            AttentionPlane<DeviceArray> dOutputs =
+                    AttentionPlane.outputs(in.get("dOutput"), in.get("dLogSumExp"));
+            AttentionPlane<DeviceArray> given = arguments(in, "t.", withBias);
+            AttentionPlane<DeviceArray> outputTangents =
+                    AttentionPlane.outputs(out.get("t.output"), out.get("t.logSumExp"));
+            backend.attention().forward(call, outputs);
+            backend.attention().backward(call, outputs, dOutputs, arguments(out, "", withBias));
             backend.attention()
                     .backwardTangent(
-                            SHAPE,
-                            spec,
-                            inputs,
-                            arguments(in, "t.", withBias),
+                            call,
                             outputs,
-                            new OutputGradients(
-                                    in.get("dOutput"),
-                                    in.get("dLogSumExp"),
-                                    in.get("t.dOutput"),
-                                    in.get("t.dLogSumExp")),
-                            out.get("t.output"),
-                            out.get("t.logSumExp"),
-                            arguments(out, "t.", withBias));
-            backend.attention().weights(SHAPE, spec, inputs, outputs, ScoreStage.SOFTMAX, 0, out.get("weights"));
+                            dOutputs,
+                            given.withOutputs(in.get("t.dOutput"), in.get("t.dLogSumExp")),
+                            arguments(out, "t.", withBias).withOutputs(outputTangents.output(), outputTangents.logSumExp()));
+            backend.attention().weights(call, outputs, ScoreStage.SOFTMAX, 0, out.get("weights"));
             List<String> tangents = List.of("t.output", "t.logSumExp");
             out.forEach((name, array) -> results.put(name, download(array)));
             for (String name : tangents) {
                 backend.memory().fill(out.get(name), Double.NaN);
             }
-            backend.attention()
-                    .tangent(
-                            SHAPE,
-                            spec,
-                            inputs,
-                            arguments(in, "t.", withBias),
-                            outputs,
-                            out.get("t.output"),
-                            out.get("t.logSumExp"));
+            backend.attention().tangent(call, outputs, given, outputTangents);
             for (String name : tangents) {
                 results.put(name + " alone", download(out.get(name)));
             }
@@ -243,8 +214,8 @@ public record ExtremeScores(Backend backend, double scale) {
         return results;
     }
 
-    private static AttentionArguments arguments(Map<String, DeviceArray> x, String prefix, boolean withBias) {
-        return new AttentionArguments(
+    private static AttentionPlane<DeviceArray> arguments(Map<String, DeviceArray> x, String prefix, boolean withBias) {
+        return AttentionPlane.inputs(
                 x.get(prefix + "query"),
                 x.get(prefix + "key"),
                 x.get(prefix + "value"),

@@ -1,8 +1,9 @@
 package org.fovea.backend.contract;
 
-import org.fovea.backend.attention.AttentionChecks;
-
-/** {@link BackendContract} but for what {@link AttentionChecks#isPlain} leaves out, and what comes after the second order. */
+/**
+ * {@link BackendContract} for attention by scaled dot products, with as many key heads as heads and keys hidden by causality,
+ * window, segments and lengths alone, up to the second order.
+ */
 abstract class PlainContract extends ContractSuite
         implements MemoryContract,
                 PrimitiveContract,

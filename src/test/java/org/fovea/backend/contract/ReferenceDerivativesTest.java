@@ -114,7 +114,7 @@ class ReferenceDerivativesTest {
         }
     }
 
-    private AttentionPlane upload(Scope scope, AttentionFeatures f, Numbers x, boolean inputs, boolean outputs) {
+    private AttentionPlane<DeviceArray> upload(Scope scope, AttentionFeatures f, Numbers x, boolean inputs, boolean outputs) {
         DeviceArray[] arrays = new DeviceArray[7];
         for (int i = 0; i < 7; i++) {
             boolean there = i < INPUTS ? inputs : outputs;
@@ -123,7 +123,7 @@ class ReferenceDerivativesTest {
                 b.memory().upload(x.parts[i], 0, arrays[i]);
             }
         }
-        return new AttentionPlane(arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5], arrays[6]);
+        return new AttentionPlane<>(arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5], arrays[6]);
     }
 
     private void download(DeviceArray from, double[] to) {
@@ -136,15 +136,15 @@ class ReferenceDerivativesTest {
     private List<Numbers> series(AttentionProblem problem, SeriesRing ring, List<Numbers> arguments, boolean backward) {
         AttentionFeatures f = problem.features;
         try (Scope scope = b.memory().openScope()) {
-            List<AttentionPlane> given = new ArrayList<>();
-            List<AttentionPlane> wanted = new ArrayList<>();
+            List<AttentionPlane<DeviceArray>> given = new ArrayList<>();
+            List<AttentionPlane<DeviceArray>> wanted = new ArrayList<>();
             for (Numbers plane : arguments) {
                 given.add(upload(scope, f, plane, true, true));
                 wanted.add(upload(scope, f, new Numbers(f), backward, true));
             }
-            b.attention().series(f.shape(), f.spec(), problem.on(b), ring, given, wanted);
+            b.attention().series(problem.on(b), ring, given, wanted);
             List<Numbers> results = new ArrayList<>();
-            for (AttentionPlane plane : wanted) {
+            for (AttentionPlane<DeviceArray> plane : wanted) {
                 Numbers numbers = new Numbers(f);
                 download(plane.query(), numbers.parts[0]);
                 download(plane.key(), numbers.parts[1]);

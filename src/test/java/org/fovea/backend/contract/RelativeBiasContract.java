@@ -8,7 +8,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
@@ -39,7 +40,7 @@ interface RelativeBiasContract extends ContractFixture {
         private final int[] lengths = {9, 4};
         private final int reach;
         private final Random random = new Random(3);
-        private final List<AttentionPlane> arguments = new ArrayList<>();
+        private final List<AttentionPlane<DeviceArray>> arguments = new ArrayList<>();
         private final List<double[]> numbers = new ArrayList<>();
 
         Case(Backend b, Scope scope, int reach) {
@@ -47,7 +48,7 @@ interface RelativeBiasContract extends ContractFixture {
             this.scope = scope;
             this.reach = reach;
             for (int k = 0; k < RING.planes(); k++) {
-                arguments.add(new AttentionPlane(
+                arguments.add(new AttentionPlane<>(
                         array(gaussians(shape.querySize())),
                         array(gaussians(shape.keySize())),
                         array(gaussians(shape.valueSize())),
@@ -100,13 +101,13 @@ interface RelativeBiasContract extends ContractFixture {
 
         /** Each part of each plane of the results; the gradient of the bias in the form of a relative one. */
         List<double[]> run(boolean relative) {
-            List<AttentionPlane> biased = new ArrayList<>();
-            List<AttentionPlane> results = new ArrayList<>();
+            List<AttentionPlane<DeviceArray>> biased = new ArrayList<>();
+            List<AttentionPlane<DeviceArray>> results = new ArrayList<>();
             for (int k = 0; k < RING.planes(); k++) {
-                AttentionPlane x = arguments.get(k);
+                AttentionPlane<DeviceArray> x = arguments.get(k);
                 DeviceArray bias = array(relative ? numbers.get(k) : dense(numbers.get(k)));
-                biased.add(new AttentionPlane(x.query(), x.key(), x.value(), bias, null, x.output(), x.logSumExp()));
-                results.add(new AttentionPlane(
+                biased.add(new AttentionPlane<>(x.query(), x.key(), x.value(), bias, null, x.output(), x.logSumExp()));
+                results.add(new AttentionPlane<>(
                         array(new double[(int) shape.querySize()]),
                         array(new double[(int) shape.keySize()]),
                         array(new double[(int) shape.valueSize()]),
@@ -115,28 +116,18 @@ interface RelativeBiasContract extends ContractFixture {
                         array(new double[(int) shape.outputSize()]),
                         array(new double[(int) shape.logSumExpSize()])));
             }
-            AttentionPlane first = biased.get(0);
-            ScoreBias term = relative
+            AttentionPlane<DeviceArray> first = biased.get(0);
+            ScoreBias<DeviceArray> term = relative
                     ? ScoreBias.relative(first.bias(), 1, shape.heads(), reach)
-                    : new ScoreBias(first.bias(), 2, shape.heads(), shape.queries(), shape.keys());
+                    : new ScoreBias<>(first.bias(), 2, shape.heads(), shape.queries(), shape.keys());
             DeviceArray validKeys = scope.allocate(DType.I32, 2);
             b.memory().upload(lengths, 0, validKeys);
-            AttentionInputs in = new AttentionInputs(
-                    first.query(),
-                    first.key(),
-                    first.value(),
-                    term,
-                    null,
-                    null,
-                    null,
-                    null,
-                    null,
-                    validKeys,
-                    null,
-                    null);
-            b.attention().series(shape, spec, in, RING, biased, results);
+            AttentionCall<DeviceArray> call = AttentionCall.of(shape, spec, first.query(), first.key(), first.value())
+                    .withBias(term)
+                    .withMask(AttentionMask.keyLengths(validKeys));
+            b.attention().series(call, RING, biased, results);
             List<double[]> read = new ArrayList<>();
-            for (AttentionPlane x : results) {
+            for (AttentionPlane<DeviceArray> x : results) {
                 for (DeviceArray part : List.of(x.query(), x.key(), x.value(), x.output(), x.logSumExp())) {
                     read.add(read(part));
                 }
@@ -174,13 +165,12 @@ interface RelativeBiasContract extends ContractFixture {
         try (Scope scope = b.memory().openScope()) {
             AttentionShape shape = AttentionFeatures.shape(1, 1, 1, 1, 1, 1, 1);
             DeviceArray one = scope.allocate(b.memory().floatType(), 1);
-            ScoreBias mask = ScoreBias.relative(one, 1, 1, 0);
-            AttentionInputs in =
-                    new AttentionInputs(one, one, one, null, null, mask, null, null, null, null, null, null);
+            AttentionCall<DeviceArray> call = AttentionCall.of(shape, AttentionSpec.DEFAULT, one, one, one)
+                    .withMask(AttentionMask.<DeviceArray>none().withScores(ScoreBias.relative(one, 1, 1, 0)));
             DeviceArray output = scope.allocate(b.memory().floatType(), 1);
             DeviceArray logSumExp = scope.allocate(b.memory().floatType(), 1);
             assertThatThrownBy(() -> b.attention()
-                            .forward(shape, AttentionSpec.DEFAULT, in, new AttentionOutputs(output, logSumExp)))
+                            .forward(call, new AttentionOutputs<>(output, logSumExp)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("a mask only by query and key")
                     .hasMessageContaining("use a window");
@@ -207,23 +197,21 @@ interface RelativeBiasContract extends ContractFixture {
             }
             DeviceArray numbers = scope.allocate(b.memory().floatType(), 2 * rows + 1);
             b.memory().fill(numbers, 0.5);
-            ScoreBias bias = withBias ? ScoreBias.relative(numbers, 1, 1, rows) : null;
-            AttentionInputs in = new AttentionInputs(
-                    rowArrays[0], rowArrays[1], rowArrays[2], bias, null, null, null, null, null, null, null, null);
+            ScoreBias<DeviceArray> bias = withBias ? ScoreBias.relative(numbers, 1, 1, rows) : null;
+            AttentionCall<DeviceArray> call =
+                    AttentionCall.of(shape, spec, rowArrays[0], rowArrays[1], rowArrays[2]).withBias(bias);
             DeviceArray dBias = withBias ? scope.allocate(b.memory().floatType(), 2 * rows + 1) : null;
-            AttentionPlane point = new AttentionPlane(null, null, null, null, null, rowArrays[3], null);
-            AttentionPlane tangent = new AttentionPlane(
-                    rowArrays[4], rowArrays[5], rowArrays[6], withBias ? numbers : null, null, null, null);
-            AttentionPlane gradients = new AttentionPlane(
+            AttentionPlane<DeviceArray> point = AttentionPlane.outputs(rowArrays[3], null);
+            AttentionPlane<DeviceArray> tangent = AttentionPlane.inputs(
+                    rowArrays[4], rowArrays[5], rowArrays[6], withBias ? numbers : null, null);
+            AttentionPlane<DeviceArray> gradients = new AttentionPlane<>(
                     rowArrays[7], rowArrays[8], rowArrays[9], dBias, null, rowArrays[10], rowArrays[11]);
             b.attention()
                     .series(
-                            shape,
-                            spec,
-                            in,
+                            call,
                             SeriesRing.infinitesimals(1),
                             List.of(point, tangent),
-                            List.of(AttentionPlane.NONE, gradients));
+                            List.of(AttentionPlane.none(), gradients));
             b.synchronize();
             return b.memory().reservedBytes();
         }

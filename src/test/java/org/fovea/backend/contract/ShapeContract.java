@@ -5,11 +5,12 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
@@ -143,45 +144,42 @@ interface ShapeContract extends ContractFixture {
         Backend b = tested();
         try (Scope s = b.memory().openScope()) {
             AttentionShape shape = new AttentionShape(2, 1, 3, 5, 4, 6, AttentionShape.Layout.BHND);
-            AttentionInputs bad = AttentionInputs.of(of(s, 24), of(s, 41), of(s, 60));
-            AttentionInputs good = AttentionInputs.of(of(s, 24), of(s, 40), of(s, 60));
             AttentionSpec spec = AttentionSpec.DEFAULT;
+            AttentionCall<DeviceArray> bad = AttentionCall.of(shape, spec, of(s, 24), of(s, 41), of(s, 60));
+            AttentionCall<DeviceArray> good = AttentionCall.of(shape, spec, of(s, 24), of(s, 40), of(s, 60));
             refused(
                     "attention",
                     41,
                     40,
-                    () -> b.attention().forward(shape, spec, bad, new AttentionOutputs(of(s, 36), of(s, 6))));
+                    () -> b.attention().forward(bad, new AttentionOutputs<>(of(s, 36), of(s, 6))));
             refused(
                     "attentionForward",
                     37,
                     36,
-                    () -> b.attention().forward(shape, spec, good, new AttentionOutputs(of(s, 37), of(s, 6))));
+                    () -> b.attention().forward(good, new AttentionOutputs<>(of(s, 37), of(s, 6))));
             refused(
                     "attentionForward",
                     7,
                     6,
-                    () -> b.attention().forward(shape, spec, good, new AttentionOutputs(of(s, 36), of(s, 7))));
+                    () -> b.attention().forward(good, new AttentionOutputs<>(of(s, 36), of(s, 7))));
             refused(
                     "attentionBackward",
                     39,
                     40,
                     () -> b.attention()
                             .backward(
-                                    shape,
-                                    spec,
                                     good,
-                                    new AttentionOutputs(of(s, 36), of(s, 6))
-                                            .withState(b.attention(), shape, spec, good, s::allocate),
-                                    of(s, 36),
-                                    null,
-                                    new AttentionArguments(of(s, 24), of(s, 39), of(s, 60))));
-            int size = (int) b.attention().stateSize(shape, spec, good);
+                                    new AttentionOutputs<>(of(s, 36), of(s, 6))
+                                            .withState(b.attention(), good, s::allocate),
+                                    AttentionPlane.outputs(of(s, 36), null),
+                                    AttentionPlane.inputs(of(s, 24), of(s, 39), of(s, 60))));
+            int size = (int) b.attention().stateSize(good);
             refused(
                     "attentionForward",
                     size + 1,
                     size,
                     () -> b.attention()
-                            .forward(shape, spec, good, new AttentionOutputs(of(s, 36), of(s, 6), of(s, size + 1))));
+                            .forward(good, new AttentionOutputs<>(of(s, 36), of(s, 6), of(s, size + 1))));
             DeviceArray counts = s.allocate(DType.I32, 2);
             DecodeShape decode = new DecodeShape(2, 1, 5, 4, 6);
             refused(
@@ -190,13 +188,7 @@ interface ShapeContract extends ContractFixture {
                     40,
                     () -> b.attention()
                             .decode(
-                                    decode,
-                                    AttentionSpec.DEFAULT,
-                                    of(s, 8),
-                                    of(s, 41),
-                                    of(s, 60),
-                                    counts,
-                                    0,
+                                    new DecodeCall<>(decode, spec, of(s, 8), of(s, 41), of(s, 60), counts, 0),
                                     of(s, 12)));
         }
     }

@@ -7,9 +7,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.math.Activation;
@@ -83,16 +83,21 @@ interface StepContract extends ContractFixture {
             AttentionShape shape =
                     new AttentionShape(BATCH, HEADS, SEQUENCE, SEQUENCE, DIM, DIM, AttentionShape.Layout.BNHD);
             AttentionSpec spec = AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT);
-            AttentionInputs in = AttentionInputs.of(h, noise, h);
+            AttentionCall<DeviceArray> call = AttentionCall.of(shape, spec, h, noise, h);
             DeviceArray output = scope.allocate(b.memory().floatType(), h.length());
             DeviceArray logSumExp = scope.allocate(b.memory().floatType(), shape.logSumExpSize());
-            AttentionOutputs out =
-                    new AttentionOutputs(output, logSumExp).withState(b.attention(), shape, spec, in, scope::allocate);
-            b.attention().forward(shape, spec, in, out);
+            AttentionOutputs<DeviceArray> out =
+                    new AttentionOutputs<>(output, logSumExp).withState(b.attention(), call, scope::allocate);
+            b.attention().forward(call, out);
             DeviceArray dQuery = scope.allocate(b.memory().floatType(), h.length());
             DeviceArray dKey = scope.allocate(b.memory().floatType(), h.length());
             DeviceArray dValue = scope.allocate(b.memory().floatType(), h.length());
-            b.attention().backward(shape, spec, in, out, output, null, new AttentionArguments(dQuery, dKey, dValue));
+            b.attention()
+                    .backward(
+                            call,
+                            out,
+                            AttentionPlane.outputs(output, null),
+                            AttentionPlane.inputs(dQuery, dKey, dValue));
             int[] all = {(int) h.length()};
             int[] dense = {1};
             b.math().zip(BinaryOp.ADD, all, dQuery, dense, dValue, dense, dQuery);

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
@@ -184,22 +184,21 @@ interface StorageContract extends ContractFixture {
             DeviceArray rows = scope.allocate(b.memory().floatType(), 2);
             assertThatThrownBy(() -> b.attention()
                             .forward(
-                                    shape,
-                                    AttentionSpec.DEFAULT,
-                                    AttentionInputs.of(wide, narrow, wide),
-                                    new AttentionOutputs(wide, rows)))
+                                    AttentionCall.of(shape, AttentionSpec.DEFAULT, wide, narrow, wide),
+                                    new AttentionOutputs<>(wide, rows)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("key is BF16");
-            AttentionInputs in = AttentionInputs.of(narrow, narrow, narrow);
+            AttentionCall<DeviceArray> call =
+                    AttentionCall.of(shape, AttentionSpec.DEFAULT, narrow, narrow, narrow);
             assertThatThrownBy(() ->
-                            b.attention().forward(shape, AttentionSpec.DEFAULT, in, new AttentionOutputs(wide, rows)))
+                            b.attention().forward(call, new AttentionOutputs<>(wide, rows)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining(
                             "attentionForward: output is " + b.memory().floatType() + " but query is BF16");
             DeviceArray narrowRows = scope.allocate(DType.BF16, 2);
             DeviceArray output = scope.allocate(DType.BF16, 4);
             assertThatThrownBy(() -> b.attention()
-                            .forward(shape, AttentionSpec.DEFAULT, in, new AttentionOutputs(output, narrowRows)))
+                            .forward(call, new AttentionOutputs<>(output, narrowRows)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("logSumExp is BF16");
         }

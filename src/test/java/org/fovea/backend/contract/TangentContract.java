@@ -5,12 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionArguments;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.attention.OutputGradients;
 import org.fovea.backend.contract.AttentionContract.Case;
 import org.fovea.backend.contract.AttentionContract.Problem;
+import org.fovea.backend.memory.DeviceArray;
 import org.fovea.verify.Pair;
 import org.junit.jupiter.api.Test;
 
@@ -44,20 +44,17 @@ interface TangentContract extends ContractFixture {
             logSumExp = p.output(problem.s.logSumExpSize());
         }
 
-        AttentionArguments on(Backend b) {
-            return new AttentionArguments(query.on(b), key.on(b), value.on(b));
+        AttentionPlane<DeviceArray> on(Backend b) {
+            return AttentionPlane.inputs(query.on(b), key.on(b), value.on(b));
         }
 
         void forward() {
             problem.p.run(b -> b.attention()
                     .tangent(
-                            problem.s,
-                            problem.c.spec(),
                             problem.on(b),
-                            on(b),
                             problem.outputs(b),
-                            output.on(b),
-                            logSumExp.on(b)));
+                            on(b),
+                            AttentionPlane.outputs(output.on(b), logSumExp.on(b))));
         }
 
         private double scale() {
@@ -108,19 +105,13 @@ interface TangentContract extends ContractFixture {
             boolean withLogSumExp = given != Given.GRADIENT_OF_OUTPUT;
             p.run(b -> b.attention()
                     .backwardTangent(
-                            s,
-                            problem.c.spec(),
                             problem.on(b),
-                            on(b),
                             problem.outputs(b),
-                            new OutputGradients(
-                                    dOutput.on(b),
-                                    withLogSumExp ? dLogSumExp.on(b) : null,
-                                    all ? dOutputTangent.on(b) : null,
-                                    all ? dLogSumExpTangent.on(b) : null),
-                            output.on(b),
-                            logSumExp.on(b),
-                            new AttentionArguments(dQuery.on(b), dKey.on(b), dValue.on(b))));
+                            AttentionPlane.outputs(dOutput.on(b), withLogSumExp ? dLogSumExp.on(b) : null),
+                            on(b).withOutputs(
+                                            all ? dOutputTangent.on(b) : null, all ? dLogSumExpTangent.on(b) : null),
+                            AttentionPlane.inputs(dQuery.on(b), dKey.on(b), dValue.on(b))
+                                    .withOutputs(output.on(b), logSumExp.on(b))));
             checkForward(what);
 
             double dO = largest(dOutput);

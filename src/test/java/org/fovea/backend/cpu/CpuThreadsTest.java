@@ -7,12 +7,12 @@ import java.util.List;
 import java.util.function.IntFunction;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.attention.OutputGradients;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.Gemm;
@@ -125,83 +125,62 @@ class CpuThreadsTest {
         private void attention() {
             AttentionShape shape = new AttentionShape(3, 5, 97, 131, 16, 16, AttentionShape.Layout.BNHD);
             AttentionSpec spec = AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.BOTTOM_RIGHT);
-            int queries = (int) shape.querySize();
-            int keys = (int) shape.keySize();
-            attention(shape, spec, AttentionInputs.of(input(queries), input(keys), input(keys)));
+            attention(call(shape, spec));
         }
 
         /** With bias gradients that rows of the batch, or all heads, add up in one place. */
         private void attentionWithTerms(int biasHeads) {
             AttentionShape shape = new AttentionShape(3, 4, 2, 70, 33, 16, 24, AttentionShape.Layout.BHND);
-            ScoreBias bias = new ScoreBias(input(biasHeads * 70 * 33), 1, biasHeads, 70, 33);
-            ScoreBias mask = new ScoreBias(input(3 * 33), 3, 1, 1, 33);
-            AttentionInputs in = new AttentionInputs(
-                    input((int) shape.querySize()),
-                    input((int) shape.keySize()),
-                    input((int) shape.valueSize()),
-                    bias,
-                    input(4),
-                    mask,
-                    input(4),
-                    null,
-                    null,
-                    null,
-                    null,
-                    null);
-            attention(shape, AttentionSpec.DEFAULT, in);
+            ScoreBias<DeviceArray> bias = new ScoreBias<>(input(biasHeads * 70 * 33), 1, biasHeads, 70, 33);
+            ScoreBias<DeviceArray> mask = new ScoreBias<>(input(3 * 33), 3, 1, 1, 33);
+            attention(call(shape, AttentionSpec.DEFAULT)
+                    .withBias(bias)
+                    .withSink(input(4))
+                    .withMask(AttentionMask.<DeviceArray>none().withScores(mask).withAlibi(input(4))));
         }
 
         /** Rows that are long enough to be cut. */
         private void attentionOfFewHeads() {
             AttentionShape shape = new AttentionShape(1, 4, 2, 700, 131, 24, 16, AttentionShape.Layout.BNHD);
-            AttentionInputs in = new AttentionInputs(
+            attention(call(shape, AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT))
+                    .withBias(ScoreBias.relative(input(41), 1, 1, 20))
+                    .withSink(input(4)));
+        }
+
+        private AttentionCall<DeviceArray> call(AttentionShape shape, AttentionSpec spec) {
+            return AttentionCall.of(
+                    shape,
+                    spec,
                     input((int) shape.querySize()),
                     input((int) shape.keySize()),
-                    input((int) shape.valueSize()),
-                    ScoreBias.relative(input(41), 1, 1, 20),
-                    input(4),
-                    null,
-                    null,
-                    null,
-                    null,
-                    null,
-                    null,
-                    null);
-            attention(shape, AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT), in);
+                    input((int) shape.valueSize()));
         }
 
-        private AttentionArguments arguments(AttentionShape shape, AttentionInputs in, IntFunction<DeviceArray> array) {
-            return new AttentionArguments(
-                    array.apply((int) shape.querySize()),
-                    array.apply((int) shape.keySize()),
-                    array.apply((int) shape.valueSize()),
-                    in.bias() == null ? null : array.apply((int) in.bias().size()),
-                    in.sink() == null ? null : array.apply(shape.heads()));
+        private AttentionPlane<DeviceArray> arguments(
+                AttentionCall<DeviceArray> call, IntFunction<DeviceArray> array) {
+            return call.inputs().map(x -> array.apply((int) x.length()));
         }
 
-        private void attention(AttentionShape shape, AttentionSpec spec, AttentionInputs in) {
-            int outputs = (int) shape.outputSize();
-            int rows = (int) shape.logSumExpSize();
+        private void attention(AttentionCall<DeviceArray> call) {
+            int outputs = (int) call.shape().outputSize();
+            int rows = (int) call.shape().logSumExpSize();
             DeviceArray output = output(outputs);
             DeviceArray logSumExp = output(rows);
             DeviceArray dOutput = input(outputs);
-            AttentionArguments tangents = arguments(shape, in, this::input);
-            AttentionOutputs out =
-                    new AttentionOutputs(output, logSumExp).withState(b.attention(), shape, spec, in, scope::allocate);
-            b.attention().forward(shape, spec, in, out);
-            b.attention().backward(shape, spec, in, out, dOutput, null, arguments(shape, in, this::output));
-            b.attention().tangent(shape, spec, in, tangents, out, output(outputs), output(rows));
+            AttentionPlane<DeviceArray> tangents = arguments(call, this::input);
+            AttentionOutputs<DeviceArray> out =
+                    new AttentionOutputs<>(output, logSumExp).withState(b.attention(), call, scope::allocate);
+            b.attention().forward(call, out);
+            b.attention()
+                    .backward(call, out, AttentionPlane.outputs(dOutput, null), arguments(call, this::output));
+            b.attention().tangent(call, out, tangents, AttentionPlane.outputs(output(outputs), output(rows)));
             b.attention()
                     .backwardTangent(
-                            shape,
-                            spec,
-                            in,
-                            tangents,
+                            call,
                             out,
-                            new OutputGradients(dOutput, input(rows), input(outputs), null),
-                            output(outputs),
-                            output(rows),
-                            arguments(shape, in, this::output));
+                            AttentionPlane.outputs(dOutput, input(rows)),
+                            tangents.withOutputs(input(outputs), null),
+                            arguments(call, this::output).withOutputs(output(outputs), output(rows)));
         }
 
         private float[] download(DeviceArray array) {

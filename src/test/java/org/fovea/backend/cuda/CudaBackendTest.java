@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.SplittableRandom;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
@@ -65,10 +65,13 @@ class CudaBackendTest {
 
         backend.attention()
                 .forward(
-                        shape,
-                        AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT),
-                        AttentionInputs.of(array(qkv[0]), array(qkv[1]), array(qkv[2])),
-                        new AttentionOutputs(output, logSumExp));
+                        AttentionCall.of(
+                                shape,
+                                AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT),
+                                array(qkv[0]),
+                                array(qkv[1]),
+                                array(qkv[2])),
+                        new AttentionOutputs<>(output, logSumExp));
 
         float[] actual = read(output);
         float[] actualLogSumExp = read(logSumExp);

@@ -6,12 +6,11 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.attention.OutputGradients;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Scope;
@@ -97,45 +96,36 @@ class CudaDispatchTest {
     /** Of the forward, the backward, the tangent of the forward and that of the backward. */
     private List<String> launches(AttentionShape shape, AttentionSpec spec, boolean sinks) throws IOException {
         try (Scope scope = backend.memory().openScope()) {
-            AttentionArguments in = arguments(scope, shape, sinks);
-            AttentionArguments tangents = arguments(scope, shape, sinks);
-            AttentionArguments gradients = arguments(scope, shape, sinks);
+            AttentionPlane<DeviceArray> in = arguments(scope, shape, sinks);
+            AttentionPlane<DeviceArray> tangents = arguments(scope, shape, sinks);
             DeviceArray output = zeros(scope, shape.outputSize());
             DeviceArray logSumExp = zeros(scope, shape.logSumExpSize());
             DeviceArray dOutput = zeros(scope, shape.outputSize());
             DeviceArray outputTangent = zeros(scope, shape.outputSize());
             DeviceArray logSumExpTangent = zeros(scope, shape.logSumExpSize());
-            AttentionInputs inputs = new AttentionInputs(
-                    in.query(), in.key(), in.value(), null, in.sink(), null, null, null, null, null, null, null);
-            AttentionOutputs out = new AttentionOutputs(output, logSumExp)
-                    .withState(backend.attention(), shape, spec, inputs, scope::allocate);
+            AttentionPlane<DeviceArray> gradients =
+                    arguments(scope, shape, sinks).withOutputs(outputTangent, logSumExpTangent);
+            AttentionCall<DeviceArray> call = AttentionCall.of(shape, spec, in.query(), in.key(), in.value())
+                    .withSink(in.sink());
+            AttentionOutputs<DeviceArray> out = new AttentionOutputs<>(output, logSumExp)
+                    .withState(backend.attention(), call, scope::allocate);
+            AttentionPlane<DeviceArray> dOutputs = AttentionPlane.outputs(dOutput, null);
             backend.synchronize();
             return Simulator.trace(directory.resolve("calls"), () -> {
-                        backend.attention().forward(shape, spec, inputs, out);
-                        backend.attention().backward(shape, spec, inputs, out, dOutput, null, gradients);
-                        backend.attention()
-                                .tangent(shape, spec, inputs, tangents, out, outputTangent, logSumExpTangent);
-                        backend.attention()
-                                .backwardTangent(
-                                        shape,
-                                        spec,
-                                        inputs,
-                                        tangents,
-                                        out,
-                                        new OutputGradients(dOutput, null, null, null),
-                                        outputTangent,
-                                        logSumExpTangent,
-                                        gradients);
+                        backend.attention().forward(call, out);
+                        backend.attention().backward(call, out, dOutputs, gradients);
+                        backend.attention().tangent(call, out, tangents, gradients);
+                        backend.attention().backwardTangent(call, out, dOutputs, tangents, gradients);
                     })
                     .stream()
-                    .filter(call -> call.startsWith("cuLaunchKernel "))
-                    .map(call -> call.substring("cuLaunchKernel ".length()))
+                    .filter(line -> line.startsWith("cuLaunchKernel "))
+                    .map(line -> line.substring("cuLaunchKernel ".length()))
                     .toList();
         }
     }
 
-    private AttentionArguments arguments(Scope scope, AttentionShape shape, boolean sinks) {
-        return new AttentionArguments(
+    private AttentionPlane<DeviceArray> arguments(Scope scope, AttentionShape shape, boolean sinks) {
+        return AttentionPlane.inputs(
                 zeros(scope, shape.querySize()),
                 zeros(scope, shape.keySize()),
                 zeros(scope, shape.valueSize()),

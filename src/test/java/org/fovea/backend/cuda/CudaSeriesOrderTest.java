@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.Collections;
 import java.util.List;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
@@ -27,9 +27,9 @@ class CudaSeriesOrderTest {
                 Scope scope = backend.memory().openScope()) {
             DeviceArray x = scope.allocate(DType.F32, 1);
             AttentionShape pair = new AttentionShape(1, 1, 1, 1, 1, 1, 1, AttentionShape.Layout.BHND);
-            List<AttentionPlane> none = Collections.nCopies(ring.planes(), AttentionPlane.NONE);
+            List<AttentionPlane<DeviceArray>> none = Collections.nCopies(ring.planes(), AttentionPlane.none());
             assertThatThrownBy(() -> backend.attention()
-                            .series(pair, AttentionSpec.DEFAULT, AttentionInputs.of(x, x, x), ring, none, none))
+                            .series(AttentionCall.of(pair, AttentionSpec.DEFAULT, x, x, x), ring, none, none))
                     .isInstanceOf(UnsupportedOnBackendException.class)
                     .hasMessage(message);
         }

@@ -3,7 +3,8 @@ package org.fovea.backend.reference;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
@@ -36,22 +37,16 @@ class AttentionByHandTest {
         DeviceArray length = b.memory().allocate(DType.I32, 1);
         b.memory().upload(new int[] {3}, 0, length);
         double hidden = Double.NaN;
-        AttentionInputs in = new AttentionInputs(
-                array(2),
-                array(1, hidden, -1, hidden),
-                array(10, hidden, 30, hidden),
-                new ScoreBias(array(0.1, hidden, 0.3, hidden), 1, 1, 1, 4),
-                withSink ? array(0.3) : null,
-                new ScoreBias(array(0.5, Double.NEGATIVE_INFINITY, 0, hidden), 1, 1, 1, 4),
-                array(0.25),
-                null,
-                null,
-                length,
-                null,
-                null);
+        AttentionCall<DeviceArray> call = AttentionCall.of(
+                        SHAPE, spec, array(2), array(1, hidden, -1, hidden), array(10, hidden, 30, hidden))
+                .withBias(new ScoreBias<>(array(0.1, hidden, 0.3, hidden), 1, 1, 1, 4))
+                .withSink(withSink ? array(0.3) : null)
+                .withMask(AttentionMask.keyLengths(length)
+                        .withScores(new ScoreBias<>(array(0.5, Double.NEGATIVE_INFINITY, 0, hidden), 1, 1, 1, 4))
+                        .withAlibi(array(0.25)));
         DeviceArray output = array(0);
         DeviceArray logSumExp = array(0);
-        b.attention().forward(SHAPE, spec, in, new AttentionOutputs(output, logSumExp));
+        b.attention().forward(call, new AttentionOutputs<>(output, logSumExp));
         double[] result = new double[2];
         b.memory().download(output, result, 0);
         b.memory().download(logSumExp, result, 1);

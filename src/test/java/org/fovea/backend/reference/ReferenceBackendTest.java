@@ -5,9 +5,10 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.Random;
 import java.util.function.ToDoubleFunction;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.math.Activation;
@@ -140,20 +141,24 @@ class ReferenceBackendTest {
     }
 
     private void checkAttention(AttentionShape shape, AttentionSpec spec, boolean masked) {
-        AttentionInputs in = new AttentionInputs(
+        AttentionCall<DeviceArray> plain = AttentionCall.of(
+                shape,
+                spec,
                 array(normal((int) shape.querySize())),
                 array(normal((int) shape.keySize())),
-                array(normal((int) shape.valueSize())),
-                masked ? integers(0, 0, 1, 1, 0, 0, 0, 1) : null,
-                masked ? integers(0, 0, 0, 1, 1, 0, 0, 0, 0, 1) : null,
-                masked ? integers(5, 3) : null);
+                array(normal((int) shape.valueSize())));
+        AttentionCall<DeviceArray> call = masked
+                ? plain.withMask(AttentionMask.segments(
+                                integers(0, 0, 1, 1, 0, 0, 0, 1), integers(0, 0, 0, 1, 1, 0, 0, 0, 0, 1))
+                        .withKeyLengths(integers(5, 3)))
+                : plain;
         DeviceArray output = array(new double[(int) shape.outputSize()]);
         DeviceArray logSumExp = array(new double[(int) shape.logSumExpSize()]);
         double[] weights = normal((int) shape.outputSize());
         double[] logWeights = normal((int) shape.logSumExpSize());
-        AttentionOutputs out = new AttentionOutputs(output, logSumExp);
+        AttentionOutputs<DeviceArray> out = new AttentionOutputs<>(output, logSumExp);
         ToDoubleFunction<DeviceArray> loss = moved -> {
-            b.attention().forward(shape, spec, in, out);
+            b.attention().forward(call, out);
             double sum = dot(output, weights);
             double[] logs = values(logSumExp);
             for (int i = 0; i < logs.length; i++) {
@@ -161,22 +166,19 @@ class ReferenceBackendTest {
             }
             return sum;
         };
-        b.attention().forward(shape, spec, in, out);
+        b.attention().forward(call, out);
         DeviceArray dQuery = array(new double[(int) shape.querySize()]);
         DeviceArray dKey = array(new double[(int) shape.keySize()]);
         DeviceArray dValue = array(new double[(int) shape.valueSize()]);
         b.attention()
                 .backward(
-                        shape,
-                        spec,
-                        in,
+                        call,
                         out,
-                        array(weights),
-                        array(logWeights),
-                        new AttentionArguments(dQuery, dKey, dValue));
-        checkGradient("query", in.query(), dQuery, loss);
-        checkGradient("key", in.key(), dKey, loss);
-        checkGradient("value", in.value(), dValue, loss);
+                        AttentionPlane.outputs(array(weights), array(logWeights)),
+                        AttentionPlane.inputs(dQuery, dKey, dValue));
+        checkGradient("query", call.query(), dQuery, loss);
+        checkGradient("key", call.key(), dKey, loss);
+        checkGradient("value", call.value(), dValue, loss);
     }
 
     private static double total(PpoLoss loss, double[] statistics) {

@@ -6,12 +6,12 @@ import static org.assertj.core.api.Assertions.within;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.attention.OutputGradients;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Scope;
@@ -57,10 +57,11 @@ class ReferenceTangentTest {
         return values;
     }
 
-    private AttentionInputs inputs(Scope scope, List<DeviceArray> x) {
+    private AttentionCall<DeviceArray> call(Scope scope, List<DeviceArray> x) {
         DeviceArray lengths = scope.allocate(DType.I32, 2);
         backend.memory().upload(new int[] {6, 4}, 0, lengths);
-        return new AttentionInputs(x.get(0), x.get(1), x.get(2), null, null, lengths);
+        return AttentionCall.of(SHAPE, SPEC, x.get(0), x.get(1), x.get(2))
+                .withMask(AttentionMask.keyLengths(lengths));
     }
 
     private List<DeviceArray> upload(Scope scope, List<double[]> values) {
@@ -85,18 +86,15 @@ class ReferenceTangentTest {
                     empty(scope, SHAPE.querySize()),
                     empty(scope, SHAPE.keySize()),
                     empty(scope, SHAPE.valueSize()));
-            AttentionInputs in = inputs(scope, x);
-            AttentionOutputs out = new AttentionOutputs(y.get(0), y.get(1));
-            backend.attention().forward(SHAPE, SPEC, in, out);
+            AttentionCall<DeviceArray> call = call(scope, x);
+            AttentionOutputs<DeviceArray> out = new AttentionOutputs<>(y.get(0), y.get(1));
+            backend.attention().forward(call, out);
             backend.attention()
                     .backward(
-                            SHAPE,
-                            SPEC,
-                            in,
+                            call,
                             out,
-                            x.get(3),
-                            x.get(4),
-                            new AttentionArguments(y.get(2), y.get(3), y.get(4)));
+                            AttentionPlane.outputs(x.get(3), x.get(4)),
+                            AttentionPlane.inputs(y.get(2), y.get(3), y.get(4)));
             List<double[]> results = new ArrayList<>();
             for (DeviceArray array : y) {
                 double[] values = download(array);
@@ -115,25 +113,24 @@ class ReferenceTangentTest {
         try (Scope scope = backend.memory().openScope()) {
             List<DeviceArray> x = upload(scope, point);
             List<DeviceArray> dot = upload(scope, direction);
-            AttentionInputs in = inputs(scope, x);
-            AttentionOutputs out =
-                    new AttentionOutputs(empty(scope, SHAPE.outputSize()), empty(scope, SHAPE.logSumExpSize()));
-            backend.attention().forward(SHAPE, SPEC, in, out);
-            AttentionArguments tangents = new AttentionArguments(dot.get(0), dot.get(1), dot.get(2));
+            AttentionCall<DeviceArray> call = call(scope, x);
+            AttentionOutputs<DeviceArray> out =
+                    new AttentionOutputs<>(empty(scope, SHAPE.outputSize()), empty(scope, SHAPE.logSumExpSize()));
+            backend.attention().forward(call, out);
+            AttentionPlane<DeviceArray> tangents = AttentionPlane.inputs(dot.get(0), dot.get(1), dot.get(2));
             DeviceArray outputTangent = empty(scope, SHAPE.outputSize());
             DeviceArray logSumExpTangent = empty(scope, SHAPE.logSumExpSize());
-            AttentionArguments written = new AttentionArguments(
-                    empty(scope, SHAPE.querySize()), empty(scope, SHAPE.keySize()), empty(scope, SHAPE.valueSize()));
+            AttentionPlane<DeviceArray> written = AttentionPlane.inputs(
+                            empty(scope, SHAPE.querySize()),
+                            empty(scope, SHAPE.keySize()),
+                            empty(scope, SHAPE.valueSize()))
+                    .withOutputs(outputTangent, logSumExpTangent);
             backend.attention()
                     .backwardTangent(
-                            SHAPE,
-                            SPEC,
-                            in,
-                            tangents,
+                            call,
                             out,
-                            new OutputGradients(x.get(3), x.get(4), dot.get(3), dot.get(4)),
-                            outputTangent,
-                            logSumExpTangent,
+                            AttentionPlane.outputs(x.get(3), x.get(4)),
+                            tangents.withOutputs(dot.get(3), dot.get(4)),
                             written);
             List<DeviceArray> actual =
                     List.of(outputTangent, logSumExpTangent, written.query(), written.key(), written.value());
@@ -149,7 +146,7 @@ class ReferenceTangentTest {
                 }
             }
             backend.memory().fill(outputTangent, Double.NaN);
-            backend.attention().tangent(SHAPE, SPEC, in, tangents, out, outputTangent, logSumExpTangent);
+            backend.attention().tangent(call, out, tangents, written.ofOutputs());
             assertThat(download(outputTangent)).containsExactly(download(actual.get(0)), within(0.0));
         }
     }

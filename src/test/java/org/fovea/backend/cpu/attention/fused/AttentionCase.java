@@ -3,6 +3,9 @@ package org.fovea.backend.cpu.attention.fused;
 import java.util.Random;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.cpu.kernels.AttentionKernels;
@@ -13,7 +16,7 @@ import org.fovea.backend.cpu.primitives.Workers;
 import org.fovea.backend.memory.DType;
 import org.jspecify.annotations.Nullable;
 
-/** Random inputs of one attention, the keys its rule leaves visible, and runs of {@link CpuAttention} on them. */
+/** Random inputs of one attention, the keys its rule leaves visible, and runs of {@link FusedPasses} on them. */
 final class AttentionCase {
     final AttentionShape shape;
     final AttentionSpec spec;
@@ -121,36 +124,23 @@ final class AttentionCase {
     Result run(AttentionKernels kernels, int threads) {
         try (Workers workers = new Workers(threads);
                 Backend memory = Backends.open("cpu", 1).backend()) {
-            CpuAttention attention = new CpuAttention(kernels, workers, memory.memory()::openScope);
-            AttentionArrays in = new AttentionArrays(
-                    array(query),
-                    array(key),
-                    array(value),
-                    null,
-                    null,
-                    null,
-                    null,
-                    array(querySegments),
-                    array(keySegments),
-                    array(keyLengths),
-                    null,
-                    null);
+            FusedPasses attention = new FusedPasses(kernels, workers, memory.memory()::openScope);
+            AttentionCall<CpuArray> call = AttentionCall.of(shape, spec, array(query), array(key), array(value))
+                    .withMask(new AttentionMask<>(
+                            null, null, array(querySegments), array(keySegments), array(keyLengths), null, null));
             CpuArray output = garbage(shape.outputSize());
             CpuArray logSumExp = garbage(shape.logSumExpSize());
-            CpuArray saved = garbage(CpuAttention.savedSize(shape));
-            attention.forward(shape, spec, in, output, logSumExp, saved);
+            CpuArray saved = garbage(FusedPasses.savedSize(shape));
+            attention.forward(call, output, logSumExp, saved);
             CpuArray dQuery = garbage(shape.querySize());
             CpuArray dKey = garbage(shape.keySize());
             CpuArray dValue = garbage(shape.valueSize());
             attention.backward(
-                    shape,
-                    spec,
-                    in,
+                    call,
                     output,
                     saved,
-                    array(dOutput),
-                    array(dLogSumExp),
-                    new ArgumentArrays(dQuery, dKey, dValue, null, null));
+                    AttentionPlane.outputs(array(dOutput), array(dLogSumExp)),
+                    AttentionPlane.inputs(dQuery, dKey, dValue));
             Result result = new Result();
             result.output = floats(output);
             result.logSumExp = floats(logSumExp);

@@ -4,12 +4,12 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.attention.OutputGradients;
 import org.fovea.backend.cpu.CpuBackend;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
@@ -73,61 +73,54 @@ final class AttentionOrders {
                 made.put(name, scope.allocate(stored, x.length));
                 backend.memory().upload(x, 0, given.get(name));
             });
-            AttentionOutputs out = compute(backend, scope, inputs(backend, scope, given), given, made);
+            AttentionCall<DeviceArray> call = call(backend, scope, given);
+            AttentionOutputs<DeviceArray> out = compute(backend, scope, call, given, made);
             Map<String, double[]> results = new LinkedHashMap<>();
             made.forEach((name, array) -> results.put(name, download(backend, array)));
-            AttentionInputs in = inputs(backend, scope, given);
             DeviceArray output = scope.allocate(type, shape.outputSize());
             DeviceArray logSumExp = scope.allocate(type == DType.F64 ? type : DType.F32, shape.logSumExpSize());
-            backend.attention().tangent(shape, spec, in, arguments(given, "t."), out, output, logSumExp);
+            backend.attention()
+                    .tangent(call, out, arguments(given, "t."), AttentionPlane.outputs(output, logSumExp));
             results.put("output alone", download(backend, output));
             results.put("logSumExp alone", download(backend, logSumExp));
             return results;
         }
     }
 
-    private AttentionInputs inputs(CpuBackend backend, Scope scope, Map<String, DeviceArray> given) {
-        AttentionInputs in = AttentionInputs.of(given.get("query"), given.get("key"), given.get("value"));
+    private AttentionCall<DeviceArray> call(CpuBackend backend, Scope scope, Map<String, DeviceArray> given) {
+        AttentionCall<DeviceArray> call =
+                AttentionCall.of(shape, spec, given.get("query"), given.get("key"), given.get("value"));
         if (keyLengths == null) {
-            return in;
+            return call;
         }
         DeviceArray lengths = scope.allocate(DType.I32, keyLengths.length);
         backend.memory().upload(keyLengths, 0, lengths);
-        return new AttentionInputs(
-                in.query(), in.key(), in.value(), null, null, null, null, null, null, lengths, null, null);
+        return call.withMask(AttentionMask.keyLengths(lengths));
     }
 
-    private AttentionOutputs compute(
+    private static AttentionOutputs<DeviceArray> compute(
             CpuBackend backend,
             Scope scope,
-            AttentionInputs in,
+            AttentionCall<DeviceArray> call,
             Map<String, DeviceArray> given,
             Map<String, DeviceArray> made) {
-        AttentionOutputs out = new AttentionOutputs(made.get("output"), made.get("logSumExp"))
-                .withState(backend.attention(), shape, spec, in, scope::allocate);
-        backend.attention().forward(shape, spec, in, out);
-        backend.attention()
-                .backward(shape, spec, in, out, given.get("output"), given.get("logSumExp"), arguments(made, ""));
+        AttentionOutputs<DeviceArray> out = new AttentionOutputs<>(made.get("output"), made.get("logSumExp"))
+                .withState(backend.attention(), call, scope::allocate);
+        backend.attention().forward(call, out);
+        AttentionPlane<DeviceArray> dOutputs = AttentionPlane.outputs(given.get("output"), given.get("logSumExp"));
+        backend.attention().backward(call, out, dOutputs, arguments(made, ""));
         backend.attention()
                 .backwardTangent(
-                        shape,
-                        spec,
-                        in,
-                        arguments(given, "t."),
+                        call,
                         out,
-                        new OutputGradients(
-                                given.get("output"),
-                                given.get("logSumExp"),
-                                given.get("t.output"),
-                                given.get("t.logSumExp")),
-                        made.get("t.output"),
-                        made.get("t.logSumExp"),
-                        arguments(made, "t."));
+                        dOutputs,
+                        arguments(given, "t.").withOutputs(given.get("t.output"), given.get("t.logSumExp")),
+                        arguments(made, "t.").withOutputs(made.get("t.output"), made.get("t.logSumExp")));
         return out;
     }
 
-    private static AttentionArguments arguments(Map<String, DeviceArray> x, String prefix) {
-        return new AttentionArguments(x.get(prefix + "query"), x.get(prefix + "key"), x.get(prefix + "value"));
+    private static AttentionPlane<DeviceArray> arguments(Map<String, DeviceArray> x, String prefix) {
+        return AttentionPlane.inputs(x.get(prefix + "query"), x.get(prefix + "key"), x.get(prefix + "value"));
     }
 
     private static double[] download(CpuBackend backend, DeviceArray array) {

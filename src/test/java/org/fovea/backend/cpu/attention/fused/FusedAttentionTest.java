@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionShape.Layout;
 import org.fovea.backend.attention.AttentionSpec;
@@ -69,9 +70,8 @@ class FusedAttentionTest {
             CpuArray key = floats.allocate(problem.shape.keySize());
             backend.memory().upload(problem.get("query"), 0, query);
             backend.memory().upload(problem.get("key"), 0, key);
-            AttentionArrays in =
-                    new AttentionArrays(query, key, key, null, null, null, null, null, null, null, null, null);
-            return DotProducts.of(problem.shape, problem.spec, in, floats, backend.workers) != null;
+            AttentionCall<CpuArray> call = AttentionCall.of(problem.shape, problem.spec, query, key, key);
+            return DotProducts.of(call, floats, backend.workers) != null;
         }
     }
 

@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Arrays;
 import java.util.Random;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.attention.OutputGradients;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.cpu.CpuBackend;
 import org.fovea.backend.cpu.KernelChoice;
@@ -60,17 +60,17 @@ class FusedFeaturesTest {
         return x;
     }
 
-    private AttentionInputs inputs(float slope) {
-        ScoreBias term = new ScoreBias(array(bias), 1, 1, 1, M);
-        return new AttentionInputs(
-                array(query), array(key), array(value), term, null, null, array(slope), null, null, null, null, null);
+    private AttentionCall<DeviceArray> call(AttentionSpec spec, float slope) {
+        return AttentionCall.of(SHAPE, spec, array(query), array(key), array(value))
+                .withBias(new ScoreBias<>(array(bias), 1, 1, 1, M))
+                .withMask(AttentionMask.<DeviceArray>none().withAlibi(array(slope)));
     }
 
     @ParameterizedTest
     @CsvSource({"0, 0", "30, 0", "0, 0.1", "50, 0.5", "1e-17, 1", "1e17, 1e-9"})
     void float32KernelsKnowSoftcapAndDropout(double softcap, double dropout) {
         AttentionSpec spec = AttentionSpec.DEFAULT.withSoftcap(softcap).withDropout(dropout, 1);
-        assertThat(CpuAttention.supports(SHAPE, spec, inputs(0.5f))).isTrue();
+        assertThat(FusedAttention.supports(call(spec, 0.5f))).isTrue();
     }
 
     /**
@@ -89,38 +89,39 @@ class FusedFeaturesTest {
         }
         AttentionShape shape = new AttentionShape(1, 1, N, keys, D, D, AttentionShape.Layout.BHND);
         AttentionSpec spec = AttentionSpec.DEFAULT.withScale(1);
-        AttentionInputs in = AttentionInputs.of(
-                array(query), array(Arrays.copyOf(key, keys * D)), array(Arrays.copyOf(value, keys * D)));
+        AttentionCall<DeviceArray> call = AttentionCall.of(
+                shape,
+                spec,
+                array(query),
+                array(Arrays.copyOf(key, keys * D)),
+                array(Arrays.copyOf(value, keys * D)));
         float[] keyTangent = gaussians(keys * D);
         for (int row = 0; row < keys; row++) {
             keyTangent[row * D] = 0;
         }
         DeviceArray output = array(new float[N * D]);
         DeviceArray logSumExp = array(new float[N]);
-        DeviceArray dOutput = array(gaussians(N * D));
-        AttentionOutputs out = new AttentionOutputs(output, logSumExp)
-                .withState(backend.attention(), shape, spec, in, backend.memory()::allocate);
-        AttentionArguments results =
-                new AttentionArguments(array(new float[N * D]), array(new float[keys * D]), array(new float[keys * D]));
-        backend.attention().forward(shape, spec, in, out);
+        AttentionPlane<DeviceArray> dOutputs = AttentionPlane.outputs(array(gaussians(N * D)), null);
+        AttentionOutputs<DeviceArray> out = new AttentionOutputs<>(output, logSumExp)
+                .withState(backend.attention(), call, backend.memory()::allocate);
+        AttentionPlane<DeviceArray> results =
+                AttentionPlane.inputs(array(new float[N * D]), array(new float[keys * D]), array(new float[keys * D]));
+        backend.attention().forward(call, out);
         assertThat(contents(logSumExp)[0]).isBetween(0.9f * large * large, 1.1f * large * large);
-        backend.attention().backward(shape, spec, in, out, dOutput, null, results);
+        backend.attention().backward(call, out, dOutputs, results);
         assertSumsAreZero(results, large, keys);
         backend.attention()
                 .backwardTangent(
-                        shape,
-                        spec,
-                        in,
-                        new AttentionArguments(array(gaussians(N * D)), array(keyTangent), array(gaussians(keys * D))),
+                        call,
                         out,
-                        new OutputGradients(dOutput, null, null, null),
-                        array(new float[N * D]),
-                        array(new float[N]),
-                        results);
+                        dOutputs,
+                        AttentionPlane.inputs(
+                                array(gaussians(N * D)), array(keyTangent), array(gaussians(keys * D))),
+                        results.withOutputs(array(new float[N * D]), array(new float[N])));
         assertSumsAreZero(results, large, keys);
     }
 
-    private void assertSumsAreZero(AttentionArguments gradients, float large, int keys) {
+    private void assertSumsAreZero(AttentionPlane<DeviceArray> gradients, float large, int keys) {
         float[] dQuery = contents(gradients.query());
         float[] dKey = contents(gradients.key());
         double largest = 0;
@@ -138,7 +139,7 @@ class FusedFeaturesTest {
     @ValueSource(doubles = {1e-300, 1e-19, 1e19, 1e300})
     void capsBeyondFloat32AreLeftToTheSeries(double softcap) {
         AttentionSpec spec = AttentionSpec.DEFAULT.withSoftcap(softcap);
-        assertThat(CpuAttention.supports(SHAPE, spec, inputs(0))).isFalse();
+        assertThat(FusedAttention.supports(call(spec, 0))).isFalse();
     }
 
     /** Tiny caps leave nothing to tell keys by, huge ones everything; biases of any size are bent too. */
@@ -161,17 +162,17 @@ class FusedFeaturesTest {
 
     /** Outputs and gradients of a loss, the sum of squares of outputs over two, against loops in float64. */
     private void check(AttentionSpec spec, float slope) {
-        AttentionInputs in = inputs(slope);
+        AttentionCall<DeviceArray> call = call(spec, slope);
         DeviceArray output = backend.memory().allocate(DType.F32, N * D);
         DeviceArray logSumExp = backend.memory().allocate(DType.F32, N);
         DeviceArray dQuery = backend.memory().allocate(DType.F32, N * D);
         DeviceArray dKey = backend.memory().allocate(DType.F32, M * D);
         DeviceArray dValue = backend.memory().allocate(DType.F32, M * D);
-        AttentionArguments gradients = new AttentionArguments(dQuery, dKey, dValue, null, null);
-        AttentionOutputs out = new AttentionOutputs(output, logSumExp)
-                .withState(backend.attention(), SHAPE, spec, in, backend.memory()::allocate);
-        backend.attention().forward(SHAPE, spec, in, out);
-        backend.attention().backward(SHAPE, spec, in, out, output, null, gradients);
+        AttentionPlane<DeviceArray> gradients = AttentionPlane.inputs(dQuery, dKey, dValue);
+        AttentionOutputs<DeviceArray> out = new AttentionOutputs<>(output, logSumExp)
+                .withState(backend.attention(), call, backend.memory()::allocate);
+        backend.attention().forward(call, out);
+        backend.attention().backward(call, out, AttentionPlane.outputs(output, null), gradients);
         double[] expectedOutput = new double[N * D];
         double[] expectedQuery = new double[N * D];
         double[] expectedValue = new double[M * D];

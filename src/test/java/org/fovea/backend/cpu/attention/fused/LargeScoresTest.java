@@ -9,12 +9,12 @@ import java.util.Map;
 import java.util.Random;
 import java.util.function.IntToDoubleFunction;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOutputs;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.attention.OutputGradients;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.cpu.CpuBackend;
@@ -286,19 +286,15 @@ class LargeScoresTest {
             try (Scope scope = on.memory().openScope()) {
                 Map<String, DeviceArray> in = new LinkedHashMap<>();
                 numbers.forEach((name, x) -> in.put(name, upload(on, scope, isWide(name) ? wide : type, x)));
-                AttentionInputs inputs = new AttentionInputs(
-                        in.get("query"),
-                        in.get("key"),
-                        in.get("value"),
-                        bias.length == 0 ? null : new ScoreBias(upload(on, scope, wide, bias), 1, 1, queries, keys),
-                        hasSink() ? upload(on, scope, wide, sink) : null,
-                        null,
-                        null,
-                        null,
-                        null,
-                        length < 0 ? null : lengths(on, scope),
-                        null,
-                        null);
+                AttentionCall<DeviceArray> call = AttentionCall.of(
+                                shape, spec, in.get("query"), in.get("key"), in.get("value"))
+                        .withBias(
+                                bias.length == 0
+                                        ? null
+                                        : new ScoreBias<>(upload(on, scope, wide, bias), 1, 1, queries, keys))
+                        .withSink(hasSink() ? upload(on, scope, wide, sink) : null)
+                        .withMask(AttentionMask.<DeviceArray>none()
+                                .withKeyLengths(length < 0 ? null : lengths(on, scope)));
                 Map<String, DeviceArray> out = new LinkedHashMap<>();
                 for (String prefix : new String[] {"", "t."}) {
                     out.put(prefix + "output", scope.allocate(type, queries * DV));
@@ -311,50 +307,32 @@ class LargeScoresTest {
                     }
                 }
                 out.put("weights", scope.allocate(wide, queries * keys));
-                AttentionOutputs outputs = new AttentionOutputs(out.get("output"), out.get("logSumExp"))
-                        .withState(on.attention(), shape, spec, inputs, scope::allocate);
-                on.attention().forward(shape, spec, inputs, outputs);
+                AttentionOutputs<DeviceArray> outputs = new AttentionOutputs<>(out.get("output"), out.get("logSumExp"))
+                        .withState(on.attention(), call, scope::allocate);
+                on.attention().forward(call, outputs);
                 if (!derivatives) {
                     return Map.of("output", download(on, out.get("output")));
                 }
-                on.attention()
-                        .backward(
-                                shape,
-                                spec,
-                                inputs,
-                                outputs,
-                                in.get("dOutput"),
-                                in.get("dLogSumExp"),
-                                arguments(out, ""));
+                AttentionPlane<DeviceArray> dOutputs =
+                        AttentionPlane.outputs(in.get("dOutput"), in.get("dLogSumExp"));
+                AttentionPlane<DeviceArray> given = arguments(in, "t.");
+                AttentionPlane<DeviceArray> outputTangents =
+                        AttentionPlane.outputs(out.get("t.output"), out.get("t.logSumExp"));
+                on.attention().backward(call, outputs, dOutputs, arguments(out, ""));
                 on.attention()
                         .backwardTangent(
-                                shape,
-                                spec,
-                                inputs,
-                                arguments(in, "t."),
+                                call,
                                 outputs,
-                                new OutputGradients(
-                                        in.get("dOutput"),
-                                        in.get("dLogSumExp"),
-                                        in.get("t.dOutput"),
-                                        in.get("t.dLogSumExp")),
-                                out.get("t.output"),
-                                out.get("t.logSumExp"),
-                                arguments(out, "t."));
-                on.attention().weights(shape, spec, inputs, outputs, ScoreStage.SOFTMAX, 0, out.get("weights"));
+                                dOutputs,
+                                given.withOutputs(in.get("t.dOutput"), in.get("t.dLogSumExp")),
+                                arguments(out, "t.")
+                                        .withOutputs(outputTangents.output(), outputTangents.logSumExp()));
+                on.attention().weights(call, outputs, ScoreStage.SOFTMAX, 0, out.get("weights"));
                 out.forEach((name, array) -> results.put(name, download(on, array)));
                 for (String name : new String[] {"t.output", "t.logSumExp"}) {
                     on.memory().fill(out.get(name), Double.NaN);
                 }
-                on.attention()
-                        .tangent(
-                                shape,
-                                spec,
-                                inputs,
-                                arguments(in, "t."),
-                                outputs,
-                                out.get("t.output"),
-                                out.get("t.logSumExp"));
+                on.attention().tangent(call, outputs, given, outputTangents);
                 for (String name : new String[] {"t.output", "t.logSumExp"}) {
                     results.put(name + " alone", download(on, out.get(name)));
                 }
@@ -368,8 +346,8 @@ class LargeScoresTest {
             return array;
         }
 
-        private AttentionArguments arguments(Map<String, DeviceArray> x, String prefix) {
-            return new AttentionArguments(
+        private AttentionPlane<DeviceArray> arguments(Map<String, DeviceArray> x, String prefix) {
+            return AttentionPlane.inputs(
                     x.get(prefix + "query"),
                     x.get(prefix + "key"),
                     x.get(prefix + "value"),

@@ -7,13 +7,11 @@ import java.lang.management.ManagementFactory;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.fovea.backend.attention.AttentionArguments;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.attention.OutputGradients;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.cpu.CpuBackend;
@@ -66,43 +64,35 @@ class RelativeBiasMemoryTest {
                 Arrays.fill(biases, null);
             }
             AttentionShape shape = new AttentionShape(1, 1, ROWS, ROWS, 1, 1, AttentionShape.Layout.BHND);
-            AttentionSpec spec = AttentionSpec.DEFAULT;
-            ScoreBias bias = withBias ? ScoreBias.relative(biases[0], 1, 1, ROWS) : null;
-            AttentionInputs in = new AttentionInputs(
-                    rows[0], rows[1], rows[2], bias, null, null, null, null, null, null, null, null);
-            AttentionArguments tangents = new AttentionArguments(rows[3], rows[4], rows[5], biases[1], null);
-            AttentionArguments results = new AttentionArguments(rows[6], rows[7], rows[8], biases[2], null);
-            AttentionOutputs out =
-                    new AttentionOutputs(rows[9], rows[10]).withState(b.attention(), shape, spec, in, scope::allocate);
-            b.attention().forward(shape, spec, in, out);
-            OutputGradients gradients = new OutputGradients(rows[11], null, null, null);
+            AttentionCall<DeviceArray> call = AttentionCall.of(
+                            shape, AttentionSpec.DEFAULT, rows[0], rows[1], rows[2])
+                    .withBias(withBias ? ScoreBias.relative(biases[0], 1, 1, ROWS) : null);
+            AttentionPlane<DeviceArray> tangents =
+                    AttentionPlane.inputs(rows[3], rows[4], rows[5], biases[1], null);
+            AttentionPlane<DeviceArray> results = AttentionPlane.inputs(rows[6], rows[7], rows[8], biases[2], null);
+            AttentionPlane<DeviceArray> outputTangents = AttentionPlane.outputs(rows[12], rows[13]);
+            AttentionOutputs<DeviceArray> out =
+                    new AttentionOutputs<>(rows[9], rows[10]).withState(b.attention(), call, scope::allocate);
+            b.attention().forward(call, out);
+            AttentionPlane<DeviceArray> dOutputs = AttentionPlane.outputs(rows[11], null);
             long before = allocatedBytes() + b.memory().reservedBytes();
             switch (pass) {
-                case BACKWARD -> b.attention().backward(shape, spec, in, out, rows[11], null, results);
-                case TANGENT -> b.attention().tangent(shape, spec, in, tangents, out, rows[12], rows[13]);
+                case BACKWARD -> b.attention().backward(call, out, dOutputs, results);
+                case TANGENT -> b.attention().tangent(call, out, tangents, outputTangents);
                 case BACKWARD_TANGENT ->
                     b.attention()
-                            .backwardTangent(shape, spec, in, tangents, out, gradients, rows[12], rows[13], results);
+                            .backwardTangent(
+                                    call, out, dOutputs, tangents, results.withOutputs(rows[12], rows[13]));
                 case SERIES ->
                     b.attention()
                             .series(
-                                    shape,
-                                    spec,
-                                    in,
+                                    call,
                                     SeriesRing.taylor(1),
-                                    List.of(output(rows[11]), plane(tangents)),
-                                    List.of(AttentionPlane.NONE, plane(results)));
+                                    List.of(dOutputs, tangents),
+                                    List.of(AttentionPlane.none(), results));
             }
             return allocatedBytes() + b.memory().reservedBytes() - before;
         }
-    }
-
-    private static AttentionPlane output(DeviceArray dOutput) {
-        return new AttentionPlane(null, null, null, null, null, dOutput, null);
-    }
-
-    private static AttentionPlane plane(AttentionArguments a) {
-        return new AttentionPlane(a.query(), a.key(), a.value(), a.bias(), null, null, null);
     }
 
     private static long allocatedBytes() {

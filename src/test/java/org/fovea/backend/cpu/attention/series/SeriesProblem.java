@@ -6,7 +6,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionInputs;
+import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
@@ -129,11 +130,11 @@ final class SeriesProblem {
         Map<String, double[]> results = new LinkedHashMap<>();
         try (Scope scope = backend.memory().openScope()) {
             Map<String, DeviceArray> arrays = upload(backend, scope, type);
-            List<AttentionPlane> given = new ArrayList<>();
-            List<AttentionPlane> wanted = new ArrayList<>();
+            List<AttentionPlane<DeviceArray>> given = new ArrayList<>();
+            List<AttentionPlane<DeviceArray>> wanted = new ArrayList<>();
             Map<String, DeviceArray> outputs = new LinkedHashMap<>();
             for (int p = 0; p < ring.planes(); p++) {
-                given.add(new AttentionPlane(
+                given.add(new AttentionPlane<>(
                         arrays.get("query." + p),
                         arrays.get("key." + p),
                         arrays.get("value." + p),
@@ -149,7 +150,7 @@ final class SeriesProblem {
                         outputs.put(part + '.' + p, array);
                     }
                 }
-                wanted.add(new AttentionPlane(
+                wanted.add(new AttentionPlane<>(
                         outputs.get("query." + p),
                         outputs.get("key." + p),
                         outputs.get("value." + p),
@@ -158,7 +159,7 @@ final class SeriesProblem {
                         outputs.get("output." + p),
                         outputs.get("logSumExp." + p)));
             }
-            backend.attention().series(shape, spec, inputs(arrays), ring, given, wanted);
+            backend.attention().series(call(arrays), ring, given, wanted);
             outputs.forEach((name, array) -> {
                 double[] values = new double[(int) array.length()];
                 backend.memory().download(array, values, 0);
@@ -172,13 +173,13 @@ final class SeriesProblem {
     double[] weights(Backend backend, ScoreStage stage, int firstQuery, int queries) {
         double[] values = new double[shape.batch() * shape.heads() * queries * shape.keys()];
         try (Scope scope = backend.memory().openScope()) {
-            AttentionInputs in = inputs(upload(backend, scope, DType.F64));
-            AttentionOutputs out = new AttentionOutputs(
+            AttentionCall<DeviceArray> call = call(upload(backend, scope, DType.F64));
+            AttentionOutputs<DeviceArray> out = new AttentionOutputs<>(
                     scope.allocate(DType.F64, shape.outputSize()), scope.allocate(DType.F64, shape.logSumExpSize()));
-            backend.attention().forward(shape, spec, in, out);
+            backend.attention().forward(call, out);
             DeviceArray weights = scope.allocate(DType.F64, values.length);
             backend.memory().fill(weights, Double.NaN);
-            backend.attention().weights(shape, spec, in, out, stage, firstQuery, weights);
+            backend.attention().weights(call, out, stage, firstQuery, weights);
             backend.memory().download(weights, values, 0);
         }
         return values;
@@ -199,13 +200,8 @@ final class SeriesProblem {
         return arrays;
     }
 
-    private AttentionInputs inputs(Map<String, DeviceArray> arrays) {
-        return new AttentionInputs(
-                arrays.get("query.0"),
-                arrays.get("key.0"),
-                arrays.get("value.0"),
-                term(arrays.get("bias.0"), biasExtents),
-                arrays.get("sink.0"),
+    private AttentionCall<DeviceArray> call(Map<String, DeviceArray> arrays) {
+        AttentionMask<DeviceArray> mask = new AttentionMask<>(
                 term(arrays.get("mask"), maskExtents),
                 arrays.get("alibi"),
                 arrays.get("querySegments"),
@@ -213,12 +209,16 @@ final class SeriesProblem {
                 arrays.get("keyLengths"),
                 arrays.get("querySequences"),
                 arrays.get("keySequences"));
+        return AttentionCall.of(shape, spec, arrays.get("query.0"), arrays.get("key.0"), arrays.get("value.0"))
+                .withBias(term(arrays.get("bias.0"), biasExtents))
+                .withSink(arrays.get("sink.0"))
+                .withMask(mask);
     }
 
-    private static @Nullable ScoreBias term(@Nullable DeviceArray array, int @Nullable [] extents) {
+    private static @Nullable ScoreBias<DeviceArray> term(@Nullable DeviceArray array, int @Nullable [] extents) {
         return array == null || extents == null
                 ? null
-                : new ScoreBias(array, extents[0], extents[1], extents[2], extents[3]);
+                : new ScoreBias<>(array, extents[0], extents[1], extents[2], extents[3]);
     }
 
     @Override

@@ -17,6 +17,7 @@ import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionShape.Layout;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Alignment;
+import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
 import org.fovea.backend.cpu.kernels.AttentionKernels;
 import org.fovea.backend.cpu.kernels.scalar.ScalarAttentionKernels;
@@ -27,7 +28,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class CpuAttentionTest {
+class FusedPassesTest {
     private static final AttentionKernels SCALAR = new ScalarAttentionKernels();
     private static final AttentionKernels VECTOR = new VectorAttentionKernels();
 
@@ -152,15 +153,16 @@ class CpuAttentionTest {
             assertThat(countArray).isNotNull();
             try (Workers workers = new Workers(2);
                     Backend memory = Backends.open("cpu", 1).backend()) {
-                new CpuAttention(kernels, workers, memory.memory()::openScope)
+                new FusedPasses(kernels, workers, memory.memory()::openScope)
                         .decode(
-                                shape,
-                                0.4f,
-                                AttentionCase.array(query),
-                                AttentionCase.array(keys),
-                                AttentionCase.array(values),
-                                countArray,
-                                newest,
+                                new DecodeCall<>(
+                                        shape,
+                                        AttentionSpec.DEFAULT.withScale(0.4f),
+                                        AttentionCase.array(query),
+                                        AttentionCase.array(keys),
+                                        AttentionCase.array(values),
+                                        countArray,
+                                        newest),
                                 output);
             }
             assertThat(AttentionCase.floats(output))
