@@ -1,7 +1,5 @@
 package org.fovea.backend.attention;
 
-import java.util.ArrayList;
-import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -52,16 +50,6 @@ public record AttentionCall<T>(
     /** What attention is differentiated by. */
     public AttentionPlane<T> inputs() {
         return AttentionPlane.inputs(query, key, value, bias == null ? null : bias.array(), sink);
-    }
-
-    /** Every array. */
-    public List<T> arrays() {
-        List<T> arrays = new ArrayList<>();
-        this.<T>mapNamed((name, x) -> {
-            arrays.add(x);
-            return x;
-        });
-        return arrays;
     }
 
     /** The same of other arrays. */

@@ -5,8 +5,8 @@ import org.fovea.backend.math.MathChecks;
 import org.fovea.backend.rl.RlChecks;
 
 /**
- * Checks of the lengths and types of operands. The rules of each operation are in {@link MathChecks}, {@link
- * AttentionShapes} and {@link RlChecks}, so every backend refuses the same arguments with the same words.
+ * Checks of the lengths and types of operands. The rules of each operation are in {@link MathChecks}, {@code
+ * AttentionChecks} and {@link RlChecks}, so every backend refuses the same arguments with the same words.
  */
 public final class OperandChecks {
 
