@@ -145,11 +145,9 @@ public final class Attention {
         AttentionShape shape = call.shape();
         Tape tape = call.query().tape();
         Tensor weights = tape.result(shape.batch(), shape.heads(), count, shape.keys());
-        AttentionOutputs<DeviceArray> outputs =
-                new AttentionOutputs<>(result.output().array(), result.logSumExp().array());
-        tape.backend()
-                .attention()
-                .weights(call.map(Tensor::array), outputs, stage, firstQuery, weights.array());
+        AttentionOutputs<DeviceArray> outputs = new AttentionOutputs<>(
+                result.output().array(), result.logSumExp().array());
+        tape.backend().attention().weights(call.map(Tensor::array), outputs, stage, firstQuery, weights.array());
         return weights;
     }
 }

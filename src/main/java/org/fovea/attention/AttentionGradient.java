@@ -72,8 +72,7 @@ final class AttentionGradient {
         Tensor dOutput = g.ofOrNull(output);
         AttentionPlane<Tensor> point = at.call
                 .inputs()
-                .withOutputs(
-                        dOutput == null ? tape.zeros(output.shape()) : dOutput, g.ofOrNull(at.result.logSumExp()));
+                .withOutputs(dOutput == null ? tape.zeros(output.shape()) : dOutput, g.ofOrNull(at.result.logSumExp()));
         AttentionPlane<Tensor> results = results(point.ofInputs(), x -> g.wants(x) || at.isRow(x));
         tape.backend().attention().backward(at.arrays(), at.outputs, arrays(point.ofOutputs()), arrays(results));
         new AttentionGradient(at, point, List.of(), results).record(tape);

@@ -85,8 +85,8 @@ public final class SelfAttention {
         Tensor queries = inHeads(rotate(query.apply(askers), askerPositions));
         Tensor keys = inHeads(rotate(key.apply(asked), askedPositions));
         Tensor values = inHeads(value.apply(asked));
-        Tensor averages = Attention.apply(
-                        Attention.call(queries, keys, values, compared(spec), Layout.BNHD).withMask(mask))
+        Tensor averages = Attention.apply(Attention.call(queries, keys, values, compared(spec), Layout.BNHD)
+                        .withMask(mask))
                 .output();
         return output.apply(averages.reshape(askers.shape()));
     }

@@ -44,7 +44,6 @@ public final class AttentionProblem {
 
     private final AttentionCall<Pair.Both> call;
 
-
     /** What the forward gives. */
     public final Pair.Both output;
 
@@ -64,10 +63,7 @@ public final class AttentionProblem {
         AttentionMask<Pair.Both> mask = new AttentionMask<>(
                 features.mask() == AttentionFeatures.NONE
                         ? null
-                        : scoreBias(
-                                features.mask(),
-                                ScoreBias.BY_PAIR,
-                                p.floats(wide, hiding(size(features.mask())))),
+                        : scoreBias(features.mask(), ScoreBias.BY_PAIR, p.floats(wide, hiding(size(features.mask())))),
                 features.alibi() ? p.floats(wide, slopes()) : null,
                 features.segments() ? p.ints(segments(shape.queries())) : null,
                 features.segments() ? p.ints(segments(shape.keys())) : null,
@@ -84,10 +80,7 @@ public final class AttentionProblem {
                         Objects.requireNonNull(inputs.query()),
                         Objects.requireNonNull(inputs.key()),
                         Objects.requireNonNull(inputs.value()))
-                .withBias(
-                        inputs.bias() == null
-                                ? null
-                                : scoreBias(features.bias(), features.reach(), inputs.bias()))
+                .withBias(inputs.bias() == null ? null : scoreBias(features.bias(), features.reach(), inputs.bias()))
                 .withSink(inputs.sink())
                 .withMask(mask);
         if (features.spec().similarity() == AttentionSpec.Similarity.COSINE) {
@@ -276,8 +269,7 @@ public final class AttentionProblem {
         AttentionPlane<Pair.Both> tangents = normal(1, hidden);
         AttentionPlane<Pair.Both> written = outputs().ofOutputs();
         p.runWithBounds(
-                type,
-                b -> b.attention().tangent(on(b), outputs(b), on(tangents.ofInputs(), b), on(written, b)));
+                type, b -> b.attention().tangent(on(b), outputs(b), on(tangents.ofInputs(), b), on(written, b)));
         check(written, "tangent of ");
     }
 
@@ -370,9 +362,7 @@ public final class AttentionProblem {
                 continue;
             }
             Pair.Both weights = p.output(wide, (long) shape.batch() * shape.heads() * asked * shape.keys());
-            p.runWithBounds(
-                    type,
-                    b -> b.attention().weights(on(b), outputs(b), stage, first, weights.on(b)));
+            p.runWithBounds(type, b -> b.attention().weights(on(b), outputs(b), stage, first, weights.on(b)));
             check(weights, stage + " weights");
         }
     }

@@ -119,8 +119,8 @@ class AttentionFeatureGradientTest {
     }
 
     private static List<Tensor> relative(AttentionSpec spec, List<Tensor> x) {
-        Attention.Result result = Attention.apply(Attention.call(x.get(0), x.get(1), x.get(2), spec)
-                .withBias(Attention.relativeBias(x.get(3))));
+        Attention.Result result = Attention.apply(
+                Attention.call(x.get(0), x.get(1), x.get(2), spec).withBias(Attention.relativeBias(x.get(3))));
         return List.of(result.output(), result.logSumExp());
     }
 
@@ -159,8 +159,7 @@ class AttentionFeatureGradientTest {
 
     @Test
     void fourthOrderOfTheLogSumExpAlone() {
-        GradientCheck.of(x -> Attention.apply(
-                                Attention.call(x.get(0), x.get(1), x.get(1), AttentionSpec.DEFAULT))
+        GradientCheck.of(x -> Attention.apply(Attention.call(x.get(0), x.get(1), x.get(1), AttentionSpec.DEFAULT))
                         .logSumExp())
                 .at(1, 1, 1, 1)
                 .at(1, 1, 2, 1)
@@ -178,8 +177,8 @@ class AttentionFeatureGradientTest {
                             AttentionSpec.DEFAULT)
                     .withSink(tape.constant(new double[] {0.3}, 1));
             Attention.Result result = Attention.apply(call);
-            double[] weights = Attention.weights(call, result, ScoreStage.SOFTMAX, 1, 2)
-                    .toDoubles();
+            double[] weights =
+                    Attention.weights(call, result, ScoreStage.SOFTMAX, 1, 2).toDoubles();
             double[] sums = result.output().toDoubles();
             assertThat(weights).hasSize(4);
             assertThat(weights[0] + weights[1]).isEqualTo(sums[1]).isLessThan(1);

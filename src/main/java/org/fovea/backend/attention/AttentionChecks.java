@@ -155,8 +155,9 @@ public final class AttentionChecks {
         scoreBias("bias", call.bias());
         scoreBias("mask", mask.scores());
         if (mask.scores() != null && mask.scores().isRelative()) {
-            throw new IllegalArgumentException("attention takes a bias by relative position, but a mask only by query and"
-                    + " key; to hide keys by relative position, use a window");
+            throw new IllegalArgumentException(
+                    "attention takes a bias by relative position, but a mask only by query and"
+                            + " key; to hide keys by relative position, use a window");
         }
         wide("sink", call.sink(), shape.heads());
         wide("alibiSlopes", mask.alibiSlopes(), shape.heads());
@@ -300,7 +301,8 @@ public final class AttentionChecks {
             if (call.bias() == null) {
                 throw new IllegalArgumentException(operation + ": " + role + "bias is given, but there is no bias");
             }
-            OperandChecks.floats(operation, role + "bias", plane.bias(), call.bias().extents());
+            OperandChecks.floats(
+                    operation, role + "bias", plane.bias(), call.bias().extents());
             notHalf(role + "bias", plane.bias());
         }
         if (plane.sink() != null) {

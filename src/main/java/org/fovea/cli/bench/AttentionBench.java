@@ -119,8 +119,7 @@ public final class AttentionBench {
         AttentionPlane<DeviceArray> dOutputs = AttentionPlane.outputs(dOutput, null);
         AttentionPlane<DeviceArray> gradients = AttentionPlane.inputs(dQuery, dKey, dValue);
         double forward = medianSeconds(backend, () -> backend.attention().forward(call, out));
-        double backward =
-                medianSeconds(backend, () -> backend.attention().backward(call, out, dOutputs, gradients));
+        double backward = medianSeconds(backend, () -> backend.attention().backward(call, out, dOutputs, gradients));
         release(query, key, value, dOutput, output, logSumExp, dQuery, dKey, dValue);
         if (out.state() != null) {
             out.state().release();

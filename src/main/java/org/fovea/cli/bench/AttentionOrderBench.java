@@ -66,8 +66,7 @@ final class AttentionOrderBench {
             tangents = AttentionPlane.inputs(gaussians(5), gaussians(6), gaussians(7));
             out = new AttentionOutputs<>(empty(shape.outputSize()), empty(shape.logSumExpSize()))
                     .withState(backend.attention(), call, backend.memory()::allocate);
-            results = AttentionPlane.inputs(
-                            empty(shape.querySize()), empty(shape.keySize()), empty(shape.valueSize()))
+            results = AttentionPlane.inputs(empty(shape.querySize()), empty(shape.keySize()), empty(shape.valueSize()))
                     .withOutputs(empty(shape.outputSize()), empty(shape.logSumExpSize()));
         }
 
@@ -94,8 +93,7 @@ final class AttentionOrderBench {
                 case FORWARD -> backend.attention().forward(call, out);
                 case BACKWARD -> backend.attention().backward(call, out, dOutputs, results);
                 case TANGENT -> backend.attention().tangent(call, out, tangents, results);
-                case BACKWARD_TANGENT ->
-                    backend.attention().backwardTangent(call, out, dOutputs, tangents, results);
+                case BACKWARD_TANGENT -> backend.attention().backwardTangent(call, out, dOutputs, tangents, results);
             }
         }
 

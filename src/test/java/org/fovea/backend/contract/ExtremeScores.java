@@ -182,12 +182,11 @@ public record ExtremeScores(Backend backend, double scale) {
             AttentionCall<DeviceArray> call = AttentionCall.of(
                             SHAPE, spec, in.get("query"), in.get("key"), in.get("value"))
                     .withBias(withBias ? new ScoreBias<>(in.get("bias"), 1, 1, N, M) : null)
-                    .withMask(AttentionMask.<DeviceArray>none()
-                            .withScores(new ScoreBias<>(in.get("mask"), 1, 1, N, M)));
+                    .withMask(
+                            AttentionMask.<DeviceArray>none().withScores(new ScoreBias<>(in.get("mask"), 1, 1, N, M)));
             AttentionOutputs<DeviceArray> outputs = new AttentionOutputs<>(out.get("output"), out.get("logSumExp"))
                     .withState(backend.attention(), call, scope::allocate);
-            AttentionPlane<DeviceArray> dOutputs =
-                    AttentionPlane.outputs(in.get("dOutput"), in.get("dLogSumExp"));
+            AttentionPlane<DeviceArray> dOutputs = AttentionPlane.outputs(in.get("dOutput"), in.get("dLogSumExp"));
             AttentionPlane<DeviceArray> given = arguments(in, "t.", withBias);
             AttentionPlane<DeviceArray> outputTangents =
                     AttentionPlane.outputs(out.get("t.output"), out.get("t.logSumExp"));
@@ -199,7 +198,8 @@ public record ExtremeScores(Backend backend, double scale) {
                             outputs,
                             dOutputs,
                             given.withOutputs(in.get("t.dOutput"), in.get("t.dLogSumExp")),
-                            arguments(out, "t.", withBias).withOutputs(outputTangents.output(), outputTangents.logSumExp()));
+                            arguments(out, "t.", withBias)
+                                    .withOutputs(outputTangents.output(), outputTangents.logSumExp()));
             backend.attention().weights(call, outputs, ScoreStage.SOFTMAX, 0, out.get("weights"));
             List<String> tangents = List.of("t.output", "t.logSumExp");
             out.forEach((name, array) -> results.put(name, download(array)));

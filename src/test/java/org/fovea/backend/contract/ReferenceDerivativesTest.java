@@ -114,7 +114,8 @@ class ReferenceDerivativesTest {
         }
     }
 
-    private AttentionPlane<DeviceArray> upload(Scope scope, AttentionFeatures f, Numbers x, boolean inputs, boolean outputs) {
+    private AttentionPlane<DeviceArray> upload(
+            Scope scope, AttentionFeatures f, Numbers x, boolean inputs, boolean outputs) {
         DeviceArray[] arrays = new DeviceArray[7];
         for (int i = 0; i < 7; i++) {
             boolean there = i < INPUTS ? inputs : outputs;

@@ -169,8 +169,7 @@ interface RelativeBiasContract extends ContractFixture {
                     .withMask(AttentionMask.<DeviceArray>none().withScores(ScoreBias.relative(one, 1, 1, 0)));
             DeviceArray output = scope.allocate(b.memory().floatType(), 1);
             DeviceArray logSumExp = scope.allocate(b.memory().floatType(), 1);
-            assertThatThrownBy(() -> b.attention()
-                            .forward(call, new AttentionOutputs<>(output, logSumExp)))
+            assertThatThrownBy(() -> b.attention().forward(call, new AttentionOutputs<>(output, logSumExp)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("a mask only by query and key")
                     .hasMessageContaining("use a window");
@@ -198,12 +197,12 @@ interface RelativeBiasContract extends ContractFixture {
             DeviceArray numbers = scope.allocate(b.memory().floatType(), 2 * rows + 1);
             b.memory().fill(numbers, 0.5);
             ScoreBias<DeviceArray> bias = withBias ? ScoreBias.relative(numbers, 1, 1, rows) : null;
-            AttentionCall<DeviceArray> call =
-                    AttentionCall.of(shape, spec, rowArrays[0], rowArrays[1], rowArrays[2]).withBias(bias);
+            AttentionCall<DeviceArray> call = AttentionCall.of(shape, spec, rowArrays[0], rowArrays[1], rowArrays[2])
+                    .withBias(bias);
             DeviceArray dBias = withBias ? scope.allocate(b.memory().floatType(), 2 * rows + 1) : null;
             AttentionPlane<DeviceArray> point = AttentionPlane.outputs(rowArrays[3], null);
-            AttentionPlane<DeviceArray> tangent = AttentionPlane.inputs(
-                    rowArrays[4], rowArrays[5], rowArrays[6], withBias ? numbers : null, null);
+            AttentionPlane<DeviceArray> tangent =
+                    AttentionPlane.inputs(rowArrays[4], rowArrays[5], rowArrays[6], withBias ? numbers : null, null);
             AttentionPlane<DeviceArray> gradients = new AttentionPlane<>(
                     rowArrays[7], rowArrays[8], rowArrays[9], dBias, null, rowArrays[10], rowArrays[11]);
             b.attention()

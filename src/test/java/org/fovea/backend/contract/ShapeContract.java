@@ -147,11 +147,7 @@ interface ShapeContract extends ContractFixture {
             AttentionSpec spec = AttentionSpec.DEFAULT;
             AttentionCall<DeviceArray> bad = AttentionCall.of(shape, spec, of(s, 24), of(s, 41), of(s, 60));
             AttentionCall<DeviceArray> good = AttentionCall.of(shape, spec, of(s, 24), of(s, 40), of(s, 60));
-            refused(
-                    "attention",
-                    41,
-                    40,
-                    () -> b.attention().forward(bad, new AttentionOutputs<>(of(s, 36), of(s, 6))));
+            refused("attention", 41, 40, () -> b.attention().forward(bad, new AttentionOutputs<>(of(s, 36), of(s, 6))));
             refused(
                     "attentionForward",
                     37,
@@ -178,8 +174,7 @@ interface ShapeContract extends ContractFixture {
                     "attentionForward",
                     size + 1,
                     size,
-                    () -> b.attention()
-                            .forward(good, new AttentionOutputs<>(of(s, 36), of(s, 6), of(s, size + 1))));
+                    () -> b.attention().forward(good, new AttentionOutputs<>(of(s, 36), of(s, 6), of(s, size + 1))));
             DeviceArray counts = s.allocate(DType.I32, 2);
             DecodeShape decode = new DecodeShape(2, 1, 5, 4, 6);
             refused(

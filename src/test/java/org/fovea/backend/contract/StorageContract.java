@@ -188,17 +188,14 @@ interface StorageContract extends ContractFixture {
                                     new AttentionOutputs<>(wide, rows)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("key is BF16");
-            AttentionCall<DeviceArray> call =
-                    AttentionCall.of(shape, AttentionSpec.DEFAULT, narrow, narrow, narrow);
-            assertThatThrownBy(() ->
-                            b.attention().forward(call, new AttentionOutputs<>(wide, rows)))
+            AttentionCall<DeviceArray> call = AttentionCall.of(shape, AttentionSpec.DEFAULT, narrow, narrow, narrow);
+            assertThatThrownBy(() -> b.attention().forward(call, new AttentionOutputs<>(wide, rows)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining(
                             "attentionForward: output is " + b.memory().floatType() + " but query is BF16");
             DeviceArray narrowRows = scope.allocate(DType.BF16, 2);
             DeviceArray output = scope.allocate(DType.BF16, 4);
-            assertThatThrownBy(() -> b.attention()
-                            .forward(call, new AttentionOutputs<>(output, narrowRows)))
+            assertThatThrownBy(() -> b.attention().forward(call, new AttentionOutputs<>(output, narrowRows)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("logSumExp is BF16");
         }

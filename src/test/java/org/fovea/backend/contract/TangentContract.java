@@ -108,8 +108,7 @@ interface TangentContract extends ContractFixture {
                             problem.on(b),
                             problem.outputs(b),
                             AttentionPlane.outputs(dOutput.on(b), withLogSumExp ? dLogSumExp.on(b) : null),
-                            on(b).withOutputs(
-                                            all ? dOutputTangent.on(b) : null, all ? dLogSumExpTangent.on(b) : null),
+                            on(b).withOutputs(all ? dOutputTangent.on(b) : null, all ? dLogSumExpTangent.on(b) : null),
                             AttentionPlane.inputs(dQuery.on(b), dKey.on(b), dValue.on(b))
                                     .withOutputs(output.on(b), logSumExp.on(b))));
             checkForward(what);

@@ -149,15 +149,11 @@ class CpuThreadsTest {
 
         private AttentionCall<DeviceArray> call(AttentionShape shape, AttentionSpec spec) {
             return AttentionCall.of(
-                    shape,
-                    spec,
-                    input((int) shape.querySize()),
-                    input((int) shape.keySize()),
-                    input((int) shape.valueSize()));
+                    shape, spec, input((int) shape.querySize()), input((int) shape.keySize()), input((int)
+                            shape.valueSize()));
         }
 
-        private AttentionPlane<DeviceArray> arguments(
-                AttentionCall<DeviceArray> call, IntFunction<DeviceArray> array) {
+        private AttentionPlane<DeviceArray> arguments(AttentionCall<DeviceArray> call, IntFunction<DeviceArray> array) {
             return call.inputs().map(x -> array.apply((int) x.length()));
         }
 
@@ -171,8 +167,7 @@ class CpuThreadsTest {
             AttentionOutputs<DeviceArray> out =
                     new AttentionOutputs<>(output, logSumExp).withState(b.attention(), call, scope::allocate);
             b.attention().forward(call, out);
-            b.attention()
-                    .backward(call, out, AttentionPlane.outputs(dOutput, null), arguments(call, this::output));
+            b.attention().backward(call, out, AttentionPlane.outputs(dOutput, null), arguments(call, this::output));
             b.attention().tangent(call, out, tangents, AttentionPlane.outputs(output(outputs), output(rows)));
             b.attention()
                     .backwardTangent(

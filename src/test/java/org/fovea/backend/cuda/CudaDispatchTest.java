@@ -107,8 +107,8 @@ class CudaDispatchTest {
                     arguments(scope, shape, sinks).withOutputs(outputTangent, logSumExpTangent);
             AttentionCall<DeviceArray> call = AttentionCall.of(shape, spec, in.query(), in.key(), in.value())
                     .withSink(in.sink());
-            AttentionOutputs<DeviceArray> out = new AttentionOutputs<>(output, logSumExp)
-                    .withState(backend.attention(), call, scope::allocate);
+            AttentionOutputs<DeviceArray> out =
+                    new AttentionOutputs<>(output, logSumExp).withState(backend.attention(), call, scope::allocate);
             AttentionPlane<DeviceArray> dOutputs = AttentionPlane.outputs(dOutput, null);
             backend.synchronize();
             return Simulator.trace(directory.resolve("calls"), () -> {

@@ -148,9 +148,9 @@ class ReferenceBackendTest {
                 array(normal((int) shape.keySize())),
                 array(normal((int) shape.valueSize())));
         AttentionCall<DeviceArray> call = masked
-                ? plain.withMask(AttentionMask.segments(
-                                integers(0, 0, 1, 1, 0, 0, 0, 1), integers(0, 0, 0, 1, 1, 0, 0, 0, 0, 1))
-                        .withKeyLengths(integers(5, 3)))
+                ? plain.withMask(
+                        AttentionMask.segments(integers(0, 0, 1, 1, 0, 0, 0, 1), integers(0, 0, 0, 1, 1, 0, 0, 0, 0, 1))
+                                .withKeyLengths(integers(5, 3)))
                 : plain;
         DeviceArray output = array(new double[(int) shape.outputSize()]);
         DeviceArray logSumExp = array(new double[(int) shape.logSumExpSize()]);

@@ -60,8 +60,7 @@ class ReferenceTangentTest {
     private AttentionCall<DeviceArray> call(Scope scope, List<DeviceArray> x) {
         DeviceArray lengths = scope.allocate(DType.I32, 2);
         backend.memory().upload(new int[] {6, 4}, 0, lengths);
-        return AttentionCall.of(SHAPE, SPEC, x.get(0), x.get(1), x.get(2))
-                .withMask(AttentionMask.keyLengths(lengths));
+        return AttentionCall.of(SHAPE, SPEC, x.get(0), x.get(1), x.get(2)).withMask(AttentionMask.keyLengths(lengths));
     }
 
     private List<DeviceArray> upload(Scope scope, List<double[]> values) {

@@ -20,7 +20,6 @@ import org.fovea.backend.cpu.memory.CpuMemory;
 import org.fovea.backend.cpu.primitives.Workers;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Attention on the CPU: operands are checked and their arrays found here, once; then {@link FusedAttention} computes what

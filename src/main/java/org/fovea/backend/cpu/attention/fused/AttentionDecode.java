@@ -19,10 +19,7 @@ final class AttentionDecode {
     private final int newest;
     private final CpuArray output;
 
-    AttentionDecode(
-            AttentionKernels kernels,
-            DecodeCall<CpuArray> call,
-            CpuArray output) {
+    AttentionDecode(AttentionKernels kernels, DecodeCall<CpuArray> call, CpuArray output) {
         this.kernels = kernels;
         shape = call.shape();
         scale = (float) call.spec().scale(shape.headDim());

@@ -12,8 +12,7 @@ import org.fovea.backend.cpu.memory.CpuArray;
 abstract class AttentionKeySums extends AttentionPass {
     final PartialKeyGradients parts;
 
-    AttentionKeySums(
-            AttentionKernels kernels, AttentionCall<CpuArray> call, PartialKeyGradients parts) {
+    AttentionKeySums(AttentionKernels kernels, AttentionCall<CpuArray> call, PartialKeyGradients parts) {
         super(kernels, call);
         this.parts = parts;
     }

@@ -32,8 +32,7 @@ record DotProducts(
      * @param call float32
      * @return null if float32 has not the digits for it
      */
-    static @Nullable DotProducts of(
-            AttentionCall<CpuArray> call, FloatArrays floats, Workers workers) {
+    static @Nullable DotProducts of(AttentionCall<CpuArray> call, FloatArrays floats, Workers workers) {
         return switch (call.spec().similarity()) {
             case DOT -> new DotProducts(call, null, null);
             case COSINE -> cosine(call, floats, workers);
@@ -48,8 +47,7 @@ record DotProducts(
         return new DotProducts(call.withRows(call.shape(), dot, queries.map(), keys.map()), queries, keys);
     }
 
-    private static @Nullable DotProducts euclidean(
-            AttentionCall<CpuArray> call, FloatArrays floats, Workers workers) {
+    private static @Nullable DotProducts euclidean(AttentionCall<CpuArray> call, FloatArrays floats, Workers workers) {
         AttentionShape s = call.shape();
         AttentionSpec spec = call.spec();
         double scale = spec.scale(s.headDim());

@@ -47,7 +47,8 @@ public final class FusedAttention {
                 && DotProducts.columns(spec, shape.headDim()) <= AttentionShape.MAX_HEAD_DIM
                 && AttentionSoftcap.supports(spec)
                 && (call.mask().alibiSlopes() == null || spec.pastKeys() <= shape.keys())
-                // Gradients of scores are held multiplied by the scale; those of bias and sink are obtained by dividing.
+                // Gradients of scores are held multiplied by the scale; those of bias and sink are obtained by
+                // dividing.
                 && isModest(spec.scale(shape.headDim()), call.bias() == null && call.sink() == null);
     }
 
@@ -153,8 +154,8 @@ public final class FusedAttention {
         if (!ofQueries.needsGradients()) {
             return AttentionPlane.none();
         }
-        AttentionPlane<CpuArray> gradients = AttentionPlane.inputs(
-                ofQueries.allocate(), ofKeys.allocate(), floats.allocate(shape.valueSize()));
+        AttentionPlane<CpuArray> gradients =
+                AttentionPlane.inputs(ofQueries.allocate(), ofKeys.allocate(), floats.allocate(shape.valueSize()));
         passes.backward(call, unrounded(output, state), state, dOutputs, gradients);
         return gradients;
     }

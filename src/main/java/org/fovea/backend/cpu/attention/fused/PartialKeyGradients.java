@@ -42,8 +42,7 @@ final class PartialKeyGradients implements AutoCloseable {
     private final @Nullable BiasGradient dBias;
 
     /** @param gradients written in the end; where a bias is among them whose sums are made in their place, no key head is cut */
-    PartialKeyGradients(
-            Supplier<Scope> scopes, AttentionCall<CpuArray> call, AttentionPlane<CpuArray> gradients) {
+    PartialKeyGradients(Supplier<Scope> scopes, AttentionCall<CpuArray> call, AttentionPlane<CpuArray> gradients) {
         shape = call.shape();
         dSink = gradients.sink();
         dBias = BiasGradient.open(shape, call.spec(), ScoreReader.of(call.bias(), gradients.bias()));

@@ -31,8 +31,7 @@ final class ScoreTerms {
 
     private final int zero;
 
-    private ScoreTerms(
-            AttentionKernels kernels, AttentionCall<CpuArray> call, @Nullable AttentionSoftcap softcap) {
+    private ScoreTerms(AttentionKernels kernels, AttentionCall<CpuArray> call, @Nullable AttentionSoftcap softcap) {
         AttentionShape shape = call.shape();
         this.kernels = kernels;
         heads = shape.heads();

@@ -63,7 +63,8 @@ final class SeriesAttention {
         shape = call.shape();
         bias = call.bias();
         List<AttentionPlane<CpuArray>> arguments = new ArrayList<>(given);
-        arguments.set(0, call.inputs().withOutputs(given.get(0).output(), given.get(0).logSumExp()));
+        arguments.set(
+                0, call.inputs().withOutputs(given.get(0).output(), given.get(0).logSumExp()));
         pattern = SeriesPattern.of(ring, shape, call.spec(), arguments, results);
         tiles = () -> fitting(scratch, pattern, kernels);
         rows = new SeriesRows(shape, call.spec(), arguments);

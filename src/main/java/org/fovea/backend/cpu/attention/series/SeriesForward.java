@@ -14,7 +14,10 @@ final class SeriesForward {
     private final List<AttentionPlane<CpuArray>> arguments;
 
     SeriesForward(
-            SeriesVisibility visibility, SeriesRows rows, SeriesScores scores, List<AttentionPlane<CpuArray>> arguments) {
+            SeriesVisibility visibility,
+            SeriesRows rows,
+            SeriesScores scores,
+            List<AttentionPlane<CpuArray>> arguments) {
         this.visibility = visibility;
         this.rows = rows;
         this.scores = scores;

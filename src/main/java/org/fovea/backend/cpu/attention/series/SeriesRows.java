@@ -222,7 +222,18 @@ final class SeriesRows {
             if (cosine) {
                 pullBack(t, t.key, t.keyInverse, t.dKey, t.keys);
             }
-            store(t.dKey, 0, results, AttentionPlane::key, shape.keyHeads(), shape.keys(), t.batch, t.keyHead, first, t.keys, d);
+            store(
+                    t.dKey,
+                    0,
+                    results,
+                    AttentionPlane::key,
+                    shape.keyHeads(),
+                    shape.keys(),
+                    t.batch,
+                    t.keyHead,
+                    first,
+                    t.keys,
+                    d);
         }
     }
 

@@ -27,8 +27,7 @@ final class SeriesScores {
     /** What inner products are multiplied by. */
     final double factor;
 
-    SeriesScores(
-            AttentionCall<CpuArray> call, List<AttentionPlane<CpuArray>> arguments) {
+    SeriesScores(AttentionCall<CpuArray> call, List<AttentionPlane<CpuArray>> arguments) {
         shape = call.shape();
         spec = call.spec();
         bias = new ScoreReader[arguments.size()];

@@ -101,8 +101,7 @@ public final class CudaSeries {
         int asked = (int) (written.length() / heads / shape.keys());
         try (Scope scope = memory.openScope()) {
             List<AttentionPlane<CudaArray>> none = List.of(AttentionPlane.none());
-            SeriesComputation computation =
-                    new SeriesComputation(kernels, in, SeriesRing.NUMBERS, none, none, scope);
+            SeriesComputation computation = new SeriesComputation(kernels, in, SeriesRing.NUMBERS, none, none, scope);
             computation.normalizeRows();
             SeriesTiling tiling = SeriesTiling.forScores(
                     1, SeriesTiling.ANY_ROWS, call.spec().softcap() > 0, computation.longestDim(), false);

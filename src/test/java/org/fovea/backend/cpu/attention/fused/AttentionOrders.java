@@ -79,8 +79,7 @@ final class AttentionOrders {
             made.forEach((name, array) -> results.put(name, download(backend, array)));
             DeviceArray output = scope.allocate(type, shape.outputSize());
             DeviceArray logSumExp = scope.allocate(type == DType.F64 ? type : DType.F32, shape.logSumExpSize());
-            backend.attention()
-                    .tangent(call, out, arguments(given, "t."), AttentionPlane.outputs(output, logSumExp));
+            backend.attention().tangent(call, out, arguments(given, "t."), AttentionPlane.outputs(output, logSumExp));
             results.put("output alone", download(backend, output));
             results.put("logSumExp alone", download(backend, logSumExp));
             return results;

@@ -90,11 +90,7 @@ class FusedFeaturesTest {
         AttentionShape shape = new AttentionShape(1, 1, N, keys, D, D, AttentionShape.Layout.BHND);
         AttentionSpec spec = AttentionSpec.DEFAULT.withScale(1);
         AttentionCall<DeviceArray> call = AttentionCall.of(
-                shape,
-                spec,
-                array(query),
-                array(Arrays.copyOf(key, keys * D)),
-                array(Arrays.copyOf(value, keys * D)));
+                shape, spec, array(query), array(Arrays.copyOf(key, keys * D)), array(Arrays.copyOf(value, keys * D)));
         float[] keyTangent = gaussians(keys * D);
         for (int row = 0; row < keys; row++) {
             keyTangent[row * D] = 0;
@@ -115,8 +111,7 @@ class FusedFeaturesTest {
                         call,
                         out,
                         dOutputs,
-                        AttentionPlane.inputs(
-                                array(gaussians(N * D)), array(keyTangent), array(gaussians(keys * D))),
+                        AttentionPlane.inputs(array(gaussians(N * D)), array(keyTangent), array(gaussians(keys * D))),
                         results.withOutputs(array(new float[N * D]), array(new float[N])));
         assertSumsAreZero(results, large, keys);
     }

@@ -313,8 +313,7 @@ class LargeScoresTest {
                 if (!derivatives) {
                     return Map.of("output", download(on, out.get("output")));
                 }
-                AttentionPlane<DeviceArray> dOutputs =
-                        AttentionPlane.outputs(in.get("dOutput"), in.get("dLogSumExp"));
+                AttentionPlane<DeviceArray> dOutputs = AttentionPlane.outputs(in.get("dOutput"), in.get("dLogSumExp"));
                 AttentionPlane<DeviceArray> given = arguments(in, "t.");
                 AttentionPlane<DeviceArray> outputTangents =
                         AttentionPlane.outputs(out.get("t.output"), out.get("t.logSumExp"));
@@ -325,8 +324,7 @@ class LargeScoresTest {
                                 outputs,
                                 dOutputs,
                                 given.withOutputs(in.get("t.dOutput"), in.get("t.dLogSumExp")),
-                                arguments(out, "t.")
-                                        .withOutputs(outputTangents.output(), outputTangents.logSumExp()));
+                                arguments(out, "t.").withOutputs(outputTangents.output(), outputTangents.logSumExp()));
                 on.attention().weights(call, outputs, ScoreStage.SOFTMAX, 0, out.get("weights"));
                 out.forEach((name, array) -> results.put(name, download(on, array)));
                 for (String name : new String[] {"t.output", "t.logSumExp"}) {

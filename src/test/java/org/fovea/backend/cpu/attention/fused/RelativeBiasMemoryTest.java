@@ -64,11 +64,9 @@ class RelativeBiasMemoryTest {
                 Arrays.fill(biases, null);
             }
             AttentionShape shape = new AttentionShape(1, 1, ROWS, ROWS, 1, 1, AttentionShape.Layout.BHND);
-            AttentionCall<DeviceArray> call = AttentionCall.of(
-                            shape, AttentionSpec.DEFAULT, rows[0], rows[1], rows[2])
+            AttentionCall<DeviceArray> call = AttentionCall.of(shape, AttentionSpec.DEFAULT, rows[0], rows[1], rows[2])
                     .withBias(withBias ? ScoreBias.relative(biases[0], 1, 1, ROWS) : null);
-            AttentionPlane<DeviceArray> tangents =
-                    AttentionPlane.inputs(rows[3], rows[4], rows[5], biases[1], null);
+            AttentionPlane<DeviceArray> tangents = AttentionPlane.inputs(rows[3], rows[4], rows[5], biases[1], null);
             AttentionPlane<DeviceArray> results = AttentionPlane.inputs(rows[6], rows[7], rows[8], biases[2], null);
             AttentionPlane<DeviceArray> outputTangents = AttentionPlane.outputs(rows[12], rows[13]);
             AttentionOutputs<DeviceArray> out =
@@ -81,8 +79,7 @@ class RelativeBiasMemoryTest {
                 case TANGENT -> b.attention().tangent(call, out, tangents, outputTangents);
                 case BACKWARD_TANGENT ->
                     b.attention()
-                            .backwardTangent(
-                                    call, out, dOutputs, tangents, results.withOutputs(rows[12], rows[13]));
+                            .backwardTangent(call, out, dOutputs, tangents, results.withOutputs(rows[12], rows[13]));
                 case SERIES ->
                     b.attention()
                             .series(
