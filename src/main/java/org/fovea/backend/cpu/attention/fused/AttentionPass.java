@@ -373,7 +373,8 @@ abstract class AttentionPass {
             int dim,
             boolean careful) {
         boolean allSeen = t.low[t.queries - 1] <= from && t.high[0] >= to;
-        int step = allSeen ? t.queries : ROWS;
+        // Of one group of lanes, which hideUnseen has made valid together: of another it may have left other keys.
+        int step = allSeen ? t.queries : Math.min(ROWS, lanes);
         for (int i = 0; i < t.queries; i += step) {
             int end = Math.min(i + step, t.queries);
             int low = Math.max(from, t.low[i]);
