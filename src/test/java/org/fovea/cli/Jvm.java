@@ -39,7 +39,6 @@ final class Jvm {
                 "--add-modules",
                 "jdk.incubator.vector",
                 "-Xmx512m",
-                "-XX:TieredStopAtLevel=1",
                 "-Djava.awt.headless=true",
                 "-cp",
                 classPath));

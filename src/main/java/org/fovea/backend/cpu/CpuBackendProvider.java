@@ -7,6 +7,7 @@ import org.fovea.backend.BackendProvider;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.BackendUnavailableException;
 import org.fovea.backend.Diagnostic;
+import org.fovea.backend.cpu.VectorSupport.Obstacle;
 import org.fovea.backend.cpu.kernels.Kernels;
 
 /** Makes CPU backends; there is always one. */
@@ -39,13 +40,19 @@ public final class CpuBackendProvider implements BackendProvider {
 
     private static Diagnostic vectors() {
         Kernels kernels = KernelChoice.KERNELS;
-        Diagnostic found = KernelChoice.isVector()
-                ? Diagnostic.ok("vectors", "jdk.incubator.vector, " + kernels.description() + " of float32")
-                : Diagnostic.no(
+        Obstacle obstacle = KernelChoice.OBSTACLE;
+        if (obstacle == null) {
+            return Diagnostic.ok("vectors", "jdk.incubator.vector, " + kernels.description() + " of float32")
+                    .withDetails(details(true, kernels.attention().lanes()));
+        }
+        return Diagnostic.no(
                         "vectors",
-                        "jdk.incubator.vector is not there: the cpu backend is several times slower",
-                        "start Java with --add-modules jdk.incubator.vector, as ./fovea does");
-        int lanes = KernelChoice.isVector() ? kernels.attention().lanes() : 1;
-        return found.withDetails(Map.of("vector_module", KernelChoice.isVector(), "lanes", lanes));
+                        obstacle.reason() + ": the cpu backend runs scalar code, several times slower",
+                        obstacle.remedy())
+                .withDetails(details(false, 1));
+    }
+
+    private static Map<String, Object> details(boolean vectors, int lanes) {
+        return Map.of("vector_module", vectors, "lanes", lanes);
     }
 }
