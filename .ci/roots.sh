@@ -45,7 +45,7 @@ in_namespace() {
     [[ $(id -u) -eq 0 ]] || skip "debootstrap and chroot need root"
     command -v debootstrap >/dev/null || skip "there is no debootstrap (Debian: apt-get install debootstrap)"
     unshare --mount --pid --fork true 2>/dev/null || skip "this machine gives no mount namespaces"
-    wget -q --spider --tries=2 --timeout=20 "$(mirror)/dists/bookworm/Release" || skip "$(mirror) can't be reached"
+    wget -q --spider --tries=2 --timeout=20 "$(mirror)/dists/bookworm/Release" || skip "$(mirror) is unreachable"
     # What killed runs left; the directories of the living are locked.
     mkdir -p -- "$places/run" "$places/archives"
     for old in "$places"/run/*/; do
@@ -80,7 +80,7 @@ make_root() {  # DIRECTORY [LOWER]
     mount -t overlay overlay -o "lowerdir=${2:+$2:}$bare,upperdir=$1.upper,workdir=$1.work" "$1"
     mount -t proc proc "$1/proc"
     mount --bind "$places/archives" "$1/var/cache/apt/archives"
-    # Whom this machine trusts besides, such as its proxy; for the packages ca-certificates and ca-certificates-java.
+    # Certificates that this machine trusts in addition, such as its proxy's; for the packages ca-certificates and ca-certificates-java.
     [[ ! -d /usr/local/share/ca-certificates ]] || cp -R /usr/local/share/ca-certificates "$1/usr/local/share/"
 }
 
