@@ -87,7 +87,7 @@ while [[ ${1:-} == --* ]]; do
     esac
     shift
 done
-[[ $# -gt 0 && $1 != -* ]] || { sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "$0" >&2; exit 2; }
+[[ $# -gt 0 && $1 != -* ]] || { sed -n '2,/^set /{/^set /d; /^# SPDX/d; s/^# \{0,1\}//; p}' "$0" >&2; exit 2; }
 git -C "$source" rev-parse HEAD >/dev/null 2>&1 || skip "this is no clone of the repository"
 in_namespace "${arguments[@]}"
 

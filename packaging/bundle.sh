@@ -41,7 +41,7 @@ for argument in "$@"; do
         --with-tests) with_tests=1 ;;
         --unpacked=?*) unpacked=${argument#*=} ;;
         --help)
-            sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; /^The same/,$d; p}' "${BASH_SOURCE[0]}"
+            sed -n '2,/^set /{/^set /d; /^# SPDX/d; s/^# \{0,1\}//; /^The same/,$d; p}' "${BASH_SOURCE[0]}"
             exit
             ;;
         *) fail "unknown option '$argument'; there are --with-tests and --unpacked=DIR (try 'fovea bundle --help')" 2 ;;
