@@ -3,14 +3,24 @@ package org.fovea;
 import static com.tngtech.archunit.base.DescribedPredicate.alwaysTrue;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 
 /** The arrows of the architecture: cli -> rl -> nn, optim, env, io -> attention -> tensor -> backend. */
 @AnalyzeClasses(packages = "org.fovea", importOptions = ImportOption.DoNotIncludeTests.class)
@@ -95,7 +105,60 @@ final class ArchitectureTest {
             .dependOnClassesThat(resideInAPackage("org.fovea..")
                     .and(resideInAnyPackage(CONTRACT).negate()));
 
-    /** Of a device only its provider is API: what else is public there is so for the rooms beside it. */
+    private static final String[] API = {
+        "org.fovea.backend",
+        "org.fovea.backend.memory",
+        "org.fovea.backend.math",
+        "org.fovea.backend.attention",
+        "org.fovea.backend.rl",
+        "org.fovea.tensor",
+        "org.fovea.attention",
+        "org.fovea.nn",
+        "org.fovea.optim",
+        "org.fovea.env",
+        "org.fovea.io",
+        "org.fovea.cli"
+    };
+
+    /** What is public outside of these packages is so for other packages' sake, and may change in any version. */
+    @ArchTest
+    static final ArchRule apiDependsOnApiAlone = noClasses()
+            .that()
+            .resideInAnyPackage(API)
+            .and()
+            .resideOutsideOfPackage("org.fovea.cli")
+            .should()
+            .dependOnClassesThat(
+                    resideInAPackage("org.fovea..").and(resideInAnyPackage(API).negate()));
+
+    /** Of org.fovea.cli the program itself is API, for those who add environments to it. */
+    @ArchTest
+    static final ArchRule theCommandLineIsOneClass = classes()
+            .that()
+            .resideInAPackage("org.fovea.cli")
+            .and()
+            .doNotHaveFullyQualifiedName("org.fovea.cli.Fovea")
+            .should()
+            .notBePublic();
+
+    /** The documentation, and the comparison with the last release, leave out what is not API. */
+    @ArchTest
+    static void thePomNamesWhatIsNotApi(JavaClasses classes) throws IOException {
+        String pom = Files.readString(Path.of("pom.xml"));
+        List<String> named = List.of(pom.replaceFirst("(?s).*<fovea.internal.packages>(.*?)</.*", "$1")
+                .split(","));
+        Set<String> packages = new TreeSet<>();
+        for (JavaClass type : classes) {
+            packages.add(type.getPackageName());
+        }
+        packages.removeAll(List.of(API));
+        assertThat(packages)
+                .isNotEmpty()
+                .allMatch(name -> named.stream().anyMatch(root -> name.equals(root) || name.startsWith(root + ".")));
+        assertThat(named).doesNotContain(API).allMatch(root -> pom.contains("<exclude>" + root + "</exclude>"));
+    }
+
+    /** Of a device only its provider is reached, as a service. */
     @ArchTest
     static final ArchRule devicesAreReachedThroughTheContract = noClasses()
             .that()

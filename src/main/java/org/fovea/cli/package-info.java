@@ -1,4 +1,4 @@
-/** The command line: parsing and printing, nothing else. */
+/** The command line: parsing and printing, nothing else. {@link org.fovea.cli.Fovea} alone is API. */
 @NullMarked
 package org.fovea.cli;
 

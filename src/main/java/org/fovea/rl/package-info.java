@@ -4,6 +4,8 @@
  *
  * <p>{@link org.fovea.rl.run.Trainer} is the loop, {@link org.fovea.rl.rollout.Collector} plays, {@link org.fovea.rl.ppo.Ppo} or
  * {@link org.fovea.rl.trpo.Trpo} learns; each can be read alone.
+ *
+ * <p>Not API: what is public here, or in a package below, is so for other packages and may change in any version.
  */
 @NullMarked
 package org.fovea.rl;

@@ -1,8 +1,11 @@
 /**
- * The CPU backend: float32 on Java arrays, kernels on the Vector API where its module is there and scalar where not.
+ * The CPU backend: float32 on Java arrays, kernels on the Vector API where the virtual machine
+ * runs it fast, else scalar.
  *
  * <p>Two rules make results independent of the number of threads: work is cut by its size alone, and every sum has one
  * order, fixed by the cut.
+ *
+ * <p>Not API: what is public here, or in a package below, is so for other packages and may change in any version.
  */
 @NullMarked
 package org.fovea.backend.cpu;

@@ -4,6 +4,8 @@
  *
  * <p>No Java heap array ever reaches JCuda, only pinned buffers: heap arrays block the collector and are unsafe in
  * asynchronous copies.
+ *
+ * <p>Not API: what is public here, or in a package below, is so for other packages and may change in any version.
  */
 @NullMarked
 package org.fovea.backend.cuda;
