@@ -13,6 +13,8 @@ final class IntegerTensors {
     /** What the numbers of a tensor must be. */
     interface Rule {
         /**
+         * Judges one number.
+         *
          * @param before the number before this one
          * @return what the number should be, or the empty string if it is fine
          */

@@ -186,7 +186,6 @@ final class TensorNames {
             same++;
         }
         String rest = a.substring(same);
-        return b.substring(Math.min(b.length(), same + 1))
-                .equals(a.length() == b.length() ? rest.replaceFirst(".", "") : rest);
+        return b.substring(Math.min(b.length(), same + 1)).equals(a.length() == b.length() ? rest.substring(1) : rest);
     }
 }

@@ -61,8 +61,8 @@ public final class Fovea {
         return new CommandLine(command, new CommandFactory(terminal, interruption))
                 // A name that begins with @ is that of a file, not of one full of arguments.
                 .setExpandAtFiles(false)
-                .setOut(new PrintWriter(terminal.out(), true))
-                .setErr(new PrintWriter(terminal.err(), true))
+                .setOut(new PrintWriter(terminal.out(), true, StandardCharsets.UTF_8))
+                .setErr(new PrintWriter(terminal.err(), true, StandardCharsets.UTF_8))
                 .setColorScheme(CommandLine.Help.defaultColorScheme(terminal.isInteractive() ? Ansi.ON : Ansi.OFF))
                 .setUsageHelpWidth(Math.max(60, Math.min(terminal.width(), 110)))
                 .setParameterExceptionHandler((failure, arguments) -> Failures.report(failure, terminal))

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
+import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.util.Map;
 import java.util.Optional;
@@ -359,7 +360,7 @@ final class TrainCommand implements Callable<Integer> {
     private Path newDirectory(RunSpec spec) {
         if (place.directory == null) {
             String name = spec.environment().replaceAll("[^A-Za-z0-9._-]+", "-") + "-" + spec.policy() + "-seed"
-                    + spec.seed() + "-" + TIMESTAMP.format(LocalDateTime.now());
+                    + spec.seed() + "-" + TIMESTAMP.format(LocalDateTime.now(ZoneId.systemDefault()));
             return Path.of("runs", name);
         }
         if (Files.exists(place.directory) && !place.overwrite) {

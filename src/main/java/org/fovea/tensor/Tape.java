@@ -31,7 +31,7 @@ public final class Tape implements AutoCloseable {
     private boolean closed;
     private int differentiableCount;
     private final ArrayList<Node> nodes = new ArrayList<>();
-    private final Map<Parameter, Tensor> used = new IdentityHashMap<>();
+    private final IdentityHashMap<Parameter, Tensor> used = new IdentityHashMap<>();
 
     private Tape(Backend backend, boolean recording) {
         this.backend = backend;

@@ -2,7 +2,6 @@ package org.fovea.verify;
 
 import java.util.Arrays;
 import java.util.IdentityHashMap;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
 import java.util.function.Consumer;
@@ -331,7 +330,7 @@ public final class Pair implements AutoCloseable {
     public final class Outputs {
         private final Both output;
         private final Both logSumExp;
-        private final Map<Backend, DeviceArray> states = new IdentityHashMap<>();
+        private final IdentityHashMap<Backend, DeviceArray> states = new IdentityHashMap<>();
         private @Nullable DeviceArray guarded;
 
         /** Arrays to be written. */

@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Numbers that float64 holds and float32 does not, in place of which attention would compute with others. */
 class AttentionScaleTest {
 
-    private static Tensor attend(Backend backend, Tape tape, AttentionSpec spec) {
+    private static Tensor attend(Tape tape, AttentionSpec spec) {
         Tensor x = tape.constant(new float[] {1, 2, 3, 4}, 1, 1, 2, 2);
         return Attention.apply(x, x, x, spec);
     }
@@ -32,7 +32,7 @@ class AttentionScaleTest {
         AttentionSpec spec = AttentionSpec.DEFAULT.withScale(scale);
         try (Backend cpu = Backends.open("cpu", 1).backend();
                 Tape tape = Tape.recording(cpu)) {
-            assertThatThrownBy(() -> attend(cpu, tape, spec))
+            assertThatThrownBy(() -> attend(tape, spec))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessage("attention scale " + scale + " is infinite in float32");
         }
@@ -44,7 +44,7 @@ class AttentionScaleTest {
         AttentionSpec spec = AttentionSpec.DEFAULT.withSoftcap(softcap);
         try (Backend cpu = Backends.open("cpu", 1).backend();
                 Tape tape = Tape.recording(cpu)) {
-            assertThatThrownBy(() -> attend(cpu, tape, spec))
+            assertThatThrownBy(() -> attend(tape, spec))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageStartingWith("attention softcap " + softcap + " is ");
         }
@@ -56,7 +56,7 @@ class AttentionScaleTest {
         AttentionSpec spec = AttentionSpec.DEFAULT.withScale(scale);
         try (Backend cpu = Backends.open("cpu", 1).backend();
                 Tape tape = Tape.recording(cpu)) {
-            assertThat(attend(cpu, tape, spec).shape()).containsExactly(1, 1, 2, 2);
+            assertThat(attend(tape, spec).shape()).containsExactly(1, 1, 2, 2);
         }
     }
 
@@ -64,8 +64,7 @@ class AttentionScaleTest {
     void float64HoldsThem() {
         try (Backend reference = new ReferenceBackend();
                 Tape tape = Tape.recording(reference)) {
-            assertThat(attend(reference, tape, AttentionSpec.DEFAULT.withScale(1e39))
-                            .shape())
+            assertThat(attend(tape, AttentionSpec.DEFAULT.withScale(1e39)).shape())
                     .containsExactly(1, 1, 2, 2);
         }
     }

@@ -83,6 +83,7 @@ class UserFailureTest {
     }
 
     /** An exception whose own code fails. */
+    @SuppressWarnings("OverrideThrowableToString")
     private static final class Unprintable extends RuntimeException {
         private static final long serialVersionUID = 1;
 

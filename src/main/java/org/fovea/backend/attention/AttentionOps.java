@@ -37,6 +37,8 @@ public interface AttentionOps {
     }
 
     /**
+     * Attention itself.
+     *
      * @param out written: the output, the log of the sum of exp of the visible scores and the sink, +infinity where there is
      *     neither, and the state if there is one
      */

@@ -71,7 +71,7 @@ final class Visibility {
 
     /** How many positions key j is after query i; one in no run stands at 0. */
     private static long ahead(Run run, AttentionSpec spec, int i, int j) {
-        if (run == NONE) {
+        if (run.queries == 0) {
             return j;
         }
         long query = (long) spec.firstQueryPosition(run.queries, run.validKeys) + i - run.firstQuery;

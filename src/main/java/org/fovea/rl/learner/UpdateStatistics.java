@@ -41,7 +41,11 @@ public record UpdateStatistics(
             Double.NaN,
             Double.NaN);
 
-    /** @param sums records of {@link PpoLoss#STATISTICS} numbers, one after another */
+    /**
+     * Those of an update.
+     *
+     * @param sums records of {@link PpoLoss#STATISTICS} numbers, one after another
+     */
     public static UpdateStatistics of(float[] sums, int length, long rows) {
         double[] totals = new double[PpoLoss.STATISTICS];
         double deviation = 0;

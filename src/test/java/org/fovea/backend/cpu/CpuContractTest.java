@@ -5,11 +5,13 @@ import org.fovea.backend.Backends;
 import org.fovea.backend.contract.BackendContract;
 import org.fovea.backend.cpu.kernels.scalar.ScalarKernels;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
 
 /** The contract on the CPU: alone, with a helper, and without vectors. */
 class CpuContractTest {
 
     @Nested
+    @Tag("vectors")
     class OnOneThread extends BackendContract {
         @Override
         public Backend open() {

@@ -12,10 +12,12 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Scope;
 import org.fovea.backend.rl.AdamSettings;
 import org.fovea.backend.rl.PpoLoss;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Bit for bit the same results on any number of threads, in operations that are cut and in shards. */
+@Tag("vectors")
 class ThreadIndependenceTest {
     private static final int ROWS = 613;
     private static final int WIDTH = 97;

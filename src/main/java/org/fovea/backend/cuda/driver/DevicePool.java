@@ -9,6 +9,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.TreeMap;
 import jcuda.driver.CUresult;
 import org.fovea.backend.memory.OutOfDeviceMemoryException;
@@ -69,7 +70,7 @@ final class DevicePool {
         put(block.inArena ? arena : free, block);
     }
 
-    private static void put(TreeMap<Long, ArrayDeque<DeviceBlock>> blocks, DeviceBlock block) {
+    private static void put(NavigableMap<Long, ArrayDeque<DeviceBlock>> blocks, DeviceBlock block) {
         blocks.computeIfAbsent(block.size, size -> new ArrayDeque<>()).push(block);
     }
 
@@ -97,7 +98,7 @@ final class DevicePool {
         }
     }
 
-    private static @Nullable DeviceBlock recycled(TreeMap<Long, ArrayDeque<DeviceBlock>> blocks, long size) {
+    private static @Nullable DeviceBlock recycled(NavigableMap<Long, ArrayDeque<DeviceBlock>> blocks, long size) {
         Map.Entry<Long, ArrayDeque<DeviceBlock>> fit = blocks.ceilingEntry(size);
         // A block of more than twice the size would waste more than a new one costs.
         if (fit == null || fit.getKey() / 2 > size) {

@@ -19,7 +19,11 @@ final class Staging {
 
     /** Moves elements between a Java array and a piece of the staging buffer. */
     interface Mover {
-        /** @param first index of the piece's first element in the whole copy */
+        /**
+         * Moves one piece.
+         *
+         * @param first index of the piece's first element in the whole copy
+         */
         void move(ByteBuffer piece, int first, int count);
     }
 

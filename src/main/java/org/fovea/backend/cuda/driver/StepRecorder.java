@@ -10,7 +10,6 @@ import static jcuda.driver.JCudaDriver.cuStreamEndCapture;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import jcuda.driver.CUgraph;
 import jcuda.driver.CUgraphExec;
 import jcuda.driver.CUresult;
@@ -25,7 +24,7 @@ public final class StepRecorder {
     private final CudaContext context;
     private final DevicePool pool;
     private final List<GraphStep> open = new ArrayList<>();
-    private final Map<DeviceBlock, CudaArray> used = new IdentityHashMap<>();
+    private final IdentityHashMap<DeviceBlock, CudaArray> used = new IdentityHashMap<>();
     private final EagerSteps eager = new EagerSteps();
     private boolean recording;
 

@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.Random;
 import org.fovea.backend.cpu.KernelChoice;
 import org.fovea.backend.cpu.kernels.scalar.ScalarDoubleKernels;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The vector form of the float64 kernels beside the JDK and the definition. */
+@Tag("vectors")
 class DoubleKernelsTest {
     private final DoubleKernels[] kernels = {KernelChoice.KERNELS.doubles(), new ScalarDoubleKernels()};
 

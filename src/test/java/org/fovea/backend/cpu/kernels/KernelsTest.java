@@ -14,12 +14,14 @@ import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.Gemm;
 import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.math.UnaryOp;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The kernels of this machine against the scalar ones, and both against loops in double precision. */
+@Tag("vectors")
 class KernelsTest {
     private static final int[] SIZES = {0, 1, 2, 3, 5, 6, 13, 16, 17, 31, 32, 33, 64, 97, 207, 300};
     private static final int PAD = 3;

@@ -8,10 +8,12 @@ import java.util.stream.Stream;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.cpu.kernels.scalar.ScalarAttentionKernels;
 import org.fovea.backend.cpu.kernels.vector.VectorAttentionKernels;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Softcap and dropout on a group of a tile, on vectors and in plain loops, against double precision and the definition. */
+@Tag("vectors")
 class PairKernelsTest {
     private static final int STRIDE = 64;
     private static final int KEYS = 77;

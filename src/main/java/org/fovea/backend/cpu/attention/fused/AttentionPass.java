@@ -185,6 +185,7 @@ abstract class AttentionPass {
     }
 
     /** Sets what the tile's queries see, unless the tile before it was in the same place. */
+    @SuppressWarnings("ReferenceEquality") // an equal band is set again, which is slower and no more
     private void openBand(AttentionScratch t, int batch, int tile) {
         int firstQuery = packed == null ? tile * QUERIES : packed.starts()[tile];
         AttentionBand mine = packed == null ? band : packed.bands()[tile];

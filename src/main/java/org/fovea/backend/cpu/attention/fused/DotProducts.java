@@ -29,6 +29,8 @@ record DotProducts(
     }
 
     /**
+     * Maps queries and keys so that their dot products are the similarities.
+     *
      * @param call float32
      * @return null if float32 has not the digits for it
      */

@@ -18,9 +18,11 @@ import org.fovea.backend.cpu.CpuBackend;
 import org.fovea.backend.cpu.KernelChoice;
 import org.fovea.backend.memory.DType;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Scores of any size, whose sums the CPU makes in float64 where float32 would lose them. */
+@Tag("vectors")
 class ExtremeScoresTest {
     private final CpuBackend backend = new CpuBackend(KernelChoice.KERNELS, 2);
     private final ExtremeScores scores = new ExtremeScores(backend);

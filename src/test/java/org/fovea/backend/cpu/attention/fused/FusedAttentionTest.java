@@ -17,11 +17,13 @@ import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.HalfPrecision;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Attention by float32 kernels of what is not float32 or not a dot product, against series in float64. */
+@Tag("vectors")
 class FusedAttentionTest {
     private static final AttentionShape GROUPED = new AttentionShape(2, 4, 2, 33, 97, 13, 6, Layout.BNHD);
     private static final AttentionShape SHORT = new AttentionShape(3, 2, 2, 17, 31, 16, 16, Layout.BHND);

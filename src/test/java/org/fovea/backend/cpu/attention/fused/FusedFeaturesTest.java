@@ -16,12 +16,14 @@ import org.fovea.backend.cpu.KernelChoice;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Which attentions the float32 kernels take, and numbers at the ends of their range. */
+@Tag("vectors")
 class FusedFeaturesTest {
     private static final int N = 5;
     private static final int M = 70;

@@ -24,14 +24,17 @@ import org.fovea.backend.cpu.kernels.scalar.ScalarAttentionKernels;
 import org.fovea.backend.cpu.kernels.vector.VectorAttentionKernels;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.cpu.primitives.Workers;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
+@Tag("vectors")
 class FusedPassesTest {
     private static final AttentionKernels SCALAR = new ScalarAttentionKernels();
     private static final AttentionKernels VECTOR = new VectorAttentionKernels();
 
+    @net.jqwik.api.Tag("vectors")
     @Property(tries = 400)
     void vectorKernelsGiveTheTextbooksValuesAndGradients(@ForAll("cases") AttentionCase c) {
         assertMatches(c, c.run(VECTOR, 1));

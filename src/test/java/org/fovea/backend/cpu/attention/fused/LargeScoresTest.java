@@ -24,6 +24,7 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Scope;
 import org.fovea.backend.reference.ReferenceBackend;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -34,6 +35,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * ReferenceBackend}. Numbers are such that scores are exact in float32, or errors of scores do not count: what is right does not
  * depend on how sums are rounded.
  */
+@Tag("vectors")
 class LargeScoresTest {
     private static final int D = 4;
     private static final int DV = 3;
