@@ -18,7 +18,7 @@ readonly LIMIT_MIB=55
 
 # What jdeps finds in the jars (java.desktop draws the learning curve, and needs java.xml), and two that the libraries of
 # people's own environments ask for.
-readonly MODULES=java.base,java.desktop,java.logging,jdk.incubator.vector,java.management,jdk.unsupported
+readonly MODULES=java.base,java.desktop,java.logging,jdk.incubator.vector,java.management,jdk.management,jdk.unsupported
 
 root=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd)
 target=$root/target
@@ -88,6 +88,9 @@ repack() {  # JAR TARGET
 }
 
 say "cutting Java down to what is needed, from $jdk"
+for module in $("$jdk/bin/jdeps" --multi-release 17 --ignore-missing-deps -s "$target/fovea.jar" | sed -n 's/.* -> \(j[a-z]*\.[a-z.]*\)$/\1/p'); do
+    [[ ,$MODULES, == *,$module,* ]] || fail "fovea.jar needs $module, which is not among MODULES in packaging/bundle.sh"
+done
 if ! "$jdk/bin/jlink" --add-modules "$MODULES" --strip-debug --no-header-files --no-man-pages --vm=server \
         --output "$bundle/java" >"$stage/jlink.log" 2>&1; then
     cat "$stage/jlink.log" >&2
