@@ -1,12 +1,10 @@
 package org.fovea.backend.memory;
 
 import java.util.Arrays;
-import org.fovea.backend.math.MathChecks;
-import org.fovea.backend.rl.RlChecks;
 
 /**
- * Checks of the lengths and types of operands. The rules of each operation are in {@link MathChecks}, {@code
- * AttentionChecks} and {@link RlChecks}, so every backend refuses the same arguments with the same words.
+ * Checks of the lengths and types of operands. The rules of each operation are in {@code MathChecks}, {@code
+ * AttentionChecks} and {@code RlChecks}, so every backend refuses the same arguments with the same words.
  */
 public final class OperandChecks {
 

@@ -57,6 +57,8 @@ public final class FusedAttention {
     }
 
     /**
+     * Widens and maps the operands of a call.
+     *
      * @param floats where arrays come from that are used until the end of the call
      * @return null if the kernels don't know all that is asked for, or float32 has not the range or the digits for it
      */
