@@ -1,7 +1,11 @@
 package org.fovea.backend.cpu;
 
 import com.sun.management.HotSpotDiagnosticMXBean;
+import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -23,7 +27,23 @@ final class VectorSupport {
         if (ModuleLayer.boot().findModule(MODULE).isEmpty()) {
             return new Obstacle(MODULE + " is not there", "start Java with --add-modules " + MODULE);
         }
-        return obstacle(System::getProperty, VectorSupport::option);
+        return obstacle(System::getProperty, optionsMatter() ? VectorSupport::option : name -> null);
+    }
+
+    /** Whether an option was given or a JVMCI compiler is built in. Else options need not be read, which takes 40 ms. */
+    private static boolean optionsMatter() {
+        if (String.valueOf(System.getProperty("java.vm.version")).contains("jvmci")
+                || System.getenv("JAVA_TOOL_OPTIONS") != null
+                || System.getenv("JDK_JAVA_OPTIONS") != null
+                || System.getenv("_JAVA_OPTIONS") != null) {
+            return true;
+        }
+        try {
+            String line = Files.readString(Path.of("/proc/self/cmdline"), StandardCharsets.ISO_8859_1);
+            return line.contains("-XX:") || line.contains("\0@");
+        } catch (IOException e) {
+            return true;
+        }
     }
 
     /** That of a virtual machine with these system properties and options, which are null where there is none of a name. */
