@@ -19,9 +19,9 @@ import org.fovea.backend.cpu.primitives.Workers;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One attention in float64 over series, with all that {@link AttentionSpec} can ask for: the ordinary tiled forward and
- * backward passes, every number one of a {@link SeriesRing}. The forward pass is cut into tiles of queries. The backward
- * pass is cut into key heads and, if these are few, each of them into parts whose sums are added up in order. The cuts
+ * One attention in float64 over series, with all that {@link org.fovea.backend.attention.AttentionSpec} can ask for: the
+ * ordinary tiled forward and backward passes, every number one of a {@link SeriesRing}. The forward pass is cut into tiles of
+ * queries. The backward pass is cut into key heads and, if these are few, each of them into parts whose sums are added up in order. The cuts
  * depend on the shape alone, so results don't depend on the number of threads.
  */
 final class SeriesAttention {
