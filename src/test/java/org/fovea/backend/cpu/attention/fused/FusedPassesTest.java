@@ -34,7 +34,6 @@ class FusedPassesTest {
     private static final AttentionKernels SCALAR = new ScalarAttentionKernels();
     private static final AttentionKernels VECTOR = new VectorAttentionKernels();
 
-    @net.jqwik.api.Tag("vectors")
     @Property(tries = 400)
     void vectorKernelsGiveTheTextbooksValuesAndGradients(@ForAll("cases") AttentionCase c) {
         assertMatches(c, c.run(VECTOR, 1));
