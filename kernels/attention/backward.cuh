@@ -5,9 +5,29 @@
 //
 // (FlashAttention-2, Dao 2023, arXiv:2307.08691.) dQ is a sum over keys and dK, dV over queries: each has its own walk, in
 // a fixed order and without atomics, so that the same inputs give the same bits. A query that sees nothing has l = +inf,
-// so P = 0. The products dP start from -D, for which O must not have been rounded to 16 bits.
+// so P = 0. O must not have been rounded to 16 bits.
+//
+// Where few keys have most of the probability dP - D is a difference of numbers that are nearly equal, and what O and dP were
+// rounded by, apart from each other, is most of it. Of floats the walk over keys therefore adds up dS, which has the sum dLSE_i +
+// (share of the sink) D_i, and takes the rest into D. The products dP have the same bits in both walks, so that D fits them;
+// they start from 0, as -D at their start would have a part in how they are rounded.
 #pragma once
 #include "schedule.cuh"
+
+template <class T>
+constexpr bool DELTA_FITS = std::is_same_v<T, float>;
+// Where the most probable key has less, the sum of dS is not more exact than D.
+constexpr float LEAST_TO_FIT = 1.f / 16;
+
+// dS, from a product that started from start_of_d_score().
+template <class T>
+__device__ float start_of_d_score(float delta) {
+    return DELTA_FITS<T> ? 0 : -delta;
+}
+template <class T>
+__device__ float d_score_of(float probability, float product, float delta) {
+    return probability * (DELTA_FITS<T> ? product - delta : product);
+}
 
 // D of the rows of this lane, from the warp's rows of dO in shared memory.
 template <class T, int DIM, int M>
@@ -41,21 +61,33 @@ struct BackwardQueries {
     RowState<T, M> state;
     float delta[M][2];
     float d_query[M][DIM / 8][4];
+    // If DELTA_FITS: this lane's share of the sum of dS; the key, if it is in this lane, that has more than half of the
+    // probability, or -1; whether a row of this warp has one.
+    float sum[M][2];
+    int dominating[M][2];
+    bool dominated;
 
-    __device__ BackwardQueries(const AttentionParams& p, int head_index, int row0) : state(p, head_index, row0), d_query{} {}
+    __device__ BackwardQueries(const AttentionParams& p, int head_index, int row0) : state(p, head_index, row0) {
+        clear();
+        bool found = false;
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+            found |= fmaxf(state.normalizer[m][0], state.normalizer[m][1]) > 0.5f;
+        }
+        dominated = DELTA_FITS<T> && __any_sync(0xFFFFFFFF, found);
+    }
 
     // A tile of keys from key0 on. query_smem and d_output_smem are the warp's own rows.
     __device__ void step(const AttentionParams& p, const Mask& mask, int row0, int key0, bool all, bool guarded, bool careful,
                          const T* query_smem, const T* d_output_smem, const T* key_smem, const T* value_smem) {
         float s[M][N / 8][4] = {}, d_score[M][N / 8][4];
-        const auto start = [&](int m, int, int r) { return -delta[m][r / 2]; };
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
             for (int n = 0; n < N / 8; n++) {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
-                    d_score[m][n][r] = start(m, n, r);
+                    d_score[m][n][r] = start_of_d_score<T>(delta[m][r / 2]);
                 }
             }
         }
@@ -64,7 +96,7 @@ struct BackwardQueries {
         if constexpr (CAN_BE_CAREFUL<T>) {
             if (careful) {
                 repair<T, DIM, M, N>(s, FromZero{}, query_smem, key_smem, depth(p.head_dim));
-                repair<T, DIM, M, N>(d_score, start, d_output_smem, value_smem, depth(p.value_dim));
+                repair<T, DIM, M, N>(d_score, FromZero{}, d_output_smem, value_smem, depth(p.value_dim));
             }
         }
         const float scale = exponent_scale(p);
@@ -74,14 +106,49 @@ struct BackwardQueries {
             for (int n = 0; n < N / 8; n++) {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
-                    d_score[m][n][r] *= probability<T>(s[m][n][r], state.maximum[m][r / 2], scale, state.normalizer[m][r / 2]);
+                    float& x = s[m][n][r];
+                    x = probability<T>(x, state.maximum[m][r / 2], scale, state.normalizer[m][r / 2]);
+                    d_score[m][n][r] = d_score_of<T>(x, d_score[m][n][r], delta[m][r / 2]);
                 }
             }
         }
         if (!all) {
-            for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int r) { d_score[m][n][r] = 0; });
+            for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int r) { s[m][n][r] = d_score[m][n][r] = 0; });
+        }
+        if constexpr (DELTA_FITS<T>) {
+            add_up(s, d_score, key0);
         }
         accumulate<T, DIM, M, N>(d_query, d_score, key_smem, guarded || careful, p.tf32);
+    }
+
+    __device__ void add_up(const float (&weight)[M][N / 8][4], const float (&d_score)[M][N / 8][4], int key0) {
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                float of_tile = 0;
+#pragma unroll
+                for (int n = 0; n < N / 8; n++) {
+                    of_tile += d_score[m][n][2 * half] + d_score[m][n][2 * half + 1];
+                }
+                sum[m][half] += of_tile;
+            }
+        }
+        if (!dominated) {
+            return;
+        }
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+                for (int r = 0; r < 4; r++) {
+                    if (weight[m][n][r] > 0.5f) {
+                        dominating[m][r / 2] = key0 + lane_column(n, r % 2);
+                    }
+                }
+            }
+        }
     }
 
     __device__ void clear() {
@@ -92,6 +159,47 @@ struct BackwardQueries {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
                     d_query[m][f][r] = 0;
+                }
+            }
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                sum[m][half] = 0;
+                dominating[m][half] = -1;
+            }
+        }
+    }
+
+    // After the walk: makes D fit, and dQ where there is a dominating key, whose dS has all but a small part of D in it.
+    __device__ void fit(const AttentionParams& p, int head_index, int row0, const T* keys, int64_t key_stride) {
+        if constexpr (DELTA_FITS<T>) {
+#pragma unroll
+            for (int m = 0; m < M; m++) {
+#pragma unroll
+                for (int half = 0; half < 2; half++) {
+                    const int row = row0 + lane_row(m, half);
+                    const int64_t index = int64_t(head_index) * p.queries + row;
+                    const bool there = row < p.queries;
+                    const float d_log_sum_exp = there && p.d_log_sum_exp ? p.d_log_sum_exp[index] : 0;
+                    const float sink_share = there && p.sink ? p.sink_share[index] : 0;
+                    const float rest = row_sum(sum[m][half]) - fmaf(sink_share, delta[m][half], d_log_sum_exp);
+                    const int key = row_maximum(dominating[m][half]);
+                    if (state.normalizer[m][half] < LEAST_TO_FIT || !(fabsf(rest) <= LARGEST)) {
+                        continue;
+                    }
+                    delta[m][half] += rest;
+                    if (key >= 0) {
+                        const float weight = rest * state.normalizer[m][half];
+                        const T* const from = keys + key * key_stride;
+#pragma unroll
+                        for (int f = 0; f < DIM / 8; f++) {
+#pragma unroll
+                            for (int second = 0; second < 2; second++) {
+                                const int column = lane_column(f, second);
+                                float& x = d_query[m][f][2 * half + second];
+                                x = column < p.head_dim ? fmaf(-weight, from[column], x) : x;
+                            }
+                        }
+                    }
                 }
             }
         }
@@ -173,7 +281,6 @@ struct BackwardKeys {
         accumulate<T, DIM, M, N>(d_value, weight, d_output_smem + column0, guarded || careful, p.tf32);
 
         float d_score[M][N / 8][4];
-        const auto start = [&](int, int n, int r) { return -scalars.delta_smem[lane_column(n, r % 2)]; };
 #pragma unroll
         for (int n = 0; n < N / 8; n++) {
             const float2 delta = *reinterpret_cast<const float2*>(scalars.delta_smem + lane_column(n, 0));
@@ -181,24 +288,26 @@ struct BackwardKeys {
             for (int m = 0; m < M; m++) {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
-                    d_score[m][n][r] = -(r % 2 ? delta.y : delta.x);
+                    d_score[m][n][r] = start_of_d_score<T>(r % 2 ? delta.y : delta.x);
                 }
             }
         }
-        multiply_rows<T, DIM, M, N>(d_score, value_smem, d_output_smem, depth(p.value_dim), p.tf32);
+        multiply_rows<T, DIM, M, N, false>(d_score, value_smem, d_output_smem, depth(p.value_dim), p.tf32);
         if constexpr (KEYS_CAN_BE_CAREFUL<T, DIM>) {
             if (careful) {
-                repair<T, DIM, M, N>(d_score, start, value_smem, d_output_smem, depth(p.value_dim));
+                repair<T, DIM, M, N>(d_score, FromZero{}, value_smem, d_output_smem, depth(p.value_dim));
             }
         }
 #pragma unroll
-        for (int m = 0; m < M; m++) {
+        for (int n = 0; n < N / 8; n++) {
+            const float2 delta = *reinterpret_cast<const float2*>(scalars.delta_smem + lane_column(n, 0));
 #pragma unroll
-            for (int n = 0; n < N / 8; n++) {
+            for (int m = 0; m < M; m++) {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
                     const float x = weight[m][n][r];
-                    d_score[m][n][r] = !all && x == 0 ? 0 : x * d_score[m][n][r];  // dP of a hidden pair may be NaN
+                    // dP of a hidden pair may be NaN
+                    d_score[m][n][r] = !all && x == 0 ? 0 : d_score_of<T>(x, d_score[m][n][r], r % 2 ? delta.y : delta.x);
                 }
             }
         }

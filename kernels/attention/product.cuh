@@ -19,6 +19,10 @@ __device__ inline float row_maximum(float x) {
     x = fmaxf(x, __shfl_xor_sync(0xFFFFFFFF, x, 1));
     return fmaxf(x, __shfl_xor_sync(0xFFFFFFFF, x, 2));
 }
+__device__ inline int row_maximum(int x) {
+    x = max(x, __shfl_xor_sync(0xFFFFFFFF, x, 1));
+    return max(x, __shfl_xor_sync(0xFFFFFFFF, x, 2));
+}
 
 constexpr float LOG2_E = 1.4426950408889634f;
 constexpr float LN_2 = 0.6931471805599453f;
