@@ -61,21 +61,12 @@ struct BackwardQueries {
     RowState<T, M> state;
     float delta[M][2];
     float d_query[M][DIM / 8][4];
-    // If DELTA_FITS: this lane's share of the sum of dS; the key, if it is in this lane, that has more than half of the
-    // probability, or -1; whether a row of this warp has one.
+    // If DELTA_FITS: this lane's share of the sum of dS, and the key, if it is one of this lane's, that has more than half of
+    // the probability, or -1.
     float sum[M][2];
     int dominating[M][2];
-    bool dominated;
 
-    __device__ BackwardQueries(const AttentionParams& p, int head_index, int row0) : state(p, head_index, row0) {
-        clear();
-        bool found = false;
-#pragma unroll
-        for (int m = 0; m < M; m++) {
-            found |= fmaxf(state.normalizer[m][0], state.normalizer[m][1]) > 0.5f;
-        }
-        dominated = DELTA_FITS<T> && __any_sync(0xFFFFFFFF, found);
-    }
+    __device__ BackwardQueries(const AttentionParams& p, int head_index, int row0) : state(p, head_index, row0) { clear(); }
 
     // A tile of keys from key0 on. query_smem and d_output_smem are the warp's own rows.
     __device__ void step(const AttentionParams& p, const Mask& mask, int row0, int key0, bool all, bool guarded, bool careful,
@@ -132,19 +123,15 @@ struct BackwardQueries {
                     of_tile += d_score[m][n][2 * half] + d_score[m][n][2 * half + 1];
                 }
                 sum[m][half] += of_tile;
-            }
-        }
-        if (!dominated) {
-            return;
-        }
+                if (state.normalizer[m][half] > 0.5f) {
 #pragma unroll
-        for (int m = 0; m < M; m++) {
+                    for (int n = 0; n < N / 8; n++) {
 #pragma unroll
-            for (int n = 0; n < N / 8; n++) {
-#pragma unroll
-                for (int r = 0; r < 4; r++) {
-                    if (weight[m][n][r] > 0.5f) {
-                        dominating[m][r / 2] = key0 + lane_column(n, r % 2);
+                        for (int second = 0; second < 2; second++) {
+                            if (weight[m][n][2 * half + second] > 0.5f) {
+                                dominating[m][half] = key0 + lane_column(n, second);
+                            }
+                        }
                     }
                 }
             }
@@ -169,15 +156,16 @@ struct BackwardQueries {
         }
     }
 
-    // After the walk: makes D fit, and dQ where there is a dominating key, whose dS has all but a small part of D in it.
+    // After the walk: makes D fit, and dQ where there is a dominating key, whose dS has most of D in it. No registers are kept
+    // through the walk for the addresses.
     __device__ void fit(const AttentionParams& p, int head_index, int row0, const T* keys, int64_t key_stride) {
         if constexpr (DELTA_FITS<T>) {
 #pragma unroll
             for (int m = 0; m < M; m++) {
 #pragma unroll
                 for (int half = 0; half < 2; half++) {
-                    const int row = row0 + lane_row(m, half);
-                    const int64_t index = int64_t(head_index) * p.queries + row;
+                    const int row = opaque(row0) + lane_row(m, half);
+                    const int64_t index = int64_t(opaque(head_index)) * p.queries + row;
                     const bool there = row < p.queries;
                     const float d_log_sum_exp = there && p.d_log_sum_exp ? p.d_log_sum_exp[index] : 0;
                     const float sink_share = there && p.sink ? p.sink_share[index] : 0;

@@ -54,7 +54,8 @@ __device__ void attention_backward_rows(const AttentionParams& p) {
         }
         rows.clear();
     }
-    rows.fit(p, at.head_index, at.warp.first, key.first, key.stride);
+    rows.fit(p, at.head_index, at.warp.first, key_rows<const T>(p, p.key, opaque(at.batch), opaque(at.head) / p.group).first,
+             p.key_row_stride);
 #pragma unroll
     for (int m = 0; m < M; m++) {
 #pragma unroll
