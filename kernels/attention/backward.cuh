@@ -19,6 +19,60 @@ constexpr bool DELTA_FITS = std::is_same_v<T, float>;
 // Where the most probable key has less, the sum of dS is not more exact than D.
 constexpr float LEAST_TO_FIT = 1.f / 16;
 
+// This lane's shares of the sums over a tile's columns, added to `sum`.
+template <int M, int N>
+__device__ void add_up(float (&sum)[M][2], const float (&x)[M][N / 8][4]) {
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            float of_tile = 0;
+#pragma unroll
+            for (int n = 0; n < N / 8; n++) {
+                of_tile += x[m][n][2 * half] + x[m][n][2 * half + 1];
+            }
+            sum[m][half] += of_tile;
+        }
+    }
+}
+
+// Notes the key, if this lane has it in its columns of the tile from key0 on, that has more than half of a row's probability.
+template <int M, int N>
+__device__ void note_dominating(int (&key)[M][2], const float (&probability)[M][N / 8][4], const float (&normalizer)[M][2],
+                                int key0) {
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            if (normalizer[m][half] > 0.5f) {  // the probability of the largest score
+#pragma unroll
+                for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+                    for (int second = 0; second < 2; second++) {
+                        if (probability[m][n][2 * half + second] > 0.5f) {
+                            key[m][half] = key0 + lane_column(n, second);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+// Row x[..][2 half..] of accumulators -= weight * row.
+template <class T, int FRAGMENTS>
+__device__ void subtract_row(float (&x)[FRAGMENTS][4], int half, float weight, const T* row, int dim) {
+#pragma unroll
+    for (int f = 0; f < FRAGMENTS; f++) {
+#pragma unroll
+        for (int second = 0; second < 2; second++) {
+            const int column = lane_column(f, second);
+            float& element = x[f][2 * half + second];
+            element = column < dim ? fmaf(-weight, to_float(row[column]), element) : element;
+        }
+    }
+}
+
 // dS, from a product that started from start_of_d_score().
 template <class T>
 __device__ float start_of_d_score(float delta) {
@@ -86,8 +140,8 @@ struct BackwardQueries {
         multiply_rows<T, DIM, M, N>(d_score, d_output_smem, value_smem, depth(p.value_dim), p.tf32);
         if constexpr (CAN_BE_CAREFUL<T>) {
             if (careful) {
-                repair<T, DIM, M, N>(s, FromZero{}, query_smem, key_smem, depth(p.head_dim));
-                repair<T, DIM, M, N>(d_score, FromZero{}, d_output_smem, value_smem, depth(p.value_dim));
+                repair<T, DIM, M, N>(s, query_smem, key_smem, depth(p.head_dim));
+                repair<T, DIM, M, N>(d_score, d_output_smem, value_smem, depth(p.value_dim));
             }
         }
         const float scale = exponent_scale(p);
@@ -107,35 +161,10 @@ struct BackwardQueries {
             for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int r) { s[m][n][r] = d_score[m][n][r] = 0; });
         }
         if constexpr (DELTA_FITS<T>) {
-            add_up(s, d_score, key0);
+            add_up<M, N>(sum, d_score);
+            note_dominating<M, N>(dominating, s, state.normalizer, key0);
         }
         accumulate<T, DIM, M, N>(d_query, d_score, key_smem, guarded || careful, p.tf32);
-    }
-
-    __device__ void add_up(const float (&weight)[M][N / 8][4], const float (&d_score)[M][N / 8][4], int key0) {
-#pragma unroll
-        for (int m = 0; m < M; m++) {
-#pragma unroll
-            for (int half = 0; half < 2; half++) {
-                float of_tile = 0;
-#pragma unroll
-                for (int n = 0; n < N / 8; n++) {
-                    of_tile += d_score[m][n][2 * half] + d_score[m][n][2 * half + 1];
-                }
-                sum[m][half] += of_tile;
-                if (state.normalizer[m][half] > 0.5f) {
-#pragma unroll
-                    for (int n = 0; n < N / 8; n++) {
-#pragma unroll
-                        for (int second = 0; second < 2; second++) {
-                            if (weight[m][n][2 * half + second] > 0.5f) {
-                                dominating[m][half] = key0 + lane_column(n, second);
-                            }
-                        }
-                    }
-                }
-            }
-        }
     }
 
     __device__ void clear() {
@@ -176,17 +205,7 @@ struct BackwardQueries {
                     }
                     delta[m][half] += rest;
                     if (key >= 0) {
-                        const float weight = rest * state.normalizer[m][half];
-                        const T* const from = keys + key * key_stride;
-#pragma unroll
-                        for (int f = 0; f < DIM / 8; f++) {
-#pragma unroll
-                            for (int second = 0; second < 2; second++) {
-                                const int column = lane_column(f, second);
-                                float& x = d_query[m][f][2 * half + second];
-                                x = column < p.head_dim ? fmaf(-weight, from[column], x) : x;
-                            }
-                        }
+                        subtract_row(d_query[m], half, rest * state.normalizer[m][half], keys + key * key_stride, p.head_dim);
                     }
                 }
             }
@@ -245,7 +264,7 @@ struct BackwardKeys {
         multiply_rows<T, DIM, M, N, false>(weight, key_smem, query_smem, depth(p.head_dim), p.tf32);
         if constexpr (KEYS_CAN_BE_CAREFUL<T, DIM>) {
             if (careful) {
-                repair<T, DIM, M, N>(weight, FromZero{}, key_smem, query_smem, depth(p.head_dim));
+                repair<T, DIM, M, N>(weight, key_smem, query_smem, depth(p.head_dim));
             }
         }
         const float scale = exponent_scale(p);
@@ -283,7 +302,7 @@ struct BackwardKeys {
         multiply_rows<T, DIM, M, N, false>(d_score, value_smem, d_output_smem, depth(p.value_dim), p.tf32);
         if constexpr (KEYS_CAN_BE_CAREFUL<T, DIM>) {
             if (careful) {
-                repair<T, DIM, M, N>(d_score, FromZero{}, value_smem, d_output_smem, depth(p.value_dim));
+                repair<T, DIM, M, N>(d_score, value_smem, d_output_smem, depth(p.value_dim));
             }
         }
 #pragma unroll
