@@ -74,13 +74,13 @@ __device__ void subtract_row(float (&x)[FRAGMENTS][4], int half, float weight, c
 }
 
 // dS, from a product that started from start_of_d_score().
-template <class T>
+template <bool FITS>
 __device__ float start_of_d_score(float delta) {
-    return DELTA_FITS<T> ? 0 : -delta;
+    return FITS ? 0 : -delta;
 }
-template <class T>
+template <bool FITS>
 __device__ float d_score_of(float probability, float product, float delta) {
-    return probability * (DELTA_FITS<T> ? product - delta : product);
+    return probability * (FITS ? product - delta : product);
 }
 
 // D of the rows of this lane, from the warp's rows of dO in shared memory.
@@ -132,7 +132,7 @@ struct BackwardQueries {
             for (int n = 0; n < N / 8; n++) {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
-                    d_score[m][n][r] = start_of_d_score<T>(delta[m][r / 2]);
+                    d_score[m][n][r] = start_of_d_score<DELTA_FITS<T>>(delta[m][r / 2]);
                 }
             }
         }
@@ -153,7 +153,7 @@ struct BackwardQueries {
                 for (int r = 0; r < 4; r++) {
                     float& x = s[m][n][r];
                     x = probability<T>(x, state.maximum[m][r / 2], scale, state.normalizer[m][r / 2]);
-                    d_score[m][n][r] = d_score_of<T>(x, d_score[m][n][r], delta[m][r / 2]);
+                    d_score[m][n][r] = d_score_of<DELTA_FITS<T>>(x, d_score[m][n][r], delta[m][r / 2]);
                 }
             }
         }
@@ -295,7 +295,7 @@ struct BackwardKeys {
             for (int m = 0; m < M; m++) {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
-                    d_score[m][n][r] = start_of_d_score<T>(r % 2 ? delta.y : delta.x);
+                    d_score[m][n][r] = start_of_d_score<DELTA_FITS<T>>(r % 2 ? delta.y : delta.x);
                 }
             }
         }
@@ -314,7 +314,7 @@ struct BackwardKeys {
                 for (int r = 0; r < 4; r++) {
                     const float x = weight[m][n][r];
                     // dP of a hidden pair may be NaN
-                    d_score[m][n][r] = !all && x == 0 ? 0 : d_score_of<T>(x, d_score[m][n][r], r % 2 ? delta.y : delta.x);
+                    d_score[m][n][r] = !all && x == 0 ? 0 : d_score_of<DELTA_FITS<T>>(x, d_score[m][n][r], r % 2 ? delta.y : delta.x);
                 }
             }
         }

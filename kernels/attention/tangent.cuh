@@ -11,8 +11,9 @@
 //
 // The second derivative of dO . O + dLSE . LSE is symmetric, so these are also the gradients of the backward. O. and r are
 // sums over keys in one walk. dQ. and dK., dV. need r and e, and have a walk each, in a fixed order and without atomics.
-// No score outlives its tile. D and e of floats fit the products dP and W as D does in the backward: tangent_rows takes into
-// them the rest of the sums over keys of dS, which is as there, and of dS., dLSE._i + (tangent of the share) D_i + share e_i.
+// No score outlives its tile. D and e of floats, but for the longest rows, fit the products dP and W as D does in the
+// backward: tangent_rows takes into them the rest of the sums over keys of dS, which is as there, and of dS., which is
+// dLSE._i + (tangent of the share of the sink) D_i + (share of the sink) e_i.
 #pragma once
 #include "backward.cuh"
 
@@ -64,6 +65,10 @@ __device__ void multiply_transposed_pairs(float (&s)[M][N / 8][4], float (&t)[M]
         multiply_rows<T, DIM, M, N, false>(t, x_smem, y_tangent_smem, depth, tf32);
     }
 }
+
+// The longest rows leave no registers for it, and the blocks that share out their columns would write D and e more than once.
+template <class T, int DIM>
+constexpr bool TANGENTS_FIT = DELTA_FITS<T> && DIM < 256;
 
 // Row scalars of the queries.
 struct TangentScalars {
@@ -173,8 +178,8 @@ struct JvpQueries {
 };
 
 // From products to weights, of a tile of scores whose queries have the scalars given: s from Q K^T to P, t to P., d to dS
-// and w to dS.. d and w started from start_of_d_score() of D and e.
-template <class T>
+// and w to dS.. d and w started from start_of_d_score<FITS>() of D and e.
+template <class T, bool FITS>
 struct TangentWeights {
     float scale, exponents;
 
@@ -185,20 +190,18 @@ struct TangentWeights {
         s = probability<T>(s, maximum, exponents, normalizer);
         const float centred = fmaf(t, scale, -r);
         t = s * centred;
-        d = d_score_of<T>(s, d, delta);
-        w = fmaf(d, centred, d_score_of<T>(s, w, delta_tangent));
+        d = d_score_of<FITS>(s, d, delta);
+        w = fmaf(d, centred, d_score_of<FITS>(s, w, delta_tangent));
     }
 };
 
 // The queries of a warp on their way over the keys: 8 FRAGMENTS columns of dQ..
 template <class T, int DIM, int M, int N, int FRAGMENTS>
 struct TangentQueries {
-    // Blocks that share out the columns of the same rows leave D and e as they are.
-    static constexpr bool FITS = DELTA_FITS<T> && 8 * FRAGMENTS == DIM;
     RowState<T, M> state;
     float r[M][2], delta[M][2], delta_tangent[M][2];
     float d_query[M][FRAGMENTS][4];
-    float sum[M][2], tangent_sum[M][2];  // if FITS, as in BackwardQueries
+    float sum[M][2], tangent_sum[M][2];  // if TANGENTS_FIT, as in BackwardQueries
     int dominating[M][2];
 
     __device__ TangentQueries(const AttentionParams& p, int head_index, int row0) : state(p, head_index, row0) {
@@ -236,8 +239,8 @@ struct TangentQueries {
             for (int n = 0; n < N / 8; n++) {
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
-                    d[m][n][i] = start_of_d_score<T>(delta[m][i / 2]);
-                    w[m][n][i] = start_of_d_score<T>(delta_tangent[m][i / 2]);
+                    d[m][n][i] = start_of_d_score<DELTA_FITS<T>>(delta[m][i / 2]);
+                    w[m][n][i] = start_of_d_score<DELTA_FITS<T>>(delta_tangent[m][i / 2]);
                 }
             }
         }
@@ -246,7 +249,7 @@ struct TangentQueries {
     // d and w become dS and dS..
     __device__ void weigh(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], float (&d)[M][N / 8][4], float (&w)[M][N / 8][4],
                           const AttentionParams& p, const Mask& mask, int row0, int key0, bool all) {
-        const TangentWeights<T> weights(p);
+        const TangentWeights<T, DELTA_FITS<T>> weights(p);
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -261,7 +264,7 @@ struct TangentQueries {
         if (!all) {
             for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int i) { s[m][n][i] = d[m][n][i] = w[m][n][i] = 0; });
         }
-        if constexpr (FITS) {
+        if constexpr (TANGENTS_FIT<T, DIM>) {
             add_up<M, N>(sum, d);
             add_up<M, N>(tangent_sum, w);
             note_dominating<M, N>(dominating, s, state.normalizer, key0);
@@ -271,7 +274,7 @@ struct TangentQueries {
     // After the walk, as BackwardQueries::fit(), and writes D and e.
     __device__ void fit(const AttentionParams& p, int head_index, int row0, int head, const T* keys, const T* key_tangents,
                         int64_t key_stride) {
-        if constexpr (FITS) {
+        if constexpr (TANGENTS_FIT<T, DIM>) {
 #pragma unroll
             for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -328,8 +331,8 @@ struct TangentKeys {
                 const float delta = scalar(scalars.delta, row, rows), tangent = scalar(scalars.delta_tangent, row, rows);
 #pragma unroll
                 for (int m = 0; m < M; m++) {
-                    d[m][n][second] = d[m][n][2 + second] = start_of_d_score<T>(delta);
-                    w[m][n][second] = w[m][n][2 + second] = start_of_d_score<T>(tangent);
+                    d[m][n][second] = d[m][n][2 + second] = start_of_d_score<TANGENTS_FIT<T, DIM>>(delta);
+                    w[m][n][second] = w[m][n][2 + second] = start_of_d_score<TANGENTS_FIT<T, DIM>>(tangent);
                 }
             }
         }
@@ -339,7 +342,7 @@ struct TangentKeys {
     __device__ void weigh(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], float (&d)[M][N / 8][4], float (&w)[M][N / 8][4],
                           const AttentionParams& p, const Mask& mask, const TangentScalars& scalars, int key0, int row0,
                           bool all) const {
-        const TangentWeights<T> weights(p);
+        const TangentWeights<T, TANGENTS_FIT<T, DIM>> weights(p);
 #pragma unroll
         for (int n = 0; n < N / 8; n++) {
 #pragma unroll
