@@ -8,14 +8,17 @@
 // so P = 0. O must not have been rounded to 16 bits.
 //
 // Where few keys have most of the probability dP - D is a difference of numbers that are nearly equal, and what O and dP were
-// rounded by, apart from each other, is most of it. Of floats the walk over keys therefore adds up dS, which has the sum dLSE_i +
+// rounded by, apart from each other, is most of it. Of floats, but for the longest rows, the walk over keys therefore adds up dS, which has the sum dLSE_i +
 // (share of the sink) D_i, and takes the rest into D. The products dP have the same bits in both walks, so that D fits them;
 // they start from 0, as -D at their start would have a part in how they are rounded.
 #pragma once
 #include "schedule.cuh"
 
 template <class T>
-constexpr bool DELTA_FITS = std::is_same_v<T, float>;
+constexpr bool DELTA_LAST = std::is_same_v<T, float>;
+// The longest rows leave no registers for more.
+template <class T, int DIM>
+constexpr bool DELTA_FITS = DELTA_LAST<T> && DIM < 256;
 // Where the most probable key has less, the sum of dS is not more exact than D.
 constexpr float LEAST_TO_FIT = 1.f / 16;
 
@@ -74,13 +77,13 @@ __device__ void subtract_row(float (&x)[FRAGMENTS][4], int half, float weight, c
 }
 
 // dS, from a product that started from start_of_d_score().
-template <bool FITS>
+template <bool LAST>
 __device__ float start_of_d_score(float delta) {
-    return FITS ? 0 : -delta;
+    return LAST ? 0 : -delta;
 }
-template <bool FITS>
+template <bool LAST>
 __device__ float d_score_of(float probability, float product, float delta) {
-    return probability * (FITS ? product - delta : product);
+    return probability * (LAST ? product - delta : product);
 }
 
 // D of the rows of this lane, from the warp's rows of dO in shared memory.
@@ -132,7 +135,7 @@ struct BackwardQueries {
             for (int n = 0; n < N / 8; n++) {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
-                    d_score[m][n][r] = start_of_d_score<DELTA_FITS<T>>(delta[m][r / 2]);
+                    d_score[m][n][r] = start_of_d_score<DELTA_LAST<T>>(delta[m][r / 2]);
                 }
             }
         }
@@ -153,14 +156,14 @@ struct BackwardQueries {
                 for (int r = 0; r < 4; r++) {
                     float& x = s[m][n][r];
                     x = probability<T>(x, state.maximum[m][r / 2], scale, state.normalizer[m][r / 2]);
-                    d_score[m][n][r] = d_score_of<DELTA_FITS<T>>(x, d_score[m][n][r], delta[m][r / 2]);
+                    d_score[m][n][r] = d_score_of<DELTA_LAST<T>>(x, d_score[m][n][r], delta[m][r / 2]);
                 }
             }
         }
         if (!all) {
             for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int r) { s[m][n][r] = d_score[m][n][r] = 0; });
         }
-        if constexpr (DELTA_FITS<T>) {
+        if constexpr (DELTA_FITS<T, DIM>) {
             add_up<M, N>(sum, d_score);
             note_dominating<M, N>(dominating, s, state.normalizer, key0);
         }
@@ -188,7 +191,7 @@ struct BackwardQueries {
     // After the walk: makes D fit, and dQ where there is a dominating key, whose dS has most of D in it. No registers are kept
     // through the walk for the addresses.
     __device__ void fit(const AttentionParams& p, int head_index, int row0, const T* keys, int64_t key_stride) {
-        if constexpr (DELTA_FITS<T>) {
+        if constexpr (DELTA_FITS<T, DIM>) {
 #pragma unroll
             for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -295,7 +298,7 @@ struct BackwardKeys {
             for (int m = 0; m < M; m++) {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
-                    d_score[m][n][r] = start_of_d_score<DELTA_FITS<T>>(r % 2 ? delta.y : delta.x);
+                    d_score[m][n][r] = start_of_d_score<DELTA_LAST<T>>(r % 2 ? delta.y : delta.x);
                 }
             }
         }
@@ -314,7 +317,7 @@ struct BackwardKeys {
                 for (int r = 0; r < 4; r++) {
                     const float x = weight[m][n][r];
                     // dP of a hidden pair may be NaN
-                    d_score[m][n][r] = !all && x == 0 ? 0 : d_score_of<DELTA_FITS<T>>(x, d_score[m][n][r], r % 2 ? delta.y : delta.x);
+                    d_score[m][n][r] = !all && x == 0 ? 0 : d_score_of<DELTA_LAST<T>>(x, d_score[m][n][r], r % 2 ? delta.y : delta.x);
                 }
             }
         }

@@ -66,10 +66,6 @@ __device__ void multiply_transposed_pairs(float (&s)[M][N / 8][4], float (&t)[M]
     }
 }
 
-// The longest rows leave no registers for it, and the blocks that share out their columns would write D and e more than once.
-template <class T, int DIM>
-constexpr bool TANGENTS_FIT = DELTA_FITS<T> && DIM < 256;
-
 // Row scalars of the queries.
 struct TangentScalars {
     const float* maximum;
@@ -178,8 +174,8 @@ struct JvpQueries {
 };
 
 // From products to weights, of a tile of scores whose queries have the scalars given: s from Q K^T to P, t to P., d to dS
-// and w to dS.. d and w started from start_of_d_score<FITS>() of D and e.
-template <class T, bool FITS>
+// and w to dS.. d and w started from start_of_d_score<LAST>() of D and e.
+template <class T, bool LAST>
 struct TangentWeights {
     float scale, exponents;
 
@@ -190,8 +186,8 @@ struct TangentWeights {
         s = probability<T>(s, maximum, exponents, normalizer);
         const float centred = fmaf(t, scale, -r);
         t = s * centred;
-        d = d_score_of<FITS>(s, d, delta);
-        w = fmaf(d, centred, d_score_of<FITS>(s, w, delta_tangent));
+        d = d_score_of<LAST>(s, d, delta);
+        w = fmaf(d, centred, d_score_of<LAST>(s, w, delta_tangent));
     }
 };
 
@@ -201,7 +197,7 @@ struct TangentQueries {
     RowState<T, M> state;
     float r[M][2], delta[M][2], delta_tangent[M][2];
     float d_query[M][FRAGMENTS][4];
-    float sum[M][2], tangent_sum[M][2];  // if TANGENTS_FIT, as in BackwardQueries
+    float sum[M][2], tangent_sum[M][2];  // if DELTA_FITS, as in BackwardQueries
     int dominating[M][2];
 
     __device__ TangentQueries(const AttentionParams& p, int head_index, int row0) : state(p, head_index, row0) {
@@ -239,8 +235,8 @@ struct TangentQueries {
             for (int n = 0; n < N / 8; n++) {
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
-                    d[m][n][i] = start_of_d_score<DELTA_FITS<T>>(delta[m][i / 2]);
-                    w[m][n][i] = start_of_d_score<DELTA_FITS<T>>(delta_tangent[m][i / 2]);
+                    d[m][n][i] = start_of_d_score<DELTA_LAST<T>>(delta[m][i / 2]);
+                    w[m][n][i] = start_of_d_score<DELTA_LAST<T>>(delta_tangent[m][i / 2]);
                 }
             }
         }
@@ -249,7 +245,7 @@ struct TangentQueries {
     // d and w become dS and dS..
     __device__ void weigh(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], float (&d)[M][N / 8][4], float (&w)[M][N / 8][4],
                           const AttentionParams& p, const Mask& mask, int row0, int key0, bool all) {
-        const TangentWeights<T, DELTA_FITS<T>> weights(p);
+        const TangentWeights<T, DELTA_LAST<T>> weights(p);
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -264,7 +260,7 @@ struct TangentQueries {
         if (!all) {
             for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int i) { s[m][n][i] = d[m][n][i] = w[m][n][i] = 0; });
         }
-        if constexpr (TANGENTS_FIT<T, DIM>) {
+        if constexpr (DELTA_FITS<T, DIM>) {
             add_up<M, N>(sum, d);
             add_up<M, N>(tangent_sum, w);
             note_dominating<M, N>(dominating, s, state.normalizer, key0);
@@ -274,7 +270,7 @@ struct TangentQueries {
     // After the walk, as BackwardQueries::fit(), and writes D and e.
     __device__ void fit(const AttentionParams& p, int head_index, int row0, int head, const T* keys, const T* key_tangents,
                         int64_t key_stride) {
-        if constexpr (TANGENTS_FIT<T, DIM>) {
+        if constexpr (DELTA_FITS<T, DIM>) {
 #pragma unroll
             for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -331,8 +327,8 @@ struct TangentKeys {
                 const float delta = scalar(scalars.delta, row, rows), tangent = scalar(scalars.delta_tangent, row, rows);
 #pragma unroll
                 for (int m = 0; m < M; m++) {
-                    d[m][n][second] = d[m][n][2 + second] = start_of_d_score<TANGENTS_FIT<T, DIM>>(delta);
-                    w[m][n][second] = w[m][n][2 + second] = start_of_d_score<TANGENTS_FIT<T, DIM>>(tangent);
+                    d[m][n][second] = d[m][n][2 + second] = start_of_d_score<DELTA_FITS<T, DIM>>(delta);
+                    w[m][n][second] = w[m][n][2 + second] = start_of_d_score<DELTA_FITS<T, DIM>>(tangent);
                 }
             }
         }
@@ -342,7 +338,7 @@ struct TangentKeys {
     __device__ void weigh(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], float (&d)[M][N / 8][4], float (&w)[M][N / 8][4],
                           const AttentionParams& p, const Mask& mask, const TangentScalars& scalars, int key0, int row0,
                           bool all) const {
-        const TangentWeights<T, TANGENTS_FIT<T, DIM>> weights(p);
+        const TangentWeights<T, DELTA_FITS<T, DIM>> weights(p);
 #pragma unroll
         for (int n = 0; n < N / 8; n++) {
 #pragma unroll
