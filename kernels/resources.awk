@@ -3,6 +3,7 @@
 # below, of which some architecture's ptxas leaves a few bytes over.
 BEGIN {
     frame["attention_tangent_whole_f32_d64_m32"] = 48
+    frame["attention_tangent_whole_f32_d32_m32"] = 8
     frame["attention_tangent_columns_f32_d128_r32_m16"] = 8
     frame["attention_backward_columns_f32_d128_r64_m16"] = 8
 }

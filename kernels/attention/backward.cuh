@@ -5,9 +5,86 @@
 //
 // (FlashAttention-2, Dao 2023, arXiv:2307.08691.) dQ is a sum over keys and dK, dV over queries: each has its own walk, in
 // a fixed order and without atomics, so that the same inputs give the same bits. A query that sees nothing has l = +inf,
-// so P = 0. The products dP start from -D, for which O must not have been rounded to 16 bits.
+// so P = 0. O must not have been rounded to 16 bits.
+//
+// Where few keys have most of the probability dP - D is a difference of numbers that are nearly equal, and what O and dP were
+// rounded by, apart from each other, is most of it. Of floats, but for the longest rows, the walk over keys therefore adds up dS, which has the sum dLSE_i +
+// (share of the sink) D_i, and takes the rest into D. The products dP have the same bits in both walks, so that D fits them;
+// they start from 0, as -D at their start would have a part in how they are rounded.
 #pragma once
 #include "schedule.cuh"
+
+template <class T>
+constexpr bool DELTA_LAST = std::is_same_v<T, float>;
+// The longest rows leave no registers for more.
+template <class T, int DIM>
+constexpr bool DELTA_FITS = DELTA_LAST<T> && DIM < 256;
+// Where the most probable key has less, the sum of dS is not more exact than D.
+constexpr float LEAST_TO_FIT = 1.f / 16;
+
+// This lane's shares of the sums over a tile's columns, added to `sum`.
+template <int M, int N>
+__device__ void add_up(float (&sum)[M][2], const float (&x)[M][N / 8][4]) {
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            float of_tile = 0;
+#pragma unroll
+            for (int n = 0; n < N / 8; n++) {
+                of_tile += x[m][n][2 * half] + x[m][n][2 * half + 1];
+            }
+            sum[m][half] += of_tile;
+        }
+    }
+}
+
+// Notes the key, if this lane has it in its columns of the tile from key0 on, that has more than half of a row's probability.
+template <int M, int N>
+__device__ void note_dominating(int (&key)[M][2], const float (&probability)[M][N / 8][4], const float (&normalizer)[M][2],
+                                int key0) {
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            if (normalizer[m][half] > 0.5f) {  // the probability of the largest score
+#pragma unroll
+                for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+                    for (int second = 0; second < 2; second++) {
+                        if (probability[m][n][2 * half + second] > 0.5f) {
+                            key[m][half] = key0 + lane_column(n, second);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+// Row x[..][2 half..] of accumulators -= weight * row.
+template <class T, int FRAGMENTS>
+__device__ void subtract_row(float (&x)[FRAGMENTS][4], int half, float weight, const T* row, int dim) {
+#pragma unroll
+    for (int f = 0; f < FRAGMENTS; f++) {
+#pragma unroll
+        for (int second = 0; second < 2; second++) {
+            const int column = lane_column(f, second);
+            float& element = x[f][2 * half + second];
+            element = column < dim ? fmaf(-weight, to_float(row[column]), element) : element;
+        }
+    }
+}
+
+// dS, from a product that started from start_of_d_score().
+template <bool LAST>
+__device__ float start_of_d_score(float delta) {
+    return LAST ? 0 : -delta;
+}
+template <bool LAST>
+__device__ float d_score_of(float probability, float product, float delta) {
+    return probability * (LAST ? product - delta : product);
+}
 
 // D of the rows of this lane, from the warp's rows of dO in shared memory.
 template <class T, int DIM, int M>
@@ -41,21 +118,24 @@ struct BackwardQueries {
     RowState<T, M> state;
     float delta[M][2];
     float d_query[M][DIM / 8][4];
+    // If DELTA_FITS: this lane's share of the sum of dS, and the key, if it is one of this lane's, that has more than half of
+    // the probability, or -1.
+    float sum[M][2];
+    int dominating[M][2];
 
-    __device__ BackwardQueries(const AttentionParams& p, int head_index, int row0) : state(p, head_index, row0), d_query{} {}
+    __device__ BackwardQueries(const AttentionParams& p, int head_index, int row0) : state(p, head_index, row0) { clear(); }
 
     // A tile of keys from key0 on. query_smem and d_output_smem are the warp's own rows.
     __device__ void step(const AttentionParams& p, const Mask& mask, int row0, int key0, bool all, bool guarded, bool careful,
                          const T* query_smem, const T* d_output_smem, const T* key_smem, const T* value_smem) {
         float s[M][N / 8][4] = {}, d_score[M][N / 8][4];
-        const auto start = [&](int m, int, int r) { return -delta[m][r / 2]; };
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
             for (int n = 0; n < N / 8; n++) {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
-                    d_score[m][n][r] = start(m, n, r);
+                    d_score[m][n][r] = start_of_d_score<DELTA_LAST<T>>(delta[m][r / 2]);
                 }
             }
         }
@@ -63,8 +143,8 @@ struct BackwardQueries {
         multiply_rows<T, DIM, M, N>(d_score, d_output_smem, value_smem, depth(p.value_dim), p.tf32);
         if constexpr (CAN_BE_CAREFUL<T>) {
             if (careful) {
-                repair<T, DIM, M, N>(s, FromZero{}, query_smem, key_smem, depth(p.head_dim));
-                repair<T, DIM, M, N>(d_score, start, d_output_smem, value_smem, depth(p.value_dim));
+                repair<T, DIM, M, N>(s, query_smem, key_smem, depth(p.head_dim));
+                repair<T, DIM, M, N>(d_score, d_output_smem, value_smem, depth(p.value_dim));
             }
         }
         const float scale = exponent_scale(p);
@@ -74,12 +154,18 @@ struct BackwardQueries {
             for (int n = 0; n < N / 8; n++) {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
-                    d_score[m][n][r] *= probability<T>(s[m][n][r], state.maximum[m][r / 2], scale, state.normalizer[m][r / 2]);
+                    float& x = s[m][n][r];
+                    x = probability<T>(x, state.maximum[m][r / 2], scale, state.normalizer[m][r / 2]);
+                    d_score[m][n][r] = d_score_of<DELTA_LAST<T>>(x, d_score[m][n][r], delta[m][r / 2]);
                 }
             }
         }
         if (!all) {
-            for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int r) { d_score[m][n][r] = 0; });
+            for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int r) { s[m][n][r] = d_score[m][n][r] = 0; });
+        }
+        if constexpr (DELTA_FITS<T, DIM>) {
+            add_up<M, N>(sum, d_score);
+            note_dominating<M, N>(dominating, s, state.normalizer, key0);
         }
         accumulate<T, DIM, M, N>(d_query, d_score, key_smem, guarded || careful, p.tf32);
     }
@@ -92,6 +178,38 @@ struct BackwardQueries {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
                     d_query[m][f][r] = 0;
+                }
+            }
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                sum[m][half] = 0;
+                dominating[m][half] = -1;
+            }
+        }
+    }
+
+    // After the walk: makes D fit, and dQ where there is a dominating key, whose dS has most of D in it. No registers are kept
+    // through the walk for the addresses.
+    __device__ void fit(const AttentionParams& p, int head_index, int row0, const T* keys, int64_t key_stride) {
+        if constexpr (DELTA_FITS<T, DIM>) {
+#pragma unroll
+            for (int m = 0; m < M; m++) {
+#pragma unroll
+                for (int half = 0; half < 2; half++) {
+                    const int row = opaque(row0) + lane_row(m, half);
+                    const int64_t index = int64_t(opaque(head_index)) * p.queries + row;
+                    const bool there = row < p.queries;
+                    const float d_log_sum_exp = there && p.d_log_sum_exp ? p.d_log_sum_exp[index] : 0;
+                    const float sink_share = there && p.sink ? p.sink_share[index] : 0;
+                    const float rest = row_sum(sum[m][half]) - fmaf(sink_share, delta[m][half], d_log_sum_exp);
+                    const int key = row_maximum(dominating[m][half]);
+                    if (state.normalizer[m][half] < LEAST_TO_FIT || !(fabsf(rest) <= LARGEST)) {
+                        continue;
+                    }
+                    delta[m][half] += rest;
+                    if (key >= 0) {
+                        subtract_row(d_query[m], half, rest * state.normalizer[m][half], keys + key * key_stride, p.head_dim);
+                    }
                 }
             }
         }
@@ -149,7 +267,7 @@ struct BackwardKeys {
         multiply_rows<T, DIM, M, N, false>(weight, key_smem, query_smem, depth(p.head_dim), p.tf32);
         if constexpr (KEYS_CAN_BE_CAREFUL<T, DIM>) {
             if (careful) {
-                repair<T, DIM, M, N>(weight, FromZero{}, key_smem, query_smem, depth(p.head_dim));
+                repair<T, DIM, M, N>(weight, key_smem, query_smem, depth(p.head_dim));
             }
         }
         const float scale = exponent_scale(p);
@@ -173,7 +291,6 @@ struct BackwardKeys {
         accumulate<T, DIM, M, N>(d_value, weight, d_output_smem + column0, guarded || careful, p.tf32);
 
         float d_score[M][N / 8][4];
-        const auto start = [&](int, int n, int r) { return -scalars.delta_smem[lane_column(n, r % 2)]; };
 #pragma unroll
         for (int n = 0; n < N / 8; n++) {
             const float2 delta = *reinterpret_cast<const float2*>(scalars.delta_smem + lane_column(n, 0));
@@ -181,24 +298,26 @@ struct BackwardKeys {
             for (int m = 0; m < M; m++) {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
-                    d_score[m][n][r] = -(r % 2 ? delta.y : delta.x);
+                    d_score[m][n][r] = start_of_d_score<DELTA_LAST<T>>(r % 2 ? delta.y : delta.x);
                 }
             }
         }
-        multiply_rows<T, DIM, M, N>(d_score, value_smem, d_output_smem, depth(p.value_dim), p.tf32);
+        multiply_rows<T, DIM, M, N, false>(d_score, value_smem, d_output_smem, depth(p.value_dim), p.tf32);
         if constexpr (KEYS_CAN_BE_CAREFUL<T, DIM>) {
             if (careful) {
-                repair<T, DIM, M, N>(d_score, start, value_smem, d_output_smem, depth(p.value_dim));
+                repair<T, DIM, M, N>(d_score, value_smem, d_output_smem, depth(p.value_dim));
             }
         }
 #pragma unroll
-        for (int m = 0; m < M; m++) {
+        for (int n = 0; n < N / 8; n++) {
+            const float2 delta = *reinterpret_cast<const float2*>(scalars.delta_smem + lane_column(n, 0));
 #pragma unroll
-            for (int n = 0; n < N / 8; n++) {
+            for (int m = 0; m < M; m++) {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
                     const float x = weight[m][n][r];
-                    d_score[m][n][r] = !all && x == 0 ? 0 : x * d_score[m][n][r];  // dP of a hidden pair may be NaN
+                    // dP of a hidden pair may be NaN
+                    d_score[m][n][r] = !all && x == 0 ? 0 : d_score_of<DELTA_LAST<T>>(x, d_score[m][n][r], r % 2 ? delta.y : delta.x);
                 }
             }
         }

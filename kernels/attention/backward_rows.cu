@@ -29,16 +29,6 @@ __device__ void attention_backward_rows(const AttentionParams& p) {
     __syncthreads();
     BackwardQueries<T, DIM, M, N> rows(p, at.head_index, at.warp.first);
     row_deltas<T, DIM, M>(rows.delta, p, at.batch, at.head, own_d_output_smem, at.warp.first);
-#pragma unroll
-    for (int m = 0; m < M; m++) {
-#pragma unroll
-        for (int half = 0; half < 2; half++) {
-            const int row = at.warp.first + lane_row(m, half);
-            if (threadIdx.x % 4 == 0 && row < p.queries) {
-                p.delta[scalars + row] = rows.delta[m][half];
-            }
-        }
-    }
 
     const auto key = key_rows<const T>(p, p.key, at.batch, at.head / p.group);
     const auto value = value_rows<const T>(p, p.value, at.batch, at.head / p.group);
@@ -63,6 +53,18 @@ __device__ void attention_backward_rows(const AttentionParams& p) {
             break;
         }
         rows.clear();
+    }
+    rows.fit(p, at.head_index, at.warp.first, key_rows<const T>(p, p.key, opaque(at.batch), opaque(at.head) / p.group).first,
+             p.key_row_stride);
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int row = at.warp.first + lane_row(m, half);
+            if (threadIdx.x % 4 == 0 && row < p.queries) {
+                p.delta[scalars + row] = rows.delta[m][half];
+            }
+        }
     }
     rows.finish(p, query_rows<T>(p, p.d_query, at.batch, at.head), at.warp.first, own_query_smem);
 }

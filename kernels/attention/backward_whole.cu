@@ -34,16 +34,6 @@ __device__ void attention_backward_whole(const AttentionParams& p) {
     const int own = at.row0 * PITCH;
     BackwardQueries<T, DIM, 1, N> query_side(p, at.head_index, at.row0);
     row_deltas<T, DIM, 1>(query_side.delta, p, at.batch, at.head, d_output_smem + own, at.row0);
-    if (threadIdx.x % 4 == 0) {
-        query_scalars.delta_smem[at.row0 + lane_row(0, 0)] = query_side.delta[0][0];
-        query_scalars.delta_smem[at.row0 + lane_row(0, 1)] = query_side.delta[0][1];
-    }
-    __syncthreads();
-    if (p.sink) {
-        for (int row = at.team.rank; row < queries_there; row += at.team.size) {
-            p.delta[scalars + row] = query_scalars.delta_smem[row];
-        }
-    }
 
     const Span own_queries{at.row0, min(at.row0 + 16, p.queries)}, keys = mask.keys_of(own_queries);
 #pragma unroll 1
@@ -56,6 +46,17 @@ __device__ void attention_backward_whole(const AttentionParams& p) {
             break;
         }
         query_side.clear();
+    }
+    query_side.fit(p, at.head_index, at.row0, key_smem, PITCH);
+    if (threadIdx.x % 4 == 0) {
+        query_scalars.delta_smem[at.row0 + lane_row(0, 0)] = query_side.delta[0][0];
+        query_scalars.delta_smem[at.row0 + lane_row(0, 1)] = query_side.delta[0][1];
+    }
+    __syncthreads();  // D of all rows is there
+    if (p.sink) {
+        for (int row = at.team.rank; row < queries_there; row += at.team.size) {
+            p.delta[scalars + row] = query_scalars.delta_smem[row];
+        }
     }
     if (at.exists) {
         query_side.finish(p, query_rows<T>(p, p.d_query, at.batch, at.head), at.row0, stage_smem + own);

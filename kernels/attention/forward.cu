@@ -190,7 +190,7 @@ __device__ void attention_forward(const AttentionParams& p) {
                 multiply_rows<T, DIM, M, N>(s, own_query_smem, key_smem, depth(p.head_dim), p.tf32);
                 if constexpr (CAN_BE_CAREFUL<T>) {
                     if (careful) {
-                        repair<T, DIM, M, N>(s, FromZero{}, own_query_smem, key_smem, depth(p.head_dim));
+                        repair<T, DIM, M, N>(s, own_query_smem, key_smem, depth(p.head_dim));
                     }
                 }
             }
@@ -245,7 +245,7 @@ __device__ void attention_forward_whole(const AttentionParams& p) {
             multiply_rows<T, DIM, 1, N>(s, own_query_smem, key_smem + key0 * PITCH, depth(p.head_dim), p.tf32);
             if constexpr (CAN_BE_CAREFUL<T>) {
                 if (careful) {
-                    repair<T, DIM, 1, N>(s, FromZero{}, own_query_smem, key_smem + key0 * PITCH, depth(p.head_dim));
+                    repair<T, DIM, 1, N>(s, own_query_smem, key_smem + key0 * PITCH, depth(p.head_dim));
                 }
             }
             rows.weigh(s, p, mask, at.row0, key0, mask.all(own_rows, {key0, key0 + N}), careful);

@@ -43,8 +43,8 @@ __device__ void attention_jvp(const AttentionParams& p) {
                                                  key.tangent_smem(), depth(p.head_dim), p.tf32);
                     if constexpr (CAN_BE_CAREFUL<T>) {
                         if (careful) {
-                            repair_pairs<T, DIM, M, N>(s, t, FromZero{}, FromZero{}, query_smem + own, query_tangent_smem + own,
-                                                       key.rows_smem, key.tangent_smem(), depth(p.head_dim));
+                            repair_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem,
+                                                       key.tangent_smem(), depth(p.head_dim));
                         }
                     }
                 }

@@ -19,6 +19,10 @@ __device__ inline float row_maximum(float x) {
     x = fmaxf(x, __shfl_xor_sync(0xFFFFFFFF, x, 1));
     return fmaxf(x, __shfl_xor_sync(0xFFFFFFFF, x, 2));
 }
+__device__ inline int row_maximum(int x) {
+    x = max(x, __shfl_xor_sync(0xFFFFFFFF, x, 1));
+    return max(x, __shfl_xor_sync(0xFFFFFFFF, x, 2));
+}
 
 constexpr float LOG2_E = 1.4426950408889634f;
 constexpr float LN_2 = 0.6931471805599453f;
@@ -135,22 +139,12 @@ __device__ bool has_nan(const float (&x)[M][FRAGMENTS][4]) {
     return found;
 }
 
-// Where s is NaN it becomes start(m, n, r) + X Y^T, and + X2 Y2^T unless X2 is null, of one TF32 product: that has the right
-// infinities and NaN, and where one of these is in a sum, nothing else matters.
-template <class T, int DIM, int M, int N, class Start>
-__device__ void repair(float (&s)[M][N / 8][4], Start start, const T* x_smem, const T* y_smem, int depth,
-                       const T* x2_smem = nullptr, const T* y2_smem = nullptr) {
-    float again[M][N / 8][4];
-#pragma unroll
-    for (int m = 0; m < M; m++) {
-#pragma unroll
-        for (int n = 0; n < N / 8; n++) {
-#pragma unroll
-            for (int r = 0; r < 4; r++) {
-                again[m][n][r] = start(m, n, r);
-            }
-        }
-    }
+// Where s is NaN it becomes X Y^T, and + X2 Y2^T unless X2 is null, of one TF32 product: that has the right infinities and NaN,
+// and where one of these is in a sum, nothing else matters.
+template <class T, int DIM, int M, int N>
+__device__ void repair(float (&s)[M][N / 8][4], const T* x_smem, const T* y_smem, int depth, const T* x2_smem = nullptr,
+                       const T* y2_smem = nullptr) {
+    float again[M][N / 8][4] = {};
     multiply_float_rows<true, true, DIM, M, N>(again, x_smem, y_smem, depth);
     if (x2_smem) {
         multiply_float_rows<true, true, DIM, M, N>(again, x2_smem, y2_smem, depth);
@@ -166,11 +160,6 @@ __device__ void repair(float (&s)[M][N / 8][4], Start start, const T* x_smem, co
         }
     }
 }
-
-// Sums that start from 0.
-struct FromZero {
-    __device__ float operator()(int, int, int) const { return 0; }
-};
 
 // hide(m, n, r) for every score s[m][n][r] of this lane whose query does not see its key. Stationary rows are queries
 // from row0 on, moving ones keys from column0 on; the other way round if TRANSPOSED.

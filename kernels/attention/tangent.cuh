@@ -11,7 +11,9 @@
 //
 // The second derivative of dO . O + dLSE . LSE is symmetric, so these are also the gradients of the backward. O. and r are
 // sums over keys in one walk. dQ. and dK., dV. need r and e, and have a walk each, in a fixed order and without atomics.
-// No score outlives its tile. The products dP and W start from -D and -e.
+// No score outlives its tile. D and e of floats, but for the longest rows, fit the products dP and W as D does in the
+// backward: tangent_rows takes into them the rest of the sums over keys of dS, which is as there, and of dS., which is
+// dLSE._i + (tangent of the share of the sink) D_i + (share of the sink) e_i.
 #pragma once
 #include "backward.cuh"
 
@@ -30,38 +32,37 @@ __device__ void clear(float (&x)[M][FRAGMENTS][4]) {
 }
 
 // S += X Y^T and T += X. Y^T + X Y.^T; X. may be null.
-template <class T, int DIM, int M, int N, bool KEYS_STATIONARY = false>
+template <class T, int DIM, int M, int N>
 __device__ void multiply_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const T* x_smem, const T* x_tangent_smem,
                                const T* y_smem, const T* y_tangent_smem, int depth, bool tf32) {
-    multiply_rows<T, DIM, M, N, !KEYS_STATIONARY>(s, x_smem, y_smem, depth, tf32);
+    multiply_rows<T, DIM, M, N>(s, x_smem, y_smem, depth, tf32);
     multiply_rows<T, DIM, M, N>(t, x_smem, y_tangent_smem, depth, tf32);
     if (x_tangent_smem) {
         multiply_rows<T, DIM, M, N>(t, x_tangent_smem, y_smem, depth, tf32);
     }
 }
 
-// Takes again what is NaN of the results of multiply_pairs(), or of multiply_transposed_pairs(), which started from
-// start_s and start_t.
-template <class T, int DIM, int M, int N, class StartS, class StartT>
-__device__ void repair_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], StartS start_s, StartT start_t, const T* x_smem,
-                             const T* x_tangent_smem, const T* y_smem, const T* y_tangent_smem, int depth) {
-    repair<T, DIM, M, N>(s, start_s, x_smem, y_smem, depth);
+// Takes again what is NaN of the results of multiply_pairs(), or of multiply_transposed_pairs(), which started from 0.
+template <class T, int DIM, int M, int N>
+__device__ void repair_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const T* x_smem, const T* x_tangent_smem,
+                             const T* y_smem, const T* y_tangent_smem, int depth) {
+    repair<T, DIM, M, N>(s, x_smem, y_smem, depth);
     if (x_tangent_smem && y_tangent_smem) {
-        repair<T, DIM, M, N>(t, start_t, x_smem, y_tangent_smem, depth, x_tangent_smem, y_smem);
+        repair<T, DIM, M, N>(t, x_smem, y_tangent_smem, depth, x_tangent_smem, y_smem);
     } else {
-        repair<T, DIM, M, N>(t, start_t, x_tangent_smem ? x_tangent_smem : x_smem, y_tangent_smem ? y_tangent_smem : y_smem, depth);
+        repair<T, DIM, M, N>(t, x_tangent_smem ? x_tangent_smem : x_smem, y_tangent_smem ? y_tangent_smem : y_smem, depth);
     }
 }
 
-// multiply_pairs() for gradients of probabilities where keys are stationary: here Y. may be null.
+// multiply_pairs() where keys are stationary, with the same bits: here Y. may be null.
 template <class T, int DIM, int M, int N>
 __device__ void multiply_transposed_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const T* x_smem,
                                           const T* x_tangent_smem, const T* y_smem, const T* y_tangent_smem, int depth,
                                           bool tf32) {
-    multiply_rows<T, DIM, M, N>(s, x_smem, y_smem, depth, tf32);
-    multiply_rows<T, DIM, M, N>(t, x_tangent_smem, y_smem, depth, tf32);
+    multiply_rows<T, DIM, M, N, false>(s, x_smem, y_smem, depth, tf32);
+    multiply_rows<T, DIM, M, N, false>(t, x_tangent_smem, y_smem, depth, tf32);
     if (y_tangent_smem) {
-        multiply_rows<T, DIM, M, N>(t, x_smem, y_tangent_smem, depth, tf32);
+        multiply_rows<T, DIM, M, N, false>(t, x_smem, y_tangent_smem, depth, tf32);
     }
 }
 
@@ -173,19 +174,20 @@ struct JvpQueries {
 };
 
 // From products to weights, of a tile of scores whose queries have the scalars given: s from Q K^T to P, t to P., d to dS
-// and w to dS.. d and w started from -D and -e.
-template <class T>
+// and w to dS.. d and w started from start_of_d_score<LAST>() of D and e.
+template <class T, bool LAST>
 struct TangentWeights {
     float scale, exponents;
 
     __device__ explicit TangentWeights(const AttentionParams& p) : scale(p.scale), exponents(exponent_scale(p)) {}
 
-    __device__ void weigh(float& s, float& t, float& d, float& w, float maximum, float normalizer, float r) const {
+    __device__ void weigh(float& s, float& t, float& d, float& w, float maximum, float normalizer, float r, float delta,
+                          float delta_tangent) const {
         s = probability<T>(s, maximum, exponents, normalizer);
         const float centred = fmaf(t, scale, -r);
         t = s * centred;
-        d *= s;
-        w = fmaf(d, centred, s * w);
+        d = d_score_of<LAST>(s, d, delta);
+        w = fmaf(d, centred, d_score_of<LAST>(s, w, delta_tangent));
     }
 };
 
@@ -195,8 +197,11 @@ struct TangentQueries {
     RowState<T, M> state;
     float r[M][2], delta[M][2], delta_tangent[M][2];
     float d_query[M][FRAGMENTS][4];
+    float sum[M][2], tangent_sum[M][2];  // if DELTA_FITS, as in BackwardQueries
+    int dominating[M][2];
 
-    __device__ TangentQueries(const AttentionParams& p, int head_index, int row0) : state(p, head_index, row0), d_query{} {
+    __device__ TangentQueries(const AttentionParams& p, int head_index, int row0) : state(p, head_index, row0) {
+        clear();
         const TangentScalars scalars(p, head_index);
 #pragma unroll
         for (int m = 0; m < M; m++) {
@@ -211,6 +216,18 @@ struct TangentQueries {
         }
     }
 
+    __device__ void clear() {
+        ::clear(d_query);
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                sum[m][half] = tangent_sum[m][half] = 0;
+                dominating[m][half] = -1;
+            }
+        }
+    }
+
     __device__ void start(float (&d)[M][N / 8][4], float (&w)[M][N / 8][4]) const {
 #pragma unroll
         for (int m = 0; m < M; m++) {
@@ -218,8 +235,8 @@ struct TangentQueries {
             for (int n = 0; n < N / 8; n++) {
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
-                    d[m][n][i] = -delta[m][i / 2];
-                    w[m][n][i] = -delta_tangent[m][i / 2];
+                    d[m][n][i] = start_of_d_score<DELTA_LAST<T>>(delta[m][i / 2]);
+                    w[m][n][i] = start_of_d_score<DELTA_LAST<T>>(delta_tangent[m][i / 2]);
                 }
             }
         }
@@ -227,8 +244,8 @@ struct TangentQueries {
 
     // d and w become dS and dS..
     __device__ void weigh(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], float (&d)[M][N / 8][4], float (&w)[M][N / 8][4],
-                          const AttentionParams& p, const Mask& mask, int row0, int key0, bool all) const {
-        const TangentWeights<T> weights(p);
+                          const AttentionParams& p, const Mask& mask, int row0, int key0, bool all) {
+        const TangentWeights<T, DELTA_LAST<T>> weights(p);
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -236,12 +253,55 @@ struct TangentQueries {
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
                     weights.weigh(s[m][n][i], t[m][n][i], d[m][n][i], w[m][n][i], state.maximum[m][i / 2],
-                                  state.normalizer[m][i / 2], r[m][i / 2]);
+                                  state.normalizer[m][i / 2], r[m][i / 2], delta[m][i / 2], delta_tangent[m][i / 2]);
                 }
             }
         }
         if (!all) {
-            for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int i) { d[m][n][i] = w[m][n][i] = 0; });
+            for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int i) { s[m][n][i] = d[m][n][i] = w[m][n][i] = 0; });
+        }
+        if constexpr (DELTA_FITS<T, DIM>) {
+            add_up<M, N>(sum, d);
+            add_up<M, N>(tangent_sum, w);
+            note_dominating<M, N>(dominating, s, state.normalizer, key0);
+        }
+    }
+
+    // After the walk, as BackwardQueries::fit(), and writes D and e.
+    __device__ void fit(const AttentionParams& p, int head_index, int row0, int head, const T* keys, const T* key_tangents,
+                        int64_t key_stride) {
+        if constexpr (DELTA_FITS<T, DIM>) {
+#pragma unroll
+            for (int m = 0; m < M; m++) {
+#pragma unroll
+                for (int half = 0; half < 2; half++) {
+                    const int row = opaque(row0) + lane_row(m, half);
+                    const int64_t index = int64_t(opaque(head_index)) * p.queries + row;
+                    const bool there = row < p.queries;
+                    float due = there && p.d_log_sum_exp ? p.d_log_sum_exp[index] : 0;
+                    float tangent_due = there && p.d_log_sum_exp_tangent ? p.d_log_sum_exp_tangent[index] : 0;
+                    if (p.sink && there) {
+                        const float share = p.sink_share[index];
+                        const float share_tangent = share * ((p.sink_tangent ? p.sink_tangent[head] : 0) - r[m][half]);
+                        due = fmaf(share, delta[m][half], due);
+                        tangent_due = fmaf(share, delta_tangent[m][half], fmaf(share_tangent, delta[m][half], tangent_due));
+                    }
+                    const float rest = row_sum(sum[m][half]) - due, tangent_rest = row_sum(tangent_sum[m][half]) - tangent_due;
+                    const int key = row_maximum(dominating[m][half]);
+                    if (state.normalizer[m][half] < LEAST_TO_FIT || !(fabsf(rest) <= LARGEST) || !(fabsf(tangent_rest) <= LARGEST)) {
+                        continue;
+                    }
+                    if (there && threadIdx.x % 4 == 0) {
+                        p.delta[index] = delta[m][half] + rest;
+                        p.delta_tangent[index] = delta_tangent[m][half] + tangent_rest;
+                    }
+                    if (key >= 0) {
+                        const float share = state.normalizer[m][half];
+                        subtract_row(d_query[m], half, tangent_rest * share, keys + key * key_stride, p.head_dim);
+                        subtract_row(d_query[m], half, rest * share, key_tangents + key * key_stride, p.head_dim);
+                    }
+                }
+            }
         }
     }
 };
@@ -267,8 +327,8 @@ struct TangentKeys {
                 const float delta = scalar(scalars.delta, row, rows), tangent = scalar(scalars.delta_tangent, row, rows);
 #pragma unroll
                 for (int m = 0; m < M; m++) {
-                    d[m][n][second] = d[m][n][2 + second] = -delta;
-                    w[m][n][second] = w[m][n][2 + second] = -tangent;
+                    d[m][n][second] = d[m][n][2 + second] = start_of_d_score<DELTA_FITS<T, DIM>>(delta);
+                    w[m][n][second] = w[m][n][2 + second] = start_of_d_score<DELTA_FITS<T, DIM>>(tangent);
                 }
             }
         }
@@ -278,7 +338,7 @@ struct TangentKeys {
     __device__ void weigh(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], float (&d)[M][N / 8][4], float (&w)[M][N / 8][4],
                           const AttentionParams& p, const Mask& mask, const TangentScalars& scalars, int key0, int row0,
                           bool all) const {
-        const TangentWeights<T> weights(p);
+        const TangentWeights<T, DELTA_FITS<T, DIM>> weights(p);
 #pragma unroll
         for (int n = 0; n < N / 8; n++) {
 #pragma unroll
@@ -286,11 +346,12 @@ struct TangentKeys {
                 const int row = row0 + lane_column(n, second);
                 const float maximum = scalar(scalars.maximum, row, p.queries), r = scalar(scalars.r, row, p.queries);
                 const float normalizer = row < p.queries ? scalars.normalizer[row] : HIDING_NORMALIZER<T>;
+                const float delta = scalar(scalars.delta, row, p.queries), tangent = scalar(scalars.delta_tangent, row, p.queries);
 #pragma unroll
                 for (int m = 0; m < M; m++) {
 #pragma unroll
                     for (int i = second; i < 4; i += 2) {
-                        weights.weigh(s[m][n][i], t[m][n][i], d[m][n][i], w[m][n][i], maximum, normalizer, r);
+                        weights.weigh(s[m][n][i], t[m][n][i], d[m][n][i], w[m][n][i], maximum, normalizer, r, delta, tangent);
                     }
                 }
             }

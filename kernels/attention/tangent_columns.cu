@@ -49,12 +49,12 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
                     if (seen(row0)) {
                         clear(s);
                         clear(t);
-                        multiply_pairs<T, DIM, M, N, true>(s, t, key_smem + own, key_tangent_smem + own, query.rows_smem,
-                                                           query.tangent_smem(), depth(p.head_dim), p.tf32);
+                        multiply_transposed_pairs<T, DIM, M, N>(s, t, key_smem + own, key_tangent_smem + own, query.rows_smem,
+                                                                query.tangent_smem(), depth(p.head_dim), p.tf32);
                         if constexpr (KEYS_CAN_BE_CAREFUL<T, DIM>) {
                             if (careful) {
-                                repair_pairs<T, DIM, M, N>(s, t, FromZero{}, FromZero{}, key_smem + own, key_tangent_smem + own,
-                                                           query.rows_smem, query.tangent_smem(), depth(p.head_dim));
+                                repair_pairs<T, DIM, M, N>(s, t, key_smem + own, key_tangent_smem + own, query.rows_smem,
+                                                           query.tangent_smem(), depth(p.head_dim));
                             }
                         }
                     }
@@ -66,12 +66,8 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
                                                                 d_output.tangent_or_null(), depth(p.value_dim), p.tf32);
                         if constexpr (KEYS_CAN_BE_CAREFUL<T, DIM>) {
                             if (careful) {
-                                const auto start = [&](const float* from) {
-                                    return [from, row0, count = p.queries](int, int n, int i) { return -decltype(rows)::scalar(from, row0 + lane_column(n, i % 2), count); };
-                                };
-                                repair_pairs<T, DIM, M, N>(d, w, start(scalars.delta), start(scalars.delta_tangent), value_smem + own,
-                                                           value_tangent_smem + own, d_output.rows_smem, d_output.tangent_or_null(),
-                                                           depth(p.value_dim));
+                                repair_pairs<T, DIM, M, N>(d, w, value_smem + own, value_tangent_smem + own, d_output.rows_smem,
+                                                           d_output.tangent_or_null(), depth(p.value_dim));
                             }
                         }
                         rows.weigh(s, t, d, w, p, mask, scalars, at.warp.first, row0, !careful && mask.all({row0, row0 + N}, at.warp));

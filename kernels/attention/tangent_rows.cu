@@ -48,8 +48,8 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
                                                  key.tangent_smem(), depth(p.head_dim), p.tf32);
                     if constexpr (CAN_BE_CAREFUL<T>) {
                         if (careful) {
-                            repair_pairs<T, DIM, M, N>(s, t, FromZero{}, FromZero{}, query_smem + own, query_tangent_smem + own,
-                                                       key.rows_smem, key.tangent_smem(), depth(p.head_dim));
+                            repair_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem,
+                                                       key.tangent_smem(), depth(p.head_dim));
                         }
                     }
                 }
@@ -62,10 +62,8 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
                                                  value.tangent_smem(), depth(p.value_dim), p.tf32);
                     if constexpr (CAN_BE_CAREFUL<T>) {
                         if (careful) {
-                            repair_pairs<T, DIM, M, N>(
-                                d, w, [&](int m, int, int i) { return -rows.delta[m][i / 2]; },
-                                [&](int m, int, int i) { return -rows.delta_tangent[m][i / 2]; }, d_output_smem + own,
-                                tangent_or_null, value.rows_smem, value.tangent_smem(), depth(p.value_dim));
+                            repair_pairs<T, DIM, M, N>(d, w, d_output_smem + own, tangent_or_null, value.rows_smem,
+                                                       value.tangent_smem(), depth(p.value_dim));
                         }
                     }
                     rows.weigh(s, t, d, w, p, mask, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}));
@@ -80,8 +78,11 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
         if (!CAN_BE_CAREFUL<T> || careful || !__syncthreads_or(has_nan(rows.d_query))) {
             break;
         }
-        clear(rows.d_query);
+        rows.clear();
     }
+    rows.fit(p, at.head_index, at.warp.first, opaque(at.head),
+             key_rows<const T>(p, p.key, opaque(at.batch), opaque(at.head) / p.group).first,
+             key_rows<const T>(p, p.key_tangent, opaque(at.batch), opaque(at.head) / p.group).first, p.key_row_stride);
     store_rows<T, DIM>(query_rows<T>(p, p.d_query, at.batch, at.head), at.warp.first, column0, rows.d_query,
                        RowFactors<M>(p.scale).of, query_smem + own);
 }

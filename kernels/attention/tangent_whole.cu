@@ -63,7 +63,7 @@ __device__ __forceinline__ void attention_tangent_whole(const AttentionParams& p
                                              tiles.key_tangent_smem + other, head_depth, p.tf32);
                 if constexpr (CAN_BE_CAREFUL<T>) {
                     if (careful) {
-                        repair_pairs<T, DIM, 1, N>(s, t, FromZero{}, FromZero{}, tiles.query_smem + own,
+                        repair_pairs<T, DIM, 1, N>(s, t, tiles.query_smem + own,
                                                    tiles.query_tangent_smem + own, tiles.key_smem + other,
                                                    tiles.key_tangent_smem + other, head_depth);
                     }
@@ -80,13 +80,8 @@ __device__ __forceinline__ void attention_tangent_whole(const AttentionParams& p
         rows.finish(p, at.batch, at.head, at.head_index, at.row0);
         store_fragments<T>(output_rows<T>(p, p.output_tangent, at.batch, at.head), at.row0, rows.out, one.of);
     }
-    __syncthreads();  // r, D and e of all rows are there
-    if (!at.exists) {
-        return;
-    }
-    // No registers are left to keep these addresses through a loop: they are found anew where they are used.
-    const auto scalars = [&] { return TangentScalars(p, opaque(at.head_index)); };
-    {
+    __syncwarp();  // r, D and e of this warp's rows are there
+    if (at.exists) {
         TangentQueries<T, DIM, 1, N, DIM / 8> rows(p, at.head_index, at.row0);
         const T* d_output_tangent_smem = tiles.d_output_tangent_smem ? tiles.d_output_tangent_smem + own : nullptr;
 #pragma unroll 1
@@ -101,13 +96,12 @@ __device__ __forceinline__ void attention_tangent_whole(const AttentionParams& p
                                              tiles.value_tangent_smem + other, value_depth, p.tf32);
                 if constexpr (CAN_BE_CAREFUL<T>) {
                     if (careful) {
-                        repair_pairs<T, DIM, 1, N>(s, t, FromZero{}, FromZero{}, tiles.query_smem + own,
+                        repair_pairs<T, DIM, 1, N>(s, t, tiles.query_smem + own,
                                                    tiles.query_tangent_smem + own, tiles.key_smem + other,
                                                    tiles.key_tangent_smem + other, head_depth);
                         repair_pairs<T, DIM, 1, N>(
-                            d, w, [&](int m, int, int i) { return -rows.delta[m][i / 2]; },
-                            [&](int m, int, int i) { return -rows.delta_tangent[m][i / 2]; }, tiles.d_output_smem + own,
-                            d_output_tangent_smem, tiles.value_smem + other, tiles.value_tangent_smem + other, value_depth);
+                            d, w, tiles.d_output_smem + own, d_output_tangent_smem, tiles.value_smem + other,
+                            tiles.value_tangent_smem + other, value_depth);
                     }
                 }
                 rows.weigh(s, t, d, w, p, mask, at.row0, key0, mask.all(own_queries, {key0, key0 + N}));
@@ -117,10 +111,17 @@ __device__ __forceinline__ void attention_tangent_whole(const AttentionParams& p
             if (!CAN_BE_CAREFUL<T> || careful || !__any_sync(0xFFFFFFFF, has_nan(rows.d_query))) {
                 break;
             }
-            clear(rows.d_query);
+            rows.clear();
         }
+        rows.fit(p, at.head_index, at.row0, opaque(at.head), tiles.key_smem, tiles.key_tangent_smem, PITCH);
         store_fragments<T>(query_rows<T>(p, p.d_query, at.batch, at.head), at.row0, rows.d_query, scale.of);
     }
+    __syncthreads();  // r, D and e of all rows are there
+    if (!at.exists) {
+        return;
+    }
+    // No registers are left to keep these addresses through a loop: they are found anew where they are used.
+    const auto scalars = [&] { return TangentScalars(p, opaque(at.head_index)); };
     const Span visible_queries = mask.queries_of(own_keys);
     TangentKeys<T, DIM, 1, N, DIM / 8> rows;
 #pragma unroll 1
@@ -130,20 +131,15 @@ __device__ __forceinline__ void attention_tangent_whole(const AttentionParams& p
             const T* d_output_tangent_smem = tiles.d_output_tangent_smem ? tiles.d_output_tangent_smem + other : nullptr;
             float s[1][N / 8][4] = {}, t[1][N / 8][4] = {}, d[1][N / 8][4], w[1][N / 8][4];
             rows.start(d, w, scalars(), row0, p.queries);
-            multiply_pairs<T, DIM, 1, N, true>(s, t, tiles.key_smem + own, tiles.key_tangent_smem + own, tiles.query_smem + other,
-                                               tiles.query_tangent_smem + other, head_depth, p.tf32);
+            multiply_transposed_pairs<T, DIM, 1, N>(s, t, tiles.key_smem + own, tiles.key_tangent_smem + own,
+                                                    tiles.query_smem + other, tiles.query_tangent_smem + other, head_depth, p.tf32);
             multiply_transposed_pairs<T, DIM, 1, N>(d, w, tiles.value_smem + own, tiles.value_tangent_smem + own,
                                                     tiles.d_output_smem + other, d_output_tangent_smem, value_depth, p.tf32);
             if constexpr (CAN_BE_CAREFUL<T>) {
                 if (care == CAREFUL) {
-                    const auto start = [&](const float* from) {
-                        return [from, row0, count = p.queries](int, int n, int i) {
-                            return -decltype(rows)::scalar(from, row0 + lane_column(n, i % 2), count);
-                        };
-                    };
-                    repair_pairs<T, DIM, 1, N>(s, t, FromZero{}, FromZero{}, tiles.key_smem + own, tiles.key_tangent_smem + own,
+                    repair_pairs<T, DIM, 1, N>(s, t, tiles.key_smem + own, tiles.key_tangent_smem + own,
                                                tiles.query_smem + other, tiles.query_tangent_smem + other, head_depth);
-                    repair_pairs<T, DIM, 1, N>(d, w, start(scalars().delta), start(scalars().delta_tangent), tiles.value_smem + own,
+                    repair_pairs<T, DIM, 1, N>(d, w, tiles.value_smem + own,
                                                tiles.value_tangent_smem + own, tiles.d_output_smem + other, d_output_tangent_smem,
                                                value_depth);
                 }

@@ -34,7 +34,8 @@ class AttentionBackward : public AttentionTest {
         return p;
     }
 
-    void check(const Schedule& schedule, AttentionProblem p) {
+    // Where no tolerance is given it is that of random inputs.
+    void check(const Schedule& schedule, AttentionProblem p, const AttentionTolerance* given = nullptr) {
         const Storage storage = schedule.rows.storage;
         const bool is_whole = schedule.rows.rows == 0;
         const WholeHeads whole = whole_heads(schedule.rows, p, 5, 3);
@@ -77,8 +78,8 @@ class AttentionBackward : public AttentionTest {
             results = {results[0], columns[0], columns[1], results[1]};
         }
 
-        const AttentionTolerance tolerance =
-            storage == Storage::F32 ? float_tolerance(p, exact) : storage_tolerance(p, exact, storage);
+        const AttentionTolerance tolerance = given ? *given
+            : storage == Storage::F32 ? float_tolerance(p, exact) : storage_tolerance(p, exact, storage);
         const std::string where = p.text() + " by " + schedule.rows.name();
         expect_all_close(d_query.values(results[0]), exact.d_query, tolerance.d_query, "dQuery of " + where);
         expect_all_close(d_key.values(results[1]), exact.d_key, tolerance.d_key, "dKey of " + where);
@@ -203,6 +204,30 @@ TEST_F(AttentionBackward, WhatIsHiddenMayBeNaNInAGroup) {
         p.key[20 * 4 + d] = p.value[15 * 4 + d] = p.query[(20 + 18) * 4 + d] = p.d_output[(20 + 17) * 4 + d] = NAN_F;
     }
     check_all(p, {Storage::F32, Storage::BF16});
+}
+
+// One key has nearly all probability, so dP - D is a difference of numbers that are nearly equal: D must have in it what dP was
+// rounded by. In dK it is rounded once more.
+TEST_F(AttentionBackward, OneKeyDominates) {
+    for (const Schedule& schedule : schedules(Storage::F32)) {
+        const int dim = std::min(schedule.rows.dim, 128), queries = schedule.rows.moving == 16 ? 15 : 49;
+        for (float above : {9.f, 40.f}) {
+            AttentionProblem p = with_gradients({.heads = 2, .queries = queries, .keys = queries, .dim = dim, .value_dim = dim}, false);
+            p.sink = {1, -INF_F};
+            for (size_t row = 0; row < p.matrices() * queries; row++) {
+                const bool chosen = int(row) % queries == queries / 2;
+                for (int d = 0; d < dim; d++) p.key[row * dim + d] *= 0.25f;
+                p.query[row * dim] = 4;
+                p.key[row * dim] = chosen ? above / 4 * std::sqrt(float(dim)) : 0;
+            }
+            const AttentionSolution exact = exact_solution(p);
+            AttentionTolerance tolerance = float_tolerance(p, exact);
+            const double d_score = p.factor() * largest(exact.delta);
+            tolerance.d_query = (above > 20 ? 0x1p-36 : 0x1p-28) * d_score * largest(p.key);
+            tolerance.d_key = (above > 20 ? 0x1p-36 : 0x1p-25) * std::sqrt(queries) * d_score * largest(p.query);
+            check(schedule, p, &tolerance);
+        }
+    }
 }
 
 TEST_F(AttentionBackward, OneProductOfTf32) {

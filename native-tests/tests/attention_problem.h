@@ -184,7 +184,7 @@ inline AttentionTolerance float_tolerance(const AttentionProblem& p, const Atten
         const double mass = p.group * std::min<double>(p.queries, 1 + 4.0 * p.queries / std::max(1, p.keys));
         const double d_weight = p.value_dim * d_output * value + (p.d_log_sum_exp.empty() ? 0 : largest(p.d_log_sum_exp));
         const double d_score = scale * d_weight * (probability + unit);
-        t.delta = delta_tolerance(p, exact, 0);
+        t.delta = delta_tolerance(p, exact, p.tf32 ? unit : 0);
         t.d_query = 2 * d_score * key;
         t.d_key = 2 * mass * d_score * query;
         t.d_value = 2 * mass * (probability + unit) * d_output;

@@ -2,13 +2,17 @@
 """Errors of `fovea attention` in float32 beside those of PyTorch's float32 arithmetic, both against float64 autograd.
 
 Prints for each shape and result the ratio of the largest errors, the worst over the seeds, and fails where one is above
-the limit: no more than twice what textbook formulas in the same arithmetic leave is wanted of every kernel.
+the limit: no more than twice what textbook formulas in the same arithmetic leave is wanted of every kernel. PyTorch has no
+error where few numbers are added up, or one has all the weight; it counts for at least 2^-25 of the largest result, a quarter of
+a unit in its last place. A single key has gradients of 0, and no ratio.
 
     accuracy.py --lengths 64,256,1024 --dims 64 --seeds 3 --causal both
     accuracy.py --simulate --lengths 64,128          cuda without a GPU
+    accuracy.py --lengths 64 --causal no --lead 8    one key has 0.9997 of each query's probability
 """
 
 import argparse
+import math
 import pathlib
 import sys
 import tempfile
@@ -26,11 +30,16 @@ from tensorfile import load_torch, save_torch
 ARGUMENTS = ("q", "k", "v")
 
 
-def inputs(heads, length, dim, seed, size):
+def inputs(heads, length, dim, seed, size, lead):
     generator = torch.Generator().manual_seed(seed)
     names = ("q", "k", "v", "do", "ddq", "ddk", "ddv", "ddo")
     t = {n: torch.randn(1, heads, length, dim, generator=generator) for n in names}
     t["q"] *= size
+    if lead is not None:
+        t["q"][..., 0] = 4
+        t["k"][..., 0] = 0
+        t["k"][..., length // 2, :] *= 0.1
+        t["k"][..., length // 2, 0] = (lead + math.log(length)) / 4 * dim**0.5
     return t
 
 
@@ -63,7 +72,10 @@ def ratios(fovea, folder, tensors, causal):
         sys.exit(f"exit code {code}: {complaint}")
     found = load_torch(target)
     true, peer = by_torch(tensors, causal, torch.float64), by_torch(tensors, causal, torch.float32)
-    return {n: error(found[n], true[n]) / max(error(peer[n], true[n]), 1e-300) for n in true}
+    return {
+        n: error(found[n], true[n]) / max(error(peer[n], true[n]), 2**-25 * float(true[n].abs().max()), 1e-30)
+        for n in true
+    }
 
 
 def main():
@@ -77,6 +89,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0, help="the first")
     parser.add_argument("--size", type=float, default=1, help="of the queries, and so of the scores")
+    parser.add_argument("--lead", type=float, help="of one key's scores over the sum of all the others'")
     parser.add_argument("--limit", type=float, default=2)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -90,7 +103,7 @@ def main():
                 for causal in {"no": [False], "yes": [True], "both": [False, True]}[options.causal]:
                     largest = {}
                     for seed in range(options.seed, options.seed + options.seeds):
-                        tensors = inputs(options.heads, length, dim, seed, options.size)
+                        tensors = inputs(options.heads, length, dim, seed, options.size, options.lead)
                         for name, ratio in ratios(fovea, folder, tensors, causal).items():
                             largest[name] = max(largest.get(name, 0), ratio)
                     worst = max(worst, *largest.values())
