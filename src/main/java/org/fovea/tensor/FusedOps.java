@@ -4,6 +4,7 @@ import java.util.List;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.Gemm;
+import org.fovea.backend.math.LayerNormArgs;
 import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.ShapeException;
@@ -125,18 +126,9 @@ final class FusedOps {
         Tensor y = tape.result(x.sizes());
         Tensor mean = tape.result(rows);
         Tensor reciprocalStd = tape.result(rows);
-        tape.backend()
-                .math()
-                .layerNorm(
-                        rows,
-                        width,
-                        epsilon,
-                        x.array(),
-                        gain.array(),
-                        bias.array(),
-                        y.array(),
-                        mean.array(),
-                        reciprocalStd.array());
+        LayerNormArgs<DeviceArray> args = new LayerNormArgs<>(
+                rows, width, x.array(), gain.array(), mean.array(), reciprocalStd.array());
+        tape.backend().math().layerNorm(args, epsilon, bias.array(), y.array());
         if (tape.records(x, gain) || tape.records(bias)) {
             Backward backward = g -> layerNormBackward(x, gain, bias, epsilon, mean, reciprocalStd, g.of(y), g);
             tape.record(y, backward, x, gain, bias);
@@ -159,19 +151,9 @@ final class FusedOps {
         Tensor dx = tape.result(x.sizes());
         Tensor dGain = gainSlot == null ? tape.result(gain.sizes()) : tape.constant(gainSlot, gain.sizes());
         Tensor dBias = biasSlot == null ? tape.result(bias.sizes()) : tape.constant(biasSlot, bias.sizes());
-        tape.backend()
-                .math()
-                .layerNormBackward(
-                        rows("layerNorm", x),
-                        x.size(-1),
-                        x.array(),
-                        gain.array(),
-                        mean.array(),
-                        reciprocalStd.array(),
-                        dy.array(),
-                        dx.array(),
-                        dGain.array(),
-                        dBias.array());
+        LayerNormArgs<DeviceArray> args = new LayerNormArgs<>(
+                rows("layerNorm", x), x.size(-1), x.array(), gain.array(), mean.array(), reciprocalStd.array());
+        tape.backend().math().layerNormBackward(args, dy.array(), dx.array(), dGain.array(), dBias.array());
         List<Tensor> inputs = List.of(x, gain, dy);
         List<Tensor> outputs = List.of(dx, dGain, dBias);
         if (tape.records(inputs)) {

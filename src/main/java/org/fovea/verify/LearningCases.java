@@ -7,7 +7,9 @@ import java.util.Random;
 import org.fovea.backend.math.Philox;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.rl.AdamSettings;
+import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
+import org.fovea.backend.rl.Trajectories;
 
 /** Sampling of actions, advantages, the policy loss with its gradients, and the optimiser. */
 final class LearningCases {
@@ -88,50 +90,40 @@ final class LearningCases {
 
     private static void advantages(Pair p, int[] s, String what) {
         int length = s[0] * s[1];
-        Pair.Both rewards = p.floats(Pair.normal(length, 1));
-        Pair.Both values = p.floats(Pair.normal(length, 2));
-        Pair.Both next = p.floats(Pair.normal(length, 3));
-        Pair.Both done = p.floats(rarely(length));
+        Trajectories<Pair.Both> trajectories = new Trajectories<>(
+                s[0],
+                s[1],
+                p.floats(Pair.normal(length, 1)),
+                p.floats(Pair.normal(length, 2)),
+                p.floats(Pair.normal(length, 3)),
+                p.floats(rarely(length)));
         Pair.Both advantages = p.output(length);
         Pair.Both returns = p.output(length);
-        p.run(b -> b.rl().advantages(
-                        s[0],
-                        s[1],
-                        0.97f,
-                        0.9f,
-                        rewards.on(b),
-                        values.on(b),
-                        next.on(b),
-                        done.on(b),
-                        advantages.on(b),
-                        returns.on(b)));
+        p.run(b -> b.rl()
+                .advantages(trajectories.map(x -> x.on(b)), 0.97f, 0.9f, advantages.on(b), returns.on(b)));
         advantages.isWithin(64 * (1 + Pair.largest(advantages.expected())), what);
         returns.isWithin(64 * (1 + Pair.largest(returns.expected())), what + ", returns");
     }
 
-    /** What rows of a minibatch hold beside the policy's numbers. */
+    /** Rows of a minibatch with the values of a network, and what becomes of both. */
     private record Minibatch(
-            PpoLoss loss,
-            Pair.Both values,
-            Pair.Both oldLogProbs,
-            Pair.Both advantages,
-            Pair.Both returns,
-            Pair.Both oldValues,
-            Pair.Both dValues,
-            Pair.Both statistics) {
+            PpoLoss loss, PpoBatch<Pair.Both> played, Pair.Both values, Pair.Both dValues, Pair.Both statistics) {
 
         /** Some ratios are clipped and some are not. */
-        static Minibatch of(Pair p, int rows, double[] logProbs) {
+        static Minibatch of(Pair p, int rows, Pair.Both taken, double[] logProbs) {
             double[] noise = Pair.normal(rows, 14);
             double[] old = new double[rows];
             Arrays.setAll(old, i -> (float) (logProbs[i] + noise[i] / 4));
             return new Minibatch(
                     new PpoLoss(0.2f, 0.01f, 0.5f, 0.3f, 1f / rows),
+                    new PpoBatch<>(
+                            rows,
+                            taken,
+                            p.floats(old),
+                            p.floats(Pair.normal(rows, 15)),
+                            p.floats(Pair.normal(rows, 12)),
+                            p.floats(Pair.normal(rows, 13))),
                     p.floats(Pair.normal(rows, 11)),
-                    p.floats(old),
-                    p.floats(Pair.normal(rows, 12)),
-                    p.floats(Pair.normal(rows, 13)),
-                    p.floats(Pair.normal(rows, 15)),
                     p.output(rows),
                     p.output(PpoLoss.STATISTICS));
         }
@@ -158,19 +150,14 @@ final class LearningCases {
         double[] logs = logSoftmax.expected();
         double[] logProbs = new double[s[0]];
         Arrays.setAll(logProbs, row -> logs[row * s[1] + actions[row]]);
-        Minibatch m = Minibatch.of(p, s[0], logProbs);
+        Minibatch m = Minibatch.of(p, s[0], taken, logProbs);
         Pair.Both dLogits = p.output((long) s[0] * s[1]);
         p.run(b -> b.rl().ppoCategorical(
                         m.loss,
-                        s[0],
+                        m.played.map(x -> x.on(b)),
                         s[1],
                         logits.on(b),
                         m.values.on(b),
-                        taken.on(b),
-                        m.oldLogProbs.on(b),
-                        m.advantages.on(b),
-                        m.returns.on(b),
-                        m.oldValues.on(b),
                         dLogits.on(b),
                         m.dValues.on(b),
                         m.statistics.on(b)));
@@ -188,24 +175,18 @@ final class LearningCases {
             double number = (actions[i] - means[i]) / Math.exp(logStds[i % s[1]]);
             logProbs[i / s[1]] -= number * number / 2 + logStds[i % s[1]] + Math.log(2 * Math.PI) / 2;
         }
-        Minibatch m = Minibatch.of(p, s[0], logProbs);
+        Pair.Both taken = p.floats(actions);
+        Minibatch m = Minibatch.of(p, s[0], taken, logProbs);
         Pair.Both mean = p.floats(means);
         Pair.Both logStd = p.floats(logStds);
-        Pair.Both taken = p.floats(actions);
         Pair.Both dMean = p.output((long) s[0] * s[1]);
         Pair.Both dLogStd = p.output(s[1]);
         p.run(b -> b.rl().ppoGaussian(
                         m.loss,
-                        s[0],
-                        s[1],
+                        m.played.map(x -> x.on(b)),
                         mean.on(b),
                         logStd.on(b),
                         m.values.on(b),
-                        taken.on(b),
-                        m.oldLogProbs.on(b),
-                        m.advantages.on(b),
-                        m.returns.on(b),
-                        m.oldValues.on(b),
                         dMean.on(b),
                         dLogStd.on(b),
                         m.dValues.on(b),

@@ -12,7 +12,7 @@ import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.HalfPrecision;
 import org.fovea.backend.memory.Scope;
-import org.fovea.backend.reference.RoundingBackend;
+import org.fovea.backend.reference.ReferenceBackend;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -391,7 +391,7 @@ public final class Pair implements AutoCloseable {
      */
     public void runWithBounds(DType storage, Consumer<Backend> operation) {
         if (bounds == null) {
-            bounds = new RoundingBackend(storage, tf32 ? 2 * TF32_ROUNDING : 0);
+            bounds = ReferenceBackend.ofRoundingErrors(storage, tf32 ? 2 * TF32_ROUNDING : 0);
         }
         operation.accept(bounds);
         run(operation);

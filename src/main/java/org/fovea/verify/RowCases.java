@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import org.fovea.backend.math.LayerNormArgs;
+import org.fovea.backend.memory.DeviceArray;
 
 /** What is done to each row of a matrix. */
 final class RowCases {
@@ -49,58 +51,41 @@ final class RowCases {
         return worth;
     }
 
+    private static LayerNormArgs<Pair.Both> layerNormArgs(Pair p, int[] s) {
+        return new LayerNormArgs<>(
+                s[0],
+                s[1],
+                p.floats(Pair.normal(s[0] * s[1], 1)),
+                p.floats(Pair.normal(s[1], 2)),
+                p.output(s[0]),
+                p.output(s[0]));
+    }
+
     private static void layerNorm(Pair p, int[] s, String what) {
-        Pair.Both x = p.floats(Pair.normal(s[0] * s[1], 1));
-        Pair.Both gain = p.floats(Pair.normal(s[1], 2));
+        LayerNormArgs<Pair.Both> args = layerNormArgs(p, s);
         Pair.Both bias = p.floats(Pair.normal(s[1], 3));
         Pair.Both y = p.output((long) s[0] * s[1]);
-        Pair.Both mean = p.output(s[0]);
-        Pair.Both reciprocal = p.output(s[0]);
-        p.run(b -> b.math()
-                .layerNorm(
-                        s[0], s[1], EPSILON, x.on(b), gain.on(b), bias.on(b), y.on(b), mean.on(b), reciprocal.on(b)));
+        p.run(b -> b.math().layerNorm(args.map(x -> x.on(b)), EPSILON, bias.on(b), y.on(b)));
+        Pair.Both reciprocal = args.reciprocalStd();
         y.isWithin(worth(reciprocal, s[1]), what);
-        mean.isWithin(64, what + ", mean");
+        args.mean().isWithin(64, what + ", mean");
         double largest = 1 + Pair.largest(reciprocal.expected());
         reciprocal.isWithin(64 * largest * largest, what + ", reciprocal of the deviation");
     }
 
     private static void layerNormBackward(Pair p, int[] s, String what) {
-        Pair.Both x = p.floats(Pair.normal(s[0] * s[1], 1));
-        Pair.Both gain = p.floats(Pair.normal(s[1], 2));
+        LayerNormArgs<Pair.Both> args = layerNormArgs(p, s);
         Pair.Both bias = p.floats(Pair.normal(s[1], 3));
         Pair.Both dy = p.floats(Pair.normal(s[0] * s[1], 4));
         Pair.Both dx = p.output((long) s[0] * s[1]);
-        Pair.Both mean = p.output(s[0]);
-        Pair.Both reciprocal = p.output(s[0]);
         Pair.Both dGain = p.output(s[1]);
         Pair.Both dBias = p.output(s[1]);
         p.run(b -> {
-            b.math()
-                    .layerNorm(
-                            s[0],
-                            s[1],
-                            EPSILON,
-                            x.on(b),
-                            gain.on(b),
-                            bias.on(b),
-                            dx.on(b),
-                            mean.on(b),
-                            reciprocal.on(b));
-            b.math()
-                    .layerNormBackward(
-                            s[0],
-                            s[1],
-                            x.on(b),
-                            gain.on(b),
-                            mean.on(b),
-                            reciprocal.on(b),
-                            dy.on(b),
-                            dx.on(b),
-                            dGain.on(b),
-                            dBias.on(b));
+            LayerNormArgs<DeviceArray> arrays = args.map(x -> x.on(b));
+            b.math().layerNorm(arrays, EPSILON, bias.on(b), dx.on(b));
+            b.math().layerNormBackward(arrays, dy.on(b), dx.on(b), dGain.on(b), dBias.on(b));
         });
-        double[] worth = worth(reciprocal, s[1]);
+        double[] worth = worth(args.reciprocalStd(), s[1]);
         dx.isWithin(worth, what);
         dGain.isWithin(
                 (4 * Pair.largest(worth) + s[0]) * (1 + Pair.largest(dGain.expected())), what + ", for the gain");

@@ -3,9 +3,12 @@ package org.fovea.backend.cpu;
 import java.util.function.IntConsumer;
 import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
+import org.fovea.backend.EagerSteps;
 import org.fovea.backend.attention.AttentionOps;
 import org.fovea.backend.cpu.attention.CpuAttention;
 import org.fovea.backend.cpu.kernels.Kernels;
+import org.fovea.backend.cpu.memory.CpuMemory;
+import org.fovea.backend.cpu.primitives.CpuMath;
 import org.fovea.backend.cpu.primitives.CpuRl;
 import org.fovea.backend.cpu.primitives.Workers;
 import org.fovea.backend.math.MathOps;
@@ -13,16 +16,34 @@ import org.fovea.backend.memory.Memory;
 import org.fovea.backend.rl.RlOps;
 
 /** The CPU as a device: its operations run to their end before they return. */
-public final class CpuBackend extends CpuRl implements Backend {
+public final class CpuBackend implements Backend {
+    /** Pieces of a batch: enough for the cores of a desktop, few enough that gradients add up quickly. */
+    private static final int SHARDS = 8;
+
+    private final EagerSteps steps = new EagerSteps();
+    private final CpuMemory memory = new CpuMemory(steps);
+    private final Kernels kernels;
+    private final Workers workers;
+    private final MathOps math;
+    private final AttentionOps attention;
+    private final RlOps rl;
+
+    public CpuBackend(Kernels kernels, int threads) {
+        this.kernels = kernels;
+        workers = new Workers(threads);
+        math = new CpuMath(memory, kernels, workers);
+        attention = new CpuAttention(memory, kernels, workers);
+        rl = new CpuRl(memory, kernels, workers);
+    }
 
     @Override
     public Memory memory() {
-        return this;
+        return memory;
     }
 
     @Override
     public MathOps math() {
-        return this;
+        return math;
     }
 
     @Override
@@ -32,17 +53,7 @@ public final class CpuBackend extends CpuRl implements Backend {
 
     @Override
     public RlOps rl() {
-        return this;
-    }
-
-    /** Pieces of a batch: enough for the cores of a desktop, few enough that gradients add up quickly. */
-    private static final int SHARDS = 8;
-
-    private final CpuAttention attention;
-
-    public CpuBackend(Kernels kernels, int threads) {
-        super(kernels, new Workers(threads));
-        attention = new CpuAttention(this, kernels, workers);
+        return rl;
     }
 
     @Override
@@ -63,25 +74,25 @@ public final class CpuBackend extends CpuRl implements Backend {
 
     @Override
     public void forEachShard(int count, IntConsumer body) {
-        requireOpen();
+        memory.requireOpen();
         workers.run(count, body);
     }
 
     @Override
     public CapturedStep capture(Runnable body) {
-        requireOpen();
+        memory.requireOpen();
         return steps.capture(body);
     }
 
     @Override
     public void synchronize() {
-        requireOpen();
+        memory.requireOpen();
         steps.refuse("synchronize");
     }
 
     @Override
     public void close() {
-        closeMemory();
+        memory.close();
         workers.close();
     }
 }

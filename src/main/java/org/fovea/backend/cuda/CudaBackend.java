@@ -5,38 +5,35 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.CapturedStep;
 import org.fovea.backend.attention.AttentionOps;
+import org.fovea.backend.cuda.attention.CudaTangents;
 import org.fovea.backend.cuda.driver.CudaContext;
+import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.CudaTimer;
+import org.fovea.backend.cuda.driver.Kernels;
+import org.fovea.backend.cuda.math.Cublas;
+import org.fovea.backend.cuda.math.CudaMath;
 import org.fovea.backend.cuda.rl.CudaRl;
 import org.fovea.backend.math.MathOps;
 import org.fovea.backend.memory.Memory;
 import org.fovea.backend.rl.RlOps;
 
-/** The backend on one CUDA device; each class it extends adds the kernels of one contract. */
-public final class CudaBackend extends CudaRl implements Backend {
-
-    @Override
-    public Memory memory() {
-        return this;
-    }
-
-    @Override
-    public MathOps math() {
-        return this;
-    }
-
-    @Override
-    public AttentionOps attention() {
-        return this;
-    }
-
-    @Override
-    public RlOps rl() {
-        return this;
-    }
+/** The backend on one CUDA device. */
+public final class CudaBackend implements Backend {
+    private final CudaContext context;
+    private final CudaMemory memory;
+    private final Cublas cublas;
+    private final MathOps math;
+    private final AttentionOps attention;
+    private final RlOps rl;
 
     private CudaBackend(CudaContext context) {
-        super(context);
+        this.context = context;
+        memory = new CudaMemory(context);
+        Kernels kernels = new Kernels(context);
+        cublas = Cublas.open(context);
+        math = new CudaMath(context, memory, kernels, cublas);
+        attention = new CudaTangents(context, memory, kernels);
+        rl = new CudaRl(memory, kernels);
     }
 
     /** The calling thread is the only one that may use the backend. */
@@ -48,6 +45,26 @@ public final class CudaBackend extends CudaRl implements Backend {
             context.closeAfter(e);
             throw e;
         }
+    }
+
+    @Override
+    public Memory memory() {
+        return memory;
+    }
+
+    @Override
+    public MathOps math() {
+        return math;
+    }
+
+    @Override
+    public AttentionOps attention() {
+        return attention;
+    }
+
+    @Override
+    public RlOps rl() {
+        return rl;
     }
 
     @Override
@@ -84,14 +101,14 @@ public final class CudaBackend extends CudaRl implements Backend {
 
     @Override
     public CapturedStep capture(Runnable body) {
-        return steps.capture(body);
+        return memory.steps().capture(body);
     }
 
     /** As two events in the stream tell it. */
     @Override
     public double seconds(Runnable work) {
         context.enter();
-        steps.refuse("seconds");
+        memory.steps().refuse("seconds");
         try (CudaTimer timer = new CudaTimer(context)) {
             return timer.seconds(work);
         }
@@ -100,7 +117,7 @@ public final class CudaBackend extends CudaRl implements Backend {
     @Override
     public void synchronize() {
         context.enter();
-        steps.refuse("synchronize");
+        memory.steps().refuse("synchronize");
         context.synchronize("synchronize");
     }
 

@@ -1,21 +1,14 @@
 package org.fovea.backend.math;
 
 import org.fovea.backend.memory.DeviceArray;
-import org.fovea.backend.memory.Memory;
 import org.fovea.backend.memory.OperandChecks;
 import org.fovea.backend.memory.ShapeException;
 import org.jspecify.annotations.Nullable;
 
-/** What the operations of {@link MathOps} ask of their operands. Each throws {@link ShapeException} if it is not so. */
+/** Checks of the operands of {@link MathOps}. Each throws {@link ShapeException} where lengths are not as they must be. */
 public final class MathChecks {
 
     private MathChecks() {}
-
-    /** Operands of {@link Memory#copy}. */
-    public static void copy(DeviceArray source, DeviceArray target) {
-        OperandChecks.sameType("copy", source, target);
-        OperandChecks.sameLength("copy", "source", source, "target", target);
-    }
 
     /** Operands of {@link MathOps#cast}. */
     public static void cast(DeviceArray x, DeviceArray y) {
@@ -129,43 +122,27 @@ public final class MathChecks {
     }
 
     /** Operands of {@link MathOps#layerNorm}. */
-    public static void layerNorm(
-            int rows,
-            int width,
-            DeviceArray x,
-            DeviceArray gain,
-            DeviceArray bias,
-            DeviceArray y,
-            DeviceArray mean,
-            DeviceArray reciprocalStd) {
-        OperandChecks.floats("layerNorm", "x", x, rows, width);
-        OperandChecks.floats("layerNorm", "gain", gain, width);
-        OperandChecks.floats("layerNorm", "bias", bias, width);
-        OperandChecks.floats("layerNorm", "y", y, rows, width);
-        OperandChecks.floats("layerNorm", "mean", mean, rows);
-        OperandChecks.floats("layerNorm", "reciprocalStd", reciprocalStd, rows);
+    public static void layerNorm(LayerNormArgs<DeviceArray> args, DeviceArray bias, DeviceArray y) {
+        layerNormArgs("layerNorm", args);
+        OperandChecks.floats("layerNorm", "bias", bias, args.width());
+        OperandChecks.floats("layerNorm", "y", y, args.rows(), args.width());
     }
 
     /** Operands of {@link MathOps#layerNormBackward}. */
     public static void layerNormBackward(
-            int rows,
-            int width,
-            DeviceArray x,
-            DeviceArray gain,
-            DeviceArray mean,
-            DeviceArray reciprocalStd,
-            DeviceArray dy,
-            DeviceArray dx,
-            DeviceArray dGain,
-            DeviceArray dBias) {
-        OperandChecks.floats("layerNormBackward", "x", x, rows, width);
-        OperandChecks.floats("layerNormBackward", "gain", gain, width);
-        OperandChecks.floats("layerNormBackward", "mean", mean, rows);
-        OperandChecks.floats("layerNormBackward", "reciprocalStd", reciprocalStd, rows);
-        OperandChecks.floats("layerNormBackward", "dy", dy, rows, width);
-        OperandChecks.floats("layerNormBackward", "dx", dx, rows, width);
-        OperandChecks.floats("layerNormBackward", "dGain", dGain, width);
-        OperandChecks.floats("layerNormBackward", "dBias", dBias, width);
+            LayerNormArgs<DeviceArray> args, DeviceArray dy, DeviceArray dx, DeviceArray dGain, DeviceArray dBias) {
+        layerNormArgs("layerNormBackward", args);
+        OperandChecks.floats("layerNormBackward", "dy", dy, args.rows(), args.width());
+        OperandChecks.floats("layerNormBackward", "dx", dx, args.rows(), args.width());
+        OperandChecks.floats("layerNormBackward", "dGain", dGain, args.width());
+        OperandChecks.floats("layerNormBackward", "dBias", dBias, args.width());
+    }
+
+    private static void layerNormArgs(String operation, LayerNormArgs<DeviceArray> args) {
+        OperandChecks.floats(operation, "x", args.x(), args.rows(), args.width());
+        OperandChecks.floats(operation, "gain", args.gain(), args.width());
+        OperandChecks.floats(operation, "mean", args.mean(), args.rows());
+        OperandChecks.floats(operation, "reciprocalStd", args.reciprocalStd(), args.rows());
     }
 
     /** Operands of {@link MathOps#rotary}. */

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 public interface MathOps {
 
     /**
-     * {@code y[i] = x[i]}, converted from one floating type to another, to nearest, ties to even. Beside {@link Memory} and
+     * {@code y[i] = x[i]}, converted from one floating type to another, to nearest, ties to even. Besides {@link Memory} and
      * attention this is the one operation that takes {@link DType#BF16} and {@link DType#F16}.
      */
     void cast(DeviceArray x, DeviceArray y);
@@ -89,32 +89,15 @@ public interface MathOps {
 
     /**
      * Layer normalisation: {@code y = (x - mean) reciprocalStd gain + bias} per row, with {@code reciprocalStd = 1 /
-     * sqrt(variance + epsilon)}, biased variance. x, y [rows, width]; gain, bias [width]; mean, reciprocalStd [rows] are
-     * outputs for the backward.
+     * sqrt(variance + epsilon)}, biased variance. Writes y [rows, width] and the mean and reciprocalStd of {@code args}.
+     *
+     * @param bias [width]
      */
-    void layerNorm(
-            int rows,
-            int width,
-            float epsilon,
-            DeviceArray x,
-            DeviceArray gain,
-            DeviceArray bias,
-            DeviceArray y,
-            DeviceArray mean,
-            DeviceArray reciprocalStd);
+    void layerNorm(LayerNormArgs<DeviceArray> args, float epsilon, DeviceArray bias, DeviceArray y);
 
-    /** Gradients of {@link #layerNorm}: dx [rows, width]; dGain, dBias [width], overwritten. */
+    /** Gradients of {@link #layerNorm}: dy, dx [rows, width]; dGain, dBias [width], overwritten. */
     void layerNormBackward(
-            int rows,
-            int width,
-            DeviceArray x,
-            DeviceArray gain,
-            DeviceArray mean,
-            DeviceArray reciprocalStd,
-            DeviceArray dy,
-            DeviceArray dx,
-            DeviceArray dGain,
-            DeviceArray dBias);
+            LayerNormArgs<DeviceArray> args, DeviceArray dy, DeviceArray dx, DeviceArray dGain, DeviceArray dBias);
 
     /**
      * Rotary position encoding (Su et al. 2021, arXiv:2104.09864), pairs {@code (i, i + headDim/2)}: each pair of {@code

@@ -98,6 +98,12 @@ public final class OperandChecks {
         }
     }
 
+    /** Operands of {@link Memory#copy}. */
+    public static void copy(DeviceArray source, DeviceArray target) {
+        sameType("copy", source, target);
+        sameLength("copy", "source", source, "target", target);
+    }
+
     /** Requires two arrays of one length. */
     public static void sameLength(
             String operation, String name, DeviceArray array, String otherName, DeviceArray other) {

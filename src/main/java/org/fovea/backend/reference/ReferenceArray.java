@@ -70,8 +70,23 @@ final class ReferenceArray implements DeviceArray {
         block.data[offset + Objects.checkIndex((int) index, length)] = rounded;
     }
 
+    void setAll(double[] values) {
+        for (int i = 0; i < values.length; i++) {
+            set(i, values[i]);
+        }
+    }
+
     void add(long index, double value) {
         set(index, get(index) + value);
+    }
+
+    /** Row {@code row} of rows of {@code width}. */
+    double[] row(int row, int width) {
+        double[] values = new double[width];
+        for (int i = 0; i < width; i++) {
+            values[i] = get(row * width + i);
+        }
+        return values;
     }
 
     int size() {

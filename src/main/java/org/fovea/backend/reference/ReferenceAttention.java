@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionChecks;
+import org.fovea.backend.attention.AttentionOps;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
@@ -19,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * Attention by {@link SeriesAttention}: of ordinary numbers, with one infinitesimal for tangents, or of any series. Output and
  * log-sum-exp that a gradient is given are computed afresh, so that it says nothing on how these came about.
  */
-public abstract class ReferenceAttention extends ReferenceRows {
+final class ReferenceAttention extends ReferenceOperands implements AttentionOps {
     private static final SeriesRing DUAL = SeriesRing.infinitesimals(1);
 
     private final @Nullable DType rounded;
@@ -30,8 +31,8 @@ public abstract class ReferenceAttention extends ReferenceRows {
      * @param rounded null, or a type of storage; then attention gives bounds of errors in place of results
      * @param factors what those of each product are then off by, in units of rounding
      */
-    ReferenceAttention(DType floatType, @Nullable DType rounded, double factors) {
-        super(floatType);
+    ReferenceAttention(ReferenceMemory memory, @Nullable DType rounded, double factors) {
+        super(memory);
         this.rounded = rounded;
         this.factors = factors;
     }
@@ -98,7 +99,7 @@ public abstract class ReferenceAttention extends ReferenceRows {
             List<AttentionPlane<DeviceArray>> results) {
         AttentionShape shape = call.shape();
         SeriesAttention attention = new SeriesAttention(
-                        this, call, new Series.Arithmetic(ring, rounded, factors), arguments, null)
+                        memory, call, new Series.Arithmetic(ring, rounded, factors), arguments, null)
                 .forward();
         Series[] dOutput = attention.zeros(shape.outputSize());
         Series[] dLogSumExp = attention.zeros(shape.logSumExpSize());
@@ -174,7 +175,8 @@ public abstract class ReferenceAttention extends ReferenceRows {
         int keys = shape.keys();
         int heads = shape.batch() * shape.heads();
         int asked = to.size() == 0 ? 0 : to.size() / (heads * keys);
-        SeriesAttention attention = new SeriesAttention(this, call, numbers(), List.of(AttentionPlane.none()), null);
+        SeriesAttention attention =
+                new SeriesAttention(memory, call, numbers(), List.of(AttentionPlane.none()), null);
         attention.forEachRow(row -> {
             int nth = row.i - firstQuery;
             int start = ((row.b * shape.heads() + row.h) * asked + nth) * keys;
@@ -200,7 +202,7 @@ public abstract class ReferenceAttention extends ReferenceRows {
                 shape.valueDim(),
                 AttentionShape.Layout.BNHD);
         SeriesAttention attention = new SeriesAttention(
-                this,
+                memory,
                 AttentionCall.of(oneQuery, call.spec(), call.query(), call.keyCache(), call.valueCache()),
                 numbers(),
                 List.of(AttentionPlane.none()),

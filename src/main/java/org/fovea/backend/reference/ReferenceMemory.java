@@ -9,64 +9,43 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.IntConsumer;
-import org.fovea.backend.Backend;
-import org.fovea.backend.CapturedStep;
 import org.fovea.backend.EagerSteps;
-import org.fovea.backend.attention.AttentionOps;
-import org.fovea.backend.math.MathChecks;
-import org.fovea.backend.math.MathOps;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Memory;
+import org.fovea.backend.memory.OperandChecks;
 import org.fovea.backend.memory.Scope;
-import org.fovea.backend.rl.RlOps;
+import org.jspecify.annotations.Nullable;
 
-/** Memory, scopes and shards of a device that is the heap of this process. */
-public abstract class ReferenceMemory implements Backend, Memory, MathOps, AttentionOps, RlOps {
-
-    @Override
-    public Memory memory() {
-        return this;
-    }
-
-    @Override
-    public MathOps math() {
-        return this;
-    }
-
-    @Override
-    public AttentionOps attention() {
-        return this;
-    }
-
-    @Override
-    public RlOps rl() {
-        return this;
-    }
-
-    private static final int MAX_SHARDS = 8;
-
+/** Memory of a device that is the heap of this process. */
+final class ReferenceMemory implements Memory {
     private record Size(DType dtype, int length) {}
 
     private final DType floatType;
     private final Map<Size, Deque<ReferenceArray.Block>> free = new HashMap<>();
     private final Set<ReferenceArray.Block> lent = new HashSet<>();
     private long reservedBytes;
-    private final EagerSteps steps = new EagerSteps();
+    private final String device;
+    private final EagerSteps steps;
     private boolean closed;
 
-    ReferenceMemory(DType floatType) {
+    /**
+     * @param device name of the backend, for messages
+     * @param steps the captured steps that some calls have no place in
+     */
+    ReferenceMemory(String device, DType floatType, EagerSteps steps) {
+        this.device = device;
         this.floatType = floatType;
+        this.steps = steps;
     }
 
     @Override
-    public final DType floatType() {
+    public DType floatType() {
         return floatType;
     }
 
     @Override
-    public final DeviceArray allocate(DType dtype, long length) {
+    public DeviceArray allocate(DType dtype, long length) {
         steps.refuse("allocate");
         ReferenceArray array = lend(dtype, length, true);
         Arrays.fill(array.block.data, 0);
@@ -108,17 +87,17 @@ public abstract class ReferenceMemory implements Backend, Memory, MathOps, Atten
         giveBack(use(array).block);
     }
 
-    private void requireOpen() {
+    void requireOpen() {
         if (closed) {
-            throw new IllegalStateException("backend " + name() + " is closed");
+            throw new IllegalStateException("backend " + device + " is closed");
         }
     }
 
     /** The array behind {@code array}, if it is one of this backend's and alive. */
-    final ReferenceArray use(DeviceArray array) {
+    ReferenceArray use(DeviceArray array) {
         requireOpen();
         if (!(array instanceof ReferenceArray own) || own.owner != this) {
-            throw new IllegalArgumentException("an array of another backend was given to " + name());
+            throw new IllegalArgumentException("an array of another backend was given to " + device);
         }
         if (!own.isAlive()) {
             throw new IllegalStateException(
@@ -127,8 +106,13 @@ public abstract class ReferenceMemory implements Backend, Memory, MathOps, Atten
         return own;
     }
 
+    /** The one number behind {@code array}, or 0 where there is none. */
+    int integerOrZero(@Nullable DeviceArray array) {
+        return array == null ? 0 : use(array).integer(0);
+    }
+
     @Override
-    public final Scope openScope() {
+    public Scope openScope() {
         requireOpen();
         Thread opener = Thread.currentThread();
         return new Scope() {
@@ -162,7 +146,7 @@ public abstract class ReferenceMemory implements Backend, Memory, MathOps, Atten
     }
 
     @Override
-    public final void upload(float[] source, int offset, DeviceArray target) {
+    public void upload(float[] source, int offset, DeviceArray target) {
         ReferenceArray y = floats("upload", target);
         for (int i = 0; i < y.size(); i++) {
             y.set(i, source[offset + i]);
@@ -170,7 +154,7 @@ public abstract class ReferenceMemory implements Backend, Memory, MathOps, Atten
     }
 
     @Override
-    public final void upload(double[] source, int offset, DeviceArray target) {
+    public void upload(double[] source, int offset, DeviceArray target) {
         ReferenceArray y = floats("upload", target);
         for (int i = 0; i < y.size(); i++) {
             y.set(i, source[offset + i]);
@@ -178,7 +162,7 @@ public abstract class ReferenceMemory implements Backend, Memory, MathOps, Atten
     }
 
     @Override
-    public final void upload(int[] source, int offset, DeviceArray target) {
+    public void upload(int[] source, int offset, DeviceArray target) {
         ReferenceArray y = integers("upload", target);
         for (int i = 0; i < y.size(); i++) {
             y.set(i, source[offset + i]);
@@ -186,7 +170,7 @@ public abstract class ReferenceMemory implements Backend, Memory, MathOps, Atten
     }
 
     @Override
-    public final void download(DeviceArray source, float[] target, int offset) {
+    public void download(DeviceArray source, float[] target, int offset) {
         ReferenceArray x = floats("download", source);
         for (int i = 0; i < x.size(); i++) {
             target[offset + i] = (float) x.get(i);
@@ -194,7 +178,7 @@ public abstract class ReferenceMemory implements Backend, Memory, MathOps, Atten
     }
 
     @Override
-    public final void download(DeviceArray source, double[] target, int offset) {
+    public void download(DeviceArray source, double[] target, int offset) {
         ReferenceArray x = floats("download", source);
         for (int i = 0; i < x.size(); i++) {
             target[offset + i] = x.get(i);
@@ -202,7 +186,7 @@ public abstract class ReferenceMemory implements Backend, Memory, MathOps, Atten
     }
 
     @Override
-    public final void download(DeviceArray source, int[] target, int offset) {
+    public void download(DeviceArray source, int[] target, int offset) {
         ReferenceArray x = integers("download", source);
         for (int i = 0; i < x.size(); i++) {
             target[offset + i] = x.integer(i);
@@ -228,8 +212,8 @@ public abstract class ReferenceMemory implements Backend, Memory, MathOps, Atten
     }
 
     @Override
-    public final void copy(DeviceArray source, DeviceArray target) {
-        MathChecks.copy(source, target);
+    public void copy(DeviceArray source, DeviceArray target) {
+        OperandChecks.copy(source, target);
         ReferenceArray x = use(source);
         ReferenceArray y = use(target);
         for (int i = 0; i < y.size(); i++) {
@@ -238,7 +222,7 @@ public abstract class ReferenceMemory implements Backend, Memory, MathOps, Atten
     }
 
     @Override
-    public final void fill(DeviceArray target, double value) {
+    public void fill(DeviceArray target, double value) {
         ReferenceArray y = use(target);
         for (int i = 0; i < y.size(); i++) {
             y.set(i, value);
@@ -246,50 +230,16 @@ public abstract class ReferenceMemory implements Backend, Memory, MathOps, Atten
     }
 
     @Override
-    public final long liveBytes() {
+    public long liveBytes() {
         return lent.stream().mapToLong(ReferenceArray.Block::bytes).sum();
     }
 
     @Override
-    public final long reservedBytes() {
+    public long reservedBytes() {
         return reservedBytes;
     }
 
-    @Override
-    public final int shards(int units) {
-        return Math.min(units, MAX_SHARDS);
-    }
-
-    @Override
-    public final void forEachShard(int count, IntConsumer body) {
-        requireOpen();
-        RuntimeException first = null;
-        for (int shard = 0; shard < count; shard++) {
-            try {
-                body.accept(shard);
-            } catch (RuntimeException e) {
-                first = first == null ? e : first;
-            }
-        }
-        if (first != null) {
-            throw first;
-        }
-    }
-
-    @Override
-    public final CapturedStep capture(Runnable body) {
-        requireOpen();
-        return steps.capture(body);
-    }
-
-    @Override
-    public final void synchronize() {
-        requireOpen();
-        steps.refuse("synchronize");
-    }
-
-    @Override
-    public final void close() {
+    void close() {
         closed = true;
         lent.forEach(ReferenceArray.Block::retire);
         lent.clear();

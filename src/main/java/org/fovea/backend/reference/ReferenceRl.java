@@ -2,33 +2,35 @@ package org.fovea.backend.reference;
 
 import org.fovea.backend.math.Philox;
 import org.fovea.backend.math.RandomRange;
-import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.AdamSettings;
+import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.backend.rl.RlChecks;
-import org.jspecify.annotations.Nullable;
+import org.fovea.backend.rl.RlOps;
+import org.fovea.backend.rl.Trajectories;
 
 /** Sampling, advantages, the PPO loss and Adam, from their formulas. */
-abstract class ReferenceRl extends ReferenceAttention {
-
+final class ReferenceRl implements RlOps {
     private static final double LOG_2_PI = Math.log(2 * Math.PI);
 
-    ReferenceRl(DType floatType, @Nullable DType rounded, double factors) {
-        super(floatType, rounded, factors);
+    private final ReferenceMemory memory;
+
+    ReferenceRl(ReferenceMemory memory) {
+        this.memory = memory;
     }
 
     @Override
-    public final void sampleCategorical(
+    public void sampleCategorical(
             int rows, int actions, DeviceArray logits, RandomRange draw, DeviceArray sampled, DeviceArray logProbs) {
         RlChecks.sampleCategorical(rows, actions, logits, draw, sampled, logProbs);
-        ReferenceArray x = use(logits);
-        ReferenceArray action = use(sampled);
-        ReferenceArray logProb = use(logProbs);
-        long stream = stream(draw);
+        ReferenceArray x = memory.use(logits);
+        ReferenceArray action = memory.use(sampled);
+        ReferenceArray logProb = memory.use(logProbs);
+        long stream = draw.stream() + memory.integerOrZero(draw.counter());
         for (int r = 0; r < rows; r++) {
-            double[] row = row(x, r, actions);
-            double lse = logSumExp(row);
+            double[] row = x.row(r, actions);
+            double lse = Functions.logSumExp(row);
             double uniform = Philox.uniform(draw.seed(), stream, draw.first() + r);
             double cumulative = 0;
             int chosen = 0;
@@ -45,12 +47,12 @@ abstract class ReferenceRl extends ReferenceAttention {
     }
 
     @Override
-    public final void argmax(int rows, int width, DeviceArray x, DeviceArray y) {
+    public void argmax(int rows, int width, DeviceArray x, DeviceArray y) {
         RlChecks.argmax(rows, width, x, y);
-        ReferenceArray from = use(x);
-        ReferenceArray to = use(y);
+        ReferenceArray from = memory.use(x);
+        ReferenceArray to = memory.use(y);
         for (int r = 0; r < rows; r++) {
-            double[] row = row(from, r, width);
+            double[] row = from.row(r, width);
             int best = 0;
             for (int i = 1; i < width; i++) {
                 if (row[i] > row[best]) {
@@ -62,7 +64,7 @@ abstract class ReferenceRl extends ReferenceAttention {
     }
 
     @Override
-    public final void sampleGaussian(
+    public void sampleGaussian(
             int rows,
             int dim,
             DeviceArray mean,
@@ -71,11 +73,11 @@ abstract class ReferenceRl extends ReferenceAttention {
             DeviceArray sampled,
             DeviceArray logProbs) {
         RlChecks.sampleGaussian(rows, dim, mean, logStd, draw, sampled, logProbs);
-        ReferenceArray mu = use(mean);
-        ReferenceArray logSigma = use(logStd);
-        ReferenceArray action = use(sampled);
-        ReferenceArray logProb = use(logProbs);
-        long stream = stream(draw);
+        ReferenceArray mu = memory.use(mean);
+        ReferenceArray logSigma = memory.use(logStd);
+        ReferenceArray action = memory.use(sampled);
+        ReferenceArray logProb = memory.use(logProbs);
+        long stream = draw.stream() + memory.integerOrZero(draw.counter());
         for (int r = 0; r < rows; r++) {
             double sum = 0;
             for (int d = 0; d < dim; d++) {
@@ -90,25 +92,21 @@ abstract class ReferenceRl extends ReferenceAttention {
     }
 
     @Override
-    public final void advantages(
-            int environments,
-            int steps,
+    public void advantages(
+            Trajectories<DeviceArray> trajectories,
             float gamma,
             float lambda,
-            DeviceArray rewards,
-            DeviceArray values,
-            DeviceArray nextValues,
-            DeviceArray done,
             DeviceArray advantages,
             DeviceArray returns) {
-        RlChecks.advantages(environments, steps, rewards, values, nextValues, done, advantages, returns);
-        ReferenceArray reward = use(rewards);
-        ReferenceArray value = use(values);
-        ReferenceArray nextValue = use(nextValues);
-        ReferenceArray ended = use(done);
-        ReferenceArray advantage = use(advantages);
-        ReferenceArray toReturn = use(returns);
-        for (int e = 0; e < environments; e++) {
+        RlChecks.advantages(trajectories, advantages, returns);
+        ReferenceArray reward = memory.use(trajectories.rewards());
+        ReferenceArray value = memory.use(trajectories.values());
+        ReferenceArray nextValue = memory.use(trajectories.nextValues());
+        ReferenceArray ended = memory.use(trajectories.done());
+        ReferenceArray advantage = memory.use(advantages);
+        ReferenceArray toReturn = memory.use(returns);
+        int steps = trajectories.steps();
+        for (int e = 0; e < trajectories.environments(); e++) {
             double following = 0;
             for (int t = steps - 1; t >= 0; t--) {
                 int i = e * steps + t;
@@ -160,109 +158,75 @@ abstract class ReferenceRl extends ReferenceAttention {
     }
 
     @Override
-    public final void ppoCategorical(
+    public void ppoCategorical(
             PpoLoss loss,
-            int rows,
+            PpoBatch<DeviceArray> batch,
             int actions,
             DeviceArray logits,
             DeviceArray values,
-            DeviceArray taken,
-            DeviceArray oldLogProbs,
-            DeviceArray advantages,
-            DeviceArray returns,
-            DeviceArray oldValues,
             DeviceArray dLogits,
             DeviceArray dValues,
             DeviceArray statistics) {
-        RlChecks.ppoCategorical(
-                rows,
-                actions,
-                logits,
-                values,
-                taken,
-                oldLogProbs,
-                advantages,
-                returns,
-                oldValues,
-                dLogits,
-                dValues,
-                statistics);
-        ReferenceArray x = use(logits);
-        ReferenceArray action = use(taken);
-        ReferenceArray dX = use(dLogits);
+        RlChecks.ppoCategorical(batch, actions, logits, values, dLogits, dValues, statistics);
+        PpoBatch<ReferenceArray> played = batch.map(memory::use);
+        ReferenceArray x = memory.use(logits);
+        ReferenceArray action = played.taken();
+        ReferenceArray dX = memory.use(dLogits);
         PpoRows ppo = new PpoRows(loss);
-        for (int r = 0; r < rows; r++) {
-            double[] row = row(x, r, actions);
-            double lse = logSumExp(row);
+        for (int r = 0; r < played.rows(); r++) {
+            double[] row = x.row(r, actions);
+            double lse = Functions.logSumExp(row);
             double entropy = 0;
             for (double logit : row) {
                 entropy -= pLogP(logit - lse);
             }
             ppo.statistics[PpoLoss.ENTROPY] += entropy;
             double logProb = row[action.integer(r)] - lse;
-            double dLogProb =
-                    ppo.policy(logProb, use(oldLogProbs).get(r), use(advantages).get(r));
+            double dLogProb = ppo.policy(
+                    logProb, played.oldLogProbs().get(r), played.advantages().get(r));
             for (int a = 0; a < actions; a++) {
                 double p = Math.exp(row[a] - lse);
                 double fromPolicy = dLogProb * ((a == action.integer(r) ? 1 : 0) - p);
                 double fromEntropy = loss.entropyCoef() * (pLogP(row[a] - lse) + p * entropy);
                 dX.set(r * actions + a, loss.rowWeight() * (fromPolicy + fromEntropy));
             }
-            value(ppo, r, values, returns, oldValues, dValues);
+            value(ppo, r, played, memory.use(values), memory.use(dValues));
         }
-        store(ppo.statistics, use(statistics));
+        memory.use(statistics).setAll(ppo.statistics);
     }
 
     private static double pLogP(double logP) {
         return logP == Double.NEGATIVE_INFINITY ? 0 : Math.exp(logP) * logP;
     }
 
-    private void value(
-            PpoRows ppo, int r, DeviceArray values, DeviceArray returns, DeviceArray oldValues, DeviceArray dValues) {
+    private static void value(
+            PpoRows ppo, int r, PpoBatch<ReferenceArray> played, ReferenceArray values, ReferenceArray dValues) {
         double derivative = ppo.value(
-                use(values).get(r), use(returns).get(r), use(oldValues).get(r));
-        use(dValues).set(r, (double) ppo.loss.rowWeight() * ppo.loss.valueCoef() * derivative);
+                values.get(r), played.returns().get(r), played.oldValues().get(r));
+        dValues.set(r, (double) ppo.loss.rowWeight() * ppo.loss.valueCoef() * derivative);
     }
 
     @Override
-    public final void ppoGaussian(
+    public void ppoGaussian(
             PpoLoss loss,
-            int rows,
-            int dim,
+            PpoBatch<DeviceArray> batch,
             DeviceArray mean,
             DeviceArray logStd,
             DeviceArray values,
-            DeviceArray taken,
-            DeviceArray oldLogProbs,
-            DeviceArray advantages,
-            DeviceArray returns,
-            DeviceArray oldValues,
             DeviceArray dMean,
             DeviceArray dLogStd,
             DeviceArray dValues,
             DeviceArray statistics) {
-        RlChecks.ppoGaussian(
-                rows,
-                dim,
-                mean,
-                logStd,
-                values,
-                taken,
-                oldLogProbs,
-                advantages,
-                returns,
-                oldValues,
-                dMean,
-                dLogStd,
-                dValues,
-                statistics);
-        ReferenceArray mu = use(mean);
-        ReferenceArray logSigma = use(logStd);
-        ReferenceArray action = use(taken);
-        ReferenceArray dMu = use(dMean);
+        RlChecks.ppoGaussian(batch, mean, logStd, values, dMean, dLogStd, dValues, statistics);
+        PpoBatch<ReferenceArray> played = batch.map(memory::use);
+        ReferenceArray mu = memory.use(mean);
+        ReferenceArray logSigma = memory.use(logStd);
+        ReferenceArray action = played.taken();
+        ReferenceArray dMu = memory.use(dMean);
+        int dim = logSigma.size();
         double[] dLogSigma = new double[dim];
         PpoRows ppo = new PpoRows(loss);
-        for (int r = 0; r < rows; r++) {
+        for (int r = 0; r < played.rows(); r++) {
             double logProb = 0;
             double entropy = 0;
             for (int d = 0; d < dim; d++) {
@@ -271,22 +235,22 @@ abstract class ReferenceRl extends ReferenceAttention {
                 entropy += logSigma.get(d) + (1 + LOG_2_PI) / 2;
             }
             ppo.statistics[PpoLoss.ENTROPY] += entropy;
-            double dLogProb =
-                    ppo.policy(logProb, use(oldLogProbs).get(r), use(advantages).get(r));
+            double dLogProb = ppo.policy(
+                    logProb, played.oldLogProbs().get(r), played.advantages().get(r));
             for (int d = 0; d < dim; d++) {
                 double sigma = Math.exp(logSigma.get(d));
                 double z = (action.get(r * dim + d) - mu.get(r * dim + d)) / sigma;
                 dMu.set(r * dim + d, loss.rowWeight() * dLogProb * z / sigma);
                 dLogSigma[d] += loss.rowWeight() * (dLogProb * (z * z - 1) - loss.entropyCoef());
             }
-            value(ppo, r, values, returns, oldValues, dValues);
+            value(ppo, r, played, memory.use(values), memory.use(dValues));
         }
-        store(dLogSigma, use(dLogStd));
-        store(ppo.statistics, use(statistics));
+        memory.use(dLogStd).setAll(dLogSigma);
+        memory.use(statistics).setAll(ppo.statistics);
     }
 
     @Override
-    public final void adam(
+    public void adam(
             AdamSettings settings,
             DeviceArray parameters,
             DeviceArray gradients,
@@ -294,11 +258,11 @@ abstract class ReferenceRl extends ReferenceAttention {
             DeviceArray secondMoment,
             DeviceArray state) {
         RlChecks.adam(parameters, gradients, firstMoment, secondMoment, state);
-        ReferenceArray theta = use(parameters);
-        ReferenceArray gradient = use(gradients);
-        ReferenceArray m = use(firstMoment);
-        ReferenceArray v = use(secondMoment);
-        ReferenceArray s = use(state);
+        ReferenceArray theta = memory.use(parameters);
+        ReferenceArray gradient = memory.use(gradients);
+        ReferenceArray m = memory.use(firstMoment);
+        ReferenceArray v = memory.use(secondMoment);
+        ReferenceArray s = memory.use(state);
         if (s.get(AdamSettings.SKIP) != 0) {
             return;
         }

@@ -6,7 +6,7 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.OperandChecks;
 import org.fovea.backend.memory.ShapeException;
 
-/** What the operations of {@link RlOps} ask of their operands. Each throws {@link ShapeException} if it is not so. */
+/** Checks of the operands of {@link RlOps}. Each throws {@link ShapeException} where lengths are not as they must be. */
 public final class RlChecks {
 
     private RlChecks() {}
@@ -50,83 +50,65 @@ public final class RlChecks {
 
     /** Operands of {@link RlOps#advantages}. */
     public static void advantages(
-            int environments,
-            int steps,
-            DeviceArray rewards,
-            DeviceArray values,
-            DeviceArray nextValues,
-            DeviceArray done,
-            DeviceArray advantages,
-            DeviceArray returns) {
-        OperandChecks.floats("advantages", "rewards", rewards, environments, steps);
-        OperandChecks.floats("advantages", "values", values, environments, steps);
-        OperandChecks.floats("advantages", "nextValues", nextValues, environments, steps);
-        OperandChecks.floats("advantages", "done", done, environments, steps);
+            Trajectories<DeviceArray> trajectories, DeviceArray advantages, DeviceArray returns) {
+        int environments = trajectories.environments();
+        int steps = trajectories.steps();
+        OperandChecks.floats("advantages", "rewards", trajectories.rewards(), environments, steps);
+        OperandChecks.floats("advantages", "values", trajectories.values(), environments, steps);
+        OperandChecks.floats("advantages", "nextValues", trajectories.nextValues(), environments, steps);
+        OperandChecks.floats("advantages", "done", trajectories.done(), environments, steps);
         OperandChecks.floats("advantages", "advantages", advantages, environments, steps);
         OperandChecks.floats("advantages", "returns", returns, environments, steps);
     }
 
     /** Operands of {@link RlOps#ppoCategorical}. */
     public static void ppoCategorical(
-            int rows,
+            PpoBatch<DeviceArray> batch,
             int actions,
             DeviceArray logits,
             DeviceArray values,
-            DeviceArray taken,
-            DeviceArray oldLogProbs,
-            DeviceArray advantages,
-            DeviceArray returns,
-            DeviceArray oldValues,
             DeviceArray dLogits,
             DeviceArray dValues,
             DeviceArray statistics) {
         String operation = "ppoCategorical";
-        OperandChecks.floats(operation, "logits", logits, rows, actions);
-        OperandChecks.ints(operation, "taken", taken, rows);
-        OperandChecks.floats(operation, "dLogits", dLogits, rows, actions);
-        ppoRows(operation, rows, values, oldLogProbs, advantages, returns, oldValues, dValues, statistics);
+        OperandChecks.floats(operation, "logits", logits, batch.rows(), actions);
+        OperandChecks.ints(operation, "taken", batch.taken(), batch.rows());
+        OperandChecks.floats(operation, "dLogits", dLogits, batch.rows(), actions);
+        ppo(operation, batch, values, dValues, statistics);
     }
 
     /** Operands of {@link RlOps#ppoGaussian}. */
     public static void ppoGaussian(
-            int rows,
-            int dim,
+            PpoBatch<DeviceArray> batch,
             DeviceArray mean,
             DeviceArray logStd,
             DeviceArray values,
-            DeviceArray taken,
-            DeviceArray oldLogProbs,
-            DeviceArray advantages,
-            DeviceArray returns,
-            DeviceArray oldValues,
             DeviceArray dMean,
             DeviceArray dLogStd,
             DeviceArray dValues,
             DeviceArray statistics) {
         String operation = "ppoGaussian";
-        OperandChecks.floats(operation, "mean", mean, rows, dim);
-        OperandChecks.floats(operation, "logStd", logStd, dim);
-        OperandChecks.floats(operation, "taken", taken, rows, dim);
-        OperandChecks.floats(operation, "dMean", dMean, rows, dim);
+        int dim = Math.toIntExact(logStd.length());
+        OperandChecks.floats(operation, "mean", mean, batch.rows(), dim);
+        OperandChecks.floating(operation, "logStd", logStd);
+        OperandChecks.floats(operation, "taken", batch.taken(), batch.rows(), dim);
+        OperandChecks.floats(operation, "dMean", dMean, batch.rows(), dim);
         OperandChecks.floats(operation, "dLogStd", dLogStd, dim);
-        ppoRows(operation, rows, values, oldLogProbs, advantages, returns, oldValues, dValues, statistics);
+        ppo(operation, batch, values, dValues, statistics);
     }
 
-    private static void ppoRows(
+    private static void ppo(
             String operation,
-            int rows,
+            PpoBatch<DeviceArray> batch,
             DeviceArray values,
-            DeviceArray oldLogProbs,
-            DeviceArray advantages,
-            DeviceArray returns,
-            DeviceArray oldValues,
             DeviceArray dValues,
             DeviceArray statistics) {
+        int rows = batch.rows();
         OperandChecks.floats(operation, "values", values, rows);
-        OperandChecks.floats(operation, "oldLogProbs", oldLogProbs, rows);
-        OperandChecks.floats(operation, "advantages", advantages, rows);
-        OperandChecks.floats(operation, "returns", returns, rows);
-        OperandChecks.floats(operation, "oldValues", oldValues, rows);
+        OperandChecks.floats(operation, "oldLogProbs", batch.oldLogProbs(), rows);
+        OperandChecks.floats(operation, "advantages", batch.advantages(), rows);
+        OperandChecks.floats(operation, "returns", batch.returns(), rows);
+        OperandChecks.floats(operation, "oldValues", batch.oldValues(), rows);
         OperandChecks.floats(operation, "dValues", dValues, rows);
         OperandChecks.floats(operation, "statistics", statistics, PpoLoss.STATISTICS);
     }

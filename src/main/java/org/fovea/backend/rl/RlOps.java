@@ -47,18 +47,12 @@ public interface RlOps {
      *   advantage_t = delta_t + gamma lambda (1 - done_t) advantage_{t+1};   return_t = advantage_t + value_t
      * </pre>
      *
-     * All arrays [environments, steps]. nextValues holds the value of the state that followed: of the final observation
-     * where the episode was truncated, 0 where it terminated. done is 1 where an episode ended either way, else 0.
+     * @param advantages written, [environments, steps], as are returns
      */
     void advantages(
-            int environments,
-            int steps,
+            Trajectories<DeviceArray> trajectories,
             float gamma,
             float lambda,
-            DeviceArray rewards,
-            DeviceArray values,
-            DeviceArray nextValues,
-            DeviceArray done,
             DeviceArray advantages,
             DeviceArray returns);
 
@@ -66,23 +60,17 @@ public interface RlOps {
      * Statistics of the PPO loss of a categorical policy, and its gradients for the network's outputs.
      *
      * @param logits [rows, actions]
-     * @param values [rows], as are oldLogProbs, advantages, returns and oldValues
-     * @param taken I32 [rows]
+     * @param values [rows]
      * @param dLogits written, [rows, actions]: gradient of the weighted loss
      * @param dValues written, [rows]
      * @param statistics written, {@link PpoLoss#STATISTICS} elements
      */
     void ppoCategorical(
             PpoLoss loss,
-            int rows,
+            PpoBatch<DeviceArray> batch,
             int actions,
             DeviceArray logits,
             DeviceArray values,
-            DeviceArray taken,
-            DeviceArray oldLogProbs,
-            DeviceArray advantages,
-            DeviceArray returns,
-            DeviceArray oldValues,
             DeviceArray dLogits,
             DeviceArray dValues,
             DeviceArray statistics);
@@ -91,23 +79,16 @@ public interface RlOps {
      * The same for a diagonal normal policy.
      *
      * @param mean [rows, dim]
-     * @param logStd [dim]
-     * @param taken [rows, dim]
+     * @param logStd [dim]; its length says what dim is
      * @param dMean written, [rows, dim]
      * @param dLogStd written, [dim]
      */
     void ppoGaussian(
             PpoLoss loss,
-            int rows,
-            int dim,
+            PpoBatch<DeviceArray> batch,
             DeviceArray mean,
             DeviceArray logStd,
             DeviceArray values,
-            DeviceArray taken,
-            DeviceArray oldLogProbs,
-            DeviceArray advantages,
-            DeviceArray returns,
-            DeviceArray oldValues,
             DeviceArray dMean,
             DeviceArray dLogStd,
             DeviceArray dValues,

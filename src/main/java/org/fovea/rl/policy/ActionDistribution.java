@@ -5,6 +5,7 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.env.Space;
 import org.fovea.tensor.Initializer;
@@ -55,7 +56,7 @@ public sealed interface ActionDistribution permits CategoricalActions, GaussianA
      * @param statistics written, {@link PpoLoss#STATISTICS} elements
      * @return gradients for each of {@code differentiated(tape, outputs)}
      */
-    Loss loss(Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PlayedRows batch, DeviceArray statistics);
+    Loss loss(Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PpoBatch<DeviceArray> batch, DeviceArray statistics);
 
     /** Numbers per row that determine the distribution. */
     int parameterCount();
@@ -80,14 +81,4 @@ public sealed interface ActionDistribution permits CategoricalActions, GaussianA
 
     /** Tensors that the loss depends on, and its gradient for each. */
     record Loss(List<Tensor> inputs, List<Tensor> gradients) {}
-
-    /**
-     * Rows of a minibatch: actions taken and, per row, log-probabilities and values at the time, advantages and returns.
-     */
-    record PlayedRows(
-            DeviceArray actions,
-            DeviceArray logProbs,
-            DeviceArray values,
-            DeviceArray advantages,
-            DeviceArray returns) {}
 }

@@ -5,6 +5,7 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
@@ -43,7 +44,7 @@ record CategoricalActions(int choices) implements ActionDistribution {
     }
 
     @Override
-    public Loss loss(Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PlayedRows batch, DeviceArray statistics) {
+    public Loss loss(Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PpoBatch<DeviceArray> batch, DeviceArray statistics) {
         Backend backend = tape.backend();
         int rows = outputs.policy().size(0);
         DeviceArray dLogits = tape.allocate(backend.memory().floatType(), (long) rows * choices);
@@ -51,15 +52,10 @@ record CategoricalActions(int choices) implements ActionDistribution {
         backend.rl()
                 .ppoCategorical(
                         loss,
-                        rows,
+                        batch,
                         choices,
                         outputs.policy().array(),
                         outputs.values().array(),
-                        batch.actions(),
-                        batch.logProbs(),
-                        batch.advantages(),
-                        batch.returns(),
-                        batch.values(),
                         dLogits,
                         dValues,
                         statistics);

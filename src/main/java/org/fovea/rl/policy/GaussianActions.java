@@ -5,6 +5,7 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.tensor.Parameter;
 import org.fovea.tensor.Tape;
@@ -43,7 +44,7 @@ record GaussianActions(int size, Parameter logStd) implements ActionDistribution
     }
 
     @Override
-    public Loss loss(Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PlayedRows batch, DeviceArray statistics) {
+    public Loss loss(Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PpoBatch<DeviceArray> batch, DeviceArray statistics) {
         Backend backend = tape.backend();
         int rows = outputs.policy().size(0);
         DeviceArray dMean = tape.allocate(backend.memory().floatType(), (long) rows * size);
@@ -52,16 +53,10 @@ record GaussianActions(int size, Parameter logStd) implements ActionDistribution
         backend.rl()
                 .ppoGaussian(
                         loss,
-                        rows,
-                        size,
+                        batch,
                         outputs.policy().array(),
                         logStd.value(),
                         outputs.values().array(),
-                        batch.actions(),
-                        batch.logProbs(),
-                        batch.advantages(),
-                        batch.returns(),
-                        batch.values(),
                         dMean,
                         dLogStd,
                         dValues,

@@ -3,6 +3,7 @@ package org.fovea.rl.rollout;
 import org.fovea.backend.Backend;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.Trajectories;
 import org.fovea.rl.config.RolloutConfig;
 import org.fovea.rl.policy.ActionDistribution;
 
@@ -80,14 +81,9 @@ public record Rollout(
     public void estimateAdvantages(Backend backend, RolloutConfig config) {
         backend.rl()
                 .advantages(
-                        environments,
-                        steps,
+                        new Trajectories<>(environments, steps, rewards, values, nextValues, done),
                         config.gamma(),
                         config.gaeLambda(),
-                        rewards,
-                        values,
-                        nextValues,
-                        done,
                         advantages,
                         returns);
     }

@@ -4,7 +4,7 @@ import java.util.function.Consumer;
 import org.fovea.backend.Backend;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.memory.DeviceArray;
-import org.fovea.rl.policy.ActionDistribution;
+import org.fovea.backend.rl.PpoBatch;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
@@ -135,8 +135,9 @@ public final class Shards implements AutoCloseable {
         }
 
         /** What was done, and how it turned out. */
-        public ActionDistribution.PlayedRows played(Tape tape, DeviceArray advantages) {
-            return new ActionDistribution.PlayedRows(
+        public PpoBatch<DeviceArray> played(Tape tape, DeviceArray advantages) {
+            return new PpoBatch<>(
+                    rows(),
                     gather(tape, rollout.actions()),
                     gather(tape, rollout.logProbs()),
                     gather(tape, rollout.values()),

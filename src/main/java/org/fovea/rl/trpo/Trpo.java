@@ -7,6 +7,7 @@ import org.fovea.backend.CapturedStep;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.optim.ConjugateGradient;
 import org.fovea.rl.config.TrpoConfig;
@@ -167,8 +168,8 @@ public final class Trpo implements Learner {
     }
 
     private ActionDistribution.Loss loss(Tape tape, Shards.Shard shard, Tensor outputs) {
-        ActionDistribution.PlayedRows played = shard.played(tape, shard.part(advantages, 1));
-        Tensor values = tape.constant(played.values(), shard.rows(), 1);
+        PpoBatch<DeviceArray> played = shard.played(tape, shard.part(advantages, 1));
+        Tensor values = tape.constant(played.oldValues(), shard.rows(), 1);
         return distribution.loss(
                 tape,
                 loss,

@@ -15,6 +15,7 @@ import org.fovea.backend.attention.DecodeShape;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.Gemm;
+import org.fovea.backend.math.LayerNormArgs;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.math.UnaryOp;
@@ -24,7 +25,9 @@ import org.fovea.backend.memory.Scope;
 import org.fovea.backend.memory.ShapeException;
 import org.fovea.backend.memory.UnsupportedOnBackendException;
 import org.fovea.backend.rl.AdamSettings;
+import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
+import org.fovea.backend.rl.Trajectories;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -123,15 +126,12 @@ interface ShapeContract extends ContractFixture {
                     "layerNorm",
                     4,
                     3,
-                    () -> b.math().layerNorm(2, 3, 1e-5f, of(s, 6), of(s, 4), of(s, 3), of(s, 6), of(s, 2), of(s, 2)));
+                    () -> b.math().layerNorm(layerNormArgs(s, 4), 1e-5f, of(s, 3), of(s, 6)));
             refused(
                     "layerNormBackward",
                     7,
                     6,
-                    () -> b.math()
-                            .layerNormBackward(
-                                    2, 3, of(s, 6), of(s, 3), of(s, 2), of(s, 2), of(s, 7), of(s, 6), of(s, 3),
-                                    of(s, 3)));
+                    () -> b.math().layerNormBackward(layerNormArgs(s, 3), of(s, 7), of(s, 6), of(s, 3), of(s, 3)));
             DeviceArray positions = s.allocate(DType.I32, 2);
             refused("rotary", 11, 24, () -> b.math().rotary(2, 3, 4, 10000, 1, of(s, 24), positions, of(s, 11)));
             refused("rotary", 5, 5, () -> b.math().rotary(2, 3, 5, 10000, 1, of(s, 30), positions, of(s, 30)));
@@ -205,28 +205,37 @@ interface ShapeContract extends ContractFixture {
                     3,
                     () -> b.rl().sampleGaussian(
                                     2, 3, of(s, 6), of(s, 4), new RandomRange(0, 0, 0), of(s, 6), of(s, 2)));
+            Trajectories<DeviceArray> trajectories =
+                    new Trajectories<>(2, 3, of(s, 6), of(s, 6), of(s, 7), of(s, 6));
             refused(
                     "advantages",
                     7,
                     6,
-                    () -> b.rl().advantages(2, 3, 1, 1, of(s, 6), of(s, 6), of(s, 7), of(s, 6), of(s, 6), of(s, 6)));
+                    () -> b.rl().advantages(trajectories, 1, 1, of(s, 6), of(s, 6)));
             PpoLoss loss = new PpoLoss(0.2f, 0, 1, 0, 1);
             refused(
                     "ppoCategorical",
                     5,
                     6,
                     () -> b.rl().ppoCategorical(
-                                    loss, 2, 3, of(s, 6), of(s, 2), actions, of(s, 2), of(s, 2), of(s, 2), of(s, 2),
-                                    of(s, 6), of(s, 2), of(s, 5)));
+                                    loss, played(s, actions), 3, of(s, 6), of(s, 2), of(s, 6), of(s, 2), of(s, 5)));
             refused(
                     "ppoGaussian",
                     4,
                     3,
                     () -> b.rl().ppoGaussian(
-                                    loss, 2, 3, of(s, 6), of(s, 3), of(s, 2), of(s, 6), of(s, 2), of(s, 2), of(s, 2),
-                                    of(s, 2), of(s, 6), of(s, 4), of(s, 2), of(s, 6)));
+                                    loss, played(s, of(s, 6)), of(s, 6), of(s, 3), of(s, 2), of(s, 6), of(s, 4),
+                                    of(s, 2), of(s, 6)));
             AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-8f, 1);
             refused("adam", 11, 12, () -> b.rl().adam(settings, of(s, 12), of(s, 11), of(s, 12), of(s, 12), of(s, 4)));
         }
+    }
+
+    private LayerNormArgs<DeviceArray> layerNormArgs(Scope s, int gains) {
+        return new LayerNormArgs<>(2, 3, of(s, 6), of(s, gains), of(s, 2), of(s, 2));
+    }
+
+    private PpoBatch<DeviceArray> played(Scope s, DeviceArray taken) {
+        return new PpoBatch<>(2, taken, of(s, 2), of(s, 2), of(s, 2), of(s, 2));
     }
 }

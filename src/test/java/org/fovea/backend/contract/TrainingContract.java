@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.Arrays;
 import java.util.Random;
 import org.fovea.backend.rl.AdamSettings;
+import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
+import org.fovea.backend.rl.Trajectories;
 import org.fovea.verify.Pair;
 import org.junit.jupiter.api.Test;
 
@@ -42,21 +44,10 @@ interface TrainingContract extends ContractFixture {
     }
 
     private static void runAdvantages(Pair p, int[] s, double[][] inputs, Pair.Both advantages, Pair.Both returns) {
-        Pair.Both rewards = p.floats(inputs[0]);
-        Pair.Both values = p.floats(inputs[1]);
-        Pair.Both nextValues = p.floats(inputs[2]);
-        Pair.Both done = p.floats(inputs[3]);
-        p.run(b -> b.rl().advantages(
-                        s[0],
-                        s[1],
-                        0.99f,
-                        0.95f,
-                        rewards.on(b),
-                        values.on(b),
-                        nextValues.on(b),
-                        done.on(b),
-                        advantages.on(b),
-                        returns.on(b)));
+        Trajectories<Pair.Both> trajectories = new Trajectories<>(
+                s[0], s[1], p.floats(inputs[0]), p.floats(inputs[1]), p.floats(inputs[2]), p.floats(inputs[3]));
+        p.run(b -> b.rl()
+                .advantages(trajectories.map(x -> x.on(b)), 0.99f, 0.95f, advantages.on(b), returns.on(b)));
     }
 
     /** The same recursion on magnitudes: no term cancels another. */
@@ -76,14 +67,11 @@ interface TrainingContract extends ContractFixture {
     /** Rows of a PPO minibatch: log-ratios and value changes clearly inside or outside the clip ranges. */
     final class Minibatch {
         final Pair.Both values;
-        final Pair.Both oldLogProbs;
-        final Pair.Both advantages;
-        final Pair.Both returns;
-        final Pair.Both oldValues;
+        final PpoBatch<Pair.Both> played;
         final Pair.Both dValues;
         final Pair.Both statistics;
 
-        Minibatch(Pair p, double[] logProbs) {
+        Minibatch(Pair p, Pair.Both taken, double[] logProbs) {
             int rows = logProbs.length;
             double[] steps = {0, 0.05, -0.05, 0.5, -0.5};
             double[] value = Pair.normal(rows, 21);
@@ -94,10 +82,13 @@ interface TrainingContract extends ContractFixture {
                 oldValue[r] = value[r] - steps[(r / 5) % 5];
             }
             values = p.floats(value);
-            oldLogProbs = p.floats(oldLogProb);
-            advantages = p.floats(Pair.normal(rows, 22));
-            returns = p.floats(Pair.normal(rows, 23));
-            oldValues = p.floats(oldValue);
+            played = new PpoBatch<>(
+                    rows,
+                    taken,
+                    p.floats(oldLogProb),
+                    p.floats(oldValue),
+                    p.floats(Pair.normal(rows, 22)),
+                    p.floats(Pair.normal(rows, 23)));
             dValues = p.output(rows);
             statistics = p.output(PpoLoss.STATISTICS);
         }
@@ -105,8 +96,8 @@ interface TrainingContract extends ContractFixture {
         /** @param logProbError units of rounding in a row's log-probability */
         void check(PpoLoss loss, int rows, double logProbError, double largestEntropy, String what) {
             double ratio = 1.7;
-            double advantage = Pair.largest(advantages.expected());
-            double value = Pair.largest(values.expected()) + Pair.largest(returns.expected()) + 1;
+            double advantage = Pair.largest(played.advantages().expected());
+            double value = Pair.largest(values.expected()) + Pair.largest(played.returns().expected()) + 1;
             dValues.isWithin(8 * loss.rowWeight() * loss.valueCoef() * value, what + " dValues");
             double sums = 4 * rows * (Math.sqrt(rows) + logProbError + 4);
             statistics.isWithin(
@@ -162,25 +153,20 @@ interface TrainingContract extends ContractFixture {
             Pair.Both logits = p.floats(x);
             Pair.Both action = p.ints(taken);
             Pair.Both dLogits = p.output(x.length);
-            Minibatch m = new Minibatch(p, logProbs);
+            Minibatch m = new Minibatch(p, action, logProbs);
             p.run(b -> b.rl().ppoCategorical(
                             loss,
-                            rows,
+                            m.played.map(array -> array.on(b)),
                             actions,
                             logits.on(b),
                             m.values.on(b),
-                            action.on(b),
-                            m.oldLogProbs.on(b),
-                            m.advantages.on(b),
-                            m.returns.on(b),
-                            m.oldValues.on(b),
                             dLogits.on(b),
                             m.dValues.on(b),
                             m.statistics.on(b)));
             String what = loss + " [" + rows + ", " + actions + "]" + (masked ? " masked" : "");
             double range = 16;
             double logProbError = 2 * range + Math.sqrt(actions) + 4;
-            double row = Pair.largest(m.advantages.expected()) * 1.7 + loss.entropyCoef() * (range + Math.log(actions));
+            double row = Pair.largest(m.played.advantages().expected()) * 1.7 + loss.entropyCoef() * (range + Math.log(actions));
             dLogits.isWithin(4 * loss.rowWeight() * row * (logProbError + 4), what + " dLogits");
             m.check(loss, rows, logProbError, Math.log(actions), what);
         }
@@ -215,19 +201,13 @@ interface TrainingContract extends ContractFixture {
             Pair.Both taken = p.floats(actions);
             Pair.Both dMean = p.output(mu.length);
             Pair.Both dLogStd = p.output(dim);
-            Minibatch m = new Minibatch(p, logProbs);
+            Minibatch m = new Minibatch(p, taken, logProbs);
             p.run(b -> b.rl().ppoGaussian(
                             loss,
-                            rows,
-                            dim,
+                            m.played.map(array -> array.on(b)),
                             mean.on(b),
                             logStd.on(b),
                             m.values.on(b),
-                            taken.on(b),
-                            m.oldLogProbs.on(b),
-                            m.advantages.on(b),
-                            m.returns.on(b),
-                            m.oldValues.on(b),
                             dMean.on(b),
                             dLogStd.on(b),
                             m.dValues.on(b),
@@ -236,7 +216,7 @@ interface TrainingContract extends ContractFixture {
             double z = Pair.largest(noise);
             double precision = Math.exp(Pair.largest(logSigma));
             double logProbError = dim * (4 * z * z + z * 4 * precision + 4);
-            double row = Pair.largest(m.advantages.expected()) * 1.7;
+            double row = Pair.largest(m.played.advantages().expected()) * 1.7;
             dMean.isWithin(4 * loss.rowWeight() * row * z * precision * (logProbError + 8), what + " dMean");
             double perRow = row * (z * z + 1) + loss.entropyCoef();
             dLogStd.isWithin(

@@ -16,11 +16,13 @@ import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.Gemm;
+import org.fovea.backend.math.LayerNormArgs;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Scope;
 import org.fovea.backend.rl.AdamSettings;
+import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.junit.jupiter.api.Test;
 
@@ -74,19 +76,10 @@ class CpuThreadsTest {
             DeviceArray mean = output(rows);
             DeviceArray std = output(rows);
             DeviceArray gain = input(width);
-            b.math().layerNorm(rows, width, 1e-5f, x, gain, input(width), output(rows * width), mean, std);
-            b.math()
-                    .layerNormBackward(
-                            rows,
-                            width,
-                            x,
-                            gain,
-                            mean,
-                            std,
-                            input(rows * width),
-                            output(rows * width),
-                            output(width),
-                            output(width));
+            LayerNormArgs<DeviceArray> args = new LayerNormArgs<>(rows, width, x, gain, mean, std);
+            b.math().layerNorm(args, 1e-5f, input(width), output(rows * width));
+            b.math().layerNormBackward(
+                            args, input(rows * width), output(rows * width), output(width), output(width));
             b.math().softmax(rows, width, x, output(rows * width));
             attention();
             attentionWithTerms(4);
@@ -94,15 +87,10 @@ class CpuThreadsTest {
             attentionOfFewHeads();
             b.rl().ppoGaussian(
                             new PpoLoss(0.2f, 0.01f, 0.5f, 0.2f, 1f / rows),
-                            rows,
-                            width,
+                            new PpoBatch<>(
+                                    rows, input(rows * width), input(rows), input(rows), input(rows), input(rows)),
                             x,
                             input(width),
-                            input(rows),
-                            input(rows * width),
-                            input(rows),
-                            input(rows),
-                            input(rows),
                             input(rows),
                             output(rows * width),
                             output(width),

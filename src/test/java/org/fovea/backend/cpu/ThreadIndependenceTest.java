@@ -11,6 +11,7 @@ import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Scope;
 import org.fovea.backend.rl.AdamSettings;
+import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -77,14 +78,10 @@ class ThreadIndependenceTest {
                     backend.rl()
                             .ppoCategorical(
                                     loss,
-                                    rows,
+                                    new PpoBatch<>(
+                                            rows, taken.slice(from, rows), values, values, values, returns),
                                     ACTIONS,
                                     logits.slice(from * ACTIONS, rows * ACTIONS),
-                                    values,
-                                    taken.slice(from, rows),
-                                    values,
-                                    values,
-                                    returns,
                                     values,
                                     dLogits.slice(from * ACTIONS, rows * ACTIONS),
                                     dValues.slice(from, rows),

@@ -11,6 +11,10 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.BackendUnavailableException;
 import org.fovea.backend.cuda.driver.CudaArray;
+import org.fovea.backend.cuda.driver.CudaContext;
+import org.fovea.backend.cuda.driver.CudaMemory;
+import org.fovea.backend.cuda.driver.Kernels;
+import org.fovea.backend.cuda.params.MapParams;
 import org.fovea.backend.math.UnaryOp;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
@@ -80,18 +84,24 @@ class CudaFaultTest {
 
     @Test
     void aWritePastAnArrayIsReportedAndTheBackendIsLost() {
-        DeviceArray x = backend.memory().allocate(DType.F32, 128);
-        CudaArray y = (CudaArray) backend.memory().allocate(DType.F32, 128);
+        CudaContext context = new CudaContext(BackendSettings.DEFAULT);
+        CudaMemory memory = new CudaMemory(context);
+        Kernels kernels = new Kernels(context);
+        CudaArray x = (CudaArray) memory.allocate(DType.F32, 128);
+        CudaArray y = (CudaArray) memory.allocate(DType.F32, 128);
         // A launch that claims one element more than the block has.
-        backend.launchMap(UnaryOp.NEGATE, ((CudaArray) x).address(), y.address(), 129);
-        assertThatThrownBy(backend::synchronize)
+        MapParams params = new MapParams(kernels.parameters());
+        params.x(x.address()).y(y.address()).count(129).op(UnaryOp.NEGATE.ordinal());
+        kernels.launchElements(kernels.find("map_unary"), 33, params);
+        assertThatThrownBy(() -> context.synchronize("synchronize"))
                 .isInstanceOf(DeviceException.class)
                 .hasMessageContaining("cuStreamSynchronize failed in synchronize: CUDA_ERROR_ILLEGAL_ADDRESS")
                 .hasMessageContaining("map_unary wrote past the end of an allocation of 512 bytes");
-        assertThatThrownBy(() -> backend.memory().fill(x, 1))
+        assertThatThrownBy(() -> memory.fill(x, 1))
                 .isInstanceOf(DeviceException.class)
                 .hasMessageContaining("lost")
                 .hasCauseInstanceOf(DeviceException.class);
+        context.close();
     }
 
     @Test

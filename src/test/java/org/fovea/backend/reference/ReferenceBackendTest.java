@@ -13,10 +13,13 @@ import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.math.LayerNormArgs;
 import org.fovea.backend.math.UnaryOp;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
+import org.fovea.backend.rl.Trajectories;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -115,16 +118,17 @@ class ReferenceBackendTest {
         DeviceArray y = array(new double[15]);
         DeviceArray mean = array(new double[rows]);
         DeviceArray std = array(new double[rows]);
+        LayerNormArgs<DeviceArray> args = new LayerNormArgs<>(rows, width, x, gain, mean, std);
         double[] weights = normal(15);
         ToDoubleFunction<DeviceArray> loss = moved -> {
-            b.math().layerNorm(rows, width, 1e-3f, x, gain, bias, y, mean, std);
+            b.math().layerNorm(args, 1e-3f, bias, y);
             return dot(y, weights);
         };
-        b.math().layerNorm(rows, width, 1e-3f, x, gain, bias, y, mean, std);
+        b.math().layerNorm(args, 1e-3f, bias, y);
         DeviceArray dx = array(new double[15]);
         DeviceArray dGain = array(new double[width]);
         DeviceArray dBias = array(new double[width]);
-        b.math().layerNormBackward(rows, width, x, gain, mean, std, array(weights), dx, dGain, dBias);
+        b.math().layerNormBackward(args, array(weights), dx, dGain, dBias);
         checkGradient("x", x, dx, loss);
         checkGradient("gain", gain, dGain, loss);
         checkGradient("bias", bias, dBias, loss);
@@ -200,6 +204,7 @@ class ReferenceBackendTest {
             DeviceArray advantages = array(normal(rows));
             DeviceArray returns = array(normal(rows));
             DeviceArray oldValues = array(normal(rows));
+            PpoBatch<DeviceArray> played = new PpoBatch<>(rows, taken, old, oldValues, advantages, returns);
             DeviceArray statistics = array(new double[PpoLoss.STATISTICS]);
             DeviceArray dLogits = array(new double[rows * 4]);
             DeviceArray dValues = array(new double[rows]);
@@ -207,15 +212,7 @@ class ReferenceBackendTest {
                 DeviceArray unused = array(new double[rows * 4]);
                 b.rl().ppoCategorical(
                                 loss,
-                                rows,
-                                4,
-                                logits,
-                                values,
-                                taken,
-                                old,
-                                advantages,
-                                returns,
-                                oldValues,
+                                played, 4, logits, values,
                                 unused,
                                 array(new double[rows]),
                                 statistics);
@@ -223,15 +220,7 @@ class ReferenceBackendTest {
             };
             b.rl().ppoCategorical(
                             loss,
-                            rows,
-                            4,
-                            logits,
-                            values,
-                            taken,
-                            old,
-                            advantages,
-                            returns,
-                            oldValues,
+                            played, 4, logits, values,
                             dLogits,
                             dValues,
                             statistics);
@@ -253,6 +242,7 @@ class ReferenceBackendTest {
         DeviceArray advantages = array(normal(rows));
         DeviceArray returns = array(normal(rows));
         DeviceArray oldValues = array(normal(rows));
+        PpoBatch<DeviceArray> played = new PpoBatch<>(rows, taken, old, oldValues, advantages, returns);
         DeviceArray statistics = array(new double[PpoLoss.STATISTICS]);
         DeviceArray dMean = array(new double[rows * dim]);
         DeviceArray dLogStd = array(new double[dim]);
@@ -260,16 +250,7 @@ class ReferenceBackendTest {
         ToDoubleFunction<DeviceArray> scalar = moved -> {
             b.rl().ppoGaussian(
                             loss,
-                            rows,
-                            dim,
-                            mean,
-                            logStd,
-                            values,
-                            taken,
-                            old,
-                            advantages,
-                            returns,
-                            oldValues,
+                            played, mean, logStd, values,
                             array(new double[rows * dim]),
                             array(new double[dim]),
                             array(new double[rows]),
@@ -278,16 +259,7 @@ class ReferenceBackendTest {
         };
         b.rl().ppoGaussian(
                         loss,
-                        rows,
-                        dim,
-                        mean,
-                        logStd,
-                        values,
-                        taken,
-                        old,
-                        advantages,
-                        returns,
-                        oldValues,
+                        played, mean, logStd, values,
                         dMean,
                         dLogStd,
                         dValues,
@@ -314,11 +286,15 @@ class ReferenceBackendTest {
     void advantagesByHand() {
         DeviceArray advantages = array(0, 0);
         DeviceArray returns = array(0, 0);
-        b.rl().advantages(1, 2, 0.5f, 0.5f, array(1, 2), array(10, 20), array(4, 8), array(1, 0), advantages, returns);
+        b.rl().advantages(trajectories(1, 0), 0.5f, 0.5f, advantages, returns);
         assertThat(values(advantages)).containsExactly(1 + 2 - 10, 2 + 4 - 20);
         assertThat(values(returns)).containsExactly(3, 6);
-        b.rl().advantages(1, 2, 0.5f, 0.5f, array(1, 2), array(10, 20), array(4, 8), array(0, 0), advantages, returns);
+        b.rl().advantages(trajectories(0, 0), 0.5f, 0.5f, advantages, returns);
         assertThat(values(advantages)).containsExactly(-7 - 14 / 4.0, -14);
+    }
+
+    private Trajectories<DeviceArray> trajectories(double... done) {
+        return new Trajectories<>(1, 2, array(1, 2), array(10, 20), array(4, 8), array(done));
     }
 
     @Test

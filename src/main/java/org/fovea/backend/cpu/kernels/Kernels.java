@@ -1,14 +1,17 @@
 package org.fovea.backend.cpu.kernels;
 
+import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.Gemm;
+import org.fovea.backend.math.LayerNormArgs;
 import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.math.UnaryOp;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The inner loops. An array and the offset of its first element stand side by side; arguments were checked by the caller.
+ * The inner loops. Arguments were checked by the caller; where a kernel takes parts of arrays, an array and the offset of its
+ * first element stand side by side.
  * Every method runs on the calling thread and gives the same bits each time, compiled or interpreted.
  *
  * <p>Public only because an implementation lives in another package.
@@ -34,23 +37,19 @@ public interface Kernels {
     void reduce(ReduceOp op, int reduced, int inner, float[] x, int xo, float[] y, int yo);
 
     /** Rows {@code [firstRow, lastRow)} of product {@code index} of a batch. */
-    void gemm(
-            Gemm shape, int index, int firstRow, int lastRow, float[] a, int ao, float[] b, int bo, float[] c, int co);
+    void gemm(Gemm shape, int index, int firstRow, int lastRow, CpuArray a, CpuArray b, CpuArray c);
 
-    /** {@code y = activation(x W + bias)}, x [rows, in], W [in, out], y [rows, out]. */
+    /** {@code y = activation(x W + bias)} of {@code rows} rows from {@code firstRow} on, x [.., in], W [in, out], y [.., out]. */
     void linear(
+            int firstRow,
             int rows,
             int in,
             int out,
-            float[] x,
-            int xo,
-            float[] weight,
-            int wo,
-            float @Nullable [] bias,
-            int bo,
+            CpuArray x,
+            CpuArray weight,
+            @Nullable CpuArray bias,
             Activation activation,
-            float[] y,
-            int yo);
+            CpuArray y);
 
     /** Softmax of each row, x and y [rows, width]. */
     void softmax(int rows, int width, float[] x, int xo, float[] y, int yo);
@@ -58,44 +57,12 @@ public interface Kernels {
     /** Log softmax of each row, x and y [rows, width]. */
     void logSoftmax(int rows, int width, float[] x, int xo, float[] y, int yo);
 
-    /** Layer normalisation of each row; mean and reciprocalStd [rows] are written. */
-    void layerNorm(
-            int rows,
-            int width,
-            float epsilon,
-            float[] x,
-            int xo,
-            float[] gain,
-            int go,
-            float[] bias,
-            int bo,
-            float[] y,
-            int yo,
-            float[] mean,
-            int mo,
-            float[] reciprocalStd,
-            int ro);
+    /** Layer normalisation of {@code rows} rows from {@code firstRow} on; y, mean and reciprocalStd are written. */
+    void layerNorm(LayerNormArgs<CpuArray> args, int firstRow, int rows, float epsilon, CpuArray bias, CpuArray y);
 
     /** Gradients of layer normalisation; dGain and dBias [width] are overwritten. */
     void layerNormBackward(
-            int rows,
-            int width,
-            float[] x,
-            int xo,
-            float[] gain,
-            int go,
-            float[] mean,
-            int mo,
-            float[] reciprocalStd,
-            int ro,
-            float[] dy,
-            int dyo,
-            float[] dx,
-            int dxo,
-            float[] dGain,
-            int dgo,
-            float[] dBias,
-            int dbo);
+            LayerNormArgs<CpuArray> args, CpuArray dy, CpuArray dx, CpuArray dGain, CpuArray dBias);
 
     /** Sum of squares. */
     float sumOfSquares(float[] x, int xo, int n);
@@ -109,16 +76,13 @@ public interface Kernels {
      */
     record AdamUpdate(float gradientScale, float beta1, float beta2, float rate, float secondScale, float epsilon) {}
 
-    /** Applies an update to n parameters. */
+    /** Applies an update to {@code n} parameters from {@code from} on. */
     void adam(
             AdamUpdate update,
+            int from,
             int n,
-            float[] gradient,
-            int go,
-            float[] first,
-            int fo,
-            float[] second,
-            int so,
-            float[] theta,
-            int to);
+            CpuArray gradient,
+            CpuArray firstMoment,
+            CpuArray secondMoment,
+            CpuArray theta);
 }

@@ -91,8 +91,23 @@ public final class CpuArray implements DeviceArray {
     }
 
     /** Whether the two are the same elements. */
-    boolean coincides(CpuArray other) {
+    private boolean coincides(CpuArray other) {
         return overlaps(other) && offset == other.offset && length == other.length;
+    }
+
+    /** Refuses an output that shares elements with an input. */
+    public static void requireApart(String operation, String output, CpuArray out, String input, CpuArray in) {
+        if (out.overlaps(in)) {
+            throw new IllegalArgumentException(operation + ": output " + output + " overlaps input " + input);
+        }
+    }
+
+    /** Refuses an output that shares elements with an input without being the very same. */
+    public static void requireApartOrSame(String operation, String output, CpuArray out, String input, CpuArray in) {
+        if (out.overlaps(in) && !out.coincides(in)) {
+            throw new IllegalArgumentException(
+                    operation + ": output " + output + " overlaps input " + input + " without being the same");
+        }
     }
 
     @Override

@@ -3,28 +3,33 @@ package org.fovea.backend.cpu.memory;
 import java.util.Objects;
 import java.util.concurrent.atomic.LongAdder;
 import org.fovea.backend.EagerSteps;
-import org.fovea.backend.math.MathChecks;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Memory;
 import org.fovea.backend.memory.OperandChecks;
 import org.fovea.backend.memory.Scope;
 import org.fovea.backend.memory.UnsupportedOnBackendException;
+import org.jspecify.annotations.Nullable;
 
-/** Memory on the Java heap, and the checks that every operation makes of its arrays. */
-public abstract class CpuMemory implements Memory {
+/** Memory on the Java heap, and the arrays behind the operands of an operation. */
+public final class CpuMemory implements Memory {
     private final BlockPool pool = new BlockPool();
     private final LongAdder liveBytes = new LongAdder();
     private final Lifetime lifetime = new Lifetime(null);
-    public final EagerSteps steps = new EagerSteps();
+    private final EagerSteps steps;
+
+    /** @param steps the captured steps that some calls have no place in */
+    public CpuMemory(EagerSteps steps) {
+        this.steps = steps;
+    }
 
     @Override
-    public final DType floatType() {
+    public DType floatType() {
         return DType.F32;
     }
 
     @Override
-    public final DeviceArray allocate(DType dtype, long length) {
+    public DeviceArray allocate(DType dtype, long length) {
         requireOpen();
         steps.refuse("allocate");
         if (length < 0) {
@@ -38,13 +43,13 @@ public abstract class CpuMemory implements Memory {
     }
 
     @Override
-    public final Scope openScope() {
+    public Scope openScope() {
         requireOpen();
         return new CpuScope(pool, liveBytes, lifetime);
     }
 
     @Override
-    public final void upload(float[] source, int offset, DeviceArray target) {
+    public void upload(float[] source, int offset, DeviceArray target) {
         CpuArray to = floats("upload", target);
         Objects.checkFromIndexSize(offset, to.length, source.length);
         if (to.dtype() == DType.F32) {
@@ -59,21 +64,21 @@ public abstract class CpuMemory implements Memory {
     }
 
     @Override
-    public final void upload(double[] source, int offset, DeviceArray target) {
+    public void upload(double[] source, int offset, DeviceArray target) {
         CpuArray to = floats("upload", target);
         Objects.checkFromIndexSize(offset, to.length, source.length);
         Elements.write(source, offset, to, 0, to.length);
     }
 
     @Override
-    public final void upload(int[] source, int offset, DeviceArray target) {
+    public void upload(int[] source, int offset, DeviceArray target) {
         CpuArray to = ints("upload", target);
         Objects.checkFromIndexSize(offset, to.length, source.length);
         System.arraycopy(source, offset, to.ints, to.offset, to.length);
     }
 
     @Override
-    public final void download(DeviceArray source, float[] target, int offset) {
+    public void download(DeviceArray source, float[] target, int offset) {
         CpuArray from = floats("download", source);
         Objects.checkFromIndexSize(offset, from.length, target.length);
         if (from.dtype() == DType.F32) {
@@ -86,48 +91,48 @@ public abstract class CpuMemory implements Memory {
     }
 
     @Override
-    public final void download(DeviceArray source, double[] target, int offset) {
+    public void download(DeviceArray source, double[] target, int offset) {
         CpuArray from = floats("download", source);
         Objects.checkFromIndexSize(offset, from.length, target.length);
         Elements.read(from, 0, target, offset, from.length);
     }
 
     @Override
-    public final void download(DeviceArray source, int[] target, int offset) {
+    public void download(DeviceArray source, int[] target, int offset) {
         CpuArray from = ints("download", source);
         Objects.checkFromIndexSize(offset, from.length, target.length);
         System.arraycopy(from.ints, from.offset, target, offset, from.length);
     }
 
     @Override
-    public final void copy(DeviceArray source, DeviceArray target) {
-        MathChecks.copy(source, target);
+    public void copy(DeviceArray source, DeviceArray target) {
+        OperandChecks.copy(source, target);
         Elements.convert(hold(source), hold(target));
     }
 
     @Override
-    public final void fill(DeviceArray target, double value) {
+    public void fill(DeviceArray target, double value) {
         CpuArray to = hold(target);
         Elements.fill(to, 0, to.length, value);
     }
 
     @Override
-    public final long liveBytes() {
+    public long liveBytes() {
         return liveBytes.sum();
     }
 
     @Override
-    public final long reservedBytes() {
+    public long reservedBytes() {
         return pool.reservedBytes();
     }
 
     /** Ends every array and frees the memory. */
-    public final void closeMemory() {
+    public void close() {
         lifetime.end();
         pool.trim();
     }
 
-    public final void requireOpen() {
+    public void requireOpen() {
         if (!lifetime.alive()) {
             throw new IllegalStateException("the cpu backend is closed");
         }
@@ -138,7 +143,7 @@ public abstract class CpuMemory implements Memory {
      *
      * @throws UnsupportedOnBackendException for F64, BF16 and F16, which only transfers, casts and attention know
      */
-    public final CpuArray use(DeviceArray array) {
+    public CpuArray use(DeviceArray array) {
         CpuArray own = hold(array);
         if (own.dtype() != DType.F32 && own.dtype() != DType.I32) {
             throw new UnsupportedOnBackendException("cpu", "arithmetic on " + own.dtype() + " other than attention");
@@ -147,7 +152,7 @@ public abstract class CpuMemory implements Memory {
     }
 
     /** The array behind {@code array}, of any type, which must be of a CPU backend and alive. */
-    public final CpuArray hold(DeviceArray array) {
+    public CpuArray hold(DeviceArray array) {
         if (!(array instanceof CpuArray own)) {
             throw new IllegalArgumentException("an array of another backend was given to cpu: " + array);
         }
@@ -156,6 +161,15 @@ public abstract class CpuMemory implements Memory {
             throw new IllegalStateException("array " + own + " is used after its scope was closed or it was released");
         }
         return own;
+    }
+
+    /** The one number behind {@code array}, or 0 where there is none. */
+    public int integerOrZero(@Nullable DeviceArray array) {
+        if (array == null) {
+            return 0;
+        }
+        CpuArray own = use(array);
+        return own.ints[own.offset];
     }
 
     /** The array of a transfer between host and device. */
@@ -169,21 +183,6 @@ public abstract class CpuMemory implements Memory {
         steps.refuse(operation);
         OperandChecks.ints(operation, "the array", array, Math.toIntExact(array.length()));
         return use(array);
-    }
-
-    /** Refuses an output that shares elements with an input. */
-    public static void requireApart(String operation, String output, CpuArray out, String input, CpuArray in) {
-        if (out.overlaps(in)) {
-            throw new IllegalArgumentException(operation + ": output " + output + " overlaps input " + input);
-        }
-    }
-
-    /** Refuses an output that shares elements with an input without being the very same. */
-    public static void requireApartOrSame(String operation, String output, CpuArray out, String input, CpuArray in) {
-        if (out.overlaps(in) && !out.coincides(in)) {
-            throw new IllegalArgumentException(
-                    operation + ": output " + output + " overlaps input " + input + " without being the same");
-        }
     }
 
     private final class Allocation extends Lifetime {

@@ -1,12 +1,16 @@
 package org.fovea.backend.cpu.primitives;
 
-import java.util.function.IntConsumer;
+import static org.fovea.backend.cpu.memory.CpuArray.requireApart;
+import static org.fovea.backend.cpu.memory.CpuArray.requireApartOrSame;
+
 import org.fovea.backend.cpu.kernels.Kernels;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.cpu.memory.CpuMemory;
 import org.fovea.backend.cpu.memory.Elements;
+import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.Gemm;
+import org.fovea.backend.math.LayerNormArgs;
 import org.fovea.backend.math.MathChecks;
 import org.fovea.backend.math.MathOps;
 import org.fovea.backend.math.Philox;
@@ -16,53 +20,46 @@ import org.fovea.backend.math.UnaryOp;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.RowMajor;
+import org.jspecify.annotations.Nullable;
 
 /** Checks the arguments of mathematical operations, cuts large ones into pieces and runs the {@link Kernels} on them. */
-public abstract class CpuMath extends CpuMemory implements MathOps {
-    /** Below this many floating-point operations, waking a thread costs more than it saves. */
-    private static final long PARALLEL_FLOPS = 1_000_000;
-
+public final class CpuMath implements MathOps {
     /** Elements of a map that one piece does. */
     private static final int MAP_CHUNK = 1 << 14;
 
     /** About what an element of a map costs. */
-    static final long MAP_FLOPS = 16;
+    private static final long MAP_FLOPS = 16;
 
-    public final Kernels kernels;
-    public final Workers workers;
+    /** Rows of a product that one piece computes; every element's sum is the same whatever the cut. */
+    private static final int ROW_BLOCK = 192;
 
-    CpuMath(Kernels kernels, Workers workers) {
+    private final CpuMemory memory;
+    private final Kernels kernels;
+    private final Workers workers;
+    private volatile RotaryTable rotaryTable = new RotaryTable(2, 10_000f);
+
+    public CpuMath(CpuMemory memory, Kernels kernels, Workers workers) {
+        this.memory = memory;
         this.kernels = kernels;
         this.workers = workers;
     }
 
-    /** Runs {@code count} pieces, on several threads if the work is worth it. The cut must not depend on threads. */
-    final void pieces(int count, long flops, IntConsumer piece) {
-        if (count > 1 && flops >= PARALLEL_FLOPS && workers.idle()) {
-            workers.run(count, piece);
-        } else {
-            for (int i = 0; i < count; i++) {
-                piece.accept(i);
-            }
-        }
-    }
-
     @Override
-    public final void cast(DeviceArray x, DeviceArray y) {
+    public void cast(DeviceArray x, DeviceArray y) {
         MathChecks.cast(x, y);
-        CpuArray from = hold(x);
-        CpuArray to = hold(y);
+        CpuArray from = memory.hold(x);
+        CpuArray to = memory.hold(y);
         requireApartOrSame("cast", "y", to, "x", from);
         Elements.convert(from, to);
     }
 
     @Override
-    public final void map(UnaryOp op, DeviceArray x, DeviceArray y) {
+    public void map(UnaryOp op, DeviceArray x, DeviceArray y) {
         MathChecks.map(x, y);
-        CpuArray from = use(x);
-        CpuArray to = use(y);
+        CpuArray from = memory.use(x);
+        CpuArray to = memory.use(y);
         requireApartOrSame("map", "y", to, "x", from);
-        pieces((to.length + MAP_CHUNK - 1) / MAP_CHUNK, MAP_FLOPS * to.length, piece -> {
+        workers.run((to.length + MAP_CHUNK - 1) / MAP_CHUNK, MAP_FLOPS * to.length, piece -> {
             int first = piece * MAP_CHUNK;
             int count = Math.min(MAP_CHUNK, to.length - first);
             kernels.map(op, from.floats, from.offset + first, to.floats, to.offset + first, count);
@@ -70,12 +67,12 @@ public abstract class CpuMath extends CpuMemory implements MathOps {
     }
 
     @Override
-    public final void zip(
+    public void zip(
             BinaryOp op, int[] shape, DeviceArray a, int[] strideA, DeviceArray b, int[] strideB, DeviceArray y) {
         MathChecks.zip(shape, a, strideA, b, strideB, y);
-        CpuArray left = use(a);
-        CpuArray right = use(b);
-        CpuArray to = use(y);
+        CpuArray left = memory.use(a);
+        CpuArray right = memory.use(b);
+        CpuArray to = memory.use(y);
         requireApartOrSame("zip", "y", to, "a", left);
         requireApartOrSame("zip", "y", to, "b", right);
         if (to.length > 0) {
@@ -84,12 +81,12 @@ public abstract class CpuMath extends CpuMemory implements MathOps {
     }
 
     @Override
-    public final void select(DeviceArray condition, DeviceArray a, DeviceArray b, DeviceArray y) {
+    public void select(DeviceArray condition, DeviceArray a, DeviceArray b, DeviceArray y) {
         MathChecks.select(condition, a, b, y);
-        CpuArray test = use(condition);
-        CpuArray left = use(a);
-        CpuArray right = use(b);
-        CpuArray to = use(y);
+        CpuArray test = memory.use(condition);
+        CpuArray left = memory.use(a);
+        CpuArray right = memory.use(b);
+        CpuArray to = memory.use(y);
         requireApartOrSame("select", "y", to, "condition", test);
         requireApartOrSame("select", "y", to, "a", left);
         requireApartOrSame("select", "y", to, "b", right);
@@ -101,10 +98,10 @@ public abstract class CpuMath extends CpuMemory implements MathOps {
     }
 
     @Override
-    public final void reduce(ReduceOp op, int outer, int reduced, int inner, DeviceArray x, DeviceArray y) {
+    public void reduce(ReduceOp op, int outer, int reduced, int inner, DeviceArray x, DeviceArray y) {
         MathChecks.reduce(outer, reduced, inner, x, y);
-        CpuArray from = use(x);
-        CpuArray to = use(y);
+        CpuArray from = memory.use(x);
+        CpuArray to = memory.use(y);
         requireApart("reduce", "y", to, "x", from);
         for (int o = 0; o < outer; o++) {
             kernels.reduce(
@@ -119,10 +116,10 @@ public abstract class CpuMath extends CpuMemory implements MathOps {
     }
 
     @Override
-    public final void arrange(int[] shape, DeviceArray x, int[] strideX, DeviceArray y, int[] strideY) {
+    public void arrange(int[] shape, DeviceArray x, int[] strideX, DeviceArray y, int[] strideY) {
         MathChecks.arrange(shape, x, strideX, y, strideY);
-        CpuArray from = use(x);
-        CpuArray to = use(y);
+        CpuArray from = memory.use(x);
+        CpuArray to = memory.use(y);
         requireApart("arrange", "y", to, "x", from);
         Strided walk = Strided.of(shape, strideX, strideY);
         if (walk.size() > 0) {
@@ -131,11 +128,11 @@ public abstract class CpuMath extends CpuMemory implements MathOps {
     }
 
     @Override
-    public final void gemm(Gemm shape, DeviceArray a, DeviceArray b, DeviceArray c) {
+    public void gemm(Gemm shape, DeviceArray a, DeviceArray b, DeviceArray c) {
         MathChecks.gemm(shape, a, b, c);
-        CpuArray left = use(a);
-        CpuArray right = use(b);
-        CpuArray to = use(c);
+        CpuArray left = memory.use(a);
+        CpuArray right = memory.use(b);
+        CpuArray to = memory.use(c);
         int m = shape.m();
         int n = shape.n();
         requireApart("gemm", "c", to, "a", left);
@@ -144,31 +141,25 @@ public abstract class CpuMath extends CpuMemory implements MathOps {
             return;
         }
         int blocks = (m + ROW_BLOCK - 1) / ROW_BLOCK;
-        pieces(shape.batch() * blocks, 2L * shape.batch() * m * n * shape.k(), piece -> {
+        workers.run(shape.batch() * blocks, 2L * shape.batch() * m * n * shape.k(), piece -> {
             int firstRow = piece % blocks * ROW_BLOCK;
             kernels.gemm(
                     shape,
                     piece / blocks,
                     firstRow,
                     Math.min(m, firstRow + ROW_BLOCK),
-                    left.floats,
-                    left.offset,
-                    right.floats,
-                    right.offset,
-                    to.floats,
-                    to.offset);
+                    left,
+                    right,
+                    to);
         });
     }
 
-    /** Rows of a product that one piece computes; every element's sum is the same whatever the cut. */
-    static final int ROW_BLOCK = 192;
-
     @Override
-    public final void gatherRows(DeviceArray table, int width, DeviceArray indices, DeviceArray y) {
+    public void gatherRows(DeviceArray table, int width, DeviceArray indices, DeviceArray y) {
         MathChecks.gatherRows(table, width, indices, y);
-        CpuArray from = use(table);
-        CpuArray rows = use(indices);
-        CpuArray to = use(y);
+        CpuArray from = memory.use(table);
+        CpuArray rows = memory.use(indices);
+        CpuArray to = memory.use(y);
         int tableRows = from.length / width;
         requireApart("gatherRows", "y", to, "table", from);
         boolean integers = from.dtype() == DType.I32;
@@ -184,11 +175,11 @@ public abstract class CpuMath extends CpuMemory implements MathOps {
     }
 
     @Override
-    public final void scatterAddRows(DeviceArray x, int width, DeviceArray indices, DeviceArray table) {
+    public void scatterAddRows(DeviceArray x, int width, DeviceArray indices, DeviceArray table) {
         MathChecks.scatterAddRows(x, width, indices, table);
-        CpuArray from = use(x);
-        CpuArray rows = use(indices);
-        CpuArray to = use(table);
+        CpuArray from = memory.use(x);
+        CpuArray rows = memory.use(indices);
+        CpuArray to = memory.use(table);
         int tableRows = to.length / width;
         requireApart("scatterAddRows", "table", to, "x", from);
         for (int i = 0; i < rows.length; i++) {
@@ -208,8 +199,8 @@ public abstract class CpuMath extends CpuMemory implements MathOps {
     }
 
     @Override
-    public final void iota(double start, double step, DeviceArray y) {
-        CpuArray to = use(y);
+    public void iota(double start, double step, DeviceArray y) {
+        CpuArray to = memory.use(y);
         for (int i = 0; i < to.length; i++) {
             double value = start + i * step;
             if (to.dtype() == DType.I32) {
@@ -221,19 +212,156 @@ public abstract class CpuMath extends CpuMemory implements MathOps {
     }
 
     @Override
-    public final void uniform(RandomRange draw, DeviceArray y) {
+    public void uniform(RandomRange draw, DeviceArray y) {
         MathChecks.uniform(draw, y);
-        CpuArray to = use(y);
-        Philox.fill(draw.seed(), stream(draw), draw.first(), to.floats, to.offset, to.length);
+        CpuArray to = memory.use(y);
+        Philox.fill(draw.seed(), draw.stream() + memory.integerOrZero(draw.counter()), draw.first(), to.floats, to.offset, to.length);
     }
 
-    /** The stream that is drawn from now. */
-    final long stream(RandomRange draw) {
-        DeviceArray counter = draw.counter();
-        if (counter == null) {
-            return draw.stream();
+    @Override
+    public void linear(
+            int rows,
+            int in,
+            int out,
+            DeviceArray x,
+            DeviceArray weight,
+            @Nullable DeviceArray bias,
+            Activation activation,
+            DeviceArray y) {
+        MathChecks.linear(rows, in, out, x, weight, bias, y);
+        CpuArray from = memory.use(x);
+        CpuArray w = memory.use(weight);
+        CpuArray shift = bias == null ? null : memory.use(bias);
+        CpuArray to = memory.use(y);
+        requireApart("linear", "y", to, "x", from);
+        requireApart("linear", "y", to, "weight", w);
+        int blocks = (rows + ROW_BLOCK - 1) / ROW_BLOCK;
+        workers.run(blocks, 2L * rows * in * out, block -> {
+            int first = block * ROW_BLOCK;
+            kernels.linear(first, Math.min(ROW_BLOCK, rows - first), in, out, from, w, shift, activation, to);
+        });
+    }
+
+    @Override
+    public void softmax(int rows, int width, DeviceArray x, DeviceArray y) {
+        MathChecks.softmax("softmax", rows, width, x, y);
+        CpuArray from = memory.use(x);
+        CpuArray to = memory.use(y);
+        requireApartOrSame("softmax", "y", to, "x", from);
+        if (width > 0 && width <= PolicyColumns.NARROW) {
+            PolicyColumns.softmax(kernels, false, rows, width, from, to);
+        } else {
+            rowBlocks(rows, width, (first, count) -> {
+                int start = first * width;
+                kernels.softmax(count, width, from.floats, from.offset + start, to.floats, to.offset + start);
+            });
         }
-        CpuArray added = use(counter);
-        return draw.stream() + added.ints[added.offset];
+    }
+
+    @Override
+    public void logSoftmax(int rows, int width, DeviceArray x, DeviceArray y) {
+        MathChecks.softmax("logSoftmax", rows, width, x, y);
+        CpuArray from = memory.use(x);
+        CpuArray to = memory.use(y);
+        requireApartOrSame("logSoftmax", "y", to, "x", from);
+        if (width > 0 && width <= PolicyColumns.NARROW) {
+            PolicyColumns.softmax(kernels, true, rows, width, from, to);
+        } else {
+            rowBlocks(rows, width, (first, count) -> {
+                int start = first * width;
+                kernels.logSoftmax(count, width, from.floats, from.offset + start, to.floats, to.offset + start);
+            });
+        }
+    }
+
+    @FunctionalInterface
+    private interface RowBlock {
+        void run(int first, int count);
+    }
+
+    /** Runs a block of rows at a time, for operations whose rows do not depend on each other. */
+    private void rowBlocks(int rows, int width, RowBlock block) {
+        workers.run((rows + ROW_BLOCK - 1) / ROW_BLOCK, MAP_FLOPS * rows * width, piece -> {
+            int first = piece * ROW_BLOCK;
+            block.run(first, Math.min(ROW_BLOCK, rows - first));
+        });
+    }
+
+    @Override
+    public void layerNorm(LayerNormArgs<DeviceArray> args, float epsilon, DeviceArray bias, DeviceArray y) {
+        MathChecks.layerNorm(args, bias, y);
+        LayerNormArgs<CpuArray> arrays = args.map(memory::use);
+        CpuArray shift = memory.use(bias);
+        CpuArray to = memory.use(y);
+        requireApartOrSame("layerNorm", "y", to, "x", arrays.x());
+        rowBlocks(
+                args.rows(),
+                args.width(),
+                (first, count) -> kernels.layerNorm(arrays, first, count, epsilon, shift, to));
+    }
+
+    @Override
+    public void layerNormBackward(
+            LayerNormArgs<DeviceArray> args, DeviceArray dy, DeviceArray dx, DeviceArray dGain, DeviceArray dBias) {
+        MathChecks.layerNormBackward(args, dy, dx, dGain, dBias);
+        LayerNormArgs<CpuArray> arrays = args.map(memory::use);
+        CpuArray upstream = memory.use(dy);
+        CpuArray to = memory.use(dx);
+        CpuArray toGain = memory.use(dGain);
+        CpuArray toBias = memory.use(dBias);
+        requireApartOrSame("layerNormBackward", "dx", to, "x", arrays.x());
+        requireApartOrSame("layerNormBackward", "dx", to, "dy", upstream);
+        requireApart("layerNormBackward", "dGain", toGain, "gain", arrays.gain());
+        kernels.layerNormBackward(arrays, upstream, to, toGain, toBias);
+    }
+
+    @Override
+    public void rotary(
+            int rows,
+            int heads,
+            int headDim,
+            float base,
+            int sign,
+            DeviceArray x,
+            DeviceArray positions,
+            DeviceArray y) {
+        MathChecks.rotary(rows, heads, headDim, sign, x, positions, y);
+        CpuArray from = memory.use(x);
+        CpuArray position = memory.use(positions);
+        CpuArray to = memory.use(y);
+        requireApartOrSame("rotary", "y", to, "x", from);
+        if (from.length == 0) {
+            return;
+        }
+        RotaryTable table = rotaryTable;
+        if (!table.fits(headDim, base)) {
+            table = new RotaryTable(headDim, base);
+            rotaryTable = table;
+        }
+        table.turn(rows, heads, sign, from, position, to);
+    }
+
+    @Override
+    public void standardize(float epsilon, DeviceArray x, DeviceArray y) {
+        MathChecks.standardize(x, y);
+        CpuArray from = memory.use(x);
+        CpuArray to = memory.use(y);
+        requireApartOrSame("standardize", "y", to, "x", from);
+        int n = from.length;
+        double sum = 0;
+        for (int i = 0; i < n; i++) {
+            sum += from.floats[from.offset + i];
+        }
+        double mean = sum / n;
+        double squares = 0;
+        for (int i = 0; i < n; i++) {
+            double centred = from.floats[from.offset + i] - mean;
+            squares += centred * centred;
+        }
+        float shift = (float) mean;
+        float scale = (float) (1 / (Math.sqrt(squares / n) + epsilon));
+        for (int i = 0; i < n; i++) {
+            to.floats[to.offset + i] = (from.floats[from.offset + i] - shift) * scale;
+        }
     }
 }

@@ -4,30 +4,42 @@ import java.util.Arrays;
 import org.fovea.backend.cpu.kernels.Kernels;
 import org.fovea.backend.cpu.kernels.scalar.ScalarMath;
 import org.fovea.backend.cpu.memory.CpuArray;
+import org.fovea.backend.cpu.memory.CpuMemory;
 import org.fovea.backend.math.Philox;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.AdamSettings;
+import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.backend.rl.RlChecks;
 import org.fovea.backend.rl.RlOps;
+import org.fovea.backend.rl.Trajectories;
 
 /** Sampling, advantages, the policy loss and the optimiser's step. */
-public abstract class CpuRl extends CpuRows implements RlOps {
+public final class CpuRl implements RlOps {
     private static final float HALF_LOG_2_PI = 0.9189385332f;
 
-    protected CpuRl(Kernels kernels, Workers workers) {
-        super(kernels, workers);
+    /** Parameters that one piece updates; also the unit in which the norm is summed. */
+    private static final int ADAM_RANGE = 1 << 13;
+
+    private final CpuMemory memory;
+    private final Kernels kernels;
+    private final Workers workers;
+
+    public CpuRl(CpuMemory memory, Kernels kernels, Workers workers) {
+        this.memory = memory;
+        this.kernels = kernels;
+        this.workers = workers;
     }
 
     @Override
-    public final void sampleCategorical(
+    public void sampleCategorical(
             int rows, int actions, DeviceArray logits, RandomRange draw, DeviceArray sampled, DeviceArray logProbs) {
         RlChecks.sampleCategorical(rows, actions, logits, draw, sampled, logProbs);
-        CpuArray x = use(logits);
-        CpuArray action = use(sampled);
-        CpuArray logProb = use(logProbs);
-        long stream = stream(draw);
+        CpuArray x = memory.use(logits);
+        CpuArray action = memory.use(sampled);
+        CpuArray logProb = memory.use(logProbs);
+        long stream = draw.stream() + memory.integerOrZero(draw.counter());
         PolicyColumns columns = PolicyColumns.of(actions);
         float[] uniforms = new float[Math.min(rows, PolicyColumns.ROWS)];
         for (int start = 0; start < rows; start += PolicyColumns.ROWS) {
@@ -51,10 +63,10 @@ public abstract class CpuRl extends CpuRows implements RlOps {
     }
 
     @Override
-    public final void argmax(int rows, int width, DeviceArray x, DeviceArray y) {
+    public void argmax(int rows, int width, DeviceArray x, DeviceArray y) {
         RlChecks.argmax(rows, width, x, y);
-        CpuArray from = use(x);
-        CpuArray to = use(y);
+        CpuArray from = memory.use(x);
+        CpuArray to = memory.use(y);
         for (int r = 0; r < rows; r++) {
             int row = from.offset + r * width;
             int best = 0;
@@ -68,7 +80,7 @@ public abstract class CpuRl extends CpuRows implements RlOps {
     }
 
     @Override
-    public final void sampleGaussian(
+    public void sampleGaussian(
             int rows,
             int dim,
             DeviceArray mean,
@@ -77,11 +89,11 @@ public abstract class CpuRl extends CpuRows implements RlOps {
             DeviceArray sampled,
             DeviceArray logProbs) {
         RlChecks.sampleGaussian(rows, dim, mean, logStd, draw, sampled, logProbs);
-        CpuArray mu = use(mean);
-        CpuArray logSigma = use(logStd);
-        CpuArray action = use(sampled);
-        CpuArray logProb = use(logProbs);
-        long stream = stream(draw);
+        CpuArray mu = memory.use(mean);
+        CpuArray logSigma = memory.use(logStd);
+        CpuArray action = memory.use(sampled);
+        CpuArray logProb = memory.use(logProbs);
+        long stream = draw.stream() + memory.integerOrZero(draw.counter());
         for (int r = 0; r < rows; r++) {
             double sum = 0;
             for (int d = 0; d < dim; d++) {
@@ -98,25 +110,21 @@ public abstract class CpuRl extends CpuRows implements RlOps {
     }
 
     @Override
-    public final void advantages(
-            int environments,
-            int steps,
+    public void advantages(
+            Trajectories<DeviceArray> trajectories,
             float gamma,
             float lambda,
-            DeviceArray rewards,
-            DeviceArray values,
-            DeviceArray nextValues,
-            DeviceArray done,
             DeviceArray advantages,
             DeviceArray returns) {
-        RlChecks.advantages(environments, steps, rewards, values, nextValues, done, advantages, returns);
-        CpuArray reward = use(rewards);
-        CpuArray value = use(values);
-        CpuArray nextValue = use(nextValues);
-        CpuArray ended = use(done);
-        CpuArray advantage = use(advantages);
-        CpuArray toReturn = use(returns);
-        for (int e = 0; e < environments; e++) {
+        RlChecks.advantages(trajectories, advantages, returns);
+        CpuArray reward = memory.use(trajectories.rewards());
+        CpuArray value = memory.use(trajectories.values());
+        CpuArray nextValue = memory.use(trajectories.nextValues());
+        CpuArray ended = memory.use(trajectories.done());
+        CpuArray advantage = memory.use(advantages);
+        CpuArray toReturn = memory.use(returns);
+        int steps = trajectories.steps();
+        for (int e = 0; e < trajectories.environments(); e++) {
             float following = 0;
             for (int i = (e + 1) * steps - 1; i >= e * steps; i--) {
                 float v = value.floats[value.offset + i];
@@ -129,45 +137,21 @@ public abstract class CpuRl extends CpuRows implements RlOps {
     }
 
     @Override
-    public final void ppoCategorical(
+    public void ppoCategorical(
             PpoLoss loss,
-            int rows,
+            PpoBatch<DeviceArray> batch,
             int actions,
             DeviceArray logits,
             DeviceArray values,
-            DeviceArray taken,
-            DeviceArray oldLogProbs,
-            DeviceArray advantages,
-            DeviceArray returns,
-            DeviceArray oldValues,
             DeviceArray dLogits,
             DeviceArray dValues,
             DeviceArray statistics) {
-        RlChecks.ppoCategorical(
-                rows,
-                actions,
-                logits,
-                values,
-                taken,
-                oldLogProbs,
-                advantages,
-                returns,
-                oldValues,
-                dLogits,
-                dValues,
-                statistics);
-        PpoRows ppo = new PpoRows(
-                kernels,
-                loss,
-                use(values),
-                use(oldLogProbs),
-                use(advantages),
-                use(returns),
-                use(oldValues),
-                use(dValues));
-        CpuArray x = use(logits);
-        CpuArray action = use(taken);
-        CpuArray dx = use(dLogits);
+        RlChecks.ppoCategorical(batch, actions, logits, values, dLogits, dValues, statistics);
+        PpoRows ppo = new PpoRows(kernels, loss, batch.map(memory::use), memory.use(values), memory.use(dValues));
+        CpuArray x = memory.use(logits);
+        CpuArray action = memory.use(batch.taken());
+        CpuArray dx = memory.use(dLogits);
+        int rows = batch.rows();
         for (int r = 0; r < rows; r++) {
             int chosen = action.ints[action.offset + r];
             if (chosen < 0 || chosen >= actions) {
@@ -195,55 +179,29 @@ public abstract class CpuRl extends CpuRows implements RlOps {
                 }
             }
         }
-        ppo.store(use(statistics));
+        ppo.store(memory.use(statistics));
     }
 
     @Override
-    public final void ppoGaussian(
+    public void ppoGaussian(
             PpoLoss loss,
-            int rows,
-            int dim,
+            PpoBatch<DeviceArray> batch,
             DeviceArray mean,
             DeviceArray logStd,
             DeviceArray values,
-            DeviceArray taken,
-            DeviceArray oldLogProbs,
-            DeviceArray advantages,
-            DeviceArray returns,
-            DeviceArray oldValues,
             DeviceArray dMean,
             DeviceArray dLogStd,
             DeviceArray dValues,
             DeviceArray statistics) {
-        RlChecks.ppoGaussian(
-                rows,
-                dim,
-                mean,
-                logStd,
-                values,
-                taken,
-                oldLogProbs,
-                advantages,
-                returns,
-                oldValues,
-                dMean,
-                dLogStd,
-                dValues,
-                statistics);
-        PpoRows ppo = new PpoRows(
-                kernels,
-                loss,
-                use(values),
-                use(oldLogProbs),
-                use(advantages),
-                use(returns),
-                use(oldValues),
-                use(dValues));
-        CpuArray mu = use(mean);
-        CpuArray logSigma = use(logStd);
-        CpuArray action = use(taken);
-        CpuArray dMu = use(dMean);
-        CpuArray toLogSigma = use(dLogStd);
+        RlChecks.ppoGaussian(batch, mean, logStd, values, dMean, dLogStd, dValues, statistics);
+        PpoRows ppo = new PpoRows(kernels, loss, batch.map(memory::use), memory.use(values), memory.use(dValues));
+        CpuArray mu = memory.use(mean);
+        CpuArray logSigma = memory.use(logStd);
+        CpuArray action = memory.use(batch.taken());
+        CpuArray dMu = memory.use(dMean);
+        CpuArray toLogSigma = memory.use(dLogStd);
+        int rows = batch.rows();
+        int dim = logSigma.length;
         float[] reciprocalStd = new float[dim];
         double[] dLogSigma = new double[dim];
         float constant = 0;
@@ -281,11 +239,11 @@ public abstract class CpuRl extends CpuRows implements RlOps {
         for (int d = 0; d < dim; d++) {
             toLogSigma.floats[toLogSigma.offset + d] = (float) (loss.rowWeight() * dLogSigma[d]);
         }
-        ppo.store(use(statistics));
+        ppo.store(memory.use(statistics));
     }
 
     @Override
-    public final void adam(
+    public void adam(
             AdamSettings settings,
             DeviceArray parameters,
             DeviceArray gradients,
@@ -293,17 +251,17 @@ public abstract class CpuRl extends CpuRows implements RlOps {
             DeviceArray secondMoment,
             DeviceArray state) {
         RlChecks.adam(parameters, gradients, firstMoment, secondMoment, state);
-        CpuArray theta = use(parameters);
-        CpuArray gradient = use(gradients);
-        CpuArray m = use(firstMoment);
-        CpuArray v = use(secondMoment);
-        CpuArray s = use(state);
+        CpuArray theta = memory.use(parameters);
+        CpuArray gradient = memory.use(gradients);
+        CpuArray m = memory.use(firstMoment);
+        CpuArray v = memory.use(secondMoment);
+        CpuArray s = memory.use(state);
         if (s.floats[s.offset + AdamSettings.SKIP] != 0) {
             return;
         }
         int ranges = (theta.length + ADAM_RANGE - 1) / ADAM_RANGE;
         double[] squares = new double[ranges];
-        pieces(ranges, 40L * theta.length, range -> {
+        workers.run(ranges, 40L * theta.length, range -> {
             int from = range * ADAM_RANGE;
             squares[range] = kernels.sumOfSquares(
                     gradient.floats, gradient.offset + from, Math.min(ADAM_RANGE, theta.length - from));
@@ -327,23 +285,10 @@ public abstract class CpuRl extends CpuRows implements RlOps {
                 (float) (s.floats[s.offset + AdamSettings.LEARNING_RATE] / (1 - Math.pow(settings.beta1(), step))),
                 (float) (1 / Math.sqrt(1 - Math.pow(settings.beta2(), step))),
                 settings.epsilon());
-        pieces(ranges, 40L * theta.length, range -> {
+        workers.run(ranges, 40L * theta.length, range -> {
             int from = range * ADAM_RANGE;
-            kernels.adam(
-                    update,
-                    Math.min(ADAM_RANGE, theta.length - from),
-                    gradient.floats,
-                    gradient.offset + from,
-                    m.floats,
-                    m.offset + from,
-                    v.floats,
-                    v.offset + from,
-                    theta.floats,
-                    theta.offset + from);
+            kernels.adam(update, from, Math.min(ADAM_RANGE, theta.length - from), gradient, m, v, theta);
         });
         s.floats[s.offset + AdamSettings.STEP] = step;
     }
-
-    /** Parameters that one piece updates; also the unit in which the norm is summed. */
-    private static final int ADAM_RANGE = 1 << 13;
 }

@@ -1,6 +1,7 @@
 package org.fovea.backend.cpu.primitives;
 
 import org.fovea.backend.cpu.kernels.Kernels;
+import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.UnaryOp;
 
@@ -11,6 +12,9 @@ import org.fovea.backend.math.UnaryOp;
 final class PolicyColumns {
     /** Rows of a block: its columns stay in the first-level cache. */
     static final int ROWS = 256;
+
+    /** Rows up to this wide are shorter than a vector, so that their softmax is best taken in columns. */
+    static final int NARROW = 12;
 
     private static final ThreadLocal<PolicyColumns> SCRATCH = ThreadLocal.withInitial(() -> new PolicyColumns(1));
 
@@ -38,6 +42,24 @@ final class PolicyColumns {
             SCRATCH.set(columns);
         }
         return columns;
+    }
+
+    /** The softmax of every row, or its logarithm. */
+    static void softmax(Kernels kernels, boolean log, int rows, int width, CpuArray x, CpuArray y) {
+        PolicyColumns columns = of(width);
+        float[] result = log ? columns.logProbs : columns.probs;
+        for (int start = 0; start < rows; start += ROWS) {
+            int count = Math.min(ROWS, rows - start);
+            columns.load(kernels, count, x.floats, x.offset + start * width);
+            if (!log) {
+                columns.clearRowsOfNothing(count, x.floats, x.offset + start * width);
+            }
+            for (int a = 0; a < width; a++) {
+                for (int r = 0; r < count; r++) {
+                    y.floats[y.offset + (start + r) * width + a] = result[a * ROWS + r];
+                }
+            }
+        }
     }
 
     /** Fills the block from {@code rows} rows of logits, at most {@link #ROWS}. */
@@ -71,7 +93,7 @@ final class PolicyColumns {
     }
 
     /** Sets to 0 the probabilities of rows whose logits are all -infinity. */
-    void clearRowsOfNothing(int rows, float[] logits, int offset) {
+    private void clearRowsOfNothing(int rows, float[] logits, int offset) {
         for (int r = 0; r < rows; r++) {
             boolean nothing = true;
             for (int a = 0; a < actions && nothing; a++) {

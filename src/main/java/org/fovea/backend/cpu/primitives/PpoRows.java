@@ -3,17 +3,15 @@ package org.fovea.backend.cpu.primitives;
 import org.fovea.backend.cpu.kernels.Kernels;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.math.UnaryOp;
+import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 
 /** The terms of the PPO loss that do not depend on the kind of policy, in blocks of rows. */
 final class PpoRows {
     private final Kernels kernels;
     private final PpoLoss loss;
+    private final PpoBatch<CpuArray> batch;
     private final CpuArray values;
-    private final CpuArray oldLogProbs;
-    private final CpuArray advantages;
-    private final CpuArray returns;
-    private final CpuArray oldValues;
     private final CpuArray dValues;
     private final float[] logRatio = new float[PolicyColumns.ROWS];
     private final float[] ratio = new float[PolicyColumns.ROWS];
@@ -33,27 +31,17 @@ final class PpoRows {
     /** Derivatives of a block's policy losses by the log-probabilities, filled by {@link #block}. */
     final float[] dLogProbs = new float[PolicyColumns.ROWS];
 
-    PpoRows(
-            Kernels kernels,
-            PpoLoss loss,
-            CpuArray values,
-            CpuArray oldLogProbs,
-            CpuArray advantages,
-            CpuArray returns,
-            CpuArray oldValues,
-            CpuArray dValues) {
+    PpoRows(Kernels kernels, PpoLoss loss, PpoBatch<CpuArray> batch, CpuArray values, CpuArray dValues) {
         this.kernels = kernels;
         this.loss = loss;
+        this.batch = batch;
         this.values = values;
-        this.oldLogProbs = oldLogProbs;
-        this.advantages = advantages;
-        this.returns = returns;
-        this.oldValues = oldValues;
         this.dValues = dValues;
     }
 
     /** Adds rows {@code [first, first + rows)} to the statistics and writes the gradients of their values. */
     void block(int first, int rows) {
+        CpuArray oldLogProbs = batch.oldLogProbs();
         for (int r = 0; r < rows; r++) {
             logRatio[r] = logProbs[r] - oldLogProbs.floats[oldLogProbs.offset + first + r];
         }
@@ -63,6 +51,7 @@ final class PpoRows {
     }
 
     private void policy(int first, int rows) {
+        CpuArray advantages = batch.advantages();
         float low = 1 - loss.clip();
         float high = 1 + loss.clip();
         double lossSum = 0;
@@ -86,6 +75,8 @@ final class PpoRows {
     }
 
     private void values(int first, int rows) {
+        CpuArray returns = batch.returns();
+        CpuArray oldValues = batch.oldValues();
         float scale = loss.rowWeight() * loss.valueCoef();
         float limit = loss.valueClip();
         double lossSum = 0;

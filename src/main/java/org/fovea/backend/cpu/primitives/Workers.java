@@ -13,6 +13,9 @@ public final class Workers implements AutoCloseable {
     /** Looks for work this many times before sleeping: some ten microseconds, the pause between two operations. */
     private static final int SPINS = 1 << 10;
 
+    /** Below this many floating-point operations, waking a thread costs more than it saves. */
+    private static final long PARALLEL_FLOPS = 1_000_000;
+
     private final int threads;
     private final Thread[] helpers;
     private volatile @Nullable Task task;
@@ -59,6 +62,17 @@ public final class Workers implements AutoCloseable {
             task = null;
         }
         mine.rethrow();
+    }
+
+    /** Runs {@code count} pieces, on several threads if the work is worth it. The cut must not depend on threads. */
+    void run(int count, long flops, IntConsumer piece) {
+        if (count > 1 && flops >= PARALLEL_FLOPS && idle()) {
+            run(count, piece);
+        } else {
+            for (int i = 0; i < count; i++) {
+                piece.accept(i);
+            }
+        }
     }
 
     private void help() {

@@ -3,7 +3,7 @@ package org.fovea.backend.cuda.attention;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import org.fovea.backend.cuda.math.CudaMath;
+import org.fovea.backend.cuda.driver.Grid;
 import org.fovea.backend.memory.DType;
 
 /**
@@ -202,7 +202,7 @@ public record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int
     /** Blocks for {@code heads} heads of {@code stationary} stationary rows each. */
     long blocks(long heads, int stationary, int longest) {
         return kind.whole
-                ? CudaMath.tiles(heads, headsPerBlock(longest))
-                : heads * CudaMath.tiles(stationary, rows) * parts;
+                ? Grid.tiles(heads, headsPerBlock(longest))
+                : heads * Grid.tiles(stationary, rows) * parts;
     }
 }

@@ -20,8 +20,8 @@ import org.fovea.backend.cuda.attention.series.CudaOperands;
 import org.fovea.backend.cuda.attention.series.CudaSeries;
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
+import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.Kernels;
-import org.fovea.backend.cuda.math.CudaRows;
 import org.fovea.backend.cuda.params.AttentionParams;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
@@ -31,7 +31,7 @@ import org.fovea.backend.memory.Scope;
  * Attention as kernel launches. Queries, keys, values and what has their layout may be F32, BF16 or F16. There are kernels
  * for tensor cores, which know what language models need; for all else there is {@link CudaSeries}.
  */
-abstract class CudaAttention extends CudaRows implements AttentionOps {
+abstract class CudaAttention extends AttentionBase implements AttentionOps {
     /** Threads of a block that adds up the gradient of one head's sink. */
     private static final int SINK_THREADS = 256;
 
@@ -44,8 +44,8 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
     /** A loaded kernel. */
     private record Instance(AttentionSchedule schedule, Kernels.Kernel kernel) {}
 
-    CudaAttention(CudaContext context) {
-        super(context);
+    CudaAttention(CudaContext context, CudaMemory memory, Kernels kernels) {
+        super(context, memory, kernels);
         for (AttentionSchedule.Kind kind : AttentionSchedule.Kind.values()) {
             Map<DType, List<Instance>> ofKind = new EnumMap<>(DType.class);
             for (DType storage : List.of(DType.F32, DType.BF16, DType.F16)) {
@@ -55,7 +55,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
         }
         sinkKernel = kernels.find("attention_sink", SINK_THREADS, 0);
         params = new AttentionParams(kernels.parameters());
-        series = new CudaSeries(this, kernels);
+        series = new CudaSeries(memory, kernels);
     }
 
     private List<Instance> load(AttentionSchedule.Kind kind, DType storage) {
@@ -101,7 +101,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
     @Override
     public final void forward(AttentionCall<DeviceArray> call, AttentionOutputs<DeviceArray> outputs) {
         AttentionChecks.forward(call, outputs, stateSize(call));
-        CudaOperands operands = new CudaOperands(this, "attentionForward");
+        CudaOperands operands = new CudaOperands(memory, "attentionForward");
         if (!isForTensorCores(call)) {
             series.forward(operands, call, outputs);
             return;
@@ -123,7 +123,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             AttentionPlane<DeviceArray> dOutputs,
             AttentionPlane<DeviceArray> gradients) {
         AttentionChecks.backward(call, outputs, stateSize(call), dOutputs, gradients);
-        CudaOperands operands = new CudaOperands(this, "attentionBackward");
+        CudaOperands operands = new CudaOperands(memory, "attentionBackward");
         if (!isForTensorCores(call)) {
             series.compute(
                     operands,
@@ -170,7 +170,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             List<AttentionPlane<DeviceArray>> arguments,
             List<AttentionPlane<DeviceArray>> results) {
         AttentionChecks.series(call, ring, arguments, results);
-        series.compute(new CudaOperands(this, "attentionSeries"), call, ring, arguments, results, null);
+        series.compute(new CudaOperands(memory, "attentionSeries"), call, ring, arguments, results, null);
     }
 
     @Override
@@ -181,7 +181,7 @@ abstract class CudaAttention extends CudaRows implements AttentionOps {
             int firstQuery,
             DeviceArray weights) {
         AttentionChecks.weights(call, outputs, stateSize(call), firstQuery, weights);
-        series.weights(new CudaOperands(this, "attentionWeights"), call, stage, firstQuery, weights);
+        series.weights(new CudaOperands(memory, "attentionWeights"), call, stage, firstQuery, weights);
     }
 
     /** Launches the best kernel of a kind with the parameters that were written; false if no instance fits. */

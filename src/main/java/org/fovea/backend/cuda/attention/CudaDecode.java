@@ -6,6 +6,7 @@ import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
+import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.params.AttentionDecodeParams;
 import org.fovea.backend.memory.DType;
@@ -31,8 +32,8 @@ abstract class CudaDecode extends CudaAttention {
     private final Kernels.Kernel f16;
     private final AttentionDecodeParams params;
 
-    CudaDecode(CudaContext context) {
-        super(context);
+    CudaDecode(CudaContext context, CudaMemory memory, Kernels kernels) {
+        super(context, memory, kernels);
         f32 = kernels.find("attention_decode_f32", THREADS, 0);
         f32Long = kernels.find("attention_decode_f32_long", THREADS, 0);
         bf16 = kernels.find("attention_decode_bf16", THREADS, 0);

@@ -12,15 +12,17 @@ import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.cuda.attention.series.CudaOperands;
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
+import org.fovea.backend.cuda.driver.CudaMemory;
+import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.params.AttentionParams;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Scope;
 
 /** The tangents of attention and of its backward as kernel launches. */
-public abstract class CudaTangents extends CudaDecode {
-    protected CudaTangents(CudaContext context) {
-        super(context);
+public final class CudaTangents extends CudaDecode {
+    public CudaTangents(CudaContext context, CudaMemory memory, Kernels kernels) {
+        super(context, memory, kernels);
     }
 
     @Override
@@ -30,7 +32,7 @@ public abstract class CudaTangents extends CudaDecode {
             AttentionPlane<DeviceArray> tangents,
             AttentionPlane<DeviceArray> outputTangents) {
         AttentionChecks.tangent(call, outputs, stateSize(call), tangents, outputTangents);
-        CudaOperands operands = new CudaOperands(this, "attentionTangent");
+        CudaOperands operands = new CudaOperands(memory, "attentionTangent");
         if (!isForTensorCores(call)) {
             series.compute(
                     operands,
@@ -58,7 +60,7 @@ public abstract class CudaTangents extends CudaDecode {
             AttentionPlane<DeviceArray> tangents,
             AttentionPlane<DeviceArray> results) {
         AttentionChecks.backwardTangent(call, outputs, stateSize(call), dOutputs, tangents, results);
-        CudaOperands operands = new CudaOperands(this, "attentionBackwardTangent");
+        CudaOperands operands = new CudaOperands(memory, "attentionBackwardTangent");
         if (!isForTensorCores(call)) {
             series.compute(
                     operands,

@@ -6,3 +6,4 @@
 package org.fovea.backend.cuda.attention;
 
 import org.jspecify.annotations.NullMarked;
+

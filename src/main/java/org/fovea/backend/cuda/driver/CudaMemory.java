@@ -10,38 +10,42 @@ import java.nio.ShortBuffer;
 import java.util.List;
 import java.util.Objects;
 import jcuda.driver.CUresult;
-import org.fovea.backend.math.MathChecks;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.DeviceException;
 import org.fovea.backend.memory.HalfPrecision;
 import org.fovea.backend.memory.Memory;
 import org.fovea.backend.memory.OperandChecks;
-import org.fovea.backend.memory.Scope;
 import org.fovea.backend.memory.ShapeException;
 import org.fovea.backend.memory.UnsupportedOnBackendException;
+import org.jspecify.annotations.Nullable;
 
-/** Memory of the device, and the checks that every operation makes of its arrays. */
-public abstract class CudaMemory implements Memory {
-    public final CudaContext context;
+/** Memory of the device, and the arrays behind the operands of an operation. */
+public final class CudaMemory implements Memory {
+    private final CudaContext context;
     private final DevicePool pool;
     private final Staging staging;
-    public final StepRecorder steps;
+    private final StepRecorder steps;
 
-    protected CudaMemory(CudaContext context) {
+    public CudaMemory(CudaContext context) {
         this.context = context;
         pool = new DevicePool(context);
         steps = new StepRecorder(context, pool);
         staging = new Staging(context);
     }
 
+    /** The recorder of captured steps, which watches the operands of operations. */
+    public StepRecorder steps() {
+        return steps;
+    }
+
     @Override
-    public final DType floatType() {
+    public DType floatType() {
         return DType.F32;
     }
 
     @Override
-    public final DeviceArray allocate(DType dtype, long length) {
+    public DeviceArray allocate(DType dtype, long length) {
         steps.refuse("allocate");
         CudaArray array = take(dtype, length, CudaArray.Owner.CALLER);
         if (length > 0) {
@@ -56,13 +60,13 @@ public abstract class CudaMemory implements Memory {
     }
 
     @Override
-    public final Scope openScope() {
+    public CudaScope openScope() {
         context.enter();
         return new CudaScope(this);
     }
 
     /** An array of unspecified contents. */
-    final CudaArray take(DType dtype, long length, CudaArray.Owner owner) {
+    CudaArray take(DType dtype, long length, CudaArray.Owner owner) {
         context.enter();
         if (dtype == DType.F64) {
             throw new UnsupportedOnBackendException("cuda", "F64 storage");
@@ -74,7 +78,7 @@ public abstract class CudaMemory implements Memory {
     }
 
     /** Harmless after a loss, which is reported already: what is closed then closes the rest of itself too. */
-    final void release(CudaArray array) {
+    void release(CudaArray array) {
         if (context.isLost()) {
             return;
         }
@@ -87,7 +91,7 @@ public abstract class CudaMemory implements Memory {
     }
 
     /** Ends a scope. Where the backend is closed or lost its arrays have ended already, or no longer matter. */
-    final void giveBack(List<DeviceBlock> blocks) {
+    void giveBack(List<DeviceBlock> blocks) {
         if (context.isUsable()) {
             context.enter();
             blocks.forEach(pool::give);
@@ -95,7 +99,7 @@ public abstract class CudaMemory implements Memory {
     }
 
     @Override
-    public final void upload(float[] source, int offset, DeviceArray target) {
+    public void upload(float[] source, int offset, DeviceArray target) {
         steps.refuse("upload");
         CudaArray to = floating("upload", "target", target);
         Objects.checkFromIndexSize(offset, to.length(), source.length);
@@ -113,7 +117,7 @@ public abstract class CudaMemory implements Memory {
     }
 
     @Override
-    public final void upload(double[] source, int offset, DeviceArray target) {
+    public void upload(double[] source, int offset, DeviceArray target) {
         steps.refuse("upload");
         CudaArray to = floating("upload", "target", target);
         Objects.checkFromIndexSize(offset, to.length(), source.length);
@@ -133,7 +137,7 @@ public abstract class CudaMemory implements Memory {
     }
 
     @Override
-    public final void upload(int[] source, int offset, DeviceArray target) {
+    public void upload(int[] source, int offset, DeviceArray target) {
         steps.refuse("upload");
         CudaArray to = resolve("upload", "target", DType.I32, target);
         Objects.checkFromIndexSize(offset, to.length(), source.length);
@@ -141,7 +145,7 @@ public abstract class CudaMemory implements Memory {
     }
 
     @Override
-    public final void download(DeviceArray source, float[] target, int offset) {
+    public void download(DeviceArray source, float[] target, int offset) {
         steps.refuse("download");
         CudaArray from = floating("download", "source", source);
         Objects.checkFromIndexSize(offset, from.length(), target.length);
@@ -159,7 +163,7 @@ public abstract class CudaMemory implements Memory {
     }
 
     @Override
-    public final void download(DeviceArray source, double[] target, int offset) {
+    public void download(DeviceArray source, double[] target, int offset) {
         steps.refuse("download");
         CudaArray from = floating("download", "source", source);
         Objects.checkFromIndexSize(offset, from.length(), target.length);
@@ -175,7 +179,7 @@ public abstract class CudaMemory implements Memory {
     }
 
     @Override
-    public final void download(DeviceArray source, int[] target, int offset) {
+    public void download(DeviceArray source, int[] target, int offset) {
         steps.refuse("download");
         CudaArray from = resolve("download", "source", DType.I32, source);
         Objects.checkFromIndexSize(offset, from.length(), target.length);
@@ -183,8 +187,8 @@ public abstract class CudaMemory implements Memory {
     }
 
     @Override
-    public final void copy(DeviceArray source, DeviceArray target) {
-        MathChecks.copy(source, target);
+    public void copy(DeviceArray source, DeviceArray target) {
+        OperandChecks.copy(source, target);
         CudaArray from = resolve("copy", "source", source.dtype(), source);
         CudaArray to = resolve("copy", "target", target.dtype(), target);
         if (from.length() > 0) {
@@ -196,7 +200,7 @@ public abstract class CudaMemory implements Memory {
     }
 
     @Override
-    public final void fill(DeviceArray target, double value) {
+    public void fill(DeviceArray target, double value) {
         CudaArray to = resolve("fill", "target", target.dtype(), target);
         if (to.length() == 0) {
             return;
@@ -216,17 +220,17 @@ public abstract class CudaMemory implements Memory {
     }
 
     @Override
-    public final long liveBytes() {
+    public long liveBytes() {
         return pool.liveBytes();
     }
 
     @Override
-    public final long reservedBytes() {
+    public long reservedBytes() {
         return pool.reservedBytes();
     }
 
     /** The array behind {@code array}, alive, of this backend and of the given type. */
-    public final CudaArray resolve(String operation, String name, DType dtype, DeviceArray array) {
+    public CudaArray resolve(String operation, String name, DType dtype, DeviceArray array) {
         context.enter();
         if (!(array instanceof CudaArray resolved) || !resolved.belongsTo(this)) {
             throw new IllegalArgumentException(operation + ": " + name + " belongs to another backend ("
@@ -244,13 +248,13 @@ public abstract class CudaMemory implements Memory {
     }
 
     /** The array of any floating type behind {@code array}. */
-    public final CudaArray floating(String operation, String name, DeviceArray array) {
+    public CudaArray floating(String operation, String name, DeviceArray array) {
         OperandChecks.floating(operation, name, array);
         return resolve(operation, name, array.dtype(), array);
     }
 
     /** The array of elements of 4 bytes, F32 or I32, behind {@code array}. */
-    public final CudaArray words(String operation, String name, DeviceArray array) {
+    public CudaArray words(String operation, String name, DeviceArray array) {
         if (array.dtype().isHalf()) {
             throw new UnsupportedOnBackendException("cuda", operation + " of " + array.dtype());
         }
@@ -258,8 +262,13 @@ public abstract class CudaMemory implements Memory {
     }
 
     /** The F32 array behind {@code array}. */
-    public final CudaArray floats(String operation, String name, DeviceArray array) {
+    public CudaArray floats(String operation, String name, DeviceArray array) {
         return resolve(operation, name, DType.F32, array);
+    }
+
+    /** Address of the I32 array behind {@code array}, or 0 where there is none. */
+    public long integersOrNull(String operation, String name, @Nullable DeviceArray array) {
+        return array == null ? 0 : resolve(operation, name, DType.I32, array).address();
     }
 
     /** Refuses an output that shares elements with an input. */

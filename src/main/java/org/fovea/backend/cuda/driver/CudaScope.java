@@ -3,11 +3,10 @@ package org.fovea.backend.cuda.driver;
 import java.util.ArrayList;
 import java.util.List;
 import org.fovea.backend.memory.DType;
-import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Scope;
 
 /** Blocks of the pool that go back together. */
-final class CudaScope implements Scope {
+public final class CudaScope implements Scope {
     private final CudaMemory memory;
     private final List<DeviceBlock> blocks = new ArrayList<>();
     private boolean closed;
@@ -17,13 +16,18 @@ final class CudaScope implements Scope {
     }
 
     @Override
-    public DeviceArray allocate(DType dtype, long length) {
+    public CudaArray allocate(DType dtype, long length) {
         if (closed) {
             throw new IllegalStateException("allocation in a scope that is closed");
         }
         CudaArray array = memory.take(dtype, length, CudaArray.Owner.SCOPE);
         blocks.add(array.block);
         return array;
+    }
+
+    /** Address of memory for one operation; later work may have it once the scope is closed, as one stream orders all. */
+    public long scratch(DType dtype, long length) {
+        return allocate(dtype, length).address();
     }
 
     @Override

@@ -19,6 +19,7 @@ import jcuda.driver.CUmodule;
 import jcuda.driver.CUresult;
 import org.fovea.backend.BackendUnavailableException;
 import org.fovea.backend.cuda.params.KernelParams;
+import org.fovea.backend.memory.DType;
 
 /**
  * The loaded kernels and their launches. All kernels take one struct, written into one pinned buffer, and the driver
@@ -86,9 +87,24 @@ public final class Kernels {
         modules.add(module);
     }
 
+    /** A floating type as kernel parameters number it. */
+    public static int storage(DType type) {
+        return switch (type) {
+            case F32 -> 0;
+            case BF16 -> 1;
+            case F16 -> 2;
+            case F64, I32 -> throw new IllegalArgumentException(type + " has no storage type in kernels");
+        };
+    }
+
     /** Where the parameters of the next launch are written. */
     public ByteBuffer parameters() {
         return pinned.bytes;
+    }
+
+    /** Finds a kernel of {@link Grid#THREADS} that needs no more shared memory than it declares. */
+    public Kernel find(String name) {
+        return find(name, Grid.THREADS, 0);
     }
 
     /** Finds a kernel and grants it its shared memory. */
@@ -119,6 +135,18 @@ public final class Kernels {
         }
         context.check(result, "cuModuleGetFunction", "opening", "kernel", name);
         return function;
+    }
+
+    /** Launches enough threads to fill the device; beyond that each takes several of the {@code count} elements. */
+    public void launchElements(Kernel kernel, long count, KernelParams parameters) {
+        launchShared(kernel, Grid.tiles(count, Grid.THREADS), parameters);
+    }
+
+    /** Launches as many blocks as fill the device; beyond that each takes several of the {@code shares} of the work. */
+    public void launchShared(Kernel kernel, long shares, KernelParams parameters) {
+        if (shares > 0) {
+            launch(kernel, Math.min(shares, 16L * context.multiprocessors()), parameters);
+        }
     }
 
     /** Launches {@code blocks} blocks with the parameters that were written. */

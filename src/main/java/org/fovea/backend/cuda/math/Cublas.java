@@ -68,9 +68,9 @@ public final class Cublas {
     /**
      * Opens the library if the settings want it.
      *
-     * @throws BackendUnavailableException if they demand it and it can't be had
+     * @throws BackendUnavailableException if they demand it and it is unavailable
      */
-    static Cublas open(CudaContext context) {
+    public static Cublas open(CudaContext context) {
         BackendSettings.Cublas wanted = context.settings().cublas();
         if (wanted == BackendSettings.Cublas.OFF) {
             return new Cublas(context, null, "matrix products by Fovea's own kernel: cublas=off");

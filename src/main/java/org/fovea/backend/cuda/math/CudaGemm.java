@@ -3,38 +3,41 @@ package org.fovea.backend.cuda.math;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
-import org.fovea.backend.cuda.driver.CudaArray;
+import org.fovea.backend.cuda.driver.CudaContext;
 import org.fovea.backend.cuda.driver.CudaMemory;
+import org.fovea.backend.cuda.driver.CudaScope;
+import org.fovea.backend.cuda.driver.Grid;
 import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.params.GemmParams;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.Gemm;
 import org.fovea.backend.memory.DType;
-import org.fovea.backend.memory.Scope;
 
-/** Matrix products by the kernels of {@code kernels/nn/gemm.cu}. */
+/**
+ * Matrix products, by cuBLAS if it takes them, which it does without what is fused; else by the kernels of {@code
+ * kernels/nn/gemm.cu}.
+ */
 final class CudaGemm {
     private static final int SUM_THREADS = 256;
 
     /** Elements of C per block of the kernel that adds up splits. */
     private static final int SUM_ELEMENTS = 16;
 
+    private final CudaContext context;
     private final CudaMemory memory;
     private final Kernels kernels;
-    private final int multiprocessors;
-    private final boolean tf32;
+    private final Cublas cublas;
     private final Kernels.Kernel[] tiles;
     private final Kernels.Kernel addSplits;
     private final GemmParams params;
 
-    /** With {@code tf32}, factors are rounded to the 11 bits of TF32; without, results have float32's accuracy. */
     private final Map<Gemm, GemmTile.Plan> plans = new HashMap<>();
 
-    CudaGemm(CudaMemory memory, Kernels kernels, int multiprocessors, boolean tf32) {
+    CudaGemm(CudaContext context, CudaMemory memory, Kernels kernels, Cublas cublas) {
+        this.context = context;
         this.memory = memory;
         this.kernels = kernels;
-        this.multiprocessors = multiprocessors;
-        this.tf32 = tf32;
+        this.cublas = cublas;
         tiles = Arrays.stream(GemmTile.ALL)
                 .map(tile -> kernels.find(tile.kernelName("f32"), tile.threads(), tile.sharedBytes()))
                 .toArray(Kernels.Kernel[]::new);
@@ -47,10 +50,18 @@ final class CudaGemm {
      *
      * @param bias one number per column, or 0 for none
      */
-    void launch(Gemm g, long a, long b, long c, long bias, Activation activation) {
+    void multiply(Gemm g, long a, long b, long c, long bias, Activation activation) {
+        if (bias == 0 && activation == Activation.NONE && cublas.takes(g)) {
+            cublas.gemm(g, a, b, c);
+        } else {
+            launch(g, a, b, c, bias, activation);
+        }
+    }
+
+    private void launch(Gemm g, long a, long b, long c, long bias, Activation activation) {
         GemmTile.Plan plan = plans.get(g);
         if (plan == null) {
-            plan = GemmTile.choose(g, multiprocessors);
+            plan = GemmTile.choose(g, context.multiprocessors());
             plans.put(g, plan);
         }
         if (plan.blocks() == 0) {
@@ -62,12 +73,12 @@ final class CudaGemm {
             return;
         }
         long elements = (long) g.batch() * g.m() * g.n();
-        try (Scope scratch = memory.openScope()) {
-            CudaArray sums = memory.floats("gemm", "sums", scratch.allocate(DType.F32, plan.splits() * elements));
-            write(g, plan, a, b, c, bias, sums.address(), activation);
+        try (CudaScope scope = memory.openScope()) {
+            long sums = scope.scratch(DType.F32, plan.splits() * elements);
+            write(g, plan, a, b, c, bias, sums, activation);
             kernels.launch(tiles[plan.tile()], plan.blocks(), params);
-            write(g, plan, a, b, c, bias, sums.address(), activation);
-            kernels.launch(addSplits, CudaMath.tiles(elements, SUM_ELEMENTS), params);
+            write(g, plan, a, b, c, bias, sums, activation);
+            kernels.launch(addSplits, Grid.tiles(elements, SUM_ELEMENTS), params);
         }
     }
 
@@ -93,7 +104,7 @@ final class CudaGemm {
                 .transposeA(g.transposeA() ? 1 : 0)
                 .transposeB(g.transposeB() ? 1 : 0)
                 .activation(activation.ordinal())
-                .tf32(tf32 ? 1 : 0)
+                .tf32(context.tf32() ? 1 : 0)
                 .alpha(g.alpha())
                 .beta(g.beta());
     }

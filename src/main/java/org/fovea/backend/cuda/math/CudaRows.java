@@ -1,31 +1,48 @@
 package org.fovea.backend.cuda.math;
 
+import static org.fovea.backend.cuda.driver.CudaMemory.requireApart;
+import static org.fovea.backend.cuda.driver.CudaMemory.requireApartOrSame;
+import static org.fovea.backend.cuda.driver.Grid.THREADS;
+import static org.fovea.backend.cuda.driver.Grid.VECTOR;
+import static org.fovea.backend.cuda.driver.Grid.WARP;
+import static org.fovea.backend.cuda.driver.Grid.lanes;
+import static org.fovea.backend.cuda.driver.Grid.rowBlocks;
+import static org.fovea.backend.cuda.driver.Grid.summingBlocks;
+import static org.fovea.backend.cuda.driver.Grid.tiles;
+
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
+import org.fovea.backend.cuda.driver.CudaMemory;
+import org.fovea.backend.cuda.driver.CudaScope;
 import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.params.LayerNormBackwardParams;
 import org.fovea.backend.cuda.params.LayerNormGradientsParams;
 import org.fovea.backend.cuda.params.LayerNormParams;
+import org.fovea.backend.cuda.params.ReduceParams;
 import org.fovea.backend.cuda.params.RotaryParams;
 import org.fovea.backend.cuda.params.SoftmaxParams;
 import org.fovea.backend.cuda.params.StandardizeParams;
+import org.fovea.backend.math.LayerNormArgs;
 import org.fovea.backend.math.MathChecks;
+import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
-import org.fovea.backend.memory.Scope;
 
-/** The fused row-wise operations of {@link org.fovea.backend.math.MathOps} as kernel launches. */
-public abstract class CudaRows extends CudaMath {
+/** Reductions and row-wise operations of {@link org.fovea.backend.math.MathOps} as kernel launches. */
+final class CudaRows {
+    /** Elements of a row, or of a column, that need not be shared out over a block. */
+    private static final int SHORT_ROW = 1024;
 
-    /** Elements of a row that a warp takes; a longer one has a block. As in kernels/common/rows.cuh. */
-    private static final int WARP_ROW = 256;
-
-    /** Most blocks of a launch that leaves sums over its rows, one per block: enough to fill a device of any size. */
-    private static final int SUMMING_BLOCKS = 512;
+    private static final int SHORT_COLUMN = 32;
 
     /** Elements whose moments one block works out. As in kernels/nn/standardize.cu. */
     private static final int STANDARDIZE_CHUNK = 4096;
 
+    private final CudaContext context;
+    private final CudaMemory memory;
+    private final Kernels kernels;
+    private final Kernels.Kernel reduceShort;
+    private final Kernels.Kernel reduceLong;
     private final Kernels.Kernel softmax;
     private final Kernels.Kernel logSoftmax;
     private final Kernels.Kernel layerNorm;
@@ -34,6 +51,7 @@ public abstract class CudaRows extends CudaMath {
     private final Kernels.Kernel rotary;
     private final Kernels.Kernel standardizeMoments;
     private final Kernels.Kernel standardize;
+    private final ReduceParams reduceParams;
     private final SoftmaxParams softmaxParams;
     private final LayerNormParams layerNormParams;
     private final LayerNormBackwardParams layerNormBackwardParams;
@@ -41,16 +59,21 @@ public abstract class CudaRows extends CudaMath {
     private final RotaryParams rotaryParams;
     private final StandardizeParams standardizeParams;
 
-    protected CudaRows(CudaContext context) {
-        super(context);
-        softmax = kernels.find("softmax", THREADS, 0);
-        logSoftmax = kernels.find("log_softmax", THREADS, 0);
-        layerNorm = kernels.find("layer_norm", THREADS, 0);
-        layerNormBackward = kernels.find("layer_norm_backward", THREADS, 0);
-        layerNormGradients = kernels.find("layer_norm_gradients", THREADS, 0);
-        rotary = kernels.find("rotary", THREADS, 0);
-        standardizeMoments = kernels.find("standardize_moments", THREADS, 0);
-        standardize = kernels.find("standardize", THREADS, 0);
+    CudaRows(CudaContext context, CudaMemory memory, Kernels kernels) {
+        this.context = context;
+        this.memory = memory;
+        this.kernels = kernels;
+        reduceShort = kernels.find("reduce_short");
+        reduceLong = kernels.find("reduce_long");
+        softmax = kernels.find("softmax");
+        logSoftmax = kernels.find("log_softmax");
+        layerNorm = kernels.find("layer_norm");
+        layerNormBackward = kernels.find("layer_norm_backward");
+        layerNormGradients = kernels.find("layer_norm_gradients");
+        rotary = kernels.find("rotary");
+        standardizeMoments = kernels.find("standardize_moments");
+        standardize = kernels.find("standardize");
+        reduceParams = new ReduceParams(kernels.parameters());
         softmaxParams = new SoftmaxParams(kernels.parameters());
         layerNormParams = new LayerNormParams(kernels.parameters());
         layerNormBackwardParams = new LayerNormBackwardParams(kernels.parameters());
@@ -59,56 +82,86 @@ public abstract class CudaRows extends CudaMath {
         standardizeParams = new StandardizeParams(kernels.parameters());
     }
 
-    /** Blocks that take rows of this width once. */
-    static long rowBlocks(long rows, int width) {
-        return width > WARP_ROW ? rows : tiles(rows, THREADS / lanes(width));
+    void reduce(ReduceOp op, int outer, int reduced, int inner, DeviceArray x, DeviceArray y) {
+        MathChecks.reduce(outer, reduced, inner, x, y);
+        CudaArray xs = memory.floats("reduce", "x", x);
+        CudaArray ys = memory.floats("reduce", "y", y);
+        requireApart("reduce", ys, xs);
+        boolean isShort = inner == 1 ? reduced <= SHORT_ROW : reduced <= SHORT_COLUMN;
+        long chunks = isShort ? 1 : chunks(outer, reduced, inner);
+        if (chunks == 1) {
+            launchReduce(op, isShort, outer, reduced, inner, reduced, xs.address(), ys.address());
+            return;
+        }
+        long chunk = tiles(reduced, (int) chunks);
+        chunks = tiles(reduced, (int) chunk);
+        try (CudaScope scope = memory.openScope()) {
+            long partial = scope.scratch(DType.F32, chunks * ys.length());
+            launchReduce(op, false, outer, reduced, inner, chunk, xs.address(), partial);
+            launchReduce(op, chunks <= SHORT_COLUMN, outer, chunks, inner, chunks, partial, ys.address());
+        }
     }
 
-    /** Blocks of a launch that leaves sums over its rows: of the shape alone, so that the sums are too. */
-    public static int summingBlocks(long rows, int width) {
-        return (int) Math.min(SUMMING_BLOCKS, rowBlocks(rows, width));
+    /** Into how many parts to cut long folds so that they fill a device: of the shape alone, so that sums are too. */
+    private static long chunks(int outer, int reduced, int inner) {
+        int columns = lanes(inner);
+        long blocks = outer * tiles(inner, columns);
+        long threadsOfColumn = THREADS / columns;
+        long longEnough = reduced / (8 * threadsOfColumn);
+        return Math.max(1, Math.min(512 / Math.max(1, blocks), longEnough));
     }
 
-    @Override
-    public final void softmax(int rows, int width, DeviceArray x, DeviceArray y) {
+    private void launchReduce(
+            ReduceOp op, boolean isShort, long outer, long reduced, long inner, long chunk, long x, long y) {
+        long chunks = reduced == 0 ? 1 : tiles(reduced, (int) chunk);
+        int lanes = inner == 1 ? lanes(reduced) : 1;
+        int columns = lanes(inner);
+        reduceParams
+                .x(x)
+                .y(y)
+                .outer(outer)
+                .reduced(reduced)
+                .inner(inner)
+                .chunk(chunk)
+                .chunks(chunks)
+                .lanes(lanes)
+                .columns(columns)
+                .op(op.ordinal());
+        if (isShort) {
+            kernels.launchElements(reduceShort, outer * chunks * inner * lanes, reduceParams);
+        } else {
+            kernels.launchShared(reduceLong, outer * chunks * tiles(inner, columns), reduceParams);
+        }
+    }
+
+    void softmax(int rows, int width, DeviceArray x, DeviceArray y) {
         launchSoftmax("softmax", softmax, rows, width, x, y);
     }
 
-    @Override
-    public final void logSoftmax(int rows, int width, DeviceArray x, DeviceArray y) {
+    void logSoftmax(int rows, int width, DeviceArray x, DeviceArray y) {
         launchSoftmax("logSoftmax", logSoftmax, rows, width, x, y);
     }
 
     private void launchSoftmax(
             String operation, Kernels.Kernel kernel, int rows, int width, DeviceArray x, DeviceArray y) {
         MathChecks.softmax(operation, rows, width, x, y);
-        CudaArray from = floats(operation, "x", x);
-        CudaArray to = floats(operation, "y", y);
+        CudaArray from = memory.floats(operation, "x", x);
+        CudaArray to = memory.floats(operation, "y", y);
         requireApartOrSame(operation, to, from);
-        launchBlocks(
+        kernels.launchShared(
                 kernel,
                 rowBlocks(rows, width),
                 softmaxParams.x(from.address()).y(to.address()).rows(rows).width(width));
     }
 
-    @Override
-    public final void layerNorm(
-            int rows,
-            int width,
-            float epsilon,
-            DeviceArray x,
-            DeviceArray gain,
-            DeviceArray bias,
-            DeviceArray y,
-            DeviceArray mean,
-            DeviceArray reciprocalStd) {
-        MathChecks.layerNorm(rows, width, x, gain, bias, y, mean, reciprocalStd);
-        CudaArray from = floats("layerNorm", "x", x);
-        CudaArray gains = floats("layerNorm", "gain", gain);
-        CudaArray biases = floats("layerNorm", "bias", bias);
-        CudaArray to = floats("layerNorm", "y", y);
-        CudaArray means = floats("layerNorm", "mean", mean);
-        CudaArray reciprocals = floats("layerNorm", "reciprocalStd", reciprocalStd);
+    void layerNorm(LayerNormArgs<DeviceArray> args, float epsilon, DeviceArray bias, DeviceArray y) {
+        MathChecks.layerNorm(args, bias, y);
+        CudaArray from = memory.floats("layerNorm", "x", args.x());
+        CudaArray gains = memory.floats("layerNorm", "gain", args.gain());
+        CudaArray biases = memory.floats("layerNorm", "bias", bias);
+        CudaArray to = memory.floats("layerNorm", "y", y);
+        CudaArray means = memory.floats("layerNorm", "mean", args.mean());
+        CudaArray reciprocals = memory.floats("layerNorm", "reciprocalStd", args.reciprocalStd());
         requireApartOrSame("layerNorm", to, from);
         requireApart("layerNorm", to, gains, biases);
         requireApart("layerNorm", means, from, gains, biases, to);
@@ -120,42 +173,33 @@ public abstract class CudaRows extends CudaMath {
                 .y(to.address())
                 .mean(means.address())
                 .reciprocalStd(reciprocals.address())
-                .rows(rows)
-                .width(width)
+                .rows(args.rows())
+                .width(args.width())
                 .epsilon(epsilon);
-        launchBlocks(layerNorm, rowBlocks(rows, width), layerNormParams);
+        kernels.launchShared(layerNorm, rowBlocks(args.rows(), args.width()), layerNormParams);
     }
 
-    @Override
-    public final void layerNormBackward(
-            int rows,
-            int width,
-            DeviceArray x,
-            DeviceArray gain,
-            DeviceArray mean,
-            DeviceArray reciprocalStd,
-            DeviceArray dy,
-            DeviceArray dx,
-            DeviceArray dGain,
-            DeviceArray dBias) {
+    void layerNormBackward(
+            LayerNormArgs<DeviceArray> args, DeviceArray dy, DeviceArray dx, DeviceArray dGain, DeviceArray dBias) {
         String operation = "layerNormBackward";
-        MathChecks.layerNormBackward(rows, width, x, gain, mean, reciprocalStd, dy, dx, dGain, dBias);
-        CudaArray from = floats(operation, "x", x);
-        CudaArray gains = floats(operation, "gain", gain);
-        CudaArray means = floats(operation, "mean", mean);
-        CudaArray reciprocals = floats(operation, "reciprocalStd", reciprocalStd);
-        CudaArray upstream = floats(operation, "dy", dy);
-        CudaArray to = floats(operation, "dx", dx);
-        CudaArray toGain = floats(operation, "dGain", dGain);
-        CudaArray toBias = floats(operation, "dBias", dBias);
+        MathChecks.layerNormBackward(args, dy, dx, dGain, dBias);
+        int width = args.width();
+        CudaArray from = memory.floats(operation, "x", args.x());
+        CudaArray gains = memory.floats(operation, "gain", args.gain());
+        CudaArray means = memory.floats(operation, "mean", args.mean());
+        CudaArray reciprocals = memory.floats(operation, "reciprocalStd", args.reciprocalStd());
+        CudaArray upstream = memory.floats(operation, "dy", dy);
+        CudaArray to = memory.floats(operation, "dx", dx);
+        CudaArray toGain = memory.floats(operation, "dGain", dGain);
+        CudaArray toBias = memory.floats(operation, "dBias", dBias);
         requireApartOrSame(operation, to, from);
         requireApartOrSame(operation, to, upstream);
         requireApart(operation, to, gains, means, reciprocals);
         requireApart(operation, toGain, from, gains, means, reciprocals, upstream, to);
         requireApart(operation, toBias, from, gains, means, reciprocals, upstream, to, toGain);
-        int blocks = summingBlocks(rows, width);
-        try (Scope scope = openScope()) {
-            long partial = scratch(scope, DType.F32, 2L * blocks * width);
+        int blocks = summingBlocks(args.rows(), width);
+        try (CudaScope scope = memory.openScope()) {
+            long partial = scope.scratch(DType.F32, 2L * blocks * width);
             if (blocks > 0) {
                 layerNormBackwardParams
                         .x(from.address())
@@ -165,7 +209,7 @@ public abstract class CudaRows extends CudaMath {
                         .dy(upstream.address())
                         .dx(to.address())
                         .partial(partial)
-                        .rows(rows)
+                        .rows(args.rows())
                         .width(width);
                 kernels.launch(layerNormBackward, blocks, layerNormBackwardParams);
             }
@@ -181,8 +225,7 @@ public abstract class CudaRows extends CudaMath {
         }
     }
 
-    @Override
-    public final void rotary(
+    void rotary(
             int rows,
             int heads,
             int headDim,
@@ -192,9 +235,9 @@ public abstract class CudaRows extends CudaMath {
             DeviceArray positions,
             DeviceArray y) {
         MathChecks.rotary(rows, heads, headDim, sign, x, positions, y);
-        CudaArray from = floats("rotary", "x", x);
-        CudaArray position = resolve("rotary", "positions", DType.I32, positions);
-        CudaArray to = floats("rotary", "y", y);
+        CudaArray from = memory.floats("rotary", "x", x);
+        CudaArray position = memory.resolve("rotary", "positions", DType.I32, positions);
+        CudaArray to = memory.floats("rotary", "y", y);
         requireApartOrSame("rotary", to, from);
         requireApart("rotary", to, position);
         if (from.length() == 0) {
@@ -216,19 +259,18 @@ public abstract class CudaRows extends CudaMath {
         kernels.launch(rotary, parts * Math.min(rowBlocks, 16L * context.multiprocessors()), rotaryParams);
     }
 
-    @Override
-    public final void standardize(float epsilon, DeviceArray x, DeviceArray y) {
+    void standardize(float epsilon, DeviceArray x, DeviceArray y) {
         MathChecks.standardize(x, y);
-        CudaArray from = floats("standardize", "x", x);
-        CudaArray to = floats("standardize", "y", y);
+        CudaArray from = memory.floats("standardize", "x", x);
+        CudaArray to = memory.floats("standardize", "y", y);
         requireApartOrSame("standardize", to, from);
         long chunks = tiles(from.length(), STANDARDIZE_CHUNK);
         if (chunks == 0) {
             return;
         }
-        try (Scope scope = openScope()) {
-            long means = scratch(scope, DType.F32, chunks);
-            long squares = scratch(scope, DType.F32, chunks);
+        try (CudaScope scope = memory.openScope()) {
+            long means = scope.scratch(DType.F32, chunks);
+            long squares = scope.scratch(DType.F32, chunks);
             standardizeParams
                     .x(from.address())
                     .y(to.address())
@@ -237,7 +279,7 @@ public abstract class CudaRows extends CudaMath {
                     .count(from.length())
                     .epsilon(epsilon);
             kernels.launch(standardizeMoments, chunks, standardizeParams);
-            launch(standardize, tiles(from.length(), VECTOR), standardizeParams.again());
+            kernels.launchElements(standardize, tiles(from.length(), VECTOR), standardizeParams.again());
         }
     }
 }

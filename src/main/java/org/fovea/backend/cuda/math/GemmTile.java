@@ -1,5 +1,6 @@
 package org.fovea.backend.cuda.math;
 
+import org.fovea.backend.cuda.driver.Grid;
 import org.fovea.backend.math.Gemm;
 
 /**
@@ -64,12 +65,12 @@ public record GemmTile(String name, int rows, int columns, int threads, int perM
         Plan best = new Plan(0, 1, Math.max(1, g.k()), 0);
         double least = Double.POSITIVE_INFINITY;
         for (int i = 0; i < ALL.length; i++) {
-            long tiles = g.batch() * CudaMath.tiles(g.m(), ALL[i].rows) * CudaMath.tiles(g.n(), ALL[i].columns);
+            long tiles = g.batch() * Grid.tiles(g.m(), ALL[i].rows) * Grid.tiles(g.n(), ALL[i].columns);
             long slots = (long) multiprocessors * ALL[i].perMultiprocessor;
             long most = Math.min(slots / Math.max(1, tiles), g.k() / LEAST_SPLIT_DEPTH);
             for (long wanted : new long[] {1, Math.max(1, most)}) {
-                int depth = wanted == 1 ? Math.max(1, g.k()) : roundUp(CudaMath.tiles(g.k(), (int) wanted));
-                int splits = Math.max(1, (int) CudaMath.tiles(g.k(), depth));
+                int depth = wanted == 1 ? Math.max(1, g.k()) : roundUp(Grid.tiles(g.k(), (int) wanted));
+                int splits = Math.max(1, (int) Grid.tiles(g.k(), depth));
                 Plan plan = new Plan(i, splits, depth, splits * tiles);
                 double time = ALL[i].time(g, plan, multiprocessors);
                 if (time < least) {
@@ -82,12 +83,12 @@ public record GemmTile(String name, int rows, int columns, int threads, int perM
     }
 
     private static int roundUp(long depth) {
-        return Math.toIntExact(CudaMath.tiles(depth, SPLIT_UNIT) * SPLIT_UNIT);
+        return Math.toIntExact(Grid.tiles(depth, SPLIT_UNIT) * SPLIT_UNIT);
     }
 
     /** In multiplications of one multiprocessor at its best. */
     private double time(Gemm g, Plan plan, int multiprocessors) {
-        long waves = CudaMath.tiles(plan.blocks, multiprocessors * perMultiprocessor);
+        long waves = Grid.tiles(plan.blocks, multiprocessors * perMultiprocessor);
         double work =
                 (double) waves * perMultiprocessor * rows * columns * (plan.splitDepth + OVERHEAD_DEPTH) / efficiency;
         double partials = (double) plan.splits * g.batch() * g.m() * g.n();

@@ -1,33 +1,52 @@
 package org.fovea.backend.cuda.rl;
 
+import static org.fovea.backend.cuda.driver.CudaMemory.requireApart;
+import static org.fovea.backend.cuda.driver.CudaMemory.requireApartOrSame;
+import static org.fovea.backend.cuda.driver.Grid.VECTOR;
+import static org.fovea.backend.cuda.driver.Grid.WARP;
+import static org.fovea.backend.cuda.driver.Grid.lanes;
+import static org.fovea.backend.cuda.driver.Grid.summingBlocks;
+import static org.fovea.backend.cuda.driver.Grid.tiles;
+
 import org.fovea.backend.cuda.driver.CudaArray;
-import org.fovea.backend.cuda.driver.CudaContext;
+import org.fovea.backend.cuda.driver.CudaMemory;
+import org.fovea.backend.cuda.driver.CudaScope;
 import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.params.AdamParams;
 import org.fovea.backend.cuda.params.AdvantagesParams;
 import org.fovea.backend.cuda.params.ArgmaxParams;
+import org.fovea.backend.cuda.params.PpoCategoricalParams;
+import org.fovea.backend.cuda.params.PpoGaussianParams;
+import org.fovea.backend.cuda.params.PpoStatisticsParams;
 import org.fovea.backend.cuda.params.SampleCategoricalParams;
 import org.fovea.backend.cuda.params.SampleGaussianParams;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
-import org.fovea.backend.memory.Scope;
 import org.fovea.backend.rl.AdamSettings;
+import org.fovea.backend.rl.PpoBatch;
+import org.fovea.backend.rl.PpoLoss;
 import org.fovea.backend.rl.RlChecks;
 import org.fovea.backend.rl.RlOps;
+import org.fovea.backend.rl.Trajectories;
 
-/** Sampling, advantages and the optimiser as kernel launches. */
-public abstract class CudaRl extends CudaPolicyLoss implements RlOps {
+/** Sampling, advantages, policy losses and the optimiser as kernel launches. */
+public final class CudaRl implements RlOps {
 
     /** Fewest gradients of which one block sums the squares, and most blocks that do so. */
     private static final int ADAM_CHUNK = 4096;
 
     private static final int ADAM_CHUNKS = 1024;
 
+    private final CudaMemory memory;
+    private final Kernels kernels;
     private final Kernels.Kernel argmax;
     private final Kernels.Kernel sampleCategorical;
     private final Kernels.Kernel sampleGaussian;
     private final Kernels.Kernel advantages;
+    private final Kernels.Kernel ppoCategorical;
+    private final Kernels.Kernel ppoGaussian;
+    private final Kernels.Kernel ppoStatistics;
     private final Kernels.Kernel adamNorm;
     private final Kernels.Kernel adamPrepare;
     private final Kernels.Kernel adamUpdate;
@@ -35,61 +54,71 @@ public abstract class CudaRl extends CudaPolicyLoss implements RlOps {
     private final SampleCategoricalParams sampleCategoricalParams;
     private final SampleGaussianParams sampleGaussianParams;
     private final AdvantagesParams advantagesParams;
+    private final PpoCategoricalParams ppoCategoricalParams;
+    private final PpoGaussianParams ppoGaussianParams;
+    private final PpoStatisticsParams ppoStatisticsParams;
     private final AdamParams adamParams;
 
-    protected CudaRl(CudaContext context) {
-        super(context);
-        argmax = kernels.find("argmax", THREADS, 0);
-        sampleCategorical = kernels.find("sample_categorical", THREADS, 0);
-        sampleGaussian = kernels.find("sample_gaussian", THREADS, 0);
-        advantages = kernels.find("advantages", THREADS, 0);
-        adamNorm = kernels.find("adam_norm", THREADS, 0);
-        adamPrepare = kernels.find("adam_prepare", THREADS, 0);
-        adamUpdate = kernels.find("adam_update", THREADS, 0);
+    public CudaRl(CudaMemory memory, Kernels kernels) {
+        this.memory = memory;
+        this.kernels = kernels;
+        argmax = kernels.find("argmax");
+        sampleCategorical = kernels.find("sample_categorical");
+        sampleGaussian = kernels.find("sample_gaussian");
+        advantages = kernels.find("advantages");
+        ppoCategorical = kernels.find("ppo_categorical");
+        ppoGaussian = kernels.find("ppo_gaussian");
+        ppoStatistics = kernels.find("ppo_statistics");
+        adamNorm = kernels.find("adam_norm");
+        adamPrepare = kernels.find("adam_prepare");
+        adamUpdate = kernels.find("adam_update");
         argmaxParams = new ArgmaxParams(kernels.parameters());
         sampleCategoricalParams = new SampleCategoricalParams(kernels.parameters());
         sampleGaussianParams = new SampleGaussianParams(kernels.parameters());
         advantagesParams = new AdvantagesParams(kernels.parameters());
+        ppoCategoricalParams = new PpoCategoricalParams(kernels.parameters());
+        ppoGaussianParams = new PpoGaussianParams(kernels.parameters());
+        ppoStatisticsParams = new PpoStatisticsParams(kernels.parameters());
         adamParams = new AdamParams(kernels.parameters());
     }
 
     @Override
-    public final void argmax(int rows, int width, DeviceArray x, DeviceArray y) {
+    public void argmax(int rows, int width, DeviceArray x, DeviceArray y) {
         RlChecks.argmax(rows, width, x, y);
-        CudaArray from = floats("argmax", "x", x);
-        CudaArray to = resolve("argmax", "y", DType.I32, y);
+        CudaArray from = memory.floats("argmax", "x", x);
+        CudaArray to = memory.resolve("argmax", "y", DType.I32, y);
         requireApart("argmax", to, from);
-        launch(
+        kernels.launchElements(
                 argmax,
                 (long) rows * lanes(width),
                 argmaxParams.x(from.address()).y(to.address()).rows(rows).width(width));
     }
 
     @Override
-    public final void sampleCategorical(
+    public void sampleCategorical(
             int rows, int actions, DeviceArray logits, RandomRange draw, DeviceArray sampled, DeviceArray logProbs) {
         String operation = "sampleCategorical";
         RlChecks.sampleCategorical(rows, actions, logits, draw, sampled, logProbs);
-        CudaArray from = floats(operation, "logits", logits);
-        CudaArray action = resolve(operation, "sampled", DType.I32, sampled);
-        CudaArray logProb = floats(operation, "logProbs", logProbs);
+        CudaArray from = memory.floats(operation, "logits", logits);
+        CudaArray action = memory.resolve(operation, "sampled", DType.I32, sampled);
+        CudaArray logProb = memory.floats(operation, "logProbs", logProbs);
         requireApart(operation, action, from);
         requireApart(operation, logProb, from, action);
         sampleCategoricalParams
                 .logits(from.address())
                 .sampled(action.address())
                 .logProbs(logProb.address())
-                .counter(counter(operation, draw))
+                .counter(memory.integersOrNull(operation, "counter", draw.counter()))
                 .rows(rows)
                 .seed(draw.seed())
                 .stream(draw.stream())
                 .first(draw.first())
                 .actions(actions);
-        launch(sampleCategorical, (long) rows * lanes(actions), sampleCategoricalParams);
+        kernels.launchElements(sampleCategorical, (long) rows * lanes(actions), sampleCategoricalParams);
     }
 
     @Override
-    public final void sampleGaussian(
+    public void sampleGaussian(
             int rows,
             int dim,
             DeviceArray mean,
@@ -99,10 +128,10 @@ public abstract class CudaRl extends CudaPolicyLoss implements RlOps {
             DeviceArray logProbs) {
         String operation = "sampleGaussian";
         RlChecks.sampleGaussian(rows, dim, mean, logStd, draw, sampled, logProbs);
-        CudaArray means = floats(operation, "mean", mean);
-        CudaArray logStds = floats(operation, "logStd", logStd);
-        CudaArray action = floats(operation, "sampled", sampled);
-        CudaArray logProb = floats(operation, "logProbs", logProbs);
+        CudaArray means = memory.floats(operation, "mean", mean);
+        CudaArray logStds = memory.floats(operation, "logStd", logStd);
+        CudaArray action = memory.floats(operation, "sampled", sampled);
+        CudaArray logProb = memory.floats(operation, "logProbs", logProbs);
         requireApartOrSame(operation, action, means);
         requireApart(operation, action, logStds);
         requireApart(operation, logProb, means, logStds, action);
@@ -111,37 +140,34 @@ public abstract class CudaRl extends CudaPolicyLoss implements RlOps {
                 .logStd(logStds.address())
                 .sampled(action.address())
                 .logProbs(logProb.address())
-                .counter(counter(operation, draw))
+                .counter(memory.integersOrNull(operation, "counter", draw.counter()))
                 .rows(rows)
                 .seed(draw.seed())
                 .stream(draw.stream())
                 .first(draw.first())
                 .dim(dim);
-        launch(sampleGaussian, (long) rows * lanes(dim), sampleGaussianParams);
+        kernels.launchElements(sampleGaussian, (long) rows * lanes(dim), sampleGaussianParams);
     }
 
     @Override
-    public final void advantages(
-            int environments,
-            int steps,
+    public void advantages(
+            Trajectories<DeviceArray> trajectories,
             float gamma,
             float lambda,
-            DeviceArray rewards,
-            DeviceArray values,
-            DeviceArray nextValues,
-            DeviceArray done,
             DeviceArray advantages,
             DeviceArray returns) {
         String operation = "advantages";
-        RlChecks.advantages(environments, steps, rewards, values, nextValues, done, advantages, returns);
-        CudaArray reward = floats(operation, "rewards", rewards);
-        CudaArray value = floats(operation, "values", values);
-        CudaArray nextValue = floats(operation, "nextValues", nextValues);
-        CudaArray ended = floats(operation, "done", done);
-        CudaArray advantage = floats(operation, "advantages", advantages);
-        CudaArray toReturn = floats(operation, "returns", returns);
+        RlChecks.advantages(trajectories, advantages, returns);
+        CudaArray reward = memory.floats(operation, "rewards", trajectories.rewards());
+        CudaArray value = memory.floats(operation, "values", trajectories.values());
+        CudaArray nextValue = memory.floats(operation, "nextValues", trajectories.nextValues());
+        CudaArray ended = memory.floats(operation, "done", trajectories.done());
+        CudaArray advantage = memory.floats(operation, "advantages", advantages);
+        CudaArray toReturn = memory.floats(operation, "returns", returns);
         requireApart(operation, advantage, reward, value, nextValue, ended);
         requireApart(operation, toReturn, reward, value, nextValue, ended, advantage);
+        int environments = trajectories.environments();
+        int steps = trajectories.steps();
         advantagesParams
                 .rewards(reward.address())
                 .values(value.address())
@@ -153,11 +179,157 @@ public abstract class CudaRl extends CudaPolicyLoss implements RlOps {
                 .steps(steps)
                 .gamma(gamma)
                 .gammaLambda((float) ((double) gamma * lambda));
-        launch(this.advantages, steps == 0 ? 0 : (long) environments * lanes(steps), advantagesParams);
+        kernels.launchElements(this.advantages, steps == 0 ? 0 : (long) environments * lanes(steps), advantagesParams);
     }
 
     @Override
-    public final void adam(
+    public void ppoCategorical(
+            PpoLoss loss,
+            PpoBatch<DeviceArray> batch,
+            int actions,
+            DeviceArray logits,
+            DeviceArray values,
+            DeviceArray dLogits,
+            DeviceArray dValues,
+            DeviceArray statistics) {
+        String operation = "ppoCategorical";
+        RlChecks.ppoCategorical(batch, actions, logits, values, dLogits, dValues, statistics);
+        CudaArray x = memory.floats(operation, "logits", logits);
+        CudaArray action = memory.resolve(operation, "taken", DType.I32, batch.taken());
+        CudaArray dx = memory.floats(operation, "dLogits", dLogits);
+        PpoRows rows = ppoRows(operation, batch, values, dValues, statistics, x, action, dx);
+        int blocks = summingBlocks(batch.rows(), actions);
+        try (CudaScope scope = memory.openScope()) {
+            long partial = scope.scratch(DType.F32, (long) blocks * PpoLoss.STATISTICS);
+            if (blocks > 0) {
+                ppoCategoricalParams
+                        .logits(x.address())
+                        .taken(action.address())
+                        .dLogits(dx.address())
+                        .values(rows.value.address())
+                        .oldLogProbs(rows.oldLogProb.address())
+                        .advantages(rows.advantage.address())
+                        .returns(rows.target.address())
+                        .oldValues(rows.oldValue.address())
+                        .dValues(rows.dValue.address())
+                        .partial(partial)
+                        .rows(batch.rows())
+                        .actions(actions)
+                        .clipLow((float) (1 - (double) loss.clip()))
+                        .clipHigh((float) (1 + (double) loss.clip()))
+                        .entropyCoef(loss.entropyCoef())
+                        .valueScale((float) ((double) loss.rowWeight() * loss.valueCoef()))
+                        .valueClip(loss.valueClip())
+                        .rowWeight(loss.rowWeight());
+                kernels.launch(ppoCategorical, blocks, ppoCategoricalParams);
+            }
+            launchPpoStatistics(partial, blocks, rows.statistics, 0, 0);
+        }
+    }
+
+    @Override
+    public void ppoGaussian(
+            PpoLoss loss,
+            PpoBatch<DeviceArray> batch,
+            DeviceArray mean,
+            DeviceArray logStd,
+            DeviceArray values,
+            DeviceArray dMean,
+            DeviceArray dLogStd,
+            DeviceArray dValues,
+            DeviceArray statistics) {
+        String operation = "ppoGaussian";
+        RlChecks.ppoGaussian(batch, mean, logStd, values, dMean, dLogStd, dValues, statistics);
+        CudaArray means = memory.floats(operation, "mean", mean);
+        CudaArray logStds = memory.floats(operation, "logStd", logStd);
+        CudaArray action = memory.floats(operation, "taken", batch.taken());
+        CudaArray toMean = memory.floats(operation, "dMean", dMean);
+        CudaArray toLogStd = memory.floats(operation, "dLogStd", dLogStd);
+        PpoRows rows = ppoRows(
+                operation, batch, values, dValues, statistics, means, logStds, action, toMean, toLogStd);
+        requireApart(operation, toMean, means, logStds, action, toLogStd);
+        int dim = (int) logStds.length();
+        int blocks = summingBlocks(batch.rows(), dim);
+        try (CudaScope scope = memory.openScope()) {
+            long partial = scope.scratch(DType.F32, (long) blocks * (PpoLoss.STATISTICS + dim));
+            if (blocks > 0) {
+                ppoGaussianParams
+                        .mean(means.address())
+                        .logStd(logStds.address())
+                        .taken(action.address())
+                        .dMean(toMean.address())
+                        .values(rows.value.address())
+                        .oldLogProbs(rows.oldLogProb.address())
+                        .advantages(rows.advantage.address())
+                        .returns(rows.target.address())
+                        .oldValues(rows.oldValue.address())
+                        .dValues(rows.dValue.address())
+                        .partial(partial)
+                        .rows(batch.rows())
+                        .dim(dim)
+                        .clipLow((float) (1 - (double) loss.clip()))
+                        .clipHigh((float) (1 + (double) loss.clip()))
+                        .entropyCoef(loss.entropyCoef())
+                        .valueScale((float) ((double) loss.rowWeight() * loss.valueCoef()))
+                        .valueClip(loss.valueClip())
+                        .rowWeight(loss.rowWeight());
+                kernels.launch(ppoGaussian, blocks, ppoGaussianParams);
+            }
+            launchPpoStatistics(partial, blocks, rows.statistics, toLogStd.address(), dim);
+        }
+    }
+
+    /** The arrays that both losses have one number of per row, and their statistics. */
+    private record PpoRows(
+            CudaArray value,
+            CudaArray oldLogProb,
+            CudaArray advantage,
+            CudaArray target,
+            CudaArray oldValue,
+            CudaArray dValue,
+            CudaArray statistics) {}
+
+    private PpoRows ppoRows(
+            String operation,
+            PpoBatch<DeviceArray> batch,
+            DeviceArray values,
+            DeviceArray dValues,
+            DeviceArray statistics,
+            CudaArray... others) {
+        PpoRows rows = new PpoRows(
+                memory.floats(operation, "values", values),
+                memory.floats(operation, "oldLogProbs", batch.oldLogProbs()),
+                memory.floats(operation, "advantages", batch.advantages()),
+                memory.floats(operation, "returns", batch.returns()),
+                memory.floats(operation, "oldValues", batch.oldValues()),
+                memory.floats(operation, "dValues", dValues),
+                memory.floats(operation, "statistics", statistics));
+        requireApart(operation, rows.dValue, others);
+        requireApart(operation, rows.statistics, others);
+        requireApart(
+                operation,
+                rows.dValue,
+                rows.value,
+                rows.oldLogProb,
+                rows.advantage,
+                rows.target,
+                rows.oldValue,
+                rows.statistics);
+        return rows;
+    }
+
+    private void launchPpoStatistics(long partial, int blocks, CudaArray statistics, long dLogStd, int dim) {
+        ppoStatisticsParams
+                .partial(partial)
+                .statistics(statistics.address())
+                .dLogStd(dLogStd)
+                .blocks(blocks)
+                .dim(dim);
+        kernels.launch(ppoStatistics, tiles(PpoLoss.STATISTICS + (long) dim, WARP), ppoStatisticsParams);
+    }
+
+    @Override
+    public void adam(
             AdamSettings settings,
             DeviceArray parameters,
             DeviceArray gradients,
@@ -165,20 +337,20 @@ public abstract class CudaRl extends CudaPolicyLoss implements RlOps {
             DeviceArray secondMoment,
             DeviceArray state) {
         RlChecks.adam(parameters, gradients, firstMoment, secondMoment, state);
-        CudaArray theta = floats("adam", "parameters", parameters);
-        CudaArray gradient = floats("adam", "gradients", gradients);
-        CudaArray first = floats("adam", "firstMoment", firstMoment);
-        CudaArray second = floats("adam", "secondMoment", secondMoment);
-        CudaArray states = floats("adam", "state", state);
+        CudaArray theta = memory.floats("adam", "parameters", parameters);
+        CudaArray gradient = memory.floats("adam", "gradients", gradients);
+        CudaArray first = memory.floats("adam", "firstMoment", firstMoment);
+        CudaArray second = memory.floats("adam", "secondMoment", secondMoment);
+        CudaArray states = memory.floats("adam", "state", state);
         requireApart("adam", theta, gradient, first, second, states);
         requireApart("adam", first, gradient, second, states);
         requireApart("adam", second, gradient, states);
         requireApart("adam", states, gradient);
         long chunk = tiles(Math.max(ADAM_CHUNK, tiles(theta.length(), ADAM_CHUNKS)), VECTOR) * VECTOR;
         int chunks = (int) ((theta.length() + chunk - 1) / chunk);
-        try (Scope scope = openScope()) {
-            long step = scratch(scope, DType.F32, AdamSettings.STATE_SIZE);
-            long partial = scratch(scope, DType.F32, chunks);
+        try (CudaScope scope = memory.openScope()) {
+            long step = scope.scratch(DType.F32, AdamSettings.STATE_SIZE);
+            long partial = scope.scratch(DType.F32, chunks);
             adamParams
                     .parameters(theta.address())
                     .gradients(gradient.address())
@@ -202,7 +374,7 @@ public abstract class CudaRl extends CudaPolicyLoss implements RlOps {
                 kernels.launch(adamNorm, chunks, adamParams);
             }
             kernels.launch(adamPrepare, 1, adamParams.again());
-            launch(adamUpdate, tiles(theta.length(), VECTOR), adamParams.again());
+            kernels.launchElements(adamUpdate, tiles(theta.length(), VECTOR), adamParams.again());
         }
     }
 }

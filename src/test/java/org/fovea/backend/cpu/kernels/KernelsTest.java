@@ -7,13 +7,18 @@ import java.util.Arrays;
 import java.util.Random;
 import java.util.function.DoubleUnaryOperator;
 import java.util.stream.Stream;
+import org.fovea.backend.EagerSteps;
 import org.fovea.backend.cpu.KernelChoice;
 import org.fovea.backend.cpu.kernels.scalar.ScalarKernels;
+import org.fovea.backend.cpu.memory.CpuArray;
+import org.fovea.backend.cpu.memory.CpuMemory;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.Gemm;
 import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.math.UnaryOp;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -28,6 +33,7 @@ class KernelsTest {
 
     private final Random random = new Random(7);
     private final Kernels scalar = new ScalarKernels();
+    private final CpuMemory memory = new CpuMemory(new EagerSteps());
 
     static Stream<Kernels> both() {
         return Stream.of(new ScalarKernels(), KernelChoice.KERNELS);
@@ -43,6 +49,22 @@ class KernelsTest {
         for (int i = 0; i < n; i++) {
             values[i] = (float) random.nextGaussian();
         }
+        return values;
+    }
+
+    private CpuArray array(float[] values) {
+        DeviceArray array = memory.allocate(DType.F32, values.length);
+        memory.upload(values, 0, array);
+        return memory.use(array);
+    }
+
+    private CpuArray afterPad(CpuArray array) {
+        return memory.use(array.slice(PAD, array.length - PAD));
+    }
+
+    private float[] contents(CpuArray array) {
+        float[] values = new float[array.length];
+        memory.download(array, values, 0);
         return values;
     }
 
@@ -200,8 +222,10 @@ class KernelsTest {
             }
         }
         Gemm g = new Gemm(transposeA, transposeB, m, n, k, lda, ldb, ldc, 1, 0, 0, 0, alpha, beta);
-        kernels.gemm(g, 0, 0, m / 2, a, PAD, b, PAD, c, PAD);
-        kernels.gemm(g, 0, m / 2, m, a, PAD, b, PAD, c, PAD);
+        CpuArray product = array(c);
+        kernels.gemm(g, 0, 0, m / 2, afterPad(array(a)), afterPad(array(b)), afterPad(product));
+        kernels.gemm(g, 0, m / 2, m, afterPad(array(a)), afterPad(array(b)), afterPad(product));
+        c = contents(product);
         for (int i = 0; i < m; i++) {
             for (int j = 0; j < ldc && PAD + i * ldc + j < c.length; j++) {
                 int at = PAD + i * ldc + j;
@@ -236,10 +260,13 @@ class KernelsTest {
             float[] weight = random(in * out);
             float[] bias = random(out);
             for (Activation activation : Activation.values()) {
-                float[] y = new float[rows * out];
-                float[] withoutBias = new float[rows * out];
-                kernels.linear(rows, in, out, x, 0, weight, 0, bias, 0, activation, y, 0);
-                kernels.linear(rows, in, out, x, 0, weight, 0, null, 0, Activation.NONE, withoutBias, 0);
+                CpuArray result = array(new float[rows * out]);
+                kernels.linear(0, rows / 2, in, out, array(x), array(weight), array(bias), activation, result);
+                kernels.linear(
+                        rows / 2, rows - rows / 2, in, out, array(x), array(weight), array(bias), activation, result);
+                float[] y = contents(result);
+                kernels.linear(0, rows, in, out, array(x), array(weight), null, Activation.NONE, result);
+                float[] withoutBias = contents(result);
                 for (int i = 0; i < y.length; i++) {
                     double sum = 0;
                     for (int p = 0; p < in; p++) {

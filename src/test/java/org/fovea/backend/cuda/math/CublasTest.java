@@ -11,8 +11,8 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.CapturedStep;
 import org.fovea.backend.contract.MatrixProductContract;
-import org.fovea.backend.cuda.CudaBackend;
 import org.fovea.backend.cuda.Simulator;
+import org.fovea.backend.cuda.driver.CudaContext;
 import org.fovea.backend.math.Gemm;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
@@ -49,17 +49,22 @@ class CublasTest extends MatrixProductContract {
 
     @Test
     void largeProductsGoToTheLibraryAndOthersDoNot() {
-        try (CudaBackend auto = (CudaBackend) Simulator.open()) {
-            assertThat(auto.cublas.takes(Gemm.dense(false, false, 512, 512, 512)))
+        Simulator.load();
+        CudaContext context = new CudaContext(BackendSettings.DEFAULT);
+        try {
+            Cublas auto = Cublas.open(context);
+            assertThat(auto.takes(Gemm.dense(false, false, 512, 512, 512)))
                     .isTrue();
-            assertThat(auto.cublas.takes(Gemm.dense(true, false, 511, 512, 512)))
+            assertThat(auto.takes(Gemm.dense(true, false, 511, 512, 512)))
                     .isFalse();
-            assertThat(auto.cublas.takes(Gemm.batched(false, true, 64, 64, 64, 512)))
+            assertThat(auto.takes(Gemm.batched(false, true, 64, 64, 64, 512)))
                     .isTrue();
-            assertThat(auto.cublas.takes(Gemm.batched(false, true, 64, 64, 64, 65_536)))
+            assertThat(auto.takes(Gemm.batched(false, true, 64, 64, 64, 65_536)))
                     .isFalse();
-            assertThat(auto.cublas.takes(Gemm.dense(false, false, 1 << 30, 1 << 30, 1 << 30)))
+            assertThat(auto.takes(Gemm.dense(false, false, 1 << 30, 1 << 30, 1 << 30)))
                     .isTrue();
+        } finally {
+            context.close();
         }
     }
 

@@ -4,9 +4,11 @@ import java.util.Arrays;
 import org.fovea.backend.cpu.kernels.AttentionKernels;
 import org.fovea.backend.cpu.kernels.DoubleKernels;
 import org.fovea.backend.cpu.kernels.Kernels;
+import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.Gemm;
+import org.fovea.backend.math.LayerNormArgs;
 import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.math.UnaryOp;
 import org.jspecify.annotations.Nullable;
@@ -103,11 +105,13 @@ public final class ScalarKernels implements Kernels {
     }
 
     @Override
-    public void gemm(
-            Gemm g, int index, int firstRow, int lastRow, float[] a, int ao, float[] b, int bo, float[] c, int co) {
-        int firstA = ao + Math.toIntExact(index * g.strideA());
-        int firstB = bo + Math.toIntExact(index * g.strideB());
-        int firstC = co + Math.toIntExact(index * g.strideC());
+    public void gemm(Gemm g, int index, int firstRow, int lastRow, CpuArray left, CpuArray right, CpuArray to) {
+        float[] a = left.floats;
+        float[] b = right.floats;
+        float[] c = to.floats;
+        int firstA = left.offset + Math.toIntExact(index * g.strideA());
+        int firstB = right.offset + Math.toIntExact(index * g.strideB());
+        int firstC = to.offset + Math.toIntExact(index * g.strideC());
         int stepRowA = g.transposeA() ? 1 : g.lda();
         int stepKA = g.transposeA() ? g.lda() : 1;
         float[] row = new float[g.n()];
@@ -141,36 +145,33 @@ public final class ScalarKernels implements Kernels {
 
     @Override
     public void linear(
+            int firstRow,
             int rows,
             int in,
             int out,
-            float[] x,
-            int xo,
-            float[] weight,
-            int wo,
-            float @Nullable [] bias,
-            int bo,
+            CpuArray x,
+            CpuArray weight,
+            @Nullable CpuArray bias,
             Activation activation,
-            float[] y,
-            int yo) {
-        for (int r = 0; r < rows; r++) {
-            int row = yo + r * out;
+            CpuArray y) {
+        float[] to = y.floats;
+        for (int r = firstRow; r < firstRow + rows; r++) {
+            int row = y.offset + r * out;
             for (int j = 0; j < out; j++) {
-                y[row + j] = bias == null ? 0f : bias[bo + j];
+                to[row + j] = bias == null ? 0f : bias.floats[bias.offset + j];
             }
             for (int p = 0; p < in; p++) {
-                float element = x[xo + r * in + p];
-                int rowW = wo + p * out;
+                float element = x.floats[x.offset + r * in + p];
+                int rowW = weight.offset + p * out;
                 for (int j = 0; j < out; j++) {
-                    y[row + j] = Math.fma(element, weight[rowW + j], y[row + j]);
+                    to[row + j] = Math.fma(element, weight.floats[rowW + j], to[row + j]);
                 }
             }
         }
-        switch (activation) {
-            case NONE -> {}
-            case TANH -> map(UnaryOp.TANH, y, yo, y, yo, rows * out);
-            case RELU -> map(UnaryOp.RELU, y, yo, y, yo, rows * out);
-            case SIGMOID -> map(UnaryOp.SIGMOID, y, yo, y, yo, rows * out);
+        UnaryOp function = activation.function();
+        if (function != null) {
+            int first = y.offset + firstRow * out;
+            map(function, to, first, to, first, rows * out);
         }
     }
 
@@ -213,79 +214,55 @@ public final class ScalarKernels implements Kernels {
 
     @Override
     public void layerNorm(
-            int rows,
-            int width,
-            float epsilon,
-            float[] x,
-            int xo,
-            float[] gain,
-            int go,
-            float[] bias,
-            int bo,
-            float[] y,
-            int yo,
-            float[] mean,
-            int mo,
-            float[] reciprocalStd,
-            int ro) {
+            LayerNormArgs<CpuArray> args, int firstRow, int rows, float epsilon, CpuArray bias, CpuArray y) {
+        int width = args.width();
+        CpuArray x = args.x();
+        CpuArray gain = args.gain();
         float[] centred = new float[width];
-        for (int r = 0; r < rows; r++) {
-            int from = xo + r * width;
-            int to = yo + r * width;
-            float m = sum(x, from, width) / width;
+        for (int r = firstRow; r < firstRow + rows; r++) {
+            int from = x.offset + r * width;
+            int to = y.offset + r * width;
+            float m = sum(x.floats, from, width) / width;
             for (int i = 0; i < width; i++) {
-                centred[i] = x[from + i] - m;
+                centred[i] = x.floats[from + i] - m;
             }
             float s = 1f / (float) Math.sqrt(sumOfSquares(centred, 0, width) / width + epsilon);
             for (int i = 0; i < width; i++) {
-                y[to + i] = Math.fma(centred[i] * s, gain[go + i], bias[bo + i]);
+                y.floats[to + i] =
+                        Math.fma(centred[i] * s, gain.floats[gain.offset + i], bias.floats[bias.offset + i]);
             }
-            mean[mo + r] = m;
-            reciprocalStd[ro + r] = s;
+            args.mean().floats[args.mean().offset + r] = m;
+            args.reciprocalStd().floats[args.reciprocalStd().offset + r] = s;
         }
     }
 
     @Override
     public void layerNormBackward(
-            int rows,
-            int width,
-            float[] x,
-            int xo,
-            float[] gain,
-            int go,
-            float[] mean,
-            int mo,
-            float[] reciprocalStd,
-            int ro,
-            float[] dy,
-            int dyo,
-            float[] dx,
-            int dxo,
-            float[] dGain,
-            int dgo,
-            float[] dBias,
-            int dbo) {
-        Arrays.fill(dGain, dgo, dgo + width, 0f);
-        Arrays.fill(dBias, dbo, dbo + width, 0f);
+            LayerNormArgs<CpuArray> args, CpuArray dy, CpuArray dx, CpuArray dGain, CpuArray dBias) {
+        int width = args.width();
+        CpuArray x = args.x();
+        CpuArray gain = args.gain();
+        Arrays.fill(dGain.floats, dGain.offset, dGain.offset + width, 0f);
+        Arrays.fill(dBias.floats, dBias.offset, dBias.offset + width, 0f);
         float[] normalised = new float[width];
         float[] scaled = new float[width];
         float[] product = new float[width];
-        for (int r = 0; r < rows; r++) {
-            float s = reciprocalStd[ro + r];
-            float m = mean[mo + r];
+        for (int r = 0; r < args.rows(); r++) {
+            float s = args.reciprocalStd().floats[args.reciprocalStd().offset + r];
+            float m = args.mean().floats[args.mean().offset + r];
             for (int i = 0; i < width; i++) {
-                float n = (x[xo + r * width + i] - m) * s;
-                float d = dy[dyo + r * width + i];
+                float n = (x.floats[x.offset + r * width + i] - m) * s;
+                float d = dy.floats[dy.offset + r * width + i];
                 normalised[i] = n;
-                scaled[i] = d * gain[go + i];
+                scaled[i] = d * gain.floats[gain.offset + i];
                 product[i] = scaled[i] * n;
-                dGain[dgo + i] = Math.fma(d, n, dGain[dgo + i]);
-                dBias[dbo + i] += d;
+                dGain.floats[dGain.offset + i] = Math.fma(d, n, dGain.floats[dGain.offset + i]);
+                dBias.floats[dBias.offset + i] += d;
             }
             float meanScaled = sum(scaled, 0, width) / width;
             float meanProduct = sum(product, 0, width) / width;
             for (int i = 0; i < width; i++) {
-                dx[dxo + r * width + i] = s * (scaled[i] - meanScaled - normalised[i] * meanProduct);
+                dx.floats[dx.offset + r * width + i] = s * (scaled[i] - meanScaled - normalised[i] * meanProduct);
             }
         }
     }
@@ -293,22 +270,23 @@ public final class ScalarKernels implements Kernels {
     @Override
     public void adam(
             AdamUpdate u,
+            int from,
             int n,
-            float[] gradient,
-            int go,
-            float[] first,
-            int fo,
-            float[] second,
-            int so,
-            float[] theta,
-            int to) {
-        for (int i = 0; i < n; i++) {
-            float g = u.gradientScale() * gradient[go + i];
+            CpuArray gradient,
+            CpuArray firstMoment,
+            CpuArray secondMoment,
+            CpuArray theta) {
+        float[] first = firstMoment.floats;
+        float[] second = secondMoment.floats;
+        int fo = firstMoment.offset;
+        int so = secondMoment.offset;
+        for (int i = from; i < from + n; i++) {
+            float g = u.gradientScale() * gradient.floats[gradient.offset + i];
             float m = u.beta1() * first[fo + i] + (1f - u.beta1()) * g;
             float v = u.beta2() * second[so + i] + (1f - u.beta2()) * g * g;
             first[fo + i] = m;
             second[so + i] = v;
-            theta[to + i] -= u.rate() * m / ((float) Math.sqrt(v) * u.secondScale() + u.epsilon());
+            theta.floats[theta.offset + i] -= u.rate() * m / ((float) Math.sqrt(v) * u.secondScale() + u.epsilon());
         }
     }
 }

@@ -4,23 +4,29 @@ import static org.fovea.backend.cpu.kernels.vector.VectorMath.SPECIES;
 
 import jdk.incubator.vector.FloatVector;
 import org.fovea.backend.cpu.kernels.Kernels.AdamUpdate;
+import org.fovea.backend.cpu.memory.CpuArray;
 
 /** The optimiser's step. */
 final class VectorAdam {
     private VectorAdam() {}
 
-    /** Updates whole vectors; returns how many parameters were done. */
+    /** Updates whole vectors of {@code n} parameters from {@code from} on; returns how many parameters were done. */
     static int update(
             AdamUpdate u,
+            int from,
             int n,
-            float[] gradient,
-            int go,
-            float[] first,
-            int fo,
-            float[] second,
-            int so,
-            float[] theta,
-            int to) {
+            CpuArray gradients,
+            CpuArray firstMoment,
+            CpuArray secondMoment,
+            CpuArray parameters) {
+        float[] gradient = gradients.floats;
+        float[] first = firstMoment.floats;
+        float[] second = secondMoment.floats;
+        float[] theta = parameters.floats;
+        int go = gradients.offset + from;
+        int fo = firstMoment.offset + from;
+        int so = secondMoment.offset + from;
+        int to = parameters.offset + from;
         FloatVector gradientScale = FloatVector.broadcast(SPECIES, u.gradientScale());
         FloatVector beta1 = FloatVector.broadcast(SPECIES, u.beta1());
         FloatVector beta2 = FloatVector.broadcast(SPECIES, u.beta2());

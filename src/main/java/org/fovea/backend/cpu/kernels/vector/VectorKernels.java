@@ -5,9 +5,11 @@ import jdk.incubator.vector.FloatVector;
 import org.fovea.backend.cpu.kernels.AttentionKernels;
 import org.fovea.backend.cpu.kernels.DoubleKernels;
 import org.fovea.backend.cpu.kernels.Kernels;
+import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.Gemm;
+import org.fovea.backend.math.LayerNormArgs;
 import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.math.UnaryOp;
 import org.jspecify.annotations.Nullable;
@@ -72,56 +74,56 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void gemm(
-            Gemm g, int index, int firstRow, int lastRow, float[] a, int ao, float[] b, int bo, float[] c, int co) {
+    public void gemm(Gemm g, int index, int firstRow, int lastRow, CpuArray a, CpuArray b, CpuArray c) {
         int rowStep = g.transposeA() ? 1 : g.lda();
-        int c0 = co + Math.toIntExact(index * g.strideC()) + firstRow * g.ldc();
+        int c0 = c.offset + Math.toIntExact(index * g.strideC()) + firstRow * g.ldc();
         if (g.beta() != 0f && g.beta() != 1f) {
             float[] beta = {g.beta()};
             for (int i = 0; i < lastRow - firstRow; i++) {
-                zip(BinaryOp.MULTIPLY, c, c0 + i * g.ldc(), 1, beta, 0, 0, c, c0 + i * g.ldc(), g.n());
+                int row = c0 + i * g.ldc();
+                zip(BinaryOp.MULTIPLY, c.floats, row, 1, beta, 0, 0, c.floats, row, g.n());
             }
         }
         VectorGemm.multiply(
                 lastRow - firstRow,
                 g.n(),
                 g.k(),
-                a,
-                ao + Math.toIntExact(index * g.strideA()) + firstRow * rowStep,
+                a.floats,
+                a.offset + Math.toIntExact(index * g.strideA()) + firstRow * rowStep,
                 rowStep,
                 g.transposeA() ? g.lda() : 1,
-                b,
-                bo + Math.toIntExact(index * g.strideB()),
+                b.floats,
+                b.offset + Math.toIntExact(index * g.strideB()),
                 g.ldb(),
                 g.transposeB(),
                 g.alpha(),
-                g.beta() == 0f ? VectorGemm.Start.ZERO : new VectorGemm.Start(c, c0, g.ldc(), 1),
-                c,
+                g.beta() == 0f ? VectorGemm.Start.ZERO : new VectorGemm.Start(c.floats, c0, g.ldc(), 1),
+                c.floats,
                 c0,
                 g.ldc());
     }
 
     @Override
     public void linear(
+            int firstRow,
             int rows,
             int in,
             int out,
-            float[] x,
-            int xo,
-            float[] weight,
-            int wo,
-            float @Nullable [] bias,
-            int bo,
+            CpuArray x,
+            CpuArray weight,
+            @Nullable CpuArray bias,
             Activation activation,
-            float[] y,
-            int yo) {
-        VectorGemm.Start start = bias == null ? VectorGemm.Start.ZERO : new VectorGemm.Start(bias, bo, 0, 1);
-        VectorGemm.multiply(rows, out, in, x, xo, in, 1, weight, wo, out, false, 1f, start, y, yo, out);
-        switch (activation) {
-            case NONE -> {}
-            case TANH -> map(UnaryOp.TANH, y, yo, y, yo, rows * out);
-            case RELU -> map(UnaryOp.RELU, y, yo, y, yo, rows * out);
-            case SIGMOID -> map(UnaryOp.SIGMOID, y, yo, y, yo, rows * out);
+            CpuArray y) {
+        VectorGemm.Start start =
+                bias == null ? VectorGemm.Start.ZERO : new VectorGemm.Start(bias.floats, bias.offset, 0, 1);
+        int from = x.offset + firstRow * in;
+        int to = y.offset + firstRow * out;
+        VectorGemm.multiply(
+                rows, out, in, x.floats, from, in, 1, weight.floats, weight.offset, out, false, 1f, start, y.floats, to,
+                out);
+        UnaryOp function = activation.function();
+        if (function != null) {
+            map(function, y.floats, to, y.floats, to, rows * out);
         }
     }
 
@@ -164,96 +166,27 @@ public final class VectorKernels implements Kernels {
 
     @Override
     public void layerNorm(
-            int rows,
-            int width,
-            float epsilon,
-            float[] x,
-            int xo,
-            float[] gain,
-            int go,
-            float[] bias,
-            int bo,
-            float[] y,
-            int yo,
-            float[] mean,
-            int mo,
-            float[] reciprocalStd,
-            int ro) {
-        if (width % LANES != 0) {
-            scalar.layerNorm(rows, width, epsilon, x, xo, gain, go, bias, bo, y, yo, mean, mo, reciprocalStd, ro);
+            LayerNormArgs<CpuArray> args, int firstRow, int rows, float epsilon, CpuArray bias, CpuArray y) {
+        if (args.width() % LANES != 0) {
+            scalar.layerNorm(args, firstRow, rows, epsilon, bias, y);
             return;
         }
-        for (int r = 0; r < rows; r++) {
-            int from = xo + r * width;
-            float m = VectorRows.sum(x, from, width) / width;
-            mean[mo + r] = m;
-            reciprocalStd[ro + r] =
-                    VectorRows.layerNorm(width, epsilon, x, from, m, gain, go, bias, bo, y, yo + r * width);
+        for (int r = firstRow; r < firstRow + rows; r++) {
+            VectorRows.layerNorm(args, r, epsilon, bias, y);
         }
     }
 
     @Override
     public void layerNormBackward(
-            int rows,
-            int width,
-            float[] x,
-            int xo,
-            float[] gain,
-            int go,
-            float[] mean,
-            int mo,
-            float[] reciprocalStd,
-            int ro,
-            float[] dy,
-            int dyo,
-            float[] dx,
-            int dxo,
-            float[] dGain,
-            int dgo,
-            float[] dBias,
-            int dbo) {
-        if (width % LANES != 0) {
-            scalar.layerNormBackward(
-                    rows,
-                    width,
-                    x,
-                    xo,
-                    gain,
-                    go,
-                    mean,
-                    mo,
-                    reciprocalStd,
-                    ro,
-                    dy,
-                    dyo,
-                    dx,
-                    dxo,
-                    dGain,
-                    dgo,
-                    dBias,
-                    dbo);
+            LayerNormArgs<CpuArray> args, CpuArray dy, CpuArray dx, CpuArray dGain, CpuArray dBias) {
+        if (args.width() % LANES != 0) {
+            scalar.layerNormBackward(args, dy, dx, dGain, dBias);
             return;
         }
-        Arrays.fill(dGain, dgo, dgo + width, 0f);
-        Arrays.fill(dBias, dbo, dbo + width, 0f);
-        for (int r = 0; r < rows; r++) {
-            int row = r * width;
-            VectorRows.layerNormBackward(
-                    width,
-                    x,
-                    xo + row,
-                    gain,
-                    go,
-                    mean[mo + r],
-                    reciprocalStd[ro + r],
-                    dy,
-                    dyo + row,
-                    dx,
-                    dxo + row,
-                    dGain,
-                    dgo,
-                    dBias,
-                    dbo);
+        Arrays.fill(dGain.floats, dGain.offset, dGain.offset + args.width(), 0f);
+        Arrays.fill(dBias.floats, dBias.offset, dBias.offset + args.width(), 0f);
+        for (int r = 0; r < args.rows(); r++) {
+            VectorRows.layerNormBackward(args, r, dy, dx, dGain, dBias);
         }
     }
 
@@ -265,18 +198,15 @@ public final class VectorKernels implements Kernels {
     @Override
     public void adam(
             AdamUpdate u,
+            int from,
             int n,
-            float[] gradient,
-            int go,
-            float[] first,
-            int fo,
-            float[] second,
-            int so,
-            float[] theta,
-            int to) {
-        int done = VectorAdam.update(u, n, gradient, go, first, fo, second, so, theta, to);
+            CpuArray gradient,
+            CpuArray firstMoment,
+            CpuArray secondMoment,
+            CpuArray theta) {
+        int done = VectorAdam.update(u, from, n, gradient, firstMoment, secondMoment, theta);
         if (done < n) {
-            scalar.adam(u, n - done, gradient, go + done, first, fo + done, second, so + done, theta, to + done);
+            scalar.adam(u, from + done, n - done, gradient, firstMoment, secondMoment, theta);
         }
     }
 }

@@ -6,6 +6,8 @@ import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShuffle;
+import org.fovea.backend.cpu.memory.CpuArray;
+import org.fovea.backend.math.LayerNormArgs;
 
 /** Reductions, softmax and layer normalisation of rows at least one vector wide. */
 final class VectorRows {
@@ -141,19 +143,18 @@ final class VectorRows {
         sum.add(FloatVector.fromArray(SPECIES, y, yo)).intoArray(y, yo);
     }
 
-    /** Layer normalisation of one row whose width is a multiple of the lanes; returns 1 / sqrt(variance + epsilon). */
-    static float layerNorm(
-            int width,
-            float epsilon,
-            float[] x,
-            int xo,
-            float mean,
-            float[] gain,
-            int go,
-            float[] bias,
-            int bo,
-            float[] y,
-            int yo) {
+    /** Layer normalisation of row {@code r}, whose width is a multiple of the lanes. */
+    static void layerNorm(LayerNormArgs<CpuArray> args, int r, float epsilon, CpuArray shift, CpuArray to) {
+        int width = args.width();
+        float[] x = args.x().floats;
+        float[] gain = args.gain().floats;
+        float[] bias = shift.floats;
+        float[] y = to.floats;
+        int xo = args.x().offset + r * width;
+        int go = args.gain().offset;
+        int bo = shift.offset;
+        int yo = to.offset + r * width;
+        float mean = sum(x, xo, width) / width;
         FloatVector squares = FloatVector.zero(SPECIES);
         for (int i = 0; i < width; i += LANES) {
             FloatVector centred = FloatVector.fromArray(SPECIES, x, xo + i).sub(mean);
@@ -167,26 +168,28 @@ final class VectorRows {
                     .fma(FloatVector.fromArray(SPECIES, gain, go + i), FloatVector.fromArray(SPECIES, bias, bo + i))
                     .intoArray(y, yo + i);
         }
-        return scale;
+        args.mean().floats[args.mean().offset + r] = mean;
+        args.reciprocalStd().floats[args.reciprocalStd().offset + r] = scale;
     }
 
-    /** Gradient of layer normalisation for one row whose width is a multiple of the lanes; adds to dGain and dBias. */
+    /** Gradient of layer normalisation for row {@code r}, whose width is a multiple of the lanes; adds to dGain and dBias. */
     static void layerNormBackward(
-            int width,
-            float[] x,
-            int xo,
-            float[] gain,
-            int go,
-            float mean,
-            float scale,
-            float[] dy,
-            int dyo,
-            float[] dx,
-            int dxo,
-            float[] dGain,
-            int dgo,
-            float[] dBias,
-            int dbo) {
+            LayerNormArgs<CpuArray> args, int r, CpuArray upstream, CpuArray to, CpuArray toGain, CpuArray toBias) {
+        int width = args.width();
+        float[] x = args.x().floats;
+        float[] gain = args.gain().floats;
+        float[] dy = upstream.floats;
+        float[] dx = to.floats;
+        float[] dGain = toGain.floats;
+        float[] dBias = toBias.floats;
+        int xo = args.x().offset + r * width;
+        int go = args.gain().offset;
+        int dyo = upstream.offset + r * width;
+        int dxo = to.offset + r * width;
+        int dgo = toGain.offset;
+        int dbo = toBias.offset;
+        float mean = args.mean().floats[args.mean().offset + r];
+        float scale = args.reciprocalStd().floats[args.reciprocalStd().offset + r];
         FloatVector sum = FloatVector.zero(SPECIES);
         FloatVector along = sum;
         for (int i = 0; i < width; i += LANES) {

@@ -15,8 +15,8 @@ import org.fovea.backend.attention.RelativePositions;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.cuda.driver.CudaArray;
+import org.fovea.backend.cuda.driver.Grid;
 import org.fovea.backend.cuda.driver.Kernels;
-import org.fovea.backend.cuda.math.CudaMath;
 import org.fovea.backend.cuda.params.AttentionSeriesParams;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.Scope;
@@ -200,7 +200,7 @@ final class SeriesComputation {
     }
 
     private void backward() {
-        launch(kernels.delta, CudaMath.tiles(queryRows, WARPS), SeriesTiling.THREADS);
+        launch(kernels.delta, Grid.tiles(queryRows, WARPS), SeriesTiling.THREADS);
         if (any(dQueries)) {
             SeriesTiling tiling = columns(shape.headDim());
             describe(tiling);
@@ -339,8 +339,8 @@ final class SeriesComputation {
                 .planes(ring.planes())
                 .mixed(ring.mixed() ? 1 : 0)
                 .euclidean(spec.similarity() == AttentionSpec.Similarity.EUCLIDEAN ? 1 : 0)
-                .pairStorage(CudaMath.storage(cosine ? DType.F32 : storage))
-                .valueStorage(CudaMath.storage(storage))
+                .pairStorage(Kernels.storage(cosine ? DType.F32 : storage))
+                .valueStorage(Kernels.storage(storage))
                 .depth(tiling.depth())
                 .columns(tiling.columns())
                 .firstQuery(0)

@@ -2,8 +2,8 @@ package org.fovea.backend.cuda.attention.series;
 
 import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.cuda.driver.CudaArray;
+import org.fovea.backend.cuda.driver.Grid;
 import org.fovea.backend.cuda.driver.Kernels;
-import org.fovea.backend.cuda.math.CudaMath;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.Scope;
 
@@ -71,7 +71,7 @@ record SeriesSphere(
                 .width(width)
                 .planes(ring.planes())
                 .mixed(ring.mixed() ? 1 : 0)
-                .storage(CudaMath.storage(storage));
-        kernels.launchNormalize(kernel, CudaMath.tiles(rows, SeriesTiling.THREADS / 32));
+                .storage(Kernels.storage(storage));
+        kernels.launchNormalize(kernel, Grid.tiles(rows, SeriesTiling.THREADS / 32));
     }
 }

@@ -1,6 +1,6 @@
 package org.fovea.backend.cuda.attention.series;
 
-import org.fovea.backend.cuda.math.CudaMath;
+import org.fovea.backend.cuda.driver.Grid;
 
 /**
  * How a kernel of {@code kernels/series/series.cuh} is cut into blocks; it explains the tiles.
@@ -116,6 +116,6 @@ record SeriesTiling(Instance instance, int depth, int columns, int sharedBytes, 
 
     /** Tiles of so many rows. */
     long tiles(int rows) {
-        return CudaMath.tiles(rows, instance.tile);
+        return Grid.tiles(rows, instance.tile);
     }
 }

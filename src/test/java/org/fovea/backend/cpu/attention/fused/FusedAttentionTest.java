@@ -14,6 +14,7 @@ import org.fovea.backend.attention.AttentionSpec.Similarity;
 import org.fovea.backend.cpu.CpuBackend;
 import org.fovea.backend.cpu.KernelChoice;
 import org.fovea.backend.cpu.memory.CpuArray;
+import org.fovea.backend.cpu.primitives.Workers;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.HalfPrecision;
 import org.junit.jupiter.api.AfterEach;
@@ -67,13 +68,14 @@ class FusedAttentionTest {
     }
 
     private boolean isFused(AttentionOrders problem) {
-        try (FloatArrays floats = new FloatArrays(backend.memory().openScope(), backend.workers)) {
+        try (Workers workers = new Workers(1);
+                FloatArrays floats = new FloatArrays(backend.memory().openScope(), workers)) {
             CpuArray query = floats.allocate(problem.shape.querySize());
             CpuArray key = floats.allocate(problem.shape.keySize());
             backend.memory().upload(problem.get("query"), 0, query);
             backend.memory().upload(problem.get("key"), 0, key);
             AttentionCall<CpuArray> call = AttentionCall.of(problem.shape, problem.spec, query, key, key);
-            return DotProducts.of(call, floats, backend.workers) != null;
+            return DotProducts.of(call, floats, workers) != null;
         }
     }
 

@@ -1,0 +1,26 @@
+package org.fovea.backend.rl;
+
+import java.util.function.Function;
+
+/**
+ * Rows of a minibatch as they were played, which the policy losses compare a new policy with.
+ *
+ * @param taken the actions: I32 [rows] of a categorical policy, [rows, dim] of a normal one
+ * @param oldLogProbs [rows], the actions' log-probabilities when they were chosen
+ * @param oldValues [rows], the estimates of that time
+ * @param advantages [rows]
+ * @param returns [rows]
+ */
+public record PpoBatch<T>(int rows, T taken, T oldLogProbs, T oldValues, T advantages, T returns) {
+
+    /** The same of other arrays. */
+    public <R> PpoBatch<R> map(Function<? super T, ? extends R> change) {
+        return new PpoBatch<>(
+                rows,
+                change.apply(taken),
+                change.apply(oldLogProbs),
+                change.apply(oldValues),
+                change.apply(advantages),
+                change.apply(returns));
+    }
+}
