@@ -3,6 +3,7 @@ package org.fovea.tensor;
 import java.util.List;
 import java.util.Locale;
 import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.math.StridedAxes;
 import org.fovea.backend.math.UnaryOp;
 
 /** Functions applied element by element, with broadcasting, and their derivatives. */
@@ -53,9 +54,9 @@ final class ElementwiseOps {
         b.requireTape(tape);
         int[] shape = Shapes.broadcast(name(op), a.sizes(), b.sizes());
         Tensor y = tape.result(shape);
-        StridedLoop loop = StridedLoop.of(
+        StridedAxes axes = Shapes.axes(
                 name(op), shape, Shapes.broadcastStrides(a.sizes(), shape), Shapes.broadcastStrides(b.sizes(), shape));
-        tape.backend().math().zip(op, loop.shape(), a.array(), loop.strideA(), b.array(), loop.strideB(), y.array());
+        tape.backend().math().zip(op, axes.shape(), a.array(), axes.first(), b.array(), axes.second(), y.array());
         if (tape.records(a, b) && isDifferentiable(op)) {
             tape.record(y, g -> binaryBackward(op, a, b, y, g), a, b);
         }

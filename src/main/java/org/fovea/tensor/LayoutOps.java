@@ -2,6 +2,7 @@ package org.fovea.tensor;
 
 import java.util.Arrays;
 import java.util.List;
+import org.fovea.backend.math.StridedAxes;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.RowMajor;
 import org.fovea.backend.memory.ShapeException;
@@ -180,8 +181,8 @@ final class LayoutOps {
     private static void move(
             String operation, int[] shape, DeviceArray x, int[] strideX, DeviceArray y, int[] strideY, Tape tape) {
         if (Shapes.length(shape) > 0) {
-            StridedLoop loop = StridedLoop.of(operation, shape, strideX, strideY);
-            tape.backend().math().arrange(loop.shape(), x, loop.strideA(), y, loop.strideB());
+            StridedAxes axes = Shapes.axes(operation, shape, strideX, strideY);
+            tape.backend().math().arrange(axes.shape(), x, axes.first(), y, axes.second());
         }
     }
 

@@ -1,6 +1,8 @@
 package org.fovea.tensor;
 
 import java.util.Arrays;
+import org.fovea.backend.math.StridedAxes;
+import org.fovea.backend.memory.OperandChecks;
 import org.fovea.backend.memory.RowMajor;
 import org.fovea.backend.memory.ShapeException;
 
@@ -81,6 +83,22 @@ final class Shapes {
         int[] shape = Arrays.copyOf(a, a.length + b.length);
         System.arraycopy(b, 0, shape, a.length, b.length);
         return shape;
+    }
+
+    /**
+     * The axes of an operation on two arrays, merged where both allow it.
+     *
+     * @throws ShapeException if more are left than a backend takes
+     */
+    static StridedAxes axes(String operation, int[] shape, int[] strideA, int[] strideB) {
+        StridedAxes axes = StridedAxes.of(shape, strideA, strideB);
+        if (axes.count() > OperandChecks.MAX_AXES) {
+            throw new ShapeException(
+                    operation,
+                    text(shape) + " needs " + axes.count() + " separate axes, at most " + OperandChecks.MAX_AXES
+                            + " work");
+        }
+        return axes;
     }
 
     static String text(int[] shape) {

@@ -1,6 +1,7 @@
 package org.fovea.rl.learner;
 
 import org.fovea.backend.Backend;
+import org.fovea.backend.Partition;
 import org.fovea.backend.math.Philox;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
@@ -43,9 +44,8 @@ public final class MinibatchOrder implements AutoCloseable {
 
     /** Minibatch {@code index} of {@code count} of about the same size. */
     public DeviceArray minibatch(int index, int count) {
-        int from = (int) ((long) order.length * index / count);
-        int to = (int) ((long) order.length * (index + 1) / count);
-        return onDevice.slice(from, to - from);
+        return onDevice.slice(
+                Partition.start(order.length, index, count), Partition.size(order.length, index, count));
     }
 
     @Override

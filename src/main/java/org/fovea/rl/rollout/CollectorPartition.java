@@ -1,8 +1,9 @@
 package org.fovea.rl.rollout;
 
 import org.fovea.backend.Backend;
+import org.fovea.backend.Partition;
 
-/** How environments are dealt out to collectors. */
+/** The division of environments among collectors. */
 public final class CollectorPartition {
     /** Fewer rows than this leave a matrix product's registers idle. */
     private static final int SMALLEST_BATCH = 16;
@@ -18,18 +19,8 @@ public final class CollectorPartition {
     public static int[] sizes(Backend backend, int environments) {
         int[] sizes = new int[collectors(backend, environments)];
         for (int part = 0; part < sizes.length; part++) {
-            sizes[part] = size(environments, sizes.length, part);
+            sizes[part] = Partition.size(environments, part, sizes.length);
         }
         return sizes;
-    }
-
-    /** First of {@code total} items that part {@code part} of {@code parts} gets; with {@code part == parts}, the total. */
-    static int start(int total, int parts, int part) {
-        return (int) ((long) total * part / parts);
-    }
-
-    /** Number of items that part {@code part} gets. */
-    static int size(int total, int parts, int part) {
-        return start(total, parts, part + 1) - start(total, parts, part);
     }
 }

@@ -2,6 +2,7 @@ package org.fovea.rl.rollout;
 
 import java.util.function.Consumer;
 import org.fovea.backend.Backend;
+import org.fovea.backend.Partition;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.PpoBatch;
@@ -44,10 +45,10 @@ public final class Shards implements AutoCloseable {
     public void forEach(DeviceArray units, Consumer<Shard> work) {
         int total = (int) units.length();
         backend.forEachShard(count(), index -> {
-            int from = (int) ((long) total * index / count());
-            int to = (int) ((long) total * (index + 1) / count());
-            if (from < to) {
-                work.accept(new Shard(index, from * rowsPerUnit, units.slice(from, to - from), gradients[index]));
+            int from = Partition.start(total, index, count());
+            int size = Partition.size(total, index, count());
+            if (size > 0) {
+                work.accept(new Shard(index, from * rowsPerUnit, units.slice(from, size), gradients[index]));
             }
         });
     }

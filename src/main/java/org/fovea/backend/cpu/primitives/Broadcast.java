@@ -3,6 +3,7 @@ package org.fovea.backend.cpu.primitives;
 import org.fovea.backend.cpu.kernels.Kernels;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.math.StridedAxes;
 import org.fovea.backend.memory.DType;
 
 /** Elementwise work on operands that are strided or broadcast. */
@@ -18,41 +19,40 @@ final class Broadcast {
 
     private Broadcast() {}
 
-    /** Operands of the walk: a, b, and y, which is dense. */
-    static void zip(Kernels kernels, BinaryOp op, Strided walk, CpuArray a, CpuArray b, CpuArray y) {
-        int inner = walk.extents[walk.rank() - 1];
-        boolean direct = steps(walk, 0, a) && steps(walk, 1, b) && (walk.rank() == 1 || inner >= SHORT);
+    /** {@code y = op(a, b)} along the axes of a and b; y is dense. */
+    static void zip(Kernels kernels, BinaryOp op, StridedAxes axes, CpuArray a, CpuArray b, CpuArray y) {
+        int inner = axes.extent(0);
+        boolean direct = steps(axes.first(0), a) && steps(axes.second(0), b) && (axes.count() <= 1 || inner >= SHORT);
         if (!direct) {
-            zipGathered(kernels, op, walk, a, b, y);
+            zipGathered(kernels, op, axes, a, b, y);
             return;
         }
-        int stepA = walk.strides[0][walk.rank() - 1];
-        int stepB = walk.strides[1][walk.rank() - 1];
-        Strided.Rows rows = walk.rows();
+        int stepA = axes.first(0);
+        int stepB = axes.second(0);
+        StridedRows rows = new StridedRows(axes);
         for (int to = 0; to < y.length; to += inner) {
-            int fromA = a.offset + rows.offset(0);
-            int fromB = b.offset + rows.offset(1);
+            int fromA = a.offset + rows.first;
+            int fromB = b.offset + rows.second;
             kernels.zip(op, a.floats, fromA, stepA, b.floats, fromB, stepB, y.floats, y.offset + to, inner);
             rows.next();
         }
     }
 
-    private static boolean steps(Strided walk, int operand, CpuArray array) {
-        return array.dtype() == DType.F32 && walk.strides[operand][walk.rank() - 1] <= 1;
+    private static boolean steps(int stride, CpuArray array) {
+        return array.dtype() == DType.F32 && stride <= 1;
     }
 
-    private static void zipGathered(Kernels kernels, BinaryOp op, Strided walk, CpuArray a, CpuArray b, CpuArray y) {
+    private static void zipGathered(Kernels kernels, BinaryOp op, StridedAxes axes, CpuArray a, CpuArray b, CpuArray y) {
         float[] scratch = SCRATCH.get();
-        int last = walk.rank() - 1;
-        int inner = walk.extents[last];
-        Strided.Rows rows = walk.rows();
+        int inner = axes.extent(0);
+        StridedRows rows = new StridedRows(axes);
         int position = 0;
         for (int first = 0; first < y.length; first += CHUNK) {
             int count = Math.min(CHUNK, y.length - first);
             for (int done = 0; done < count; ) {
                 int run = Math.min(inner - position, count - done);
-                gather(a, rows.offset(0), walk.strides[0][last], position, run, scratch, done);
-                gather(b, rows.offset(1), walk.strides[1][last], position, run, scratch, CHUNK + done);
+                gather(a, rows.first, axes.first(0), position, run, scratch, done);
+                gather(b, rows.second, axes.second(0), position, run, scratch, CHUNK + done);
                 done += run;
                 position += run;
                 if (position == inner) {
@@ -78,18 +78,17 @@ final class Broadcast {
         }
     }
 
-    /** Operands of the walk: x and y. */
-    static void arrange(Strided walk, CpuArray x, CpuArray y) {
-        int last = walk.rank() - 1;
-        int inner = walk.extents[last];
-        int stepX = walk.strides[0][last];
-        int stepY = walk.strides[1][last];
+    /** Copies {@code size} elements along the axes of x and y. */
+    static void arrange(StridedAxes axes, long size, CpuArray x, CpuArray y) {
+        int inner = axes.extent(0);
+        int stepX = axes.first(0);
+        int stepY = axes.second(0);
         boolean integers = x.dtype() == DType.I32;
         boolean copies = stepX == 1 && stepY == 1 && inner >= COPY;
-        Strided.Rows rows = walk.rows();
-        for (long done = 0, size = walk.size(); done < size; done += inner) {
-            int from = x.offset + rows.offset(0);
-            int to = y.offset + rows.offset(1);
+        StridedRows rows = new StridedRows(axes);
+        for (long done = 0; done < size; done += inner) {
+            int from = x.offset + rows.first;
+            int to = y.offset + rows.second;
             if (copies) {
                 System.arraycopy(integers ? x.ints : x.floats, from, integers ? y.ints : y.floats, to, inner);
             } else if (integers) {

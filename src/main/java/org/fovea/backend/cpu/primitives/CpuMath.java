@@ -16,6 +16,7 @@ import org.fovea.backend.math.MathOps;
 import org.fovea.backend.math.Philox;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.math.StridedAxes;
 import org.fovea.backend.math.UnaryOp;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
@@ -76,7 +77,7 @@ public final class CpuMath implements MathOps {
         requireApartOrSame("zip", "y", to, "a", left);
         requireApartOrSame("zip", "y", to, "b", right);
         if (to.length > 0) {
-            Broadcast.zip(kernels, op, Strided.of(shape, strideA, strideB, RowMajor.strides(shape)), left, right, to);
+            Broadcast.zip(kernels, op, StridedAxes.of(shape, strideA, strideB), left, right, to);
         }
     }
 
@@ -121,9 +122,9 @@ public final class CpuMath implements MathOps {
         CpuArray from = memory.use(x);
         CpuArray to = memory.use(y);
         requireApart("arrange", "y", to, "x", from);
-        Strided walk = Strided.of(shape, strideX, strideY);
-        if (walk.size() > 0) {
-            Broadcast.arrange(walk, from, to);
+        long size = RowMajor.size(shape);
+        if (size > 0) {
+            Broadcast.arrange(StridedAxes.of(shape, strideX, strideY), size, from, to);
         }
     }
 

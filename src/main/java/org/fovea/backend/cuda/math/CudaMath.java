@@ -25,6 +25,7 @@ import org.fovea.backend.math.MathChecks;
 import org.fovea.backend.math.MathOps;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.math.StridedAxes;
 import org.fovea.backend.math.UnaryOp;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
@@ -163,9 +164,9 @@ public final class CudaMath implements MathOps {
                 .b(bs.address())
                 .y(ys.address())
                 .count(ys.length())
-                .shape(axes.shape)
-                .strideA(axes.first)
-                .strideB(axes.second)
+                .shape(axes.shape())
+                .strideA(axes.first())
+                .strideB(axes.second())
                 .aIsInteger(as.dtype() == DType.I32 ? 1 : 0)
                 .bIsInteger(bs.dtype() == DType.I32 ? 1 : 0)
                 .op(op.ordinal());

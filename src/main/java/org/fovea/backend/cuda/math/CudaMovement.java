@@ -15,6 +15,7 @@ import org.fovea.backend.cuda.params.ArrangeParams;
 import org.fovea.backend.cuda.params.GatherParams;
 import org.fovea.backend.cuda.params.ScatterParams;
 import org.fovea.backend.math.MathChecks;
+import org.fovea.backend.math.StridedAxes;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.RowMajor;
@@ -60,9 +61,9 @@ final class CudaMovement {
                 .x(xs.address())
                 .y(ys.address())
                 .count(vectors ? count / VECTOR : count)
-                .shape(axes.shape)
-                .strideX(axes.first)
-                .strideY(axes.second);
+                .shape(axes.shape())
+                .strideX(axes.first())
+                .strideY(axes.second());
         kernels.launchElements(vectors ? arrangeVectors : arrange, vectors ? count / VECTOR : count, arrangeParams);
     }
 

@@ -1,6 +1,7 @@
 package org.fovea.backend.cpu.attention.fused;
 
 import java.util.function.Supplier;
+import org.fovea.backend.Partition;
 import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
@@ -95,8 +96,8 @@ public final class FusedPasses {
         int pieces = (int) Math.min(Math.min(units, MAX_PIECES), Math.max(1, units * products >> 17));
         workers.run(pieces, piece -> {
             float[] scores = scratch.get().decodeScores(shape.capacity() + 4 * kernels.lanes());
-            int end = cut(units, piece + 1, pieces);
-            for (int unit = cut(units, piece, pieces); unit < end; unit++) {
+            int end = Partition.start(units, piece + 1, pieces);
+            for (int unit = Partition.start(units, piece, pieces); unit < end; unit++) {
                 decode.row(unit, scores);
             }
         });
@@ -147,8 +148,8 @@ public final class FusedPasses {
         workers.run(pieces, piece -> {
             AttentionScratch mine = scratch.get();
             mine.fit(pass.paddedHeadDim, pass.paddedValueDim, tileKeys, sideLanes);
-            int end = cut(units, piece + 1, pieces);
-            for (int unit = cut(units, piece, pieces); unit < end; unit++) {
+            int end = Partition.start(units, piece + 1, pieces);
+            for (int unit = Partition.start(units, piece, pieces); unit < end; unit++) {
                 work.unit(unit, mine);
             }
         });
@@ -161,10 +162,5 @@ public final class FusedPasses {
 
     private static int ceilDiv(int x, int y) {
         return (x + y - 1) / y;
-    }
-
-    /** Where piece {@code piece} of {@code units} units starts. */
-    private static int cut(int units, int piece, int pieces) {
-        return (int) ((long) units * piece / pieces);
     }
 }

@@ -3,6 +3,7 @@ package org.fovea.backend.cpu.attention.fused;
 import static java.util.Objects.requireNonNull;
 
 import java.util.function.Supplier;
+import org.fovea.backend.Partition;
 import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
@@ -121,8 +122,8 @@ final class PartialKeyGradients implements AutoCloseable {
         int chunks = sum.length / Block.ALIGNMENT;
         int pieces = Math.min(MAX_PIECES, Math.max(1, chunks));
         workers.run(pieces, piece -> {
-            int from = (int) ((long) chunks * piece / pieces) * Block.ALIGNMENT;
-            int to = piece + 1 == pieces ? sum.length : (int) ((long) chunks * (piece + 1) / pieces) * Block.ALIGNMENT;
+            int from = Partition.start(chunks, piece, pieces) * Block.ALIGNMENT;
+            int to = piece + 1 == pieces ? sum.length : Partition.start(chunks, piece + 1, pieces) * Block.ALIGNMENT;
             kernels.addRows(1, part.floats, part.offset + from, 0, sum.floats, sum.offset + from, 0, 1, to - from);
         });
     }

@@ -6,9 +6,11 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
+import org.fovea.backend.Partition;
 import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.attention.SeriesRing;
@@ -122,11 +124,11 @@ final class SeriesAttention {
         KeyGradients[] sums = new KeyGradients[units];
         int count = pieces;
         workers.run(count, piece -> {
-            for (int unit = cut(units, piece, count); unit < cut(units, piece + 1, count); unit++) {
+            for (int unit = Partition.start(units, piece, count); unit < Partition.start(units, piece + 1, count); unit++) {
                 SeriesTile t = tiles.get();
                 t.keyGradients = parts == 1 ? cleared(t) : new KeyGradients(pattern, shape.keys(), shape.group());
-                int end = cut(tilesEach, unit % parts + 1, parts);
-                for (int tile = cut(tilesEach, unit % parts, parts); tile < end; tile++) {
+                int end = Partition.start(tilesEach, unit % parts + 1, parts);
+                for (int tile = Partition.start(tilesEach, unit % parts, parts); tile < end; tile++) {
                     int head = unit / parts * shape.group() + tile / queryTiles;
                     enter(t, head, tile % queryTiles);
                     forward.tile(t);
@@ -263,7 +265,7 @@ final class SeriesAttention {
 
     private void inPieces(int pieces, int units, IntConsumer body) {
         workers.run(pieces, piece -> {
-            for (int unit = cut(units, piece, pieces); unit < cut(units, piece + 1, pieces); unit++) {
+            for (int unit = Partition.start(units, piece, pieces); unit < Partition.start(units, piece + 1, pieces); unit++) {
                 body.accept(unit);
             }
         });
@@ -271,10 +273,5 @@ final class SeriesAttention {
 
     private static int ceilDiv(int x, int y) {
         return (x + y - 1) / y;
-    }
-
-    /** Where piece {@code piece} of {@code units} units starts. */
-    private static int cut(int units, int piece, int pieces) {
-        return (int) ((long) units * piece / pieces);
     }
 }
