@@ -2,7 +2,7 @@ package org.fovea.backend;
 
 import java.util.List;
 
-/** How {@link Backends} finds an implementation: one provider per kind of device, listed as a service. */
+/** The way {@link Backends} finds an implementation: one provider per kind of device, listed as a service. */
 public interface BackendProvider {
 
     /** Name of the backends it makes. */
@@ -12,7 +12,7 @@ public interface BackendProvider {
     int priority();
 
     /**
-     * Makes a backend. Where there is none to be had this says so quickly, and leaves nothing behind.
+     * Makes a backend. Where none is available this says so quickly, and leaves nothing behind.
      *
      * @throws BackendUnavailableException if none can be made on this machine with these settings
      */

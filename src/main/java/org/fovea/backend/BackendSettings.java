@@ -6,7 +6,7 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * How a backend is opened. What does not concern a backend it ignores.
+ * The settings with which a backend is opened. What does not concern a backend it ignores.
  *
  * @param threads worker threads on the host, 0 for one per core; changes speed, never results
  * @param device which of several devices, from 0

@@ -1,6 +1,6 @@
 package org.fovea.backend;
 
-/** A backend can't be had on this machine or with these settings. The message is one line that says why and what to do. */
+/** A backend is unavailable on this machine or with these settings. The message is one line that says why and what to do. */
 public final class BackendUnavailableException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

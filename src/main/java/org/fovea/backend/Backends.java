@@ -31,7 +31,7 @@ public final class Backends {
      *
      * @param name of {@link #names}, or {@link #AUTO}
      * @throws IllegalArgumentException if there is no backend of that name
-     * @throws BackendUnavailableException if it can't be had here; the message says why
+     * @throws BackendUnavailableException if it is unavailable here; the message says why
      */
     public static Choice open(String name, BackendSettings settings) {
         List<String> reasons = new ArrayList<>();

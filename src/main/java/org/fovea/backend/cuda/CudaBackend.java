@@ -18,7 +18,7 @@ import org.fovea.backend.memory.Memory;
 import org.fovea.backend.rl.RlOps;
 
 /** The backend on one CUDA device. */
-public final class CudaBackend implements Backend {
+final class CudaBackend implements Backend {
     private final CudaContext context;
     private final CudaMemory memory;
     private final Cublas cublas;

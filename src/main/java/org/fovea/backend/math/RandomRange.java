@@ -5,7 +5,7 @@ import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which random numbers an operation draws: those from index {@code first} on of a stream of {@link Philox}.
+ * The random numbers that an operation draws: those from index {@code first} on of a stream of {@link Philox}.
  *
  * @param seed the key
  * @param stream under the key

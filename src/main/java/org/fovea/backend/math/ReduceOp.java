@@ -1,6 +1,6 @@
 package org.fovea.backend.math;
 
-/** How an axis is folded into one element. */
+/** The fold of an axis into one element. */
 public enum ReduceOp {
     /** sum, 0 for an empty axis */
     SUM,

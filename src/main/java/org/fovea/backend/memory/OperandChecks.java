@@ -69,7 +69,7 @@ public final class OperandChecks {
         }
     }
 
-    static void length(String operation, String name, DeviceArray array, int extent) {
+    private static void length(String operation, String name, DeviceArray array, int extent) {
         if (array.length() != extent) {
             length(operation, name, array, new int[] {extent});
         }
@@ -81,14 +81,15 @@ public final class OperandChecks {
         }
     }
 
-    static void length(String operation, String name, DeviceArray array, int first, int second, int third) {
+    private static void length(
+            String operation, String name, DeviceArray array, int first, int second, int third) {
         if ((first | second | third) < 0 || array.length() != Math.multiplyExact((long) first * second, (long) third)) {
             length(operation, name, array, new int[] {first, second, third});
         }
     }
 
     /** Requires as many elements as {@code shape} has. */
-    public static void length(String operation, String name, DeviceArray array, int... shape) {
+    private static void length(String operation, String name, DeviceArray array, int... shape) {
         extents(operation, shape);
         if (array.length() != RowMajor.size(shape)) {
             throw new ShapeException(
@@ -121,7 +122,7 @@ public final class OperandChecks {
     }
 
     /** Requires extents that are not negative. */
-    public static void extents(String operation, int... shape) {
+    private static void extents(String operation, int... shape) {
         for (int extent : shape) {
             if (extent < 0) {
                 throw new ShapeException(operation, "extents must not be negative: " + Arrays.toString(shape));

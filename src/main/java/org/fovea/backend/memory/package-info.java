@@ -1,6 +1,6 @@
 /**
- * Arrays of a device and what every operation on them needs: types, scopes, transfers, and the exceptions that name an operand that
- * does not fit.
+ * Arrays of a device and the rules for every operation on them: types, scopes, transfers, and the exceptions that name an operand
+ * that does not fit.
  *
  * <p>Start with {@link org.fovea.backend.memory.Memory}, which makes {@link org.fovea.backend.memory.DeviceArray}s and moves
  * numbers in and out of them. Arrays of one training step come from a {@link org.fovea.backend.memory.Scope}. Each backend
@@ -11,3 +11,4 @@
 package org.fovea.backend.memory;
 
 import org.jspecify.annotations.NullMarked;
+

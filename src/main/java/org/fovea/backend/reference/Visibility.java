@@ -8,7 +8,7 @@ import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
 
-/** Which keys a query sees, and how far from each other they stand. */
+/** The keys that a query sees, and how far from each other they stand. */
 final class Visibility {
 
     /** A run of queries and of keys that belong together: a batch row, or a sequence of a packed batch. */

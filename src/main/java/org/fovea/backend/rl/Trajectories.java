@@ -3,7 +3,7 @@ package org.fovea.backend.rl;
 import java.util.function.Function;
 
 /**
- * What advantages are estimated from. All arrays [environments, steps].
+ * Steps of environments from which advantages are estimated. All arrays [environments, steps].
  *
  * @param nextValues the value of the state that followed: of the final observation where the episode was truncated, 0 where it
  *     terminated

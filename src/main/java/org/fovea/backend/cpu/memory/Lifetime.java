@@ -2,7 +2,7 @@ package org.fovea.backend.cpu.memory;
 
 import org.jspecify.annotations.Nullable;
 
-/** How long arrays live: until their scope closes, they are released, or the backend closes. */
+/** The life of arrays: until their scope closes, they are released, or the backend closes. */
 public class Lifetime {
     private final @Nullable Lifetime parent;
     // Volatile so that a scope closed by one thread is seen as closed by the shards of another.

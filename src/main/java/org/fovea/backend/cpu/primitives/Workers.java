@@ -36,7 +36,7 @@ public final class Workers implements AutoCloseable {
     }
 
     /** Whether a call to {@link #run} would spread its pieces over several threads. */
-    boolean idle() {
+    private boolean idle() {
         return helpers.length > 0 && task == null;
     }
 

@@ -14,7 +14,7 @@ import org.fovea.backend.cuda.driver.CublasRedistribution;
 import org.fovea.backend.cuda.driver.CudaNatives;
 import org.fovea.backend.cuda.driver.NativeCache;
 
-/** Whether cuBLAS is there, where, and whether it loads. Without it Fovea's own kernel does all matrix products. */
+/** The search for cuBLAS: where it is and whether it loads. Without it Fovea's own kernel does all matrix products. */
 final class CublasDiagnostics {
     /** What the newer release of CUDA brings, which JCublas can't use. */
     private static final String NEWER = "libcublas.so.13";

@@ -18,7 +18,7 @@ import org.fovea.backend.cuda.driver.InstalledDriver;
 import org.fovea.backend.cuda.driver.KernelImage;
 import org.jspecify.annotations.Nullable;
 
-/** What of a machine the CUDA backend needs, and what to do about what is missing. */
+/** Everything the CUDA backend needs of a machine, and what to do about what is missing. */
 public final class CudaDiagnostics {
     private static final double BYTES_PER_GIB = 1L << 30;
 

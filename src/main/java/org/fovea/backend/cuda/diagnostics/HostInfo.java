@@ -14,7 +14,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * What the files and the environment of a machine tell about its NVIDIA hardware and software, without asking the driver.
+ * The files and the environment of a machine, and what they tell about its NVIDIA hardware and software, without asking the driver.
  *
  * @param root of the file system
  * @param environment variables

@@ -17,7 +17,7 @@ public final class CudaNatives {
 
     /**
      * System property with the path of a {@code libcuda.so.1} to use in place of the system's. A {@code libcublas.so.12}
-     * is then looked for beside it and nowhere else.
+     * is then looked for next to it and nowhere else.
      */
     public static final String DRIVER_PROPERTY = "fovea.cuda.driver";
 

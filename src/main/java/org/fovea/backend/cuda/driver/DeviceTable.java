@@ -16,7 +16,7 @@ import jcuda.driver.CUdevice;
 import jcuda.driver.CUresult;
 
 /**
- * What the driver says of itself and of its devices, without opening any.
+ * The driver's version and its devices, as it reports them without opening any.
  *
  * @param driverVersion such as 12040 for CUDA 12.4
  * @param result of the first call that failed, or 0

@@ -118,7 +118,7 @@ public final class Cublas {
     }
 
     /**
-     * Multiplies once in each way that will be asked for. The library loads its kernels when they are first used, and
+     * Multiplies once in each way that will be needed. The library loads its kernels when they are first used, and
      * drivers before that of CUDA 12.3 can't load any while a stream captures.
      */
     private void loadKernels() {

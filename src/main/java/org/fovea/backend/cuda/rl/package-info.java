@@ -1,7 +1,9 @@
 /**
- * The operations of {@link org.fovea.backend.rl.RlOps} on CUDA.
+ * Reinforcement learning on CUDA: {@link org.fovea.backend.cuda.rl.CudaRl} launches the kernels of {@code kernels/rl}, and those
+ * that add up what their blocks have left.
  */
 @NullMarked
 package org.fovea.backend.cuda.rl;
 
 import org.jspecify.annotations.NullMarked;
+
