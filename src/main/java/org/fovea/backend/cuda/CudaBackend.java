@@ -5,7 +5,7 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.CapturedStep;
 import org.fovea.backend.attention.AttentionOps;
-import org.fovea.backend.cuda.attention.CudaTangents;
+import org.fovea.backend.cuda.attention.CudaAttention;
 import org.fovea.backend.cuda.driver.CudaContext;
 import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.CudaTimer;
@@ -32,7 +32,7 @@ final class CudaBackend implements Backend {
         Kernels kernels = new Kernels(context);
         cublas = Cublas.open(context);
         math = new CudaMath(context, memory, kernels, cublas);
-        attention = new CudaTangents(context, memory, kernels);
+        attention = new CudaAttention(context, memory, kernels);
         rl = new CudaRl(memory, kernels);
     }
 

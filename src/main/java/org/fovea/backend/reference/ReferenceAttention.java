@@ -20,9 +20,10 @@ import org.jspecify.annotations.Nullable;
  * Attention by {@link SeriesAttention}: of ordinary numbers, with one infinitesimal for tangents, or of any series. Output and
  * log-sum-exp that a gradient is given are computed afresh, so that it says nothing on how these came about.
  */
-final class ReferenceAttention extends ReferenceOperands implements AttentionOps {
+final class ReferenceAttention implements AttentionOps {
     private static final SeriesRing DUAL = SeriesRing.infinitesimals(1);
 
+    private final ReferenceMemory memory;
     private final @Nullable DType rounded;
 
     private final double factors;
@@ -32,58 +33,58 @@ final class ReferenceAttention extends ReferenceOperands implements AttentionOps
      * @param factors what those of each product are then off by, in units of rounding
      */
     ReferenceAttention(ReferenceMemory memory, @Nullable DType rounded, double factors) {
-        super(memory);
+        this.memory = memory;
         this.rounded = rounded;
         this.factors = factors;
     }
 
     @Override
-    public final void forward(AttentionCall<DeviceArray> call, AttentionOutputs<DeviceArray> out) {
+    public void forward(AttentionCall<DeviceArray> call, AttentionOutputs<DeviceArray> out) {
         AttentionChecks.forward(call, out, stateSize(call));
         AttentionPlane<DeviceArray> wanted = AttentionPlane.outputs(out.output(), out.logSumExp());
         compute(call, SeriesRing.NUMBERS, List.of(AttentionPlane.none()), List.of(wanted));
     }
 
     @Override
-    public final void backward(
+    public void backward(
             AttentionCall<DeviceArray> call,
             AttentionOutputs<DeviceArray> out,
             AttentionPlane<DeviceArray> dOutputs,
             AttentionPlane<DeviceArray> gradients) {
         AttentionChecks.backward(call, out, stateSize(call), dOutputs, gradients);
-        use(out.output());
-        use(out.logSumExp());
+        memory.use(out.output());
+        memory.use(out.logSumExp());
         compute(call, SeriesRing.NUMBERS, List.of(dOutputs), List.of(gradients.ofInputs()));
     }
 
     @Override
-    public final void tangent(
+    public void tangent(
             AttentionCall<DeviceArray> call,
             AttentionOutputs<DeviceArray> out,
             AttentionPlane<DeviceArray> tangents,
             AttentionPlane<DeviceArray> outputTangents) {
         AttentionChecks.tangent(call, out, stateSize(call), tangents, outputTangents);
-        use(out.output());
-        use(out.logSumExp());
+        memory.use(out.output());
+        memory.use(out.logSumExp());
         AttentionPlane<DeviceArray> wanted = outputTangents.ofOutputs();
         compute(call, DUAL, List.of(AttentionPlane.none(), tangents), List.of(AttentionPlane.none(), wanted));
     }
 
     @Override
-    public final void backwardTangent(
+    public void backwardTangent(
             AttentionCall<DeviceArray> call,
             AttentionOutputs<DeviceArray> out,
             AttentionPlane<DeviceArray> dOutputs,
             AttentionPlane<DeviceArray> tangents,
             AttentionPlane<DeviceArray> results) {
         AttentionChecks.backwardTangent(call, out, stateSize(call), dOutputs, tangents, results);
-        use(out.output());
-        use(out.logSumExp());
+        memory.use(out.output());
+        memory.use(out.logSumExp());
         compute(call, DUAL, List.of(dOutputs, tangents), List.of(AttentionPlane.none(), results));
     }
 
     @Override
-    public final void series(
+    public void series(
             AttentionCall<DeviceArray> call,
             SeriesRing ring,
             List<AttentionPlane<DeviceArray>> arguments,
@@ -139,7 +140,7 @@ final class ReferenceAttention extends ReferenceOperands implements AttentionOps
     /** Of results in the type of the arithmetic. */
     private void storeWide(@Nullable Series[] values, int plane, @Nullable DeviceArray array) {
         if (array != null) {
-            ReferenceArray to = use(array);
+            ReferenceArray to = memory.use(array);
             for (int i = 0; i < values.length; i++) {
                 Series value = values[i];
                 to.set(i, value == null ? 0 : result(value, plane));
@@ -155,14 +156,8 @@ final class ReferenceAttention extends ReferenceOperands implements AttentionOps
         return new Series.Arithmetic(SeriesRing.NUMBERS, rounded, factors);
     }
 
-    static void store(double[] values, ReferenceArray to) {
-        for (int i = 0; i < values.length; i++) {
-            to.set(i, values[i]);
-        }
-    }
-
     @Override
-    public final void weights(
+    public void weights(
             AttentionCall<DeviceArray> call,
             AttentionOutputs<DeviceArray> out,
             ScoreStage stage,
@@ -170,8 +165,8 @@ final class ReferenceAttention extends ReferenceOperands implements AttentionOps
             DeviceArray weights) {
         AttentionChecks.weights(call, out, stateSize(call), firstQuery, weights);
         AttentionShape shape = call.shape();
-        use(out.logSumExp());
-        ReferenceArray to = use(weights);
+        memory.use(out.logSumExp());
+        ReferenceArray to = memory.use(weights);
         int keys = shape.keys();
         int heads = shape.batch() * shape.heads();
         int asked = to.size() == 0 ? 0 : to.size() / (heads * keys);
@@ -189,10 +184,10 @@ final class ReferenceAttention extends ReferenceOperands implements AttentionOps
 
     /** One query against the slots of a ring buffer that are not older than {@code counts}. */
     @Override
-    public final void decode(DecodeCall<DeviceArray> call, DeviceArray output) {
+    public void decode(DecodeCall<DeviceArray> call, DeviceArray output) {
         AttentionChecks.decode(call, output);
         DecodeShape shape = call.shape();
-        ReferenceArray count = use(call.counts());
+        ReferenceArray count = memory.use(call.counts());
         AttentionShape oneQuery = new AttentionShape(
                 shape.batch(),
                 shape.heads(),

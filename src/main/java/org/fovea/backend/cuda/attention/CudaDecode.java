@@ -1,5 +1,10 @@
 package org.fovea.backend.cuda.attention;
 
+import static org.fovea.backend.cuda.driver.CudaArray.requireApart;
+import static org.fovea.backend.cuda.driver.Grid.THREADS;
+import static org.fovea.backend.cuda.driver.Grid.WARP;
+import static org.fovea.backend.cuda.driver.Grid.tiles;
+
 import org.fovea.backend.attention.AttentionChecks;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.DecodeCall;
@@ -13,7 +18,7 @@ import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 
 /** Attention of one new query against its ring buffer as a kernel launch. */
-abstract class CudaDecode extends CudaAttention {
+final class CudaDecode {
     /** Of a block of {@code kernels/attention/decode.cu}. */
     private static final int WARPS = THREADS / WARP;
 
@@ -26,6 +31,9 @@ abstract class CudaDecode extends CudaAttention {
     /** Warps that keep a multiprocessor busy while others wait for memory. */
     private static final int WARPS_PER_MULTIPROCESSOR = 16;
 
+    private final CudaContext context;
+    private final CudaMemory memory;
+    private final Kernels kernels;
     private final Kernels.Kernel f32;
     private final Kernels.Kernel f32Long;
     private final Kernels.Kernel bf16;
@@ -33,25 +41,26 @@ abstract class CudaDecode extends CudaAttention {
     private final AttentionDecodeParams params;
 
     CudaDecode(CudaContext context, CudaMemory memory, Kernels kernels) {
-        super(context, memory, kernels);
-        f32 = kernels.find("attention_decode_f32", THREADS, 0);
-        f32Long = kernels.find("attention_decode_f32_long", THREADS, 0);
-        bf16 = kernels.find("attention_decode_bf16", THREADS, 0);
-        f16 = kernels.find("attention_decode_f16", THREADS, 0);
+        this.context = context;
+        this.memory = memory;
+        this.kernels = kernels;
+        f32 = kernels.find("attention_decode_f32");
+        f32Long = kernels.find("attention_decode_f32_long");
+        bf16 = kernels.find("attention_decode_bf16");
+        f16 = kernels.find("attention_decode_f16");
         params = new AttentionDecodeParams(kernels.parameters());
     }
 
-    @Override
-    public final void decode(DecodeCall<DeviceArray> call, DeviceArray output) {
+    void decode(DecodeCall<DeviceArray> call, DeviceArray output) {
         AttentionChecks.decode(call, output);
         DecodeShape shape = call.shape();
         AttentionSpec spec = call.spec();
         String operation = "attentionDecode";
-        CudaArray q = floating(operation, "query", call.query());
-        CudaArray keys = floating(operation, "keyCache", call.keyCache());
-        CudaArray values = floating(operation, "valueCache", call.valueCache());
-        CudaArray count = resolve(operation, "counts", DType.I32, call.counts());
-        CudaArray out = floating(operation, "output", output);
+        CudaArray q = memory.floating(operation, "query", call.query());
+        CudaArray keys = memory.floating(operation, "keyCache", call.keyCache());
+        CudaArray values = memory.floating(operation, "valueCache", call.valueCache());
+        CudaArray count = memory.resolve(operation, "counts", DType.I32, call.counts());
+        CudaArray out = memory.floating(operation, "output", output);
         requireApart(operation, out, q, keys, values, count);
         long heads = (long) shape.batch() * shape.heads();
         if (heads == 0) {

@@ -102,13 +102,65 @@ public final class CudaArray implements DeviceArray {
     }
 
     /** Whether the two share at least one byte. */
-    boolean overlaps(CudaArray other) {
+    private boolean overlaps(CudaArray other) {
         return address < other.address + other.bytes() && other.address < address + bytes();
     }
 
     /** Whether the two are the same elements. */
-    boolean coincides(CudaArray other) {
+    private boolean coincides(CudaArray other) {
         return address == other.address && length == other.length;
+    }
+
+    /** Refuses an output that shares elements with an input. */
+    public static void requireApart(String operation, CudaArray out, CudaArray... inputs) {
+        for (CudaArray in : inputs) {
+            requireApart(operation, out, in);
+        }
+    }
+
+    // For few inputs without an array of them: this comes before every launch.
+
+    public static void requireApart(String operation, CudaArray out, CudaArray in) {
+        if (out.overlaps(in)) {
+            throw new IllegalArgumentException(operation + ": output " + out + " overlaps input " + in);
+        }
+    }
+
+    public static void requireApart(String operation, CudaArray out, CudaArray first, CudaArray second) {
+        requireApart(operation, out, first);
+        requireApart(operation, out, second);
+    }
+
+    public static void requireApart(
+            String operation, CudaArray out, CudaArray first, CudaArray second, CudaArray third) {
+        requireApart(operation, out, first, second);
+        requireApart(operation, out, third);
+    }
+
+    public static void requireApart(
+            String operation, CudaArray out, CudaArray first, CudaArray second, CudaArray third, CudaArray fourth) {
+        requireApart(operation, out, first, second);
+        requireApart(operation, out, third, fourth);
+    }
+
+    public static void requireApart(
+            String operation,
+            CudaArray out,
+            CudaArray first,
+            CudaArray second,
+            CudaArray third,
+            CudaArray fourth,
+            CudaArray fifth) {
+        requireApart(operation, out, first, second, third);
+        requireApart(operation, out, fourth, fifth);
+    }
+
+    /** Refuses an output that shares elements with an input without being the very same. */
+    public static void requireApartOrSame(String operation, CudaArray out, CudaArray in) {
+        if (out.overlaps(in) && !out.coincides(in)) {
+            throw new IllegalArgumentException(
+                    operation + ": output " + out + " overlaps input " + in + " without being the same");
+        }
     }
 
     @Override

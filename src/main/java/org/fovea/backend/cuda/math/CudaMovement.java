@@ -1,6 +1,6 @@
 package org.fovea.backend.cuda.math;
 
-import static org.fovea.backend.cuda.driver.CudaMemory.requireApart;
+import static org.fovea.backend.cuda.driver.CudaArray.requireApart;
 import static org.fovea.backend.cuda.driver.Grid.THREADS;
 import static org.fovea.backend.cuda.driver.Grid.VECTOR;
 import static org.fovea.backend.cuda.driver.Grid.WARP;

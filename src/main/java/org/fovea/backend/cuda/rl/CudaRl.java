@@ -1,7 +1,7 @@
 package org.fovea.backend.cuda.rl;
 
-import static org.fovea.backend.cuda.driver.CudaMemory.requireApart;
-import static org.fovea.backend.cuda.driver.CudaMemory.requireApartOrSame;
+import static org.fovea.backend.cuda.driver.CudaArray.requireApart;
+import static org.fovea.backend.cuda.driver.CudaArray.requireApartOrSame;
 import static org.fovea.backend.cuda.driver.Grid.VECTOR;
 import static org.fovea.backend.cuda.driver.Grid.WARP;
 import static org.fovea.backend.cuda.driver.Grid.lanes;

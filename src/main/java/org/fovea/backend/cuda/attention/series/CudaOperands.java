@@ -65,10 +65,10 @@ public final class CudaOperands {
     public void requireApart() {
         for (int i = 0; i < written.size(); i++) {
             for (CudaArray other : read) {
-                CudaMemory.requireApart(operation, written.get(i), other);
+                CudaArray.requireApart(operation, written.get(i), other);
             }
             for (CudaArray other : written.subList(0, i)) {
-                CudaMemory.requireApart(operation, written.get(i), other);
+                CudaArray.requireApart(operation, written.get(i), other);
             }
         }
     }

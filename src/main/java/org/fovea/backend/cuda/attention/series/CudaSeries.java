@@ -9,9 +9,9 @@ import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaMemory;
+import org.fovea.backend.cuda.driver.CudaScope;
 import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.memory.DeviceArray;
-import org.fovea.backend.memory.Scope;
 import org.fovea.backend.memory.UnsupportedOnBackendException;
 import org.jspecify.annotations.Nullable;
 
@@ -78,7 +78,7 @@ public final class CudaSeries {
             List<AttentionPlane<CudaArray>> results,
             @Nullable AttentionOutputs<CudaArray> known,
             @Nullable CudaArray state) {
-        try (Scope scope = memory.openScope()) {
+        try (CudaScope scope = memory.openScope()) {
             new SeriesComputation(kernels, call, ring, arguments, results, scope).run(known, state);
         }
     }
@@ -99,7 +99,7 @@ public final class CudaSeries {
         }
         long heads = (long) shape.batch() * shape.heads();
         int asked = (int) (written.length() / heads / shape.keys());
-        try (Scope scope = memory.openScope()) {
+        try (CudaScope scope = memory.openScope()) {
             List<AttentionPlane<CudaArray>> none = List.of(AttentionPlane.none());
             SeriesComputation computation = new SeriesComputation(kernels, in, SeriesRing.NUMBERS, none, none, scope);
             computation.normalizeRows();

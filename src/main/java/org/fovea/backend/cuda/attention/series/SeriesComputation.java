@@ -15,11 +15,11 @@ import org.fovea.backend.attention.RelativePositions;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.cuda.driver.CudaArray;
+import org.fovea.backend.cuda.driver.CudaScope;
 import org.fovea.backend.cuda.driver.Grid;
 import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.params.AttentionSeriesParams;
 import org.fovea.backend.memory.DType;
-import org.fovea.backend.memory.Scope;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,7 +36,7 @@ final class SeriesComputation {
     private final AttentionCall<CudaArray> call;
     private final AttentionShape shape;
     private final SeriesRing ring;
-    private final Scope scope;
+    private final CudaScope scope;
     private final boolean softcap;
     private final boolean cosine;
     private final DType storage;
@@ -70,7 +70,7 @@ final class SeriesComputation {
             SeriesRing ring,
             List<AttentionPlane<CudaArray>> arguments,
             List<AttentionPlane<CudaArray>> results,
-            Scope scope) {
+            CudaScope scope) {
         this.kernels = kernels;
         this.call = call;
         this.ring = ring;
@@ -130,7 +130,7 @@ final class SeriesComputation {
         if (!gradients) {
             return;
         }
-        deltas = allocate(DType.F32, ring.planes() * queryRows);
+        deltas = scope.scratch(DType.F32, ring.planes() * queryRows);
         long[] ofSpheres = dQueries;
         long[] ofKeySpheres = dKeys;
         if (cosine) {
@@ -146,15 +146,11 @@ final class SeriesComputation {
         }
     }
 
-    private long allocate(DType type, long length) {
-        return ((CudaArray) scope.allocate(type, length)).address();
-    }
-
     /** Scratch memory for what is needed, and missing. */
     private void allocate(long[] planes, int first, DType type, long length) {
         for (int k = first; k < ring.planes(); k++) {
             if (planes[k] == 0) {
-                planes[k] = allocate(type, length);
+                planes[k] = scope.scratch(type, length);
             }
         }
     }
@@ -172,7 +168,7 @@ final class SeriesComputation {
 
     /** Room for the log-sum-exps in two parts. */
     private void allocateNormalizers() {
-        maxima = allocate(DType.F32, 2 * queryRows);
+        maxima = scope.scratch(DType.F32, 2 * queryRows);
         sums = maxima + queryRows * Float.BYTES;
     }
 
@@ -230,7 +226,7 @@ final class SeriesComputation {
         SeriesTiling tiling = SeriesTiling.forScores(ring.planes(), longestRows(), softcap, longestDim(), true);
         long matrices = (long) bias.batch() * bias.heads();
         if (bias.isRelative()) {
-            distanceSums = allocate(DType.F32, ring.planes() * heads * distances.count());
+            distanceSums = scope.scratch(DType.F32, ring.planes() * heads * distances.count());
             describe(tiling);
             kernels.launch(SeriesKernels.Kind.DISTANCES, tiling, heads * tiling.tiles(distances.count()));
             launch(kernels.distanceBias, matrices * (2L * bias.reach() + 1), SeriesTiling.THREADS);

@@ -1,11 +1,10 @@
 package org.fovea.backend.cuda.attention.series;
 
 import org.fovea.backend.attention.SeriesRing;
-import org.fovea.backend.cuda.driver.CudaArray;
+import org.fovea.backend.cuda.driver.CudaScope;
 import org.fovea.backend.cuda.driver.Grid;
 import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.memory.DType;
-import org.fovea.backend.memory.Scope;
 
 /**
  * Rows of queries or keys on the unit sphere, for cosine similarity, and room for their gradients.
@@ -27,7 +26,7 @@ record SeriesSphere(
 
     /** Puts the rows of the planes {@code arrays} there. */
     static SeriesSphere of(
-            SeriesKernels kernels, Scope scope, SeriesRing ring, DType storage, long[] arrays, long rows, int width) {
+            SeriesKernels kernels, CudaScope scope, SeriesRing ring, DType storage, long[] arrays, long rows, int width) {
         long size = rows * width;
         SeriesSphere sphere = new SeriesSphere(
                 kernels,
@@ -43,8 +42,8 @@ record SeriesSphere(
     }
 
     /** One array of all planes. */
-    private static long[] planes(Scope scope, SeriesRing ring, long size) {
-        long first = ((CudaArray) scope.allocate(DType.F32, ring.planes() * size)).address();
+    private static long[] planes(CudaScope scope, SeriesRing ring, long size) {
+        long first = scope.scratch(DType.F32, ring.planes() * size);
         long[] addresses = new long[SeriesTiling.MAX_PLANES];
         for (int k = 0; k < ring.planes(); k++) {
             addresses[k] = first + k * size * Float.BYTES;
