@@ -19,7 +19,7 @@ public record BackendSettings(int threads, int device, Cublas cublas, Precision 
     /** Device 0, a thread per core, cuBLAS where it is there, float32, steps as graphs. */
     public static final BackendSettings DEFAULT = new BackendSettings(0, 0, Cublas.AUTO, Precision.FLOAT32, Graph.ON);
 
-    /** Who multiplies matrices on a CUDA device. */
+    /** The choice of who multiplies matrices on a CUDA device. */
     public enum Cublas {
         /** The library where it is installed, for large products; Fovea's own kernel for the rest. */
         AUTO,
@@ -29,7 +29,7 @@ public record BackendSettings(int threads, int device, Cublas cublas, Precision 
         OFF
     }
 
-    /** How exact the products inside matrix products and attention are; sums are float32 in any case. */
+    /** The accuracy of the products inside matrix products and attention; sums are float32 in any case. */
     public enum Precision {
         /** All 24 bits of float32. */
         FLOAT32,
@@ -37,7 +37,7 @@ public record BackendSettings(int threads, int device, Cublas cublas, Precision 
         TF32
     }
 
-    /** What becomes of a step that is captured on a CUDA device; the results are the same bits. */
+    /** The way a captured step runs on a CUDA device; the results are the same bits. */
     public enum Graph {
         /** A graph: a replay is one launch. */
         ON,

@@ -5,8 +5,6 @@ import java.util.function.Function;
 /**
  * The arrays that layer normalisation shares with its gradients.
  *
- * @param rows how many are normalised
- * @param width elements of a row
  * @param x [rows, width]
  * @param gain [width]
  * @param mean [rows], written by the forward pass and read by the backward pass, as is reciprocalStd

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 final class Series {
 
     /**
-     * What a number is made of.
+     * The parts of a number.
      *
      * @param rounded type of storage of the rounded computation that errors are bounded for, or null for no errors
      * @param factors what those of a product are off by together, in units of rounding

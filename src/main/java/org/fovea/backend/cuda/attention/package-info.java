@@ -1,6 +1,9 @@
 /**
- * Attention on the tensor cores: which instance of the kernels takes a call, and its launches. What they do not take goes to {@code
- * series}.
+ * Attention on CUDA.
+ *
+ * <p>Start with {@link org.fovea.backend.cuda.attention.CudaAttention}. Calls that need no more than language models do go to
+ * {@code TensorCoreKernels}, which picks the instance of a kernel by its {@code AttentionSchedule}, fills its struct and launches
+ * it; one new query against a cache to {@code CudaDecode}; all others to {@code series}.
  */
 @NullMarked
 package org.fovea.backend.cuda.attention;

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /** A run of elements in device memory. */
 public final class CudaArray implements DeviceArray {
 
-    /** Who may end an array. */
+    /** The party that may end an array. */
     enum Owner {
         CALLER,
         SCOPE,

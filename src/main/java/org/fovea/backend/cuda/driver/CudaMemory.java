@@ -267,7 +267,7 @@ public final class CudaMemory implements Memory {
     }
 
     /** Address of the I32 array behind {@code array}, or 0 where there is none. */
-    public long integersOrNull(String operation, String name, @Nullable DeviceArray array) {
+    public long addressOfIntegers(String operation, String name, @Nullable DeviceArray array) {
         return array == null ? 0 : resolve(operation, name, DType.I32, array).address();
     }
 }

@@ -76,7 +76,7 @@ public final class KernelImage {
         return lines().get(0);
     }
 
-    /** How a device comes to its code. */
+    /** The source of a device's code. */
     public enum Code {
         /** Compiled for it beforehand. */
         MACHINE_CODE,

@@ -37,7 +37,7 @@ public record GemmTile(String name, int rows, int columns, int threads, int perM
     private static final double SPLIT_ELEMENT = 64;
 
     /**
-     * How a product is shared out.
+     * The division of a product among blocks.
      *
      * @param tile index in {@link #ALL}
      * @param splits parts of k that are summed by blocks of their own, 1 for all in one
