@@ -39,7 +39,7 @@ public interface Kernels {
     /** Rows {@code [firstRow, lastRow)} of product {@code index} of a batch. */
     void gemm(Gemm shape, int index, int firstRow, int lastRow, CpuArray a, CpuArray b, CpuArray c);
 
-    /** {@code y = activation(x W + bias)} of {@code rows} rows from {@code firstRow} on, x [.., in], W [in, out], y [.., out]. */
+    /** {@code y = activation(x W + bias)} of rows {@code [firstRow, firstRow + rows)}: x [.., in], W [in, out], y [.., out]. */
     void linear(
             int firstRow,
             int rows,

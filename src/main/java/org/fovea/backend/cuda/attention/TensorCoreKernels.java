@@ -71,8 +71,8 @@ final class TensorCoreKernels {
     }
 
     /**
-     * Elements of the state, in this order: per query the largest product with a key, a normalizer, and, if there is a sink, its
-     * probability; then, of 16-bit types, the output before it was rounded.
+     * Elements of the state, in this order: per query the largest product with a key, a normalizer, and, if there is a sink,
+     * its probability; then, of 16-bit types, the output before it was rounded.
      */
     static long stateSize(AttentionCall<? extends DeviceArray> call) {
         boolean rounded = call.query().dtype().isHalf();
