@@ -210,7 +210,8 @@ TEST_F(AttentionBackward, WhatIsHiddenMayBeNaNInAGroup) {
 // rounded by. In dK it is rounded once more.
 TEST_F(AttentionBackward, OneKeyDominates) {
     for (const Schedule& schedule : schedules(Storage::F32)) {
-        const int dim = std::min(schedule.rows.dim, 128), queries = schedule.rows.moving == 16 ? 15 : 49;
+        const int dim = schedule.rows.dim, queries = schedule.rows.moving == 16 ? 15 : 49;
+        if (dim == 256) continue;  // leaves no registers for it
         for (float above : {9.f, 40.f}) {
             AttentionProblem p = with_gradients({.heads = 2, .queries = queries, .keys = queries, .dim = dim, .value_dim = dim}, false);
             p.sink = {1, -INF_F};
