@@ -42,7 +42,11 @@ public final class CudaOperands {
         return out.mapNamed((name, x) -> find(read, name, x));
     }
 
-    /** @param role what the plane's arrays are, before the names of its parts */
+    /**
+     * The arrays of a plane that are read.
+     *
+     * @param role what they are, before the names of its parts
+     */
     public AttentionPlane<CudaArray> read(String role, AttentionPlane<DeviceArray> plane) {
         return plane.mapNamed((name, x) -> find(read, role + name, x));
     }
