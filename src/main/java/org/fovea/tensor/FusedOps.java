@@ -126,8 +126,8 @@ final class FusedOps {
         Tensor y = tape.result(x.sizes());
         Tensor mean = tape.result(rows);
         Tensor reciprocalStd = tape.result(rows);
-        LayerNormArgs<DeviceArray> args = new LayerNormArgs<>(
-                rows, width, x.array(), gain.array(), mean.array(), reciprocalStd.array());
+        LayerNormArgs<DeviceArray> args =
+                new LayerNormArgs<>(rows, width, x.array(), gain.array(), mean.array(), reciprocalStd.array());
         tape.backend().math().layerNorm(args, epsilon, bias.array(), y.array());
         if (tape.records(x, gain) || tape.records(bias)) {
             Backward backward = g -> layerNormBackward(x, gain, bias, epsilon, mean, reciprocalStd, g.of(y), g);

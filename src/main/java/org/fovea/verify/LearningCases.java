@@ -99,8 +99,7 @@ final class LearningCases {
                 p.floats(rarely(length)));
         Pair.Both advantages = p.output(length);
         Pair.Both returns = p.output(length);
-        p.run(b -> b.rl()
-                .advantages(trajectories.map(x -> x.on(b)), 0.97f, 0.9f, advantages.on(b), returns.on(b)));
+        p.run(b -> b.rl().advantages(trajectories.map(x -> x.on(b)), 0.97f, 0.9f, advantages.on(b), returns.on(b)));
         advantages.isWithin(64 * (1 + Pair.largest(advantages.expected())), what);
         returns.isWithin(64 * (1 + Pair.largest(returns.expected())), what + ", returns");
     }

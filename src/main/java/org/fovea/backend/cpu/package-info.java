@@ -15,4 +15,3 @@
 package org.fovea.backend.cpu;
 
 import org.jspecify.annotations.NullMarked;
-

@@ -15,4 +15,3 @@
 package org.fovea.backend.cuda;
 
 import org.jspecify.annotations.NullMarked;
-

@@ -11,4 +11,3 @@
 package org.fovea.backend.math;
 
 import org.jspecify.annotations.NullMarked;
-

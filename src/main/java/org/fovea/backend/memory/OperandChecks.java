@@ -81,8 +81,7 @@ public final class OperandChecks {
         }
     }
 
-    private static void length(
-            String operation, String name, DeviceArray array, int first, int second, int third) {
+    private static void length(String operation, String name, DeviceArray array, int first, int second, int third) {
         if ((first | second | third) < 0 || array.length() != Math.multiplyExact((long) first * second, (long) third)) {
             length(operation, name, array, new int[] {first, second, third});
         }

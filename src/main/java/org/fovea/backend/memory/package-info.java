@@ -11,4 +11,3 @@
 package org.fovea.backend.memory;
 
 import org.jspecify.annotations.NullMarked;
-

@@ -170,8 +170,7 @@ final class ReferenceAttention implements AttentionOps {
         int keys = shape.keys();
         int heads = shape.batch() * shape.heads();
         int asked = to.size() == 0 ? 0 : to.size() / (heads * keys);
-        SeriesAttention attention =
-                new SeriesAttention(memory, call, numbers(), List.of(AttentionPlane.none()), null);
+        SeriesAttention attention = new SeriesAttention(memory, call, numbers(), List.of(AttentionPlane.none()), null);
         attention.forEachRow(row -> {
             int nth = row.i - firstQuery;
             int start = ((row.b * shape.heads() + row.h) * asked + nth) * keys;

@@ -254,7 +254,9 @@ final class ReferenceMath implements MathOps {
             arrays.mean().set(r, average);
             arrays.reciprocalStd().set(r, reciprocal);
             for (int i = 0; i < width; i++) {
-                to.set(r * width + i, (row[i] - average) * reciprocal * arrays.gain().get(i) + shift.get(i));
+                to.set(
+                        r * width + i,
+                        (row[i] - average) * reciprocal * arrays.gain().get(i) + shift.get(i));
             }
         }
     }
@@ -278,7 +280,8 @@ final class ReferenceMath implements MathOps {
             double[] dNormal = upstream.row(r, width);
             double alongNormal = 0;
             for (int i = 0; i < width; i++) {
-                normal[i] = (normal[i] - arrays.mean().get(r)) * arrays.reciprocalStd().get(r);
+                normal[i] = (normal[i] - arrays.mean().get(r))
+                        * arrays.reciprocalStd().get(r);
                 gainGradient[i] += dNormal[i] * normal[i];
                 biasGradient[i] += dNormal[i];
                 dNormal[i] *= arrays.gain().get(i);

@@ -12,4 +12,3 @@
 package org.fovea.backend.reference;
 
 import org.jspecify.annotations.NullMarked;
-

@@ -49,8 +49,7 @@ public final class RlChecks {
     }
 
     /** Operands of {@link RlOps#advantages}. */
-    public static void advantages(
-            Trajectories<DeviceArray> trajectories, DeviceArray advantages, DeviceArray returns) {
+    public static void advantages(Trajectories<DeviceArray> trajectories, DeviceArray advantages, DeviceArray returns) {
         int environments = trajectories.environments();
         int steps = trajectories.steps();
         OperandChecks.floats("advantages", "rewards", trajectories.rewards(), environments, steps);

@@ -10,4 +10,3 @@
 package org.fovea.backend.rl;
 
 import org.jspecify.annotations.NullMarked;
-

@@ -122,11 +122,7 @@ interface ShapeContract extends ContractFixture {
                     () -> b.math().linear(2, 3, 5, of(s, 6), of(s, 15), of(s, 4), Activation.NONE, of(s, 10)));
             refused("softmax", 11, 6, () -> b.math().softmax(2, 3, of(s, 11), of(s, 6)));
             refused("logSoftmax", 11, 6, () -> b.math().logSoftmax(2, 3, of(s, 6), of(s, 11)));
-            refused(
-                    "layerNorm",
-                    4,
-                    3,
-                    () -> b.math().layerNorm(layerNormArgs(s, 4), 1e-5f, of(s, 3), of(s, 6)));
+            refused("layerNorm", 4, 3, () -> b.math().layerNorm(layerNormArgs(s, 4), 1e-5f, of(s, 3), of(s, 6)));
             refused(
                     "layerNormBackward",
                     7,
@@ -205,13 +201,8 @@ interface ShapeContract extends ContractFixture {
                     3,
                     () -> b.rl().sampleGaussian(
                                     2, 3, of(s, 6), of(s, 4), new RandomRange(0, 0, 0), of(s, 6), of(s, 2)));
-            Trajectories<DeviceArray> trajectories =
-                    new Trajectories<>(2, 3, of(s, 6), of(s, 6), of(s, 7), of(s, 6));
-            refused(
-                    "advantages",
-                    7,
-                    6,
-                    () -> b.rl().advantages(trajectories, 1, 1, of(s, 6), of(s, 6)));
+            Trajectories<DeviceArray> trajectories = new Trajectories<>(2, 3, of(s, 6), of(s, 6), of(s, 7), of(s, 6));
+            refused("advantages", 7, 6, () -> b.rl().advantages(trajectories, 1, 1, of(s, 6), of(s, 6)));
             PpoLoss loss = new PpoLoss(0.2f, 0, 1, 0, 1);
             refused(
                     "ppoCategorical",
@@ -224,8 +215,15 @@ interface ShapeContract extends ContractFixture {
                     4,
                     3,
                     () -> b.rl().ppoGaussian(
-                                    loss, played(s, of(s, 6)), of(s, 6), of(s, 3), of(s, 2), of(s, 6), of(s, 4),
-                                    of(s, 2), of(s, 6)));
+                                    loss,
+                                    played(s, of(s, 6)),
+                                    of(s, 6),
+                                    of(s, 3),
+                                    of(s, 2),
+                                    of(s, 6),
+                                    of(s, 4),
+                                    of(s, 2),
+                                    of(s, 6)));
             AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-8f, 1);
             refused("adam", 11, 12, () -> b.rl().adam(settings, of(s, 12), of(s, 11), of(s, 12), of(s, 12), of(s, 4)));
         }

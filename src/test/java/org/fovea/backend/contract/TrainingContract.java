@@ -46,8 +46,7 @@ interface TrainingContract extends ContractFixture {
     private static void runAdvantages(Pair p, int[] s, double[][] inputs, Pair.Both advantages, Pair.Both returns) {
         Trajectories<Pair.Both> trajectories = new Trajectories<>(
                 s[0], s[1], p.floats(inputs[0]), p.floats(inputs[1]), p.floats(inputs[2]), p.floats(inputs[3]));
-        p.run(b -> b.rl()
-                .advantages(trajectories.map(x -> x.on(b)), 0.99f, 0.95f, advantages.on(b), returns.on(b)));
+        p.run(b -> b.rl().advantages(trajectories.map(x -> x.on(b)), 0.99f, 0.95f, advantages.on(b), returns.on(b)));
     }
 
     /** The same recursion on magnitudes: no term cancels another. */
@@ -97,7 +96,9 @@ interface TrainingContract extends ContractFixture {
         void check(PpoLoss loss, int rows, double logProbError, double largestEntropy, String what) {
             double ratio = 1.7;
             double advantage = Pair.largest(played.advantages().expected());
-            double value = Pair.largest(values.expected()) + Pair.largest(played.returns().expected()) + 1;
+            double value = Pair.largest(values.expected())
+                    + Pair.largest(played.returns().expected())
+                    + 1;
             dValues.isWithin(8 * loss.rowWeight() * loss.valueCoef() * value, what + " dValues");
             double sums = 4 * rows * (Math.sqrt(rows) + logProbError + 4);
             statistics.isWithin(
@@ -166,7 +167,8 @@ interface TrainingContract extends ContractFixture {
             String what = loss + " [" + rows + ", " + actions + "]" + (masked ? " masked" : "");
             double range = 16;
             double logProbError = 2 * range + Math.sqrt(actions) + 4;
-            double row = Pair.largest(m.played.advantages().expected()) * 1.7 + loss.entropyCoef() * (range + Math.log(actions));
+            double row = Pair.largest(m.played.advantages().expected()) * 1.7
+                    + loss.entropyCoef() * (range + Math.log(actions));
             dLogits.isWithin(4 * loss.rowWeight() * row * (logProbError + 4), what + " dLogits");
             m.check(loss, rows, logProbError, Math.log(actions), what);
         }

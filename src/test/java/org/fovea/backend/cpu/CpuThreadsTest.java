@@ -78,8 +78,7 @@ class CpuThreadsTest {
             DeviceArray gain = input(width);
             LayerNormArgs<DeviceArray> args = new LayerNormArgs<>(rows, width, x, gain, mean, std);
             b.math().layerNorm(args, 1e-5f, input(width), output(rows * width));
-            b.math().layerNormBackward(
-                            args, input(rows * width), output(rows * width), output(width), output(width));
+            b.math().layerNormBackward(args, input(rows * width), output(rows * width), output(width), output(width));
             b.math().softmax(rows, width, x, output(rows * width));
             attention();
             attentionWithTerms(4);

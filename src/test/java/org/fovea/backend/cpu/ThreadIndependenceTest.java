@@ -78,8 +78,7 @@ class ThreadIndependenceTest {
                     backend.rl()
                             .ppoCategorical(
                                     loss,
-                                    new PpoBatch<>(
-                                            rows, taken.slice(from, rows), values, values, values, returns),
+                                    new PpoBatch<>(rows, taken.slice(from, rows), values, values, values, returns),
                                     ACTIONS,
                                     logits.slice(from * ACTIONS, rows * ACTIONS),
                                     values,

@@ -18,7 +18,8 @@ class StridedAxesTest {
 
     @Test
     void unitAxesAreLeftOutWhateverTheirStrides() {
-        StridedAxes axes = StridedAxes.of(new int[] {1, 7, 1, 3, 1}, new int[] {9, 3, 8, 1, 5}, new int[] {0, 3, 2, 1, 4});
+        StridedAxes axes =
+                StridedAxes.of(new int[] {1, 7, 1, 3, 1}, new int[] {9, 3, 8, 1, 5}, new int[] {0, 3, 2, 1, 4});
         assertThat(axes.shape()).containsExactly(21);
         assertThat(axes.first()).containsExactly(1);
         assertThat(axes.second()).containsExactly(1);

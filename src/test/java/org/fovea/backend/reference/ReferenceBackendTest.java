@@ -210,20 +210,10 @@ class ReferenceBackendTest {
             DeviceArray dValues = array(new double[rows]);
             ToDoubleFunction<DeviceArray> scalar = moved -> {
                 DeviceArray unused = array(new double[rows * 4]);
-                b.rl().ppoCategorical(
-                                loss,
-                                played, 4, logits, values,
-                                unused,
-                                array(new double[rows]),
-                                statistics);
+                b.rl().ppoCategorical(loss, played, 4, logits, values, unused, array(new double[rows]), statistics);
                 return total(loss, values(statistics));
             };
-            b.rl().ppoCategorical(
-                            loss,
-                            played, 4, logits, values,
-                            dLogits,
-                            dValues,
-                            statistics);
+            b.rl().ppoCategorical(loss, played, 4, logits, values, dLogits, dValues, statistics);
             checkGradient("logits", logits, dLogits, scalar);
             checkGradient("values", values, dValues, scalar);
         }
@@ -250,20 +240,17 @@ class ReferenceBackendTest {
         ToDoubleFunction<DeviceArray> scalar = moved -> {
             b.rl().ppoGaussian(
                             loss,
-                            played, mean, logStd, values,
+                            played,
+                            mean,
+                            logStd,
+                            values,
                             array(new double[rows * dim]),
                             array(new double[dim]),
                             array(new double[rows]),
                             statistics);
             return total(loss, values(statistics));
         };
-        b.rl().ppoGaussian(
-                        loss,
-                        played, mean, logStd, values,
-                        dMean,
-                        dLogStd,
-                        dValues,
-                        statistics);
+        b.rl().ppoGaussian(loss, played, mean, logStd, values, dMean, dLogStd, dValues, statistics);
         checkGradient("mean", mean, dMean, scalar);
         checkGradient("logStd", logStd, dLogStd, scalar);
         checkGradient("values", values, dValues, scalar);

@@ -61,8 +61,7 @@ public interface Kernels {
     void layerNorm(LayerNormArgs<CpuArray> args, int firstRow, int rows, float epsilon, CpuArray bias, CpuArray y);
 
     /** Gradients of layer normalisation; dGain and dBias [width] are overwritten. */
-    void layerNormBackward(
-            LayerNormArgs<CpuArray> args, CpuArray dy, CpuArray dx, CpuArray dGain, CpuArray dBias);
+    void layerNormBackward(LayerNormArgs<CpuArray> args, CpuArray dy, CpuArray dx, CpuArray dGain, CpuArray dBias);
 
     /** Sum of squares. */
     float sumOfSquares(float[] x, int xo, int n);

@@ -11,4 +11,3 @@
 package org.fovea.backend.cpu.kernels;
 
 import org.jspecify.annotations.NullMarked;
-

@@ -10,4 +10,3 @@
 package org.fovea.backend.cpu.memory;
 
 import org.jspecify.annotations.NullMarked;
-

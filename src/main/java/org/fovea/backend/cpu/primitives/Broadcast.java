@@ -42,7 +42,8 @@ final class Broadcast {
         return array.dtype() == DType.F32 && stride <= 1;
     }
 
-    private static void zipGathered(Kernels kernels, BinaryOp op, StridedAxes axes, CpuArray a, CpuArray b, CpuArray y) {
+    private static void zipGathered(
+            Kernels kernels, BinaryOp op, StridedAxes axes, CpuArray a, CpuArray b, CpuArray y) {
         float[] scratch = SCRATCH.get();
         int inner = axes.extent(0);
         StridedRows rows = new StridedRows(axes);

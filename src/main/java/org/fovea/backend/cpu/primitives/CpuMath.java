@@ -144,14 +144,7 @@ public final class CpuMath implements MathOps {
         int blocks = (m + ROW_BLOCK - 1) / ROW_BLOCK;
         workers.run(shape.batch() * blocks, 2L * shape.batch() * m * n * shape.k(), piece -> {
             int firstRow = piece % blocks * ROW_BLOCK;
-            kernels.gemm(
-                    shape,
-                    piece / blocks,
-                    firstRow,
-                    Math.min(m, firstRow + ROW_BLOCK),
-                    left,
-                    right,
-                    to);
+            kernels.gemm(shape, piece / blocks, firstRow, Math.min(m, firstRow + ROW_BLOCK), left, right, to);
         });
     }
 
@@ -216,7 +209,13 @@ public final class CpuMath implements MathOps {
     public void uniform(RandomRange draw, DeviceArray y) {
         MathChecks.uniform(draw, y);
         CpuArray to = memory.use(y);
-        Philox.fill(draw.seed(), draw.stream() + memory.integerOrZero(draw.counter()), draw.first(), to.floats, to.offset, to.length);
+        Philox.fill(
+                draw.seed(),
+                draw.stream() + memory.integerOrZero(draw.counter()),
+                draw.first(),
+                to.floats,
+                to.offset,
+                to.length);
     }
 
     @Override

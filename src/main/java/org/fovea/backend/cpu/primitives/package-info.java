@@ -11,4 +11,3 @@
 package org.fovea.backend.cpu.primitives;
 
 import org.jspecify.annotations.NullMarked;
-

@@ -201,8 +201,6 @@ public record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int
 
     /** Blocks for {@code heads} heads of {@code stationary} stationary rows each. */
     long blocks(long heads, int stationary, int longest) {
-        return kind.whole
-                ? Grid.tiles(heads, headsPerBlock(longest))
-                : heads * Grid.tiles(stationary, rows) * parts;
+        return kind.whole ? Grid.tiles(heads, headsPerBlock(longest)) : heads * Grid.tiles(stationary, rows) * parts;
     }
 }

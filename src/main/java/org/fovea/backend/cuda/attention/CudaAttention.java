@@ -89,7 +89,8 @@ public final class CudaAttention implements AttentionOps {
         DType storage = in.query().dtype();
         try (CudaScope scope = memory.openScope()) {
             long delta = scope.scratch(DType.F32, shape.logSumExpSize());
-            Runnable describe = () -> tensorCores.describe(in, out)
+            Runnable describe = () -> tensorCores
+                    .describe(in, out)
                     .dOutput(address(given.output()))
                     .dLogSumExp(address(given.logSumExp()))
                     .delta(delta)
@@ -166,7 +167,8 @@ public final class CudaAttention implements AttentionOps {
         try (CudaScope scope = memory.openScope()) {
             long rows = shape.logSumExpSize();
             long deltas = scope.scratch(DType.F32, 2 * rows); // D, and then its tangent
-            Runnable describe = () -> tensorCores.describe(in, out, tangent, written)
+            Runnable describe = () -> tensorCores
+                    .describe(in, out, tangent, written)
                     .dOutput(address(value.output()))
                     .dLogSumExp(address(value.logSumExp()))
                     .dOutputTangent(address(tangent.output()))

@@ -124,7 +124,10 @@ final class TensorCoreKernels {
                     .maximum(state)
                     .normalizer(state + rowBytes)
                     .sinkShare(call.sink() == null ? 0 : state + 2 * rowBytes)
-                    .exactOutput(out.output().dtype().isHalf() ? afterScalars : out.output().address());
+                    .exactOutput(
+                            out.output().dtype().isHalf()
+                                    ? afterScalars
+                                    : out.output().address());
         }
         return described;
     }

@@ -9,4 +9,3 @@
 package org.fovea.backend.cuda.attention;
 
 import org.jspecify.annotations.NullMarked;
-

@@ -8,4 +8,3 @@
 package org.fovea.backend.cuda.diagnostics;
 
 import org.jspecify.annotations.NullMarked;
-

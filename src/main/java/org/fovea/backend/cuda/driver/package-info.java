@@ -12,4 +12,3 @@
 package org.fovea.backend.cuda.driver;
 
 import org.jspecify.annotations.NullMarked;
-

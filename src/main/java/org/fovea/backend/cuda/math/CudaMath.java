@@ -239,8 +239,12 @@ public final class CudaMath implements MathOps {
     public void uniform(RandomRange draw, DeviceArray y) {
         MathChecks.uniform(draw, y);
         CudaArray ys = memory.floats("uniform", "y", y);
-        uniformParams.y(ys.address()).counter(memory.addressOfIntegers("uniform", "counter", draw.counter())).count(ys.length()).seed(draw.seed()).stream(
-                        draw.stream())
+        uniformParams
+                .y(ys.address())
+                .counter(memory.addressOfIntegers("uniform", "counter", draw.counter()))
+                .count(ys.length())
+                .seed(draw.seed())
+                .stream(draw.stream())
                 .first(draw.first());
         // One block of four numbers more where the first one lies inside a block.
         kernels.launchElements(uniform, ys.length() == 0 ? 0 : tiles(ys.length(), 4) + 1, uniformParams);

@@ -9,4 +9,3 @@
 package org.fovea.backend.cuda.math;
 
 import org.jspecify.annotations.NullMarked;
-

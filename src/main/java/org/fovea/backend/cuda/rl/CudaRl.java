@@ -245,8 +245,7 @@ public final class CudaRl implements RlOps {
         CudaArray action = memory.floats(operation, "taken", batch.taken());
         CudaArray toMean = memory.floats(operation, "dMean", dMean);
         CudaArray toLogStd = memory.floats(operation, "dLogStd", dLogStd);
-        PpoRows rows = ppoRows(
-                operation, batch, values, dValues, statistics, means, logStds, action, toMean, toLogStd);
+        PpoRows rows = ppoRows(operation, batch, values, dValues, statistics, means, logStds, action, toMean, toLogStd);
         requireApart(operation, toMean, means, logStds, action, toLogStd);
         int dim = (int) logStds.length();
         int blocks = summingBlocks(batch.rows(), dim);

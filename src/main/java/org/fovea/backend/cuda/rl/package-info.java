@@ -6,4 +6,3 @@
 package org.fovea.backend.cuda.rl;
 
 import org.jspecify.annotations.NullMarked;
-

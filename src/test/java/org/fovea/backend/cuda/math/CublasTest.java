@@ -53,12 +53,9 @@ class CublasTest extends MatrixProductContract {
         CudaContext context = new CudaContext(BackendSettings.DEFAULT);
         try {
             Cublas auto = Cublas.open(context);
-            assertThat(auto.takes(Gemm.dense(false, false, 512, 512, 512)))
-                    .isTrue();
-            assertThat(auto.takes(Gemm.dense(true, false, 511, 512, 512)))
-                    .isFalse();
-            assertThat(auto.takes(Gemm.batched(false, true, 64, 64, 64, 512)))
-                    .isTrue();
+            assertThat(auto.takes(Gemm.dense(false, false, 512, 512, 512))).isTrue();
+            assertThat(auto.takes(Gemm.dense(true, false, 511, 512, 512))).isFalse();
+            assertThat(auto.takes(Gemm.batched(false, true, 64, 64, 64, 512))).isTrue();
             assertThat(auto.takes(Gemm.batched(false, true, 64, 64, 64, 65_536)))
                     .isFalse();
             assertThat(auto.takes(Gemm.dense(false, false, 1 << 30, 1 << 30, 1 << 30)))

@@ -10,7 +10,6 @@ import org.fovea.backend.Partition;
 import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
-import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.attention.SeriesRing;
@@ -124,7 +123,9 @@ final class SeriesAttention {
         KeyGradients[] sums = new KeyGradients[units];
         int count = pieces;
         workers.run(count, piece -> {
-            for (int unit = Partition.start(units, piece, count); unit < Partition.start(units, piece + 1, count); unit++) {
+            for (int unit = Partition.start(units, piece, count);
+                    unit < Partition.start(units, piece + 1, count);
+                    unit++) {
                 SeriesTile t = tiles.get();
                 t.keyGradients = parts == 1 ? cleared(t) : new KeyGradients(pattern, shape.keys(), shape.group());
                 int end = Partition.start(tilesEach, unit % parts + 1, parts);
@@ -265,7 +266,9 @@ final class SeriesAttention {
 
     private void inPieces(int pieces, int units, IntConsumer body) {
         workers.run(pieces, piece -> {
-            for (int unit = Partition.start(units, piece, pieces); unit < Partition.start(units, piece + 1, pieces); unit++) {
+            for (int unit = Partition.start(units, piece, pieces);
+                    unit < Partition.start(units, piece + 1, pieces);
+                    unit++) {
                 body.accept(unit);
             }
         });

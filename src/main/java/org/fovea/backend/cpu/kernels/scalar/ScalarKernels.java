@@ -228,8 +228,7 @@ public final class ScalarKernels implements Kernels {
             }
             float s = 1f / (float) Math.sqrt(sumOfSquares(centred, 0, width) / width + epsilon);
             for (int i = 0; i < width; i++) {
-                y.floats[to + i] =
-                        Math.fma(centred[i] * s, gain.floats[gain.offset + i], bias.floats[bias.offset + i]);
+                y.floats[to + i] = Math.fma(centred[i] * s, gain.floats[gain.offset + i], bias.floats[bias.offset + i]);
             }
             args.mean().floats[args.mean().offset + r] = m;
             args.reciprocalStd().floats[args.reciprocalStd().offset + r] = s;

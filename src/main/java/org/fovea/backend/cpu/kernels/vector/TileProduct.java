@@ -117,7 +117,8 @@ final class TileProduct {
         }
     }
 
-    // The rows of a are reached from two indices and three shared strides: eight indices would not fit in registers with
+    // The rows of a are reached from two indices and three shared strides: eight indices would not fit in registers
+    // with
     // everything else, and the compiler's moves to fetch them cost a quarter of the speed.
     private static void tile8x2(
             float[] start,

@@ -119,7 +119,21 @@ public final class VectorKernels implements Kernels {
         int from = x.offset + firstRow * in;
         int to = y.offset + firstRow * out;
         VectorGemm.multiply(
-                rows, out, in, x.floats, from, in, 1, weight.floats, weight.offset, out, false, 1f, start, y.floats, to,
+                rows,
+                out,
+                in,
+                x.floats,
+                from,
+                in,
+                1,
+                weight.floats,
+                weight.offset,
+                out,
+                false,
+                1f,
+                start,
+                y.floats,
+                to,
                 out);
         UnaryOp function = activation.function();
         if (function != null) {

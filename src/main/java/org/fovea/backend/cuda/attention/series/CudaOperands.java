@@ -43,9 +43,9 @@ public final class CudaOperands {
     }
 
     /**
-     * The arrays of a plane.
+     * The arrays of a plane that are read.
      *
-     * @param role what the plane's arrays are, before the names of its parts
+     * @param role what they are, before the names of its parts
      */
     public AttentionPlane<CudaArray> read(String role, AttentionPlane<DeviceArray> plane) {
         return plane.mapNamed((name, x) -> find(read, role + name, x));

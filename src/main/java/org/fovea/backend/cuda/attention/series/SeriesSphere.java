@@ -26,7 +26,13 @@ record SeriesSphere(
 
     /** Puts the rows of the planes {@code arrays} there. */
     static SeriesSphere of(
-            SeriesKernels kernels, CudaScope scope, SeriesRing ring, DType storage, long[] arrays, long rows, int width) {
+            SeriesKernels kernels,
+            CudaScope scope,
+            SeriesRing ring,
+            DType storage,
+            long[] arrays,
+            long rows,
+            int width) {
         long size = rows * width;
         SeriesSphere sphere = new SeriesSphere(
                 kernels,
