@@ -1,22 +1,19 @@
 package org.fovea.cli;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import org.fovea.backend.Backend;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.Defaults;
-import org.fovea.rl.config.PolicyKind;
-import org.fovea.rl.evaluation.Progress;
+import org.fovea.io.DurableFiles;
+import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.run.Algorithm;
+import org.fovea.rl.run.Defaults;
+import org.fovea.rl.run.Progress;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.TrainResult;
 import org.fovea.rl.run.Trainer;
@@ -104,12 +101,12 @@ final class BenchTrainCommand implements Callable<Integer> {
     }
 
     private List<String> measure(Backend backend, PolicyKind policy) throws IOException {
-        AlgorithmConfig config = Defaults.of(ENVIRONMENT, Algorithm.PPO, policy)
-                .config()
+        long steps = policy.remembers() ? ATTENTION_STEPS : MLP_STEPS;
+        RunSpec spec = Defaults.of(ENVIRONMENT, Algorithm.PPO, policy)
+                .withSteps(steps)
+                .withEnvironments(ENVIRONMENTS)
                 .with(WORK)
-                .with(Map.of("normalize_rewards", "" + (policy == PolicyKind.ATTENTION)));
-        long steps = policy == PolicyKind.MLP ? MLP_STEPS : ATTENTION_STEPS;
-        RunSpec spec = new RunSpec(ENVIRONMENT, policy, steps, ENVIRONMENTS, 1, config);
+                .with(Map.of("normalize_rewards", "" + policy.remembers()));
         Path directory = Files.createTempDirectory("fovea-bench");
         try (Trainer trainer = Trainer.start(backend, spec, directory)) {
             Stopwatch stopwatch = new Stopwatch(steps / 4);
@@ -118,26 +115,14 @@ final class BenchTrainCommand implements Callable<Integer> {
             double megaflops = result.flopsPerStep() * (1 + 3.0 * EPOCHS) * 1e-6;
             return List.of(
                     policy.toString(),
-                    Numbers.count(result.parameters()),
+                    NumberFormats.count(result.parameters()),
                     String.format(Locale.ROOT, "%.2f", megaflops),
-                    Numbers.count(result.throughput().environment()),
-                    Numbers.count(result.throughput().inference()),
-                    Numbers.count(stopwatch.stepsPerSecond()),
-                    Numbers.score(result.evaluation().mean()));
+                    NumberFormats.count(result.throughput().environment()),
+                    NumberFormats.count(result.throughput().inference()),
+                    NumberFormats.count(stopwatch.stepsPerSecond()),
+                    NumberFormats.score(result.evaluation().mean()));
         } finally {
-            delete(directory);
-        }
-    }
-
-    private static void delete(Path directory) throws IOException {
-        try (Stream<Path> tree = Files.walk(directory)) {
-            tree.sorted(Comparator.reverseOrder()).forEach(path -> {
-                try {
-                    Files.delete(path);
-                } catch (IOException e) {
-                    throw new UncheckedIOException("cannot delete " + path, e);
-                }
-            });
+            DurableFiles.deleteTree(directory);
         }
     }
 

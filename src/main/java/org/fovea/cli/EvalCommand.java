@@ -6,11 +6,13 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.fovea.backend.Backend;
+import org.fovea.env.EnvironmentSpec.ReferenceReturn;
+import org.fovea.env.Environments;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
-import org.fovea.rl.run.Evaluation;
 import org.fovea.rl.run.RunSpec;
-import org.fovea.rl.run.RunState;
+import org.fovea.rl.run.SavedRun;
+import org.fovea.rl.run.TrainedPolicy;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -90,7 +92,7 @@ final class EvalCommand implements Callable<Integer> {
         if (!Files.isDirectory(runDirectory)) {
             throw new UsageException("there is no run directory " + runDirectory);
         }
-        RunSpec spec = RunState.load(runDirectory).spec();
+        RunSpec spec = SavedRun.load(runDirectory).spec();
         EvaluationSettings asked =
                 new EvaluationSettings(episodes, seed, maxSteps, Double.POSITIVE_INFINITY, stochastic);
         try (Backend backend = device.open(terminal, set.backend())) {
@@ -101,11 +103,11 @@ final class EvalCommand implements Callable<Integer> {
 
     private int play(Backend backend, RunSpec spec, EvaluationSettings asked) throws IOException {
         long start = System.nanoTime();
-        Evaluation evaluation = Evaluation.open(backend, runDirectory, asked);
+        TrainedPolicy policy = TrainedPolicy.open(backend, runDirectory, asked);
         try {
             EvaluationResult result;
             try (ProgressDisplay display = new ProgressDisplay(terminal, 0)) {
-                result = evaluation.play(display, interruption::requested);
+                result = policy.evaluate(display, interruption::requested);
             }
             double seconds = (System.nanoTime() - start) * 1e-9;
             print(spec, backend.name(), result, seconds);
@@ -113,7 +115,7 @@ final class EvalCommand implements Callable<Integer> {
             printJson(spec, backend.name(), result, seconds);
             return result.end() == EvaluationResult.End.STOPPED ? TrainCommand.INTERRUPTED : 0;
         } finally {
-            Failures.reportClosing(evaluation::close, terminal);
+            Failures.reportClosing(policy::close, terminal);
         }
     }
 
@@ -126,18 +128,18 @@ final class EvalCommand implements Callable<Integer> {
                         spec.policy(),
                         stochastic ? "sampled actions" : "greedy",
                         result.episodes(),
-                        Numbers.duration(seconds),
+                        NumberFormats.duration(seconds),
                         backend);
         terminal.out()
                 .printf(
                         Locale.ROOT,
                         "return   %s, standard error %.3f, from %s to %s%n",
-                        Numbers.score(result.mean()),
+                        NumberFormats.score(result.mean()),
                         result.standardError(),
-                        Numbers.score(result.min()),
-                        Numbers.score(result.max()));
-        for (Anchor anchor : Anchor.of(spec.environment())) {
-            terminal.out().println("         " + Numbers.score(anchor.meanReturn()) + ", " + anchor.name());
+                        NumberFormats.score(result.min()),
+                        NumberFormats.score(result.max()));
+        for (ReferenceReturn reference : Environments.get(spec.environment()).comparisons()) {
+            terminal.out().println("         " + NumberFormats.score(reference.meanReturn()) + ", " + reference.name());
         }
         terminal.out().printf(Locale.ROOT, "length   %.1f steps on average%n", result.meanLength());
     }
@@ -147,7 +149,7 @@ final class EvalCommand implements Callable<Integer> {
             terminal.out()
                     .println(new Json()
                             .with("env", spec.environment())
-                            .with("algo", spec.algorithm().toString())
+                            .with("algo", spec.config().algorithm())
                             .with("policy", spec.policy().toString())
                             .with("backend", backend)
                             .with("stochastic", stochastic)

@@ -7,7 +7,7 @@ import java.util.Map;
 import java.util.Set;
 import org.fovea.backend.BackendSettings;
 import org.fovea.env.UnknownNameException;
-import org.fovea.rl.config.Algorithm;
+import org.fovea.rl.run.Algorithm;
 
 /**
  * What {@code --set} was given.

@@ -9,7 +9,6 @@ import java.time.format.DateTimeFormatter;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import org.fovea.backend.Backend;
 import org.fovea.backend.memory.DeviceException;
 import org.fovea.backend.memory.OutOfDeviceMemoryException;
@@ -17,15 +16,15 @@ import org.fovea.backend.memory.ShapeException;
 import org.fovea.env.EnvironmentException;
 import org.fovea.env.Environments;
 import org.fovea.env.UnknownNameException;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.Defaults;
-import org.fovea.rl.config.PolicyKind;
 import org.fovea.rl.evaluation.EvaluationSettings;
-import org.fovea.rl.learner.MinibatchLimit;
+import org.fovea.io.Checkpoint;
+import org.fovea.rl.learner.AlgorithmConfig;
+import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.NonFiniteException;
+import org.fovea.rl.run.Algorithm;
+import org.fovea.rl.run.Defaults;
 import org.fovea.rl.run.RunSpec;
-import org.fovea.rl.run.RunState;
+import org.fovea.rl.run.SavedRun;
 import org.fovea.rl.run.TrainResult;
 import org.fovea.rl.run.Trainer;
 import org.jspecify.annotations.Nullable;
@@ -184,12 +183,7 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private int help(String environment) {
-        PolicyKind policy = policy();
-        SettingsHelp.print(
-                terminal,
-                environment,
-                policy,
-                Defaults.of(environment, algorithm(), policy).config());
+        SettingsHelp.print(terminal, Defaults.of(environment, algorithm(), policy()));
         return 0;
     }
 
@@ -212,7 +206,7 @@ final class TrainCommand implements Callable<Integer> {
         if (!Files.isDirectory(directory)) {
             throw new UsageException("nothing to resume: there is no directory " + directory);
         }
-        RunState saved = RunState.load(directory);
+        SavedRun saved = SavedRun.load(directory);
         RunSpec spec = asked(() -> continued(saved.spec(), settings.hyperparameters()));
         try (Backend backend = device.open(terminal, settings.backend())) {
             return train(() -> Trainer.resume(backend, spec, saved, directory), directory, evaluation);
@@ -246,12 +240,12 @@ final class TrainCommand implements Callable<Integer> {
                             + " cannot save its state, so its episodes start afresh");
         }
         terminal.err()
-                .println("training " + spec.environment() + " with " + spec.algorithm() + ", " + spec.policy()
-                        + " policy, " + Numbers.count(trainer.parameterCount()) + " parameters, in " + directory);
+                .println("training " + spec.environment() + " with " + spec.config().algorithm() + ", " + spec.policy()
+                        + " policy, " + NumberFormats.count(trainer.parameterCount()) + " parameters, in " + directory);
         long played = spec.iterations() * spec.stepsPerIteration();
         if (task.steps != null && played != task.steps) {
             terminal.err()
-                    .println("note: " + Numbers.count(task.steps) + " steps become " + Numbers.count(played)
+                    .println("note: " + NumberFormats.count(task.steps) + " steps become " + NumberFormats.count(played)
                             + ": a rollout is " + spec.environments() + " environments x "
                             + spec.config().rollout().rolloutSteps() + " steps (--envs, --set rollout_steps), and whole"
                             + " ones are played");
@@ -265,8 +259,8 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private static String whatIsLeft(Path directory) {
-        try (Stream<Path> files = Files.list(directory)) {
-            return files.anyMatch(file -> file.getFileName().toString().startsWith("checkpoint"))
+        try {
+            return Checkpoint.latest(directory).isPresent()
                     ? "The last good checkpoint is in " + directory
                     : "There was no checkpoint yet";
         } catch (IOException e) {
@@ -285,9 +279,9 @@ final class TrainCommand implements Callable<Integer> {
         try {
             Optional<Path> picture = LearningCurve.draw(
                     directory,
-                    result.spec().environment() + ", " + result.spec().algorithm() + ", "
+                    result.spec().environment() + ", " + result.spec().config().algorithm() + ", "
                             + result.spec().policy() + " policy",
-                    Anchor.of(result.spec().environment()));
+                    Environments.get(result.spec().environment()).comparisons());
             picture.ifPresent(path -> terminal.out().println("learning curve         " + path));
         } catch (IOException | RuntimeException | LinkageError | InternalError e) {
             // A machine without fonts cannot draw; the run is none the worse for it.
@@ -315,32 +309,30 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private RunSpec spec(Map<String, String> hyperparameters) {
-        String environment = environment();
-        PolicyKind policy = policy();
-        Defaults defaults = Defaults.of(environment, algorithm(), policy);
-        int environments = task.environments == null ? defaults.environments() : task.environments;
-        AlgorithmConfig config = defaults.config().with(hyperparameters);
-        AlgorithmConfig fitted = MinibatchLimit.fit(config, policy, environments, hyperparameters.keySet());
-        if (!fitted.equals(config)) {
-            String setting = MinibatchLimit.setting(algorithm());
-            terminal.err()
-                    .println(setting + " is " + fitted.asMap().get(setting) + ", not "
-                            + config.asMap().get(setting) + ", the default: a rollout of " + environments
-                            + (environments == 1 ? " environment" : " environments") + " has no more parts");
-        }
-        return new RunSpec(
-                environment,
-                policy,
+        RunSpec defaults = Defaults.of(environment(), algorithm(), policy());
+        RunSpec asked = new RunSpec(
+                defaults.environment(),
+                defaults.policy(),
                 task.steps == null ? defaults.steps() : task.steps,
-                environments,
-                task.seed == null ? 1 : task.seed,
-                fitted);
+                task.environments == null ? defaults.environments() : task.environments,
+                task.seed == null ? defaults.seed() : task.seed,
+                defaults.config().with(hyperparameters));
+        RunSpec fitted = Defaults.fitMinibatches(asked, hyperparameters.keySet());
+        if (!fitted.equals(asked)) {
+            String setting = asked.config().minibatchSetting();
+            terminal.err()
+                    .println(setting + " is " + fitted.config().asMap().get(setting) + ", not "
+                            + asked.config().asMap().get(setting) + ", the default: a rollout of "
+                            + asked.environments() + (asked.environments() == 1 ? " environment" : " environments")
+                            + " has no more parts");
+        }
+        return fitted;
     }
 
     /** The saved run with another number of steps; whatever else is given must be as it was. */
     private RunSpec continued(RunSpec saved, Map<String, String> hyperparameters) {
         refuseChange("--env", task.environment, saved.environment());
-        refuseChange("--algo", task.algorithm, saved.algorithm().toString());
+        refuseChange("--algo", task.algorithm, saved.config().algorithm());
         refuseChange("--policy", task.policy, saved.policy().toString());
         refuseChange("--envs", task.environments, saved.environments());
         refuseChange("--seed", task.seed, saved.seed());

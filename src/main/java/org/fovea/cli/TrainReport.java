@@ -4,7 +4,8 @@ import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import org.fovea.rl.config.PolicyKind;
+import org.fovea.env.EnvironmentSpec.ReferenceReturn;
+import org.fovea.env.Environments;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.run.TrainResult;
 
@@ -22,16 +23,16 @@ final class TrainReport {
                 Locale.ROOT,
                 "%s, %s, %s policy: %,d steps in %s on %s%s%n%n",
                 result.spec().environment(),
-                result.spec().algorithm(),
+                result.spec().config().algorithm(),
                 result.spec().policy(),
                 result.steps(),
-                Numbers.duration(result.seconds()),
+                NumberFormats.duration(result.seconds()),
                 result.backend(),
                 result.interrupted() ? ", interrupted" : "");
         List<List<String>> rows = new ArrayList<>();
         rows.add(List.of(
                 "final return",
-                Numbers.score(evaluation.mean()),
+                NumberFormats.score(evaluation.mean()),
                 result.interrupted()
                         ? "not evaluated: interrupted"
                         : evaluation.asked() == 0
@@ -40,23 +41,27 @@ final class TrainReport {
                                         Locale.ROOT,
                                         "greedy, %,d episodes, standard deviation %s",
                                         evaluation.episodes(),
-                                        Numbers.score(evaluation.std()))));
+                                        NumberFormats.score(evaluation.std()))));
         if (result.sampled().episodes() > 0) {
             rows.add(List.of(
                     "",
-                    Numbers.score(result.sampled().mean()),
+                    NumberFormats.score(result.sampled().mean()),
                     "the same with sampled actions, standard deviation "
-                            + Numbers.score(result.sampled().std())));
+                            + NumberFormats.score(result.sampled().std())));
         }
-        for (Anchor anchor : Anchor.of(result.spec().environment())) {
-            rows.add(List.of("  " + anchor.name(), Numbers.score(anchor.meanReturn()), ""));
+        for (ReferenceReturn reference :
+                Environments.get(result.spec().environment()).comparisons()) {
+            rows.add(List.of("  " + reference.name(), NumberFormats.score(reference.meanReturn()), ""));
         }
         rows.add(List.of("steps per second", "", ""));
-        rows.add(List.of("  environment only", Numbers.count(result.throughput().environment()), ""));
-        rows.add(List.of("  with inference", Numbers.count(result.throughput().inference()), ""));
-        rows.add(List.of("  with training", Numbers.count(result.throughput().train()), ""));
-        rows.add(List.of("parameters", Numbers.count(result.parameters()), ""));
-        rows.add(List.of("episodes", Numbers.count(result.episodes()), ""));
+        rows.add(List.of(
+                "  environment only", NumberFormats.count(result.throughput().environment()), ""));
+        rows.add(List.of(
+                "  with inference", NumberFormats.count(result.throughput().inference()), ""));
+        rows.add(List.of(
+                "  with training", NumberFormats.count(result.throughput().train()), ""));
+        rows.add(List.of("parameters", NumberFormats.count(result.parameters()), ""));
+        rows.add(List.of("episodes", NumberFormats.count(result.episodes()), ""));
         printAligned(out, rows);
         out.println("run directory          " + result.runDirectory());
     }
@@ -74,7 +79,7 @@ final class TrainReport {
                     result.maxEntropy()));
         }
         int window = result.spec().config().network().window();
-        if (result.spec().policy() == PolicyKind.ATTENTION && result.longestEpisode() > window) {
+        if (result.spec().policy().remembers() && result.longestEpisode() > window) {
             notes.add(String.format(
                     Locale.ROOT,
                     "episodes had up to %,d steps, attention sees the last %,d; if the task needs what was earlier,"
@@ -98,7 +103,7 @@ final class TrainReport {
         EvaluationResult evaluation = result.evaluation();
         return new Json()
                 .with("env", result.spec().environment())
-                .with("algo", result.spec().algorithm().toString())
+                .with("algo", result.spec().config().algorithm())
                 .with("policy", result.spec().policy().toString())
                 .with("backend", result.backend())
                 .with("steps", result.steps())

@@ -67,14 +67,14 @@ public record Checkpoint(
             CheckpointNames names = CheckpointNames.in(runDirectory);
             Path target = names.next(step);
             for (Path leftover : names.leftovers()) {
-                Durable.deleteDirectory(leftover);
+                DurableFiles.deleteTree(leftover);
             }
             Path temporary = CheckpointNames.temporary(target);
             try {
                 writeFiles(Files.createDirectory(temporary));
-                Durable.sync(temporary);
+                DurableFiles.sync(temporary);
                 Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-                Durable.sync(runDirectory);
+                DurableFiles.sync(runDirectory);
             } catch (IOException | RuntimeException e) {
                 discard(temporary, e);
                 throw e;
@@ -97,16 +97,16 @@ public record Checkpoint(
         }
         new Manifest(step, seals).write(directory);
         for (String name : seals.keySet()) {
-            Durable.sync(directory.resolve(name));
+            DurableFiles.sync(directory.resolve(name));
         }
-        Durable.sync(directory.resolve(Manifest.FILE_NAME));
+        DurableFiles.sync(directory.resolve(Manifest.FILE_NAME));
     }
 
     /** A half-written checkpoint only fills the disk, which may be why it is half written. */
     private static void discard(Path temporary, Exception reason) {
         try {
             if (Files.exists(temporary)) {
-                Durable.deleteDirectory(temporary);
+                DurableFiles.deleteTree(temporary);
             }
         } catch (IOException e) {
             reason.addSuppressed(e);
@@ -119,7 +119,7 @@ public record Checkpoint(
             // Renamed first, so that a kill half-way leaves a leftover and not a damaged checkpoint.
             Path temporary = CheckpointNames.temporary(old);
             Files.move(old, temporary);
-            Durable.deleteDirectory(temporary);
+            DurableFiles.deleteTree(temporary);
         }
     }
 

@@ -15,7 +15,7 @@ import org.fovea.backend.attention.AttentionSpec.Similarity;
  * @param gating GTrXL's gated residuals in place of additions
  */
 public record NetworkConfig(int layers, int width, int heads, int window, Similarity similarity, boolean gating) {
-    static final NetworkConfig BASE = new NetworkConfig(2, 64, 4, 128, Similarity.DOT, false);
+    public static final NetworkConfig BASE = new NetworkConfig(2, 64, 4, 128, Similarity.DOT, false);
 
     /** Checks every range; the message names the hyper-parameter. */
     public NetworkConfig {

@@ -1,9 +1,9 @@
 package org.fovea.rl.policy;
 
 import org.fovea.backend.Backend;
+import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.PolicyKind;
+import org.fovea.rl.config.NetworkConfig;
 import org.fovea.tensor.Parameters;
 
 /** A policy with everything it needs to be asked: network, parameters, distribution, and how observations are shown. */
@@ -14,28 +14,33 @@ public final class Agent implements AutoCloseable {
     private final ActionDistribution distribution;
     private final ObservationEncoder encoder;
     private final ObservationNormalizer observations;
+    private final PolicyKind kind;
     private final ActorCritic network;
 
+    /**
+     * A policy before its first update.
+     *
+     * @param separateCritic whether updates of the value must leave the policy as it is
+     * @param seed of the parameters
+     */
     public Agent(
             Backend backend,
-            Space observationSpace,
-            Space actionSpace,
-            PolicyKind policy,
-            AlgorithmConfig config,
+            EnvironmentSpec.Spaces spaces,
+            PolicyKind kind,
+            NetworkConfig config,
+            boolean separateCritic,
+            boolean normalizeObservations,
             long seed) {
         this.backend = backend;
-        this.actionSpace = actionSpace;
+        this.kind = kind;
+        this.actionSpace = spaces.actions();
         this.parameters = new Parameters(backend, seed);
         this.distribution = ActionDistribution.of(actionSpace, parameters);
-        boolean remembers = policy == PolicyKind.ATTENTION;
-        this.encoder = new ObservationEncoder(observationSpace, actionSpace, remembers);
-        this.observations =
-                new ObservationNormalizer(config.rollout().normalizeObservations(), observationSpace.size());
-        int outputs = distribution.outputs();
-        this.network = remembers
-                ? new AttentionActorCritic(
-                        backend, parameters, config.network(), encoder.size(), outputs, config.separateCritic())
-                : new FeedForwardActorCritic(parameters, config.network(), encoder.size(), outputs);
+        this.encoder = new ObservationEncoder(spaces, kind);
+        this.observations = new ObservationNormalizer(
+                normalizeObservations, spaces.observations().size());
+        this.network =
+                kind.network().create(parameters, config, encoder.size(), distribution.outputs(), separateCritic);
         parameters.allocate();
     }
 
@@ -61,6 +66,10 @@ public final class Agent implements AutoCloseable {
 
     public ObservationNormalizer observations() {
         return observations;
+    }
+
+    public PolicyKind kind() {
+        return kind;
     }
 
     public ActorCritic network() {

@@ -1,5 +1,6 @@
 package org.fovea.rl.policy;
 
+import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 
 /**
@@ -11,10 +12,10 @@ public final class ObservationEncoder {
     private final Space actions;
     private final boolean withHistory;
 
-    public ObservationEncoder(Space observations, Space actions, boolean withHistory) {
-        this.observationSize = observations.size();
-        this.actions = actions;
-        this.withHistory = withHistory;
+    public ObservationEncoder(EnvironmentSpec.Spaces spaces, PolicyKind kind) {
+        this.observationSize = spaces.observations().size();
+        this.actions = spaces.actions();
+        this.withHistory = kind.remembers();
     }
 
     /** Numbers per step. */

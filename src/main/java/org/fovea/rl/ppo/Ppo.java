@@ -6,16 +6,15 @@ import org.fovea.backend.CapturedStep;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.optim.Adam;
-import org.fovea.rl.config.PpoConfig;
 import org.fovea.rl.learner.Learner;
 import org.fovea.rl.learner.MinibatchOrder;
+import org.fovea.rl.learner.Shards;
 import org.fovea.rl.learner.UpdateStatistics;
 import org.fovea.rl.policy.ActionDistribution;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.rollout.NonFiniteException;
 import org.fovea.rl.rollout.Rollout;
-import org.fovea.rl.rollout.Shards;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
 import org.jspecify.annotations.Nullable;
@@ -35,7 +34,6 @@ import org.jspecify.annotations.Nullable;
 public final class Ppo implements Learner {
     private final Backend backend;
     private final PpoConfig config;
-    private final ActorCritic network;
     private final ActionDistribution distribution;
     private final Parameters parameters;
     private final Rollout rollout;
@@ -53,14 +51,13 @@ public final class Ppo implements Learner {
     public Ppo(PpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
         this.backend = agent.backend();
         this.config = config;
-        this.network = agent.network();
         this.distribution = agent.distribution();
         this.parameters = agent.parameters();
         this.rollout = rollout;
         this.context = context;
-        this.rowsPerUnit = network.stepsPerUnit(rollout.steps());
+        this.rowsPerUnit = agent.kind().stepsPerUnit(rollout.steps());
         int units = rollout.rows() / rowsPerUnit;
-        int largest = rollout.largestMinibatch("minibatches", config.minibatches(), rowsPerUnit);
+        int largest = rollout.largestMinibatch(config.minibatchSetting(), config.minibatches(), rowsPerUnit);
         this.order = new MinibatchOrder(backend, units);
         this.shards = new Shards(backend, parameters, rollout, rowsPerUnit, largest);
         this.advantages = backend.memory().allocate(backend.memory().floatType(), (long) largest * rowsPerUnit);
@@ -129,7 +126,7 @@ public final class Ppo implements Learner {
     private void differentiate(
             PpoLoss loss, Shards.Shard shard, DeviceArray minibatchAdvantages, DeviceArray minibatchStatistics) {
         try (Tape tape = Tape.recording(backend)) {
-            ActorCritic.Outputs outputs = network.forward(tape, shard.observations(tape), context, shard.units());
+            ActorCritic.Outputs outputs = context.forward(shard.observations(tape), shard.units());
             ActionDistribution.Loss gradients = distribution.loss(
                     tape,
                     loss,

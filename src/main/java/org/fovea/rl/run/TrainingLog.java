@@ -10,13 +10,10 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import org.fovea.rl.evaluation.Progress;
 import org.fovea.rl.learner.UpdateStatistics;
 
-/** The table {@value #FILE_NAME} of a run: one line per iteration. */
+/** The table {@value RunFiles#PROGRESS} of a run: one line per iteration. */
 final class TrainingLog implements AutoCloseable {
-    static final String FILE_NAME = "progress.csv";
-
     private static final String HEADER =
             "iteration,steps,steps_per_second,mean_return,mean_length,episodes,policy_loss,value_loss,entropy,"
                     + "approximate_kl,clip_fraction,step_fraction,explained_variance,learning_rate,gradient_norm";
@@ -31,7 +28,7 @@ final class TrainingLog implements AutoCloseable {
 
     /** Opens the table of a run that has done so many iterations; lines of later ones, from before a crash, are dropped. */
     static TrainingLog open(Path runDirectory, long iterations) {
-        Path file = runDirectory.resolve(FILE_NAME);
+        Path file = runDirectory.resolve(RunFiles.PROGRESS);
         try {
             List<String> lines = new ArrayList<>(List.of(HEADER));
             if (iterations > 0 && Files.exists(file)) {

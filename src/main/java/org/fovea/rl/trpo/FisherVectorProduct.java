@@ -5,10 +5,10 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.optim.ConjugateGradient;
+import org.fovea.rl.learner.Shards;
 import org.fovea.rl.policy.ActionDistribution;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
-import org.fovea.rl.rollout.Shards;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
@@ -29,7 +29,6 @@ import org.fovea.tensor.Tensor;
  */
 final class FisherVectorProduct implements ConjugateGradient.Operator, AutoCloseable {
     private final Backend backend;
-    private final ActorCritic network;
     private final ActionDistribution distribution;
     private final Parameters parameters;
     private final ActorCritic.Context context;
@@ -40,7 +39,6 @@ final class FisherVectorProduct implements ConjugateGradient.Operator, AutoClose
     /** @param units of the rollout whose observations count */
     FisherVectorProduct(Agent agent, ActorCritic.Context context, Shards shards, DeviceArray units, float damping) {
         this.backend = agent.backend();
-        this.network = agent.network();
         this.distribution = agent.distribution();
         this.parameters = agent.parameters();
         this.context = context;
@@ -57,7 +55,7 @@ final class FisherVectorProduct implements ConjugateGradient.Operator, AutoClose
         DeviceArray sum = shards.sumGradients(units, shard -> {
             try (Tape tape = Tape.recording(backend)) {
                 Tensor outputs =
-                        distribution.parameters(network.policy(tape, shard.observations(tape), context, shard.units()));
+                        distribution.parameters(context.policy(shard.observations(tape), shard.units()));
                 Tensor tangent = tape.directionalDerivative(outputs, parameters, direction);
                 Tensor weighted =
                         distribution.fisherProduct(outputs.detach(), tangent).multiply(weight);

@@ -10,16 +10,15 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.optim.ConjugateGradient;
-import org.fovea.rl.config.TrpoConfig;
 import org.fovea.rl.learner.Learner;
 import org.fovea.rl.learner.MinibatchOrder;
+import org.fovea.rl.learner.Shards;
 import org.fovea.rl.learner.UpdateStatistics;
 import org.fovea.rl.policy.ActionDistribution;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.rollout.NonFiniteException;
 import org.fovea.rl.rollout.Rollout;
-import org.fovea.rl.rollout.Shards;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
@@ -43,7 +42,6 @@ import org.jspecify.annotations.Nullable;
 public final class Trpo implements Learner {
     private final Backend backend;
     private final TrpoConfig config;
-    private final ActorCritic network;
     private final ActionDistribution distribution;
     private final Parameters parameters;
     private final Rollout rollout;
@@ -76,14 +74,13 @@ public final class Trpo implements Learner {
     public Trpo(TrpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
         this.backend = agent.backend();
         this.config = config;
-        this.network = agent.network();
         this.distribution = agent.distribution();
         this.parameters = agent.parameters();
         this.rollout = rollout;
         this.context = context;
         // PPO's loss is TRPO's where nothing is clipped.
         this.loss = new PpoLoss(Float.POSITIVE_INFINITY, 0, 0, 0, 1f / rollout.rows());
-        int rowsPerUnit = network.stepsPerUnit(rollout.steps());
+        int rowsPerUnit = agent.kind().stepsPerUnit(rollout.steps());
         int units = rollout.rows() / rowsPerUnit;
         this.order = new MinibatchOrder(backend, units);
         this.shards = new Shards(backend, parameters, rollout, rowsPerUnit, units);
@@ -152,7 +149,7 @@ public final class Trpo implements Learner {
         }
         DeviceArray sum = shards.sumGradients(order.all(), shard -> {
             try (Tape tape = Tape.recording(backend)) {
-                Tensor outputs = network.policy(tape, shard.observations(tape), context, shard.units());
+                Tensor outputs = context.policy(shard.observations(tape), shard.units());
                 ActionDistribution.Loss gradients = loss(tape, shard, outputs);
                 tape.gradientsInto(gradients.inputs(), gradients.gradients(), parameters, shard.gradient());
                 backend.memory()
@@ -203,7 +200,7 @@ public final class Trpo implements Learner {
     private void comparePolicies() {
         shards.forEach(order.all(), shard -> {
             try (Tape tape = Tape.inference(backend)) {
-                Tensor outputs = network.policy(tape, shard.observations(tape), context, shard.units());
+                Tensor outputs = context.policy(shard.observations(tape), shard.units());
                 loss(tape, shard, outputs);
                 int width = distribution.parameterCount();
                 Tensor old = tape.constant(shard.part(oldPolicy, width), shard.rows(), width);

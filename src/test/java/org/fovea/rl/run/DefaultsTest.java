@@ -4,10 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
 import org.fovea.backend.Backend;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.Defaults;
-import org.fovea.rl.config.PolicyKind;
-import org.fovea.rl.evaluation.Progress;
+import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.tasks.Tasks;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;

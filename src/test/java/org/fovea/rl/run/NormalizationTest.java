@@ -15,10 +15,9 @@ import org.fovea.env.Environment;
 import org.fovea.env.Environments;
 import org.fovea.env.Space;
 import org.fovea.env.Step;
-import org.fovea.rl.config.PolicyKind;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
-import org.fovea.rl.evaluation.Progress;
+import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.policy.RunningMoments;
 import org.fovea.rl.rollout.Rollout;
 import org.fovea.rl.rollout.Stop;
@@ -189,7 +188,7 @@ class NormalizationTest {
     }
 
     private EvaluationResult evaluate(Backend backend, EvaluationSettings settings) throws IOException {
-        return Evaluation.run(backend, directory.resolve("run"), settings, Progress.Listener.NONE, () -> false);
+        return TrainedPolicy.run(backend, directory.resolve("run"), settings, Progress.Listener.NONE, () -> false);
     }
 
     @Test

@@ -16,11 +16,8 @@ import javax.tools.ToolProvider;
 import org.fovea.backend.Backend;
 import org.fovea.env.Environment;
 import org.fovea.env.Environments;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.Defaults;
-import org.fovea.rl.config.PolicyKind;
-import org.fovea.rl.evaluation.Progress;
+import org.fovea.rl.learner.AlgorithmConfig;
+import org.fovea.rl.policy.PolicyKind;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

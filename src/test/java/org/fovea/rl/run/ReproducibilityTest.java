@@ -7,8 +7,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
 import org.fovea.backend.Backend;
-import org.fovea.rl.config.PolicyKind;
-import org.fovea.rl.evaluation.Progress;
+import org.fovea.rl.policy.PolicyKind;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -62,7 +61,7 @@ class ReproducibilityTest {
             assertThat(result.interrupted()).isTrue();
             assertThat(result.steps()).isEqualTo(2 * spec.stepsPerIteration());
         }
-        RunState saved = RunState.load(run);
+        SavedRun saved = SavedRun.load(run);
         assertThat(saved.spec()).isEqualTo(spec);
         try (Backend backend = Runs.cpu(1);
                 Trainer trainer = Trainer.resume(backend, spec, saved, run)) {

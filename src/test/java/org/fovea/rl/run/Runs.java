@@ -3,10 +3,8 @@ package org.fovea.rl.run;
 import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.Defaults;
-import org.fovea.rl.config.PolicyKind;
+import org.fovea.rl.learner.AlgorithmConfig;
+import org.fovea.rl.policy.PolicyKind;
 
 /** Small runs for tests. */
 public final class Runs {

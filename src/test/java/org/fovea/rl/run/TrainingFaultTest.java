@@ -18,10 +18,8 @@ import jcuda.driver.CUresult;
 import org.assertj.core.api.SoftAssertions;
 import org.fovea.backend.Backend;
 import org.fovea.backend.cuda.Simulator;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.Defaults;
-import org.fovea.rl.config.PolicyKind;
+import org.fovea.rl.learner.AlgorithmConfig;
+import org.fovea.rl.policy.PolicyKind;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -190,7 +188,7 @@ class TrainingFaultTest {
     }
 
     private static void resumeOnCpu(Path run) throws IOException {
-        RunState saved = RunState.load(run);
+        SavedRun saved = SavedRun.load(run);
         try (Backend backend = Runs.cpu(1);
                 Trainer trainer = Trainer.resume(backend, saved.spec(), saved, run)) {
             assertThat(saved.iteration()).isBetween(1L, ITERATIONS);

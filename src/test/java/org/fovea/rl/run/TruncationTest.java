@@ -13,7 +13,7 @@ import org.fovea.env.EnvironmentException;
 import org.fovea.env.Environments;
 import org.fovea.env.Space;
 import org.fovea.env.Step;
-import org.fovea.rl.config.PolicyKind;
+import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.Rollout;
 import org.fovea.rl.rollout.Stop;
 import org.junit.jupiter.api.BeforeAll;

@@ -1,4 +1,6 @@
-package org.fovea.rl.evaluation;
+package org.fovea.rl.run;
+
+import org.fovea.rl.evaluation.Evaluation;
 
 /**
  * How a run stands after an iteration.
@@ -21,7 +23,7 @@ public record Progress(
 
     /** Told after each iteration. */
     @FunctionalInterface
-    public interface Listener {
+    public interface Listener extends Evaluation.Listener {
         /** A listener that does nothing. */
         Listener NONE = progress -> {};
 
@@ -34,14 +36,5 @@ public record Progress(
          * @param steps of the run so far
          */
         default void playing(long steps) {}
-
-        /**
-         * Called on any of the threads that play, again and again while a policy is evaluated.
-         *
-         * @param episodes that have ended
-         * @param total episodes to be played
-         * @param steps played so far
-         */
-        default void evaluating(int episodes, int total, long steps) {}
     }
 }

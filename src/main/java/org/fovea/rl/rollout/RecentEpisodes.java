@@ -1,9 +1,8 @@
-package org.fovea.rl.run;
+package org.fovea.rl.rollout;
 
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
-import org.fovea.rl.rollout.EpisodeLog;
 
 /** Returns and lengths of the last episodes of training. */
 public final class RecentEpisodes {
@@ -15,7 +14,7 @@ public final class RecentEpisodes {
     private double bestMean = Double.NaN;
     private int longest;
 
-    void add(EpisodeLog log) {
+    public void add(EpisodeLog log) {
         for (int i = 0; i < log.size(); i++) {
             int slot = (int) (episodes++ % CAPACITY);
             returns[slot] = log.episodeReturn(i);
@@ -27,7 +26,7 @@ public final class RecentEpisodes {
     }
 
     /** Learns that an episode has had so many steps, whether or not it has ended. */
-    void sawSteps(int steps) {
+    public void sawSteps(int steps) {
         longest = Math.max(longest, steps);
     }
 
@@ -42,7 +41,7 @@ public final class RecentEpisodes {
     }
 
     /** Mean number of steps of the last 100, NaN before the first. */
-    double meanLength() {
+    public double meanLength() {
         int count = count();
         double sum = 0;
         for (int i = 0; i < count; i++) {
@@ -56,20 +55,20 @@ public final class RecentEpisodes {
     }
 
     /** Largest mean return of 100 successive episodes so far, NaN if there were fewer. */
-    double bestMean() {
+    public double bestMean() {
         return bestMean;
     }
 
     /** Steps of the longest episode so far. */
-    int longest() {
+    public int longest() {
         return longest;
     }
 
-    long episodes() {
+    public long episodes() {
         return episodes;
     }
 
-    void saveState(DataOutput out) throws IOException {
+    public void saveState(DataOutput out) throws IOException {
         for (int i = 0; i < CAPACITY; i++) {
             out.writeDouble(returns[i]);
             out.writeInt(lengths[i]);
@@ -79,7 +78,7 @@ public final class RecentEpisodes {
         out.writeInt(longest);
     }
 
-    void restoreState(DataInput in) throws IOException {
+    public void restoreState(DataInput in) throws IOException {
         for (int i = 0; i < CAPACITY; i++) {
             returns[i] = in.readDouble();
             lengths[i] = in.readInt();

@@ -20,7 +20,7 @@ import org.fovea.rl.policy.RunningMoments;
 import org.fovea.tensor.Parameter;
 
 /** A run as a checkpoint holds it. */
-public final class RunState {
+public final class SavedRun {
     private static final String ITERATION = "iteration";
     private static final String PARAMETER = "parameter.";
     private static final String ENVIRONMENTS = "environments.bin";
@@ -30,7 +30,7 @@ public final class RunState {
     private final Checkpoint checkpoint;
     private final RunSpec spec;
 
-    private RunState(Path runDirectory, Checkpoint checkpoint) throws IOException {
+    private SavedRun(Path runDirectory, Checkpoint checkpoint) throws IOException {
         this.runDirectory = runDirectory;
         this.checkpoint = checkpoint;
         try {
@@ -53,8 +53,8 @@ public final class RunState {
      * @throws org.fovea.io.CorruptFileException if it is damaged; the message says which file, and what to do
      * @throws IOException if there is none, or it is of another version of the program
      */
-    public static RunState load(Path runDirectory) throws IOException {
-        return new RunState(runDirectory, Checkpoint.load(runDirectory));
+    public static SavedRun load(Path runDirectory) throws IOException {
+        return new SavedRun(runDirectory, Checkpoint.load(runDirectory));
     }
 
     /** What the run trains. */
@@ -81,7 +81,7 @@ public final class RunState {
         Map<String, String> metadata = new LinkedHashMap<>(state.spec().save());
         metadata.put(ITERATION, Long.toString(state.iteration()));
         Map<String, byte[]> files = new LinkedHashMap<>();
-        files.put(ENVIRONMENTS, write(state::saveEnvironments));
+        files.put(ENVIRONMENTS, write(state.collector()::saveEnvironments));
         files.put(EPISODES, write(state.episodes()::saveState));
         Checkpoint.save(runDirectory, state.iteration() * state.spec().stepsPerIteration(), tensors, metadata, files);
     }
@@ -96,7 +96,7 @@ public final class RunState {
             entry.getValue().restore(tensor(entry.getKey()).toDoubles());
         }
         long runStep = iteration() * spec.config().rollout().rolloutSteps();
-        read(ENVIRONMENTS, in -> state.restoreEnvironments(in, runStep));
+        read(ENVIRONMENTS, in -> state.collector().restoreEnvironments(in, runStep));
         read(EPISODES, state.episodes()::restoreState);
         state.resumeAt(iteration());
     }
@@ -120,7 +120,7 @@ public final class RunState {
     private static Map<String, RunningMoments> moments(TrainingState state) {
         Map<String, RunningMoments> moments = new LinkedHashMap<>();
         moments.put("observation_moments", state.agent().observations().moments());
-        moments.put("return_moments", state.rewards().moments());
+        moments.put("return_moments", state.collector().returnMoments());
         return moments;
     }
 

@@ -4,24 +4,30 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
+import org.fovea.io.DurableFiles;
 
-/** Makes room for a run. */
-final class RunDirectories {
-    private RunDirectories() {}
+/** Names of the files in a run's directory, besides its checkpoints. */
+public final class RunFiles {
+    /** The table with one line per iteration. */
+    public static final String PROGRESS = "progress.csv";
 
-    /** Makes the directory, and removes what an earlier run left in it; files that no run makes stay. */
+    /** The picture that is drawn from it. */
+    public static final String LEARNING_CURVE = "learning-curve.png";
+
+    private RunFiles() {}
+
+    /** Creates the directory, and removes what an earlier run left in it; files that no run writes stay. */
     static void prepare(Path runDirectory) {
         try {
             Files.createDirectories(runDirectory);
             List<Path> left;
             try (Stream<Path> entries = Files.list(runDirectory)) {
-                left = entries.filter(RunDirectories::isOfARun).toList();
+                left = entries.filter(RunFiles::isOfARun).toList();
             }
             for (Path path : left) {
-                delete(path);
+                DurableFiles.deleteTree(path);
             }
         } catch (IOException e) {
             throw new UncheckedIOException("cannot prepare the run directory " + runDirectory, e);
@@ -30,16 +36,8 @@ final class RunDirectories {
 
     private static boolean isOfARun(Path path) {
         String name = path.getFileName().toString();
-        return name.equals(TrainingLog.FILE_NAME)
+        return name.equals(PROGRESS)
                 || name.startsWith("learning-curve.")
                 || name.matches("\\.?checkpoint-\\d+.*");
-    }
-
-    private static void delete(Path path) throws IOException {
-        try (Stream<Path> tree = Files.walk(path)) {
-            for (Path entry : tree.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(entry);
-            }
-        }
     }
 }
