@@ -16,8 +16,8 @@ import org.fovea.backend.memory.ShapeException;
 import org.fovea.env.EnvironmentException;
 import org.fovea.env.Environments;
 import org.fovea.env.UnknownNameException;
-import org.fovea.rl.evaluation.EvaluationSettings;
 import org.fovea.io.Checkpoint;
+import org.fovea.rl.evaluation.EvaluationSettings;
 import org.fovea.rl.learner.AlgorithmConfig;
 import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.NonFiniteException;
@@ -240,8 +240,9 @@ final class TrainCommand implements Callable<Integer> {
                             + " cannot save its state, so its episodes start afresh");
         }
         terminal.err()
-                .println("training " + spec.environment() + " with " + spec.config().algorithm() + ", " + spec.policy()
-                        + " policy, " + NumberFormats.count(trainer.parameterCount()) + " parameters, in " + directory);
+                .println("training " + spec.environment() + " with "
+                        + spec.config().algorithm() + ", " + spec.policy() + " policy, "
+                        + NumberFormats.count(trainer.parameterCount()) + " parameters, in " + directory);
         long played = spec.iterations() * spec.stepsPerIteration();
         if (task.steps != null && played != task.steps) {
             terminal.err()

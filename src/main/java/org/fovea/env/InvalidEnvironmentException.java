@@ -8,7 +8,7 @@ public final class InvalidEnvironmentException extends IllegalArgumentException 
     private static final long serialVersionUID = 1;
 
     /** With what is wrong. */
-    public InvalidEnvironmentException(String message) {
+    InvalidEnvironmentException(String message) {
         super(message);
     }
 }

@@ -10,8 +10,10 @@ public enum PolicyKind {
     /** A transformer over the last steps of the episode. */
     ATTENTION(true, AttentionActorCritic::new),
     /** A multi-layer perceptron that sees the current observation only. */
-    MLP(false, (parameters, config, inputs, outputs, separateCritic) ->
-            new FeedForwardActorCritic(parameters, config, inputs, outputs));
+    MLP(
+            false,
+            (parameters, config, inputs, outputs, separateCritic) ->
+                    new FeedForwardActorCritic(parameters, config, inputs, outputs));
 
     /** Makes a network whose parameters are yet to be allocated. */
     @FunctionalInterface

@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  * <p>The step on each minibatch is captured when it first comes and replayed in every epoch from then on: which rows are
  * its own is read from the order of units, on the device.
  */
-public final class Ppo implements Learner {
+final class Ppo implements Learner {
     private final Backend backend;
     private final PpoConfig config;
     private final ActionDistribution distribution;
@@ -48,7 +48,7 @@ public final class Ppo implements Learner {
     private final float[] statisticsOnHost;
     private final @Nullable CapturedStep[] steps;
 
-    public Ppo(PpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
+    Ppo(PpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
         this.backend = agent.backend();
         this.config = config;
         this.distribution = agent.distribution();

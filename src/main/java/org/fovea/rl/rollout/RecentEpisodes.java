@@ -14,7 +14,7 @@ public final class RecentEpisodes {
     private double bestMean = Double.NaN;
     private int longest;
 
-    public void add(EpisodeLog log) {
+    void add(EpisodeLog log) {
         for (int i = 0; i < log.size(); i++) {
             int slot = (int) (episodes++ % CAPACITY);
             returns[slot] = log.episodeReturn(i);
@@ -26,7 +26,7 @@ public final class RecentEpisodes {
     }
 
     /** Learns that an episode has had so many steps, whether or not it has ended. */
-    public void sawSteps(int steps) {
+    void sawSteps(int steps) {
         longest = Math.max(longest, steps);
     }
 

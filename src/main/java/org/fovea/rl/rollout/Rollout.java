@@ -34,7 +34,7 @@ public record Rollout(
         DeviceArray returns)
         implements AutoCloseable {
 
-    public static Rollout allocate(
+    static Rollout allocate(
             Backend backend, int environments, int steps, int observationSize, ActionDistribution distribution) {
         int rows = Math.multiplyExact(environments, steps);
         DType floats = backend.memory().floatType();

@@ -35,7 +35,7 @@ public enum Algorithm {
     }
 
     /** Where every run of it starts from; {@link Defaults} says what differs by policy and environment. */
-    public AlgorithmConfig base() {
+    AlgorithmConfig base() {
         return base;
     }
 

@@ -36,8 +36,6 @@ public final class RunFiles {
 
     private static boolean isOfARun(Path path) {
         String name = path.getFileName().toString();
-        return name.equals(PROGRESS)
-                || name.startsWith("learning-curve.")
-                || name.matches("\\.?checkpoint-\\d+.*");
+        return name.equals(PROGRESS) || name.startsWith("learning-curve.") || name.matches("\\.?checkpoint-\\d+.*");
     }
 }

@@ -7,7 +7,7 @@ public final class RunInUseException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
     /** An exception that names the directory. */
-    public RunInUseException(Path runDirectory) {
+    RunInUseException(Path runDirectory) {
         super("another process is training in " + runDirectory + "; wait for it, stop it, or choose another --out");
     }
 }

@@ -61,8 +61,7 @@ public final class TrainedPolicy implements AutoCloseable {
      */
     public EvaluationResult evaluate(Evaluation.Listener listener, BooleanSupplier stop) {
         int segmentSteps = spec.config().rollout().rolloutSteps();
-        return Evaluation.play(
-                agent, environments, spec.environments(), segmentSteps, settings, listener, stop);
+        return Evaluation.play(agent, environments, spec.environments(), segmentSteps, settings, listener, stop);
     }
 
     @Override

@@ -211,7 +211,8 @@ public final class Trainer implements AutoCloseable {
             EvaluationResult sampled) {
         RunSpec spec = state.spec();
         double playing = sessionSteps / (collectNanos * 1e-9);
-        Throughput throughput = new Throughput(playing / state.collector().environmentShare(), playing, sessionSteps / seconds);
+        Throughput throughput =
+                new Throughput(playing / state.collector().environmentShare(), playing, sessionSteps / seconds);
         return new TrainResult(
                 spec,
                 backend.name(),
@@ -248,7 +249,7 @@ public final class Trainer implements AutoCloseable {
                 stopRequest);
     }
 
-    public TrainingState state() {
+    TrainingState state() {
         return state;
     }
 

@@ -14,7 +14,7 @@ import org.fovea.rl.rollout.Rollout;
 import org.fovea.rl.rollout.StopSignal;
 
 /** Everything of a run that changes from iteration to iteration: what a checkpoint holds. */
-public final class TrainingState implements AutoCloseable {
+final class TrainingState implements AutoCloseable {
     private final Backend backend;
     private final RunSpec spec;
     private final Agent agent;
@@ -30,8 +30,8 @@ public final class TrainingState implements AutoCloseable {
         this.agent = spec.createAgent(backend, environments.spaces());
         this.context = agent.network()
                 .context(spec.environments(), spec.config().rollout().rolloutSteps());
-        this.collector = new Collector(
-                agent, context, environments, spec.config().rollout(), spec.seed());
+        this.collector =
+                new Collector(agent, context, environments, spec.config().rollout(), spec.seed());
         this.learner = spec.config().learner(agent, collector.rollout(), context);
         this.explainedVariance = new ExplainedVariance(collector.rollout().rows());
     }
@@ -41,7 +41,7 @@ public final class TrainingState implements AutoCloseable {
      *
      * @throws IllegalArgumentException if there is not enough memory for it
      */
-    public static TrainingState create(Backend backend, RunSpec spec) {
+    static TrainingState create(Backend backend, RunSpec spec) {
         EnvironmentSpec kind = Environments.get(spec.environment());
         MemoryRequirement.of(backend, spec, kind.spaces()).check();
         EnvironmentSet environments = EnvironmentSet.create(backend, kind, spec.environments());
@@ -55,7 +55,7 @@ public final class TrainingState implements AutoCloseable {
     }
 
     /** Starts the environments. */
-    public void reset() {
+    void reset() {
         collector.reset();
     }
 
@@ -64,12 +64,12 @@ public final class TrainingState implements AutoCloseable {
      *
      * @return whether it is complete: if not, the environments stand somewhere in its midst
      */
-    public boolean collect(StopSignal stop) {
+    boolean collect(StopSignal stop) {
         return collector.collect(iteration * spec.config().rollout().rolloutSteps(), stop);
     }
 
     /** Ends an iteration, after the rollout was learned from. */
-    public void advance() {
+    void advance() {
         collector.advance();
         context.advance();
         iteration++;
@@ -85,15 +85,15 @@ public final class TrainingState implements AutoCloseable {
         return spec;
     }
 
-    public Backend backend() {
+    Backend backend() {
         return backend;
     }
 
-    public Agent agent() {
+    Agent agent() {
         return agent;
     }
 
-    public ActorCritic.Context context() {
+    ActorCritic.Context context() {
         return context;
     }
 
@@ -102,15 +102,15 @@ public final class TrainingState implements AutoCloseable {
     }
 
     /** What was played last. */
-    public Rollout rollout() {
+    Rollout rollout() {
         return collector.rollout();
     }
 
-    public Learner learner() {
+    Learner learner() {
         return learner;
     }
 
-    public RecentEpisodes episodes() {
+    RecentEpisodes episodes() {
         return collector.episodes();
     }
 

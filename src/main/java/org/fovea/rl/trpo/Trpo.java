@@ -39,7 +39,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Then the value function is fitted. The gradient and all of the conjugate gradient are one captured step, and so is each
  * look of the line search.
  */
-public final class Trpo implements Learner {
+final class Trpo implements Learner {
     private final Backend backend;
     private final TrpoConfig config;
     private final ActionDistribution distribution;
@@ -71,7 +71,7 @@ public final class Trpo implements Learner {
     private @Nullable CapturedStep directionStep;
     private @Nullable CapturedStep evaluationStep;
 
-    public Trpo(TrpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
+    Trpo(TrpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
         this.backend = agent.backend();
         this.config = config;
         this.distribution = agent.distribution();

@@ -74,7 +74,7 @@ public record TrpoConfig(
             true);
 
     /** Radius of the trust region when the given share of the run is done. */
-    public double maxKlAt(double progress) {
+    double maxKlAt(double progress) {
         return annealMaxKl ? maxKl * (1 - progress) : maxKl;
     }
 

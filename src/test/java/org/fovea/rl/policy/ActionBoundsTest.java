@@ -9,6 +9,7 @@ import org.fovea.backend.Backend;
 import org.fovea.env.Space;
 import org.fovea.rl.rollout.Rollout;
 import org.fovea.rl.run.Algorithm;
+import org.fovea.rl.run.OpenRun;
 import org.fovea.rl.run.Progress;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.Runs;
@@ -82,7 +83,7 @@ class ActionBoundsTest {
                 Trainer trainer = Trainer.start(backend, spec, directory)) {
             TrainResult result = trainer.run(Progress.Listener.NONE, () -> false);
 
-            Rollout rollout = trainer.state().rollout();
+            Rollout rollout = OpenRun.of(trainer).rollout;
             float[] drawn = new float[rollout.rows() * rollout.actionSize()];
             backend.memory().download(rollout.actions(), drawn, 0);
             Arrays.sort(drawn);

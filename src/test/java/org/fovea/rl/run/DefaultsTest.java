@@ -33,8 +33,8 @@ class DefaultsTest {
         "ReachHundred, ppo, 200000, -0.5",
     })
     void sampledActionsScore(String environment, String algorithm, long steps, double wanted) {
-        Defaults defaults = Defaults.of(environment, Algorithm.of(algorithm), PolicyKind.MLP);
-        RunSpec spec = new RunSpec(environment, PolicyKind.MLP, steps, defaults.environments(), 1, defaults.config());
+        RunSpec spec = Defaults.of(environment, Algorithm.of(algorithm), PolicyKind.MLP)
+                .withSteps(steps);
         try (Backend backend = Runs.cpu(2);
                 Trainer trainer = Trainer.start(backend, spec, directory)) {
             TrainResult result = trainer.run(Progress.Listener.NONE, () -> false);

@@ -105,8 +105,8 @@ class MovingRunTest {
                     .hasMessageContaining("this version of Fovea")
                     .hasMessageContaining("can be played by eval");
             assertThat(backend.memory().liveBytes()).isZero();
-            try (TrainedPolicy evaluation = TrainedPolicy.open(backend, directory, EvaluationSettings.of(3, 1))) {
-                assertThat(evaluation.play(Progress.Listener.NONE, () -> false).episodes())
+            try (TrainedPolicy policy = TrainedPolicy.open(backend, directory, EvaluationSettings.of(3, 1))) {
+                assertThat(policy.evaluate(Progress.Listener.NONE, () -> false).episodes())
                         .isEqualTo(3);
             }
         }
@@ -114,7 +114,7 @@ class MovingRunTest {
 
     private static byte[] environments(Trainer trainer) throws IOException {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        trainer.state().saveEnvironments(new DataOutputStream(bytes));
+        trainer.state().collector().saveEnvironments(new DataOutputStream(bytes));
         return bytes.toByteArray();
     }
 }

@@ -34,9 +34,7 @@ class ReproducibilityTest {
     @Test
     void anotherSeedGivesOthers() {
         RunSpec spec = Runs.small("CartPole-v1", PolicyKind.MLP, 2, Map.of());
-        RunSpec reseeded = new RunSpec(
-                spec.environment(), spec.policy(), spec.steps(), spec.environments(), spec.seed() + 1, spec.config());
-        assertThat(train(reseeded, 2, "b")).isNotEqualTo(train(spec, 2, "a"));
+        assertThat(train(spec.withSeed(spec.seed() + 1), 2, "b")).isNotEqualTo(train(spec, 2, "a"));
     }
 
     @ParameterizedTest
@@ -68,9 +66,9 @@ class ReproducibilityTest {
             assertThat(trainer.resumesExactly()).isTrue();
             TrainResult result = trainer.run(Progress.Listener.NONE, () -> false);
             assertThat(result.steps()).isEqualTo(ITERATIONS * spec.stepsPerIteration());
-            assertThat(Runs.parameters(trainer.state())).isEqualTo(uninterrupted);
+            assertThat(Runs.parameters(trainer)).isEqualTo(uninterrupted);
         }
-        assertThat(run.resolve(TrainingLog.FILE_NAME)).content().hasLineCount(ITERATIONS + 1);
+        assertThat(run.resolve(RunFiles.PROGRESS)).content().hasLineCount(ITERATIONS + 1);
     }
 
     @Test
@@ -96,7 +94,7 @@ class ReproducibilityTest {
                 assertThatThrownBy(() -> Trainer.start(backend, spec, directory))
                         .isInstanceOf(RunInUseException.class)
                         .hasMessageContaining(directory.toString());
-                assertThat(directory.resolve(TrainingLog.FILE_NAME)).exists();
+                assertThat(directory.resolve(RunFiles.PROGRESS)).exists();
             }
             Trainer.start(backend, spec, directory).close();
             assertThat(backend.memory().liveBytes()).isZero();
@@ -119,7 +117,7 @@ class ReproducibilityTest {
         try (Backend backend = Runs.cpu(threads);
                 Trainer trainer = Trainer.start(backend, spec, directory.resolve(name))) {
             trainer.run(Progress.Listener.NONE, () -> false);
-            return Runs.parameters(trainer.state());
+            return Runs.parameters(trainer);
         }
     }
 }

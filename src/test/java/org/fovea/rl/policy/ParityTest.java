@@ -1,4 +1,4 @@
-package org.fovea.rl.run;
+package org.fovea.rl.policy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -6,7 +6,9 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.rl.learner.UpdateStatistics;
-import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.run.RunSpec;
+import org.fovea.rl.run.Runs;
+import org.fovea.rl.run.Trainer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;

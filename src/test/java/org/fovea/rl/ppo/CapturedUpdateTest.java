@@ -1,4 +1,4 @@
-package org.fovea.rl.run;
+package org.fovea.rl.ppo;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -7,11 +7,12 @@ import static org.assertj.core.api.Assertions.within;
 import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.cuda.Simulator;
-import org.fovea.rl.learner.AlgorithmConfig;
 import org.fovea.rl.learner.UpdateStatistics;
 import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.NonFiniteException;
-import org.fovea.rl.rollout.Stop;
+import org.fovea.rl.run.OpenRun;
+import org.fovea.rl.run.RunSpec;
+import org.fovea.rl.run.Runs;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -19,7 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Training steps as captured steps. */
 @Tag("integration")
-class CapturedTrainingTest {
+class CapturedUpdateTest {
 
     private static RunSpec spec(String policy, int epochs, int minibatches) {
         Map<String, String> settings = Map.of(
@@ -30,17 +31,9 @@ class CapturedTrainingTest {
                 "heads", "2",
                 "layers", "1",
                 "window", "3");
-        PolicyKind kind = PolicyKind.of(policy);
-        AlgorithmConfig config =
-                Defaults.of("CartPole-v1", Algorithm.PPO, kind).config().with(settings);
-        return new RunSpec("CartPole-v1", kind, 1000, 5, 3, config);
-    }
-
-    private static UpdateStatistics update(TrainingState state, int iteration) {
-        state.collect(new Stop(() -> false));
-        UpdateStatistics statistics = state.learner().update(0, 7, iteration, iteration);
-        state.advance();
-        return statistics;
+        return Runs.small("CartPole-v1", PolicyKind.of(policy), 40, settings)
+                .withEnvironments(5)
+                .withSeed(3);
     }
 
     @ParameterizedTest
@@ -49,28 +42,26 @@ class CapturedTrainingTest {
         Simulator.assumeSimulated();
         int kernelsOfSixSteps;
         try (Backend backend = Simulator.open();
-                TrainingState state = TrainingState.create(backend, spec(policy, 2, 3))) {
-            state.reset();
-            update(state, 0);
-            state.collect(new Stop(() -> false));
-            assertThat(calls("cuGraphLaunch", state)).isEqualTo(6);
-            assertThat(calls("cuGraphInstantiateWithFlags", state)).isZero();
-            assertThat(calls("cuMemAlloc_v2", state)).isZero();
-            kernelsOfSixSteps = calls("cuLaunchKernel", state);
+                OpenRun run = OpenRun.start(backend, spec(policy, 2, 3))) {
+            run.iterate(0);
+            run.collect();
+            assertThat(calls("cuGraphLaunch", run)).isEqualTo(6);
+            assertThat(calls("cuGraphInstantiateWithFlags", run)).isZero();
+            assertThat(calls("cuMemAlloc_v2", run)).isZero();
+            kernelsOfSixSteps = calls("cuLaunchKernel", run);
         }
         try (Backend backend = Simulator.open();
-                TrainingState state = TrainingState.create(backend, spec(policy, 1, 1))) {
-            state.reset();
-            update(state, 0);
-            state.collect(new Stop(() -> false));
+                OpenRun run = OpenRun.start(backend, spec(policy, 1, 1))) {
+            run.iterate(0);
+            run.collect();
             assertThat(kernelsOfSixSteps)
                     .as("kernels launched beside the steps, whatever their number")
-                    .isEqualTo(calls("cuLaunchKernel", state));
+                    .isEqualTo(calls("cuLaunchKernel", run));
         }
     }
 
-    private static int calls(String function, TrainingState state) {
-        return Simulator.calls(function, () -> state.learner().update(0, 7, 1, 1));
+    private static int calls(String function, OpenRun run) {
+        return Simulator.calls(function, () -> run.learner.update(0, 7, 1, 1));
     }
 
     @ParameterizedTest
@@ -81,10 +72,9 @@ class CapturedTrainingTest {
         float[][] parameters = new float[2][];
         for (int device = 0; device < 2; device++) {
             try (Backend backend = device == 0 ? Runs.cpu(1) : Simulator.open();
-                    TrainingState state = TrainingState.create(backend, spec(policy, 2, 3))) {
-                state.reset();
-                seen[device] = update(state, 0);
-                parameters[device] = Runs.parameters(state);
+                    OpenRun run = OpenRun.start(backend, spec(policy, 2, 3))) {
+                seen[device] = run.iterate(0);
+                parameters[device] = run.parameters();
             }
         }
         // Six steps move a parameter by up to 6e-3. Adam magnifies rounding where a gradient is small, but not to a
@@ -98,16 +88,15 @@ class CapturedTrainingTest {
     void aLossThatIsNotFiniteLeavesTheParametersAsTheyWere() {
         for (boolean gpu : new boolean[] {false, true}) {
             try (Backend backend = gpu ? Simulator.open() : Runs.cpu(2);
-                    TrainingState state = TrainingState.create(backend, spec("mlp", 3, 2))) {
-                state.reset();
-                update(state, 0);
-                float[] before = Runs.parameters(state);
-                state.collect(new Stop(() -> false));
-                backend.memory().fill(state.rollout().rewards().slice(7, 1), Double.NaN);
-                assertThatThrownBy(() -> state.learner().update(0, 7, 1, 50))
+                    OpenRun run = OpenRun.start(backend, spec("mlp", 3, 2))) {
+                run.iterate(0);
+                float[] before = run.parameters();
+                run.collect();
+                backend.memory().fill(run.rollout.rewards().slice(7, 1), Double.NaN);
+                assertThatThrownBy(() -> run.learner.update(0, 7, 1, 50))
                         .isInstanceOf(NonFiniteException.class)
                         .hasMessageContaining("50");
-                assertThat(Runs.parameters(state)).isEqualTo(before);
+                assertThat(run.parameters()).isEqualTo(before);
             }
         }
     }
