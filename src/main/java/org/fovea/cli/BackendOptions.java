@@ -13,7 +13,7 @@ import org.fovea.env.UnknownNameException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Which device to use. */
+/** Options that choose the device. */
 final class BackendOptions {
     private static final String CUDA = "cuda";
     private static final String CPU = "cpu";
@@ -31,7 +31,7 @@ final class BackendOptions {
             names = "--backend",
             paramLabel = "NAME",
             defaultValue = Backends.AUTO,
-            description = "auto, cpu or cuda (default: ${DEFAULT-VALUE}, cuda where it can be had).")
+            description = "auto, cpu or cuda (default: ${DEFAULT-VALUE}, cuda where it is available).")
     private String backend = Backends.AUTO;
 
     @Option(names = "--device", paramLabel = "N", description = "Which GPU of several, from 0 (default: 0).")
@@ -70,7 +70,7 @@ final class BackendOptions {
      * Opens the device, with so many threads unless asked for another number. Where auto has to make do with a lesser
      * one, a line says why.
      *
-     * @throws BackendUnavailableException if it can't be had
+     * @throws BackendUnavailableException if it is unavailable
      */
     Backend open(Terminal terminal, Map<String, String> settings, int defaultThreads) {
         return open(simulate ? simulated(terminal) : backend, terminal, settings, defaultThreads);

@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import org.fovea.backend.Backend;
 import org.fovea.io.DurableFiles;
 import org.fovea.rl.policy.PolicyKind;
@@ -17,7 +16,6 @@ import org.fovea.rl.run.Progress;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.TrainResult;
 import org.fovea.rl.run.Trainer;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -31,7 +29,7 @@ import picocli.CommandLine.Option;
             "  mlp        separate actor and critic, 64-64",
             "  attention  2 layers, width 64, 4 heads, window 16%n"
         })
-final class BenchTrainCommand implements Callable<Integer> {
+final class BenchTrainCommand extends BackendCommand {
     private static final String ENVIRONMENT = "CartPole-v1";
     private static final int ENVIRONMENTS = 64;
     private static final int EPOCHS = 4;
@@ -54,31 +52,15 @@ final class BenchTrainCommand implements Callable<Integer> {
             Map.entry("entropy_coef", "0.01"),
             Map.entry("normalize_observations", "false"));
 
-    private final Terminal terminal;
-
     @Option(names = "--policy", paramLabel = "NAME", description = "mlp or attention (default: both).")
     private List<String> policies = List.of("mlp", "attention");
 
-    @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
-    private BackendOptions device = new BackendOptions();
-
-    @Option(names = "--set", paramLabel = Settings.LABEL, description = Settings.BACKEND_DESCRIPTION)
-    private String[] settings = {};
-
-    @Option(names = "--help", usageHelp = true, description = "Show this help.")
-    private boolean help;
-
     BenchTrainCommand(Terminal terminal) {
-        this.terminal = terminal;
+        super(terminal);
     }
 
     @Override
-    public Integer call() throws IOException {
-        Settings set = Settings.ofBackend(settings);
-        if (set.isHelp()) {
-            SettingsHelp.print(terminal);
-            return 0;
-        }
+    int run(Map<String, String> backendSettings) throws IOException {
         List<PolicyKind> kinds = policies.stream().map(PolicyKind::of).toList();
         List<List<String>> rows = new ArrayList<>();
         rows.add(List.of(
@@ -89,7 +71,7 @@ final class BenchTrainCommand implements Callable<Integer> {
                 "with inference",
                 "with training",
                 "final return"));
-        try (Backend backend = device.open(terminal, set.backend())) {
+        try (Backend backend = open(backendSettings)) {
             terminal.out()
                     .println("PPO on " + ENVIRONMENT + ", environment steps per second, " + backend.description());
             for (PolicyKind policy : kinds) {

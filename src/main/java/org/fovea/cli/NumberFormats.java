@@ -2,7 +2,7 @@ package org.fovea.cli;
 
 import java.util.Locale;
 
-/** How numbers are printed. */
+/** Formats of printed numbers. */
 final class NumberFormats {
     private NumberFormats() {}
 

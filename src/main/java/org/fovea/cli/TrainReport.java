@@ -9,7 +9,7 @@ import org.fovea.env.Environments;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.run.TrainResult;
 
-/** What a run came to, for people and for programs. */
+/** The outcome of a run, for people and for programs. */
 final class TrainReport {
     /** Share of the largest entropy above which a policy is as good as random. */
     private static final double NEARLY_RANDOM = 0.95;
@@ -35,7 +35,7 @@ final class TrainReport {
                 NumberFormats.score(evaluation.mean()),
                 result.interrupted()
                         ? "not evaluated: interrupted"
-                        : evaluation.asked() == 0
+                        : evaluation.requested() == 0
                                 ? "not evaluated"
                                 : String.format(
                                         Locale.ROOT,
@@ -66,7 +66,7 @@ final class TrainReport {
         out.println("run directory          " + result.runDirectory());
     }
 
-    /** What may have gone unnoticed, a line each. */
+    /** Warnings about the outcome, a line each. */
     static List<String> notes(TrainResult result) {
         List<String> notes = new ArrayList<>();
         double entropy = result.lastUpdate().entropy();

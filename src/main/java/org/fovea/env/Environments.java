@@ -61,7 +61,7 @@ public final class Environments {
         }
     }
 
-    /** Providers are asked on first use, where a broken one can be reported. */
+    /** Providers are loaded on first use, where a broken one can be reported. */
     private static synchronized Map<String, EnvironmentFamily> families() {
         if (!providersAsked) {
             providersAsked = true;

@@ -5,11 +5,11 @@ import java.util.Map;
 import org.fovea.env.EnvironmentFamily.Parameter;
 
 /**
- * Remember bits that are shown once, and name the one that is asked for, {@code length} steps later.
+ * Remember bits that are shown once, and name the queried one, {@code length} steps later.
  *
- * <p>A clock t runs from 0 to {@code length} = N. Observation: 1 - t / N; the index of the asked bit where t = N - 1, else
+ * <p>A clock t runs from 0 to {@code length} = N. Observation: 1 - t / N; the index of the queried bit where t = N - 1, else
  * 0; the bits as -1 and +1 where t = 0, else 0. Reset and the first step both show t = 0, as in the source. Actions 0 and
- * 1 count only in step N + 1, which terminates: reward 1 if the action is the asked bit, else -1.
+ * 1 count only in step N + 1, which terminates: reward 1 if the action is the queried bit, else -1.
  *
  * <p>Source: {@code memory_len} (one bit) and {@code memory_size} (several) of bsuite, Osband et al. (2020).
  */

@@ -14,7 +14,7 @@ import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 
 /**
- * What a checkpoint's directory must hold, in its {@code manifest.json}.
+ * The contents of a checkpoint's directory, as listed in its {@code manifest.json}.
  *
  * @param step of the checkpoint
  * @param files size and checksum by file name

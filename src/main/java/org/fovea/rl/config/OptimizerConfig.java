@@ -14,6 +14,7 @@ import org.fovea.optim.LearningRateSchedule;
  * @param maxGradNorm limit of the gradient's global norm, 0 for none
  */
 public record OptimizerConfig(float learningRate, boolean annealLearningRate, float adamEpsilon, float maxGradNorm) {
+    /** Learning rate 1e-3, annealed; gradients clipped to a norm of 0.5. */
     public static final OptimizerConfig BASE = new OptimizerConfig(1e-3f, true, 1e-5f, 0.5f);
 
     /** Checks every range; the message names the hyper-parameter. */

@@ -1,7 +1,7 @@
 package org.fovea.rl.evaluation;
 
 /**
- * What is played to see how good a policy is.
+ * The episodes that an evaluation plays, and how.
  *
  * @param episodes to play
  * @param seed of the episodes; which ones they are follows from it, their number and that of the run's environments
@@ -10,13 +10,13 @@ package org.fovea.rl.evaluation;
  * @param stochastic draw actions from the policy, as in training; else the most likely ones are taken
  */
 public record EvaluationSettings(int episodes, long seed, int maxSteps, double maxSeconds, boolean stochastic) {
-    /** Seed of the episodes unless another is asked for; far from the small seeds that people train with. */
+    /** Seed of the episodes unless another is given; far from the small seeds that people train with. */
     public static final long DEFAULT_SEED = 1_000_003;
 
-    /** An episode's limit unless another is asked for. */
+    /** An episode's limit unless another is given. */
     public static final int DEFAULT_MAX_STEPS = 10_000;
 
-    /** What follows training unless something else is asked for. */
+    /** The evaluation that follows training unless another is given. */
     public static final EvaluationSettings FINAL = new EvaluationSettings(100, DEFAULT_SEED, DEFAULT_MAX_STEPS, 30);
 
     /** With the most likely actions. */

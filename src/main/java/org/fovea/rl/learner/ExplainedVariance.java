@@ -4,8 +4,8 @@ import org.fovea.backend.Backend;
 import org.fovea.rl.rollout.Rollout;
 
 /**
- * How much of the returns' variance the values foresaw: 1 - Var(return - value) / Var(return); 1 is all of it, 0 what a
- * constant does.
+ * Share of the returns' variance that the values predicted: 1 - Var(return - value) / Var(return); 1 is all of it, 0 what
+ * a constant does.
  */
 public final class ExplainedVariance {
     private final float[] advantages;

@@ -14,7 +14,7 @@ import org.fovea.rl.rollout.NonFiniteException;
  *     trust region
  * @param learningRate of the update; under TRPO that of the value function
  * @param gradientNorm global norm of the last gradient, before clipping; under TRPO that of the policy
- * @param explainedVariance share of the returns' variance that the values foresaw; NaN where all returns are the same
+ * @param explainedVariance share of the returns' variance that the values predicted; NaN where all returns are the same
  */
 public record UpdateStatistics(
         double policyLoss,
@@ -98,7 +98,7 @@ public record UpdateStatistics(
                 explainedVariance);
     }
 
-    /** The same with values that foresaw this share of the returns' variance. */
+    /** The same with values that predicted this share of the returns' variance. */
     public UpdateStatistics withExplainedVariance(double share) {
         return new UpdateStatistics(
                 policyLoss,

@@ -5,8 +5,8 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.tensor.Tensor;
 
 /**
- * A network that maps observations to the policy's outputs and to the value of the state. It is asked in a {@link Context}:
- * that of environments whose history it may remember.
+ * A network that maps observations to the policy's outputs and to the value of the state. It is applied in a {@link
+ * Context}: that of environments whose history it may remember.
  */
 public interface ActorCritic {
 

@@ -6,7 +6,7 @@ import org.fovea.env.Space;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.tensor.Parameters;
 
-/** A policy with everything it needs to be asked: network, parameters, distribution, and how observations are shown. */
+/** A policy with everything that it takes to act: network, parameters, distribution, and encoding of observations. */
 public final class Agent implements AutoCloseable {
     private final Backend backend;
     private final Space actionSpace;

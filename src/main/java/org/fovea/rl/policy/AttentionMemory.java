@@ -15,8 +15,8 @@ import org.fovea.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the layers of an {@link AttentionActorCritic} remember of a set of environments: each layer's {@code window - 1}
- * inputs before the current segment.
+ * An {@link AttentionActorCritic} and its memory of a set of environments: each layer's {@code window - 1} inputs before
+ * the current segment.
  *
  * <p>Positions count from the start of the memory, so the segment's step t stands at {@code window - 1 + t} and nothing
  * depends on how long an episode has been going. Segment ids tell the episodes of one environment apart: 0 for the one
@@ -201,8 +201,8 @@ final class AttentionMemory implements ActorCritic.Context {
 
         @Override
         public ActorCritic.Outputs peek(Tensor observations, int step, int[] episodeSteps) {
-            // The ring slot written here is the one that leaves the window at this step, and the step itself writes it
-            // anew.
+            // The ring slot written here is the one that leaves the window at this step, and the step itself
+            // overwrites it.
             return decode(observations, step, episodeSteps, false);
         }
 

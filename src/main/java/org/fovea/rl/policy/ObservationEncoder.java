@@ -4,7 +4,7 @@ import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 
 /**
- * Writes what the network is shown of one step: the observation, and for networks with memory also the previous action
+ * Encodes one step as network input: the observation, and for networks with memory also the previous action
  * (one-hot for choices) and a flag that marks an episode's first step.
  */
 public final class ObservationEncoder {

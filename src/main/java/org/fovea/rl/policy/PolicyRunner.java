@@ -9,7 +9,7 @@ import org.fovea.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Asks a policy what to do in {@code count} environments at once. Results stay in arrays of this object until the next
+ * Applies a policy to {@code count} environments at once. Results stay in arrays of this object until the next
  * call.
  */
 public final class PolicyRunner {
@@ -53,7 +53,7 @@ public final class PolicyRunner {
         actor.endSegment();
     }
 
-    /** Makes observations what the policy is asked about next; the actions held are those that led to them. */
+    /** Encodes the observations to act on next; the actions held are those that led to them. */
     public void show(float[] observations, int[] episodeSteps) {
         int size = agent.encoder().size();
         for (int i = 0; i < count; i++) {

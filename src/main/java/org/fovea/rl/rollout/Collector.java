@@ -132,7 +132,7 @@ public final class Collector implements AutoCloseable {
     }
 
     /**
-     * Restores what was saved. Environments that could not save their state are started anew.
+     * Restores what was saved. Environments that could not save their state are reset.
      *
      * @param runStep number of steps that each environment had taken
      */

@@ -8,7 +8,7 @@ import org.fovea.rl.config.RolloutConfig;
 import org.fovea.rl.policy.ActionDistribution;
 
 /**
- * What was played since the last update, in device memory; every array is [environments, steps, ...].
+ * The steps played since the last update, in device memory; every array is [environments, steps, ...].
  *
  * @param observations as the network saw them
  * @param actions as the distribution drew them

@@ -10,7 +10,7 @@ import org.fovea.rl.learner.AlgorithmConfig;
 import org.fovea.rl.policy.PolicyKind;
 
 /**
- * Settings of a run for which nothing else is asked. Each of these replaces what those before it say:
+ * Settings of a run where none are given. Each of these replaces what those before it say:
  *
  * <ol>
  *   <li>the algorithm's base: {@link org.fovea.rl.ppo.PpoConfig#BASE}, {@link org.fovea.rl.trpo.TrpoConfig#BASE}, and the
@@ -41,9 +41,9 @@ public final class Defaults {
     }
 
     /**
-     * The same run with no more minibatches than its rollouts can be cut into, unless their number was asked for.
+     * The same run with no more minibatches than its rollouts can be cut into, unless their number was given.
      *
-     * @param given names of the hyper-parameters that were asked for
+     * @param given names of the hyper-parameters that were given
      */
     public static RunSpec fitMinibatches(RunSpec run, Set<String> given) {
         AlgorithmConfig config = run.config();

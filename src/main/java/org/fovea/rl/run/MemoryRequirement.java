@@ -9,8 +9,7 @@ import org.fovea.rl.policy.ObservationEncoder;
 import org.fovea.rl.rollout.Rollout;
 
 /**
- * Bytes of the Java heap that a run cannot do without, so that one that is too large is refused before it starts. What is
- * left out makes it less than what is needed in the end, never more.
+ * A lower bound of the Java heap that a run needs, in bytes, so that one that is too large is refused before it starts.
  *
  * @param rollouts what is played between two updates
  * @param memory what an attention policy remembers

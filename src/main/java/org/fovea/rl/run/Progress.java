@@ -3,7 +3,7 @@ package org.fovea.rl.run;
 import org.fovea.rl.evaluation.Evaluation;
 
 /**
- * How a run stands after an iteration.
+ * The state of a run after an iteration, for those who watch it.
  *
  * @param steps taken so far, by all environments together
  * @param totalSteps of the whole run

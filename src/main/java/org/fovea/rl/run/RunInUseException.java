@@ -2,7 +2,7 @@ package org.fovea.rl.run;
 
 import java.nio.file.Path;
 
-/** Another trainer works in the run directory that was asked for. */
+/** Another trainer works in the run directory. */
 public final class RunInUseException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

@@ -10,7 +10,7 @@ import org.fovea.rl.policy.Agent;
 import org.fovea.rl.policy.PolicyKind;
 
 /**
- * Everything that decides a run's outcome.
+ * Everything that determines a run's outcome.
  *
  * @param environment registered name, with parameters if it has any
  * @param steps of all environments together; rounded down to whole rollouts, at least one

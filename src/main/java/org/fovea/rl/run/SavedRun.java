@@ -19,7 +19,7 @@ import org.fovea.rl.policy.Agent;
 import org.fovea.rl.policy.RunningMoments;
 import org.fovea.tensor.Parameter;
 
-/** A run as a checkpoint holds it. */
+/** The newest checkpoint of a run, and what a run is saved as. */
 public final class SavedRun {
     private static final String ITERATION = "iteration";
     private static final String PARAMETER = "parameter.";

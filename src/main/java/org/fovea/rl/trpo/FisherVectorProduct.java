@@ -24,7 +24,7 @@ import org.fovea.tensor.Tensor;
  * with J the Jacobian of what the network gives the action distribution, and M the Fisher matrix of that distribution, which
  * is known in closed form. J v is a forward derivative through the network, {@code J^T u} a backward one; no matrix is formed.
  *
- * <p>Each product runs forward anew: kept, the activations of the pass and of its gradient would have to outlive the shards,
+ * <p>Each product recomputes the forward pass: kept, its activations and those of its gradient would have to outlive the shards,
  * and would hold as much memory as the whole rollout takes at once, for the sake of about a third of the work.
  */
 final class FisherVectorProduct implements ConjugateGradient.Operator, AutoCloseable {

@@ -141,7 +141,7 @@ final class Trpo implements Learner {
         return before;
     }
 
-    /** Fills in gradient and direction, and what else is asked of the policy as it is. */
+    /** Fills in gradient and direction, and statistics and distribution of the policy as it is. */
     private void findDirection() {
         backend.memory().copy(rollout.advantages(), advantages);
         if (config.normalizeAdvantage()) {
