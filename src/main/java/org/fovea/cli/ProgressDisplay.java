@@ -6,6 +6,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
+import org.fovea.rl.rollout.EpisodeStatistics;
 import org.fovea.rl.run.Progress;
 import org.jspecify.annotations.Nullable;
 
@@ -30,7 +31,7 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
     /** @param totalSteps of training, 0 if there is nothing but an evaluation */
     ProgressDisplay(Terminal terminal, long totalSteps) {
         this.terminal = terminal;
-        newest = new Progress(0, 0, totalSteps, Double.NaN, Double.NaN, Double.NaN, 0);
+        newest = new Progress(0, 0, totalSteps, Double.NaN, EpisodeStatistics.NONE);
         if (terminal.isInteractive() && totalSteps > 0) {
             bar = new ProgressBarBuilder()
                     .setInitialMax(totalSteps)
@@ -125,7 +126,7 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
                 NumberFormats.count(steps),
                 total,
                 NumberFormats.count(progress.stepsPerSecond()),
-                NumberFormats.score(progress.meanReturn()),
+                NumberFormats.score(progress.episodes().meanReturn()),
                 timeLeft(progress));
     }
 

@@ -61,7 +61,7 @@ final class TrainReport {
         rows.add(List.of(
                 "  with training", NumberFormats.count(result.throughput().train()), ""));
         rows.add(List.of("parameters", NumberFormats.count(result.parameters()), ""));
-        rows.add(List.of("episodes", NumberFormats.count(result.episodes()), ""));
+        rows.add(List.of("episodes", NumberFormats.count(result.episodes().count()), ""));
         printAligned(out, rows);
         out.println("run directory          " + result.runDirectory());
     }
@@ -69,7 +69,7 @@ final class TrainReport {
     /** Warnings about the outcome, a line each. */
     static List<String> notes(TrainResult result) {
         List<String> notes = new ArrayList<>();
-        double entropy = result.lastUpdate().entropy();
+        double entropy = result.lastUpdate().loss().entropy();
         if (entropy > NEARLY_RANDOM * result.maxEntropy()) {
             notes.add(String.format(
                     Locale.ROOT,
@@ -79,14 +79,16 @@ final class TrainReport {
                     result.maxEntropy()));
         }
         int window = result.spec().config().network().window();
-        if (result.spec().policy().remembers() && result.longestEpisode() > window) {
+        if (result.spec().policy().remembers() && result.episodes().longest() > window) {
             notes.add(String.format(
                     Locale.ROOT,
                     "episodes had up to %,d steps, attention sees the last %,d; if the task needs what was earlier,"
                             + " --set window=%d",
-                    result.longestEpisode(),
+                    result.episodes().longest(),
                     window,
-                    Math.max(window + 1, Integer.highestOneBit(2 * result.longestEpisode() - 1))));
+                    Math.max(
+                            window + 1,
+                            Integer.highestOneBit(2 * result.episodes().longest() - 1))));
         }
         return notes;
     }
@@ -120,11 +122,11 @@ final class TrainReport {
                 .with("return_episodes_cut", evaluation.cut())
                 .with("return_mean_sampled", result.sampled().mean())
                 .with("return_std_sampled", result.sampled().std())
-                .with("return_max", result.maxReturn())
-                .with("episodes", result.episodes())
-                .with("episode_length", result.meanLength())
-                .with("longest_episode", result.longestEpisode())
-                .with("entropy", result.lastUpdate().entropy())
+                .with("return_max", result.episodes().maxReturn())
+                .with("episodes", result.episodes().count())
+                .with("episode_length", result.episodes().meanLength())
+                .with("longest_episode", result.episodes().longest())
+                .with("entropy", result.lastUpdate().loss().entropy())
                 .with("max_entropy", result.maxEntropy())
                 .with("explained_variance", result.lastUpdate().explainedVariance())
                 .with("learning_rate", result.lastUpdate().learningRate())

@@ -7,6 +7,7 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.optim.Adam;
 import org.fovea.rl.learner.Learner;
+import org.fovea.rl.learner.LossStatistics;
 import org.fovea.rl.learner.MinibatchOrder;
 import org.fovea.rl.learner.Shards;
 import org.fovea.rl.learner.UpdateStatistics;
@@ -88,11 +89,11 @@ final class Ppo implements Learner {
                 tooFar = statistics(epoch - 1, epoch).approximateKl() > config.targetKl();
             }
         }
-        UpdateStatistics seen = statistics(0, epoch);
+        LossStatistics seen = statistics(0, epoch);
         seen.checkFinite(step);
         float gradientNorm = adam.gradientNorm();
         NonFiniteException.check("gradient norm", gradientNorm, step);
-        return seen.withGradient(learningRate, gradientNorm);
+        return new UpdateStatistics(seen, Double.NaN, learningRate, gradientNorm);
     }
 
     private CapturedStep step(int minibatch) {
@@ -137,11 +138,10 @@ final class Ppo implements Learner {
         }
     }
 
-    private UpdateStatistics statistics(int fromEpoch, int toEpoch) {
+    private LossStatistics statistics(int fromEpoch, int toEpoch) {
         DeviceArray seen = ofEpochs(fromEpoch, toEpoch);
         backend.memory().download(seen, statisticsOnHost, 0);
-        return UpdateStatistics.of(
-                statisticsOnHost, (int) seen.length(), (long) (toEpoch - fromEpoch) * rollout.rows());
+        return LossStatistics.of(statisticsOnHost, (int) seen.length(), (long) (toEpoch - fromEpoch) * rollout.rows());
     }
 
     private DeviceArray ofEpochs(int from, int to) {

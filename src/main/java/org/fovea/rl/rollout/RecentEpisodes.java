@@ -30,8 +30,18 @@ public final class RecentEpisodes {
         longest = Math.max(longest, steps);
     }
 
-    /** Mean return of the last 100, NaN before the first. */
-    public double meanReturn() {
+    /** Of all episodes so far. */
+    public EpisodeStatistics statistics() {
+        int count = count();
+        double steps = 0;
+        for (int i = 0; i < count; i++) {
+            steps += lengths[i];
+        }
+        double meanLength = count == 0 ? Double.NaN : steps / count;
+        return new EpisodeStatistics(meanReturn(), meanLength, bestMean, longest, episodes);
+    }
+
+    private double meanReturn() {
         int count = count();
         double sum = 0;
         for (int i = 0; i < count; i++) {
@@ -40,34 +50,11 @@ public final class RecentEpisodes {
         return count == 0 ? Double.NaN : sum / count;
     }
 
-    /** Mean number of steps of the last 100, NaN before the first. */
-    public double meanLength() {
-        int count = count();
-        double sum = 0;
-        for (int i = 0; i < count; i++) {
-            sum += lengths[i];
-        }
-        return count == 0 ? Double.NaN : sum / count;
-    }
-
     private int count() {
         return (int) Math.min(episodes, CAPACITY);
     }
 
-    /** Largest mean return of 100 successive episodes so far, NaN if there were fewer. */
-    public double bestMean() {
-        return bestMean;
-    }
-
-    /** Steps of the longest episode so far. */
-    public int longest() {
-        return longest;
-    }
-
-    public long episodes() {
-        return episodes;
-    }
-
+    /** Writes them all for a checkpoint. */
     public void saveState(DataOutput out) throws IOException {
         for (int i = 0; i < CAPACITY; i++) {
             out.writeDouble(returns[i]);
@@ -78,6 +65,7 @@ public final class RecentEpisodes {
         out.writeInt(longest);
     }
 
+    /** Reads what {@link #saveState} wrote. */
     public void restoreState(DataInput in) throws IOException {
         for (int i = 0; i < CAPACITY; i++) {
             returns[i] = in.readDouble();

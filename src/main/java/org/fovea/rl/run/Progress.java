@@ -1,6 +1,7 @@
 package org.fovea.rl.run;
 
 import org.fovea.rl.evaluation.Evaluation;
+import org.fovea.rl.rollout.EpisodeStatistics;
 
 /**
  * The state of a run after an iteration, for those who watch it.
@@ -8,18 +9,8 @@ import org.fovea.rl.evaluation.Evaluation;
  * @param steps taken so far, by all environments together
  * @param totalSteps of the whole run
  * @param stepsPerSecond of this process, training included
- * @param meanReturn of the last 100 episodes, NaN before the first has ended
- * @param meanLength of the same, in steps
- * @param episodes ended so far
  */
-public record Progress(
-        long iteration,
-        long steps,
-        long totalSteps,
-        double stepsPerSecond,
-        double meanReturn,
-        double meanLength,
-        long episodes) {
+public record Progress(long iteration, long steps, long totalSteps, double stepsPerSecond, EpisodeStatistics episodes) {
 
     /** Told after each iteration. */
     @FunctionalInterface

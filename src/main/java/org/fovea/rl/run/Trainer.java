@@ -143,9 +143,7 @@ public final class Trainer implements AutoCloseable {
                     state.iteration() * spec.stepsPerIteration(),
                     spec.iterations() * spec.stepsPerIteration(),
                     sessionSteps / ((now - start) * 1e-9),
-                    state.episodes().meanReturn(),
-                    state.episodes().meanLength(),
-                    state.episodes().episodes());
+                    state.episodes().statistics());
             log.append(progress, lastUpdate);
             if (savedIteration < 0
                     || now - lastCheckpoint > CHECKPOINT_INTERVAL_NANOS
@@ -223,10 +221,7 @@ public final class Trainer implements AutoCloseable {
                 sampled,
                 lastUpdate,
                 state.agent().distribution().maxEntropy(),
-                state.episodes().bestMean(),
-                state.episodes().meanLength(),
-                state.episodes().longest(),
-                state.episodes().episodes(),
+                state.episodes().statistics(),
                 parameterCount(),
                 state.agent().network().flopsPerStep(),
                 runDirectory,

@@ -11,6 +11,7 @@ import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.optim.ConjugateGradient;
 import org.fovea.rl.learner.Learner;
+import org.fovea.rl.learner.LossStatistics;
 import org.fovea.rl.learner.MinibatchOrder;
 import org.fovea.rl.learner.Shards;
 import org.fovea.rl.learner.UpdateStatistics;
@@ -106,18 +107,21 @@ final class Trpo implements Learner {
     @Override
     public UpdateStatistics update(double progress, long seed, long iteration, long step) {
         rollout.estimateAdvantages(backend, config.rollout());
-        UpdateStatistics taken = improvePolicy(config.maxKlAt(progress), step);
+        Step taken = improvePolicy(config.maxKlAt(progress), step);
         double learningRate = config.optimizer().learningRateAt(progress);
         valueFit.fit(learningRate, seed, iteration, step);
-        return taken.withGradient(learningRate, Math.sqrt(squaresOnHost[0]));
+        return new UpdateStatistics(taken.loss, taken.fraction, learningRate, Math.sqrt(squaresOnHost[0]));
     }
 
-    private UpdateStatistics improvePolicy(double maxKl, long step) {
+    /** The policy after a step, and the share of the way to the edge of the trust region that it went. */
+    private record Step(LossStatistics loss, double fraction) {}
+
+    private Step improvePolicy(double maxKl, long step) {
         if (directionStep == null) {
             directionStep = backend.capture(this::findDirection);
         }
         directionStep.replay();
-        UpdateStatistics before = statistics(0, 0);
+        LossStatistics before = statistics(0);
         before.checkFinite(step);
         backend.memory().download(squares, squaresOnHost, 0);
         float curvature = squaresOnHost[1];
@@ -130,15 +134,15 @@ final class Trpo implements Learner {
             double fraction = 1;
             for (int i = 0; i < config.lineSearchSteps(); i++) {
                 move(-fraction * edge);
-                UpdateStatistics after = evaluate(fraction);
+                LossStatistics after = evaluate();
                 if (after.policyLoss() < before.policyLoss() && after.approximateKl() <= maxKl) {
-                    return after;
+                    return new Step(after, fraction);
                 }
                 fraction *= config.lineSearchFactor();
             }
             backend.memory().copy(oldParameters, parameters.values());
         }
-        return before;
+        return new Step(before, 0);
     }
 
     /** Fills in gradient and direction, and statistics and distribution of the policy as it is. */
@@ -183,7 +187,7 @@ final class Trpo implements Learner {
         backend.math().zip(BinaryOp.ADD, shape, oldParameters, stride, displacement, stride, parameters.values());
     }
 
-    private UpdateStatistics evaluate(double fraction) {
+    private LossStatistics evaluate() {
         if (evaluationStep == null) {
             evaluationStep = backend.capture(this::comparePolicies);
         }
@@ -193,7 +197,7 @@ final class Trpo implements Learner {
         for (float divergence : divergencesOnHost) {
             sum += divergence;
         }
-        return statistics(sum / rollout.rows(), fraction);
+        return statistics(sum / rollout.rows());
     }
 
     /** Fills in statistics and divergences of the policy as it is now from what it was. */
@@ -212,10 +216,10 @@ final class Trpo implements Learner {
         });
     }
 
-    private UpdateStatistics statistics(double divergence, double fraction) {
+    private LossStatistics statistics(double divergence) {
         backend.memory().download(statistics, statisticsOnHost, 0);
-        return UpdateStatistics.of(statisticsOnHost, statisticsOnHost.length, rollout.rows())
-                .withStep(divergence, fraction);
+        return LossStatistics.of(statisticsOnHost, statisticsOnHost.length, rollout.rows())
+                .withDivergence(divergence);
     }
 
     @Override

@@ -44,7 +44,7 @@ class PpoOnCudaTest {
             for (long iteration = 0; iteration < spec.iterations(); iteration++) {
                 trainer.iterate();
             }
-            assertThat(OpenRun.of(trainer).episodes.meanReturn()).isGreaterThan(0.9);
+            assertThat(OpenRun.of(trainer).episodes.statistics().meanReturn()).isGreaterThan(0.9);
         }
     }
 

@@ -154,7 +154,7 @@ class NormalizationTest {
         try (Backend backend = Runs.cpu(2);
                 Trainer trainer = Trainer.start(backend, spec("LateNoise-v0", 30), directory)) {
             for (int iteration = 0; iteration < 30; iteration++) {
-                double loss = trainer.iterate().valueLoss();
+                double loss = trainer.iterate().loss().valueLoss();
                 if (hadRewards(backend, OpenRun.of(trainer).rollout)) {
                     losses.add(loss);
                 }

@@ -58,9 +58,9 @@ class TrpoTest {
                 UpdateStatistics update = trainer.iterate();
                 assertThat(update.stepFraction()).isPositive();
                 // Advantages have mean 0, and so had the loss: it has fallen.
-                assertThat(update.policyLoss()).isNegative();
-                assertThat(update.approximateKl()).isPositive().isLessThanOrEqualTo(0.02);
-                assertThat(update.maxRatioDeviation()).isPositive();
+                assertThat(update.loss().policyLoss()).isNegative();
+                assertThat(update.loss().approximateKl()).isPositive().isLessThanOrEqualTo(0.02);
+                assertThat(update.loss().maxRatioDeviation()).isPositive();
             }
         }
     }
@@ -78,7 +78,7 @@ class TrpoTest {
                 Trainer trainer = Trainer.start(backend, small(environment, policy, settings), directory)) {
             UpdateStatistics update = trainer.iterate();
             double aimed = edge * update.stepFraction() * update.stepFraction();
-            assertThat(update.approximateKl()).isBetween(0.8 * aimed, 1.2 * aimed);
+            assertThat(update.loss().approximateKl()).isBetween(0.8 * aimed, 1.2 * aimed);
         }
     }
 
@@ -114,7 +114,7 @@ class TrpoTest {
             float[] before = run.parameters();
             UpdateStatistics update = run.learner.update(0, 7, 0, 0);
             assertThat(update.stepFraction()).isZero();
-            assertThat(update.approximateKl()).isZero();
+            assertThat(update.loss().approximateKl()).isZero();
             assertPolicyUnchanged(run, before);
         }
     }
@@ -152,10 +152,10 @@ class TrpoTest {
         RunSpec spec = small("Pendulum-v1", "attention", Map.of("value_epochs", "40", "learning_rate", "0.01"));
         try (Backend backend = Runs.cpu(2);
                 Trainer trainer = Trainer.start(backend, spec, directory)) {
-            double first = trainer.iterate().valueLoss();
+            double first = trainer.iterate().loss().valueLoss();
             double last = first;
             for (int iteration = 1; iteration < ITERATIONS; iteration++) {
-                last = trainer.iterate().valueLoss();
+                last = trainer.iterate().loss().valueLoss();
             }
             assertThat(last).isLessThan(0.7 * first);
         }
@@ -197,7 +197,7 @@ class TrpoTest {
             try (Backend backend = device == 0 ? Runs.cpu(1) : Simulator.open();
                     Trainer trainer = Trainer.start(backend, spec, directory.resolve("" + device))) {
                 trainer.iterate();
-                divergences[device] = trainer.iterate().approximateKl();
+                divergences[device] = trainer.iterate().loss().approximateKl();
                 parameters[device] = Runs.parameters(trainer);
             }
         }
@@ -262,7 +262,7 @@ class TrpoTest {
             for (long iteration = 0; iteration < spec.iterations(); iteration++) {
                 trainer.iterate();
             }
-            assertThat(OpenRun.of(trainer).episodes.meanReturn()).isGreaterThan(0.9);
+            assertThat(OpenRun.of(trainer).episodes.statistics().meanReturn()).isGreaterThan(0.9);
         }
     }
 
