@@ -50,13 +50,7 @@ final class CheckedBatch implements VectorEnvironment {
             }
             return batches;
         } catch (Throwable failure) {
-            for (VectorEnvironment batch : made) {
-                try {
-                    batch.close();
-                } catch (Throwable alsoFailed) {
-                    failure.addSuppressed(alsoFailed);
-                }
-            }
+            EnvironmentFailures.closeAll(made, failure);
             throw failure;
         }
     }
@@ -66,7 +60,7 @@ final class CheckedBatch implements VectorEnvironment {
         try {
             batch = factory.apply(count);
         } catch (Throwable thrown) {
-            throw failed(name, "its factory", thrown);
+            throw EnvironmentFailures.of(name, "its factory", thrown);
         }
         if (batch == null) {
             throw new InvalidEnvironmentException(name + ": its factory returned null");
@@ -81,15 +75,9 @@ final class CheckedBatch implements VectorEnvironment {
         return space;
     }
 
-    private static RuntimeException failed(String where, String what, Throwable thrown) {
-        return Thrown.isBySpace(thrown)
-                ? new InvalidEnvironmentException(where + ": " + thrown.getMessage())
-                : new EnvironmentException(where + ": " + what + " threw " + Thrown.describe(thrown), thrown);
-    }
-
     private RuntimeException failed(String method, Throwable thrown) {
         String which = count == 1 ? "environment " + firstIndex : "environments " + firstIndex + " to " + last();
-        return failed(name + ": " + which + ", step " + steps, method, thrown);
+        return EnvironmentFailures.of(name + ": " + which + ", step " + steps, method, thrown);
     }
 
     private int last() {

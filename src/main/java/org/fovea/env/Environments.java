@@ -72,7 +72,7 @@ public final class Environments {
             } catch (Throwable thrown) {
                 throw new EnvironmentException(
                         "an " + EnvironmentProvider.class.getSimpleName() + " on the class path failed: "
-                                + Thrown.describe(thrown),
+                                + EnvironmentFailures.describe(thrown),
                         thrown);
             }
         }

@@ -3,7 +3,6 @@ package org.fovea.rl.config;
 import static org.fovea.rl.config.Hyperparameters.require;
 
 import org.fovea.backend.rl.AdamSettings;
-import org.fovea.optim.LearningRateSchedule;
 
 /**
  * Hyper-parameters of Adam.
@@ -26,10 +25,8 @@ public record OptimizerConfig(float learningRate, boolean annealLearningRate, fl
 
     /** When the given share of the run is done. */
     public double learningRateAt(double progress) {
-        LearningRateSchedule schedule = annealLearningRate
-                ? LearningRateSchedule.linear(learningRate, 0)
-                : LearningRateSchedule.constant(learningRate);
-        return schedule.at(progress);
+        double rate = learningRate;
+        return annealLearningRate ? rate - rate * progress : rate;
     }
 
     public AdamSettings adam() {
