@@ -21,7 +21,7 @@ final class BackendOptions {
     /** More than any machine has use for, and few enough to be started. */
     private static final int MAX_THREADS = 1024;
 
-    /** The source tree or unpacked bundle that the launcher stands in. */
+    /** The source tree or unpacked bundle that the launcher is in. */
     private static final String HOME_PROPERTY = "fovea.home";
 
     /** Where the launcher builds the simulator. */
@@ -61,14 +61,13 @@ final class BackendOptions {
         return backend.equals(Backends.AUTO) ? open(CPU, terminal, settings, 0) : open(terminal, settings);
     }
 
-    /** Opens the device with a thread per core unless asked for another number. */
+    /** Opens the device, with a thread per core unless another number is given. */
     Backend open(Terminal terminal, Map<String, String> settings) {
         return open(terminal, settings, 0);
     }
 
     /**
-     * Opens the device, with so many threads unless asked for another number. Where auto has to make do with a lesser
-     * one, a line says why.
+     * Opens the device, with {@code defaultThreads} unless another number is given. Where auto falls back, a line says why.
      *
      * @throws BackendUnavailableException if it is unavailable
      */

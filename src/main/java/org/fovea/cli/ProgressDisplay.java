@@ -72,7 +72,7 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
         }
     }
 
-    /** Whether it is time to say something, which is then the caller's to do. */
+    /** Whether it is time to print, which the caller then has to do. */
     private boolean isDue() {
         long now = System.nanoTime();
         long last = lastLine.get();

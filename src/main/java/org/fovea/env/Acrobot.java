@@ -80,7 +80,7 @@ final class Acrobot extends BatchedEnvironment {
         velocity2[i] = clip(now[3] + TIME_STEP / 6 * sum[3], MAX_VELOCITY_2);
     }
 
-    /** The slope where the last one leads in {@code time}, added to the sum so many times. */
+    /** The slope where the last one leads in {@code time}, added to the sum with a weight. */
     private void probe(double time, double torque, double weight) {
         for (int k = 0; k < 4; k++) {
             probe[k] = now[k] + time * slope[k];

@@ -15,7 +15,7 @@ import java.util.function.Supplier;
  * @param solvedAt mean return that counts as solved, if there is such a figure
  * @param references returns to compare a result with, best first
  * @param tuned settings of the trainer known to suit it, in the order in which they are applied
- * @param factory makes a batch of so many environments
+ * @param factory makes a batch of the given number of environments
  */
 public record EnvironmentSpec(
         String name,
@@ -51,7 +51,7 @@ public record EnvironmentSpec(
         return ofBatches(name, summary, new EnvironmentFactory(name, supplier));
     }
 
-    /** An environment that is written for many agents; the factory makes a batch of so many. */
+    /** An environment that is written for many agents; the factory makes a batch of a given number. */
     public static EnvironmentSpec ofBatches(String name, String summary, IntFunction<VectorEnvironment> factory) {
         return new EnvironmentSpec(name, summary, OptionalDouble.empty(), List.of(), List.of(), factory);
     }
@@ -101,7 +101,7 @@ public record EnvironmentSpec(
     }
 
     /**
-     * Makes a batch of so many environments for each count. Where one cannot be made, those that were are closed.
+     * Makes a batch of each number of environments. Where one cannot be made, those that were are closed.
      *
      * @throws InvalidEnvironmentException if there is nothing to play in what the factory makes
      * @throws EnvironmentException if the factory fails

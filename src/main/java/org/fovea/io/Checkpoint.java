@@ -45,7 +45,7 @@ public record Checkpoint(
     /**
      * Writes a checkpoint and then deletes all but the last two of the run.
      *
-     * @param runDirectory made if need be
+     * @param runDirectory created if it does not exist
      * @return the checkpoint's directory
      * @throws IOException naming the path, if it cannot be written or the run has one of a later step; the checkpoints
      *     that were there are left as they were. So it goes, too, on a thread that is interrupted

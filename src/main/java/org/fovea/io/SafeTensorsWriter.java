@@ -140,7 +140,7 @@ public final class SafeTensorsWriter implements AutoCloseable {
         try {
             Files.deleteIfExists(file);
         } catch (IOException e) {
-            // The machine exits, and nobody is there to be told but who finds the file.
+            // The virtual machine exits, and there is nobody left to tell.
             return;
         }
     }

@@ -86,7 +86,7 @@ public final class KeyValueCache implements AutoCloseable {
                         new int[] {capacity * width, 1});
     }
 
-    /** Gives the memory back. */
+    /** Releases the memory. */
     @Override
     public void close() {
         keys.release();

@@ -8,7 +8,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
-/** What a command printed, and its exit code. */
+/** The output of a command, and its exit code. */
 record Cli(int exitCode, String out, String err) {
 
     static Cli run(String... args) {

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** How many environments a command makes, that it closes them, and how long it plays with them. */
+/** Number of environments that a command makes, their closing, and the time that it plays with them. */
 @Timeout(120)
 class EnvironmentLifeTest {
     @TempDir

@@ -20,7 +20,7 @@ public final class Evaluation {
 
     private Evaluation() {}
 
-    /** Hears from any of the threads that play, again and again. */
+    /** Called by any of the threads that play, again and again. */
     public interface Listener {
         /**
          * Called after some steps.
@@ -40,7 +40,7 @@ public final class Evaluation {
     /**
      * Plays the episodes.
      *
-     * @param set at least as many environments as are needed; they are started afresh
+     * @param set at least as many environments as are needed; they are reset
      * @param ofRun environments that the run has
      * @param segmentSteps steps after which an agent's memory advances, as in training
      * @param stop asked before each step

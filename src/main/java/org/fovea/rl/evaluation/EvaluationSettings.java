@@ -5,7 +5,7 @@ package org.fovea.rl.evaluation;
  *
  * @param episodes to play
  * @param seed of the episodes; which ones they are follows from it, their number and that of the run's environments
- * @param maxSteps an episode that has not ended after so many steps is cut there and counted as it stands
+ * @param maxSteps an episode that has not ended after that many steps is cut there and counted as it is
  * @param maxSeconds after which no more is played, and what has ended counts
  * @param stochastic draw actions from the policy, as in training; else the most likely ones are taken
  */
@@ -37,7 +37,7 @@ public record EvaluationSettings(int episodes, long seed, int maxSteps, double m
         }
     }
 
-    /** So many episodes of a seed, with the usual limit of steps and none of time. */
+    /** That number of episodes of a seed, with the usual limit of steps and none of time. */
     public static EvaluationSettings of(int episodes, long seed) {
         return new EvaluationSettings(episodes, seed, DEFAULT_MAX_STEPS, Double.POSITIVE_INFINITY);
     }

@@ -34,7 +34,7 @@ public interface AlgorithmConfig {
     /** The hyper-parameter that says how many minibatches a rollout is cut into. */
     String minibatchSetting();
 
-    /** The largest value of {@link #minibatchSetting} for rollouts of so many rows, {@code rowsPerUnit} of which stay together. */
+    /** The largest value of {@link #minibatchSetting} for rollouts of {@code rows}, {@code rowsPerUnit} of which stay together. */
     long mostMinibatches(long rows, int rowsPerUnit);
 
     /** Parts of a rollout that go through the whole network one after another. */

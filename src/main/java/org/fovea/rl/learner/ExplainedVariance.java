@@ -11,7 +11,7 @@ public final class ExplainedVariance {
     private final float[] advantages;
     private final float[] returns;
 
-    /** For rollouts of so many rows. */
+    /** For rollouts of that number of rows. */
     public ExplainedVariance(int rows) {
         this.advantages = new float[rows];
         this.returns = new float[rows];

@@ -10,7 +10,7 @@ import org.fovea.tensor.Tensor;
  */
 public interface ActorCritic {
 
-    /** The network with a memory of so many environments, from segment to segment of so many steps. */
+    /** The network with a memory of a number of environments, from segment to segment of {@code rolloutSteps}. */
     Context context(int environments, int rolloutSteps);
 
     /** Elements per row of {@link Context#valueFeatures}. */

@@ -58,7 +58,7 @@ public final class Collector implements AutoCloseable {
      * Plays the next rollout.
      *
      * @param firstStep number of steps that each environment has taken before
-     * @return whether it is complete: if not, the environments stand somewhere in its midst
+     * @return whether it is complete: if not, the environments are somewhere within it
      */
     public boolean collect(long firstStep, StopSignal stop) {
         observationsIncluded = agent.observations().lacksStatistics();
@@ -113,7 +113,7 @@ public final class Collector implements AutoCloseable {
         agent.observations().refresh();
     }
 
-    /** Whether a run that was taken up from a checkpoint of this one goes on as this one does. */
+    /** Whether a run that is resumed from a checkpoint of this one continues as this one does. */
     public boolean resumesExactly() {
         return exact;
     }

@@ -10,7 +10,7 @@ final class CollectorPartition {
 
     private CollectorPartition() {}
 
-    /** Number of parts for so many environments: a function of their number and the kind of device alone. */
+    /** Number of parts: a function of the number of environments and the kind of device alone. */
     static int parts(Backend backend, int environments) {
         return Math.max(1, Math.min(backend.shards(environments), environments / SMALLEST_BATCH));
     }

@@ -9,7 +9,7 @@ import org.fovea.env.VectorEnvironment;
 /** The environments of a run, in batches, which are all closed even if closing one of them fails. */
 public record EnvironmentSet(List<VectorEnvironment> batches) implements AutoCloseable {
 
-    /** So many environments, in as many batches as the device has use for. */
+    /** Creates {@code count} environments, in as many batches as suit the device. */
     public static EnvironmentSet create(Backend backend, EnvironmentSpec spec, int count) {
         return new EnvironmentSet(spec.createAll(CollectorPartition.sizes(backend, count)));
     }

@@ -25,7 +25,7 @@ public final class RecentEpisodes {
         }
     }
 
-    /** Learns that an episode has had so many steps, whether or not it has ended. */
+    /** Includes the steps of an episode, whether or not it has ended, in the longest. */
     void sawSteps(int steps) {
         longest = Math.max(longest, steps);
     }

@@ -59,7 +59,7 @@ public record Rollout(
     }
 
     /**
-     * Units in the largest of so many minibatches.
+     * Units in the largest of {@code minibatches} parts.
      *
      * @param setting that says how many; its name, for the message
      * @param rowsPerUnit steps that must stay together

@@ -7,7 +7,7 @@ import java.util.function.LongConsumer;
 import org.fovea.backend.Backend;
 
 /**
- * Tells all threads that play whether to go on, and hears from them how far they are. A request is met at the end of the
+ * Tells all threads that play whether to continue, and counts the steps that they report. A request is met at the end of the
  * iteration; one that is not met so for two seconds, and a failure, at the next step.
  */
 public final class StopSignal {

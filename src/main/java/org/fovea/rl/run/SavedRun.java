@@ -43,7 +43,7 @@ public final class SavedRun {
                             + "), with a main that hands its arguments to Fovea.main, or where an EnvironmentProvider on"
                             + " FOVEA_CLASSPATH names it");
         } catch (IllegalArgumentException e) {
-            throw new IOException("the run in " + runDirectory + " cannot be taken up: " + e.getMessage(), e);
+            throw new IOException("the run in " + runDirectory + " cannot be loaded: " + e.getMessage(), e);
         }
     }
 
@@ -142,7 +142,7 @@ public final class SavedRun {
     private void upload(Backend backend, String name, DeviceArray target) throws IOException {
         TensorData saved = tensor(name);
         if (saved.elements() != target.length()) {
-            throw new IOException("the run in " + runDirectory + " cannot be taken up: its tensor " + name + " has "
+            throw new IOException("the run in " + runDirectory + " cannot be loaded: its tensor " + name + " has "
                     + saved.elements() + " elements, expected " + target.length());
         }
         if (saved.type() == TensorType.F64) {
@@ -156,7 +156,7 @@ public final class SavedRun {
         TensorData saved = checkpoint.tensors().get(name);
         if (saved == null) {
             throw new IOException(
-                    "the run in " + runDirectory + " cannot be taken up: its checkpoint has no tensor " + name);
+                    "the run in " + runDirectory + " cannot be loaded: its checkpoint has no tensor " + name);
         }
         return saved;
     }
@@ -181,7 +181,7 @@ public final class SavedRun {
         byte[] bytes = checkpoint.files().get(file);
         if (bytes == null) {
             throw new IOException(
-                    "the run in " + runDirectory + " cannot be taken up: its checkpoint has no file " + file
+                    "the run in " + runDirectory + " cannot be resumed: its checkpoint has no file " + file
                             + ", unlike those of this version of Fovea; its policy can be played by eval, but not trained further");
         }
         try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {

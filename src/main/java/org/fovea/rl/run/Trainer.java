@@ -118,7 +118,7 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Trains to the end of the run, or until {@code stop} says so, and then evaluates the policy. A checkpoint is left
+     * Trains to the end of the run, or until {@code stopRequest} is true, and then evaluates the policy. A checkpoint is left
      * either way, of the last iteration that is complete: one that does not end within two seconds of the request is
      * abandoned.
      */

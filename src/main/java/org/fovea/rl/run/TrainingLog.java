@@ -26,7 +26,7 @@ final class TrainingLog implements AutoCloseable {
         this.writer = writer;
     }
 
-    /** Opens the table of a run that has done so many iterations; lines of later ones, from before a crash, are dropped. */
+    /** Opens the table of a run after that many iterations; lines of later ones, from before a crash, are dropped. */
     static TrainingLog open(Path runDirectory, long iterations) {
         Path file = runDirectory.resolve(RunFiles.PROGRESS);
         try {

@@ -62,7 +62,7 @@ final class TrainingState implements AutoCloseable {
     /**
      * Plays the next rollout.
      *
-     * @return whether it is complete: if not, the environments stand somewhere in its midst
+     * @return whether it is complete: if not, the environments are somewhere within it
      */
     boolean collect(StopSignal stop) {
         return collector.collect(iteration * spec.config().rollout().rolloutSteps(), stop);
@@ -75,7 +75,7 @@ final class TrainingState implements AutoCloseable {
         iteration++;
     }
 
-    /** Takes up a run after so many iterations, when all else has been restored. */
+    /** Resumes a run after that many iterations, when all else has been restored. */
     void resumeAt(long doneIterations) {
         collector.refreshNormalizers();
         iteration = doneIterations;

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What a policy draws, and what environments are given of it. */
+/** Actions as a policy draws them, and as environments are given them. */
 class ActionBoundsTest {
     private static final float INFINITY = Float.POSITIVE_INFINITY;
 

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Training steps as captured steps. */
+/** Updates of PPO as captured steps. */
 @Tag("integration")
 class CapturedUpdateTest {
 
@@ -55,7 +55,7 @@ class CapturedUpdateTest {
             run.iterate(0);
             run.collect();
             assertThat(kernelsOfSixSteps)
-                    .as("kernels launched beside the steps, whatever their number")
+                    .as("kernels launched besides the steps, whatever their number")
                     .isEqualTo(calls("cuLaunchKernel", run));
         }
     }

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** How rollouts treat the ends of episodes, and numbers that are not. */
+/** Ends of episodes in rollouts, and numbers that are not finite. */
 class TruncationTest {
     private static final int EPISODE_LENGTH = 4;
 

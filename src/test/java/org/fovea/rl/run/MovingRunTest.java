@@ -101,7 +101,7 @@ class MovingRunTest {
         try (Backend backend = Runs.cpu(1)) {
             assertThatThrownBy(() -> Trainer.resume(backend, spec, saved, directory))
                     .isInstanceOf(IOException.class)
-                    .hasMessageContaining(directory + " cannot be taken up")
+                    .hasMessageContaining(directory + " cannot be resumed")
                     .hasMessageContaining("this version of Fovea")
                     .hasMessageContaining("can be played by eval");
             assertThat(backend.memory().liveBytes()).isZero();

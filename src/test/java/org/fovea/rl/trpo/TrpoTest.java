@@ -30,7 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What a step of TRPO may and may not do, and that such steps learn. */
+/** Bounds on a step of TRPO, and learning by such steps. */
 @Tag("integration")
 class TrpoTest {
     private static final int ITERATIONS = 4;
