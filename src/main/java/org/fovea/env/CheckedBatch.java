@@ -96,6 +96,14 @@ final class CheckedBatch implements VectorEnvironment {
         }
     }
 
+    private void run(String method, Runnable call) {
+        try {
+            call.run();
+        } catch (Throwable thrown) {
+            throw failed(method, thrown);
+        }
+    }
+
     private interface StateCall {
         void run() throws IOException;
     }
@@ -129,11 +137,7 @@ final class CheckedBatch implements VectorEnvironment {
     public void reset(long seed, int first, float[] observations) {
         firstIndex = first;
         steps = 0;
-        try {
-            batch.reset(seed, first, observations);
-        } catch (Throwable thrown) {
-            throw failed("reset", thrown);
-        }
+        run("reset", () -> batch.reset(seed, first, observations));
     }
 
     @Override
@@ -149,11 +153,7 @@ final class CheckedBatch implements VectorEnvironment {
 
     @Override
     public void restart(int i, float[] observations) {
-        try {
-            batch.restart(i, observations);
-        } catch (Throwable thrown) {
-            throw failed("restart", thrown);
-        }
+        run("restart", () -> batch.restart(i, observations));
     }
 
     @Override
@@ -175,11 +175,7 @@ final class CheckedBatch implements VectorEnvironment {
     public void close() {
         if (!closed) {
             closed = true;
-            try {
-                batch.close();
-            } catch (Throwable thrown) {
-                throw failed("close", thrown);
-            }
+            run("close", batch::close);
         }
     }
 }

@@ -87,16 +87,16 @@ public record Checkpoint(
     }
 
     private void writeFiles(Path directory) throws IOException {
-        Map<String, Manifest.Seal> seals = new TreeMap<>();
+        Map<String, Manifest.FileDigest> digests = new TreeMap<>();
         SafeTensors.write(directory.resolve(TENSORS), tensors, metadata);
-        seals.put(TENSORS, Manifest.Seal.of(directory.resolve(TENSORS)));
+        digests.put(TENSORS, Manifest.FileDigest.of(directory.resolve(TENSORS)));
         for (Map.Entry<String, byte[]> file : files.entrySet()) {
             Path path = directory.resolve(file.getKey());
             Files.write(path, file.getValue());
-            seals.put(file.getKey(), Manifest.Seal.of(path));
+            digests.put(file.getKey(), Manifest.FileDigest.of(path));
         }
-        new Manifest(step, seals).write(directory);
-        for (String name : seals.keySet()) {
+        new Manifest(step, digests).write(directory);
+        for (String name : digests.keySet()) {
             DurableFiles.sync(directory.resolve(name));
         }
         DurableFiles.sync(directory.resolve(Manifest.FILE_NAME));

@@ -82,7 +82,7 @@ public final class SavedRun {
         metadata.put(ITERATION, Long.toString(state.iteration()));
         Map<String, byte[]> files = new LinkedHashMap<>();
         files.put(ENVIRONMENTS, write(state.collector()::saveEnvironments));
-        files.put(EPISODES, write(state.episodes()::saveState));
+        files.put(EPISODES, write(state.collector().episodes()::saveState));
         Checkpoint.save(runDirectory, state.iteration() * state.spec().stepsPerIteration(), tensors, metadata, files);
     }
 
@@ -97,7 +97,7 @@ public final class SavedRun {
         }
         long runStep = iteration() * spec.config().rollout().rolloutSteps();
         read(ENVIRONMENTS, in -> state.collector().restoreEnvironments(in, runStep));
-        read(EPISODES, state.episodes()::restoreState);
+        read(EPISODES, state.collector().episodes()::restoreState);
         state.resumeAt(iteration());
     }
 

@@ -58,7 +58,7 @@ public final class Trainer implements AutoCloseable {
         RunLock lock = lock(state, runDirectory);
         try {
             RunFiles.prepare(runDirectory);
-            state.reset();
+            state.collector().reset();
             return new Trainer(backend, runDirectory, state, lock);
         } catch (RuntimeException | Error e) {
             try (state;
@@ -143,7 +143,7 @@ public final class Trainer implements AutoCloseable {
                     state.iteration() * spec.stepsPerIteration(),
                     spec.iterations() * spec.stepsPerIteration(),
                     sessionSteps / ((now - start) * 1e-9),
-                    state.episodes().statistics());
+                    state.collector().episodes().statistics());
             log.append(progress, lastUpdate);
             if (savedIteration < 0
                     || now - lastCheckpoint > CHECKPOINT_INTERVAL_NANOS
@@ -221,7 +221,7 @@ public final class Trainer implements AutoCloseable {
                 sampled,
                 lastUpdate,
                 state.agent().distribution().maxEntropy(),
-                state.episodes().statistics(),
+                state.collector().episodes().statistics(),
                 parameterCount(),
                 state.agent().network().flopsPerStep(),
                 runDirectory,

@@ -9,8 +9,6 @@ import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.rollout.Collector;
 import org.fovea.rl.rollout.EnvironmentSet;
-import org.fovea.rl.rollout.RecentEpisodes;
-import org.fovea.rl.rollout.Rollout;
 import org.fovea.rl.rollout.StopSignal;
 
 /** Everything of a run that changes from iteration to iteration: what a checkpoint holds. */
@@ -52,11 +50,6 @@ final class TrainingState implements AutoCloseable {
                 throw failure;
             }
         }
-    }
-
-    /** Starts the environments. */
-    void reset() {
-        collector.reset();
     }
 
     /**
@@ -101,22 +94,13 @@ final class TrainingState implements AutoCloseable {
         return collector;
     }
 
-    /** What was played last. */
-    Rollout rollout() {
-        return collector.rollout();
-    }
-
     Learner learner() {
         return learner;
     }
 
-    RecentEpisodes episodes() {
-        return collector.episodes();
-    }
-
     /** Of the values in the rollout played last, after it was learned from. */
     double explainedVariance() {
-        return explainedVariance.of(backend, rollout());
+        return explainedVariance.of(backend, collector.rollout());
     }
 
     /** Iterations done. */

@@ -23,14 +23,14 @@ public final class OpenRun implements AutoCloseable {
         this.agent = state.agent();
         this.context = state.context();
         this.learner = state.learner();
-        this.rollout = state.rollout();
-        this.episodes = state.episodes();
+        this.rollout = state.collector().rollout();
+        this.episodes = state.collector().episodes();
     }
 
     /** A new run whose environments have been started. */
     public static OpenRun start(Backend backend, RunSpec spec) {
         TrainingState state = TrainingState.create(backend, spec);
-        state.reset();
+        state.collector().reset();
         return new OpenRun(state);
     }
 
