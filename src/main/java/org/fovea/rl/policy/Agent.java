@@ -6,16 +6,24 @@ import org.fovea.env.Space;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.tensor.Parameters;
 
-/** A policy with everything that it takes to act: network, parameters, distribution, and encoding of observations. */
-public final class Agent implements AutoCloseable {
-    private final Backend backend;
-    private final Space actionSpace;
-    private final Parameters parameters;
-    private final ActionDistribution distribution;
-    private final ObservationEncoder encoder;
-    private final ObservationNormalizer observations;
-    private final PolicyKind kind;
-    private final ActorCritic network;
+/**
+ * A policy with everything that it takes to act.
+ *
+ * @param parameters of network and distribution
+ * @param distribution of actions
+ * @param encoder of observations, into network input
+ * @param observations normaliser of observations
+ */
+public record Agent(
+        Backend backend,
+        PolicyKind kind,
+        Space actionSpace,
+        Parameters parameters,
+        ActionDistribution distribution,
+        ObservationEncoder encoder,
+        ObservationNormalizer observations,
+        ActorCritic network)
+        implements AutoCloseable {
 
     /**
      * A policy before its first update.
@@ -23,7 +31,7 @@ public final class Agent implements AutoCloseable {
      * @param separateCritic whether updates of the value must leave the policy as it is
      * @param seed of the parameters
      */
-    public Agent(
+    public static Agent create(
             Backend backend,
             EnvironmentSpec.Spaces spaces,
             PolicyKind kind,
@@ -31,49 +39,15 @@ public final class Agent implements AutoCloseable {
             boolean separateCritic,
             boolean normalizeObservations,
             long seed) {
-        this.backend = backend;
-        this.kind = kind;
-        this.actionSpace = spaces.actions();
-        this.parameters = new Parameters(backend, seed);
-        this.distribution = ActionDistribution.of(actionSpace, parameters);
-        this.encoder = new ObservationEncoder(spaces, kind);
-        this.observations = new ObservationNormalizer(
+        Parameters parameters = new Parameters(backend, seed);
+        ActionDistribution distribution = ActionDistribution.of(spaces.actions(), parameters);
+        ObservationEncoder encoder = new ObservationEncoder(spaces, kind);
+        ObservationNormalizer observations = new ObservationNormalizer(
                 normalizeObservations, spaces.observations().size());
-        this.network =
+        ActorCritic network =
                 kind.network().create(parameters, config, encoder.size(), distribution.outputs(), separateCritic);
         parameters.allocate();
-    }
-
-    public Backend backend() {
-        return backend;
-    }
-
-    Space actionSpace() {
-        return actionSpace;
-    }
-
-    public Parameters parameters() {
-        return parameters;
-    }
-
-    public ActionDistribution distribution() {
-        return distribution;
-    }
-
-    public ObservationEncoder encoder() {
-        return encoder;
-    }
-
-    public ObservationNormalizer observations() {
-        return observations;
-    }
-
-    public PolicyKind kind() {
-        return kind;
-    }
-
-    public ActorCritic network() {
-        return network;
+        return new Agent(backend, kind, spaces.actions(), parameters, distribution, encoder, observations, network);
     }
 
     @Override

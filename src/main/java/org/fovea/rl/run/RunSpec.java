@@ -63,7 +63,7 @@ public record RunSpec(
 
     /** A new policy for it. */
     Agent createAgent(Backend backend, EnvironmentSpec.Spaces spaces) {
-        return new Agent(
+        return Agent.create(
                 backend,
                 spaces,
                 policy,
