@@ -29,8 +29,8 @@ public record EnvironmentSpec(
     public record ReferenceReturn(String name, double meanReturn) {}
 
     /**
-     * Settings under which an environment is learned well. They replace the trainer's own defaults, which are meant for
-     * tasks of which nothing is known.
+     * Settings under which an environment is learned well. They replace the trainer's own defaults ({@code Defaults} in
+     * {@code org.fovea.rl.run}), which are meant for tasks of which nothing is known and hold for what is not named here.
      *
      * @param algorithm name of the one that they are for
      * @param policy name of the kind that they are for, empty for any
