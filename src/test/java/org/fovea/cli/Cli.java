@@ -27,6 +27,11 @@ record Cli(int exitCode, String out, String err) {
         return new Cli(exitCode, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
     }
 
+    /** Arguments by the words of a line, none of which has a space in it. */
+    static String[] words(String line, Object... values) {
+        return String.format(line, values).split(" ");
+    }
+
     JsonNode lastLineAsJson() throws JsonProcessingException {
         List<String> lines = out.lines().toList();
         return new ObjectMapper().readTree(lines.get(lines.size() - 1));

@@ -102,16 +102,8 @@ class EnvironmentLifeTest {
     @Test
     void anEpisodeThatNeverEndsIsCutAndCounted() throws IOException {
         Cli trained = Cli.run(small("Endless-v0", "--max-episode-steps", "70", "--json"));
-        Cli evaluated = Cli.run(
-                "eval",
-                directory.resolve("run").toString(),
-                "--max-episode-steps",
-                "50",
-                "--episodes",
-                "10",
-                "--backend",
-                "cpu",
-                "--json");
+        Cli evaluated = Cli.run(Cli.words(
+                "eval %s --max-episode-steps 50 --episodes 10 --backend cpu --json", directory.resolve("run")));
 
         assertThat(trained.exitCode()).isZero();
         assertThat(trained.out()).contains("100 of 100 episodes did not end within 70 steps");

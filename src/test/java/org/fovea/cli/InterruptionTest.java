@@ -108,18 +108,8 @@ class InterruptionTest {
             program.awaitEnd();
         }
         long kept = Checkpoint.load(run()).step();
-        Cli resumed = Cli.run(
-                "train",
-                "--resume",
-                "--out",
-                run().toString(),
-                "--steps",
-                Long.toString(kept + 256),
-                "--backend",
-                "cpu",
-                "--final-episodes",
-                "1",
-                "--json");
+        Cli resumed = Cli.run(Cli.words(
+                "train --resume --out %s --steps %s --backend cpu --final-episodes 1 --json", run(), kept + 256));
         assertThat(resumed.exitCode()).isZero();
         assertThat(resumed.lastLineAsJson().get("steps").asLong()).isEqualTo(kept + 256);
     }
