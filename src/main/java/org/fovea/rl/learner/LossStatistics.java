@@ -19,7 +19,11 @@ public record LossStatistics(
         double clipFraction,
         double maxRatioDeviation) {
 
-    /** @param sums records of {@link PpoLoss#STATISTICS} numbers, one after another */
+    /**
+     * Means of the rows of some records.
+     *
+     * @param sums records of {@link PpoLoss#STATISTICS} numbers, one after another
+     */
     public static LossStatistics of(float[] sums, int length, long rows) {
         double[] totals = new double[PpoLoss.STATISTICS];
         double deviation = 0;
