@@ -44,8 +44,7 @@ public final class MinibatchOrder implements AutoCloseable {
 
     /** Minibatch {@code index} of {@code count} of about the same size. */
     public DeviceArray minibatch(int index, int count) {
-        return onDevice.slice(
-                Partition.start(order.length, index, count), Partition.size(order.length, index, count));
+        return onDevice.slice(Partition.start(order.length, index, count), Partition.size(order.length, index, count));
     }
 
     @Override

@@ -56,7 +56,8 @@ public sealed interface ActionDistribution permits CategoricalActions, GaussianA
      * @param statistics written, {@link PpoLoss#STATISTICS} elements
      * @return gradients for each of {@code differentiated(tape, outputs)}
      */
-    Loss loss(Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PpoBatch<DeviceArray> batch, DeviceArray statistics);
+    Loss loss(
+            Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PpoBatch<DeviceArray> batch, DeviceArray statistics);
 
     /** Numbers per row that determine the distribution. */
     int parameterCount();

@@ -44,7 +44,8 @@ record GaussianActions(int size, Parameter logStd) implements ActionDistribution
     }
 
     @Override
-    public Loss loss(Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PpoBatch<DeviceArray> batch, DeviceArray statistics) {
+    public Loss loss(
+            Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PpoBatch<DeviceArray> batch, DeviceArray statistics) {
         Backend backend = tape.backend();
         int rows = outputs.policy().size(0);
         DeviceArray dMean = tape.allocate(backend.memory().floatType(), (long) rows * size);
