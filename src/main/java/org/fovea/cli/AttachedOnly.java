@@ -12,7 +12,7 @@ import picocli.CommandLine.ParameterException;
 
 /**
  * For an option whose value may be left out: only what follows an equals sign is its value, not the next argument, which
- * may be the name of a file. Where that is a value's name, and no file's, a word says so.
+ * may be the name of a file. Where that is a value's name, and no file's, a message says so.
  */
 abstract class AttachedOnly implements IParameterPreprocessor {
     private final Vocabulary<?> vocabulary;

@@ -8,7 +8,6 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -16,7 +15,6 @@ import org.fovea.attentionfile.AttentionOperator;
 import org.fovea.attentionfile.AttentionSettings;
 import org.fovea.backend.attention.AttentionSpec;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -46,14 +44,13 @@ import picocli.CommandLine.Spec;
             "  fovea attention in.safetensors -o out.safetensors --weights=softmax --rows 0:16",
             "  printf 'a.safetensors\\tb.safetensors\\t--causal\\n' | fovea attention --serve"
         })
-final class AttentionCommand implements Callable<Integer> {
+final class AttentionCommand extends BackendCommand {
     private static final Pattern WINDOW = Pattern.compile("(-1|\\d{1,9}),(-1|\\d{1,9})");
     private static final Pattern ROWS = Pattern.compile("(\\d{1,18}):(\\d{1,18})");
 
     /** A request that comes from elsewhere, and the backends that stay open for the next. */
     record Served(OpenBackends backends, String input, String output) {}
 
-    private final Terminal terminal;
     private final @Nullable Served served;
 
     @Spec
@@ -104,7 +101,7 @@ final class AttentionCommand implements Callable<Integer> {
     @Option(names = "--scale", paramLabel = "S", description = "Factor of the similarities (default: 1/sqrt(d)).")
     private @Nullable Double scale;
 
-    @Option(names = "--softcap", paramLabel = "C", description = "Bend the scores to stay within C: C tanh(score / C).")
+    @Option(names = "--softcap", paramLabel = "C", description = "Soft-cap the scores at C: C tanh(score / C).")
     private @Nullable Double softcap;
 
     @Option(
@@ -140,43 +137,29 @@ final class AttentionCommand implements Callable<Integer> {
                     "Taylor coefficients up to this order, of results along the curve that those of the tensors give.")
     private int order;
 
-    @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
-    private BackendOptions device = new BackendOptions();
-
-    @Option(names = "--set", paramLabel = Settings.LABEL, description = Settings.BACKEND_DESCRIPTION)
-    private String[] settings = {};
-
-    @Option(names = "--help", usageHelp = true, description = "Show this help.")
-    private boolean help;
-
     AttentionCommand(Terminal terminal) {
         this(terminal, null);
     }
 
     /** @param served whose request this is, or null for one of its own */
     AttentionCommand(Terminal terminal, @Nullable Served served) {
-        this.terminal = terminal;
+        super(terminal);
         this.served = served;
     }
 
     @Override
-    public Integer call() throws IOException {
-        Settings set = Settings.ofBackend(settings);
-        if (set.isHelp()) {
-            SettingsHelp.print(terminal);
-            return 0;
-        }
-        AttentionSettings asked = valid(this::asked);
+    int run(Map<String, String> backendSettings) throws IOException {
+        AttentionSettings request = valid(this::request);
         if (serve) {
             if (output != null || !inputs.isEmpty()) {
                 throw new UsageException("with --serve, inputs and outputs come from standard input, not as "
                         + (output == null ? "arguments: " + String.join(" ", inputs) : "--out " + output));
             }
-            try (OpenBackends backends = new OpenBackends(device, set.backend(), terminal)) {
+            try (OpenBackends backends = new OpenBackends(device, backendSettings, terminal)) {
                 return new AttentionServer(terminal, backends, arguments()).run(System.in);
             }
         }
-        answer(path(input(), "input"), path(output(), "output"), asked, set.backend());
+        answer(path(input(), "input"), path(output(), "output"), request, backendSettings);
         return 0;
     }
 
@@ -223,12 +206,12 @@ final class AttentionCommand implements Callable<Integer> {
         }
     }
 
-    private void answer(Path in, Path out, AttentionSettings asked, Map<String, String> set) throws IOException {
+    private void answer(Path in, Path out, AttentionSettings request, Map<String, String> set) throws IOException {
         AttentionOperator.target(out);
         // What is refused is refused in one line: a word on the device is for those who get an answer.
         ByteArrayOutputStream notice = new ByteArrayOutputStream();
         PrintStream err = new PrintStream(notice, true, StandardCharsets.UTF_8);
-        try (AttentionOperator operator = AttentionOperator.open(in, asked);
+        try (AttentionOperator operator = AttentionOperator.open(in, request);
                 OpenBackends own = new OpenBackends(device, set, new Terminal(terminal.out(), err, 0))) {
             OpenBackends backends = served == null ? own : served.backends();
             operator.run(operator.isDouble() ? backends.forDouble() : backends.usual(), out);
@@ -238,7 +221,7 @@ final class AttentionCommand implements Callable<Integer> {
         terminal.err().flush();
     }
 
-    private AttentionSettings asked() {
+    private AttentionSettings request() {
         return new AttentionSettings(
                 spec(),
                 order,

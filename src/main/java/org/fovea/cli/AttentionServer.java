@@ -81,14 +81,14 @@ final class AttentionServer {
         int code = command.execute(arguments.toArray(String[]::new));
         String text = said.toString(StandardCharsets.UTF_8);
         if (code == 0) {
-            // Notes, which are no complaints.
+            // Notes, not errors.
             terminal.err().print(text);
             terminal.err().flush();
             return "0\tok";
         }
-        String complaint = text.lines().findFirst().orElse("");
+        String error = text.lines().findFirst().orElse("");
         text.lines().skip(1).forEach(terminal.err()::println);
-        return code + "\t" + complaint.replaceFirst("^" + NAME + ": ", "");
+        return code + "\t" + error.replaceFirst("^" + NAME + ": ", "");
     }
 
     private static String refused(String reason) {

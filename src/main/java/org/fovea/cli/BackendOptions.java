@@ -13,7 +13,7 @@ import org.fovea.env.UnknownNameException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Which device to use. */
+/** Options that choose the device. */
 final class BackendOptions {
     private static final String CUDA = "cuda";
     private static final String CPU = "cpu";
@@ -21,7 +21,7 @@ final class BackendOptions {
     /** More than any machine has use for, and few enough to be started. */
     private static final int MAX_THREADS = 1024;
 
-    /** The source tree or unpacked bundle that the launcher stands in. */
+    /** The source tree or unpacked bundle that the launcher is in. */
     private static final String HOME_PROPERTY = "fovea.home";
 
     /** Where the launcher builds the simulator. */
@@ -31,7 +31,7 @@ final class BackendOptions {
             names = "--backend",
             paramLabel = "NAME",
             defaultValue = Backends.AUTO,
-            description = "auto, cpu or cuda (default: ${DEFAULT-VALUE}, cuda where it can be had).")
+            description = "auto, cpu or cuda (default: ${DEFAULT-VALUE}, cuda where it is available).")
     private String backend = Backends.AUTO;
 
     @Option(names = "--device", paramLabel = "N", description = "Which GPU of several, from 0 (default: 0).")
@@ -61,16 +61,15 @@ final class BackendOptions {
         return backend.equals(Backends.AUTO) ? open(CPU, terminal, settings, 0) : open(terminal, settings);
     }
 
-    /** Opens the device with a thread per core unless asked for another number. */
+    /** Opens the device, with a thread per core unless another number is given. */
     Backend open(Terminal terminal, Map<String, String> settings) {
         return open(terminal, settings, 0);
     }
 
     /**
-     * Opens the device, with so many threads unless asked for another number. Where auto has to make do with a lesser
-     * one, a line says why.
+     * Opens the device, with {@code defaultThreads} unless another number is given. Where auto falls back, a line says why.
      *
-     * @throws BackendUnavailableException if it can't be had
+     * @throws BackendUnavailableException if it is unavailable
      */
     Backend open(Terminal terminal, Map<String, String> settings, int defaultThreads) {
         return open(simulate ? simulated(terminal) : backend, terminal, settings, defaultThreads);

@@ -5,11 +5,10 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
-import java.util.concurrent.Callable;
+import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.cli.bench.AttentionBench;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -17,12 +16,11 @@ import picocli.CommandLine.Option;
 @Command(
         name = "attention",
         abbreviateSynopsis = true,
-        header = "Measure the GFLOP/s of attention, forward and backward, over a ladder of shapes.")
-final class BenchAttentionCommand implements Callable<Integer> {
+        header = "Measure the GFLOP/s of attention, forward and backward, over a ladder of shapes.",
+        description = "%nOn one thread, unless --threads says otherwise.%n")
+final class BenchAttentionCommand extends BackendCommand {
     private static final int THREADS = 1;
     private static final int SHAPE_RANK = 4;
-
-    private final Terminal terminal;
 
     @Option(
             names = "--shape",
@@ -33,28 +31,14 @@ final class BenchAttentionCommand implements Callable<Integer> {
                             + " double backward pass, as JSON.")
     private int @Nullable [] shape;
 
-    @ArgGroup(validate = false, heading = "%nWhere it runs (on one thread, unless --threads says otherwise):%n")
-    private BackendOptions device = new BackendOptions();
-
-    @Option(names = "--set", paramLabel = Settings.LABEL, description = Settings.BACKEND_DESCRIPTION)
-    private String[] settings = {};
-
-    @Option(names = "--help", usageHelp = true, description = "Show this help.")
-    private boolean help;
-
     BenchAttentionCommand(Terminal terminal) {
-        this.terminal = terminal;
+        super(terminal);
     }
 
     @Override
-    public Integer call() throws IOException {
-        Settings set = Settings.ofBackend(settings);
-        if (set.isHelp()) {
-            SettingsHelp.print(terminal);
-            return 0;
-        }
+    int run(Map<String, String> backendSettings) throws IOException {
         requireShape();
-        try (Backend backend = device.open(terminal, set.backend(), THREADS)) {
+        try (Backend backend = device.open(terminal, backendSettings, THREADS)) {
             if (shape == null) {
                 AttentionBench.run(terminal.out(), backend);
             } else {

@@ -7,7 +7,6 @@ import java.util.Locale;
 import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.cli.bench.GemmBench;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -16,10 +15,8 @@ import picocli.CommandLine.Option;
         name = "gemm",
         abbreviateSynopsis = true,
         header = "Measure the GFLOP/s of matrix products; with --compare by cuBLAS too, and how far the two are apart.")
-final class BenchGemmCommand implements Runnable {
+final class BenchGemmCommand extends BackendCommand {
     private static final String CUBLAS = "cublas";
-
-    private final Terminal terminal;
 
     @Option(
             names = "--size",
@@ -31,26 +28,12 @@ final class BenchGemmCommand implements Runnable {
     @Option(names = "--compare", description = "Own kernel against cuBLAS, on a GPU.")
     private boolean compare;
 
-    @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
-    private BackendOptions device = new BackendOptions();
-
-    @Option(names = "--set", paramLabel = Settings.LABEL, description = Settings.BACKEND_DESCRIPTION)
-    private String[] settings = {};
-
-    @Option(names = "--help", usageHelp = true, description = "Show this help.")
-    private boolean help;
-
     BenchGemmCommand(Terminal terminal) {
-        this.terminal = terminal;
+        super(terminal);
     }
 
     @Override
-    public void run() {
-        Settings set = Settings.ofBackend(settings);
-        if (set.isHelp()) {
-            SettingsHelp.print(terminal);
-            return;
-        }
+    int run(Map<String, String> backendSettings) {
         for (int n : sizes) {
             if (n < 1 || n > 16_384) {
                 throw new UsageException("--size must be from 1 to 16384, got " + n);
@@ -58,14 +41,14 @@ final class BenchGemmCommand implements Runnable {
         }
         List<List<String>> rows = new ArrayList<>();
         if (!compare) {
-            List<GemmBench> measured = measure(set.backend());
+            List<GemmBench> measured = measure(backendSettings);
             rows.add(List.of("n", "GFLOP/s"));
             for (int i = 0; i < sizes.length; i++) {
                 rows.add(List.of(Integer.toString(sizes[i]), rate(measured.get(i))));
             }
         } else {
-            List<GemmBench> own = measure(with(set.backend(), "off"));
-            List<GemmBench> cublas = measure(with(set.backend(), "on"));
+            List<GemmBench> own = measure(with(backendSettings, "off"));
+            List<GemmBench> cublas = measure(with(backendSettings, "on"));
             rows.add(List.of("n", "own GFLOP/s", "cuBLAS GFLOP/s", "difference"));
             for (int i = 0; i < sizes.length; i++) {
                 rows.add(List.of(
@@ -76,6 +59,7 @@ final class BenchGemmCommand implements Runnable {
             }
         }
         Table.print(terminal.out(), rows);
+        return 0;
     }
 
     private static Map<String, String> with(Map<String, String> settings, String cublas) {

@@ -1,26 +1,21 @@
 package org.fovea.cli;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import org.fovea.backend.Backend;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.Defaults;
-import org.fovea.rl.config.PolicyKind;
-import org.fovea.rl.evaluation.Progress;
+import org.fovea.io.DurableFiles;
+import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.run.Algorithm;
+import org.fovea.rl.run.Defaults;
+import org.fovea.rl.run.Progress;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.TrainResult;
 import org.fovea.rl.run.Trainer;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -34,7 +29,7 @@ import picocli.CommandLine.Option;
             "  mlp        separate actor and critic, 64-64",
             "  attention  2 layers, width 64, 4 heads, window 16%n"
         })
-final class BenchTrainCommand implements Callable<Integer> {
+final class BenchTrainCommand extends BackendCommand {
     private static final String ENVIRONMENT = "CartPole-v1";
     private static final int ENVIRONMENTS = 64;
     private static final int EPOCHS = 4;
@@ -57,31 +52,15 @@ final class BenchTrainCommand implements Callable<Integer> {
             Map.entry("entropy_coef", "0.01"),
             Map.entry("normalize_observations", "false"));
 
-    private final Terminal terminal;
-
     @Option(names = "--policy", paramLabel = "NAME", description = "mlp or attention (default: both).")
     private List<String> policies = List.of("mlp", "attention");
 
-    @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
-    private BackendOptions device = new BackendOptions();
-
-    @Option(names = "--set", paramLabel = Settings.LABEL, description = Settings.BACKEND_DESCRIPTION)
-    private String[] settings = {};
-
-    @Option(names = "--help", usageHelp = true, description = "Show this help.")
-    private boolean help;
-
     BenchTrainCommand(Terminal terminal) {
-        this.terminal = terminal;
+        super(terminal);
     }
 
     @Override
-    public Integer call() throws IOException {
-        Settings set = Settings.ofBackend(settings);
-        if (set.isHelp()) {
-            SettingsHelp.print(terminal);
-            return 0;
-        }
+    int run(Map<String, String> backendSettings) throws IOException {
         List<PolicyKind> kinds = policies.stream().map(PolicyKind::of).toList();
         List<List<String>> rows = new ArrayList<>();
         rows.add(List.of(
@@ -92,7 +71,7 @@ final class BenchTrainCommand implements Callable<Integer> {
                 "with inference",
                 "with training",
                 "final return"));
-        try (Backend backend = device.open(terminal, set.backend())) {
+        try (Backend backend = open(backendSettings)) {
             terminal.out()
                     .println("PPO on " + ENVIRONMENT + ", environment steps per second, " + backend.description());
             for (PolicyKind policy : kinds) {
@@ -104,12 +83,12 @@ final class BenchTrainCommand implements Callable<Integer> {
     }
 
     private List<String> measure(Backend backend, PolicyKind policy) throws IOException {
-        AlgorithmConfig config = Defaults.of(ENVIRONMENT, Algorithm.PPO, policy)
-                .config()
+        long steps = policy.remembers() ? ATTENTION_STEPS : MLP_STEPS;
+        RunSpec spec = Defaults.of(ENVIRONMENT, Algorithm.PPO, policy)
+                .withSteps(steps)
+                .withEnvironments(ENVIRONMENTS)
                 .with(WORK)
-                .with(Map.of("normalize_rewards", "" + (policy == PolicyKind.ATTENTION)));
-        long steps = policy == PolicyKind.MLP ? MLP_STEPS : ATTENTION_STEPS;
-        RunSpec spec = new RunSpec(ENVIRONMENT, policy, steps, ENVIRONMENTS, 1, config);
+                .with(Map.of("normalize_rewards", "" + policy.remembers()));
         Path directory = Files.createTempDirectory("fovea-bench");
         try (Trainer trainer = Trainer.start(backend, spec, directory)) {
             Stopwatch stopwatch = new Stopwatch(steps / 4);
@@ -118,26 +97,14 @@ final class BenchTrainCommand implements Callable<Integer> {
             double megaflops = result.flopsPerStep() * (1 + 3.0 * EPOCHS) * 1e-6;
             return List.of(
                     policy.toString(),
-                    Numbers.count(result.parameters()),
+                    NumberFormats.count(result.parameters()),
                     String.format(Locale.ROOT, "%.2f", megaflops),
-                    Numbers.count(result.throughput().environment()),
-                    Numbers.count(result.throughput().inference()),
-                    Numbers.count(stopwatch.stepsPerSecond()),
-                    Numbers.score(result.evaluation().mean()));
+                    NumberFormats.count(result.throughput().environment()),
+                    NumberFormats.count(result.throughput().inference()),
+                    NumberFormats.count(stopwatch.stepsPerSecond()),
+                    NumberFormats.score(result.evaluation().mean()));
         } finally {
-            delete(directory);
-        }
-    }
-
-    private static void delete(Path directory) throws IOException {
-        try (Stream<Path> tree = Files.walk(directory)) {
-            tree.sorted(Comparator.reverseOrder()).forEach(path -> {
-                try {
-                    Files.delete(path);
-                } catch (IOException e) {
-                    throw new UncheckedIOException("cannot delete " + path, e);
-                }
-            });
+            DurableFiles.deleteTree(directory);
         }
     }
 

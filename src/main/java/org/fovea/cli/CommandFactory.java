@@ -4,7 +4,7 @@ import java.lang.reflect.Constructor;
 import picocli.CommandLine;
 import picocli.CommandLine.IFactory;
 
-/** Makes commands that print to a given terminal and hear of a given interruption. */
+/** Creates commands with the terminal and interruption that they take. */
 record CommandFactory(Terminal terminal, Interruption interruption) implements IFactory {
 
     @Override

@@ -15,14 +15,14 @@ import org.fovea.backend.Diagnostic.Status;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** What this machine has of all that Fovea can use, and what to do about what is missing. */
+/** Diagnosis of this machine: what Fovea can use of it, and what to do about what is missing. */
 @Command(
         name = "doctor",
         abbreviateSynopsis = true,
         header =
                 "Examine this machine: what is there, what is missing, what to do about it, and which backend is taken.",
         footerHeading = "%nExit code:%n",
-        footer = {"  0 where the backend that was asked for can be had, 3 where not"})
+        footer = {"  0 where the backend that was asked for is available, 3 where not"})
 final class DoctorCommand implements Callable<Integer> {
     private static final Map<Status, String> MARKS = Map.of(Status.OK, "ok", Status.NOTE, "", Status.NO, "no");
 
@@ -44,7 +44,7 @@ final class DoctorCommand implements Callable<Integer> {
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
     private boolean help;
 
-    /** What comes of opening a backend: its name and description, or the reason why there is none. */
+    /** The outcome of opening a backend: its name and description, or the reason why there is none. */
     private record Outcome(String name, String description, List<String> reasons) {
         boolean isOpen() {
             return !name.isEmpty();

@@ -4,14 +4,15 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
-import java.util.concurrent.Callable;
+import java.util.Map;
 import org.fovea.backend.Backend;
+import org.fovea.env.EnvironmentSpec.ReferenceReturn;
+import org.fovea.env.Environments;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
-import org.fovea.rl.run.Evaluation;
 import org.fovea.rl.run.RunSpec;
-import org.fovea.rl.run.RunState;
-import picocli.CommandLine.ArgGroup;
+import org.fovea.rl.run.SavedRun;
+import org.fovea.rl.run.TrainedPolicy;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -23,8 +24,7 @@ import picocli.CommandLine.Parameters;
         header = "Play a trained policy on a fixed set of episodes.",
         footerHeading = "%nExample:%n",
         footer = "  fovea eval runs/ProofOfMemory-v0-attention-seed1-20260101-120000 --episodes 1000")
-final class EvalCommand implements Callable<Integer> {
-    private final Terminal terminal;
+final class EvalCommand extends BackendCommand {
     private final Interruption interruption;
 
     @Parameters(paramLabel = "RUN_DIR", description = "Directory of the run, as printed by fovea train.")
@@ -57,30 +57,16 @@ final class EvalCommand implements Callable<Integer> {
             description = "Draw actions from the policy, as in training, in place of the most likely ones.")
     private boolean stochastic;
 
-    @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
-    private BackendOptions device = new BackendOptions();
-
-    @Option(names = "--set", paramLabel = Settings.LABEL, description = Settings.BACKEND_DESCRIPTION)
-    private String[] settings = {};
-
     @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
     private boolean json;
 
-    @Option(names = "--help", usageHelp = true, description = "Show this help.")
-    private boolean help;
-
     EvalCommand(Terminal terminal, Interruption interruption) {
-        this.terminal = terminal;
+        super(terminal);
         this.interruption = interruption;
     }
 
     @Override
-    public Integer call() throws IOException {
-        Settings set = Settings.ofBackend(settings);
-        if (set.isHelp()) {
-            SettingsHelp.print(terminal);
-            return 0;
-        }
+    int run(Map<String, String> backendSettings) throws IOException {
         if (episodes < 1) {
             throw new UsageException("--episodes must be at least 1, got " + episodes);
         }
@@ -90,30 +76,31 @@ final class EvalCommand implements Callable<Integer> {
         if (!Files.isDirectory(runDirectory)) {
             throw new UsageException("there is no run directory " + runDirectory);
         }
-        RunSpec spec = RunState.load(runDirectory).spec();
-        EvaluationSettings asked =
+        RunSpec spec = SavedRun.load(runDirectory).spec();
+        EvaluationSettings evaluation =
                 new EvaluationSettings(episodes, seed, maxSteps, Double.POSITIVE_INFINITY, stochastic);
-        try (Backend backend = device.open(terminal, set.backend())) {
+        try (Backend backend = open(backendSettings)) {
             return interruption.during(
-                    "the evaluation", () -> "The run is as it was", () -> play(backend, spec, asked));
+                    "the evaluation", () -> "The run is as it was", () -> play(backend, spec, evaluation));
         }
     }
 
-    private int play(Backend backend, RunSpec spec, EvaluationSettings asked) throws IOException {
+    private int play(Backend backend, RunSpec spec, EvaluationSettings evaluation) throws IOException {
         long start = System.nanoTime();
-        Evaluation evaluation = Evaluation.open(backend, runDirectory, asked);
+        TrainedPolicy policy = TrainedPolicy.open(backend, runDirectory, evaluation);
         try {
             EvaluationResult result;
             try (ProgressDisplay display = new ProgressDisplay(terminal, 0)) {
-                result = evaluation.play(display, interruption::requested);
+                result = policy.evaluate(display, interruption::requested);
             }
             double seconds = (System.nanoTime() - start) * 1e-9;
             print(spec, backend.name(), result, seconds);
-            EvaluationNotes.of(result, asked).forEach(note -> terminal.out().println("note: " + note));
+            EvaluationNotes.of(result, evaluation)
+                    .forEach(note -> terminal.out().println("note: " + note));
             printJson(spec, backend.name(), result, seconds);
             return result.end() == EvaluationResult.End.STOPPED ? TrainCommand.INTERRUPTED : 0;
         } finally {
-            Failures.reportClosing(evaluation::close, terminal);
+            Failures.reportClosing(policy::close, terminal);
         }
     }
 
@@ -126,18 +113,18 @@ final class EvalCommand implements Callable<Integer> {
                         spec.policy(),
                         stochastic ? "sampled actions" : "greedy",
                         result.episodes(),
-                        Numbers.duration(seconds),
+                        NumberFormats.duration(seconds),
                         backend);
         terminal.out()
                 .printf(
                         Locale.ROOT,
                         "return   %s, standard error %.3f, from %s to %s%n",
-                        Numbers.score(result.mean()),
+                        NumberFormats.score(result.mean()),
                         result.standardError(),
-                        Numbers.score(result.min()),
-                        Numbers.score(result.max()));
-        for (Anchor anchor : Anchor.of(spec.environment())) {
-            terminal.out().println("         " + Numbers.score(anchor.meanReturn()) + ", " + anchor.name());
+                        NumberFormats.score(result.min()),
+                        NumberFormats.score(result.max()));
+        for (ReferenceReturn reference : Environments.get(spec.environment()).comparisons()) {
+            terminal.out().println("         " + NumberFormats.score(reference.meanReturn()) + ", " + reference.name());
         }
         terminal.out().printf(Locale.ROOT, "length   %.1f steps on average%n", result.meanLength());
     }
@@ -147,7 +134,7 @@ final class EvalCommand implements Callable<Integer> {
             terminal.out()
                     .println(new Json()
                             .with("env", spec.environment())
-                            .with("algo", spec.algorithm().toString())
+                            .with("algo", spec.config().algorithm())
                             .with("policy", spec.policy().toString())
                             .with("backend", backend)
                             .with("stochastic", stochastic)

@@ -6,7 +6,7 @@ import java.util.Locale;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
 
-/** What a reader of an evaluation's mean has to know: which episodes it is not of. */
+/** Notes on an evaluation's mean: the episodes that it does not cover, or not to their end. */
 final class EvaluationNotes {
     private EvaluationNotes() {}
 
@@ -28,12 +28,12 @@ final class EvaluationNotes {
                     "%,d of %,d episodes ended within %.0f seconds, so short ones are favoured (--final-seconds,"
                             + " --final-episodes)",
                     result.episodes(),
-                    result.asked(),
+                    result.requested(),
                     settings.maxSeconds()));
         }
         if (result.end() == EvaluationResult.End.STOPPED) {
             notes.add(String.format(
-                    Locale.ROOT, "interrupted after %,d of %,d episodes", result.episodes(), result.asked()));
+                    Locale.ROOT, "interrupted after %,d of %,d episodes", result.episodes(), result.requested()));
         }
         return notes;
     }

@@ -20,7 +20,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
-/** Turns exceptions into one line and an exit code; only what nobody foresaw shows a stack trace. */
+/** Turns exceptions into one line and an exit code; only unforeseen ones show a stack trace. */
 final class Failures {
     static final int FAILED = 1;
     static final int USAGE = 2;
@@ -91,7 +91,7 @@ final class Failures {
         return FAILED;
     }
 
-    /** What to say where the heap is exhausted, and nobody knows by what. */
+    /** The message where the heap is exhausted by an unknown cause. */
     static String outOfMemory() {
         return String.format(
                 Locale.ROOT,

@@ -6,7 +6,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What signals (Ctrl-C, SIGTERM, a closed terminal) do to a command. Work that can come to an orderly end declares itself
+ * The effect of signals (Ctrl-C, SIGTERM, a closed terminal) on a command. Work that can come to an orderly end declares itself
  * by {@link #during}: the first signal then only asks it to, and says so at once, whatever the work is busy with. Without
  * such work the first signal exits. The second halts the virtual machine in any case, code that hangs included. The exit
  * code is 128 and the signal's number.

@@ -9,6 +9,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import org.fovea.env.EnvironmentSpec.ReferenceReturn;
+import org.fovea.rl.run.RunFiles;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.XYChart;
@@ -20,8 +22,6 @@ import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** Draws the return over the steps of a run. */
 final class LearningCurve {
-    private static final String FILE_NAME = "learning-curve.png";
-    private static final String TABLE = "progress.csv";
     private static final int DOTS_PER_INCH = 144;
     private static final Color BLUE = new Color(0x1f, 0x5f, 0xbf);
 
@@ -32,8 +32,8 @@ final class LearningCurve {
      *
      * @return the picture, or nothing where no episode has ended yet
      */
-    static Optional<Path> draw(Path runDirectory, String title, List<Anchor> anchors) throws IOException {
-        List<String> lines = Files.readAllLines(runDirectory.resolve(TABLE));
+    static Optional<Path> draw(Path runDirectory, String title, List<ReferenceReturn> references) throws IOException {
+        List<String> lines = Files.readAllLines(runDirectory.resolve(RunFiles.PROGRESS));
         List<String> columns = Arrays.asList(lines.get(0).split(",", -1));
         int stepsColumn = columns.indexOf("steps");
         int returnColumn = columns.indexOf("mean_return");
@@ -52,18 +52,18 @@ final class LearningCurve {
         }
         XYChart chart = chart(title);
         float dash = 6;
-        for (Anchor anchor : anchors) {
+        for (ReferenceReturn reference : references) {
             line(
                     chart,
-                    anchor.name(),
+                    reference.name(),
                     List.of(0.0, steps.get(steps.size() - 1)),
-                    List.of(anchor.meanReturn(), anchor.meanReturn()),
+                    List.of(reference.meanReturn(), reference.meanReturn()),
                     Color.GRAY,
                     new BasicStroke(1.2f, BasicStroke.CAP_BUTT, BasicStroke.JOIN_MITER, 1, new float[] {dash, 4}, 0));
             dash /= 3;
         }
         line(chart, "mean return of the last 100 episodes", steps, returns, BLUE, new BasicStroke(2));
-        Path picture = runDirectory.resolve(FILE_NAME);
+        Path picture = runDirectory.resolve(RunFiles.LEARNING_CURVE);
         BitmapEncoder.saveBitmapWithDPI(chart, picture.toString(), BitmapFormat.PNG, DOTS_PER_INCH);
         return Optional.of(picture);
     }

@@ -6,7 +6,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
-import org.fovea.rl.evaluation.Progress;
+import org.fovea.rl.rollout.EpisodeStatistics;
+import org.fovea.rl.run.Progress;
 import org.jspecify.annotations.Nullable;
 
 /** Shows how training goes: a bar on a terminal, else a line every few seconds. */
@@ -30,7 +31,7 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
     /** @param totalSteps of training, 0 if there is nothing but an evaluation */
     ProgressDisplay(Terminal terminal, long totalSteps) {
         this.terminal = terminal;
-        newest = new Progress(0, 0, totalSteps, Double.NaN, Double.NaN, Double.NaN, 0);
+        newest = new Progress(0, 0, totalSteps, Double.NaN, EpisodeStatistics.NONE);
         if (terminal.isInteractive() && totalSteps > 0) {
             bar = new ProgressBarBuilder()
                     .setInitialMax(totalSteps)
@@ -71,7 +72,7 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
         }
     }
 
-    /** Whether it is time to say something, which is then the caller's to do. */
+    /** Whether it is time to print, which the caller then has to do. */
     private boolean isDue() {
         long now = System.nanoTime();
         long last = lastLine.get();
@@ -88,8 +89,8 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
             bar.close();
             terminal.err().println();
         }
-        String line = "evaluating: " + Numbers.count(episodes) + " of " + Numbers.count(total) + " episodes, "
-                + Numbers.count(steps) + " steps";
+        String line = "evaluating: " + NumberFormats.count(episodes) + " of " + NumberFormats.count(total)
+                + " episodes, " + NumberFormats.count(steps) + " steps";
         if (terminal.isInteractive()) {
             int width = terminal.width() - 1;
             String fitting = line.length() > width ? line.substring(0, width) : line;
@@ -118,20 +119,20 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
 
     /** @param steps of the run so far, which may be more than when the last iteration ended */
     private static String line(Progress progress, long steps) {
-        String total = Numbers.count(progress.totalSteps());
+        String total = NumberFormats.count(progress.totalSteps());
         return String.format(
                 Locale.ROOT,
                 "%" + total.length() + "s / %s steps   %s steps/s   return %s   %s left",
-                Numbers.count(steps),
+                NumberFormats.count(steps),
                 total,
-                Numbers.count(progress.stepsPerSecond()),
-                Numbers.score(progress.meanReturn()),
+                NumberFormats.count(progress.stepsPerSecond()),
+                NumberFormats.score(progress.episodes().meanReturn()),
                 timeLeft(progress));
     }
 
     private static String timeLeft(Progress progress) {
         double seconds = (progress.totalSteps() - progress.steps()) / progress.stepsPerSecond();
-        return Numbers.duration(seconds);
+        return NumberFormats.duration(seconds);
     }
 
     @Override

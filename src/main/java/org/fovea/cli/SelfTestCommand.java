@@ -3,57 +3,40 @@ package org.fovea.cli;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.Callable;
+import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.cli.selftest.CheckResult;
 import org.fovea.cli.selftest.CheckResult.Outcome;
 import org.fovea.cli.selftest.SelfTest;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Whether a backend computes what it should on this machine. */
+/** Compares what a backend computes on this machine with a float64 reference. */
 @Command(
         name = "selftest",
         abbreviateSynopsis = true,
         header = "Test that this machine's device computes what it should, against plain float64 loops.",
         footerHeading = "%nExit code:%n",
-        footer = {"  0 where all is well, 1 where a check failed, 3 where the backend can't be had"})
-final class SelfTestCommand implements Callable<Integer> {
-    private final Terminal terminal;
-
+        footer = {"  0 where all is well, 1 where a check failed, 3 where the backend is unavailable"})
+final class SelfTestCommand extends BackendCommand {
     @Option(names = "--deep", description = "Larger shapes and more repeats; minutes.")
     private boolean deep;
 
     @Option(names = "--json", description = "Print the results as one JSON object.")
     private boolean json;
 
-    @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
-    private BackendOptions device = new BackendOptions();
-
-    @Option(names = "--set", paramLabel = Settings.LABEL, description = Settings.BACKEND_DESCRIPTION)
-    private String[] settings = {};
-
-    @Option(names = "--help", usageHelp = true, description = "Show this help.")
-    private boolean help;
-
     SelfTestCommand(Terminal terminal) {
-        this.terminal = terminal;
+        super(terminal);
     }
 
     @Override
-    public Integer call() {
-        Settings set = Settings.ofBackend(settings);
-        if (set.isHelp()) {
-            SettingsHelp.print(terminal);
-            return 0;
-        }
-        try (Backend backend = device.open(terminal, set.backend())) {
-            return test(backend, "tf32".equals(set.backend().get("precision")));
+    int run(Map<String, String> backendSettings) {
+        try (Backend backend = open(backendSettings)) {
+            return test(backend, "tf32".equals(backendSettings.get("precision")));
         }
     }
 
-    /** Tests a backend, prints what comes of it, and returns the exit code. */
+    /** Tests a backend, prints the results, and returns the exit code. */
     int test(Backend backend, boolean tf32) {
         long start = System.nanoTime();
         List<CheckResult> results = SelfTest.run(backend, deep, tf32, result -> {

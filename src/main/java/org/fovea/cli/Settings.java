@@ -7,10 +7,10 @@ import java.util.Map;
 import java.util.Set;
 import org.fovea.backend.BackendSettings;
 import org.fovea.env.UnknownNameException;
-import org.fovea.rl.config.Algorithm;
+import org.fovea.rl.run.Algorithm;
 
 /**
- * What {@code --set} was given.
+ * The settings that {@code --set} was given.
  *
  * @param isHelp it asks what there is to set
  * @param hyperparameters decide the outcome of a run and are kept with it
@@ -18,7 +18,6 @@ import org.fovea.rl.config.Algorithm;
  */
 record Settings(boolean isHelp, Map<String, String> hyperparameters, Map<String, String> backend) {
     static final String LABEL = "KEY=VALUE";
-    static final String BACKEND_DESCRIPTION = "Set something about the backend; --set help lists what there is.";
 
     private static final String HELP = "help";
 

@@ -4,8 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.fovea.backend.BackendSettings;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.PolicyKind;
+import org.fovea.rl.run.RunSpec;
 
 /** Explains what can be set. */
 final class SettingsHelp {
@@ -48,12 +47,12 @@ final class SettingsHelp {
     private SettingsHelp() {}
 
     /** The hyper-parameters, and what concerns the backend. */
-    static void print(Terminal terminal, String environment, PolicyKind policy, AlgorithmConfig defaults) {
+    static void print(Terminal terminal, RunSpec defaults) {
         print(
                 terminal,
-                "Hyper-parameters of " + defaults.algorithm() + ", with their defaults for " + environment
-                        + " and policy " + policy,
-                defaults.asMap());
+                "Hyper-parameters of " + defaults.config().algorithm() + ", with their defaults for "
+                        + defaults.environment() + " and policy " + defaults.policy(),
+                defaults.config().asMap());
         terminal.out().println();
         print(terminal);
     }

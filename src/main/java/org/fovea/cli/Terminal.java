@@ -3,10 +3,10 @@ package org.fovea.cli;
 import java.io.PrintStream;
 
 /**
- * Where a command prints.
+ * The streams that a command prints to.
  *
  * @param out results
- * @param err progress and complaints
+ * @param err progress and errors
  * @param columns of the terminal that err goes to, 0 if it goes elsewhere
  */
 record Terminal(PrintStream out, PrintStream err, int columns) {

@@ -9,7 +9,6 @@ import java.time.format.DateTimeFormatter;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import org.fovea.backend.Backend;
 import org.fovea.backend.memory.DeviceException;
 import org.fovea.backend.memory.OutOfDeviceMemoryException;
@@ -17,15 +16,15 @@ import org.fovea.backend.memory.ShapeException;
 import org.fovea.env.EnvironmentException;
 import org.fovea.env.Environments;
 import org.fovea.env.UnknownNameException;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.Defaults;
-import org.fovea.rl.config.PolicyKind;
+import org.fovea.io.Checkpoint;
 import org.fovea.rl.evaluation.EvaluationSettings;
-import org.fovea.rl.learner.MinibatchLimit;
+import org.fovea.rl.learner.AlgorithmConfig;
+import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.NonFiniteException;
+import org.fovea.rl.run.Algorithm;
+import org.fovea.rl.run.Defaults;
 import org.fovea.rl.run.RunSpec;
-import org.fovea.rl.run.RunState;
+import org.fovea.rl.run.SavedRun;
 import org.fovea.rl.run.TrainResult;
 import org.fovea.rl.run.Trainer;
 import org.jspecify.annotations.Nullable;
@@ -62,13 +61,13 @@ final class TrainCommand implements Callable<Integer> {
     private final Interruption interruption;
 
     @ArgGroup(validate = false, heading = "%nWhat is trained:%n")
-    private Task task = new Task();
+    private RunOptions run = new RunOptions();
 
     @ArgGroup(validate = false, heading = "%nHow the result is evaluated:%n")
-    private Judgement judgement = new Judgement();
+    private EvaluationOptions evaluationOptions = new EvaluationOptions();
 
     @ArgGroup(validate = false, heading = "%nWhere the run is kept:%n")
-    private Place place = new Place();
+    private DirectoryOptions out = new DirectoryOptions();
 
     @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
     private BackendOptions device = new BackendOptions();
@@ -80,7 +79,7 @@ final class TrainCommand implements Callable<Integer> {
     private boolean help;
 
     /** Options that decide the outcome; null where not given. */
-    private static final class Task {
+    private static final class RunOptions {
         @Option(
                 names = "--env",
                 paramLabel = "NAME",
@@ -117,7 +116,7 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     /** Options about what follows training. */
-    private static final class Judgement {
+    private static final class EvaluationOptions {
         @Option(
                 names = "--final-episodes",
                 paramLabel = "N",
@@ -151,7 +150,7 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     /** Options about the run directory. */
-    private static final class Place {
+    private static final class DirectoryOptions {
         @Option(names = "--out", paramLabel = "DIR", description = "Run directory (default: a new one under runs/).")
         private @Nullable Path directory;
 
@@ -169,9 +168,9 @@ final class TrainCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        Settings settings = Settings.ofTraining(task.settings);
-        EvaluationSettings evaluation = judgement.settings();
-        if (place.resume && !settings.isHelp()) {
+        Settings settings = Settings.ofTraining(run.settings);
+        EvaluationSettings evaluation = evaluationOptions.settings();
+        if (out.resume && !settings.isHelp()) {
             return resume(settings, evaluation);
         }
         String environment = environment();
@@ -184,17 +183,12 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private int help(String environment) {
-        PolicyKind policy = policy();
-        SettingsHelp.print(
-                terminal,
-                environment,
-                policy,
-                Defaults.of(environment, algorithm(), policy).config());
+        SettingsHelp.print(terminal, Defaults.of(environment, algorithm(), policy()));
         return 0;
     }
 
     private int start(Settings settings, EvaluationSettings evaluation) throws IOException {
-        RunSpec spec = asked(() -> spec(settings.hyperparameters()));
+        RunSpec spec = checked(() -> spec(settings.hyperparameters()));
         Path directory = newDirectory(spec);
         try (Backend backend = device.open(terminal, settings.backend())) {
             return train(() -> Trainer.start(backend, spec, directory), directory, evaluation);
@@ -202,18 +196,18 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private int resume(Settings settings, EvaluationSettings evaluation) throws IOException {
-        Path directory = place.directory;
+        Path directory = out.directory;
         if (directory == null) {
             throw new UsageException("--resume needs --out RUN_DIR, the run to go on with");
         }
-        if (place.overwrite) {
+        if (out.overwrite) {
             throw new UsageException("--resume and --overwrite exclude each other");
         }
         if (!Files.isDirectory(directory)) {
             throw new UsageException("nothing to resume: there is no directory " + directory);
         }
-        RunState saved = RunState.load(directory);
-        RunSpec spec = asked(() -> continued(saved.spec(), settings.hyperparameters()));
+        SavedRun saved = SavedRun.load(directory);
+        RunSpec spec = checked(() -> continued(saved.spec(), settings.hyperparameters()));
         try (Backend backend = device.open(terminal, settings.backend())) {
             return train(() -> Trainer.resume(backend, spec, saved, directory), directory, evaluation);
         }
@@ -221,9 +215,9 @@ final class TrainCommand implements Callable<Integer> {
 
     private int train(Attempt<Trainer, IOException> start, Path directory, EvaluationSettings evaluation)
             throws IOException {
-        return interruption.during("training", () -> whatIsLeft(directory), () -> {
+        return interruption.during("training", () -> checkpointLeft(directory), () -> {
             try {
-                Trainer trainer = asked(start);
+                Trainer trainer = checked(start);
                 try {
                     return train(trainer, directory, evaluation);
                 } finally {
@@ -231,27 +225,28 @@ final class TrainCommand implements Callable<Integer> {
                 }
             } catch (NonFiniteException | EnvironmentException | DeviceException e) {
                 String advice = e instanceof OutOfDeviceMemoryException ? ". " + SIZES : "";
-                throw new FailedException(e.getMessage() + advice + ". " + whatIsLeft(directory), e);
+                throw new FailedException(e.getMessage() + advice + ". " + checkpointLeft(directory), e);
             } catch (OutOfMemoryError e) {
-                throw new FailedException(Failures.outOfMemory() + ". " + SIZES + ". " + whatIsLeft(directory), e);
+                throw new FailedException(Failures.outOfMemory() + ". " + SIZES + ". " + checkpointLeft(directory), e);
             }
         });
     }
 
     private int train(Trainer trainer, Path directory, EvaluationSettings evaluation) {
         RunSpec spec = trainer.spec();
-        if (place.resume && !trainer.resumesExactly()) {
+        if (out.resume && !trainer.resumesExactly()) {
             terminal.err()
                     .println("not exact: " + spec.environment()
                             + " cannot save its state, so its episodes start afresh");
         }
         terminal.err()
-                .println("training " + spec.environment() + " with " + spec.algorithm() + ", " + spec.policy()
-                        + " policy, " + Numbers.count(trainer.parameterCount()) + " parameters, in " + directory);
+                .println("training " + spec.environment() + " with "
+                        + spec.config().algorithm() + ", " + spec.policy() + " policy, "
+                        + NumberFormats.count(trainer.parameterCount()) + " parameters, in " + directory);
         long played = spec.iterations() * spec.stepsPerIteration();
-        if (task.steps != null && played != task.steps) {
+        if (run.steps != null && played != run.steps) {
             terminal.err()
-                    .println("note: " + Numbers.count(task.steps) + " steps become " + Numbers.count(played)
+                    .println("note: " + NumberFormats.count(run.steps) + " steps become " + NumberFormats.count(played)
                             + ": a rollout is " + spec.environments() + " environments x "
                             + spec.config().rollout().rolloutSteps() + " steps (--envs, --set rollout_steps), and whole"
                             + " ones are played");
@@ -264,9 +259,9 @@ final class TrainCommand implements Callable<Integer> {
         return result.interrupted() ? INTERRUPTED : 0;
     }
 
-    private static String whatIsLeft(Path directory) {
-        try (Stream<Path> files = Files.list(directory)) {
-            return files.anyMatch(file -> file.getFileName().toString().startsWith("checkpoint"))
+    private static String checkpointLeft(Path directory) {
+        try {
+            return Checkpoint.latest(directory).isPresent()
                     ? "The last good checkpoint is in " + directory
                     : "There was no checkpoint yet";
         } catch (IOException e) {
@@ -285,9 +280,9 @@ final class TrainCommand implements Callable<Integer> {
         try {
             Optional<Path> picture = LearningCurve.draw(
                     directory,
-                    result.spec().environment() + ", " + result.spec().algorithm() + ", "
+                    result.spec().environment() + ", " + result.spec().config().algorithm() + ", "
                             + result.spec().policy() + " policy",
-                    Anchor.of(result.spec().environment()));
+                    Environments.get(result.spec().environment()).comparisons());
             picture.ifPresent(path -> terminal.out().println("learning curve         " + path));
         } catch (IOException | RuntimeException | LinkageError | InternalError e) {
             // A machine without fonts cannot draw; the run is none the worse for it.
@@ -302,52 +297,50 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private String environment() {
-        String name = task.environment == null ? "ProofOfMemory-v0" : task.environment;
-        return asked(() -> Environments.get(name)).name();
+        String name = run.environment == null ? "ProofOfMemory-v0" : run.environment;
+        return checked(() -> Environments.get(name)).name();
     }
 
     private PolicyKind policy() {
-        return PolicyKind.of(task.policy == null ? PolicyKind.ATTENTION.toString() : task.policy);
+        return PolicyKind.of(run.policy == null ? PolicyKind.ATTENTION.toString() : run.policy);
     }
 
     private Algorithm algorithm() {
-        return task.algorithm == null ? Algorithm.PPO : Algorithm.of(task.algorithm);
+        return run.algorithm == null ? Algorithm.PPO : Algorithm.of(run.algorithm);
     }
 
     private RunSpec spec(Map<String, String> hyperparameters) {
-        String environment = environment();
-        PolicyKind policy = policy();
-        Defaults defaults = Defaults.of(environment, algorithm(), policy);
-        int environments = task.environments == null ? defaults.environments() : task.environments;
-        AlgorithmConfig config = defaults.config().with(hyperparameters);
-        AlgorithmConfig fitted = MinibatchLimit.fit(config, policy, environments, hyperparameters.keySet());
-        if (!fitted.equals(config)) {
-            String setting = MinibatchLimit.setting(algorithm());
+        RunSpec defaults = Defaults.of(environment(), algorithm(), policy());
+        RunSpec given = new RunSpec(
+                defaults.environment(),
+                defaults.policy(),
+                run.steps == null ? defaults.steps() : run.steps,
+                run.environments == null ? defaults.environments() : run.environments,
+                run.seed == null ? defaults.seed() : run.seed,
+                defaults.config().with(hyperparameters));
+        RunSpec fitted = Defaults.fitMinibatches(given, hyperparameters.keySet());
+        if (!fitted.equals(given)) {
+            String setting = given.config().minibatchSetting();
             terminal.err()
-                    .println(setting + " is " + fitted.asMap().get(setting) + ", not "
-                            + config.asMap().get(setting) + ", the default: a rollout of " + environments
-                            + (environments == 1 ? " environment" : " environments") + " has no more parts");
+                    .println(setting + " is " + fitted.config().asMap().get(setting) + ", not "
+                            + given.config().asMap().get(setting) + ", the default: a rollout of "
+                            + given.environments() + (given.environments() == 1 ? " environment" : " environments")
+                            + " has no more parts");
         }
-        return new RunSpec(
-                environment,
-                policy,
-                task.steps == null ? defaults.steps() : task.steps,
-                environments,
-                task.seed == null ? 1 : task.seed,
-                fitted);
+        return fitted;
     }
 
     /** The saved run with another number of steps; whatever else is given must be as it was. */
     private RunSpec continued(RunSpec saved, Map<String, String> hyperparameters) {
-        refuseChange("--env", task.environment, saved.environment());
-        refuseChange("--algo", task.algorithm, saved.algorithm().toString());
-        refuseChange("--policy", task.policy, saved.policy().toString());
-        refuseChange("--envs", task.environments, saved.environments());
-        refuseChange("--seed", task.seed, saved.seed());
+        refuseChange("--env", run.environment, saved.environment());
+        refuseChange("--algo", run.algorithm, saved.config().algorithm());
+        refuseChange("--policy", run.policy, saved.policy().toString());
+        refuseChange("--envs", run.environments, saved.environments());
+        refuseChange("--seed", run.seed, saved.seed());
         AlgorithmConfig config = saved.config().with(hyperparameters);
         Map<String, String> before = saved.config().asMap();
         config.asMap().forEach((name, value) -> refuseChange("--set " + name, value, before.get(name)));
-        return task.steps == null ? saved : saved.withSteps(task.steps);
+        return run.steps == null ? saved : saved.withSteps(run.steps);
     }
 
     private static void refuseChange(String option, @Nullable Object given, @Nullable Object saved) {
@@ -358,20 +351,20 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private Path newDirectory(RunSpec spec) {
-        if (place.directory == null) {
+        if (out.directory == null) {
             String name = spec.environment().replaceAll("[^A-Za-z0-9._-]+", "-") + "-" + spec.policy() + "-seed"
                     + spec.seed() + "-" + TIMESTAMP.format(LocalDateTime.now(ZoneId.systemDefault()));
             return Path.of("runs", name);
         }
-        if (Files.exists(place.directory) && !place.overwrite) {
+        if (Files.exists(out.directory) && !out.overwrite) {
             throw new UsageException(
-                    place.directory + " exists; --resume goes on with the run in it, --overwrite replaces it");
+                    out.directory + " exists; --resume goes on with the run in it, --overwrite replaces it");
         }
-        return place.directory;
+        return out.directory;
     }
 
     /** Where arguments are first used, an illegal one is the user's; its message is meant for people. */
-    private static <T, E extends Exception> T asked(Attempt<T, E> attempt) throws E {
+    private static <T, E extends Exception> T checked(Attempt<T, E> attempt) throws E {
         try {
             return attempt.run();
         } catch (ShapeException | UnknownNameException e) {

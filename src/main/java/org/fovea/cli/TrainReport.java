@@ -4,11 +4,12 @@ import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import org.fovea.rl.config.PolicyKind;
+import org.fovea.env.EnvironmentSpec.ReferenceReturn;
+import org.fovea.env.Environments;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.run.TrainResult;
 
-/** What a run came to, for people and for programs. */
+/** The outcome of a run, for people and for programs. */
 final class TrainReport {
     /** Share of the largest entropy above which a policy is as good as random. */
     private static final double NEARLY_RANDOM = 0.95;
@@ -22,49 +23,53 @@ final class TrainReport {
                 Locale.ROOT,
                 "%s, %s, %s policy: %,d steps in %s on %s%s%n%n",
                 result.spec().environment(),
-                result.spec().algorithm(),
+                result.spec().config().algorithm(),
                 result.spec().policy(),
                 result.steps(),
-                Numbers.duration(result.seconds()),
+                NumberFormats.duration(result.seconds()),
                 result.backend(),
                 result.interrupted() ? ", interrupted" : "");
         List<List<String>> rows = new ArrayList<>();
         rows.add(List.of(
                 "final return",
-                Numbers.score(evaluation.mean()),
+                NumberFormats.score(evaluation.mean()),
                 result.interrupted()
                         ? "not evaluated: interrupted"
-                        : evaluation.asked() == 0
+                        : evaluation.requested() == 0
                                 ? "not evaluated"
                                 : String.format(
                                         Locale.ROOT,
                                         "greedy, %,d episodes, standard deviation %s",
                                         evaluation.episodes(),
-                                        Numbers.score(evaluation.std()))));
+                                        NumberFormats.score(evaluation.std()))));
         if (result.sampled().episodes() > 0) {
             rows.add(List.of(
                     "",
-                    Numbers.score(result.sampled().mean()),
+                    NumberFormats.score(result.sampled().mean()),
                     "the same with sampled actions, standard deviation "
-                            + Numbers.score(result.sampled().std())));
+                            + NumberFormats.score(result.sampled().std())));
         }
-        for (Anchor anchor : Anchor.of(result.spec().environment())) {
-            rows.add(List.of("  " + anchor.name(), Numbers.score(anchor.meanReturn()), ""));
+        for (ReferenceReturn reference :
+                Environments.get(result.spec().environment()).comparisons()) {
+            rows.add(List.of("  " + reference.name(), NumberFormats.score(reference.meanReturn()), ""));
         }
         rows.add(List.of("steps per second", "", ""));
-        rows.add(List.of("  environment only", Numbers.count(result.throughput().environment()), ""));
-        rows.add(List.of("  with inference", Numbers.count(result.throughput().inference()), ""));
-        rows.add(List.of("  with training", Numbers.count(result.throughput().train()), ""));
-        rows.add(List.of("parameters", Numbers.count(result.parameters()), ""));
-        rows.add(List.of("episodes", Numbers.count(result.episodes()), ""));
+        rows.add(List.of(
+                "  environment only", NumberFormats.count(result.throughput().environment()), ""));
+        rows.add(List.of(
+                "  with inference", NumberFormats.count(result.throughput().inference()), ""));
+        rows.add(List.of(
+                "  with training", NumberFormats.count(result.throughput().train()), ""));
+        rows.add(List.of("parameters", NumberFormats.count(result.parameters()), ""));
+        rows.add(List.of("episodes", NumberFormats.count(result.episodes().count()), ""));
         printAligned(out, rows);
         out.println("run directory          " + result.runDirectory());
     }
 
-    /** What may have gone unnoticed, a line each. */
+    /** Warnings about the outcome, a line each. */
     static List<String> notes(TrainResult result) {
         List<String> notes = new ArrayList<>();
-        double entropy = result.lastUpdate().entropy();
+        double entropy = result.lastUpdate().loss().entropy();
         if (entropy > NEARLY_RANDOM * result.maxEntropy()) {
             notes.add(String.format(
                     Locale.ROOT,
@@ -74,14 +79,16 @@ final class TrainReport {
                     result.maxEntropy()));
         }
         int window = result.spec().config().network().window();
-        if (result.spec().policy() == PolicyKind.ATTENTION && result.longestEpisode() > window) {
+        if (result.spec().policy().remembers() && result.episodes().longest() > window) {
             notes.add(String.format(
                     Locale.ROOT,
                     "episodes had up to %,d steps, attention sees the last %,d; if the task needs what was earlier,"
                             + " --set window=%d",
-                    result.longestEpisode(),
+                    result.episodes().longest(),
                     window,
-                    Math.max(window + 1, Integer.highestOneBit(2 * result.longestEpisode() - 1))));
+                    Math.max(
+                            window + 1,
+                            Integer.highestOneBit(2 * result.episodes().longest() - 1))));
         }
         return notes;
     }
@@ -98,7 +105,7 @@ final class TrainReport {
         EvaluationResult evaluation = result.evaluation();
         return new Json()
                 .with("env", result.spec().environment())
-                .with("algo", result.spec().algorithm().toString())
+                .with("algo", result.spec().config().algorithm())
                 .with("policy", result.spec().policy().toString())
                 .with("backend", result.backend())
                 .with("steps", result.steps())
@@ -115,11 +122,11 @@ final class TrainReport {
                 .with("return_episodes_cut", evaluation.cut())
                 .with("return_mean_sampled", result.sampled().mean())
                 .with("return_std_sampled", result.sampled().std())
-                .with("return_max", result.maxReturn())
-                .with("episodes", result.episodes())
-                .with("episode_length", result.meanLength())
-                .with("longest_episode", result.longestEpisode())
-                .with("entropy", result.lastUpdate().entropy())
+                .with("return_max", result.episodes().maxReturn())
+                .with("episodes", result.episodes().count())
+                .with("episode_length", result.episodes().meanLength())
+                .with("longest_episode", result.episodes().longest())
+                .with("entropy", result.lastUpdate().loss().entropy())
                 .with("max_entropy", result.maxEntropy())
                 .with("explained_variance", result.lastUpdate().explainedVariance())
                 .with("learning_rate", result.lastUpdate().learningRate())

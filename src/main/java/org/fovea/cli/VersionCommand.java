@@ -7,7 +7,7 @@ import org.fovea.backend.Backends;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** What is running, and on what it can run. */
+/** Versions of Fovea, Java and the backends. */
 @Command(name = "version", header = "Show the version, the virtual machine and the backends.")
 final class VersionCommand implements Runnable {
     private final Terminal terminal;

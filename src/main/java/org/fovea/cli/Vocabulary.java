@@ -11,7 +11,7 @@ import org.fovea.backend.attention.ScoreStage;
 import org.fovea.env.NearestNames;
 
 /**
- * What the values of an option are called, and what else people call them.
+ * The names of an option's values, and synonyms of them.
  *
  * @param kind what a value is, for people
  * @param values by name, in lower case with hyphens
@@ -60,7 +60,7 @@ record Vocabulary<E extends Enum<E>>(String kind, Map<String, E> values, Map<Str
         return word.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]", "");
     }
 
-    /** The value that a word stands for, which may be spelt otherwise or be another word for it. */
+    /** The value that a word means, which may be spelt otherwise or be a synonym. */
     Optional<String> meant(String word) {
         return Optional.ofNullable(synonyms.get(bare(word)));
     }

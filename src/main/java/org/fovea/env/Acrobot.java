@@ -1,5 +1,7 @@
 package org.fovea.env;
 
+import java.util.Map;
+
 /**
  * Swing the free end of two links above a line one link above the pivot, by a torque of -1, 0 or 1 (choices 0, 1, 2) at the
  * joint between them.
@@ -8,12 +10,17 @@ package org.fovea.env;
  * first. Both links have length, mass and moment of inertia 1 and their centre of mass in the middle. One Runge-Kutta step of
  * fourth order and 0.2 s; then angles are wrapped to [-pi, pi] and velocities clipped to 4 pi and 9 pi. Reward -1, or 0 for
  * the step that reaches {@code -cos theta1 - cos(theta1 + theta2) > 1}, which terminates; truncated after 500 steps.
- * Observation: cosine and sine of theta1, of theta2, then both velocities. Solved at -100.
+ * Observation: cosine and sine of theta1, of theta2, then both velocities.
  *
  * <p>Source: Sutton (1996) with the equations of motion of Sutton and Barto's book, as {@code Acrobot-v1} of Gymnasium has
  * it; as there, the state is float64 and the observation float32.
  */
 final class Acrobot extends BatchedEnvironment {
+    static final EnvironmentSpec SPEC = EnvironmentSpec.ofBatches(
+                    "Acrobot-v1", "Swing up two links by the joint between them", Acrobot::new)
+            .withSolvedAt(-100)
+            .withTuned("trpo", Map.of("max_kl", "0.03", "anneal_max_kl", "true", "gae_lambda", "0.8"));
+
     private static final double GRAVITY = 9.8;
     private static final double CENTRE = 0.5;
     private static final double INERTIA = 1;
@@ -73,7 +80,7 @@ final class Acrobot extends BatchedEnvironment {
         velocity2[i] = clip(now[3] + TIME_STEP / 6 * sum[3], MAX_VELOCITY_2);
     }
 
-    /** The slope where the last one leads in {@code time}, added to the sum so many times. */
+    /** The slope where the last one leads in {@code time}, added to the sum with a weight. */
     private void probe(double time, double torque, double weight) {
         for (int k = 0; k < 4; k++) {
             probe[k] = now[k] + time * slope[k];

@@ -1,7 +1,7 @@
 package org.fovea.env;
 
 /**
- * What an agent does in one step.
+ * The action of an agent in one step.
  *
  * @param choice the chosen number of a discrete action space, else -1
  * @param values the numbers of a continuous action space, else empty; an agent's lie within the bounds of its {@link

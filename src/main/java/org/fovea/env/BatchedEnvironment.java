@@ -9,7 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * What the built-in environments share: autoreset, time limits, randomness, saving. A built-in is then one short class:
+ * Base of the built-in environments: autoreset, time limits, randomness, saving. A built-in is then one short class:
  * its state, kept as one array per variable, the start of an episode ({@link #begin}) and one loop over all environments
  * ({@link #advance}).
  *

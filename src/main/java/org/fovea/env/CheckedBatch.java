@@ -50,13 +50,7 @@ final class CheckedBatch implements VectorEnvironment {
             }
             return batches;
         } catch (Throwable failure) {
-            for (VectorEnvironment batch : made) {
-                try {
-                    batch.close();
-                } catch (Throwable alsoFailed) {
-                    failure.addSuppressed(alsoFailed);
-                }
-            }
+            EnvironmentFailures.closeAll(made, failure);
             throw failure;
         }
     }
@@ -66,7 +60,7 @@ final class CheckedBatch implements VectorEnvironment {
         try {
             batch = factory.apply(count);
         } catch (Throwable thrown) {
-            throw failed(name, "its factory", thrown);
+            throw EnvironmentFailures.of(name, "its factory", thrown);
         }
         if (batch == null) {
             throw new InvalidEnvironmentException(name + ": its factory returned null");
@@ -81,15 +75,9 @@ final class CheckedBatch implements VectorEnvironment {
         return space;
     }
 
-    private static RuntimeException failed(String where, String what, Throwable thrown) {
-        return Thrown.isBySpace(thrown)
-                ? new InvalidEnvironmentException(where + ": " + thrown.getMessage())
-                : new EnvironmentException(where + ": " + what + " threw " + Thrown.describe(thrown), thrown);
-    }
-
     private RuntimeException failed(String method, Throwable thrown) {
         String which = count == 1 ? "environment " + firstIndex : "environments " + firstIndex + " to " + last();
-        return failed(name + ": " + which + ", step " + steps, method, thrown);
+        return EnvironmentFailures.of(name + ": " + which + ", step " + steps, method, thrown);
     }
 
     private int last() {
@@ -103,6 +91,14 @@ final class CheckedBatch implements VectorEnvironment {
     private <T> T call(String method, Call<T> call) {
         try {
             return call.run();
+        } catch (Throwable thrown) {
+            throw failed(method, thrown);
+        }
+    }
+
+    private void run(String method, Runnable call) {
+        try {
+            call.run();
         } catch (Throwable thrown) {
             throw failed(method, thrown);
         }
@@ -141,11 +137,7 @@ final class CheckedBatch implements VectorEnvironment {
     public void reset(long seed, int first, float[] observations) {
         firstIndex = first;
         steps = 0;
-        try {
-            batch.reset(seed, first, observations);
-        } catch (Throwable thrown) {
-            throw failed("reset", thrown);
-        }
+        run("reset", () -> batch.reset(seed, first, observations));
     }
 
     @Override
@@ -161,11 +153,7 @@ final class CheckedBatch implements VectorEnvironment {
 
     @Override
     public void restart(int i, float[] observations) {
-        try {
-            batch.restart(i, observations);
-        } catch (Throwable thrown) {
-            throw failed("restart", thrown);
-        }
+        run("restart", () -> batch.restart(i, observations));
     }
 
     @Override
@@ -187,11 +175,7 @@ final class CheckedBatch implements VectorEnvironment {
     public void close() {
         if (!closed) {
             closed = true;
-            try {
-                batch.close();
-            } catch (Throwable thrown) {
-                throw failed("close", thrown);
-            }
+            run("close", batch::close);
         }
     }
 }

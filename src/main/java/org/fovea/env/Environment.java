@@ -22,7 +22,7 @@ public interface Environment extends AutoCloseable {
     Step step(Action action);
 
     /**
-     * Gives back what the environment holds, such as a window or a connection. Called once, when it will not be played any
+     * Releases what the environment holds, such as a window or a connection. Called once, when it will not be played any
      * more: also after an error, and where the run is interrupted.
      */
     @Override

@@ -151,7 +151,8 @@ final class EnvironmentBatch implements VectorEnvironment {
     }
 
     private EnvironmentException failed(int i, String method, Throwable thrown) {
-        return new EnvironmentException(where(i) + ": " + method + " threw " + Thrown.describe(thrown), thrown);
+        return new EnvironmentException(
+                where(i) + ": " + method + " threw " + EnvironmentFailures.describe(thrown), thrown);
     }
 
     @Override

@@ -8,12 +8,12 @@ public final class EnvironmentException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
     /** With the exception that the environment threw. */
-    public EnvironmentException(String message, Throwable cause) {
+    EnvironmentException(String message, Throwable cause) {
         super(message, cause);
     }
 
     /** With what was wrong. */
-    public EnvironmentException(String message) {
+    EnvironmentException(String message) {
         super(message);
     }
 }

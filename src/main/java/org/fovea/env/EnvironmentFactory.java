@@ -53,7 +53,7 @@ final class EnvironmentFactory implements IntFunction<VectorEnvironment> {
             }
             return batches;
         } catch (Throwable failure) {
-            closeAll(distinct, failure);
+            EnvironmentFailures.closeAll(distinct, failure);
             throw failure;
         }
     }
@@ -69,7 +69,7 @@ final class EnvironmentFactory implements IntFunction<VectorEnvironment> {
         try {
             environment = supplier.get();
         } catch (Throwable thrown) {
-            throw failed("its supplier", thrown);
+            throw EnvironmentFailures.of(name, "its supplier", thrown);
         }
         if (environment == null) {
             throw new InvalidEnvironmentException(name + ": its supplier returned null");
@@ -84,12 +84,12 @@ final class EnvironmentFactory implements IntFunction<VectorEnvironment> {
         try {
             observations = environment.observationSpace();
         } catch (Throwable thrown) {
-            throw failed("observationSpace", thrown);
+            throw EnvironmentFailures.of(name, "observationSpace", thrown);
         }
         try {
             actions = environment.actionSpace();
         } catch (Throwable thrown) {
-            throw failed("actionSpace", thrown);
+            throw EnvironmentFailures.of(name, "actionSpace", thrown);
         }
         Spaces found = new Spaces(requireSpace("observationSpace", observations), requireSpace("actionSpace", actions));
         if (spaces != null && !spaces.equals(found)) {
@@ -111,12 +111,6 @@ final class EnvironmentFactory implements IntFunction<VectorEnvironment> {
         return space;
     }
 
-    private RuntimeException failed(String what, Throwable thrown) {
-        return Thrown.isBySpace(thrown)
-                ? new InvalidEnvironmentException(name + ": " + thrown.getMessage())
-                : new EnvironmentException(name + ": " + what + " threw " + Thrown.describe(thrown), thrown);
-    }
-
     synchronized Spaces spaces() {
         if (spaces != null) {
             return spaces;
@@ -127,7 +121,7 @@ final class EnvironmentFactory implements IntFunction<VectorEnvironment> {
             unused = environment;
             return found;
         } catch (Throwable failure) {
-            closeAll(List.of(environment), failure);
+            EnvironmentFailures.closeAll(List.of(environment), failure);
             throw failure;
         }
     }
@@ -136,24 +130,10 @@ final class EnvironmentFactory implements IntFunction<VectorEnvironment> {
         Environment environment = unused;
         unused = null;
         if (environment != null) {
-            close(environment);
-        }
-    }
-
-    private void close(Environment environment) {
-        try {
-            environment.close();
-        } catch (Throwable thrown) {
-            throw failed("close", thrown);
-        }
-    }
-
-    private void closeAll(Iterable<Environment> environments, Throwable failure) {
-        for (Environment environment : environments) {
             try {
-                close(environment);
-            } catch (RuntimeException alsoFailed) {
-                failure.addSuppressed(alsoFailed);
+                environment.close();
+            } catch (Throwable thrown) {
+                throw EnvironmentFailures.of(name, "close", thrown);
             }
         }
     }

@@ -2,38 +2,29 @@ package org.fovea.env;
 
 import java.util.HashSet;
 import java.util.List;
-import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.function.Function;
-import java.util.function.IntFunction;
 
 /**
  * Environments that differ in whole-numbered parameters, written after the name: {@code MemoryChain-v0:length=7,bits=2}.
  *
  * @param defaults the member whose parameters have their default values
- * @param factory of a member, from the values of its parameters in their order
+ * @param members by the values of their parameters in their order
  */
 record EnvironmentFamily(
-        EnvironmentSpec defaults, List<Parameter> parameters, Function<int[], IntFunction<VectorEnvironment>> factory) {
+        EnvironmentSpec defaults, List<Parameter> parameters, Function<int[], EnvironmentSpec> members) {
 
     /** A parameter and the values it may have, both ends included. */
     record Parameter(String name, int defaultValue, int min, int max) {}
 
     /** A family with one member. */
     static EnvironmentFamily of(EnvironmentSpec spec) {
-        return new EnvironmentFamily(spec, List.of(), values -> spec.factory());
+        return new EnvironmentFamily(spec, List.of(), values -> spec);
     }
 
     /** A family with parameters. */
-    static EnvironmentFamily of(
-            String name,
-            String summary,
-            double solvedAt,
-            List<Parameter> parameters,
-            Function<int[], IntFunction<VectorEnvironment>> factory) {
-        EnvironmentSpec defaults = new EnvironmentSpec(
-                name, summary, OptionalDouble.of(solvedAt), factory.apply(defaultValues(parameters)));
-        return new EnvironmentFamily(defaults, parameters, factory);
+    static EnvironmentFamily of(List<Parameter> parameters, Function<int[], EnvironmentSpec> members) {
+        return new EnvironmentFamily(members.apply(defaultValues(parameters)), parameters, members);
     }
 
     private static int[] defaultValues(List<Parameter> parameters) {
@@ -72,7 +63,7 @@ record EnvironmentFamily(
             }
             values[index] = parse(parameters.get(index), pair[1]);
         }
-        return new EnvironmentSpec(fullName, defaults.summary(), defaults.solvedAt(), factory.apply(values));
+        return members.apply(values).withName(fullName);
     }
 
     private int parse(Parameter parameter, String text) {

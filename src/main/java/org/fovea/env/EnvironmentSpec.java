@@ -1,29 +1,98 @@
 package org.fovea.env;
 
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.function.IntFunction;
 import java.util.function.Supplier;
 
 /**
- * A registered kind of environment.
+ * A registered kind of environment: how it is made, and all that is known of it besides its rules.
  *
  * @param name such as {@code CartPole-v1}
  * @param summary one line
  * @param solvedAt mean return that counts as solved, if there is such a figure
- * @param factory makes a batch of so many environments
+ * @param references returns to compare a result with, best first
+ * @param tuned settings of the trainer known to suit it, in the order in which they are applied
+ * @param factory makes a batch of the given number of environments
  */
 public record EnvironmentSpec(
-        String name, String summary, OptionalDouble solvedAt, IntFunction<VectorEnvironment> factory) {
+        String name,
+        String summary,
+        OptionalDouble solvedAt,
+        List<ReferenceReturn> references,
+        List<TunedSettings> tuned,
+        IntFunction<VectorEnvironment> factory) {
+
+    /** A return known of an environment: the optimum, for one, or that of random actions. */
+    public record ReferenceReturn(String name, double meanReturn) {}
+
+    /**
+     * Settings under which an environment is learned well. They replace the trainer's own defaults ({@code Defaults} in
+     * {@code org.fovea.rl.run}), which are meant for tasks of which nothing is known and hold for what is not named here.
+     *
+     * @param algorithm name of the one that they are for
+     * @param policy name of the kind that they are for, empty for any
+     * @param values {@code steps} of training, {@code envs} played side by side, and hyper-parameters, by name
+     */
+    public record TunedSettings(String algorithm, String policy, Map<String, String> values) {
+        /** Whether they are meant for such a run. */
+        public boolean isFor(String otherAlgorithm, String otherPolicy) {
+            return algorithm.equals(otherAlgorithm) && (policy.isEmpty() || policy.equals(otherPolicy));
+        }
+    }
+
+    /** What observations and actions look like. */
+    public record Spaces(Space observations, Space actions) {}
 
     /** An environment that is written for one agent; the supplier makes one instance a call. */
     public static EnvironmentSpec of(String name, String summary, Supplier<? extends Environment> supplier) {
-        return new EnvironmentSpec(name, summary, OptionalDouble.empty(), new EnvironmentFactory(name, supplier));
+        return ofBatches(name, summary, new EnvironmentFactory(name, supplier));
+    }
+
+    /** An environment that is written for many agents; the factory makes a batch of a given number. */
+    public static EnvironmentSpec ofBatches(String name, String summary, IntFunction<VectorEnvironment> factory) {
+        return new EnvironmentSpec(name, summary, OptionalDouble.empty(), List.of(), List.of(), factory);
     }
 
     /** The same with a mean return that counts as solved. */
     public EnvironmentSpec withSolvedAt(double score) {
-        return new EnvironmentSpec(name, summary, OptionalDouble.of(score), factory);
+        return new EnvironmentSpec(name, summary, OptionalDouble.of(score), references, tuned, factory);
+    }
+
+    /** The same with one more return to compare with. */
+    public EnvironmentSpec withReference(String label, double meanReturn) {
+        List<ReferenceReturn> all = added(references, new ReferenceReturn(label, meanReturn));
+        return new EnvironmentSpec(name, summary, solvedAt, all, tuned, factory);
+    }
+
+    /** The same with {@link TunedSettings} for an algorithm and any policy. */
+    public EnvironmentSpec withTuned(String algorithm, Map<String, String> values) {
+        return withTuned(algorithm, "", values);
+    }
+
+    /** The same with {@link TunedSettings} for an algorithm and a policy, which win over what is said of any. */
+    public EnvironmentSpec withTuned(String algorithm, String policy, Map<String, String> values) {
+        List<TunedSettings> all = added(tuned, new TunedSettings(algorithm, policy, values));
+        return new EnvironmentSpec(name, summary, solvedAt, references, all, factory);
+    }
+
+    /** {@link #references}, or else the score that counts as solved, if there is one. */
+    public List<ReferenceReturn> comparisons() {
+        return references.isEmpty() && solvedAt.isPresent()
+                ? List.of(new ReferenceReturn("counts as solved", solvedAt.getAsDouble()))
+                : references;
+    }
+
+    EnvironmentSpec withName(String newName) {
+        return new EnvironmentSpec(newName, summary, solvedAt, references, tuned, factory);
+    }
+
+    private static <T> List<T> added(List<T> list, T element) {
+        List<T> all = new ArrayList<>(list);
+        all.add(element);
+        return List.copyOf(all);
     }
 
     /** Makes a batch of {@code count} environments; see {@link #createAll}. */
@@ -32,7 +101,7 @@ public record EnvironmentSpec(
     }
 
     /**
-     * Makes a batch of so many environments for each count. Where one cannot be made, those that were are closed.
+     * Makes a batch of each number of environments. Where one cannot be made, those that were are closed.
      *
      * @throws InvalidEnvironmentException if there is nothing to play in what the factory makes
      * @throws EnvironmentException if the factory fails
@@ -62,7 +131,4 @@ public record EnvironmentSpec(
             one.closeUnused();
         }
     }
-
-    /** What observations and actions look like. */
-    public record Spaces(Space observations, Space actions) {}
 }

@@ -3,7 +3,6 @@ package org.fovea.env;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalDouble;
 import java.util.ServiceLoader;
 import java.util.function.Supplier;
 
@@ -22,35 +21,12 @@ public final class Environments {
     private Environments() {}
 
     private static void addBuiltIns() {
-        register(new EnvironmentSpec("CartPole-v1", "Balance a pole on a cart", OptionalDouble.of(475), CartPole::new));
-        register(new EnvironmentSpec(
-                "Pendulum-v1", "Swing a pendulum up, continuous torque", OptionalDouble.empty(), Pendulum::new));
-        register(new EnvironmentSpec(
-                "Acrobot-v1", "Swing up two links by the joint between them", OptionalDouble.of(-100), Acrobot::new));
-        register(new EnvironmentSpec(
-                "ProofOfMemory-v0",
-                "Remember which end of a line is good and walk there",
-                OptionalDouble.of(1.15),
-                ProofOfMemory::new));
-        add(EnvironmentFamily.of(
-                "MemoryChain-v0",
-                "Recall a bit after length (default 5) steps; bits (default 1)",
-                0.95,
-                List.of(
-                        new EnvironmentFamily.Parameter("length", 5, 1, 1_000_000),
-                        new EnvironmentFamily.Parameter("bits", 1, 1, 30)),
-                values -> count -> new MemoryChain(count, values[0], values[1])));
-        registerRepeatPrevious("Easy", 1, 4);
-        registerRepeatPrevious("Medium", 2, 32);
-        registerRepeatPrevious("Hard", 3, 64);
-    }
-
-    private static void registerRepeatPrevious(String level, int decks, int k) {
-        register(new EnvironmentSpec(
-                "popgym-RepeatPrevious" + level + "-v0",
-                "Name the suit of the card dealt " + (k - 1) + " cards before the newest",
-                OptionalDouble.of(0.9),
-                count -> new RepeatPrevious(count, decks, k)));
+        register(CartPole.SPEC);
+        register(Pendulum.SPEC);
+        register(Acrobot.SPEC);
+        register(ProofOfMemory.SPEC);
+        add(MemoryChain.FAMILY);
+        RepeatPrevious.SPECS.forEach(Environments::register);
     }
 
     /**
@@ -66,7 +42,7 @@ public final class Environments {
     }
 
     /**
-     * Registers an environment of one's own.
+     * Registers an environment of one's own, with what is known of it.
      *
      * @throws IllegalArgumentException if the name is taken or not a name
      */
@@ -85,7 +61,7 @@ public final class Environments {
         }
     }
 
-    /** Providers are asked on first use, where a broken one can be reported. */
+    /** Providers are loaded on first use, where a broken one can be reported. */
     private static synchronized Map<String, EnvironmentFamily> families() {
         if (!providersAsked) {
             providersAsked = true;
@@ -96,7 +72,7 @@ public final class Environments {
             } catch (Throwable thrown) {
                 throw new EnvironmentException(
                         "an " + EnvironmentProvider.class.getSimpleName() + " on the class path failed: "
-                                + Thrown.describe(thrown),
+                                + EnvironmentFailures.describe(thrown),
                         thrown);
             }
         }

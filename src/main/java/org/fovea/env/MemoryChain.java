@@ -1,16 +1,26 @@
 package org.fovea.env;
 
+import java.util.List;
+import java.util.Map;
+import org.fovea.env.EnvironmentFamily.Parameter;
+
 /**
- * Remember bits that are shown once, and name the one that is asked for, {@code length} steps later.
+ * Remember bits that are shown once, and name the queried one, {@code length} steps later.
  *
- * <p>A clock t runs from 0 to {@code length} = N. Observation: 1 - t / N; the index of the asked bit where t = N - 1, else
+ * <p>A clock t runs from 0 to {@code length} = N. Observation: 1 - t / N; the index of the queried bit where t = N - 1, else
  * 0; the bits as -1 and +1 where t = 0, else 0. Reset and the first step both show t = 0, as in the source. Actions 0 and
- * 1 count only in step N + 1, which terminates: reward 1 if the action is the asked bit, else -1. The optimum is 1, the
- * best without memory 0. Solved at 0.95.
+ * 1 count only in step N + 1, which terminates: reward 1 if the action is the queried bit, else -1.
  *
  * <p>Source: {@code memory_len} (one bit) and {@code memory_size} (several) of bsuite, Osband et al. (2020).
  */
 final class MemoryChain extends BatchedEnvironment {
+    /** Of attention, where episodes are no longer: what it would see beyond them is time lost. */
+    private static final int SHORT_WINDOW = 16;
+
+    static final EnvironmentFamily FAMILY = EnvironmentFamily.of(
+            List.of(new Parameter("length", 5, 1, 1_000_000), new Parameter("bits", 1, 1, 30)),
+            values -> spec(values[0], values[1]));
+
     private final int length;
     private final int bits;
     private final int size;
@@ -19,6 +29,19 @@ final class MemoryChain extends BatchedEnvironment {
     private final int[] context = newInts(1);
 
     private final int[] query = newInts(1);
+
+    private static EnvironmentSpec spec(int length, int bits) {
+        EnvironmentSpec spec = EnvironmentSpec.ofBatches(
+                        "MemoryChain-v0",
+                        "Recall a bit after length (default 5) steps; bits (default 1)",
+                        count -> new MemoryChain(count, length, bits))
+                .withSolvedAt(0.95)
+                .withReference("optimum", 1)
+                .withReference("best without memory", 0)
+                .withTuned("ppo", Map.of("steps", "330000", "rollout_steps", "64"));
+        // An episode is one step longer than its chain.
+        return length < SHORT_WINDOW ? spec.withTuned("ppo", Map.of("window", "" + SHORT_WINDOW)) : spec;
+    }
 
     MemoryChain(int count, int length, int bits) {
         super(count, new Space.Box(bits + 2, -1, Math.max(1, bits - 1)), new Space.Discrete(2), NO_TIME_LIMIT);

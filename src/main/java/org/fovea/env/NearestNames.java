@@ -5,7 +5,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 
-/** What somebody who mistyped a name may have meant. */
+/** The valid names nearest to a mistyped one. */
 public final class NearestNames {
     private static final int SUGGESTIONS = 3;
 

@@ -1,5 +1,7 @@
 package org.fovea.env;
 
+import java.util.Map;
+
 /**
  * Swing a pendulum up and hold it there with a torque u from -2 to 2, clipped.
  *
@@ -11,6 +13,16 @@ package org.fovea.env;
  * <p>Source: {@code Pendulum-v1} of Gymnasium; as there, the state is float64 and the observation float32.
  */
 final class Pendulum extends BatchedEnvironment {
+    static final EnvironmentSpec SPEC = EnvironmentSpec.ofBatches(
+                    "Pendulum-v1", "Swing a pendulum up, continuous torque", Pendulum::new)
+            .withTuned("ppo", Map.of("steps", "100000", "envs", "8", "rollout_steps", "256", "epochs", "10"))
+            .withTuned("ppo", Map.of("gamma", "0.9", "gae_lambda", "0.9", "normalize_observations", "false"))
+            .withTuned("ppo", "attention", Map.of("minibatches", "8"))
+            .withTuned("ppo", "mlp", Map.of("minibatches", "32"))
+            .withTuned("trpo", Map.of("rollout_steps", "256", "value_minibatches", "32"))
+            .withTuned("trpo", Map.of("max_kl", "0.06", "anneal_max_kl", "true"))
+            .withTuned("trpo", Map.of("gamma", "0.9", "gae_lambda", "0.8", "normalize_observations", "false"));
+
     private static final double MAX_TORQUE = 2;
     private static final double MAX_SPEED = 8;
     private static final double TIME_STEP = 0.05;

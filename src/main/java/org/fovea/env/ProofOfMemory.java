@@ -1,17 +1,28 @@
 package org.fovea.env;
 
+import java.util.Map;
+
 /**
  * Remember which end of a line is good and walk there: left (0) or right (1) by 0.2.
  *
  * <p>Starts at -0.4, -0.2, 0, 0.2 or 0.4; one end is worth +1, the other -1. For the first two steps both are shown and
  * the agent stands still without reward; then they are hidden. A step costs 0.1; the step that reaches an end pays
  * instead 1.6 at the good one and -1.6 at the bad one and terminates. Truncated after 16 steps. Observation: worth of the
- * left end, position, worth of the right end. The optimum is 1.20, the best without memory -0.28. Solved at 1.15.
+ * left end, position, worth of the right end.
  *
  * <p>Source: the proof-of-concept memory environment of Pleines et al., with the frozen start that CleanRL's
  * Transformer-XL example uses.
  */
 final class ProofOfMemory extends BatchedEnvironment {
+    static final EnvironmentSpec SPEC = EnvironmentSpec.ofBatches(
+                    "ProofOfMemory-v0", "Remember which end of a line is good and walk there", ProofOfMemory::new)
+            .withSolvedAt(1.15)
+            .withReference("optimum", 1.20)
+            .withReference("best without memory", -0.28)
+            .withTuned("ppo", Map.of("steps", "25000", "envs", "16", "rollout_steps", "64", "window", "16"))
+            .withTuned("trpo", Map.of("steps", "25000", "envs", "16", "rollout_steps", "64", "window", "16"))
+            .withTuned("trpo", Map.of("max_kl", "0.02", "learning_rate", "0.003"));
+
     private static final int END = 5;
     private static final int SHOWN_STEPS = 2;
     private static final float STEP_COST = 0.1f;

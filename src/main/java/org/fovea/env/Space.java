@@ -2,7 +2,7 @@ package org.fovea.env;
 
 import java.util.Arrays;
 
-/** What an observation or an action may be. */
+/** The set of values that an observation or an action can take. */
 public sealed interface Space {
 
     /** One of {@code n} choices, numbered from 0. As an observation it is given one-hot. */

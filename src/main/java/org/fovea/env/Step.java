@@ -1,7 +1,7 @@
 package org.fovea.env;
 
 /**
- * What one step led to.
+ * The outcome of one step.
  *
  * @param observation of the new state, {@code observationSpace().size()} numbers
  * @param terminated the task ended: the value of what follows is 0

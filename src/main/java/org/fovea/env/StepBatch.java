@@ -1,7 +1,7 @@
 package org.fovea.env;
 
 /**
- * What a step of a {@link VectorEnvironment} led to, in arrays that are reused from step to step.
+ * The outcome of a step of a {@link VectorEnvironment}, in arrays that are reused from step to step.
  *
  * @param observations [count, size]; of the next episode where one ended
  * @param rewards [count]

@@ -1,6 +1,6 @@
 package org.fovea.env;
 
-/** What the caller of {@link VectorEnvironment#step} must get right. */
+/** Checks of the arguments of {@link VectorEnvironment#step}. */
 final class StepChecks {
     private StepChecks() {}
 

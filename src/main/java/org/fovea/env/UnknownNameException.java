@@ -1,6 +1,7 @@
 package org.fovea.env;
 
 import java.io.Serial;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 
@@ -21,6 +22,21 @@ public final class UnknownNameException extends IllegalArgumentException {
     /** The same with advice, which goes on from what the message says. */
     public UnknownNameException(UnknownNameException unknown, String advice) {
         super(unknown.getMessage() + advice, unknown);
+    }
+
+    /**
+     * The value that prints as a name.
+     *
+     * @throws UnknownNameException if none does
+     */
+    public static <T> T find(String kind, String name, T[] values) {
+        for (T value : values) {
+            if (value.toString().equals(name)) {
+                return value;
+            }
+        }
+        throw new UnknownNameException(
+                kind, name, Arrays.stream(values).map(Object::toString).toList());
     }
 
     private static String message(String kind, String name, List<String> nearest) {

@@ -61,12 +61,12 @@ public interface VectorEnvironment extends AutoCloseable {
     void saveState(int i, DataOutput out) throws IOException;
 
     /**
-     * Makes environment {@code i} what {@link #saveState} wrote. Once done for each of the batch it stands in place of
+     * Makes environment {@code i} what {@link #saveState} wrote. Once done for each of the batch it replaces
      * {@link #reset}.
      */
     void restoreState(int i, DataInput in) throws IOException;
 
-    /** Gives back what the environments hold. Called once, when they will not be played any more. */
+    /** Releases what the environments hold. Called once, when they will not be played any more. */
     @Override
     default void close() {}
 }

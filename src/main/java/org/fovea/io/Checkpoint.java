@@ -45,7 +45,7 @@ public record Checkpoint(
     /**
      * Writes a checkpoint and then deletes all but the last two of the run.
      *
-     * @param runDirectory made if need be
+     * @param runDirectory created if it does not exist
      * @return the checkpoint's directory
      * @throws IOException naming the path, if it cannot be written or the run has one of a later step; the checkpoints
      *     that were there are left as they were. So it goes, too, on a thread that is interrupted
@@ -67,14 +67,14 @@ public record Checkpoint(
             CheckpointNames names = CheckpointNames.in(runDirectory);
             Path target = names.next(step);
             for (Path leftover : names.leftovers()) {
-                Durable.deleteDirectory(leftover);
+                DurableFiles.deleteTree(leftover);
             }
             Path temporary = CheckpointNames.temporary(target);
             try {
                 writeFiles(Files.createDirectory(temporary));
-                Durable.sync(temporary);
+                DurableFiles.sync(temporary);
                 Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-                Durable.sync(runDirectory);
+                DurableFiles.sync(runDirectory);
             } catch (IOException | RuntimeException e) {
                 discard(temporary, e);
                 throw e;
@@ -87,26 +87,26 @@ public record Checkpoint(
     }
 
     private void writeFiles(Path directory) throws IOException {
-        Map<String, Manifest.Seal> seals = new TreeMap<>();
+        Map<String, Manifest.FileDigest> digests = new TreeMap<>();
         SafeTensors.write(directory.resolve(TENSORS), tensors, metadata);
-        seals.put(TENSORS, Manifest.Seal.of(directory.resolve(TENSORS)));
+        digests.put(TENSORS, Manifest.FileDigest.of(directory.resolve(TENSORS)));
         for (Map.Entry<String, byte[]> file : files.entrySet()) {
             Path path = directory.resolve(file.getKey());
             Files.write(path, file.getValue());
-            seals.put(file.getKey(), Manifest.Seal.of(path));
+            digests.put(file.getKey(), Manifest.FileDigest.of(path));
         }
-        new Manifest(step, seals).write(directory);
-        for (String name : seals.keySet()) {
-            Durable.sync(directory.resolve(name));
+        new Manifest(step, digests).write(directory);
+        for (String name : digests.keySet()) {
+            DurableFiles.sync(directory.resolve(name));
         }
-        Durable.sync(directory.resolve(Manifest.FILE_NAME));
+        DurableFiles.sync(directory.resolve(Manifest.FILE_NAME));
     }
 
     /** A half-written checkpoint only fills the disk, which may be why it is half written. */
     private static void discard(Path temporary, Exception reason) {
         try {
             if (Files.exists(temporary)) {
-                Durable.deleteDirectory(temporary);
+                DurableFiles.deleteTree(temporary);
             }
         } catch (IOException e) {
             reason.addSuppressed(e);
@@ -119,7 +119,7 @@ public record Checkpoint(
             // Renamed first, so that a kill half-way leaves a leftover and not a damaged checkpoint.
             Path temporary = CheckpointNames.temporary(old);
             Files.move(old, temporary);
-            Durable.deleteDirectory(temporary);
+            DurableFiles.deleteTree(temporary);
         }
     }
 

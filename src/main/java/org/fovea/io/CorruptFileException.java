@@ -10,12 +10,12 @@ public final class CorruptFileException extends IOException {
     private static final long serialVersionUID = 1;
 
     /** With what is wrong in the file. */
-    public CorruptFileException(Path file, String problem) {
+    CorruptFileException(Path file, String problem) {
         super(file + " is damaged: " + problem);
     }
 
     /** With the exception that found it out. */
-    public CorruptFileException(Path file, String problem, Throwable cause) {
+    CorruptFileException(Path file, String problem, Throwable cause) {
         super(file + " is damaged: " + problem, cause);
     }
 

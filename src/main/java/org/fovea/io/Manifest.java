@@ -14,21 +14,21 @@ import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 
 /**
- * What a checkpoint's directory must hold, in its {@code manifest.json}.
+ * The contents of a checkpoint's directory, as listed in its {@code manifest.json}.
  *
  * @param step of the checkpoint
  * @param files size and checksum by file name
  */
-record Manifest(long step, Map<String, Seal> files) {
+record Manifest(long step, Map<String, FileDigest> files) {
     static final String FILE_NAME = "manifest.json";
     private static final int FORMAT = 1;
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]*");
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /** A file's length and CRC-32C. */
-    record Seal(long bytes, long crc32c) {
+    record FileDigest(long bytes, long crc32c) {
 
-        static Seal of(Path file) throws IOException {
+        static FileDigest of(Path file) throws IOException {
             CRC32C crc = new CRC32C();
             byte[] buffer = new byte[1 << 16];
             long bytes = 0;
@@ -38,7 +38,7 @@ record Manifest(long step, Map<String, Seal> files) {
                     bytes += read;
                 }
             }
-            return new Seal(bytes, crc.getValue());
+            return new FileDigest(bytes, crc.getValue());
         }
     }
 
@@ -51,8 +51,8 @@ record Manifest(long step, Map<String, Seal> files) {
         ObjectNode root = JSON.createObjectNode();
         root.put("format", FORMAT).put("step", step);
         ObjectNode entries = root.putObject("files");
-        files.forEach((name, seal) ->
-                entries.putObject(name).put("bytes", seal.bytes()).put("crc32c", seal.crc32c()));
+        files.forEach((name, digest) ->
+                entries.putObject(name).put("bytes", digest.bytes()).put("crc32c", digest.crc32c()));
         Files.write(
                 directory.resolve(FILE_NAME),
                 JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(root));
@@ -74,14 +74,14 @@ record Manifest(long step, Map<String, Seal> files) {
         if (format != FORMAT) {
             throw new CorruptFileException(file, "its format is " + format + ", expected " + FORMAT);
         }
-        Map<String, Seal> files = new TreeMap<>();
+        Map<String, FileDigest> files = new TreeMap<>();
         for (Map.Entry<String, JsonNode> entry : root.path("files").properties()) {
             JsonNode bytes = entry.getValue().path("bytes");
             JsonNode crc = entry.getValue().path("crc32c");
             if (!bytes.isIntegralNumber() || !crc.isIntegralNumber() || !isFileName(entry.getKey())) {
                 throw new CorruptFileException(file, "its entry for '" + entry.getKey() + "' is not one");
             }
-            files.put(entry.getKey(), new Seal(bytes.asLong(), crc.asLong()));
+            files.put(entry.getKey(), new FileDigest(bytes.asLong(), crc.asLong()));
         }
         JsonNode step = root.path("step");
         if (!step.isIntegralNumber()) {
@@ -92,9 +92,9 @@ record Manifest(long step, Map<String, Seal> files) {
 
     /** Compares every file of the directory with its entry. */
     void verify(Path directory) throws IOException {
-        for (Map.Entry<String, Seal> entry : files.entrySet()) {
+        for (Map.Entry<String, FileDigest> entry : files.entrySet()) {
             Path file = directory.resolve(entry.getKey());
-            Seal expected = entry.getValue();
+            FileDigest expected = entry.getValue();
             if (!Files.isRegularFile(file)) {
                 throw new CorruptFileException(file, "it is missing");
             }
@@ -102,7 +102,7 @@ record Manifest(long step, Map<String, Seal> files) {
             if (bytes != expected.bytes()) {
                 throw new CorruptFileException(file, "it has " + bytes + " bytes, not " + expected.bytes());
             }
-            if (!Seal.of(file).equals(expected)) {
+            if (!FileDigest.of(file).equals(expected)) {
                 throw new CorruptFileException(file, "its checksum is not the one in " + FILE_NAME);
             }
         }

@@ -14,7 +14,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Writes a safetensors file piece by piece, under a temporary name beside its own. Only {@link #commit} gives it its name,
+ * Writes a safetensors file piece by piece, under a temporary name in the same directory. Only {@link #commit} gives it its name,
  * and replaces what was there; closed without that, also by an exit of the virtual machine, it leaves nothing.
  */
 public final class SafeTensorsWriter implements AutoCloseable {
@@ -140,7 +140,7 @@ public final class SafeTensorsWriter implements AutoCloseable {
         try {
             Files.deleteIfExists(file);
         } catch (IOException e) {
-            // The machine exits, and nobody is there to be told but who finds the file.
+            // The virtual machine exits, and there is nobody left to tell.
             return;
         }
     }

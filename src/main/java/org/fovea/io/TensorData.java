@@ -5,7 +5,7 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
- * A tensor as it stands in a file: row-major, little-endian, below 2 GiB.
+ * A tensor as a file holds it: row-major, little-endian, below 2 GiB.
  *
  * @param type of the elements
  * @param shape sizes of the dimensions; a scalar has none
@@ -14,7 +14,7 @@ import java.util.Arrays;
 public record TensorData(TensorType type, long[] shape, ByteBuffer data) {
 
     /**
-     * @throws IllegalArgumentException if the data isn't of as many bytes as the shape asks for
+     * @throws IllegalArgumentException if the data has another number of bytes than the shape
      */
     public TensorData {
         shape = shape.clone();

@@ -3,7 +3,7 @@ package org.fovea.io;
 import java.util.Arrays;
 
 /**
- * What a tensor is, without its elements.
+ * Type and shape of a tensor.
  *
  * @param type of the elements
  * @param shape sizes of the dimensions; a scalar has none

@@ -27,28 +27,23 @@ public final class KeyValueCache implements AutoCloseable {
         this.values = backend.memory().allocate(backend.memory().floatType(), length);
     }
 
-    /** Rows of the batch. */
-    public int batch() {
-        return batch;
-    }
-
     /** Slots of a row: the window. */
-    public int capacity() {
+    int capacity() {
         return capacity;
     }
 
     /** [batch, capacity, heads, headDim]. */
-    public DeviceArray keys() {
+    DeviceArray keys() {
         return keys;
     }
 
     /** [batch, capacity, heads, headDim]. */
-    public DeviceArray values() {
+    DeviceArray values() {
         return values;
     }
 
     /** The slot of a position. */
-    public int slot(int position) {
+    int slot(int position) {
         return Math.floorMod(position, capacity);
     }
 
@@ -86,7 +81,7 @@ public final class KeyValueCache implements AutoCloseable {
                         new int[] {capacity * width, 1});
     }
 
-    /** Gives the memory back. */
+    /** Releases the memory. */
     @Override
     public void close() {
         keys.release();

@@ -70,25 +70,25 @@ public final class SelfAttention {
     /**
      * Some elements attend to others.
      *
-     * @param askers [batch, queries, width]
-     * @param askerPositions I32 [batch, queries]
-     * @param asked [batch, keys, width]
-     * @param askedPositions I32 [batch, keys]
+     * @param queryInputs [batch, queries, width]
+     * @param queryPositions I32 [batch, queries]
+     * @param keyInputs [batch, keys, width]
+     * @param keyPositions I32 [batch, keys]
      */
     Tensor attend(
-            Tensor askers,
-            Tensor askerPositions,
-            Tensor asked,
-            Tensor askedPositions,
+            Tensor queryInputs,
+            Tensor queryPositions,
+            Tensor keyInputs,
+            Tensor keyPositions,
             AttentionSpec spec,
             AttentionMask<Tensor> mask) {
-        Tensor queries = inHeads(rotate(query.apply(askers), askerPositions));
-        Tensor keys = inHeads(rotate(key.apply(asked), askedPositions));
-        Tensor values = inHeads(value.apply(asked));
+        Tensor queries = inHeads(rotate(query.apply(queryInputs), queryPositions));
+        Tensor keys = inHeads(rotate(key.apply(keyInputs), keyPositions));
+        Tensor values = inHeads(value.apply(keyInputs));
         Tensor averages = Attention.apply(Attention.call(queries, keys, values, compared(spec), Layout.BNHD)
                         .withMask(mask))
                 .output();
-        return output.apply(averages.reshape(askers.shape()));
+        return output.apply(averages.reshape(queryInputs.shape()));
     }
 
     /** Puts keys and values of elements [batch, count, width] at positions {@code first, ...} into the cache. */

@@ -61,7 +61,7 @@ public final class TransformerBlock {
      *
      * @param input [batch, steps, width]
      * @param memory the inputs of this layer that preceded, [batch, remembered, width], or null. They are mapped to keys
-     *     and values by today's weights; a constant, so that no gradient flows into the past
+     *     and values by the current weights; a constant, so that no gradient flows into the past
      * @param positions I32 [batch, remembered + steps], counted through memory and segment
      * @param querySegments I32 [batch, steps], the episode of each element
      * @param keySegments I32 [batch, remembered + steps]
@@ -112,7 +112,7 @@ public final class TransformerBlock {
     }
 
     /**
-     * Fills the cache with what remembered inputs of this layer are under today's weights.
+     * Fills the cache with what remembered inputs of this layer are under the current weights.
      *
      * @param memory [batch, remembered, width], at most the cache's capacity
      * @param firstPosition position of the first of them

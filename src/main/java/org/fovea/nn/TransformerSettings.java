@@ -4,7 +4,7 @@ import org.fovea.backend.attention.AttentionSpec.Similarity;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a transformer block is made of.
+ * Sizes and variants of a transformer block.
  *
  * @param width length of an element
  * @param heads into which it is divided for attention

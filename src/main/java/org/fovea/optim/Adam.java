@@ -62,7 +62,7 @@ public final class Adam implements AutoCloseable {
         return Map.of("adam.first_moment", firstMoment, "adam.second_moment", secondMoment, "adam.state", state);
     }
 
-    /** Gives the memory back. */
+    /** Releases the memory. */
     @Override
     public void close() {
         firstMoment.release();

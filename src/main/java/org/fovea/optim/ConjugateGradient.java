@@ -125,7 +125,7 @@ public final class ConjugateGradient implements AutoCloseable {
         backend.math().zip(op, SCALAR, x, STRIDE, y, STRIDE, result);
     }
 
-    /** Gives the memory back. */
+    /** Releases the memory. */
     @Override
     public void close() {
         residual.release();

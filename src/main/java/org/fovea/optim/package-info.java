@@ -1,4 +1,4 @@
-/** Optimisers and their learning rates. */
+/** Optimisers. */
 @NullMarked
 package org.fovea.optim;
 

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What the command computes, on cases that can be followed by hand. */
+/** Results of the command on cases that can be followed by hand. */
 class AttentionTest {
     private static final double EXACT = 1e-14;
 

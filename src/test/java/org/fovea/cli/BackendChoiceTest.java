@@ -23,7 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What is said, and with which exit code, where the device that was asked for can't be had. */
+/** Messages and exit codes where the device that was asked for is unavailable. */
 @Tag("integration")
 @Timeout(120)
 class BackendChoiceTest {

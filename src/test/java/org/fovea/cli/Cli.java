@@ -8,7 +8,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
-/** What a command printed, and its exit code. */
+/** The output of a command, and its exit code. */
 record Cli(int exitCode, String out, String err) {
 
     static Cli run(String... args) {
@@ -25,6 +25,11 @@ record Cli(int exitCode, String out, String err) {
                 Interruption.none(errors),
                 args);
         return new Cli(exitCode, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+    }
+
+    /** Arguments by the words of a line, none of which has a space in it. */
+    static String[] words(String line, Object... values) {
+        return String.format(line, values).split(" ");
     }
 
     JsonNode lastLineAsJson() throws JsonProcessingException {

@@ -6,7 +6,7 @@ import org.fovea.env.Environment;
 import org.fovea.env.Space;
 import org.fovea.env.Step;
 
-/** What a newcomer writes first: one number, two choices, episodes of ten steps. It counts its instances. */
+/** An environment such as a newcomer writes first: one number, two choices, episodes of ten steps. It counts its instances. */
 class Countdown implements Environment {
     private static final int LENGTH = 10;
 

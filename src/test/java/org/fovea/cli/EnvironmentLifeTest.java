@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** How many environments a command makes, that it closes them, and how long it plays with them. */
+/** Number of environments that a command makes, their closing, and the time that it plays with them. */
 @Timeout(120)
 class EnvironmentLifeTest {
     @TempDir
@@ -102,16 +102,8 @@ class EnvironmentLifeTest {
     @Test
     void anEpisodeThatNeverEndsIsCutAndCounted() throws IOException {
         Cli trained = Cli.run(small("Endless-v0", "--max-episode-steps", "70", "--json"));
-        Cli evaluated = Cli.run(
-                "eval",
-                directory.resolve("run").toString(),
-                "--max-episode-steps",
-                "50",
-                "--episodes",
-                "10",
-                "--backend",
-                "cpu",
-                "--json");
+        Cli evaluated = Cli.run(Cli.words(
+                "eval %s --max-episode-steps 50 --episodes 10 --backend cpu --json", directory.resolve("run")));
 
         assertThat(trained.exitCode()).isZero();
         assertThat(trained.out()).contains("100 of 100 episodes did not end within 70 steps");

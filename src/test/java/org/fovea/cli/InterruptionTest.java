@@ -7,7 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.fovea.io.Checkpoint;
-import org.fovea.rl.run.RunState;
+import org.fovea.rl.run.SavedRun;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -49,7 +49,7 @@ class InterruptionTest {
 
             assertThat(program.exitCode()).isEqualTo(exitCode);
             int iterations = Files.readAllLines(run().resolve("progress.csv")).size() - 1;
-            assertThat(RunState.load(run()).iteration()).isEqualTo(iterations);
+            assertThat(SavedRun.load(run()).iteration()).isEqualTo(iterations);
             JsonNode json = new Cli(exitCode, program.out(), "").lastLineAsJson();
             assertThat(json.get("steps").asLong()).isEqualTo(iterations * 4L * 32);
             assertThat(program.out()).contains("fovea train --resume --out " + run());
@@ -108,18 +108,8 @@ class InterruptionTest {
             program.awaitEnd();
         }
         long kept = Checkpoint.load(run()).step();
-        Cli resumed = Cli.run(
-                "train",
-                "--resume",
-                "--out",
-                run().toString(),
-                "--steps",
-                Long.toString(kept + 256),
-                "--backend",
-                "cpu",
-                "--final-episodes",
-                "1",
-                "--json");
+        Cli resumed = Cli.run(Cli.words(
+                "train --resume --out %s --steps %s --backend cpu --final-episodes 1 --json", run(), kept + 256));
         assertThat(resumed.exitCode()).isZero();
         assertThat(resumed.lastLineAsJson().get("steps").asLong()).isEqualTo(kept + 256);
     }

@@ -50,7 +50,7 @@ final class Jvm {
         return new Jvm(builder.start(), commands.length);
     }
 
-    /** What each command printed. What a native library prints beside that is a failure. */
+    /** What each command printed. What a native library prints besides is a failure. */
     List<Cli> finish() throws IOException, InterruptedException {
         List<Cli> results = new ArrayList<>();
         try (var lines = process.inputReader()) {

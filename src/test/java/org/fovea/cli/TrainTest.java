@@ -10,7 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.fovea.rl.config.Algorithm;
+import org.fovea.rl.run.Algorithm;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -24,24 +24,9 @@ class TrainTest {
 
     /** Arguments of a run of a second, with more. */
     static String[] small(Path run, String... more) {
-        List<String> args = new ArrayList<>(List.of(
-                "train",
-                "--env",
-                "CartPole-v1",
-                "--policy",
-                "mlp",
-                "--steps",
-                "512",
-                "--envs",
-                "4",
-                "--backend",
-                "cpu",
-                "--out",
-                run.toString(),
-                "--set",
-                "width=8",
-                "--set",
-                "rollout_steps=32"));
+        List<String> args = new ArrayList<>(List.of(Cli.words(
+                "train --env CartPole-v1 --policy mlp --steps 512 --envs 4 --backend cpu --out %s --set width=8 --set rollout_steps=32",
+                run)));
         for (int i = 0; i < more.length; i += 2) {
             int given = more[i].equals("--set") ? -1 : args.indexOf(more[i]);
             if (given >= 0) {

@@ -13,7 +13,7 @@ import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What every batch owes the trainer, checked on each kind of environment under random actions. */
+/** The contract of batches with the trainer, checked on each kind of environment under random actions. */
 class BatchContractTest {
     private static final long SEED = 7;
 

@@ -14,7 +14,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
-import java.util.OptionalDouble;
 import java.util.Random;
 import java.util.Set;
 import java.util.function.IntFunction;
@@ -292,7 +291,7 @@ class EnvironmentBatchTest {
     }
 
     private static EnvironmentSpec own(IntFunction<VectorEnvironment> factory) {
-        return new EnvironmentSpec("Own-v0", "", OptionalDouble.empty(), factory);
+        return EnvironmentSpec.ofBatches("Own-v0", "", factory);
     }
 
     @Test

@@ -132,7 +132,7 @@ class CheckpointTest {
         Files.write(file, good);
         assertThat(Checkpoint.load(run()).step()).isEqualTo(6);
         Files.delete(file);
-        Durable.deleteDirectory(newest);
+        DurableFiles.deleteTree(newest);
         assertThat(Checkpoint.load(run()).step())
                 .as("after the advice was followed")
                 .isEqualTo(5);

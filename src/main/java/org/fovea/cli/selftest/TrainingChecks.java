@@ -23,11 +23,10 @@ import org.fovea.backend.memory.Scope;
 import org.fovea.io.Checkpoint;
 import org.fovea.io.TensorData;
 import org.fovea.io.TensorType;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.Defaults;
-import org.fovea.rl.config.PolicyKind;
-import org.fovea.rl.evaluation.Progress;
+import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.run.Algorithm;
+import org.fovea.rl.run.Defaults;
+import org.fovea.rl.run.Progress;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.Trainer;
 import org.fovea.verify.Case;
@@ -133,14 +132,14 @@ final class TrainingChecks {
 
     /** The parameters of a policy with attention after so many updates. */
     private static double[] trained(Backend backend, int updates) {
-        AlgorithmConfig config = Defaults.of(ENVIRONMENT, Algorithm.PPO, PolicyKind.ATTENTION)
-                .config()
+        RunSpec once = Defaults.of(ENVIRONMENT, Algorithm.PPO, PolicyKind.ATTENTION)
+                .withEnvironments(ENVIRONMENTS)
+                .withSeed(3)
                 .with(Map.of("layers", "1", "width", "16", "heads", "2", "window", "3", "rollout_steps", "12"))
                 .with(Map.of(
                         "epochs", "1", "minibatches", "1", "learning_rate", "0.01", "anneal_learning_rate", "false"));
-        long steps = (long) config.rollout().rolloutSteps() * ENVIRONMENTS;
         // One iteration more than is run: a run that is interrupted is not evaluated.
-        RunSpec spec = new RunSpec(ENVIRONMENT, PolicyKind.ATTENTION, (updates + 1) * steps, ENVIRONMENTS, 3, config);
+        RunSpec spec = once.withSteps((updates + 1) * once.stepsPerIteration());
         try {
             Path directory = Files.createTempDirectory("fovea-selftest");
             try (Trainer trainer = Trainer.start(backend, spec, directory)) {

@@ -15,17 +15,17 @@ import org.fovea.env.UnknownNameException;
  * Reads and replaces the components of a configuration record by their names in snake case. Components that are records
  * stand for their own components.
  */
-final class Hyperparameters {
+public final class Hyperparameters {
     private Hyperparameters() {}
 
     /** Throws an {@link IllegalArgumentException} that names the hyper-parameter if {@code holds} is false. */
-    static void require(boolean holds, String name, Number value, String expected) {
+    public static void require(boolean holds, String name, Number value, String expected) {
         if (!holds) {
             throw new IllegalArgumentException("hyper-parameter " + name + " must be " + expected + ", got " + value);
         }
     }
 
-    static Map<String, String> read(Record config) {
+    public static Map<String, String> read(Record config) {
         Map<String, String> values = new LinkedHashMap<>();
         for (RecordComponent component : config.getClass().getRecordComponents()) {
             Object value = valueOf(config, component);
@@ -38,7 +38,7 @@ final class Hyperparameters {
         return values;
     }
 
-    static <R extends Record> R replace(R config, Map<String, String> settings) {
+    public static <R extends Record> R replace(R config, Map<String, String> settings) {
         Set<String> names = read(config).keySet();
         for (String name : settings.keySet()) {
             if (!names.contains(name)) {

@@ -15,7 +15,8 @@ import org.fovea.backend.attention.AttentionSpec.Similarity;
  * @param gating GTrXL's gated residuals in place of additions
  */
 public record NetworkConfig(int layers, int width, int heads, int window, Similarity similarity, boolean gating) {
-    static final NetworkConfig BASE = new NetworkConfig(2, 64, 4, 128, Similarity.DOT, false);
+    /** Two layers of width 64; four heads that see 128 steps. */
+    public static final NetworkConfig BASE = new NetworkConfig(2, 64, 4, 128, Similarity.DOT, false);
 
     /** Checks every range; the message names the hyper-parameter. */
     public NetworkConfig {

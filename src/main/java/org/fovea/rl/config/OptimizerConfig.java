@@ -3,7 +3,6 @@ package org.fovea.rl.config;
 import static org.fovea.rl.config.Hyperparameters.require;
 
 import org.fovea.backend.rl.AdamSettings;
-import org.fovea.optim.LearningRateSchedule;
 
 /**
  * Hyper-parameters of Adam.
@@ -14,7 +13,8 @@ import org.fovea.optim.LearningRateSchedule;
  * @param maxGradNorm limit of the gradient's global norm, 0 for none
  */
 public record OptimizerConfig(float learningRate, boolean annealLearningRate, float adamEpsilon, float maxGradNorm) {
-    static final OptimizerConfig BASE = new OptimizerConfig(1e-3f, true, 1e-5f, 0.5f);
+    /** Learning rate 1e-3, annealed; gradients clipped to a norm of 0.5. */
+    public static final OptimizerConfig BASE = new OptimizerConfig(1e-3f, true, 1e-5f, 0.5f);
 
     /** Checks every range; the message names the hyper-parameter. */
     public OptimizerConfig {
@@ -25,10 +25,8 @@ public record OptimizerConfig(float learningRate, boolean annealLearningRate, fl
 
     /** When the given share of the run is done. */
     public double learningRateAt(double progress) {
-        LearningRateSchedule schedule = annealLearningRate
-                ? LearningRateSchedule.linear(learningRate, 0)
-                : LearningRateSchedule.constant(learningRate);
-        return schedule.at(progress);
+        double rate = learningRate;
+        return annealLearningRate ? rate - rate * progress : rate;
     }
 
     public AdamSettings adam() {

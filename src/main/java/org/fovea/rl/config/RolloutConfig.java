@@ -13,7 +13,8 @@ import static org.fovea.rl.config.Hyperparameters.require;
  */
 public record RolloutConfig(
         float gamma, float gaeLambda, int rolloutSteps, boolean normalizeObservations, boolean normalizeRewards) {
-    static final RolloutConfig BASE = new RolloutConfig(0.99f, 0.95f, 128, true, true);
+    /** Discount 0.99 over rollouts of 128 steps, normalised. */
+    public static final RolloutConfig BASE = new RolloutConfig(0.99f, 0.95f, 128, true, true);
 
     /** Checks every range; the message names the hyper-parameter. */
     public RolloutConfig {

@@ -1,6 +1,11 @@
 /**
- * Hyper-parameters as records, read by name, with the defaults of each environment. Start with {@link
- * org.fovea.rl.config.AlgorithmConfig}; {@link org.fovea.rl.config.Defaults} chooses.
+ * Hyper-parameters that every algorithm has, a record for each group, with the values that every run starts from: {@link
+ * org.fovea.rl.config.NetworkConfig#BASE}, {@link org.fovea.rl.config.RolloutConfig#BASE}, {@link
+ * org.fovea.rl.config.OptimizerConfig#BASE}, in which the learning rate is.
+ *
+ * <p>{@link org.fovea.rl.config.Hyperparameters} reads and replaces components of such records by the names that the command
+ * line and checkpoints use. An algorithm's own hyper-parameters are in its room; {@code Defaults} in {@code run} puts
+ * everything together.
  */
 @NullMarked
 package org.fovea.rl.config;

@@ -3,18 +3,18 @@ package org.fovea.rl.evaluation;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
 import org.fovea.rl.evaluation.EvaluationResult.End;
+import org.fovea.rl.rollout.StopSignal;
 
 /** Episodes of an evaluation, those played and those to be played, and whether to go on; shared by all who play. */
-public final class EpisodeTable {
+final class EpisodeTable {
     private static final int NOT_PLAYED = -1;
 
     private final EvaluationSettings settings;
     private final int environments;
-    private final Progress.Listener listener;
-    private final BooleanSupplier stop;
+    private final Evaluation.Listener listener;
+    private final StopSignal stop;
     private final long startNanos = System.nanoTime();
     private final double[] returns;
     private final int[] lengths;
@@ -25,10 +25,7 @@ public final class EpisodeTable {
     /** Why no more is played than was; complete while nothing else is known. */
     private volatile End end = End.COMPLETE;
 
-    private volatile boolean failed;
-
-    public EpisodeTable(
-            EvaluationSettings settings, int environments, Progress.Listener listener, BooleanSupplier stop) {
+    EpisodeTable(EvaluationSettings settings, int environments, Evaluation.Listener listener, StopSignal stop) {
         this.settings = settings;
         this.environments = environments;
         this.listener = listener;
@@ -51,24 +48,14 @@ public final class EpisodeTable {
     boolean goesOn(int stepsPlayed) {
         steps.add(stepsPlayed);
         if (end == End.COMPLETE) {
-            if (stop.getAsBoolean()) {
+            if (stop.requested()) {
                 end = End.STOPPED;
             } else if ((System.nanoTime() - startNanos) * 1e-9 > settings.maxSeconds()) {
                 end = End.OUT_OF_TIME;
             }
         }
         listener.evaluating(ended.get(), settings.episodes(), steps.sum());
-        return end == End.COMPLETE && !failed;
-    }
-
-    /** Does work that others do too; if it fails, they stop. */
-    public void unlessItFails(Runnable work) {
-        try {
-            work.run();
-        } catch (Throwable failure) {
-            failed = true;
-            throw failure;
-        }
+        return end == End.COMPLETE && !stop.failed();
     }
 
     /** @param wasCut whether the episode would have gone on */
@@ -81,7 +68,7 @@ public final class EpisodeTable {
         }
     }
 
-    public EvaluationResult summarize() {
+    EvaluationResult summarize() {
         int[] played = IntStream.range(0, returns.length)
                 .filter(episode -> lengths[episode] != NOT_PLAYED)
                 .toArray();

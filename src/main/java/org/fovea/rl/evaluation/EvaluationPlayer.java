@@ -8,7 +8,7 @@ import org.fovea.rl.policy.PolicyRunner;
 import org.fovea.rl.rollout.RandomStreams;
 
 /** Plays some of an evaluation's environments. */
-public final class EvaluationPlayer {
+final class EvaluationPlayer {
     private final VectorEnvironment environment;
     private final PolicyRunner policy;
     private final EpisodeTable table;
@@ -23,7 +23,7 @@ public final class EvaluationPlayer {
     private int unfinished;
 
     /** @param first index of the batch's first environment among those of the evaluation */
-    public EvaluationPlayer(
+    EvaluationPlayer(
             Agent agent, ActorCritic.Context context, VectorEnvironment environment, int first, EpisodeTable table) {
         this.environment = environment;
         this.table = table;
@@ -39,7 +39,7 @@ public final class EvaluationPlayer {
     }
 
     /** Starts the environments; whether there are episodes to play. */
-    public boolean reset() {
+    boolean reset() {
         if (!table.goesOn(0)) {
             return false;
         }
@@ -58,7 +58,7 @@ public final class EvaluationPlayer {
     }
 
     /** Whether episodes remain to be played. */
-    public boolean playSegment(int steps) {
+    boolean playSegment(int steps) {
         if (unfinished == 0) {
             return false;
         }

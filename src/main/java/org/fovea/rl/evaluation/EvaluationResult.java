@@ -4,7 +4,7 @@ package org.fovea.rl.evaluation;
  * Undiscounted returns of the episodes that were played to their end.
  *
  * @param episodes that count
- * @param asked episodes that were to be played
+ * @param requested episodes that were to be played
  * @param cut those among them that ended by {@link EvaluationSettings#maxSteps}
  * @param end why there are not more
  * @param std of the returns, of the population
@@ -12,7 +12,7 @@ package org.fovea.rl.evaluation;
  */
 public record EvaluationResult(
         int episodes,
-        int asked,
+        int requested,
         int cut,
         End end,
         double mean,
@@ -24,7 +24,7 @@ public record EvaluationResult(
 
     /** How an evaluation ended. */
     public enum End {
-        /** All that were asked for were played. */
+        /** All were played. */
         COMPLETE,
         /** Time was up. */
         OUT_OF_TIME,
@@ -33,8 +33,9 @@ public record EvaluationResult(
     }
 
     /** No episodes, and so no returns. */
-    public static EvaluationResult none(int asked, End end) {
-        return new EvaluationResult(0, asked, 0, end, Double.NaN, Double.NaN, Double.NaN, Double.NaN, Double.NaN, 0);
+    public static EvaluationResult none(int requested, End end) {
+        return new EvaluationResult(
+                0, requested, 0, end, Double.NaN, Double.NaN, Double.NaN, Double.NaN, Double.NaN, 0);
     }
 
     /** Standard error of the mean. */

@@ -1,22 +1,22 @@
 package org.fovea.rl.evaluation;
 
 /**
- * What is played to see how good a policy is.
+ * The episodes that an evaluation plays, and how.
  *
  * @param episodes to play
  * @param seed of the episodes; which ones they are follows from it, their number and that of the run's environments
- * @param maxSteps an episode that has not ended after so many steps is cut there and counted as it stands
+ * @param maxSteps an episode that has not ended after that many steps is cut there and counted as it is
  * @param maxSeconds after which no more is played, and what has ended counts
  * @param stochastic draw actions from the policy, as in training; else the most likely ones are taken
  */
 public record EvaluationSettings(int episodes, long seed, int maxSteps, double maxSeconds, boolean stochastic) {
-    /** Seed of the episodes unless another is asked for; far from the small seeds that people train with. */
+    /** Seed of the episodes unless another is given; far from the small seeds that people train with. */
     public static final long DEFAULT_SEED = 1_000_003;
 
-    /** An episode's limit unless another is asked for. */
+    /** An episode's limit unless another is given. */
     public static final int DEFAULT_MAX_STEPS = 10_000;
 
-    /** What follows training unless something else is asked for. */
+    /** The evaluation that follows training unless another is given. */
     public static final EvaluationSettings FINAL = new EvaluationSettings(100, DEFAULT_SEED, DEFAULT_MAX_STEPS, 30);
 
     /** With the most likely actions. */
@@ -37,7 +37,7 @@ public record EvaluationSettings(int episodes, long seed, int maxSteps, double m
         }
     }
 
-    /** So many episodes of a seed, with the usual limit of steps and none of time. */
+    /** That number of episodes of a seed, with the usual limit of steps and none of time. */
     public static EvaluationSettings of(int episodes, long seed) {
         return new EvaluationSettings(episodes, seed, DEFAULT_MAX_STEPS, Double.POSITIVE_INFINITY);
     }

@@ -1,5 +1,11 @@
 /**
- * Playing fixed episodes with a policy that stays as it is, greedily or with sampled actions.
+ * Playing fixed episodes with a policy that stays as it is, greedily or with sampled actions: {@link
+ * org.fovea.rl.evaluation.Evaluation#play}.
+ *
+ * <p>It has an {@link org.fovea.rl.evaluation.EvaluationPlayer} for each batch of environments; all of them take episodes
+ * from one {@link org.fovea.rl.evaluation.EpisodeTable}, and write there how they ended. {@link
+ * org.fovea.rl.evaluation.EvaluationSettings} say which episodes, {@link org.fovea.rl.evaluation.EvaluationResult} is their
+ * outcome.
  */
 @NullMarked
 package org.fovea.rl.evaluation;

@@ -4,14 +4,14 @@ import org.fovea.backend.Backend;
 import org.fovea.rl.rollout.Rollout;
 
 /**
- * How much of the returns' variance the values foresaw: 1 - Var(return - value) / Var(return); 1 is all of it, 0 what a
- * constant does.
+ * Share of the returns' variance that the values predicted: 1 - Var(return - value) / Var(return); 1 is all of it, 0 what
+ * a constant does.
  */
 public final class ExplainedVariance {
     private final float[] advantages;
     private final float[] returns;
 
-    /** For rollouts of so many rows. */
+    /** For rollouts of that number of rows. */
     public ExplainedVariance(int rows) {
         this.advantages = new float[rows];
         this.returns = new float[rows];

@@ -3,8 +3,8 @@ package org.fovea.rl.policy;
 import org.fovea.env.Space;
 
 /**
- * What a policy's numbers mean to an environment, as {@link Space.Box} says: [-1, 1] is the range from bound to bound, and
- * what lies outside is clipped. The policy itself never sees the outcome: it learns from what it drew.
+ * The map from a policy's numbers to an environment's actions that {@link Space.Box} describes: [-1, 1] is the range from
+ * bound to bound, and what lies outside is clipped. The policy itself never sees the outcome: it learns from what it drew.
  */
 final class ActionBounds {
     private final int size;

@@ -13,7 +13,7 @@ import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 
-/** How the policy's outputs become actions: a softmax over choices, or independent normals. */
+/** The distribution of actions that a policy's outputs determine: a softmax over choices, or independent normals. */
 public sealed interface ActionDistribution permits CategoricalActions, GaussianActions {
 
     /** The distribution that fits an action space, with whatever parameters it has of its own. */

@@ -2,40 +2,21 @@ package org.fovea.rl.policy;
 
 import java.util.Map;
 import org.fovea.backend.memory.DeviceArray;
-import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 
-/** A network that maps observations to the policy's outputs and to the value of the state. */
+/**
+ * A network that maps observations to the policy's outputs and to the value of the state. It is applied in a {@link
+ * Context}: that of environments whose history it may remember.
+ */
 public interface ActorCritic {
 
-    /** Steps that must stay together in a minibatch, for rollouts of {@code rolloutSteps}: 1, or all of them. */
-    int stepsPerUnit(int rolloutSteps);
-
-    /** What the network remembers of so many environments, from segment to segment of so many steps. */
+    /** The network with a memory of a number of environments, from segment to segment of {@code rolloutSteps}. */
     Context context(int environments, int rolloutSteps);
 
-    /**
-     * The training pass over some units of a rollout.
-     *
-     * @param observations [units * stepsPerUnit, size]
-     * @param units I32, which units of the rollout these are
-     */
-    Outputs forward(Tape tape, Tensor observations, Context context, DeviceArray units);
-
-    /** {@link #forward} of the policy alone. */
-    Tensor policy(Tape tape, Tensor observations, Context context, DeviceArray units);
-
-    /** Elements per row of {@link #valueFeatures}. */
+    /** Elements per row of {@link Context#valueFeatures}. */
     int valueFeatureCount();
 
-    /**
-     * The training pass as far as value and policy have parameters in common: what is left is the value's own.
-     *
-     * @return [rows, valueFeatureCount()]
-     */
-    Tensor valueFeatures(Tape tape, Tensor observations, Context context, DeviceArray units);
-
-    /** Values of {@link #valueFeatures}, by the value's own parameters; [rows, 1]. */
+    /** Values of {@link Context#valueFeatures}, by the value's own parameters; [rows, 1]. */
     Tensor valuesOf(Tensor features);
 
     /** Multiply-adds times two of one forward pass for one step. */
@@ -49,8 +30,26 @@ public interface ActorCritic {
      */
     record Outputs(Tensor policy, Tensor values) {}
 
-    /** Memory of a set of environments that are played in segments. */
+    /** The network and its memory of a set of environments that are played in segments. */
     interface Context extends AutoCloseable {
+
+        /**
+         * The training pass over some units of the segment played last.
+         *
+         * @param observations [units * {@link PolicyKind#stepsPerUnit}, size]
+         * @param units I32, which units of the rollout these are
+         */
+        Outputs forward(Tensor observations, DeviceArray units);
+
+        /** {@link #forward} of the policy alone. */
+        Tensor policy(Tensor observations, DeviceArray units);
+
+        /**
+         * The training pass as far as value and policy have parameters in common: what is left is the value's own.
+         *
+         * @return [rows, valueFeatureCount()]
+         */
+        Tensor valueFeatures(Tensor observations, DeviceArray units);
 
         /** A view for playing environments {@code [first, first + count)}, for one thread at a time. */
         Actor actor(int first, int count);
@@ -80,10 +79,10 @@ public interface ActorCritic {
          *
          * @param observations [count, size]
          */
-        Outputs act(Tape tape, Tensor observations, int step, int[] episodeSteps);
+        Outputs act(Tensor observations, int step, int[] episodeSteps);
 
         /** Outputs for observations that would be those of step {@code step}, without remembering them. */
-        Outputs peek(Tape tape, Tensor observations, int step, int[] episodeSteps);
+        Outputs peek(Tensor observations, int step, int[] episodeSteps);
 
         /** Ends the segment. */
         void endSegment();

@@ -1,70 +1,53 @@
 package org.fovea.rl.policy;
 
 import org.fovea.backend.Backend;
+import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.PolicyKind;
+import org.fovea.rl.config.NetworkConfig;
 import org.fovea.tensor.Parameters;
 
-/** A policy with everything it needs to be asked: network, parameters, distribution, and how observations are shown. */
-public final class Agent implements AutoCloseable {
-    private final Backend backend;
-    private final Space actionSpace;
-    private final Parameters parameters;
-    private final ActionDistribution distribution;
-    private final ObservationEncoder encoder;
-    private final ObservationNormalizer observations;
-    private final ActorCritic network;
+/**
+ * A policy with everything that it takes to act.
+ *
+ * @param parameters of network and distribution
+ * @param distribution of actions
+ * @param encoder of observations, into network input
+ * @param observations normaliser of observations
+ */
+public record Agent(
+        Backend backend,
+        PolicyKind kind,
+        Space actionSpace,
+        Parameters parameters,
+        ActionDistribution distribution,
+        ObservationEncoder encoder,
+        ObservationNormalizer observations,
+        ActorCritic network)
+        implements AutoCloseable {
 
-    public Agent(
+    /**
+     * A policy before its first update.
+     *
+     * @param separateCritic whether updates of the value must leave the policy as it is
+     * @param seed of the parameters
+     */
+    public static Agent create(
             Backend backend,
-            Space observationSpace,
-            Space actionSpace,
-            PolicyKind policy,
-            AlgorithmConfig config,
+            EnvironmentSpec.Spaces spaces,
+            PolicyKind kind,
+            NetworkConfig config,
+            boolean separateCritic,
+            boolean normalizeObservations,
             long seed) {
-        this.backend = backend;
-        this.actionSpace = actionSpace;
-        this.parameters = new Parameters(backend, seed);
-        this.distribution = ActionDistribution.of(actionSpace, parameters);
-        boolean remembers = policy == PolicyKind.ATTENTION;
-        this.encoder = new ObservationEncoder(observationSpace, actionSpace, remembers);
-        this.observations =
-                new ObservationNormalizer(config.rollout().normalizeObservations(), observationSpace.size());
-        int outputs = distribution.outputs();
-        this.network = remembers
-                ? new AttentionActorCritic(
-                        backend, parameters, config.network(), encoder.size(), outputs, config.separateCritic())
-                : new FeedForwardActorCritic(parameters, config.network(), encoder.size(), outputs);
+        Parameters parameters = new Parameters(backend, seed);
+        ActionDistribution distribution = ActionDistribution.of(spaces.actions(), parameters);
+        ObservationEncoder encoder = new ObservationEncoder(spaces, kind);
+        ObservationNormalizer observations = new ObservationNormalizer(
+                normalizeObservations, spaces.observations().size());
+        ActorCritic network =
+                kind.network().create(parameters, config, encoder.size(), distribution.outputs(), separateCritic);
         parameters.allocate();
-    }
-
-    public Backend backend() {
-        return backend;
-    }
-
-    Space actionSpace() {
-        return actionSpace;
-    }
-
-    public Parameters parameters() {
-        return parameters;
-    }
-
-    public ActionDistribution distribution() {
-        return distribution;
-    }
-
-    public ObservationEncoder encoder() {
-        return encoder;
-    }
-
-    public ObservationNormalizer observations() {
-        return observations;
-    }
-
-    public ActorCritic network() {
-        return network;
+        return new Agent(backend, kind, spaces.actions(), parameters, distribution, encoder, observations, network);
     }
 
     @Override

@@ -3,9 +3,7 @@ package org.fovea.rl.policy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
-import org.fovea.backend.Backend;
 import org.fovea.backend.math.Activation;
-import org.fovea.backend.memory.DeviceArray;
 import org.fovea.nn.LayerNorm;
 import org.fovea.nn.Linear;
 import org.fovea.nn.Mlp;
@@ -14,7 +12,6 @@ import org.fovea.nn.TransformerSettings;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameters;
-import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 
 /**
@@ -30,7 +27,7 @@ final class AttentionActorCritic implements ActorCritic {
     private static final double POLICY_GAIN = 0.01;
     private static final double VALUE_GAIN = 1;
 
-    private final Backend backend;
+    private final Parameters parameters;
     private final NetworkConfig config;
     private final Linear embedding;
     private final List<TransformerBlock> blocks = new ArrayList<>();
@@ -40,22 +37,17 @@ final class AttentionActorCritic implements ActorCritic {
     private final long flopsPerStep;
 
     /**
-     * @param learnsValuesApart whether the trunk learns from the policy alone, so that values need layers of their own
+     * @param separateCritic whether the trunk learns from the policy alone, so that values need layers of their own
      */
     AttentionActorCritic(
-            Backend backend,
-            Parameters parameters,
-            NetworkConfig config,
-            int observationSize,
-            int outputs,
-            boolean learnsValuesApart) {
+            Parameters parameters, NetworkConfig config, int observationSize, int outputs, boolean separateCritic) {
         int width = config.width();
         if (width % (2 * config.heads()) != 0) {
             throw new IllegalArgumentException(
                     "hyper-parameter width must be a multiple of 2 * heads (rotary positions turn" + " pairs): width "
                             + width + ", heads " + config.heads());
         }
-        this.backend = backend;
+        this.parameters = parameters;
         this.config = config;
         this.embedding =
                 new Linear(parameters, "embedding", observationSize, width, Initializer.orthogonal(Math.sqrt(2)));
@@ -67,7 +59,7 @@ final class AttentionActorCritic implements ActorCritic {
         }
         this.finalNorm = new LayerNorm(parameters, "final_norm", width);
         this.policyHead = new Linear(parameters, "policy", width, outputs, Initializer.orthogonal(POLICY_GAIN));
-        if (learnsValuesApart) {
+        if (separateCritic) {
             int[] sizes = {width, width, width, 1};
             this.valueHead = new Mlp(parameters, "value", sizes, Activation.TANH, VALUE_GAIN)::apply;
         } else {
@@ -76,27 +68,12 @@ final class AttentionActorCritic implements ActorCritic {
         long projections = (4L + 2 * settings.feedForwardWidth() / width) * width * width;
         long attention = 2L * config.window() * width;
         this.flopsPerStep = 2 * (config.layers() * (projections + attention) + (observationSize + outputs + 1L) * width)
-                + (learnsValuesApart ? 4L * width * width : 0);
-    }
-
-    @Override
-    public int stepsPerUnit(int rolloutSteps) {
-        return rolloutSteps;
+                + (separateCritic ? 4L * width * width : 0);
     }
 
     @Override
     public Context context(int environments, int rolloutSteps) {
-        return new AttentionMemory(backend, this, environments, rolloutSteps);
-    }
-
-    @Override
-    public Outputs forward(Tape tape, Tensor observations, Context context, DeviceArray units) {
-        return heads(trunk(tape, observations, context, units));
-    }
-
-    @Override
-    public Tensor policy(Tape tape, Tensor observations, Context context, DeviceArray units) {
-        return policyHead.apply(finalNorm.apply(trunk(tape, observations, context, units)));
+        return new AttentionMemory(parameters.backend(), this, environments, rolloutSteps);
     }
 
     @Override
@@ -105,20 +82,14 @@ final class AttentionActorCritic implements ActorCritic {
     }
 
     @Override
-    public Tensor valueFeatures(Tape tape, Tensor observations, Context context, DeviceArray units) {
-        return finalNorm.apply(trunk(tape, observations, context, units));
-    }
-
-    @Override
     public Tensor valuesOf(Tensor features) {
         return valueHead.apply(features);
     }
 
-    private Tensor trunk(Tape tape, Tensor observations, Context context, DeviceArray units) {
-        AttentionMemory memory = (AttentionMemory) context;
-        int sequences = (int) units.length();
+    /** What the heads are given, [rows, width], for segments with the memory that each had. */
+    Tensor trunk(Tensor observations, AttentionMemory.Batch batch) {
+        int sequences = batch.positions().size(0);
         int steps = observations.size(0) / sequences;
-        AttentionMemory.Batch batch = memory.gather(tape, units);
         Tensor x = embedding.apply(observations).reshape(sequences, steps, config.width());
         for (int layer = 0; layer < blocks.size(); layer++) {
             x = blocks.get(layer)
@@ -130,7 +101,7 @@ final class AttentionActorCritic implements ActorCritic {
                             batch.keySegments(),
                             config.window());
         }
-        return x.reshape(sequences * steps, config.width());
+        return finalNorm.apply(x.reshape(sequences * steps, config.width()));
     }
 
     @Override
@@ -142,9 +113,17 @@ final class AttentionActorCritic implements ActorCritic {
         return embedding.apply(observations);
     }
 
-    Outputs heads(Tensor x) {
-        Tensor normed = finalNorm.apply(x);
-        return new Outputs(policyHead.apply(normed), valueHead.apply(normed));
+    /** Both heads, of a step that went through all blocks. */
+    Outputs decoded(Tensor x) {
+        return heads(finalNorm.apply(x));
+    }
+
+    Outputs heads(Tensor trunk) {
+        return new Outputs(policyHead.apply(trunk), valueHead.apply(trunk));
+    }
+
+    Tensor policyHead(Tensor trunk) {
+        return policyHead.apply(trunk);
     }
 
     List<TransformerBlock> blocks() {

@@ -15,8 +15,8 @@ import org.fovea.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the layers of an {@link AttentionActorCritic} remember of a set of environments: each layer's {@code window - 1}
- * inputs before the current segment.
+ * An {@link AttentionActorCritic} and its memory of a set of environments: each layer's {@code window - 1} inputs before
+ * the current segment.
  *
  * <p>Positions count from the start of the memory, so the segment's step t stands at {@code window - 1 + t} and nothing
  * depends on how long an episode has been going. Segment ids tell the episodes of one environment apart: 0 for the one
@@ -71,7 +71,7 @@ final class AttentionMemory implements ActorCritic.Context {
     }
 
     /** The memory of the environments {@code units}, I32. */
-    Batch gather(Tape tape, DeviceArray units) {
+    private Batch gather(Tape tape, DeviceArray units) {
         int count = (int) units.length();
         List<Tensor> gathered = new ArrayList<>(inputs.length);
         for (int layer = 0; layer < inputs.length && past > 0; layer++) {
@@ -88,6 +88,25 @@ final class AttentionMemory implements ActorCritic.Context {
                 RotaryEncoding.positions(tape, count, 0, past + steps),
                 tape.constant(queries, count, steps),
                 tape.constant(keys, count, past + steps));
+    }
+
+    private Tensor trunk(Tensor observations, DeviceArray units) {
+        return network.trunk(observations, gather(observations.tape(), units));
+    }
+
+    @Override
+    public ActorCritic.Outputs forward(Tensor observations, DeviceArray units) {
+        return network.heads(trunk(observations, units));
+    }
+
+    @Override
+    public Tensor policy(Tensor observations, DeviceArray units) {
+        return network.policyHead(trunk(observations, units));
+    }
+
+    @Override
+    public Tensor valueFeatures(Tensor observations, DeviceArray units) {
+        return trunk(observations, units);
     }
 
     @Override
@@ -169,7 +188,7 @@ final class AttentionMemory implements ActorCritic.Context {
         }
 
         @Override
-        public ActorCritic.Outputs act(Tape tape, Tensor observations, int step, int[] episodeSteps) {
+        public ActorCritic.Outputs act(Tensor observations, int step, int[] episodeSteps) {
             for (int i = 0; i < count; i++) {
                 if (step > 0 && episodeSteps[i] == 0) {
                     episode[i]++;
@@ -177,14 +196,14 @@ final class AttentionMemory implements ActorCritic.Context {
                 queryIds[i * steps + step] = episode[i];
                 keyIds[i * (past + steps) + past + step] = episode[i];
             }
-            return decode(tape, observations, step, episodeSteps, true);
+            return decode(observations, step, episodeSteps, true);
         }
 
         @Override
-        public ActorCritic.Outputs peek(Tape tape, Tensor observations, int step, int[] episodeSteps) {
-            // The ring slot written here is the one that leaves the window at this step, and the step itself writes it
-            // anew.
-            return decode(tape, observations, step, episodeSteps, false);
+        public ActorCritic.Outputs peek(Tensor observations, int step, int[] episodeSteps) {
+            // The ring slot written here is the one that leaves the window at this step, and the step itself
+            // overwrites it.
+            return decode(observations, step, episodeSteps, false);
         }
 
         @Override
@@ -209,12 +228,11 @@ final class AttentionMemory implements ActorCritic.Context {
             }
         }
 
-        private ActorCritic.Outputs decode(
-                Tape tape, Tensor observations, int step, int[] episodeSteps, boolean remember) {
+        private ActorCritic.Outputs decode(Tensor observations, int step, int[] episodeSteps, boolean remember) {
             for (int i = 0; i < count; i++) {
                 visible[i] = Math.min(past, episodeSteps[i]) + 1;
             }
-            DeviceArray counts = tape.allocate(DType.I32, count);
+            DeviceArray counts = observations.tape().allocate(DType.I32, count);
             backend.memory().upload(visible, 0, counts);
             Tensor x = network.embed(observations);
             for (int layer = 0; layer < rings.length; layer++) {
@@ -223,7 +241,7 @@ final class AttentionMemory implements ActorCritic.Context {
                 }
                 x = network.blocks().get(layer).decode(x, rings[layer], past + step, counts);
             }
-            return network.heads(x);
+            return network.decoded(x);
         }
 
         private void remember(int layer, int step, Tensor x) {

@@ -7,7 +7,6 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.nn.Mlp;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.tensor.Parameters;
-import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 
 /** Separate tanh networks for policy and value. It sees the current observation only. */
@@ -38,33 +37,13 @@ final class FeedForwardActorCritic implements ActorCritic {
     }
 
     @Override
-    public int stepsPerUnit(int rolloutSteps) {
-        return 1;
-    }
-
-    @Override
     public Context context(int environments, int rolloutSteps) {
-        return new Nothing();
-    }
-
-    @Override
-    public Outputs forward(Tape tape, Tensor observations, Context context, DeviceArray units) {
-        return outputs(observations);
-    }
-
-    @Override
-    public Tensor policy(Tape tape, Tensor observations, Context context, DeviceArray units) {
-        return policy.apply(observations);
+        return new Memoryless();
     }
 
     @Override
     public int valueFeatureCount() {
         return observationSize;
-    }
-
-    @Override
-    public Tensor valueFeatures(Tape tape, Tensor observations, Context context, DeviceArray units) {
-        return observations;
     }
 
     @Override
@@ -82,7 +61,22 @@ final class FeedForwardActorCritic implements ActorCritic {
     }
 
     /** A network without memory has nothing to keep. */
-    private final class Nothing implements Context, Actor {
+    private final class Memoryless implements Context, Actor {
+        @Override
+        public Outputs forward(Tensor observations, DeviceArray units) {
+            return outputs(observations);
+        }
+
+        @Override
+        public Tensor policy(Tensor observations, DeviceArray units) {
+            return policy.apply(observations);
+        }
+
+        @Override
+        public Tensor valueFeatures(Tensor observations, DeviceArray units) {
+            return observations;
+        }
+
         @Override
         public Actor actor(int first, int count) {
             return this;
@@ -103,12 +97,12 @@ final class FeedForwardActorCritic implements ActorCritic {
         public void beginSegment(int[] episodeSteps) {}
 
         @Override
-        public Outputs act(Tape tape, Tensor observations, int step, int[] episodeSteps) {
+        public Outputs act(Tensor observations, int step, int[] episodeSteps) {
             return outputs(observations);
         }
 
         @Override
-        public Outputs peek(Tape tape, Tensor observations, int step, int[] episodeSteps) {
+        public Outputs peek(Tensor observations, int step, int[] episodeSteps) {
             return outputs(observations);
         }
 

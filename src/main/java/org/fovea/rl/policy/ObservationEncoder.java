@@ -1,9 +1,10 @@
 package org.fovea.rl.policy;
 
+import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 
 /**
- * Writes what the network is shown of one step: the observation, and for networks with memory also the previous action
+ * Encodes one step as network input: the observation, and for networks with memory also the previous action
  * (one-hot for choices) and a flag that marks an episode's first step.
  */
 public final class ObservationEncoder {
@@ -11,10 +12,10 @@ public final class ObservationEncoder {
     private final Space actions;
     private final boolean withHistory;
 
-    public ObservationEncoder(Space observations, Space actions, boolean withHistory) {
-        this.observationSize = observations.size();
-        this.actions = actions;
-        this.withHistory = withHistory;
+    public ObservationEncoder(EnvironmentSpec.Spaces spaces, PolicyKind kind) {
+        this.observationSize = spaces.observations().size();
+        this.actions = spaces.actions();
+        this.withHistory = kind.remembers();
     }
 
     /** Numbers per step. */

@@ -26,7 +26,7 @@ public final class ObservationNormalizer {
     }
 
     /** Whether it has yet to see its first observation. */
-    public boolean isBlind() {
+    public boolean lacksStatistics() {
         return enabled && moments.isEmpty();
     }
 

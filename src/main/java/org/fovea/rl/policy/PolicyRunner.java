@@ -5,10 +5,11 @@ import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.env.Space;
 import org.fovea.tensor.Tape;
+import org.fovea.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Asks a policy what to do in {@code count} environments at once. Results stay in arrays of this object until the next
+ * Applies a policy to {@code count} environments at once. Results stay in arrays of this object until the next
  * call.
  */
 public final class PolicyRunner {
@@ -52,7 +53,7 @@ public final class PolicyRunner {
         actor.endSegment();
     }
 
-    /** Makes observations what the policy is asked about next; the actions held are those that led to them. */
+    /** Encodes the observations to act on next; the actions held are those that led to them. */
     public void show(float[] observations, int[] episodeSteps) {
         int size = agent.encoder().size();
         for (int i = 0; i < count; i++) {
@@ -72,7 +73,7 @@ public final class PolicyRunner {
     /** Draws actions for step {@code step} of the segment. */
     public void sample(int step, int[] episodeSteps, long seed, long stream) {
         try (Tape tape = Tape.inference(backend)) {
-            ActorCritic.Outputs outputs = act(tape, step, episodeSteps);
+            ActorCritic.Outputs outputs = actor.act(shown(tape), step, episodeSteps);
             DeviceArray drawn = newActions(tape);
             DeviceArray drawnLogProbs = tape.allocate(backend.memory().floatType(), count);
             agent.distribution()
@@ -86,7 +87,7 @@ public final class PolicyRunner {
     /** Takes the most likely actions for step {@code step} of the segment. */
     public void chooseBest(int step, int[] episodeSteps) {
         try (Tape tape = Tape.inference(backend)) {
-            ActorCritic.Outputs outputs = act(tape, step, episodeSteps);
+            ActorCritic.Outputs outputs = actor.act(shown(tape), step, episodeSteps);
             DeviceArray best = newActions(tape);
             agent.distribution().mostLikely(backend, outputs.policy(), best);
             keep(best);
@@ -96,14 +97,13 @@ public final class PolicyRunner {
     /** Values of what is shown, were it step {@code step} of the segment; nothing is remembered of it. */
     public void peek(int step, int[] episodeSteps, float[] peekedValues) {
         try (Tape tape = Tape.inference(backend)) {
-            ActorCritic.Outputs outputs = actor.peek(
-                    tape, tape.constant(tokens, count, agent.encoder().size()), step, episodeSteps);
+            ActorCritic.Outputs outputs = actor.peek(shown(tape), step, episodeSteps);
             backend.memory().download(outputs.values().array(), peekedValues, 0);
         }
     }
 
-    private ActorCritic.Outputs act(Tape tape, int step, int[] episodeSteps) {
-        return actor.act(tape, tape.constant(tokens, count, agent.encoder().size()), step, episodeSteps);
+    private Tensor shown(Tape tape) {
+        return tape.constant(tokens, count, agent.encoder().size());
     }
 
     private DeviceArray newActions(Tape tape) {

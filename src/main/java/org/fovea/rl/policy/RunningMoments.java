@@ -30,7 +30,7 @@ public final class RunningMoments {
         return state[0] == 0;
     }
 
-    public double mean(int column) {
+    double mean(int column) {
         return state[1 + column];
     }
 

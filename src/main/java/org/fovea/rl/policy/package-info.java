@@ -1,6 +1,14 @@
 /**
- * Policies: how observations are encoded and normalised, networks with and without memory, distributions of actions. {@link
- * org.fovea.rl.policy.Agent} has all of one policy.
+ * Policies. {@link org.fovea.rl.policy.Agent} owns all of one: parameters, network, distribution of actions, encoding and
+ * normalisation of observations.
+ *
+ * <p>Start with {@link org.fovea.rl.policy.ActorCritic}, the network, in the context of environments that it may remember:
+ * {@link org.fovea.rl.policy.AttentionActorCritic} with its {@link org.fovea.rl.policy.AttentionMemory}, or {@link
+ * org.fovea.rl.policy.FeedForwardActorCritic}; {@link org.fovea.rl.policy.PolicyKind} makes them. {@link
+ * org.fovea.rl.policy.ActionDistribution} turns a network's outputs into actions and losses. {@link
+ * org.fovea.rl.policy.PolicyRunner} acts: it encodes observations ({@link org.fovea.rl.policy.ObservationEncoder}, which
+ * calls {@link org.fovea.rl.policy.ObservationNormalizer}), runs the network for a step, draws actions and brings them within
+ * their bounds ({@link org.fovea.rl.policy.ActionBounds}). Learners call network and distribution themselves.
  */
 @NullMarked
 package org.fovea.rl.policy;

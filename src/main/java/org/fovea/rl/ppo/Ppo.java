@@ -6,16 +6,16 @@ import org.fovea.backend.CapturedStep;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.optim.Adam;
-import org.fovea.rl.config.PpoConfig;
 import org.fovea.rl.learner.Learner;
+import org.fovea.rl.learner.LossStatistics;
 import org.fovea.rl.learner.MinibatchOrder;
+import org.fovea.rl.learner.Shards;
 import org.fovea.rl.learner.UpdateStatistics;
 import org.fovea.rl.policy.ActionDistribution;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.rollout.NonFiniteException;
 import org.fovea.rl.rollout.Rollout;
-import org.fovea.rl.rollout.Shards;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
 import org.jspecify.annotations.Nullable;
@@ -32,10 +32,9 @@ import org.jspecify.annotations.Nullable;
  * <p>The step on each minibatch is captured when it first comes and replayed in every epoch from then on: which rows are
  * its own is read from the order of units, on the device.
  */
-public final class Ppo implements Learner {
+final class Ppo implements Learner {
     private final Backend backend;
     private final PpoConfig config;
-    private final ActorCritic network;
     private final ActionDistribution distribution;
     private final Parameters parameters;
     private final Rollout rollout;
@@ -50,17 +49,16 @@ public final class Ppo implements Learner {
     private final float[] statisticsOnHost;
     private final @Nullable CapturedStep[] steps;
 
-    public Ppo(PpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
+    Ppo(PpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
         this.backend = agent.backend();
         this.config = config;
-        this.network = agent.network();
         this.distribution = agent.distribution();
         this.parameters = agent.parameters();
         this.rollout = rollout;
         this.context = context;
-        this.rowsPerUnit = network.stepsPerUnit(rollout.steps());
+        this.rowsPerUnit = agent.kind().stepsPerUnit(rollout.steps());
         int units = rollout.rows() / rowsPerUnit;
-        int largest = rollout.largestMinibatch("minibatches", config.minibatches(), rowsPerUnit);
+        int largest = rollout.largestMinibatch(config.minibatchSetting(), config.minibatches(), rowsPerUnit);
         this.order = new MinibatchOrder(backend, units);
         this.shards = new Shards(backend, parameters, rollout, rowsPerUnit, largest);
         this.advantages = backend.memory().allocate(backend.memory().floatType(), (long) largest * rowsPerUnit);
@@ -91,11 +89,11 @@ public final class Ppo implements Learner {
                 tooFar = statistics(epoch - 1, epoch).approximateKl() > config.targetKl();
             }
         }
-        UpdateStatistics seen = statistics(0, epoch);
+        LossStatistics seen = statistics(0, epoch);
         seen.checkFinite(step);
         float gradientNorm = adam.gradientNorm();
         NonFiniteException.check("gradient norm", gradientNorm, step);
-        return seen.withGradient(learningRate, gradientNorm);
+        return new UpdateStatistics(seen, Double.NaN, learningRate, gradientNorm);
     }
 
     private CapturedStep step(int minibatch) {
@@ -129,7 +127,7 @@ public final class Ppo implements Learner {
     private void differentiate(
             PpoLoss loss, Shards.Shard shard, DeviceArray minibatchAdvantages, DeviceArray minibatchStatistics) {
         try (Tape tape = Tape.recording(backend)) {
-            ActorCritic.Outputs outputs = network.forward(tape, shard.observations(tape), context, shard.units());
+            ActorCritic.Outputs outputs = context.forward(shard.observations(tape), shard.units());
             ActionDistribution.Loss gradients = distribution.loss(
                     tape,
                     loss,
@@ -140,11 +138,10 @@ public final class Ppo implements Learner {
         }
     }
 
-    private UpdateStatistics statistics(int fromEpoch, int toEpoch) {
+    private LossStatistics statistics(int fromEpoch, int toEpoch) {
         DeviceArray seen = ofEpochs(fromEpoch, toEpoch);
         backend.memory().download(seen, statisticsOnHost, 0);
-        return UpdateStatistics.of(
-                statisticsOnHost, (int) seen.length(), (long) (toEpoch - fromEpoch) * rollout.rows());
+        return LossStatistics.of(statisticsOnHost, (int) seen.length(), (long) (toEpoch - fromEpoch) * rollout.rows());
     }
 
     private DeviceArray ofEpochs(int from, int to) {

@@ -3,281 +3,182 @@ package org.fovea.rl.rollout;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
-import org.fovea.env.StepBatch;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Predicate;
+import org.fovea.backend.Backend;
 import org.fovea.env.VectorEnvironment;
+import org.fovea.rl.config.RolloutConfig;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
-import org.fovea.rl.policy.PolicyRunner;
+import org.fovea.rl.policy.RunningMoments;
 
-/**
- * Plays some of a run's environments for a segment and records it. Collectors of a run work side by side: nothing here is
- * shared but what stands still while a segment is played.
- */
-public final class Collector {
+/** Plays the environments of a run, side by side in some parts, and fills a rollout. */
+public final class Collector implements AutoCloseable {
+    private final Backend backend;
     private final Agent agent;
-    private final VectorEnvironment environment;
-    private final PolicyRunner policy;
+    private final EnvironmentSet environments;
     private final RewardNormalizer rewards;
-    private final Segment segment;
-    private final EpisodeLog episodes = new EpisodeLog();
-    private final long seed;
-    private final int steps;
-    private final int first;
-    private final int count;
+    private final List<SegmentPlayer> players = new ArrayList<>();
+    private final Rollout rollout;
+    private final RecentEpisodes episodes = new RecentEpisodes();
+    private boolean exact;
 
-    private final StepBatch result;
-    private final float[] observations;
-    private final float[] peekedValues;
-    private final int[] episodeSteps;
-    private final float[] discountedReturns;
-    private final double[] episodeReturns;
-    private long environmentNanos;
-    private long nanos;
-    private int longestEpisode;
+    /** Whether the normalizer took in the observations of the rollout while it was played. */
+    private boolean observationsIncluded;
 
-    /** @param first index of the environment's first member among those of the run */
+    /**
+     * Environments that are yet to be started.
+     *
+     * @param environments closed with this
+     * @param seed of the run
+     */
     public Collector(
-            Agent agent,
-            ActorCritic.Context context,
-            RewardNormalizer rewards,
-            VectorEnvironment environment,
-            int first,
-            int steps,
-            long seed) {
+            Agent agent, ActorCritic.Context context, EnvironmentSet environments, RolloutConfig config, long seed) {
+        this.backend = agent.backend();
         this.agent = agent;
-        this.environment = environment;
-        this.rewards = rewards;
-        this.seed = seed;
-        this.steps = steps;
-        this.first = first;
-        this.count = environment.count();
-        this.policy = new PolicyRunner(agent, context, first, count);
-        int observationSize = environment.observationSpace().size();
-        this.segment =
-                new Segment(count, steps, observationSize, agent.encoder().size(), policy.actions().length / count);
-        this.result = StepBatch.allocate(count, observationSize);
-        this.observations = new float[count * observationSize];
-        this.peekedValues = new float[count];
-        this.episodeSteps = new int[count];
-        this.discountedReturns = new float[count];
-        this.episodeReturns = new double[count];
+        this.environments = environments;
+        this.rewards = new RewardNormalizer(config.normalizeRewards(), config.gamma());
+        int count = 0;
+        for (VectorEnvironment batch : environments.batches()) {
+            players.add(new SegmentPlayer(agent, context, rewards, batch, count, config.rolloutSteps(), seed));
+            count += batch.count();
+        }
+        this.rollout = Rollout.allocate(
+                backend, count, config.rolloutSteps(), agent.encoder().size(), agent.distribution());
+        this.exact = players.stream().allMatch(SegmentPlayer::canSaveState);
     }
 
-    /** Starts every environment. */
+    /** Starts the environments. */
     public void reset() {
-        environment.reset(seed, first, observations);
-        checkFinite(observations, 0, "observation after reset");
+        players.forEach(SegmentPlayer::reset);
     }
 
     /**
-     * Plays one segment and uploads all of it but the rewards, or as much of it as there is time for and leaves it there.
+     * Plays the next rollout.
      *
-     * @param firstStep number of steps that each environment of the run has taken before
-     * @return whether the segment is complete
+     * @param firstStep number of steps that each environment has taken before
+     * @return whether it is complete: if not, the environments are somewhere within it
      */
-    public boolean collect(Rollout rollout, long firstStep, Stop stop) {
-        begin();
-        for (int step = 0; step < steps; step++) {
-            if (stop.now()) {
-                return false;
-            }
-            play(step, firstStep + step);
-            stop.played(count);
+    public boolean collect(long firstStep, StopSignal stop) {
+        observationsIncluded = agent.observations().lacksStatistics();
+        boolean complete = observationsIncluded
+                ? collectStepByStep(firstStep, stop)
+                : forEachPlayer(stop, player -> player.collect(rollout, firstStep, stop));
+        if (!complete) {
+            return false;
         }
-        finish(rollout);
+        players.forEach(SegmentPlayer::includeRewards);
+        rewards.refresh();
+        players.forEach(player -> player.uploadRewards(rollout));
         return true;
     }
 
-    /** Begins a segment. */
-    public void begin() {
-        long start = System.nanoTime();
-        episodes.clear();
-        policy.beginSegment(episodeSteps);
-        nanos += System.nanoTime() - start;
+    /** The first rollout: players keep step, so that the moments of observations are the same however they are cut. */
+    private boolean collectStepByStep(long firstStep, StopSignal stop) {
+        players.forEach(SegmentPlayer::begin);
+        for (int step = 0; step < rollout.steps(); step++) {
+            players.forEach(SegmentPlayer::includeObservations);
+            agent.observations().refresh();
+            int played = step;
+            if (!forEachPlayer(stop, player -> player.play(played, firstStep + played, stop))) {
+                return false;
+            }
+        }
+        players.forEach(player -> player.finish(rollout));
+        return true;
+    }
+
+    /** Whether every player completed its work. */
+    private boolean forEachPlayer(StopSignal stop, Predicate<SegmentPlayer> work) {
+        return stop.count(backend, players.size(), part -> work.test(players.get(part))) == players.size();
+    }
+
+    /** Share of the time of playing that environments took for their steps. */
+    public double environmentShare() {
+        double inEnvironments =
+                players.stream().mapToLong(SegmentPlayer::environmentNanos).sum();
+        return inEnvironments / players.stream().mapToLong(SegmentPlayer::nanos).sum();
+    }
+
+    /** Ends an iteration, after the rollout was learned from. */
+    public void advance() {
+        for (SegmentPlayer player : players) {
+            if (!observationsIncluded) {
+                player.includeSegment();
+            }
+            episodes.add(player.episodes());
+            episodes.sawSteps(player.longestEpisode());
+        }
+        agent.observations().refresh();
+    }
+
+    /** Whether a run that is resumed from a checkpoint of this one continues as this one does. */
+    public boolean resumesExactly() {
+        return exact;
+    }
+
+    /** Writes the state of every environment, in an order that does not depend on how they are cut. */
+    public void saveEnvironments(DataOutput out) throws IOException {
+        boolean canSave = players.stream().allMatch(SegmentPlayer::canSaveState);
+        out.writeBoolean(canSave);
+        if (canSave) {
+            for (SegmentPlayer player : players) {
+                for (int i = 0; i < player.count(); i++) {
+                    player.saveState(i, out);
+                }
+            }
+        }
     }
 
     /**
-     * Plays one step of it.
-     *
-     * @param runStep number of steps that each environment of the run has taken before
-     */
-    public void play(int step, long runStep) {
-        long start = System.nanoTime();
-        policy.show(observations, episodeSteps);
-        policy.sample(step, episodeSteps, seed, RandomStreams.actions(runStep));
-        long before = System.nanoTime();
-        environment.step(policy.choices(), policy.boundedActions(), result);
-        environmentNanos += System.nanoTime() - before;
-        checkFinite(result.observations(), runStep, "observation");
-        checkFinite(result.rewards(), runStep, "reward");
-        segment.played(step, observations, policy);
-        record(step, runStep);
-        nanos += System.nanoTime() - start;
-    }
-
-    /** Ends the segment, and uploads all of it but the rewards. */
-    public void finish(Rollout rollout) {
-        long start = System.nanoTime();
-        policy.show(observations, episodeSteps);
-        policy.peek(steps, episodeSteps, peekedValues);
-        segment.finish(peekedValues);
-        policy.endSegment();
-        segment.upload(agent.backend(), rollout, first);
-        nanos += System.nanoTime() - start;
-    }
-
-    /** Time spent in steps of the environments, out of {@link #nanos}. */
-    public long environmentNanos() {
-        return environmentNanos;
-    }
-
-    /** Time spent to play. */
-    public long nanos() {
-        return nanos;
-    }
-
-    private void record(int step, long runStep) {
-        boolean anyTruncated = false;
-        for (int i = 0; i < count; i++) {
-            float reward = result.rewards()[i];
-            anyTruncated |= result.truncated()[i];
-            episodeSteps[i]++;
-            longestEpisode = Math.max(longestEpisode, episodeSteps[i]);
-            episodeReturns[i] += reward;
-            discountedReturns[i] = rewards.discount(discountedReturns[i], reward);
-            segment.rewarded(step, i, reward, ended(i), discountedReturns[i]);
-        }
-        if (anyTruncated) {
-            bootstrapTruncated(step, runStep);
-        }
-        for (int i = 0; i < count; i++) {
-            if (ended(i)) {
-                episodes.ended(episodeReturns[i], episodeSteps[i]);
-                episodeReturns[i] = 0;
-                discountedReturns[i] = 0;
-                episodeSteps[i] = 0;
-            }
-        }
-        System.arraycopy(result.observations(), 0, observations, 0, observations.length);
-    }
-
-    /** What follows a truncated episode still has value: that of its final observation. */
-    private void bootstrapTruncated(int step, long runStep) {
-        float[] finalObservations = result.finalObservations();
-        int size = finalObservations.length / count;
-        for (int i = 0; i < count; i++) {
-            if (!result.truncated()[i]) {
-                System.arraycopy(result.observations(), i * size, finalObservations, i * size, size);
-            }
-        }
-        checkFinite(finalObservations, runStep, "final observation");
-        policy.show(finalObservations, episodeSteps);
-        policy.peek(step + 1, episodeSteps, peekedValues);
-        for (int i = 0; i < count; i++) {
-            if (result.truncated()[i]) {
-                segment.truncated(step, i, peekedValues[i]);
-            }
-        }
-    }
-
-    private boolean ended(int i) {
-        return result.terminated()[i] || result.truncated()[i];
-    }
-
-    private void checkFinite(float[] values, long runStep, String name) {
-        for (int i = 0; i < values.length; i++) {
-            if (!Float.isFinite(values[i])) {
-                int size = values.length / count;
-                throw new NonFiniteException(
-                        name + "[environment " + (first + i / size) + ", element " + i % size + "]",
-                        values[i],
-                        runStep);
-            }
-        }
-    }
-
-    /** Lets the agent's normalizer take in the observations that the next step starts from. */
-    public void includeObservations() {
-        agent.observations().include(observations, count);
-    }
-
-    /** Lets the agent's normalizer take in the observations of the segment. */
-    public void includeSegment() {
-        segment.includeIn(agent.observations());
-    }
-
-    /** Lets the run's normalizer take in the rewards of the segment. */
-    public void includeRewards() {
-        segment.includeIn(rewards);
-    }
-
-    /** Uploads the rewards of the segment, normalized. */
-    public void uploadRewards(Rollout rollout) {
-        segment.uploadRewards(agent.backend(), rewards, rollout, first);
-    }
-
-    /** Steps of the longest episode so far, whether or not it has ended. */
-    public int longestEpisode() {
-        return longestEpisode;
-    }
-
-    /** Episodes that ended in the last segment, in order of time. */
-    public EpisodeLog episodes() {
-        return episodes;
-    }
-
-    public boolean canSaveState() {
-        return environment.canSaveState();
-    }
-
-    public int count() {
-        return count;
-    }
-
-    /** Writes the state of environment {@code i} of this collector's, and where its episode stands. */
-    public void saveState(int i, DataOutput out) throws IOException {
-        environment.saveState(i, out);
-        int size = observations.length / count;
-        for (int j = i * size; j < (i + 1) * size; j++) {
-            out.writeFloat(observations[j]);
-        }
-        int actionSize = policy.actions().length / count;
-        if (actionSize == 0) {
-            out.writeInt(policy.choices()[i]);
-        }
-        for (int j = i * actionSize; j < (i + 1) * actionSize; j++) {
-            out.writeFloat(policy.actions()[j]);
-        }
-        out.writeInt(episodeSteps[i]);
-        out.writeFloat(discountedReturns[i]);
-        out.writeDouble(episodeReturns[i]);
-    }
-
-    /** Restores what was saved. */
-    public void restoreState(int i, DataInput in) throws IOException {
-        environment.restoreState(i, in);
-        int size = observations.length / count;
-        for (int j = i * size; j < (i + 1) * size; j++) {
-            observations[j] = in.readFloat();
-        }
-        int actionSize = policy.actions().length / count;
-        if (actionSize == 0) {
-            policy.choices()[i] = in.readInt();
-        }
-        for (int j = i * actionSize; j < (i + 1) * actionSize; j++) {
-            policy.actions()[j] = in.readFloat();
-        }
-        episodeSteps[i] = in.readInt();
-        discountedReturns[i] = in.readFloat();
-        episodeReturns[i] = in.readDouble();
-    }
-
-    /**
-     * Starts every environment afresh in a run that goes on.
+     * Restores what was saved. Environments that could not save their state are reset.
      *
      * @param runStep number of steps that each environment had taken
      */
-    public void restart(long runStep) {
-        environment.reset(seed + runStep, first, observations);
+    public void restoreEnvironments(DataInput in, long runStep) throws IOException {
+        exact &= in.readBoolean();
+        for (SegmentPlayer player : players) {
+            if (!exact) {
+                player.restart(runStep);
+                continue;
+            }
+            for (int i = 0; i < player.count(); i++) {
+                player.restoreState(i, in);
+            }
+        }
+    }
+
+    /** Makes normalizers use their {@linkplain #returnMoments moments} once these have been restored. */
+    public void refreshNormalizers() {
+        agent.observations().refresh();
+        rewards.refresh();
+    }
+
+    /** The environments, for an evaluation that starts them afresh. */
+    public EnvironmentSet environments() {
+        return environments;
+    }
+
+    /** Moments of the discounted returns, for a checkpoint. */
+    public RunningMoments returnMoments() {
+        return rewards.moments();
+    }
+
+    /** What was played last. */
+    public Rollout rollout() {
+        return rollout;
+    }
+
+    /** The last episodes of training. */
+    public RecentEpisodes episodes() {
+        return episodes;
+    }
+
+    @Override
+    public void close() {
+        try (environments) {
+            rollout.close();
+        }
     }
 }

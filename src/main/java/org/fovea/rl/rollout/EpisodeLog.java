@@ -3,7 +3,7 @@ package org.fovea.rl.rollout;
 import java.util.Arrays;
 
 /** Returns and lengths of episodes, in the order in which they ended. */
-public final class EpisodeLog {
+final class EpisodeLog {
     private double[] returns = new double[16];
     private int[] lengths = new int[16];
     private int size;
@@ -21,16 +21,16 @@ public final class EpisodeLog {
         lengths[size++] = steps;
     }
 
-    public int size() {
+    int size() {
         return size;
     }
 
-    public double episodeReturn(int index) {
+    double episodeReturn(int index) {
         return returns[index];
     }
 
     /** Steps of the episode. */
-    public int length(int index) {
+    int length(int index) {
         return lengths[index];
     }
 }

@@ -9,7 +9,7 @@ public final class NonFiniteException extends RuntimeException {
      * @param value NaN or an infinity
      * @param step of the run in which it appeared
      */
-    public NonFiniteException(String name, double value, long step) {
+    NonFiniteException(String name, double value, long step) {
         super(name + " is " + value + " at step " + step
                 + "; training stopped. Try a smaller learning_rate or max_grad_norm, or check the environment");
     }

@@ -7,7 +7,7 @@ import org.fovea.rl.policy.RunningMoments;
  * policy never sees rewards, so a segment's own are part of the deviation that they are divided by: the first ones of a run
  * too.
  */
-public final class RewardNormalizer {
+final class RewardNormalizer {
     private static final double LIMIT = 10;
 
     private final boolean enabled;
@@ -15,7 +15,7 @@ public final class RewardNormalizer {
     private final RunningMoments moments = new RunningMoments(1);
     private double reciprocalStd = 1;
 
-    public RewardNormalizer(boolean enabled, float gamma) {
+    RewardNormalizer(boolean enabled, float gamma) {
         this.enabled = enabled;
         this.gamma = gamma;
     }
@@ -39,11 +39,11 @@ public final class RewardNormalizer {
     }
 
     /** Makes what was included count. */
-    public void refresh() {
+    void refresh() {
         reciprocalStd = 1 / moments.std(0);
     }
 
-    public RunningMoments moments() {
+    RunningMoments moments() {
         return moments;
     }
 }

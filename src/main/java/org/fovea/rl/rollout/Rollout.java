@@ -8,7 +8,7 @@ import org.fovea.rl.config.RolloutConfig;
 import org.fovea.rl.policy.ActionDistribution;
 
 /**
- * What was played since the last update, in device memory; every array is [environments, steps, ...].
+ * The steps played since the last update, in device memory; every array is [environments, steps, ...].
  *
  * @param observations as the network saw them
  * @param actions as the distribution drew them
@@ -34,7 +34,7 @@ public record Rollout(
         DeviceArray returns)
         implements AutoCloseable {
 
-    public static Rollout allocate(
+    static Rollout allocate(
             Backend backend, int environments, int steps, int observationSize, ActionDistribution distribution) {
         int rows = Math.multiplyExact(environments, steps);
         DType floats = backend.memory().floatType();
@@ -59,7 +59,7 @@ public record Rollout(
     }
 
     /**
-     * Units in the largest of so many minibatches.
+     * Units in the largest of {@code minibatches} parts.
      *
      * @param setting that says how many; its name, for the message
      * @param rowsPerUnit steps that must stay together

@@ -21,7 +21,7 @@ final class RunLock implements AutoCloseable {
     }
 
     /**
-     * Takes the lock of a run directory, which is made if need be.
+     * Takes the lock of a run directory, which is created if it does not exist.
      *
      * @throws RunInUseException if another trainer has it
      */

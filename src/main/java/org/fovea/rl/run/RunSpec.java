@@ -2,13 +2,15 @@ package org.fovea.rl.run;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.fovea.backend.Backend;
+import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Environments;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.PolicyKind;
+import org.fovea.rl.learner.AlgorithmConfig;
+import org.fovea.rl.policy.Agent;
+import org.fovea.rl.policy.PolicyKind;
 
 /**
- * Everything that decides a run's outcome.
+ * Everything that determines a run's outcome.
  *
  * @param environment registered name, with parameters if it has any
  * @param steps of all environments together; rounded down to whole rollouts, at least one
@@ -29,11 +31,6 @@ public record RunSpec(
         }
     }
 
-    /** How it is learned. */
-    public Algorithm algorithm() {
-        return config.algorithm();
-    }
-
     /** Steps of one rollout of all environments. */
     public long stepsPerIteration() {
         return (long) environments * config.rollout().rolloutSteps();
@@ -49,11 +46,38 @@ public record RunSpec(
         return new RunSpec(environment, policy, newSteps, environments, seed, config);
     }
 
+    /** The same run with more or fewer environments side by side. */
+    public RunSpec withEnvironments(int count) {
+        return new RunSpec(environment, policy, steps, count, seed, config);
+    }
+
+    /** The same run with another seed. */
+    public RunSpec withSeed(long newSeed) {
+        return new RunSpec(environment, policy, steps, environments, newSeed, config);
+    }
+
+    /** The same run with some hyper-parameters replaced; see {@link AlgorithmConfig#with}. */
+    public RunSpec with(Map<String, String> hyperparameters) {
+        return new RunSpec(environment, policy, steps, environments, seed, config.with(hyperparameters));
+    }
+
+    /** A new policy for it. */
+    Agent createAgent(Backend backend, EnvironmentSpec.Spaces spaces) {
+        return Agent.create(
+                backend,
+                spaces,
+                policy,
+                config.network(),
+                config.separateCritic(),
+                config.rollout().normalizeObservations(),
+                seed);
+    }
+
     /** As text by key, for a checkpoint. */
     Map<String, String> save() {
         Map<String, String> saved = new LinkedHashMap<>();
         saved.put("environment", environment);
-        saved.put("algorithm", algorithm().toString());
+        saved.put("algorithm", config.algorithm());
         saved.put("policy", policy.toString());
         saved.put("steps", Long.toString(steps));
         saved.put("environments", Integer.toString(environments));

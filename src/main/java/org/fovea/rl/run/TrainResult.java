@@ -3,6 +3,7 @@ package org.fovea.rl.run;
 import java.nio.file.Path;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.learner.UpdateStatistics;
+import org.fovea.rl.rollout.EpisodeStatistics;
 
 /**
  * The outcome of a run.
@@ -13,9 +14,6 @@ import org.fovea.rl.learner.UpdateStatistics;
  * @param sampled of the same episodes with actions drawn as in training
  * @param lastUpdate that this process made
  * @param maxEntropy of a policy for which every action is as likely; NaN where there is no such policy
- * @param maxReturn largest mean return of 100 successive training episodes, NaN if fewer ended
- * @param meanLength steps of the last 100 training episodes on average, NaN before the first
- * @param longestEpisode steps of the longest episode of training, whether or not it ended
  * @param episodes of training
  * @param parameters number of trained numbers
  * @param flopsPerStep of one forward pass
@@ -31,10 +29,7 @@ public record TrainResult(
         EvaluationResult sampled,
         UpdateStatistics lastUpdate,
         double maxEntropy,
-        double maxReturn,
-        double meanLength,
-        int longestEpisode,
-        long episodes,
+        EpisodeStatistics episodes,
         long parameters,
         long flopsPerStep,
         Path runDirectory,

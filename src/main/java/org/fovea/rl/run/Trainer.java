@@ -6,11 +6,11 @@ import java.nio.file.Path;
 import java.util.Objects;
 import java.util.function.BooleanSupplier;
 import org.fovea.backend.Backend;
+import org.fovea.rl.evaluation.Evaluation;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
-import org.fovea.rl.evaluation.Progress;
 import org.fovea.rl.learner.UpdateStatistics;
-import org.fovea.rl.rollout.Stop;
+import org.fovea.rl.rollout.StopSignal;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -57,8 +57,8 @@ public final class Trainer implements AutoCloseable {
         TrainingState state = TrainingState.create(backend, spec);
         RunLock lock = lock(state, runDirectory);
         try {
-            RunDirectories.prepare(runDirectory);
-            state.reset();
+            RunFiles.prepare(runDirectory);
+            state.collector().reset();
             return new Trainer(backend, runDirectory, state, lock);
         } catch (RuntimeException | Error e) {
             try (state;
@@ -71,9 +71,9 @@ public final class Trainer implements AutoCloseable {
     /**
      * Goes on from the newest checkpoint of a run.
      *
-     * @param spec what {@link RunState#spec} of the run says, perhaps with another number of steps
+     * @param spec what {@link SavedRun#spec} of the run says, perhaps with another number of steps
      */
-    public static Trainer resume(Backend backend, RunSpec spec, RunState saved, Path runDirectory) throws IOException {
+    public static Trainer resume(Backend backend, RunSpec spec, SavedRun saved, Path runDirectory) throws IOException {
         TrainingState state = TrainingState.create(backend, spec);
         RunLock lock = lock(state, runDirectory);
         try {
@@ -99,7 +99,7 @@ public final class Trainer implements AutoCloseable {
 
     /** Whether a resumed run ends exactly as it would have without the interruption. */
     public boolean resumesExactly() {
-        return state.resumesExactly();
+        return state.collector().resumesExactly();
     }
 
     /** What is trained. */
@@ -118,14 +118,14 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Trains to the end of the run, or until {@code stop} says so, and then evaluates the policy. A checkpoint is left
+     * Trains to the end of the run, or until {@code stopRequest} is true, and then evaluates the policy. A checkpoint is left
      * either way, of the last iteration that is complete: one that does not end within two seconds of the request is
      * abandoned.
      */
     public TrainResult run(EvaluationSettings evaluation, Progress.Listener listener, BooleanSupplier stopRequest) {
         RunSpec spec = state.spec();
         long firstStep = state.iteration() * spec.stepsPerIteration();
-        Stop stop = new Stop(stopRequest, played -> listener.playing(firstStep + played));
+        StopSignal stop = new StopSignal(stopRequest, played -> listener.playing(firstStep + played));
         long start = System.nanoTime();
         long lastCheckpoint = start;
         boolean abandoned = false;
@@ -143,9 +143,7 @@ public final class Trainer implements AutoCloseable {
                     state.iteration() * spec.stepsPerIteration(),
                     spec.iterations() * spec.stepsPerIteration(),
                     sessionSteps / ((now - start) * 1e-9),
-                    state.episodes().meanReturn(),
-                    state.episodes().meanLength(),
-                    state.episodes().episodes());
+                    state.collector().episodes().statistics());
             log.append(progress, lastUpdate);
             if (savedIteration < 0
                     || now - lastCheckpoint > CHECKPOINT_INTERVAL_NANOS
@@ -173,11 +171,11 @@ public final class Trainer implements AutoCloseable {
 
     /** One rollout and what is learned from it. */
     public UpdateStatistics iterate() {
-        return Objects.requireNonNull(iterate(new Stop(() -> false)));
+        return Objects.requireNonNull(iterate(new StopSignal(() -> false)));
     }
 
     /** The same, or null if it was abandoned. */
-    private @Nullable UpdateStatistics iterate(Stop stop) {
+    private @Nullable UpdateStatistics iterate(StopSignal stop) {
         RunSpec spec = state.spec();
         long iteration = state.iteration();
         long start = System.nanoTime();
@@ -196,7 +194,7 @@ public final class Trainer implements AutoCloseable {
 
     private void checkpoint() {
         try {
-            RunState.save(state, runDirectory);
+            SavedRun.save(state, runDirectory);
         } catch (IOException e) {
             throw new UncheckedIOException("the run cannot go on", e);
         }
@@ -211,7 +209,8 @@ public final class Trainer implements AutoCloseable {
             EvaluationResult sampled) {
         RunSpec spec = state.spec();
         double playing = sessionSteps / (collectNanos * 1e-9);
-        Throughput throughput = new Throughput(playing / state.environmentShare(), playing, sessionSteps / seconds);
+        Throughput throughput =
+                new Throughput(playing / state.collector().environmentShare(), playing, sessionSteps / seconds);
         return new TrainResult(
                 spec,
                 backend.name(),
@@ -222,10 +221,7 @@ public final class Trainer implements AutoCloseable {
                 sampled,
                 lastUpdate,
                 state.agent().distribution().maxEntropy(),
-                state.episodes().bestMean(),
-                state.episodes().meanLength(),
-                state.episodes().longest(),
-                state.episodes().episodes(),
+                state.collector().episodes().statistics(),
                 parameterCount(),
                 state.agent().network().flopsPerStep(),
                 runDirectory,
@@ -238,10 +234,17 @@ public final class Trainer implements AutoCloseable {
 
     private EvaluationResult evaluate(
             EvaluationSettings settings, Progress.Listener listener, BooleanSupplier stopRequest) {
-        return Evaluation.play(state.agent(), spec(), state.environments(), settings, listener, stopRequest);
+        return Evaluation.play(
+                state.agent(),
+                state.collector().environments(),
+                spec().environments(),
+                spec().config().rollout().rolloutSteps(),
+                settings,
+                listener,
+                stopRequest);
     }
 
-    public TrainingState state() {
+    TrainingState state() {
         return state;
     }
 

@@ -10,13 +10,10 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import org.fovea.rl.evaluation.Progress;
 import org.fovea.rl.learner.UpdateStatistics;
 
-/** The table {@value #FILE_NAME} of a run: one line per iteration. */
+/** The table {@value RunFiles#PROGRESS} of a run: one line per iteration. */
 final class TrainingLog implements AutoCloseable {
-    static final String FILE_NAME = "progress.csv";
-
     private static final String HEADER =
             "iteration,steps,steps_per_second,mean_return,mean_length,episodes,policy_loss,value_loss,entropy,"
                     + "approximate_kl,clip_fraction,step_fraction,explained_variance,learning_rate,gradient_norm";
@@ -29,9 +26,9 @@ final class TrainingLog implements AutoCloseable {
         this.writer = writer;
     }
 
-    /** Opens the table of a run that has done so many iterations; lines of later ones, from before a crash, are dropped. */
+    /** Opens the table of a run after that many iterations; lines of later ones, from before a crash, are dropped. */
     static TrainingLog open(Path runDirectory, long iterations) {
-        Path file = runDirectory.resolve(FILE_NAME);
+        Path file = runDirectory.resolve(RunFiles.PROGRESS);
         try {
             List<String> lines = new ArrayList<>(List.of(HEADER));
             if (iterations > 0 && Files.exists(file)) {
@@ -54,14 +51,14 @@ final class TrainingLog implements AutoCloseable {
                     progress.iteration(),
                     progress.steps(),
                     progress.stepsPerSecond(),
-                    progress.meanReturn(),
-                    progress.meanLength(),
-                    progress.episodes(),
-                    update.policyLoss(),
-                    update.valueLoss(),
-                    update.entropy(),
-                    update.approximateKl(),
-                    update.clipFraction(),
+                    progress.episodes().meanReturn(),
+                    progress.episodes().meanLength(),
+                    progress.episodes().count(),
+                    update.loss().policyLoss(),
+                    update.loss().valueLoss(),
+                    update.loss().entropy(),
+                    update.loss().approximateKl(),
+                    update.loss().clipFraction(),
                     update.stepFraction(),
                     update.explainedVariance(),
                     update.learningRate(),

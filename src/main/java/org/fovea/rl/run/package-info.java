@@ -1,6 +1,12 @@
 /**
- * Runs from first step to last: their directories, checkpoints, logs and final evaluation. {@link org.fovea.rl.run.Trainer} is
- * the way in.
+ * Runs from first step to last. {@link org.fovea.rl.run.Trainer} is the way in: it starts a {@link
+ * org.fovea.rl.run.RunSpec}, such as {@link org.fovea.rl.run.Defaults} gives, or resumes a {@link
+ * org.fovea.rl.run.SavedRun}, and iterates to its end.
+ *
+ * <p>All that changes from iteration to iteration is in {@link org.fovea.rl.run.TrainingState}, which is built once {@link
+ * org.fovea.rl.run.MemoryRequirement} finds room for it. A run's directory ({@link org.fovea.rl.run.RunFiles}) is kept from
+ * other processes by {@link org.fovea.rl.run.RunLock} and holds checkpoints ({@code SavedRun}) and a table ({@link
+ * org.fovea.rl.run.TrainingLog}). {@link org.fovea.rl.run.TrainedPolicy} takes the policy out of one again.
  */
 @NullMarked
 package org.fovea.rl.run;

@@ -5,10 +5,10 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.optim.ConjugateGradient;
+import org.fovea.rl.learner.Shards;
 import org.fovea.rl.policy.ActionDistribution;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
-import org.fovea.rl.rollout.Shards;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
@@ -24,12 +24,11 @@ import org.fovea.tensor.Tensor;
  * with J the Jacobian of what the network gives the action distribution, and M the Fisher matrix of that distribution, which
  * is known in closed form. J v is a forward derivative through the network, {@code J^T u} a backward one; no matrix is formed.
  *
- * <p>Each product runs forward anew: kept, the activations of the pass and of its gradient would have to outlive the shards,
+ * <p>Each product recomputes the forward pass: kept, its activations and those of its gradient would have to outlive the shards,
  * and would hold as much memory as the whole rollout takes at once, for the sake of about a third of the work.
  */
 final class FisherVectorProduct implements ConjugateGradient.Operator, AutoCloseable {
     private final Backend backend;
-    private final ActorCritic network;
     private final ActionDistribution distribution;
     private final Parameters parameters;
     private final ActorCritic.Context context;
@@ -40,7 +39,6 @@ final class FisherVectorProduct implements ConjugateGradient.Operator, AutoClose
     /** @param units of the rollout whose observations count */
     FisherVectorProduct(Agent agent, ActorCritic.Context context, Shards shards, DeviceArray units, float damping) {
         this.backend = agent.backend();
-        this.network = agent.network();
         this.distribution = agent.distribution();
         this.parameters = agent.parameters();
         this.context = context;
@@ -56,8 +54,7 @@ final class FisherVectorProduct implements ConjugateGradient.Operator, AutoClose
         double weight = 1.0 / shards.rows(units);
         DeviceArray sum = shards.sumGradients(units, shard -> {
             try (Tape tape = Tape.recording(backend)) {
-                Tensor outputs =
-                        distribution.parameters(network.policy(tape, shard.observations(tape), context, shard.units()));
+                Tensor outputs = distribution.parameters(context.policy(shard.observations(tape), shard.units()));
                 Tensor tangent = tape.directionalDerivative(outputs, parameters, direction);
                 Tensor weighted =
                         distribution.fisherProduct(outputs.detach(), tangent).multiply(weight);

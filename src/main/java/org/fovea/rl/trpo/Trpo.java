@@ -10,16 +10,16 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.optim.ConjugateGradient;
-import org.fovea.rl.config.TrpoConfig;
 import org.fovea.rl.learner.Learner;
+import org.fovea.rl.learner.LossStatistics;
 import org.fovea.rl.learner.MinibatchOrder;
+import org.fovea.rl.learner.Shards;
 import org.fovea.rl.learner.UpdateStatistics;
 import org.fovea.rl.policy.ActionDistribution;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.rollout.NonFiniteException;
 import org.fovea.rl.rollout.Rollout;
-import org.fovea.rl.rollout.Shards;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
@@ -40,10 +40,9 @@ import org.jspecify.annotations.Nullable;
  * <p>Then the value function is fitted. The gradient and all of the conjugate gradient are one captured step, and so is each
  * look of the line search.
  */
-public final class Trpo implements Learner {
+final class Trpo implements Learner {
     private final Backend backend;
     private final TrpoConfig config;
-    private final ActorCritic network;
     private final ActionDistribution distribution;
     private final Parameters parameters;
     private final Rollout rollout;
@@ -73,17 +72,16 @@ public final class Trpo implements Learner {
     private @Nullable CapturedStep directionStep;
     private @Nullable CapturedStep evaluationStep;
 
-    public Trpo(TrpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
+    Trpo(TrpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
         this.backend = agent.backend();
         this.config = config;
-        this.network = agent.network();
         this.distribution = agent.distribution();
         this.parameters = agent.parameters();
         this.rollout = rollout;
         this.context = context;
         // PPO's loss is TRPO's where nothing is clipped.
         this.loss = new PpoLoss(Float.POSITIVE_INFINITY, 0, 0, 0, 1f / rollout.rows());
-        int rowsPerUnit = network.stepsPerUnit(rollout.steps());
+        int rowsPerUnit = agent.kind().stepsPerUnit(rollout.steps());
         int units = rollout.rows() / rowsPerUnit;
         this.order = new MinibatchOrder(backend, units);
         this.shards = new Shards(backend, parameters, rollout, rowsPerUnit, units);
@@ -109,18 +107,21 @@ public final class Trpo implements Learner {
     @Override
     public UpdateStatistics update(double progress, long seed, long iteration, long step) {
         rollout.estimateAdvantages(backend, config.rollout());
-        UpdateStatistics taken = improvePolicy(config.maxKlAt(progress), step);
+        Step taken = improvePolicy(config.maxKlAt(progress), step);
         double learningRate = config.optimizer().learningRateAt(progress);
         valueFit.fit(learningRate, seed, iteration, step);
-        return taken.withGradient(learningRate, Math.sqrt(squaresOnHost[0]));
+        return new UpdateStatistics(taken.loss, taken.fraction, learningRate, Math.sqrt(squaresOnHost[0]));
     }
 
-    private UpdateStatistics improvePolicy(double maxKl, long step) {
+    /** The policy after a step, and the share of the way to the edge of the trust region that it went. */
+    private record Step(LossStatistics loss, double fraction) {}
+
+    private Step improvePolicy(double maxKl, long step) {
         if (directionStep == null) {
             directionStep = backend.capture(this::findDirection);
         }
         directionStep.replay();
-        UpdateStatistics before = statistics(0, 0);
+        LossStatistics before = statistics(0);
         before.checkFinite(step);
         backend.memory().download(squares, squaresOnHost, 0);
         float curvature = squaresOnHost[1];
@@ -133,18 +134,18 @@ public final class Trpo implements Learner {
             double fraction = 1;
             for (int i = 0; i < config.lineSearchSteps(); i++) {
                 move(-fraction * edge);
-                UpdateStatistics after = evaluate(fraction);
+                LossStatistics after = evaluate();
                 if (after.policyLoss() < before.policyLoss() && after.approximateKl() <= maxKl) {
-                    return after;
+                    return new Step(after, fraction);
                 }
                 fraction *= config.lineSearchFactor();
             }
             backend.memory().copy(oldParameters, parameters.values());
         }
-        return before;
+        return new Step(before, 0);
     }
 
-    /** Fills in gradient and direction, and what else is asked of the policy as it is. */
+    /** Fills in gradient and direction, and statistics and distribution of the policy as it is. */
     private void findDirection() {
         backend.memory().copy(rollout.advantages(), advantages);
         if (config.normalizeAdvantage()) {
@@ -152,7 +153,7 @@ public final class Trpo implements Learner {
         }
         DeviceArray sum = shards.sumGradients(order.all(), shard -> {
             try (Tape tape = Tape.recording(backend)) {
-                Tensor outputs = network.policy(tape, shard.observations(tape), context, shard.units());
+                Tensor outputs = context.policy(shard.observations(tape), shard.units());
                 ActionDistribution.Loss gradients = loss(tape, shard, outputs);
                 tape.gradientsInto(gradients.inputs(), gradients.gradients(), parameters, shard.gradient());
                 backend.memory()
@@ -186,7 +187,7 @@ public final class Trpo implements Learner {
         backend.math().zip(BinaryOp.ADD, shape, oldParameters, stride, displacement, stride, parameters.values());
     }
 
-    private UpdateStatistics evaluate(double fraction) {
+    private LossStatistics evaluate() {
         if (evaluationStep == null) {
             evaluationStep = backend.capture(this::comparePolicies);
         }
@@ -196,14 +197,14 @@ public final class Trpo implements Learner {
         for (float divergence : divergencesOnHost) {
             sum += divergence;
         }
-        return statistics(sum / rollout.rows(), fraction);
+        return statistics(sum / rollout.rows());
     }
 
     /** Fills in statistics and divergences of the policy as it is now from what it was. */
     private void comparePolicies() {
         shards.forEach(order.all(), shard -> {
             try (Tape tape = Tape.inference(backend)) {
-                Tensor outputs = network.policy(tape, shard.observations(tape), context, shard.units());
+                Tensor outputs = context.policy(shard.observations(tape), shard.units());
                 loss(tape, shard, outputs);
                 int width = distribution.parameterCount();
                 Tensor old = tape.constant(shard.part(oldPolicy, width), shard.rows(), width);
@@ -215,10 +216,10 @@ public final class Trpo implements Learner {
         });
     }
 
-    private UpdateStatistics statistics(double divergence, double fraction) {
+    private LossStatistics statistics(double divergence) {
         backend.memory().download(statistics, statisticsOnHost, 0);
-        return UpdateStatistics.of(statisticsOnHost, statisticsOnHost.length, rollout.rows())
-                .withStep(divergence, fraction);
+        return LossStatistics.of(statisticsOnHost, statisticsOnHost.length, rollout.rows())
+                .withDivergence(divergence);
     }
 
     @Override

@@ -6,13 +6,12 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.optim.Adam;
-import org.fovea.rl.config.TrpoConfig;
 import org.fovea.rl.learner.MinibatchOrder;
+import org.fovea.rl.learner.Shards;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.rollout.NonFiniteException;
 import org.fovea.rl.rollout.Rollout;
-import org.fovea.rl.rollout.Shards;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
@@ -58,7 +57,7 @@ final class ValueFit implements AutoCloseable {
         this.context = context;
         this.segments = segments;
         this.units = units;
-        int largest = rollout.largestMinibatch("value_minibatches", config.valueMinibatches(), 1);
+        int largest = rollout.largestMinibatch(config.minibatchSetting(), config.valueMinibatches(), 1);
         this.rows = new Shards(backend, parameters, rollout, 1, largest);
         this.order = new MinibatchOrder(backend, rollout.rows());
         this.features = backend.memory()
@@ -91,7 +90,7 @@ final class ValueFit implements AutoCloseable {
     private void computeFeatures() {
         segments.forEach(units, shard -> {
             try (Tape tape = Tape.inference(backend)) {
-                Tensor computed = network.valueFeatures(tape, shard.observations(tape), context, shard.units());
+                Tensor computed = context.valueFeatures(shard.observations(tape), shard.units());
                 backend.memory().copy(computed.array(), shard.part(features, network.valueFeatureCount()));
             }
         });

@@ -7,9 +7,10 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.fovea.backend.Backend;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.PolicyKind;
+import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.Rollout;
+import org.fovea.rl.run.Algorithm;
+import org.fovea.rl.run.OpenRun;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.Runs;
 import org.fovea.rl.run.Trainer;
@@ -31,7 +32,7 @@ class ExplainedVarianceTest {
             trainer.iterate();
             UpdateStatistics update = trainer.iterate();
 
-            Rollout rollout = trainer.state().rollout();
+            Rollout rollout = OpenRun.of(trainer).rollout;
             float[] values = new float[rollout.rows()];
             float[] returns = new float[rollout.rows()];
             backend.memory().download(rollout.values(), values, 0);

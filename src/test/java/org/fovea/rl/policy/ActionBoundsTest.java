@@ -7,10 +7,10 @@ import java.util.Arrays;
 import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.env.Space;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.PolicyKind;
-import org.fovea.rl.evaluation.Progress;
 import org.fovea.rl.rollout.Rollout;
+import org.fovea.rl.run.Algorithm;
+import org.fovea.rl.run.OpenRun;
+import org.fovea.rl.run.Progress;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.Runs;
 import org.fovea.rl.run.TrainResult;
@@ -22,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What a policy draws, and what environments are given of it. */
+/** Actions as a policy draws them, and as environments are given them. */
 class ActionBoundsTest {
     private static final float INFINITY = Float.POSITIVE_INFINITY;
 
@@ -83,7 +83,7 @@ class ActionBoundsTest {
                 Trainer trainer = Trainer.start(backend, spec, directory)) {
             TrainResult result = trainer.run(Progress.Listener.NONE, () -> false);
 
-            Rollout rollout = trainer.state().rollout();
+            Rollout rollout = OpenRun.of(trainer).rollout;
             float[] drawn = new float[rollout.rows() * rollout.actionSize()];
             backend.memory().download(rollout.actions(), drawn, 0);
             Arrays.sort(drawn);

@@ -15,9 +15,8 @@ import java.util.Objects;
 import org.fovea.backend.Backend;
 import org.fovea.backend.cuda.Simulator;
 import org.fovea.io.Checkpoint;
-import org.fovea.rl.config.PolicyKind;
 import org.fovea.rl.evaluation.EvaluationSettings;
-import org.fovea.rl.evaluation.Progress;
+import org.fovea.rl.policy.PolicyKind;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -72,7 +71,7 @@ class MovingRunTest {
             trainer.run(new EvaluationSettings(0, 1, 1, 1), Progress.Listener.NONE, () -> false);
             left = environments(trainer);
         }
-        RunState saved = RunState.load(directory);
+        SavedRun saved = SavedRun.load(directory);
         try (Backend backend = open(to);
                 Trainer trainer =
                         Trainer.resume(backend, spec.withSteps(3 * spec.stepsPerIteration()), saved, directory)) {
@@ -98,16 +97,16 @@ class MovingRunTest {
         files.put("environments-0.bin", environments);
         Checkpoint.save(directory, written.step() + 1, written.tensors(), written.metadata(), files);
 
-        RunState saved = RunState.load(directory);
+        SavedRun saved = SavedRun.load(directory);
         try (Backend backend = Runs.cpu(1)) {
             assertThatThrownBy(() -> Trainer.resume(backend, spec, saved, directory))
                     .isInstanceOf(IOException.class)
-                    .hasMessageContaining(directory + " cannot be taken up")
+                    .hasMessageContaining(directory + " cannot be resumed")
                     .hasMessageContaining("this version of Fovea")
                     .hasMessageContaining("can be played by eval");
             assertThat(backend.memory().liveBytes()).isZero();
-            try (Evaluation evaluation = Evaluation.open(backend, directory, EvaluationSettings.of(3, 1))) {
-                assertThat(evaluation.play(Progress.Listener.NONE, () -> false).episodes())
+            try (TrainedPolicy policy = TrainedPolicy.open(backend, directory, EvaluationSettings.of(3, 1))) {
+                assertThat(policy.evaluate(Progress.Listener.NONE, () -> false).episodes())
                         .isEqualTo(3);
             }
         }
@@ -115,7 +114,7 @@ class MovingRunTest {
 
     private static byte[] environments(Trainer trainer) throws IOException {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        trainer.state().saveEnvironments(new DataOutputStream(bytes));
+        trainer.state().collector().saveEnvironments(new DataOutputStream(bytes));
         return bytes.toByteArray();
     }
 }

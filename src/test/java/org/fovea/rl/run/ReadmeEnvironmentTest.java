@@ -16,11 +16,7 @@ import javax.tools.ToolProvider;
 import org.fovea.backend.Backend;
 import org.fovea.env.Environment;
 import org.fovea.env.Environments;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.Defaults;
-import org.fovea.rl.config.PolicyKind;
-import org.fovea.rl.evaluation.Progress;
+import org.fovea.rl.policy.PolicyKind;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -39,10 +35,10 @@ class ReadmeEnvironmentTest {
         Class<?> type = compile(example.group(1), example.group(2));
         Environments.register("ReadmeExample-v0", "the README's", () -> instance(type));
 
-        AlgorithmConfig config = Defaults.of("ReadmeExample-v0", Algorithm.PPO, PolicyKind.MLP)
-                .config()
+        RunSpec spec = Defaults.of("ReadmeExample-v0", Algorithm.PPO, PolicyKind.MLP)
+                .withSteps(30_000)
+                .withEnvironments(32)
                 .with(Map.of("rollout_steps", "32", "learning_rate", "0.003", "width", "16"));
-        RunSpec spec = new RunSpec("ReadmeExample-v0", PolicyKind.MLP, 30_000, 32, 1, config);
         try (Backend backend = Runs.cpu(2);
                 Trainer trainer = Trainer.start(backend, spec, directory.resolve("run"))) {
             TrainResult result = trainer.run(Progress.Listener.NONE, () -> false);

@@ -7,8 +7,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
 import org.fovea.backend.Backend;
-import org.fovea.rl.config.PolicyKind;
-import org.fovea.rl.evaluation.Progress;
+import org.fovea.rl.policy.PolicyKind;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,9 +34,7 @@ class ReproducibilityTest {
     @Test
     void anotherSeedGivesOthers() {
         RunSpec spec = Runs.small("CartPole-v1", PolicyKind.MLP, 2, Map.of());
-        RunSpec reseeded = new RunSpec(
-                spec.environment(), spec.policy(), spec.steps(), spec.environments(), spec.seed() + 1, spec.config());
-        assertThat(train(reseeded, 2, "b")).isNotEqualTo(train(spec, 2, "a"));
+        assertThat(train(spec.withSeed(spec.seed() + 1), 2, "b")).isNotEqualTo(train(spec, 2, "a"));
     }
 
     @ParameterizedTest
@@ -62,16 +59,16 @@ class ReproducibilityTest {
             assertThat(result.interrupted()).isTrue();
             assertThat(result.steps()).isEqualTo(2 * spec.stepsPerIteration());
         }
-        RunState saved = RunState.load(run);
+        SavedRun saved = SavedRun.load(run);
         assertThat(saved.spec()).isEqualTo(spec);
         try (Backend backend = Runs.cpu(1);
                 Trainer trainer = Trainer.resume(backend, spec, saved, run)) {
             assertThat(trainer.resumesExactly()).isTrue();
             TrainResult result = trainer.run(Progress.Listener.NONE, () -> false);
             assertThat(result.steps()).isEqualTo(ITERATIONS * spec.stepsPerIteration());
-            assertThat(Runs.parameters(trainer.state())).isEqualTo(uninterrupted);
+            assertThat(Runs.parameters(trainer)).isEqualTo(uninterrupted);
         }
-        assertThat(run.resolve(TrainingLog.FILE_NAME)).content().hasLineCount(ITERATIONS + 1);
+        assertThat(run.resolve(RunFiles.PROGRESS)).content().hasLineCount(ITERATIONS + 1);
     }
 
     @Test
@@ -97,7 +94,7 @@ class ReproducibilityTest {
                 assertThatThrownBy(() -> Trainer.start(backend, spec, directory))
                         .isInstanceOf(RunInUseException.class)
                         .hasMessageContaining(directory.toString());
-                assertThat(directory.resolve(TrainingLog.FILE_NAME)).exists();
+                assertThat(directory.resolve(RunFiles.PROGRESS)).exists();
             }
             Trainer.start(backend, spec, directory).close();
             assertThat(backend.memory().liveBytes()).isZero();
@@ -120,7 +117,7 @@ class ReproducibilityTest {
         try (Backend backend = Runs.cpu(threads);
                 Trainer trainer = Trainer.start(backend, spec, directory.resolve(name))) {
             trainer.run(Progress.Listener.NONE, () -> false);
-            return Runs.parameters(trainer.state());
+            return Runs.parameters(trainer);
         }
     }
 }

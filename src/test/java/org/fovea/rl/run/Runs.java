@@ -3,10 +3,7 @@ package org.fovea.rl.run;
 import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.Defaults;
-import org.fovea.rl.config.PolicyKind;
+import org.fovea.rl.policy.PolicyKind;
 
 /** Small runs for tests. */
 public final class Runs {
@@ -16,30 +13,23 @@ public final class Runs {
         return Backends.open("cpu", threads).backend();
     }
 
-    static RunSpec small(String environment, PolicyKind policy, long iterations, Map<String, String> settings) {
+    public static RunSpec small(String environment, PolicyKind policy, long iterations, Map<String, String> settings) {
         return small(environment, Algorithm.PPO, policy, iterations, settings);
     }
 
+    /** Forty environments with memory of five steps, if any, in rollouts of thirteen. */
     public static RunSpec small(
             String environment, Algorithm algorithm, PolicyKind policy, long iterations, Map<String, String> settings) {
-        String minibatches = algorithm == Algorithm.PPO ? "minibatches" : "value_minibatches";
-        AlgorithmConfig config = Defaults.of(environment, algorithm, policy)
-                .config()
-                .with(Map.of("width", "16", "heads", "2", "window", "5", "rollout_steps", "13", minibatches, "2"))
+        RunSpec run = Defaults.of(environment, algorithm, policy)
+                .withEnvironments(40)
+                .withSeed(7)
+                .with(Map.of("width", "16", "heads", "2", "window", "5", "rollout_steps", "13"))
+                .with(Map.of(algorithm.base().minibatchSetting(), "2"))
                 .with(settings);
-        int environments = 40;
-        return new RunSpec(
-                environment,
-                policy,
-                iterations * environments * config.rollout().rolloutSteps(),
-                environments,
-                7,
-                config);
+        return run.withSteps(iterations * run.stepsPerIteration());
     }
 
-    public static float[] parameters(TrainingState state) {
-        float[] values = new float[(int) state.agent().parameters().length()];
-        state.backend().memory().download(state.agent().parameters().values(), values, 0);
-        return values;
+    public static float[] parameters(Trainer trainer) {
+        return OpenRun.of(trainer).parameters();
     }
 }

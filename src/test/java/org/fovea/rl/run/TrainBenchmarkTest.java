@@ -19,8 +19,8 @@ class TrainBenchmarkTest {
         benchmark.open();
         UpdateStatistics update = (UpdateStatistics) benchmark.iteration();
         benchmark.close();
-        assertThat(update.valueLoss()).isPositive().isFinite();
-        assertThat(update.approximateKl()).isPositive().isLessThan(0.5);
-        assertThat(update.entropy()).isPositive().isLessThan(Math.log(2) + 1e-6);
+        assertThat(update.loss().valueLoss()).isPositive().isFinite();
+        assertThat(update.loss().approximateKl()).isPositive().isLessThan(0.5);
+        assertThat(update.loss().entropy()).isPositive().isLessThan(Math.log(2) + 1e-6);
     }
 }

@@ -18,10 +18,8 @@ import jcuda.driver.CUresult;
 import org.assertj.core.api.SoftAssertions;
 import org.fovea.backend.Backend;
 import org.fovea.backend.cuda.Simulator;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.Defaults;
-import org.fovea.rl.config.PolicyKind;
+import org.fovea.io.DurableFiles;
+import org.fovea.rl.policy.PolicyKind;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -76,24 +74,10 @@ class TrainingFaultTest {
     }
 
     private static RunSpec spec() {
-        AlgorithmConfig config = Defaults.of("MemoryChain-v0:length=2", Algorithm.PPO, PolicyKind.ATTENTION)
-                .config()
-                .with(Map.of(
-                        "width",
-                        "8",
-                        "heads",
-                        "2",
-                        "layers",
-                        "1",
-                        "window",
-                        "3",
-                        "rollout_steps",
-                        "3",
-                        "minibatches",
-                        "1",
-                        "epochs",
-                        "1"));
-        return new RunSpec("MemoryChain-v0:length=2", PolicyKind.ATTENTION, 3 * 5 * (ITERATIONS + 1), 5, 7, config);
+        RunSpec run = Runs.small("MemoryChain-v0:length=2", PolicyKind.ATTENTION, 1, Map.of("epochs", "1"))
+                .with(Map.of("width", "8", "layers", "1", "window", "3", "rollout_steps", "3", "minibatches", "1"))
+                .withEnvironments(5);
+        return run.withSteps((ITERATIONS + 1) * run.stepsPerIteration());
     }
 
     /** Trains for {@link #ITERATIONS} iterations; one is left, so that the final evaluation, which is long, is not made. */
@@ -102,7 +86,7 @@ class TrainingFaultTest {
                 Trainer trainer = Trainer.start(backend, spec, run)) {
             long[] done = {0};
             trainer.run(progress -> done[0]++, () -> done[0] == ITERATIONS);
-            return Runs.parameters(trainer.state());
+            return Runs.parameters(trainer);
         }
     }
 
@@ -156,7 +140,7 @@ class TrainingFaultTest {
                     .as("%s: resuming", fault)
                     .doesNotThrowAnyException();
         }
-        delete(run);
+        DurableFiles.deleteTree(run);
         return thrown == null;
     }
 
@@ -190,21 +174,11 @@ class TrainingFaultTest {
     }
 
     private static void resumeOnCpu(Path run) throws IOException {
-        RunState saved = RunState.load(run);
+        SavedRun saved = SavedRun.load(run);
         try (Backend backend = Runs.cpu(1);
                 Trainer trainer = Trainer.resume(backend, saved.spec(), saved, run)) {
             assertThat(saved.iteration()).isBetween(1L, ITERATIONS);
             trainer.iterate();
-        }
-    }
-
-    private static void delete(Path tree) throws IOException {
-        if (Files.exists(tree)) {
-            try (Stream<Path> files = Files.walk(tree)) {
-                for (Path file : files.sorted((a, b) -> b.compareTo(a)).toList()) {
-                    Files.delete(file);
-                }
-            }
         }
     }
 }

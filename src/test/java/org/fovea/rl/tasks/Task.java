@@ -5,7 +5,7 @@ import org.fovea.env.Action;
 import org.fovea.env.Environment;
 import org.fovea.env.Step;
 
-/** What the tasks here share: a source of randomness, the time, and a number of steps after which the task ends. */
+/** Base of the tasks here: a source of randomness, the time, and a number of steps after which the task ends. */
 abstract class Task implements Environment {
     private final int steps;
     private Random random = new Random(0);

@@ -5,7 +5,7 @@ import org.fovea.env.Environments;
 
 /**
  * Tasks as a newcomer might bring them, on which default settings are tried: {@code docs/results/defaults.sh}. None of them is
- * known to {@link org.fovea.rl.config.Defaults}.
+ * known to {@link org.fovea.rl.run.Defaults}.
  */
 public final class Tasks {
     private static boolean registered;

@@ -11,16 +11,15 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.cuda.Simulator;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.reference.ReferenceBackend;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.PolicyKind;
 import org.fovea.rl.learner.MinibatchOrder;
+import org.fovea.rl.learner.Shards;
 import org.fovea.rl.policy.Agent;
+import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.Rollout;
-import org.fovea.rl.rollout.Shards;
-import org.fovea.rl.rollout.Stop;
+import org.fovea.rl.run.Algorithm;
+import org.fovea.rl.run.OpenRun;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.Runs;
-import org.fovea.rl.run.TrainingState;
 import org.fovea.tensor.Parameter;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
@@ -42,27 +41,27 @@ class FisherVectorProductTest {
 
     /** A policy in the middle of its training, with a rollout. */
     private static final class Policy implements AutoCloseable {
-        final TrainingState state;
+        final OpenRun run;
         final Shards shards;
         final MinibatchOrder order;
         final FisherVectorProduct fisher;
 
         Policy(Backend backend, String environment, String policy) {
             Map<String, String> settings = Map.of("rollout_steps", "7", "width", "8", "window", "4", "layers", "2");
-            RunSpec spec = Runs.small(environment, Algorithm.TRPO, PolicyKind.of(policy), 3, settings);
-            spec = new RunSpec(environment, spec.policy(), 3 * 7 * 5, 5, 3, spec.config());
-            this.state = TrainingState.create(backend, spec);
-            state.reset();
+            RunSpec spec = Runs.small(environment, Algorithm.TRPO, PolicyKind.of(policy), 3, settings)
+                    .withEnvironments(5)
+                    .withSeed(3);
+            this.run = OpenRun.start(backend, spec);
             disturb();
             // The second segment has episodes that began in the first, and memory of them.
-            state.collect(new Stop(() -> false));
-            state.advance();
-            state.collect(new Stop(() -> false));
-            Agent agent = state.agent();
-            int rowsPerUnit = agent.network().stepsPerUnit(7);
+            run.collect();
+            run.advance();
+            run.collect();
+            Agent agent = run.agent;
+            int rowsPerUnit = agent.kind().stepsPerUnit(7);
             this.order = new MinibatchOrder(backend, 35 / rowsPerUnit);
-            this.shards = new Shards(backend, agent.parameters(), state.rollout(), rowsPerUnit, 35 / rowsPerUnit);
-            this.fisher = new FisherVectorProduct(agent, state.context(), shards, order.all(), (float) DAMPING);
+            this.shards = new Shards(backend, agent.parameters(), run.rollout, rowsPerUnit, 35 / rowsPerUnit);
+            this.fisher = new FisherVectorProduct(agent, run.context, shards, order.all(), (float) DAMPING);
         }
 
         /** Fresh policies give all actions the same probability: moves every parameter a little. */
@@ -72,22 +71,23 @@ class FisherVectorProductTest {
             for (int i = 0; i < values.length; i++) {
                 values[i] += 0.3 * noise[i];
             }
-            state.backend()
+            run.agent
+                    .backend()
                     .memory()
-                    .upload(values, 0, state.agent().parameters().values());
+                    .upload(values, 0, run.agent.parameters().values());
         }
 
         double[] values() {
-            double[] values = new double[(int) state.agent().parameters().length()];
-            state.backend().memory().download(state.agent().parameters().values(), values, 0);
+            double[] values = new double[(int) run.agent.parameters().length()];
+            run.agent.backend().memory().download(run.agent.parameters().values(), values, 0);
             return values;
         }
 
         /** A random direction; 0 in the padding between parameters. */
         double[] along(int seed) {
             Random random = new Random(seed);
-            double[] direction = new double[(int) state.agent().parameters().length()];
-            for (Parameter parameter : state.agent().parameters().all()) {
+            double[] direction = new double[(int) run.agent.parameters().length()];
+            for (Parameter parameter : run.agent.parameters().all()) {
                 for (int i = 0; i < parameter.length(); i++) {
                     direction[(int) parameter.offset() + i] = random.nextGaussian();
                 }
@@ -96,7 +96,7 @@ class FisherVectorProductTest {
         }
 
         double[] fisher(double[] direction) {
-            Backend backend = state.backend();
+            Backend backend = run.agent.backend();
             DeviceArray in = backend.memory().allocate(backend.memory().floatType(), direction.length);
             DeviceArray out = backend.memory().allocate(backend.memory().floatType(), direction.length);
             backend.memory().upload(direction, 0, in);
@@ -109,17 +109,16 @@ class FisherVectorProductTest {
         }
 
         private Tensor distribution(Tape tape) {
-            Rollout rollout = state.rollout();
+            Rollout rollout = run.rollout;
             Tensor observations = tape.constant(rollout.observations(), 35, rollout.observationSize());
-            Agent agent = state.agent();
-            return agent.distribution()
-                    .parameters(agent.network().policy(tape, observations, state.context(), order.all()));
+            Agent agent = run.agent;
+            return agent.distribution().parameters(run.context.policy(observations, order.all()));
         }
 
         /** Gradient of the mean KL divergence from {@code old}, of shape {@code shape}, at the given parameters. */
         private double[] gradientOfDivergence(double[] old, int[] shape, double[] at) {
-            Backend backend = state.backend();
-            Agent agent = state.agent();
+            Backend backend = run.agent.backend();
+            Agent agent = run.agent;
             double[] here = values();
             backend.memory().upload(at, 0, agent.parameters().values());
             double[] gradient = new double[here.length];
@@ -139,7 +138,7 @@ class FisherVectorProductTest {
         double[] hessianOfDivergence(double[] direction) {
             double[] old;
             int[] shape;
-            try (Tape tape = Tape.inference(state.backend())) {
+            try (Tape tape = Tape.inference(run.agent.backend())) {
                 Tensor now = distribution(tape);
                 old = now.toDoubles();
                 shape = now.shape();
@@ -163,7 +162,7 @@ class FisherVectorProductTest {
             fisher.close();
             shards.close();
             order.close();
-            state.close();
+            run.close();
         }
     }
 
@@ -211,7 +210,7 @@ class FisherVectorProductTest {
             double[] direction = policy.along(1);
             double[] product = policy.fisher(direction);
             int of = 0;
-            for (Parameter parameter : policy.state.agent().parameters().all()) {
+            for (Parameter parameter : policy.run.agent.parameters().all()) {
                 for (int i = 0; i < parameter.length() && parameter.name().startsWith("value"); i++) {
                     int index = (int) parameter.offset() + i;
                     assertThat(product[index]).isEqualTo(DAMPING * direction[index]);
@@ -244,9 +243,7 @@ class FisherVectorProductTest {
             try (Backend reference = new ReferenceBackend();
                     Policy same = new Policy(reference, environment, kind)) {
                 copyRollout(policy, same);
-                reference
-                        .memory()
-                        .upload(values, 0, same.state.agent().parameters().values());
+                reference.memory().upload(values, 0, same.run.agent.parameters().values());
                 expected = same.fisher(direction);
             }
         }
@@ -255,17 +252,18 @@ class FisherVectorProductTest {
     }
 
     private static void copyRollout(Policy from, Policy to) {
-        DeviceArray source = from.state.rollout().observations();
+        DeviceArray source = from.run.rollout.observations();
         double[] observations = new double[(int) source.length()];
-        from.state.backend().memory().download(source, observations, 0);
-        to.state.backend().memory().upload(observations, 0, to.state.rollout().observations());
-        from.state.context().persistent().forEach((name, array) -> {
+        from.run.agent.backend().memory().download(source, observations, 0);
+        to.run.agent.backend().memory().upload(observations, 0, to.run.rollout.observations());
+        from.run.context.persistent().forEach((name, array) -> {
             double[] memory = new double[(int) array.length()];
-            from.state.backend().memory().download(array, memory, 0);
-            to.state
+            from.run.agent.backend().memory().download(array, memory, 0);
+            to.run
+                    .agent
                     .backend()
                     .memory()
-                    .upload(memory, 0, to.state.context().persistent().get(name));
+                    .upload(memory, 0, to.run.context.persistent().get(name));
         });
     }
 

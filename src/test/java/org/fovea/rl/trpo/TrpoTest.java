@@ -11,18 +11,17 @@ import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.cuda.Simulator;
 import org.fovea.backend.memory.DeviceArray;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.PolicyKind;
-import org.fovea.rl.evaluation.Progress;
 import org.fovea.rl.learner.UpdateStatistics;
 import org.fovea.rl.policy.ActorCritic;
+import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.NonFiniteException;
-import org.fovea.rl.rollout.Stop;
+import org.fovea.rl.run.Algorithm;
+import org.fovea.rl.run.OpenRun;
+import org.fovea.rl.run.Progress;
 import org.fovea.rl.run.RunSpec;
-import org.fovea.rl.run.RunState;
 import org.fovea.rl.run.Runs;
+import org.fovea.rl.run.SavedRun;
 import org.fovea.rl.run.Trainer;
-import org.fovea.rl.run.TrainingState;
 import org.fovea.tensor.Parameter;
 import org.fovea.tensor.Tape;
 import org.junit.jupiter.api.Tag;
@@ -31,7 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What a step of TRPO may and may not do, and that such steps learn. */
+/** Bounds on a step of TRPO, and learning by such steps. */
 @Tag("integration")
 class TrpoTest {
     private static final int ITERATIONS = 4;
@@ -59,9 +58,9 @@ class TrpoTest {
                 UpdateStatistics update = trainer.iterate();
                 assertThat(update.stepFraction()).isPositive();
                 // Advantages have mean 0, and so had the loss: it has fallen.
-                assertThat(update.policyLoss()).isNegative();
-                assertThat(update.approximateKl()).isPositive().isLessThanOrEqualTo(0.02);
-                assertThat(update.maxRatioDeviation()).isPositive();
+                assertThat(update.loss().policyLoss()).isNegative();
+                assertThat(update.loss().approximateKl()).isPositive().isLessThanOrEqualTo(0.02);
+                assertThat(update.loss().maxRatioDeviation()).isPositive();
             }
         }
     }
@@ -79,7 +78,7 @@ class TrpoTest {
                 Trainer trainer = Trainer.start(backend, small(environment, policy, settings), directory)) {
             UpdateStatistics update = trainer.iterate();
             double aimed = edge * update.stepFraction() * update.stepFraction();
-            assertThat(update.approximateKl()).isBetween(0.8 * aimed, 1.2 * aimed);
+            assertThat(update.loss().approximateKl()).isBetween(0.8 * aimed, 1.2 * aimed);
         }
     }
 
@@ -87,9 +86,9 @@ class TrpoTest {
     @Test
     void valuesBendAlongALineOfTheTrunksOutputs() {
         try (Backend backend = Runs.cpu(1);
-                TrainingState state = TrainingState.create(backend, small("CartPole-v1", "attention", Map.of()));
+                OpenRun run = OpenRun.start(backend, small("CartPole-v1", "attention", Map.of()));
                 Tape tape = Tape.inference(backend)) {
-            ActorCritic network = state.agent().network();
+            ActorCritic network = run.agent.network();
             int width = network.valueFeatureCount();
             float[] features = new float[3 * width];
             for (int i = 0; i < width; i++) {
@@ -106,18 +105,17 @@ class TrpoTest {
     @Test
     void withoutAdvantagesThePolicyStaysAsItIs() {
         try (Backend backend = Runs.cpu(1);
-                TrainingState state = TrainingState.create(backend, small("ProofOfMemory-v0", "attention", Map.of()))) {
-            state.reset();
-            state.collect(new Stop(() -> false));
+                OpenRun run = OpenRun.start(backend, small("ProofOfMemory-v0", "attention", Map.of()))) {
+            run.collect();
             // Returns of 0 everywhere, expected as such.
-            backend.memory().fill(state.rollout().rewards(), 0);
-            backend.memory().fill(state.rollout().values(), 0);
-            backend.memory().fill(state.rollout().nextValues(), 0);
-            float[] before = Runs.parameters(state);
-            UpdateStatistics update = state.learner().update(0, 7, 0, 0);
+            backend.memory().fill(run.rollout.rewards(), 0);
+            backend.memory().fill(run.rollout.values(), 0);
+            backend.memory().fill(run.rollout.nextValues(), 0);
+            float[] before = run.parameters();
+            UpdateStatistics update = run.learner.update(0, 7, 0, 0);
             assertThat(update.stepFraction()).isZero();
-            assertThat(update.approximateKl()).isZero();
-            assertPolicyUnchanged(state, before);
+            assertThat(update.loss().approximateKl()).isZero();
+            assertPolicyUnchanged(run, before);
         }
     }
 
@@ -127,22 +125,21 @@ class TrpoTest {
     void whereNoLengthFitsNoStepIsTaken(String environment, String policy) {
         Map<String, String> settings = Map.of("max_kl", "1e-30", "line_search_steps", "3");
         try (Backend backend = Runs.cpu(2);
-                TrainingState state = TrainingState.create(backend, small(environment, policy, settings))) {
-            state.reset();
-            state.collect(new Stop(() -> false));
-            float[] before = Runs.parameters(state);
-            UpdateStatistics update = state.learner().update(0, 7, 0, 0);
+                OpenRun run = OpenRun.start(backend, small(environment, policy, settings))) {
+            run.collect();
+            float[] before = run.parameters();
+            UpdateStatistics update = run.learner.update(0, 7, 0, 0);
             assertThat(update.stepFraction()).isZero();
-            assertPolicyUnchanged(state, before);
-            assertThat(Runs.parameters(state))
+            assertPolicyUnchanged(run, before);
+            assertThat(run.parameters())
                     .as("the value function learns all the same")
                     .isNotEqualTo(before);
         }
     }
 
-    private static void assertPolicyUnchanged(TrainingState state, float[] before) {
-        float[] after = Runs.parameters(state);
-        for (Parameter parameter : state.agent().parameters().all()) {
+    private static void assertPolicyUnchanged(OpenRun run, float[] before) {
+        float[] after = run.parameters();
+        for (Parameter parameter : run.agent.parameters().all()) {
             for (int i = 0; i < parameter.length() && !parameter.name().startsWith("value"); i++) {
                 int index = (int) parameter.offset() + i;
                 assertThat(after[index]).as(parameter.name()).isEqualTo(before[index]);
@@ -155,10 +152,10 @@ class TrpoTest {
         RunSpec spec = small("Pendulum-v1", "attention", Map.of("value_epochs", "40", "learning_rate", "0.01"));
         try (Backend backend = Runs.cpu(2);
                 Trainer trainer = Trainer.start(backend, spec, directory)) {
-            double first = trainer.iterate().valueLoss();
+            double first = trainer.iterate().loss().valueLoss();
             double last = first;
             for (int iteration = 1; iteration < ITERATIONS; iteration++) {
-                last = trainer.iterate().valueLoss();
+                last = trainer.iterate().loss().valueLoss();
             }
             assertThat(last).isLessThan(0.7 * first);
         }
@@ -168,16 +165,15 @@ class TrpoTest {
     void aRewardThatIsNotFiniteLeavesTheParametersAsTheyWere() {
         for (boolean gpu : new boolean[] {false, true}) {
             try (Backend backend = gpu ? Simulator.open() : Runs.cpu(2);
-                    TrainingState state = TrainingState.create(
+                    OpenRun run = OpenRun.start(
                             backend, small("CartPole-v1", "mlp", Map.of("cg_iterations", "2", "width", "8")))) {
-                state.reset();
-                state.collect(new Stop(() -> false));
-                backend.memory().fill(state.rollout().rewards().slice(7, 1), Double.NaN);
-                float[] before = Runs.parameters(state);
-                assertThatThrownBy(() -> state.learner().update(0, 7, 0, 50))
+                run.collect();
+                backend.memory().fill(run.rollout.rewards().slice(7, 1), Double.NaN);
+                float[] before = run.parameters();
+                assertThatThrownBy(() -> run.learner.update(0, 7, 0, 50))
                         .isInstanceOf(NonFiniteException.class)
                         .hasMessageContaining("50");
-                assertThat(Runs.parameters(state)).isEqualTo(before);
+                assertThat(run.parameters()).isEqualTo(before);
             }
         }
     }
@@ -191,16 +187,18 @@ class TrpoTest {
         settings.put("value_epochs", "1");
         // Well conditioned, so that rounding is not magnified.
         settings.put("cg_damping", "1");
-        RunSpec small = small(environment, policy, settings);
-        RunSpec spec = new RunSpec(environment, small.policy(), 2 * 9 * 6, 9, 3, small.config());
+        RunSpec spec = small(environment, policy, settings)
+                .withEnvironments(9)
+                .withSeed(3)
+                .withSteps(2 * 9 * 6);
         float[][] parameters = new float[2][];
         double[] divergences = new double[2];
         for (int device = 0; device < 2; device++) {
             try (Backend backend = device == 0 ? Runs.cpu(1) : Simulator.open();
                     Trainer trainer = Trainer.start(backend, spec, directory.resolve("" + device))) {
                 trainer.iterate();
-                divergences[device] = trainer.iterate().approximateKl();
-                parameters[device] = Runs.parameters(trainer.state());
+                divergences[device] = trainer.iterate().loss().approximateKl();
+                parameters[device] = Runs.parameters(trainer);
             }
         }
         assertThat(divergences[1]).isPositive().isCloseTo(divergences[0], within(0.01 * divergences[0]));
@@ -226,13 +224,13 @@ class TrpoTest {
             int[] iterations = {0};
             trainer.run(progress -> iterations[0]++, () -> iterations[0] == 2);
         }
-        RunState saved = RunState.load(run);
+        SavedRun saved = SavedRun.load(run);
         assertThat(saved.spec()).isEqualTo(spec);
-        assertThat(saved.spec().algorithm()).isEqualTo(Algorithm.TRPO);
+        assertThat(saved.spec().config().algorithm()).isEqualTo("trpo");
         try (Backend backend = Runs.cpu(1);
                 Trainer trainer = Trainer.resume(backend, spec, saved, run)) {
             trainer.run(Progress.Listener.NONE, () -> false);
-            assertThat(Runs.parameters(trainer.state())).isEqualTo(uninterrupted);
+            assertThat(Runs.parameters(trainer)).isEqualTo(uninterrupted);
         }
     }
 
@@ -256,15 +254,15 @@ class TrpoTest {
     @Test
     void anAttentionPolicyLearnsToRemember() {
         Map<String, String> settings = Map.of("max_kl", "0.05", "rollout_steps", "16", "learning_rate", "0.01");
-        RunSpec small = small("MemoryChain-v0:length=3", "attention", settings);
-        RunSpec spec =
-                new RunSpec("MemoryChain-v0:length=3", PolicyKind.ATTENTION, 30 * 16 * 40, 40, 2, small.config());
+        RunSpec spec = small("MemoryChain-v0:length=3", "attention", settings)
+                .withSeed(2)
+                .withSteps(30 * 16 * 40);
         try (Backend backend = Runs.cpu(2);
                 Trainer trainer = Trainer.start(backend, spec, directory)) {
             for (long iteration = 0; iteration < spec.iterations(); iteration++) {
                 trainer.iterate();
             }
-            assertThat(trainer.state().episodes().meanReturn()).isGreaterThan(0.9);
+            assertThat(OpenRun.of(trainer).episodes.statistics().meanReturn()).isGreaterThan(0.9);
         }
     }
 
@@ -272,7 +270,7 @@ class TrpoTest {
         try (Backend backend = Runs.cpu(threads);
                 Trainer trainer = Trainer.start(backend, spec, directory.resolve(name))) {
             trainer.run(Progress.Listener.NONE, () -> false);
-            return Runs.parameters(trainer.state());
+            return Runs.parameters(trainer);
         }
     }
 }

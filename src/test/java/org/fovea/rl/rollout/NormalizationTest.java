@@ -1,4 +1,4 @@
-package org.fovea.rl.run;
+package org.fovea.rl.rollout;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
@@ -15,13 +15,16 @@ import org.fovea.env.Environment;
 import org.fovea.env.Environments;
 import org.fovea.env.Space;
 import org.fovea.env.Step;
-import org.fovea.rl.config.PolicyKind;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
-import org.fovea.rl.evaluation.Progress;
-import org.fovea.rl.policy.RunningMoments;
-import org.fovea.rl.rollout.Rollout;
-import org.fovea.rl.rollout.Stop;
+import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.run.OpenRun;
+import org.fovea.rl.run.Progress;
+import org.fovea.rl.run.RunSpec;
+import org.fovea.rl.run.Runs;
+import org.fovea.rl.run.TrainResult;
+import org.fovea.rl.run.TrainedPolicy;
+import org.fovea.rl.run.Trainer;
 import org.fovea.rl.tasks.Tasks;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -98,7 +101,7 @@ class NormalizationTest {
         try (Backend backend = Runs.cpu(2);
                 Trainer trainer = Trainer.start(backend, spec(environment, 3), directory.resolve(environment))) {
             trainer.run(Progress.Listener.NONE, () -> false);
-            return Runs.parameters(trainer.state());
+            return Runs.parameters(trainer);
         }
     }
 
@@ -106,10 +109,9 @@ class NormalizationTest {
     @ValueSource(strings = {"Noise-v0", "MovedNoise-v0"})
     void theFirstRolloutIsNotPlayedBlind(String environment) {
         try (Backend backend = Runs.cpu(2);
-                TrainingState state = TrainingState.create(backend, spec(environment, 1))) {
-            state.reset();
-            state.collect(new Stop(() -> false));
-            Rollout rollout = state.rollout();
+                OpenRun run = OpenRun.start(backend, spec(environment, 1))) {
+            run.collect();
+            Rollout rollout = run.rollout;
             float[] seen = new float[rollout.rows() * 3];
             backend.memory().download(rollout.observations(), seen, 0);
             for (int column = 0; column < 2; column++) {
@@ -152,8 +154,8 @@ class NormalizationTest {
         try (Backend backend = Runs.cpu(2);
                 Trainer trainer = Trainer.start(backend, spec("LateNoise-v0", 30), directory)) {
             for (int iteration = 0; iteration < 30; iteration++) {
-                double loss = trainer.iterate().valueLoss();
-                if (hadRewards(backend, trainer.state().rollout())) {
+                double loss = trainer.iterate().loss().valueLoss();
+                if (hadRewards(backend, OpenRun.of(trainer).rollout)) {
                     losses.add(loss);
                 }
             }
@@ -189,17 +191,8 @@ class NormalizationTest {
     }
 
     private EvaluationResult evaluate(Backend backend, EvaluationSettings settings) throws IOException {
-        return Evaluation.run(backend, directory.resolve("run"), settings, Progress.Listener.NONE, () -> false);
-    }
-
-    @Test
-    void deviationsOfAnyMagnitudeCountButNotRounding() {
-        RunningMoments moments = new RunningMoments(3);
-        assertThat(moments.std(0)).isEqualTo(1);
-        moments.include(new float[] {1e-20f, 1e6f, 0.1f, -1e-20f, 1e6f + 0.125f, 0.1f}, 2);
-        assertThat(moments.std(0)).isCloseTo(1e-20, within(1e-26));
-        assertThat(moments.std(1)).isEqualTo(1);
-        assertThat(moments.std(2)).isEqualTo(1);
-        assertThat(moments.mean(1)).isEqualTo(1e6 + 0.0625);
+        try (TrainedPolicy policy = TrainedPolicy.open(backend, directory.resolve("run"), settings)) {
+            return policy.evaluate(Progress.Listener.NONE, () -> false);
+        }
     }
 }

@@ -1,8 +1,20 @@
-package org.fovea.rl.config;
+package org.fovea.rl.ppo;
 
 import static org.fovea.rl.config.Hyperparameters.require;
 
+import java.util.HashMap;
 import java.util.Map;
+import org.fovea.env.Space;
+import org.fovea.rl.config.Hyperparameters;
+import org.fovea.rl.config.NetworkConfig;
+import org.fovea.rl.config.OptimizerConfig;
+import org.fovea.rl.config.RolloutConfig;
+import org.fovea.rl.learner.AlgorithmConfig;
+import org.fovea.rl.learner.Learner;
+import org.fovea.rl.policy.ActorCritic;
+import org.fovea.rl.policy.Agent;
+import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.rollout.Rollout;
 
 /**
  * Hyper-parameters of PPO, named as the field names them (Schulman et al. 2017; Huang et al. 2022, "The 37 implementation
@@ -42,17 +54,52 @@ public record PpoConfig(
         require(targetKl >= 0, "target_kl", targetKl, "0 (never) or more");
     }
 
-    static final PpoConfig BASE = new PpoConfig(
+    /** Where every run of PPO starts from. */
+    public static final PpoConfig BASE = new PpoConfig(
             NetworkConfig.BASE, RolloutConfig.BASE, OptimizerConfig.BASE, 0.2f, 0, 4, 4, 0.01f, 0.5f, 0, true);
 
     @Override
-    public Algorithm algorithm() {
-        return Algorithm.PPO;
+    public String algorithm() {
+        return "ppo";
     }
 
     @Override
     public boolean separateCritic() {
         return false;
+    }
+
+    @Override
+    public String minibatchSetting() {
+        return "minibatches";
+    }
+
+    @Override
+    public long mostMinibatches(long rows, int rowsPerUnit) {
+        return rows / rowsPerUnit;
+    }
+
+    @Override
+    public int networkPasses() {
+        return minibatches;
+    }
+
+    @Override
+    public Map<String, String> defaults(PolicyKind policy, Space actions) {
+        Map<String, String> settings = new HashMap<>(Map.of("steps", "500000", "envs", "64"));
+        boolean continuous = actions instanceof Space.Box;
+        if (continuous) {
+            settings.put("entropy_coef", "0");
+        }
+        if (continuous || !policy.remembers()) {
+            // What decides is the number of updates, and small rollouts give more of them.
+            settings.putAll(Map.of("envs", "16", "rollout_steps", "64", "epochs", "8"));
+        }
+        return settings;
+    }
+
+    @Override
+    public Learner learner(Agent agent, Rollout rollout, ActorCritic.Context context) {
+        return new Ppo(this, agent, rollout, context);
     }
 
     @Override

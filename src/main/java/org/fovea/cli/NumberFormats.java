@@ -2,9 +2,9 @@ package org.fovea.cli;
 
 import java.util.Locale;
 
-/** How numbers are printed. */
-final class Numbers {
-    private Numbers() {}
+/** Formats of printed numbers. */
+final class NumberFormats {
+    private NumberFormats() {}
 
     /** A return: two decimals, {@code -} before there is one. */
     static String score(double value) {

@@ -1,11 +1,13 @@
-package org.fovea.rl.config;
+package org.fovea.rl.run;
 
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import org.fovea.env.UnknownNameException;
+import org.fovea.rl.learner.AlgorithmConfig;
+import org.fovea.rl.ppo.PpoConfig;
+import org.fovea.rl.trpo.TrpoConfig;
 
-/** The ways to learn from a rollout. */
+/** The ways to learn from a rollout; a new one is registered here. */
 public enum Algorithm {
     /** Proximal policy optimisation: several epochs of clipped policy-gradient steps. */
     PPO(PpoConfig.BASE),
@@ -21,18 +23,10 @@ public enum Algorithm {
     /**
      * The algorithm of that name.
      *
-     * @throws IllegalArgumentException naming the valid ones
+     * @throws UnknownNameException naming the valid ones
      */
     public static Algorithm of(String name) {
-        return Arrays.stream(values())
-                .filter(algorithm -> algorithm.toString().equals(name))
-                .findFirst()
-                .orElseThrow(() -> new UnknownNameException("algorithm", name, names()));
-    }
-
-    /** All names. */
-    public static List<String> names() {
-        return Arrays.stream(values()).map(Algorithm::toString).toList();
+        return UnknownNameException.find("algorithm", name, values());
     }
 
     /** Names of the hyper-parameters, as they are written in {@link AlgorithmConfig#with}. */
@@ -41,7 +35,7 @@ public enum Algorithm {
     }
 
     /** Where every run of it starts from; {@link Defaults} says what differs by policy and environment. */
-    public AlgorithmConfig base() {
+    AlgorithmConfig base() {
         return base;
     }
 

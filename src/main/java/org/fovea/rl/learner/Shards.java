@@ -1,4 +1,4 @@
-package org.fovea.rl.rollout;
+package org.fovea.rl.learner;
 
 import java.util.function.Consumer;
 import org.fovea.backend.Backend;
@@ -6,6 +6,7 @@ import org.fovea.backend.Partition;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.PpoBatch;
+import org.fovea.rl.rollout.Rollout;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;

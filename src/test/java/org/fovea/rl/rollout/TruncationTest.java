@@ -1,4 +1,4 @@
-package org.fovea.rl.run;
+package org.fovea.rl.rollout;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -13,14 +13,15 @@ import org.fovea.env.EnvironmentException;
 import org.fovea.env.Environments;
 import org.fovea.env.Space;
 import org.fovea.env.Step;
-import org.fovea.rl.config.PolicyKind;
-import org.fovea.rl.rollout.Rollout;
-import org.fovea.rl.rollout.Stop;
+import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.run.OpenRun;
+import org.fovea.rl.run.RunSpec;
+import org.fovea.rl.run.Runs;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** How rollouts treat the ends of episodes, and numbers that are not. */
+/** Ends of episodes in rollouts, and numbers that are not finite. */
 class TruncationTest {
     private static final int EPISODE_LENGTH = 4;
 
@@ -118,10 +119,9 @@ class TruncationTest {
                 1,
                 Map.of("rollout_steps", "13", "normalize_observations", "false"));
         try (Backend backend = Runs.cpu(1);
-                TrainingState state = TrainingState.create(backend, spec)) {
-            state.reset();
-            state.collect(new Stop(() -> false));
-            Rollout rollout = state.rollout();
+                OpenRun run = OpenRun.start(backend, spec)) {
+            run.collect();
+            Rollout rollout = run.rollout;
             float[] values = new float[rollout.rows()];
             float[] nextValues = new float[rollout.rows()];
             backend.memory().download(rollout.values(), values, 0);

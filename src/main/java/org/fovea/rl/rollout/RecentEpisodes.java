@@ -1,9 +1,8 @@
-package org.fovea.rl.run;
+package org.fovea.rl.rollout;
 
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
-import org.fovea.rl.rollout.EpisodeLog;
 
 /** Returns and lengths of the last episodes of training. */
 public final class RecentEpisodes {
@@ -26,13 +25,23 @@ public final class RecentEpisodes {
         }
     }
 
-    /** Learns that an episode has had so many steps, whether or not it has ended. */
+    /** Includes the steps of an episode, whether or not it has ended, in the longest. */
     void sawSteps(int steps) {
         longest = Math.max(longest, steps);
     }
 
-    /** Mean return of the last 100, NaN before the first. */
-    public double meanReturn() {
+    /** Of all episodes so far. */
+    public EpisodeStatistics statistics() {
+        int count = count();
+        double steps = 0;
+        for (int i = 0; i < count; i++) {
+            steps += lengths[i];
+        }
+        double meanLength = count == 0 ? Double.NaN : steps / count;
+        return new EpisodeStatistics(meanReturn(), meanLength, bestMean, longest, episodes);
+    }
+
+    private double meanReturn() {
         int count = count();
         double sum = 0;
         for (int i = 0; i < count; i++) {
@@ -41,35 +50,12 @@ public final class RecentEpisodes {
         return count == 0 ? Double.NaN : sum / count;
     }
 
-    /** Mean number of steps of the last 100, NaN before the first. */
-    double meanLength() {
-        int count = count();
-        double sum = 0;
-        for (int i = 0; i < count; i++) {
-            sum += lengths[i];
-        }
-        return count == 0 ? Double.NaN : sum / count;
-    }
-
     private int count() {
         return (int) Math.min(episodes, CAPACITY);
     }
 
-    /** Largest mean return of 100 successive episodes so far, NaN if there were fewer. */
-    double bestMean() {
-        return bestMean;
-    }
-
-    /** Steps of the longest episode so far. */
-    int longest() {
-        return longest;
-    }
-
-    long episodes() {
-        return episodes;
-    }
-
-    void saveState(DataOutput out) throws IOException {
+    /** Writes them all for a checkpoint. */
+    public void saveState(DataOutput out) throws IOException {
         for (int i = 0; i < CAPACITY; i++) {
             out.writeDouble(returns[i]);
             out.writeInt(lengths[i]);
@@ -79,7 +65,8 @@ public final class RecentEpisodes {
         out.writeInt(longest);
     }
 
-    void restoreState(DataInput in) throws IOException {
+    /** Reads what {@link #saveState} wrote. */
+    public void restoreState(DataInput in) throws IOException {
         for (int i = 0; i < CAPACITY; i++) {
             returns[i] = in.readDouble();
             lengths[i] = in.readInt();

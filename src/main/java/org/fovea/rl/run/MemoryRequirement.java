@@ -5,20 +5,17 @@ import org.fovea.backend.Backend;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.rl.config.NetworkConfig;
-import org.fovea.rl.config.PolicyKind;
-import org.fovea.rl.config.PpoConfig;
 import org.fovea.rl.policy.ObservationEncoder;
 import org.fovea.rl.rollout.Rollout;
 
 /**
- * Bytes of the Java heap that a run cannot do without, so that one that is too large is refused before it starts. What is
- * left out makes it less than what is needed in the end, never more.
+ * A lower bound of the Java heap that a run needs, in bytes, so that one that is too large is refused before it starts.
  *
  * @param rollouts what is played between two updates
  * @param memory what an attention policy remembers
  * @param activations of the shards of a minibatch that are worked on at a time
  */
-record MemoryNeed(RunSpec spec, double rollouts, double memory, double activations) {
+record MemoryRequirement(RunSpec spec, double rollouts, double memory, double activations) {
     private static final double FLOAT = 4;
     private static final double GIB = 1L << 30;
 
@@ -35,13 +32,13 @@ record MemoryNeed(RunSpec spec, double rollouts, double memory, double activatio
     /** Most numbers that a Java array can have. */
     private static final double LONGEST_ARRAY = Integer.MAX_VALUE - 8;
 
-    static MemoryNeed of(Backend backend, RunSpec spec, EnvironmentSpec.Spaces spaces) {
+    static MemoryRequirement of(Backend backend, RunSpec spec, EnvironmentSpec.Spaces spaces) {
         boolean onHeap = backend.name().equals("cpu");
-        boolean remembers = spec.policy() == PolicyKind.ATTENTION;
+        boolean remembers = spec.policy().remembers();
         NetworkConfig network = spec.config().network();
         double rows = (double) spec.environments() * spec.config().rollout().rolloutSteps();
         int observation = spaces.observations().size();
-        int token = new ObservationEncoder(spaces.observations(), spaces.actions(), remembers).size();
+        int token = new ObservationEncoder(spaces, spec.policy()).size();
         int action = spaces.actions() instanceof Space.Box box ? box.size() : 1;
         double rollouts = rows * (observation + token + action + SEGMENT_COLUMNS)
                 + (onHeap ? rows * (token + action + ROLLOUT_COLUMNS) : 0);
@@ -55,14 +52,13 @@ record MemoryNeed(RunSpec spec, double rollouts, double memory, double activatio
                 memory = 4.0 * spec.environments() * network.window() * layersTimesWidth;
                 perRow = BLOCK_ACTIVATIONS * layersTimesWidth;
             }
-            int minibatches = spec.config() instanceof PpoConfig ppo ? ppo.minibatches() : 1;
-            activations = rows / minibatches / backend.shards(Integer.MAX_VALUE) * perRow;
+            activations = rows / spec.config().networkPasses() / backend.shards(Integer.MAX_VALUE) * perRow;
         }
-        return new MemoryNeed(spec, rollouts * FLOAT, memory * FLOAT, activations * FLOAT);
+        return new MemoryRequirement(spec, rollouts * FLOAT, memory * FLOAT, activations * FLOAT);
     }
 
     /** @throws IllegalArgumentException if there is not as much */
-    void require() {
+    void check() {
         double needed = rollouts + memory + activations;
         double available = Runtime.getRuntime().maxMemory();
         if (needed > available) {

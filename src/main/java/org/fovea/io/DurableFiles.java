@@ -10,9 +10,9 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** What it takes for files to be there after the machine stops at any moment. */
-final class Durable {
-    private Durable() {}
+/** Operations on files and directories that survive a stop of the machine at any moment, or follow one. */
+public final class DurableFiles {
+    private DurableFiles() {}
 
     /** Returns once a file, or the names in a directory, are on the disk. */
     static void sync(Path path) throws IOException {
@@ -22,10 +22,10 @@ final class Durable {
         }
     }
 
-    /** Deletes a directory and everything in it. */
-    static void deleteDirectory(Path directory) throws IOException {
+    /** Deletes a file, or a directory and everything in it. */
+    public static void deleteTree(Path root) throws IOException {
         List<Path> deepestFirst;
-        try (Stream<Path> paths = Files.walk(directory)) {
+        try (Stream<Path> paths = Files.walk(root)) {
             deepestFirst = paths.sorted(Comparator.reverseOrder()).toList();
         } catch (UncheckedIOException e) {
             throw e.getCause();

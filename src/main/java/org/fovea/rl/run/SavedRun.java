@@ -19,8 +19,8 @@ import org.fovea.rl.policy.Agent;
 import org.fovea.rl.policy.RunningMoments;
 import org.fovea.tensor.Parameter;
 
-/** A run as a checkpoint holds it. */
-public final class RunState {
+/** The newest checkpoint of a run, and what a run is saved as. */
+public final class SavedRun {
     private static final String ITERATION = "iteration";
     private static final String PARAMETER = "parameter.";
     private static final String ENVIRONMENTS = "environments.bin";
@@ -30,7 +30,7 @@ public final class RunState {
     private final Checkpoint checkpoint;
     private final RunSpec spec;
 
-    private RunState(Path runDirectory, Checkpoint checkpoint) throws IOException {
+    private SavedRun(Path runDirectory, Checkpoint checkpoint) throws IOException {
         this.runDirectory = runDirectory;
         this.checkpoint = checkpoint;
         try {
@@ -43,7 +43,7 @@ public final class RunState {
                             + "), with a main that hands its arguments to Fovea.main, or where an EnvironmentProvider on"
                             + " FOVEA_CLASSPATH names it");
         } catch (IllegalArgumentException e) {
-            throw new IOException("the run in " + runDirectory + " cannot be taken up: " + e.getMessage(), e);
+            throw new IOException("the run in " + runDirectory + " cannot be loaded: " + e.getMessage(), e);
         }
     }
 
@@ -53,8 +53,8 @@ public final class RunState {
      * @throws org.fovea.io.CorruptFileException if it is damaged; the message says which file, and what to do
      * @throws IOException if there is none, or it is of another version of the program
      */
-    public static RunState load(Path runDirectory) throws IOException {
-        return new RunState(runDirectory, Checkpoint.load(runDirectory));
+    public static SavedRun load(Path runDirectory) throws IOException {
+        return new SavedRun(runDirectory, Checkpoint.load(runDirectory));
     }
 
     /** What the run trains. */
@@ -81,8 +81,8 @@ public final class RunState {
         Map<String, String> metadata = new LinkedHashMap<>(state.spec().save());
         metadata.put(ITERATION, Long.toString(state.iteration()));
         Map<String, byte[]> files = new LinkedHashMap<>();
-        files.put(ENVIRONMENTS, write(state::saveEnvironments));
-        files.put(EPISODES, write(state.episodes()::saveState));
+        files.put(ENVIRONMENTS, write(state.collector()::saveEnvironments));
+        files.put(EPISODES, write(state.collector().episodes()::saveState));
         Checkpoint.save(runDirectory, state.iteration() * state.spec().stepsPerIteration(), tensors, metadata, files);
     }
 
@@ -96,8 +96,8 @@ public final class RunState {
             entry.getValue().restore(tensor(entry.getKey()).toDoubles());
         }
         long runStep = iteration() * spec.config().rollout().rolloutSteps();
-        read(ENVIRONMENTS, in -> state.restoreEnvironments(in, runStep));
-        read(EPISODES, state.episodes()::restoreState);
+        read(ENVIRONMENTS, in -> state.collector().restoreEnvironments(in, runStep));
+        read(EPISODES, state.collector().episodes()::restoreState);
         state.resumeAt(iteration());
     }
 
@@ -120,7 +120,7 @@ public final class RunState {
     private static Map<String, RunningMoments> moments(TrainingState state) {
         Map<String, RunningMoments> moments = new LinkedHashMap<>();
         moments.put("observation_moments", state.agent().observations().moments());
-        moments.put("return_moments", state.rewards().moments());
+        moments.put("return_moments", state.collector().returnMoments());
         return moments;
     }
 
@@ -142,7 +142,7 @@ public final class RunState {
     private void upload(Backend backend, String name, DeviceArray target) throws IOException {
         TensorData saved = tensor(name);
         if (saved.elements() != target.length()) {
-            throw new IOException("the run in " + runDirectory + " cannot be taken up: its tensor " + name + " has "
+            throw new IOException("the run in " + runDirectory + " cannot be loaded: its tensor " + name + " has "
                     + saved.elements() + " elements, expected " + target.length());
         }
         if (saved.type() == TensorType.F64) {
@@ -156,7 +156,7 @@ public final class RunState {
         TensorData saved = checkpoint.tensors().get(name);
         if (saved == null) {
             throw new IOException(
-                    "the run in " + runDirectory + " cannot be taken up: its checkpoint has no tensor " + name);
+                    "the run in " + runDirectory + " cannot be loaded: its checkpoint has no tensor " + name);
         }
         return saved;
     }
@@ -181,7 +181,7 @@ public final class RunState {
         byte[] bytes = checkpoint.files().get(file);
         if (bytes == null) {
             throw new IOException(
-                    "the run in " + runDirectory + " cannot be taken up: its checkpoint has no file " + file
+                    "the run in " + runDirectory + " cannot be resumed: its checkpoint has no file " + file
                             + ", unlike those of this version of Fovea; its policy can be played by eval, but not trained further");
         }
         try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {

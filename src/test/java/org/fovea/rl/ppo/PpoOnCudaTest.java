@@ -1,4 +1,4 @@
-package org.fovea.rl.run;
+package org.fovea.rl.ppo;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
@@ -7,34 +7,29 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.cuda.Simulator;
-import org.fovea.rl.config.Algorithm;
-import org.fovea.rl.config.AlgorithmConfig;
-import org.fovea.rl.config.Defaults;
-import org.fovea.rl.config.PolicyKind;
+import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.run.OpenRun;
+import org.fovea.rl.run.RunSpec;
+import org.fovea.rl.run.Runs;
+import org.fovea.rl.run.Trainer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** PPO on the cuda backend: on the simulator, or with -Dfovea.test.gpu=true on the machine's own device. */
 @Tag("integration")
-class CudaTrainingTest {
+class PpoOnCudaTest {
     private static final String ENVIRONMENT = "MemoryChain-v0:length=2";
 
     @TempDir
     Path directory;
 
     private static RunSpec spec(long iterations, int environments, Map<String, String> settings) {
-        AlgorithmConfig config = Defaults.of(ENVIRONMENT, Algorithm.PPO, PolicyKind.ATTENTION)
-                .config()
-                .with(Map.of("layers", "1", "width", "16", "heads", "2", "window", "3", "rollout_steps", "12"))
-                .with(settings);
-        return new RunSpec(
-                ENVIRONMENT,
-                PolicyKind.ATTENTION,
-                iterations * environments * config.rollout().rolloutSteps(),
-                environments,
-                3,
-                config);
+        RunSpec run = Runs.small(ENVIRONMENT, PolicyKind.ATTENTION, 1, settings)
+                .with(Map.of("layers", "1", "window", "3", "rollout_steps", "12"))
+                .withEnvironments(environments)
+                .withSeed(3);
+        return run.withSteps(iterations * run.stepsPerIteration());
     }
 
     /** Acting without memory scores 0 on average. */
@@ -49,7 +44,7 @@ class CudaTrainingTest {
             for (long iteration = 0; iteration < spec.iterations(); iteration++) {
                 trainer.iterate();
             }
-            assertThat(trainer.state().episodes().meanReturn()).isGreaterThan(0.9);
+            assertThat(OpenRun.of(trainer).episodes.statistics().meanReturn()).isGreaterThan(0.9);
         }
     }
 
@@ -60,9 +55,9 @@ class CudaTrainingTest {
         try (backend;
                 Trainer trainer = Trainer.start(backend, spec, directory.resolve(name))) {
             trainer.iterate();
-            float[] parameters = Runs.parameters(trainer.state());
+            float[] parameters = Runs.parameters(trainer);
             float[] moment = new float[parameters.length];
-            backend.memory().download(trainer.state().learner().persistent().get("adam.first_moment"), moment, 0);
+            backend.memory().download(OpenRun.of(trainer).learner.persistent().get("adam.first_moment"), moment, 0);
             return new Updated(parameters, moment);
         }
     }

@@ -1,8 +1,19 @@
-package org.fovea.rl.config;
+package org.fovea.rl.trpo;
 
 import static org.fovea.rl.config.Hyperparameters.require;
 
 import java.util.Map;
+import org.fovea.env.Space;
+import org.fovea.rl.config.Hyperparameters;
+import org.fovea.rl.config.NetworkConfig;
+import org.fovea.rl.config.OptimizerConfig;
+import org.fovea.rl.config.RolloutConfig;
+import org.fovea.rl.learner.AlgorithmConfig;
+import org.fovea.rl.learner.Learner;
+import org.fovea.rl.policy.ActorCritic;
+import org.fovea.rl.policy.Agent;
+import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.rollout.Rollout;
 
 /**
  * Hyper-parameters of TRPO. The optimiser is the value function's; the policy has none.
@@ -47,7 +58,8 @@ public record TrpoConfig(
         require(valueMinibatches >= 1, "value_minibatches", valueMinibatches, "at least 1");
     }
 
-    static final TrpoConfig BASE = new TrpoConfig(
+    /** Where every run of TRPO starts from. */
+    public static final TrpoConfig BASE = new TrpoConfig(
             NetworkConfig.BASE,
             RolloutConfig.BASE,
             new OptimizerConfig(1e-3f, false, 1e-5f, 0),
@@ -62,18 +74,44 @@ public record TrpoConfig(
             true);
 
     /** Radius of the trust region when the given share of the run is done. */
-    public double maxKlAt(double progress) {
+    double maxKlAt(double progress) {
         return annealMaxKl ? maxKl * (1 - progress) : maxKl;
     }
 
     @Override
-    public Algorithm algorithm() {
-        return Algorithm.TRPO;
+    public String algorithm() {
+        return "trpo";
     }
 
     @Override
     public boolean separateCritic() {
         return true;
+    }
+
+    @Override
+    public String minibatchSetting() {
+        return "value_minibatches";
+    }
+
+    /** Those of the value function, which is fitted to single steps. */
+    @Override
+    public long mostMinibatches(long rows, int rowsPerUnit) {
+        return rows;
+    }
+
+    @Override
+    public int networkPasses() {
+        return 1;
+    }
+
+    @Override
+    public Map<String, String> defaults(PolicyKind policy, Space actions) {
+        return Map.of("steps", "100000", "envs", "8");
+    }
+
+    @Override
+    public Learner learner(Agent agent, Rollout rollout, ActorCritic.Context context) {
+        return new Trpo(this, agent, rollout, context);
     }
 
     @Override

@@ -1,0 +1,86 @@
+package org.fovea.rl.evaluation;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import org.fovea.backend.Backend;
+import org.fovea.env.VectorEnvironment;
+import org.fovea.rl.evaluation.EvaluationResult.End;
+import org.fovea.rl.policy.ActorCritic;
+import org.fovea.rl.policy.Agent;
+import org.fovea.rl.rollout.EnvironmentSet;
+import org.fovea.rl.rollout.StopSignal;
+
+/**
+ * Plays a fixed set of episodes, with the most likely actions or with actions drawn from the policy. Environment e of E plays
+ * episodes e, e + E, e + 2 E and so on.
+ */
+public final class Evaluation {
+    private static final int SIDE_BY_SIDE = 64;
+
+    private Evaluation() {}
+
+    /** Called by any of the threads that play, again and again. */
+    public interface Listener {
+        /**
+         * Called after some steps.
+         *
+         * @param episodes that have ended
+         * @param total episodes to be played
+         * @param steps played so far
+         */
+        default void evaluating(int episodes, int total, long steps) {}
+    }
+
+    /** Environments that an evaluation needs, E: at most as many as a run has, 64 and one per episode. */
+    public static int environments(EvaluationSettings settings, int ofRun) {
+        return Math.min(Math.min(settings.episodes(), SIDE_BY_SIDE), ofRun);
+    }
+
+    /**
+     * Plays the episodes.
+     *
+     * @param set at least as many environments as are needed; they are reset
+     * @param ofRun environments that the run has
+     * @param segmentSteps steps after which an agent's memory advances, as in training
+     * @param stop asked before each step
+     */
+    public static EvaluationResult play(
+            Agent agent,
+            EnvironmentSet set,
+            int ofRun,
+            int segmentSteps,
+            EvaluationSettings settings,
+            Listener listener,
+            BooleanSupplier stop) {
+        if (settings.episodes() == 0) {
+            return EvaluationResult.none(0, End.COMPLETE);
+        }
+        int environments = environments(settings, ofRun);
+        List<VectorEnvironment> needed = new ArrayList<>();
+        int count = 0;
+        for (int i = 0; count < environments; i++) {
+            needed.add(set.batches().get(i));
+            count += set.batches().get(i).count();
+        }
+        Backend backend = agent.backend();
+        StopSignal signal = new StopSignal(stop);
+        EpisodeTable table = new EpisodeTable(settings, environments, listener, signal);
+        try (ActorCritic.Context context = agent.network().context(count, segmentSteps)) {
+            List<EvaluationPlayer> players = new ArrayList<>();
+            int first = 0;
+            for (VectorEnvironment batch : needed) {
+                players.add(new EvaluationPlayer(agent, context, batch, first, table));
+                first += batch.count();
+            }
+            int running = signal.count(
+                    backend, players.size(), part -> players.get(part).reset());
+            while (running > 0) {
+                running = signal.count(
+                        backend, players.size(), part -> players.get(part).playSegment(segmentSteps));
+                context.advance();
+            }
+        }
+        return table.summarize();
+    }
+}

@@ -1,0 +1,61 @@
+package org.fovea.rl.policy;
+
+import java.util.Locale;
+import org.fovea.env.UnknownNameException;
+import org.fovea.rl.config.NetworkConfig;
+import org.fovea.tensor.Parameters;
+
+/** The kinds of network a policy can be. */
+public enum PolicyKind {
+    /** A transformer over the last steps of the episode. */
+    ATTENTION(true, AttentionActorCritic::new),
+    /** A multi-layer perceptron that sees the current observation only. */
+    MLP(
+            false,
+            (parameters, config, inputs, outputs, separateCritic) ->
+                    new FeedForwardActorCritic(parameters, config, inputs, outputs));
+
+    /** Makes a network whose parameters are yet to be allocated. */
+    @FunctionalInterface
+    interface Network {
+        /** @param separateCritic whether updates of the value must leave the policy as it is */
+        ActorCritic create(
+                Parameters parameters, NetworkConfig config, int inputs, int outputs, boolean separateCritic);
+    }
+
+    private final boolean remembers;
+    private final Network network;
+
+    PolicyKind(boolean remembers, Network network) {
+        this.remembers = remembers;
+        this.network = network;
+    }
+
+    /**
+     * The kind of that name.
+     *
+     * @throws UnknownNameException naming the valid ones
+     */
+    public static PolicyKind of(String name) {
+        return UnknownNameException.find("policy", name, values());
+    }
+
+    /** Whether it acts on earlier steps of the episode too. */
+    public boolean remembers() {
+        return remembers;
+    }
+
+    /** Steps that must stay together in a minibatch, for rollouts of {@code rolloutSteps}. */
+    public int stepsPerUnit(int rolloutSteps) {
+        return remembers ? rolloutSteps : 1;
+    }
+
+    Network network() {
+        return network;
+    }
+
+    @Override
+    public String toString() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+}

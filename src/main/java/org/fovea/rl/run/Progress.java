@@ -1,0 +1,31 @@
+package org.fovea.rl.run;
+
+import org.fovea.rl.evaluation.Evaluation;
+import org.fovea.rl.rollout.EpisodeStatistics;
+
+/**
+ * The state of a run after an iteration, for those who watch it.
+ *
+ * @param steps taken so far, by all environments together
+ * @param totalSteps of the whole run
+ * @param stepsPerSecond of this process, training included
+ */
+public record Progress(long iteration, long steps, long totalSteps, double stepsPerSecond, EpisodeStatistics episodes) {
+
+    /** Told after each iteration. */
+    @FunctionalInterface
+    public interface Listener extends Evaluation.Listener {
+        /** A listener that does nothing. */
+        Listener NONE = progress -> {};
+
+        /** Called on the thread that trains. */
+        void progressed(Progress progress);
+
+        /**
+         * Called on any of the threads that play, again and again while a rollout is played.
+         *
+         * @param steps of the run so far
+         */
+        default void playing(long steps) {}
+    }
+}

@@ -1,0 +1,41 @@
+package org.fovea.rl.run;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.fovea.io.DurableFiles;
+
+/** Names of the files in a run's directory, besides its checkpoints. */
+public final class RunFiles {
+    /** The table with one line per iteration. */
+    public static final String PROGRESS = "progress.csv";
+
+    /** The picture that is drawn from it. */
+    public static final String LEARNING_CURVE = "learning-curve.png";
+
+    private RunFiles() {}
+
+    /** Creates the directory, and removes what an earlier run left in it; files that no run writes stay. */
+    static void prepare(Path runDirectory) {
+        try {
+            Files.createDirectories(runDirectory);
+            List<Path> left;
+            try (Stream<Path> entries = Files.list(runDirectory)) {
+                left = entries.filter(RunFiles::isOfARun).toList();
+            }
+            for (Path path : left) {
+                DurableFiles.deleteTree(path);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot prepare the run directory " + runDirectory, e);
+        }
+    }
+
+    private static boolean isOfARun(Path path) {
+        String name = path.getFileName().toString();
+        return name.equals(PROGRESS) || name.startsWith("learning-curve.") || name.matches("\\.?checkpoint-\\d+.*");
+    }
+}

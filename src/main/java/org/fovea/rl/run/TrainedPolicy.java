@@ -1,0 +1,73 @@
+package org.fovea.rl.run;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.function.BooleanSupplier;
+import org.fovea.backend.Backend;
+import org.fovea.env.Environments;
+import org.fovea.rl.evaluation.Evaluation;
+import org.fovea.rl.evaluation.EvaluationResult;
+import org.fovea.rl.evaluation.EvaluationSettings;
+import org.fovea.rl.policy.Agent;
+import org.fovea.rl.rollout.EnvironmentSet;
+
+/** The policy of a run's newest checkpoint, and environments that it is to be evaluated in. */
+public final class TrainedPolicy implements AutoCloseable {
+    private final RunSpec spec;
+    private final EvaluationSettings settings;
+    private final EnvironmentSet environments;
+    private final Agent agent;
+
+    private TrainedPolicy(RunSpec spec, EvaluationSettings settings, EnvironmentSet environments, Agent agent) {
+        this.spec = spec;
+        this.settings = settings;
+        this.environments = environments;
+        this.agent = agent;
+    }
+
+    /**
+     * Reads the policy, and makes the environments.
+     *
+     * @throws org.fovea.io.CorruptFileException if the checkpoint is damaged
+     * @throws IOException if there is none
+     */
+    public static TrainedPolicy open(Backend backend, Path runDirectory, EvaluationSettings settings)
+            throws IOException {
+        SavedRun saved = SavedRun.load(runDirectory);
+        RunSpec spec = saved.spec();
+        int count = Math.max(1, Evaluation.environments(settings, spec.environments()));
+        EnvironmentSet environments = EnvironmentSet.create(backend, Environments.get(spec.environment()), count);
+        try {
+            Agent agent = spec.createAgent(backend, environments.spaces());
+            try {
+                saved.restore(agent);
+                return new TrainedPolicy(spec, settings, environments, agent);
+            } catch (IOException | RuntimeException | Error failure) {
+                try (agent) {
+                    throw failure;
+                }
+            }
+        } catch (IOException | RuntimeException | Error failure) {
+            try (environments) {
+                throw failure;
+            }
+        }
+    }
+
+    /**
+     * Plays the episodes of the settings.
+     *
+     * @param stop asked before each step
+     */
+    public EvaluationResult evaluate(Evaluation.Listener listener, BooleanSupplier stop) {
+        int segmentSteps = spec.config().rollout().rolloutSteps();
+        return Evaluation.play(agent, environments, spec.environments(), segmentSteps, settings, listener, stop);
+    }
+
+    @Override
+    public void close() {
+        try (environments) {
+            agent.close();
+        }
+    }
+}
