@@ -140,7 +140,9 @@ class TrainingFaultTest {
                     .as("%s: resuming", fault)
                     .doesNotThrowAnyException();
         }
-        DurableFiles.deleteTree(run);
+        if (Files.exists(run)) {
+            DurableFiles.deleteTree(run);
+        }
         return thrown == null;
     }
 
