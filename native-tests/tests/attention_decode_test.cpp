@@ -5,6 +5,8 @@ namespace {
 
 struct DecodeCase {
     int batch, heads, capacity, dim, value_dim, warps;
+    float softcap = 0;
+    Similarity similarity = Similarity::DOT;
 };
 
 class AttentionDecodeTest : public AttentionTest, public testing::WithParamInterface<Storage> {
@@ -13,8 +15,8 @@ class AttentionDecodeTest : public AttentionTest, public testing::WithParamInter
         const Storage storage = GetParam();
         const int rows = c.batch * c.heads, newest = c.capacity * 2 / 3;
         AttentionProblem p = rounded(with_inputs({.batch = c.batch, .heads = c.heads, .keys = c.capacity, .dim = c.dim,
-                                                  .value_dim = c.value_dim, .rows_first = true, .scale = 0.4f,
-                                                  .mask_extents = {c.batch, 1, 1, c.capacity}}),
+                                                  .value_dim = c.value_dim, .rows_first = true, .similarity = c.similarity,
+                                                  .scale = 0.4f, .softcap = c.softcap, .mask_extents = {c.batch, 1, 1, c.capacity}}),
                                      storage);
         // The slots behind the newest one and before, up to each environment's count, are seen; what the others hold is NaN.
         std::vector<int> counts;
@@ -36,16 +38,14 @@ class AttentionDecodeTest : public AttentionTest, public testing::WithParamInter
         const Array output = unwritten(size_t(rows) * c.value_dim, storage);
         const AttentionDecodeParams params{stored(p.query[0], storage), stored(p.key[0], storage), stored(p.value[0], storage),
                                            device(counts), output, c.batch, c.heads, c.capacity, c.dim, c.value_dim, newest, lanes,
-                                           c.warps, p.scale};
+                                           c.warps, p.scale, c.softcap, int(c.similarity)};
         const bool longer = storage == Storage::F32 && longest > 128;
         run(std::string("attention_decode_") + name_of(storage) + (longer ? "_long" : ""), {tiles(rows * c.warps, 8)}, params, {output});
-        std::vector<Expected> expected;
-        for (const Sum& x : solve(p).output[0]) {
-            // Weights are not rounded to the storage type.
-            expected.push_back({x.value, x.size * 2e-5 + (storage == Storage::F32 ? 0 : unit_of(storage) * std::abs(x.value))});
-        }
-        SCOPED_TRACE(p.text());
-        expect_close(values(output), expected);
+        const AttentionSolution exact = solve(p);
+        expect_each(values(output), [&](size_t i) {  // weights are not rounded to the storage type
+            const auto& [value, size] = exact.output[0][i];
+            return Expected{value, size * 2e-5 + (storage == Storage::F32 ? 0 : unit_of(storage) * std::abs(value))};
+        }, p.text());
         memory.clear();
     }
 };
@@ -57,6 +57,12 @@ TEST_P(AttentionDecodeTest, FollowsTheRing) {
                                 {5, 2, 64, 64, 32, 4}, {3, 3, 97, 8, 64, 8}, {2, 1, 207, 128, 128, 8}, {1, 2, 13, 256, 207, 2},
                                 {3, 1, 40, 111, 59, 4}}) {
         check(c);
+    }
+}
+
+TEST_P(AttentionDecodeTest, SoftcapAndSimilarities) {
+    for (Similarity similarity : {Similarity::DOT, Similarity::COSINE, Similarity::EUCLIDEAN}) {
+        for (float softcap : {0.f, 1.5f}) check({3, 2, 33, 20, 17, 2, softcap, similarity});
     }
 }
 

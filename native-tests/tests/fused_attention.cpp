@@ -14,7 +14,7 @@ double relative_error(const AttentionProblem& p, const AttentionSolution& exact,
 // As far from the solution as the sum of its terms' magnitudes allows.
 std::vector<Expected> by_magnitude(const std::vector<Sum>& exact, double relative, double lost) {
     std::vector<Expected> expected;
-    for (const Sum& x : exact) expected.push_back({x.value, relative * x.size + lost});
+    for (const auto& [value, size] : exact) expected.push_back({value, relative * size + lost});
     return expected;
 }
 

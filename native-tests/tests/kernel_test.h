@@ -27,7 +27,7 @@ inline void PrintTo(Storage storage, std::ostream* out) { *out << name_of(storag
 
 constexpr int64_t tiles(int64_t count, int64_t of) { return (count + of - 1) / of; }
 
-// How a kernel is launched.
+// The blocks of a launch, their threads, and the bytes of their dynamic shared memory.
 struct Grid {
     int64_t blocks;
     unsigned threads = 256;
@@ -64,15 +64,21 @@ inline testing::AssertionResult is_close(float actual, const Expected& expected)
                  : testing::AssertionFailure() << actual << ", expected " << value << " within " << error;
 }
 
-inline void expect_close(const std::vector<float>& actual, const std::vector<Expected>& expected, const std::string& what = "result") {
-    ASSERT_EQ(actual.size(), expected.size()) << what;
+// Of each element i: expected(i).
+template <class F>
+void expect_each(const std::vector<float>& actual, F expected, const std::string& what = "result") {
     int reported = 0;
     for (size_t i = 0; i < actual.size() && reported < 3; i++) {
-        if (const auto close = is_close(actual[i], expected[i]); !close) {
+        if (const auto close = is_close(actual[i], expected(i)); !close) {
             ADD_FAILURE() << what << " at " << i << ": " << close.message();
             reported++;
         }
     }
+}
+
+inline void expect_close(const std::vector<float>& actual, const std::vector<Expected>& expected, const std::string& what = "result") {
+    ASSERT_EQ(actual.size(), expected.size()) << what;
+    expect_each(actual, [&](size_t i) { return expected[i]; }, what);
 }
 
 class KernelTest : public testing::Test {

@@ -1,4 +1,4 @@
-// The simulator must catch what it is there to catch.
+// Kernels with one defect each, which the simulator must catch.
 #include "planted.h"
 
 #include "kernel_test.h"

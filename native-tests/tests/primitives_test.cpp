@@ -23,13 +23,11 @@ class PrimitivesTest : public KernelTest {
             }
             const Array y = unwritten(outputs);
             run(kernel, {blocks}, ReduceParams{device(x), y, outer, reduced, inner, chunk, chunks, lanes, columns, op}, {y});
-            std::vector<Expected> expected;
-            for (int out = 0; out < outputs; out++) {
+            expect_each(values(y), [&](size_t out) {
                 const int i = out % inner, c = out / inner % chunks, o = out / inner / chunks;
-                expected.push_back(near(folded(x, reduced, inner, o, i, c * chunk, (c + 1) * chunk, op),
-                                        op == 0 ? 1e-6 * std::sqrt(reduced + 1.0) : 0));
-            }
-            expect_close(values(y), expected, kernel + " of " + std::to_string(reduced));
+                return near(folded(x, reduced, inner, o, i, c * chunk, (c + 1) * chunk, op),
+                            op == 0 ? 1e-6 * std::sqrt(reduced + 1.0) : 0);
+            }, kernel + " of " + std::to_string(reduced));
             memory.clear();
         }
     }
@@ -58,11 +56,7 @@ TEST_F(PrimitivesTest, BroadcastsAndConverts) {
     const ZipParams params{device(a), device(b), y, 15, {1, 1, 1, 1, 5, 3}, {0, 0, 0, 0, 1, 5}, {0, 0, 0, 0, 0, 1},
                            0,         1,         2 /* multiply */};
     run("zip_binary", {1}, params, {y});
-    std::vector<Expected> expected;
-    for (int i = 0; i < 5; i++) {
-        for (int j = 0; j < 3; j++) expected.push_back({a[j * 5 + i] * float(b[j])});
-    }
-    expect_close(values(y), expected);
+    expect_each(values(y), [&](size_t at) { return Expected{a[at % 3 * 5 + at / 3] * float(b[at % 3])}; });
 }
 
 TEST_F(PrimitivesTest, ZipsRowsWithDenseAndBroadcastOperands) {
@@ -80,11 +74,9 @@ TEST_F(PrimitivesTest, ZipsRowsWithDenseAndBroadcastOperands) {
                     ZipRowsParams{device(a) + lead, device(b) + lead, y, rows, width, width, right.row_stride, 1, right.stride, vectors,
                                   1 /* subtract */},
                     {y});
-                std::vector<Expected> expected;
-                for (int i = 0; i < rows * width; i++) {
-                    expected.push_back({a[lead + i] - b[lead + i / width * right.row_stride + i % width * right.stride]});
-                }
-                expect_close(values(y), expected, std::to_string(rows) + "x" + std::to_string(width));
+                expect_each(values(y), [&, width = width](size_t i) {
+                    return Expected{a[lead + i] - b[lead + i / width * right.row_stride + i % width * right.stride]};
+                }, std::to_string(rows) + "x" + std::to_string(width));
                 memory.clear();
             }
         }
@@ -94,15 +86,13 @@ TEST_F(PrimitivesTest, ZipsRowsWithDenseAndBroadcastOperands) {
 TEST_F(PrimitivesTest, SelectsWithoutMixing) {
     for (int count : {1, 3, 4, 1026}) {
         auto condition = normal(count), a = normal(count), b = normal(count);
-        std::vector<Expected> expected;
         for (int i = 0; i < count; i++) {
             condition[i] = i % 3 == 0 ? 0 : i % 3 == 1 ? -2.0f : NAN_F;
             (i % 3 == 0 ? a : b)[i] = NAN_F;
-            expected.push_back({i % 3 == 0 ? b[i] : a[i]});
         }
         const Array y = unwritten(count);
         run("select_elements", {2}, SelectParams{device(condition), device(a), device(b), y, count}, {y});
-        expect_close(values(y), expected);
+        expect_each(values(y), [&](size_t i) { return Expected{i % 3 == 0 ? b[i] : a[i]}; });
     }
 }
 

@@ -19,14 +19,12 @@ class RowsTest : public KernelTest {
         }
         const Array y = unwritten(x.size());
         run(log ? "log_softmax" : "softmax", {3}, SoftmaxParams{device(x), y, rows, width}, {y});
-        std::vector<Expected> expected;
-        for (int r = 0; r < rows; r++) {
-            const Softmax exact(&x[size_t(r) * width], width);
-            for (int i = 0; i < width; i++) {
-                expected.push_back(near(log ? x[size_t(r) * width + i] - exact.log_sum_exp : exact.probabilities[i], 4e-6));
-            }
-        }
-        expect_close(values(y), expected);
+        std::vector<Softmax> exact;
+        for (int r = 0; r < rows; r++) exact.push_back({&x[size_t(r) * width], width});
+        expect_each(values(y), [&](size_t i) {
+            const Softmax& row = exact[i / width];
+            return near(log ? x[i] - row.log_sum_exp : row.probabilities[i % width], 4e-6);
+        });
         memory.clear();
     }
 };
@@ -57,7 +55,8 @@ TEST_F(RowsTest, LayerNormOfEveryWidthFarFromZero) {
         run("layer_norm_gradients", {tiles(2 * width, 32)}, LayerNormGradientsParams{partial, to_gain, to_bias, blocks, width},
             {to_gain, to_bias});
 
-        std::vector<Expected> means, stds, ys, dxs, d_gain(width), d_bias(width);
+        std::vector<Expected> means, stds, ys, dxs;
+        std::vector<Sum> d_gain(width), d_bias(width);  // with their errors
         for (int r = 0; r < rows; r++) {
             const size_t first = size_t(r) * width;
             const Moments moments(&x[first], width);
@@ -77,21 +76,16 @@ TEST_F(RowsTest, LayerNormOfEveryWidthFarFromZero) {
                 const float gradient = dy[first + i];
                 ys.push_back(near(normal_at(i) * gain[i] + bias[i], 4 * rounding + 2e-6));
                 dxs.push_back(near(s * (d_normal(i) - d_mean - normal_at(i) * along), s * (8 * rounding + 4e-6)));
-                d_gain[i].value += gradient * normal_at(i);
-                d_gain[i].error += std::abs(gradient) * (rounding + 1e-6 * std::abs(normal_at(i)));
-                d_bias[i].value += gradient;
+                d_gain[i].add(gradient * normal_at(i), std::abs(gradient) * (rounding + 1e-6 * std::abs(normal_at(i))));
+                d_bias[i].add(gradient);
             }
-        }
-        for (int i = 0; i < width; i++) {
-            d_gain[i] = near(d_gain[i].value, d_gain[i].error);
-            d_bias[i] = near(d_bias[i].value, 1e-5);
         }
         expect_close(values(mean), means, "mean");
         expect_close(values(std), stds, "std");
         expect_close(values(y), ys, "y");
         expect_close(values(dx), dxs, "dx");
-        expect_close(values(to_gain), d_gain, "d_gain");
-        expect_close(values(to_bias), d_bias, "d_bias");
+        expect_each(values(to_gain), [&](size_t i) { return near(d_gain[i].value, d_gain[i].size); }, "d_gain");
+        expect_each(values(to_bias), [&](size_t i) { return near(d_bias[i].value, 1e-5); }, "d_bias");
         memory.clear();
     }
 }
@@ -107,14 +101,12 @@ TEST_F(RowsTest, RotaryTurnsPairsAtFarPositions) {
             const Array y = unwritten(x.size());
             run("rotary", {2 * tiles(half, 256)},
                 RotaryParams{device(x), device(positions), y, std::log2(10000.0), rows, heads, half, sign}, {y});
-            std::vector<Expected> expected;
-            for (size_t at = 0; at < x.size(); at++) {
+            expect_each(values(y), [&, half = half, heads = heads](size_t at) {
                 const int i = int(at % (2 * half)), r = int(at / (2 * half) / heads);
                 const double angle = sign * positions[r] * std::pow(10000.0, -double(i % half) / half);
-                expected.push_back(near(i < half ? x[at] * std::cos(angle) - x[at + half] * std::sin(angle)
-                                                 : x[at - half] * std::sin(angle) + x[at] * std::cos(angle), 1e-6));
-            }
-            expect_close(values(y), expected);
+                return near(i < half ? x[at] * std::cos(angle) - x[at + half] * std::sin(angle)
+                                     : x[at - half] * std::sin(angle) + x[at] * std::cos(angle), 1e-6);
+            });
             memory.clear();
         }
     }
@@ -132,12 +124,9 @@ TEST_F(RowsTest, StandardizesArraysOfManyChunks) {
             run("standardize_moments", {chunks}, params, {means, squares});
             run("standardize", {3}, params, {y});
             const Moments moments(&x[lead], count);
-            std::vector<Expected> expected;
-            for (int i = 0; i < count; i++) {
-                // The mean is within a rounding of 1000.
-                expected.push_back(near((x[lead + i] - moments.mean) / (std::sqrt(moments.variance) + 1e-3), 5e-4));
-            }
-            expect_close(values(y), expected);
+            expect_each(values(y), [&](size_t i) {  // the mean is within a rounding of 1000
+                return near((x[lead + i] - moments.mean) / (std::sqrt(moments.variance) + 1e-3), 5e-4);
+            });
             memory.clear();
         }
     }

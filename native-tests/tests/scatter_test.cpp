@@ -17,12 +17,10 @@ class ScatterTest : public KernelTest {
         const Array rows = unwritten(count * width);
         run(vectors ? "gather_vectors" : "gather_rows", {2},
             GatherParams{device(table), rows, device(index), table_rows, int64_t(count), vectors ? width / 4 : width}, {rows});
-        std::vector<Expected> expected;
-        for (size_t i = 0; i < count * width; i++) {
+        expect_each(values(rows), [&](size_t i) {
             const int32_t row = index[i / width];
-            expected.push_back({row >= 0 && row < table_rows ? table[row * width + i % width] : NAN_F});
-        }
-        expect_close(values(rows), expected);
+            return Expected{row >= 0 && row < table_rows ? table[row * width + i % width] : NAN_F};
+        });
         memory.clear();
     }
 
@@ -40,12 +38,10 @@ class ScatterTest : public KernelTest {
         const ScatterParams params{target, device(rows), device(index), keys, partial, table_rows, int64_t(count), width, splits};
         run("scatter_chunks", {tiles(int64_t(count), 256)}, params, {keys, partial});
         run("scatter_table", {5}, params, {target});
-        std::vector<Expected> expected;
-        for (size_t i = 0; i < table.size(); i++) {
+        expect_each(values(target), [&](size_t i) {
             const double n = terms[i / width];
-            expected.push_back(near(sums[i], n == 0 ? 0 : 1e-6 * (1 + n)));  // an untouched row stays as it is
-        }
-        expect_close(values(target), expected);
+            return near(sums[i], n == 0 ? 0 : 1e-6 * (1 + n));  // an untouched row stays as it is
+        });
         memory.clear();
     }
 };

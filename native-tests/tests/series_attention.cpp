@@ -232,8 +232,8 @@ void SeriesAttentionTest::expect_planes(const std::vector<Array>& actual, const 
     for (size_t k = 0; k < actual.size(); k++) {
         double scale = 1;
         for (const Sum& x : exact[k]) scale = std::isfinite(x.value) ? std::max(scale, std::abs(x.value)) : scale;
-        std::vector<Expected> expected;
-        for (const Sum& x : exact[k]) expected.push_back({x.value, tolerance * scale});
-        expect_close(values(actual[k]), expected, what + ", plane " + std::to_string(k));
+        ASSERT_EQ(actual[k].count, exact[k].size()) << what;
+        expect_each(values(actual[k]), [&](size_t i) { return Expected{exact[k][i].value, tolerance * scale}; },
+                    what + ", plane " + std::to_string(k));
     }
 }

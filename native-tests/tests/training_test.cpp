@@ -9,8 +9,7 @@ class TrainingTest : public KernelTest {
     // changes of the value are clearly inside or outside the clip ranges.
     struct Minibatch {
         std::vector<float> values, old_log_probs, advantages, returns, old_values;
-        std::vector<double> d_log_probs;
-        std::vector<Expected> d_values;
+        std::vector<double> d_log_probs, d_values;
         double statistics[6] = {};
     };
     static constexpr float CLIP_LOW = 0.8f, CLIP_HIGH = 1.2f, ENTROPY_COEF = 0.3f, VALUE_SCALE = 0.25f, ROW_WEIGHT = 0.125f;
@@ -34,7 +33,7 @@ class TrainingTest : public KernelTest {
                 d_value = std::abs(change) <= value_clip || limited * limited / 2 <= value_loss ? error : 0;
                 value_loss = std::max(value_loss, limited * limited / 2);
             }
-            m.d_values.push_back(near(VALUE_SCALE * d_value, 1e-6));
+            m.d_values.push_back(VALUE_SCALE * d_value);
             m.statistics[0] += std::max(plain, bounded);
             m.statistics[1] += value_loss;
             m.statistics[2] += entropies[r];
@@ -56,12 +55,11 @@ class TrainingTest : public KernelTest {
         return {values(to), values(d_log_std)};
     }
 
-    static void expect_statistics(const std::vector<float>& actual, const Minibatch& m) {
-        std::vector<Expected> expected;
-        for (int s = 0; s < 6; s++) {
-            expected.push_back(near(m.statistics[s], s == 4 ? 0 : 1e-5 * (1 + double(m.values.size()) / 10)));
-        }
-        expect_close(actual, expected, "statistics");
+    void check(const Minibatch& m, const std::vector<float>& actual, const Array& d_values) {
+        expect_each(values(d_values), [&](size_t r) { return near(m.d_values[r], 1e-6); }, "d_values");
+        expect_each(actual, [&](size_t s) {
+            return near(m.statistics[s], s == 4 ? 0 : 1e-5 * (1 + double(m.values.size()) / 10));
+        }, "statistics");
     }
 
     void check_categorical(int rows, int actions, int blocks, float value_clip) {
@@ -87,17 +85,13 @@ class TrainingTest : public KernelTest {
                                  device(m.advantages), device(m.returns), device(m.old_values), d_values, partial, rows, actions,
                                  CLIP_LOW, CLIP_HIGH, ENTROPY_COEF, VALUE_SCALE, value_clip, ROW_WEIGHT},
             {d_logits, d_values, partial});
-        expect_statistics(statistics(partial, blocks, 0).values, m);
-        expect_close(values(d_values), m.d_values, "d_values");
-        std::vector<Expected> expected;
-        for (int r = 0; r < rows; r++) {
-            for (int a = 0; a < actions; a++) {
-                const double p = policy[r].probabilities[a], p_log_p = p > 0 ? p * std::log(p) : 0;
-                const double from_policy = m.d_log_probs[r] * ((a == taken[r]) - p);
-                expected.push_back(near(ROW_WEIGHT * (from_policy + ENTROPY_COEF * (p_log_p + p * entropies[r])), 4e-6));
-            }
-        }
-        expect_close(values(d_logits), expected, "d_logits");
+        check(m, statistics(partial, blocks, 0).values, d_values);
+        expect_each(values(d_logits), [&](size_t i) {
+            const int r = int(i / actions), a = int(i % actions);
+            const double p = policy[r].probabilities[a], p_log_p = p > 0 ? p * std::log(p) : 0;
+            const double from_policy = m.d_log_probs[r] * ((a == taken[r]) - p);
+            return near(ROW_WEIGHT * (from_policy + ENTROPY_COEF * (p_log_p + p * entropies[r])), 4e-6);
+        }, "d_logits");
         memory.clear();
     }
 
@@ -122,21 +116,19 @@ class TrainingTest : public KernelTest {
                               CLIP_HIGH, ENTROPY_COEF, VALUE_SCALE, value_clip, ROW_WEIGHT},
             {d_mean, d_values, partial});
         const Statistics sums = statistics(partial, blocks, dim);
-        expect_statistics(sums.values, m);
-        expect_close(values(d_values), m.d_values, "d_values");
+        check(m, sums.values, d_values);
         // A ratio's relative error is its logarithm's error: the rounding of sums of dim terms.
         const double ratio_error = 1e-6 * (dim + 4);
         std::vector<Sum> d_log_std(dim);
-        std::vector<Expected> d_means, d_log_stds;
         for (size_t i = 0; i < mean.size(); i++) {
             const double g = m.d_log_probs[i / dim];
-            d_means.push_back(near(ROW_WEIGHT * g * z[i] / std::exp(double(log_std[i % dim])), 4 * ratio_error));
             d_log_std[i % dim].add(ROW_WEIGHT * (g * (z[i] * z[i] - 1) - ENTROPY_COEF),
                                    ROW_WEIGHT * (std::abs(g) * (z[i] * z[i] + 1) + ENTROPY_COEF));
         }
-        for (const Sum& d : d_log_std) d_log_stds.push_back(near(d.value, ratio_error * d.size));
-        expect_close(values(d_mean), d_means, "d_mean");
-        expect_close(sums.d_log_std, d_log_stds, "d_log_std");
+        expect_each(values(d_mean), [&](size_t i) {
+            return near(ROW_WEIGHT * m.d_log_probs[i / dim] * z[i] / std::exp(double(log_std[i % dim])), 4 * ratio_error);
+        }, "d_mean");
+        expect_each(sums.d_log_std, [&](size_t d) { return near(d_log_std[d].value, ratio_error * d_log_std[d].size); }, "d_log_std");
         memory.clear();
     }
 };
@@ -237,7 +229,6 @@ TEST_F(TrainingTest, AdamForSeveralSteps) {
             EXPECT_EQ(states[1], t);
             EXPECT_TRUE(is_close(states[2], near(norm, 1e-6)));
             const double scale = norm > c.limit ? c.limit / norm : 1;
-            std::vector<Expected> xs, ms, vs;
             for (size_t i = 0; i < count; i++) {
                 const double g = gradients[c.lead + i] * scale;
                 m[i] = c.beta1 * m[i] + (1 - double(c.beta1)) * g;
@@ -245,13 +236,10 @@ TEST_F(TrainingTest, AdamForSeveralSteps) {
                 const double mean = m[i] / (1 - std::pow(double(c.beta1), t));
                 const double square = v[i] / (1 - std::pow(double(beta2), t));
                 x[i] -= rate * mean / (std::sqrt(square) + epsilon);
-                xs.push_back(near(x[i], 4e-7 * t));
-                ms.push_back(near(m[i], 1e-6));
-                vs.push_back(near(v[i], 1e-6));
             }
-            expect_close(values(parameters), xs, "parameters");
-            expect_close(values(first), ms, "first moment");
-            expect_close(values(second), vs, "second moment");
+            expect_each(values(parameters), [&](size_t i) { return near(x[i], 4e-7 * t); }, "parameters");
+            expect_each(values(first), [&](size_t i) { return near(m[i], 1e-6); }, "first moment");
+            expect_each(values(second), [&](size_t i) { return near(v[i], 1e-6); }, "second moment");
         }
         memory.clear();
     }
