@@ -145,6 +145,7 @@ FusedAttentionTest::OnDevice FusedAttentionTest::on_device(const AttentionProble
     d.d_query = put(a.d_query, unwritten(p.query[0].size(), storage));
     d.d_key = put(a.d_key, unwritten(p.key[0].size(), storage));
     d.d_value = put(a.d_value, unwritten(p.value[0].size(), storage));
+    d.d_sink = put(a.d_sink, unwritten(p.heads));
     d.output_tangent = put(a.output_tangent, unwritten(outputs, storage));
     d.log_sum_exp_tangent = put(a.log_sum_exp_tangent, unwritten(p.rows()));
     d.delta_tangent = put(a.delta_tangent, unwritten(p.rows()));
@@ -196,6 +197,9 @@ FusedAttentionTest::OnDevice FusedAttentionTest::check(Pass pass, const Instance
         expect_close(values(d.d_query), by_magnitude(exact.d_query[1], relative, lost), "dQuery tangent");
         expect_close(values(d.d_key), by_magnitude(exact.d_key[1], relative, lost), "dKey tangent");
         expect_close(values(d.d_value), by_magnitude(exact.d_value[1], relative, lost), "dValue tangent");
+        if (p.sinks && !instance.whole) {
+            expect_close(sink_gradient(d, d.params), by_magnitude(exact.d_sink[1], relative, lost), "dSink tangent");
+        }
         return d;
     }
     const auto expected = [&](SumPlanes AttentionSolution::*array, double factor) {
@@ -207,7 +211,7 @@ FusedAttentionTest::OnDevice FusedAttentionTest::check(Pass pass, const Instance
         // A score errs in proportion to the magnitudes of its terms.
         const double error = (p.tf32 ? 0x1p-10 : 0x1p-21) * (exact.largest_score + 1);
         expect_close(values(d.output), expected(&AttentionSolution::output, 2), "output");
-        expect_close(values(d.log_sum_exp), by_magnitude(exact.log_sum_exp[0], 0x1p-23, error), "log-sum-exp");
+        expect_close(values(d.log_sum_exp), by_magnitude(exact.log_sum_exp[0], 0x1p-24, error), "log-sum-exp");
         check_state(d, solved, error);
         return d;
     }
@@ -224,7 +228,18 @@ FusedAttentionTest::OnDevice FusedAttentionTest::check(Pass pass, const Instance
         }
         expect_close(delta, deltas, "D");
     }
+    if (p.sinks) {
+        AttentionParams plain = d.params;
+        plain.delta_tangent = nullptr;
+        expect_close(sink_gradient(d, plain), expected(&AttentionSolution::d_sink, 3), "dSink");
+    }
     return d;
+}
+
+// From what the other kernels of the pass have left.
+std::vector<float> FusedAttentionTest::sink_gradient(const OnDevice& d, const AttentionParams& params) {
+    run("attention_sink", {params.heads}, params, {d.d_sink});
+    return values(d.d_sink);
 }
 
 // Maximum and normalizer are the log-sum-exp in two parts, and the output before it was rounded rounds to it.
@@ -237,7 +252,7 @@ void FusedAttentionTest::check_state(const OnDevice& d, const Solved& solved, do
         const double log_sum = storage == Storage::F32 ? -std::log(double(normalizer[i])) : normalizer[i] * std::log(2);
         log_sum_exp.push_back(float(double(p.factor()) * maximum[i] + log_sum));
         const Sum& log_sum_exp_of_row = exact.log_sum_exp[0][i];
-        expected.push_back({log_sum_exp_of_row.value, 0x1p-23 * log_sum_exp_of_row.size + error});
+        expected.push_back({log_sum_exp_of_row.value, 0x1p-24 * log_sum_exp_of_row.size + error});
         if (p.sinks) {
             shares.push_back({std::exp(p.sink[0][i / p.queries % p.heads] - expected[i].value), 2 * error});
             // Where the sink has all of a row, no key may have any of it: then the two parts may add up to infinity.

@@ -17,7 +17,7 @@ class FusedAttentionTest : public AttentionTest {
     // A problem in device memory, with room for what the kernels write.
     struct OnDevice {
         AttentionParams params;
-        Array output, log_sum_exp, maximum, normalizer, sink_share, exact_output, delta, d_query, d_key, d_value;
+        Array output, log_sum_exp, maximum, normalizer, sink_share, exact_output, delta, d_query, d_key, d_value, d_sink;
         Array output_tangent, log_sum_exp_tangent, delta_tangent;
     };
     // What backward kernels need of the forward pass is that of `exact`, if it is given.
@@ -41,5 +41,6 @@ class FusedAttentionTest : public AttentionTest {
     void check_all(Pass pass, const AttentionProblem& p, const std::vector<Storage>& storages = {Storage::F32}, bool every = false);
 
   private:
+    std::vector<float> sink_gradient(const OnDevice& d, const AttentionParams& params);
     void check_state(const OnDevice& d, const Solved& solved, double error);
 };

@@ -13,7 +13,7 @@ AttentionProblem SeriesAttentionTest::with_everything(AttentionProblem p) {
     p.softcap = 1.5f;
     p.dropout = 0.3f;
     p.seed = 42;
-    for (int h = 0; h < p.heads; h++) p.slopes.push_back(0.3f / float(h + 1));
+    for (int h = 0; h < p.heads; h++) p.slopes.push_back((h % 2 ? -0.3f : 0.3f) / float(h + 1));
     p.right = 2;
     p.past = 3;
     p.key_lengths.assign(p.batch, p.keys - 1);
