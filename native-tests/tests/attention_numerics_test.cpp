@@ -3,8 +3,6 @@
 
 namespace {
 
-const std::vector<Storage> ALL(std::begin(ALL_STORAGES), std::end(ALL_STORAGES));
-
 class AttentionForward : public FusedAttentionTest {
   protected:
     void check_all(const AttentionProblem& p, const std::vector<Storage>& storages = {Storage::F32}) {
@@ -29,10 +27,10 @@ TEST_F(AttentionForward, ScoresOfMinusInfinityLeaveAllToTheSink) {
     p.key[0] = {-INF_F, -INF_F, 0};
     p.value[0] = {1, 2, 3};
     p.sink[0] = {-0.5f};
-    check_all(p, ALL);
+    check_all(p, ALL_STORAGES);
     p.query_segments = {0, 0, 1};
     p.key_segments = {1, 1, 1};
-    check_all(p, ALL);
+    check_all(p, ALL_STORAGES);
 }
 
 TEST_F(AttentionForward, WhatIsHiddenMayBeNaN) {
@@ -40,7 +38,7 @@ TEST_F(AttentionForward, WhatIsHiddenMayBeNaN) {
     for (int i = 18 * 4; i < 24 * 4; i++) p.key[0][i] = p.value[0][i] = NAN_F;  // padding
     p.value[0][10 * 4 + 1] = INF_F;  // seen by queries 10 and later only
     p.key[0][12 * 4] = NAN_F;
-    check_all(p, ALL);
+    check_all(p, ALL_STORAGES);
     p.key_lengths.clear();
     check_all(with_segments(p, 20, 18), {Storage::F32, Storage::F16});  // other episodes
 }

@@ -3,7 +3,6 @@
 
 namespace {
 
-const std::vector<Storage> ALL(std::begin(ALL_STORAGES), std::end(ALL_STORAGES));
 const std::vector<Storage> F32_AND_BF16{Storage::F32, Storage::BF16};
 
 class Attention : public FusedAttentionTest, public testing::WithParamInterface<Pass> {
@@ -34,9 +33,11 @@ TEST_P(Attention, EqualsTheFormulaForAwkwardShapes) {
 
 // Every kernel once, at a shape that fills no tile.
 TEST_P(Attention, EveryInstance) {
-    check_all(with_inputs({.heads = 3, .queries = 13, .keys = 16, .dim = 15, .value_dim = 9}, false), ALL, true);
-    check_all(with_inputs({.queries = 41, .keys = 30, .dim = 16, .value_dim = 32, .right = 0, .bottom_right = true}), ALL, true);
-    check_all(with_inputs({.heads = 2, .queries = 67, .keys = 97, .dim = 64, .value_dim = 40, .left = 60, .rows_first = true}), ALL);
+    check_all(with_inputs({.heads = 3, .queries = 13, .keys = 16, .dim = 15, .value_dim = 9}, false), ALL_STORAGES, true);
+    check_all(with_inputs({.queries = 41, .keys = 30, .dim = 16, .value_dim = 32, .right = 0, .bottom_right = true}),
+              ALL_STORAGES, true);
+    check_all(with_inputs({.heads = 2, .queries = 67, .keys = 97, .dim = 64, .value_dim = 40, .left = 60, .rows_first = true}),
+              ALL_STORAGES);
 }
 
 TEST_P(Attention, LongerThanSeveralTiles) {
@@ -80,7 +81,7 @@ TEST_P(Attention, GroupedHeadsPastKeysAndSinks) {
     for (AttentionProblem p : problems) {
         p.dim = 17, p.value_dim = 24;
         all = !all || !p.key_lengths.empty();
-        check_all(with_inputs(p, all), ALL);
+        check_all(with_inputs(p, all), ALL_STORAGES);
     }
 }
 
@@ -109,14 +110,15 @@ TEST_P(Attention, OneProductOfTf32) {
 
 // Query i sees keys i - 4 to i, if they are among the first 14. Queries 18 and 19 see none.
 TEST_P(Attention, HiddenKeysAndQueriesMayBeNaN) {
-    AttentionProblem p = with_inputs({.queries = 20, .keys = 24, .dim = 4, .value_dim = 4, .left = 4, .right = 0, .key_lengths = {14}});
+    AttentionProblem p = with_inputs({.queries = 20, .keys = 24, .dim = 4, .value_dim = 4, .left = 4, .right = 0,
+                                      .key_lengths = {14}});
     for (int k = 0; k < p.ring.planes; k++) {
         std::fill(p.key[k].begin() + 14 * 4, p.key[k].end(), NAN_F);
         std::fill(p.value[k].begin() + 14 * 4, p.value[k].end(), NAN_F);
         std::fill(p.query[k].begin() + 18 * 4, p.query[k].end(), NAN_F);
         std::fill(p.d_output[k].begin() + 18 * 4, p.d_output[k].end(), NAN_F);
     }
-    check_all(p, ALL);
+    check_all(p, ALL_STORAGES);
     if (GetParam() == Pass::TANGENT) {
         return;
     }

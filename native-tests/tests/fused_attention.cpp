@@ -32,19 +32,16 @@ std::vector<Expected> by_rounding(const std::vector<Sum>& exact, const std::vect
     return by_magnitude(exact, 0, factor * error + 2 * rounding);
 }
 
+double magnitude(float x) { return std::abs(x); }
+double magnitude(const Sum& x) { return std::abs(x.value); }
+
 template <class T>
 double largest(const std::vector<T>& values) {
     double result = 0;
-    for (double x : values) {
-        if (std::isfinite(x)) result = std::max(result, std::abs(x));
+    for (const T& x : values) {
+        if (std::isfinite(magnitude(x))) result = std::max(result, magnitude(x));
     }
     return result;
-}
-
-std::vector<double> values_of(const std::vector<Sum>& sums) {
-    std::vector<double> values;
-    for (const Sum& x : sums) values.push_back(x.value);
-    return values;
 }
 
 }  // namespace
@@ -176,6 +173,12 @@ FusedAttentionTest::Solved::Solved(const AttentionProblem& p, Storage type)
     : problem(rounded(p, type)), storage(type), exact(solve(problem)),
       naive(p.ring.planes == 1 && type != Storage::F32 ? solve(problem, type) : AttentionSolution{}) {}
 
+std::vector<Expected> FusedAttentionTest::Solved::expected(SumPlanes AttentionSolution::*array, double factor) const {
+    const std::vector<Sum>& sums = (exact.*array)[0];
+    return storage == Storage::F32 ? by_magnitude(sums, relative_error(problem, exact, storage, 0), 0x1p-140)
+                                   : by_rounding(sums, (naive.*array)[0], factor, storage);
+}
+
 FusedAttentionTest::OnDevice FusedAttentionTest::check(Pass pass, const Instance& instance, const Solved& solved) {
     const auto& [p, storage, exact, naive] = solved;
     memory.clear();
@@ -187,40 +190,30 @@ FusedAttentionTest::OnDevice FusedAttentionTest::check(Pass pass, const Instance
     const OnDevice d = on_device(p, storage, pass == Pass::FORWARD ? nullptr : &exact);
     run_pass(pass, passes, d);
 
-    const bool wide = storage == Storage::F32;
-    if (pass == Pass::TANGENT) {
-        // The four roundings: of outputs, weights, tangents of outputs, and the result. F16 also loses what is below 2^-25.
-        const double relative = relative_error(p, exact, storage, 4);
-        const double lost = storage == Storage::F16 ? 0x1p-25 * 16 * std::max(p.keys, p.queries) : 0x1p-120;
-        expect_close(values(d.output_tangent), by_magnitude(exact.output[1], relative, lost), "output tangent");
-        expect_close(values(d.log_sum_exp_tangent), by_magnitude(exact.log_sum_exp[1], relative, lost), "LSE tangent");
-        expect_close(values(d.d_query), by_magnitude(exact.d_query[1], relative, lost), "dQuery tangent");
-        expect_close(values(d.d_key), by_magnitude(exact.d_key[1], relative, lost), "dKey tangent");
-        expect_close(values(d.d_value), by_magnitude(exact.d_value[1], relative, lost), "dValue tangent");
-        if (p.sinks && !instance.whole) {
-            expect_close(sink_gradient(d, d.params), by_magnitude(exact.d_sink[1], relative, lost), "dSink tangent");
-        }
-        return d;
+    switch (pass) {
+        case Pass::FORWARD: check_forward(d, solved); break;
+        case Pass::BACKWARD: check_backward(d, solved, p.sinks || !instance.whole); break;
+        case Pass::TANGENT: check_tangent(d, solved, p.sinks && !instance.whole);
     }
-    const auto expected = [&](SumPlanes AttentionSolution::*array, double factor) {
-        const std::vector<Sum>& sums = (solved.exact.*array)[0];
-        return wide ? by_magnitude(sums, relative_error(solved.problem, solved.exact, solved.storage, 0), 0x1p-140)
-                    : by_rounding(sums, (solved.naive.*array)[0], factor, solved.storage);
-    };
-    if (pass == Pass::FORWARD) {
-        // A score errs in proportion to the magnitudes of its terms.
-        const double error = (p.tf32 ? 0x1p-10 : 0x1p-21) * (exact.largest_score + 1);
-        expect_close(values(d.output), expected(&AttentionSolution::output, 2), "output");
-        expect_close(values(d.log_sum_exp), by_magnitude(exact.log_sum_exp[0], 0x1p-24, error), "log-sum-exp");
-        check_state(d, solved, error);
-        return d;
-    }
-    expect_close(values(d.d_query), expected(&AttentionSolution::d_query, 3), "dQuery");
-    expect_close(values(d.d_key), expected(&AttentionSolution::d_key, 3), "dKey");
-    expect_close(values(d.d_value), expected(&AttentionSolution::d_value, 3), "dValue");
-    if (!instance.whole || p.sinks) {
-        const double rounding = wide ? 0 : unit_of(storage) / 2;
-        const double error = p.value_dim * largest(p.d_output[0]) * largest(values_of(exact.output[0])) * (rounding + 0x1p-23) + 0x1p-23;
+    return d;
+}
+
+void FusedAttentionTest::check_forward(const OnDevice& d, const Solved& solved) {
+    // A score errs in proportion to the magnitudes of its terms.
+    const double error = (solved.problem.tf32 ? 0x1p-10 : 0x1p-21) * (solved.exact.largest_score + 1);
+    expect_close(values(d.output), solved.expected(&AttentionSolution::output, 2), "output");
+    expect_close(values(d.log_sum_exp), by_magnitude(solved.exact.log_sum_exp[0], 0x1p-24, error), "log-sum-exp");
+    check_state(d, solved, error);
+}
+
+void FusedAttentionTest::check_backward(const OnDevice& d, const Solved& solved, bool of_delta) {
+    const auto& [p, storage, exact, naive] = solved;
+    expect_close(values(d.d_query), solved.expected(&AttentionSolution::d_query, 3), "dQuery");
+    expect_close(values(d.d_key), solved.expected(&AttentionSolution::d_key, 3), "dKey");
+    expect_close(values(d.d_value), solved.expected(&AttentionSolution::d_value, 3), "dValue");
+    if (of_delta) {
+        const double rounding = storage == Storage::F32 ? 0 : unit_of(storage) / 2;
+        const double error = p.value_dim * largest(p.d_output[0]) * largest(exact.output[0]) * (rounding + 0x1p-23) + 0x1p-23;
         const std::vector<float> delta = values(d.delta);
         std::vector<Expected> deltas = by_magnitude(exact.delta[0], 0, error);
         for (size_t i = 0; i < deltas.size(); i++) {
@@ -229,11 +222,23 @@ FusedAttentionTest::OnDevice FusedAttentionTest::check(Pass pass, const Instance
         expect_close(delta, deltas, "D");
     }
     if (p.sinks) {
-        AttentionParams plain = d.params;
-        plain.delta_tangent = nullptr;
-        expect_close(sink_gradient(d, plain), expected(&AttentionSolution::d_sink, 3), "dSink");
+        AttentionParams params = d.params;
+        params.delta_tangent = nullptr;
+        expect_close(sink_gradient(d, params), solved.expected(&AttentionSolution::d_sink, 3), "dSink");
     }
-    return d;
+}
+
+void FusedAttentionTest::check_tangent(const OnDevice& d, const Solved& solved, bool of_sink) {
+    const auto& [p, storage, exact, naive] = solved;
+    // The four roundings: of outputs, weights, tangents of outputs, and the result. F16 also loses what is below 2^-25.
+    const double relative = relative_error(p, exact, storage, 4);
+    const double lost = storage == Storage::F16 ? 0x1p-25 * 16 * std::max(p.keys, p.queries) : 0x1p-120;
+    expect_close(values(d.output_tangent), by_magnitude(exact.output[1], relative, lost), "output tangent");
+    expect_close(values(d.log_sum_exp_tangent), by_magnitude(exact.log_sum_exp[1], relative, lost), "LSE tangent");
+    expect_close(values(d.d_query), by_magnitude(exact.d_query[1], relative, lost), "dQuery tangent");
+    expect_close(values(d.d_key), by_magnitude(exact.d_key[1], relative, lost), "dKey tangent");
+    expect_close(values(d.d_value), by_magnitude(exact.d_value[1], relative, lost), "dValue tangent");
+    if (of_sink) expect_close(sink_gradient(d, d.params), by_magnitude(exact.d_sink[1], relative, lost), "dSink tangent");
 }
 
 // From what the other kernels of the pass have left.

@@ -33,6 +33,8 @@ class FusedAttentionTest : public AttentionTest {
         Storage storage;
         AttentionSolution exact, naive;
         Solved(const AttentionProblem& p, Storage type);
+        // Of plane 0 of a result; in 16 bits, within `factor` times the error of the naive loops.
+        std::vector<Expected> expected(SumPlanes AttentionSolution::*array, double factor) const;
     };
 
     // Gives what it compared, with no arrays if heads are too long for the instance.
@@ -41,6 +43,9 @@ class FusedAttentionTest : public AttentionTest {
     void check_all(Pass pass, const AttentionProblem& p, const std::vector<Storage>& storages = {Storage::F32}, bool every = false);
 
   private:
+    void check_forward(const OnDevice& d, const Solved& solved);
+    void check_backward(const OnDevice& d, const Solved& solved, bool of_delta);
+    void check_tangent(const OnDevice& d, const Solved& solved, bool of_sink);
     std::vector<float> sink_gradient(const OnDevice& d, const AttentionParams& params);
     void check_state(const OnDevice& d, const Solved& solved, double error);
 };

@@ -21,9 +21,7 @@
 constexpr float NAN_F = std::numeric_limits<float>::quiet_NaN();
 constexpr float INF_F = std::numeric_limits<float>::infinity();
 
-constexpr Storage ALL_STORAGES[] = {Storage::F32, Storage::BF16, Storage::F16};
-
-inline void PrintTo(Storage storage, std::ostream* out) { *out << name_of(storage); }
+inline const std::vector<Storage> ALL_STORAGES{Storage::F32, Storage::BF16, Storage::F16};
 
 constexpr int64_t tiles(int64_t count, int64_t of) { return (count + of - 1) / of; }
 
