@@ -57,7 +57,8 @@ template <int MAX_PLANES>
 class NaiveAttention : SeriesArithmetic<MAX_PLANES> {
     using Base = SeriesArithmetic<MAX_PLANES>;
     using Number = Series<MAX_PLANES>;
-    using Base::add, Base::divide, Base::exp, Base::log, Base::multiply, Base::number, Base::power, Base::ring, Base::scale, Base::tanh;
+    using Base::add, Base::add_product, Base::divide, Base::exp, Base::log, Base::multiply, Base::number, Base::power, Base::ring,
+        Base::scale, Base::tanh;
 
   public:
     NaiveAttention(const AttentionProblem& problem, Storage rounding)
@@ -120,7 +121,7 @@ class NaiveAttention : SeriesArithmetic<MAX_PLANES> {
         }
         Compared c;
         Number square;
-        for (const Number& e : x) square = add(square, multiply(e, e));
+        for (const Number& e : x) add_product(square, e, e);
         if (square[0].value != 0) c.r = power(square, -0.5);
         for (const Number& e : x) c.y.push_back(multiply(e, c.r));
         return c;
@@ -131,7 +132,7 @@ class NaiveAttention : SeriesArithmetic<MAX_PLANES> {
         Number radial;
         bool none = true;
         for (int d = 0; d < p.dim; d++) {
-            radial = add(radial, multiply(c.y[d], dy[d]));
+            add_product(radial, c.y[d], dy[d]);
             for (int k = 0; k < ring.planes; k++) none &= dy[d][k].value == 0;
         }
         std::vector<Number> dx(p.dim);
@@ -149,7 +150,7 @@ class NaiveAttention : SeriesArithmetic<MAX_PLANES> {
                 const Number difference = add(query[d], key[d], -1);
                 x = add(x, multiply(difference, difference), -1);
             } else {
-                x = add(x, multiply(query[d], key[d]));
+                add_product(x, query[d], key[d]);
             }
         }
         return scale(x, p.factor());
@@ -217,11 +218,11 @@ class NaiveAttention : SeriesArithmetic<MAX_PLANES> {
         for (int d = 0; d < p.value_dim; d++) {
             const size_t at = p.output_at(b, h, i, d);
             Number sum;
-            for (const Seen& k : seen) sum = add(sum, multiply(k.kept, read(p.value, p.value_at(b, kh, k.key, d))));
+            for (const Seen& k : seen) add_product(sum, k.kept, read(p.value, p.value_at(b, kh, k.key, d)));
             sum = rounded(sum);
             write(s.output, at, sum);
             d_output[d] = read(p.d_output, at);
-            if (!seen.empty()) delta = add(delta, multiply(d_output[d], sum));
+            if (!seen.empty()) add_product(delta, d_output[d], sum);
         }
         write(s.delta, row, delta);
         if (p.sinks) d_sink[h] = add(d_sink[h], multiply(divide(weight(sink), total), delta), -1);
@@ -231,8 +232,8 @@ class NaiveAttention : SeriesArithmetic<MAX_PLANES> {
             Number d_kept;
             for (int d = 0; d < p.value_dim; d++) {
                 const size_t at = p.value_at(b, kh, k.key, d);
-                d_kept = add(d_kept, multiply(d_output[d], read(p.value, at)));
-                d_value[at] = add(d_value[at], multiply(k.kept, d_output[d]));
+                add_product(d_kept, d_output[d], read(p.value, at));
+                add_product(d_value[at], k.kept, d_output[d]);
             }
             const Number d_probability = scale(rounded(d_kept), k.dropout_factor);
             const Number d_score = rounded(multiply(multiply(k.probability, add(d_probability, delta, -1)), k.slope));
@@ -244,8 +245,8 @@ class NaiveAttention : SeriesArithmetic<MAX_PLANES> {
             const std::vector<Number>& key = compared_keys[key_row(b, kh, k.key)].y;
             for (int d = 0; d < p.dim; d++) {
                 Number& to_key = d_key[p.key_at(b, kh, k.key, d)];
-                d_query[d] = add(d_query[d], multiply(scaled, slope(query.y[d], key[d])));
-                to_key = add(to_key, multiply(scaled, slope(key[d], query.y[d])));
+                add_product(d_query[d], scaled, slope(query.y[d], key[d]));
+                add_product(to_key, scaled, slope(key[d], query.y[d]));
             }
         }
         if (p.similarity == Similarity::COSINE) d_query = gradient_of_row(query, d_query);

@@ -42,14 +42,17 @@ struct SeriesArithmetic {
         return x;
     }
     Number scale(const Number& x, double factor) const { return add({}, x, factor); }
-    Number multiply(const Number& x, const Number& y) const {
-        Number z;
+    void add_product(Number& sum, const Number& x, const Number& y) const {
         for (int a = 0; a < ring.planes; a++) {
             for (int b = 0; b < ring.planes; b++) {
                 const int target = ring.mixed ? (a & b ? ring.planes : a | b) : a + b;
-                if (target < ring.planes) z[target].add(x[a].value * y[b].value, x[a].size * y[b].size);
+                if (target < ring.planes) sum[target].add(x[a].value * y[b].value, x[a].size * y[b].size);
             }
         }
+    }
+    Number multiply(const Number& x, const Number& y) const {
+        Number z;
+        add_product(z, x, y);
         return z;
     }
     // sum of coefficient(m) n^m, n being x without its plane 0
