@@ -121,6 +121,64 @@ TEST_F(AttentionBackward, NegativeAndSmallScale) {
     }
 }
 
+// One key has nearly all probability, so dP - D is a difference of numbers that are nearly equal: D must have in it what dP was
+// rounded by. In dK it is rounded once more.
+class AttentionOneKeyDominates : public FusedAttentionTest {
+  protected:
+    AttentionProblem dominated(int planes, int rows, int dim, float above, bool all) {
+        AttentionProblem p = with_inputs({.ring = {false, planes}, .heads = 2, .queries = rows, .keys = rows, .dim = dim,
+                                          .value_dim = dim, .sinks = true}, all);
+        p.sink[0] = {1, -INF_F};
+        for (auto& plane : p.d_log_sum_exp) plane.clear();
+        for (float& x : p.key[0]) x *= 0.25f;
+        for (size_t row = 0; row < p.rows(); row++) {
+            p.query[0][row * dim] = 4;
+            p.key[0][row * dim] = int(row) % rows == rows / 2 ? above / 4 * std::sqrt(float(dim)) : 0;
+        }
+        return p;
+    }
+
+    static double largest(const std::vector<float>& values) {
+        double result = 0;
+        for (float x : values) result = std::max(result, double(std::abs(x)));
+        return result;
+    }
+    static double largest_size(const std::vector<Sum>& sums) {
+        double result = 0;
+        for (const Sum& x : sums) result = std::max(result, x.size);
+        return result;
+    }
+};
+
+TEST_F(AttentionOneKeyDominates, Backward) {
+    for (const Instance& instance : instances(Pass::BACKWARD, Storage::F32)) {
+        const int rows = instance.moving == 16 ? 15 : 49;
+        if (instance.dim == 256) continue;  // leaves no registers for it
+        for (float above : {9.f, 40.f}) {
+            Solved solved(dominated(1, rows, instance.dim, above, false), Storage::F32);
+            double delta = 0;
+            for (const Sum& x : solved.exact.delta[0]) delta = std::max(delta, std::abs(x.value));
+            const double d_score = solved.problem.factor() * delta;
+            solved.d_query_error = (above > 20 ? 0x1p-36 : 0x1p-28) * d_score * largest(solved.problem.key[0]);
+            solved.d_key_error = (above > 20 ? 0x1p-36 : 0x1p-25) * std::sqrt(rows) * d_score * largest(solved.problem.query[0]);
+            check(Pass::BACKWARD, instance, solved);
+        }
+    }
+}
+
+// All probability but 2^-50; W - e is such a difference too.
+TEST_F(AttentionOneKeyDominates, Tangent) {
+    for (const Instance& instance : instances(Pass::TANGENT, Storage::F32)) {
+        if (instance.dim == 256) continue;
+        for (int rows : {15, 39}) {
+            Solved solved(dominated(2, rows, instance.dim, 40, true), Storage::F32);
+            solved.d_query_error = 0x1p-36 * largest_size(solved.exact.d_query[1]);
+            solved.d_key_error = 0x1p-36 * largest_size(solved.exact.d_key[1]);
+            check(Pass::TANGENT, instance, solved);
+        }
+    }
+}
+
 // Row sums of the probabilities that each kernel recomputes, at scores where one unit in the last place is a tenth.
 TEST_F(AttentionTangent, ProbabilitiesOfLargeScoresSumToOneInEveryKernel) {
     for (Storage storage : ALL_STORAGES) {

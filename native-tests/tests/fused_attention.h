@@ -32,6 +32,7 @@ class FusedAttentionTest : public AttentionTest {
         AttentionProblem problem;
         Storage storage;
         AttentionSolution exact, naive;
+        double d_query_error = 0, d_key_error = 0;  // absolute, in place of the errors of random inputs
         Solved(const AttentionProblem& p, Storage type);
         // Of plane 0 of a result; in 16 bits, within `factor` times the error of the naive loops.
         std::vector<Expected> expected(SumPlanes AttentionSolution::*array, double factor) const;
