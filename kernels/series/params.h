@@ -23,7 +23,7 @@ struct AttentionSeriesParams {
     float* d_sink[16];
     float* delta;                       // [planes, batch, heads, queries], dO . O - dLSE
     float* maximum;                     // [batch, heads, queries]: plane 0 of log_sum_exp in two parts, maximum + log sum;
-    float* sum;                         // of a query without anything in its sum, 0 and infinity; null for sums of 1
+    float* sum;                         // of a query without anything in its sum, 0 and infinity
     float* distance_sums;               // [planes, batch, heads, distances], dZ summed over the pairs at each
     float* weights;                     // [batch, heads, asked, keys], of the queries from first_query on
     const float* mask;                  // or null, like all that follow

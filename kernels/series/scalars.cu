@@ -70,7 +70,7 @@ extern "C" __global__ void __launch_bounds__(SINK_THREADS) attention_series_sink
     }
     for (int64_t i = thread; i < int64_t(p.batch) * p.queries; i += SINK_THREADS) {
         const int64_t row = (i / p.queries * p.heads + head) * p.queries + i % p.queries;
-        const float total = p.sum ? p.sum[row] : 1;
+        const float total = p.sum[row];
         if (total == INFINITY) {
             continue;  // nothing is in the sum
         }

@@ -42,7 +42,7 @@ void happens_after(void* place);
 void wrote(void* memory, size_t bytes);
 // memset, which TSan intercepts, without a race with anyone.
 void fill_unseen(void* memory, int byte, size_t bytes);
-// How many races were found so far.
+// The number of races found so far.
 int races();
 #else
 inline void happens_before(void*) {}

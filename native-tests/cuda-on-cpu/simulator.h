@@ -55,7 +55,7 @@ void collective(void* data, void (*compute)(void* const* lanes), Site site);
 void enter_shared(void* array, size_t bytes, void* canary, const char* name);
 void* dynamic_shared();
 
-// What a block may use on the smallest cards that Fovea supports (sm_86, sm_89).
+// Shared memory of a block on the smallest cards that Fovea supports (sm_86, sm_89).
 constexpr size_t SHARED_LIMIT = 99 * 1024;
 constexpr unsigned MAX_THREADS = 1024;
 

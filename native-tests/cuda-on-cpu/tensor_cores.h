@@ -1,4 +1,4 @@
-// What kernels/common/mma.cuh asks of the hardware, on the CPU: matrix products and matrix loads of a warp, asynchronous
+// The hardware that kernels/common/mma.cuh uses, on the CPU: matrix products and matrix loads of a warp, asynchronous
 // copies, 16-bit floats. The fragment layouts are those of the PTX manual (section 9.7, "Warp-level matrix instructions").
 #pragma once
 #include <algorithm>
@@ -30,7 +30,7 @@ inline uint32_t to_tf32(float x) {
 
 enum class Operand { BF16, F16, TF32 };
 
-// Whether products are summed as an A100 does (Fasi et al. 2021, doi:10.7717/peerj-cs.330), so that tests see what is lost:
+// True if products are summed as an A100 does (Fasi et al. 2021, doi:10.7717/peerj-cs.330), so that tests see what is lost:
 // 4 products of TF32 or 8 of 16-bit numbers at a time are cut to 24 bits, and one to spare, below the largest term, and their
 // sum is cut again. Else each addition rounds, as on other processors.
 inline bool truncates() {

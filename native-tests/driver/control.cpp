@@ -1,4 +1,4 @@
-// How tests steer the simulation: globals that every module has, whatever its image.
+// The globals by which tests steer the simulation; every module has them, whatever its image.
 //   simulator_fault       char[128], written: "FUNCTION K CODE" makes the K-th call of FUNCTION from now return CODE,
 //                         every call if K is 0; at first what FOVEA_SIMULATOR_FAULT says
 //   simulator_trace       char[512], written: the path of a file that gets a line per call, "FUNCTION WHAT"; empty for none

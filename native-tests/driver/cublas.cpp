@@ -1,5 +1,4 @@
-// libcublas.so.12 over the simulated driver: the cuBLAS calls that Fovea makes, as plain loops. The other functions that
-// JCublas may ask for are weak stubs that return CUBLAS_STATUS_NOT_SUPPORTED (made from jcublas-symbols.txt).
+// libcublas.so.12 over the simulated driver: the cuBLAS calls that Fovea makes, as plain loops.
 //
 // Products run on the stream of their handle like kernels do, so they are late where nothing waits for them, fail when
 // they are told to (simulator_fault knows cuBLAS functions too) and can be captured. Stricter than the real library: a
@@ -79,7 +78,7 @@ void multiply(const void* arguments) {
     }
 }
 
-// What a call returns that is to fail: a status of cuBLAS, or what stands for an error of the driver.
+// The status of a call that is to fail: one of cuBLAS, or the one that stands for an error of the driver.
 Status failure(int fault) {
     return fault < 100 ? Status(fault) : fault == Result::NOT_SUPPORTED ? Status::NOT_SUPPORTED : Status::EXECUTION_FAILED;
 }

@@ -1,8 +1,8 @@
-// What the parts of the simulated driver share: its state, its queues and how each call begins.
+// The state of the simulated driver, its queues, and the beginning of each call.
 //
 // libcuda.so.1 over the simulator is the functions of the CUDA driver API that Fovea calls: context.cpp, modules.cpp,
-// memory.cpp, streams.cpp, graphs.cpp and events.cpp. The other functions that JCuda may ask for are weak stubs that
-// return CUDA_ERROR_NOT_SUPPORTED (made by the Makefile from jcuda-symbols.txt).
+// memory.cpp, streams.cpp, graphs.cpp and events.cpp. JCuda binds to a function when it first calls it, so that the others
+// need not be there; a call of one ends the process with a symbol lookup error that names it.
 //
 // Streams queue their work and run it only when something waits for it, and what a call may read later is really read
 // later: a forgotten synchronisation shows. Errors of queued work are reported by the call that waits and, as on a device,
@@ -30,7 +30,7 @@ using Work = std::function<Result()>;
 // As cuStreamBeginCapture and cuThreadExchangeStreamCaptureMode number them.
 enum class CaptureMode { GLOBAL, THREAD_LOCAL, RELAXED };
 
-// What a stream records in place of doing it.
+// The work that a stream records in place of doing it.
 struct Capture {
     CaptureMode mode;
     std::thread::id thread;

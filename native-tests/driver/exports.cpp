@@ -1,4 +1,4 @@
-// Entry points for the stand-in for cuBLAS, beside those of the driver API.
+// Entry points for the stand-in for cuBLAS, besides those of the driver API.
 #include "exports.h"
 
 #include "driver.h"

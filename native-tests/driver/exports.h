@@ -1,4 +1,4 @@
-// What the simulated driver offers the stand-in for cuBLAS, which is a library of its own.
+// Entry points of the simulated driver for the stand-in for cuBLAS, which is a library of its own.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Graphs: what a stream captured, to be launched again and again. Kernel parameters were copied at capture; what copies
-// and fills touch is read and written at each launch.
+// Graphs: work that a stream captured, to be launched again and again. Kernel parameters were copied at capture; memory that
+// copies and fills touch is read and written at each launch.
 #include <cstdint>
 
 #include "driver.h"

@@ -15,6 +15,17 @@ bool valid(Pointer address, size_t bytes) {
 
 bool is_pinned(const void* memory, size_t bytes) { return pinned.contains(reinterpret_cast<Pointer>(memory), bytes); }
 
+template <class T>
+Result fill(Pointer target, T value, size_t count, void* stream) {
+    const size_t bytes = count * sizeof value;
+    if (!valid(target, bytes)) return INVALID_VALUE;
+    return enqueue(stream, [=] {
+        if (!valid(target, bytes)) return ILLEGAL_ADDRESS;
+        std::fill_n(static_cast<T*>(host(target)), count, value);
+        return SUCCESS;
+    });
+}
+
 }  // namespace
 
 API cuMemAlloc_v2(Pointer* address, size_t bytes) {
@@ -109,30 +120,15 @@ API cuMemcpyDtoH_v2(void* target, Pointer source, size_t bytes) {
 
 API cuMemsetD8Async(Pointer target, unsigned char value, size_t count, void* stream) {
     BEGIN_CONTEXT_CALL(in_bytes(count));
-    if (!valid(target, count)) return INVALID_VALUE;
-    return enqueue(stream, [=] {
-        if (!valid(target, count)) return ILLEGAL_ADDRESS;
-        memset(host(target), value, count);
-        return SUCCESS;
-    });
+    return fill(target, value, count, stream);
 }
 
 API cuMemsetD16Async(Pointer target, unsigned short value, size_t count, void* stream) {
     BEGIN_CONTEXT_CALL(in_bytes(count * 2));
-    if (!valid(target, count * 2)) return INVALID_VALUE;
-    return enqueue(stream, [=] {
-        if (!valid(target, count * 2)) return ILLEGAL_ADDRESS;
-        std::fill_n(static_cast<unsigned short*>(host(target)), count, value);
-        return SUCCESS;
-    });
+    return fill(target, value, count, stream);
 }
 
 API cuMemsetD32Async(Pointer target, unsigned value, size_t count, void* stream) {
     BEGIN_CONTEXT_CALL(in_bytes(count * 4));
-    if (!valid(target, count * 4)) return INVALID_VALUE;
-    return enqueue(stream, [=] {
-        if (!valid(target, count * 4)) return ILLEGAL_ADDRESS;
-        std::fill_n(static_cast<unsigned*>(host(target)), count, value);
-        return SUCCESS;
-    });
+    return fill(target, value, count, stream);
 }

@@ -1,8 +1,9 @@
 # Makes the source of a libcublas.so.12 whose every function jumps to that of the same name in libcublas.so.13, so that
 # JCublas, which is made for CUDA 12, can be tried where there is only CUDA 13. For this check alone: the types of a function
-# may change from one major version to the next, and nothing here would notice.
+# may change from one major version to the next, and nothing here would notice. It has the functions that Fovea calls, those
+# of the stand-in.
 #
-#   awk -f forward-cublas.awk driver/jcublas-symbols.txt > forward.cpp
+#   awk -f forward-cublas.awk driver/cublas.cpp > forward.cpp
 #   g++ -shared -fPIC -Wl,-soname,libcublas.so.12 -Wl,--version-script=driver/cublas.map -o libcublas.so.12 forward.cpp -ldl
 #
 # FOVEA_CUBLAS names the library to forward to, default libcublas.so.13. A function that it lacks says so and returns
@@ -15,11 +16,12 @@ BEGIN {
     print "static const char* const names[] = {"
 }
 
-/^cublas/ {
-    printf "    \"%s\",\n", $1
+/^API cublas/ {
+    sub(/\(.*/, "", $2)
+    printf "    \"%s\",\n", $2
     # A tail jump leaves arguments and stack as they are. r11 is free at the entry of a function; it says which one this is.
     jumps = jumps sprintf("    \".globl %s\\n.type %s, @function\\n%s: movl $%d, %%r11d; jmp *targets+%d(%%rip)\\n.size %s, .-%s\\n\"\n", \
-        $1, $1, $1, count, 8 * count, $1, $1)
+        $2, $2, $2, count, 8 * count, $2, $2)
     count++
 }
 

@@ -1,9 +1,9 @@
-# What gpu-check.sh runs: the kernel tests and a benchmark on a card. They are the objects of the simulator's kernel tests,
+# The programs of gpu-check.sh, the kernel tests and a benchmark on a card. The tests are the objects of the simulator's kernel tests,
 # linked with a driver that is looked up at run time in place of the simulator. GoogleTest and the C++ library are linked in,
 # so that the tests can be carried to a card's machine that lacks them. To try them without a card there is a simulated driver
 # with the kernels of the tests in it.
 ON_CARD := $(OUT)/gpu-check
-CARD_TESTS := $(patsubst %.cpp,$(OUT)/%.o,$(filter-out tests/planted% tests/driver%,$(wildcard tests/*_test.cpp)))
+CARD_TESTS := $(filter-out $(patsubst %,$(OUT)/tests/%,planted% driver% simulated_device.o needed_barriers.o),$(TESTS))
 CARD := $(ON_CARD)/card.o $(ON_CARD)/card_device.o
 CARD_KERNELS := $(filter-out tests/planted%,$(wildcard tests/*.cu)) gpu-check/peak.cu
 
@@ -24,7 +24,7 @@ $(ON_CARD)/kernel-tests: $(CARD_TESTS) $(CARD)
 $(ON_CARD)/bench: $(patsubst %,$(ON_CARD)/%.o,bench workloads report card)
 	$(CXX) $(FLAGS) -o $@ $^ -ldl
 
-$(ON_CARD)/libcuda.so.1: $(KERNEL_OBJECTS) $(SIMULATOR) $(DRIVER) $(OUT)/stubs.o $(patsubst %.cu,$(OUT)/%.o,$(CARD_KERNELS))
+$(ON_CARD)/libcuda.so.1: $(KERNEL_OBJECTS) $(SIMULATOR) $(DRIVER) $(patsubst %.cu,$(OUT)/%.o,$(CARD_KERNELS))
 	$(CXX) $(FLAGS) -shared -Wl,-soname,libcuda.so.1 -o $@ $^
 
 $(ON_CARD)/%.o: gpu-check/%.cu $(LAYOUT)

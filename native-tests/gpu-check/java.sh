@@ -61,7 +61,7 @@ find_cublas() {
         [ -n "$newer" ] || { outcome "cuBLAS" "not run: neither libcublas.so.12 nor libcublas.so.13 was found"; return; }
         cublas=$build/forward
         mkdir -p "$cublas"
-        awk -f "$here/gpu-check/forward-cublas.awk" "$here/driver/jcublas-symbols.txt" > "$cublas/forward.cpp"
+        awk -f "$here/gpu-check/forward-cublas.awk" "$here/driver/cublas.cpp" > "$cublas/forward.cpp"
         step 60 "${CXX:-g++}" -O1 -shared -fPIC -Wl,-soname,libcublas.so.12 "-Wl,--version-script=$here/driver/cublas.map" \
             -o "$cublas/libcublas.so.12" "$cublas/forward.cpp" -ldl \
             || { outcome "cuBLAS" "FAILED: the forwarding library does not build, see $log"; failed=1; cublas=; return; }

@@ -16,7 +16,7 @@ struct Row {
     std::string note;
 };
 
-// What the Java half measured: a name, and numbers by name.
+// A measurement of the Java half: a name, and numbers by name.
 struct Measurement {
     std::string name;
     std::vector<std::pair<std::string, std::string>> values;

@@ -4,6 +4,7 @@
 
 #include "../../kernels/attention/params.h"
 #include "../../kernels/nn/params.h"
+#include "../tests/attention_launch.h"
 
 namespace {
 
@@ -26,29 +27,6 @@ enum Array {
     QUERY, KEY, VALUE, OUTPUT, D_OUTPUT, D_QUERY, D_KEY, D_VALUE, QUERY_TANGENT, KEY_TANGENT, VALUE_TANGENT, OUTPUT_TANGENT,
     EXACT_OUTPUT, LOG_SUM_EXP, MAXIMUM, NORMALIZER, DELTA, LOG_SUM_EXP_TANGENT, DELTA_TANGENT, ARRAYS
 };
-
-// How the kernels of a kind use shared memory, as in kernels/attention: tiles of stationary rows and of moving rows, times
-// `stages`, with `scalars` floats per moving row; tiles and floats per row of a whole head.
-struct Kind {
-    const char* name;
-    int stationary, moving, scalars;
-    int whole_tiles, whole_scalars;
-    bool staged;            // two stages of moving tiles if they are short
-    bool of_keys = false;   // stationary rows are keys, of all heads that share them
-    bool owns_keys = false;  // of whole heads, which may not be shared
-};
-constexpr Kind FORWARD{"forward", 1, 2, 0, 3, 0, false};
-constexpr Kind BACKWARD_ROWS{"backward_rows", 2, 2, 0, 5, 3, true};
-constexpr Kind BACKWARD_COLUMNS{"backward_columns", 2, 2, 3, 5, 3, true, true};
-constexpr Kind BACKWARD_WHOLE{"backward", 0, 0, 0, 5, 3, false, false, true};
-constexpr Kind JVP{"jvp", 2, 4, 0, 8, 0, false};
-constexpr Kind TANGENT_ROWS{"tangent_rows", 4, 4, 0, 8, 0, false};
-constexpr Kind TANGENT_COLUMNS{"tangent_columns", 4, 4, 0, 8, 0, false, true};
-constexpr Kind TANGENT_WHOLE{"tangent", 0, 0, 0, 8, 0, false, false, true};
-
-constexpr size_t SHARED_LIMIT = 99 * 1024;
-
-int64_t tiles(int64_t count, int64_t per_tile) { return (count + per_tile - 1) / per_tile; }
 
 AttentionParams attention_params(const Shape& s, const std::vector<uintptr_t>& arrays) {
     AttentionParams p{};
@@ -85,40 +63,12 @@ AttentionParams attention_params(const Shape& s, const std::vector<uintptr_t>& a
     return p;
 }
 
-// Launch of a tiled kernel, if there is such an instance.
-std::vector<Launch> tiled(Card& card, const Kind& kind, const std::string& type, int dim, int rows, int moving, const Shape& s,
-                          const AttentionParams& p) {
-    const std::string name = std::string("attention_") + kind.name + "_" + type + "_d" + std::to_string(dim) + "_r"
-                             + std::to_string(rows) + "_m" + std::to_string(moving);
-    if (!card.has(name)) {
-        return {};
-    }
-    const size_t row_bytes = size_t(dim) * element(type);
-    const int stages = kind.staged && row_bytes < 512 ? 2 : 1;
-    const size_t shared = size_t(kind.stationary * rows + kind.moving * stages * moving) * (row_bytes + 16)
-                          + size_t(kind.scalars * stages * moving) * sizeof(float);
-    const int64_t heads = kind.of_keys ? s.key_heads() : s.heads;
-    return {{name, s.batch * heads * tiles(s.rows, rows), rows < 64 ? 64u : 128u, shared, p}};
-}
+AttentionExtents extents(const Shape& s) { return {s.batch, s.heads, s.group, s.rows, s.rows}; }
 
-// Likewise of a kernel with whole heads.
-std::vector<Launch> whole(Card& card, const Kind& kind, const std::string& type, int dim, int moving, const Shape& s,
-                          const AttentionParams& p) {
-    const std::string name = std::string("attention_") + kind.name + "_whole_" + type + "_d" + std::to_string(dim) + "_m"
-                             + std::to_string(moving);
-    const int64_t rows = tiles(s.rows, moving) * moving;
-    const size_t head = size_t(rows)
-                        * (size_t(kind.whole_tiles) * (size_t(dim) * element(type) + 16)
-                           + size_t(kind.whole_scalars) * sizeof(float));
-    if (rows > 128 || head > SHARED_LIMIT || (kind.owns_keys && s.group > 1) || !card.has(name)) {
-        return {};
-    }
-    const int64_t heads = std::max<int64_t>(1, std::min<int64_t>(128 / (2 * rows), int64_t(SHARED_LIMIT / head)));
-    return {{name, tiles(s.batch * s.heads, heads), unsigned(heads * 2 * rows), size_t(heads) * head, p}};
-}
+Launch launch(const AttentionLaunch& l, const AttentionParams& p) { return {l.kernel, l.blocks, l.threads, l.shared, p}; }
 
-// Every way through one of `kinds` one after the other, or through `whole_kind` at once.
-std::vector<Candidate> ways(Card& card, const std::vector<Kind>& kinds, const Kind& whole_kind, const std::string& type,
+// Every way that has its kernels: by tiled ones of `kinds` one after the other, or by one of `whole_kind`.
+std::vector<Candidate> ways(Card& card, const std::vector<TiledKind>& kinds, const WholeKind& whole_kind, const std::string& type,
                             const Shape& s, const AttentionParams& p) {
     int dim = 16;
     while (dim < s.dim) {
@@ -127,17 +77,18 @@ std::vector<Candidate> ways(Card& card, const std::vector<Kind>& kinds, const Ki
     std::vector<Candidate> found;
     for (int moving : {16, 32, 64, 128}) {
         for (int bound : {dim, std::max(dim, 32)}) {
-            const auto launches = whole(card, whole_kind, type, bound, moving, s, p);
-            if (!launches.empty() && (bound == dim || found.empty())) {
-                found.push_back({launches[0].kernel, launches});
+            const auto whole = whole_launch(whole_kind, type, bound, moving, extents(s));
+            if (whole && card.has(whole->kernel) && (bound == dim || found.empty())) {
+                found.push_back({whole->kernel, {launch(*whole, p)}});
             }
         }
         for (int rows : {32, 64, 128}) {
             Candidate way;
-            for (const Kind& kind : kinds) {
-                for (const Launch& launch : tiled(card, kind, type, std::max(dim, 32), rows, moving, s, p)) {
-                    way.name += (way.name.empty() ? "" : " + ") + launch.kernel;
-                    way.launches.push_back(launch);
+            for (const TiledKind& kind : kinds) {
+                const AttentionLaunch tiled = tiled_launch(kind, type, std::max(dim, 32), rows, moving, extents(s));
+                if (card.has(tiled.kernel)) {
+                    way.name += (way.name.empty() ? "" : " + ") + tiled.kernel;
+                    way.launches.push_back(launch(tiled, p));
                 }
             }
             if (way.launches.size() == kinds.size()) {
@@ -150,7 +101,7 @@ std::vector<Candidate> ways(Card& card, const std::vector<Kind>& kinds, const Ki
 
 // `arrays` arrays of the shape are read or written at least, half of them of keys; `products` counts products of [N, N] by [N, D].
 Workload attention(const std::string& operation, const std::string& type, const Shape& s, int arrays, int products,
-                   const std::vector<Kind>& kinds, const Kind& whole_kind) {
+                   const std::vector<TiledKind>& kinds, const WholeKind& whole_kind) {
     const size_t elements = size_t(s.batch * s.heads * s.rows * s.dim), scalars = size_t(s.batch * s.heads * s.rows);
     const size_t key_elements = elements / size_t(s.group);
     Workload w{operation, type, {s.batch, s.heads, s.rows, s.dim}, type == "f32" ? Unit::TF32_THREE_TIMES : Unit::BF16,
@@ -176,7 +127,7 @@ Workload attention(const std::string& operation, const std::string& type, const 
 }
 
 Workload forward(const std::string& type, const Shape& s) {
-    return attention("attention_forward", type, s, 4, 2, {FORWARD}, FORWARD);
+    return attention("attention_forward", type, s, 4, 2, {FORWARD}, FORWARD_WHOLE);
 }
 
 Workload backward(const std::string& type, const Shape& s) {

@@ -1,71 +1,19 @@
-// Streams, captures, graphs and events of the simulated driver, called as JCuda calls them.
-#include <gtest/gtest.h>
-
-#include <cstdint>
+// Streams, captures, graphs and events of the simulated driver.
 #include <cstring>
 #include <thread>
 #include <vector>
 
 #include "../../kernels/nn/params.h"
-#include "../driver/results.h"
-
-extern "C" {
-Result cuInit(unsigned);
-Result cuDevicePrimaryCtxRetain(void**, int);
-Result cuDevicePrimaryCtxRelease_v2(int);
-Result cuCtxSetCurrent(void*);
-Result cuCtxSynchronize();
-Result cuModuleLoadDataEx(void**, const void*, unsigned, int*, void**);
-Result cuModuleGetFunction(void**, void*, const char*);
-Result cuModuleGetGlobal_v2(uintptr_t*, size_t*, void*, const char*);
-Result cuLaunchKernel(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*, void**, void**);
-Result cuMemAlloc_v2(uintptr_t*, size_t);
-Result cuMemFree_v2(uintptr_t);
-Result cuMemcpyHtoDAsync_v2(uintptr_t, const void*, size_t, void*);
-Result cuMemcpyDtoHAsync_v2(void*, uintptr_t, size_t, void*);
-Result cuMemcpyDtoDAsync_v2(uintptr_t, uintptr_t, size_t, void*);
-Result cuMemcpyDtoH_v2(void*, uintptr_t, size_t);
-Result cuMemsetD32Async(uintptr_t, unsigned, size_t, void*);
-Result cuStreamCreate(void**, unsigned);
-Result cuStreamSynchronize(void*);
-Result cuStreamBeginCapture_v2(void*, int);
-Result cuStreamEndCapture(void*, void**);
-Result cuStreamIsCapturing(void*, int*);
-Result cuThreadExchangeStreamCaptureMode(int*);
-Result cuGraphGetNodes(void*, void**, size_t*);
-Result cuGraphInstantiateWithFlags(void**, void*, unsigned long long);
-Result cuGraphLaunch(void*, void*);
-Result cuGraphExecDestroy(void*);
-Result cuGraphDestroy(void*);
-Result cuEventCreate(void**, unsigned);
-Result cuEventRecord(void*, void*);
-Result cuEventQuery(void*);
-Result cuEventSynchronize(void*);
-Result cuEventElapsedTime(float*, void*, void*);
-Result cuEventDestroy_v2(void*);
-}
+#include "driver_fixture.h"
 
 namespace {
 
 enum { GLOBAL, THREAD_LOCAL, RELAXED };
 
-class DriverTest : public testing::Test {
+class DriverTest : public DriverFixture {
   protected:
     static constexpr int COUNT = 7;
-    void* stream = nullptr;
-    uintptr_t x = 0, y = 0;
-
-    DriverTest() {
-        void *context = nullptr;
-        EXPECT_EQ(cuInit(0), SUCCESS);
-        EXPECT_EQ(cuDevicePrimaryCtxRetain(&context, 0), SUCCESS);
-        EXPECT_EQ(cuCtxSetCurrent(context), SUCCESS);
-        EXPECT_EQ(cuStreamCreate(&stream, 1), SUCCESS);
-        EXPECT_EQ(cuMemAlloc_v2(&x, COUNT * sizeof(float)), SUCCESS);
-        EXPECT_EQ(cuMemAlloc_v2(&y, COUNT * sizeof(float)), SUCCESS);
-    }
-
-    ~DriverTest() override { EXPECT_EQ(cuDevicePrimaryCtxRelease_v2(0), SUCCESS); }
+    const uintptr_t x = allocate(COUNT * sizeof(float)), y = allocate(COUNT * sizeof(float));
 
     static unsigned bits(float value) {
         unsigned word;

@@ -1,62 +1,53 @@
 // Tensor-core products of one warp against plain loops.
 #include "mma_test.h"
 
-#include "../cuda-on-cpu/tensor_cores.h"
 #include "kernel_test.h"
 
-class Mma : public KernelTest {
-  protected:
-    static constexpr int N = 32;
+namespace {
 
-    // Checks both products of the values as they are after rounding to the storage type. `unit` is the relative rounding
-    // error of the weights, which are rounded once more.
-    template <class T, class Store, class Load>
-    void check(const char* kernel, int rows, int dim, bool tf32, double unit, Store store, Load load) {
-        std::vector<T> x, y;
-        for (float value : normal(size_t(rows * dim))) x.push_back(store(value));
-        for (float value : normal(size_t(N * dim))) y.push_back(store(value));
-        float* s = device(std::vector<float>(size_t(rows * N), NAN_F));
-        float* o = device(std::vector<float>(size_t(rows * dim), NAN_F));
-        const MmaTestParams params{device(x), device(y), s, o, tf32};
-        const auto results = run(kernel, 1, 32, 0, params, {{s, size_t(rows * N)}, {o, size_t(rows * dim)}});
-        for (int i = 0; i < rows; i++) {
-            std::vector<double> scores(N);
-            for (int j = 0; j < N; j++) {
-                double size = 0;
-                for (int k = 0; k < dim; k++) {
-                    const double product = double(load(x[size_t(i * dim + k)])) * load(y[size_t(j * dim + k)]);
-                    scores[size_t(j)] += product;
-                    size += std::abs(product);
-                }
-                EXPECT_NEAR(results[0][size_t(i * N + j)], scores[size_t(j)], size * (dim * 1.2e-7 + (tf32 ? unit : 0)));
-            }
-            for (int d = 0; d < dim; d++) {
-                double expected = 0, size = 0;
-                for (int j = 0; j < N; j++) {
-                    const double product = double(results[0][size_t(i * N + j)]) * load(y[size_t(j * dim + d)]);
-                    expected += product;
-                    size += std::abs(product);
-                }
-                EXPECT_NEAR(results[1][size_t(i * dim + d)], expected, size * (N * 1.2e-7 + unit)) << i << ", " << d;
-            }
-        }
-    }
+constexpr int N = 32;
+
+struct MmaCase {
+    const char* name;
+    const char* kernel;
+    Storage storage;
+    int rows, dim;
+    bool tf32;
+    double unit;  // the relative rounding error of the weights, which are rounded once more
 };
 
-TEST_F(Mma, Bf16) {
-    check<uint16_t>("mma_test_bf16", 32, 48, false, 0x1p-8, sim::to_bf16, sim::from_bf16);
+class Mma : public KernelTest, public testing::WithParamInterface<MmaCase> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    , Mma,
+    testing::Values(MmaCase{"Bf16", "mma_test_bf16", Storage::BF16, 32, 48, false, 0x1p-8},
+                    MmaCase{"F16", "mma_test_f16", Storage::F16, 16, 32, false, 0x1p-11},
+                    MmaCase{"FloatInThreeProducts", "mma_test_float", Storage::F32, 32, 48, false, 0x1p-20},
+                    MmaCase{"FloatInOneProduct", "mma_test_float", Storage::F32, 32, 48, true, 0x1p-10}),
+    [](const auto& info) { return info.param.name; });
+
+// Both products, of the values as they are after rounding to the storage type.
+TEST_P(Mma, EqualsPlainLoops) {
+    const auto& [name, kernel, storage, rows, dim, tf32, unit] = GetParam();
+    const Array x = stored(normal(rows * dim), storage), y = stored(normal(N * dim), storage);
+    const Array s = unwritten(rows * N), o = unwritten(rows * dim);
+    run(kernel, {1, 32}, MmaTestParams{x, y, s, o, tf32}, {s, o});
+    const std::vector<float> xs = values(x), ys = values(y), scores = values(s);
+    std::vector<Expected> expected_scores, expected;
+    for (int i = 0; i < rows; i++) {
+        for (int j = 0; j < N; j++) {
+            Sum sum;
+            for (int k = 0; k < dim; k++) sum.add(double(xs[i * dim + k]) * ys[j * dim + k]);
+            expected_scores.push_back({sum.value, sum.size * (dim * 1.2e-7 + (tf32 ? unit : 0))});
+        }
+        for (int d = 0; d < dim; d++) {
+            Sum sum;
+            for (int j = 0; j < N; j++) sum.add(double(scores[i * N + j]) * ys[j * dim + d]);
+            expected.push_back({sum.value, sum.size * (N * 1.2e-7 + unit)});
+        }
+    }
+    expect_close(scores, expected_scores, "S");
+    expect_close(values(o), expected, "O");
 }
 
-TEST_F(Mma, F16) {
-    check<uint16_t>("mma_test_f16", 16, 32, false, 0x1p-11, sim::to_f16, sim::from_f16);
-}
-
-TEST_F(Mma, FloatInThreeProductsIsAsExactAsFloat) {
-    const auto same = [](float value) { return value; };
-    check<float>("mma_test_float", 32, 48, false, 0x1p-20, same, same);
-}
-
-TEST_F(Mma, FloatInOneProductIsAsExactAsTf32) {
-    const auto same = [](float value) { return value; };
-    check<float>("mma_test_float", 32, 48, true, 0x1p-10, same, same);
-}
+}  // namespace

@@ -1,41 +1,16 @@
-// What a program on the host gets wrong when it forgets to wait: the simulated driver must not hide it.
-#include <gtest/gtest.h>
+// Defects of a program on the host that forgets to wait, which the simulated driver must not hide.
+#include "driver_fixture.h"
 
-#include "../driver/results.h"
+namespace {
 
-using Pointer = uintptr_t;
-
-extern "C" {
-Result cuInit(unsigned);
-Result cuDevicePrimaryCtxRetain(void**, int);
-Result cuDevicePrimaryCtxRelease_v2(int);
-Result cuCtxSetCurrent(void*);
-Result cuStreamCreate(void**, unsigned);
-Result cuStreamSynchronize(void*);
-Result cuMemAlloc_v2(Pointer*, size_t);
-Result cuMemHostAlloc(void**, size_t, unsigned);
-Result cuMemcpyHtoDAsync_v2(Pointer, const void*, size_t, void*);
-Result cuMemcpyDtoHAsync_v2(void*, Pointer, size_t, void*);
-Result cuMemsetD32Async(Pointer, unsigned, size_t, void*);
-}
-
-class PlantedSynchronization : public testing::Test {
+class PlantedSynchronization : public DriverFixture {
   protected:
-    void* stream;
-    Pointer array;
-    int* pinned;
-
-    void SetUp() override {
-        void* context;
-        ASSERT_EQ(cuInit(0), SUCCESS);
-        ASSERT_EQ(cuDevicePrimaryCtxRetain(&context, 0), SUCCESS);
-        ASSERT_EQ(cuCtxSetCurrent(context), SUCCESS);
-        ASSERT_EQ(cuStreamCreate(&stream, 1), SUCCESS);
-        ASSERT_EQ(cuMemAlloc_v2(&array, sizeof(int)), SUCCESS);
-        ASSERT_EQ(cuMemHostAlloc(reinterpret_cast<void**>(&pinned), sizeof(int), 0), SUCCESS);
-    }
-
-    void TearDown() override { cuDevicePrimaryCtxRelease_v2(0); }
+    const uintptr_t array = allocate(sizeof(int));
+    int* const pinned = [] {
+        void* memory = nullptr;
+        EXPECT_EQ(cuMemHostAlloc(&memory, sizeof(int), 0), SUCCESS);
+        return static_cast<int*>(memory);
+    }();
 
     int on_device() {
         int value = 0;
@@ -81,3 +56,5 @@ TEST_F(PlantedSynchronization, AnotherStreamDoesNotWait) {
     ASSERT_EQ(cuStreamSynchronize(other), SUCCESS);
     EXPECT_EQ(*pinned, 1);
 }
+
+}  // namespace

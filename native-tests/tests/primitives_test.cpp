@@ -1,6 +1,6 @@
-#include <functional>
-
 #include "kernel_test.h"
+
+namespace {
 
 class PrimitivesTest : public KernelTest {
   protected:
@@ -14,23 +14,20 @@ class PrimitivesTest : public KernelTest {
         return result;
     }
 
-    void check_reduce(const std::string& kernel, unsigned blocks, int outer, int reduced, int inner, int chunk, int lanes,
-                      int columns) {
-        const int chunks = reduced == 0 ? 1 : (reduced + chunk - 1) / chunk, outputs = outer * chunks * inner;
+    void check_reduce(const std::string& kernel, int64_t blocks, int outer, int reduced, int inner, int chunk, int lanes, int columns) {
+        const int chunks = std::max(1, int(tiles(reduced, chunk))), outputs = outer * chunks * inner;
         for (int op = 0; op < 2; op++) {
             auto x = normal(size_t(outer) * reduced * inner);
             if (x.size() > 40) {
                 x[x.size() / 2] = op == 0 ? INF_F : NAN_F;
             }
-            float* y = device(std::vector<float>(outputs, NAN_F));
-            const ReduceParams params{device(x), y, outer, reduced, inner, chunk, chunks, lanes, columns, op};
-            const auto actual = run(kernel, blocks, 256, 0, params, y, outputs);
-            for (int out = 0; out < outputs; out++) {
+            const Array y = unwritten(outputs);
+            run(kernel, {blocks}, ReduceParams{device(x), y, outer, reduced, inner, chunk, chunks, lanes, columns, op}, {y});
+            expect_each(values(y), [&](size_t out) {
                 const int i = out % inner, c = out / inner % chunks, o = out / inner / chunks;
-                expect_close(actual[out], folded(x, reduced, inner, o, i, c * chunk, (c + 1) * chunk, op),
-                             op == 0 ? 1e-6 * std::sqrt(reduced + 1.0) : 0,
-                             kernel + " of " + std::to_string(reduced) + ", output " + std::to_string(out));
-            }
+                return near(folded(x, reduced, inner, o, i, c * chunk, (c + 1) * chunk, op),
+                            op == 0 ? 1e-6 * std::sqrt(reduced + 1.0) : 0);
+            }, kernel + " of " + std::to_string(reduced));
             memory.clear();
         }
     }
@@ -55,15 +52,11 @@ TEST_F(PrimitivesTest, ReducesLongMiddleAxesInChunks) {
 TEST_F(PrimitivesTest, BroadcastsAndConverts) {
     const std::vector<float> a = normal(15);      // [3, 5], read transposed as [5, 3]
     const std::vector<int32_t> b = {7, -2, 100};  // broadcast along the first axis
-    float* y = device(std::vector<float>(15, NAN_F));
+    const Array y = unwritten(15);
     const ZipParams params{device(a), device(b), y, 15, {1, 1, 1, 1, 5, 3}, {0, 0, 0, 0, 1, 5}, {0, 0, 0, 0, 0, 1},
                            0,         1,         2 /* multiply */};
-    const auto actual = run("zip_binary", 1, 256, 0, params, y, 15);
-    for (int i = 0; i < 5; i++) {
-        for (int j = 0; j < 3; j++) {
-            EXPECT_EQ(actual[i * 3 + j], a[j * 5 + i] * float(b[j]));
-        }
-    }
+    run("zip_binary", {1}, params, {y});
+    expect_each(values(y), [&](size_t at) { return Expected{a[at % 3 * 5 + at / 3] * float(b[at % 3])}; });
 }
 
 TEST_F(PrimitivesTest, ZipsRowsWithDenseAndBroadcastOperands) {
@@ -76,14 +69,14 @@ TEST_F(PrimitivesTest, ZipsRowsWithDenseAndBroadcastOperands) {
             for (int lead : {0, 3}) {  // an array that starts at no multiple of 16 bytes
                 const auto a = normal(lead + rows * width), b = normal(lead + rows * width);
                 const bool vectors = lead == 0 && (rows == 1 || width % 4 == 0);
-                float* y = device(std::vector<float>(rows * width, NAN_F));
-                const ZipRowsParams params{device(a) + lead, device(b) + lead, y, rows, width, width, right.row_stride, 1,
-                                           right.stride, vectors, 1 /* subtract */};
-                const auto actual = run("zip_rows", 2, 256, 0, params, y, rows * width);
-                for (int i = 0; i < rows * width; i++) {
-                    const int at = i / width * right.row_stride + i % width * right.stride;
-                    EXPECT_EQ(actual[i], a[lead + i] - b[lead + at]) << rows << "x" << width << " at " << i;
-                }
+                const Array y = unwritten(rows * width);
+                run("zip_rows", {2},
+                    ZipRowsParams{device(a) + lead, device(b) + lead, y, rows, width, width, right.row_stride, 1, right.stride, vectors,
+                                  1 /* subtract */},
+                    {y});
+                expect_each(values(y), [&, width = width](size_t i) {
+                    return Expected{a[lead + i] - b[lead + i / width * right.row_stride + i % width * right.stride]};
+                }, std::to_string(rows) + "x" + std::to_string(width));
                 memory.clear();
             }
         }
@@ -97,21 +90,19 @@ TEST_F(PrimitivesTest, SelectsWithoutMixing) {
             condition[i] = i % 3 == 0 ? 0 : i % 3 == 1 ? -2.0f : NAN_F;
             (i % 3 == 0 ? a : b)[i] = NAN_F;
         }
-        float* y = device(std::vector<float>(count, NAN_F));
-        const SelectParams params{device(condition), device(a), device(b), y, count};
-        const auto actual = run("select_elements", 2, 256, 0, params, y, count);
-        for (int i = 0; i < count; i++) {
-            EXPECT_EQ(actual[i], i % 3 == 0 ? b[i] : a[i]);
-        }
+        const Array y = unwritten(count);
+        run("select_elements", {2}, SelectParams{device(condition), device(a), device(b), y, count}, {y});
+        expect_each(values(y), [&](size_t i) { return Expected{i % 3 == 0 ? b[i] : a[i]}; });
     }
 }
 
 TEST_F(PrimitivesTest, UniformNumbersFollowTheStreamAndItsCounter) {
     const int count = 1030;
     const auto draw = [&](int64_t stream, const int32_t* counter, int64_t first, int lead) {
-        float* y = device(std::vector<float>(count + lead, NAN_F));
-        const UniformParams params{y + lead, counter, count, 77, stream, first};
-        return run("uniform", 2, 256, 0, params, y + lead, count);
+        const Array y = unwritten(count + lead);
+        run("uniform", {2}, UniformParams{static_cast<float*>(y) + lead, counter, count, 77, stream, first}, {y});
+        const auto drawn = values(y);
+        return std::vector<float>(drawn.begin() + lead, drawn.end());
     };
     const auto stream = draw(5, nullptr, 0, 0);
     for (float u : stream) {
@@ -125,3 +116,5 @@ TEST_F(PrimitivesTest, UniformNumbersFollowTheStreamAndItsCounter) {
         EXPECT_TRUE(std::equal(later.begin(), later.end() - first, stream.begin() + first)) << first;
     }
 }
+
+}  // namespace

@@ -1,28 +1,19 @@
-#include <algorithm>
-#include <bit>
-
+#include "../reference/statistics.h"
 #include "kernel_test.h"
+
+namespace {
 
 class SamplingTest : public KernelTest {
   protected:
     static constexpr int64_t SEED = 11, STREAM = 12, FIRST = 70;
 
-    // Indices that a kernel wrote, which run() hands back as floats.
-    static std::vector<int32_t> integers(const std::vector<float>& bits) {
-        std::vector<int32_t> values;
-        for (float b : bits) {
-            values.push_back(std::bit_cast<int32_t>(b));
-        }
-        return values;
-    }
-
-    float* integer_output(int count) { return reinterpret_cast<float*>(device(std::vector<int32_t>(count, -1))); }
+    std::vector<int32_t> integers(const Array& array) { return host<int32_t>(array, array.count); }
 
     // Numbers [first, first + count) of the stream.
     std::vector<float> uniform(int64_t first, int count) {
-        float* y = device(std::vector<float>(count));
-        const UniformParams params{y, nullptr, count, SEED, STREAM, first};
-        return run("uniform", 1, 256, 0, params, y, count);
+        const Array y = unwritten(count);
+        run("uniform", {1}, UniformParams{y, nullptr, count, SEED, STREAM, first}, {y});
+        return values(y);
     }
 
     struct Drawn {
@@ -31,14 +22,15 @@ class SamplingTest : public KernelTest {
     };
 
     Drawn draw(const std::vector<float>& logits, int rows, int actions, int64_t stream, const int32_t* counter) {
-        float *sampled = integer_output(rows), *log_probs = device(std::vector<float>(rows, NAN_F));
-        const SampleCategoricalParams params{device(logits), reinterpret_cast<int32_t*>(sampled), log_probs, counter,
-                                             rows, SEED, stream, FIRST, actions};
-        const auto out = run("sample_categorical", 2, 256, 0, params, {{sampled, size_t(rows)}, {log_probs, size_t(rows)}});
-        return {integers(out[0]), out[1]};
+        const Array sampled = unwritten(rows), log_probs = unwritten(rows);
+        run("sample_categorical", {2},
+            SampleCategoricalParams{device(logits), sampled, log_probs, counter, rows, SEED, stream, FIRST, actions},
+            {sampled, log_probs});
+        return {integers(sampled), values(log_probs)};
     }
 
     void check_categorical(int rows, int actions, bool masked) {
+        SCOPED_TRACE(std::to_string(actions) + " actions");
         auto logits = normal(size_t(rows) * actions);
         for (size_t i = 0; i < logits.size(); i++) {
             // Some row's last actions, or all but one, are impossible.
@@ -48,21 +40,17 @@ class SamplingTest : public KernelTest {
         const auto numbers = uniform(FIRST, rows);
         for (int r = 0; r < rows; r++) {
             const float* row = &logits[size_t(r) * actions];
-            double sum = 0, below = 0;
-            for (int a = 0; a < actions; a++) {
-                sum += std::exp(double(row[a]));
-            }
+            const Softmax softmax(row, actions);
             const int chosen = drawn.action[r];
             ASSERT_TRUE(chosen >= 0 && chosen < actions) << chosen;
             EXPECT_NE(row[chosen], -INF_F);
-            for (int a = 0; a < chosen; a++) {
-                below += std::exp(double(row[a])) / sum;
-            }
+            double below = 0;
+            for (int a = 0; a < chosen; a++) below += softmax.probabilities[a];
             // Rounding may move the steps of the cumulative distribution, by less than this.
             const double slack = 1e-6 * (4 + std::sqrt(actions));
             EXPECT_LE(below, numbers[r] + slack);
-            EXPECT_GE(below + std::exp(double(row[chosen])) / sum, numbers[r] - slack);
-            expect_close(drawn.log_prob[r], row[chosen] - std::log(sum), 2e-6, std::to_string(actions));
+            EXPECT_GE(below + softmax.probabilities[chosen], numbers[r] - slack);
+            EXPECT_TRUE(is_close(drawn.log_prob[r], near(row[chosen] - softmax.log_sum_exp, 2e-6)));
         }
         memory.clear();
     }
@@ -96,14 +84,12 @@ TEST_F(SamplingTest, ArgmaxIsTheFirstOfEquals) {
     for (int width : {1, 2, 5, 17, 33, 97, 1030}) {
         const int rows = 37;
         auto x = normal(size_t(rows) * width);
-        for (float& value : x) {
-            value = std::rint(value);
-        }
+        for (float& value : x) value = std::rint(value);
         std::fill(x.begin(), x.begin() + width, -INF_F);
         x[2 * width] = NAN_F;
-        float* y = integer_output(rows);
-        const ArgmaxParams params{device(x), reinterpret_cast<int32_t*>(y), rows, width};
-        const auto actual = integers(run("argmax", 2, 256, 0, params, y, rows));
+        const Array y = unwritten(rows);
+        run("argmax", {2}, ArgmaxParams{device(x), y, rows, width}, {y});
+        const auto actual = integers(y);
         for (int r = 0; r < rows; r++) {
             const auto row = x.begin() + r * width;
             if (r != 2) {
@@ -118,24 +104,29 @@ TEST_F(SamplingTest, ArgmaxIsTheFirstOfEquals) {
 
 TEST_F(SamplingTest, NormalActionsFollowBoxAndMuller) {
     for (int dim : {1, 2, 3, 6, 17, 33}) {
+        SCOPED_TRACE("dim " + std::to_string(dim));
         const int rows = 70;
         const auto mean = normal(rows * dim), log_std = normal(dim);
-        float *sampled = device(std::vector<float>(mean.size(), NAN_F)), *log_probs = device(std::vector<float>(rows, NAN_F));
-        const SampleGaussianParams params{device(mean), device(log_std), sampled, log_probs, nullptr, rows,
-                                          SEED,         STREAM,          FIRST,   dim};
-        const auto out = run("sample_gaussian", 2, 256, 0, params, {{sampled, mean.size()}, {log_probs, size_t(rows)}});
+        const Array sampled = unwritten(mean.size()), log_probs = unwritten(rows);
+        run("sample_gaussian", {2},
+            SampleGaussianParams{device(mean), device(log_std), sampled, log_probs, nullptr, rows, SEED, STREAM, FIRST, dim},
+            {sampled, log_probs});
         const auto numbers = uniform(2 * FIRST * dim, 2 * rows * dim);
+        std::vector<Expected> actions, densities;
         for (int r = 0; r < rows; r++) {
-            double log_prob = 0, size = 0;
+            Sum log_prob;
             for (int d = 0; d < dim; d++) {
                 const int i = r * dim + d;
                 const double z = std::sqrt(-2 * std::log(double(numbers[2 * i]))) * std::cos(2 * M_PI * numbers[2 * i + 1]);
-                expect_close(out[0][i], mean[i] + std::exp(double(log_std[d])) * z, 3e-6, "dim " + std::to_string(dim));
-                log_prob -= z * z / 2 + log_std[d] + std::log(2 * M_PI) / 2;
-                size += z * z / 2 + std::abs(log_std[d]) + 1;
+                actions.push_back(near(mean[i] + std::exp(double(log_std[d])) * z, 3e-6));
+                log_prob.add(normal_log_density(z, log_std[d]), z * z / 2 + std::abs(log_std[d]) + 1);
             }
-            expect_close(out[1][r], log_prob, 2e-6 * size, "dim " + std::to_string(dim));
+            densities.push_back(near(log_prob.value, 2e-6 * log_prob.size));
         }
+        expect_close(values(sampled), actions, "actions");
+        expect_close(values(log_probs), densities, "log-probabilities");
         memory.clear();
     }
 }
+
+}  // namespace

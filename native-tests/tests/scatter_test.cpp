@@ -1,58 +1,47 @@
 #include "kernel_test.h"
 
+namespace {
+
 class ScatterTest : public KernelTest {
   protected:
     std::vector<int32_t> indices(int count, int low, int high) {
         std::uniform_int_distribution<int32_t> distribution(low, high);
         std::vector<int32_t> values(count);
-        for (int32_t& value : values) {
-            value = distribution(random);
-        }
+        for (int32_t& value : values) value = distribution(random);
         return values;
     }
 
     void check_gather(int table_rows, int width, const std::vector<int32_t>& index, bool vectors) {
         const size_t count = index.size();
         const auto table = normal(size_t(table_rows) * width);
-        float* rows = device(std::vector<float>(count * width, NAN_F));
-        const GatherParams params{device(table), rows, device(index), table_rows, int64_t(count), vectors ? width / 4 : width};
-        const auto actual = run(vectors ? "gather_vectors" : "gather_rows", 2, 256, 0, params, rows, count * width);
-        for (size_t i = 0; i < count * width; i++) {
+        const Array rows = unwritten(count * width);
+        run(vectors ? "gather_vectors" : "gather_rows", {2},
+            GatherParams{device(table), rows, device(index), table_rows, int64_t(count), vectors ? width / 4 : width}, {rows});
+        expect_each(values(rows), [&](size_t i) {
             const int32_t row = index[i / width];
-            if (row >= 0 && row < table_rows) {
-                EXPECT_EQ(actual[i], table[row * width + i % width]);
-            } else {
-                EXPECT_TRUE(std::isnan(actual[i])) << "row " << row;
-            }
-        }
+            return Expected{row >= 0 && row < table_rows ? table[row * width + i % width] : NAN_F};
+        });
         memory.clear();
     }
 
     void check_scatter(int table_rows, int width, const std::vector<int32_t>& index, int splits) {
         const size_t count = index.size();
         const auto rows = normal(count * width), table = normal(size_t(table_rows) * width);
-        std::vector<double> expected(table.begin(), table.end()), terms(table_rows);
+        std::vector<double> sums(table.begin(), table.end()), terms(table_rows);
         for (size_t i = 0; i < count; i++) {
             for (int c = 0; c < width && index[i] >= 0 && index[i] < table_rows; c++) {
-                expected[size_t(index[i]) * width + c] += rows[i * width + c];
+                sums[size_t(index[i]) * width + c] += rows[i * width + c];
                 terms[index[i]] += c == 0;
             }
         }
-        float* target = device(table);
-        int32_t* keys = device(std::vector<int32_t>(count));
-        float* partial = device(std::vector<float>(count * width, NAN_F));
-        const ScatterParams params{target, device(rows), device(index), keys, partial, table_rows, int64_t(count), width,
-                                   splits};
-        run("scatter_chunks", unsigned((count + 255) / 256), 256, 0, params,
-            {{reinterpret_cast<float*>(keys), count}, {partial, count * width}});
-        const auto actual = run("scatter_table", 5, 256, 0, params, target, table.size());
-        for (size_t i = 0; i < table.size(); i++) {
-            if (terms[i / width] == 0) {
-                EXPECT_EQ(actual[i], table[i]) << "untouched row " << i / width;
-            } else {
-                expect_close(actual[i], expected[i], 1e-6 * (1 + terms[i / width]), "element " + std::to_string(i));
-            }
-        }
+        const Array target = stored(table), keys = unwritten(count), partial = unwritten(count * width);
+        const ScatterParams params{target, device(rows), device(index), keys, partial, table_rows, int64_t(count), width, splits};
+        run("scatter_chunks", {tiles(int64_t(count), 256)}, params, {keys, partial});
+        run("scatter_table", {5}, params, {target});
+        expect_each(values(target), [&](size_t i) {
+            const double n = terms[i / width];
+            return near(sums[i], n == 0 ? 0 : 1e-6 * (1 + n));  // an untouched row stays as it is
+        });
         memory.clear();
     }
 };
@@ -80,3 +69,5 @@ TEST_F(ScatterTest, LeavesOutRowsWhoseIndexIsOutside) {
     check_scatter(5, 6, {-1, 4, 5, INT32_MAX, INT32_MIN, 0, 4}, 1);
     check_scatter(3, 2, {-7, 3}, 1);
 }
+
+}  // namespace

@@ -24,8 +24,8 @@ class TestMemory {
 void copy_to_device(void* target, const void* source, size_t bytes);
 void copy_to_host(void* target, const void* source, size_t bytes);
 
-// How often a launch is repeated: on the simulator with another order of fibers and other times for asynchronous copies to
-// arrive each time, which set_turn chooses.
+// The number of times that a launch is repeated: on the simulator each time with another order of fibers and other times for
+// asynchronous copies to arrive, which set_turn chooses.
 int turns();
 void set_turn(int turn);
 

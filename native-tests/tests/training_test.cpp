@@ -1,6 +1,7 @@
-#include <algorithm>
-
+#include "../reference/statistics.h"
 #include "kernel_test.h"
+
+namespace {
 
 class TrainingTest : public KernelTest {
   protected:
@@ -43,103 +44,91 @@ class TrainingTest : public KernelTest {
         return m;
     }
 
-    // The second launch: its statistics, and the gradient of log_std.
-    std::vector<std::vector<float>> statistics(const float* partial, int blocks, int dim) {
-        float *to = device(std::vector<float>(6, NAN_F)), *d_log_std = device(std::vector<float>(dim, NAN_F));
-        const PpoStatisticsParams params{partial, to, d_log_std, blocks, dim};
-        return run("ppo_statistics", unsigned(6 + dim + 31) / 32, 256, 0, params, {{to, 6}, {d_log_std, size_t(dim)}});
+    struct Statistics {
+        std::vector<float> values, d_log_std;
+    };
+
+    // The second launch.
+    Statistics statistics(const float* partial, int blocks, int dim) {
+        const Array to = unwritten(6), d_log_std = unwritten(dim);
+        run("ppo_statistics", {tiles(6 + dim, 32)}, PpoStatisticsParams{partial, to, d_log_std, blocks, dim}, {to, d_log_std});
+        return {values(to), values(d_log_std)};
     }
 
-    void check_statistics(const Minibatch& m, const std::vector<float>& actual, const std::vector<float>& d_values,
-                          const std::string& what) {
-        const double rows = double(m.values.size());
-        for (size_t s = 0; s < 6; s++) {
-            expect_close(actual[s], m.statistics[s], s == 4 ? 0 : 1e-5 * (1 + rows / 10), what + " " + std::to_string(s));
-        }
-        for (size_t r = 0; r < m.values.size(); r++) {
-            expect_close(d_values[r], m.d_values[r], 1e-6, what + " d_values");
-        }
+    void check(const Minibatch& m, const std::vector<float>& actual, const Array& d_values) {
+        expect_each(values(d_values), [&](size_t r) { return near(m.d_values[r], 1e-6); }, "d_values");
+        expect_each(actual, [&](size_t s) {
+            return near(m.statistics[s], s == 4 ? 0 : 1e-5 * (1 + double(m.values.size()) / 10));
+        }, "statistics");
     }
 
-    void check_categorical(int rows, int actions, unsigned blocks, float value_clip) {
-        const std::string what = std::to_string(rows) + "x" + std::to_string(actions);
+    void check_categorical(int rows, int actions, int blocks, float value_clip) {
+        SCOPED_TRACE(std::to_string(rows) + "x" + std::to_string(actions));
         auto logits = normal(size_t(rows) * actions);
         std::vector<int32_t> taken(rows);
-        std::vector<double> log_probs(rows), entropies(rows), sums(rows);
+        std::vector<double> log_probs, entropies;
+        std::vector<Softmax> policy;
         for (int r = 0; r < rows; r++) {
             float* row = &logits[size_t(r) * actions];
             taken[r] = r * 5 % actions;
             if (r % 2 && actions > 2) {
                 row[(taken[r] + 1) % actions] = -INF_F;
             }
-            for (int a = 0; a < actions; a++) {
-                sums[r] += std::exp(double(row[a]));
-            }
-            log_probs[r] = row[taken[r]] - std::log(sums[r]);
-            for (int a = 0; a < actions; a++) {
-                const double p = std::exp(double(row[a])) / sums[r];
-                entropies[r] -= p > 0 ? p * std::log(p) : 0;
-            }
+            policy.push_back({row, actions});
+            log_probs.push_back(row[taken[r]] - policy[r].log_sum_exp);
+            entropies.push_back(policy[r].entropy);
         }
         const Minibatch m = minibatch(log_probs, entropies, value_clip);
-        const size_t elements = logits.size(), partials = blocks * 6;
-        float *d_logits = device(std::vector<float>(elements, NAN_F)), *d_values = device(std::vector<float>(rows, NAN_F));
-        float* partial = device(std::vector<float>(partials, NAN_F));
-        const PpoCategoricalParams params{device(logits), device(taken), d_logits, device(m.values), device(m.old_log_probs),
-                                          device(m.advantages), device(m.returns), device(m.old_values), d_values, partial,
-                                          rows, actions, CLIP_LOW, CLIP_HIGH, ENTROPY_COEF, VALUE_SCALE, value_clip,
-                                          ROW_WEIGHT};
-        const auto out = run("ppo_categorical", blocks, 256, 0, params,
-                             {{d_logits, elements}, {d_values, size_t(rows)}, {partial, partials}});
-        check_statistics(m, statistics(partial, int(blocks), 0)[0], out[1], what);
-        for (size_t i = 0; i < elements; i++) {
-            const size_t r = i / actions;
-            const double p = std::exp(double(logits[i])) / sums[r], p_log_p = p > 0 ? p * std::log(p) : 0;
-            const double from_policy = m.d_log_probs[r] * ((int(i % actions) == taken[r]) - p);
-            expect_close(out[0][i], ROW_WEIGHT * (from_policy + ENTROPY_COEF * (p_log_p + p * entropies[r])), 4e-6, what);
-        }
+        const Array d_logits = unwritten(logits.size()), d_values = unwritten(rows), partial = unwritten(blocks * 6);
+        run("ppo_categorical", {blocks},
+            PpoCategoricalParams{device(logits), device(taken), d_logits, device(m.values), device(m.old_log_probs),
+                                 device(m.advantages), device(m.returns), device(m.old_values), d_values, partial, rows, actions,
+                                 CLIP_LOW, CLIP_HIGH, ENTROPY_COEF, VALUE_SCALE, value_clip, ROW_WEIGHT},
+            {d_logits, d_values, partial});
+        check(m, statistics(partial, blocks, 0).values, d_values);
+        expect_each(values(d_logits), [&](size_t i) {
+            const int r = int(i / actions), a = int(i % actions);
+            const double p = policy[r].probabilities[a], p_log_p = p > 0 ? p * std::log(p) : 0;
+            const double from_policy = m.d_log_probs[r] * ((a == taken[r]) - p);
+            return near(ROW_WEIGHT * (from_policy + ENTROPY_COEF * (p_log_p + p * entropies[r])), 4e-6);
+        }, "d_logits");
         memory.clear();
     }
 
-    void check_gaussian(int rows, int dim, unsigned blocks, float value_clip) {
-        const std::string what = std::to_string(rows) + "x" + std::to_string(dim);
+    void check_gaussian(int rows, int dim, int blocks, float value_clip) {
+        SCOPED_TRACE(std::to_string(rows) + "x" + std::to_string(dim));
         const auto mean = normal(size_t(rows) * dim), noise = normal(mean.size());
         auto log_std = normal(dim), taken = mean;
+        for (float& s : log_std) s /= 4;
         std::vector<double> z(mean.size()), log_probs(rows), entropies(rows);
-        for (int i = 0; i < dim; i++) {
-            log_std[i] /= 4;
-        }
         for (size_t i = 0; i < mean.size(); i++) {
             const double s = log_std[i % dim];
             taken[i] = float(mean[i] + std::exp(s) * noise[i]);
             z[i] = (double(taken[i]) - mean[i]) / std::exp(s);
-            log_probs[i / dim] -= z[i] * z[i] / 2 + s + std::log(2 * M_PI) / 2;
+            log_probs[i / dim] += normal_log_density(z[i], s);
             entropies[i / dim] += s + std::log(2 * M_PI) / 2 + 0.5;
         }
         const Minibatch m = minibatch(log_probs, entropies, value_clip);
-        const size_t partials = blocks * (6 + dim);
-        float *d_mean = device(std::vector<float>(mean.size(), NAN_F)), *d_values = device(std::vector<float>(rows, NAN_F));
-        float* partial = device(std::vector<float>(partials, NAN_F));
-        const PpoGaussianParams params{device(mean), device(log_std), device(taken), d_mean, device(m.values),
-                                       device(m.old_log_probs), device(m.advantages), device(m.returns),
-                                       device(m.old_values), d_values, partial, rows, dim, CLIP_LOW, CLIP_HIGH,
-                                       ENTROPY_COEF, VALUE_SCALE, value_clip, ROW_WEIGHT};
-        const auto out = run("ppo_gaussian", blocks, 256, 0, params,
-                             {{d_mean, mean.size()}, {d_values, size_t(rows)}, {partial, partials}});
-        const auto sums = statistics(partial, int(blocks), dim);
+        const Array d_mean = unwritten(mean.size()), d_values = unwritten(rows), partial = unwritten(size_t(blocks) * (6 + dim));
+        run("ppo_gaussian", {blocks},
+            PpoGaussianParams{device(mean), device(log_std), device(taken), d_mean, device(m.values), device(m.old_log_probs),
+                              device(m.advantages), device(m.returns), device(m.old_values), d_values, partial, rows, dim, CLIP_LOW,
+                              CLIP_HIGH, ENTROPY_COEF, VALUE_SCALE, value_clip, ROW_WEIGHT},
+            {d_mean, d_values, partial});
+        const Statistics sums = statistics(partial, blocks, dim);
+        check(m, sums.values, d_values);
         // A ratio's relative error is its logarithm's error: the rounding of sums of dim terms.
         const double ratio_error = 1e-6 * (dim + 4);
-        check_statistics(m, sums[0], out[1], what);
-        std::vector<double> d_log_std(dim), size(dim);
+        std::vector<Sum> d_log_std(dim);
         for (size_t i = 0; i < mean.size(); i++) {
-            const double g = m.d_log_probs[i / dim], per_row = g * (z[i] * z[i] - 1) - ENTROPY_COEF;
-            expect_close(out[0][i], ROW_WEIGHT * g * z[i] / std::exp(double(log_std[i % dim])), 4 * ratio_error, what);
-            d_log_std[i % dim] += ROW_WEIGHT * per_row;
-            size[i % dim] += ROW_WEIGHT * (std::abs(g) * (z[i] * z[i] + 1) + ENTROPY_COEF);
+            const double g = m.d_log_probs[i / dim];
+            d_log_std[i % dim].add(ROW_WEIGHT * (g * (z[i] * z[i] - 1) - ENTROPY_COEF),
+                                   ROW_WEIGHT * (std::abs(g) * (z[i] * z[i] + 1) + ENTROPY_COEF));
         }
-        for (int d = 0; d < dim; d++) {
-            expect_close(sums[1][d], d_log_std[d], ratio_error * size[d], what + " d_log_std");
-        }
+        expect_each(values(d_mean), [&](size_t i) {
+            return near(ROW_WEIGHT * m.d_log_probs[i / dim] * z[i] / std::exp(double(log_std[i % dim])), 4 * ratio_error);
+        }, "d_mean");
+        expect_each(sums.d_log_std, [&](size_t d) { return near(d_log_std[d].value, ratio_error * d_log_std[d].size); }, "d_log_std");
         memory.clear();
     }
 };
@@ -147,33 +136,33 @@ class TrainingTest : public KernelTest {
 TEST_F(TrainingTest, CategoricalPolicyLoss) {
     const int shapes[][3] = {{1, 1, 1}, {33, 2, 1}, {5, 3, 2}, {207, 6, 2}, {97, 33, 3}, {7, 300, 3}};
     for (const auto& [rows, actions, blocks] : shapes) {
-        check_categorical(rows, actions, unsigned(blocks), 0);
-        check_categorical(rows, actions, unsigned(blocks), 0.2f);
+        check_categorical(rows, actions, blocks, 0);
+        check_categorical(rows, actions, blocks, 0.2f);
     }
 }
 
 TEST_F(TrainingTest, NormalPolicyLoss) {
     const int shapes[][3] = {{1, 1, 1}, {33, 2, 1}, {5, 3, 2}, {207, 6, 2}, {31, 33, 3}, {7, 300, 3}};
     for (const auto& [rows, dim, blocks] : shapes) {
-        check_gaussian(rows, dim, unsigned(blocks), 0);
-        check_gaussian(rows, dim, unsigned(blocks), 0.2f);
+        check_gaussian(rows, dim, blocks, 0);
+        check_gaussian(rows, dim, blocks, 0.2f);
     }
 }
 
 TEST_F(TrainingTest, StatisticsOfNoRowsAreZero) {
-    EXPECT_EQ(statistics(device(std::vector<float>{}), 0, 0)[0], std::vector<float>(6));
+    EXPECT_EQ(statistics(device(std::vector<float>{}), 0, 0).values, std::vector<float>(6));
 }
 
 TEST_F(TrainingTest, AnActionThatIsNotOneMakesTheLossNaN) {
     const std::vector<float> row = {0.5f};
     for (int32_t taken : {-1, 3}) {
-        float *d_logits = device(std::vector<float>(3)), *d_values = device(std::vector<float>(1));
-        float* partial = device(std::vector<float>(6));
+        const Array d_logits = unwritten(3), d_values = unwritten(1), partial = stored(std::vector<float>(6));
         const PpoCategoricalParams params{device(normal(3)), device(std::vector<int32_t>{taken}), d_logits, device(row),
                                           device(row), device(row), device(row), device(row), d_values, partial, 1, 3,
                                           CLIP_LOW, CLIP_HIGH, ENTROPY_COEF, VALUE_SCALE, 0, ROW_WEIGHT};
-        EXPECT_TRUE(std::isnan(run("ppo_categorical", 1, 256, 0, params, partial, 6)[0]));
-        EXPECT_TRUE(std::isnan(statistics(partial, 1, 0)[0][0]));
+        run("ppo_categorical", {1}, params, {partial});
+        EXPECT_TRUE(std::isnan(values(partial)[0]));
+        EXPECT_TRUE(std::isnan(statistics(partial, 1, 0).values[0]));
     }
 }
 
@@ -181,25 +170,27 @@ TEST_F(TrainingTest, AdvantagesRunBackwardsThroughBrokenEpisodes) {
     const int shapes[][2] = {{1, 1}, {1, 128}, {5, 17}, {70, 3}, {13, 31}, {9, 33}, {3, 207}};
     for (const auto& [environments, steps] : shapes) {
         const size_t count = size_t(environments) * steps;
-        const auto rewards = normal(count), values = normal(count), next_values = normal(count);
+        const auto rewards = normal(count), value = normal(count), next_value = normal(count);
         std::vector<float> done(count);
-        for (float& d : done) {
-            d = random() % 5 == 0 ? 1.0f : 0.0f;
-        }
-        float *advantages = device(std::vector<float>(count, NAN_F)), *returns = device(std::vector<float>(count, NAN_F));
-        const AdvantagesParams params{device(rewards), device(values), device(next_values), device(done), advantages, returns,
-                                      environments, steps, 0.99f, 0.95f};
-        const auto out = run("advantages", 2, 256, 0, params, {{advantages, count}, {returns, count}});
+        for (float& d : done) d = random() % 5 == 0 ? 1.0f : 0.0f;
+        const Array advantages = unwritten(count), returns = unwritten(count);
+        run("advantages", {2},
+            AdvantagesParams{device(rewards), device(value), device(next_value), device(done), advantages, returns, environments,
+                             steps, 0.99f, 0.95f},
+            {advantages, returns});
+        std::vector<Expected> expected(count), expected_returns(count);
         for (int e = 0; e < environments; e++) {
             double following = 0;
             for (int t = steps - 1; t >= 0; t--) {
                 const size_t i = size_t(e) * steps + t;
-                following = rewards[i] + 0.99f * double(next_values[i]) - values[i] + 0.95f * (1.0 - done[i]) * following;
+                following = rewards[i] + 0.99f * double(next_value[i]) - value[i] + 0.95f * (1.0 - done[i]) * following;
                 // The sum of 1 / (1 - 0.95) terms of a few units at most, each rounded.
-                expect_close(out[0][i], following, 2e-5, std::to_string(steps));
-                expect_close(out[1][i], following + values[i], 2e-5, std::to_string(steps));
+                expected[i] = near(following, 2e-5);
+                expected_returns[i] = near(following + value[i], 2e-5);
             }
         }
+        expect_close(values(advantages), expected, "advantages");
+        expect_close(values(returns), expected_returns, "returns");
         memory.clear();
     }
 }
@@ -210,36 +201,33 @@ struct AdamCase {
 };
 
 TEST_F(TrainingTest, AdamForSeveralSteps) {
-    const AdamCase cases[] = {{1, 0, 4, 0.9f, INF_F},        {33, 1, 32, 0, 0.5f},   {1030, 0, 400, 0.9f, 0.5f},
-                              {4099, 3, 2048, 0.9f, 1e6f}, {2048, 0, 2048, 0.9f, 1}};
-    for (const AdamCase& c : cases) {
+    for (const AdamCase& c : {AdamCase{1, 0, 4, 0.9f, INF_F}, {33, 1, 32, 0, 0.5f}, {1030, 0, 400, 0.9f, 0.5f},
+                              {4099, 3, 2048, 0.9f, 1e6f}, {2048, 0, 2048, 0.9f, 1}}) {
         const float beta2 = 0.999f, epsilon = 1e-5f, rate = 0.01f;
-        const std::string what = std::to_string(c.count);
         const size_t count = size_t(c.count);
-        const int chunks = (c.count + c.chunk - 1) / c.chunk;
+        const int chunks = int(tiles(c.count, c.chunk));
         const auto start = normal(c.lead + count);
         std::vector<double> x(start.begin() + c.lead, start.end()), m(count), v(count);
-        float* parameters = device(start) + c.lead;
-        float *first = device(std::vector<float>(c.lead + count)) + c.lead;
-        float *second = device(std::vector<float>(c.lead + count)) + c.lead;
-        float *state = device(std::vector<float>{rate, 0, 0, 0}), *step = device(std::vector<float>(4, NAN_F));
-        float* partial = device(std::vector<float>(chunks, NAN_F));
+        const auto from_lead = [&](const std::vector<float>& values) { return Array{device(values) + c.lead, count}; };
+        const Array parameters = from_lead(start), first = from_lead(std::vector<float>(start.size()));
+        const Array second = from_lead(std::vector<float>(start.size()));
+        const Array state = stored({rate, 0, 0, 0}), step = unwritten(4), partial = unwritten(chunks);
         for (int t = 1; t <= 3; t++) {
+            SCOPED_TRACE(std::to_string(c.count) + ", step " + std::to_string(t));
             const auto gradients = normal(c.lead + count);
             const AdamParams params{parameters, device(gradients) + c.lead, first, second, state, step, partial, c.count,
                                     c.chunk, chunks, c.beta1, beta2, float(1 - double(c.beta1)), float(1 - double(beta2)),
                                     float(std::log(double(c.beta1))), float(std::log(double(beta2))), epsilon, c.limit};
-            run("adam_norm", unsigned(chunks), 256, 0, params, partial, size_t(chunks));
-            const auto states = run("adam_prepare", 1, 256, 0, params, {{state, 4}, {step, 4}})[0];
-            const auto out = run("adam_update", 2, 256, 0, params, {{parameters, count}, {first, count}, {second, count}});
+            run("adam_norm", {chunks}, params, {partial});
+            run("adam_prepare", {1}, params, {state, step});
+            run("adam_update", {2}, params, {parameters, first, second});
 
             double norm = 0;
-            for (size_t i = 0; i < count; i++) {
-                norm += double(gradients[c.lead + i]) * gradients[c.lead + i];
-            }
+            for (size_t i = 0; i < count; i++) norm += double(gradients[c.lead + i]) * gradients[c.lead + i];
             norm = std::sqrt(norm);
+            const std::vector<float> states = values(state);
             EXPECT_EQ(states[1], t);
-            expect_close(states[2], norm, 1e-6, what + " norm");
+            EXPECT_TRUE(is_close(states[2], near(norm, 1e-6)));
             const double scale = norm > c.limit ? c.limit / norm : 1;
             for (size_t i = 0; i < count; i++) {
                 const double g = gradients[c.lead + i] * scale;
@@ -248,10 +236,10 @@ TEST_F(TrainingTest, AdamForSeveralSteps) {
                 const double mean = m[i] / (1 - std::pow(double(c.beta1), t));
                 const double square = v[i] / (1 - std::pow(double(beta2), t));
                 x[i] -= rate * mean / (std::sqrt(square) + epsilon);
-                expect_close(out[0][i], x[i], 4e-7 * t, what + " parameters after step " + std::to_string(t));
-                expect_close(out[1][i], m[i], 1e-6, what + " first moment");
-                expect_close(out[2][i], v[i], 1e-6, what + " second moment");
             }
+            expect_each(values(parameters), [&](size_t i) { return near(x[i], 4e-7 * t); }, "parameters");
+            expect_each(values(first), [&](size_t i) { return near(m[i], 1e-6); }, "first moment");
+            expect_each(values(second), [&](size_t i) { return near(v[i], 1e-6); }, "second moment");
         }
         memory.clear();
     }
@@ -259,14 +247,16 @@ TEST_F(TrainingTest, AdamForSeveralSteps) {
 
 TEST_F(TrainingTest, AdamSkipsWhenTold) {
     const auto start = normal(37);
-    float *parameters = device(start), *first = device(start), *second = device(start);
-    float *state = device(std::vector<float>{0.1f, 3, 2, 1}), *step = device(std::vector<float>(4, NAN_F));
-    float* partial = device(std::vector<float>(1, NAN_F));
+    const std::vector<float> before{0.1f, 3, 2, 1};
+    const Array parameters = stored(start), first = stored(start), second = stored(start);
+    const Array state = stored(before), step = unwritten(4), partial = unwritten(1);
     const AdamParams params{parameters, device(std::vector<float>(37, NAN_F)), first, second, state, step, partial, 37, 64, 1,
                             0.9f, 0.999f, 0.1f, 0.001f, std::log(0.9f), std::log(0.999f), 1e-8f, 0.5f};
-    run("adam_norm", 1, 256, 0, params, partial, 1);
-    EXPECT_EQ(run("adam_prepare", 1, 256, 0, params, {{state, 4}, {step, 4}})[0], (std::vector<float>{0.1f, 3, 2, 1}));
-    for (const auto& unchanged : run("adam_update", 1, 256, 0, params, {{parameters, 37}, {first, 37}, {second, 37}})) {
-        EXPECT_EQ(unchanged, start);
-    }
+    run("adam_norm", {1}, params, {partial});
+    run("adam_prepare", {1}, params, {state, step});
+    EXPECT_EQ(values(state), before);
+    run("adam_update", {2}, params, {parameters, first, second});
+    for (const Array& unchanged : {parameters, first, second}) EXPECT_EQ(values(unchanged), start);
 }
+
+}  // namespace

@@ -1,4 +1,4 @@
-"""How close an answer must come to the reference."""
+"""The error that an answer may have against the reference."""
 
 import math
 
@@ -6,7 +6,7 @@ import torch
 
 from reference import answer, score_sizes
 
-# What a result may be off by, in units of the last place of its magnitude, beside the error of plain evaluation.
+# The error of a result, in units of the last place of its magnitude, besides that of plain evaluation.
 DOUBLE_TOLERANCE = 1e-11
 SERIES_GROWTH = 64
 
