@@ -1,4 +1,4 @@
-// What the attention kernels share between the loads and the formula: a warp's rows, and products that keep to themselves
+// The common part of the attention kernels between the loads and the formula: a warp's rows, and products that keep to themselves
 // what is hidden.
 //
 // Every kernel has stationary rows, 16 M to a warp, and walks over moving rows, N to a tile. A score is an accumulator
@@ -7,7 +7,7 @@
 #include "mask.cuh"
 #include "tile.cuh"
 
-// How much of a row of `dim` elements the products multiply.
+// Elements that the products multiply of a row of `dim`.
 __device__ inline int depth(int dim) { return (dim + 15) / 16 * 16; }
 
 // Sum or maximum over the four lanes that share a row.
@@ -49,7 +49,7 @@ __device__ float probability(float product, float maximum, float scale, float no
 template <class T>
 constexpr float HIDING_NORMALIZER = std::is_same_v<T, float> ? 0 : INFINITY;
 
-// What probability() needs of the rows of this lane; those that do not exist have none.
+// The inputs of probability() for the rows of this lane; those that do not exist have none.
 template <class T, int M>
 struct RowState {
     float maximum[M][2], normalizer[M][2];

@@ -1,4 +1,4 @@
-// How attention is cut into blocks. org.fovea.backend.cuda.attention.AttentionSchedule lists the same instances.
+// The blocks of attention. org.fovea.backend.cuda.attention.AttentionSchedule lists the same instances.
 //
 // Tiled: a block has ROWS stationary rows of one head, 16 M to each of its four warps (or fewer), and walks over the moving
 // rows, MOVING at a time. DIM bounds both head dims. With M = 2 a moving fragment is loaded once for two products.

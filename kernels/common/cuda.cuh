@@ -1,4 +1,4 @@
-// What every kernel includes. One kernel source serves three compilers: nvcc, and g++ with and without sanitizers, which
+// The header that every kernel includes. One kernel source serves three compilers: nvcc, and g++ with and without sanitizers, which
 // run it on the CPU (native-tests/cuda-on-cpu, force-included there). These macros are all that differs.
 #pragma once
 #include <cstdint>

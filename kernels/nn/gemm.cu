@@ -24,7 +24,7 @@
     KERNEL(tall,             128,  16,     32, 16)  /* 128    46 KB    narrow layers, many rows    */ \
     KERNEL(wide,              16, 128,     16, 32)  /* 128    46 KB    few rows                    */
 
-// How many tile rows are walked through before the next tile column: what blocks that run together read stays in L2.
+// Tile rows that are walked through before the next tile column: what blocks that run together read stays in L2.
 constexpr unsigned GEMM_GROUP = 8;
 
 struct GemmEpilogue {

@@ -12,7 +12,7 @@
 // Same as in org.fovea.backend.rl.AdamSettings.
 enum AdamState { STATE_LEARNING_RATE, STATE_STEP, STATE_GRADIENT_NORM, STATE_SKIP };
 
-// What adam_prepare leaves for adam_update.
+// The numbers that adam_prepare leaves for adam_update.
 enum AdamStep { GRADIENT_SCALE, STEP_SIZE, SECOND_MOMENT_SCALE, SKIPPED };
 
 // Sum of squares of each chunk of gradients, a block each.

@@ -1,4 +1,4 @@
-// What the PPO losses of all kinds of policy share; formulas in org.fovea.backend.rl.PpoLoss.
+// The common part of the PPO losses of all kinds of policy; formulas in org.fovea.backend.rl.PpoLoss.
 #pragma once
 #include "../common/rows.cuh"
 #include "params.h"

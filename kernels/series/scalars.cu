@@ -1,4 +1,4 @@
-// What the backward of series.cuh needs per query, and the gradient of the sink:
+// The numbers per query that the backward of series.cuh needs, and the gradient of the sink:
 //
 //   D = dO . O - dLSE        dsink = - sum over batch and queries of exp(sink - LSE) D
 #include "../common/rows.cuh"

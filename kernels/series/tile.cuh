@@ -7,7 +7,7 @@
 
 constexpr int SERIES_THREADS = 256;  // at most
 
-// What rows may have that asks for care.
+// Properties of rows that ask for care.
 enum Suspect { NOT_FINITE = 1, HAS_MINUS_ZERO = 2 };
 constexpr uint32_t MINUS_ZERO = 0x80000000;
 

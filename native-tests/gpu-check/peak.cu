@@ -1,4 +1,4 @@
-// How fast the arithmetic units are, with operands in registers: what the times of real kernels are measured against. Each
+// The speed of the arithmetic units with operands in registers: what the times of real kernels are measured against. Each
 // warp has CHAINS sums that do not wait for each other.
 #include "../../kernels/common/mma.cuh"
 #include "peak.h"

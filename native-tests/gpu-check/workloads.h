@@ -1,4 +1,4 @@
-// What is timed: a table of operations with their sizes, and for each the ways in which the kernels can do it.
+// The timed work: a table of operations with their sizes, and for each the ways in which the kernels can do it.
 #pragma once
 #include <cstdint>
 #include <functional>

@@ -8,7 +8,7 @@ import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
 import org.junit.jupiter.api.Tag;
 
-/** What mvn test leaves to mvn verify. */
+/** The tag of tests that mvn test leaves to mvn verify. */
 @AnalyzeClasses(packages = "org.fovea", importOptions = ImportOption.OnlyIncludeTests.class)
 final class TiersTest {
 

@@ -5,7 +5,7 @@ import org.fovea.backend.attention.ScoreStage;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a request asks for beside its tensors.
+ * The options of a request, all but its tensors.
  *
  * @param spec all but the past keys, which the tensors tell
  * @param order highest Taylor coefficient, 0 for none

@@ -6,7 +6,7 @@ import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.HalfPrecision;
 import org.fovea.io.TensorType;
 
-/** How numbers stand in a file. */
+/** The binary form of numbers in a file. */
 final class Encoding {
     private Encoding() {}
 

@@ -6,7 +6,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
-/** What tensors are called elsewhere, in PyTorch, JAX, FlashAttention and ONNX: for those who use such a name here. */
+/** Names that tensors have elsewhere, in PyTorch, JAX, FlashAttention and ONNX, for the suggestion when one is used here. */
 final class TensorNames {
     /** Results, which a request does not hold. */
     private static final Set<String> RESULTS = Set.of(

@@ -8,7 +8,7 @@ import org.fovea.io.TensorType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a tensor of a request must be.
+ * The requirements of a tensor of a request.
  *
  * @param name of the tensor
  * @param elements what it may hold

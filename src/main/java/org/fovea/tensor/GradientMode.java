@@ -1,6 +1,6 @@
 package org.fovea.tensor;
 
-/** Whether a gradient will itself be differentiated. */
+/** The use of a gradient: as a number, or to be differentiated itself. */
 public enum GradientMode {
     /** Values only; nothing is recorded. */
     VALUE,

@@ -10,7 +10,7 @@ import org.fovea.backend.cuda.Simulator;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** What is measured launches, and makes no garbage, compiled or not: the host has no pauses between two launches. */
+/** The measured calls launch, and make no garbage, compiled or not: the host has no pauses between two launches. */
 @Tag("integration")
 class LaunchBenchmarkTest {
     private static final int CALLS = 300;

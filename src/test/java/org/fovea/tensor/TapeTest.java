@@ -14,7 +14,7 @@ import org.fovea.backend.reference.ReferenceBackend;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** What a tape records, owns and refuses. */
+/** Recording, ownership and refusals of a tape. */
 class TapeTest {
     private final Backend backend = new ReferenceBackend();
 

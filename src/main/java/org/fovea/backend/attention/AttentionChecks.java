@@ -8,7 +8,7 @@ import org.fovea.backend.memory.OperandChecks;
 import org.fovea.backend.memory.ShapeException;
 import org.jspecify.annotations.Nullable;
 
-/** What the operations of {@link AttentionOps} ask of their operands. Each throws {@link ShapeException} if it is not so. */
+/** Checks of the operands of {@link AttentionOps}. Each throws {@link ShapeException} if it is not so. */
 public final class AttentionChecks {
     private final String operation;
     private final AttentionCall<? extends DeviceArray> call;

@@ -3,7 +3,7 @@ package org.fovea.backend.attention;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What hides keys from queries or shifts their scores, besides the {@link AttentionSpec}. Nothing is differentiated by it. Ids
+ * The arrays that hide keys from queries or shift their scores, besides the {@link AttentionSpec}. Nothing is differentiated by it. Ids
  * and lengths are I32.
  *
  * @param scores added to the scores after the softcap, or null; -infinity hides a key

@@ -6,7 +6,7 @@ import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@link AttentionOps#forward} writes, and its derivatives start from.
+ * The results of {@link AttentionOps#forward}, from which its derivatives start.
  *
  * @param output in the layout of the {@link AttentionShape}, of the type of the query
  * @param logSumExp [batch, heads, queries]

@@ -5,7 +5,7 @@ import org.fovea.backend.math.Philox;
 import org.fovea.backend.memory.DType;
 
 /**
- * What is asked of an attention beside its arrays: how queries and keys are compared, what becomes of the scores, and which
+ * The options of an attention, all but its arrays: how queries and keys are compared, what becomes of the scores, and which
  * keys a query may see. Immutable; start from {@link #DEFAULT} and derive.
  *
  * <p>The probabilities of a query are made in this order:
@@ -96,7 +96,7 @@ public final class AttentionSpec {
         return new AttentionSpec(changed);
     }
 
-    /** The same with scores bent to stay between {@code -softcap} and {@code softcap}; 0 leaves them as they are. */
+    /** The same with scores soft-capped to stay between {@code -softcap} and {@code softcap}; 0 leaves them as they are. */
     public AttentionSpec withSoftcap(double softcap) {
         if (!(softcap >= 0) || Double.isInfinite(softcap)) {
             throw new IllegalArgumentException("attention softcap must be 0 (none) or a positive number: " + softcap);
@@ -190,7 +190,7 @@ public final class AttentionSpec {
         return Double.isNaN(values.scale) ? 1 / Math.sqrt(headDim) : values.scale;
     }
 
-    /** What scores stay below, or 0 if they are not bent. */
+    /** What scores stay below, or 0 if they are not soft-capped. */
     public double softcap() {
         return values.softcap;
     }

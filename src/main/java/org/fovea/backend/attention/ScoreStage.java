@@ -1,6 +1,6 @@
 package org.fovea.backend.attention;
 
-/** How far scores are on their way to probabilities; see {@link AttentionSpec}. */
+/** The stages of scores on their way to probabilities; see {@link AttentionSpec}. */
 public enum ScoreStage {
     /** Similarities times the scale. */
     SCORES,

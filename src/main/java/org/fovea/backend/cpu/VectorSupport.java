@@ -10,7 +10,7 @@ import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How well a virtual machine runs the Vector API. Only C2, the optimising compiler of HotSpot, turns its operations into
+ * The support of a virtual machine for the Vector API. Only C2, the optimising compiler of HotSpot, turns its operations into
  * instructions; interpreted, or compiled by anything else, each allocates its result and is slower than a scalar loop.
  */
 final class VectorSupport {

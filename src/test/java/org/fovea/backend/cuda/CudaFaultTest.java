@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** What a device does when it is full, or when a call or a kernel fails. */
+/** A device that is full, or of which a call or a kernel fails. */
 @Tag("integration")
 class CudaFaultTest {
     private Backend backend;

@@ -1,5 +1,5 @@
 /**
- * What {@code fovea doctor} finds out about a machine: driver, devices, kernels, cuBLAS, and the host around them.
+ * The findings of {@code fovea doctor} about a machine: driver, devices, kernels, cuBLAS, and the host around them.
  *
  * <p>Start with {@link org.fovea.backend.cuda.diagnostics.CudaDiagnostics}, which asks {@code CublasDiagnostics} and, for whatever
  * no driver can tell, {@link org.fovea.backend.cuda.diagnostics.HostInfo}.

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What is read from a machine's files, on roots made up for it. */
+/** Facts read from a machine's files, on roots made up for it. */
 class HostInfoTest {
     @TempDir
     private Path root;

@@ -55,7 +55,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What nvcc compiled, against what Java launches. */
+/** The kernels that nvcc compiled, against those that Java launches. */
 @Tag("integration")
 class KernelImageTest {
     private static final ByteBuffer BUFFER = ByteBuffer.allocateDirect(4096);

@@ -6,7 +6,7 @@ import org.fovea.backend.cpu.kernels.PairKernels;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What dropout multiplies probabilities by. Works on the group whose scores were computed last; where nothing is dropped
+ * The factors by which dropout multiplies probabilities. Works on the group whose scores were computed last; where nothing is dropped
  * there is no object of this class.
  */
 final class AttentionDropout {

@@ -11,7 +11,7 @@ import org.fovea.backend.cpu.memory.CpuArray;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the forward and backward pass have in common: where rows lie, which part of a score tile is seen, and operands made
+ * The common part of forward and backward pass: where rows lie, which part of a score tile is seen, and operands made
  * ready for the kernels. Immutable; what belongs to a tile is in its thread's {@link AttentionScratch}.
  *
  * <p>A tile of scores is cut twice: into groups of queries, the kernels' vectors, and into blocks of {@link

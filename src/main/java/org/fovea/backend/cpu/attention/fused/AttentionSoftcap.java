@@ -6,9 +6,9 @@ import org.fovea.backend.cpu.kernels.PairKernels;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Scores bent to {@code S = c tanh(Z / c)} with the slopes {@code g = 1 - tanh^2(Z / c)} that their
+ * Scores soft-capped to {@code S = c tanh(Z / c)} with the slopes {@code g = 1 - tanh^2(Z / c)} that their
  * derivatives take. Works on the group whose scores were computed last, of which it keeps what the hyperbolic tangents lack to
- * 1; where nothing is bent there is no object of this class.
+ * 1; where nothing is capped there is no object of this class.
  */
 final class AttentionSoftcap {
     /** Caps between these leave tanh, slopes and what is divided by the cap in float32's range. */

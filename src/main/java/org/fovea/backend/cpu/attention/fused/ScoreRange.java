@@ -8,7 +8,7 @@ import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.cpu.memory.CpuArray;
 
 /**
- * Whether what is added to scores leaves them in the range where float32 has digits for them. Where all that a query sees is
+ * The test that scores, with all that is added to them, stay in the range where float32 has digits for them. Where all that a query sees is
  * masked with a huge finite number, as the lowest of a type, their sums may overflow.
  *
  * <p>Probabilities are found as {@code 2^(S - max) / sum} and add up to 1 whatever the scores, so an error of 2^-24 |S| is all

@@ -11,7 +11,7 @@ import org.fovea.backend.cpu.memory.CpuArray;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What becomes of scores between their products and the softmax: a bias is added, they are bent, mask and ALiBi are added.
+ * The steps of scores between their products and the softmax: a bias is added, they are soft-capped, mask and ALiBi are added.
  * Works on one group of a tile at a time, whose part of an array it transposes into scratch; where scores stay as they are
  * there is no object of this class.
  */

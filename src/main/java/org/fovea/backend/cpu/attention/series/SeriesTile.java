@@ -4,7 +4,7 @@ import java.util.BitSet;
 import org.fovea.backend.cpu.kernels.DoubleKernels;
 
 /**
- * What one thread works with: planes of a tile of queries, of a tile of keys, and of the pairs of both. Kept from call to
+ * The scratch memory of one thread: planes of a tile of queries, of a tile of keys, and of the pairs of both. Kept from call to
  * call as long as the {@link SeriesPattern} is the same.
  */
 final class SeriesTile {

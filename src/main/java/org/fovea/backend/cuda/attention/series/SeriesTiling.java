@@ -3,7 +3,7 @@ package org.fovea.backend.cuda.attention.series;
 import org.fovea.backend.cuda.driver.Grid;
 
 /**
- * How a kernel of {@code kernels/series/series.cuh} is cut into blocks; it explains the tiles.
+ * The blocks of a kernel of {@code kernels/series/series.cuh}, which explains the tiles.
  *
  * @param instance which of its kernels
  * @param depth columns of a chunk of rows in shared memory

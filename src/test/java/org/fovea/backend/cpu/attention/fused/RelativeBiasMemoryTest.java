@@ -21,7 +21,7 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Scope;
 import org.junit.jupiter.api.Test;
 
-/** What a relative bias takes beside its array, in every pass, grows with the rows and not with their pairs. */
+/** The memory that a relative bias takes in every pass, besides its array, grows with the rows and not with their pairs. */
 class RelativeBiasMemoryTest {
     private static final int ROWS = 512;
     private static final int NUMBERS = 2 * ROWS + 1;
