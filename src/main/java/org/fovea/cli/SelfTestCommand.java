@@ -11,14 +11,16 @@ import org.fovea.cli.selftest.SelfTest;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Compares what a backend computes on this machine with a float64 reference. */
+/** The command that compares a backend with the float64 reference on this machine. */
 @Command(
         name = "selftest",
         abbreviateSynopsis = true,
         header = "Test that this machine's device computes what it should, against plain float64 loops.",
         footerHeading = "%nExit code:%n",
         footer = {"  0 where all is well, 1 where a check failed, 3 where the backend is unavailable"})
-final class SelfTestCommand extends BackendCommand {
+final class SelfTestCommand implements Callable<Integer> {
+    private final Terminal terminal;
+
     @Option(names = "--deep", description = "Larger shapes and more repeats; minutes.")
     private boolean deep;
 

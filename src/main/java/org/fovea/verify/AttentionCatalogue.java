@@ -5,8 +5,10 @@ import static org.fovea.verify.AttentionFeatures.shape;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.fovea.backend.attention.AttentionShape;
+import org.fovea.backend.attention.AttentionShape.Layout;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Alignment;
 import org.fovea.backend.attention.AttentionSpec.Similarity;
@@ -83,6 +85,7 @@ public final class AttentionCatalogue {
     public static List<AttentionFeatures> scores() {
         List<AttentionFeatures> all = new ArrayList<>(List.of(
                 small("scale", PLAIN.withScale(-0.37)),
+                of("large scores", ungrouped(1, 2, 17, 33, 8, 8, true), PLAIN.withScale(100)),
                 small("softcap", PLAIN.withSoftcap(1.5)),
                 small("ALiBi", CAUSAL).withAlibi(),
                 small("ALiBi of both sides", PLAIN.withPastKeys(3)).withAlibi(),
@@ -254,50 +257,91 @@ public final class AttentionCatalogue {
                 .flatMap(List::stream);
     }
 
-    /** Each feature once, and all together. */
-    public static List<AttentionFeatures> brief() {
-        AttentionSpec cosine = PLAIN.withSimilarity(Similarity.COSINE);
-        AttentionSpec euclidean = PLAIN.withSimilarity(Similarity.EUCLIDEAN);
-        AttentionShape rows = shape(1, 4, 2, 13, 17, 4, 3);
-        List<AttentionFeatures> all = new ArrayList<>(List.of(
-                of("one pair", shape(1, 1, 1, 1, 1, 1, 1), PLAIN),
-                of("as many key heads", shape(2, 3, 3, 13, 17, 6, 5), PLAIN),
-                of("a tile", shape(1, 2, 2, 33, 31, 16, 16), CAUSAL),
-                of("grouped heads", shape(2, 4, 2, 3, 5, 4, 4), CONTINUED),
-                small("causal", CAUSAL),
-                small("causal with lengths", CONTINUED).withLengths(3, 7).hidingNaN(),
-                small("window", PLAIN.withWindow(2, 1)),
-                small("segments", CAUSAL).withSegments().hidingNaN(),
-                small("mask", PLAIN).withMask(11).hidingNaN(),
-                small("scale", PLAIN.withScale(-0.37)),
-                small("softcap", PLAIN.withSoftcap(1.5)),
-                small("ALiBi", CAUSAL).withAlibi(),
-                small("sink", CAUSAL).withSink(),
-                small("sink with nothing to see", PLAIN)
-                        .withSink()
-                        .withLengths(0, 3)
-                        .hidingNaN(),
-                small("dropout", PLAIN.withDropout(0.4, 77)),
-                small("bias for each pair", CAUSAL).withBias(DENSE),
-                small("bias for each head and key", PLAIN.withSoftcap(2)).withBias(5),
-                small("bias by relative position", CAUSAL).withRelativeBias(4, 3),
-                small("past keys", CAUSAL.withPastKeys(2)),
-                of("packed", rows, CAUSAL)
-                        .withSequences(List.of(1, 5, 5, 11, 12), List.of(0, 6, 8, 8, 15))
-                        .hidingNaN(),
-                everything("dot products with everything", PLAIN.withSoftcap(3).withDropout(0.2, 5)),
-                small("cosine", cosine),
-                everything(
-                        "cosine with everything",
-                        cosine.withScale(1.7).withSoftcap(3).withDropout(0.3, 9)),
-                small("euclidean", euclidean),
-                everything("euclidean with everything", euclidean.withSoftcap(3).withDropout(0.3, 9))));
-        for (DType type : new DType[] {DType.BF16, DType.F16, DType.F64}) {
-            all.add(of("grouped heads", shape(2, 4, 2, 6, 9, 16, 16), CONTINUED).of(type));
-            all.add(everything("everything", PLAIN.withSoftcap(3).withDropout(0.2, 5))
-                    .of(type));
+    /** Every kind of window, on shapes with more, fewer and as many keys as queries, with a key head for each head. */
+    public static List<AttentionFeatures> windows() {
+        List<AttentionSpec> specs = new ArrayList<>();
+        for (Alignment alignment : Alignment.values()) {
+            AttentionSpec aligned = PLAIN.withAlignment(alignment);
+            specs.add(aligned.withCausal(alignment));
+            specs.add(aligned.withWindow(2, 1));
+            specs.add(aligned.withWindow(3, UNLIMITED));
+            specs.add(aligned.withWindow(UNLIMITED, 0));
+            specs.add(aligned.withWindow(4, UNLIMITED).withCausal(alignment));
+            specs.add(aligned.withWindow(0, 0).withScale(0.3f));
+        }
+        specs.add(PLAIN);
+        List<AttentionFeatures> all = new ArrayList<>();
+        for (AttentionSpec spec : specs) {
+            boolean even = all.size() % 2 == 0;
+            all.add(of("as many keys", ungrouped(2, 3, 13, 13, 6, 6, even), spec));
+            all.add(of("more keys", ungrouped(3, 2, 7, 17, 5, 3, even), spec)
+                    .withSegments()
+                    .withLengths(17, 9, 0));
+            all.add(of("fewer keys", ungrouped(3, 1, 33, 6, 16, 17, !even), spec)
+                    .withLengths(-4, 99, 3));
+            all.add(of("segments", ungrouped(2, 2, 31, 33, 8, 8, !even), spec).withSegments());
         }
         return all;
+    }
+
+    private static AttentionShape ungrouped(
+            int batch, int heads, int queries, int keys, int dim, int valueDim, boolean bnhd) {
+        Layout layout = bnhd ? Layout.BNHD : Layout.BHND;
+        return new AttentionShape(batch, heads, queries, keys, dim, valueDim, layout);
+    }
+
+    /** Sizes around those of tiles, in both layouts. */
+    public static List<AttentionFeatures> sizes() {
+        int[][] sizes = {
+            {1, 1, 1, 1, 1, 1},
+            {1, 1, 1, 97, 64, 64},
+            {2, 1, 97, 1, 31, 2},
+            {1, 2, 97, 207, 33, 13},
+            {1, 1, 65, 129, 128, 64},
+            {2, 4, 64, 64, 32, 32},
+            {1, 1, 3, 5, 256, 256},
+            {1, 2, 130, 130, 16, 16}
+        };
+        List<AttentionFeatures> all = new ArrayList<>();
+        for (int[] s : sizes) {
+            for (boolean bnhd : new boolean[] {false, true}) {
+                AttentionShape shape = ungrouped(s[0], s[1], s[2], s[3], s[4], s[5], bnhd);
+                all.add(of("size", shape, PLAIN));
+                all.add(of("size", shape, CONTINUED));
+            }
+        }
+        return all;
+    }
+
+    /** Keys that no query sees, for their length or for all windows, are NaN. */
+    public static List<AttentionFeatures> padded() {
+        AttentionShape shape = ungrouped(3, 2, 7, 33, 5, 6, false);
+        return List.of(
+                of("padding", shape, PLAIN).withLengths(20, 0, 20).hidingNaN(),
+                of("padding in a window", shape, PLAIN.withWindow(2, 0))
+                        .withLengths(20, 0, 20)
+                        .hidingNaN(),
+                of("keys after every query", ungrouped(2, 1, 9, 33, 8, 8, true), CAUSAL)
+                        .hidingNaN());
+    }
+
+    /** Windows and sizes, full tiles and not, in types of 16 bits. */
+    public static List<AttentionFeatures> halves() {
+        List<AttentionFeatures> windows = windows();
+        List<AttentionFeatures> sizes = sizes();
+        return Stream.of(DType.BF16, DType.F16)
+                .flatMap(type -> Stream.concat(
+                                IntStream.of(1, 6, 15, 24).mapToObj(windows::get),
+                                IntStream.of(0, 4, 11, 12, 21, 31).mapToObj(sizes::get))
+                        .map(features -> features.of(type)))
+                .toList();
+    }
+
+    /** More heads of batch rows than a grid has blocks along its second and third axis. */
+    public static List<AttentionFeatures> manyHeads() {
+        return List.of(
+                of("many rows", new AttentionShape(65537, 1, 1, 1, 1, 1, 1, Layout.BHND), PLAIN),
+                of("many heads", new AttentionShape(3, 21846, 10923, 1, 1, 1, 1, Layout.BNHD), PLAIN));
     }
 
     /** Of several tiles. */
@@ -312,7 +356,7 @@ public final class AttentionCatalogue {
                         .withSink());
     }
 
-    /** What tells most about a way to store numbers. */
+    /** The features that depend most on the type of storage, in each type. */
     public static Stream<AttentionFeatures> types() {
         List<AttentionFeatures> some = List.of(
                 of("grouped heads", shape(2, 4, 2, 6, 9, 16, 16), CONTINUED),
@@ -329,16 +373,16 @@ public final class AttentionCatalogue {
     /** One of each group, for what costs much. */
     public static Stream<AttentionFeatures> few() {
         AttentionShape tiny = shape(1, 2, 1, 2, 3, 2, 2);
-        AttentionSpec bent = CONTINUED.withSoftcap(3);
+        AttentionSpec capped = CONTINUED.withSoftcap(3);
         return Stream.of(
                 of("plain", tiny, PLAIN),
-                of("bias, sink and ALiBi", tiny, bent.withDropout(0.3, 3))
+                of("bias, sink and ALiBi", tiny, capped.withDropout(0.3, 3))
                         .withBias(3)
                         .withSink()
                         .withAlibi(),
-                of("relative bias", tiny, bent).withRelativeBias(4, 1),
-                of("cosine", tiny, bent.withSimilarity(Similarity.COSINE)).withSink(),
-                of("euclidean", tiny, bent.withSimilarity(Similarity.EUCLIDEAN)).withMask(1),
+                of("relative bias", tiny, capped).withRelativeBias(4, 1),
+                of("cosine", tiny, capped.withSimilarity(Similarity.COSINE)).withSink(),
+                of("euclidean", tiny, capped.withSimilarity(Similarity.EUCLIDEAN)).withMask(1),
                 of("packed", shape(1, 2, 1, 4, 5, 2, 2), CAUSAL)
                         .withSequences(List.of(0, 1, 4), List.of(0, 2, 4))
                         .hidingNaN());

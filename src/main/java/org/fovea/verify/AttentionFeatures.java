@@ -2,6 +2,7 @@ package org.fovea.verify;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionShape.Layout;
@@ -10,7 +11,7 @@ import org.fovea.backend.memory.DType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All that is asked of an attention but its numbers.
+ * Shape, settings and optional operands of an attention, without their numbers.
  *
  * @param name for people
  * @param type of query, key and value; null for that of the backend's arithmetic
@@ -44,6 +45,61 @@ public record AttentionFeatures(
         this(name, shape, spec, null, NONE, NONE, NONE, false, false, false, null, null, null, false);
     }
 
+    /** The components, to be changed. */
+    private static final class Draft {
+        String name;
+        AttentionShape shape;
+        AttentionSpec spec;
+        @Nullable DType type;
+        int bias;
+        int reach;
+        int mask;
+        boolean sink;
+        boolean alibi;
+        boolean segments;
+        @Nullable List<Integer> lengths;
+        @Nullable List<Integer> querySequences;
+        @Nullable List<Integer> keySequences;
+        boolean hides;
+
+        Draft(AttentionFeatures x) {
+            name = x.name;
+            shape = x.shape;
+            spec = x.spec;
+            type = x.type;
+            bias = x.bias;
+            reach = x.reach;
+            mask = x.mask;
+            sink = x.sink;
+            alibi = x.alibi;
+            segments = x.segments;
+            lengths = x.lengths;
+            querySequences = x.querySequences;
+            keySequences = x.keySequences;
+            hides = x.hides;
+        }
+    }
+
+    private AttentionFeatures with(Consumer<Draft> change) {
+        Draft x = new Draft(this);
+        change.accept(x);
+        return new AttentionFeatures(
+                x.name,
+                x.shape,
+                x.spec,
+                x.type,
+                x.bias,
+                x.reach,
+                x.mask,
+                x.sink,
+                x.alibi,
+                x.segments,
+                x.lengths,
+                x.querySequences,
+                x.keySequences,
+                x.hides);
+    }
+
     public static AttentionShape shape(
             int batch, int heads, int keyHeads, int queries, int keys, int dim, int valueDim) {
         Layout layout = (heads + queries) % 2 == 0 ? Layout.BHND : Layout.BNHD;
@@ -55,209 +111,63 @@ public record AttentionFeatures(
     }
 
     public AttentionFeatures named(String newName) {
-        return new AttentionFeatures(
-                newName,
-                shape,
-                spec,
-                type,
-                bias,
-                reach,
-                mask,
-                sink,
-                alibi,
-                segments,
-                lengths,
-                querySequences,
-                keySequences,
-                hides);
+        return with(draft -> draft.name = newName);
     }
 
     public AttentionFeatures of(@Nullable DType newType) {
-        return new AttentionFeatures(
-                name,
-                shape,
-                spec,
-                newType,
-                bias,
-                reach,
-                mask,
-                sink,
-                alibi,
-                segments,
-                lengths,
-                querySequences,
-                keySequences,
-                hides);
+        return with(draft -> draft.type = newType);
     }
 
     public AttentionFeatures withSpec(AttentionSpec newSpec) {
-        return new AttentionFeatures(
-                name,
-                shape,
-                newSpec,
-                type,
-                bias,
-                reach,
-                mask,
-                sink,
-                alibi,
-                segments,
-                lengths,
-                querySequences,
-                keySequences,
-                hides);
+        return with(draft -> draft.spec = newSpec);
     }
 
     public AttentionFeatures withBias(int axes) {
-        return new AttentionFeatures(
-                name,
-                shape,
-                spec,
-                type,
-                axes,
-                NONE,
-                mask,
-                sink,
-                alibi,
-                segments,
-                lengths,
-                querySequences,
-                keySequences,
-                hides);
+        return with(draft -> {
+            draft.bias = axes;
+            draft.reach = NONE;
+        });
     }
 
-    /** With a bias by relative position, and the axes that it has beside. */
+    /** With a bias by relative position, and its other axes. */
     public AttentionFeatures withRelativeBias(int axes, int newReach) {
-        return new AttentionFeatures(
-                name,
-                shape,
-                spec,
-                type,
-                axes,
-                newReach,
-                mask,
-                sink,
-                alibi,
-                segments,
-                lengths,
-                querySequences,
-                keySequences,
-                hides);
+        return with(draft -> {
+            draft.bias = axes;
+            draft.reach = newReach;
+        });
     }
 
     public AttentionFeatures withMask(int axes) {
-        return new AttentionFeatures(
-                name,
-                shape,
-                spec,
-                type,
-                bias,
-                reach,
-                axes,
-                sink,
-                alibi,
-                segments,
-                lengths,
-                querySequences,
-                keySequences,
-                hides);
+        return with(draft -> draft.mask = axes);
     }
 
     public AttentionFeatures withSink() {
-        return new AttentionFeatures(
-                name,
-                shape,
-                spec,
-                type,
-                bias,
-                reach,
-                mask,
-                true,
-                alibi,
-                segments,
-                lengths,
-                querySequences,
-                keySequences,
-                hides);
+        return with(draft -> draft.sink = true);
     }
 
     public AttentionFeatures withAlibi() {
-        return new AttentionFeatures(
-                name,
-                shape,
-                spec,
-                type,
-                bias,
-                reach,
-                mask,
-                sink,
-                true,
-                segments,
-                lengths,
-                querySequences,
-                keySequences,
-                hides);
+        return with(draft -> draft.alibi = true);
     }
 
     public AttentionFeatures withSegments() {
-        return new AttentionFeatures(
-                name,
-                shape,
-                spec,
-                type,
-                bias,
-                reach,
-                mask,
-                sink,
-                alibi,
-                true,
-                lengths,
-                querySequences,
-                keySequences,
-                hides);
+        return with(draft -> draft.segments = true);
     }
 
     public AttentionFeatures withLengths(int... keys) {
-        return new AttentionFeatures(
-                name,
-                shape,
-                spec,
-                type,
-                bias,
-                reach,
-                mask,
-                sink,
-                alibi,
-                segments,
-                list(keys),
-                querySequences,
-                keySequences,
-                hides);
+        return with(draft -> draft.lengths = list(keys));
     }
 
     /** Cumulative lengths, for queries and keys as many. */
     public AttentionFeatures withSequences(List<Integer> queries, List<Integer> keys) {
-        return new AttentionFeatures(
-                name, shape, spec, type, bias, reach, mask, sink, alibi, segments, lengths, queries, keys, hides);
+        return with(draft -> {
+            draft.querySequences = queries;
+            draft.keySequences = keys;
+        });
     }
 
     /** With NaN wherever nothing looks. */
     public AttentionFeatures hidingNaN() {
-        return new AttentionFeatures(
-                name,
-                shape,
-                spec,
-                type,
-                bias,
-                reach,
-                mask,
-                sink,
-                alibi,
-                segments,
-                lengths,
-                querySequences,
-                keySequences,
-                true);
+        return with(draft -> draft.hides = true);
     }
 
     /** Extents of a bias or mask over {@code axes}. */
@@ -279,7 +189,7 @@ public record AttentionFeatures(
         return reach == NONE ? 1 : 2 * reach + 1;
     }
 
-    /** Which element of the bias is for a pair of which the query sees the key. */
+    /** Index of the bias for a pair of which the query sees the key. */
     public int biasAt(int b, int h, int i, int j) {
         int[] extents = extents(bias);
         int[] place = {b, h, i, j};
@@ -312,7 +222,7 @@ public record AttentionFeatures(
                 : j - firstKey - spec.pastKeys() - i + firstQuery;
     }
 
-    /** What differs from a plain attention, so that a failure can be told and repeated. */
+    /** All differences from a plain attention, enough to repeat a failure. */
     @Override
     public String toString() {
         StringBuilder text =

@@ -8,10 +8,12 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * One thing that a backend must get right.
+ * One property of an operation that every backend must have: an entry of the table that {@code fovea selftest} and the JUnit
+ * contract run.
  *
- * @param operation name of the method of {@link org.fovea.backend.Backend} that it is about
- * @param name what is tried, for people
+ * @param operation the method of {@link org.fovea.backend.Backend} that it is about, or of one of its parts: {@code
+ *     capture}, {@code math.gemm}
+ * @param name the inputs, for people
  * @param body runs the operation on a backend and on the reference, and compares; throws {@link WrongResultException}
  */
 public record Case(String operation, String name, Consumer<Pair> body) {
@@ -19,15 +21,19 @@ public record Case(String operation, String name, Consumer<Pair> body) {
     /**
      * The table of all cases, by operation. Every operation has one.
      *
-     * @param deep with larger shapes too, and more of them
+     * @param deep with larger shapes too
      */
     public static List<Case> all(boolean deep) {
         return Stream.of(
                         DeviceCases.all(),
                         PrimitiveCases.all(deep),
+                        MovementCases.all(deep),
                         MatrixCases.all(deep),
                         RowCases.all(deep),
                         AttentionCases.all(deep),
+                        DecodeCases.all(),
+                        SpecialScoreCases.all(),
+                        SamplingCases.all(deep),
                         LearningCases.all(deep))
                 .flatMap(List::stream)
                 .toList();
@@ -43,8 +49,18 @@ public record Case(String operation, String name, Consumer<Pair> body) {
         return cases;
     }
 
-    /** What is done for a shape. */
+    /** The shapes, and more of them if {@code deep}. */
+    static int[][] shapes(boolean deep, int[][] shapes, int[]... more) {
+        return deep ? Stream.of(shapes, more).flatMap(Stream::of).toArray(int[][]::new) : shapes;
+    }
+
+    /** A comparison at one shape. */
     interface ShapeBody {
         void run(Pair pair, int[] shape, String what);
+    }
+
+    @Override
+    public String toString() {
+        return operation + ": " + name;
     }
 }

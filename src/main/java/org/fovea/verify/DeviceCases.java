@@ -11,7 +11,7 @@ import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Scope;
 
-/** Memory, its ways in and out, and the order of work. */
+/** Memory, transfers, and the order of work. */
 final class DeviceCases {
     private static final int[] LENGTHS = {1, 2, 3, 31, 97, 1031};
 
@@ -21,21 +21,21 @@ final class DeviceCases {
         List<Case> cases = new ArrayList<>(List.of(
                 new Case("name", "is in lower case", DeviceCases::name),
                 new Case("description", "is one line", DeviceCases::description),
-                new Case("floatType", "is one of arithmetic", DeviceCases::floatType),
-                new Case("allocate", "zeros, and gives them back", DeviceCases::allocate),
-                new Case("openScope", "ends what it holds", DeviceCases::openScope),
-                new Case("liveBytes", "counts arrays", DeviceCases::liveBytes),
-                new Case("reservedBytes", "holds all that lives", DeviceCases::liveBytes),
+                new Case("memory.floatType", "is one of arithmetic", DeviceCases::floatType),
+                new Case("memory.allocate", "zeros, and gives them back", DeviceCases::allocate),
+                new Case("memory.openScope", "ends what it holds", DeviceCases::openScope),
+                new Case("memory.liveBytes", "counts arrays", DeviceCases::liveBytes),
+                new Case("memory.reservedBytes", "holds all that lives", DeviceCases::liveBytes),
                 new Case("shards", "as many for as many units", DeviceCases::shards),
                 new Case("forEachShard", "each once", DeviceCases::forEachShard),
                 new Case("capture", "a step replayed on other numbers", DeviceCases::capture),
                 new Case("seconds", "of work that is done", DeviceCases::seconds),
                 new Case("synchronize", "after work", DeviceCases::synchronize)));
         for (int length : LENGTHS) {
-            cases.add(new Case("upload", length + " numbers", pair -> upload(pair, length)));
-            cases.add(new Case("download", length + " numbers", pair -> download(pair, length)));
-            cases.add(new Case("copy", length + " numbers", pair -> copy(pair, length)));
-            cases.add(new Case("fill", length + " numbers, and a part", pair -> fill(pair, length)));
+            cases.add(new Case("memory.upload", length + " numbers", pair -> upload(pair, length)));
+            cases.add(new Case("memory.download", length + " numbers", pair -> download(pair, length)));
+            cases.add(new Case("memory.copy", length + " numbers", pair -> copy(pair, length)));
+            cases.add(new Case("memory.fill", length + " numbers, and a part", pair -> fill(pair, length)));
         }
         return cases;
     }

@@ -3,7 +3,7 @@ package org.fovea.verify;
 import java.util.Arrays;
 import org.fovea.backend.attention.AttentionShape;
 
-/** Where an attention may hold anything: what no query sees, and what belongs to queries that see nothing. */
+/** Elements of an attention that must not matter: those that no query sees, and those of queries that see nothing. */
 public final class HiddenPlaces {
 
     /** No such place. */
@@ -124,7 +124,7 @@ public final class HiddenPlaces {
         return hide(values, logSumExp);
     }
 
-    /** What hides by itself stays. */
+    /** Terms of -infinity stay. */
     double[] mask(double[] values) {
         for (int i = 0; i < mask.length; i++) {
             boolean hides = values[i] == Double.NEGATIVE_INFINITY;

@@ -4,184 +4,213 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
-import org.fovea.backend.math.Philox;
-import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.rl.AdamSettings;
 import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.backend.rl.Trajectories;
 
-/** Sampling of actions, advantages, the policy loss with its gradients, and the optimiser. */
+/** Advantages, the policy loss with its gradients, and the optimiser. */
 final class LearningCases {
-    private static final RandomRange DRAW = new RandomRange(3, 4, 5);
+    private static final int[][] ROLLOUTS = {
+        {1, 1}, {1, 128}, {5, 17}, {33, 3}, {64, 31}, {207, 2}, {0, 5}, {3, 0}, {70001, 1}
+    };
+    private static final int[][] CATEGORICAL = {{1, 1}, {33, 2}, {5, 3}, {207, 6}, {64, 16}, {97, 33}, {0, 3}, {7, 300}
+    };
+    private static final int[][] GAUSSIAN = {{1, 1}, {33, 2}, {5, 3}, {207, 6}, {64, 17}, {0, 3}, {7, 300}};
+    private static final AdamSettings CLIPPED = new AdamSettings(0.9f, 0.999f, 1e-8f, 0.5f);
 
     private LearningCases() {}
 
     static List<Case> all(boolean deep) {
-        int[][] choices = deep ? new int[][] {{70_001, 5}, {97, 207}} : new int[][] {{1, 1}, {97, 3}, {13, 31}};
-        List<Case> cases = new ArrayList<>(Case.each("sampleCategorical", choices, LearningCases::choices));
-        cases.addAll(Case.each("argmax", choices, LearningCases::argmax));
-        cases.addAll(Case.each("sampleGaussian", new int[][] {{deep ? 70_001 : 97, 3}}, LearningCases::normals));
-        int[][] rollouts = {{1, 1}, deep ? new int[] {4099, 97} : new int[] {5, 13}};
-        cases.addAll(Case.each("advantages", rollouts, LearningCases::advantages));
-        int[][] discrete = {{1, 2}, deep ? new int[] {20_011, 17} : new int[] {97, 5}};
-        cases.addAll(Case.each("ppoCategorical", discrete, LearningCases::categoricalLoss));
-        int[][] continuous = {{1, 1}, deep ? new int[] {20_011, 5} : new int[] {97, 3}};
-        cases.addAll(Case.each("ppoGaussian", continuous, LearningCases::gaussianLoss));
-        int[][] parameters = {{1}, {97}, {deep ? 1_000_003 : 1031}};
-        cases.addAll(Case.each("adam", parameters, LearningCases::adam));
-        return cases;
-    }
-
-    /** A number close to the border of two actions may be in either; what was chosen decides what is expected then. */
-    private static void choices(Pair p, int[] s, String what) {
-        int actions = s[1];
-        Pair.Both logits = p.floats(Pair.normal(s[0] * actions, 1));
-        Pair.Both sampled = p.integerOutput(s[0]);
-        Pair.Both logProbs = p.output(s[0]);
-        p.run(b -> b.rl().sampleCategorical(s[0], actions, logits.on(b), DRAW, sampled.on(b), logProbs.on(b)));
-        Pair.Both logSoftmax = p.output((long) s[0] * actions);
-        p.reference.math().logSoftmax(s[0], actions, logits.on(p.reference), logSoftmax.on(p.reference));
-        double[] logs = logSoftmax.expected();
-        int[] found = sampled.actualIntegers();
-        double[] expected = new double[s[0]];
-        for (int row = 0; row < s[0]; row++) {
-            int chosen = found[row];
-            p.require(
-                    chosen >= 0 && chosen < actions,
-                    what + ": action of row " + row + " is " + chosen + ", expected 0 to " + (actions - 1));
-            double before = 0;
-            for (int a = 0; a < chosen; a++) {
-                before += Math.exp(logs[row * actions + a]);
+        List<Case> cases = new ArrayList<>(Case.each(
+                "rl.advantages", Case.shapes(deep, ROLLOUTS, new int[] {4099, 97}), LearningCases::advantages));
+        for (int[] s : Case.shapes(deep, CATEGORICAL, new int[] {20_011, 17})) {
+            for (PpoLoss loss : losses(s[0])) {
+                String name = s[0] + " x " + s[1] + ", " + loss;
+                cases.add(new Case("rl.ppoCategorical", name, p -> categorical(p, loss, s[0], s[1], false, name)));
+                if (s[1] > 2) {
+                    String masked = name + ", masked";
+                    cases.add(
+                            new Case("rl.ppoCategorical", masked, p -> categorical(p, loss, s[0], s[1], true, masked)));
+                }
             }
-            double after = before + Math.exp(logs[row * actions + chosen]);
-            double number = Philox.uniform(DRAW.seed(), DRAW.stream(), DRAW.first() + row);
-            double slack = 64 * p.unit();
-            p.require(
-                    number >= before - slack && number <= after + slack,
-                    what + ": action of row " + row + " is " + chosen + ", whose share of the line is " + before
-                            + " to " + after + ", expected one with " + number);
-            expected[row] = logs[row * actions + chosen];
         }
-        p.reference.memory().upload(expected, 0, logProbs.on(p.reference));
-        logProbs.isWithin((16 + Math.sqrt(actions)) * (1 + Pair.largest(expected)), what + ", log-probabilities");
-    }
-
-    private static void argmax(Pair p, int[] s, String what) {
-        Pair.Both x = p.floats(Pair.normal(s[0] * s[1], 1));
-        Pair.Both y = p.integerOutput(s[0]);
-        p.run(b -> b.rl().argmax(s[0], s[1], x.on(b), y.on(b)));
-        y.isSameIntegers(what);
-    }
-
-    private static void normals(Pair p, int[] s, String what) {
-        Pair.Both mean = p.floats(Pair.normal(s[0] * s[1], 1));
-        Pair.Both logStd = p.floats(-0.5, 0, 0.25);
-        Pair.Both sampled = p.output((long) s[0] * s[1]);
-        Pair.Both logProbs = p.output(s[0]);
-        p.run(b -> b.rl().sampleGaussian(s[0], s[1], mean.on(b), logStd.on(b), DRAW, sampled.on(b), logProbs.on(b)));
-        sampled.isWithin(64 * (1 + Pair.largest(sampled.expected())), what);
-        logProbs.isWithin(256 * (1 + Pair.largest(logProbs.expected())), what + ", log-probabilities");
-    }
-
-    private static double[] rarely(int length) {
-        return new Random(9).ints(length, 0, 5).mapToDouble(i -> i == 0 ? 1 : 0).toArray();
+        for (int[] s : Case.shapes(deep, GAUSSIAN, new int[] {20_011, 5})) {
+            for (PpoLoss loss : losses(s[0])) {
+                String name = s[0] + " x " + s[1] + ", " + loss;
+                cases.add(new Case("rl.ppoGaussian", name, p -> gaussian(p, loss, s[0], s[1], name)));
+            }
+        }
+        for (int[] length : Case.shapes(deep, new int[][] {{1}, {5}, {33}, {207}, {4099}, {12288}}, new int[] {1_000_003
+        })) {
+            for (float limit : new float[] {Float.POSITIVE_INFINITY, 0.5f, 1e6f}) {
+                cases.add(adam(new AdamSettings(0.9f, 0.999f, 1e-5f, limit), length[0]));
+            }
+        }
+        cases.add(adam(new AdamSettings(0f, 0.9f, 1e-8f, 0.5f), 33));
+        cases.add(new Case("rl.adam", "skip", LearningCases::adamSkips));
+        for (double broken : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
+            for (int at : new int[] {0, 16, 32}) {
+                cases.add(new Case("rl.adam", "gradient " + broken + " at " + at, p -> adamStops(p, broken, at)));
+            }
+        }
+        cases.add(new Case("rl.adam", "the same bits again", LearningCases::adamRepeats));
+        return cases;
     }
 
     private static void advantages(Pair p, int[] s, String what) {
         int length = s[0] * s[1];
+        Random random = new Random(length);
+        double[] done = new double[length];
+        Arrays.setAll(done, i -> random.nextInt(5) == 0 ? 1 : 0);
+        double[][] inputs = {Pair.normal(length, 1), Pair.normal(length, 2), Pair.normal(length, 3), done};
+        Pair.Both advantages = p.output(length);
+        Pair.Both returns = p.output(length);
+        advantages(p, s, inputs, advantages, returns);
+        double[] bounds = magnitudes(p, s, inputs);
+        Arrays.setAll(bounds, i -> 6 * s[1] * bounds[i]);
+        advantages.isWithin(bounds, what);
+        double[] expected = returns.expected();
+        Arrays.setAll(bounds, i -> bounds[i] + Math.abs(expected[i]));
+        returns.isWithin(bounds, what + ", returns");
+    }
+
+    private static void advantages(Pair p, int[] s, double[][] inputs, Pair.Both advantages, Pair.Both returns) {
         Trajectories<Pair.Both> trajectories = new Trajectories<>(
                 s[0],
                 s[1],
-                p.floats(Pair.normal(length, 1)),
-                p.floats(Pair.normal(length, 2)),
-                p.floats(Pair.normal(length, 3)),
-                p.floats(rarely(length)));
-        Pair.Both advantages = p.output(length);
-        Pair.Both returns = p.output(length);
-        p.run(b -> b.rl().advantages(trajectories.map(x -> x.on(b)), 0.97f, 0.9f, advantages.on(b), returns.on(b)));
-        advantages.isWithin(64 * (1 + Pair.largest(advantages.expected())), what);
-        returns.isWithin(64 * (1 + Pair.largest(returns.expected())), what + ", returns");
+                p.floats(inputs[0]),
+                p.floats(inputs[1]),
+                p.floats(inputs[2]),
+                p.floats(inputs[3]));
+        p.run(b -> b.rl().advantages(trajectories.map(x -> x.on(b)), 0.99f, 0.95f, advantages.on(b), returns.on(b)));
     }
 
-    /** Rows of a minibatch with the values of a network, and what becomes of both. */
-    private record Minibatch(
-            PpoLoss loss, PpoBatch<Pair.Both> played, Pair.Both values, Pair.Both dValues, Pair.Both statistics) {
+    /** The same recursion on magnitudes: no term cancels another. */
+    private static double[] magnitudes(Pair p, int[] s, double[][] inputs) {
+        Pair.Both advantages = p.output((long) s[0] * s[1]);
+        Pair.Both returns = p.output((long) s[0] * s[1]);
+        double[] against = Arrays.stream(inputs[1]).map(v -> -Math.abs(v)).toArray();
+        advantages(
+                p,
+                s,
+                new double[][] {Pair.abs(inputs[0]), against, Pair.abs(inputs[2]), inputs[3]},
+                advantages,
+                returns);
+        return advantages.expected();
+    }
 
-        /** Some ratios are clipped and some are not. */
-        static Minibatch of(Pair p, int rows, Pair.Both taken, double[] logProbs) {
-            double[] noise = Pair.normal(rows, 14);
-            double[] old = new double[rows];
-            Arrays.setAll(old, i -> (float) (logProbs[i] + noise[i] / 4));
-            return new Minibatch(
-                    new PpoLoss(0.2f, 0.01f, 0.5f, 0.3f, 1f / rows),
-                    new PpoBatch<>(
-                            rows,
-                            taken,
-                            p.floats(old),
-                            p.floats(Pair.normal(rows, 15)),
-                            p.floats(Pair.normal(rows, 12)),
-                            p.floats(Pair.normal(rows, 13))),
-                    p.floats(Pair.normal(rows, 11)),
-                    p.output(rows),
-                    p.output(PpoLoss.STATISTICS));
+    private static PpoLoss[] losses(int rows) {
+        return new PpoLoss[] {
+            new PpoLoss(0.2f, 0.01f, 0.5f, 0, 1f / Math.max(1, rows)),
+            new PpoLoss(0.2f, 0.5f, 1, 0.2f, 1f / 64),
+            new PpoLoss(0.2f, 0, 0, 0, 1)
+        };
+    }
+
+    /** Rows of a PPO minibatch: log-ratios and value changes clearly inside or outside the clip ranges. */
+    private static final class Minibatch {
+        final PpoBatch<Pair.Both> played;
+        final Pair.Both values;
+        final Pair.Both dValues;
+        final Pair.Both statistics;
+
+        Minibatch(Pair p, Pair.Both taken, double[] logProbs) {
+            int rows = logProbs.length;
+            double[] steps = {0, 0.05, -0.05, 0.5, -0.5};
+            double[] value = Pair.normal(rows, 21);
+            double[] oldLogProb = new double[rows];
+            double[] oldValue = new double[rows];
+            Arrays.setAll(oldLogProb, r -> logProbs[r] - steps[r % 5]);
+            Arrays.setAll(oldValue, r -> value[r] - steps[r / 5 % 5]);
+            values = p.floats(value);
+            played = new PpoBatch<>(
+                    rows,
+                    taken,
+                    p.floats(oldLogProb),
+                    p.floats(oldValue),
+                    p.floats(Pair.normal(rows, 22)),
+                    p.floats(Pair.normal(rows, 23)));
+            dValues = p.output(rows);
+            statistics = p.output(PpoLoss.STATISTICS);
         }
 
-        void check(int rows, String what) {
-            dValues.isWithin(weights(dValues, 64), what + ", gradient for the values");
-            statistics.isWithin((64 + rows) * (1 + Pair.largest(statistics.expected())), what + ", statistics");
-        }
-
-        /** A row's share of a gradient is as small as its weight. */
-        double[] weights(Pair.Both gradient, double roundings) {
-            return Arrays.stream(gradient.expected())
-                    .map(x -> roundings * (loss.rowWeight() + Math.abs(x)))
-                    .toArray();
+        /** @param logProbError units of rounding in a row's log-probability */
+        void check(PpoLoss loss, int rows, double logProbError, double largestEntropy, String what) {
+            double ratio = 1.7;
+            double advantage = Pair.largest(played.advantages().expected());
+            double value = Pair.largest(values.expected()) + Pair.largest(played.returns().expected()) + 1;
+            dValues.isWithin(8 * loss.rowWeight() * loss.valueCoef() * value, what + ", dValues");
+            double sums = 4 * rows * (Math.sqrt(rows) + logProbError + 4);
+            statistics.isWithin(
+                    new double[] {
+                        sums * advantage * ratio,
+                        sums * value * value,
+                        sums * (1 + largestEntropy),
+                        sums * 3,
+                        0,
+                        4 * ratio * (logProbError + 4)
+                    },
+                    what + ", statistics");
         }
     }
 
-    private static void categoricalLoss(Pair p, int[] s, String what) {
-        Pair.Both logits = p.floats(Pair.normal(s[0] * s[1], 1));
-        int[] actions = new Random(2).ints(s[0], 0, s[1]).toArray();
-        Pair.Both taken = p.ints(actions);
-        Pair.Both logSoftmax = p.output((long) s[0] * s[1]);
-        p.reference.math().logSoftmax(s[0], s[1], logits.on(p.reference), logSoftmax.on(p.reference));
-        double[] logs = logSoftmax.expected();
-        double[] logProbs = new double[s[0]];
-        Arrays.setAll(logProbs, row -> logs[row * s[1] + actions[row]]);
-        Minibatch m = Minibatch.of(p, s[0], taken, logProbs);
-        Pair.Both dLogits = p.output((long) s[0] * s[1]);
+    private static void categorical(Pair p, PpoLoss loss, int rows, int actions, boolean masked, String what) {
+        double[] x = Pair.normal(rows * actions, 11);
+        int[] taken = new int[rows];
+        double[] logProbs = new double[rows];
+        for (int r = 0; r < rows; r++) {
+            taken[r] = (r * 5) % actions;
+            if (masked) {
+                x[r * actions + (taken[r] + 1) % actions] = Double.NEGATIVE_INFINITY;
+            }
+            double sum = 0;
+            for (int a = 0; a < actions; a++) {
+                sum += Math.exp(x[r * actions + a]);
+            }
+            logProbs[r] = x[r * actions + taken[r]] - Math.log(sum);
+        }
+        Pair.Both logits = p.floats(x);
+        Pair.Both action = p.ints(taken);
+        Pair.Both dLogits = p.output(x.length);
+        Minibatch m = new Minibatch(p, action, logProbs);
         p.run(b -> b.rl().ppoCategorical(
-                        m.loss,
+                        loss,
                         m.played.map(x -> x.on(b)),
-                        s[1],
+                        actions,
                         logits.on(b),
                         m.values.on(b),
                         dLogits.on(b),
                         m.dValues.on(b),
                         m.statistics.on(b)));
-        dLogits.isWithin(m.weights(dLogits, 512), what + ", gradient for the logits");
-        m.check(s[0], what);
+        double range = 16;
+        double logProbError = 2 * range + Math.sqrt(actions) + 4;
+        double row = Pair.largest(m.played.advantages().expected()) * 1.7 + loss.entropyCoef() * (range + Math.log(actions));
+        dLogits.isWithin(4 * loss.rowWeight() * row * (logProbError + 4), what + ", dLogits");
+        m.check(loss, rows, logProbError, Math.log(actions), what);
     }
 
-    private static void gaussianLoss(Pair p, int[] s, String what) {
-        double[] means = Pair.normal(s[0] * s[1], 1);
-        double[] actions = Pair.normal(s[0] * s[1], 2);
-        double[] logStds =
-                Arrays.stream(Pair.normal(s[1], 3)).map(x -> (float) (x / 4)).toArray();
-        double[] logProbs = new double[s[0]];
-        for (int i = 0; i < means.length; i++) {
-            double number = (actions[i] - means[i]) / Math.exp(logStds[i % s[1]]);
-            logProbs[i / s[1]] -= number * number / 2 + logStds[i % s[1]] + Math.log(2 * Math.PI) / 2;
+    private static void gaussian(Pair p, PpoLoss loss, int rows, int dim, String what) {
+        double[] mu = Pair.normal(rows * dim, 11);
+        double[] logSigma =
+                Arrays.stream(Pair.normal(dim, 12)).map(x -> (float) (x / 4)).toArray();
+        double[] actions = new double[rows * dim];
+        double[] noise = Pair.normal(rows * dim, 13);
+        double[] logProbs = new double[rows];
+        for (int i = 0; i < actions.length; i++) {
+            double s = logSigma[i % dim];
+            actions[i] = (float) (mu[i] + Math.exp(s) * noise[i]);
+            double z = (actions[i] - mu[i]) / Math.exp(s);
+            logProbs[i / dim] += -z * z / 2 - s - Math.log(2 * Math.PI) / 2;
         }
+        Pair.Both mean = p.floats(mu);
+        Pair.Both logStd = p.floats(logSigma);
         Pair.Both taken = p.floats(actions);
-        Minibatch m = Minibatch.of(p, s[0], taken, logProbs);
-        Pair.Both mean = p.floats(means);
-        Pair.Both logStd = p.floats(logStds);
-        Pair.Both dMean = p.output((long) s[0] * s[1]);
-        Pair.Both dLogStd = p.output(s[1]);
+        Pair.Both dMean = p.output(mu.length);
+        Pair.Both dLogStd = p.output(dim);
+        Minibatch m = new Minibatch(p, taken, logProbs);
         p.run(b -> b.rl().ppoGaussian(
-                        m.loss,
+                        loss,
                         m.played.map(x -> x.on(b)),
                         mean.on(b),
                         logStd.on(b),
@@ -190,29 +219,98 @@ final class LearningCases {
                         dLogStd.on(b),
                         m.dValues.on(b),
                         m.statistics.on(b)));
-        dMean.isWithin(m.weights(dMean, 1024), what + ", gradient for the mean");
+        double z = Pair.largest(noise);
+        double precision = Math.exp(Pair.largest(logSigma));
+        double logProbError = dim * (4 * z * z + z * 4 * precision + 4);
+        double row = Pair.largest(m.played.advantages().expected()) * 1.7;
+        dMean.isWithin(4 * loss.rowWeight() * row * z * precision * (logProbError + 8), what + ", dMean");
+        double perRow = row * (z * z + 1) + loss.entropyCoef();
         dLogStd.isWithin(
-                (1024 + s[0]) * (1 + Pair.largest(dLogStd.expected())),
-                what + ", gradient for the logarithm of the deviation");
-        m.check(s[0], what);
+                4 * loss.rowWeight() * rows * perRow * (logProbError + 8 + Math.sqrt(rows)), what + ", dLogStd");
+        m.check(loss, rows, logProbError, dim * 3, what);
     }
 
-    private static void adam(Pair p, int[] s, String what) {
-        AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-8f, 0.5f);
-        Pair.Both parameters = p.floats(Pair.normal(s[0], 1));
-        Pair.Both first = p.floats(new double[s[0]]);
-        Pair.Both second = p.floats(new double[s[0]]);
-        double[] begin = new double[AdamSettings.STATE_SIZE];
-        begin[AdamSettings.LEARNING_RATE] = 0.01f;
-        Pair.Both state = p.floats(begin);
-        for (int step = 0; step < 3; step++) {
-            Pair.Both gradients = p.floats(Pair.normal(s[0], 2 + step));
+    private static Case adam(AdamSettings settings, int length) {
+        String name = length + " with " + settings;
+        return new Case("rl.adam", name, p -> adam(p, settings, length, name));
+    }
+
+    private static void adam(Pair p, AdamSettings settings, int length, String name) {
+        double rate = (float) 0.01;
+        // Small, so that their own rounding does not hide an error of the step.
+        Pair.Both parameters = p.floats(
+                Arrays.stream(Pair.normal(length, 1)).map(x -> rate * x).toArray());
+        Pair.Both first = p.floats(new double[length]);
+        Pair.Both second = p.floats(new double[length]);
+        Pair.Both state = p.floats(rate, 0, 0, 0);
+        double size = Pair.largest(parameters.expected()) + 8 * rate;
+        for (int step = 1; step <= 8; step++) {
+            Pair.Both gradients = p.floats(Pair.normal(length, 100 + step));
             p.run(b ->
                     b.rl().adam(settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+            String what = "adam of " + name + " after step " + step;
+            double root = Math.sqrt(length);
+            double norm = state.expected()[AdamSettings.GRADIENT_NORM];
+            state.isWithin(new double[] {0, 0, 4 * (root + 2) * norm, 0}, what + ", state");
+            // Each step rounds the parameter, and the quotient of the moments by what the sums above rounded.
+            double perStep = 2 * size + rate * Math.sqrt(step) * (32 + 8 * root);
+            parameters.isWithin(step * perStep, what + ", parameters");
+            double g = Pair.largest(gradients.expected()) + 4;
+            first.isWithin(step * (8 + 4 * root) * g, what + ", first moment");
+            second.isWithin(step * (8 + 8 * root) * g * g, what + ", second moment");
         }
-        parameters.isWithin(64 * (1 + Pair.largest(parameters.expected())), what);
-        first.isWithin(64, what + ", first moment");
-        second.isWithin(64, what + ", second moment");
-        state.isWithin((64 + Math.sqrt(s[0])) * (1 + Pair.largest(state.expected())), what + ", state");
+    }
+
+    /** Parameters, moments and state of 33 numbers, and steps that must change none of the first three. */
+    private record Still(Pair.Both parameters, Pair.Both first, Pair.Both second, Pair.Both state) {
+        static Still of(Pair p, double skip) {
+            return new Still(
+                    p.floats(Pair.normal(33, 1)),
+                    p.floats(Pair.normal(33, 3)),
+                    p.floats(Pair.abs(Pair.normal(33, 4))),
+                    p.floats(0.1, 3, 2, skip));
+        }
+
+        void step(Pair p, Pair.Both gradients, double norm, String what) {
+            p.run(b ->
+                    b.rl().adam(CLIPPED, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+            p.requireEqual(what + ", parameters", parameters.actual(), Pair.normal(33, 1));
+            p.requireEqual(what + ", first moment", first.actual(), Pair.normal(33, 3));
+            p.requireEqual(what + ", second moment", second.actual(), Pair.abs(Pair.normal(33, 4)));
+            p.requireEqual(what + ", state", state.actual(), new double[] {0.1f, 3, norm, 1});
+        }
+    }
+
+    private static void adamSkips(Pair p) {
+        double[] nan = new double[33];
+        Arrays.fill(nan, Double.NaN);
+        Still.of(p, 1).step(p, p.floats(nan), 2, "adam told to skip");
+    }
+
+    /** The step after one that is not finite does nothing either. */
+    private static void adamStops(Pair p, double broken, int at) {
+        double[] gradient = Pair.normal(33, 2);
+        Pair.Both good = p.floats(gradient.clone());
+        gradient[at] = broken;
+        Pair.Both bad = p.floats(gradient);
+        double norm = Double.isNaN(broken) ? broken : Double.POSITIVE_INFINITY;
+        Still still = Still.of(p, 0);
+        still.step(p, bad, norm, "adam with a gradient of " + broken);
+        still.step(p, good, norm, "adam after a gradient of " + broken);
+    }
+
+    private static void adamRepeats(Pair p) {
+        double[] before = {};
+        for (int repeat = 0; repeat < 3; repeat++) {
+            Pair.Both parameters = p.floats(Pair.normal(4099, 1));
+            Pair.Both gradients = p.floats(Pair.normal(4099, 2));
+            Pair.Both first = p.floats(new double[4099]);
+            Pair.Both second = p.floats(new double[4099]);
+            Pair.Both state = p.floats(0.1, 0, 0, 0);
+            p.run(b -> b.rl().adam(CLIPPED, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+            double[] found = parameters.actual();
+            p.requireEqual("adam, run " + repeat, found, repeat == 0 ? found : before);
+            before = found;
+        }
     }
 }

@@ -3,102 +3,187 @@ package org.fovea.verify;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.Gemm;
 
-/** Matrix products and what is fused with them. */
+/** Matrix products and linear layers. */
 final class MatrixCases {
-    /** Rows of A, columns of A, columns of B. */
-    private static final int[][] SIZES = {{1, 1, 1}, {5, 3, 7}, {33, 17, 65}, {130, 67, 129}};
-
-    private static final int[][] DEEP_SIZES = {{1, 1, 1}, {2, 207, 3}, {33, 17, 65}, {130, 67, 129}, {257, 1031, 31}};
+    private static final int[][] SIZES = {
+        {1, 1, 1},
+        {1, 17, 33},
+        {17, 1, 5},
+        {2, 3, 97},
+        {13, 31, 6},
+        {33, 33, 33},
+        {97, 64, 31},
+        {64, 128, 64},
+        {207, 97, 13},
+        {6, 16, 207},
+        {5, 7, 1},
+        {130, 129, 67}
+    };
 
     /** As many multiplications as make a product one for cuBLAS, where it is installed. */
-    private static final int[] LARGE = {517, 509, 513};
+    private static final int[] LARGE = {517, 513, 509};
 
-    private static final int[] DEEP_LARGE = {1031, 1051, 1027};
+    private static final int[][] LAYERS = {
+        {1, 1, 1}, {3, 5, 2}, {17, 33, 13}, {64, 64, 64}, {31, 6, 97}, {5, 207, 3}, {130, 67, 129}
+    };
 
     private MatrixCases() {}
 
     static List<Case> all(boolean deep) {
         List<Case> cases = new ArrayList<>();
-        for (int[] s : deep ? DEEP_SIZES : SIZES) {
+        for (int[] s : Case.shapes(deep, SIZES, new int[] {257, 31, 1031})) {
             for (int transposed = 0; transposed < 4; transposed++) {
-                Gemm g = Gemm.batched((transposed & 1) != 0, (transposed & 2) != 0, s[0], s[2], s[1], 1 + transposed);
+                Gemm g = Gemm.batched(
+                        (transposed & 1) != 0, (transposed & 2) != 0, s[0], s[1], s[2], 1 + s[0] % 3 * transposed);
                 cases.add(gemm(g));
                 cases.add(gemm(g.withScalars(-0.75f, 0.5f)));
             }
+        }
+        paddedAndScaled().forEach(g -> cases.add(gemm(g)));
+        // Scores of 3 heads of width 5 inside rows of 15: strides shorter than a matrix.
+        cases.add(gemm(new Gemm(false, true, 7, 6, 5, 15, 15, 6, 3, 5, 5, 42, 0.5f, 0)));
+        cases.add(gemm(new Gemm(false, false, 7, 5, 6, 6, 15, 15, 3, 42, 5, 5, 1, 0)));
+        for (Gemm empty : List.of(
+                Gemm.dense(false, false, 3, 5, 0),
+                Gemm.dense(false, false, 3, 5, 0).withScalars(1, 0.5f),
+                Gemm.dense(false, false, 0, 5, 3),
+                Gemm.dense(false, true, 3, 0, 2),
+                Gemm.batched(false, false, 2, 2, 2, 0))) {
+            cases.add(gemm(empty));
+        }
+        cases.add(gemm(Gemm.dense(true, false, 5, 7, 4099)));
+        cases.add(gemm(Gemm.dense(false, true, 33, 2, 2100).withScalars(0.5f, -2)));
+        cases.add(gemm(Gemm.batched(false, false, 17, 6, 1030, 2)));
+        cases.add(new Case("math.gemm", "long sums of one sign", p -> {
+            Gemm g = Gemm.dense(false, true, 3, 5, 6007);
+            gemm(p, g, Pair.abs(Pair.normal(3 * 6007, 1)), Pair.abs(Pair.normal(5 * 6007, 2)));
+        }));
+        cases.add(new Case("math.gemm", "infinities and the largest numbers", MatrixCases::specialProducts));
+        int[] large = deep ? new int[] {1031, 1027, 1051} : LARGE;
+        cases.add(gemm(Gemm.dense(false, false, large[0], large[1], large[2])));
+        for (int[] s : Case.shapes(deep, LAYERS, new int[] {257, 1031, 31})) {
             for (Activation activation : Activation.values()) {
-                cases.add(new Case("linear", activation + " of " + Arrays.toString(s), p -> linear(p, s, activation)));
+                String name = activation + " of " + Arrays.toString(s);
+                cases.add(new Case("math.linear", name, p -> linear(p, s, activation, true)));
+                cases.add(new Case("math.linear", name + " without bias", p -> linear(p, s, activation, false)));
             }
         }
-        int[] large = deep ? DEEP_LARGE : LARGE;
-        cases.add(gemm(Gemm.dense(false, false, large[0], large[2], large[1])));
         return cases;
     }
 
+    private static List<Gemm> paddedAndScaled() {
+        Random random = new Random(11);
+        float[][] scalars = {{1, 0}, {1, 1}, {-0.5f, 0.25f}, {0, 1}, {2, 0}};
+        List<Gemm> products = new ArrayList<>();
+        for (int trial = 0; trial < 40; trial++) {
+            boolean transposeA = random.nextBoolean();
+            boolean transposeB = random.nextBoolean();
+            int m = 1 + random.nextInt(40);
+            int n = 1 + random.nextInt(40);
+            int k = 1 + random.nextInt(40);
+            int lda = (transposeA ? m : k) + random.nextInt(4);
+            int ldb = (transposeB ? k : n) + random.nextInt(4);
+            int ldc = n + random.nextInt(4);
+            int batch = 1 + random.nextInt(4);
+            long strideA = trial % 5 == 0 ? 0 : (long) lda * (transposeA ? k : m) + random.nextInt(3);
+            long strideB = trial % 7 == 0 ? 0 : (long) ldb * (transposeB ? n : k) + random.nextInt(3);
+            long strideC = (long) ldc * m + random.nextInt(3);
+            float alpha = scalars[trial % scalars.length][0];
+            float beta = scalars[trial % scalars.length][1];
+            products.add(new Gemm(
+                    transposeA, transposeB, m, n, k, lda, ldb, ldc, batch, strideA, strideB, strideC, alpha, beta));
+        }
+        return products;
+    }
+
     private static Case gemm(Gemm g) {
-        String name = g.batch() + " x " + g.m() + " x " + g.k() + " x " + g.n()
-                + (g.transposeA() ? ", A transposed" : "") + (g.transposeB() ? ", B transposed" : "")
-                + (g.beta() == 0 ? "" : ", with scalars");
-        return new Case("gemm", name, p -> gemm(p, g, "gemm of " + name));
+        return new Case("math.gemm", g.toString(), p -> {
+            int a = extent(g, g.transposeA() ? g.k() : g.m(), g.transposeA() ? g.m() : g.k(), g.lda(), g.strideA());
+            int b = extent(g, g.transposeB() ? g.n() : g.k(), g.transposeB() ? g.k() : g.n(), g.ldb(), g.strideB());
+            gemm(p, g, Pair.normal(a, 1), Pair.normal(b, 2));
+        });
     }
 
-    private static void gemm(Pair p, Gemm g, String what) {
-        double[] left = Pair.normal(g.m() * g.k() * g.batch(), 1);
-        double[] right = Pair.normal(g.k() * g.n() * g.batch(), 2);
-        Pair.Both a = p.floats(left);
-        Pair.Both b = p.floats(right);
-        Pair.Both c = p.floats(Pair.normal(g.m() * g.n() * g.batch(), 3));
+    private static int extent(Gemm g, int rows, int columns, int ld, long stride) {
+        if (rows == 0 || columns == 0 || g.batch() == 0) {
+            return 0;
+        }
+        return (int) ((g.batch() - 1) * stride + (long) (rows - 1) * ld + columns);
+    }
+
+    private static void gemm(Pair p, Gemm g, double[] valuesA, double[] valuesB) {
+        double[] valuesC = Pair.normal(extent(g, g.m(), g.n(), g.ldc(), g.strideC()), 3);
+        Pair.Both a = p.floats(valuesA);
+        Pair.Both b = p.floats(valuesB);
+        // With beta 0 the product must not look at what C held, which is NaN here.
+        Pair.Both c = g.beta() == 0 ? p.output(valuesC.length) : p.floats(valuesC);
         p.run(d -> d.math().gemm(g, a.on(d), b.on(d), c.on(d)));
-        double[] rows = norms(g, left, true);
-        double[] columns = norms(g, right, false);
-        double[] bounds = new double[g.m() * g.n() * g.batch()];
-        // Of float32 made of three products on tensor cores, up to four roundings are the product's own.
-        double roundings = 4 * p.ofProducts(Math.sqrt(g.k()) + 8, 2);
-        for (int batch = 0; batch < g.batch(); batch++) {
-            for (int i = 0; i < g.m() * g.n(); i++) {
-                int at = batch * g.m() * g.n() + i;
-                double size = rows[batch * g.m() + i / g.n()] * columns[batch * g.n() + i % g.n()];
-                bounds[at] = roundings * (Math.abs(g.alpha()) * size + 5 * Math.abs(g.beta()));
-            }
-        }
-        c.isWithin(bounds, what);
+        c.isWithin(bounds(p, g, valuesA, valuesB, valuesC), g.toString());
     }
 
-    /** The product of two of them is no less than the sum of magnitudes that an element is made of. */
-    private static double[] norms(Gemm g, double[] x, boolean isLeft) {
-        int rows = isLeft ? g.m() : g.n();
-        boolean isContiguous = isLeft != g.transposeA();
-        if (!isLeft) {
-            isContiguous = g.transposeB();
-        }
-        double[] norms = new double[rows * g.batch()];
-        for (int i = 0; i < norms.length; i++) {
-            int batch = i / rows;
-            int row = i % rows;
-            double squares = 0;
-            for (int k = 0; k < g.k(); k++) {
-                double value = x[batch * rows * g.k() + (isContiguous ? row * g.k() + k : k * rows + row)];
-                squares += value * value;
-            }
-            norms[i] = Math.sqrt(squares);
-        }
-        return norms;
+    /** {@code 4 (sqrt(k) + 2) (|alpha| |A| |B| + |beta| |C|)}, the magnitudes by the reference. */
+    private static double[] bounds(Pair p, Gemm g, double[] a, double[] b, double[] c) {
+        Pair.Both magnitudes = p.floats(Pair.abs(c));
+        p.reference
+                .math()
+                .gemm(
+                        g.withScalars(Math.abs(g.alpha()), Math.abs(g.beta())),
+                        p.floats(Pair.abs(a)).on(p.reference),
+                        p.floats(Pair.abs(b)).on(p.reference),
+                        magnitudes.on(p.reference));
+        double roundings = 4 * p.ofProducts(Math.sqrt(g.k()) + 2, 2);
+        return Arrays.stream(magnitudes.expected()).map(x -> roundings * x).toArray();
     }
 
-    private static void linear(Pair p, int[] s, Activation activation) {
-        double[] left = Pair.normal(s[0] * s[1], 1);
-        double[] weights = Pair.normal(s[1] * s[2], 2);
-        Pair.Both x = p.floats(left);
+    private static void specialProducts(Pair p) {
+        double infinity = Double.POSITIVE_INFINITY;
+        double[][] rows = {
+            {infinity, 1, 2, 3},
+            {-infinity, 1, 2, 3},
+            {infinity, -infinity, 0, 0},
+            {Double.NaN, 0, 0, 0},
+            {Float.MAX_VALUE, 0, 0, 0},
+            {0, 0, 0, 0}
+        };
+        double[] a = Arrays.stream(rows).flatMapToDouble(Arrays::stream).toArray();
+        double[] b = {1, 2, -1, 1.1f, 3, 1, 0.3f, 1, 2, 1, 1, 1};
+        gemm(p, Gemm.dense(false, false, 6, 3, 4), a, b);
+        double[] special = {0, infinity, Double.NaN, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+        gemm(p, Gemm.dense(false, false, 6, 3, 4), a, special);
+    }
+
+    private static void linear(Pair p, int[] s, Activation activation, boolean biased) {
+        double root = Math.sqrt(s[1]);
+        double[] weights = Arrays.stream(Pair.normal(s[1] * s[2], 2))
+                .map(w -> (float) (w / root))
+                .toArray();
+        double[] rows = Pair.normal(s[0] * s[1], 1);
+        Pair.Both x = p.floats(rows);
         Pair.Both weight = p.floats(weights);
         Pair.Both bias = p.floats(Pair.normal(s[2], 3));
         Pair.Both y = p.output((long) s[0] * s[2]);
-        p.run(b -> b.math().linear(s[0], s[1], s[2], x.on(b), weight.on(b), bias.on(b), activation, y.on(b)));
-        Gemm g = Gemm.dense(false, false, s[0], s[2], s[1]);
-        double size = Pair.largest(norms(g, left, true)) * Pair.largest(norms(g, weights, false));
-        // No activation is steeper than 1.
-        double roundings = 4 * p.ofProducts(Math.sqrt(s[1]) + 12, 2);
+        p.run(b -> b.math()
+                .linear(s[0], s[1], s[2], x.on(b), weight.on(b), biased ? bias.on(b) : null, activation, y.on(b)));
+        // No sum of magnitudes is more than the product of the norms, and no activation is much steeper than 1.
+        double size = largestNorm(rows, s[0], s[1], s[1], 1) * largestNorm(weights, s[2], s[1], 1, s[2]);
+        double roundings = 4 * p.ofProducts(root + 2, 2);
         y.isWithin(roundings * (1 + size + Pair.largest(bias.expected())), activation + " of " + Arrays.toString(s));
+    }
+
+    private static double largestNorm(double[] x, int vectors, int length, int stride, int step) {
+        double largest = 0;
+        for (int i = 0; i < vectors; i++) {
+            double squares = 0;
+            for (int k = 0; k < length; k++) {
+                double value = x[i * stride + k * step];
+                squares += value * value;
+            }
+            largest = Math.max(largest, Math.sqrt(squares));
+        }
+        return largest;
     }
 }

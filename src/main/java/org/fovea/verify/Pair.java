@@ -1,13 +1,10 @@
 package org.fovea.verify;
 
 import java.util.Arrays;
-import java.util.IdentityHashMap;
 import java.util.Objects;
 import java.util.Random;
 import java.util.function.Consumer;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionCall;
-import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.HalfPrecision;
@@ -16,7 +13,7 @@ import org.fovea.backend.reference.ReferenceBackend;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A backend under test beside the reference: the same arrays on both, the same operation run on both, the results
+ * A backend under test and the reference: the same arrays on both, the same operation run on both, the results
  * compared. Every array lies between guards, so that reading or writing past its end shows.
  */
 public final class Pair implements AutoCloseable {
@@ -24,13 +21,13 @@ public final class Pair implements AutoCloseable {
     private static final int GUARD = 16;
     private static final int GUARD_INTEGER = -987654321;
 
-    /** What rounds to an infinity in binary16: half a unit above its largest number. */
+    /** The least number that rounds to an infinity in binary16: half a unit above its largest. */
     private static final double F16_OVERFLOW = 65520;
 
     /** The backend under test. */
     public final Backend tested;
 
-    /** What it is held against. */
+    /** The backend that it is compared with. */
     public final Backend reference;
 
     /** Roundings of float32 in one of TF32, which keeps 11 bits. */
@@ -77,7 +74,7 @@ public final class Pair implements AutoCloseable {
             onReference = referenceScope.allocate(floating ? reference.memory().floatType() : DType.I32, length);
         }
 
-        /** Where it is on one of the backends. */
+        /** The array on one of the backends. */
         public DeviceArray on(Backend backend) {
             if (backend == bounds) {
                 return onBounds();
@@ -128,19 +125,19 @@ public final class Pair implements AutoCloseable {
 
         /** Replaces the numbers on both, rounded as {@link Pair#floats} does; not to be used once bounds were asked for. */
         public void upload(double[] values) {
-            float[] rounded = rounded(onTested.dtype(), values);
+            double[] rounded = rounded(onTested.dtype(), values);
             tested.memory().upload(rounded, 0, onTested);
             reference.memory().upload(rounded, 0, onReference);
         }
 
-        /** What the reference has. */
+        /** Numbers of the reference. */
         public double[] expected() {
             double[] values = new double[(int) onReference.length()];
             reference.memory().download(onReference, values, 0);
             return values;
         }
 
-        /** What the backend under test has. */
+        /** Numbers of the backend under test. */
         public double[] actual() {
             double[] all = new double[(int) guarded.length()];
             tested.memory().download(guarded, all, 0);
@@ -154,14 +151,14 @@ public final class Pair implements AutoCloseable {
             return Arrays.copyOfRange(all, lead, end);
         }
 
-        /** What the reference has. */
+        /** Numbers of the reference. */
         public int[] expectedIntegers() {
             int[] values = new int[(int) onReference.length()];
             reference.memory().download(onReference, values, 0);
             return values;
         }
 
-        /** What the backend under test has. */
+        /** Numbers of the backend under test. */
         public int[] actualIntegers() {
             int[] all = new int[(int) guarded.length()];
             tested.memory().download(guarded, all, 0);
@@ -177,13 +174,13 @@ public final class Pair implements AutoCloseable {
 
         /** Requires every error to be at most {@code bound} units of rounding. */
         public void isWithin(double bound, String what) {
-            double[] bounds = new double[(int) onReference.length()];
-            Arrays.fill(bounds, bound);
-            isWithin(bounds, what);
+            double[] same = new double[(int) onReference.length()];
+            Arrays.fill(same, bound);
+            isWithin(same, what);
         }
 
         /**
-         * Requires the error of element i to be at most {@code bounds[i]} units of rounding (2^-24 in float32), beside
+         * Requires the error of element i to be at most {@code bounds[i]} units of rounding (2^-24 in float32), besides
          * what underflow costs. NaN must be NaN, and what is infinite in the type must be that infinity.
          */
         public void isWithin(double[] bounds, String what) {
@@ -192,7 +189,7 @@ public final class Pair implements AutoCloseable {
             note(0, 0, 1);
             for (int i = 0; i < actual.length; i++) {
                 double wanted = expected[i];
-                if (tested.memory().floatType() == DType.F32 && Double.isInfinite((float) wanted)) {
+                if (onTested.dtype() != DType.F64 && Double.isInfinite((float) wanted)) {
                     wanted = wanted > 0 ? Double.POSITIVE_INFINITY : Double.NEGATIVE_INFINITY;
                 }
                 boolean same = wanted == actual[i] || Double.isNaN(wanted) && Double.isNaN(actual[i]);
@@ -292,13 +289,15 @@ public final class Pair implements AutoCloseable {
         return both;
     }
 
-    private static float[] rounded(DType type, double[] values) {
-        float[] rounded = new float[values.length];
-        for (int i = 0; i < values.length; i++) {
-            rounded[i] =
-                    type.isHalf() ? HalfPrecision.value(type, HalfPrecision.bits(type, values[i])) : (float) values[i];
-        }
-        return rounded;
+    private static double[] rounded(DType type, double[] values) {
+        return switch (type) {
+            case BF16, F16 ->
+                Arrays.stream(values)
+                        .map(x -> HalfPrecision.value(type, HalfPrecision.bits(type, x)))
+                        .toArray();
+            case F64 -> values;
+            case F32, I32 -> Arrays.stream(values).map(x -> (float) x).toArray();
+        };
     }
 
     /** The same integers on both. */
@@ -324,58 +323,6 @@ public final class Pair implements AutoCloseable {
     /** An array of integers to be written. */
     public Both integerOutput(int length) {
         return new Both(DType.I32, length);
-    }
-
-    /** What an attention's forward writes: two arrays that the backends are compared by, and a state of each one's own. */
-    public final class Outputs {
-        private final Both output;
-        private final Both logSumExp;
-        private final IdentityHashMap<Backend, DeviceArray> states = new IdentityHashMap<>();
-        private @Nullable DeviceArray guarded;
-
-        /** Arrays to be written. */
-        public Outputs(Both output, Both logSumExp) {
-            this.output = output;
-            this.logSumExp = logSumExp;
-        }
-
-        /** On one of the backends, with the state that it asks for. */
-        public AttentionOutputs<DeviceArray> on(Backend b, AttentionCall<DeviceArray> call) {
-            AttentionOutputs<DeviceArray> outputs = new AttentionOutputs<>(output.on(b), logSumExp.on(b));
-            DeviceArray state = states.get(b);
-            if (state == null) {
-                AttentionOutputs<DeviceArray> first =
-                        outputs.withState(b.attention(), call, (type, size) -> state(b, type, size));
-                if (first.state() != null) {
-                    states.put(b, first.state());
-                }
-                return first;
-            }
-            checkGuard();
-            return new AttentionOutputs<>(outputs.output(), outputs.logSumExp(), state);
-        }
-
-        private DeviceArray state(Backend b, DType type, long size) {
-            if (b != tested) {
-                return b.memory().allocate(type, size);
-            }
-            guarded = testedScope.allocate(type, size + 2 * GUARD);
-            tested.memory().fill(guarded, Double.NaN);
-            return guarded.slice(GUARD, size);
-        }
-
-        private void checkGuard() {
-            if (guarded != null) {
-                double[] all = new double[(int) guarded.length()];
-                tested.memory().download(guarded, all, 0);
-                for (int i = 0; i < GUARD; i++) {
-                    if (!Double.isNaN(all[i]) || !Double.isNaN(all[all.length - 1 - i])) {
-                        throw new WrongResultException(
-                                "wrote outside the state of " + (all.length - 2 * GUARD) + " elements");
-                    }
-                }
-            }
-        }
     }
 
     /** Runs an operation on both. */

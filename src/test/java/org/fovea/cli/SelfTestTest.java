@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Test;
 /** The self-test passes on the CPU, and sees every kind of defect that is planted. */
 class SelfTestTest {
 
-    /** What is done behind an operation: it gets the real backend and the operation's arguments. */
+    /** A side effect of an operation: it gets the real backend and the operation's arguments. */
     private interface Mischief extends BiConsumer<Backend, Object[]> {}
 
     private static Backend planted(Backend real, Map<String, Mischief> defects) {
@@ -76,7 +76,7 @@ class SelfTestTest {
             assertThat(check.get("cases_skipped").asInt()).isZero();
             assertThat(check.get("share_of_allowed").asDouble()).isBetween(0.0, 1.0);
         }
-        assertThat(names).contains("gemm", "attentionBackwardTangent", "adam", "updates of PPO");
+        assertThat(names).contains("math.gemm", "attention.backwardTangent", "rl.adam", "updates of PPO");
         assertThat(json.get("operations").asInt()).isEqualTo(names.size() - 2);
     }
 
@@ -120,13 +120,13 @@ class SelfTestTest {
                 .toList();
         assertThat(failed).hasSize(4);
         assertThat(failed.get(0))
-                .startsWith("failed: scatterAddRows: ")
+                .startsWith("failed: math.scatterAddRows: ")
                 .contains("DeviceException: cuLaunchKernel failed in scatterAddRows");
         assertThat(failed.get(1))
-                .startsWith("failed: attentionTangent: tangent of output of one pair: AttentionShape[")
+                .startsWith("failed: attention.tangent: tangent of output of one pair: AttentionShape[")
                 .containsPattern("element 0 of 1 is 1000\\.\\d*, expected \\S+ within \\S+");
         assertThat(failed.get(2))
-                .startsWith("failed: argmax: ")
+                .startsWith("failed: rl.argmax: ")
                 .contains("memory in use went from 0 to ")
                 .contains(" bytes, expected as much as before");
         assertThat(failed.get(3)).startsWith("failed: the same bits again: run 1: element ");

@@ -15,16 +15,20 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.IntConsumer;
-import java.util.stream.Stream;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
 import org.fovea.backend.CapturedStep;
+import org.fovea.backend.attention.AttentionOps;
+import org.fovea.backend.math.MathOps;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Memory;
 import org.fovea.backend.memory.Scope;
 import org.fovea.backend.reference.ReferenceBackend;
+import org.fovea.backend.rl.RlOps;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -42,66 +46,88 @@ class CaseTest {
         reference.close();
     }
 
-    /** What happens to a call beside it being made. */
+    /** The replacement of a call of an operation. */
     private interface Plant {
         @Nullable
-        Object call(Method method, Object[] arguments) throws ReflectiveOperationException;
+        Object call(String operation, Method method, Object target, Object[] arguments)
+                throws ReflectiveOperationException;
     }
 
-    private static Backend with(Plant plant) {
-        return (Backend) Proxy.newProxyInstance(
-                CaseTest.class.getClassLoader(), new Class<?>[] {Backend.class}, (proxy, method, arguments) -> {
+    private static final Set<Class<?>> PARTS = Set.of(Memory.class, MathOps.class, AttentionOps.class, RlOps.class);
+
+    private Backend with(Plant plant) {
+        return (Backend) with(plant, Backend.class, "", real);
+    }
+
+    private static Object with(Plant plant, Class<?> type, String prefix, Object target) {
+        return Proxy.newProxyInstance(
+                CaseTest.class.getClassLoader(), new Class<?>[] {type}, (proxy, method, arguments) -> {
+                    Object[] given = arguments == null ? new Object[0] : arguments;
                     try {
-                        return plant.call(method, arguments == null ? new Object[0] : arguments);
+                        return PARTS.contains(method.getReturnType())
+                                ? with(plant, method.getReturnType(), method.getName() + '.', method.invoke(target))
+                                : plant.call(prefix + method.getName(), method, target, given);
                     } catch (InvocationTargetException e) {
                         throw e.getCause();
                     }
                 });
     }
 
-    /** All but the end of it, after which nothing can be checked. */
-    private static List<Method> methods() {
-        return Stream.of(Backend.class.getMethods())
-                .filter(method -> !Modifier.isStatic(method.getModifiers()))
-                .filter(method -> !method.getName().equals("close"))
-                .toList();
+    /** All of the interface but the end of it, after which nothing can be checked; by operation and parameter types. */
+    private static Map<String, String> signatures() {
+        Map<String, String> signatures = new TreeMap<>();
+        signatures(Backend.class, "", signatures);
+        return signatures;
+    }
+
+    private static void signatures(Class<?> type, String prefix, Map<String, String> signatures) {
+        for (Method method : type.getMethods()) {
+            if (PARTS.contains(method.getReturnType())) {
+                signatures(method.getReturnType(), method.getName() + '.', signatures);
+            } else if (!Modifier.isStatic(method.getModifiers())
+                    && !method.getName().equals("close")) {
+                String operation = prefix + method.getName();
+                signatures.put(operation + Arrays.toString(method.getParameterTypes()), operation);
+            }
+        }
     }
 
     static Set<String> operations() {
-        Set<String> names = new TreeSet<>();
-        methods().forEach(method -> names.add(method.getName()));
-        return names;
+        return new TreeSet<>(signatures().values());
+    }
+
+    /** Cases but the largest, which have nothing of their own here. */
+    private static List<Case> cases(String operation) {
+        return Case.all(false).stream()
+                .filter(each -> each.operation().equals(operation))
+                .filter(each -> !each.name().startsWith("size") && !each.name().startsWith("many"))
+                .toList();
     }
 
     @Test
     void everyMethodOfTheInterfaceIsCalledInACaseOfItsOwn() {
         Set<String> called = new HashSet<>();
-        String[] current = new String[1];
-        Backend recording = with((method, arguments) -> {
-            if (method.getName().equals(current[0])) {
-                called.add(method.getName() + Arrays.toString(method.getParameterTypes()));
-            }
-            return method.invoke(real, arguments);
-        });
         Set<String> named = new LinkedHashSet<>();
-        for (Case each : Case.all(false)) {
-            named.add(each.operation());
-            current[0] = each.operation();
+        Case.all(false).forEach(each -> named.add(each.operation()));
+        for (String operation : named) {
+            Backend recording = with((name, method, target, arguments) -> {
+                if (name.equals(operation)) {
+                    called.add(name + Arrays.toString(method.getParameterTypes()));
+                }
+                return method.invoke(target, arguments);
+            });
             try (Pair pair = new Pair(recording, reference)) {
-                each.body().accept(pair);
+                cases(operation).get(0).body().accept(pair);
             }
         }
         assertThat(named).containsExactlyInAnyOrderElementsOf(operations());
-        assertThat(called)
-                .containsAll(methods().stream()
-                        .map(method -> method.getName() + Arrays.toString(method.getParameterTypes()))
-                        .toList());
+        assertThat(called).containsAll(signatures().keySet());
     }
 
     @Test
     void everyFeatureOfAttentionIsAmongThem() {
         String text = Case.all(false).stream()
-                .filter(each -> each.operation().equals("attentionForward"))
+                .filter(each -> each.operation().equals("attention.forward"))
                 .map(Case::name)
                 .reduce("", (a, b) -> a + b + "\n");
         assertThat(text)
@@ -120,17 +146,17 @@ class CaseTest {
         int outputs = Math.max(1, outputs(operation));
         for (int output = 0; output < outputs; output++) {
             int wrong = output;
-            Backend planted = with((method, arguments) -> {
-                if (!method.getName().equals(operation)) {
-                    return method.invoke(real, arguments);
+            Backend planted = with((name, method, target, arguments) -> {
+                if (!name.equals(operation)) {
+                    return method.invoke(target, arguments);
                 }
-                return method.getReturnType() == void.class && !SPECIAL.contains(operation)
-                        ? spoil(method, arguments, wrong)
-                        : lie(method, arguments);
+                return method.getReturnType() == void.class && !SPECIAL.contains(name)
+                        ? spoil(method, target, arguments, wrong)
+                        : lie(name, method, target, arguments);
             });
             List<String> complaints = new ArrayList<>();
-            for (Case each : Case.all(false)) {
-                if (each.operation().equals(operation) && complaints.isEmpty()) {
+            for (Case each : cases(operation)) {
+                if (complaints.isEmpty()) {
                     try (Pair pair = new Pair(planted, reference)) {
                         each.body().accept(pair);
                     } catch (RuntimeException found) {
@@ -143,35 +169,34 @@ class CaseTest {
         }
     }
 
-    private static final Set<String> SPECIAL = Set.of("download", "forEachShard");
+    private static final Set<String> SPECIAL = Set.of("memory.download", "forEachShard");
 
-    /** How many arrays a call of the operation changes at most. */
+    /** The most arrays that a call of the operation changes. */
     private int outputs(String operation) {
         int[] most = {0};
-        Backend counting = with((method, arguments) -> {
-            if (!method.getName().equals(operation)) {
-                return method.invoke(real, arguments);
+        Backend counting = with((name, method, target, arguments) -> {
+            if (!name.equals(operation)) {
+                return method.invoke(target, arguments);
             }
             List<DeviceArray> arrays = arrays(arguments);
             List<double[]> before = arrays.stream().map(this::read).toList();
-            Object result = method.invoke(real, arguments);
+            Object result = method.invoke(target, arguments);
             most[0] = Math.max(most[0], changed(arrays, before).size());
             return result;
         });
-        for (Case each : Case.all(false)) {
-            if (each.operation().equals(operation)) {
-                try (Pair pair = new Pair(counting, reference)) {
-                    each.body().accept(pair);
-                }
+        for (Case each : cases(operation)) {
+            try (Pair pair = new Pair(counting, reference)) {
+                each.body().accept(pair);
             }
         }
         return most[0];
     }
 
-    private @Nullable Object spoil(Method method, Object[] arguments, int output) throws ReflectiveOperationException {
+    private @Nullable Object spoil(Method method, Object target, Object[] arguments, int output)
+            throws ReflectiveOperationException {
         List<DeviceArray> arrays = arrays(arguments);
         List<double[]> before = arrays.stream().map(this::read).toList();
-        Object result = method.invoke(real, arguments);
+        Object result = method.invoke(target, arguments);
         List<DeviceArray> changed = changed(arrays, before);
         if (output < changed.size()) {
             DeviceArray array = changed.get(output);
@@ -187,11 +212,12 @@ class CaseTest {
         return result;
     }
 
-    /** What doesn't write to arrays of the device says something wrong. */
-    private @Nullable Object lie(Method method, Object[] arguments) throws ReflectiveOperationException {
-        switch (method.getName()) {
-            case "download" -> {
-                method.invoke(real, arguments);
+    /** A wrong answer of an operation that writes to no array of the device. */
+    private @Nullable Object lie(String operation, Method method, Object target, Object[] arguments)
+            throws ReflectiveOperationException {
+        switch (operation) {
+            case "memory.download" -> {
+                method.invoke(target, arguments);
                 if (arguments[1] instanceof float[] x) {
                     x[x.length - 1]++;
                 } else if (arguments[1] instanceof double[] x) {
@@ -206,12 +232,12 @@ class CaseTest {
                 real.forEachShard((int) arguments[0] - 1, (IntConsumer) arguments[1]);
                 return null;
             }
-            case "allocate" -> {
+            case "memory.allocate" -> {
                 DeviceArray array = real.memory().allocate((DType) arguments[0], (long) arguments[1]);
                 real.memory().fill(array, 7);
                 return array;
             }
-            case "openScope" -> {
+            case "memory.openScope" -> {
                 Scope scope = real.memory().openScope();
                 return Proxy.newProxyInstance(
                         CaseTest.class.getClassLoader(),
@@ -229,7 +255,7 @@ class CaseTest {
                 return -1.0;
             }
             default -> {
-                return WRONG.get(method.getName());
+                return WRONG.get(operation);
             }
         }
     }
@@ -239,15 +265,15 @@ class CaseTest {
             "Big Name",
             "description",
             "",
-            "floatType",
+            "memory.floatType",
             DType.I32,
             "shards",
             0,
-            "liveBytes",
+            "memory.liveBytes",
             0L,
-            "reservedBytes",
+            "memory.reservedBytes",
             0L,
-            "attentionStateSize",
+            "attention.stateSize",
             -1L);
 
     private double[] read(DeviceArray array) {

@@ -1,9 +1,9 @@
 package org.fovea.cli.selftest;
 
 /**
- * What came of a check: of all cases of an operation, or of something beyond operations.
+ * The outcome of a check: of all cases of an operation, or of something beyond operations.
  *
- * @param name of the operation, as the backend's interface has it, or what else was checked
+ * @param name of the operation, such as {@code math.gemm}, or of the check beyond operations
  * @param isOperation whether it is one
  * @param passed cases that were right, as {@code failed} and {@code skipped} are of those that were wrong or are not claimed
  * @param error the largest, relative to the size of what was computed; 0 where all was exact, NaN where nothing was compared
@@ -24,7 +24,7 @@ public record CheckResult(
         String message,
         boolean lostDevice) {
 
-    /** How a check ended. */
+    /** The end of a check. */
     public enum Outcome {
         /** All was right. */
         PASSED,

@@ -74,7 +74,7 @@ public final class SelfTest {
         listener.accept(result);
     }
 
-    /** What comes of the cases of one check. */
+    /** The outcome of the cases of one check so far. */
     private static final class Tally {
         int passed;
         int failed;

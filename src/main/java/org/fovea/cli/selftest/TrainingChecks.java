@@ -32,7 +32,7 @@ import org.fovea.rl.run.Trainer;
 import org.fovea.verify.Case;
 import org.fovea.verify.Pair;
 
-/** Beyond single operations: the same work again and again, and updates of PPO beside the CPU's. */
+/** Checks beyond single operations: repeated runs, and updates of PPO compared with the CPU's. */
 final class TrainingChecks {
     private static final String ENVIRONMENT = "MemoryChain-v0:length=2";
     private static final double LEARNING_RATE = 0.01;
@@ -44,7 +44,7 @@ final class TrainingChecks {
     static List<Case> all(boolean deep) {
         return List.of(
                 new Case("the same bits again", "repeated runs", p -> repeated(p, deep ? 250 : 25)),
-                new Case("updates of PPO", "beside the CPU's", p -> updates(p, deep ? 10 : 3)));
+                new Case("updates of PPO", "compared with the CPU's", p -> updates(p, deep ? 10 : 3)));
     }
 
     /** A product, attention with its gradient, and a sum over a long axis, again and again. */

@@ -1,5 +1,5 @@
 /**
- * Whether a backend computes what it should on this machine: its contract against plain float64 loops.
+ * The self-test of a backend on this machine: the table of cases, repeated runs, and updates of PPO.
  *
  * <p>Not API: what is public here is so for other packages and may change in any version.
  */

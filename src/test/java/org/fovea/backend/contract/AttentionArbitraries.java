@@ -20,7 +20,7 @@ import org.fovea.verify.AttentionFeatures;
 final class AttentionArbitraries {
     private AttentionArbitraries() {}
 
-    /** What hides keys by numbers that depend on the shape. */
+    /** Masks whose numbers depend on the shape. */
     private record Runs(boolean segments, boolean lengths, boolean packed, long seed) {}
 
     /**
@@ -33,6 +33,46 @@ final class AttentionArbitraries {
                 .as((shape, spec, terms, runs, type) -> {
                     AttentionFeatures features = runs.packed ? terms.with(packed(shape)) : terms.with(shape);
                     return withRuns(features.withSpec(spec).of(type), runs);
+                });
+    }
+
+    /** Scaled dot products in float32, around the sizes of tiles and of vectors, with scores from tiny to large. */
+    static Arbitrary<AttentionFeatures> tiles() {
+        Arbitrary<Integer> rows = Arbitraries.of(1, 2, 3, 5, 7, 8, 13, 16, 17, 31, 33, 63, 64, 65, 97, 129, 143);
+        Arbitrary<Integer> dims = Arbitraries.of(1, 2, 3, 7, 16, 31, 32, 40, 59, 64, 111, 128, 256);
+        Arbitrary<AttentionShape> shapes = Combinators.combine(
+                        Arbitraries.integers().between(1, 2),
+                        Arbitraries.integers().between(1, 3),
+                        rows,
+                        rows,
+                        dims,
+                        dims,
+                        Arbitraries.of(Layout.class))
+                .as(AttentionShape::new);
+        Arbitrary<Integer> windows =
+                Arbitraries.of(AttentionSpec.UNLIMITED, AttentionSpec.UNLIMITED, 0, 1, 5, 15, 16, 40, 1000);
+        Arbitrary<AttentionSpec> specs = Combinators.combine(
+                        Arbitraries.of(false, true),
+                        Arbitraries.of(Alignment.class),
+                        windows,
+                        windows,
+                        Arbitraries.of(0.0, 0.0, 1.5, 20.0),
+                        Arbitraries.of(0.0, 0.0, 0.3))
+                .as((causal, alignment, left, right, softcap, dropout) -> {
+                    AttentionSpec spec = AttentionSpec.DEFAULT
+                            .withAlignment(alignment)
+                            .withWindow(left, right)
+                            .withSoftcap(softcap)
+                            .withDropout(dropout, left);
+                    return causal ? spec.withCausal(alignment) : spec;
+                });
+        return Combinators.combine(
+                        shapes, specs, Arbitraries.of(0.1, 1.0, 1.0, -0.7, 30.0), runs(), Arbitraries.of(false, true))
+                .as((shape, spec, size, runs, hides) -> {
+                    AttentionSpec scaled = spec.withScale(size * spec.scale(shape.headDim()));
+                    AttentionFeatures features = new AttentionFeatures("at random", shape, scaled);
+                    Runs unpacked = new Runs(runs.segments, runs.lengths, false, runs.seed);
+                    return withRuns(hides ? features.hidingNaN() : features, unpacked);
                 });
     }
 
@@ -88,7 +128,7 @@ final class AttentionArbitraries {
                 });
     }
 
-    /** What is added to scores, and whether hidden places are NaN. */
+    /** Terms added to scores; with hidden places NaN or not. */
     private record Terms(int bias, int reach, int mask, boolean sink, boolean alibi, boolean hides) {
         AttentionFeatures with(AttentionShape shape) {
             AttentionFeatures features = new AttentionFeatures("at random", shape, AttentionSpec.DEFAULT);

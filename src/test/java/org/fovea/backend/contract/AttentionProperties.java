@@ -44,7 +44,11 @@ abstract class AttentionProperties {
     }
 
     private void check(AttentionFeatures features, long seed, Consumer<AttentionProblem> check) {
-        try (Pair p = new Pair(tested, reference)) {
+        check(tested, features, seed, check);
+    }
+
+    private void check(Backend backend, AttentionFeatures features, long seed, Consumer<AttentionProblem> check) {
+        try (Pair p = new Pair(backend, reference)) {
             AttentionProblem problem = new AttentionProblem(p, features, seed);
             problem.forward();
             check.accept(problem);
@@ -52,7 +56,11 @@ abstract class AttentionProperties {
     }
 
     void firstOrder(AttentionFeatures features, long seed) {
-        check(features, seed, problem -> {
+        firstOrder(tested, features, seed);
+    }
+
+    void firstOrder(Backend backend, AttentionFeatures features, long seed) {
+        check(backend, features, seed, problem -> {
             problem.checkForward();
             problem.checkBackward();
             problem.checkWeights();

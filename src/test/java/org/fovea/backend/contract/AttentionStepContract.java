@@ -88,7 +88,7 @@ interface AttentionStepContract extends ContractFixture {
                     found(SHAPE.logSumExpSize()));
         }
 
-        /** What a step captures. */
+        /** The body of a captured step. */
         void step() {
             try (Scope scope = b.memory().openScope()) {
                 step(scope);

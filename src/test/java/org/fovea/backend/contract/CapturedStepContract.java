@@ -1,4 +1,4 @@
 package org.fovea.backend.contract;
 
-/** The part of {@link BackendContract} that is about captured steps, for settings that change no more than those. */
+/** The part of {@link BackendContract} about captured steps, for settings that change no more than those. */
 public abstract class CapturedStepContract extends ContractSuite implements StepContract {}

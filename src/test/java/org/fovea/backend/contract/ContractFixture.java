@@ -1,15 +1,13 @@
 package org.fovea.backend.contract;
 
 import org.fovea.backend.Backend;
+import org.fovea.verify.Case;
 import org.fovea.verify.Pair;
 
-/** What the parts of {@link BackendContract} share. */
+/** A backend and the reference, for the parts of {@link BackendContract}. */
 interface ContractFixture {
 
-    /** Lengths around the widths of vectors, warps and tiles. */
-    int[] AWKWARD = {1, 2, 3, 5, 6, 13, 17, 31, 33, 97, 207};
-
-    /** The backend under test beside the reference; to be closed at the end of a test. */
+    /** The backend under test and the reference; to be closed at the end of a test. */
     Pair pair();
 
     /** The backend under test. */
@@ -18,13 +16,13 @@ interface ContractFixture {
     /** Another backend of the kind under test. */
     Backend open();
 
-    /** Whether an index outside a table is refused; devices need not look. */
-    default boolean refusesBadIndices() {
+    /** True of the cases of the table that are run. */
+    default boolean takes(Case each) {
         return true;
     }
 
-    /** Whether the device is simulated, so that what takes no time on a real one may take a minute. */
-    default boolean isSimulated() {
-        return false;
+    /** True if an index outside a table is refused; devices need not look. */
+    default boolean refusesBadIndices() {
+        return true;
     }
 }

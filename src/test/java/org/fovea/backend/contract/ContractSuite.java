@@ -11,7 +11,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/** A backend beside the reference, for the tests of one class; nothing may be left allocated after any of them. */
+/** A backend and the reference, for the tests of one class; nothing may be left allocated after any of them. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @ExtendWith(SkipUnsupported.class)
 public abstract class ContractSuite implements ContractFixture {

@@ -18,6 +18,9 @@ import org.junit.jupiter.api.Test;
 /** Arrays, scopes, transfers and shards. */
 interface MemoryContract extends ContractFixture {
 
+    /** Lengths around the widths of vectors, warps and tiles. */
+    int[] AWKWARD = {1, 2, 3, 5, 6, 13, 17, 31, 33, 97, 207};
+
     private double[] download(DeviceArray array) {
         double[] values = new double[(int) array.length()];
         tested().memory().download(array, values, 0);

@@ -133,7 +133,7 @@ class ReferenceDerivativesTest {
         }
     }
 
-    /** @param backward whether gradients of the inputs are wanted, beside output and log-sum-exp */
+    /** @param backward whether gradients of the inputs are wanted, besides output and log-sum-exp */
     private List<Numbers> series(AttentionProblem problem, SeriesRing ring, List<Numbers> arguments, boolean backward) {
         AttentionFeatures f = problem.features;
         try (Scope scope = b.memory().openScope()) {

@@ -4,9 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
 import org.fovea.backend.Backend;
 import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionMask;
@@ -14,148 +12,46 @@ import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.attention.AttentionSpec.Alignment;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.attention.SeriesRing;
-import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Scope;
 import org.fovea.verify.AttentionFeatures;
+import org.fovea.verify.AttentionProblem;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** A bias by relative position is a dense one of the same numbers, without its memory. */
 interface RelativeBiasContract extends ContractFixture {
 
-    /** Two batch rows of four heads, a series of three coefficients: the gradients' last is the third derivative. */
-    final class Case {
-        private static final SeriesRing RING = SeriesRing.taylor(2);
-
-        private final Backend b;
-        private final Scope scope;
-        private final AttentionShape shape = AttentionFeatures.shape(2, 4, 2, 6, 9, 3, 2);
-        private final AttentionSpec spec =
-                AttentionSpec.DEFAULT.withAlignment(Alignment.BOTTOM_RIGHT).withSoftcap(4);
-        private final int[] lengths = {9, 4};
-        private final int reach;
-        private final Random random = new Random(3);
-        private final List<AttentionPlane<DeviceArray>> arguments = new ArrayList<>();
-        private final List<double[]> numbers = new ArrayList<>();
-
-        Case(Backend b, Scope scope, int reach) {
-            this.b = b;
-            this.scope = scope;
-            this.reach = reach;
-            for (int k = 0; k < RING.planes(); k++) {
-                arguments.add(new AttentionPlane<>(
-                        array(gaussians(shape.querySize())),
-                        array(gaussians(shape.keySize())),
-                        array(gaussians(shape.valueSize())),
-                        null,
-                        null,
-                        array(gaussians(shape.outputSize())),
-                        array(gaussians(shape.logSumExpSize()))));
-                numbers.add(gaussians(shape.heads() * (2L * reach + 1)));
-            }
+    private static double[] dense(AttentionFeatures features, double[] relative) {
+        AttentionShape s = features.shape();
+        double[] dense = new double[(int) s.logSumExpSize() * s.keys()];
+        for (int at = 0; at < dense.length; at++) {
+            int row = at / s.keys();
+            int matrix = row / s.queries();
+            int index = features.biasAt(matrix / s.heads(), matrix % s.heads(), row % s.queries(), at % s.keys());
+            dense[at] = relative[index];
         }
-
-        private double[] gaussians(long length) {
-            return random.doubles(length, -1, 1).toArray();
-        }
-
-        private DeviceArray array(double[] values) {
-            DeviceArray array = scope.allocate(b.memory().floatType(), values.length);
-            b.memory().upload(values, 0, array);
-            return array;
-        }
-
-        /** Which number is for a pair. */
-        private int index(int batch, int head, int i, int j) {
-            int ahead = j - (lengths[batch] - shape.queries() + i);
-            return head * (2 * reach + 1) + reach + Math.max(-reach, Math.min(ahead, reach));
-        }
-
-        private double[] dense(double[] relative) {
-            double[] dense = new double[(int) shape.logSumExpSize() * shape.keys()];
-            for (int at = 0; at < dense.length; at++) {
-                dense[at] = relative[indexOf(at)];
-            }
-            return dense;
-        }
-
-        /** The sums of a dense gradient over the pairs that share a number. */
-        private double[] folded(double[] dense) {
-            double[] folded = new double[numbers.get(0).length];
-            for (int at = 0; at < dense.length; at++) {
-                folded[indexOf(at)] += dense[at];
-            }
-            return folded;
-        }
-
-        private int indexOf(int at) {
-            int row = at / shape.keys();
-            int matrix = row / shape.queries();
-            return index(matrix / shape.heads(), matrix % shape.heads(), row % shape.queries(), at % shape.keys());
-        }
-
-        /** Each part of each plane of the results; the gradient of the bias in the form of a relative one. */
-        List<double[]> run(boolean relative) {
-            List<AttentionPlane<DeviceArray>> biased = new ArrayList<>();
-            List<AttentionPlane<DeviceArray>> results = new ArrayList<>();
-            for (int k = 0; k < RING.planes(); k++) {
-                AttentionPlane<DeviceArray> x = arguments.get(k);
-                DeviceArray bias = array(relative ? numbers.get(k) : dense(numbers.get(k)));
-                biased.add(new AttentionPlane<>(x.query(), x.key(), x.value(), bias, null, x.output(), x.logSumExp()));
-                results.add(new AttentionPlane<>(
-                        array(new double[(int) shape.querySize()]),
-                        array(new double[(int) shape.keySize()]),
-                        array(new double[(int) shape.valueSize()]),
-                        array(new double[(int) bias.length()]),
-                        null,
-                        array(new double[(int) shape.outputSize()]),
-                        array(new double[(int) shape.logSumExpSize()])));
-            }
-            AttentionPlane<DeviceArray> first = biased.get(0);
-            ScoreBias<DeviceArray> term = relative
-                    ? ScoreBias.relative(first.bias(), 1, shape.heads(), reach)
-                    : new ScoreBias<>(first.bias(), 2, shape.heads(), shape.queries(), shape.keys());
-            DeviceArray validKeys = scope.allocate(DType.I32, 2);
-            b.memory().upload(lengths, 0, validKeys);
-            AttentionCall<DeviceArray> call = AttentionCall.of(shape, spec, first.query(), first.key(), first.value())
-                    .withBias(term)
-                    .withMask(AttentionMask.keyLengths(validKeys));
-            b.attention().series(call, RING, biased, results);
-            List<double[]> read = new ArrayList<>();
-            for (AttentionPlane<DeviceArray> x : results) {
-                for (DeviceArray part : List.of(x.query(), x.key(), x.value(), x.output(), x.logSumExp())) {
-                    read.add(read(part));
-                }
-                read.add(relative ? read(x.bias()) : folded(read(x.bias())));
-            }
-            return read;
-        }
-
-        private double[] read(DeviceArray array) {
-            double[] values = new double[(int) array.length()];
-            b.memory().download(array, values, 0);
-            return values;
-        }
+        return dense;
     }
 
+    /** Of the backend and of the reference; what each order is made of is compared in the table of cases. */
     @ParameterizedTest
-    @ValueSource(ints = {0, 1, 3, 20})
-    default void aRelativeBiasIsADenseOneOfTheSameNumbers(int reach) {
-        Backend b = tested();
-        try (Scope scope = b.memory().openScope()) {
-            Case c = new Case(b, scope, reach);
-            List<double[]> relative = c.run(true);
-            List<double[]> dense = c.run(false);
-            for (int i = 0; i < relative.size(); i++) {
-                assertThat(relative.get(i))
-                        .as("part %d of plane %d", i % 6, i / 6)
-                        .containsExactly(dense.get(i), within(1e-4));
-            }
+    @MethodSource("org.fovea.verify.AttentionCatalogue#relativeBiases")
+    default void aRelativeBiasIsADenseOneOfTheSameNumbers(AttentionFeatures features) {
+        try (Pair p = pair()) {
+            AttentionProblem relative = new AttentionProblem(p, features, 1);
+            AttentionProblem dense = new AttentionProblem(p, features.withBias(AttentionFeatures.DENSE), 1);
+            dense.inputs.bias().upload(dense(features, relative.inputs.bias().expected()));
+            relative.forward();
+            dense.forward();
+            assertThat(relative.output.actual()).containsExactly(dense.output.actual(), within(1e-4));
+            assertThat(relative.logSumExp.actual()).containsExactly(dense.logSumExp.actual(), within(1e-4));
+            assertThat(relative.output.expected()).containsExactly(dense.output.expected(), within(1e-12));
+            assertThat(relative.logSumExp.expected()).containsExactly(dense.logSumExp.expected(), within(1e-12));
         }
     }
 
@@ -176,7 +72,7 @@ interface RelativeBiasContract extends ContractFixture {
         }
     }
 
-    /** What the backend reserves for the gradient and for its tangent grows with the rows, not with their pairs. */
+    /** Memory for the gradient and for its tangent grows with the rows, not with their pairs. */
     @Test
     default void aRelativeBiasTakesNoMatrix() {
         int rows = 256;

@@ -103,6 +103,9 @@ interface ShapeContract extends ContractFixture {
             assertThat(thrownBy(() -> b.memory().copy(integers, floats))).isInstanceOf(IllegalArgumentException.class);
             assertThat(thrownBy(() -> b.math().gatherRows(floats, 1, floats, of(s, 4))))
                     .isInstanceOf(IllegalArgumentException.class);
+            assertThat(thrownBy(() -> b.math().uniform(new RandomRange(7, 100, 2, floats.slice(0, 1)), of(s, 4))))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("counter");
         }
     }
 

@@ -54,13 +54,13 @@ interface StepContract extends ContractFixture {
             b.math().uniform(new RandomRange(1, 2, 3), weights);
         }
 
-        /** What changes from step to step. */
+        /** Inputs that change from step to step. */
         void prepare(int step) {
             b.memory().fill(adam.slice(AdamSettings.LEARNING_RATE, 1), 0.1 / (1 + step));
             b.memory().fill(counter, 17 * step);
         }
 
-        /** What a step captures. */
+        /** The body of a captured step. */
         void step() {
             try (Scope scope = b.memory().openScope()) {
                 DeviceArray x = scope.allocate(b.memory().floatType(), ROWS * IN);
@@ -167,7 +167,7 @@ interface StepContract extends ContractFixture {
                     firstStep.replay();
                     double[] values = new double[(int) between.length()];
                     b.memory().download(between, values, 0);
-                    assertThat(values).as("an array beside the steps").containsOnly(i);
+                    assertThat(values).as("an array outside the steps").containsOnly(i);
                 }
                 eager.prepare(i);
                 eager.step();

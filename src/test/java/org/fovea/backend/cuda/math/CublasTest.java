@@ -10,13 +10,15 @@ import jcuda.jcublas.cublasStatus;
 import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.CapturedStep;
-import org.fovea.backend.contract.MatrixProductContract;
+import org.fovea.backend.contract.TableContract;
+import org.fovea.backend.cuda.CudaBackend;
 import org.fovea.backend.cuda.Simulator;
 import org.fovea.backend.cuda.driver.CudaContext;
 import org.fovea.backend.math.Gemm;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.DeviceException;
+import org.fovea.verify.Case;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,7 +26,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** The contract's matrix products by cuBLAS, all of them; and how the library is chosen and fails. */
 @Tag("integration")
-class CublasTest extends MatrixProductContract {
+class CublasTest extends TableContract {
 
     private static BackendSettings with(String name, String value, String... more) {
         BackendSettings settings = BackendSettings.DEFAULT.with(Map.of(name, value));
@@ -34,6 +36,11 @@ class CublasTest extends MatrixProductContract {
     @Override
     public Backend open() {
         return Simulator.open(with("cublas", "on"));
+    }
+
+    @Override
+    public boolean takes(Case each) {
+        return each.operation().equals("math.gemm");
     }
 
     @Test

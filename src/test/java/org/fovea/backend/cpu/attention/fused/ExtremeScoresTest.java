@@ -1,145 +1,145 @@
 package org.fovea.backend.cpu.attention.fused;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.fovea.backend.contract.ExtremeScores.DV;
-import static org.fovea.backend.contract.ExtremeScores.HIDDEN;
-import static org.fovea.backend.contract.ExtremeScores.M;
-import static org.fovea.backend.contract.ExtremeScores.assertClose;
-import static org.fovea.backend.contract.ExtremeScores.numbers;
-import static org.fovea.backend.contract.ExtremeScores.place;
-import static org.fovea.backend.contract.ExtremeScores.tolerance;
 
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
-import java.util.Map;
-import org.fovea.backend.contract.ExtremeScores;
+import java.util.Objects;
 import org.fovea.backend.cpu.CpuBackend;
 import org.fovea.backend.cpu.KernelChoice;
 import org.fovea.backend.memory.DType;
+import org.fovea.backend.reference.ReferenceBackend;
+import org.fovea.verify.AttentionProblem;
+import org.fovea.verify.ExtremeScores;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Scores of any size, whose sums the CPU makes in float64 where float32 would lose them. */
 @Tag("vectors")
 class ExtremeScoresTest {
+    private static final int ROW = ExtremeScores.KEYS;
+
     private final CpuBackend backend = new CpuBackend(KernelChoice.KERNELS, 2);
-    private final ExtremeScores scores = new ExtremeScores(backend);
+    private final ReferenceBackend reference = new ReferenceBackend();
+    private final Pair pair = new Pair(backend, reference);
 
     @AfterEach
     void close() {
+        pair.close();
         backend.close();
+        reference.close();
     }
 
-    @Test
-    void masks() {
-        for (DType type : List.of(DType.F64, DType.F32, DType.BF16, DType.F16)) {
-            List<Double> lowest = new ArrayList<>(List.of(-1e9, -65504.0, -1e30, (double) -Float.MAX_VALUE));
-            if (type == DType.F64) {
-                lowest.add(-Double.MAX_VALUE);
-            }
-            for (double low : lowest) {
-                for (boolean withBias : new boolean[] {false, true}) {
-                    Map<String, double[]> x = numbers(8);
-                    if (!withBias) {
-                        Arrays.fill(x.get("bias"), 0);
-                        Arrays.fill(x.get("t.bias"), 0);
-                    }
-                    place(x.get("mask"), low);
-                    assertClose(
-                            scores.naive(x), scores.run(x, type, withBias), tolerance(type), type + " mask of " + low);
-                }
-            }
-        }
+    private static void check(AttentionProblem problem) {
+        problem.forward();
+        problem.checkForward();
+        problem.checkBackward();
+        problem.checkTangent();
+        problem.checkBackwardTangent();
+        problem.checkWeights();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "F64,-1e9",
+        "F64,-65504",
+        "F64,-1e30",
+        "F64,-3.4e38",
+        "F64,-1.7976931348623157e308",
+        "F32,-1e9",
+        "F32,-65504",
+        "F32,-1e30",
+        "F32,-3.4028234663852886e38",
+        "BF16,-1e9",
+        "BF16,-65504",
+        "BF16,-1e30",
+        "BF16,-3.4028234663852886e38",
+        "F16,-1e9",
+        "F16,-65504",
+        "F16,-1e30",
+        "F16,-3.4028234663852886e38"
+    })
+    void masks(DType type, double lowest) {
+        check(ExtremeScores.of(pair, type, Double.NaN, lowest, null));
+        check(ExtremeScores.of(pair, type, Double.NaN, lowest, 0.0));
     }
 
     /** No row is masked throughout: what the float32 kernels keep to themselves. */
-    @Test
-    void masksThatLeaveSomething() {
-        for (double low : new double[] {-1e4, -1e9, -Float.MAX_VALUE}) {
-            Map<String, double[]> x = numbers(8);
-            place(x.get("mask"), low);
-            for (int row : new int[] {0, 3}) {
-                x.get("mask")[row * M + 65] = 0;
-            }
-            assertClose(scores.naive(x), scores.run(x, DType.F32, true), tolerance(DType.F32), "mask of " + low);
-        }
+    @ParameterizedTest
+    @ValueSource(doubles = {-1e4, -1e9, -Float.MAX_VALUE})
+    void masksThatLeaveSomething(double lowest) {
+        AttentionProblem problem = ExtremeScores.of(pair, DType.F32, Double.NaN, lowest, 0.0);
+        leaveSomething(problem);
+        check(problem);
     }
 
-    @Test
-    void biases() {
-        for (DType type : List.of(DType.F64, DType.F32, DType.BF16, DType.F16)) {
-            for (double low : new double[] {-1e9, 1e9, -Float.MAX_VALUE, type == DType.F64 ? -1.7e308 : -1e38}) {
-                Map<String, double[]> x = numbers(8);
-                place(x.get("bias"), low);
-                assertClose(scores.naive(x), scores.run(x, type, true), tolerance(type), type + " bias of " + low);
-            }
+    private static void leaveSomething(AttentionProblem problem) {
+        double[] mask = problem.mask().expected();
+        for (int row : new int[] {0, 3}) {
+            mask[row * ROW + 65] = 0;
         }
+        problem.mask().upload(mask);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "F64,-1e9", "F64,1e9", "F64,-3.4e38", "F64,-1.7e308",
+        "F32,-1e9", "F32,1e9", "F32,-3.4028234663852886e38", "F32,-1e38",
+        "BF16,-1e9", "BF16,1e9", "BF16,-3.4028234663852886e38", "BF16,-1e38",
+        "F16,-1e9", "F16,1e9", "F16,-3.4028234663852886e38", "F16,-1e38"
+    })
+    void biases(DType type, double number) {
+        check(ExtremeScores.of(pair, type, Double.NaN, null, number));
     }
 
     /** Where float32 leaves products few digits, derivatives are still those of probabilities that add up to 1. */
-    @Test
-    void derivativesOfLargeProducts() {
-        for (int size : new int[] {1 << 14, 1 << 20}) {
-            Map<String, double[]> x = numbers(8);
-            place(x.get("mask"), HIDDEN);
-            for (int row : new int[] {0, 3}) {
-                x.get("mask")[row * M + 65] = 0;
-            }
-            double[] query = x.get("query");
-            Arrays.setAll(query, i -> query[i] * size);
-            Map<String, double[]> actual = scores.run(x, DType.F32, true);
-            List.of("output", "logSumExp", "weights").forEach(actual::remove);
-            assertClose(scores.naive(x), actual, tolerance(DType.F32), "products of " + size);
+    @ParameterizedTest
+    @ValueSource(ints = {1 << 14, 1 << 20})
+    void derivativesOfLargeProducts(int size) {
+        AttentionProblem problem = ExtremeScores.of(pair, DType.F32, Double.NaN, Double.NEGATIVE_INFINITY, 0.0);
+        leaveSomething(problem);
+        double[] query = problem.inputs.query().expected();
+        Arrays.setAll(query, i -> query[i] * size);
+        problem.inputs.query().upload(query);
+        problem.forward();
+        problem.checkBackward();
+        problem.checkTangent();
+        problem.checkBackwardTangent();
+    }
+
+    /** Scores that pass the lowest number are -infinity; a row of such alone is as one that sees nothing. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void overflowingScores(boolean hides) {
+        AttentionProblem problem = ExtremeScores.of(pair, DType.F64, Double.NaN, -Double.MAX_VALUE, 0.0);
+        double[] bias = Objects.requireNonNull(problem.inputs.bias()).expected();
+        for (int j = 0; j < ROW; j++) {
+            bias[j] = hides || j % 2 == 0 ? -1e300 : 0;
+        }
+        problem.inputs.bias().upload(bias);
+        check(problem);
+        if (hides) {
+            firstRowTakesNoPart(problem);
         }
     }
 
-    /** Scores that pass the lowest number are -infinity; a row that sees nothing else isn't a number. */
-    @Test
-    void overflowingScores() {
-        for (boolean hides : new boolean[] {false, true}) {
-            Map<String, double[]> x = numbers(8);
-            place(x.get("mask"), -Double.MAX_VALUE);
-            for (int j = 0; j < M; j++) {
-                x.get("bias")[j] = hides || j % 2 == 0 ? -1e300 : 0;
-            }
-            Map<String, double[]> actual = scores.run(x, DType.F64, true);
-            if (hides) {
-                firstRowTakesNoPart(actual);
-            } else {
-                assertClose(scores.naive(x), actual, 1e-12, "overflow");
-            }
-        }
+    @ParameterizedTest
+    @EnumSource(names = {"F64", "F32"})
+    void biasesThatLeaveNothing(DType type) {
+        AttentionProblem problem = ExtremeScores.of(pair, type, Double.NaN, null, 0.0);
+        double[] bias = Objects.requireNonNull(problem.inputs.bias()).expected();
+        Arrays.fill(bias, 0, ROW, Double.NEGATIVE_INFINITY);
+        problem.inputs.bias().upload(bias);
+        check(problem);
+        firstRowTakesNoPart(problem);
     }
 
-    @Test
-    void biasesThatLeaveNothing() {
-        for (DType type : List.of(DType.F64, DType.F32)) {
-            Map<String, double[]> x = numbers(8);
-            Arrays.fill(x.get("bias"), 0, M, HIDDEN);
-            firstRowTakesNoPart(scores.run(x, type, true));
-        }
-    }
-
-    /** Scores that are all -infinity are as good as none. */
-    private static void firstRowTakesNoPart(Map<String, double[]> actual) {
-        actual.forEach((name, values) -> {
-            boolean none = name.equals("logSumExp");
-            for (int i = 0; i < values.length; i++) {
-                assertThat(Double.isFinite(values[i]) || none && i == 0)
-                        .as("%s[%d]", name, i)
-                        .isTrue();
-            }
-        });
-        assertThat(actual.get("logSumExp")[0]).isEqualTo(Double.POSITIVE_INFINITY);
-        for (String name : List.of("output", "t.output")) {
-            for (int c = 0; c < DV; c++) {
-                assertThat(actual.get(name)[c]).as(name).isZero();
-            }
-        }
-        for (String name : List.of("query", "t.query")) {
-            assertThat(actual.get(name)[0]).as(name).isZero();
-        }
+    private static void firstRowTakesNoPart(AttentionProblem problem) {
+        assertThat(problem.logSumExp.actual()[0]).isEqualTo(Double.POSITIVE_INFINITY);
+        assertThat(Arrays.copyOf(problem.output.actual(), ExtremeScores.VALUE_DIM))
+                .containsOnly(0);
     }
 }
