@@ -40,10 +40,7 @@ final class AttentionCases {
         cases.addAll(of("attention.tangent", concat(small, second), AttentionProblem::checkTangent));
         cases.addAll(of("attention.backwardTangent", small, AttentionProblem::checkBackwardTangent));
         cases.addAll(alternating(
-                "attention.backwardTangent",
-                second,
-                List.of(Given.values()),
-                AttentionProblem::checkBackwardTangent));
+                "attention.backwardTangent", second, List.of(Given.values()), AttentionProblem::checkBackwardTangent));
         List<AttentionFeatures> again = List.of(AttentionCatalogue.windows().get(1));
         cases.addAll(of("attention.backwardTangent", again, "the same bits again", AttentionProblem::checkRepeats));
         for (SeriesRing ring : List.of(SeriesRing.taylor(2), SeriesRing.infinitesimals(2))) {
@@ -76,7 +73,10 @@ final class AttentionCases {
 
     /** One variant of a check for each of the features, in turn. */
     private static <V> List<Case> alternating(
-            String operation, List<AttentionFeatures> features, List<V> variants, BiConsumer<AttentionProblem, V> check) {
+            String operation,
+            List<AttentionFeatures> features,
+            List<V> variants,
+            BiConsumer<AttentionProblem, V> check) {
         List<Case> cases = new ArrayList<>();
         for (AttentionFeatures each : features) {
             V variant = variants.get(cases.size() % variants.size());

@@ -382,7 +382,8 @@ public final class AttentionCatalogue {
                         .withAlibi(),
                 of("relative bias", tiny, capped).withRelativeBias(4, 1),
                 of("cosine", tiny, capped.withSimilarity(Similarity.COSINE)).withSink(),
-                of("euclidean", tiny, capped.withSimilarity(Similarity.EUCLIDEAN)).withMask(1),
+                of("euclidean", tiny, capped.withSimilarity(Similarity.EUCLIDEAN))
+                        .withMask(1),
                 of("packed", shape(1, 2, 1, 4, 5, 2, 2), CAUSAL)
                         .withSequences(List.of(0, 1, 4), List.of(0, 2, 4))
                         .hidingNaN());

@@ -50,16 +50,26 @@ public record AttentionFeatures(
         String name;
         AttentionShape shape;
         AttentionSpec spec;
-        @Nullable DType type;
+
+        @Nullable
+        DType type;
+
         int bias;
         int reach;
         int mask;
         boolean sink;
         boolean alibi;
         boolean segments;
-        @Nullable List<Integer> lengths;
-        @Nullable List<Integer> querySequences;
-        @Nullable List<Integer> keySequences;
+
+        @Nullable
+        List<Integer> lengths;
+
+        @Nullable
+        List<Integer> querySequences;
+
+        @Nullable
+        List<Integer> keySequences;
+
         boolean hides;
 
         Draft(AttentionFeatures x) {

@@ -55,10 +55,7 @@ final class AttentionOperands {
         AttentionMask<Pair.Both> mask = new AttentionMask<>(
                 features.mask() == AttentionFeatures.NONE
                         ? null
-                        : scoreBias(
-                                features.mask(),
-                                ScoreBias.BY_PAIR,
-                                p.floats(wide, hiding(size(features.mask())))),
+                        : scoreBias(features.mask(), ScoreBias.BY_PAIR, p.floats(wide, hiding(size(features.mask())))),
                 features.alibi() ? p.floats(wide, slopes()) : null,
                 features.segments() ? p.ints(segments(shape.queries())) : null,
                 features.segments() ? p.ints(segments(shape.keys())) : null,
@@ -75,10 +72,7 @@ final class AttentionOperands {
                         Objects.requireNonNull(inputs.query()),
                         Objects.requireNonNull(inputs.key()),
                         Objects.requireNonNull(inputs.value()))
-                .withBias(
-                        inputs.bias() == null
-                                ? null
-                                : scoreBias(features.bias(), features.reach(), inputs.bias()))
+                .withBias(inputs.bias() == null ? null : scoreBias(features.bias(), features.reach(), inputs.bias()))
                 .withSink(inputs.sink())
                 .withMask(mask);
         if (features.spec().similarity() == AttentionSpec.Similarity.COSINE) {

@@ -108,8 +108,11 @@ public final class AttentionProblem {
             return;
         }
         double[] sizes = result.expected();
-        double largest =
-                Arrays.stream(sizes).filter(Double::isFinite).map(Math::abs).max().orElse(0);
+        double largest = Arrays.stream(sizes)
+                .filter(Double::isFinite)
+                .map(Math::abs)
+                .max()
+                .orElse(0);
         boolean each = role.isEmpty() && name.equals("logSumExp");
         Arrays.setAll(sizes, i -> {
             double size = 1 + (each ? Math.abs(sizes[i]) : largest);
@@ -214,11 +217,11 @@ public final class AttentionProblem {
         AttentionPlane<Pair.Both> bySeries = outputs();
         run(b -> backwardTangent(b, value, tangents, byHand, Given.EVERYTHING));
         run(b -> b.attention()
-                        .series(
-                                on(b),
-                                SeriesRing.infinitesimals(1),
-                                List.of(on(value, b), on(tangents, b)),
-                                List.of(AttentionPlane.none(), on(bySeries, b))));
+                .series(
+                        on(b),
+                        SeriesRing.infinitesimals(1),
+                        List.of(on(value, b), on(tangents, b)),
+                        List.of(AttentionPlane.none(), on(bySeries, b))));
         List<Pair.Both> left = byHand.present();
         List<Pair.Both> right = bySeries.present();
         for (int part = 0; part < left.size(); part++) {
@@ -240,7 +243,10 @@ public final class AttentionProblem {
                         outputs(b),
                         on(AttentionPlane.outputs(value.output(), withLogSumExp ? value.logSumExp() : null), b),
                         on(tangents, b),
-                        on(gradients(written, given == Given.EVERYTHING).withOutputs(written.output(), written.logSumExp()), b));
+                        on(
+                                gradients(written, given == Given.EVERYTHING)
+                                        .withOutputs(written.output(), written.logSumExp()),
+                                b));
     }
 
     /** Output and gradients are the same bits each time. */
@@ -274,11 +280,11 @@ public final class AttentionProblem {
             results.add(outputs());
         }
         run(b -> b.attention()
-                        .series(
-                                on(b),
-                                ring,
-                                arguments.stream().map(x -> on(x, b)).toList(),
-                                results.stream().map(x -> on(x, b)).toList()));
+                .series(
+                        on(b),
+                        ring,
+                        arguments.stream().map(x -> on(x, b)).toList(),
+                        results.stream().map(x -> on(x, b)).toList()));
         for (int plane = 0; plane < ring.planes(); plane++) {
             check(results.get(plane), "plane " + plane + " of " + ring + ", ");
         }

@@ -32,8 +32,7 @@ public final class ExtremeScores {
      * @param mask placed in the mask; null for a mask of zeros
      * @param bias placed in the bias, added to ordinary numbers if 0; null for none
      */
-    public static AttentionProblem of(
-            Pair p, DType type, double scale, @Nullable Double mask, @Nullable Double bias) {
+    public static AttentionProblem of(Pair p, DType type, double scale, @Nullable Double mask, @Nullable Double bias) {
         AttentionSpec spec = AttentionSpec.DEFAULT;
         AttentionFeatures features = new AttentionFeatures(
                         "mask of " + mask + ", bias of " + bias,

@@ -41,8 +41,8 @@ final class LearningCases {
                 cases.add(new Case("rl.ppoGaussian", name, p -> gaussian(p, loss, s[0], s[1], name)));
             }
         }
-        for (int[] length : Case.shapes(deep, new int[][] {{1}, {5}, {33}, {207}, {4099}, {12288}}, new int[] {1_000_003
-        })) {
+        for (int[] length :
+                Case.shapes(deep, new int[][] {{1}, {5}, {33}, {207}, {4099}, {12288}}, new int[] {1_000_003})) {
             for (float limit : new float[] {Float.POSITIVE_INFINITY, 0.5f, 1e6f}) {
                 cases.add(adam(new AdamSettings(0.9f, 0.999f, 1e-5f, limit), length[0]));
             }
@@ -77,12 +77,7 @@ final class LearningCases {
 
     private static void advantages(Pair p, int[] s, double[][] inputs, Pair.Both advantages, Pair.Both returns) {
         Trajectories<Pair.Both> trajectories = new Trajectories<>(
-                s[0],
-                s[1],
-                p.floats(inputs[0]),
-                p.floats(inputs[1]),
-                p.floats(inputs[2]),
-                p.floats(inputs[3]));
+                s[0], s[1], p.floats(inputs[0]), p.floats(inputs[1]), p.floats(inputs[2]), p.floats(inputs[3]));
         p.run(b -> b.rl().advantages(trajectories.map(x -> x.on(b)), 0.99f, 0.95f, advantages.on(b), returns.on(b)));
     }
 
@@ -139,7 +134,9 @@ final class LearningCases {
         void check(PpoLoss loss, int rows, double logProbError, double largestEntropy, String what) {
             double ratio = 1.7;
             double advantage = Pair.largest(played.advantages().expected());
-            double value = Pair.largest(values.expected()) + Pair.largest(played.returns().expected()) + 1;
+            double value = Pair.largest(values.expected())
+                    + Pair.largest(played.returns().expected())
+                    + 1;
             dValues.isWithin(8 * loss.rowWeight() * loss.valueCoef() * value, what + ", dValues");
             double sums = 4 * rows * (Math.sqrt(rows) + logProbError + 4);
             statistics.isWithin(
@@ -176,7 +173,7 @@ final class LearningCases {
         Minibatch m = new Minibatch(p, action, logProbs);
         p.run(b -> b.rl().ppoCategorical(
                         loss,
-                        m.played.map(x -> x.on(b)),
+                        m.played.map(array -> array.on(b)),
                         actions,
                         logits.on(b),
                         m.values.on(b),
@@ -185,7 +182,8 @@ final class LearningCases {
                         m.statistics.on(b)));
         double range = 16;
         double logProbError = 2 * range + Math.sqrt(actions) + 4;
-        double row = Pair.largest(m.played.advantages().expected()) * 1.7 + loss.entropyCoef() * (range + Math.log(actions));
+        double row =
+                Pair.largest(m.played.advantages().expected()) * 1.7 + loss.entropyCoef() * (range + Math.log(actions));
         dLogits.isWithin(4 * loss.rowWeight() * row * (logProbError + 4), what + ", dLogits");
         m.check(loss, rows, logProbError, Math.log(actions), what);
     }
@@ -211,7 +209,7 @@ final class LearningCases {
         Minibatch m = new Minibatch(p, taken, logProbs);
         p.run(b -> b.rl().ppoGaussian(
                         loss,
-                        m.played.map(x -> x.on(b)),
+                        m.played.map(array -> array.on(b)),
                         mean.on(b),
                         logStd.on(b),
                         m.values.on(b),
@@ -272,8 +270,7 @@ final class LearningCases {
         }
 
         void step(Pair p, Pair.Both gradients, double norm, String what) {
-            p.run(b ->
-                    b.rl().adam(CLIPPED, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+            p.run(b -> b.rl().adam(CLIPPED, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
             p.requireEqual(what + ", parameters", parameters.actual(), Pair.normal(33, 1));
             p.requireEqual(what + ", first moment", first.actual(), Pair.normal(33, 3));
             p.requireEqual(what + ", second moment", second.actual(), Pair.abs(Pair.normal(33, 4)));

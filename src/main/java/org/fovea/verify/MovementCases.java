@@ -31,10 +31,8 @@ final class MovementCases {
         }
         // More rows than a block of threads has, over tables in which a row occurs often, seldom or never.
         for (int rows : new int[] {1, 2, 33, 1031}) {
-            int[] indices = new Random(rows)
-                    .ints(1031, 0, rows)
-                    .map(i -> i / 3 * 3)
-                    .toArray();
+            int[] indices =
+                    new Random(rows).ints(1031, 0, rows).map(i -> i / 3 * 3).toArray();
             cases.add(new Case("math.gatherRows", "1031 from " + rows, p -> gather(p, rows, 5, indices)));
             cases.add(new Case("math.scatterAddRows", "1031 to " + rows, p -> scatter(p, rows, 5, indices)));
         }
@@ -79,8 +77,7 @@ final class MovementCases {
     private static void vectors(Pair p) {
         Pair.Both x = p.floats(Pair.normal(48, 1));
         Pair.Both y = p.output(48);
-        p.run(b -> b.math()
-                .arrange(new int[] {2, 3, 8}, x.on(b), new int[] {8, 16, 1}, y.on(b), new int[] {24, 8, 1}));
+        p.run(b -> b.math().arrange(new int[] {2, 3, 8}, x.on(b), new int[] {8, 16, 1}, y.on(b), new int[] {24, 8, 1}));
         y.isExact("exchange of the first two axes");
         p.run(b -> b.math().arrange(new int[] {3, 4}, x.on(b), new int[] {6, 1}, y.on(b), new int[] {8, 1}));
         y.isExact("rows that start between vectors");
@@ -95,7 +92,13 @@ final class MovementCases {
         p.run(b -> {
             b.memory().fill(y.on(b), -1);
             b.math().arrange(new int[] {3, 5}, left.on(b), new int[] {5, 1}, y.on(b), strides);
-            b.math().arrange(new int[] {3, 2}, row.on(b), new int[] {0, 1}, y.on(b).slice(5, 19), strides);
+            b.math()
+                    .arrange(
+                            new int[] {3, 2},
+                            row.on(b),
+                            new int[] {0, 1},
+                            y.on(b).slice(5, 19),
+                            strides);
         });
         y.isExact("concatenation along the last axis");
     }

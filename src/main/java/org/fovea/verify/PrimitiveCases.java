@@ -68,8 +68,8 @@ final class PrimitiveCases {
         List<Case> cases = new ArrayList<>();
         for (DType type : new DType[] {DType.BF16, DType.F16}) {
             for (int length : lengths) {
-                cases.add(new Case(
-                        "math.cast", length + " of " + type, p -> cast(p, type, Pair.normal(length, length))));
+                cases.add(
+                        new Case("math.cast", length + " of " + type, p -> cast(p, type, Pair.normal(length, length))));
             }
             cases.add(new Case("math.cast", "special values of " + type, p -> cast(p, type, SPECIAL)));
             cases.add(new Case("math.cast", "halfway cases of " + type, p -> cast(p, type, HALFWAY)));
@@ -270,8 +270,8 @@ final class PrimitiveCases {
         for (BinaryOp op : new BinaryOp[] {BinaryOp.EQUAL, BinaryOp.LESS, BinaryOp.ADD}) {
             p.run(d -> d.math().zip(op, new int[] {5}, a.on(d), dense, b.on(d), dense, y.on(d)));
             y.isExact(op + " of integers and floats");
-            p.run(d -> d.math()
-                    .zip(op, new int[] {5, 3}, a.on(d), new int[] {1, 0}, c.on(d), new int[] {0, 1}, z.on(d)));
+            p.run(d ->
+                    d.math().zip(op, new int[] {5, 3}, a.on(d), new int[] {1, 0}, c.on(d), new int[] {0, 1}, z.on(d)));
             z.isWithin(Pair.abs(z.expected()), op + " of integers");
         }
     }
@@ -336,9 +336,7 @@ final class PrimitiveCases {
         Pair.Both x = p.floats(values);
         Pair.Both magnitudes = p.floats(Pair.abs(values));
         Pair.Both y = p.output((long) s[0] * s[2]);
-        p.reference
-                .math()
-                .reduce(ReduceOp.SUM, s[0], s[1], s[2], magnitudes.on(p.reference), y.on(p.reference));
+        p.reference.math().reduce(ReduceOp.SUM, s[0], s[1], s[2], magnitudes.on(p.reference), y.on(p.reference));
         double[] bounds = Arrays.stream(y.expected())
                 .map(sum -> 4 * Math.sqrt(s[1]) * sum)
                 .toArray();

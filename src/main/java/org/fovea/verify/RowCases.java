@@ -80,7 +80,8 @@ final class RowCases {
 
     /** Relative error of a probability: that of its exponent, and of the sum. */
     private static double softmaxRoundings(double[] values, int width, double shift) {
-        double range = 2 * Pair.largest(Arrays.stream(values).map(v -> v - shift).toArray());
+        double range =
+                2 * Pair.largest(Arrays.stream(values).map(v -> v - shift).toArray());
         return 4 * (range + Math.sqrt(width) + 2);
     }
 
@@ -192,8 +193,7 @@ final class RowCases {
                 made.gain(),
                 p.floats(made.mean().expected()),
                 p.floats(made.reciprocalStd().expected()));
-        p.run(b -> b.math()
-                .layerNormBackward(args.map(x -> x.on(b)), dy.on(b), dx.on(b), dGain.on(b), dBias.on(b)));
+        p.run(b -> b.math().layerNormBackward(args.map(x -> x.on(b)), dy.on(b), dx.on(b), dGain.on(b), dBias.on(b)));
         double[] xs = args.x().expected();
         double[] centre = args.mean().expected();
         double[] std = args.reciprocalStd().expected();
@@ -247,8 +247,10 @@ final class RowCases {
         Pair.Both y = p.output(length);
         p.run(b -> b.math().standardize(1e-8f, x.on(b), y.on(b)));
         double mean = Arrays.stream(values).average().orElse(0);
-        double variance =
-                Arrays.stream(values).map(v -> (v - mean) * (v - mean)).average().orElse(0);
+        double variance = Arrays.stream(values)
+                .map(v -> (v - mean) * (v - mean))
+                .average()
+                .orElse(0);
         double root = Math.sqrt(length);
         double magnitude = Arrays.stream(values).map(Math::abs).average().orElse(0);
         double condition = root * magnitude / Math.sqrt(variance);

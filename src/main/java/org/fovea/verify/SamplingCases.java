@@ -48,9 +48,8 @@ final class SamplingCases {
     /** A number close to the border of two actions may be in either; what was chosen decides what is expected then. */
     private static void categorical(Pair p, int rows, int actions) {
         RandomRange draw = new RandomRange(5, 6, 70);
-        double[] values = Arrays.stream(Pair.normal(rows * actions, rows))
-                .map(x -> 2 * x)
-                .toArray();
+        double[] values =
+                Arrays.stream(Pair.normal(rows * actions, rows)).map(x -> 2 * x).toArray();
         Pair.Both logits = p.floats(values);
         Pair.Both sampled = p.integerOutput(rows);
         Pair.Both logProbs = p.output(rows);
@@ -97,7 +96,8 @@ final class SamplingCases {
         Pair.Both logProbs = p.output(rows);
         RandomRange draw = new RandomRange(1, 2, 0);
         p.run(b -> b.rl().sampleCategorical(rows, 5, logits.on(b), draw, sampled.on(b), logProbs.on(b)));
-        int[] taken = Arrays.stream(sampled.actualIntegers()).distinct().sorted().toArray();
+        int[] taken =
+                Arrays.stream(sampled.actualIntegers()).distinct().sorted().toArray();
         p.require(
                 Arrays.equals(taken, new int[] {1, 2}),
                 "sampleCategorical took actions " + Arrays.toString(taken) + ", expected 1 and 2, the possible ones");
@@ -141,8 +141,7 @@ final class SamplingCases {
         Pair.Both parts = p.integerOutput(97);
         Pair.Both logProbs = p.output(97);
         p.run(b -> {
-            b.rl().sampleCategorical(
-                            97, 6, logits.on(b), new RandomRange(1, 2, 10), whole.on(b), logProbs.on(b));
+            b.rl().sampleCategorical(97, 6, logits.on(b), new RandomRange(1, 2, 10), whole.on(b), logProbs.on(b));
             int first = 0;
             for (int rows : new int[] {31, 1, 65}) {
                 b.rl().sampleCategorical(
@@ -174,9 +173,8 @@ final class SamplingCases {
 
     private static double[] drawn(Backend b, Scope scope, RandomRange draw) {
         DType type = b.memory().floatType();
-        DeviceArray[] floats = IntStream.range(0, 5)
-                .mapToObj(i -> scope.allocate(type, 31))
-                .toArray(DeviceArray[]::new);
+        DeviceArray[] floats =
+                IntStream.range(0, 5).mapToObj(i -> scope.allocate(type, 31)).toArray(DeviceArray[]::new);
         DeviceArray logStd = scope.allocate(type, 1);
         DeviceArray sampled = scope.allocate(DType.I32, 31);
         for (DeviceArray each : floats) {
@@ -218,8 +216,7 @@ final class SamplingCases {
         Pair.Both logStd = p.floats(logStds);
         Pair.Both sampled = p.output((long) rows * dim);
         Pair.Both logProbs = p.output(rows);
-        p.run(b ->
-                b.rl().sampleGaussian(rows, dim, mean.on(b), logStd.on(b), draw, sampled.on(b), logProbs.on(b)));
+        p.run(b -> b.rl().sampleGaussian(rows, dim, mean.on(b), logStd.on(b), draw, sampled.on(b), logProbs.on(b)));
         double[] action = sampled.expected();
         double[] bounds = new double[action.length];
         double[] logBounds = new double[rows];

@@ -20,7 +20,8 @@ final class SpecialScoreCases {
     /** Two heads of seven queries and keys. */
     private static final AttentionShape SEVEN = new AttentionShape(1, 2, 7, 7, 4, 4, AttentionShape.Layout.BHND);
 
-    private static final AttentionFeatures BIASED = features(AttentionSpec.DEFAULT).withBias(AttentionFeatures.DENSE);
+    private static final AttentionFeatures BIASED =
+            features(AttentionSpec.DEFAULT).withBias(AttentionFeatures.DENSE);
 
     private SpecialScoreCases() {}
 
@@ -120,8 +121,8 @@ final class SpecialScoreCases {
     }
 
     private static List<Huge> huge(DType type) {
-        List<Huge> all = new ArrayList<>(
-                List.of(new Huge(-65504, 0.5), new Huge(-1e30, 0.5), new Huge(-Float.MAX_VALUE, 0.5)));
+        List<Huge> all =
+                new ArrayList<>(List.of(new Huge(-65504, 0.5), new Huge(-1e30, 0.5), new Huge(-Float.MAX_VALUE, 0.5)));
         if (type == DType.F32) {
             // With which gradients in F16 would be infinite.
             all.add(new Huge(-1e9, 4096));
@@ -151,8 +152,7 @@ final class SpecialScoreCases {
             boolean expected = at % 28 >= from * 4;
             p.require(
                     Double.isNaN(output[at]) == expected,
-                    "output: element " + at + " is " + output[at] + ", expected "
-                            + (expected ? "NaN" : "a number"));
+                    "output: element " + at + " is " + output[at] + ", expected " + (expected ? "NaN" : "a number"));
         }
     }
 

@@ -6,7 +6,6 @@ import org.fovea.backend.contract.BackendContract;
 import org.fovea.backend.cpu.kernels.scalar.ScalarKernels;
 import org.fovea.verify.Case;
 import org.junit.jupiter.api.Nested;
-import org.junit.jupiter.api.Tag;
 
 /** The contract on the CPU: with a second thread, alone, and without vectors. */
 class CpuContractTest {

@@ -11,7 +11,6 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.CapturedStep;
 import org.fovea.backend.contract.TableContract;
-import org.fovea.backend.cuda.CudaBackend;
 import org.fovea.backend.cuda.Simulator;
 import org.fovea.backend.cuda.driver.CudaContext;
 import org.fovea.backend.math.Gemm;

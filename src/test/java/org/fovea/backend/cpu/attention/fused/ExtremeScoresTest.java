@@ -12,6 +12,7 @@ import org.fovea.verify.AttentionProblem;
 import org.fovea.verify.ExtremeScores;
 import org.fovea.verify.Pair;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
