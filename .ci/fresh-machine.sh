@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # The README's two commands on machines that have little, from git clone with an empty home:
 #
 #   .ci/fresh-machine.sh [--cold] [--jdk DIRECTORY] MACHINE...

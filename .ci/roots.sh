@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Bare Debian 12 roots by debootstrap and chroot, for the scripts that try Fovea where little is installed. Such a script
 # reads this file, sets `trying` to what it tries, and calls `in_namespace "$@"`, which says so and succeeds where root,

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Installs what builds the bundle, on Debian 12 or Ubuntu 22.04 and newer; nvcc, where kernels are wanted, is already there.
 set -eu
 export DEBIAN_FRONTEND=noninteractive

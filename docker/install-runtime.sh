@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Installs what the bundle uses where it is there: fonts, to draw learning curves, and in NVIDIA's images the cuBLAS of their
 # CUDA release. Makes the user that Fovea runs as, and two directories that any user may write to: with `docker run --user`
 # there is no home directory.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Lints the container files: ShellCheck on the scripts and on those of CI, two linters on the Dockerfiles, schemas on the YAML.
 #
 #   docker/lint.sh

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Builds and tries the CPU image without Docker: follows Dockerfile.cpu in bare Debian 12 roots (debootstrap, chroot).
 #
 #   docker/test-in-chroot.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Compiles the kernels to fatbins: machine code for some architectures and PTX for the rest. Without a GPU to compile for,
 # nvcc (12 or newer) or g++ the build goes on and the jar is CPU-only.
 #

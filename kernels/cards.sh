@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Prints for which architectures to compile so that this machine's NVIDIA GPUs have machine code, a name a line: for each GPU
 # the released architecture whose code it runs (build.sh), else its own. Where no GPU can be compiled for, status 1, and in
 # place of names a line that says why.

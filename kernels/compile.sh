@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Compiles one .cu for build.sh, which sets NVCC, TOOLS, CACHE, GENERATED and STRICT, into CACHE/KEY.TYPE.
 #
 #   compile.sh KEY TYPE SOURCE

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Makes one PTX module of several, as nvcc writes them: the head of the first, then the statements of all. Statements that
 # several files share (dynamic shared memory, tables of the math library) are kept once; two of one name that differ are an
 # error.

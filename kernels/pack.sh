@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Packs what compile.sh made of one .cu into a fatbin, for build.sh, which sets TOOLS, CACHE, GENERATED and ARCHS:
 #
 #   pack.sh KEY      (into GENERATED/KEY.fatbin)

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Writes the Java side of the kernels' parameters, a class for each struct in kernels/*/params.h:
 #
 #   kernels/parameters.sh JAVA_DIR      (the root of the generated sources)

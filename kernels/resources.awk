@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Reads ptxas -v output; prints registers and static shared memory per kernel, the highest of all architectures. Fails if
 # an attention kernel spills registers or has a stack frame (a register array that is indexed at run time), but for those
 # below, of which some architecture's ptxas leaves a few bytes over.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Builds the simulated driver, OUT/libcuda.so.1, and runs the native tests and gpu-check's kernel half on it, if they have
 # changed since they last passed. Without g++ or make it says so, leaves OUT/skipped with the reason, and the tests that need
 # the simulator are skipped; without GoogleTest the native tests are.

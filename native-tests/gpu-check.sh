@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Checks the kernels and the whole of Fovea on this machine's card and times both, without the internet and without root:
 #
 #   native-tests/gpu-check.sh [--simulate] [--only kernels|java] [--bundle FILE] [OUT [BUILD]]

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Packs Fovea for machines that have neither Java nor Maven nor, perhaps, the internet: Java itself cut down to what is
 # needed, the jars with the CUDA kernels, the launcher, and the sources that native-tests/gpu-check.sh builds.
 #

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Holds a backend to its whole contract on this machine: some three hundred tests against a naive float64 reference.
 #
 #   ./contract-tests.sh [cpu|cuda] [OPTION OF JUNIT'S CONSOLE ...]

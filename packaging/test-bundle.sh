@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Tries a bundle where Java never was: in a bare root with glibc, libstdc++, zlib, bash and a dozen tools, without network, as
 # nobody, from a read-only directory with a space in its name.
 #

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Holds compose.yaml to the Compose specification and kubernetes-job.yaml to the Kubernetes API, unknown fields refused:
 //
 //   node schemas.mjs COMPOSE_YAML KUBERNETES_YAML

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Trains tasks that Fovea has never seen (src/test/java/org/fovea/rl/tasks) by default settings on three seeds, and prints the
 # table of docs/training.md: returns of 100 fixed episodes, greedy and with sampled actions.
 #   docs/results/defaults.sh [-s SEEDS] [-t THREADS] [TASK]...     default: -s "1 2 3" -t 0 (as many as there are cores) all tasks

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Trains each task on three seeds, evaluates 1,000 fixed episodes each, and prints the README's table of scores.
 #   docs/results/learning.sh [OUT_DIR]        default: a new directory under runs/
 set -euo pipefail

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention backward, given dO and dLSE, and of the forward O, m and l:
 //
 //   P_ij = exp(scale ((Q K^T)_ij - m_i)) / l_i, 0 where i does not see j      D_i = dO_i . O_i - dLSE_i

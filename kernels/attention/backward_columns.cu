@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gradients of the keys and values, given D from backward_rows.cu; the formula is in backward.cuh.
 #include "backward.cuh"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gradient of the queries, and D for backward_columns.cu; the formula is in backward.cuh.
 #include "backward.cuh"
 

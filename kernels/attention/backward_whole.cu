@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // All gradients of short heads that share no keys in one launch, each head loaded once; the formula is in backward.cuh.
 #include "backward.cuh"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention of one new query per head over its ring buffer of keys and values, which is bound by reading them:
 //
 //   s_a = scale q . k[slot(a)] for every age a < count      O = sum_a exp(s_a - L) v[slot(a)]      slot(a) = newest - a

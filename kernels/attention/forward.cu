@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention forward in one pass over the keys (FlashAttention-2, Dao 2023, arXiv:2307.08691):
 //
 //   S = scale Q K^T where the query sees the key, else -inf

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tangent of attention's output and log-sum-exp, and what the tangents of the backward need of a row; the formula is in
 // tangent.cuh.
 #include "tangent.cuh"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which keys a query sees. Key j stands at j. Query i stands at past_keys + i, or, aligned to the bottom right, at
 // valid_keys - queries + i. It sees the valid keys from window_left before its position to window_right after it, and of those the
 // ones of its own segment. So the distance j - i lies between two bounds, and a range of rows sees a range of keys.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The common part of the attention kernels between the loads and the formula: a warp's rows, and products that keep to themselves
 // what is hidden.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The blocks of attention. org.fovea.backend.cuda.attention.AttentionSchedule lists the same instances.
 //
 // Tiled: a block has ROWS stationary rows of one head, 16 M to each of its four warps (or fewer), and walks over the moving

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gradient of the sink, given D from the backward kernels, and its tangent, given also r and e from jvp.cu:
 //
 //   dsink = - sum over batch and queries of p D      dsink. = - sum of p. D + p e      p = exp(sink - L)      p. = p (sink. - r)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tangents of attention and of its backward, given O, m and l (backward.cuh); a dot marks a tangent:
 //
 //   P_ij = exp(scale ((Q K^T)_ij - m_i)) / l_i, 0 where i does not see j      T = scale (Q. K^T + Q K.^T)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tangent of dQ, given r, D and e from jvp.cu; the formula is in tangent.cuh.
 #include "tangent.cuh"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tangent of the backward where all of a head fits into shared memory and shares no keys: what jvp.cu, tangent_rows.cu and
 // tangent_columns.cu do, in one launch that loads everything once. The formula is in tangent.cuh.
 #include "tangent.cuh"

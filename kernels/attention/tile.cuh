@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of a head on their way between global memory and tiles in shared memory, [ROWS][TILE_PITCH] of fragments.cuh. All
 // goes in pieces of 16 bytes where the rows allow that, else element by element. What a tile has beyond the rows and
 // columns there are is 0.

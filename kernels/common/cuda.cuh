@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The header that every kernel includes. One kernel source serves three compilers: nvcc, and g++ with and without sanitizers, which
 // run it on the CPU (native-tests/cuda-on-cpu, force-included there). These macros are all that differs.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Products of matrix tiles by one warp on the tensor cores, the same for every storage type T. Tiles lie in shared memory,
 // [rows][DIM] with padded rows; results and weights are accumulators in registers, 16 x 8 to a fragment of mma.cuh:
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tensor cores and what feeds them, for one warp: D += A B with float accumulators, matrix loads from shared memory,
 // asynchronous copies into it. This is the one place with machine instructions; native-tests/cuda-on-cpu/tensor_cores.h
 // is the same on the CPU, and gpu-check compares the layouts with a card.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The kernels' parameters, one by-value struct each, are declared once, in kernels/*/params.h. This reads such files and
 # writes, for kernels/nn/params.h, DIR/nn_layout.h (static_asserts that hold every compiler to the same offsets), and one
 # Java writer per struct under JAVA_DIR.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Philox 4x32-10 (Salmon et al. 2011): number n of a stream is word n mod 4 of the block whose counter is (n / 4, stream)
 // and whose key is the seed. org.fovea.backend.math.Philox is the same function.
 #pragma once

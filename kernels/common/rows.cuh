@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Work on rows of a matrix. A narrow row is held in the registers of a group of lanes, one warp at most, so that it is read
 // once; a wide one is walked over by a block and comes from the cache after its first reading. Folds are butterflies and
 // fixed chains: their order depends on the width alone, and all threads of a group get the same bits.

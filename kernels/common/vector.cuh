@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Elementwise work in runs of four elements, one 16-byte access each, where the addresses allow it.
 #pragma once
 #include "cuda.cuh"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Copies between strided layouts.
 #include "../common/cuda.cuh"
 #include "params.h"

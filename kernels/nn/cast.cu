@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // y[i] = x[i] from one storage type to another, to nearest, ties to even.
 #include "../common/mma.cuh"
 #include "params.h"

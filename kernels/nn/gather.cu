@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of a table by index: rows[i, :] = table[indices[i], :].
 #include "../common/cuda.cuh"
 #include "params.h"

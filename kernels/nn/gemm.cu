@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Matrix products on the tensor cores, in strided batches, row-major, with what follows them in a layer:
 //
 //   C[m, n] = activation(alpha op(A)[m, k] op(B)[k, n] + beta C + bias[n])

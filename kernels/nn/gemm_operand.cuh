@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One operand of a matrix product on its way from global memory to the tensor cores.
 #pragma once
 #include "../common/fragments.cuh"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arrays made from their indices: arithmetic progressions and uniform random numbers.
 #include "../common/philox.cuh"
 #include "../common/vector.cuh"

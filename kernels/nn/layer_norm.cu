@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Layer normalisation of rows (Ba et al. 2016, arXiv:1607.06450) and its gradients. With s = 1 / sqrt(variance + epsilon),
 // n = (x - mean) s and dn = dy gain:
 //

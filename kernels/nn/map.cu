@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Elementwise functions of one argument, y[i] = op(x[i]), and the choice between two.
 #include "../common/vector.cuh"
 #include "params.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sums and maxima over the middle axis: y[o, i] = op over r of x[o, r, i]. The order of the folds depends on the shape
 // alone, so a sum is the same to the bit on every run.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rotary position encoding (Su et al. 2021, arXiv:2104.09864), pairs (i, i + half) of every head:
 //
 //   angle = sign position base^(-i / half)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows added to a table by index: table[indices[i], :] += rows[i, :]. No atomics: the order of the additions depends on the
 // indices alone, so the sum is the same on every run.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Softmax of rows and its logarithm, with m = max_i x_i:
 //
 //   softmax(x)_i     = exp(x_i - m) / sum_j exp(x_j - m)       0 where the whole row is -inf

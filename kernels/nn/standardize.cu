@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // y = (x - mean) / (std + epsilon) over a whole array. Two launches: the first one writes the mean of each chunk and the
 // sum of its squared distances from that mean; in the second one each block merges them (Chan et al. 1979),
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Indices of strided arrays of up to six axes.
 #pragma once
 #include "../common/cuda.cuh"

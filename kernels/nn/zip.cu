@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Elementwise functions of two arguments with broadcasting: y = op(a, b).
 #include "../common/vector.cuh"
 #include "params.h"

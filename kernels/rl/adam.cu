@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Adam (Kingma and Ba 2014, arXiv:1412.6980) after clipping by global norm:
 //
 //   norm = sqrt(sum g^2)      g' = g min(1, max_grad_norm / norm)      t = step + 1

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Generalised advantage estimation (Schulman et al. 2015, arXiv:1506.02438), backwards in time:
 //
 //   advantage_t = delta_t + decay_t advantage_{t+1}      delta_t = reward_t + gamma next_value_t - value_t

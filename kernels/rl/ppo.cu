@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Statistics of the PPO losses and their gradients for the network's outputs: one pass over the rows, in which each block
 // leaves its part of the sums, and a small launch that adds the parts up. The number of blocks must follow from the shape
 // alone for the sums to be the same on every device.

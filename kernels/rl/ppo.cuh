@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The common part of the PPO losses of all kinds of policy; formulas in org.fovea.backend.rl.PpoLoss.
 #pragma once
 #include "../common/rows.cuh"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Actions: drawn from a categorical or a diagonal normal policy, or the most probable one. A row belongs to a group of
 // lanes, one warp at most.
 #include "../common/philox.cuh"

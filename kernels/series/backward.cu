@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gradients of series.cuh for query, key and value, given LSE and D: a block has rows of one of them and walks over the
 // rows of the other side.
 #include "series.cuh"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gradient of series.cuh for the bias: dZ, summed over the pairs that share a number of the bias. For a bias by query and
 // key a block owns a tile of the bias' own extents and walks over all tiles of scores that it was added to. For one by
 // relative position there are two kernels: sums over a head's pairs at each distance, position of the key less that of the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The forward pass of series.cuh, in one walk over the keys with a running maximum m of plane 0. With E = exp(X - m) and
 // what was summed before multiplied by exp(m_old - m):
 //

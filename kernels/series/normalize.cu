@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows on the unit sphere, over a ring of series, for cosine similarity, and the gradient of that. With n = x . x:
 //
 //   r = n^(-1/2)     2 r' n = - r n':    n_0 r_k = - (sum of w_a n_a r_b / 2 + sum over a < k of w_a r_a n_b) / n_k

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arithmetic of truncated power series. A number is its coefficients, the planes; plane 0 is the value. Either plane k goes
 // with t^k, or, mixed, with the product of the infinitesimals whose bits are set in k, each of which squares to 0. With
 // x y the product and f' the derivative of f:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The numbers per query that the backward of series.cuh needs, and the gradient of the sink:
 //
 //   D = dO . O - dLSE        dsink = - sum over batch and queries of exp(sink - LSE) D

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention over a ring of series (ring.cuh) in all its forms: the general kernels, in plain multiply-adds, for
 // whatever the tensor-core kernels beside them do not know, and for derivatives of every order. Per head, in the ring:
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tiles of rows and of scores in shared memory, and products of them, over a ring of series; series.cuh says what for.
 #pragma once
 #include "../common/mma.cuh"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which keys a query sees, in every form of attention: those in one interval, for positions in ascending order give one,
 // that are in its segment and that no mask of -infinity hides.
 //

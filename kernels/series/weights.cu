@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Scores on their way to probabilities, of some queries, to be looked at: one tile of them per block.
 #include "series.cuh"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tensors in safetensors files, for PyTorch and for NumPy.
 
 Such a file is eight bytes with the length of a header, the header in JSON, which has each tensor's type, shape and place, and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory that nobody may touch. ASan stops at any access; in other builds a write shows as damage, and what is read is NaN
 // in float32, float16 and bfloat16 and far out of range as an index.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lets g++ compile kernels/*.cu for the CPU: the part of CUDA C++ that they use, over the simulator in simulator.h. It is
 // force-included ahead of every kernel source. What is not here does not compile, which is how one notices.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fibers for x86-64: a switch saves the six registers that a call preserves and swaps stacks (14 ns). The sanitizers are
 // told of every switch.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs CUDA kernels on the CPU: blocks one after another, the threads of a block as fibers on one OS thread that take
 // turns at barriers and warp collectives. Not thread-safe: one launch at a time.
 #pragma once

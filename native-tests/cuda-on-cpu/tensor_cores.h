@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The hardware that kernels/common/mma.cuh uses, on the CPU: matrix products and matrix loads of a warp, asynchronous
 // copies, 16-bit floats. The fragment layouts are those of the PTX manual (section 9.7, "Warp-level matrix instructions").
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The simulated device, its primary context and the names of errors.
 #include <cstdio>
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The globals by which tests steer the simulation; every module has them, whatever its image.
 //   simulator_fault       char[128], written: "FUNCTION K CODE" makes the K-th call of FUNCTION from now return CODE,
 //                         every call if K is 0; at first what FOVEA_SIMULATOR_FAULT says

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // libcublas.so.12 over the simulated driver: the cuBLAS calls that Fovea makes, as plain loops.
 //
 // Products run on the stream of their handle like kernels do, so they are late where nothing waits for them, fail when

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory of the simulated device and pinned host memory. Device addresses are host addresses. Each allocation lies
 // between two canaries: bytes that must not change, and that ASan may not see touched.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The state of the simulated driver, its queues, and the beginning of each call.
 //
 // libcuda.so.1 over the simulator is the functions of the CUDA driver API that Fovea calls: context.cpp, modules.cpp,

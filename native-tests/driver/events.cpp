@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Events: marks in a stream, with the host's time at which the work before them was done.
 #include <chrono>
 #include <map>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Entry points for the stand-in for cuBLAS, besides those of the driver API.
 #include "exports.h"
 

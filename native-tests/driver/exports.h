@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Entry points of the simulated driver for the stand-in for cuBLAS, which is a library of its own.
 #pragma once
 #include <cstddef>

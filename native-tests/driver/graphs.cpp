@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Graphs: work that a stream captured, to be launched again and again. Kernel parameters were copied at capture; memory that
 // copies and fills touch is read and written at each launch.
 #include <cstdint>

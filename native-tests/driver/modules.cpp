@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Modules and kernel launches. A module holds every kernel that is linked in, whatever its image.
 #include <cstdlib>
 #include <cstring>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The values of CUresult that the simulated driver returns.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Streams: queues of work that run when something waits for them. A stream that captures records its work instead; what
 // may be called meanwhile is as the driver API documents it (cuStreamBeginCapture).
 #include "driver.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Times the kernels on the card and writes the results beside PyTorch's.
 //
 //   bench --device                          says which card this is: architecture, name

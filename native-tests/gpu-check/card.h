@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A CUDA device through its driver library, libcuda.so.1, which is looked up at run time: what uses this builds and starts
 // without a driver, and runs just as well on the simulated one.
 #pragma once

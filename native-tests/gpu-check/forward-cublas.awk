@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Makes the source of a libcublas.so.12 whose every function jumps to that of the same name in libcublas.so.13, so that
 # JCublas, which is made for CUDA 12, can be tried where there is only CUDA 13. For this check alone: the types of a function
 # may change from one major version to the next, and nothing here would notice. It has the functions that Fovea calls, those

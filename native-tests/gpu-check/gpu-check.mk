@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The programs of gpu-check.sh, the kernel tests and a benchmark on a card. The tests are the objects of the simulator's kernel tests,
 # linked with a driver that is looked up at run time in place of the simulator. GoogleTest and the C++ library are linked in,
 # so that the tests can be carried to a card's machine that lacks them. To try them without a card there is a simulated driver

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 # The Java half of gpu-check.sh, which reads this file: the bundle on the card.
 

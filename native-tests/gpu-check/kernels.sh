@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 # The kernels' half of gpu-check.sh, which reads this file: tests and timings without Java.
 

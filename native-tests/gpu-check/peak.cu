@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The speed of the arithmetic units with operands in registers: what the times of real kernels are measured against. Each
 // warp has CHAINS sums that do not wait for each other.
 #include "../../kernels/common/mma.cuh"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The results as JSON and as a table to read.
 #pragma once
 #include <map>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Times PyTorch on the workloads named on standard input, one a line as `bench --list` prints them.
 
 Prints `WORKLOAD<tab>SECONDS<tab>VARIANT`, a line per way in which PyTorch can do it; the fastest is what Fovea is compared

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The timed work: a table of operations with their sizes, and for each the ways in which the kernels can do it.
 #pragma once
 #include <cstdint>

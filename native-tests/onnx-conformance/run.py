@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Runs the test cases that ONNX ships for its operator Attention (opsets 23 to 25) through `fovea attention`.
 
     run.py                    all of them

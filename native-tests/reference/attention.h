@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An attention problem with everything that may be asked of it, over a ring of series, and its solution by naive loops in
 // float64. Of one plane it is attention with its gradients, of two planes their directional derivative.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Numbers of a ring of series in float64, each coefficient with a running error bound.
 #pragma once
 #include <cmath>

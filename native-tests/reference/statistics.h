@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Softmax, moments and densities by definition, in float64.
 #pragma once
 #include <algorithm>

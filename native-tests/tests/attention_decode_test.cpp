@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One query per head against a ring of keys and values.
 #include "attention_problem.h"
 

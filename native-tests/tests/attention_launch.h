@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The launches of kernels/attention: the name of each instance, its blocks, threads and shared memory.
 #pragma once
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention kernels where floats come to their limits.
 #include "fused_attention.h"
 

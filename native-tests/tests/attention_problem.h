@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fixture of the attention tests, which makes problems.
 #pragma once
 #include "../reference/attention.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels of every pass on the same problems.
 #include "fused_attention.h"
 

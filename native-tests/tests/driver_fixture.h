@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fixture of the tests of the simulated driver, which they call as JCuda does.
 #pragma once
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Streams, captures, graphs and events of the simulated driver.
 #include <cstring>
 #include <thread>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fixture that runs kernels/attention on a problem, each instance that fits, and compares with the reference.
 #pragma once
 #include "attention_launch.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Matrix products against plain loops in float64, on operands as they are after rounding to the storage type.
 #include "kernel_test.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fixture of the kernel tests: arrays in device memory, repeated launches, comparison with float64. The same tests run on
 // the simulator and on a card, for they see device memory through this fixture alone.
 #pragma once

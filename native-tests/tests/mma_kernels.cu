@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernels of one warp that put the wrappers of mma.cuh and fragments.cuh to work on small tiles.
 #include "../../kernels/common/fragments.cuh"
 #include "mma_test.h"

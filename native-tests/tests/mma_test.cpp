@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tensor-core products of one warp against plain loops.
 #include "mma_test.h"
 

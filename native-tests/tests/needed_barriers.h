@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Under ThreadSanitizer every barrier of every tested kernel is taken out once: the race must be found. A barrier that
 // nothing misses in any test is superfluous, or the tests are too small for it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Defects of a program on the host that forgets to wait, which the simulated driver must not hide.
 #include "driver_fixture.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernels with one defect each, which the simulator must catch.
 #include "planted.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fixture that runs kernels/series on a problem, each instance that can do it, and compares with the reference.
 #pragma once
 #include "../../kernels/series/params.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention over rings of series, in every form.
 #include "series_attention.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention over rings of series where floats come to their limits.
 #include "series_attention.h"
 

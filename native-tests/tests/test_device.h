@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The device of the kernel tests. They are linked with simulated_device.cpp for the simulator, with gpu-check/card_device.cpp
 // for a card.
 #pragma once

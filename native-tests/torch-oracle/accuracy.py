@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Errors of `fovea attention` in float32 beside those of PyTorch's float32 arithmetic, both against float64 autograd.
 
 Prints for each shape and result the ratio of the largest errors, the worst over the seeds, and fails where one is above

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Times attention to the second derivative beside PyTorch's math path, on the CPU, in float32.
 
     bench.py                              at (64, 4, 128, 64) and (1, 8, 1024, 64), on one thread and on two

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random requests over everything that the command knows."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attention as PyTorch computes it: textbook formulas on whole score matrices, differentiated by autograd.
 
 A sink is in the denominator, always. A row without any score, one that sees no key or whose scores are all -infinity, has

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Compares `fovea attention` with PyTorch: random requests, computed there by textbook formulas in float64.
 
     run.py --cases 300                      each case has a seed, which a failure prints

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes trajectories of Gymnasium's CartPole-v1, Pendulum-v1 and Acrobot-v1, the oracle of GymnasiumTest.
 
     pip install gymnasium==1.3.0

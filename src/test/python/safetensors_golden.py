@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes a file with the safetensors package, which SafeTensorsTest reads, or checks one that Java wrote.
 
     pip install safetensors==0.8.0 numpy

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Softmax attention as a differentiable operation on tensors. */
 @NullMarked
 package org.fovea.attention;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.attentionfile;
 
 /** An extent that tensors of a request share; the first tensor that has it decides it. */

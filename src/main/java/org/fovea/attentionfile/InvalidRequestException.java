@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.attentionfile;
 
 /** A request that can't be answered; the message is one line for people that names the tensor or option at fault. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Attention from file to file: what a request may hold, what it asks for, and the answer.
  *

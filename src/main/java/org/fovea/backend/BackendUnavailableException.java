@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend;
 
 /** A backend is unavailable on this machine or with these settings. The message is one line that says why and what to do. */

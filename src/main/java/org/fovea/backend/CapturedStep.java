@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend;
 
 /** Work that was recorded once to be run again and again; see {@link Backend#capture}. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend;
 
 /** Units cut into consecutive parts that differ by at most one unit in size. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The contract every device fulfils: memory, an ordered stream of work, and operations on flat arrays.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.cli;
 
 /** A command failed for a reason that was foreseen; the message is one line for people. */

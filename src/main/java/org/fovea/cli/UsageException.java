@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.cli;
 
 /** Something was asked for that cannot be; the message is one line for people. */

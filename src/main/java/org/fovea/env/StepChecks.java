@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.env;
 
 /** Checks of the arguments of {@link VectorEnvironment#step}. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Environments: one at a time for users, many at once for the trainer, and the built-in suites.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.io;
 
 /** Types of tensor elements in a safetensors file, by the names used there. */

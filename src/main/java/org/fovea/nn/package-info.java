@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Layers. Each is a small class that declares its parameters when it is constructed and is then a function of tensors.
  *

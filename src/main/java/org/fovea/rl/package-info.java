@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Reinforcement learning: proximal and trust region policy optimisation over batched rollouts, with policies that remember
  * through attention.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.tensor;
 
 /** The use of a gradient: as a number, or to be differentiated itself. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.verify;
 
 import static org.fovea.verify.AttentionFeatures.DENSE;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.verify;
 
 /** A backend computed something wrong. The message says what, what was found, and what was expected. */

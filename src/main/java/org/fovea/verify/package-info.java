@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Verification of a backend against the float64 reference: one table of cases ({@link org.fovea.verify.Case}), each with an error
  * bound derived from the number of roundings, that {@code fovea selftest} runs on a device and the JUnit contract on every

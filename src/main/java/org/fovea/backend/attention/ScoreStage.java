@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.attention;
 
 /** The stages of scores on their way to probabilities; see {@link AttentionSpec}. */

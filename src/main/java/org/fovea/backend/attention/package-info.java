@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The contract of attention, its derivatives of any order and decoding: {@link
  * org.fovea.backend.attention.AttentionOps}, and the records of its arguments.

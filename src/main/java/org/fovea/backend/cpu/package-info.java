@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The CPU backend: float32 on Java arrays, kernels on the Vector API where the virtual machine
  * runs it fast, else scalar.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * CUDA through JCuda's driver API: one device, one stream, one owner thread. The kernels are in {@code kernels/}, one
  * for every operation of the contract; a step may be captured, and is then one launch of a graph.

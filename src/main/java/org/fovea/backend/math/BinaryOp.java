@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.math;
 
 /** Elementwise functions of two arguments {@code a, b}. Comparisons give 1 or 0. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The contract of linear algebra, elementwise and row-wise maps, reductions, gathers and random numbers.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.memory;
 
 /** Arguments whose shapes do not fit together. The message names the operation and prints the shapes. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Arrays of a device and the rules for every operation on them: types, scopes, transfers, and the exceptions that name an operand
  * that does not fit.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The meaning of every operation of a backend, in float64 and plain loops. Nothing here is fast; all of it should be obvious.
  * Other backends are compared with it, and no computation is ever given to it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The contract of the operations that reinforcement learning adds: sampling, advantages, the policy losses with their gradients,
  * Adam.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Measurements that a user can repeat: each prints a table next to the numbers it is held to.
  *

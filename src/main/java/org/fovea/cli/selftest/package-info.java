@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The self-test of a backend on this machine: the table of cases, repeated runs, and updates of PPO.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Hyper-parameters that every algorithm has, a record for each group, with the values that every run starts from: {@link
  * org.fovea.rl.config.NetworkConfig#BASE}, {@link org.fovea.rl.config.RolloutConfig#BASE}, {@link

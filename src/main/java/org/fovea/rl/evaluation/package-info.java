@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Playing fixed episodes with a policy that stays as it is, greedily or with sampled actions: {@link
  * org.fovea.rl.evaluation.Evaluation#play}.

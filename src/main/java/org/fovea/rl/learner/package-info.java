@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The contract of an algorithm, and the parts that algorithms share. An {@link org.fovea.rl.learner.AlgorithmConfig} holds the
  * hyper-parameters of one and makes the {@link org.fovea.rl.learner.Learner}, which updates a policy from each rollout and

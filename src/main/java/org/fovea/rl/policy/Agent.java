@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.policy;
 
 import org.fovea.backend.Backend;

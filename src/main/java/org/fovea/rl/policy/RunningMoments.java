@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.policy;
 
 /** Mean and variance per column of all rows seen so far (Chan et al. 1979); mean 0 and variance 1 before the first. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Policies. {@link org.fovea.rl.policy.Agent} owns all of one: parameters, network, distribution of actions, encoding and
  * normalisation of observations.

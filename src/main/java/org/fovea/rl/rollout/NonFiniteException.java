@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.rollout;
 
 /** A number that must be finite is not; training stops before anything is written. */

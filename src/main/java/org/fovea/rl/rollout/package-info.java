@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Playing. {@link org.fovea.rl.rollout.Collector} plays all environments of a run and fills a {@link
  * org.fovea.rl.rollout.Rollout}, the arrays on the device that a learner is given.

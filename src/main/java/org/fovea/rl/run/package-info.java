@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Runs from first step to last. {@link org.fovea.rl.run.Trainer} is the way in: it starts a {@link
  * org.fovea.rl.run.RunSpec}, such as {@link org.fovea.rl.run.Defaults} gives, or resumes a {@link

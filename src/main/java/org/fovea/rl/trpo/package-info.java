@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Trust region policy optimisation (Schulman et al. 2015, arXiv:1502.05477): {@link org.fovea.rl.trpo.TrpoConfig}, its
  * hyper-parameters and their defaults, and {@link org.fovea.rl.trpo.Trpo}, readable from {@code update} down.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The inner loops of the CPU backend, as interfaces: {@link org.fovea.backend.cpu.kernels.Kernels} for mathematics, which
  * knows the {@link org.fovea.backend.cpu.kernels.AttentionKernels} and {@link org.fovea.backend.cpu.kernels.DoubleKernels} that go

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Mathematics and reinforcement learning on the CPU.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.cuda.attention;
 
 import static org.fovea.backend.cuda.attention.series.CudaOperands.address;

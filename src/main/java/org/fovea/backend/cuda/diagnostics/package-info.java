@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The findings of {@code fovea doctor} about a machine: driver, devices, kernels, cuBLAS, and the host around them.
  *

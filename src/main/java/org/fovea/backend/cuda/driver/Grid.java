@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.cuda.driver;
 
 /** The arithmetic of launches: threads of a block and blocks of a grid. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Mathematics on CUDA: which kernel, how many blocks, which parameters.
  *

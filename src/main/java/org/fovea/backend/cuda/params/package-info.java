@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The structs that kernels take, one Java class each, generated from the {@code params.h} files under {@code kernels} by
  * {@code kernels/parameters.sh}. Whoever launches a kernel fills one and passes it to {@link

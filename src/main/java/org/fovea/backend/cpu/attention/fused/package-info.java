@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Attention in float32 without a score matrix: forward, backward, tangent and the backward's tangent, tile by tile.
  *

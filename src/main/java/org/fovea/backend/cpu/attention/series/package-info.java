@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Attention over truncated power series, in float64: every form, type and order that the fused kernels do not take.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.cpu.kernels.scalar;
 
 import org.fovea.backend.math.BinaryOp;
