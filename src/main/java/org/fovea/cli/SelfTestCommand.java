@@ -18,9 +18,7 @@ import picocli.CommandLine.Option;
         header = "Test that this machine's device computes what it should, against plain float64 loops.",
         footerHeading = "%nExit code:%n",
         footer = {"  0 where all is well, 1 where a check failed, 3 where the backend is unavailable"})
-final class SelfTestCommand implements Callable<Integer> {
-    private final Terminal terminal;
-
+final class SelfTestCommand extends BackendCommand {
     @Option(names = "--deep", description = "Larger shapes and more repeats; minutes.")
     private boolean deep;
 

@@ -176,7 +176,7 @@ final class LearningCases {
         Minibatch m = new Minibatch(p, action, logProbs);
         p.run(b -> b.rl().ppoCategorical(
                         loss,
-                        m.played.map(x -> x.on(b)),
+                        m.played.map(array -> array.on(b)),
                         actions,
                         logits.on(b),
                         m.values.on(b),
@@ -211,7 +211,7 @@ final class LearningCases {
         Minibatch m = new Minibatch(p, taken, logProbs);
         p.run(b -> b.rl().ppoGaussian(
                         loss,
-                        m.played.map(x -> x.on(b)),
+                        m.played.map(array -> array.on(b)),
                         mean.on(b),
                         logStd.on(b),
                         m.values.on(b),
