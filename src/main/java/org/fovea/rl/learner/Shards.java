@@ -22,7 +22,11 @@ public final class Shards implements AutoCloseable {
     private final int rowsPerUnit;
     private final DeviceArray[] gradients;
 
-    /** @param largest most units that will be cut at once */
+    /**
+     * Shards with a gradient for each.
+     *
+     * @param largest most units that will be cut at once
+     */
     public Shards(Backend backend, Parameters parameters, Rollout rollout, int rowsPerUnit, int largest) {
         this.backend = backend;
         this.rollout = rollout;

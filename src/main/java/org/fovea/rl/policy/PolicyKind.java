@@ -19,7 +19,11 @@ public enum PolicyKind {
     /** Makes a network whose parameters are yet to be allocated. */
     @FunctionalInterface
     interface Network {
-        /** @param separateCritic whether updates of the value must leave the policy as it is */
+        /**
+         * Declares the parameters of a network.
+         *
+         * @param separateCritic whether updates of the value must leave the policy as it is
+         */
         ActorCritic create(
                 Parameters parameters, NetworkConfig config, int inputs, int outputs, boolean separateCritic);
     }

@@ -29,7 +29,11 @@ public final class StopSignal {
         this(request, steps -> {});
     }
 
-    /** @param listener told of the number of steps that were played, again and again, by the threads that play */
+    /**
+     * A signal that counts steps, too.
+     *
+     * @param listener told of the number of steps that were played, again and again, by the threads that play
+     */
     public StopSignal(BooleanSupplier request, LongConsumer listener) {
         this.request = request;
         this.listener = listener;
