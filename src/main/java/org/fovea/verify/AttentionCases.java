@@ -8,6 +8,7 @@ import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.fovea.backend.attention.SeriesRing;
+import org.fovea.backend.memory.DType;
 import org.fovea.verify.AttentionProblem.Given;
 
 /** Attention with each of its features, in every operation and to every order. */
@@ -23,7 +24,6 @@ final class AttentionCases {
         List<AttentionFeatures> sizes = AttentionCatalogue.sizes();
         List<AttentionFeatures> further = concat(
                 AttentionCatalogue.padded(),
-                AttentionCatalogue.halves(),
                 deep ? AttentionCatalogue.large() : List.of());
         // Each window and each shape; each size plain in one layout and causal in the other.
         List<AttentionFeatures> fewerWindows = some(windows, 0, 2, 5, 7);
@@ -34,6 +34,8 @@ final class AttentionCases {
                 "attention.forward",
                 concat(small, windows, sizes, further, AttentionCatalogue.manyHeads()),
                 AttentionProblem::checkForward));
+        // The state is the backend's own, and right where the gradient that starts from it is.
+        cases.addAll(of("attention.forward", types, "state", AttentionProblem::checkState));
         cases.addAll(of("attention.stateSize", types, AttentionProblem::checkStateSize));
         cases.addAll(of("attention.backward", small, AttentionProblem::checkBackward));
         cases.addAll(of("attention.backward", concat(fewerSizes, further), problem -> problem.checkBackward(true)));
@@ -42,6 +44,9 @@ final class AttentionCases {
         cases.addAll(of("attention.backwardTangent", small, AttentionProblem::checkBackwardTangent));
         cases.addAll(alternating(
                 "attention.backwardTangent", second, List.of(Given.values()), AttentionProblem::checkBackwardTangent));
+        for (AttentionFeatures half : AttentionCatalogue.halves()) {
+            cases.addAll(halves(half));
+        }
         List<AttentionFeatures> again = List.of(AttentionCatalogue.windows().get(1));
         cases.addAll(of("attention.backwardTangent", again, "the same bits again", AttentionProblem::checkRepeats));
         for (SeriesRing ring : List.of(SeriesRing.taylor(2), SeriesRing.infinitesimals(2))) {
@@ -56,6 +61,22 @@ final class AttentionCases {
             cases.addAll(of("attention.series", few, ring + "", problem -> problem.checkSeries(ring)));
         }
         cases.addAll(of("attention.weights", small, AttentionProblem::checkWeights));
+        return cases;
+    }
+
+    /** Matrix units round the factors of each product to the type, and so does storage the result: four roundings at most. */
+    private static List<Case> halves(AttentionFeatures features) {
+        double share = features.type() == DType.BF16 ? 0x4p-8 : 0x4p-11;
+        List<AttentionFeatures> one = List.of(features);
+        List<Case> cases = new ArrayList<>();
+        cases.addAll(of("attention.forward", one, AttentionProblem::checkForward));
+        cases.addAll(of("attention.backward", one, problem -> problem.checkBackward(true)));
+        cases.addAll(of(
+                "attention.tangent", one, problem -> problem.allowing(share).checkTangent()));
+        cases.addAll(of(
+                "attention.backwardTangent",
+                one,
+                problem -> problem.allowing(share).checkBackwardTangent(Given.EVERYTHING)));
         return cases;
     }
 

@@ -32,6 +32,10 @@ final class AttentionOperands {
     private final Random random;
     final HiddenPlaces hidden;
 
+    /** Random numbers are multiples of 1/8, which every type holds exactly, from now on. */
+    boolean inEighths;
+
+
     /** Query, key, value, bias and sink. */
     final AttentionPlane<Pair.Both> inputs;
 
@@ -115,7 +119,10 @@ final class AttentionOperands {
 
     private double[] gaussians(long length, double scale) {
         double[] x = new double[(int) length];
-        Arrays.setAll(x, i -> scale * random.nextGaussian());
+        Arrays.setAll(x, i -> {
+            double number = scale * random.nextGaussian();
+            return inEighths ? Math.rint(8 * number) / 8 : number;
+        });
         return x;
     }
 

@@ -84,6 +84,7 @@ public final class AttentionProblem {
      */
     public AttentionProblem allowing(double share) {
         tolerance = share;
+        operands.inEighths = true;
         return this;
     }
 

@@ -47,6 +47,9 @@ interface RelativeBiasContract extends ContractFixture {
             AttentionProblem relative = new AttentionProblem(p, features, 1);
             AttentionProblem dense = new AttentionProblem(p, features.withBias(AttentionFeatures.DENSE), 1);
             dense.inputs.bias().upload(dense(features, relative.inputs.bias().expected()));
+            if (features.sink()) {
+                dense.inputs.sink().upload(relative.inputs.sink().expected());
+            }
             relative.forward();
             dense.forward();
             assertThat(relative.output.actual()).containsExactly(dense.output.actual(), within(1e-4));
