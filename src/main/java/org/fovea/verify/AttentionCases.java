@@ -22,9 +22,8 @@ final class AttentionCases {
         List<AttentionFeatures> few = AttentionCatalogue.few().toList();
         List<AttentionFeatures> windows = AttentionCatalogue.windows();
         List<AttentionFeatures> sizes = AttentionCatalogue.sizes();
-        List<AttentionFeatures> further = concat(
-                AttentionCatalogue.padded(),
-                deep ? AttentionCatalogue.large() : List.of());
+        List<AttentionFeatures> further =
+                concat(AttentionCatalogue.padded(), deep ? AttentionCatalogue.large() : List.of());
         // Each window and each shape; each size plain in one layout and causal in the other.
         List<AttentionFeatures> fewerWindows = some(windows, 0, 2, 5, 7);
         List<AttentionFeatures> fewerSizes = some(sizes, 0, 3, 4, 7);
@@ -71,8 +70,8 @@ final class AttentionCases {
         List<Case> cases = new ArrayList<>();
         cases.addAll(of("attention.forward", one, AttentionProblem::checkForward));
         cases.addAll(of("attention.backward", one, problem -> problem.checkBackward(true)));
-        cases.addAll(of(
-                "attention.tangent", one, problem -> problem.allowing(share).checkTangent()));
+        cases.addAll(
+                of("attention.tangent", one, problem -> problem.allowing(share).checkTangent()));
         cases.addAll(of(
                 "attention.backwardTangent",
                 one,

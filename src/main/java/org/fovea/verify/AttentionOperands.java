@@ -35,7 +35,6 @@ final class AttentionOperands {
     /** Random numbers are multiples of 1/8, which every type holds exactly, from now on. */
     boolean inEighths;
 
-
     /** Query, key, value, bias and sink. */
     final AttentionPlane<Pair.Both> inputs;
 

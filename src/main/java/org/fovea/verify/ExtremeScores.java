@@ -44,8 +44,8 @@ public final class ExtremeScores {
         features = bias == null ? features : features.withBias(PAIRS);
         AttentionProblem problem = new AttentionProblem(p, features, 5).allowing(tolerance(type));
         Random random = new Random(5);
-        problem.inputs.query().upload(eighths(random, QUERIES * DIM));
-        problem.inputs.key().upload(eighths(random, KEYS * DIM));
+        Objects.requireNonNull(problem.inputs.query()).upload(eighths(random, QUERIES * DIM));
+        Objects.requireNonNull(problem.inputs.key()).upload(eighths(random, KEYS * DIM));
         double[] terms = new double[QUERIES * KEYS];
         place(terms, mask == null ? 0 : mask, mask == null ? 0 : Double.NEGATIVE_INFINITY);
         problem.mask().upload(terms);
