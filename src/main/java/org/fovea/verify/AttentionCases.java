@@ -81,7 +81,11 @@ final class AttentionCases {
 
     @SafeVarargs
     private static List<AttentionFeatures> concat(List<AttentionFeatures>... lists) {
-        return Stream.of(lists).flatMap(List::stream).toList();
+        List<AttentionFeatures> all = new ArrayList<>();
+        for (List<AttentionFeatures> list : lists) {
+            all.addAll(list);
+        }
+        return all;
     }
 
     /** Those whose index has one of the remainders by 8. */

@@ -30,7 +30,7 @@ record Cli(int exitCode, String out, String err) {
 
     /** Arguments by the words of a line, none of which has a space in it. */
     static String[] words(String line, Object... values) {
-        return String.format(line, values).split(" ");
+        return line.formatted(values).split(" ");
     }
 
     JsonNode lastLineAsJson() throws JsonProcessingException {
