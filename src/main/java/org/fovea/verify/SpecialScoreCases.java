@@ -204,7 +204,9 @@ final class SpecialScoreCases {
         checks.put("attention.forward", AttentionProblem::checkForward);
         checks.put("attention.backward", AttentionProblem::checkBackward);
         checks.put("attention.tangent", x -> ofTangents(x, huge).checkTangent());
-        checks.put("attention.backwardTangent", x -> ofTangents(x, huge).checkBackwardTangent());
+        checks.put(
+                "attention.backwardTangent",
+                x -> ofTangents(x, huge).checkBackwardTangent(AttentionProblem.Given.EVERYTHING));
         checks.put("attention.weights", AttentionProblem::checkWeights);
         List<Case> cases = new ArrayList<>();
         checks.forEach((operation, check) -> cases.add(after(operation, name, problem, check)));
