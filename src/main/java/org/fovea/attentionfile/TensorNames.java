@@ -187,6 +187,9 @@ final class TensorNames {
             same++;
         }
         String rest = a.substring(same);
-        return b.substring(Math.min(b.length(), same + 1)).equals(a.length() == b.length() ? rest.substring(1) : rest);
+        if (a.length() == b.length()) {
+            rest = rest.substring(Math.min(rest.length(), 1));
+        }
+        return b.substring(Math.min(b.length(), same + 1)).equals(rest);
     }
 }

@@ -25,9 +25,11 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.DeviceException;
 import org.fovea.backend.memory.Scope;
 import org.fovea.backend.rl.RlOps;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The self-test passes on the CPU, and sees every kind of defect that is planted. */
+@Tag("integration")
 class SelfTestTest {
 
     /** A side effect of an operation: it gets the real backend and the operation's arguments. */

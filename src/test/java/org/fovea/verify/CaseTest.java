@@ -32,11 +32,13 @@ import org.fovea.backend.reference.ReferenceBackend;
 import org.fovea.backend.rl.RlOps;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The table of cases has all of the interface, and a backend that is wrong in any one operation is found out. */
+@Tag("integration")
 class CaseTest {
     private final Backend real = Backends.open("cpu", 1).backend();
     private final Backend reference = new ReferenceBackend();

@@ -8,9 +8,9 @@ import org.fovea.backend.CapturedStep;
 import org.fovea.backend.attention.AttentionOps;
 import org.fovea.backend.cuda.attention.CudaAttention;
 import org.fovea.backend.cuda.driver.CudaContext;
+import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.CudaTimer;
-import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.math.Cublas;
 import org.fovea.backend.cuda.math.CudaMath;
 import org.fovea.backend.cuda.rl.CudaRl;
@@ -30,7 +30,7 @@ final class CudaBackend implements Backend {
     private CudaBackend(CudaContext context) {
         this.context = context;
         memory = new CudaMemory(context);
-        Kernels kernels = new Kernels(context);
+        CudaKernels kernels = new CudaKernels(context);
         cublas = Cublas.open(context);
         math = new CudaMath(context, memory, kernels, cublas);
         attention = new CudaAttention(context, memory, kernels);

@@ -18,7 +18,7 @@ import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Attention by {@link SeriesAttention}: of ordinary numbers, with one infinitesimal for tangents, or of any series. Output and
+ * Attention by {@link NaiveSeriesAttention}: of ordinary numbers, with one infinitesimal for tangents, or of any series. Output and
  * log-sum-exp that a gradient is given are computed afresh, so that it says nothing on how these came about.
  */
 final class ReferenceAttention implements AttentionOps {
@@ -100,7 +100,7 @@ final class ReferenceAttention implements AttentionOps {
             List<AttentionPlane<DeviceArray>> arguments,
             List<AttentionPlane<DeviceArray>> results) {
         AttentionShape shape = call.shape();
-        SeriesAttention attention = new SeriesAttention(
+        NaiveSeriesAttention attention = new NaiveSeriesAttention(
                         memory, call, new Series.Arithmetic(ring, rounded, factors), arguments, null)
                 .forward();
         Series[] dOutput = attention.zeros(shape.outputSize());
@@ -171,7 +171,8 @@ final class ReferenceAttention implements AttentionOps {
         int keys = shape.keys();
         int heads = shape.batch() * shape.heads();
         int asked = to.size() == 0 ? 0 : to.size() / (heads * keys);
-        SeriesAttention attention = new SeriesAttention(memory, call, numbers(), List.of(AttentionPlane.none()), null);
+        NaiveSeriesAttention attention =
+                new NaiveSeriesAttention(memory, call, numbers(), List.of(AttentionPlane.none()), null);
         attention.forEachRow(row -> {
             int nth = row.i - firstQuery;
             int start = ((row.b * shape.heads() + row.h) * asked + nth) * keys;
@@ -196,7 +197,7 @@ final class ReferenceAttention implements AttentionOps {
                 shape.headDim(),
                 shape.valueDim(),
                 AttentionShape.Layout.BNHD);
-        SeriesAttention attention = new SeriesAttention(
+        NaiveSeriesAttention attention = new NaiveSeriesAttention(
                 memory,
                 AttentionCall.of(oneQuery, call.spec(), call.query(), call.keyCache(), call.valueCache()),
                 numbers(),

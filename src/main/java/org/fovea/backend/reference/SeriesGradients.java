@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * and query and key by what the similarity makes of {@code scale dZ}. Where no visible pair is, a gradient is null, for 0.
  */
 final class SeriesGradients {
-    private final SeriesAttention attention;
+    private final NaiveSeriesAttention attention;
     private final Series.Arithmetic arithmetic;
     private final int headDim;
     private final Series[] dOutput;
@@ -28,8 +28,8 @@ final class SeriesGradients {
     final @Nullable Series[] bias;
     final @Nullable Series[] sink;
 
-    /** @param attention of which {@link SeriesAttention#forward} was called */
-    SeriesGradients(SeriesAttention attention, Series[] dOutput, Series[] dLogSumExp) {
+    /** @param attention of which {@link NaiveSeriesAttention#forward} was called */
+    SeriesGradients(NaiveSeriesAttention attention, Series[] dOutput, Series[] dLogSumExp) {
         this.attention = attention;
         this.dOutput = dOutput;
         this.dLogSumExp = dLogSumExp;
@@ -53,7 +53,7 @@ final class SeriesGradients {
         sum.addProduct(x, y);
     }
 
-    private void addRow(SeriesAttention.Row row) {
+    private void addRow(NaiveSeriesAttention.Row row) {
         int dim = attention.shape.valueDim();
         int o = attention.outputAt(row.b, row.h, row.i);
         // An output that nothing is added to is 0 whatever its gradient, which may be NaN.
@@ -87,7 +87,7 @@ final class SeriesGradients {
         return tanh.times(tanh).times(-1).plus(1);
     }
 
-    private void addScore(SeriesAttention.Row row, int j, Series dZ) {
+    private void addScore(NaiveSeriesAttention.Row row, int j, Series dZ) {
         if (attention.bias != null && attention.in.bias() != null) {
             int at = attention.visibility.at(attention.in.bias(), row.b, row.h, row.i, j);
             add(bias, at, dZ, Series.constant(arithmetic, 1));

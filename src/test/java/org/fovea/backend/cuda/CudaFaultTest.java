@@ -13,8 +13,8 @@ import org.fovea.backend.BackendSettings;
 import org.fovea.backend.BackendUnavailableException;
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
+import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaMemory;
-import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.params.MapParams;
 import org.fovea.backend.math.UnaryOp;
 import org.fovea.backend.memory.DType;
@@ -89,7 +89,7 @@ class CudaFaultTest {
         backend.close();
         CudaContext context = new CudaContext(BackendSettings.DEFAULT);
         CudaMemory memory = new CudaMemory(context);
-        Kernels kernels = new Kernels(context);
+        CudaKernels kernels = new CudaKernels(context);
         CudaArray x = (CudaArray) memory.allocate(DType.F32, 128);
         CudaArray y = (CudaArray) memory.allocate(DType.F32, 128);
         // A launch that claims one element more than the block has.

@@ -17,9 +17,9 @@ import org.fovea.backend.cuda.attention.series.CudaOperands;
 import org.fovea.backend.cuda.attention.series.CudaSeries;
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
+import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.CudaScope;
-import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 
@@ -33,7 +33,7 @@ public final class CudaAttention implements AttentionOps {
     private final CudaSeries series;
     private final CudaDecode decode;
 
-    public CudaAttention(CudaContext context, CudaMemory memory, Kernels kernels) {
+    public CudaAttention(CudaContext context, CudaMemory memory, CudaKernels kernels) {
         this.memory = memory;
         tensorCores = new TensorCoreKernels(context, kernels);
         series = new CudaSeries(memory, kernels);

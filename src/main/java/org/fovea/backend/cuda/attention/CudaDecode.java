@@ -12,8 +12,8 @@ import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
+import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaMemory;
-import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.params.AttentionDecodeParams;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
@@ -34,14 +34,14 @@ final class CudaDecode {
 
     private final CudaContext context;
     private final CudaMemory memory;
-    private final Kernels kernels;
-    private final Kernels.Kernel f32;
-    private final Kernels.Kernel f32Long;
-    private final Kernels.Kernel bf16;
-    private final Kernels.Kernel f16;
+    private final CudaKernels kernels;
+    private final CudaKernels.Kernel f32;
+    private final CudaKernels.Kernel f32Long;
+    private final CudaKernels.Kernel bf16;
+    private final CudaKernels.Kernel f16;
     private final AttentionDecodeParams params;
 
-    CudaDecode(CudaContext context, CudaMemory memory, Kernels kernels) {
+    CudaDecode(CudaContext context, CudaMemory memory, CudaKernels kernels) {
         this.context = context;
         this.memory = memory;
         this.kernels = kernels;
@@ -92,7 +92,7 @@ final class CudaDecode {
         kernels.launch(kernel(q.dtype(), rowBytes), tiles(heads * warps, WARPS), params);
     }
 
-    private Kernels.Kernel kernel(DType type, int rowBytes) {
+    private CudaKernels.Kernel kernel(DType type, int rowBytes) {
         if (type.isHalf()) {
             return type == DType.BF16 ? bf16 : f16;
         }

@@ -15,7 +15,7 @@ import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
-import org.fovea.backend.cuda.driver.Kernels;
+import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.params.AttentionParams;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
@@ -26,16 +26,16 @@ final class TensorCoreKernels {
     private static final int SINK_THREADS = 256;
 
     private final CudaContext context;
-    private final Kernels kernels;
+    private final CudaKernels kernels;
     private final Map<AttentionSchedule.Kind, Map<DType, List<Instance>>> instances =
             new EnumMap<>(AttentionSchedule.Kind.class);
-    private final Kernels.Kernel sinkKernel;
+    private final CudaKernels.Kernel sinkKernel;
     private final AttentionParams params;
 
     /** A loaded kernel. */
-    private record Instance(AttentionSchedule schedule, Kernels.Kernel kernel) {}
+    private record Instance(AttentionSchedule schedule, CudaKernels.Kernel kernel) {}
 
-    TensorCoreKernels(CudaContext context, Kernels kernels) {
+    TensorCoreKernels(CudaContext context, CudaKernels kernels) {
         this.context = context;
         this.kernels = kernels;
         for (AttentionSchedule.Kind kind : AttentionSchedule.Kind.values()) {

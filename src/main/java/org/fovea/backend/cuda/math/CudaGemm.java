@@ -5,10 +5,10 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import org.fovea.backend.cuda.driver.CudaContext;
+import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.CudaScope;
 import org.fovea.backend.cuda.driver.Grid;
-import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.params.GemmParams;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.Gemm;
@@ -26,22 +26,22 @@ final class CudaGemm {
 
     private final CudaContext context;
     private final CudaMemory memory;
-    private final Kernels kernels;
+    private final CudaKernels kernels;
     private final Cublas cublas;
-    private final Kernels.Kernel[] tiles;
-    private final Kernels.Kernel addSplits;
+    private final CudaKernels.Kernel[] tiles;
+    private final CudaKernels.Kernel addSplits;
     private final GemmParams params;
 
     private final Map<Gemm, GemmTile.Plan> plans = new HashMap<>();
 
-    CudaGemm(CudaContext context, CudaMemory memory, Kernels kernels, Cublas cublas) {
+    CudaGemm(CudaContext context, CudaMemory memory, CudaKernels kernels, Cublas cublas) {
         this.context = context;
         this.memory = memory;
         this.kernels = kernels;
         this.cublas = cublas;
         tiles = Arrays.stream(GemmTile.ALL)
                 .map(tile -> kernels.find(tile.kernelName("f32"), tile.threads(), tile.sharedBytes()))
-                .toArray(Kernels.Kernel[]::new);
+                .toArray(CudaKernels.Kernel[]::new);
         addSplits = kernels.find("gemm_add_splits_f32", SUM_THREADS, 0);
         params = new GemmParams(kernels.parameters());
     }

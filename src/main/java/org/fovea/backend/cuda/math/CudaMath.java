@@ -9,8 +9,8 @@ import static org.fovea.backend.cuda.driver.Grid.tiles;
 
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
+import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaMemory;
-import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.params.CastParams;
 import org.fovea.backend.cuda.params.IotaParams;
 import org.fovea.backend.cuda.params.MapParams;
@@ -38,18 +38,18 @@ import org.jspecify.annotations.Nullable;
  */
 public final class CudaMath implements MathOps {
     private final CudaMemory memory;
-    private final Kernels kernels;
+    private final CudaKernels kernels;
     private final CudaGemm gemm;
     private final CudaMovement movement;
     private final CudaRows rows;
     private final StridedAxes axes = new StridedAxes();
-    private final Kernels.Kernel cast;
-    private final Kernels.Kernel map;
-    private final Kernels.Kernel zip;
-    private final Kernels.Kernel zipRows;
-    private final Kernels.Kernel select;
-    private final Kernels.Kernel iota;
-    private final Kernels.Kernel uniform;
+    private final CudaKernels.Kernel cast;
+    private final CudaKernels.Kernel map;
+    private final CudaKernels.Kernel zip;
+    private final CudaKernels.Kernel zipRows;
+    private final CudaKernels.Kernel select;
+    private final CudaKernels.Kernel iota;
+    private final CudaKernels.Kernel uniform;
     private final CastParams castParams;
     private final MapParams mapParams;
     private final ZipParams zipParams;
@@ -58,7 +58,7 @@ public final class CudaMath implements MathOps {
     private final IotaParams iotaParams;
     private final UniformParams uniformParams;
 
-    public CudaMath(CudaContext context, CudaMemory memory, Kernels kernels, Cublas cublas) {
+    public CudaMath(CudaContext context, CudaMemory memory, CudaKernels kernels, Cublas cublas) {
         this.memory = memory;
         this.kernels = kernels;
         gemm = new CudaGemm(context, memory, kernels, cublas);
@@ -129,8 +129,8 @@ public final class CudaMath implements MathOps {
                 .x(xs.address())
                 .y(ys.address())
                 .count(ys.length())
-                .from(Kernels.storage(xs.dtype()))
-                .to(Kernels.storage(ys.dtype()));
+                .from(CudaKernels.storage(xs.dtype()))
+                .to(CudaKernels.storage(ys.dtype()));
         kernels.launchElements(cast, ys.length(), castParams);
     }
 

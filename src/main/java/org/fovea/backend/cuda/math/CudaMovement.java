@@ -9,9 +9,9 @@ import static org.fovea.backend.cuda.driver.Grid.isAligned;
 import static org.fovea.backend.cuda.driver.Grid.tiles;
 
 import org.fovea.backend.cuda.driver.CudaArray;
+import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.CudaScope;
-import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.params.ArrangeParams;
 import org.fovea.backend.cuda.params.GatherParams;
 import org.fovea.backend.cuda.params.ScatterParams;
@@ -24,19 +24,19 @@ import org.fovea.backend.memory.RowMajor;
 /** Strided copies, gathers and scatters of {@link org.fovea.backend.math.MathOps} as kernel launches. */
 final class CudaMovement {
     private final CudaMemory memory;
-    private final Kernels kernels;
+    private final CudaKernels kernels;
     private final StridedAxes axes = new StridedAxes();
-    private final Kernels.Kernel arrange;
-    private final Kernels.Kernel arrangeVectors;
-    private final Kernels.Kernel gatherRows;
-    private final Kernels.Kernel gatherVectors;
-    private final Kernels.Kernel scatterChunks;
-    private final Kernels.Kernel scatterTable;
+    private final CudaKernels.Kernel arrange;
+    private final CudaKernels.Kernel arrangeVectors;
+    private final CudaKernels.Kernel gatherRows;
+    private final CudaKernels.Kernel gatherVectors;
+    private final CudaKernels.Kernel scatterChunks;
+    private final CudaKernels.Kernel scatterTable;
     private final ArrangeParams arrangeParams;
     private final GatherParams gatherParams;
     private final ScatterParams scatterParams;
 
-    CudaMovement(CudaMemory memory, Kernels kernels) {
+    CudaMovement(CudaMemory memory, CudaKernels kernels) {
         this.memory = memory;
         this.kernels = kernels;
         arrange = kernels.find("arrange");

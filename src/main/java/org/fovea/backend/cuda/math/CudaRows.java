@@ -13,9 +13,9 @@ import static org.fovea.backend.cuda.driver.Grid.tiles;
 
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
+import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.CudaScope;
-import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.params.LayerNormBackwardParams;
 import org.fovea.backend.cuda.params.LayerNormGradientsParams;
 import org.fovea.backend.cuda.params.LayerNormParams;
@@ -41,17 +41,17 @@ final class CudaRows {
 
     private final CudaContext context;
     private final CudaMemory memory;
-    private final Kernels kernels;
-    private final Kernels.Kernel reduceShort;
-    private final Kernels.Kernel reduceLong;
-    private final Kernels.Kernel softmax;
-    private final Kernels.Kernel logSoftmax;
-    private final Kernels.Kernel layerNorm;
-    private final Kernels.Kernel layerNormBackward;
-    private final Kernels.Kernel layerNormGradients;
-    private final Kernels.Kernel rotary;
-    private final Kernels.Kernel standardizeMoments;
-    private final Kernels.Kernel standardize;
+    private final CudaKernels kernels;
+    private final CudaKernels.Kernel reduceShort;
+    private final CudaKernels.Kernel reduceLong;
+    private final CudaKernels.Kernel softmax;
+    private final CudaKernels.Kernel logSoftmax;
+    private final CudaKernels.Kernel layerNorm;
+    private final CudaKernels.Kernel layerNormBackward;
+    private final CudaKernels.Kernel layerNormGradients;
+    private final CudaKernels.Kernel rotary;
+    private final CudaKernels.Kernel standardizeMoments;
+    private final CudaKernels.Kernel standardize;
     private final ReduceParams reduceParams;
     private final SoftmaxParams softmaxParams;
     private final LayerNormParams layerNormParams;
@@ -60,7 +60,7 @@ final class CudaRows {
     private final RotaryParams rotaryParams;
     private final StandardizeParams standardizeParams;
 
-    CudaRows(CudaContext context, CudaMemory memory, Kernels kernels) {
+    CudaRows(CudaContext context, CudaMemory memory, CudaKernels kernels) {
         this.context = context;
         this.memory = memory;
         this.kernels = kernels;
@@ -144,7 +144,7 @@ final class CudaRows {
     }
 
     private void launchSoftmax(
-            String operation, Kernels.Kernel kernel, int rows, int width, DeviceArray x, DeviceArray y) {
+            String operation, CudaKernels.Kernel kernel, int rows, int width, DeviceArray x, DeviceArray y) {
         MathChecks.softmax(operation, rows, width, x, y);
         CudaArray from = memory.floats(operation, "x", x);
         CudaArray to = memory.floats(operation, "y", y);

@@ -10,9 +10,9 @@ import static org.fovea.backend.cuda.driver.Grid.summingBlocks;
 import static org.fovea.backend.cuda.driver.Grid.tiles;
 
 import org.fovea.backend.cuda.driver.CudaArray;
+import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.CudaScope;
-import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.params.AdamParams;
 import org.fovea.backend.cuda.params.AdvantagesParams;
 import org.fovea.backend.cuda.params.ArgmaxParams;
@@ -40,17 +40,17 @@ public final class CudaRl implements RlOps {
     private static final int ADAM_CHUNKS = 1024;
 
     private final CudaMemory memory;
-    private final Kernels kernels;
-    private final Kernels.Kernel argmax;
-    private final Kernels.Kernel sampleCategorical;
-    private final Kernels.Kernel sampleGaussian;
-    private final Kernels.Kernel advantages;
-    private final Kernels.Kernel ppoCategorical;
-    private final Kernels.Kernel ppoGaussian;
-    private final Kernels.Kernel ppoStatistics;
-    private final Kernels.Kernel adamNorm;
-    private final Kernels.Kernel adamPrepare;
-    private final Kernels.Kernel adamUpdate;
+    private final CudaKernels kernels;
+    private final CudaKernels.Kernel argmax;
+    private final CudaKernels.Kernel sampleCategorical;
+    private final CudaKernels.Kernel sampleGaussian;
+    private final CudaKernels.Kernel advantages;
+    private final CudaKernels.Kernel ppoCategorical;
+    private final CudaKernels.Kernel ppoGaussian;
+    private final CudaKernels.Kernel ppoStatistics;
+    private final CudaKernels.Kernel adamNorm;
+    private final CudaKernels.Kernel adamPrepare;
+    private final CudaKernels.Kernel adamUpdate;
     private final ArgmaxParams argmaxParams;
     private final SampleCategoricalParams sampleCategoricalParams;
     private final SampleGaussianParams sampleGaussianParams;
@@ -60,7 +60,7 @@ public final class CudaRl implements RlOps {
     private final PpoStatisticsParams ppoStatisticsParams;
     private final AdamParams adamParams;
 
-    public CudaRl(CudaMemory memory, Kernels kernels) {
+    public CudaRl(CudaMemory memory, CudaKernels kernels) {
         this.memory = memory;
         this.kernels = kernels;
         argmax = kernels.find("argmax");

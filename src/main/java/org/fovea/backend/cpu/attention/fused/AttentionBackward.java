@@ -205,7 +205,7 @@ final class AttentionBackward extends AttentionKeySums {
                 dropout.apply(t, t.scores + offset);
             }
             if (softcap != null) {
-                softcap.bendGradients(t, t.gradients + offset);
+                softcap.capGradients(t, t.gradients + offset);
             }
             if (dBias != null) {
                 dBias.add(t, 1 / scale, t.gradients + offset, group * lanes, lanes);

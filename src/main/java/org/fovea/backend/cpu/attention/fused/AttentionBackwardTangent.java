@@ -83,7 +83,7 @@ final class AttentionBackwardTangent extends AttentionKeySums {
                     QUERIES);
             tangent.drop(t, group);
             if (softcap != null) {
-                softcap.bendGradientTangents(t, t.gradients + offset, t.gradientTangents + offset);
+                softcap.capGradientTangents(t, t.gradients + offset, t.gradientTangents + offset);
             }
             if (dBias != null) {
                 dBias.add(t, 1 / scale, t.gradientTangents + offset, group * lanes, lanes);

@@ -33,24 +33,24 @@ final class AttentionSoftcap {
         return spec.softcap() == 0 ? null : new AttentionSoftcap(kernels.pairs(), spec.softcap());
     }
 
-    /** Bends the group's scores, which start at {@code scores}. */
-    void bend(AttentionScratch t, int scores) {
+    /** Caps the scores of the group, which start at {@code scores}. */
+    void cap(AttentionScratch t, int scores) {
         kernels.softcap(cap, t.floats, scores, AttentionScratch.QUERIES, t.groupTo - t.groupFrom, t.tails);
     }
 
     /** Turns tangents of Z into those of S, and finds the tangents of the slopes. */
-    void bendTangents(AttentionScratch t, int tangents) {
+    void capTangents(AttentionScratch t, int tangents) {
         kernels.softcapTangents(
                 cap, t.floats, tangents, AttentionScratch.QUERIES, t.groupTo - t.groupFrom, t.tails, t.slopeTangents);
     }
 
     /** Turns gradients of S into those of Z. */
-    void bendGradients(AttentionScratch t, int gradients) {
+    void capGradients(AttentionScratch t, int gradients) {
         kernels.softcapGradients(t.floats, gradients, AttentionScratch.QUERIES, t.groupTo - t.groupFrom, t.tails);
     }
 
-    /** Likewise with their tangents, after {@link #bendTangents}. */
-    void bendGradientTangents(AttentionScratch t, int gradients, int gradientTangents) {
+    /** Likewise with their tangents, after {@link #capTangents}. */
+    void capGradientTangents(AttentionScratch t, int gradients, int gradientTangents) {
         kernels.softcapGradientTangents(
                 t.floats,
                 gradients,

@@ -122,7 +122,7 @@ final class AttentionTangent extends AttentionPass {
             terms.addTo(t, biasTangent, 1, t.tangents + offset, group * lanes);
         }
         if (softcap != null) {
-            softcap.bendTangents(t, t.tangents + offset);
+            softcap.capTangents(t, t.tangents + offset);
         }
         kernels.probabilityTangents(
                 t.floats,

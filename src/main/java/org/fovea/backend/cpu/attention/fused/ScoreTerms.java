@@ -60,7 +60,7 @@ final class ScoreTerms {
             addTo(t, bias, 1, scores, lane);
         }
         if (softcap != null) {
-            softcap.bend(t, scores);
+            softcap.cap(t, scores);
         }
         int keys = t.groupTo - t.groupFrom;
         if (mask != null) {

@@ -13,7 +13,8 @@
  *       these on threads, each with its {@code AttentionScratch}
  *   <li>{@code AttentionForward}, {@code AttentionBackward}, {@code AttentionTangent} or {@code AttentionBackwardTangent}
  *       computes a unit; {@code AttentionPass} and {@code AttentionKeySums}, which they extend, know where rows lie, who sees
- *       whom and how tiles are summed, {@code ScoreTerms} and {@code AttentionSoftcap} what becomes of scores
+ *       whom and how tiles are summed, {@code ScoreTerms} adds to scores and caps them, and {@code AttentionBackward.keys}
+ *       takes gradients back through the cap, both by {@code AttentionSoftcap}
  *   <li>{@link org.fovea.backend.cpu.kernels.AttentionKernels} has the loops
  * </ol>
  */

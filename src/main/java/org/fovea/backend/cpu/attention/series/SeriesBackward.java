@@ -100,6 +100,7 @@ final class SeriesBackward {
         }
         t.series.multiply(t.probability, t.dProbability, t.dScore, pairs);
         if (t.dSimilarity != t.dScore) {
+            // Back through the softcap.
             t.series.multiply(t.dScore, t.slope, t.dSimilarity, pairs);
         }
         SeriesScores.zeroHidden(t, t.dSimilarity);

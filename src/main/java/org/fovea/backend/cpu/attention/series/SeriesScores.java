@@ -45,7 +45,7 @@ final class SeriesScores {
     /** Everything, for pairs that are not hidden. */
     void compute(SeriesTile t) {
         similarities(t);
-        addBias(t);
+        addBiasAndCap(t);
         addMasks(t);
         hide(t);
     }
@@ -54,7 +54,7 @@ final class SeriesScores {
     void compute(SeriesTile t, ScoreStage stage) {
         similarities(t);
         if (stage.compareTo(ScoreStage.SOFTCAP) >= 0) {
-            addBias(t);
+            addBiasAndCap(t);
         }
         if (stage.compareTo(ScoreStage.MASKED) >= 0) {
             addMasks(t);
@@ -143,8 +143,8 @@ final class SeriesScores {
         }
     }
 
-    /** Adds the bias, then bends what is there. */
-    private void addBias(SeriesTile t) {
+    /** Adds the bias, then caps what is there. */
+    private void addBiasAndCap(SeriesTile t) {
         for (int p = 0; p < bias.length; p++) {
             ScoreReader reader = bias[p];
             if (reader != null) {

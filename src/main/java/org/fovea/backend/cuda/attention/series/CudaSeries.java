@@ -9,9 +9,9 @@ import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.cuda.driver.CudaArray;
+import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.CudaScope;
-import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.UnsupportedOnBackendException;
 import org.jspecify.annotations.Nullable;
@@ -23,7 +23,7 @@ public final class CudaSeries {
     private final CudaMemory memory;
     private final SeriesKernels kernels;
 
-    public CudaSeries(CudaMemory memory, Kernels kernels) {
+    public CudaSeries(CudaMemory memory, CudaKernels kernels) {
         this.memory = memory;
         this.kernels = new SeriesKernels(kernels);
     }

@@ -16,9 +16,9 @@ import org.fovea.backend.attention.RelativePositions;
 import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.cuda.driver.CudaArray;
+import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaScope;
 import org.fovea.backend.cuda.driver.Grid;
-import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.cuda.params.AttentionSeriesParams;
 import org.fovea.backend.memory.DType;
 import org.jspecify.annotations.Nullable;
@@ -251,7 +251,7 @@ final class SeriesComputation {
     }
 
     /** A kernel that has no tiles. */
-    private void launch(Kernels.Kernel kernel, long blocks, int threads) {
+    private void launch(CudaKernels.Kernel kernel, long blocks, int threads) {
         if (blocks > 0) {
             describe(columns(shape.valueDim()));
             kernels.launch(kernel, blocks, threads);
@@ -336,8 +336,8 @@ final class SeriesComputation {
                 .planes(ring.planes())
                 .mixed(ring.mixed() ? 1 : 0)
                 .euclidean(spec.similarity() == AttentionSpec.Similarity.EUCLIDEAN ? 1 : 0)
-                .pairStorage(Kernels.storage(cosine ? DType.F32 : storage))
-                .valueStorage(Kernels.storage(storage))
+                .pairStorage(CudaKernels.storage(cosine ? DType.F32 : storage))
+                .valueStorage(CudaKernels.storage(storage))
                 .depth(tiling.depth())
                 .columns(tiling.columns())
                 .firstQuery(0)

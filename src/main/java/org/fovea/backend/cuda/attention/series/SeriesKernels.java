@@ -5,7 +5,7 @@ import java.util.EnumMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import org.fovea.backend.cuda.driver.Kernels;
+import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.params.AttentionNormalizeParams;
 import org.fovea.backend.cuda.params.AttentionSeriesParams;
 
@@ -13,15 +13,15 @@ import org.fovea.backend.cuda.params.AttentionSeriesParams;
 final class SeriesKernels {
     static final int SINK_THREADS = 128;
 
-    private final Kernels kernels;
-    private final Map<Kind, Map<SeriesTiling.Instance, Kernels.Kernel>> tiled = new EnumMap<>(Kind.class);
-    final Kernels.Kernel delta;
-    final Kernels.Kernel sink;
-    final Kernels.Kernel distanceBias;
-    final Kernels.Kernel normalize;
-    final Kernels.Kernel normalizeBackward;
-    final Kernels.Kernel normalizers;
-    final Kernels.Kernel weights;
+    private final CudaKernels kernels;
+    private final Map<Kind, Map<SeriesTiling.Instance, CudaKernels.Kernel>> tiled = new EnumMap<>(Kind.class);
+    final CudaKernels.Kernel delta;
+    final CudaKernels.Kernel sink;
+    final CudaKernels.Kernel distanceBias;
+    final CudaKernels.Kernel normalize;
+    final CudaKernels.Kernel normalizeBackward;
+    final CudaKernels.Kernel normalizers;
+    final CudaKernels.Kernel weights;
     final AttentionSeriesParams params;
     final AttentionNormalizeParams normalizeParams;
 
@@ -34,10 +34,10 @@ final class SeriesKernels {
         DISTANCES
     }
 
-    SeriesKernels(Kernels kernels) {
+    SeriesKernels(CudaKernels kernels) {
         this.kernels = kernels;
         for (Kind kind : Kind.values()) {
-            Map<SeriesTiling.Instance, Kernels.Kernel> instances = new EnumMap<>(SeriesTiling.Instance.class);
+            Map<SeriesTiling.Instance, CudaKernels.Kernel> instances = new EnumMap<>(SeriesTiling.Instance.class);
             for (SeriesTiling.Instance instance : SeriesTiling.Instance.values()) {
                 String name = ("attention_series_" + kind + '_' + instance).toLowerCase(Locale.ROOT);
                 instances.put(instance, kernels.find(name, SeriesTiling.THREADS, SeriesTiling.MAX_SHARED_BYTES));
@@ -57,26 +57,26 @@ final class SeriesKernels {
 
     /** Launches, with the parameters that were written, the instance that a tiling is for. */
     void launch(Kind kind, SeriesTiling tiling, long blocks) {
-        Map<SeriesTiling.Instance, Kernels.Kernel> instances = Objects.requireNonNull(tiled.get(kind), "kind");
-        Kernels.Kernel kernel = Objects.requireNonNull(instances.get(tiling.instance()), "instance");
+        Map<SeriesTiling.Instance, CudaKernels.Kernel> instances = Objects.requireNonNull(tiled.get(kind), "kind");
+        CudaKernels.Kernel kernel = Objects.requireNonNull(instances.get(tiling.instance()), "instance");
         if (blocks > 0) {
             kernels.launch(kernel, blocks, tiling.threads(), tiling.sharedBytes(), params);
         }
     }
 
     /** One that has tiles of scores and no instances. */
-    void launch(Kernels.Kernel kernel, SeriesTiling tiling, long blocks) {
+    void launch(CudaKernels.Kernel kernel, SeriesTiling tiling, long blocks) {
         if (blocks > 0) {
             kernels.launch(kernel, blocks, tiling.threads(), tiling.sharedBytes(), params);
         }
     }
 
     /** A kernel that has no tiles. */
-    void launch(Kernels.Kernel kernel, long blocks, int threads) {
+    void launch(CudaKernels.Kernel kernel, long blocks, int threads) {
         kernels.launch(kernel, blocks, threads, 0, params);
     }
 
-    void launchNormalize(Kernels.Kernel kernel, long blocks) {
+    void launchNormalize(CudaKernels.Kernel kernel, long blocks) {
         kernels.launch(kernel, blocks, normalizeParams);
     }
 }

@@ -2,9 +2,9 @@
 package org.fovea.backend.cuda.attention.series;
 
 import org.fovea.backend.attention.SeriesRing;
+import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaScope;
 import org.fovea.backend.cuda.driver.Grid;
-import org.fovea.backend.cuda.driver.Kernels;
 import org.fovea.backend.memory.DType;
 
 /**
@@ -63,7 +63,7 @@ record SeriesSphere(
         launch(kernels.normalizeBackward, new long[SeriesTiling.MAX_PLANES], results);
     }
 
-    private void launch(Kernels.Kernel kernel, long[] arrays, long[] results) {
+    private void launch(CudaKernels.Kernel kernel, long[] arrays, long[] results) {
         if (rows == 0) {
             return;
         }
@@ -77,7 +77,7 @@ record SeriesSphere(
                 .width(width)
                 .planes(ring.planes())
                 .mixed(ring.mixed() ? 1 : 0)
-                .storage(Kernels.storage(storage));
+                .storage(CudaKernels.storage(storage));
         kernels.launchNormalize(kernel, Grid.tiles(rows, SeriesTiling.THREADS / 32));
     }
 }

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * Attention and its gradient by the textbook, one query at a time, over the numbers of a ring. What no visible pair reaches is
  * never computed with.
  */
-final class SeriesAttention {
+final class NaiveSeriesAttention {
 
     /** Which keys a query sees. */
     interface Sees {
@@ -49,7 +49,7 @@ final class SeriesAttention {
     final Series[] logSumExp;
 
     /** @param arguments planes 1 and up of the inputs */
-    SeriesAttention(
+    NaiveSeriesAttention(
             ReferenceMemory memory,
             AttentionCall<DeviceArray> call,
             Series.Arithmetic arithmetic,
@@ -279,7 +279,7 @@ final class SeriesAttention {
         }
     }
 
-    SeriesAttention forward() {
+    NaiveSeriesAttention forward() {
         forEachRow(this::forward);
         return this;
     }

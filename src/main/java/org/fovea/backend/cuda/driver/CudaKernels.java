@@ -27,7 +27,7 @@ import org.fovea.backend.memory.DType;
  * copies it during the launch: so one buffer and one prebuilt pointer to it serve every launch, at well under a
  * microsecond each, where JCuda's array of pointers takes ten.
  */
-public final class Kernels {
+public final class CudaKernels {
     private static final int PARAMETER_BYTES = 4096;
 
     /** Dynamic shared memory that a kernel has without being asked for more. */
@@ -35,7 +35,7 @@ public final class Kernels {
 
     private static final long MAX_GRID = Integer.MAX_VALUE;
 
-    private static final Logger LOGGER = System.getLogger(Kernels.class.getName());
+    private static final Logger LOGGER = System.getLogger(CudaKernels.class.getName());
     private static final AtomicBoolean TRANSLATION_ANNOUNCED = new AtomicBoolean();
 
     private final CudaContext context;
@@ -46,7 +46,7 @@ public final class Kernels {
     /** A kernel with the shape of its blocks. */
     public record Kernel(String name, CUfunction function, int threads, int sharedBytes) {}
 
-    public Kernels(CudaContext context) {
+    public CudaKernels(CudaContext context) {
         this.context = context;
         announceTranslation();
         KernelImage.load(context.driver()).forEach(this::load);
