@@ -14,4 +14,5 @@ public abstract class BackendContract extends ContractSuite
                 ShapeContract,
                 RelativeBiasContract,
                 StepContract,
-                AttentionStepContract {}
+                AttentionStepContract,
+                LargestValueContract {}
