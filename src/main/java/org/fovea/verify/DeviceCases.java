@@ -126,8 +126,7 @@ final class DeviceCases {
             running.decrementAndGet();
         });
         p.require(
-                most >= 1 && together.get() <= most,
-                "shardsAtOnce is " + most + ", and " + together + " ran together");
+                most >= 1 && together.get() <= most, "shardsAtOnce is " + most + ", and " + together + " ran together");
     }
 
     private static void forEachShard(Pair p) {

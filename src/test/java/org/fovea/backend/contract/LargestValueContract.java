@@ -37,12 +37,11 @@ interface LargestValueContract extends ContractFixture {
 
     /** Columns of one number each, the mean of which is that number, near the largest or the smallest. */
     private static double[] values(DType type) {
-        double largest =
-                switch (type) {
-                    case F64 -> Double.MAX_VALUE;
-                    case F16 -> 65504;
-                    default -> Float.MAX_VALUE;
-                };
+        double largest = switch (type) {
+            case F64 -> Double.MAX_VALUE;
+            case F16 -> 65504;
+            default -> Float.MAX_VALUE;
+        };
         double[] values = new double[KEYS * DIM];
         Arrays.setAll(values, i -> (i % 2 == 0 ? 0.9 : -0.8) * largest);
         return values;
@@ -68,19 +67,19 @@ interface LargestValueContract extends ContractFixture {
 
     /** A forward, and what follows from it. */
     private static void afterForward(
-            Pair p,
-            AttentionSpec spec,
-            AttentionPlane<Pair.Both> inputs,
-            DType type,
-            Derivative derivative) {
+            Pair p, AttentionSpec spec, AttentionPlane<Pair.Both> inputs, DType type, Derivative derivative) {
         Pair.Both output = p.output(type, KEYS * DIM);
         Pair.Both logSumExp = p.output(type == DType.F64 ? type : DType.F32, KEYS);
         p.run(b -> {
             try (Scope scope = b.memory().openScope()) {
                 AttentionCall<DeviceArray> call = AttentionCall.of(
-                        SHAPE, spec, inputs.query().on(b), inputs.key().on(b), inputs.value().on(b));
-                AttentionOutputs<DeviceArray> out =
-                        new AttentionOutputs<>(output.on(b), logSumExp.on(b)).withState(b.attention(), call, scope::allocate);
+                        SHAPE,
+                        spec,
+                        inputs.query().on(b),
+                        inputs.key().on(b),
+                        inputs.value().on(b));
+                AttentionOutputs<DeviceArray> out = new AttentionOutputs<>(output.on(b), logSumExp.on(b))
+                        .withState(b.attention(), call, scope::allocate);
                 b.attention().forward(call, out);
                 derivative.run(b, call, out);
             }
@@ -180,12 +179,17 @@ interface LargestValueContract extends ContractFixture {
                 Pair.Both dQuery = p.output(type, KEYS * DIM);
                 Pair.Both dKey = p.output(type, KEYS * DIM);
                 Pair.Both dValue = p.output(type, KEYS * DIM);
-                afterForward(p, spec, zeros, type, (b, call, out) -> b.attention()
-                        .backward(
-                                call,
-                                out,
-                                AttentionPlane.outputs(given.on(b), null),
-                                AttentionPlane.inputs(dQuery.on(b), dKey.on(b), dValue.on(b))));
+                afterForward(
+                        p,
+                        spec,
+                        zeros,
+                        type,
+                        (b, call, out) -> b.attention()
+                                .backward(
+                                        call,
+                                        out,
+                                        AttentionPlane.outputs(given.on(b), null),
+                                        AttentionPlane.inputs(dQuery.on(b), dKey.on(b), dValue.on(b))));
                 check(dValue, type);
             }
         }
