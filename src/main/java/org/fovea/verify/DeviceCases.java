@@ -122,7 +122,6 @@ final class DeviceCases {
         AtomicInteger together = new AtomicInteger();
         p.tested.forEachShard(16, shard -> {
             together.accumulateAndGet(running.incrementAndGet(), Math::max);
-            Thread.yield();
             running.decrementAndGet();
         });
         p.require(

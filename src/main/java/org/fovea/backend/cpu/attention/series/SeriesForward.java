@@ -34,7 +34,7 @@ final class SeriesForward {
         visibility.place(t);
         sum(t, 1);
         if (!SeriesPlanes.allFinite(t.output, t.queries * t.pattern.valueDim())) {
-            sum(t, Math.scalb(1, -Integer.SIZE));
+            sum(t, 0x1p-32);
         }
         finish(t);
     }

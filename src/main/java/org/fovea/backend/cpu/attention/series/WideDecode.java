@@ -40,7 +40,7 @@ final class WideDecode {
         double[] scores = new double[count];
         double[] sum = new double[dv];
         // So that sums of values near the largest number don't overflow where their mean is one.
-        double largest = Math.scalb(1, -Integer.SIZE);
+        double largest = 0x1p-32;
         for (int head = 0; head < shape.heads(); head++) {
             int queryRow = batch * shape.heads() + head;
             Elements.read(query, queryRow * d, q, 0, d);
