@@ -15,4 +15,5 @@ public abstract class BackendContract extends ContractSuite
                 RelativeBiasContract,
                 StepContract,
                 AttentionStepContract,
-                LargestValueContract {}
+                LargestValueContract,
+                DominatingKeyContract {}
