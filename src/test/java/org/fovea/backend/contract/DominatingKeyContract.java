@@ -32,8 +32,8 @@ interface DominatingKeyContract extends ContractFixture {
             Pair.Both query = p.floats(Pair.normal(size, 1));
             Pair.Both key = p.floats(Pair.normal(size, 2));
             Pair.Both value = p.floats(Pair.normal(size, 3));
-            Pair.Both queryTangent =
-                    p.floats(Arrays.stream(Pair.normal(size, 4)).map(x -> 1000 * x).toArray());
+            Pair.Both queryTangent = p.floats(
+                    Arrays.stream(Pair.normal(size, 4)).map(x -> 1000 * x).toArray());
             Pair.Both keyTangent = p.floats(Pair.normal(size, 5));
             Pair.Both valueTangent = p.floats(Pair.normal(size, 6));
             Pair.Both output = p.output(size);
