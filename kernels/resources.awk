@@ -7,6 +7,8 @@ BEGIN {
     frame["attention_tangent_whole_f32_d32_m32"] = 8
     frame["attention_tangent_columns_f32_d128_r32_m16"] = 8
     frame["attention_backward_columns_f32_d128_r64_m16"] = 8
+    frame["attention_backward_columns_f32_d256_r32_m16"] = 8
+    frame["attention_tangent_columns_f32_d256_r16_m16"] = 8
 }
 /Compiling entry function/ { split($0, quoted, "'"); kernel = quoted[2]; arch = quoted[4] }
 /Function properties for/ { kernel = $NF }

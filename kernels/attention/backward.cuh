@@ -40,15 +40,21 @@ __device__ void add_up(float (&sum)[M][2], const float (&x)[M][N / 8][4]) {
     }
 }
 
-// Notes the key, if this lane has it in its columns of the tile from key0 on, that has more than half of a row's probability.
-template <int M, int N>
+// Whether a key has more than half of a row's probability.
+template <class T>
+__device__ bool has_dominating(float normalizer) {
+    return std::is_same_v<T, float> ? normalizer > 0.5f : normalizer < 1;  // the probability of the largest score
+}
+
+// Notes that key, if this lane has it in its columns of the tile from key0 on.
+template <class T, int M, int N>
 __device__ void note_dominating(int (&key)[M][2], const float (&probability)[M][N / 8][4], const float (&normalizer)[M][2],
                                 int key0) {
 #pragma unroll
     for (int m = 0; m < M; m++) {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
-            if (normalizer[m][half] > 0.5f) {  // the probability of the largest score
+            if (has_dominating<T>(normalizer[m][half])) {
 #pragma unroll
                 for (int n = 0; n < N / 8; n++) {
 #pragma unroll
@@ -166,7 +172,7 @@ struct BackwardQueries {
         }
         if constexpr (DELTA_FITS<T, DIM>) {
             add_up<M, N>(sum, d_score);
-            note_dominating<M, N>(dominating, s, state.normalizer, key0);
+            note_dominating<T, M, N>(dominating, s, state.normalizer, key0);
         }
         accumulate<T, DIM, M, N>(d_query, d_score, key_smem, guarded || careful, p.tf32);
     }

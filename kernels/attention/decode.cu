@@ -7,8 +7,9 @@
 //
 // A row of the cache is read in pieces of 16 bytes by `lanes` lanes, so a warp reads 32 / lanes rows at once, and AHEAD
 // times as many before it uses the first. Each group of lanes keeps a running maximum, sum and output of its own
-// (forward.cu says how); groups, and then the warps of a head, are put together at the end, in a fixed order. Slots older
-// than the count are not read, and may hold anything.
+// (forward.cu says how); groups, and then the warps of a head, are put together at the end, in a fixed order. Weights are lowered
+// by a power of two, so that together they stay below 1 and the output below the largest value. Slots older than the count are not
+// read, and may hold anything.
 #include "../common/mma.cuh"
 #include "params.h"
 
@@ -36,6 +37,7 @@ struct Decode {
     float query[PIECES][ELEMENTS];  // times `scale`
     float scale;                    // of dot products: p.scale log2(e); else 1
     float query_norm;               // for cosine
+    float lowered;                  // weight of the largest score
     float out[PIECES][ELEMENTS] = {};
     float maximum = -INFINITY;
     float sum = 0;
@@ -84,6 +86,7 @@ struct Decode {
 
     __device__ void run(int batch, int head, int warp) {
         const int count = min(max(p.counts[batch], 0), p.capacity);
+        lowered = as_float((252 - (as_bits(float(count)) >> 23)) << 23);  // from 1 / 4 of 1 / count to half of it
         const int groups = 32 / p.lanes, stride = groups * p.warps;
         const int64_t matrix = int64_t(batch) * p.heads + head;
         const Row q = read(static_cast<const T*>(p.query) + matrix * p.head_dim, p.head_dim);
@@ -191,7 +194,7 @@ struct Decode {
 #pragma unroll
         for (int a = 0; a < AHEAD; a++) {
             if (there[a]) {
-                const float w = weight(score[a], largest);
+                const float w = weight(score[a], largest) * lowered;
                 sum += w;
 #pragma unroll
                 for (int i = 0; i < PIECES; i++) {

@@ -13,7 +13,7 @@
 template <class T, int DIM, int M, int N>
 struct ForwardRows {
     float maximum[M][2];  // of Q K^T so far, with the sign of the scale
-    float sum[M][2];      // this lane's share of l, lowered
+    float sum[M][2];      // this lane's share of l, perhaps lowered
     float out[M][DIM / 8][4];
 
     __device__ ForwardRows() : out{} {
@@ -27,10 +27,11 @@ struct ForwardRows {
         }
     }
 
-    // Weights are lowered by this power of two, so that together they stay below 1 and the output below the largest value.
-    // Values of F16 can't overflow a float, and its weights would lose bits.
-    static __device__ int lowered(const AttentionParams& p) {
-        return std::is_same_v<T, F16> ? 0 : int(as_bits(float(p.keys)) >> 23) - 125;
+    // Weights may be lowered by this power of two, so that together they stay below 1 and the output below the largest value.
+    // Exponents of floats lose bits by it, so these do with it only where an output was not finite without. Values of F16 can't
+    // overflow a float.
+    static __device__ int lowered(const AttentionParams& p, bool careful) {
+        return std::is_same_v<T, Bf16> || careful ? int(as_bits(float(p.keys)) >> 23) - 125 : 0;
     }
 
     // From products Q K^T of a tile to weights exp(S - m).
@@ -42,7 +43,7 @@ struct ForwardRows {
         if (!all) {
             for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int r) { s[m][n][r] = -INFINITY; });
         }
-        const float scale = fabsf(exponent_scale(p)), lower = float(-lowered(p));
+        const float scale = fabsf(exponent_scale(p)), lower = float(-lowered(p, careful));
         float correction[M][2];
         bool grew = false;
 #pragma unroll
@@ -107,10 +108,10 @@ struct ForwardRows {
 
     // O = out / l and L = m + log l, where l has the sink in it: exp(sink - m), or, where that is large, both are taken
     // relative to the sink.
-    __device__ void finish(const AttentionParams& p, int batch, int head, int row0, T* stage_smem) {
+    __device__ void finish(const AttentionParams& p, int batch, int head, int row0, bool careful, T* stage_smem) {
         const int64_t scalars = (int64_t(batch) * p.heads + head) * p.queries;
         const float sink = p.sink ? p.sink[head] : -INFINITY, scale = fabsf(p.scale);
-        const float raise = as_float(uint32_t(127 + lowered(p)) << 23);
+        const float raise = as_float(uint32_t(127 + lowered(p, careful)) << 23);
         float factor[M][2];
 #pragma unroll
         for (int m = 0; m < M; m++) {
@@ -176,8 +177,9 @@ __device__ void attention_forward(const AttentionParams& p) {
 
     load_tile<T, DIM>(query_smem, query, at.block.first, TILING::ROWS, p.queries, team);
     ForwardRows<T, DIM, M, N> rows;
+    bool careful = false;
 #pragma unroll 1
-    for (bool careful = false;; careful = true) {
+    for (;; careful = true) {
         load_tile<T, DIM>(key_smem, key(), first, N, keys.last, team);
         async_commit();
         for (int key0 = first; key0 < keys.last; key0 += N) {
@@ -208,13 +210,13 @@ __device__ void attention_forward(const AttentionParams& p) {
             }
         }
         async_wait<0>();  // Q, if nobody saw a key: its place is used again
-        if (!CAN_BE_CAREFUL<T> || careful || !__syncthreads_or(has_nan(rows.out))) {
+        if (!CAN_BE_CAREFUL<T> || careful || !__syncthreads_or(!all_finite(rows.out))) {
             break;
         }
         rows = {};
     }
     __syncthreads();
-    rows.finish(p, at.batch, at.head, at.warp.first, own_query_smem);
+    rows.finish(p, at.batch, at.head, at.warp.first, careful, own_query_smem);
 }
 
 template <class T, int DIM, int N>
@@ -239,8 +241,9 @@ __device__ void attention_forward_whole(const AttentionParams& p) {
 
     ForwardRows<T, DIM, 1, N> rows;
     T* const own_query_smem = query_smem + at.row0 * PITCH;
+    bool careful = false;
 #pragma unroll 1
-    for (bool careful = false;; careful = true) {
+    for (;; careful = true) {
         for (int key0 = keys.first / N * N; key0 < keys.last; key0 += N) {
             float s[1][N / 8][4] = {};
             multiply_rows<T, DIM, 1, N>(s, own_query_smem, key_smem + key0 * PITCH, depth(p.head_dim), p.tf32);
@@ -252,13 +255,13 @@ __device__ void attention_forward_whole(const AttentionParams& p) {
             rows.weigh(s, p, mask, at.row0, key0, mask.all(own_rows, {key0, key0 + N}), careful);
             accumulate<T, DIM, 1, N>(rows.out, s, value_smem + key0 * PITCH, guarded || careful, p.tf32);
         }
-        if (!CAN_BE_CAREFUL<T> || careful || !__any_sync(0xFFFFFFFF, has_nan(rows.out))) {
+        if (!CAN_BE_CAREFUL<T> || careful || !__any_sync(0xFFFFFFFF, !all_finite(rows.out))) {
             break;
         }
         rows = {};
     }
     if (at.exists) {
-        rows.finish(p, at.batch, at.head, at.row0, own_query_smem);
+        rows.finish(p, at.batch, at.head, at.row0, careful, own_query_smem);
     }
 }
 

@@ -6,11 +6,11 @@
 // A block has a tile of queries of one head and walks over its keys.
 template <class T, class TILING>
 __device__ void attention_jvp(const AttentionParams& p) {
-    constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>;
+    constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>, BATCH = 4;
     SHARED_DYNAMIC(float4, attention_memory);
     T* const query_smem = reinterpret_cast<T*>(attention_memory);          // [ROWS]
     T* const query_tangent_smem = query_smem + TILING::ROWS * PITCH;       // [ROWS]
-    T* const moving_smem = query_tangent_smem + TILING::ROWS * PITCH;      // [4][N]
+    T* const moving_smem = query_tangent_smem + TILING::ROWS * PITCH;      // [BATCH][N]
 
     const StationaryRows<TILING> at(p.heads, p.queries);
     const Team team{int(threadIdx.x), TILING::THREADS};
@@ -29,9 +29,25 @@ __device__ void attention_jvp(const AttentionParams& p) {
                           query_rows<const T>(p, i ? p.query_tangent : p.query, at.batch, at.head), at.block.first, TILING::ROWS,
                           p.queries, team);
     }
+    const auto seen = [&](int key0) { return TILING::WARPS == 1 || (key0 < warp_keys.last && key0 + N > warp_keys.first); };
+    {
+        JvpCentres<T, DIM, M, N> centres(p, at.head_index, at.warp.first);
+        for (int key0 = keys.first / N * N; key0 < keys.last && __syncthreads_or(centres.missing); key0 += BATCH * N) {
+            load_tile<T, DIM>(moving_smem, key.rows, key0, BATCH * N, keys.last, team);
+            async_commit();
+            async_wait<0>();
+            __syncthreads();
+            for (int i = 0; i < BATCH && centres.missing; i++) {
+                if (seen(key0 + i * N)) {
+                    centres.step(p, mask, at.head_index, at.warp.first, key0 + i * N, query_smem + own, moving_smem + i * N * PITCH);
+                }
+            }
+        }
+        centres.finish(p, at.head_index, at.warp.first, query_smem + own, query_tangent_smem + own, key.rows.first, key.tangent,
+                       p.key_row_stride);
+    }
     JvpQueries<T, DIM, M, N> rows;
     float s[M][N / 8][4], t[M][N / 8][4];
-    const auto seen = [&](int key0) { return TILING::WARPS == 1 || (key0 < warp_keys.last && key0 + N > warp_keys.first); };
 #pragma unroll 1
     for (bool careful = false;; careful = true) {
         for_each_pair<false>(

@@ -140,6 +140,22 @@ __device__ bool has_nan(const float (&x)[M][FRAGMENTS][4]) {
     return found;
 }
 
+template <int M, int FRAGMENTS>
+__device__ bool all_finite(const float (&x)[M][FRAGMENTS][4]) {
+    bool finite = true;
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int f = 0; f < FRAGMENTS; f++) {
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                finite &= is_finite(x[m][f][i]);
+            }
+        }
+    }
+    return finite;
+}
+
 // Where s is NaN it becomes X Y^T, and + X2 Y2^T unless X2 is null, of one TF32 product: that has the right infinities and NaN,
 // and where one of these is in a sum, nothing else matters.
 template <class T, int DIM, int M, int N>

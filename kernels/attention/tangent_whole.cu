@@ -54,6 +54,13 @@ __device__ __forceinline__ void attention_tangent_whole(const AttentionParams& p
     const int head_depth = depth(p.head_dim), value_depth = depth(p.value_dim);
     const RowFactors<1> one(1), scale(p.scale);
     if (at.exists) {
+        JvpCentres<T, DIM, 1, N> centres(p, at.head_index, at.row0);
+#pragma unroll 1
+        for (int key0 = visible_keys.first / N * N; key0 < visible_keys.last && centres.missing; key0 += N) {
+            centres.step(p, mask, at.head_index, at.row0, key0, tiles.query_smem + own, tiles.key_smem + key0 * PITCH);
+        }
+        centres.finish(p, at.head_index, at.row0, tiles.query_smem + own, tiles.query_tangent_smem + own, tiles.key_smem,
+                       tiles.key_tangent_smem, PITCH);
         JvpQueries<T, DIM, 1, N> rows;
 #pragma unroll 1
         for (bool careful = false;; careful = true) {

@@ -161,16 +161,27 @@ struct Fragments<float> {
         }
     }
 
-    // D += A B over SUMMED steps, on the tensor cores alone.
+    // D += A B over SUMMED steps of DIRECT splits, which take no registers but those of one sum.
     template <bool TF32>
     static __device__ void mma_direct(float (&d)[4], const A (&a)[SUMMED], const B (&b)[SUMMED]) {
+        float sum[4];
+        if constexpr (TF32) {
+            mma_tf32_first(sum, a[0].high, b[0].high);
+        } else {
 #pragma unroll
-        for (int k = 0; k < SUMMED; k++) {
-            if constexpr (!TF32) {
-                mma_tf32(d, a[k].low, b[k].high);
-                mma_tf32(d, a[k].high, b[k].low);
+            for (int k = 0; k < SUMMED; k++) {
+                k == 0 ? mma_tf32_first(sum, a[k].low, b[k].high) : mma_tf32(sum, a[k].low, b[k].high);
+                mma_tf32(sum, a[k].high, b[k].low);
             }
-            mma_tf32(d, a[k].high, b[k].high);
+            mma_tf32(sum, a[0].high, b[0].high);
+        }
+#pragma unroll
+        for (int k = 1; k < SUMMED; k++) {
+            mma_tf32(sum, a[k].high, b[k].high);
+        }
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            d[i] += sum[i];
         }
     }
 
@@ -236,7 +247,7 @@ template <bool TF32, int DIM, int M, int N, int FRAGMENTS>
 __device__ void multiply_floats(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const float* y_smem) {
     using F = Fragments<float>;
     constexpr int PITCH = TILE_PITCH<float, DIM>;
-    // Half of the longest rows, in kernels that have two such sums or four scores: no registers are left for sums apart.
+    // Half of the longest rows, in kernels that have two such sums or four scores: few registers are left.
     constexpr bool DIRECT = DIM == 256 && FRAGMENTS == 16;
 #pragma unroll
     for (int k = 0; k < N; k += F::SUMMED * F::DEPTH) {
@@ -258,7 +269,7 @@ __device__ void multiply_floats(float (&o)[M][FRAGMENTS][4], const float (&w)[M]
                     F::mma<TF32, true>(o[m][d / 8], a[m], b);
                 }
             }
-            if (d % 64 == 56) {
+            if (d % (DIRECT ? 16 : 64) == (DIRECT ? 8 : 56)) {
                 __syncwarp();  // keeps the compiler from having too much under way at once, for which there are no registers
             }
         }

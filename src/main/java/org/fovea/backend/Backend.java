@@ -42,6 +42,11 @@ public interface Backend extends AutoCloseable {
      */
     int shards(int units);
 
+    /** How many bodies of {@link #forEachShard} may run at a time. */
+    default int shardsAtOnce() {
+        return 1;
+    }
+
     /**
      * Runs {@code body} once for each shard in {@code [0, count)}, concurrently where the device is made of several
      * cores. Operations called in the body run to their end on the thread that runs the body, which may open scopes of

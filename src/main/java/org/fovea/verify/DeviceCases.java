@@ -4,6 +4,7 @@ package org.fovea.verify;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
@@ -28,6 +29,7 @@ final class DeviceCases {
                 new Case("memory.liveBytes", "counts arrays", DeviceCases::liveBytes),
                 new Case("memory.reservedBytes", "holds all that lives", DeviceCases::liveBytes),
                 new Case("shards", "as many for as many units", DeviceCases::shards),
+                new Case("shardsAtOnce", "at least one", DeviceCases::shardsAtOnce),
                 new Case("forEachShard", "each once", DeviceCases::forEachShard),
                 new Case("capture", "a step replayed on other numbers", DeviceCases::capture),
                 new Case("seconds", "of work that is done", DeviceCases::seconds),
@@ -111,6 +113,19 @@ final class DeviceCases {
                     "shards of " + units + " units is " + shards + ", expected from 1 to " + units
                             + ", always the same");
         }
+    }
+
+    /** No more run together than that. */
+    private static void shardsAtOnce(Pair p) {
+        int most = p.tested.shardsAtOnce();
+        AtomicInteger running = new AtomicInteger();
+        AtomicInteger together = new AtomicInteger();
+        p.tested.forEachShard(16, shard -> {
+            together.accumulateAndGet(running.incrementAndGet(), Math::max);
+            running.decrementAndGet();
+        });
+        p.require(
+                most >= 1 && together.get() <= most, "shardsAtOnce is " + most + ", and " + together + " ran together");
     }
 
     private static void forEachShard(Pair p) {

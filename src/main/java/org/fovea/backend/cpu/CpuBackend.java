@@ -74,6 +74,11 @@ public final class CpuBackend implements Backend {
     }
 
     @Override
+    public int shardsAtOnce() {
+        return workers.threads();
+    }
+
+    @Override
     public void forEachShard(int count, IntConsumer body) {
         memory.requireOpen();
         workers.run(count, body);

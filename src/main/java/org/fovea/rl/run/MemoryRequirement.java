@@ -10,14 +10,20 @@ import org.fovea.rl.policy.ObservationEncoder;
 import org.fovea.rl.rollout.Rollout;
 
 /**
- * A lower bound of the Java heap that a run needs, in bytes, so that one that is too large is refused before it starts.
+ * The Java heap that a run needs, in bytes, without what a garbage collector needs to work in, so that a run that is too large
+ * is refused before it starts. Runs of PPO have been measured to use as much within a fifth; TRPO's second derivatives take more.
  *
  * @param rollouts what is played between two updates
  * @param memory what an attention policy remembers
- * @param activations of the shards of a minibatch that are worked on at a time
+ * @param network its parameters with their gradients and the optimizer's moments, and the activations of the shards of a minibatch
+ *     that are worked on at a time
  */
-record MemoryRequirement(RunSpec spec, double rollouts, double memory, double activations) {
+record MemoryRequirement(RunSpec spec, double rollouts, double memory, double network) {
     private static final double FLOAT = 4;
+
+    /** The program itself, before it trains anything. */
+    private static final double PROGRAM = 8 << 20;
+
     private static final double GIB = 1L << 30;
 
     /** Numbers per row of a collector and of {@link Rollout} besides observations and actions. */
@@ -25,10 +31,13 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ac
 
     private static final int ROLLOUT_COLUMNS = 7;
 
-    /** Numbers per row, layer and unit of width that a recorded pass through a block or layer holds on to, at least. */
-    private static final int BLOCK_ACTIVATIONS = 12;
+    /** Numbers per row, layer and unit of width that a pass through a block, or a layer of actor and critic, and back takes. */
+    private static final double BLOCK_ACTIVATIONS = 52;
 
-    private static final int LAYER_ACTIVATIONS = 2;
+    private static final double LAYER_ACTIVATIONS = 7.5;
+
+    /** Numbers of the blocks that a scope of the CPU takes its arrays from. */
+    private static final double SCOPE_BLOCK = 1 << 20;
 
     /** Most numbers that a Java array can have. */
     private static final double LONGEST_ARRAY = Integer.MAX_VALUE - 8;
@@ -44,36 +53,45 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ac
         double rollouts = rows * (observation + token + action + SEGMENT_COLUMNS)
                 + (onHeap ? rows * (token + action + ROLLOUT_COLUMNS) : 0);
         double memory = 0;
-        double activations = 0;
+        double numbers = 0;
         if (onHeap) {
             double layersTimesWidth = (double) network.layers() * network.width();
-            double perRow = LAYER_ACTIVATIONS * 2 * layersTimesWidth;
+            double parameters = 2 * (token + layersTimesWidth - network.width()) * network.width();
+            double perRow = LAYER_ACTIVATIONS * layersTimesWidth;
             if (remembers) {
                 // The memory of this segment and of the next, and rings of keys and values.
                 memory = 4.0 * spec.environments() * network.window() * layersTimesWidth;
+                parameters = (token + 12 * layersTimesWidth) * network.width();
                 perRow = BLOCK_ACTIVATIONS * layersTimesWidth;
             }
-            activations = rows / spec.config().networkPasses() / backend.shards(Integer.MAX_VALUE) * perRow;
+            int shards = backend.shards(Integer.MAX_VALUE);
+            double blocks = Math.ceil(rows / spec.config().networkPasses() / shards * perRow / SCOPE_BLOCK);
+            numbers = (shards + 3) * parameters + Math.min(shards, backend.shardsAtOnce()) * blocks * SCOPE_BLOCK;
         }
-        return new MemoryRequirement(spec, rollouts * FLOAT, memory * FLOAT, activations * FLOAT);
+        return new MemoryRequirement(spec, rollouts * FLOAT, memory * FLOAT, numbers * FLOAT);
+    }
+
+    /** All of it. */
+    double bytes() {
+        return rollouts + memory + network + PROGRAM;
     }
 
     /** @throws IllegalArgumentException if there is not as much */
     void check() {
-        double needed = rollouts + memory + activations;
+        double needed = bytes();
         double available = Runtime.getRuntime().maxMemory();
         if (needed > available) {
             throw new IllegalArgumentException(String.format(
                     Locale.ROOT,
                     "%s need at least %.1f GiB of memory (%.1f for rollouts, %.1f for what the policy remembers, %.1f for"
-                            + " the activations of a minibatch), and the Java heap can have %.1f: lower --envs or"
+                            + " the network and the activations of a minibatch), and the Java heap can have %.1f: lower --envs or"
                             + " rollout_steps first, then window, width and layers, or raise minibatches; FOVEA_JAVA_OPTS=-Xmx%dg"
                             + " gives a larger heap",
                     sizes(),
                     needed / GIB,
                     rollouts / GIB,
                     memory / GIB,
-                    activations / GIB,
+                    network / GIB,
                     available / GIB,
                     (long) Math.ceil(1.5 * needed / GIB)));
         }

@@ -14,4 +14,6 @@ public abstract class BackendContract extends ContractSuite
                 ShapeContract,
                 RelativeBiasContract,
                 StepContract,
-                AttentionStepContract {}
+                AttentionStepContract,
+                LargestValueContract,
+                DominatingKeyContract {}

@@ -7,7 +7,10 @@ import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.cpu.memory.Elements;
 
-/** Outputs and log-sum-exps of a tile of queries, keys passing by in tiles: every order rescaled as the maximum grows. */
+/**
+ * Outputs and log-sum-exps of a tile of queries, keys passing by in tiles: every order rescaled as the maximum grows. Where the sums
+ * overflow they are made again, lowered: of values near the largest number a mean may be finite where their sum isn't.
+ */
 final class SeriesForward {
     private final SeriesVisibility visibility;
     private final SeriesRows rows;
@@ -29,6 +32,16 @@ final class SeriesForward {
     void tile(SeriesTile t) {
         rows.loadQueries(t);
         visibility.place(t);
+        sum(t, 1);
+        if (!SeriesPlanes.allFinite(t.output, t.queries * t.pattern.valueDim())) {
+            sum(t, 0x1p-32);
+        }
+        finish(t);
+    }
+
+    /** @param largest what the exponential of the maximum counts for, a power of two */
+    private void sum(SeriesTile t, double largest) {
+        t.largest = largest;
         start(t);
         for (int first = t.from; first < t.to; first += SeriesTile.KEYS) {
             t.firstKey = first;
@@ -42,7 +55,6 @@ final class SeriesForward {
                 addKeys(t);
             }
         }
-        finish(t);
     }
 
     private void start(SeriesTile t) {
@@ -57,7 +69,7 @@ final class SeriesForward {
         if (logit != Double.NEGATIVE_INFINITY) {
             loadSink(t);
             Arrays.fill(t.maximum, 0, t.queries, logit);
-            Arrays.fill(t.sum[0], 0, t.queries, 1);
+            Arrays.fill(t.sum[0], 0, t.queries, t.largest);
             t.series.exp(t.sinkScore, t.sum, t.queries);
         }
     }
@@ -97,6 +109,11 @@ final class SeriesForward {
             }
         }
         t.kernels.exp(probability, t.queries * t.keys);
+        if (t.largest != 1) {
+            for (int pair = 0; pair < t.queries * t.keys; pair++) {
+                probability[pair] *= t.largest;
+            }
+        }
         t.series.exp(t.score, t.probability, t.queries * t.keys);
         for (int p = 0; p < t.sum.length; p++) {
             if (t.sum[p] != null && t.probability[p] != null) {
@@ -111,10 +128,14 @@ final class SeriesForward {
         int dim = t.pattern.valueDim();
         for (int r = 0; r < t.queries; r++) {
             t.inverse[r] = 1 / t.sum[0][r];
+        }
+        t.series.divideRows(t.output, t.sum, t.inverse, t.queries, dim);
+        SeriesPlanes.scale(t.sum, 1 / t.largest, t.queries);
+        for (int r = 0; r < t.queries; r++) {
+            t.inverse[r] *= t.largest;
             t.logSum[r] = Math.log(t.sum[0][r]);
             t.logSumExp[0][r] = t.maximum[r] + t.logSum[r];
         }
-        t.series.divideRows(t.output, t.sum, t.inverse, t.queries, dim);
         t.series.log(t.sum, t.inverse, t.logSumExp, t.queries);
         for (int r = 0; r < t.queries; r++) {
             if (t.sum[0][r] == 0) {

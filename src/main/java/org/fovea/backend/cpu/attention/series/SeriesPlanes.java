@@ -356,6 +356,19 @@ final class SeriesPlanes {
         }
     }
 
+    static boolean allFinite(double[][] x, int size) {
+        for (double[] plane : x) {
+            if (plane != null) {
+                for (int at = 0; at < size; at++) {
+                    if (!Double.isFinite(plane[at])) {
+                        return false;
+                    }
+                }
+            }
+        }
+        return true;
+    }
+
     static void zeroRow(double[][] x, int row, int columns) {
         for (double[] plane : x) {
             if (plane != null) {

@@ -67,6 +67,9 @@ final class SeriesTile {
     final double[][] queryNorm;
     final double[] maximum = new double[QUERIES];
 
+    /** What the exponential of a maximum counts for in the sums. */
+    double largest;
+
     /** Of the sum of exponentials of scores less the maximum; together they may have no digits left for it. */
     final double[] logSum = new double[QUERIES];
 

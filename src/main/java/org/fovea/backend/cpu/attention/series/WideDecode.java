@@ -39,6 +39,8 @@ final class WideDecode {
         double[] row = new double[Math.max(d, dv)];
         double[] scores = new double[count];
         double[] sum = new double[dv];
+        // So that sums of values near the largest number don't overflow where their mean is one.
+        double largest = 0x1p-32;
         for (int head = 0; head < shape.heads(); head++) {
             int queryRow = batch * shape.heads() + head;
             Elements.read(query, queryRow * d, q, 0, d);
@@ -51,7 +53,7 @@ final class WideDecode {
             Arrays.fill(sum, 0);
             double total = 0;
             for (int age = 0; age < count; age++) {
-                double weight = Math.exp(scores[age] - maximum);
+                double weight = largest * Math.exp(scores[age] - maximum);
                 total += weight;
                 Elements.read(valueCache, slot(batch, head, age) * dv, row, 0, dv);
                 for (int c = 0; c < dv; c++) {
