@@ -149,7 +149,7 @@ public final class AttentionProblem {
         long size = stateSize();
         p.require(
                 size >= 0 && size == stateSize(),
-                "attentionStateSize of " + features + " is " + size + ", expected 0 or more, always the same");
+                "attention.stateSize of " + features + " is " + size + ", expected 0 or more, always the same");
         checkState();
     }
 
