@@ -23,6 +23,9 @@ import org.fovea.backend.memory.DeviceArray;
 public final class AttentionProblem {
     private static final double ROUNDINGS = 4;
 
+    /** Scores from here on are multiples of something that float32 has digits for, where they are said to be exact. */
+    private static final double LARGE = 64;
+
     private final Pair p;
     private final AttentionShape shape;
     private final AttentionOperands operands;
@@ -38,6 +41,7 @@ public final class AttentionProblem {
     private final DType type;
     private final DType wide;
     private double tolerance = Double.NaN;
+    private double exact = Double.POSITIVE_INFINITY;
 
     /** @param seed of the random numbers */
     public AttentionProblem(Pair p, AttentionFeatures features, long seed) {
@@ -88,9 +92,19 @@ public final class AttentionProblem {
         return this;
     }
 
+    /**
+     * From now on scores that are large are taken to be exact, as are multiples of 1/8 in float32, or numbers next to which
+     * all that is added to them is lost in float64 too: what comes of them may be off by its own roundings alone, those of
+     * tangents of scores among them.
+     */
+    public AttentionProblem withExactScores() {
+        exact = LARGE;
+        return this;
+    }
+
     private void run(Consumer<Backend> operation) {
         if (Double.isNaN(tolerance)) {
-            p.runWithBounds(type, operation);
+            p.runWithBounds(type, exact, operation);
         } else {
             p.run(operation);
         }

@@ -335,11 +335,12 @@ public final class Pair implements AutoCloseable {
     /**
      * Runs an operation on both and on the backend that bounds the error of each element.
      *
-     * @param storage type of query, key, value and what comes of them
+     * @param storage type of query, key, value and what comes of them, for all operations of this pair, as is {@code exact}
+     * @param exact from which size on attention's scores are not rounded
      */
-    public void runWithBounds(DType storage, Consumer<Backend> operation) {
+    public void runWithBounds(DType storage, double exact, Consumer<Backend> operation) {
         if (bounds == null) {
-            bounds = ReferenceBackend.ofRoundingErrors(storage, tf32 ? 2 * TF32_ROUNDING : 0);
+            bounds = ReferenceBackend.ofRoundingErrors(storage, tf32 ? 2 * TF32_ROUNDING : 0, exact);
         }
         operation.accept(bounds);
         run(operation);

@@ -32,11 +32,9 @@ final class SpecialScoreCases {
             for (Huge huge : huge(type)) {
                 cases.addAll(everything(
                         "mask of " + huge + " in " + type,
-                        huge,
                         p -> ExtremeScores.of(p, type, huge.scale, huge.number, null)));
                 cases.addAll(everything(
                         "bias of " + huge + " in " + type,
-                        huge,
                         p -> ExtremeScores.of(p, type, huge.scale, null, huge.number)));
             }
         }
@@ -194,19 +192,14 @@ final class SpecialScoreCases {
                 after("attention.backwardTangent", name, problem, AttentionProblem::checkBackwardTangent));
     }
 
-    /** Tangents of scores are as many times larger: what those of a row have in common cancels, but for its rounding. */
-    private static AttentionProblem ofTangents(AttentionProblem problem, Huge huge) {
-        return huge.scale > 1 ? problem.allowing(4e-6 * huge.scale) : problem;
-    }
-
-    private static List<Case> everything(String name, Huge huge, Function<Pair, AttentionProblem> problem) {
+    private static List<Case> everything(String name, Function<Pair, AttentionProblem> problem) {
         Map<String, Consumer<AttentionProblem>> checks = new LinkedHashMap<>();
         checks.put("attention.forward", AttentionProblem::checkForward);
         checks.put("attention.backward", AttentionProblem::checkBackward);
-        checks.put("attention.tangent", x -> ofTangents(x, huge).checkTangent());
+        checks.put("attention.tangent", AttentionProblem::checkTangent);
         checks.put(
                 "attention.backwardTangent",
-                x -> ofTangents(x, huge).checkBackwardTangent(AttentionProblem.Given.EVERYTHING));
+                x -> x.checkBackwardTangent(AttentionProblem.Given.EVERYTHING));
         checks.put("attention.weights", AttentionProblem::checkWeights);
         List<Case> cases = new ArrayList<>();
         checks.forEach((operation, check) -> cases.add(after(operation, name, problem, check)));

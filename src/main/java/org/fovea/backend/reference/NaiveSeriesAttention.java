@@ -238,7 +238,7 @@ final class NaiveSeriesAttention {
             double largest = sink == null ? Double.NEGATIVE_INFINITY : sink[h].plane(0);
             for (int n = 0; n < keys.length; n++) {
                 capped[n] = capped(b, h, i, keys[n]);
-                probability[n] = masked(capped[n], b, h, i, keys[n]);
+                probability[n] = masked(capped[n], b, h, i, keys[n]).score();
                 largest = Math.max(largest, probability[n].plane(0));
             }
             if (largest == Double.NEGATIVE_INFINITY) {

@@ -13,7 +13,6 @@ import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
 import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.attention.SeriesRing;
-import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
 
@@ -25,18 +24,12 @@ final class ReferenceAttention implements AttentionOps {
     private static final SeriesRing DUAL = SeriesRing.infinitesimals(1);
 
     private final ReferenceMemory memory;
-    private final @Nullable DType rounded;
+    private final Series.Arithmetic numbers;
 
-    private final double factors;
-
-    /**
-     * @param rounded null, or a type of storage; then attention gives bounds of errors in place of results
-     * @param factors what those of each product are then off by, in units of rounding
-     */
-    ReferenceAttention(ReferenceMemory memory, @Nullable DType rounded, double factors) {
+    /** @param numbers of one plane; if they are rounded, attention gives bounds of errors in place of results */
+    ReferenceAttention(ReferenceMemory memory, Series.Arithmetic numbers) {
         this.memory = memory;
-        this.rounded = rounded;
-        this.factors = factors;
+        this.numbers = numbers;
     }
 
     @Override
@@ -101,7 +94,7 @@ final class ReferenceAttention implements AttentionOps {
             List<AttentionPlane<DeviceArray>> results) {
         AttentionShape shape = call.shape();
         NaiveSeriesAttention attention = new NaiveSeriesAttention(
-                        memory, call, new Series.Arithmetic(ring, rounded, factors), arguments, null)
+                        memory, call, numbers.over(ring), arguments, null)
                 .forward();
         Series[] dOutput = attention.zeros(shape.outputSize());
         Series[] dLogSumExp = attention.zeros(shape.logSumExpSize());
@@ -150,11 +143,7 @@ final class ReferenceAttention implements AttentionOps {
     }
 
     private double result(Series value, int plane) {
-        return rounded == null ? value.plane(plane) : value.error(plane);
-    }
-
-    private Series.Arithmetic numbers() {
-        return new Series.Arithmetic(SeriesRing.NUMBERS, rounded, factors);
+        return numbers.rounded() == null ? value.plane(plane) : value.error(plane);
     }
 
     @Override
@@ -172,7 +161,7 @@ final class ReferenceAttention implements AttentionOps {
         int heads = shape.batch() * shape.heads();
         int asked = to.size() == 0 ? 0 : to.size() / (heads * keys);
         NaiveSeriesAttention attention =
-                new NaiveSeriesAttention(memory, call, numbers(), List.of(AttentionPlane.none()), null);
+                new NaiveSeriesAttention(memory, call, numbers, List.of(AttentionPlane.none()), null);
         attention.forEachRow(row -> {
             int nth = row.i - firstQuery;
             int start = ((row.b * shape.heads() + row.h) * asked + nth) * keys;
@@ -200,7 +189,7 @@ final class ReferenceAttention implements AttentionOps {
         NaiveSeriesAttention attention = new NaiveSeriesAttention(
                 memory,
                 AttentionCall.of(oneQuery, call.spec(), call.query(), call.keyCache(), call.valueCache()),
-                numbers(),
+                numbers,
                 List.of(AttentionPlane.none()),
                 (b, h, i, slot) -> Math.floorMod(call.newest() - slot, shape.capacity()) < count.integer(b));
         store(attention.forward().output, 0, output);

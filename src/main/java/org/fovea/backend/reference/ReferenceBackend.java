@@ -6,11 +6,11 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
 import org.fovea.backend.EagerSteps;
 import org.fovea.backend.attention.AttentionOps;
+import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.math.MathOps;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.Memory;
 import org.fovea.backend.rl.RlOps;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The definition of every operation of a backend: naive loops in float64. Every backend is compared with it, and
@@ -31,16 +31,16 @@ public final class ReferenceBackend implements Backend {
 
     /** A device of its own. */
     public ReferenceBackend() {
-        this("reference", "float64 reference, one thread, plain loops", null, 0);
+        this("reference", "float64 reference, one thread, plain loops", new Series.Arithmetic(SeriesRing.NUMBERS, null));
     }
 
-    /** @param rounded null, or a type of storage; then attention gives bounds of errors in place of results */
-    private ReferenceBackend(String name, String description, @Nullable DType rounded, double factors) {
+    /** @param numbers of attention; if they are rounded, it gives bounds of errors in place of results */
+    private ReferenceBackend(String name, String description, Series.Arithmetic numbers) {
         this.name = name;
         this.description = description;
         memory = new ReferenceMemory(name, DType.F64, steps);
         math = new ReferenceMath(memory);
-        attention = new ReferenceAttention(memory, rounded, factors);
+        attention = new ReferenceAttention(memory, numbers);
         rl = new ReferenceRl(memory);
     }
 
@@ -50,9 +50,14 @@ public final class ReferenceBackend implements Backend {
      *
      * @param storage type of query, key, value, output, probabilities and gradients of scores, where they are factors
      * @param factors what the factors of each product are off by together, in units of rounding of the arithmetic
+     * @param exact from which size on scores are not rounded, so that probabilities and their sums are right however large
+     *     scores are; infinity if all are rounded
      */
-    public static ReferenceBackend ofRoundingErrors(DType storage, double factors) {
-        return new ReferenceBackend("rounding", "bounds of rounding errors, by float64 reference", storage, factors);
+    public static ReferenceBackend ofRoundingErrors(DType storage, double factors, double exact) {
+        return new ReferenceBackend(
+                "rounding",
+                "bounds of rounding errors, by float64 reference",
+                new Series.Arithmetic(SeriesRing.NUMBERS, storage, factors, exact));
     }
 
     @Override

@@ -19,10 +19,16 @@ final class Series {
      *
      * @param rounded type of storage of the rounded computation that errors are bounded for, or null for no errors
      * @param factors what those of a product are off by together, in units of rounding
+     * @param exact from which size on scores are not rounded
      */
-    record Arithmetic(SeriesRing ring, @Nullable DType rounded, double factors) {
+    record Arithmetic(SeriesRing ring, @Nullable DType rounded, double factors, double exact) {
         Arithmetic(SeriesRing ring, @Nullable DType rounded) {
-            this(ring, rounded, 0);
+            this(ring, rounded, 0, Double.POSITIVE_INFINITY);
+        }
+
+        /** The same of series. */
+        Arithmetic over(SeriesRing other) {
+            return new Arithmetic(other, rounded, factors, exact);
         }
 
         /** Of rounding. */
@@ -82,6 +88,16 @@ final class Series {
         for (int p = 0; x.errors != null && p < planes.length; p++) {
             x.errors[p] += arithmetic.storing(planes[p]);
         }
+        return x;
+    }
+
+    /** This score, without an error if it is so large that it is not rounded; its other planes are as uncertain as before. */
+    Series score() {
+        if (errors == null || !(Math.abs(planes[0]) >= arithmetic.exact)) {
+            return this;
+        }
+        Series x = plus(new Series(arithmetic));
+        x.errors[0] = 0;
         return x;
     }
 
