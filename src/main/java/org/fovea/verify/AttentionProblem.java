@@ -3,11 +3,13 @@ package org.fovea.verify;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 import org.fovea.backend.Backend;
 import org.fovea.backend.attention.AttentionCall;
+import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionOutputs;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
@@ -15,6 +17,7 @@ import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An attention with random numbers on both backends, and the checks of all that follows from it. A result may be off by {@link
@@ -38,6 +41,8 @@ public final class AttentionProblem {
 
     public final Pair.Both output;
     public final Pair.Both logSumExp;
+    private @Nullable AttentionPlane<Pair.Both> given;
+    private @Nullable AttentionPlane<Pair.Both> tangents;
     private final DType type;
     private final DType wide;
     private double tolerance = Double.NaN;
@@ -45,10 +50,18 @@ public final class AttentionProblem {
 
     /** @param seed of the random numbers */
     public AttentionProblem(Pair p, AttentionFeatures features, long seed) {
+        this(p, features, seed, false);
+    }
+
+    /**
+     * @param seed of the random numbers
+     * @param inEighths whether these are multiples of 1/8, which every type holds exactly
+     */
+    public AttentionProblem(Pair p, AttentionFeatures features, long seed, boolean inEighths) {
         this.p = p;
         this.features = features;
         shape = features.shape();
-        operands = new AttentionOperands(p, features, seed);
+        operands = new AttentionOperands(p, features, seed, inEighths);
         inputs = operands.inputs;
         output = operands.output;
         logSumExp = operands.logSumExp;
@@ -56,9 +69,22 @@ public final class AttentionProblem {
         wide = operands.wide;
     }
 
-    /** Terms of a mask. */
-    public Pair.Both mask() {
-        return operands.mask();
+    /** The arrays that are added to scores or hide keys. */
+    public AttentionMask<Pair.Both> mask() {
+        return operands.call.mask();
+    }
+
+    /** Gradients of output and log-sum-exp, which gradients of the inputs start from. */
+    public AttentionPlane<Pair.Both> given() {
+        given = given == null ? operands.normal(1, operands.hidden) : given;
+        return given;
+    }
+
+    /** A direction for the inputs and for {@link #given}. */
+    public AttentionPlane<Pair.Both> tangents() {
+        given(); // Drawn first, whichever is asked for first.
+        tangents = tangents == null ? operands.normal(1, operands.hidden) : tangents;
+        return tangents;
     }
 
     /** The call on one of the backends. */
@@ -74,10 +100,6 @@ public final class AttentionProblem {
         return operands.outputs(b);
     }
 
-    private AttentionPlane<Pair.Both> normal() {
-        return operands.normal(1, operands.hidden);
-    }
-
     private AttentionPlane<Pair.Both> outputs() {
         return operands.outputs();
     }
@@ -88,7 +110,6 @@ public final class AttentionProblem {
      */
     public AttentionProblem allowing(double share) {
         tolerance = share;
-        operands.inEighths = true;
         return this;
     }
 
@@ -176,67 +197,84 @@ public final class AttentionProblem {
         return withTerms ? all.ofInputs() : AttentionPlane.inputs(all.query(), all.key(), all.value());
     }
 
+    /**
+     * Gradients of the inputs.
+     *
+     * @param all whether the gradient of the log-sum-exp is given, and those of bias and sink are asked for
+     */
+    public AttentionPlane<Pair.Both> backward(boolean all) {
+        AttentionPlane<Pair.Both> gradients = gradients(outputs(), all);
+        AttentionPlane<Pair.Both> outputGradients = outputGradients(all);
+        run(b -> b.attention().backward(on(b), outputs(b), on(outputGradients, b), on(gradients, b)));
+        return gradients;
+    }
+
+    private AttentionPlane<Pair.Both> outputGradients(boolean all) {
+        return AttentionPlane.outputs(given().output(), all ? given().logSumExp() : null);
+    }
+
     public void checkBackward() {
         checkBackward(true);
         checkBackward(false);
     }
 
-    /** @param all whether the gradient of the log-sum-exp is given, and those of bias and sink are asked for */
     void checkBackward(boolean all) {
-        AttentionPlane<Pair.Both> given = normal();
-        AttentionPlane<Pair.Both> gradients = gradients(outputs(), all);
-        run(b -> b.attention()
-                .backward(
-                        on(b),
-                        outputs(b),
-                        on(AttentionPlane.outputs(given.output(), all ? given.logSumExp() : null), b),
-                        on(gradients, b)));
-        check(gradients, all ? "gradient of " : "gradient without dLogSumExp of ");
+        check(backward(all), all ? "gradient of " : "gradient without dLogSumExp of ");
+    }
+
+    /** Tangents of output and log-sum-exp. */
+    public AttentionPlane<Pair.Both> tangent() {
+        AttentionPlane<Pair.Both> written = outputs().ofOutputs();
+        AttentionPlane<Pair.Both> ofInputs = tangents().ofInputs();
+        run(b -> b.attention().tangent(on(b), outputs(b), on(ofInputs, b), on(written, b)));
+        return written;
     }
 
     public void checkTangent() {
-        AttentionPlane<Pair.Both> tangents = normal();
-        AttentionPlane<Pair.Both> written = outputs().ofOutputs();
-        run(b -> b.attention().tangent(on(b), outputs(b), on(tangents.ofInputs(), b), on(written, b)));
-        check(written, "tangent of ");
+        check(tangent(), "tangent of ");
     }
 
     /** The optional operands of a double backward. */
-    enum Given {
+    public enum Given {
         EVERYTHING,
         GRADIENTS_OF_BOTH_OUTPUTS,
         GRADIENT_OF_OUTPUT
     }
 
+    /** Tangents of the gradients that are asked for, and of both outputs. */
+    public AttentionPlane<Pair.Both> backwardTangent(Given operandsGiven) {
+        boolean all = operandsGiven == Given.EVERYTHING;
+        AttentionPlane<Pair.Both> outputs = outputs();
+        AttentionPlane<Pair.Both> written = gradients(outputs, all).withOutputs(outputs.output(), outputs.logSumExp());
+        AttentionPlane<Pair.Both> moved = all ? tangents() : gradients(tangents(), false);
+        AttentionPlane<Pair.Both> outputGradients = outputGradients(operandsGiven != Given.GRADIENT_OF_OUTPUT);
+        run(b -> b.attention()
+                .backwardTangent(on(b), outputs(b), on(outputGradients, b), on(moved, b), on(written, b)));
+        return written;
+    }
+
     /** The double backward. */
     public void checkBackwardTangent() {
-        for (Given given : Given.values()) {
-            checkBackwardTangent(given);
+        for (Given each : Given.values()) {
+            checkBackwardTangent(each);
         }
     }
 
-    void checkBackwardTangent(Given given) {
-        boolean all = given == Given.EVERYTHING;
-        AttentionPlane<Pair.Both> value = normal();
-        AttentionPlane<Pair.Both> random = normal();
-        AttentionPlane<Pair.Both> tangents = all ? random : gradients(random, false);
-        AttentionPlane<Pair.Both> written = outputs();
-        run(b -> backwardTangent(b, value, tangents, written, given));
-        check(all ? written : gradients(written, false), "tangent with " + given + " of ");
+    void checkBackwardTangent(Given operandsGiven) {
+        check(backwardTangent(operandsGiven), "tangent with " + operandsGiven + " of ");
     }
 
     /** The double backward and the series over one infinitesimal, on the backend under test, are the same. */
     public void checkAgainstSeries() {
-        AttentionPlane<Pair.Both> value = normal();
-        AttentionPlane<Pair.Both> tangents = normal();
-        AttentionPlane<Pair.Both> byHand = outputs();
+        AttentionPlane<Pair.Both> byHand = backwardTangent(Given.EVERYTHING);
         AttentionPlane<Pair.Both> bySeries = outputs();
-        run(b -> backwardTangent(b, value, tangents, byHand, Given.EVERYTHING));
+        AttentionPlane<Pair.Both> at = given();
+        AttentionPlane<Pair.Both> along = tangents();
         run(b -> b.attention()
                 .series(
                         on(b),
                         SeriesRing.infinitesimals(1),
-                        List.of(on(value, b), on(tangents, b)),
+                        List.of(on(at, b), on(along, b)),
                         List.of(AttentionPlane.none(), on(bySeries, b))));
         List<Pair.Both> left = byHand.present();
         List<Pair.Both> right = bySeries.present();
@@ -246,54 +284,67 @@ public final class AttentionProblem {
         }
     }
 
-    private void backwardTangent(
-            Backend b,
-            AttentionPlane<Pair.Both> value,
-            AttentionPlane<Pair.Both> tangents,
-            AttentionPlane<Pair.Both> written,
-            Given given) {
-        boolean withLogSumExp = given != Given.GRADIENT_OF_OUTPUT;
-        b.attention()
-                .backwardTangent(
-                        on(b),
-                        outputs(b),
-                        on(AttentionPlane.outputs(value.output(), withLogSumExp ? value.logSumExp() : null), b),
-                        on(tangents, b),
-                        on(
-                                gradients(written, given == Given.EVERYTHING)
-                                        .withOutputs(written.output(), written.logSumExp()),
-                                b));
+    /** The results of each operation that has kernels of its own, by what they are: {@code gradient of query}. */
+    public Map<String, Pair.Both> everyOrder() {
+        Map<String, Pair.Both> results = new LinkedHashMap<>();
+        forward();
+        put(results, "", AttentionPlane.outputs(output, logSumExp));
+        put(results, "gradient of ", backward(true));
+        put(results, "tangent of ", tangent());
+        put(results, "tangent with everything of ", backwardTangent(Given.EVERYTHING));
+        return results;
     }
 
-    /** Output and gradients are the same bits each time. */
+    private static void put(Map<String, Pair.Both> results, String role, AttentionPlane<Pair.Both> plane) {
+        plane.<Object>mapNamed((name, result) -> results.put(role + name, result));
+    }
+
+    /** Everything but series, within what rounding allows. */
+    public void checkEveryOrder() {
+        forward();
+        checkForward();
+        checkBackward();
+        checkTangent();
+        checkBackwardTangent();
+        checkWeights();
+    }
+
+    /** Every order is the same bits on both backends. */
+    public void checkSameBits() {
+        allowing(0);
+        everyOrder().forEach((name, x) -> p.requireEqual(name + " of " + features, x.actual(), x.expected()));
+    }
+
+    /** Every order is the same bits each time. */
     public void checkRepeats() {
-        AttentionPlane<Pair.Both> given = normal().ofOutputs();
-        AttentionPlane<Pair.Both> tangents = normal();
-        AttentionPlane<Pair.Both> gradients = outputs().ofInputs();
-        AttentionPlane<Pair.Both> written = outputs();
-        List<double[]> first = List.of();
+        allowing(0);
+        Map<String, double[]> first = new LinkedHashMap<>();
         for (int repeat = 0; repeat < 6; repeat++) {
-            forward();
-            p.run(b -> b.attention().backward(on(b), outputs(b), on(given, b), on(gradients, b)));
-            p.run(b -> backwardTangent(b, given, tangents, written, Given.EVERYTHING));
-            List<double[]> found = Stream.of(List.of(output, logSumExp), gradients.present(), written.present())
-                    .flatMap(List::stream)
-                    .map(Pair.Both::actual)
-                    .toList();
-            for (int i = 0; i < first.size(); i++) {
-                p.requireEqual("result " + i + " of run " + repeat, found.get(i), first.get(i));
-            }
-            first = found;
+            everyOrder().forEach((name, x) -> {
+                double[] found = x.actual();
+                p.requireEqual(name + " run again", found, first.getOrDefault(name, found));
+                first.putIfAbsent(name, found);
+            });
         }
     }
 
-    /** Planes get smaller with their index, as coefficients of a convergent series do. */
+    /** Planes get smaller with their index, as coefficients of a convergent series do; of those from 2 on, a part is missing. */
     public void checkSeries(SeriesRing ring) {
+        checkSeries(ring, true);
+    }
+
+    /** @param gradients whether those of the inputs are asked for, besides the outputs */
+    public void checkSeries(SeriesRing ring, boolean gradients) {
         List<AttentionPlane<Pair.Both>> arguments = new ArrayList<>();
         List<AttentionPlane<Pair.Both>> results = new ArrayList<>();
         for (int plane = 0; plane < ring.planes(); plane++) {
-            arguments.add(operands.normal(plane == 0 ? 1 : Math.pow(0.5, plane - 1), operands.hidden));
-            results.add(outputs());
+            arguments.add(
+                    plane == 0
+                            ? given()
+                            : plane == 1
+                                    ? tangents()
+                                    : without(plane % 7, operands.normal(Math.pow(0.5, plane - 1), operands.hidden)));
+            results.add(gradients ? outputs() : outputs().ofOutputs());
         }
         run(b -> b.attention()
                 .series(
@@ -306,18 +357,28 @@ public final class AttentionProblem {
         }
     }
 
-    /** Some of the rows at each stage. */
+    private static AttentionPlane<Pair.Both> without(int part, AttentionPlane<Pair.Both> plane) {
+        Pair.Both missing = plane.parts().get(part);
+        return plane.map(x -> x == missing ? null : x);
+    }
+
+    /** Scores or probabilities of queries from {@code first} on. */
+    public Pair.Both weights(ScoreStage stage, int first, int rows) {
+        Pair.Both weights = p.output(wide, (long) shape.batch() * shape.heads() * rows * shape.keys());
+        run(b -> b.attention().weights(on(b), outputs(b), stage, first, weights.on(b)));
+        return weights;
+    }
+
+    /** Some of the rows at each stage, and none. */
     public void checkWeights() {
         int first = shape.queries() / 3;
         int asked = (shape.queries() - first + 1) / 2;
         for (ScoreStage stage : ScoreStage.values()) {
             boolean ofHidden = stage.compareTo(ScoreStage.MASKED) < 0;
-            if (features.hides() && ofHidden) {
-                continue;
+            if (!(features.hides() && ofHidden)) {
+                check(weights(stage, first, asked), "weights", stage + " ");
             }
-            Pair.Both weights = p.output(wide, (long) shape.batch() * shape.heads() * asked * shape.keys());
-            run(b -> b.attention().weights(on(b), outputs(b), stage, first, weights.on(b)));
-            check(weights, "weights", stage + " ");
         }
+        weights(ScoreStage.SOFTMAX, first, 0);
     }
 }

@@ -64,7 +64,7 @@ public final class Pair implements AutoCloseable {
         private final int lead;
         private @Nullable DeviceArray onBounds;
 
-        /** @param type on the backend under test; the reference holds floating numbers of any type in its own */
+        /** @param type on the backend under test; a float64 reference holds floating numbers of any type in float64 */
         private Both(DType type, int length) {
             boolean floating = type.isFloating();
             // Lengths that are multiples of 4 start aligned and others do not, so both kinds of address occur.
@@ -72,7 +72,8 @@ public final class Pair implements AutoCloseable {
             guarded = testedScope.allocate(type, lead + length + GUARD);
             tested.memory().fill(guarded, floating ? Double.NaN : GUARD_INTEGER);
             onTested = guarded.slice(lead, length);
-            onReference = referenceScope.allocate(floating ? reference.memory().floatType() : DType.I32, length);
+            boolean wide = floating && reference.memory().floatType() == DType.F64;
+            onReference = referenceScope.allocate(wide ? DType.F64 : type, length);
         }
 
         /** The array on one of the backends. */
