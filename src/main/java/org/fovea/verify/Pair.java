@@ -2,7 +2,6 @@
 package org.fovea.verify;
 
 import java.util.Arrays;
-import java.util.Objects;
 import java.util.Random;
 import java.util.function.Consumer;
 import org.fovea.backend.Backend;
@@ -11,7 +10,6 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.HalfPrecision;
 import org.fovea.backend.memory.Scope;
 import org.fovea.backend.reference.ReferenceBackend;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A backend under test and the reference: the same arrays on both, the same operation run on both, the results
@@ -40,7 +38,6 @@ public final class Pair implements AutoCloseable {
 
     private final Scope testedScope;
     private final Scope referenceScope;
-    private @Nullable Backend bounds;
 
     /** Two backends that stay open for as long as this. */
     public Pair(Backend tested, Backend reference) {
@@ -62,7 +59,6 @@ public final class Pair implements AutoCloseable {
         private final DeviceArray onReference;
         private final DeviceArray guarded;
         private final int lead;
-        private @Nullable DeviceArray onBounds;
 
         /** @param type on the backend under test; a float64 reference holds floating numbers of any type in float64 */
         private Both(DType type, int length) {
@@ -78,22 +74,7 @@ public final class Pair implements AutoCloseable {
 
         /** The array on one of the backends. */
         public DeviceArray on(Backend backend) {
-            if (backend == bounds) {
-                return onBounds();
-            }
             return backend == tested ? onTested : onReference;
-        }
-
-        private DeviceArray onBounds() {
-            if (onBounds == null && bounds != null) {
-                onBounds = bounds.memory().allocate(onReference.dtype(), onReference.length());
-                if (onReference.dtype() == DType.I32) {
-                    bounds.memory().upload(expectedIntegers(), 0, onBounds);
-                } else {
-                    bounds.memory().upload(expected(), 0, onBounds);
-                }
-            }
-            return Objects.requireNonNull(onBounds);
         }
 
         /**
@@ -106,9 +87,9 @@ public final class Pair implements AutoCloseable {
         }
 
         private double[] limits(double factor) {
-            double[] limits = new double[(int) onReference.length()];
-            Objects.requireNonNull(bounds).memory().download(onBounds(), limits, 0);
-            return Arrays.stream(limits).map(x -> factor * x).toArray();
+            return Arrays.stream(((ReferenceBackend) reference).errors(onReference))
+                    .map(x -> factor * x)
+                    .toArray();
         }
 
         /** Requires the two arrays on the backend under test to differ by no more than both may be off. */
@@ -125,7 +106,7 @@ public final class Pair implements AutoCloseable {
             }
         }
 
-        /** Replaces the numbers on both, rounded as {@link Pair#floats} does; not to be used once bounds were asked for. */
+        /** Replaces the numbers on both, rounded as {@link Pair#floats} does. */
         public void upload(double[] values) {
             double[] rounded = rounded(onTested.dtype(), values);
             tested.memory().upload(rounded, 0, onTested);
@@ -334,17 +315,17 @@ public final class Pair implements AutoCloseable {
     }
 
     /**
-     * Runs an operation on both and on the backend that bounds the error of each element.
+     * Runs an operation of attention on both, of which the reference, here {@link ReferenceBackend}, bounds the error of each
+     * element.
      *
-     * @param storage type of query, key, value and what comes of them, for all operations of this pair, as is {@code exact}
-     * @param exact from which size on attention's scores are not rounded
+     * @param storage type of query, key, value and what comes of them
+     * @param exact from which size on scores are not rounded
      */
     public void runWithBounds(DType storage, double exact, Consumer<Backend> operation) {
-        if (bounds == null) {
-            bounds = ReferenceBackend.ofRoundingErrors(storage, tf32 ? 2 * TF32_ROUNDING : 0, exact);
-        }
-        operation.accept(bounds);
-        run(operation);
+        ((ReferenceBackend) reference)
+                .boundingErrors(
+                        storage, tf32 ? 2 * TF32_ROUNDING : 0, exact, () -> operation.accept(reference));
+        operation.accept(tested);
     }
 
     /** Normally distributed numbers, rounded to float32. */
@@ -371,8 +352,5 @@ public final class Pair implements AutoCloseable {
     public void close() {
         testedScope.close();
         referenceScope.close();
-        if (bounds != null) {
-            bounds.close();
-        }
     }
 }

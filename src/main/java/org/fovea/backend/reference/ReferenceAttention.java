@@ -3,6 +3,7 @@ package org.fovea.backend.reference;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntFunction;
 import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionChecks;
 import org.fovea.backend.attention.AttentionOps;
@@ -24,12 +25,11 @@ final class ReferenceAttention implements AttentionOps {
     private static final SeriesRing DUAL = SeriesRing.infinitesimals(1);
 
     private final ReferenceMemory memory;
-    private final Series.Arithmetic numbers;
+    /** Of one plane; if it is rounded, results have bounds of their errors. */
+    Series.Arithmetic numbers = Series.Arithmetic.EXACT;
 
-    /** @param numbers of one plane; if they are rounded, attention gives bounds of errors in place of results */
-    ReferenceAttention(ReferenceMemory memory, Series.Arithmetic numbers) {
+    ReferenceAttention(ReferenceMemory memory) {
         this.memory = memory;
-        this.numbers = numbers;
     }
 
     @Override
@@ -136,14 +136,16 @@ final class ReferenceAttention implements AttentionOps {
         if (array != null) {
             ReferenceArray to = memory.use(array);
             for (int i = 0; i < values.length; i++) {
-                Series value = values[i];
-                to.set(i, value == null ? 0 : result(value, plane));
+                set(to, i, values[i], plane);
             }
         }
     }
 
-    private double result(Series value, int plane) {
-        return numbers.rounded() == null ? value.plane(plane) : value.error(plane);
+    private void set(ReferenceArray to, int at, @Nullable Series value, int plane) {
+        to.set(at, value == null ? 0 : value.plane(plane));
+        if (numbers.rounded() != null) {
+            to.setError(at, value == null ? 0 : value.error(plane));
+        }
     }
 
     @Override
@@ -162,12 +164,11 @@ final class ReferenceAttention implements AttentionOps {
         int asked = to.size() == 0 ? 0 : to.size() / (heads * keys);
         NaiveSeriesAttention attention =
                 new NaiveSeriesAttention(memory, call, numbers, List.of(AttentionPlane.none()), null);
-        attention.forEachRow(row -> {
-            int nth = row.i - firstQuery;
-            int start = ((row.b * shape.heads() + row.h) * asked + nth) * keys;
-            for (int j = 0; nth >= 0 && nth < asked && j < keys; j++) {
-                Series weight = attention.weight(row, j, stage);
-                to.set(start + j, result(weight, 0));
+        attention.forEachQuery(firstQuery, firstQuery + asked, (b, h, i) -> {
+            int start = ((b * shape.heads() + h) * asked + i - firstQuery) * keys;
+            IntFunction<Series> row = attention.weights(b, h, i, stage);
+            for (int j = 0; j < keys; j++) {
+                set(to, start + j, row.apply(j), 0);
             }
         });
     }

@@ -22,6 +22,8 @@ final class Series {
      * @param exact from which size on scores are not rounded
      */
     record Arithmetic(SeriesRing ring, @Nullable DType rounded, double factors, double exact) {
+        static final Arithmetic EXACT = new Arithmetic(SeriesRing.NUMBERS, null);
+
         Arithmetic(SeriesRing ring, @Nullable DType rounded) {
             this(ring, rounded, 0, Double.POSITIVE_INFINITY);
         }
@@ -91,6 +93,14 @@ final class Series {
         return x;
     }
 
+    /** This number, with the errors of another way to compute it. */
+    Series withErrorsOf(Series other) {
+        for (int p = 0; errors != null && p < planes.length; p++) {
+            errors[p] = other.error(p);
+        }
+        return this;
+    }
+
     /** This score, without an error if it is so large that it is not rounded; its other planes are as uncertain as before. */
     Series score() {
         if (errors == null || !(Math.abs(planes[0]) >= arithmetic.exact)) {
@@ -108,8 +118,8 @@ final class Series {
 
     /** {@code this += x y} */
     void addProduct(Series x, Series y) {
-        if (planes.length == 1 && errors == null) {
-            planes[0] += x.planes[0] * y.planes[0];
+        if (planes.length == 1) {
+            addProduct(0, x, 0, y, 0);
             return;
         }
         for (int target = 0; target < planes.length; target++) {
@@ -124,16 +134,22 @@ final class Series {
 
     private void addProduct(int target, Series x, int left, Series y, int right) {
         double product = x.planes[left] * y.planes[right];
-        planes[target] += product;
-        if (errors != null) {
-            errors[target] += bound(x.planes[left], y.error(right))
-                    + bound(x.error(left), y.planes[right])
-                    // All that is left of a bound where both factors are 0, as a slope that has cancelled and what it
-                    // scales.
-                    + bound(x.error(left), y.error(right)) * arithmetic.unit()
-                    + (1 + arithmetic.factors) * Math.abs(product)
-                    + Math.abs(planes[target]);
+        double sum = planes[target] + product;
+        planes[target] = sum;
+        if (errors == null) {
+            return;
         }
+        double ofX = x.error(left);
+        double ofY = y.error(right);
+        double error = 0;
+        if (ofX != 0 || ofY != 0) {
+            error = bound(x.planes[left], ofY) + bound(ofX, y.planes[right]);
+            if (ofX != 0 && ofY != 0) {
+                // All that is left of a bound where both factors are 0, as a slope that has cancelled and what it scales.
+                error += bound(ofX, ofY) * arithmetic.unit();
+            }
+        }
+        errors[target] += error + (1 + arithmetic.factors) * Math.abs(product) + Math.abs(sum);
     }
 
     Series times(Series x) {
