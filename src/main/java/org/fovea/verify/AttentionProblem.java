@@ -26,9 +26,6 @@ import org.jspecify.annotations.Nullable;
 public final class AttentionProblem {
     private static final double ROUNDINGS = 4;
 
-    /** Scores from here on are multiples of something that float32 has digits for, where they are said to be exact. */
-    private static final double LARGE = 64;
-
     private final Pair p;
     private final AttentionShape shape;
     private final AttentionOperands operands;
@@ -46,7 +43,6 @@ public final class AttentionProblem {
     private final DType type;
     private final DType wide;
     private double tolerance = Double.NaN;
-    private double exact = Double.POSITIVE_INFINITY;
 
     /** @param seed of the random numbers */
     public AttentionProblem(Pair p, AttentionFeatures features, long seed) {
@@ -105,27 +101,20 @@ public final class AttentionProblem {
     }
 
     /**
-     * From now on errors may be that share of 1 and of a result's largest number, or of a log-sum-exp itself: for scores that
-     * are exact, or of which the rounding does not matter, where running error analysis allows anything.
+     * From now on errors may be that share of 1 and of a result's largest number, or of a log-sum-exp itself, besides what
+     * comes of rounding the tangents of scores: for scores that are exact, or of which the rounding does not matter, where
+     * running error analysis allows anything. A share of 0 is for the same bits.
      */
     public AttentionProblem allowing(double share) {
         tolerance = share;
         return this;
     }
 
-    /**
-     * From now on scores that are large are taken to be exact, as are multiples of 1/8 in float32, or numbers next to which
-     * all that is added to them is lost in float64 too: what comes of them may be off by its own roundings alone, those of
-     * tangents of scores among them.
-     */
-    public AttentionProblem withExactScores() {
-        exact = LARGE;
-        return this;
-    }
-
     private void run(Consumer<Backend> operation) {
         if (Double.isNaN(tolerance)) {
-            p.runWithBounds(type, exact, operation);
+            p.runWithBounds(type, false, operation);
+        } else if (tolerance > 0) {
+            p.runWithBounds(type, true, operation);
         } else {
             p.run(operation);
         }
@@ -150,10 +139,12 @@ public final class AttentionProblem {
                 .map(Math::abs)
                 .max()
                 .orElse(0);
+        double[] ofTangents =
+                tolerance > 0 ? result.limits(unit() / p.unit()) : new double[sizes.length];
         boolean each = role.isEmpty() && name.equals("logSumExp");
         Arrays.setAll(sizes, i -> {
             double size = 1 + (each ? Math.abs(sizes[i]) : largest);
-            return Double.isFinite(sizes[i]) ? tolerance / p.unit() * size : 0;
+            return Double.isFinite(sizes[i]) ? tolerance / p.unit() * size + ofTangents[i] : 0;
         });
         result.isWithin(sizes, what);
     }

@@ -86,7 +86,8 @@ public final class Pair implements AutoCloseable {
             isWithin(limits(roundings * unit / unit()), what);
         }
 
-        private double[] limits(double factor) {
+        /** The bounds that {@link #runWithBounds} has found, times a factor, in units of rounding. */
+        double[] limits(double factor) {
             return Arrays.stream(((ReferenceBackend) reference).errors(onReference))
                     .map(x -> factor * x)
                     .toArray();
@@ -319,12 +320,12 @@ public final class Pair implements AutoCloseable {
      * element.
      *
      * @param storage type of query, key, value and what comes of them
-     * @param exact from which size on scores are not rounded
+     * @param ofTangents whether it bounds only what comes of rounding tangents of scores
      */
-    public void runWithBounds(DType storage, double exact, Consumer<Backend> operation) {
+    public void runWithBounds(DType storage, boolean ofTangents, Consumer<Backend> operation) {
         ((ReferenceBackend) reference)
                 .boundingErrors(
-                        storage, tf32 ? 2 * TF32_ROUNDING : 0, exact, () -> operation.accept(reference));
+                        storage, tf32 ? 2 * TF32_ROUNDING : 0, ofTangents, () -> operation.accept(reference));
         operation.accept(tested);
     }
 

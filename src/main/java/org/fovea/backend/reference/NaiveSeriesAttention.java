@@ -127,7 +127,11 @@ final class NaiveSeriesAttention {
     }
 
     Series dot(Series[] x, int xAt, Series[] y, int yAt, int length) {
-        Series sum = new Series(arithmetic);
+        return dot(arithmetic, x, xAt, y, yAt, length);
+    }
+
+    private static Series dot(Series.Arithmetic in, Series[] x, int xAt, Series[] y, int yAt, int length) {
+        Series sum = new Series(in);
         for (int d = 0; d < length; d++) {
             sum.addProduct(x[xAt + d], y[yAt + d]);
         }
@@ -149,16 +153,18 @@ final class NaiveSeriesAttention {
     }
 
     private Series scaled(int b, int h, int i, int j) {
-        return similarity(b, h, i, j).times(spec.scale(shape.headDim()));
+        return similarity(arithmetic.making(), b, h, i, j)
+                .times(spec.scale(shape.headDim()))
+                .score(arithmetic);
     }
 
-    private Series similarity(int b, int h, int i, int j) {
+    private Series similarity(Series.Arithmetic in, int b, int h, int i, int j) {
         int q = queryAt(b, h, i);
         int k = keyAt(b, h, j);
         if (spec.similarity() != AttentionSpec.Similarity.EUCLIDEAN) {
-            return dot(left, q, right, k, shape.headDim());
+            return dot(in, left, q, right, k, shape.headDim());
         }
-        Series sum = new Series(arithmetic);
+        Series sum = new Series(in);
         for (int d = 0; d < shape.headDim(); d++) {
             Series difference = left[q + d].minus(right[k + d]);
             sum.addProduct(difference, difference);
@@ -168,9 +174,9 @@ final class NaiveSeriesAttention {
             return similarity;
         }
         // What kernels make of it, of which the terms are larger.
-        Series norms = dot(left, q, left, q, shape.headDim()).plus(dot(right, k, right, k, shape.headDim()));
-        return similarity.withErrorsOf(
-                dot(left, q, right, k, shape.headDim()).times(2).minus(norms));
+        int dim = shape.headDim();
+        Series norms = dot(in, left, q, left, q, dim).plus(dot(in, right, k, right, k, dim));
+        return similarity.withErrorsOf(dot(in, left, q, right, k, dim).times(2).minus(norms));
     }
 
     private Series capped(int b, int h, int i, int j) {
@@ -249,7 +255,7 @@ final class NaiveSeriesAttention {
             double largest = sink == null ? Double.NEGATIVE_INFINITY : sink[h].plane(0);
             for (int n = 0; n < keys.length; n++) {
                 capped[n] = capped(b, h, i, keys[n]);
-                probability[n] = masked(capped[n], b, h, i, keys[n]).score();
+                probability[n] = masked(capped[n], b, h, i, keys[n]);
                 largest = Math.max(largest, probability[n].plane(0));
             }
             if (largest == Double.NEGATIVE_INFINITY) {

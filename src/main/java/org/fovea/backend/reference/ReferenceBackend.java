@@ -43,11 +43,11 @@ public final class ReferenceBackend implements Backend {
      *
      * @param storage type of query, key, value, output, probabilities and gradients of scores, where they are factors
      * @param factors what the factors of each product are off by together, in units of rounding of the arithmetic
-     * @param exact from which size on scores are not rounded, so that probabilities and their sums are right however large
-     *     scores are; infinity if all are rounded
+     * @param ofTangents whether nothing is rounded but tangents of scores: the bounds then say what comes of these, as
+     *     scores may be so large that what a row's have in common cancels but for its rounding
      */
-    public void boundingErrors(DType storage, double factors, double exact, Runnable operations) {
-        attention.numbers = new Series.Arithmetic(SeriesRing.NUMBERS, storage, factors, exact);
+    public void boundingErrors(DType storage, double factors, boolean ofTangents, Runnable operations) {
+        attention.numbers = new Series.Arithmetic(SeriesRing.NUMBERS, storage, factors, ofTangents);
         try {
             operations.run();
         } finally {

@@ -19,18 +19,28 @@ final class Series {
      *
      * @param rounded type of storage of the rounded computation that errors are bounded for, or null for no errors
      * @param factors what those of a product are off by together, in units of rounding
-     * @param exact from which size on scores are not rounded
+     * @param carries whether operations carry the errors of their operands on and make none of their own
      */
-    record Arithmetic(SeriesRing ring, @Nullable DType rounded, double factors, double exact) {
+    record Arithmetic(SeriesRing ring, @Nullable DType rounded, double factors, boolean carries) {
         static final Arithmetic EXACT = new Arithmetic(SeriesRing.NUMBERS, null);
 
         Arithmetic(SeriesRing ring, @Nullable DType rounded) {
-            this(ring, rounded, 0, Double.POSITIVE_INFINITY);
+            this(ring, rounded, 0, false);
         }
 
         /** The same of series. */
         Arithmetic over(SeriesRing other) {
-            return new Arithmetic(other, rounded, factors, exact);
+            return new Arithmetic(other, rounded, factors, carries);
+        }
+
+        /** The same whose operations make errors of their own. */
+        Arithmetic making() {
+            return carries ? new Arithmetic(ring, rounded, factors, false) : this;
+        }
+
+        /** An error that an operation makes. */
+        double own(double error) {
+            return carries ? 0 : error;
         }
 
         /** Of rounding. */
@@ -88,7 +98,7 @@ final class Series {
         }
         Series x = times(1);
         for (int p = 0; x.errors != null && p < planes.length; p++) {
-            x.errors[p] += arithmetic.storing(planes[p]);
+            x.errors[p] += arithmetic.own(arithmetic.storing(planes[p]));
         }
         return x;
     }
@@ -101,13 +111,20 @@ final class Series {
         return this;
     }
 
-    /** This score, without an error if it is so large that it is not rounded; its other planes are as uncertain as before. */
-    Series score() {
-        if (errors == null || !(Math.abs(planes[0]) >= arithmetic.exact)) {
+    /**
+     * This score for operations of another arithmetic, which may only carry errors: then that of plane 0 is left out, and what
+     * remains is how far tangents of scores are off.
+     */
+    Series score(Arithmetic other) {
+        if (other == arithmetic) {
             return this;
         }
-        Series x = plus(new Series(arithmetic));
-        x.errors[0] = 0;
+        Series x = new Series(other);
+        System.arraycopy(planes, 0, x.planes, 0, planes.length);
+        x.withErrorsOf(this);
+        if (x.errors != null && other.carries) {
+            x.errors[0] = 0;
+        }
         return x;
     }
 
@@ -149,7 +166,7 @@ final class Series {
                 error += bound(ofX, ofY) * arithmetic.unit();
             }
         }
-        errors[target] += error + (1 + arithmetic.factors) * Math.abs(product) + Math.abs(sum);
+        errors[target] += error + arithmetic.own((1 + arithmetic.factors) * Math.abs(product) + Math.abs(sum));
     }
 
     Series times(Series x) {
@@ -163,7 +180,7 @@ final class Series {
         for (int p = 0; p < planes.length; p++) {
             y.planes[p] = planes[p] * factor;
             if (y.errors != null) {
-                y.errors[p] = bound(error(p), factor) + 2 * Math.abs(y.planes[p]);
+                y.errors[p] = bound(error(p), factor) + arithmetic.own(2 * Math.abs(y.planes[p]));
             }
         }
         return y;
@@ -182,7 +199,7 @@ final class Series {
         for (int p = 0; p < planes.length; p++) {
             y.planes[p] = planes[p] + sign * x.planes[p];
             if (y.errors != null) {
-                y.errors[p] = error(p) + x.error(p) + Math.abs(y.planes[p]);
+                y.errors[p] = error(p) + x.error(p) + arithmetic.own(Math.abs(y.planes[p]));
             }
         }
         return y;
@@ -213,7 +230,7 @@ final class Series {
             y = y.times(moved);
             y.planes[0] = f[k];
             if (y.errors != null) {
-                y.errors[0] = bound((k + 1) * f[k + 1], error(0)) + FUNCTION * Math.abs(sizes[k]);
+                y.errors[0] = bound((k + 1) * f[k + 1], error(0)) + arithmetic.own(FUNCTION * Math.abs(sizes[k]));
             }
         }
         return y;

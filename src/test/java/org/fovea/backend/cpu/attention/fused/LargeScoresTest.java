@@ -70,13 +70,13 @@ class LargeScoresTest {
     }
 
     private void check(AttentionFeatures features, Change change) {
-        check(features, change, problem -> {});
+        check(features, 1e-5, change, problem -> {});
     }
 
     /** Checks every order, that rows of probabilities add up to 1, and what a test says of the results. */
-    private void check(AttentionFeatures features, Change change, Change check) {
+    private void check(AttentionFeatures features, double tolerance, Change change, Change check) {
         try (Pair pair = new Pair(backend, reference)) {
-            AttentionProblem problem = new AttentionProblem(pair, features, 11, true).withExactScores();
+            AttentionProblem problem = new AttentionProblem(pair, features, 11, true).allowing(tolerance);
             change.of(problem);
             problem.checkEveryOrder();
             int keys = features.shape().keys();
@@ -128,11 +128,14 @@ class LargeScoresTest {
         "F16, 150, 0"
     })
     void oneKeyDominates(DType type, int keys, double dropout) {
+        // What is rounded is the result alone, or a tenth of it where dropout makes values larger than it.
         check(
                 features(6, keys, type).withSpec(AttentionSpec.DEFAULT.withDropout(dropout, 1)),
+                type == DType.BF16 ? 0x1p-8 : 0x1p-11,
                 rows(i -> i % D == 0 ? 8 : 0.5 * (i % 3), i -> i % D == 0
                         ? (i / D == keys / 2 ? 2 : 0.5)
-                        : 0.25 * (i % 5)));
+                        : 0.25 * (i % 5)),
+                problem -> {});
     }
 
     /** A bias that grows towards keys which causality hides, or the length: none of them has a part in maxima and sums. */
@@ -143,10 +146,11 @@ class LargeScoresTest {
             AttentionFeatures biased = features(keys, keys).withBias(AttentionFeatures.DENSE);
             AttentionSpec causal = AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT);
             for (AttentionFeatures features : new AttentionFeatures[] {biased.withSpec(causal), biased.withLengths(3)}) {
-                check(features, problem -> {
+                Change bias = problem -> {
                     rows(i -> 0.25 * (i % 3), i -> 0.5 * (i % 5)).of(problem);
                     set(problem.inputs.bias(), i -> slope * (i % keys));
-                });
+                };
+                check(features, 2e-5, bias, problem -> {});
             }
         }
     }
@@ -169,7 +173,7 @@ class LargeScoresTest {
             for (int keys : new int[] {4, 70}) {
                 AttentionFeatures sink = features(5, keys, type).withSink();
                 Change ofSink = problem -> set(problem.inputs.sink(), i -> 1.5);
-                check(sink.withLengths(0), ofSink, problem -> {
+                check(sink.withLengths(0), 1e-6, ofSink, problem -> {
                     assertThat(problem.output.actual()).containsOnly(0);
                     assertThat(problem.logSumExp.actual()).containsOnly(1.5);
                     double given = Arrays.stream(problem.given().logSumExp().actual()).sum();
@@ -177,6 +181,7 @@ class LargeScoresTest {
                 });
                 check(
                         sink.withBias(AttentionFeatures.DENSE),
+                        1e-5,
                         problem -> {
                             ofSink.of(problem);
                             set(problem.inputs.bias(), i -> i < 2 * keys ? Double.NEGATIVE_INFINITY : 0);
