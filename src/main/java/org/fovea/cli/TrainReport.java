@@ -56,13 +56,20 @@ final class TrainReport {
         }
         rows.add(List.of("steps per second", "", ""));
         rows.add(List.of(
-                "  environment only", NumberFormats.count(result.training().throughput().environment()), ""));
+                "  environment only",
+                NumberFormats.count(result.training().throughput().environment()),
+                ""));
         rows.add(List.of(
-                "  with inference", NumberFormats.count(result.training().throughput().inference()), ""));
+                "  with inference",
+                NumberFormats.count(result.training().throughput().inference()),
+                ""));
         rows.add(List.of(
-                "  with training", NumberFormats.count(result.training().throughput().train()), ""));
+                "  with training",
+                NumberFormats.count(result.training().throughput().train()),
+                ""));
         rows.add(List.of("parameters", NumberFormats.count(result.model().parameters()), ""));
-        rows.add(List.of("episodes", NumberFormats.count(result.training().episodes().count()), ""));
+        rows.add(List.of(
+                "episodes", NumberFormats.count(result.training().episodes().count()), ""));
         printAligned(out, rows);
         out.println("run directory          " + result.runDirectory());
     }
@@ -89,7 +96,8 @@ final class TrainReport {
                     window,
                     Math.max(
                             window + 1,
-                            Integer.highestOneBit(2 * result.training().episodes().longest() - 1))));
+                            Integer.highestOneBit(
+                                    2 * result.training().episodes().longest() - 1))));
         }
         return notes;
     }
@@ -115,7 +123,9 @@ final class TrainReport {
                         "sps",
                         new Json()
                                 .with("env", result.training().throughput().environment())
-                                .with("inference", result.training().throughput().inference())
+                                .with(
+                                        "inference",
+                                        result.training().throughput().inference())
                                 .with("train", result.training().throughput().train()))
                 .with("return_mean", evaluation.mean())
                 .with("return_std", evaluation.std())

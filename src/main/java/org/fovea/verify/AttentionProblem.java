@@ -139,8 +139,7 @@ public final class AttentionProblem {
                 .map(Math::abs)
                 .max()
                 .orElse(0);
-        double[] ofTangents =
-                tolerance > 0 ? result.limits(unit() / p.unit()) : new double[sizes.length];
+        double[] ofTangents = tolerance > 0 ? result.limits(unit() / p.unit()) : new double[sizes.length];
         boolean each = role.isEmpty() && name.equals("logSumExp");
         Arrays.setAll(sizes, i -> {
             double size = 1 + (each ? Math.abs(sizes[i]) : largest);
@@ -245,8 +244,8 @@ public final class AttentionProblem {
         AttentionPlane<Pair.Both> written = gradients(outputs, all).withOutputs(outputs.output(), outputs.logSumExp());
         AttentionPlane<Pair.Both> moved = all ? tangents() : gradients(tangents(), false);
         AttentionPlane<Pair.Both> outputGradients = outputGradients(operandsGiven != Given.GRADIENT_OF_OUTPUT);
-        run(b -> b.attention()
-                .backwardTangent(on(b), outputs(b), on(outputGradients, b), on(moved, b), on(written, b)));
+        run(b ->
+                b.attention().backwardTangent(on(b), outputs(b), on(outputGradients, b), on(moved, b), on(written, b)));
         return written;
     }
 
@@ -324,13 +323,13 @@ public final class AttentionProblem {
         }
     }
 
-    /** Planes get smaller with their index, as coefficients of a convergent series do; of those from 2 on, a part is missing. */
-    public void checkSeries(SeriesRing ring) {
-        checkSeries(ring, true);
-    }
-
-    /** @param gradients whether those of the inputs are asked for, besides the outputs */
-    public void checkSeries(SeriesRing ring, boolean gradients) {
+    /**
+     * A result for each plane. Planes get smaller with their index, as coefficients of a convergent series do; of those from 2
+     * on, a part is missing.
+     *
+     * @param gradients whether those of the inputs are asked for, besides the outputs
+     */
+    public List<AttentionPlane<Pair.Both>> series(SeriesRing ring, boolean gradients) {
         List<AttentionPlane<Pair.Both>> arguments = new ArrayList<>();
         List<AttentionPlane<Pair.Both>> results = new ArrayList<>();
         for (int plane = 0; plane < ring.planes(); plane++) {
@@ -348,6 +347,16 @@ public final class AttentionProblem {
                         ring,
                         arguments.stream().map(x -> on(x, b)).toList(),
                         results.stream().map(x -> on(x, b)).toList()));
+        return results;
+    }
+
+    public void checkSeries(SeriesRing ring) {
+        checkSeries(ring, true);
+    }
+
+    /** @param gradients whether those of the inputs are asked for, besides the outputs */
+    public void checkSeries(SeriesRing ring, boolean gradients) {
+        List<AttentionPlane<Pair.Both>> results = series(ring, gradients);
         for (int plane = 0; plane < ring.planes(); plane++) {
             check(results.get(plane), "plane " + plane + " of " + ring + ", ");
         }

@@ -324,8 +324,7 @@ public final class Pair implements AutoCloseable {
      */
     public void runWithBounds(DType storage, boolean ofTangents, Consumer<Backend> operation) {
         ((ReferenceBackend) reference)
-                .boundingErrors(
-                        storage, tf32 ? 2 * TF32_ROUNDING : 0, ofTangents, () -> operation.accept(reference));
+                .boundingErrors(storage, tf32 ? 2 * TF32_ROUNDING : 0, ofTangents, () -> operation.accept(reference));
         operation.accept(tested);
     }
 

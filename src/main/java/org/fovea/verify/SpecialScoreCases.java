@@ -197,9 +197,7 @@ final class SpecialScoreCases {
         checks.put("attention.forward", AttentionProblem::checkForward);
         checks.put("attention.backward", AttentionProblem::checkBackward);
         checks.put("attention.tangent", AttentionProblem::checkTangent);
-        checks.put(
-                "attention.backwardTangent",
-                x -> x.checkBackwardTangent(AttentionProblem.Given.EVERYTHING));
+        checks.put("attention.backwardTangent", x -> x.checkBackwardTangent(AttentionProblem.Given.EVERYTHING));
         checks.put("attention.weights", AttentionProblem::checkWeights);
         List<Case> cases = new ArrayList<>();
         checks.forEach((operation, check) -> cases.add(after(operation, name, problem, check)));

@@ -16,8 +16,7 @@ import java.util.function.IntUnaryOperator;
  * @param firstKey first key there is: those before belong to other sequences
  * @param keyEnd one past the last key before the padding, or before the next sequence
  */
-public record AttentionBand(
-        int firstQuery, int queryEnd, long position, int first, int end, int firstKey, int keyEnd) {
+public record AttentionBand(int firstQuery, int queryEnd, long position, int first, int end, int firstKey, int keyEnd) {
 
     /** Beyond any number of rows that fit in an array, and small enough to add to one. */
     private static final long FAR = 1 << 30;
@@ -65,7 +64,8 @@ public record AttentionBand(
     }
 
     private static AttentionBand of(AttentionSpec spec, int firstQuery, int queryEnd, int firstKey, int keyEnd) {
-        long position = (long) spec.firstQueryPosition(queryEnd - firstQuery, keyEnd - firstKey) + firstKey - firstQuery;
+        long position =
+                (long) spec.firstQueryPosition(queryEnd - firstQuery, keyEnd - firstKey) + firstKey - firstQuery;
         long first = spec.windowLeft() == AttentionSpec.UNLIMITED ? -FAR : position - spec.windowLeft();
         long end = spec.windowRight() == AttentionSpec.UNLIMITED ? FAR : position + spec.windowRight() + 1;
         return new AttentionBand(firstQuery, queryEnd, position, near(first), near(end), firstKey, keyEnd);

@@ -93,9 +93,8 @@ final class ReferenceAttention implements AttentionOps {
             List<AttentionPlane<DeviceArray>> arguments,
             List<AttentionPlane<DeviceArray>> results) {
         AttentionShape shape = call.shape();
-        NaiveSeriesAttention attention = new NaiveSeriesAttention(
-                        memory, call, numbers.over(ring), arguments, null)
-                .forward();
+        NaiveSeriesAttention attention =
+                new NaiveSeriesAttention(memory, call, numbers.over(ring), arguments, null).forward();
         Series[] dOutput = attention.zeros(shape.outputSize());
         Series[] dLogSumExp = attention.zeros(shape.logSumExpSize());
         for (int p = 0; p < ring.planes(); p++) {

@@ -162,7 +162,8 @@ final class Series {
         if (ofX != 0 || ofY != 0) {
             error = bound(x.planes[left], ofY) + bound(ofX, y.planes[right]);
             if (ofX != 0 && ofY != 0) {
-                // All that is left of a bound where both factors are 0, as a slope that has cancelled and what it scales.
+                // All that is left of a bound where both factors are 0, as a slope that has cancelled and what it
+                // scales.
                 error += bound(ofX, ofY) * arithmetic.unit();
             }
         }

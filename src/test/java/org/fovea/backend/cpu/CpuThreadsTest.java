@@ -134,7 +134,10 @@ class CpuThreadsTest {
     void threadsChangeNoBitOfAttention() {
         AttentionSpec plain = AttentionSpec.DEFAULT;
         AttentionShape shape = new AttentionShape(3, 4, 2, 70, 33, 16, 24, AttentionShape.Layout.BHND);
-        AttentionFeatures terms = new AttentionFeatures("terms", shape, plain).withMask(9).withAlibi().withSink();
+        AttentionFeatures terms = new AttentionFeatures("terms", shape, plain)
+                .withMask(9)
+                .withAlibi()
+                .withSink();
         List<AttentionFeatures> all = List.of(
                 new AttentionFeatures(
                         "tiles",

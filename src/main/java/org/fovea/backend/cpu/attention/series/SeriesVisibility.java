@@ -18,6 +18,7 @@ final class SeriesVisibility {
 
     /** Of the sequences of a packed batch; null if rows are not packed. */
     private final AttentionBand @Nullable [] sequences;
+
     private final @Nullable ScoreReader mask;
 
     SeriesVisibility(AttentionCall<CpuArray> call) {
@@ -26,9 +27,8 @@ final class SeriesVisibility {
         this.call = call;
         querySegments = in.querySegments();
         keySegments = in.keySegments();
-        sequences = in.querySequences() == null
-                ? null
-                : CpuBands.ofSequences(call).toArray(AttentionBand[]::new);
+        sequences =
+                in.querySequences() == null ? null : CpuBands.ofSequences(call).toArray(AttentionBand[]::new);
         mask = ScoreReader.of(in.scores());
     }
 

@@ -126,7 +126,10 @@ class FusedAttentionTest {
                         Arrays.setAll(x, i -> HalfPrecision.value(type, HalfPrecision.bits(type, x[i])));
                     }
                 });
-                assertSame(results(backend, features.of(type)), expected, features.of(type).toString());
+                assertSame(
+                        results(backend, features.of(type)),
+                        expected,
+                        features.of(type).toString());
             }
         }
     }

@@ -94,9 +94,9 @@ class LargeScoresTest {
     @ParameterizedTest
     @CsvSource({"100, 5", "100, 70", "3000, 5", "3000, 70", "1e4, 5", "1e4, 70", "1e6, 5", "1e6, 70", "1e8, 70"})
     void scoresOfAnySize(double size, int keys) {
-        check(features(7, keys), rows(i -> i % D == 0 ? 2 * size : 0, i -> i % D == 0
-                ? 1 + i / D % 3 / 2
-                : 0.25 * (i % 5)));
+        check(
+                features(7, keys),
+                rows(i -> i % D == 0 ? 2 * size : 0, i -> i % D == 0 ? 1 + i / D % 3 / 2 : 0.25 * (i % 5)));
     }
 
     /** All scores of a row are alike, and large: its probabilities are 1 / keys. */
@@ -132,9 +132,9 @@ class LargeScoresTest {
         check(
                 features(6, keys, type).withSpec(AttentionSpec.DEFAULT.withDropout(dropout, 1)),
                 type == DType.BF16 ? 0x1p-8 : 0x1p-11,
-                rows(i -> i % D == 0 ? 8 : 0.5 * (i % 3), i -> i % D == 0
-                        ? (i / D == keys / 2 ? 2 : 0.5)
-                        : 0.25 * (i % 5)),
+                rows(
+                        i -> i % D == 0 ? 8 : 0.5 * (i % 3),
+                        i -> i % D == 0 ? (i / D == keys / 2 ? 2 : 0.5) : 0.25 * (i % 5)),
                 problem -> {});
     }
 
@@ -145,7 +145,8 @@ class LargeScoresTest {
         for (int keys : new int[] {40, 130}) {
             AttentionFeatures biased = features(keys, keys).withBias(AttentionFeatures.DENSE);
             AttentionSpec causal = AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT);
-            for (AttentionFeatures features : new AttentionFeatures[] {biased.withSpec(causal), biased.withLengths(3)}) {
+            for (AttentionFeatures features :
+                    new AttentionFeatures[] {biased.withSpec(causal), biased.withLengths(3)}) {
                 Change bias = problem -> {
                     rows(i -> 0.25 * (i % 3), i -> 0.5 * (i % 5)).of(problem);
                     set(problem.inputs.bias(), i -> slope * (i % keys));
@@ -160,7 +161,8 @@ class LargeScoresTest {
     void sinkBesideLargeScores(double score, double sink) {
         for (int keys : new int[] {3, 70}) {
             check(features(5, keys).withSink(), problem -> {
-                rows(i -> i % D == 0 ? 2 * score : 0, i -> i % D == 0 ? 1 : 0.25 * (i % 5)).of(problem);
+                rows(i -> i % D == 0 ? 2 * score : 0, i -> i % D == 0 ? 1 : 0.25 * (i % 5))
+                        .of(problem);
                 set(problem.inputs.sink(), i -> sink);
             });
         }
@@ -176,7 +178,8 @@ class LargeScoresTest {
                 check(sink.withLengths(0), 1e-6, ofSink, problem -> {
                     assertThat(problem.output.actual()).containsOnly(0);
                     assertThat(problem.logSumExp.actual()).containsOnly(1.5);
-                    double given = Arrays.stream(problem.given().logSumExp().actual()).sum();
+                    double given =
+                            Arrays.stream(problem.given().logSumExp().actual()).sum();
                     assertThat(problem.backward(true).sink().actual()[0]).isCloseTo(given, offset(1e-6));
                 });
                 check(
@@ -186,7 +189,8 @@ class LargeScoresTest {
                             ofSink.of(problem);
                             set(problem.inputs.bias(), i -> i < 2 * keys ? Double.NEGATIVE_INFINITY : 0);
                         },
-                        problem -> assertThat(Arrays.copyOf(problem.logSumExp.actual(), 2)).containsOnly(1.5));
+                        problem -> assertThat(Arrays.copyOf(problem.logSumExp.actual(), 2))
+                                .containsOnly(1.5));
             }
         }
     }

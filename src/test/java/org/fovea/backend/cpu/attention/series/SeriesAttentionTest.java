@@ -65,8 +65,7 @@ class SeriesAttentionTest {
             {1, 1, 1, 97, 207, 8, 8, 1}
         };
         for (int[] z : sizes) {
-            AttentionShape shape =
-                    new AttentionShape(z[0], z[1], z[2], z[3], z[4], z[5], z[6], Layout.values()[z[7]]);
+            AttentionShape shape = new AttentionShape(z[0], z[1], z[2], z[3], z[4], z[5], z[6], Layout.values()[z[7]]);
             RINGS.forEach(ring -> check(features(shape, PLAIN), ring));
         }
     }
@@ -158,11 +157,13 @@ class SeriesAttentionTest {
             for (double lowest : new double[] {-1e12, -Float.MAX_VALUE, -Double.MAX_VALUE}) {
                 Consumer<AttentionProblem> lower = problem -> {
                     problem.allowing(1e-11);
-                    change(problem.mask().scores().array(), mask -> Arrays.setAll(mask, i -> {
-                        int row = i / 70 % 3;
-                        boolean low = row == 1 || row == 2 && i % 2 == 0;
-                        return low && mask[i] != Double.NEGATIVE_INFINITY ? lowest : mask[i];
-                    }));
+                    change(
+                            problem.mask().scores().array(),
+                            mask -> Arrays.setAll(mask, i -> {
+                                int row = i / 70 % 3;
+                                boolean low = row == 1 || row == 2 && i % 2 == 0;
+                                return low && mask[i] != Double.NEGATIVE_INFINITY ? lowest : mask[i];
+                            }));
                 };
                 check(plain, ring, lower);
                 check(plain.withSink(), ring, problem -> {
