@@ -214,7 +214,8 @@ public final class AttentionProblem {
         checkBackward(false);
     }
 
-    void checkBackward(boolean all) {
+    /** @param all whether the gradient of the log-sum-exp is given, and those of bias and sink are asked for */
+    public void checkBackward(boolean all) {
         check(backward(all), all ? "gradient of " : "gradient without dLogSumExp of ");
     }
 
@@ -256,7 +257,7 @@ public final class AttentionProblem {
         }
     }
 
-    void checkBackwardTangent(Given operandsGiven) {
+    public void checkBackwardTangent(Given operandsGiven) {
         check(backwardTangent(operandsGiven), "tangent with " + operandsGiven + " of ");
     }
 

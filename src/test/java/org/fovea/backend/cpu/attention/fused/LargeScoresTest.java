@@ -78,7 +78,11 @@ class LargeScoresTest {
         try (Pair pair = new Pair(backend, reference)) {
             AttentionProblem problem = new AttentionProblem(pair, features, 11, true).allowing(tolerance);
             change.of(problem);
-            problem.checkEveryOrder();
+            problem.checkForward();
+            problem.checkBackward(true);
+            problem.checkTangent();
+            problem.checkBackwardTangent(AttentionProblem.Given.EVERYTHING);
+            problem.checkWeights();
             int keys = features.shape().keys();
             int queries = features.sink() ? 0 : features.shape().queries();
             double[] weights = problem.weights(ScoreStage.SOFTMAX, 0, queries).actual();
