@@ -214,7 +214,11 @@ public final class AttentionProblem {
         checkBackward(false);
     }
 
-    /** @param all whether the gradient of the log-sum-exp is given, and those of bias and sink are asked for */
+    /**
+     * {@link #backward(boolean)}, compared.
+     *
+     * @param all whether the gradient of the log-sum-exp is given, and those of bias and sink are asked for
+     */
     public void checkBackward(boolean all) {
         check(backward(all), all ? "gradient of " : "gradient without dLogSumExp of ");
     }
@@ -355,7 +359,11 @@ public final class AttentionProblem {
         checkSeries(ring, true);
     }
 
-    /** @param gradients whether those of the inputs are asked for, besides the outputs */
+    /**
+     * {@link #series}, compared.
+     *
+     * @param gradients whether those of the inputs are asked for, besides the outputs
+     */
     public void checkSeries(SeriesRing ring, boolean gradients) {
         List<AttentionPlane<Pair.Both>> results = series(ring, gradients);
         for (int plane = 0; plane < ring.planes(); plane++) {

@@ -116,7 +116,7 @@ final class Series {
      * remains is how far tangents of scores are off.
      */
     Series score(Arithmetic other) {
-        if (other == arithmetic) {
+        if (other.carries == arithmetic.carries) {
             return this;
         }
         Series x = new Series(other);

@@ -103,11 +103,11 @@ class FusedAttentionTest {
         actual.forEach((name, x) -> assertThat(x).as("%s, %s", name, what).isEqualTo(expected.get(name)));
     }
 
-    private interface Number {
+    private interface Replacement {
         double of(int index, double old);
     }
 
-    private static void change(Pair.Both array, Number number) {
+    private static void change(Pair.Both array, Replacement number) {
         double[] x = array.expected();
         Arrays.setAll(x, i -> number.of(i, x[i]));
         array.upload(x);
@@ -180,7 +180,7 @@ class FusedAttentionTest {
         AttentionFeatures features = features(SHORT, similarity);
         int row = SHORT.headDim();
         int head = SHORT.keys() * row;
-        Number hidden = (i, old) -> {
+        Replacement hidden = (i, old) -> {
             int j = i % head / row;
             if (j < SHORT.keys() - 2 * (i / head / SHORT.heads())) {
                 return old;
@@ -250,7 +250,7 @@ class FusedAttentionTest {
     /** Where q and k are 1000 from the origin and 1 from each other. */
     @Test
     void distancesDoNotDependOnTheOrigin() {
-        Number moved = (i, old) -> old / 4 + (i % GROUPED.headDim() % 2 == 0 ? 1000 : -1000);
+        Replacement moved = (i, old) -> old / 4 + (i % GROUPED.headDim() % 2 == 0 ? 1000 : -1000);
         checkFused(features(GROUPED, Similarity.EUCLIDEAN), problem -> {
             problem.allowing(1e-5);
             change(problem.inputs.query(), moved);
@@ -261,7 +261,7 @@ class FusedAttentionTest {
     /** Clusters far from each other leave float32 no digits for distances within one. */
     @Test
     void distantClustersAreLeftToFloat64() {
-        Number moved = (i, old) -> old + (i / SHORT.headDim() % 2 == 0 ? 1000 : -1000);
+        Replacement moved = (i, old) -> old + (i / SHORT.headDim() % 2 == 0 ? 1000 : -1000);
         check(features(SHORT, Similarity.EUCLIDEAN), problem -> {
             problem.allowing(1e-5);
             change(problem.inputs.query(), moved);
