@@ -285,11 +285,6 @@ final class NaiveSeriesAttention {
         }
     }
 
-    /** Calls {@code use} with every row. */
-    void forEachRow(Consumer<Row> use) {
-        forEachQuery(0, shape.queries(), (b, h, i) -> use.accept(new Row(b, h, i)));
-    }
-
     /** What is done with a query. */
     interface Query {
         void use(int b, int h, int i);
@@ -306,8 +301,13 @@ final class NaiveSeriesAttention {
         }
     }
 
-    NaiveSeriesAttention forward() {
-        forEachRow(this::forward);
+    /** Computes output and log-sum-exp, and calls {@code use} with every row. */
+    NaiveSeriesAttention forward(Consumer<Row> use) {
+        forEachQuery(0, shape.queries(), (b, h, i) -> {
+            Row row = new Row(b, h, i);
+            forward(row);
+            use.accept(row);
+        });
         return this;
     }
 

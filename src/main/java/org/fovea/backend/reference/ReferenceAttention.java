@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.reference;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntFunction;
@@ -93,8 +94,14 @@ final class ReferenceAttention implements AttentionOps {
             List<AttentionPlane<DeviceArray>> arguments,
             List<AttentionPlane<DeviceArray>> results) {
         AttentionShape shape = call.shape();
-        NaiveSeriesAttention attention =
-                new NaiveSeriesAttention(memory, call, numbers.over(ring), arguments, null).forward();
+        boolean backward = results.stream().anyMatch(AttentionPlane::hasInputs);
+        List<NaiveSeriesAttention.Row> rows = new ArrayList<>();
+        NaiveSeriesAttention attention = new NaiveSeriesAttention(memory, call, numbers.over(ring), arguments, null)
+                .forward(row -> {
+                    if (backward) {
+                        rows.add(row);
+                    }
+                });
         Series[] dOutput = attention.zeros(shape.outputSize());
         Series[] dLogSumExp = attention.zeros(shape.logSumExpSize());
         for (int p = 0; p < ring.planes(); p++) {
@@ -103,10 +110,10 @@ final class ReferenceAttention implements AttentionOps {
             store(attention.output, p, results.get(p).output());
             storeWide(attention.logSumExp, p, results.get(p).logSumExp());
         }
-        if (results.stream().noneMatch(AttentionPlane::hasInputs)) {
+        if (!backward) {
             return;
         }
-        SeriesGradients gradients = new SeriesGradients(attention, dOutput, dLogSumExp);
+        SeriesGradients gradients = new SeriesGradients(attention, rows, dOutput, dLogSumExp);
         @Nullable Series[] query = gradients.query();
         @Nullable Series[] key = gradients.key();
         for (int p = 0; p < ring.planes(); p++) {
@@ -192,6 +199,6 @@ final class ReferenceAttention implements AttentionOps {
                 numbers,
                 List.of(AttentionPlane.none()),
                 (b, h, i, slot) -> Math.floorMod(call.newest() - slot, shape.capacity()) < count.integer(b));
-        store(attention.forward().output, 0, output);
+        store(attention.forward(row -> {}).output, 0, output);
     }
 }
