@@ -97,7 +97,7 @@ final class AttentionBackward extends AttentionKeySums {
         // A row that sees no key has an output of 0, whatever its gradient, which may be NaN.
         if (!t.oneBlock && !sumsDeltas(t)) {
             fetchQueries(t, output, outputStride, valueDim);
-            kernels.rowDots(
+            kernels.rows().rowDots(
                     dOutput.floats,
                     rows,
                     outputStride,

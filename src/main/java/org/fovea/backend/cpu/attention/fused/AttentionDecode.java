@@ -53,7 +53,7 @@ final class AttentionDecode {
             int q = query.offset + (batch * heads + head) * shape.headDim();
             dots(q, batch, head, oldest, first, scores, 0);
             dots(q, batch, head, 0, count - first, scores, first);
-            float sum = kernels.softmaxNumerators(scores, 0, count, scale, scores, capacity + kernels.lanes());
+            float sum = kernels.rows().softmaxNumerators(scores, 0, count, scale, scores, capacity + kernels.lanes());
             float inverse = 1 / sum;
             for (int j = 0; j < count; j++) {
                 scores[j] *= inverse;
@@ -69,7 +69,7 @@ final class AttentionDecode {
         int stride = shape.heads() * dim;
         int keys = keyCache.offset + (batch * shape.capacity() + slot) * stride + head * dim;
         int room = shape.capacity() + kernels.lanes();
-        kernels.rowDots(
+        kernels.rows().rowDots(
                 keyCache.floats, keys, stride, query.floats, q, 0, count, dim, scores, scoresOffset, scores, room);
     }
 
@@ -77,6 +77,6 @@ final class AttentionDecode {
         int dim = shape.valueDim();
         int stride = shape.heads() * dim;
         int values = valueCache.offset + (batch * shape.capacity() + slot) * stride + head * dim;
-        kernels.weightedSum(weights, weightsOffset, valueCache.floats, values, stride, count, dim, output.floats, out);
+        kernels.rows().weightedSum(weights, weightsOffset, valueCache.floats, values, stride, count, dim, output.floats, out);
     }
 }

@@ -74,7 +74,7 @@ final class ScoreTerms {
         if (slopes != null) {
             float slope = slopes.floats[slopes.offset + t.head % heads];
             int nearest = zero + t.band.nearPosition() + t.firstQuery + lane - t.groupFrom;
-            kernels.addRows(-slope, distances, nearest, -1, t.floats, scores, QUERIES, keys, kernels.lanes());
+            kernels.rows().addRows(-slope, distances, nearest, -1, t.floats, scores, QUERIES, keys, kernels.lanes());
         }
     }
 
@@ -93,7 +93,7 @@ final class ScoreTerms {
             }
             int stride = relative ? -1 : QUERIES;
             int to = target + j * QUERIES;
-            kernels.addRows(factor, t.floats, source, stride, t.floats, to, QUERIES, count, kernels.lanes());
+            kernels.rows().addRows(factor, t.floats, source, stride, t.floats, to, QUERIES, count, kernels.lanes());
         }
     }
 
