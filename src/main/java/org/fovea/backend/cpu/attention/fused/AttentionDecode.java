@@ -69,14 +69,27 @@ final class AttentionDecode {
         int stride = shape.heads() * dim;
         int keys = keyCache.offset + (batch * shape.capacity() + slot) * stride + head * dim;
         int room = shape.capacity() + kernels.lanes();
-        kernels.rows().rowDots(
-                keyCache.floats, keys, stride, query.floats, q, 0, count, dim, scores, scoresOffset, scores, room);
+        kernels.rows()
+                .rowDots(
+                        keyCache.floats,
+                        keys,
+                        stride,
+                        query.floats,
+                        q,
+                        0,
+                        count,
+                        dim,
+                        scores,
+                        scoresOffset,
+                        scores,
+                        room);
     }
 
     private void weightedSum(float[] weights, int weightsOffset, int batch, int head, int slot, int count, int out) {
         int dim = shape.valueDim();
         int stride = shape.heads() * dim;
         int values = valueCache.offset + (batch * shape.capacity() + slot) * stride + head * dim;
-        kernels.rows().weightedSum(weights, weightsOffset, valueCache.floats, values, stride, count, dim, output.floats, out);
+        kernels.rows()
+                .weightedSum(weights, weightsOffset, valueCache.floats, values, stride, count, dim, output.floats, out);
     }
 }
