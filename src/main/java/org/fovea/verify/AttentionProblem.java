@@ -43,6 +43,7 @@ public final class AttentionProblem {
     private final DType type;
     private final DType wide;
     private double tolerance = Double.NaN;
+    private boolean computed;
 
     /** @param seed of the random numbers */
     public AttentionProblem(Pair p, AttentionFeatures features, long seed) {
@@ -154,14 +155,23 @@ public final class AttentionProblem {
 
     /** On the backend under test alone: the reference computes afresh all that it needs. */
     public void forward() {
+        computed = true;
         p.tested.attention().forward(on(p.tested), outputs(p.tested));
     }
 
+    /** What starts from the outputs needs them once; a second forward would hide that the first was wrong. */
+    private void requireOutputs() {
+        if (!computed) {
+            forward();
+        }
+    }
+
     private void forwardOnBoth() {
+        computed = true;
         run(b -> b.attention().forward(on(b), outputs(b)));
     }
 
-    /** Needs no other forward, which all other checks do. */
+    /** Of a forward of its own, on both. */
     public void checkForward() {
         forwardOnBoth();
         check(output, "output", "");
@@ -199,6 +209,7 @@ public final class AttentionProblem {
      * @param all whether the gradient of the log-sum-exp is given, and those of bias and sink are asked for
      */
     public AttentionPlane<Pair.Both> backward(boolean all) {
+        requireOutputs();
         AttentionPlane<Pair.Both> gradients = gradients(outputs(), all);
         AttentionPlane<Pair.Both> outputGradients = outputGradients(all);
         run(b -> b.attention().backward(on(b), outputs(b), on(outputGradients, b), on(gradients, b)));
@@ -225,6 +236,7 @@ public final class AttentionProblem {
 
     /** Tangents of output and log-sum-exp. */
     public AttentionPlane<Pair.Both> tangent() {
+        requireOutputs();
         AttentionPlane<Pair.Both> written = outputs().ofOutputs();
         AttentionPlane<Pair.Both> ofInputs = tangents().ofInputs();
         run(b -> b.attention().tangent(on(b), outputs(b), on(ofInputs, b), on(written, b)));
@@ -244,6 +256,7 @@ public final class AttentionProblem {
 
     /** Tangents of the gradients that are asked for, and of both outputs. */
     public AttentionPlane<Pair.Both> backwardTangent(Given operandsGiven) {
+        requireOutputs();
         boolean all = operandsGiven == Given.EVERYTHING;
         AttentionPlane<Pair.Both> outputs = outputs();
         AttentionPlane<Pair.Both> written = gradients(outputs, all).withOutputs(outputs.output(), outputs.logSumExp());
@@ -378,6 +391,7 @@ public final class AttentionProblem {
 
     /** Scores or probabilities of queries from {@code first} on. */
     public Pair.Both weights(ScoreStage stage, int first, int rows) {
+        requireOutputs();
         Pair.Both weights = p.output(wide, (long) shape.batch() * shape.heads() * rows * shape.keys());
         run(b -> b.attention().weights(on(b), outputs(b), stage, first, weights.on(b)));
         return weights;

@@ -60,6 +60,7 @@ final class SpecialScoreCases {
                     return problem;
                 },
                 (p, problem) -> {
+                    problem.forward();
                     checkNaN(p, problem, 0, 7);
                     checkNaN(p, problem, 1, 5);
                 }));
@@ -172,7 +173,6 @@ final class SpecialScoreCases {
     private static Case forward(String name, Function<Pair, AttentionProblem> problem, Check check) {
         return new Case("attention.forward", name, p -> {
             AttentionProblem made = problem.apply(p);
-            made.forward();
             check.check(p, made);
         });
     }
@@ -181,7 +181,6 @@ final class SpecialScoreCases {
             String operation, String name, Function<Pair, AttentionProblem> problem, Consumer<AttentionProblem> check) {
         return new Case(operation, name, p -> {
             AttentionProblem made = problem.apply(p);
-            made.forward();
             check.accept(made);
         });
     }
