@@ -76,11 +76,6 @@ final class TensorRules {
         return coefficient.matches() ? Integer.parseInt(coefficient.group(2)) : 0;
     }
 
-    /** The name of the Taylor coefficient of a tensor. */
-    static String coefficient(String name, int order) {
-        return name + "." + order;
-    }
-
     /** The rule for a name, or null if no tensor is called so. */
     static @Nullable TensorRule get(String name) {
         Matcher coefficient = COEFFICIENT.matcher(name);

@@ -95,13 +95,13 @@ final class BenchTrainCommand extends BackendCommand {
             Stopwatch stopwatch = new Stopwatch(steps / 4);
             TrainResult result = trainer.run(stopwatch, () -> false);
             // A forward pass to play, and in each epoch a forward pass and a backward pass of twice its work.
-            double megaflops = result.flopsPerStep() * (1 + 3.0 * EPOCHS) * 1e-6;
+            double megaflops = result.model().flopsPerStep() * (1 + 3.0 * EPOCHS) * 1e-6;
             return List.of(
                     policy.toString(),
-                    NumberFormats.count(result.parameters()),
+                    NumberFormats.count(result.model().parameters()),
                     String.format(Locale.ROOT, "%.2f", megaflops),
-                    NumberFormats.count(result.throughput().environment()),
-                    NumberFormats.count(result.throughput().inference()),
+                    NumberFormats.count(result.training().throughput().environment()),
+                    NumberFormats.count(result.training().throughput().inference()),
                     NumberFormats.count(stopwatch.stepsPerSecond()),
                     NumberFormats.score(result.evaluation().mean()));
         } finally {

@@ -257,7 +257,7 @@ final class TrainCommand implements Callable<Integer> {
             result = trainer.run(evaluation, display, interruption::requested);
         }
         report(result, evaluation);
-        return result.interrupted() ? INTERRUPTED : 0;
+        return result.training().interrupted() ? INTERRUPTED : 0;
     }
 
     private static String checkpointLeft(Path directory) {
@@ -272,7 +272,7 @@ final class TrainCommand implements Callable<Integer> {
 
     private void report(TrainResult result, EvaluationSettings evaluation) {
         TrainReport.print(terminal.out(), result);
-        if (!result.interrupted()) {
+        if (!result.training().interrupted()) {
             EvaluationNotes.of(result.evaluation(), evaluation.eachOfTwo())
                     .forEach(note -> terminal.out().println("note: " + note));
         }
@@ -289,7 +289,7 @@ final class TrainCommand implements Callable<Integer> {
             // A machine without fonts cannot draw; the run is none the worse for it.
             terminal.err().println("the learning curve could not be drawn, its numbers are in progress.csv: " + e);
         }
-        if (result.interrupted()) {
+        if (result.training().interrupted()) {
             terminal.out().println("to go on:              fovea train --resume --out " + directory);
         }
         if (json) {

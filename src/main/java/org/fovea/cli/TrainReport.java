@@ -26,15 +26,15 @@ final class TrainReport {
                 result.spec().environment(),
                 result.spec().config().algorithm(),
                 result.spec().policy(),
-                result.steps(),
-                NumberFormats.duration(result.seconds()),
+                result.training().steps(),
+                NumberFormats.duration(result.training().seconds()),
                 result.backend(),
-                result.interrupted() ? ", interrupted" : "");
+                result.training().interrupted() ? ", interrupted" : "");
         List<List<String>> rows = new ArrayList<>();
         rows.add(List.of(
                 "final return",
                 NumberFormats.score(evaluation.mean()),
-                result.interrupted()
+                result.training().interrupted()
                         ? "not evaluated: interrupted"
                         : evaluation.requested() == 0
                                 ? "not evaluated"
@@ -56,13 +56,20 @@ final class TrainReport {
         }
         rows.add(List.of("steps per second", "", ""));
         rows.add(List.of(
-                "  environment only", NumberFormats.count(result.throughput().environment()), ""));
+                "  environment only",
+                NumberFormats.count(result.training().throughput().environment()),
+                ""));
         rows.add(List.of(
-                "  with inference", NumberFormats.count(result.throughput().inference()), ""));
+                "  with inference",
+                NumberFormats.count(result.training().throughput().inference()),
+                ""));
         rows.add(List.of(
-                "  with training", NumberFormats.count(result.throughput().train()), ""));
-        rows.add(List.of("parameters", NumberFormats.count(result.parameters()), ""));
-        rows.add(List.of("episodes", NumberFormats.count(result.episodes().count()), ""));
+                "  with training",
+                NumberFormats.count(result.training().throughput().train()),
+                ""));
+        rows.add(List.of("parameters", NumberFormats.count(result.model().parameters()), ""));
+        rows.add(List.of(
+                "episodes", NumberFormats.count(result.training().episodes().count()), ""));
         printAligned(out, rows);
         out.println("run directory          " + result.runDirectory());
     }
@@ -71,25 +78,26 @@ final class TrainReport {
     static List<String> notes(TrainResult result) {
         List<String> notes = new ArrayList<>();
         double entropy = result.lastUpdate().loss().entropy();
-        if (entropy > NEARLY_RANDOM * result.maxEntropy()) {
+        if (entropy > NEARLY_RANDOM * result.model().maxEntropy()) {
             notes.add(String.format(
                     Locale.ROOT,
                     "the policy's entropy is %.3f of at most %.3f nats: it still acts almost at random, whatever its"
                             + " most likely actions score; more steps or a lower entropy_coef may help",
                     entropy,
-                    result.maxEntropy()));
+                    result.model().maxEntropy()));
         }
         int window = result.spec().config().network().window();
-        if (result.spec().policy().remembers() && result.episodes().longest() > window) {
+        if (result.spec().policy().remembers() && result.training().episodes().longest() > window) {
             notes.add(String.format(
                     Locale.ROOT,
                     "episodes had up to %,d steps, attention sees the last %,d; if the task needs what was earlier,"
                             + " --set window=%d",
-                    result.episodes().longest(),
+                    result.training().episodes().longest(),
                     window,
                     Math.max(
                             window + 1,
-                            Integer.highestOneBit(2 * result.episodes().longest() - 1))));
+                            Integer.highestOneBit(
+                                    2 * result.training().episodes().longest() - 1))));
         }
         return notes;
     }
@@ -109,31 +117,33 @@ final class TrainReport {
                 .with("algo", result.spec().config().algorithm())
                 .with("policy", result.spec().policy().toString())
                 .with("backend", result.backend())
-                .with("steps", result.steps())
-                .with("seconds", result.seconds())
+                .with("steps", result.training().steps())
+                .with("seconds", result.training().seconds())
                 .with(
                         "sps",
                         new Json()
-                                .with("env", result.throughput().environment())
-                                .with("inference", result.throughput().inference())
-                                .with("train", result.throughput().train()))
+                                .with("env", result.training().throughput().environment())
+                                .with(
+                                        "inference",
+                                        result.training().throughput().inference())
+                                .with("train", result.training().throughput().train()))
                 .with("return_mean", evaluation.mean())
                 .with("return_std", evaluation.std())
                 .with("return_episodes", evaluation.episodes())
                 .with("return_episodes_cut", evaluation.cut())
                 .with("return_mean_sampled", result.sampled().mean())
                 .with("return_std_sampled", result.sampled().std())
-                .with("return_max", result.episodes().maxReturn())
-                .with("episodes", result.episodes().count())
-                .with("episode_length", result.episodes().meanLength())
-                .with("longest_episode", result.episodes().longest())
+                .with("return_max", result.training().episodes().maxReturn())
+                .with("episodes", result.training().episodes().count())
+                .with("episode_length", result.training().episodes().meanLength())
+                .with("longest_episode", result.training().episodes().longest())
                 .with("entropy", result.lastUpdate().loss().entropy())
-                .with("max_entropy", result.maxEntropy())
+                .with("max_entropy", result.model().maxEntropy())
                 .with("explained_variance", result.lastUpdate().explainedVariance())
                 .with("learning_rate", result.lastUpdate().learningRate())
                 .with("gradient_norm", result.lastUpdate().gradientNorm())
                 .with("seed", result.spec().seed())
-                .with("params", result.parameters())
+                .with("params", result.model().parameters())
                 .with("run_dir", result.runDirectory().toString());
     }
 }

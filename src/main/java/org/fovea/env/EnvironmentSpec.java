@@ -16,7 +16,7 @@ import java.util.function.Supplier;
  * @param solvedAt mean return that counts as solved, if there is such a figure
  * @param references returns to compare a result with, best first
  * @param tuned settings of the trainer known to suit it, in the order in which they are applied
- * @param factory makes a batch of the given number of environments
+ * @param factory makes its batches
  */
 public record EnvironmentSpec(
         String name,
@@ -24,7 +24,7 @@ public record EnvironmentSpec(
         OptionalDouble solvedAt,
         List<ReferenceReturn> references,
         List<TunedSettings> tuned,
-        IntFunction<VectorEnvironment> factory) {
+        EnvironmentFactory factory) {
 
     /** A return known of an environment: the optimum, for one, or that of random actions. */
     public record ReferenceReturn(String name, double meanReturn) {}
@@ -49,11 +49,15 @@ public record EnvironmentSpec(
 
     /** An environment that is written for one agent; the supplier makes one instance a call. */
     public static EnvironmentSpec of(String name, String summary, Supplier<? extends Environment> supplier) {
-        return ofBatches(name, summary, new EnvironmentFactory(name, supplier));
+        return of(name, summary, new SingleAgentFactory(name, supplier));
     }
 
     /** An environment that is written for many agents; the factory makes a batch of a given number. */
     public static EnvironmentSpec ofBatches(String name, String summary, IntFunction<VectorEnvironment> factory) {
+        return of(name, summary, new BatchFactory(name, factory));
+    }
+
+    private static EnvironmentSpec of(String name, String summary, EnvironmentFactory factory) {
         return new EnvironmentSpec(name, summary, OptionalDouble.empty(), List.of(), List.of(), factory);
     }
 
@@ -87,7 +91,7 @@ public record EnvironmentSpec(
     }
 
     EnvironmentSpec withName(String newName) {
-        return new EnvironmentSpec(newName, summary, solvedAt, references, tuned, factory);
+        return new EnvironmentSpec(newName, summary, solvedAt, references, tuned, factory.named(newName));
     }
 
     private static <T> List<T> added(List<T> list, T element) {
@@ -108,9 +112,7 @@ public record EnvironmentSpec(
      * @throws EnvironmentException if the factory fails
      */
     public List<VectorEnvironment> createAll(int... counts) {
-        return factory instanceof EnvironmentFactory one
-                ? one.createAll(counts)
-                : CheckedBatch.createAll(name, factory, counts);
+        return factory.createAll(counts);
     }
 
     /**
@@ -118,18 +120,11 @@ public record EnvironmentSpec(
      * written for one agent is then the first that {@link #createAll} gives.
      */
     public Spaces spaces() {
-        if (factory instanceof EnvironmentFactory one) {
-            return one.spaces();
-        }
-        try (VectorEnvironment probe = create(1)) {
-            return new Spaces(probe.observationSpace(), probe.actionSpace());
-        }
+        return factory.spaces();
     }
 
     /** Closes what {@link #spaces} made and nobody took since. */
     public void closeUnused() {
-        if (factory instanceof EnvironmentFactory one) {
-            one.closeUnused();
-        }
+        factory.closeUnused();
     }
 }

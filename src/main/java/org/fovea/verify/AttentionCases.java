@@ -117,11 +117,10 @@ final class AttentionCases {
     private static List<Case> of(
             String operation, List<AttentionFeatures> features, String what, Consumer<AttentionProblem> check) {
         return features.stream()
-                .map(f -> new Case(operation, what.isEmpty() ? f.toString() : what + " of " + f, p -> {
-                    AttentionProblem problem = new AttentionProblem(p, f, 1);
-                    problem.forward();
-                    check.accept(problem);
-                }))
+                .map(f -> new Case(
+                        operation,
+                        what.isEmpty() ? f.toString() : what + " of " + f,
+                        p -> check.accept(new AttentionProblem(p, f, 1))))
                 .toList();
     }
 }

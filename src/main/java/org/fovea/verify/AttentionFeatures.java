@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
+import org.fovea.backend.attention.AttentionBand;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionShape.Layout;
 import org.fovea.backend.attention.AttentionSpec;
@@ -214,23 +215,17 @@ public record AttentionFeatures(
     }
 
     private int distance(int b, int i, int j) {
-        int firstQuery = 0;
-        int queryEnd = shape.queries();
-        int firstKey = 0;
-        int keyEnd = shape.keys();
-        for (int s = 0; querySequences != null && keySequences != null && s + 1 < querySequences.size(); s++) {
-            if (querySequences.get(s) <= i && i < querySequences.get(s + 1)) {
-                firstQuery = Math.max(0, querySequences.get(s));
-                queryEnd = Math.min(queryEnd, querySequences.get(s + 1));
-                firstKey = Math.max(0, keySequences.get(s));
-                keyEnd = Math.min(keyEnd, keySequences.get(s + 1));
-                break;
+        int length = lengths == null ? shape.keys() : lengths.get(b);
+        List<AttentionBand> bands = querySequences == null || keySequences == null
+                ? List.of(AttentionBand.ofRow(spec, shape, length))
+                : AttentionBand.ofSequences(
+                        spec, shape, querySequences.size(), querySequences::get, keySequences::get, length);
+        for (AttentionBand band : bands) {
+            if (band.firstQuery() <= i && i < band.queryEnd()) {
+                return (int) (j - band.position() - i);
             }
         }
-        keyEnd = lengths == null ? keyEnd : Math.min(keyEnd, lengths.get(b));
-        return spec.alignment() == AttentionSpec.Alignment.BOTTOM_RIGHT
-                ? j - keyEnd + queryEnd - i
-                : j - firstKey - spec.pastKeys() - i + firstQuery;
+        return j; // Of no sequence, and so of no consequence.
     }
 
     /** All differences from a plain attention, enough to repeat a failure. */

@@ -32,13 +32,12 @@ final class AttentionOperands {
     private final Random random;
     final HiddenPlaces hidden;
 
-    /** Random numbers are multiples of 1/8, which every type holds exactly, from now on. */
-    boolean inEighths;
+    private final boolean inEighths;
 
     /** Query, key, value, bias and sink. */
     final AttentionPlane<Pair.Both> inputs;
 
-    private final AttentionCall<Pair.Both> call;
+    final AttentionCall<Pair.Both> call;
 
     /** The forward's first result. */
     final Pair.Both output;
@@ -48,8 +47,12 @@ final class AttentionOperands {
 
     private final ForwardOutputs outputs;
 
-    /** @param seed of the random numbers */
-    AttentionOperands(Pair p, AttentionFeatures features, long seed) {
+    /**
+     * @param seed of the random numbers
+     * @param inEighths whether these are multiples of 1/8, which every type holds exactly
+     */
+    AttentionOperands(Pair p, AttentionFeatures features, long seed, boolean inEighths) {
+        this.inEighths = inEighths;
         this.p = p;
         this.features = features;
         shape = features.shape();
@@ -131,11 +134,6 @@ final class AttentionOperands {
             terms[i] = random.nextInt(3) == 0 ? Double.NEGATIVE_INFINITY : terms[i];
         }
         return terms;
-    }
-
-    /** Terms of a mask. */
-    Pair.Both mask() {
-        return Objects.requireNonNull(call.mask().scores()).array();
     }
 
     /** As usual, powers of two. */

@@ -75,7 +75,7 @@ final class DecodeCases {
         Pair.Both value = p.floats(type, values);
         Pair.Both output = p.output(type, (long) rows * s.valueDim());
         DecodeCall<Pair.Both> call = new DecodeCall<>(s, spec, query, key, value, p.ints(counts), newest);
-        p.runWithBounds(type, b -> b.attention().decode(call.map(x -> x.on(b)), output.on(b)));
+        p.runWithBounds(type, false, b -> b.attention().decode(call.map(x -> x.on(b)), output.on(b)));
         output.isWithinBounds(4, p.unit(), "output of " + spec + " in " + type);
     }
 }

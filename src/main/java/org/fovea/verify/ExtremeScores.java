@@ -48,7 +48,7 @@ public final class ExtremeScores {
         Objects.requireNonNull(problem.inputs.key()).upload(eighths(random, KEYS * DIM));
         double[] terms = new double[QUERIES * KEYS];
         place(terms, mask == null ? 0 : mask, mask == null ? 0 : Double.NEGATIVE_INFINITY);
-        problem.mask().upload(terms);
+        Objects.requireNonNull(problem.mask().scores()).array().upload(terms);
         if (bias != null) {
             double[] biases = eighths(random, QUERIES * KEYS);
             if (bias != 0) {

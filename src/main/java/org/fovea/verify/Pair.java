@@ -2,7 +2,6 @@
 package org.fovea.verify;
 
 import java.util.Arrays;
-import java.util.Objects;
 import java.util.Random;
 import java.util.function.Consumer;
 import org.fovea.backend.Backend;
@@ -11,7 +10,6 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.HalfPrecision;
 import org.fovea.backend.memory.Scope;
 import org.fovea.backend.reference.ReferenceBackend;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A backend under test and the reference: the same arrays on both, the same operation run on both, the results
@@ -40,7 +38,6 @@ public final class Pair implements AutoCloseable {
 
     private final Scope testedScope;
     private final Scope referenceScope;
-    private @Nullable Backend bounds;
 
     /** Two backends that stay open for as long as this. */
     public Pair(Backend tested, Backend reference) {
@@ -62,9 +59,8 @@ public final class Pair implements AutoCloseable {
         private final DeviceArray onReference;
         private final DeviceArray guarded;
         private final int lead;
-        private @Nullable DeviceArray onBounds;
 
-        /** @param type on the backend under test; the reference holds floating numbers of any type in its own */
+        /** @param type on the backend under test; a float64 reference holds floating numbers of any type in float64 */
         private Both(DType type, int length) {
             boolean floating = type.isFloating();
             // Lengths that are multiples of 4 start aligned and others do not, so both kinds of address occur.
@@ -72,27 +68,13 @@ public final class Pair implements AutoCloseable {
             guarded = testedScope.allocate(type, lead + length + GUARD);
             tested.memory().fill(guarded, floating ? Double.NaN : GUARD_INTEGER);
             onTested = guarded.slice(lead, length);
-            onReference = referenceScope.allocate(floating ? reference.memory().floatType() : DType.I32, length);
+            boolean wide = floating && reference.memory().floatType() == DType.F64;
+            onReference = referenceScope.allocate(wide ? DType.F64 : type, length);
         }
 
         /** The array on one of the backends. */
         public DeviceArray on(Backend backend) {
-            if (backend == bounds) {
-                return onBounds();
-            }
             return backend == tested ? onTested : onReference;
-        }
-
-        private DeviceArray onBounds() {
-            if (onBounds == null && bounds != null) {
-                onBounds = bounds.memory().allocate(onReference.dtype(), onReference.length());
-                if (onReference.dtype() == DType.I32) {
-                    bounds.memory().upload(expectedIntegers(), 0, onBounds);
-                } else {
-                    bounds.memory().upload(expected(), 0, onBounds);
-                }
-            }
-            return Objects.requireNonNull(onBounds);
         }
 
         /**
@@ -104,10 +86,11 @@ public final class Pair implements AutoCloseable {
             isWithin(limits(roundings * unit / unit()), what);
         }
 
-        private double[] limits(double factor) {
-            double[] limits = new double[(int) onReference.length()];
-            Objects.requireNonNull(bounds).memory().download(onBounds(), limits, 0);
-            return Arrays.stream(limits).map(x -> factor * x).toArray();
+        /** The bounds that {@link #runWithBounds} has found, times a factor, in units of rounding. */
+        double[] limits(double factor) {
+            return Arrays.stream(((ReferenceBackend) reference).errors(onReference))
+                    .map(x -> factor * x)
+                    .toArray();
         }
 
         /** Requires the two arrays on the backend under test to differ by no more than both may be off. */
@@ -124,7 +107,7 @@ public final class Pair implements AutoCloseable {
             }
         }
 
-        /** Replaces the numbers on both, rounded as {@link Pair#floats} does; not to be used once bounds were asked for. */
+        /** Replaces the numbers on both, rounded as {@link Pair#floats} does. */
         public void upload(double[] values) {
             double[] rounded = rounded(onTested.dtype(), values);
             tested.memory().upload(rounded, 0, onTested);
@@ -333,16 +316,16 @@ public final class Pair implements AutoCloseable {
     }
 
     /**
-     * Runs an operation on both and on the backend that bounds the error of each element.
+     * Runs an operation of attention on both, of which the reference, here {@link ReferenceBackend}, bounds the error of each
+     * element.
      *
      * @param storage type of query, key, value and what comes of them
+     * @param ofTangents whether it bounds only what comes of rounding tangents of scores
      */
-    public void runWithBounds(DType storage, Consumer<Backend> operation) {
-        if (bounds == null) {
-            bounds = ReferenceBackend.ofRoundingErrors(storage, tf32 ? 2 * TF32_ROUNDING : 0);
-        }
-        operation.accept(bounds);
-        run(operation);
+    public void runWithBounds(DType storage, boolean ofTangents, Consumer<Backend> operation) {
+        ((ReferenceBackend) reference)
+                .boundingErrors(storage, tf32 ? 2 * TF32_ROUNDING : 0, ofTangents, () -> operation.accept(reference));
+        operation.accept(tested);
     }
 
     /** Normally distributed numbers, rounded to float32. */
@@ -369,8 +352,5 @@ public final class Pair implements AutoCloseable {
     public void close() {
         testedScope.close();
         referenceScope.close();
-        if (bounds != null) {
-            bounds.close();
-        }
     }
 }

@@ -29,7 +29,7 @@ public final class AttentionChecks {
     /** Operands of {@link AttentionOps#forward}. */
     public static void forward(
             AttentionCall<? extends DeviceArray> call, AttentionOutputs<? extends DeviceArray> out, long stateSize) {
-        of("attentionForward", call).outputs(out, stateSize);
+        of("attention.forward", call).outputs(out, stateSize);
     }
 
     /** Operands of {@link AttentionOps#backward}. */
@@ -39,7 +39,7 @@ public final class AttentionChecks {
             long stateSize,
             AttentionPlane<? extends DeviceArray> dOutputs,
             AttentionPlane<? extends DeviceArray> gradients) {
-        AttentionChecks checks = of("attentionBackward", call);
+        AttentionChecks checks = of("attention.backward", call);
         checks.known(out, stateSize);
         checks.outputGradients(dOutputs);
         checks.arguments("gradient of ", gradients);
@@ -52,7 +52,7 @@ public final class AttentionChecks {
             long stateSize,
             AttentionPlane<? extends DeviceArray> tangents,
             AttentionPlane<? extends DeviceArray> outputTangents) {
-        of("attentionTangent", call).tangents(out, stateSize, tangents, outputTangents);
+        of("attention.tangent", call).tangents(out, stateSize, tangents, outputTangents);
     }
 
     /** Operands of {@link AttentionOps#backwardTangent}. */
@@ -63,7 +63,7 @@ public final class AttentionChecks {
             AttentionPlane<? extends DeviceArray> dOutputs,
             AttentionPlane<? extends DeviceArray> tangents,
             AttentionPlane<? extends DeviceArray> results) {
-        AttentionChecks checks = of("attentionBackwardTangent", call);
+        AttentionChecks checks = of("attention.backwardTangent", call);
         checks.tangents(out, stateSize, tangents, results);
         checks.outputGradients(dOutputs);
         checks.output("dOutputTangent", tangents.output());
@@ -77,7 +77,7 @@ public final class AttentionChecks {
             SeriesRing ring,
             List<? extends AttentionPlane<? extends DeviceArray>> arguments,
             List<? extends AttentionPlane<? extends DeviceArray>> results) {
-        AttentionChecks checks = of("attentionSeries", call);
+        AttentionChecks checks = of("attention.series", call);
         if (arguments.size() != ring.planes() || results.size() != ring.planes()) {
             throw new IllegalArgumentException(checks.operation + ": " + arguments.size() + " planes of arguments and "
                     + results.size() + " of results, expected " + ring.planes() + " for " + ring);
@@ -95,7 +95,7 @@ public final class AttentionChecks {
             long stateSize,
             int firstQuery,
             DeviceArray weights) {
-        AttentionChecks checks = of("attentionWeights", call);
+        AttentionChecks checks = of("attention.weights", call);
         checks.outputs(out, stateSize);
         AttentionShape s = call.shape();
         DType type = out.logSumExp().dtype();
@@ -115,7 +115,7 @@ public final class AttentionChecks {
 
     /** Operands of {@link AttentionOps#decode}. */
     public static void decode(DecodeCall<? extends DeviceArray> call, DeviceArray output) {
-        String operation = "attentionDecode";
+        String operation = "attention.decode";
         DecodeShape shape = call.shape();
         AttentionSpec spec = call.spec();
         if (spec.causal()
@@ -252,7 +252,7 @@ public final class AttentionChecks {
         outputs(out, stateSize);
         if (out.state() == null && stateSize != 0) {
             throw new IllegalArgumentException(operation + ": the outputs have no state, and without it this backend"
-                    + " can't differentiate; give attentionForward one of " + stateSize
+                    + " can't differentiate; give attention.forward one of " + stateSize
                     + " elements (AttentionOutputs.withState), and then this");
         }
     }

@@ -17,6 +17,9 @@
  *   <li>and makes of it a call of its own arrays, which its kernels, loops or launches read
  * </ol>
  *
+ * <p>Which keys a query sees by window, alignment, lengths and sequences is {@link
+ * org.fovea.backend.attention.AttentionBand}; the float64 reference defines it once more, by itself.
+ *
  * <p>Formulas are in {@code docs/attention.md}.
  */
 @NullMarked

@@ -7,7 +7,7 @@ public final class UnsupportedOnBackendException extends UnsupportedOperationExc
 
     /**
      * @param backend name of the backend, such as {@code cuda}
-     * @param operation the operation that was asked for, such as {@code attentionBackward}
+     * @param operation the operation that was asked for, such as {@code attention.backward}
      */
     public UnsupportedOnBackendException(String backend, String operation) {
         super(operation + " is not supported by " + backend + " yet"

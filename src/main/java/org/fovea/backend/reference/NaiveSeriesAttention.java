@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionPlane;
@@ -126,7 +127,11 @@ final class NaiveSeriesAttention {
     }
 
     Series dot(Series[] x, int xAt, Series[] y, int yAt, int length) {
-        Series sum = new Series(arithmetic);
+        return dot(arithmetic, x, xAt, y, yAt, length);
+    }
+
+    private static Series dot(Series.Arithmetic in, Series[] x, int xAt, Series[] y, int yAt, int length) {
+        Series sum = new Series(in);
         for (int d = 0; d < length; d++) {
             sum.addProduct(x[xAt + d], y[yAt + d]);
         }
@@ -148,26 +153,30 @@ final class NaiveSeriesAttention {
     }
 
     private Series scaled(int b, int h, int i, int j) {
-        return similarity(b, h, i, j).times(spec.scale(shape.headDim()));
+        return similarity(arithmetic.making(), b, h, i, j)
+                .times(spec.scale(shape.headDim()))
+                .score(arithmetic);
     }
 
-    private Series similarity(int b, int h, int i, int j) {
+    private Series similarity(Series.Arithmetic in, int b, int h, int i, int j) {
         int q = queryAt(b, h, i);
         int k = keyAt(b, h, j);
         if (spec.similarity() != AttentionSpec.Similarity.EUCLIDEAN) {
-            return dot(left, q, right, k, shape.headDim());
+            return dot(in, left, q, right, k, shape.headDim());
         }
-        if (arithmetic.rounded() != null) {
-            // What kernels make of it, of which the terms are larger.
-            Series norms = dot(left, q, left, q, shape.headDim()).plus(dot(right, k, right, k, shape.headDim()));
-            return dot(left, q, right, k, shape.headDim()).times(2).minus(norms);
-        }
-        Series sum = new Series(arithmetic);
+        Series sum = new Series(in);
         for (int d = 0; d < shape.headDim(); d++) {
             Series difference = left[q + d].minus(right[k + d]);
             sum.addProduct(difference, difference);
         }
-        return sum.times(-1);
+        Series similarity = sum.times(-1);
+        if (arithmetic.rounded() == null) {
+            return similarity;
+        }
+        // What kernels make of it, of which the terms are larger.
+        int dim = shape.headDim();
+        Series norms = dot(in, left, q, left, q, dim).plus(dot(in, right, k, right, k, dim));
+        return similarity.withErrorsOf(dot(in, left, q, right, k, dim).times(2).minus(norms));
     }
 
     private Series capped(int b, int h, int i, int j) {
@@ -193,18 +202,21 @@ final class NaiveSeriesAttention {
         return score;
     }
 
-    /** A score or probability of a pair, as it is looked at. */
-    Series weight(Row row, int j, ScoreStage stage) {
+    /** A score or probability of the pairs of a query, by key. */
+    IntFunction<Series> weights(int b, int h, int i, ScoreStage stage) {
         return switch (stage) {
-            case SCORES -> scaled(row.b, row.h, row.i, j);
-            case SOFTCAP -> capped(row.b, row.h, row.i, j);
+            case SCORES -> j -> scaled(b, h, i, j);
+            case SOFTCAP -> j -> capped(b, h, i, j);
             case MASKED ->
-                sees.test(row.b, row.h, row.i, j)
-                        ? masked(capped(row.b, row.h, row.i, j), row.b, row.h, row.i, j)
+                j -> sees.test(b, h, i, j)
+                        ? masked(capped(b, h, i, j), b, h, i, j)
                         : Series.constant(arithmetic, Double.NEGATIVE_INFINITY);
             case SOFTMAX -> {
-                int n = Arrays.binarySearch(row.keys, j);
-                yield n < 0 ? new Series(arithmetic) : row.probability[n];
+                Row row = new Row(b, h, i);
+                yield j -> {
+                    int n = Arrays.binarySearch(row.keys, j);
+                    return n < 0 ? new Series(arithmetic) : row.probability[n];
+                };
             }
         };
     }
@@ -224,9 +236,14 @@ final class NaiveSeriesAttention {
             this.b = b;
             this.h = h;
             this.i = i;
-            keys = IntStream.range(0, shape.keys())
-                    .filter(j -> sees.test(b, h, i, j))
-                    .toArray();
+            int[] seen = new int[shape.keys()];
+            int count = 0;
+            for (int j = 0; j < seen.length; j++) {
+                if (sees.test(b, h, i, j)) {
+                    seen[count++] = j;
+                }
+            }
+            keys = Arrays.copyOf(seen, count);
             capped = new Series[keys.length];
             probability = new Series[keys.length];
             if (keys.length > 0 || sink != null) {
@@ -268,19 +285,29 @@ final class NaiveSeriesAttention {
         }
     }
 
-    /** Calls {@code use} with every row. */
-    void forEachRow(Consumer<Row> use) {
+    /** What is done with a query. */
+    interface Query {
+        void use(int b, int h, int i);
+    }
+
+    /** Calls {@code query} with the queries [from, to) of every head. */
+    void forEachQuery(int from, int to, Query query) {
         for (int b = 0; b < shape.batch(); b++) {
             for (int h = 0; h < shape.heads(); h++) {
-                for (int i = 0; i < shape.queries(); i++) {
-                    use.accept(new Row(b, h, i));
+                for (int i = from; i < to; i++) {
+                    query.use(b, h, i);
                 }
             }
         }
     }
 
-    NaiveSeriesAttention forward() {
-        forEachRow(this::forward);
+    /** Computes output and log-sum-exp, and calls {@code use} with every row. */
+    NaiveSeriesAttention forward(Consumer<Row> use) {
+        forEachQuery(0, shape.queries(), (b, h, i) -> {
+            Row row = new Row(b, h, i);
+            forward(row);
+            use.accept(row);
+        });
         return this;
     }
 

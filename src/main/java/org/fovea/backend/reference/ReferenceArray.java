@@ -6,6 +6,7 @@ import java.util.Objects;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.HalfPrecision;
+import org.jspecify.annotations.Nullable;
 
 /** An array on the heap. Numbers of every type are held as doubles, rounded to the type when they are stored. */
 final class ReferenceArray implements DeviceArray {
@@ -14,6 +15,10 @@ final class ReferenceArray implements DeviceArray {
     static final class Block {
         final DType dtype;
         final double[] data;
+
+        /** Bounds of the errors that rounded arithmetic would make in {@link #data}, where they were asked for. */
+        double @Nullable [] errors;
+
         int generation;
 
         Block(DType dtype, int length) {
@@ -24,6 +29,7 @@ final class ReferenceArray implements DeviceArray {
         /** Ends the current lending, and leaves nothing in the block that could pass for a result. */
         void retire() {
             generation++;
+            errors = null;
             Arrays.fill(data, dtype.isFloating() ? Double.NaN : Integer.MIN_VALUE);
         }
 
@@ -69,6 +75,20 @@ final class ReferenceArray implements DeviceArray {
             case I32 -> (int) value;
         };
         block.data[offset + Objects.checkIndex((int) index, length)] = rounded;
+    }
+
+    void setError(int index, double error) {
+        if (block.errors == null) {
+            block.errors = new double[block.data.length];
+        }
+        block.errors[offset + Objects.checkIndex(index, length)] = error;
+    }
+
+    double[] errors() {
+        return length == 0
+                ? new double[0]
+                : Arrays.copyOfRange(
+                        Objects.requireNonNull(block.errors, "no errors were bounded"), offset, offset + length);
     }
 
     void setAll(double[] values) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.reference;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntFunction;
 import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionChecks;
 import org.fovea.backend.attention.AttentionOps;
@@ -13,7 +15,6 @@ import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
 import org.fovea.backend.attention.ScoreStage;
 import org.fovea.backend.attention.SeriesRing;
-import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
 
@@ -25,18 +26,11 @@ final class ReferenceAttention implements AttentionOps {
     private static final SeriesRing DUAL = SeriesRing.infinitesimals(1);
 
     private final ReferenceMemory memory;
-    private final @Nullable DType rounded;
+    /** Of one plane; if it is rounded, results have bounds of their errors. */
+    Series.Arithmetic numbers = Series.Arithmetic.EXACT;
 
-    private final double factors;
-
-    /**
-     * @param rounded null, or a type of storage; then attention gives bounds of errors in place of results
-     * @param factors what those of each product are then off by, in units of rounding
-     */
-    ReferenceAttention(ReferenceMemory memory, @Nullable DType rounded, double factors) {
+    ReferenceAttention(ReferenceMemory memory) {
         this.memory = memory;
-        this.rounded = rounded;
-        this.factors = factors;
     }
 
     @Override
@@ -100,9 +94,14 @@ final class ReferenceAttention implements AttentionOps {
             List<AttentionPlane<DeviceArray>> arguments,
             List<AttentionPlane<DeviceArray>> results) {
         AttentionShape shape = call.shape();
-        NaiveSeriesAttention attention = new NaiveSeriesAttention(
-                        memory, call, new Series.Arithmetic(ring, rounded, factors), arguments, null)
-                .forward();
+        boolean backward = results.stream().anyMatch(AttentionPlane::hasInputs);
+        List<NaiveSeriesAttention.Row> rows = new ArrayList<>();
+        NaiveSeriesAttention attention = new NaiveSeriesAttention(memory, call, numbers.over(ring), arguments, null)
+                .forward(row -> {
+                    if (backward) {
+                        rows.add(row);
+                    }
+                });
         Series[] dOutput = attention.zeros(shape.outputSize());
         Series[] dLogSumExp = attention.zeros(shape.logSumExpSize());
         for (int p = 0; p < ring.planes(); p++) {
@@ -111,10 +110,10 @@ final class ReferenceAttention implements AttentionOps {
             store(attention.output, p, results.get(p).output());
             storeWide(attention.logSumExp, p, results.get(p).logSumExp());
         }
-        if (results.stream().noneMatch(AttentionPlane::hasInputs)) {
+        if (!backward) {
             return;
         }
-        SeriesGradients gradients = new SeriesGradients(attention, dOutput, dLogSumExp);
+        SeriesGradients gradients = new SeriesGradients(attention, rows, dOutput, dLogSumExp);
         @Nullable Series[] query = gradients.query();
         @Nullable Series[] key = gradients.key();
         for (int p = 0; p < ring.planes(); p++) {
@@ -143,18 +142,16 @@ final class ReferenceAttention implements AttentionOps {
         if (array != null) {
             ReferenceArray to = memory.use(array);
             for (int i = 0; i < values.length; i++) {
-                Series value = values[i];
-                to.set(i, value == null ? 0 : result(value, plane));
+                set(to, i, values[i], plane);
             }
         }
     }
 
-    private double result(Series value, int plane) {
-        return rounded == null ? value.plane(plane) : value.error(plane);
-    }
-
-    private Series.Arithmetic numbers() {
-        return new Series.Arithmetic(SeriesRing.NUMBERS, rounded, factors);
+    private void set(ReferenceArray to, int at, @Nullable Series value, int plane) {
+        to.set(at, value == null ? 0 : value.plane(plane));
+        if (numbers.rounded() != null) {
+            to.setError(at, value == null ? 0 : value.error(plane));
+        }
     }
 
     @Override
@@ -172,13 +169,12 @@ final class ReferenceAttention implements AttentionOps {
         int heads = shape.batch() * shape.heads();
         int asked = to.size() == 0 ? 0 : to.size() / (heads * keys);
         NaiveSeriesAttention attention =
-                new NaiveSeriesAttention(memory, call, numbers(), List.of(AttentionPlane.none()), null);
-        attention.forEachRow(row -> {
-            int nth = row.i - firstQuery;
-            int start = ((row.b * shape.heads() + row.h) * asked + nth) * keys;
-            for (int j = 0; nth >= 0 && nth < asked && j < keys; j++) {
-                Series weight = attention.weight(row, j, stage);
-                to.set(start + j, result(weight, 0));
+                new NaiveSeriesAttention(memory, call, numbers, List.of(AttentionPlane.none()), null);
+        attention.forEachQuery(firstQuery, firstQuery + asked, (b, h, i) -> {
+            int start = ((b * shape.heads() + h) * asked + i - firstQuery) * keys;
+            IntFunction<Series> row = attention.weights(b, h, i, stage);
+            for (int j = 0; j < keys; j++) {
+                set(to, start + j, row.apply(j), 0);
             }
         });
     }
@@ -200,9 +196,9 @@ final class ReferenceAttention implements AttentionOps {
         NaiveSeriesAttention attention = new NaiveSeriesAttention(
                 memory,
                 AttentionCall.of(oneQuery, call.spec(), call.query(), call.keyCache(), call.valueCache()),
-                numbers(),
+                numbers,
                 List.of(AttentionPlane.none()),
                 (b, h, i, slot) -> Math.floorMod(call.newest() - slot, shape.capacity()) < count.integer(b));
-        store(attention.forward().output, 0, output);
+        store(attention.forward(row -> {}).output, 0, output);
     }
 }

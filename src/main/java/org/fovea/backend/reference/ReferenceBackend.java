@@ -6,11 +6,12 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
 import org.fovea.backend.EagerSteps;
 import org.fovea.backend.attention.AttentionOps;
+import org.fovea.backend.attention.SeriesRing;
 import org.fovea.backend.math.MathOps;
 import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Memory;
 import org.fovea.backend.rl.RlOps;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The definition of every operation of a backend: naive loops in float64. Every backend is compared with it, and
@@ -21,38 +22,42 @@ import org.jspecify.annotations.Nullable;
 public final class ReferenceBackend implements Backend {
     private static final int MAX_SHARDS = 8;
 
-    private final String name;
-    private final String description;
     private final EagerSteps steps = new EagerSteps();
     private final ReferenceMemory memory;
     private final MathOps math;
-    private final AttentionOps attention;
+    private final ReferenceAttention attention;
     private final RlOps rl;
 
     /** A device of its own. */
     public ReferenceBackend() {
-        this("reference", "float64 reference, one thread, plain loops", null, 0);
-    }
-
-    /** @param rounded null, or a type of storage; then attention gives bounds of errors in place of results */
-    private ReferenceBackend(String name, String description, @Nullable DType rounded, double factors) {
-        this.name = name;
-        this.description = description;
-        memory = new ReferenceMemory(name, DType.F64, steps);
+        memory = new ReferenceMemory(name(), DType.F64, steps);
         math = new ReferenceMath(memory);
-        attention = new ReferenceAttention(memory, rounded, factors);
+        attention = new ReferenceAttention(memory);
         rl = new ReferenceRl(memory);
     }
 
     /**
-     * How far rounding may put off an attention that is computed by the textbook: every result of an attention is a bound of
-     * the result's error, in units of rounding of the arithmetic, but for functions to first order.
+     * Runs {@code operations}, and bounds how far rounding may put off each result of attention that is computed by the
+     * textbook: in units of rounding of the arithmetic, but for functions to first order. The bounds are those of {@link
+     * #errors}.
      *
      * @param storage type of query, key, value, output, probabilities and gradients of scores, where they are factors
      * @param factors what the factors of each product are off by together, in units of rounding of the arithmetic
+     * @param ofTangents whether nothing is rounded but tangents of scores: the bounds then say what comes of these, as
+     *     scores may be so large that what a row's have in common cancels but for its rounding
      */
-    public static ReferenceBackend ofRoundingErrors(DType storage, double factors) {
-        return new ReferenceBackend("rounding", "bounds of rounding errors, by float64 reference", storage, factors);
+    public void boundingErrors(DType storage, double factors, boolean ofTangents, Runnable operations) {
+        attention.numbers = new Series.Arithmetic(SeriesRing.NUMBERS, storage, factors, ofTangents);
+        try {
+            operations.run();
+        } finally {
+            attention.numbers = Series.Arithmetic.EXACT;
+        }
+    }
+
+    /** Bounds of the errors of an array that attention wrote within {@link #boundingErrors}. */
+    public double[] errors(DeviceArray array) {
+        return memory.use(array).errors();
     }
 
     @Override
@@ -77,12 +82,12 @@ public final class ReferenceBackend implements Backend {
 
     @Override
     public String name() {
-        return name;
+        return "reference";
     }
 
     @Override
     public String description() {
-        return description;
+        return "float64 reference, one thread, plain loops";
     }
 
     @Override

@@ -125,11 +125,13 @@ final class ReferenceMath implements MathOps {
         for (int batch = 0; batch < g.batch(); batch++) {
             for (int m = 0; m < g.m(); m++) {
                 for (int n = 0; n < g.n(); n++) {
+                    long inA = batch * g.strideA() + (g.transposeA() ? m : (long) m * g.lda());
+                    long inB = batch * g.strideB() + (g.transposeB() ? (long) n * g.ldb() : n);
                     double sum = 0;
                     for (int k = 0; k < g.k(); k++) {
-                        long inA = g.transposeA() ? (long) k * g.lda() + m : (long) m * g.lda() + k;
-                        long inB = g.transposeB() ? (long) n * g.ldb() + k : (long) k * g.ldb() + n;
-                        sum += left.get(batch * g.strideA() + inA) * right.get(batch * g.strideB() + inB);
+                        sum += left.get(inA) * right.get(inB);
+                        inA += g.transposeA() ? g.lda() : 1;
+                        inB += g.transposeB() ? 1 : g.ldb();
                     }
                     long at = batch * g.strideC() + (long) m * g.ldc() + n;
                     double scaled = g.alpha() * sum;

@@ -19,10 +19,28 @@ final class Series {
      *
      * @param rounded type of storage of the rounded computation that errors are bounded for, or null for no errors
      * @param factors what those of a product are off by together, in units of rounding
+     * @param carries whether operations carry the errors of their operands on and make none of their own
      */
-    record Arithmetic(SeriesRing ring, @Nullable DType rounded, double factors) {
+    record Arithmetic(SeriesRing ring, @Nullable DType rounded, double factors, boolean carries) {
+        static final Arithmetic EXACT = new Arithmetic(SeriesRing.NUMBERS, null);
+
         Arithmetic(SeriesRing ring, @Nullable DType rounded) {
-            this(ring, rounded, 0);
+            this(ring, rounded, 0, false);
+        }
+
+        /** The same of series. */
+        Arithmetic over(SeriesRing other) {
+            return new Arithmetic(other, rounded, factors, carries);
+        }
+
+        /** The same whose operations make errors of their own. */
+        Arithmetic making() {
+            return carries ? new Arithmetic(ring, rounded, factors, false) : this;
+        }
+
+        /** An error that an operation makes. */
+        double own(double error) {
+            return carries ? 0 : error;
         }
 
         /** Of rounding. */
@@ -80,7 +98,32 @@ final class Series {
         }
         Series x = times(1);
         for (int p = 0; x.errors != null && p < planes.length; p++) {
-            x.errors[p] += arithmetic.storing(planes[p]);
+            x.errors[p] += arithmetic.own(arithmetic.storing(planes[p]));
+        }
+        return x;
+    }
+
+    /** This number, with the errors of another way to compute it. */
+    Series withErrorsOf(Series other) {
+        for (int p = 0; errors != null && p < planes.length; p++) {
+            errors[p] = other.error(p);
+        }
+        return this;
+    }
+
+    /**
+     * This score for operations of another arithmetic, which may only carry errors: then that of plane 0 is left out, and what
+     * remains is how far tangents of scores are off.
+     */
+    Series score(Arithmetic other) {
+        if (other.carries == arithmetic.carries) {
+            return this;
+        }
+        Series x = new Series(other);
+        System.arraycopy(planes, 0, x.planes, 0, planes.length);
+        x.withErrorsOf(this);
+        if (x.errors != null && other.carries) {
+            x.errors[0] = 0;
         }
         return x;
     }
@@ -92,8 +135,8 @@ final class Series {
 
     /** {@code this += x y} */
     void addProduct(Series x, Series y) {
-        if (planes.length == 1 && errors == null) {
-            planes[0] += x.planes[0] * y.planes[0];
+        if (planes.length == 1) {
+            addProduct(0, x, 0, y, 0);
             return;
         }
         for (int target = 0; target < planes.length; target++) {
@@ -108,16 +151,23 @@ final class Series {
 
     private void addProduct(int target, Series x, int left, Series y, int right) {
         double product = x.planes[left] * y.planes[right];
-        planes[target] += product;
-        if (errors != null) {
-            errors[target] += bound(x.planes[left], y.error(right))
-                    + bound(x.error(left), y.planes[right])
-                    // All that is left of a bound where both factors are 0, as a slope that has cancelled and what it
-                    // scales.
-                    + bound(x.error(left), y.error(right)) * arithmetic.unit()
-                    + (1 + arithmetic.factors) * Math.abs(product)
-                    + Math.abs(planes[target]);
+        double sum = planes[target] + product;
+        planes[target] = sum;
+        if (errors == null) {
+            return;
         }
+        double ofX = x.error(left);
+        double ofY = y.error(right);
+        double error = 0;
+        if (ofX != 0 || ofY != 0) {
+            error = bound(x.planes[left], ofY) + bound(ofX, y.planes[right]);
+            if (ofX != 0 && ofY != 0) {
+                // All that is left of a bound where both factors are 0, as a slope that has cancelled and what it
+                // scales.
+                error += bound(ofX, ofY) * arithmetic.unit();
+            }
+        }
+        errors[target] += error + arithmetic.own((1 + arithmetic.factors) * Math.abs(product) + Math.abs(sum));
     }
 
     Series times(Series x) {
@@ -131,7 +181,7 @@ final class Series {
         for (int p = 0; p < planes.length; p++) {
             y.planes[p] = planes[p] * factor;
             if (y.errors != null) {
-                y.errors[p] = bound(error(p), factor) + 2 * Math.abs(y.planes[p]);
+                y.errors[p] = bound(error(p), factor) + arithmetic.own(2 * Math.abs(y.planes[p]));
             }
         }
         return y;
@@ -150,7 +200,7 @@ final class Series {
         for (int p = 0; p < planes.length; p++) {
             y.planes[p] = planes[p] + sign * x.planes[p];
             if (y.errors != null) {
-                y.errors[p] = error(p) + x.error(p) + Math.abs(y.planes[p]);
+                y.errors[p] = error(p) + x.error(p) + arithmetic.own(Math.abs(y.planes[p]));
             }
         }
         return y;
@@ -181,7 +231,7 @@ final class Series {
             y = y.times(moved);
             y.planes[0] = f[k];
             if (y.errors != null) {
-                y.errors[0] = bound((k + 1) * f[k + 1], error(0)) + FUNCTION * Math.abs(sizes[k]);
+                y.errors[0] = bound((k + 1) * f[k + 1], error(0)) + arithmetic.own(FUNCTION * Math.abs(sizes[k]));
             }
         }
         return y;

@@ -2,6 +2,7 @@
 package org.fovea.backend.reference;
 
 import java.util.Arrays;
+import java.util.List;
 import org.fovea.backend.attention.AttentionSpec;
 import org.jspecify.annotations.Nullable;
 
@@ -28,8 +29,15 @@ final class SeriesGradients {
     final @Nullable Series[] bias;
     final @Nullable Series[] sink;
 
-    /** @param attention of which {@link NaiveSeriesAttention#forward} was called */
-    SeriesGradients(NaiveSeriesAttention attention, Series[] dOutput, Series[] dLogSumExp) {
+    /**
+     * @param attention whose output is computed
+     * @param rows of {@link NaiveSeriesAttention#forward}
+     */
+    SeriesGradients(
+            NaiveSeriesAttention attention,
+            List<NaiveSeriesAttention.Row> rows,
+            Series[] dOutput,
+            Series[] dLogSumExp) {
         this.attention = attention;
         this.dOutput = dOutput;
         this.dLogSumExp = dLogSumExp;
@@ -40,7 +48,7 @@ final class SeriesGradients {
         value = new Series[attention.value.length];
         bias = new Series[attention.bias == null ? 0 : attention.bias.length];
         sink = new Series[attention.sink == null ? 0 : attention.sink.length];
-        attention.forEachRow(this::addRow);
+        rows.forEach(this::addRow);
     }
 
     /** {@code sums[at] += x y} */

@@ -9,29 +9,36 @@ import org.fovea.rl.rollout.EpisodeStatistics;
 /**
  * The outcome of a run.
  *
- * @param steps taken up to the last checkpoint, those before a resume included
- * @param seconds spent by this process
+ * @param lastUpdate that this process made
  * @param evaluation of the final policy, greedy, on fixed seeds; of no episodes if the run was interrupted
  * @param sampled of the same episodes with actions drawn as in training
- * @param lastUpdate that this process made
- * @param maxEntropy of a policy for which every action is as likely; NaN where there is no such policy
- * @param episodes of training
- * @param parameters number of trained numbers
- * @param flopsPerStep of one forward pass
- * @param interrupted whether the run was asked to stop before its end
  */
 public record TrainResult(
         RunSpec spec,
         String backend,
-        long steps,
-        double seconds,
-        Throughput throughput,
-        EvaluationResult evaluation,
-        EvaluationResult sampled,
-        UpdateStatistics lastUpdate,
-        double maxEntropy,
-        EpisodeStatistics episodes,
-        long parameters,
-        long flopsPerStep,
         Path runDirectory,
-        boolean interrupted) {}
+        Training training,
+        Model model,
+        UpdateStatistics lastUpdate,
+        EvaluationResult evaluation,
+        EvaluationResult sampled) {
+
+    /**
+     * What was played, and how fast.
+     *
+     * @param steps taken up to the last checkpoint, those before a resume included
+     * @param seconds spent by this process
+     * @param interrupted whether the run was asked to stop before its end
+     */
+    public record Training(
+            long steps, double seconds, Throughput throughput, EpisodeStatistics episodes, boolean interrupted) {}
+
+    /**
+     * What was trained.
+     *
+     * @param parameters number of trained numbers
+     * @param flopsPerStep of one forward pass
+     * @param maxEntropy of a policy for which every action is as likely; NaN where there is no such policy
+     */
+    public record Model(long parameters, long flopsPerStep, double maxEntropy) {}
+}

@@ -215,18 +215,20 @@ public final class Trainer implements AutoCloseable {
         return new TrainResult(
                 spec,
                 backend.name(),
-                iterations * spec.stepsPerIteration(),
-                seconds,
-                throughput,
-                evaluation,
-                sampled,
-                lastUpdate,
-                state.agent().distribution().maxEntropy(),
-                state.collector().episodes().statistics(),
-                parameterCount(),
-                state.agent().network().flopsPerStep(),
                 runDirectory,
-                interrupted);
+                new TrainResult.Training(
+                        iterations * spec.stepsPerIteration(),
+                        seconds,
+                        throughput,
+                        state.collector().episodes().statistics(),
+                        interrupted),
+                new TrainResult.Model(
+                        parameterCount(),
+                        state.agent().network().flopsPerStep(),
+                        state.agent().distribution().maxEntropy()),
+                lastUpdate,
+                evaluation,
+                sampled);
     }
 
     private static EvaluationResult notPlayed(EvaluationSettings settings) {

@@ -149,17 +149,17 @@ interface ShapeContract extends ContractFixture {
             AttentionCall<DeviceArray> good = AttentionCall.of(shape, spec, of(s, 24), of(s, 40), of(s, 60));
             refused("attention", 41, 40, () -> b.attention().forward(bad, new AttentionOutputs<>(of(s, 36), of(s, 6))));
             refused(
-                    "attentionForward",
+                    "attention.forward",
                     37,
                     36,
                     () -> b.attention().forward(good, new AttentionOutputs<>(of(s, 37), of(s, 6))));
             refused(
-                    "attentionForward",
+                    "attention.forward",
                     7,
                     6,
                     () -> b.attention().forward(good, new AttentionOutputs<>(of(s, 36), of(s, 7))));
             refused(
-                    "attentionBackward",
+                    "attention.backward",
                     39,
                     40,
                     () -> b.attention()
@@ -171,14 +171,14 @@ interface ShapeContract extends ContractFixture {
                                     AttentionPlane.inputs(of(s, 24), of(s, 39), of(s, 60))));
             int size = (int) b.attention().stateSize(good);
             refused(
-                    "attentionForward",
+                    "attention.forward",
                     size + 1,
                     size,
                     () -> b.attention().forward(good, new AttentionOutputs<>(of(s, 36), of(s, 6), of(s, size + 1))));
             DeviceArray counts = s.allocate(DType.I32, 2);
             DecodeShape decode = new DecodeShape(2, 1, 5, 4, 6);
             refused(
-                    "attentionDecode",
+                    "attention.decode",
                     41,
                     40,
                     () -> b.attention()

@@ -189,7 +189,7 @@ interface StorageContract extends ContractFixture {
             assertThatThrownBy(() -> b.attention().forward(call, new AttentionOutputs<>(wide, rows)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining(
-                            "attentionForward: output is " + b.memory().floatType() + " but query is BF16");
+                            "attention.forward: output is " + b.memory().floatType() + " but query is BF16");
             DeviceArray narrowRows = scope.allocate(DType.BF16, 2);
             DeviceArray output = scope.allocate(DType.BF16, 4);
             assertThatThrownBy(() -> b.attention().forward(call, new AttentionOutputs<>(output, narrowRows)))

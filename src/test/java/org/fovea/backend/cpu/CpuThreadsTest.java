@@ -5,16 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.IntFunction;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
-import org.fovea.backend.attention.AttentionCall;
-import org.fovea.backend.attention.AttentionMask;
-import org.fovea.backend.attention.AttentionOutputs;
-import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.attention.ScoreBias;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.Gemm;
 import org.fovea.backend.math.LayerNormArgs;
@@ -25,6 +19,9 @@ import org.fovea.backend.memory.Scope;
 import org.fovea.backend.rl.AdamSettings;
 import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
+import org.fovea.verify.AttentionFeatures;
+import org.fovea.verify.AttentionProblem;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.Test;
 
 /** The number of threads changes no bit of any result. */
@@ -81,10 +78,6 @@ class CpuThreadsTest {
             b.math().layerNorm(args, 1e-5f, input(width), output(rows * width));
             b.math().layerNormBackward(args, input(rows * width), output(rows * width), output(width), output(width));
             b.math().softmax(rows, width, x, output(rows * width));
-            attention();
-            attentionWithTerms(4);
-            attentionWithTerms(1);
-            attentionOfFewHeads();
             b.rl().ppoGaussian(
                             new PpoLoss(0.2f, 0.01f, 0.5f, 0.2f, 1f / rows),
                             new PpoBatch<>(
@@ -110,62 +103,6 @@ class CpuThreadsTest {
             return results.stream().map(this::download).toList();
         }
 
-        private void attention() {
-            AttentionShape shape = new AttentionShape(3, 5, 97, 131, 16, 16, AttentionShape.Layout.BNHD);
-            AttentionSpec spec = AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.BOTTOM_RIGHT);
-            attention(call(shape, spec));
-        }
-
-        /** With bias gradients that rows of the batch, or all heads, add up in one place. */
-        private void attentionWithTerms(int biasHeads) {
-            AttentionShape shape = new AttentionShape(3, 4, 2, 70, 33, 16, 24, AttentionShape.Layout.BHND);
-            ScoreBias<DeviceArray> bias = new ScoreBias<>(input(biasHeads * 70 * 33), 1, biasHeads, 70, 33);
-            ScoreBias<DeviceArray> mask = new ScoreBias<>(input(3 * 33), 3, 1, 1, 33);
-            attention(call(shape, AttentionSpec.DEFAULT)
-                    .withBias(bias)
-                    .withSink(input(4))
-                    .withMask(AttentionMask.<DeviceArray>none().withScores(mask).withAlibi(input(4))));
-        }
-
-        /** Rows that are long enough to be cut. */
-        private void attentionOfFewHeads() {
-            AttentionShape shape = new AttentionShape(1, 4, 2, 700, 131, 24, 16, AttentionShape.Layout.BNHD);
-            attention(call(shape, AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.TOP_LEFT))
-                    .withBias(ScoreBias.relative(input(41), 1, 1, 20))
-                    .withSink(input(4)));
-        }
-
-        private AttentionCall<DeviceArray> call(AttentionShape shape, AttentionSpec spec) {
-            return AttentionCall.of(
-                    shape, spec, input((int) shape.querySize()), input((int) shape.keySize()), input((int)
-                            shape.valueSize()));
-        }
-
-        private AttentionPlane<DeviceArray> arguments(AttentionCall<DeviceArray> call, IntFunction<DeviceArray> array) {
-            return call.inputs().map(x -> array.apply((int) x.length()));
-        }
-
-        private void attention(AttentionCall<DeviceArray> call) {
-            int outputs = (int) call.shape().outputSize();
-            int rows = (int) call.shape().logSumExpSize();
-            DeviceArray output = output(outputs);
-            DeviceArray logSumExp = output(rows);
-            DeviceArray dOutput = input(outputs);
-            AttentionPlane<DeviceArray> tangents = arguments(call, this::input);
-            AttentionOutputs<DeviceArray> out =
-                    new AttentionOutputs<>(output, logSumExp).withState(b.attention(), call, scope::allocate);
-            b.attention().forward(call, out);
-            b.attention().backward(call, out, AttentionPlane.outputs(dOutput, null), arguments(call, this::output));
-            b.attention().tangent(call, out, tangents, AttentionPlane.outputs(output(outputs), output(rows)));
-            b.attention()
-                    .backwardTangent(
-                            call,
-                            out,
-                            AttentionPlane.outputs(dOutput, input(rows)),
-                            tangents.withOutputs(input(outputs), null),
-                            arguments(call, this::output).withOutputs(output(outputs), output(rows)));
-        }
-
         private float[] download(DeviceArray array) {
             float[] values = new float[(int) array.length()];
             b.memory().download(array, values, 0);
@@ -188,6 +125,38 @@ class CpuThreadsTest {
                 assertThat(together.get(i))
                         .as("result %d on %d threads", i, threads)
                         .isEqualTo(alone.get(i));
+            }
+        }
+    }
+
+    /** Bias gradients that rows of the batch, or all heads, add up in one place, and rows that are long enough to be cut. */
+    @Test
+    void threadsChangeNoBitOfAttention() {
+        AttentionSpec plain = AttentionSpec.DEFAULT;
+        AttentionShape shape = new AttentionShape(3, 4, 2, 70, 33, 16, 24, AttentionShape.Layout.BHND);
+        AttentionFeatures terms = new AttentionFeatures("terms", shape, plain)
+                .withMask(9)
+                .withAlibi()
+                .withSink();
+        List<AttentionFeatures> all = List.of(
+                new AttentionFeatures(
+                        "tiles",
+                        new AttentionShape(3, 5, 97, 131, 16, 16, AttentionShape.Layout.BNHD),
+                        plain.withCausal(AttentionSpec.Alignment.BOTTOM_RIGHT)),
+                terms.withBias(7),
+                terms.withBias(3),
+                new AttentionFeatures(
+                                "few heads",
+                                new AttentionShape(1, 4, 2, 700, 131, 24, 16, AttentionShape.Layout.BNHD),
+                                plain.withCausal(AttentionSpec.Alignment.TOP_LEFT))
+                        .withRelativeBias(0, 20)
+                        .withSink());
+        try (Backend alone = Backends.open("cpu", 1).backend()) {
+            for (int threads : new int[] {2, 3}) {
+                try (Backend together = Backends.open("cpu", threads).backend();
+                        Pair pair = new Pair(together, alone)) {
+                    all.forEach(features -> new AttentionProblem(pair, features, 1).checkSameBits());
+                }
             }
         }
     }

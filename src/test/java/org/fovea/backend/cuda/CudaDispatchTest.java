@@ -7,14 +7,12 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import org.fovea.backend.Backend;
-import org.fovea.backend.attention.AttentionCall;
-import org.fovea.backend.attention.AttentionOutputs;
-import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
-import org.fovea.backend.memory.DType;
-import org.fovea.backend.memory.DeviceArray;
-import org.fovea.backend.memory.Scope;
+import org.fovea.backend.reference.ReferenceBackend;
+import org.fovea.verify.AttentionFeatures;
+import org.fovea.verify.AttentionProblem;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -95,48 +93,21 @@ class CudaDispatchTest {
     }
 
     /** Of the forward, the backward, the tangent of the forward and that of the backward. */
-    private List<String> launches(AttentionShape shape, AttentionSpec spec, boolean sinks) throws IOException {
-        try (Scope scope = backend.memory().openScope()) {
-            AttentionPlane<DeviceArray> in = arguments(scope, shape, sinks);
-            AttentionPlane<DeviceArray> tangents = arguments(scope, shape, sinks);
-            DeviceArray output = zeros(scope, shape.outputSize());
-            DeviceArray logSumExp = zeros(scope, shape.logSumExpSize());
-            DeviceArray dOutput = zeros(scope, shape.outputSize());
-            DeviceArray outputTangent = zeros(scope, shape.outputSize());
-            DeviceArray logSumExpTangent = zeros(scope, shape.logSumExpSize());
-            AttentionPlane<DeviceArray> gradients =
-                    arguments(scope, shape, sinks).withOutputs(outputTangent, logSumExpTangent);
-            AttentionCall<DeviceArray> call = AttentionCall.of(shape, spec, in.query(), in.key(), in.value())
-                    .withSink(in.sink());
-            AttentionOutputs<DeviceArray> out =
-                    new AttentionOutputs<>(output, logSumExp).withState(backend.attention(), call, scope::allocate);
-            AttentionPlane<DeviceArray> dOutputs = AttentionPlane.outputs(dOutput, null);
-            backend.synchronize();
+    private List<String> launches(AttentionShape shape, AttentionSpec spec, boolean sink) throws IOException {
+        AttentionFeatures plain = new AttentionFeatures("dispatched", shape, spec);
+        try (Backend reference = new ReferenceBackend();
+                Pair pair = new Pair(backend, reference)) {
+            AttentionProblem problem = new AttentionProblem(pair, sink ? plain.withSink() : plain, 1);
             return Simulator.trace(directory.resolve("calls"), () -> {
-                        backend.attention().forward(call, out);
-                        backend.attention().backward(call, out, dOutputs, gradients);
-                        backend.attention().tangent(call, out, tangents, gradients);
-                        backend.attention().backwardTangent(call, out, dOutputs, tangents, gradients);
+                        problem.forward();
+                        problem.backward(true);
+                        problem.tangent();
+                        problem.backwardTangent(AttentionProblem.Given.EVERYTHING);
                     })
                     .stream()
-                    .filter(line -> line.startsWith("cuLaunchKernel "))
+                    .filter(line -> line.startsWith("cuLaunchKernel attention_"))
                     .map(line -> line.substring("cuLaunchKernel ".length()))
                     .toList();
         }
-    }
-
-    private AttentionPlane<DeviceArray> arguments(Scope scope, AttentionShape shape, boolean sinks) {
-        return AttentionPlane.inputs(
-                zeros(scope, shape.querySize()),
-                zeros(scope, shape.keySize()),
-                zeros(scope, shape.valueSize()),
-                null,
-                sinks ? zeros(scope, shape.heads()) : null);
-    }
-
-    private DeviceArray zeros(Scope scope, long length) {
-        DeviceArray array = scope.allocate(DType.F32, length);
-        backend.memory().fill(array, 0);
-        return array;
     }
 }

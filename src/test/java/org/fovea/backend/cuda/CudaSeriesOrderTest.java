@@ -40,14 +40,14 @@ class CudaSeriesOrderTest {
     void powersOfOneVariable() {
         refuses(
                 SeriesRing.taylor(16),
-                "attentionSeries of order 16, where 15 is the highest, is not supported by cuda yet; use --backend cpu");
+                "attention.series of order 16, where 15 is the highest, is not supported by cuda yet; use --backend cpu");
     }
 
     @Test
     void infinitesimals() {
         refuses(
                 SeriesRing.infinitesimals(5),
-                "attentionSeries along 5 directions, where 4 are the most, is not supported by cuda yet; use --backend"
+                "attention.series along 5 directions, where 4 are the most, is not supported by cuda yet; use --backend"
                         + " cpu");
     }
 }

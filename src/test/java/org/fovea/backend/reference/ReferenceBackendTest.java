@@ -6,12 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.Random;
 import java.util.function.ToDoubleFunction;
-import org.fovea.backend.attention.AttentionCall;
-import org.fovea.backend.attention.AttentionMask;
-import org.fovea.backend.attention.AttentionOutputs;
-import org.fovea.backend.attention.AttentionPlane;
-import org.fovea.backend.attention.AttentionShape;
-import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.LayerNormArgs;
@@ -133,57 +127,6 @@ class ReferenceBackendTest {
         checkGradient("x", x, dx, loss);
         checkGradient("gain", gain, dGain, loss);
         checkGradient("bias", bias, dBias, loss);
-    }
-
-    @Test
-    void attentionGradients() {
-        for (AttentionShape.Layout layout : AttentionShape.Layout.values()) {
-            AttentionShape shape = new AttentionShape(2, 2, 4, 5, 3, 2, layout);
-            AttentionSpec causal = AttentionSpec.DEFAULT.withCausal(AttentionSpec.Alignment.BOTTOM_RIGHT);
-            checkAttention(shape, AttentionSpec.DEFAULT, false);
-            checkAttention(shape, causal.withWindow(2, 0), true);
-        }
-    }
-
-    private void checkAttention(AttentionShape shape, AttentionSpec spec, boolean masked) {
-        AttentionCall<DeviceArray> plain = AttentionCall.of(
-                shape,
-                spec,
-                array(normal((int) shape.querySize())),
-                array(normal((int) shape.keySize())),
-                array(normal((int) shape.valueSize())));
-        AttentionCall<DeviceArray> call = masked
-                ? plain.withMask(
-                        AttentionMask.segments(integers(0, 0, 1, 1, 0, 0, 0, 1), integers(0, 0, 0, 1, 1, 0, 0, 0, 0, 1))
-                                .withKeyLengths(integers(5, 3)))
-                : plain;
-        DeviceArray output = array(new double[(int) shape.outputSize()]);
-        DeviceArray logSumExp = array(new double[(int) shape.logSumExpSize()]);
-        double[] weights = normal((int) shape.outputSize());
-        double[] logWeights = normal((int) shape.logSumExpSize());
-        AttentionOutputs<DeviceArray> out = new AttentionOutputs<>(output, logSumExp);
-        ToDoubleFunction<DeviceArray> loss = moved -> {
-            b.attention().forward(call, out);
-            double sum = dot(output, weights);
-            double[] logs = values(logSumExp);
-            for (int i = 0; i < logs.length; i++) {
-                sum += Double.isInfinite(logs[i]) ? 0 : logs[i] * logWeights[i];
-            }
-            return sum;
-        };
-        b.attention().forward(call, out);
-        DeviceArray dQuery = array(new double[(int) shape.querySize()]);
-        DeviceArray dKey = array(new double[(int) shape.keySize()]);
-        DeviceArray dValue = array(new double[(int) shape.valueSize()]);
-        b.attention()
-                .backward(
-                        call,
-                        out,
-                        AttentionPlane.outputs(array(weights), array(logWeights)),
-                        AttentionPlane.inputs(dQuery, dKey, dValue));
-        checkGradient("query", call.query(), dQuery, loss);
-        checkGradient("key", call.key(), dKey, loss);
-        checkGradient("value", call.value(), dValue, loss);
     }
 
     private static double total(PpoLoss loss, double[] statistics) {

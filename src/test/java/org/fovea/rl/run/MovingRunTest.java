@@ -79,7 +79,7 @@ class MovingRunTest {
             assertThat(trainer.resumesExactly()).isTrue();
             assertThat(environments(trainer)).isEqualTo(left);
             TrainResult result = trainer.run(new EvaluationSettings(3, 1, 10, 60), Progress.Listener.NONE, () -> false);
-            assertThat(result.steps()).isEqualTo(3 * spec.stepsPerIteration());
+            assertThat(result.training().steps()).isEqualTo(3 * spec.stepsPerIteration());
             assertThat(environments(trainer)).isNotEqualTo(left);
         }
     }

@@ -57,8 +57,8 @@ class ReproducibilityTest {
                 Trainer trainer = Trainer.start(backend, spec, run)) {
             int[] iterations = {0};
             TrainResult result = trainer.run(progress -> iterations[0]++, () -> iterations[0] == 2);
-            assertThat(result.interrupted()).isTrue();
-            assertThat(result.steps()).isEqualTo(2 * spec.stepsPerIteration());
+            assertThat(result.training().interrupted()).isTrue();
+            assertThat(result.training().steps()).isEqualTo(2 * spec.stepsPerIteration());
         }
         SavedRun saved = SavedRun.load(run);
         assertThat(saved.spec()).isEqualTo(spec);
@@ -66,7 +66,7 @@ class ReproducibilityTest {
                 Trainer trainer = Trainer.resume(backend, spec, saved, run)) {
             assertThat(trainer.resumesExactly()).isTrue();
             TrainResult result = trainer.run(Progress.Listener.NONE, () -> false);
-            assertThat(result.steps()).isEqualTo(ITERATIONS * spec.stepsPerIteration());
+            assertThat(result.training().steps()).isEqualTo(ITERATIONS * spec.stepsPerIteration());
             assertThat(Runs.parameters(trainer)).isEqualTo(uninterrupted);
         }
         assertThat(run.resolve(RunFiles.PROGRESS)).content().hasLineCount(ITERATIONS + 1);

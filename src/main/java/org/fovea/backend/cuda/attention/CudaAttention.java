@@ -48,7 +48,7 @@ public final class CudaAttention implements AttentionOps {
     @Override
     public void forward(AttentionCall<DeviceArray> call, AttentionOutputs<DeviceArray> outputs) {
         AttentionChecks.forward(call, outputs, stateSize(call));
-        CudaOperands operands = new CudaOperands(memory, "attentionForward");
+        CudaOperands operands = new CudaOperands(memory, "attention.forward");
         if (!TensorCoreKernels.take(call)) {
             series.forward(operands, call, outputs);
             return;
@@ -70,7 +70,7 @@ public final class CudaAttention implements AttentionOps {
             AttentionPlane<DeviceArray> dOutputs,
             AttentionPlane<DeviceArray> gradients) {
         AttentionChecks.backward(call, outputs, stateSize(call), dOutputs, gradients);
-        CudaOperands operands = new CudaOperands(memory, "attentionBackward");
+        CudaOperands operands = new CudaOperands(memory, "attention.backward");
         if (!TensorCoreKernels.take(call)) {
             series.compute(
                     operands,
@@ -118,7 +118,7 @@ public final class CudaAttention implements AttentionOps {
             AttentionPlane<DeviceArray> tangents,
             AttentionPlane<DeviceArray> outputTangents) {
         AttentionChecks.tangent(call, outputs, stateSize(call), tangents, outputTangents);
-        CudaOperands operands = new CudaOperands(memory, "attentionTangent");
+        CudaOperands operands = new CudaOperands(memory, "attention.tangent");
         if (!TensorCoreKernels.take(call)) {
             series.compute(
                     operands,
@@ -146,7 +146,7 @@ public final class CudaAttention implements AttentionOps {
             AttentionPlane<DeviceArray> tangents,
             AttentionPlane<DeviceArray> results) {
         AttentionChecks.backwardTangent(call, outputs, stateSize(call), dOutputs, tangents, results);
-        CudaOperands operands = new CudaOperands(memory, "attentionBackwardTangent");
+        CudaOperands operands = new CudaOperands(memory, "attention.backwardTangent");
         if (!TensorCoreKernels.take(call)) {
             series.compute(
                     operands,
@@ -201,7 +201,7 @@ public final class CudaAttention implements AttentionOps {
             List<AttentionPlane<DeviceArray>> arguments,
             List<AttentionPlane<DeviceArray>> results) {
         AttentionChecks.series(call, ring, arguments, results);
-        series.compute(new CudaOperands(memory, "attentionSeries"), call, ring, arguments, results, null);
+        series.compute(new CudaOperands(memory, "attention.series"), call, ring, arguments, results, null);
     }
 
     @Override
@@ -212,7 +212,7 @@ public final class CudaAttention implements AttentionOps {
             int firstQuery,
             DeviceArray weights) {
         AttentionChecks.weights(call, outputs, stateSize(call), firstQuery, weights);
-        series.weights(new CudaOperands(memory, "attentionWeights"), call, stage, firstQuery, weights);
+        series.weights(new CudaOperands(memory, "attention.weights"), call, stage, firstQuery, weights);
     }
 
     @Override

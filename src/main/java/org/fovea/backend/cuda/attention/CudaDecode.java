@@ -56,7 +56,7 @@ final class CudaDecode {
         AttentionChecks.decode(call, output);
         DecodeShape shape = call.shape();
         AttentionSpec spec = call.spec();
-        String operation = "attentionDecode";
+        String operation = "attention.decode";
         CudaArray q = memory.floating(operation, "query", call.query());
         CudaArray keys = memory.floating(operation, "keyCache", call.keyCache());
         CudaArray values = memory.floating(operation, "valueCache", call.valueCache());

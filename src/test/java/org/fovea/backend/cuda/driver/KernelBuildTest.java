@@ -72,4 +72,23 @@ class KernelBuildTest {
         assertThat(resources.resolve("fovea.fatbin")).doesNotExist();
         assertThat(resources.resolve("kernels.txt")).content().startsWith("there was no NVIDIA GPU");
     }
+
+    /** Of a kernel that may spill a little, frame, stores and loads each have their limit. */
+    @ParameterizedTest
+    @CsvSource({
+        "attention_tangent_whole_f32_d32_m32, 8, 12, 16, 0",
+        "attention_tangent_whole_f32_d32_m32, 16, 12, 16, 1",
+        "attention_tangent_whole_f32_d32_m32, 8, 16, 16, 1",
+        "attention_tangent_whole_f32_d32_m32, 8, 12, 128, 1",
+        "attention_jvp_f32_d32_r64_m32, 0, 0, 4, 1",
+        "gemm_f32, 8, 8, 8, 0"
+    })
+    void spillsOfAttentionAreHeldToTheirLimits(String kernel, int frame, int stores, int loads, int status)
+            throws Exception {
+        Path log = Files.writeString(
+                directory.resolve("ptxas.log"),
+                "ptxas info    : Function properties for %s%n    %d bytes stack frame, %d bytes spill stores, %d bytes spill loads%n"
+                        .formatted(kernel, frame, stores, loads));
+        run("exit 9", status, "awk", "-f", "kernels/resources.awk", log.toString());
+    }
 }

@@ -97,19 +97,20 @@ final class AttentionBackward extends AttentionKeySums {
         // A row that sees no key has an output of 0, whatever its gradient, which may be NaN.
         if (!t.oneBlock && !sumsDeltas(t)) {
             fetchQueries(t, output, outputStride, valueDim);
-            kernels.rowDots(
-                    dOutput.floats,
-                    rows,
-                    outputStride,
-                    output.floats,
-                    queryRow(output, t.head, t.firstQuery, valueDim),
-                    outputStride,
-                    queries,
-                    valueDim,
-                    t.floats,
-                    delta,
-                    t.floats,
-                    t.keySum);
+            kernels.rows()
+                    .rowDots(
+                            dOutput.floats,
+                            rows,
+                            outputStride,
+                            output.floats,
+                            queryRow(output, t.head, t.firstQuery, valueDim),
+                            outputStride,
+                            queries,
+                            valueDim,
+                            t.floats,
+                            delta,
+                            t.floats,
+                            t.keySum);
             for (int i = 0; i < queries; i++) {
                 if (Float.isNaN(t.floats[delta + i])) {
                     t.floats[delta + i] = carefulDot(

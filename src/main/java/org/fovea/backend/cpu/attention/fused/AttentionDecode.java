@@ -53,7 +53,7 @@ final class AttentionDecode {
             int q = query.offset + (batch * heads + head) * shape.headDim();
             dots(q, batch, head, oldest, first, scores, 0);
             dots(q, batch, head, 0, count - first, scores, first);
-            float sum = kernels.softmaxNumerators(scores, 0, count, scale, scores, capacity + kernels.lanes());
+            float sum = kernels.rows().softmaxNumerators(scores, 0, count, scale, scores, capacity + kernels.lanes());
             float inverse = 1 / sum;
             for (int j = 0; j < count; j++) {
                 scores[j] *= inverse;
@@ -69,14 +69,27 @@ final class AttentionDecode {
         int stride = shape.heads() * dim;
         int keys = keyCache.offset + (batch * shape.capacity() + slot) * stride + head * dim;
         int room = shape.capacity() + kernels.lanes();
-        kernels.rowDots(
-                keyCache.floats, keys, stride, query.floats, q, 0, count, dim, scores, scoresOffset, scores, room);
+        kernels.rows()
+                .rowDots(
+                        keyCache.floats,
+                        keys,
+                        stride,
+                        query.floats,
+                        q,
+                        0,
+                        count,
+                        dim,
+                        scores,
+                        scoresOffset,
+                        scores,
+                        room);
     }
 
     private void weightedSum(float[] weights, int weightsOffset, int batch, int head, int slot, int count, int out) {
         int dim = shape.valueDim();
         int stride = shape.heads() * dim;
         int values = valueCache.offset + (batch * shape.capacity() + slot) * stride + head * dim;
-        kernels.weightedSum(weights, weightsOffset, valueCache.floats, values, stride, count, dim, output.floats, out);
+        kernels.rows()
+                .weightedSum(weights, weightsOffset, valueCache.floats, values, stride, count, dim, output.floats, out);
     }
 }

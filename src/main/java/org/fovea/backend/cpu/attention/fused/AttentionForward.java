@@ -99,17 +99,18 @@ final class AttentionForward extends AttentionPass {
     private void rescale(int lane, AttentionScratch t) {
         RowAccumulator sums = t.outputSums;
         int sum = sums.offset + lane * sums.stride;
-        kernels.scaleRows(
-                sums.floats,
-                sum,
-                sums.stride,
-                t.floats,
-                t.state + 2 * QUERIES + lane,
-                sums.floats,
-                sum,
-                sums.stride,
-                Math.min(lanes, t.queries - lane),
-                paddedValueDim);
+        kernels.rows()
+                .scaleRows(
+                        sums.floats,
+                        sum,
+                        sums.stride,
+                        t.floats,
+                        t.state + 2 * QUERIES + lane,
+                        sums.floats,
+                        sum,
+                        sums.stride,
+                        Math.min(lanes, t.queries - lane),
+                        paddedValueDim);
     }
 
     private void finish(AttentionScratch t) {
@@ -127,18 +128,19 @@ final class AttentionForward extends AttentionPass {
                 logSumExp.offset + t.head * shape.queries() + t.firstQuery,
                 t.queries);
         int row = queryRow(output, t.head, t.firstQuery, valueDim);
-        kernels.scaleRows(
-                t.outputSums.floats,
-                t.outputSums.offset,
-                t.outputSums.stride,
-                t.floats,
-                t.state + QUERIES,
-                output.floats,
-                row,
-                outputStride,
-                t.queries,
-                valueDim);
-        if (!kernels.allFinite(output.floats, row, outputStride, t.queries, valueDim)) {
+        kernels.rows()
+                .scaleRows(
+                        t.outputSums.floats,
+                        t.outputSums.offset,
+                        t.outputSums.stride,
+                        t.floats,
+                        t.state + QUERIES,
+                        output.floats,
+                        row,
+                        outputStride,
+                        t.queries,
+                        valueDim);
+        if (!kernels.rows().allFinite(output.floats, row, outputStride, t.queries, valueDim)) {
             sumNormalized(row, t);
         }
     }
@@ -161,7 +163,7 @@ final class AttentionForward extends AttentionPass {
         }
         for (int i = 0; i < t.queries; i++) {
             int target = row + i * outputStride;
-            if (!kernels.allFinite(output.floats, target, outputStride, 1, valueDim)) {
+            if (!kernels.rows().allFinite(output.floats, target, outputStride, 1, valueDim)) {
                 System.arraycopy(sums.floats, sums.offset + i * sums.stride, output.floats, target, valueDim);
             }
         }

@@ -75,7 +75,7 @@ abstract class AttentionKeySums extends AttentionPass {
             sumOverQueries(t, fresh, to, freshWeights, rows, false, careful, target.floats, firstFresh, stride, dim);
         } else {
             sumOverQueries(t, from, to, weights, rows, false, careful, t.floats, t.keySum, paddedDim, paddedDim);
-            kernels.addRows(1, t.floats, t.keySum, paddedDim, target.floats, first, stride, old, dim);
+            kernels.rows().addRows(1, t.floats, t.keySum, paddedDim, target.floats, first, stride, old, dim);
             copyRows(t, t.keySum + old * paddedDim, paddedDim, target, firstFresh, stride, to - fresh, dim);
         }
     }

@@ -2,10 +2,12 @@
 package org.fovea.backend.cpu.attention.fused;
 
 import java.util.Arrays;
+import org.fovea.backend.attention.AttentionBand;
 import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionSpec;
+import org.fovea.backend.cpu.attention.series.CpuBands;
 import org.fovea.backend.cpu.kernels.AttentionKernels;
 import org.fovea.backend.cpu.memory.Block;
 import org.fovea.backend.cpu.memory.CpuArray;
@@ -79,23 +81,9 @@ abstract class AttentionPass {
         softcap = AttentionSoftcap.of(kernels, spec);
         dropout = AttentionDropout.of(kernels, spec);
         terms = ScoreTerms.of(kernels, call, softcap);
-        packed = packed();
+        packed = mask.querySequences() == null ? null : PackedTiles.of(CpuBands.ofSequences(in), shape.queries());
         tiles = packed == null ? (shape.queries() + QUERIES - 1) / QUERIES : packed.bands().length;
-        band = mask.keyLengths() == null ? AttentionBand.of(spec, shape.queries(), shape.keys(), shape.keys()) : null;
-    }
-
-    private @Nullable PackedTiles packed() {
-        CpuArray querySequences = mask.querySequences();
-        CpuArray keySequences = mask.keySequences();
-        return querySequences == null || keySequences == null
-                ? null
-                : PackedTiles.of(spec, shape, querySequences, keySequences, keyLength(0));
-    }
-
-    /** Keys of a batch row before its padding, not clamped. */
-    private int keyLength(int batch) {
-        CpuArray keyLengths = mask.keyLengths();
-        return keyLengths == null ? shape.keys() : keyLengths.ints[keyLengths.offset + batch];
+        band = mask.keyLengths() == null ? AttentionBand.ofRow(spec, shape, shape.keys()) : null;
     }
 
     private int padded(int dim) {
@@ -194,7 +182,7 @@ abstract class AttentionPass {
             return;
         }
         if (mine == null) {
-            mine = AttentionBand.of(spec, shape.queries(), shape.keys(), keyLength(batch));
+            mine = AttentionBand.ofRow(spec, shape, CpuBands.keyLength(in, batch));
         }
         int end = packed == null ? shape.queries() : packed.starts()[tile + 1];
         int queries = Math.min(QUERIES, end - firstQuery);

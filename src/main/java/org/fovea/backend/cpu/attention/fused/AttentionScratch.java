@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.cpu.attention.fused;
 
+import org.fovea.backend.attention.AttentionBand;
 import org.fovea.backend.cpu.kernels.PairKernels;
 import org.fovea.backend.cpu.memory.Block;
 
@@ -29,7 +30,7 @@ final class AttentionScratch {
     int queries;
     int groups;
 
-    AttentionBand band = new AttentionBand(0, 0, 0, 0, 0);
+    AttentionBand band = AttentionBand.ofNothing();
 
     /** The band's ends and the segment of each query of the tile. */
     final int[] low = new int[QUERIES];

@@ -95,7 +95,7 @@ final class BiasGradient {
         double[] ofPart = sums[part];
         int from = Math.max(t.groupFrom, t.low[row]);
         int to = Math.min(t.groupTo, t.high[row]);
-        int first = t.band.position() + t.firstQuery + row + positions.first();
+        int first = t.band.nearPosition() + t.firstQuery + row + positions.first();
         int at = gradient + (from - t.groupFrom) * AttentionScratch.QUERIES;
         for (int j = from; j < to; j++) {
             ofPart[j - first] += factor * t.floats[at];

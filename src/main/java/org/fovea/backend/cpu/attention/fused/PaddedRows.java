@@ -39,6 +39,6 @@ final class PaddedRows {
     }
 
     boolean allFinite(AttentionKernels kernels, int rows, int dim) {
-        return kernels.allFinite(floats, offset, stride, rows, dim);
+        return kernels.rows().allFinite(floats, offset, stride, rows, dim);
     }
 }

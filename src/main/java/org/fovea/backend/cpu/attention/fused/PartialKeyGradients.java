@@ -125,7 +125,8 @@ final class PartialKeyGradients implements AutoCloseable {
         workers.run(pieces, piece -> {
             int from = Partition.start(chunks, piece, pieces) * Block.ALIGNMENT;
             int to = piece + 1 == pieces ? sum.length : Partition.start(chunks, piece + 1, pieces) * Block.ALIGNMENT;
-            kernels.addRows(1, part.floats, part.offset + from, 0, sum.floats, sum.offset + from, 0, 1, to - from);
+            kernels.rows()
+                    .addRows(1, part.floats, part.offset + from, 0, sum.floats, sum.offset + from, 0, 1, to - from);
         });
     }
 

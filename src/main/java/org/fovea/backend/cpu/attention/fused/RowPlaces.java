@@ -27,13 +27,6 @@ record RowPlaces(AttentionShape.Layout layout, int heads, int rows, int group) {
                 : row / (rows * heads) * (heads / group) + row % heads / group;
     }
 
-    /** The place of an array's row in [batch, heads, rows]. */
-    int scalar(int row) {
-        return layout == AttentionShape.Layout.BHND
-                ? row
-                : (row / (rows * heads) * heads + row % heads) * rows + row / heads % rows;
-    }
-
     /** The array's row of row {@code i} of a head, counted through the batch. */
     int row(int head, int i) {
         return layout == AttentionShape.Layout.BHND

@@ -73,8 +73,8 @@ final class ScoreTerms {
         }
         if (slopes != null) {
             float slope = slopes.floats[slopes.offset + t.head % heads];
-            int nearest = zero + t.band.position() + t.firstQuery + lane - t.groupFrom;
-            kernels.addRows(-slope, distances, nearest, -1, t.floats, scores, QUERIES, keys, kernels.lanes());
+            int nearest = zero + t.band.nearPosition() + t.firstQuery + lane - t.groupFrom;
+            kernels.rows().addRows(-slope, distances, nearest, -1, t.floats, scores, QUERIES, keys, kernels.lanes());
         }
     }
 
@@ -93,7 +93,7 @@ final class ScoreTerms {
             }
             int stride = relative ? -1 : QUERIES;
             int to = target + j * QUERIES;
-            kernels.addRows(factor, t.floats, source, stride, t.floats, to, QUERIES, count, kernels.lanes());
+            kernels.rows().addRows(factor, t.floats, source, stride, t.floats, to, QUERIES, count, kernels.lanes());
         }
     }
 
@@ -105,7 +105,7 @@ final class ScoreTerms {
         float[] source = term.array().floats;
         int reach = term.extents().reach();
         int middle = term.indexAt(t.head / heads, t.head % heads, 0);
-        int farthest = key + keys - 1 - (t.band.position() + t.firstQuery + lane);
+        int farthest = key + keys - 1 - (t.band.nearPosition() + t.firstQuery + lane);
         int count = keys - 1 + Math.min(kernels.lanes(), t.queries - lane);
         for (int i = 0; i < count; i++) {
             t.floats[t.term + i] = source[middle + Math.max(-reach, Math.min(farthest - i, reach))];

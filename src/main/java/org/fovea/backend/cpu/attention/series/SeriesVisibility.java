@@ -2,46 +2,45 @@
 package org.fovea.backend.cpu.attention.series;
 
 import java.util.Arrays;
+import org.fovea.backend.attention.AttentionBand;
 import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionShape;
-import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.jspecify.annotations.Nullable;
 
-/** Which keys each query sees, in the terms of {@link AttentionSpec}: a range of keys, and what hides some of them. */
+/** The keys that each query of a tile sees: those of its {@link AttentionBand} but what segments or the mask hide. */
 final class SeriesVisibility {
     private final AttentionShape shape;
-    private final AttentionSpec spec;
     private final @Nullable CpuArray querySegments;
     private final @Nullable CpuArray keySegments;
-    private final @Nullable CpuArray keyLengths;
-    private final @Nullable CpuArray querySequences;
-    private final @Nullable CpuArray keySequences;
+    private final AttentionCall<CpuArray> call;
+
+    /** Of the sequences of a packed batch; null if rows are not packed. */
+    private final AttentionBand @Nullable [] sequences;
+
     private final @Nullable ScoreReader mask;
 
     SeriesVisibility(AttentionCall<CpuArray> call) {
         AttentionMask<CpuArray> in = call.mask();
         shape = call.shape();
-        spec = call.spec();
+        this.call = call;
         querySegments = in.querySegments();
         keySegments = in.keySegments();
-        keyLengths = in.keyLengths();
-        querySequences = in.querySequences();
-        keySequences = in.keySequences();
+        sequences =
+                in.querySequences() == null ? null : CpuBands.ofSequences(call).toArray(AttentionBand[]::new);
         mask = ScoreReader.of(in.scores());
     }
 
     /** Finds the range of keys of each query of a tile, and that of all. */
     void place(SeriesTile t) {
-        int length =
-                keyLengths == null ? shape.keys() : clamp(keyLengths.ints[keyLengths.offset + t.batch], shape.keys());
-        if (querySequences == null || keySequences == null) {
+        if (sequences == null) {
+            AttentionBand row = AttentionBand.ofRow(call.spec(), shape, CpuBands.keyLength(call, t.batch));
             for (int r = 0; r < t.queries; r++) {
-                place(t, r, t.firstQuery + r, shape.queries(), 0, length);
+                place(t, r, row);
             }
         } else {
-            placeInSequences(t, querySequences, keySequences, length);
+            placeInSequences(t, sequences);
         }
         t.from = Integer.MAX_VALUE;
         t.to = 0;
@@ -55,44 +54,28 @@ final class SeriesVisibility {
         Arrays.fill(t.alive, 0, t.queries, false);
     }
 
-    private void placeInSequences(SeriesTile t, CpuArray ofQueries, CpuArray ofKeys, int length) {
-        int sequences = ofQueries.length - 1;
+    private static void placeInSequences(SeriesTile t, AttentionBand[] sequences) {
         int s = 0;
         for (int r = 0; r < t.queries; r++) {
             int query = t.firstQuery + r;
-            while (s < sequences && start(ofQueries, s + 1, shape.queries()) <= query) {
+            while (s < sequences.length && sequences[s].queryEnd() <= query) {
                 s++;
             }
-            int first = s < sequences ? start(ofQueries, s, shape.queries()) : shape.queries();
-            if (first > query) {
+            if (s < sequences.length && sequences[s].firstQuery() <= query) {
+                place(t, r, sequences[s]);
+            } else {
                 t.position[r] = 0;
                 t.low[r] = 0;
                 t.high[r] = 0;
-                continue;
             }
-            int rows = start(ofQueries, s + 1, shape.queries()) - first;
-            int firstKey = start(ofKeys, s, shape.keys());
-            int valid = Math.max(0, Math.min(start(ofKeys, s + 1, shape.keys()), length) - firstKey);
-            place(t, r, query - first, rows, firstKey, valid);
         }
     }
 
-    private static int start(CpuArray sequences, int s, int rows) {
-        return clamp(sequences.ints[sequences.offset + s], rows);
-    }
-
-    private static int clamp(int x, int most) {
-        return Math.max(0, Math.min(x, most));
-    }
-
-    /** Places a query that is the {@code query}-th of {@code queries} beside the keys [firstKey, firstKey + valid). */
-    private void place(SeriesTile t, int r, int query, int queries, int firstKey, int valid) {
-        long position = (long) spec.firstQueryPosition(queries, valid) + query;
-        long low = spec.windowLeft() == AttentionSpec.UNLIMITED ? 0 : position - spec.windowLeft();
-        long high = spec.windowRight() == AttentionSpec.UNLIMITED ? valid : position + spec.windowRight() + 1;
-        t.position[r] = firstKey + position;
-        t.low[r] = firstKey + (int) Math.max(0, Math.min(low, valid));
-        t.high[r] = firstKey + (int) Math.max(0, Math.min(high, valid));
+    private static void place(SeriesTile t, int r, AttentionBand band) {
+        int query = t.firstQuery + r;
+        t.position[r] = band.position() + query;
+        t.low[r] = band.low(query);
+        t.high[r] = band.high(query);
     }
 
     /**

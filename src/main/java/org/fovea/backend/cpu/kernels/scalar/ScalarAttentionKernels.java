@@ -3,6 +3,7 @@ package org.fovea.backend.cpu.kernels.scalar;
 
 import java.util.Arrays;
 import org.fovea.backend.cpu.kernels.AttentionKernels;
+import org.fovea.backend.cpu.kernels.AttentionRowKernels;
 import org.fovea.backend.cpu.kernels.PairKernels;
 
 /** {@link AttentionKernels} in plain loops over {@link #LANES} lanes, for a virtual machine without the vector module. */
@@ -10,6 +11,7 @@ public final class ScalarAttentionKernels implements AttentionKernels {
     static final int LANES = 8;
 
     private static final PairKernels PAIRS = new ScalarPairKernels();
+    private static final AttentionRowKernels ROW_KERNELS = new ScalarAttentionRowKernels();
     private static final float LOG2_E = (float) (1 / Math.log(2));
 
     @Override
@@ -20,6 +22,11 @@ public final class ScalarAttentionKernels implements AttentionKernels {
     @Override
     public PairKernels pairs() {
         return PAIRS;
+    }
+
+    @Override
+    public AttentionRowKernels rows() {
+        return ROW_KERNELS;
     }
 
     @Override
@@ -119,7 +126,7 @@ public final class ScalarAttentionKernels implements AttentionKernels {
     }
 
     /** The same polynomial as the vector kernels'. */
-    private static float exp(float difference) {
+    static float exp(float difference) {
         float x = difference * LOG2_E;
         if (x < -126) {
             return 0;
@@ -274,116 +281,5 @@ public final class ScalarAttentionKernels implements AttentionKernels {
             state[stateOffset + 2 * stateStride + i] = delta;
             state[stateOffset + 3 * stateStride + i] = e;
         }
-    }
-
-    @Override
-    public void rowDots(
-            float[] x,
-            int xOffset,
-            int xStride,
-            float[] y,
-            int yOffset,
-            int yStride,
-            int rows,
-            int columns,
-            float[] dots,
-            int dotsOffset,
-            float[] scratch,
-            int scratchOffset) {
-        for (int i = 0; i < rows; i++) {
-            dots[dotsOffset + i] = dot(x, xOffset + i * xStride, y, yOffset + i * yStride, columns);
-        }
-    }
-
-    private static float dot(float[] x, int xi, float[] y, int yi, int columns) {
-        float sum = 0;
-        for (int j = 0; j < columns; j++) {
-            sum += x[xi + j] * y[yi + j];
-        }
-        return sum;
-    }
-
-    @Override
-    public void scaleRows(
-            float[] source,
-            int sourceOffset,
-            int sourceStride,
-            float[] factors,
-            int factorsOffset,
-            float[] target,
-            int targetOffset,
-            int targetStride,
-            int rows,
-            int columns) {
-        for (int i = 0; i < rows; i++) {
-            for (int j = 0; j < columns; j++) {
-                target[targetOffset + i * targetStride + j] =
-                        source[sourceOffset + i * sourceStride + j] * factors[factorsOffset + i];
-            }
-        }
-    }
-
-    @Override
-    public void addRows(
-            float factor,
-            float[] source,
-            int sourceOffset,
-            int sourceStride,
-            float[] target,
-            int targetOffset,
-            int targetStride,
-            int rows,
-            int columns) {
-        for (int i = 0; i < rows; i++) {
-            for (int j = 0; j < columns; j++) {
-                target[targetOffset + i * targetStride + j] += source[sourceOffset + i * sourceStride + j] * factor;
-            }
-        }
-    }
-
-    @Override
-    public boolean allFinite(float[] x, int offset, int stride, int rows, int columns) {
-        for (int i = 0; i < rows; i++) {
-            for (int j = 0; j < columns; j++) {
-                if (!Float.isFinite(x[offset + i * stride + j])) {
-                    return false;
-                }
-            }
-        }
-        return true;
-    }
-
-    @Override
-    public void weightedSum(
-            float[] weights,
-            int weightsOffset,
-            float[] values,
-            int valuesOffset,
-            int valueStride,
-            int count,
-            int valueDim,
-            float[] output,
-            int outputOffset) {
-        for (int j = 0; j < count; j++) {
-            for (int c = 0; c < valueDim; c++) {
-                output[outputOffset + c] += weights[weightsOffset + j] * values[valuesOffset + j * valueStride + c];
-            }
-        }
-    }
-
-    @Override
-    public float softmaxNumerators(
-            float[] scores, int offset, int count, float factor, float[] scratch, int scratchOffset) {
-        float maximum = Float.NEGATIVE_INFINITY;
-        for (int j = 0; j < count; j++) {
-            scores[offset + j] *= factor;
-            maximum = scores[offset + j] > maximum ? scores[offset + j] : maximum;
-        }
-        float sum = 0;
-        for (int j = 0; j < count; j++) {
-            scores[offset + j] = exp(scores[offset + j] - maximum);
-            sum += scores[offset + j];
-        }
-        return sum;
     }
 }

@@ -4,9 +4,12 @@ package org.fovea.backend.cpu.attention.fused;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.fovea.backend.attention.AttentionCall;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.AttentionShape;
 import org.fovea.backend.attention.AttentionShape.Layout;
 import org.fovea.backend.attention.AttentionSpec;
@@ -18,13 +21,17 @@ import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.cpu.primitives.Workers;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.HalfPrecision;
+import org.fovea.backend.reference.ReferenceBackend;
+import org.fovea.verify.AttentionFeatures;
+import org.fovea.verify.AttentionProblem;
+import org.fovea.verify.Pair;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Attention by float32 kernels of what is not float32 or not a dot product, against series in float64. */
+/** Attention by float32 kernels of what is not float32 or not a dot product. */
 @Tag("vectors")
 class FusedAttentionTest {
     private static final AttentionShape GROUPED = new AttentionShape(2, 4, 2, 33, 97, 13, 6, Layout.BNHD);
@@ -32,52 +39,78 @@ class FusedAttentionTest {
     private static final AttentionShape ODD = new AttentionShape(1, 3, 1, 6, 5, 1, 2, Layout.BHND);
 
     private final CpuBackend backend = new CpuBackend(KernelChoice.KERNELS, 2);
+    private final ReferenceBackend reference = new ReferenceBackend();
 
     @AfterEach
     void close() {
         backend.close();
+        reference.close();
     }
 
-    private static AttentionSpec spec(Similarity similarity) {
-        return AttentionSpec.DEFAULT.withSimilarity(similarity).withCausal(Alignment.BOTTOM_RIGHT);
+    /** Of a length two keys shorter in each batch row. */
+    private static AttentionFeatures features(AttentionShape shape, Similarity similarity) {
+        AttentionSpec spec = AttentionSpec.DEFAULT.withSimilarity(similarity).withCausal(Alignment.BOTTOM_RIGHT);
+        return new AttentionFeatures("fused", shape, spec)
+                .withLengths(IntStream.range(0, shape.batch())
+                        .map(b -> shape.keys() - 2 * b)
+                        .toArray());
     }
 
-    private static AttentionOrders problem(AttentionShape shape, Similarity similarity) {
-        AttentionOrders problem = new AttentionOrders(shape, spec(similarity), 7);
-        problem.keyLengths = new int[shape.batch()];
-        Arrays.setAll(problem.keyLengths, b -> shape.keys() - 2 * b);
-        return problem;
+    private static AttentionProblem problem(Pair pair, AttentionFeatures features) {
+        return new AttentionProblem(pair, features, 7, true);
     }
 
-    /** Each error at most {@code tolerance} of the numbers that are given or of the array's largest. */
-    private void assertRight(AttentionOrders problem, double tolerance) {
-        Map<String, double[]> expected = problem.run(backend, DType.F64);
-        problem.run(backend, DType.F32).forEach((name, actual) -> {
-            double[] right = expected.get(name);
-            double largest = Arrays.stream(right)
-                    .filter(Double::isFinite)
-                    .map(Math::abs)
-                    .max()
-                    .orElse(0);
-            for (int i = 0; i < right.length; i++) {
-                boolean same = Double.compare(right[i], actual[i]) == 0;
-                assertThat(same || Math.abs(right[i] - actual[i]) <= tolerance * (1 + largest))
-                        .as("%s[%d] is %s, expected %s: %s", name, i, actual[i], right[i], problem)
-                        .isTrue();
-            }
+    /** Checks every order after a change of the numbers. */
+    private void check(AttentionFeatures features, Consumer<AttentionProblem> change) {
+        try (Pair pair = new Pair(backend, reference)) {
+            AttentionProblem problem = problem(pair, features);
+            change.accept(problem);
+            problem.checkEveryOrder();
+        }
+    }
+
+    private void checkFused(AttentionFeatures features, Consumer<AttentionProblem> change) {
+        check(features, problem -> {
+            change.accept(problem);
+            assertThat(isFused(problem)).isTrue();
         });
     }
 
-    private boolean isFused(AttentionOrders problem) {
+    private boolean isFused(AttentionProblem problem) {
         try (Workers workers = new Workers(1);
                 FloatArrays floats = new FloatArrays(backend.memory().openScope(), workers)) {
-            CpuArray query = floats.allocate(problem.shape.querySize());
-            CpuArray key = floats.allocate(problem.shape.keySize());
-            backend.memory().upload(problem.get("query"), 0, query);
-            backend.memory().upload(problem.get("key"), 0, key);
-            AttentionCall<CpuArray> call = AttentionCall.of(problem.shape, problem.spec, query, key, key);
-            return DotProducts.of(call, floats, workers) != null;
+            return DotProducts.of(problem.on(backend).map(x -> (CpuArray) x), floats, workers) != null;
         }
+    }
+
+    /** Every order on one backend alone, by name. */
+    private static Map<String, double[]> results(
+            CpuBackend on, AttentionFeatures features, Consumer<AttentionProblem> change) {
+        try (Pair pair = new Pair(on, on)) {
+            AttentionProblem problem = problem(pair, features).allowing(0);
+            change.accept(problem);
+            Map<String, double[]> results = new LinkedHashMap<>();
+            problem.everyOrder().forEach((name, x) -> results.put(name, x.actual()));
+            return results;
+        }
+    }
+
+    private static Map<String, double[]> results(CpuBackend on, AttentionFeatures features) {
+        return results(on, features, problem -> {});
+    }
+
+    private static void assertSame(Map<String, double[]> actual, Map<String, double[]> expected, String what) {
+        actual.forEach((name, x) -> assertThat(x).as("%s, %s", name, what).isEqualTo(expected.get(name)));
+    }
+
+    private interface Replacement {
+        double of(int index, double old);
+    }
+
+    private static void change(Pair.Both array, Replacement number) {
+        double[] x = array.expected();
+        Arrays.setAll(x, i -> number.of(i, x[i]));
+        array.upload(x);
     }
 
     /** So they are, bit by bit, what the float32 kernels give for the same numbers. */
@@ -85,16 +118,18 @@ class FusedAttentionTest {
     @EnumSource(Similarity.class)
     void sixteenBitResultsAreThoseOfFloat32RoundedOnce(Similarity similarity) {
         for (AttentionShape shape : List.of(GROUPED, SHORT, ODD)) {
-            AttentionOrders problem = problem(shape, similarity);
-            Map<String, double[]> wide = problem.run(backend, DType.F32);
+            AttentionFeatures features = features(shape, similarity);
             for (DType type : List.of(DType.BF16, DType.F16)) {
-                problem.run(backend, type).forEach((name, actual) -> {
-                    double[] expected = wide.get(name).clone();
+                Map<String, double[]> expected = results(backend, features);
+                expected.forEach((name, x) -> {
                     if (!name.contains("logSumExp")) {
-                        Arrays.setAll(expected, i -> HalfPrecision.value(type, HalfPrecision.bits(type, expected[i])));
+                        Arrays.setAll(x, i -> HalfPrecision.value(type, HalfPrecision.bits(type, x[i])));
                     }
-                    assertThat(actual).as("%s of %s in %s", name, problem, type).isEqualTo(expected);
                 });
+                assertSame(
+                        results(backend, features.of(type)),
+                        expected,
+                        features.of(type).toString());
             }
         }
     }
@@ -103,9 +138,7 @@ class FusedAttentionTest {
     @EnumSource(Similarity.class)
     void everyOrderIsRight(Similarity similarity) {
         for (AttentionShape shape : List.of(GROUPED, SHORT, ODD)) {
-            AttentionOrders problem = problem(shape, similarity);
-            assertThat(isFused(problem)).isTrue();
-            assertRight(problem, 1e-5);
+            checkFused(features(shape, similarity), problem -> {});
         }
     }
 
@@ -114,8 +147,8 @@ class FusedAttentionTest {
     void longestRows() {
         for (int dim : new int[] {253, 254, 256}) {
             AttentionShape shape = new AttentionShape(1, 1, 3, 5, dim, 2, Layout.BHND);
-            assertRight(new AttentionOrders(shape, spec(Similarity.EUCLIDEAN), 3), 1e-5);
-            assertRight(new AttentionOrders(shape, spec(Similarity.COSINE), 3), 1e-5);
+            check(features(shape, Similarity.EUCLIDEAN), problem -> {});
+            check(features(shape, Similarity.COSINE), problem -> {});
         }
     }
 
@@ -123,10 +156,8 @@ class FusedAttentionTest {
     void threadsDoNotChangeABit() {
         try (CpuBackend other = new CpuBackend(KernelChoice.KERNELS, 3)) {
             for (Similarity similarity : Similarity.values()) {
-                AttentionOrders problem = problem(GROUPED, similarity);
-                Map<String, double[]> expected = problem.run(backend, DType.BF16);
-                problem.run(other, DType.BF16)
-                        .forEach((name, actual) -> assertThat(actual).as(name).isEqualTo(expected.get(name)));
+                AttentionFeatures features = features(GROUPED, similarity).of(DType.BF16);
+                assertSame(results(other, features), results(backend, features), features.toString());
             }
         }
     }
@@ -134,110 +165,108 @@ class FusedAttentionTest {
     @ParameterizedTest
     @EnumSource(Similarity.class)
     void aSecondCallTakesNoMemory(Similarity similarity) {
-        AttentionOrders problem = problem(GROUPED, similarity);
-        problem.run(backend, DType.BF16);
+        AttentionFeatures features = features(GROUPED, similarity).of(DType.BF16);
+        results(backend, features);
         long reserved = backend.memory().reservedBytes();
-        problem.run(backend, DType.BF16);
+        results(backend, features);
         assertThat(backend.memory().reservedBytes()).isEqualTo(reserved);
         assertThat(backend.memory().liveBytes()).isZero();
     }
 
+    /** NaN among the keys that a length hides, with infinities and ordinary numbers in some of these. */
     @ParameterizedTest
     @EnumSource(Similarity.class)
     void whatNobodySeesTouchesNothing(Similarity similarity) {
-        AttentionOrders problem = problem(SHORT, similarity);
-        Map<String, double[]> clean = problem.run(backend, DType.F32);
-        int dim = SHORT.headDim();
-        for (int head = 2; head < 6; head++) {
-            for (int j = 27; j < 31; j++) {
-                if (j >= SHORT.keys() - 2 * (head / 2)) {
-                    int at = problem.key(head, j);
-                    for (String name : new String[] {"key", "t.key", "value", "t.value"}) {
-                        Arrays.fill(problem.get(name), at, at + dim, Double.NaN);
-                    }
-                    problem.get("key")[at] = j % 2 == 0 ? 1 : Double.NEGATIVE_INFINITY;
-                }
+        AttentionFeatures features = features(SHORT, similarity);
+        int row = SHORT.headDim();
+        int head = SHORT.keys() * row;
+        Replacement hidden = (i, old) -> {
+            int j = i % head / row;
+            if (j < SHORT.keys() - 2 * (i / head / SHORT.heads())) {
+                return old;
             }
-        }
-        assertThat(isFused(problem)).isTrue();
-        problem.run(backend, DType.F32)
-                .forEach((name, actual) -> assertThat(actual).as(name).isEqualTo(clean.get(name)));
+            return i % row > 0 ? Double.NaN : j % 2 == 0 ? 1 : Double.NEGATIVE_INFINITY;
+        };
+        Map<String, double[]> spoiled = results(backend, features, problem -> {
+            for (AttentionPlane<Pair.Both> plane : List.of(problem.inputs, problem.tangents())) {
+                change(plane.key(), hidden);
+                change(plane.value(), hidden);
+            }
+            assertThat(isFused(problem)).isTrue();
+        });
+        assertSame(spoiled, results(backend, features), "with numbers in hidden places");
     }
 
     /** The mean, about which distances are computed, must not be an infinity's. */
     @Test
     void hiddenInfinitiesAndHugeNumbersTouchNoDistance() {
+        int row = SHORT.headDim();
+        int at = (5 * SHORT.keys() + 30) * row;
         for (double hidden : new double[] {Double.POSITIVE_INFINITY, 1e30, 300}) {
-            AttentionOrders problem = problem(SHORT, Similarity.EUCLIDEAN);
-            int at = problem.key(5, 30);
-            Arrays.fill(problem.get("key"), at, at + SHORT.headDim(), hidden);
-            assertRight(problem, 1e-5);
+            check(
+                    features(SHORT, Similarity.EUCLIDEAN),
+                    problem -> change(problem.inputs.key(), (i, old) -> i >= at && i < at + row ? hidden : old));
         }
     }
 
+    /** The third row is huge, and the second zeros, as of every problem of cosines. */
     @Test
-    void rowsOfZerosAndOfHugeAndTinyNumbersHaveCosines() {
-        AttentionOrders problem = problem(SHORT, Similarity.COSINE);
-        int dim = SHORT.headDim();
-        for (String name : new String[] {"query", "key"}) {
-            double[] x = problem.get(name);
-            Arrays.fill(x, dim, 2 * dim, 0);
-            for (int i = 2 * dim; i < 3 * dim; i++) {
-                x[i] *= 1e30;
+    void rowsOfZerosAndOfHugeNumbersHaveCosines() {
+        int row = SHORT.headDim();
+        checkFused(features(SHORT, Similarity.COSINE), problem -> {
+            for (Pair.Both rows : List.of(problem.inputs.query(), problem.inputs.key())) {
+                change(rows, (i, old) -> i / row == 2 ? 1e30 * old : old);
             }
-        }
-        assertThat(isFused(problem)).isTrue();
-        assertRight(problem, 1e-5);
-        Map<String, double[]> results = problem.run(backend, DType.F32);
-        for (String name : new String[] {"query", "t.query", "key", "t.key"}) {
-            assertThat(Arrays.copyOfRange(results.get(name), dim, 2 * dim))
-                    .as(name + " gradient of a row of zeros")
-                    .containsOnly(0);
+        });
+        Map<String, double[]> results = results(backend, features(SHORT, Similarity.COSINE));
+        for (String name : List.of("query", "key")) {
+            for (String role : List.of("gradient of ", "tangent with everything of ")) {
+                assertThat(Arrays.copyOfRange(results.get(role + name), row, 2 * row))
+                        .as(role + name + " of a row of zeros")
+                        .containsOnly(0);
+            }
         }
     }
 
     /** Gradients are as many times larger as rows are smaller. */
     @Test
     void tinyRowsHaveCosines() {
-        AttentionOrders plain = problem(SHORT, Similarity.COSINE);
-        AttentionOrders tiny = problem(SHORT, Similarity.COSINE);
-        for (String name : new String[] {"query", "key", "t.query", "t.key"}) {
-            double[] x = tiny.get(name);
-            Arrays.setAll(x, i -> Math.scalb(x[i], -100));
-        }
-        Map<String, double[]> expected = plain.run(backend, DType.F32);
-        Map<String, double[]> actual = tiny.run(backend, DType.F32);
-        for (String name : new String[] {"output", "t.output", "logSumExp", "t.logSumExp", "value", "t.value"}) {
-            assertThat(actual.get(name)).as(name).isEqualTo(expected.get(name));
-        }
-        for (String name : new String[] {"query", "t.query", "key", "t.key"}) {
-            double[] larger = expected.get(name);
-            Arrays.setAll(larger, i -> Math.scalb(larger[i], 100));
-            assertThat(actual.get(name)).as(name).isEqualTo(larger);
-        }
+        AttentionFeatures features = features(SHORT, Similarity.COSINE);
+        Map<String, double[]> expected = results(backend, features);
+        expected.forEach((name, x) -> {
+            if (name.endsWith("query") || name.endsWith("key")) {
+                Arrays.setAll(x, i -> Math.scalb(x[i], 100));
+            }
+        });
+        Map<String, double[]> tiny = results(backend, features, problem -> {
+            for (AttentionPlane<Pair.Both> plane : List.of(problem.inputs, problem.tangents())) {
+                change(plane.query(), (i, old) -> Math.scalb(old, -100));
+                change(plane.key(), (i, old) -> Math.scalb(old, -100));
+            }
+        });
+        assertSame(tiny, expected, "tiny rows");
     }
 
     /** Where q and k are 1000 from the origin and 1 from each other. */
     @Test
     void distancesDoNotDependOnTheOrigin() {
-        AttentionOrders problem = problem(GROUPED, Similarity.EUCLIDEAN);
-        for (String name : new String[] {"query", "key"}) {
-            double[] x = problem.get(name);
-            Arrays.setAll(x, i -> x[i] / 4 + (i % GROUPED.headDim() % 2 == 0 ? 1000 : -1000));
-        }
-        assertThat(isFused(problem)).isTrue();
-        assertRight(problem, 1e-5);
+        Replacement moved = (i, old) -> old / 4 + (i % GROUPED.headDim() % 2 == 0 ? 1000 : -1000);
+        checkFused(features(GROUPED, Similarity.EUCLIDEAN), problem -> {
+            problem.allowing(1e-5);
+            change(problem.inputs.query(), moved);
+            change(problem.inputs.key(), moved);
+        });
     }
 
     /** Clusters far from each other leave float32 no digits for distances within one. */
     @Test
     void distantClustersAreLeftToFloat64() {
-        AttentionOrders problem = problem(SHORT, Similarity.EUCLIDEAN);
-        for (String name : new String[] {"query", "key"}) {
-            double[] x = problem.get(name);
-            Arrays.setAll(x, i -> x[i] + (i / SHORT.headDim() % 2 == 0 ? 1000 : -1000));
-        }
-        assertThat(isFused(problem)).isFalse();
-        assertRight(problem, 1e-5);
+        Replacement moved = (i, old) -> old + (i / SHORT.headDim() % 2 == 0 ? 1000 : -1000);
+        check(features(SHORT, Similarity.EUCLIDEAN), problem -> {
+            problem.allowing(1e-5);
+            change(problem.inputs.query(), moved);
+            change(problem.inputs.key(), moved);
+            assertThat(isFused(problem)).isFalse();
+        });
     }
 }

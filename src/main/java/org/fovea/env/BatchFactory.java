@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.env;
+
+import java.util.List;
+import java.util.function.IntFunction;
+import org.fovea.env.EnvironmentSpec.Spaces;
+
+/** Of an environment that is written for many agents. */
+record BatchFactory(String name, IntFunction<VectorEnvironment> factory) implements EnvironmentFactory {
+    @Override
+    public List<VectorEnvironment> createAll(int... counts) {
+        return CheckedBatch.createAll(name, factory, counts);
+    }
+
+    @Override
+    public Spaces spaces() {
+        try (VectorEnvironment probe = createAll(1).get(0)) {
+            return new Spaces(probe.observationSpace(), probe.actionSpace());
+        }
+    }
+
+    @Override
+    public EnvironmentFactory named(String newName) {
+        return new BatchFactory(newName, factory);
+    }
+}
