@@ -4,6 +4,7 @@
 // line, block and lane.
 #pragma once
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -78,7 +79,8 @@ class GlobalMemory {
     struct Region {
         uintptr_t address;
         size_t bytes;
-        std::unique_ptr<uint8_t[]> written;  // a bit per byte, from the lowest bit; 8 bytes more than needed
+        std::unique_ptr<uint8_t[]> written;  // a bit per byte, from the lowest bit; some bytes more than needed
+        std::atomic<bool> complete = false;  // all of it was written
     };
 
     GlobalMemory();
