@@ -21,9 +21,14 @@ uint32_t fuel_of(Block& block) {
 
 void count(Warp& warp, const Instruction* in) {
     const Program& program = *warp.block->program;
-    const auto kind = size_t(program.details[size_t(in - program.instructions.data())].kind);
-    warp.block->counters->instructions[kind]++;
-    warp.block->counters->lane_instructions[kind] += uint64_t(__builtin_popcount(warp.mask));
+    Counting& counting = *warp.block->counters;
+    const auto number = size_t(in - program.instructions.data());
+    uint32_t mask = warp.mask;
+    if (in->guarded) mask &= in->guard & 1 ? ~predicate(warp, in->guard & ~1u) : predicate(warp, in->guard);
+    counting.current = &counting.tallies[number];
+    counting.kind = program.details[number].kind;
+    counting.current->warps++;
+    counting.current->lanes += uint64_t(__builtin_popcount(mask));
 }
 
 template <bool COUNTED>

@@ -117,39 +117,4 @@ void mark_written(Warp& warp, const uint64_t (&at)[WARP], uint32_t bytes, const 
     }
 }
 
-void count_global(Warp& warp, const uint64_t (&at)[WARP], uint32_t bytes, bool stores) {
-    Counters& counters = *warp.block->counters;
-    constexpr uint64_t SECTOR = 32;
-    std::vector<uint64_t> sectors;
-    uint32_t lanes = 0;
-    for (uint32_t rest = warp.mask; rest; rest &= rest - 1, lanes++) {
-        for (uint64_t a = at[first_lane(rest)] / SECTOR; a <= (at[first_lane(rest)] + bytes - 1) / SECTOR; a++) sectors.push_back(a);
-    }
-    std::sort(sectors.begin(), sectors.end());
-    counters.global_sectors += uint64_t(std::unique(sectors.begin(), sectors.end()) - sectors.begin());
-    counters.global_requests++;
-    (stores ? counters.stored_bytes : counters.loaded_bytes)[size_t(Space::GLOBAL)] += uint64_t(lanes) * bytes;
-}
-
-// 32 banks of 4 bytes. Wide accesses are done by half or quarter warps.
-void count_shared(Warp& warp, const uint32_t (&at)[WARP], uint32_t bytes, bool stores) {
-    Counters& counters = *warp.block->counters;
-    const int together = bytes <= 4 ? WARP : bytes == 8 ? WARP / 2 : WARP / 4;
-    counters.shared_requests++;
-    for (int first = 0; first < WARP; first += together) {
-        std::vector<uint32_t> words;
-        for (int l = first; l < first + together; l++) {
-            for (uint32_t b = 0; warp.mask >> l & 1 && b < bytes; b += 4) words.push_back((at[l] + b) / 4);
-        }
-        if (words.empty()) continue;
-        std::sort(words.begin(), words.end());
-        words.erase(std::unique(words.begin(), words.end()), words.end());
-        unsigned banks[32] = {}, most = 0;
-        for (const uint32_t word : words) most = std::max(most, ++banks[word % 32]);
-        counters.shared_cycles += most;
-        counters.shared_ideal_cycles += (words.size() + 31) / 32;
-    }
-    (stores ? counters.stored_bytes : counters.loaded_bytes)[size_t(Space::SHARED)] += uint64_t(__builtin_popcount(warp.mask)) * bytes;
-}
-
 }  // namespace ptx

@@ -58,6 +58,7 @@ class Launch {
         began_ = std::chrono::steady_clock::now();
         work(true);
         for (std::thread& thread : threads_) thread.join();
+        if (counters_) counters_->add(counted_.summarize(program_));
         return error_;
     }
 
@@ -73,8 +74,9 @@ class Launch {
         block->extent = extent_;
         block->parameters = parameters_;
         block->seed = options_.seed;
-        Counters counters;
-        block->counters = counters_ ? &counters : nullptr;
+        Counting counting;
+        if (counters_) counting.tallies.resize(program_.instructions.size());
+        block->counters = counters_ ? &counting : nullptr;
         try {
             prepare(*block, dynamic_shared_);
             for (size_t i = next_++; i < blocks_ && !stop_; i = next_++) {
@@ -92,7 +94,7 @@ class Launch {
         }
         if (counters_) {
             const std::lock_guard lock(mutex_);
-            counters_->add(counters);
+            counted_.add(counting);
         }
         pool().give_back(std::move(block));
     }
@@ -114,6 +116,7 @@ class Launch {
     const char* const parameters_;
     const Options& options_;
     Counters* const counters_;
+    Counting counted_;
     const size_t blocks_;
     std::vector<unsigned> order_;
     std::atomic<size_t> next_{0};

@@ -172,10 +172,7 @@ void access_local(Warp& warp, const Instruction* in, const uint64_t (&at)[WARP],
     } else {
         load_from<T, V>(values, reinterpret_cast<const char* const(&)[WARP]>(addresses), false);
     }
-    if (warp.block->counters) {
-        Counters& counters = *warp.block->counters;
-        (STORES ? counters.stored_bytes : counters.loaded_bytes)[size_t(Space::LOCAL)] += BYTES * uint64_t(__builtin_popcount(warp.mask));
-    }
+    if (warp.block->counters) warp.block->counters->local_bytes += BYTES * uint64_t(__builtin_popcount(warp.mask));
 }
 
 template <class T, int V>

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "counting.h"
 #include "program.h"
 #include "shared_memory.h"
 
@@ -80,8 +81,8 @@ struct Block {
     const Program* program;
     const Options* options;
     GlobalMemory* memory;
-    GlobalMemory* globals;  // the module's
-    Counters* counters;     // null if nobody wants them
+    const GlobalMemory* globals;  // the module's
+    Counting* counters;     // null if nobody wants them
     Dim3 grid, extent, index;
     const char* parameters;
     SharedMemory shared;
