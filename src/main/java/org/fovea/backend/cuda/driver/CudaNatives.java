@@ -27,6 +27,15 @@ public final class CudaNatives {
     private static final String VERSION = "-12.6.0";
 
     private static boolean driverLoaded;
+    /**
+     * System property with what the simulated driver runs: {@code source}, the kernels as g++ compiled them, or {@code ptx},
+     * those of the image as nvcc compiled them. Without it the environment variable FOVEA_SIMULATOR says so, or it is source.
+     */
+    public static final String SIMULATOR_PROPERTY = "fovea.cuda.simulator";
+
+    /** The values of {@link #SIMULATOR_PROPERTY}. */
+    public static final List<String> SIMULATORS = List.of("source", "ptx");
+
     private static boolean cublasLoaded;
 
     private CudaNatives() {}
@@ -45,7 +54,31 @@ public final class CudaNatives {
             loadFile(Path.of(driver).toAbsolutePath(), "-D" + DRIVER_PROPERTY + " is not a file: ");
         }
         loadJCuda("JCudaDriver", () -> JCudaDriver.setExceptionsEnabled(false));
+        chooseSimulator();
         driverLoaded = true;
+    }
+
+    /** Tells the simulated driver, by a global that every module of it has, what to run. */
+    private static void chooseSimulator() {
+        String simulator = System.getProperty(SIMULATOR_PROPERTY);
+        if (simulator == null) {
+            return;
+        }
+        if (!SIMULATORS.contains(simulator)) {
+            throw new BackendUnavailableException(
+                    "-D" + SIMULATOR_PROPERTY + " is source or ptx, not " + simulator);
+        }
+        byte[] text = (simulator + "\0").getBytes(StandardCharsets.US_ASCII);
+        ByteBuffer buffer = ByteBuffer.allocateDirect(text.length).put(text).flip();
+        CUdeviceptr global = new CUdeviceptr();
+        int result = JCudaDriver.cuModuleGetGlobal(global, new long[1], new CUmodule(), "simulator_kernels");
+        if (result == CUresult.CUDA_SUCCESS) {
+            result = JCudaDriver.cuMemcpyHtoD(global, Pointer.to(buffer), text.length);
+        }
+        if (result != CUresult.CUDA_SUCCESS) {
+            throw new BackendUnavailableException("-D" + SIMULATOR_PROPERTY + " is for the simulated driver, and -D"
+                    + DRIVER_PROPERTY + " names none: " + CudaContext.describe(result));
+        }
     }
 
     /**
