@@ -4,11 +4,19 @@ package org.fovea.backend.cuda.driver;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import jcuda.LibUtils;
+import jcuda.Pointer;
+import jcuda.driver.CUdeviceptr;
+import jcuda.driver.CUmodule;
+import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 import jcuda.jcublas.JCublas2;
+import org.fovea.backend.BackendUnavailableException;
 
 /**
  * Loads the driver library, cuBLAS and JCuda's native code. JCuda alone would unpack itself into the shared temporary
@@ -22,11 +30,6 @@ public final class CudaNatives {
      */
     public static final String DRIVER_PROPERTY = "fovea.cuda.driver";
 
-    public static final String CUBLAS = "libcublas.so.12";
-
-    private static final String VERSION = "-12.6.0";
-
-    private static boolean driverLoaded;
     /**
      * System property with what the simulated driver runs: {@code source}, the kernels as g++ compiled them, or {@code ptx},
      * those of the image as nvcc compiled them. Without it the environment variable FOVEA_SIMULATOR says so, or it is source.
@@ -36,6 +39,11 @@ public final class CudaNatives {
     /** The values of {@link #SIMULATOR_PROPERTY}. */
     public static final List<String> SIMULATORS = List.of("source", "ptx");
 
+    public static final String CUBLAS = "libcublas.so.12";
+
+    private static final String VERSION = "-12.6.0";
+
+    private static boolean driverLoaded;
     private static boolean cublasLoaded;
 
     private CudaNatives() {}
