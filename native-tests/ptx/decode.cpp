@@ -271,7 +271,7 @@ void Decoder::elementwise(const Form& form) {
     if (operands.size() != count + 1) {
         refuse("takes " + std::to_string(count + 1) + " operands, not " + std::to_string(operands.size()));
     }
-    constexpr int FIELDS[] = {Draft::A, Draft::B, Draft::C};
+    constexpr int FIELDS[] = {Draft::A, Draft::B, Draft::C, Draft::MORE, Draft::MORE + 1};
     int64_t immediate = 0;
     const bool immediate_last = form.immediate && is_constant(operands[count], immediate);
     std::vector<Argument> uses;

@@ -125,6 +125,7 @@ class Decoder {
     };
     // Adds an instruction, then the extensions of its targets.
     Draft& emit(Handler run, Class kind, std::vector<Argument> sets, std::vector<Argument> uses);
+    const MmaForm* keep(const MmaForm& form) { return &program_->forms.emplace_back(form); }
     uint32_t new_site() { return program_->sites++; }
     void writes_shared(uint32_t bytes);  // accesses of this size
     const Statement& statement() const { return *statement_; }

@@ -80,6 +80,7 @@ void add_bits(Forms& forms) {
             forms.add("popc" + type, [](T a) { return popc(a); }, INT);
             forms.add("clz" + type, [](T a) { return clz(a); }, INT);
             forms.add("brev" + type, [](T a) { return brev(a); }, INT);
+            forms.add("bfi" + type, [](T a, T b, uint32_t c, uint32_t d) { return bfi(a, b, c, d); }, INT);
         }
     });
     constexpr Class INT = Class::INTEGER;

@@ -78,11 +78,11 @@ auto source(Warp& warp, const Instruction* in) {
     if constexpr (IMMEDIATE && I == std::tuple_size_v<Arguments> - 1) {
         return Same<T>(in->immediate);
     } else {
-        return Source<T>(warp, I == 0 ? in->a : I == 1 ? in->b : in->c);
+        return Source<T>(warp, I == 0 ? in->a : I == 1 ? in->b : I == 2 ? in->c : in->more[I - 3]);
     }
 }
 
-// An instruction d = F(a, b, c).
+// An instruction d = F(a, b, c, more...).
 template <class F, bool IMMEDIATE>
 const Instruction* elementwise(Warp& warp, const Instruction* in);
 

@@ -104,18 +104,21 @@ class GlobalMemory {
 enum class Order { FORWARD, BACKWARD, SHUFFLED };
 enum class Landing { RANDOM, EARLY, LATE };
 
+// How the products of mma are summed: semantics/mma.h.
+enum class Sums;
+
 struct Options {
     uint64_t seed = 0;                  // 0: approximations give the nearest float, within whatever bound
     Order order = Order::FORWARD;       // SHUFFLED warps change at random points too, not only at barriers
     Landing landing = Landing::RANDOM;  // of cp.async
-    bool truncate_tensor_sums = false;  // as tensor cores do, else exact
+    Sums tensor_sums{};                 // of mma; at first exact
     bool races = true;                  // between warps through shared memory
     bool unwritten = true;              // reads of memory that was never written
     int threads = 0;                    // of the host, at most; 0: one per core
     size_t shared_limit = SHARED_LIMIT;
 
-    // FOVEA_SIMULATOR_SEED, _ORDER (forward, backward, shuffled), _LANDING (random, early, late), _TENSOR_SUMS (exact, truncated),
-    // _THREADS, _CHECKS (all, none or a list of races, unwritten). Throws Error for another value.
+    // FOVEA_SIMULATOR_SEED, _ORDER (forward, backward, shuffled), _LANDING (random, early, late), _TENSOR_SUMS (exact, ampere, hopper),
+    // _THREADS, _CHECKS (all, none, races, unwritten). Throws Error for another value.
     static Options from_environment();
 };
 

@@ -206,7 +206,7 @@ void access_generic(Warp& warp, const Instruction* in, uint64_t (&at)[WARP], Val
             access(warp, in, places, values);
         } else {
             Values<T, V> own;
-            memcpy(own, values, sizeof own);
+            if constexpr (STORES) memcpy(own, values, sizeof own);
             access(warp, in, places, own);
             for (int v = 0; v < V; v++) {
                 for (int l = 0; l < WARP; l++) values[v][l] = warp.mask >> l & 1 ? own[v][l] : values[v][l];
@@ -224,6 +224,7 @@ const Instruction* access(Warp& warp, const Instruction* in) {
     const A* const base = lanes<A>(warp, in->a);
     uint64_t at[WARP];
     Values<T, V> values;
+    if constexpr (SPACE == Space::GENERIC && !STORES) memset(values, 0, sizeof values);
     const auto offset = A(in->immediate);
     for (int l = 0; l < WARP; l++) at[l] = A(base[l] + offset);
     if (warp.mask != ALL_LANES) fill_idle(at, warp.mask);

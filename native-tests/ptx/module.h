@@ -18,7 +18,7 @@ struct Module::State {
     struct Entry {
         Kernel kernel;
         std::unique_ptr<std::once_flag> once;
-        std::unique_ptr<const Program> program;
+        mutable std::unique_ptr<const Program> program;
     };
 
     std::string text, file;
@@ -26,7 +26,7 @@ struct Module::State {
     std::vector<Variable> variables;
     std::vector<Entry> kernels;
     std::unordered_map<std::string, size_t> by_name;
-    GlobalMemory globals;  // the variables in .global and .const
+    mutable GlobalMemory globals;  // the variables in .global and .const
 };
 
 }  // namespace ptx

@@ -2,10 +2,12 @@
 // A kernel translated: instructions that know the function that runs them and where their operands lie in a warp's registers.
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <string_view>
 #include <vector>
 
 #include "machine.h"
+#include "semantics/fragments.h"
 #include "semantics/lanes.h"
 #include "text.h"
 
@@ -27,7 +29,7 @@ struct Instruction {
     union {
         int64_t immediate = 0;
         const Instruction* target;
-        void (*function)();
+        const MmaForm* form;
     };
     const uint32_t* more = nullptr;  // operands of those that have many
     Handler guarded = nullptr;       // what the guard lets run
@@ -55,6 +57,7 @@ struct Program {
     std::vector<Instruction> instructions;
     std::vector<Detail> details;  // of each
     std::vector<uint32_t> more;
+    std::deque<MmaForm> forms;
     struct Constant {
         uint32_t place;
         Width width;

@@ -255,6 +255,80 @@ TEST(PtxMma, SumsAsTensorCoresDo) {
     EXPECT_EQ(sum_of("m16n8k16.row.col.f16.f16.f16.f16", {300}, {300}, 0, Sums::AMPERE), INFINITY);
 }
 
+// The sum of terms as Sums::AMPERE and HOPPER are described, one at a time by frexp.
+float model(const std::vector<float>& a, const std::vector<float>& b, float c, int bits, Element factors) {
+    const auto exponent = [](float x, Element type) {
+        int e;
+        std::frexp(x, &e);
+        return x == 0 ? -126 : std::max(e - 1, type == Element::F16 ? -14 : -126);
+    };
+    int largest = exponent(c, Element::F32);
+    double plain = c;
+    for (size_t k = 0; k < a.size(); k++) {
+        largest = std::max(largest, exponent(a[k], factors) + exponent(b[k], factors));
+        plain += double(a[k]) * b[k];
+    }
+    if (plain != plain || std::isinf(plain)) return float(plain);
+    const auto cut = [&](double x) { return std::trunc(std::ldexp(x, bits - largest)); };
+    double sum = cut(c);
+    for (size_t k = 0; k < a.size(); k++) sum += cut(double(a[k]) * b[k]);
+    sum = std::ldexp(sum, largest - bits);
+    int e;
+    std::frexp(sum, &e);
+    const int unit = std::max(e - 24, -149);
+    return float(std::ldexp(std::trunc(std::ldexp(sum, -unit)), unit));
+}
+
+TEST(PtxMma, SumsOfRandomBitsAreThoseOfTheModel) {
+    std::mt19937 random(11);
+    for (const char* name : {"m16n8k16.row.col.f32.f16.f16.f32", "m16n8k16.row.col.f32.bf16.bf16.f32",
+                             "m16n8k8.row.col.f32.tf32.tf32.f32", "m16n8k8.row.col.f32.bf16.bf16.f32"}) {
+        const MmaForm form = *MmaForm::parse(name);
+        for (int round = 0; round < 60; round++) {
+            // Exponents close together, so that sums cancel, or any at all.
+            const uint32_t keep = round % 3 == 0 ? 0xFFFFFFFF : form.a == Element::F16 ? 0x8FFF8FFF : form.a == Element::BF16 ? 0x81FF81FF : 0x81FFFFFF;
+            const uint32_t put = round % 3 == 0 ? 0 : form.a == Element::F16 ? 0x30003000 : form.a == Element::BF16 ? 0x3E003E00 : 0x3E000000;
+            Warp warp;
+            for (auto& r : warp.a) for (uint32_t& x : r) x = (uint32_t(random()) & keep) | put;
+            for (auto& r : warp.b) for (uint32_t& x : r) x = (uint32_t(random()) & keep) | put;
+            for (auto& r : warp.c) for (uint32_t& x : r) x = round % 3 == 0 ? uint32_t(random()) : (uint32_t(random()) & 0x81FFFFFF) | 0x3E000000;
+            const auto element = [&](const uint32_t (*registers)[32], int lane, int i, Element type) {
+                const int per_register = 32 / bits_of(type);
+                const uint32_t bits = registers[i / per_register][lane] >> (i % per_register * 16);
+                return type == Element::F16 ? from_f16(uint16_t(bits)) : type == Element::BF16 ? from_bf16(uint16_t(bits)) : from_tf32(bits);
+            };
+            float a[16][16], b[16][8];
+            for (int lane = 0; lane < 32; lane++) {
+                for (int i = 0; i < form.a_elements(); i++) {
+                    a[a_position(form, lane, i).row][a_position(form, lane, i).column] = element(warp.a, lane, i, form.a);
+                }
+                for (int i = 0; i < form.b_elements(); i++) {
+                    b[b_position(form, lane, i).row][b_position(form, lane, i).column] = element(warp.b, lane, i, form.b);
+                }
+            }
+            for (const Sums sums : {Sums::AMPERE, Sums::HOPPER}) {
+                mma(form, warp.a, warp.b, warp.c, warp.d, sums);
+                const int steps = sums == Sums::HOPPER || std::string(name) == "m16n8k8.row.col.f32.bf16.bf16.f32" ? 1 : 2;
+                for (int lane = 0; lane < 32; lane++) {
+                    for (int i = 0; i < 4; i++) {
+                        const auto [row, column] = c_position(form, lane, i);
+                        float expected = f32(warp.c[i][lane]);
+                        for (int step = 0; step < steps; step++) {
+                            std::vector<float> x, y;
+                            for (int k = step * form.k / steps; k < (step + 1) * form.k / steps; k++) {
+                                x.push_back(a[row][k]);
+                                y.push_back(b[k][column]);
+                            }
+                            expected = model(x, y, expected, sums == Sums::HOPPER ? 25 : 24, form.a);
+                        }
+                        ASSERT_EQ(warp.d[i][lane], bits_of(expected)) << name << " round " << round << " of Sums " << int(sums);
+                    }
+                }
+            }
+        }
+    }
+}
+
 TEST(PtxMma, SpecialNumbers) {
     for (const Sums sums : {Sums::EXACT, Sums::AMPERE, Sums::HOPPER}) {
         const auto bf16_sum = [&](std::vector<float> a, std::vector<float> b, float c) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "arithmetic.h"
 #include "fragments.h"
@@ -22,19 +23,18 @@ enum class Sums { EXACT, AMPERE, HOPPER };
 
 namespace detail {
 
-constexpr int COLUMNS = 8;  // of every form
-typedef double Doubles __attribute__((vector_size(8 * COLUMNS)));
-typedef int32_t Ints __attribute__((vector_size(4 * COLUMNS)));
-
-typedef int64_t Longs __attribute__((vector_size(8 * COLUMNS)));
+// Four columns of a matrix; every form has two such halves.
+typedef double Four __attribute__((vector_size(32), may_alias));
+typedef int64_t FourBits __attribute__((vector_size(32)));
 
 // By element: floor(log2 |x|), not below the least exponent of x's type; -126 for 0.
-inline void exponents_of(const Doubles& x, Element type, Ints& exponents) {
-    const Longs biased = (Longs(x) >> 52) & 0x7FF;
-    const Ints plain = __builtin_convertvector(biased, Ints) - 1023;
-    const int least = type == Element::F16 ? -14 : -126;
-    exponents = plain == -1023 ? Ints{} - 126 : plain > least ? plain : Ints{} + least;
+inline Four exponents_of(Four x, Element type) {
+    const FourBits biased = FourBits(x) >> 52 & 0x7FF;
+    const Four plain = Four(biased | std::bit_cast<int64_t>(0x1p52)) - (0x1p52 + 1023), least = Four{} + (type == Element::F16 ? -14 : -126);
+    return biased == 0 ? Four{} - 126 : plain > least ? plain : least;
 }
+inline Four powers_of_two(Four exponents) { return Four(FourBits(exponents + (0x1p52 + 1023)) << 52); }
+inline Four truncated(Four x) { return Four(_mm256_round_pd(__m256d(x), _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC)); }
 
 // The float that `x` is cut to, toward zero. Past the largest float it is infinite.
 inline float cut(double x) {
@@ -44,28 +44,33 @@ inline float cut(double x) {
     return float(f64(bits_of(x) & ~uint64_t(0x1FFFFFFF)));
 }
 
-// One row of D: `sums`, at first C's row, plus a[0..depth) times the rows of b, cut to `bits` below the largest exponent.
-inline void add_cut(Doubles& sums, const float* a, const int* a_exponents, const Doubles* b, const Ints* b_exponents, int depth,
+// Four elements of a row of D: `sums`, at first C's, plus a[0..depth) times the rows of b, cut to `bits` below the largest
+// exponent.
+inline void add_cut(Four& sums, const float* a, const double* a_exponents, const Four* b, const Four* b_exponents, int depth,
                     int bits, Element d) {
-    Ints largest;
-    exponents_of(sums, d, largest);
+    Four largest = exponents_of(sums, d);
     for (int k = 0; k < depth; k++) {
-        const Ints exponents = b_exponents[k] + a_exponents[k];
+        const Four exponents = b_exponents[k] + a_exponents[k];
         largest = exponents > largest ? exponents : largest;
     }
-    const Doubles scale = Doubles(__builtin_convertvector(1023 + bits - largest, Longs) << 52);
-    Doubles plain = sums, cut_sum = {};
-    // Terms are below 2^28 and their sum in double is exact.
-    const auto add = [&](const Doubles& x) { cut_sum += __builtin_convertvector(__builtin_convertvector(x, Ints), Doubles); };
-    add(sums * scale);
+    const Four scale = powers_of_two(bits - largest);
+    // Terms are below 2^28 then, so that their sum is exact.
+    Four plain = sums, sum = truncated(sums * scale);
     for (int k = 0; k < depth; k++) {
-        const Doubles products = b[k] * double(a[k]);
+        const Four products = b[k] * double(a[k]);
         plain += products;
-        add(products * scale);
+        sum += truncated(products * scale);
     }
-    for (int j = 0; j < COLUMNS; j++) {
-        const double sum = std::fabs(plain[j]) < INFINITY ? cut_sum[j] / scale[j] : plain[j];
-        sums[j] = d == Element::F16 ? double(from_f16(f64_to_f16(sum))) : double(cut(sum));
+    sum *= powers_of_two(largest - bits);
+    const Four magnitude = Four(FourBits(sum) & INT64_MAX), plain_magnitude = Four(FourBits(plain) & INT64_MAX);
+    const FourBits common = (plain_magnitude < double(INFINITY)) & (magnitude < 0x1p128) & ((magnitude >= 0x1p-126) | (sum == 0));
+    if (d == Element::F32 && _mm256_movemask_pd(__m256d(common)) == 15) {
+        sums = Four(FourBits(sum) & ~int64_t(0x1FFFFFFF));
+        return;
+    }
+    for (int j = 0; j < 4; j++) {
+        const double x = std::fabs(plain[j]) < INFINITY ? sum[j] : plain[j];
+        sums[j] = d == Element::F16 ? double(from_f16(f64_to_f16(x))) : double(cut(x));
     }
 }
 
@@ -86,99 +91,107 @@ inline void decode(const uint32_t* bits, int i, Element type, float (&values)[32
     }
 }
 
-// The positions of a form's elements, from the tables.
+// Where elements go by the tables: A row by row, B and C in two halves of four columns, each row by row.
 struct Layout {
-    Position a[16][32], b[8][32], c[4][32];  // by element and lane
+    uint16_t a[8][32], b[4][32], c[4][32];  // by element and lane
 
+    // Of a form of floats but .f64.
     static const Layout& of(const MmaForm& form) {
-        static const std::array<Layout, 32> all = make_all();
+        static const std::array<Layout, 6> all = make_all();
         return all[index(form)];
     }
 
   private:
-    // m is 8 or 16, k 4 to 32, an element has 8 to 64 bits.
-    static int index(const MmaForm& form) {
-        return form.m / 16 * 16 + (std::countr_zero(unsigned(form.k)) - 2) * 4 + std::countr_zero(unsigned(bits_of(form.a))) - 3;
-    }
-    static std::array<Layout, 32> make_all() {
-        std::array<Layout, 32> all{};
+    static int index(const MmaForm& form) { return (form.k / 8) * 2 + (form.a == Element::TF32); }  // k is 4, 8 or 16
+    static std::array<Layout, 6> make_all() {
+        std::array<Layout, 6> all{};
         for (const char* name : {"m16n8k8.row.col.f32.f16.f16.f32", "m16n8k16.row.col.f32.f16.f16.f32",
-                                 "m16n8k4.row.col.f32.tf32.tf32.f32", "m16n8k8.row.col.f32.tf32.tf32.f32",
-                                 "m8n8k4.row.col.f64.f64.f64.f64", "m16n8k4.row.col.f64.f64.f64.f64",
-                                 "m16n8k8.row.col.f64.f64.f64.f64", "m16n8k16.row.col.f64.f64.f64.f64",
-                                 "m8n8k16.row.col.s32.s8.s8.s32", "m16n8k16.row.col.s32.s8.s8.s32",
-                                 "m16n8k32.row.col.s32.s8.s8.s32"}) {
+                                 "m16n8k4.row.col.f32.tf32.tf32.f32", "m16n8k8.row.col.f32.tf32.tf32.f32"}) {
             const MmaForm form = *MmaForm::parse(name);
             Layout& layout = all[index(form)];
             for (int lane = 0; lane < 32; lane++) {
-                for (int i = 0; i < form.a_elements(); i++) layout.a[i][lane] = a_position(form, lane, i);
-                for (int i = 0; i < form.b_elements(); i++) layout.b[i][lane] = b_position(form, lane, i);
-                for (int i = 0; i < form.c_elements(); i++) layout.c[i][lane] = c_position(form, lane, i);
+                for (int i = 0; i < form.a_elements(); i++) {
+                    const auto [row, column] = a_position(form, lane, i);
+                    layout.a[i][lane] = uint16_t(row * form.k + column);
+                }
+                for (int i = 0; i < form.b_elements(); i++) {
+                    const auto [row, column] = b_position(form, lane, i);
+                    layout.b[i][lane] = uint16_t((column / 4 * form.k + row) * 4 + column % 4);
+                }
+                for (int i = 0; i < form.c_elements(); i++) {
+                    const auto [row, column] = c_position(form, lane, i);
+                    layout.c[i][lane] = uint16_t((column / 4 * form.m + row) * 4 + column % 4);
+                }
             }
         }
         return all;
     }
 };
 
+template <class T>
+void scatter(const uint32_t (*registers)[32], int elements, Element type, const uint16_t (*places)[32], T* matrix) {
+    const int per_register = 32 / bits_of(type);
+    float values[32];
+    for (int i = 0; i < elements; i++) {
+        decode(registers[i / per_register], i % per_register, type, values);
+        for (int lane = 0; lane < 32; lane++) {
+            matrix[places[i][lane]] = values[lane];
+        }
+    }
+}
+
 inline void multiply_floats(const MmaForm& form, const uint32_t (*a)[32], const uint32_t (*b)[32], const uint32_t (*c)[32],
                             uint32_t (*d)[32], Sums sums) {
     const Layout& layout = Layout::of(form);
-    const int per_register = 32 / bits_of(form.a), c_per_register = 32 / bits_of(form.c);
-    float values[32], a_matrix[16][16];
-    Doubles b_matrix[16], rows[16];
-    for (int i = 0; i < form.a_elements(); i++) {
-        decode(a[i / per_register], i % per_register, form.a, values);
-        for (int lane = 0; lane < 32; lane++) {
-            const auto [row, column] = layout.a[i][lane];
-            a_matrix[row][column] = values[lane];
-        }
-    }
-    for (int i = 0; i < form.b_elements(); i++) {
-        decode(b[i / per_register], i % per_register, form.b, values);
-        for (int lane = 0; lane < 32; lane++) {
-            const auto [row, column] = layout.b[i][lane];
-            b_matrix[row][column] = values[lane];
-        }
-    }
-    for (int i = 0; i < form.c_elements(); i++) {
-        decode(c[i / c_per_register], i % c_per_register, form.c, values);
-        for (int lane = 0; lane < 32; lane++) {
-            const auto [row, column] = layout.c[i][lane];
-            rows[row][column] = values[lane];
-        }
-    }
+    alignas(Four) float a_matrix[16 * 16];
+    alignas(Four) double b_matrix[2 * 16 * 4], d_matrix[2 * 16 * 4];
+    scatter(a, form.a_elements(), form.a, layout.a, a_matrix);
+    scatter(b, form.b_elements(), form.b, layout.b, b_matrix);
+    scatter(c, form.c_elements(), form.c, layout.c, d_matrix);
+    const Four* const b_rows = reinterpret_cast<const Four*>(b_matrix);
+    Four* const d_rows = reinterpret_cast<Four*>(d_matrix);
+    const int rows = 2 * form.m, b_count = 2 * form.k;
+    const auto half = [&](int row) { return row < form.m ? 0 : form.k; };
     if (sums == Sums::EXACT) {
-        for (int row = 0; row < form.m; row++) {
+        for (int row = 0; row < rows; row++) {
+            const float* x = a_matrix + row % form.m * form.k;
+            const Four* y = b_rows + half(row);
+            Four sum = d_rows[row];
             for (int k = 0; k < form.k; k++) {
-                rows[row] += b_matrix[k] * double(a_matrix[row][k]);
+                sum += y[k] * double(x[k]);
             }
+            d_rows[row] = sum;
         }
     } else {
         const int together = sums == Sums::HOPPER ? form.k : std::min(form.k, form.a == Element::TF32 ? 4 : 8);
         const int bits = sums == Sums::HOPPER ? 25 : 24;
-        Ints b_exponents[16];
-        for (int k = 0; k < form.k; k++) {
-            exponents_of(b_matrix[k], form.b, b_exponents[k]);
+        alignas(Four) double a_exponents[16 * 16];
+        Four b_exponents[2 * 16];
+        for (int i = 0; i < form.m * form.k; i += 4) {
+            const float* x = a_matrix + i;
+            reinterpret_cast<Four&>(a_exponents[i]) = exponents_of(Four{x[0], x[1], x[2], x[3]}, form.a);
         }
-        for (int row = 0; row < form.m; row++) {
-            Doubles halves[2] = {};
-            Ints a_exponents[2];
-            for (int k = 0; k < form.k; k++) halves[k / COLUMNS][k % COLUMNS] = a_matrix[row][k];
-            for (int half = 0; half < 2; half++) exponents_of(halves[half], form.a, a_exponents[half]);
+        for (int i = 0; i < b_count; i++) {
+            b_exponents[i] = exponents_of(b_rows[i], form.b);
+        }
+        for (int row = 0; row < rows; row++) {
+            const int of_a = row % form.m * form.k, of_b = half(row);
+            Four sum = d_rows[row];
             for (int k = 0; k < form.k; k += together) {
-                add_cut(rows[row], a_matrix[row] + k, reinterpret_cast<const int*>(a_exponents) + k, b_matrix + k, b_exponents + k, together, bits, form.d);
+                add_cut(sum, a_matrix + of_a + k, a_exponents + of_a + k, b_rows + of_b + k, b_exponents + of_b + k, together, bits,
+                        form.d);
             }
+            d_rows[row] = sum;
         }
     }
     for (int i = 0; i < form.c_elements(); i++) {
         for (int lane = 0; lane < 32; lane++) {
-            const auto [row, column] = layout.c[i][lane];
-            const double x = rows[row][column];
+            const double x = d_matrix[layout.c[i][lane]];
             if (form.d == Element::F32) {
                 d[i][lane] = bits_of(float(x));
             } else {
-                const uint32_t half = f64_to_f16(x);
-                d[i / 2][lane] = i % 2 ? (d[i / 2][lane] & 0xFFFF) | half << 16 : half;
+                const uint32_t half_bits = f64_to_f16(x);
+                d[i / 2][lane] = i % 2 ? (d[i / 2][lane] & 0xFFFF) | half_bits << 16 : half_bits;
             }
         }
     }
@@ -186,24 +199,23 @@ inline void multiply_floats(const MmaForm& form, const uint32_t (*a)[32], const 
 
 inline void multiply_integers(const MmaForm& form, const uint32_t (*a)[32], const uint32_t (*b)[32], const uint32_t (*c)[32],
                               uint32_t (*d)[32]) {
-    const Layout& layout = Layout::of(form);
     const auto byte = [](uint32_t bits, int i, Element type) {
         return type == Element::S8 ? int(int8_t(bits >> 8 * i)) : int(uint8_t(bits >> 8 * i));
     };
-    int a_matrix[16][32], b_matrix[32][COLUMNS];
+    int a_matrix[16][32], b_matrix[32][8];
     for (int lane = 0; lane < 32; lane++) {
         for (int i = 0; i < form.a_elements(); i++) {
-            const auto [row, column] = layout.a[i][lane];
+            const auto [row, column] = a_position(form, lane, i);
             a_matrix[row][column] = byte(a[i / 4][lane], i % 4, form.a);
         }
         for (int i = 0; i < form.b_elements(); i++) {
-            const auto [row, column] = layout.b[i][lane];
+            const auto [row, column] = b_position(form, lane, i);
             b_matrix[row][column] = byte(b[i / 4][lane], i % 4, form.b);
         }
     }
     for (int lane = 0; lane < 32; lane++) {
         for (int i = 0; i < form.c_elements(); i++) {
-            const auto [row, column] = layout.c[i][lane];
+            const auto [row, column] = c_position(form, lane, i);
             int64_t sum = int32_t(c[i][lane]);
             for (int k = 0; k < form.k; k++) {
                 sum += a_matrix[row][k] * b_matrix[k][column];
@@ -228,21 +240,20 @@ inline void mma(const MmaForm& form, const uint32_t (*a)[32], const uint32_t (*b
 // The same for .f64, each step a fused multiply-add.
 inline void mma_f64(const MmaForm& form, const uint64_t (*a)[32], const uint64_t (*b)[32], const uint64_t (*c)[32],
                     uint64_t (*d)[32], Round round = Round::RN) {
-    const detail::Layout& layout = detail::Layout::of(form);
-    uint64_t a_matrix[16][16], b_matrix[16][detail::COLUMNS];
+    uint64_t a_matrix[16][16], b_matrix[16][8];
     for (int lane = 0; lane < 32; lane++) {
         for (int i = 0; i < form.a_elements(); i++) {
-            const auto [row, column] = layout.a[i][lane];
+            const auto [row, column] = a_position(form, lane, i);
             a_matrix[row][column] = a[i][lane];
         }
         for (int i = 0; i < form.b_elements(); i++) {
-            const auto [row, column] = layout.b[i][lane];
+            const auto [row, column] = b_position(form, lane, i);
             b_matrix[row][column] = b[i][lane];
         }
     }
     for (int lane = 0; lane < 32; lane++) {
         for (int i = 0; i < form.c_elements(); i++) {
-            const auto [row, column] = layout.c[i][lane];
+            const auto [row, column] = c_position(form, lane, i);
             uint64_t sum = c[i][lane];
             for (int k = 0; k < form.k; k++) {
                 sum = fma_f64(a_matrix[row][k], b_matrix[k][column], sum, round);

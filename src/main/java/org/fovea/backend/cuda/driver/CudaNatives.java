@@ -4,11 +4,19 @@ package org.fovea.backend.cuda.driver;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import jcuda.LibUtils;
+import jcuda.Pointer;
+import jcuda.driver.CUdeviceptr;
+import jcuda.driver.CUmodule;
+import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 import jcuda.jcublas.JCublas2;
+import org.fovea.backend.BackendUnavailableException;
 
 /**
  * Loads the driver library, cuBLAS and JCuda's native code. JCuda alone would unpack itself into the shared temporary
@@ -21,6 +29,15 @@ public final class CudaNatives {
      * is then looked for next to it and nowhere else.
      */
     public static final String DRIVER_PROPERTY = "fovea.cuda.driver";
+
+    /**
+     * System property with what the simulated driver runs: {@code source}, the kernels as g++ compiled them, or {@code ptx},
+     * those of the image as nvcc compiled them. Without it the environment variable FOVEA_SIMULATOR says so, or it is source.
+     */
+    public static final String SIMULATOR_PROPERTY = "fovea.cuda.simulator";
+
+    /** The values of {@link #SIMULATOR_PROPERTY}. */
+    public static final List<String> SIMULATORS = List.of("source", "ptx");
 
     public static final String CUBLAS = "libcublas.so.12";
 
@@ -45,7 +62,31 @@ public final class CudaNatives {
             loadFile(Path.of(driver).toAbsolutePath(), "-D" + DRIVER_PROPERTY + " is not a file: ");
         }
         loadJCuda("JCudaDriver", () -> JCudaDriver.setExceptionsEnabled(false));
+        chooseSimulator();
         driverLoaded = true;
+    }
+
+    /** Tells the simulated driver, by a global that every module of it has, what to run. */
+    private static void chooseSimulator() {
+        String simulator = System.getProperty(SIMULATOR_PROPERTY);
+        if (simulator == null) {
+            return;
+        }
+        if (!SIMULATORS.contains(simulator)) {
+            throw new BackendUnavailableException(
+                    "-D" + SIMULATOR_PROPERTY + " is source or ptx, not " + simulator);
+        }
+        byte[] text = (simulator + "\0").getBytes(StandardCharsets.US_ASCII);
+        ByteBuffer buffer = ByteBuffer.allocateDirect(text.length).put(text).flip();
+        CUdeviceptr global = new CUdeviceptr();
+        int result = JCudaDriver.cuModuleGetGlobal(global, new long[1], new CUmodule(), "simulator_kernels");
+        if (result == CUresult.CUDA_SUCCESS) {
+            result = JCudaDriver.cuMemcpyHtoD(global, Pointer.to(buffer), text.length);
+        }
+        if (result != CUresult.CUDA_SUCCESS) {
+            throw new BackendUnavailableException("-D" + SIMULATOR_PROPERTY + " is for the simulated driver, and -D"
+                    + DRIVER_PROPERTY + " names none: " + CudaContext.describe(result));
+        }
     }
 
     /**

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdlib>
+
+#include "machine.h"
+#include "semantics/mma.h"
+
+namespace ptx {
+
+namespace {
+
+std::string variable(const char* name) {
+    const char* const value = getenv((std::string("FOVEA_SIMULATOR_") + name).c_str());
+    return value ? value : "";
+}
+
+[[noreturn]] void refuse(const char* name, const std::string& value, const std::string& wanted) {
+    throw Error(std::string("FOVEA_SIMULATOR_") + name + " is " + value + ", and must be " + wanted);
+}
+
+uint64_t number(const char* name, uint64_t otherwise) {
+    const std::string value = variable(name);
+    if (value.empty()) return otherwise;
+    size_t end = 0;
+    uint64_t result = 0;
+    try {
+        result = std::stoull(value, &end);
+    } catch (const std::exception&) {
+        end = 0;
+    }
+    if (end != value.size()) refuse(name, value, "a number");
+    return result;
+}
+
+template <class T>
+T one_of(const char* name, const std::vector<std::pair<std::string, T>>& choices, T otherwise) {
+    const std::string value = variable(name);
+    if (value.empty()) return otherwise;
+    std::string wanted;
+    for (const auto& [text, choice] : choices) {
+        if (text == value) return choice;
+        wanted += (wanted.empty() ? "" : ", ") + text;
+    }
+    refuse(name, value, "one of " + wanted);
+}
+
+}  // namespace
+
+Options Options::from_environment() {
+    Options options;
+    options.seed = number("SEED", options.seed);
+    options.threads = int(number("THREADS", 0));
+    options.order = one_of<Order>("ORDER", {{"forward", Order::FORWARD}, {"backward", Order::BACKWARD}, {"shuffled", Order::SHUFFLED}}, options.order);
+    options.landing = one_of<Landing>("LANDING", {{"random", Landing::RANDOM}, {"early", Landing::EARLY}, {"late", Landing::LATE}}, options.landing);
+    options.tensor_sums = one_of<Sums>("TENSOR_SUMS", {{"exact", Sums::EXACT}, {"ampere", Sums::AMPERE}, {"hopper", Sums::HOPPER}}, options.tensor_sums);
+    struct Checks {
+        bool races, unwritten;
+    };
+    const Checks checks = one_of<Checks>("CHECKS", {{"all", {true, true}}, {"none", {false, false}}, {"races", {true, false}}, {"unwritten", {false, true}}},
+                                         {options.races, options.unwritten});
+    options.races = checks.races;
+    options.unwritten = checks.unwritten;
+    return options;
+}
+
+const char* name_of(Class c) {
+    static const char* const NAMES[CLASSES] = {"integer", "float", "double", "special", "convert", "move", "control", "load", "store", "atomic", "copy", "shuffle", "matrix load", "matrix", "barrier"};
+    return NAMES[size_t(c)];
+}
+
+void Counters::add(const Counters& other) {
+    const auto add_all = [](auto& to, const auto& from) {
+        for (size_t i = 0; i < to.size(); i++) to[i] += from[i];
+    };
+    blocks += other.blocks;
+    warps += other.warps;
+    add_all(instructions, other.instructions);
+    add_all(lane_instructions, other.lane_instructions);
+    add_all(loaded_bytes, other.loaded_bytes);
+    add_all(stored_bytes, other.stored_bytes);
+    copied_bytes += other.copied_bytes;
+    multiply_adds += other.multiply_adds;
+    shared_requests += other.shared_requests;
+    shared_cycles += other.shared_cycles;
+    shared_ideal_cycles += other.shared_ideal_cycles;
+    global_requests += other.global_requests;
+    global_sectors += other.global_sectors;
+    branches += other.branches;
+    divergent_branches += other.divergent_branches;
+    barriers += other.barriers;
+}
+
+}  // namespace ptx
