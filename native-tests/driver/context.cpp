@@ -97,7 +97,7 @@ API cuDevicePrimaryCtxRetain(void** handle, int) {
         const std::optional<bool> ptx = wants_ptx();
         if (!ptx) return report(INVALID_VALUE, "the simulator runs kernels from ptx or source (FOVEA_SIMULATOR), nothing else");
         try {
-            if (*ptx) ptx_options();
+            if (*ptx) ptx_options(), profile();
         } catch (const ptx::Error& e) {
             return report(INVALID_VALUE, e.what());
         }

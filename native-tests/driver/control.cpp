@@ -3,6 +3,8 @@
 //   simulator_fault       char[128], written: "FUNCTION K CODE" makes the K-th call of FUNCTION from now return CODE,
 //                         every call if K is 0; at first what FOVEA_SIMULATOR_FAULT says
 //   simulator_trace       char[512], written: the path of a file that gets a line per call, "FUNCTION WHAT"; empty for none
+//   simulator_profile     char[512], written: the path of a file that gets a line of JSON per launch from PTX, with what was
+//                         counted; empty for none; at first what FOVEA_SIMULATOR_PROFILE says
 //   simulator_error       char[512], read: what the simulator found, in words
 //   simulator_kernels     char[16], written: "source" runs the kernels as g++ compiled them, "ptx" the image's PTX, from the
 //                         next primary context on; at first what FOVEA_SIMULATOR says, or source
@@ -14,6 +16,7 @@
 #include <fstream>
 #include <map>
 
+#include "../ptx/profile.h"
 #include "driver.h"
 
 namespace driver {
@@ -31,6 +34,11 @@ const bool has_kernels = [] {
     return snprintf(simulator_kernels, sizeof simulator_kernels, "%s", word ? word : "source") > 0;
 }();
 char simulator_trace[512];
+char simulator_profile[512];
+const bool has_profile = [] {
+    const char* path = getenv("FOVEA_SIMULATOR_PROFILE");
+    return path && snprintf(simulator_profile, sizeof simulator_profile, "%s", path) > 0;
+}();
 char simulator_error[512];
 int64_t simulator_allocations;
 Result explained = SUCCESS;
@@ -39,6 +47,7 @@ const std::map<std::string, Global> globals = {
     {"simulator_fault", {simulator_fault, sizeof simulator_fault}},
     {"simulator_kernels", {simulator_kernels, sizeof simulator_kernels}},
     {"simulator_trace", {simulator_trace, sizeof simulator_trace}},
+    {"simulator_profile", {simulator_profile, sizeof simulator_profile}},
     {"simulator_error", {simulator_error, sizeof simulator_error}},
     {"simulator_allocations", {&simulator_allocations, sizeof simulator_allocations}},
 };
@@ -76,6 +85,16 @@ Result report(Result result, const std::string& what) {
 const char* explanation(Result result) { return result != SUCCESS && result == explained ? simulator_error : nullptr; }
 
 void explain_no_more() { explained = SUCCESS; }
+
+ptx::Profile* profile() {
+    static std::string path;
+    static std::unique_ptr<ptx::Profile> profile;
+    if (path != simulator_profile) {
+        path = simulator_profile;
+        profile = path.empty() ? nullptr : std::make_unique<ptx::Profile>(path);
+    }
+    return profile.get();
+}
 
 std::optional<bool> wants_ptx() {
     const std::string word = simulator_kernels;

@@ -25,6 +25,7 @@
 #define API extern "C" __attribute__((visibility("default"))) Result
 
 namespace ptx {
+class Profile;
 struct Options;
 }
 
@@ -74,6 +75,7 @@ const char* explanation(Result result);  // null if there is none
 void explain_no_more();
 // Whether kernels are to be run from their PTX, as simulator_kernels says; none if it says neither of its two words.
 std::optional<bool> wants_ptx();
+ptx::Profile* profile();  // null if nobody wants one; throws ptx::Error if its file can't be written
 // Writes a call to the trace; gives the result that the fault plan has for it.
 Result planned(const char* function, const std::string& what);
 

@@ -8,6 +8,7 @@
 
 #include "../ptx/fatbin.h"
 #include "../ptx/machine.h"
+#include "../ptx/profile.h"
 #include "driver.h"
 
 using namespace driver;
@@ -59,8 +60,17 @@ Function of_source(const sim::Kernel& kernel) {
 
 Function of_ptx(const PtxModule& module, const ptx::Kernel& kernel) {
     Function function{kernel.name, {}, [module, &kernel](Extents grid, Extents block, size_t dynamic_bytes, const void* parameters) {
-                          return ptx::launch(*module, kernel, ptx_memory, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z},
-                                             dynamic_bytes, parameters, ptx_options());
+                          const ptx::Dim3 blocks{grid.x, grid.y, grid.z}, threads{block.x, block.y, block.z};
+                          try {
+                              ptx::Profile* const wanted = profile();
+                              ptx::Counters counters;
+                              std::string wrong = ptx::launch(*module, kernel, ptx_memory, blocks, threads, dynamic_bytes, parameters,
+                                                              ptx_options(), wanted ? &counters : nullptr);
+                              if (wanted && wrong.empty()) wanted->add(kernel.name, blocks, threads, dynamic_bytes, counters);
+                              return wrong;
+                          } catch (const ptx::Error& e) {
+                              return std::string(e.what());
+                          }
                       }};
     for (const ptx::Kernel::Parameter& parameter : kernel.parameters) {
         function.parameters.push_back({parameter.offset, parameter.bytes});

@@ -84,7 +84,7 @@ const Instruction* copy_async(Warp& warp, const Instruction* in) {
         shared.begin_copy(warp, in, {copy.target[size_t(l)], width, l, width}, uint32_t(warp.index));
         memset(shared.data() + copy.target[size_t(l)], 0xFF, width);
     }
-    if (warp.block->counters) warp.block->counters->copied_bytes += uint64_t(__builtin_popcount(all)) * width;
+    if (warp.block->counters) count_shared(warp, reinterpret_cast<const uint32_t(&)[WARP]>(copy.target), width, true);
     const Landing landing = warp.block->options->landing;
     if (landing == Landing::EARLY) {
         land(warp, copy, all);

@@ -80,7 +80,7 @@ Product product_of(std::string_view opcode) {
     }
     for (const std::string_view type : types) product.form += "." + std::string(type);
     if (types.size() > 1) {
-        product.type = types[1];
+        product.type = (asynchronous ? "wgmma." : "") + std::string(types[1]);
         if (types[1] == "f16") product.type += "." + std::string(types[0]);
     }
     return product;

@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "counters.h"
+
 namespace ptx {
 
 struct Error : std::runtime_error {
@@ -126,28 +128,9 @@ struct Options {
 enum class Class : uint8_t {
     INTEGER, FLOAT, DOUBLE, SPECIAL, CONVERT, MOVE, CONTROL, LOAD, STORE, ATOMIC, COPY, SHUFFLE, MATRIX_LOAD, MATRIX, BARRIER
 };
-constexpr int CLASSES = 15;
-const char* name_of(Class c);
 
 enum class Space : uint8_t { GENERIC, GLOBAL, SHARED, LOCAL, PARAM, CONST };
 constexpr int SPACES = 6;
-
-// Of a launch, or summed over several.
-struct Counters {
-    uint64_t blocks = 0, warps = 0;
-    std::array<uint64_t, CLASSES> instructions{};       // of warps
-    std::array<uint64_t, CLASSES> lane_instructions{};  // of active lanes
-    std::array<uint64_t, SPACES> loaded_bytes{}, stored_bytes{};
-    uint64_t copied_bytes = 0;                        // by cp.async
-    uint64_t multiply_adds = 0;                       // of mma
-    uint64_t shared_requests = 0, shared_cycles = 0;  // without conflicts they are the same, but for wide accesses
-    uint64_t shared_ideal_cycles = 0;                 // if no two lanes met at a bank
-    uint64_t global_requests = 0, global_sectors = 0; // of 32 bytes
-    uint64_t branches = 0, divergent_branches = 0;
-    uint64_t barriers = 0;  // that warps came to
-
-    void add(const Counters& other);
-};
 
 // Runs a kernel to its end. Returns what went wrong - kernel, line of the PTX, line of the source, block, warp, lane - or an
 // empty string. Counters are added to.

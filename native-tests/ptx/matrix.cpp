@@ -109,7 +109,6 @@ const Instruction* multiply(Warp& warp, const Instruction* in) {
         mma(form, a, b, c, d, warp.block->options->tensor_sums);
     }
     for (int i = 0; i < form.d_registers(); i++) memcpy(lanes<T>(warp, in->more[i]), d[i], sizeof d[i]);
-    if (warp.block->counters) [[unlikely]] warp.block->counters->multiply_adds += uint64_t(form.m) * uint64_t(form.n) * uint64_t(form.k);
     return in + 1;
 }
 

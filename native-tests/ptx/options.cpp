@@ -62,31 +62,4 @@ Options Options::from_environment() {
     return options;
 }
 
-const char* name_of(Class c) {
-    static const char* const NAMES[CLASSES] = {"integer", "float", "double", "special", "convert", "move", "control", "load", "store", "atomic", "copy", "shuffle", "matrix load", "matrix", "barrier"};
-    return NAMES[size_t(c)];
-}
-
-void Counters::add(const Counters& other) {
-    const auto add_all = [](auto& to, const auto& from) {
-        for (size_t i = 0; i < to.size(); i++) to[i] += from[i];
-    };
-    blocks += other.blocks;
-    warps += other.warps;
-    add_all(instructions, other.instructions);
-    add_all(lane_instructions, other.lane_instructions);
-    add_all(loaded_bytes, other.loaded_bytes);
-    add_all(stored_bytes, other.stored_bytes);
-    copied_bytes += other.copied_bytes;
-    multiply_adds += other.multiply_adds;
-    shared_requests += other.shared_requests;
-    shared_cycles += other.shared_cycles;
-    shared_ideal_cycles += other.shared_ideal_cycles;
-    global_requests += other.global_requests;
-    global_sectors += other.global_sectors;
-    branches += other.branches;
-    divergent_branches += other.divergent_branches;
-    barriers += other.barriers;
-}
-
 }  // namespace ptx

@@ -99,15 +99,10 @@ std::string json_of(const std::string& kernel, Dim3 grid, Dim3 block, size_t sha
     return text;
 }
 
-std::unique_ptr<Profile> Profile::from_environment() {
-    const char* const path = getenv("FOVEA_SIMULATOR_PROFILE");
-    if (!path || !*path) return nullptr;
+Profile::Profile(const std::string& path) : file_(fopen(path.c_str(), "w")) {
+    if (!file_) throw Error("the profile, " + path + ", can't be written: " + strerror(errno));
     const char* const lines = getenv("FOVEA_SIMULATOR_PROFILE_LINES");
-    return std::make_unique<Profile>(path, lines ? strtoul(lines, nullptr, 10) : 0);
-}
-
-Profile::Profile(const std::string& path, size_t lines) : file_(fopen(path.c_str(), "w")), lines_(lines) {
-    if (!file_) throw Error("FOVEA_SIMULATOR_PROFILE: " + path + " can't be written: " + strerror(errno));
+    lines_ = lines ? strtoul(lines, nullptr, 10) : 0;
 }
 
 void Profile::add(const std::string& kernel, Dim3 grid, Dim3 block, size_t shared_bytes, const Counters& counters) {

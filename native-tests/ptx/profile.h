@@ -12,10 +12,9 @@ namespace ptx {
 
 class Profile {
   public:
-    // The file that FOVEA_SIMULATOR_PROFILE names, which is written anew; null if it names none. With FOVEA_SIMULATOR_PROFILE_LINES=N
-    // each launch also tells of the N lines with most instructions. Throws Error if the file can't be written.
-    static std::unique_ptr<Profile> from_environment();
-    Profile(const std::string& path, size_t lines);
+    // The file is written anew. With FOVEA_SIMULATOR_PROFILE_LINES=N each launch also tells of the N lines of the source with most
+    // instructions. Throws Error if the file can't be written.
+    explicit Profile(const std::string& path);
 
     void add(const std::string& kernel, Dim3 grid, Dim3 block, size_t shared_bytes, const Counters& counters);
 
