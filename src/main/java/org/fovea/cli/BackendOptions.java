@@ -74,6 +74,11 @@ final class BackendOptions {
         }
     }
 
+    /** Whether the simulator is to run what nvcc made of the kernels. */
+    boolean simulatesPtx() {
+        return PTX.equals(simulate);
+    }
+
     /**
      * Opens a device that computes in float64, which is the CPU.
      *

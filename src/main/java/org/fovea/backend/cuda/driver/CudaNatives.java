@@ -36,6 +36,9 @@ public final class CudaNatives {
      */
     public static final String SIMULATOR_PROPERTY = "fovea.cuda.simulator";
 
+    /** System property with the path of a file to which the simulated driver writes what it counted in each launch from PTX. */
+    public static final String PROFILE_PROPERTY = "fovea.cuda.simulator.profile";
+
     /** The values of {@link #SIMULATOR_PROPERTY}. */
     public static final List<String> SIMULATORS = List.of("source", "ptx");
 
@@ -66,7 +69,7 @@ public final class CudaNatives {
         driverLoaded = true;
     }
 
-    /** Tells the simulated driver, by a global that every module of it has, what to run. */
+    /** Tells the simulated driver, by globals that every module of it has, what to run and count. */
     private static void chooseSimulator() {
         String simulator = System.getProperty(SIMULATOR_PROPERTY);
         if (simulator == null) {
@@ -76,10 +79,23 @@ public final class CudaNatives {
             throw new BackendUnavailableException(
                     "-D" + SIMULATOR_PROPERTY + " is source or ptx, not " + simulator);
         }
-        byte[] text = (simulator + "\0").getBytes(StandardCharsets.US_ASCII);
+        tell("simulator_kernels", simulator);
+        String profile = System.getProperty(PROFILE_PROPERTY);
+        if (profile != null) {
+            tell("simulator_profile", profile);
+        }
+    }
+
+    private static void tell(String name, String value) {
+        byte[] text = (value + "\0").getBytes(StandardCharsets.UTF_8);
         ByteBuffer buffer = ByteBuffer.allocateDirect(text.length).put(text).flip();
         CUdeviceptr global = new CUdeviceptr();
-        int result = JCudaDriver.cuModuleGetGlobal(global, new long[1], new CUmodule(), "simulator_kernels");
+        long[] capacity = new long[1];
+        int result = JCudaDriver.cuModuleGetGlobal(global, capacity, new CUmodule(), name);
+        if (result == CUresult.CUDA_SUCCESS && text.length > capacity[0]) {
+            throw new BackendUnavailableException(
+                    value + " is longer than the " + capacity[0] + " bytes that the simulated driver takes");
+        }
         if (result == CUresult.CUDA_SUCCESS) {
             result = JCudaDriver.cuMemcpyHtoD(global, Pointer.to(buffer), text.length);
         }
