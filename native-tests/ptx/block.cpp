@@ -144,6 +144,7 @@ void begin(Block& block, bool first) {
     const unsigned threads = block.extent.x * block.extent.y * block.extent.z;
     block.shared.begin_block();
     block.barriers.fill({});
+    begin_hopper(block);
     for (Warp& warp : block.warps) {
         const unsigned lanes = std::min(unsigned(WARP), threads - unsigned(warp.index) * WARP);
         warp.existing = lanes == WARP ? ALL_LANES : (1u << lanes) - 1;
@@ -195,6 +196,7 @@ void prepare(Block& block, size_t dynamic_shared) {
     const Options& options = *block.options;
     block.shared.prepare(dynamic_shared > 0 ? program.dynamic_shared_at + dynamic_shared : program.static_shared, program.shadow_shift,
                          options.races, options.unwritten);
+    block.shared.watch_proxies(program.uses_async_proxy);
     const unsigned threads = block.extent.x * block.extent.y * block.extent.z;
     const size_t warps = (threads + WARP - 1) / WARP;
     const size_t needed = warps * (program.register_bytes + PADDING);
@@ -242,7 +244,7 @@ void run_block(Block& block) {
         }
         open_barriers(block);
         for (const Warp& warp : block.warps) alive |= !warp.finished();
-        if (!alive) return;
+        if (!alive) return end_hopper(block);
         if (!progress && std::none_of(block.warps.begin(), block.warps.end(), ready)) refuse_deadlock(block);
     }
 }

@@ -57,6 +57,7 @@ const Instruction* leave(Warp& warp, const Instruction* in) {
                                      + ", from " + place_of(*warp.block->program, copy.from));
         }
     }
+    leave_hopper(warp, in);
     warp.alive &= ~warp.mask;
     warp.mask = 0;
     // Those that wait for others look again: all that are left may have come.

@@ -126,6 +126,11 @@ class Decoder {
     // Adds an instruction, then the extensions of its targets.
     Draft& emit(Handler run, Class kind, std::vector<Argument> sets, std::vector<Argument> uses);
     const MmaForm* keep(const MmaForm& form) { return &program_->forms.emplace_back(form); }
+    int64_t keep(const WgmmaForm& form) {
+        program_->wgmma_forms.push_back(form);
+        return int64_t(program_->wgmma_forms.size()) - 1;
+    }
+    void uses_async_proxy() { program_->uses_async_proxy = true; }
     uint32_t new_site() { return program_->sites++; }
     void writes_shared(uint32_t bytes);  // accesses of this size
     const Statement& statement() const { return *statement_; }
@@ -173,6 +178,9 @@ bool decode_copy(Decoder&, const Modifiers& parts);
 bool decode_shuffle(Decoder&, const Modifiers& parts);
 bool decode_barrier(Decoder&, const Modifiers& parts);
 bool decode_matrix(Decoder&, const Modifiers& parts);
+bool decode_mbarrier(Decoder&, const Modifiers& parts);
+bool decode_bulk_copy(Decoder&, const Modifiers& parts);
+bool decode_wgmma(Decoder&, const Modifiers& parts);
 
 // A conversion between widths: truncation, or extension.
 Handler resize(Width to, Width from, bool is_signed);

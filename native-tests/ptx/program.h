@@ -9,6 +9,7 @@
 #include "machine.h"
 #include "semantics/fragments.h"
 #include "semantics/lanes.h"
+#include "semantics/wgmma.h"
 #include "text.h"
 
 namespace ptx {
@@ -58,6 +59,8 @@ struct Program {
     std::vector<Detail> details;  // of each
     std::vector<uint32_t> more;
     std::deque<MmaForm> forms;
+    std::vector<WgmmaForm> wgmma_forms;
+    bool uses_async_proxy = false;
     struct Constant {
         uint32_t place;
         Width width;

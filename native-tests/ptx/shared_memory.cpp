@@ -31,6 +31,7 @@ void SharedMemory::prepare(size_t bytes, uint32_t unit_shift, bool races, bool u
 }
 
 void SharedMemory::begin_block() {
+    std::fill(unfenced_.begin(), unfenced_.end(), uint8_t(0));
     next_epoch();
     block_base_ = base_;
     set_limits();
@@ -49,6 +50,29 @@ void SharedMemory::next_epoch() {
         base_ = 2 * TAGS;
     }
     set_limits();
+}
+
+void SharedMemory::watch_proxies(bool watches) {
+    watches_proxies_ = watches;
+    unfenced_.assign(watches ? writers_.size() : 0, 0);
+}
+
+void SharedMemory::mark(const Access& access, uint8_t mark) {
+    const uint32_t first = access.offset >> shift_, last = (access.offset + access.bytes - 1) >> shift_;
+    std::fill(unfenced_.begin() + first, unfenced_.begin() + last + 1, mark);
+}
+
+void SharedMemory::fence_proxy(uint32_t warp_index) {
+    std::replace(unfenced_.begin(), unfenced_.end(), uint8_t(warp_index + 1), uint8_t(0));
+}
+
+void SharedMemory::read_async(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
+    read(warp, at, access, warp_index);
+    const uint32_t first = access.offset >> shift_, last = (access.offset + access.bytes - 1) >> shift_;
+    for (uint32_t unit = first; unit <= last; unit++) {
+        if (unfenced_[unit] == 0) continue;
+        refuse(warp, at, access, unit, "reads shared memory that warp " + std::to_string(unfenced_[unit] - 1) + " wrote without a fence.proxy.async after it");
+    }
 }
 
 void SharedMemory::set_limits() {

@@ -27,6 +27,7 @@ class SharedMemory {
     void next_epoch();
 
     uint8_t* data() { return data_; }
+    uint32_t epoch() const { return base_; }
     uint32_t bytes() const { return bytes_; }
 
     // Accesses must be within the memory and aligned. What is wrong ends the launch.
@@ -50,12 +51,23 @@ class SharedMemory {
 
     void write(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
         claim(warp, at, access, warp_index, base_ + warp_index);
+        if (watches_proxies_) [[unlikely]] mark(access, uint8_t(warp_index + 1));
     }
+    // A read by the asynchronous proxy: what warps wrote they must have fenced.
+    void read_async(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index);
+    // What this warp has written may be read by the asynchronous proxy.
+    void fence_proxy(uint32_t warp_index);
+    // Of a launch whose kernel uses the asynchronous proxy.
+    void watch_proxies(bool watches);
     // A copy into here has begun; what it is about to write nobody may touch until end_copy().
     void begin_copy(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
         claim(warp, at, access, warp_index, IN_FLIGHT);
+        if (watches_proxies_) [[unlikely]] mark(access, 0);
     }
+    // GENERIC: by cp.async, which is of the generic proxy; bulk copies are not.
+    template <bool GENERIC>
     void end_copy(const Access& access, uint32_t warp_index) {
+        if (GENERIC && watches_proxies_) [[unlikely]] mark(access, uint8_t(warp_index + 1));
         const uint32_t first = access.offset >> shift_, last = (access.offset + access.bytes - 1) >> shift_;
         for (uint32_t u = first; u <= last; u++) {
             writers_[u] = base_ + warp_index;
@@ -88,6 +100,7 @@ class SharedMemory {
     }
 
     void set_limits();
+    void mark(const Access& access, uint8_t mark);
     [[noreturn]] void refuse_read(const Warp& warp, const Instruction* at, const Access& access, uint32_t own) const;
     [[noreturn]] void refuse_write(const Warp& warp, const Instruction* at, const Access& access, uint32_t own) const;
     [[noreturn]] void refuse(const Warp& warp, const Instruction* at, const Access& access, uint32_t unit, const std::string& what) const;
@@ -100,6 +113,8 @@ class SharedMemory {
     uint32_t floor_ = 0, span_ = 0;  // tags that may be read: from floor_, so many
     bool races_ = true, unwritten_ = true;
     std::vector<uint32_t> writers_, readers_;
+    bool watches_proxies_ = false;
+    std::vector<uint8_t> unfenced_;  // 1 + the warp that wrote a unit, until it has fenced it
 };
 
 }  // namespace ptx

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "counting.h"
+#include "hopper.h"
 #include "program.h"
 #include "shared_memory.h"
 
@@ -50,6 +51,7 @@ struct Warp {
     std::vector<Copy> copies;
     std::array<uint32_t, WARP> copy_group;  // of the next copy, by lane
     std::unique_ptr<char[]> local;          // bytes of each lane, and behind them whether each was written
+    WarpGroupPart part;                     // of a warp group, on Hopper
     bool finished() const { return alive == 0; }
 };
 
@@ -88,6 +90,7 @@ struct Block {
     SharedMemory shared;
     std::vector<Warp> warps;
     std::array<NamedBarrier, BARRIERS> barriers;
+    Hopper hopper;
     std::vector<const GlobalMemory::Region*> regions;  // in which each instruction last accessed memory
     std::minstd_rand random;
     bool switching;  // warps change at random points too

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.cli.bench;
 
-import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
-import java.util.stream.Collectors;
 import org.fovea.env.UnknownNameException;
 
 /**
@@ -73,24 +71,17 @@ public enum Card {
     }
 
     /**
-     * The card of a name, in whatever case.
+     * The card of a name.
      *
      * @throws UnknownNameException if there is none
      */
     public static Card of(String name) {
-        return Arrays.stream(values())
-                .filter(card -> card.key().equals(name.toLowerCase(Locale.ROOT)))
-                .findFirst()
-                .orElseThrow(() -> new UnknownNameException(
-                        "card", name, Arrays.stream(values()).map(Card::key).toList()));
+        return UnknownNameException.find("card", name, values());
     }
 
-    /** All names, for a help text. */
-    public static String names() {
-        return Arrays.stream(values()).map(Card::key).collect(Collectors.joining(", "));
-    }
-
-    private String key() {
+    /** The name that options know it by. */
+    @Override
+    public String toString() {
         return name().toLowerCase(Locale.ROOT);
     }
 
