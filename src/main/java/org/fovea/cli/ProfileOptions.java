@@ -36,13 +36,15 @@ final class ProfileOptions {
     /**
      * Runs work that opens a backend, and prints what was counted.
      *
+     * @param title says what the work is
      * @throws UsageException if the backend's options don't say {@code --simulate=ptx}
      */
-    void run(BackendOptions device, Terminal terminal, Work work) throws IOException {
+    void run(BackendOptions device, Terminal terminal, String title, Work work) throws IOException {
         if (!device.simulatesPtx()) {
             throw new UsageException("--profile counts instructions of PTX: it needs --simulate=ptx");
         }
         Card model = Card.of(card);
+        terminal.out().println(title);
         Path file = Files.createTempFile("fovea-profile", ".jsonl");
         try {
             System.setProperty(CudaNatives.PROFILE_PROPERTY, file.toString());
