@@ -61,6 +61,11 @@ const Instruction* atomic(Warp& warp, const Instruction* in) {
             }
             shared.atomic(warp, in, {uint32_t(at[l]), sizeof(T), l, sizeof(T)}, uint32_t(warp.index));
         }
+        if (warp.block->counters) {
+            uint32_t offsets[WARP];
+            for (int l = 0; l < WARP; l++) offsets[l] = uint32_t(at[l]);
+            count_shared(warp, offsets, sizeof(T), true);
+        }
     } else {
         refuse_unwritten(warp, in, at, sizeof(T), access_global(warp, in, at, sizeof(T), sizeof(T)));
         if (warp.block->counters) count_global(warp, at, sizeof(T), true);

@@ -27,6 +27,8 @@ void count(Warp& warp, const Instruction* in) {
     if (in->guarded) mask &= in->guard & 1 ? ~predicate(warp, in->guard & ~1u) : predicate(warp, in->guard);
     counting.current = &counting.tallies[number];
     counting.kind = program.details[number].kind;
+    // A warp comes back to a barrier when it has opened.
+    if (warp.passed_barrier) return;
     counting.current->warps++;
     counting.current->lanes += uint64_t(__builtin_popcount(mask));
 }

@@ -241,19 +241,69 @@ TEST(PtxHopper, CopiesThatWereNotWaitedForAreRefused) {
     expect_refused(gemm.run(text, Landing::LATE), "whose asynchronous copy was not waited for");
 }
 
-TEST(PtxHopper, TheWrongParityIsADeadlockThatIsNamed) {
+TEST(PtxHopper, TheWrongParityIsAPhaseThatIsOverAlready) {
     std::string text = HOPPER_GEMM;
     const size_t wait = text.find("mbarrier.try_wait.parity"), comma = text.rfind(',', text.find(';', wait));
     text.replace(comma + 1, text.find(';', wait) - comma - 1, " 1");
     Gemm gemm;
-    // The first phase has parity 0: that of parity 1 counts as complete, and the tile isn't there.
     expect_refused(gemm.run(text, Landing::LATE), "whose asynchronous copy was not waited for");
-    std::string late = text;
-    late.replace(comma + 1, 2, " 0");
-    late = replaced(late, "mov.b32 %r", "mov.b32 %r");
-    Gemm other;
-    other.k = 64;
-    std::string silent = replaced(HOPPER_GEMM, "mbarrier.arrive.expect_tx", "mbarrier.expect_tx");
-    silent = replaced(silent, "mbarrier.expect_tx.shared::cta.b64 _,", "mbarrier.expect_tx.relaxed.cta.shared::cta.b64");
-    expect_refused(other.run(silent), "a deadlock: its phase is 0, which waits for 128 arrivals");
+}
+
+TEST(PtxHopper, APhaseToWhichNobodyArrivesIsADeadlockThatIsNamed) {
+    const std::string silent = replaced(HOPPER_GEMM, "mbarrier.arrive.expect_tx.shared::cta.b64 _,", "mbarrier.expect_tx.relaxed.cta.shared::cta.b64");
+    Gemm gemm;
+    expect_refused(gemm.run(silent), "the phase of parity 0 of the mbarrier at byte 0 for ever, a deadlock: its phase is 0, which waits for 128 arrivals and 0 bytes");
+}
+
+namespace {
+
+// A kernel of 64 threads with an mbarrier, initialised by the first of them for `count` arrivals.
+std::string on_mbarrier(const std::string& body, int count = 64, bool synchronised = true) {
+    const std::string text = R"(
+.version 8.0
+.target sm_90a
+.address_size 64
+.visible .entry probe() {
+.reg .pred %p<8>;
+.reg .b32 %r<8>;
+.reg .b64 %rd<8>;
+.shared .align 8 .b64 object;
+mov.u32 %r1, %tid.x;
+mov.u32 %r2, object;
+setp.eq.u32 %p1, %r1, 0;
+@%p1 mbarrier.init.shared::cta.b64 [%r2], )" + std::to_string(count) + ";\n" + (synchronised ? "bar.sync 0;\n" : "") + body + "\nret;\n}\n";
+    const auto module = ptx::Module::parse(text, "probe.ptx");
+    ptx::GlobalMemory memory;
+    return ptx::launch(*module, *module->find("probe"), memory, {1}, {64}, 0, nullptr, {});
+}
+
+// A loop that polls until the phase is complete.
+std::string poll(const std::string& test, const std::string& label) { return label + ":\n" + test + "\n@!%p2 bra " + label + ";\n"; }
+
+}  // namespace
+
+TEST(PtxHopper, PhasesOfMBarriersAreWaitedForByParityOrState) {
+    const std::string arrive = "mbarrier.arrive.shared::cta.b64 %rd1, [%r2];\n";
+    const std::string parity0 = poll("mbarrier.test_wait.parity.shared::cta.b64 %p2, [%r2], 0;", "A");
+    const std::string parity1 = poll("mbarrier.try_wait.parity.shared::cta.b64 %p2, [%r2], 1, 100;", "B");
+    const std::string state = poll("mbarrier.try_wait.acquire.cta.shared::cta.b64 %p2, [%r2], %rd1;", "C");
+    EXPECT_EQ("", on_mbarrier(arrive + parity0 + "bar.sync 0;\n" + arrive + parity1 + "bar.sync 0;\n" + arrive + state));
+    expect_refused(on_mbarrier(arrive + parity0 + parity1), "waits for the phase of parity 1 of the mbarrier at byte 0 for ever, a deadlock: its phase is 1, which waits for 64 arrivals");
+}
+
+TEST(PtxHopper, WhatMBarriersMustNotBeUsedForIsRefused) {
+    const std::string arrive = "mbarrier.arrive.shared::cta.b64 %rd1, [%r2];\n", wait = poll("mbarrier.try_wait.shared::cta.b64 %p2, [%r2], %rd1;", "A");
+    expect_refused(on_mbarrier("@%p1 mbarrier.arrive.shared::cta.b64 %rd1, [%r2], 65;"), "arrives 65 times at the mbarrier at byte 0, which expects 64 more");
+    expect_refused(on_mbarrier(arrive + wait, 64, false), "a race: uses the mbarrier at byte 0 that warp 0 initialised since the last barrier");
+    expect_refused(on_mbarrier("@%p1 mbarrier.init.shared::cta.b64 [%r2], 3;"), "already, which was not invalidated");
+    EXPECT_EQ("", on_mbarrier("@%p1 mbarrier.inval.shared::cta.b64 [%r2];\n@%p1 mbarrier.init.shared::cta.b64 [%r2], 3;"));
+    expect_refused(on_mbarrier("@%p1 mbarrier.inval.shared::cta.b64 [%r2];\nbar.sync 0;\n" + arrive), "there is no mbarrier at byte 0");
+    expect_refused(on_mbarrier("mbarrier.test_wait.parity.shared::cta.b64 %p2, [%r2], 2;"), "a parity of 2");
+    expect_refused(on_mbarrier("mov.b64 %rd1, 3;\nmbarrier.test_wait.shared::cta.b64 %p2, [%r2], %rd1;"), "waits for phase 3 of an mbarrier that is in phase 0");
+}
+
+TEST(PtxHopper, ALeaderIsElected) {
+    const std::string traps = "@%p3 mbarrier.arrive.shared::cta.b64 %rd1, [%r2];\n";
+    // Of each warp one lane arrives, and that is enough for a count of two.
+    EXPECT_EQ("", on_mbarrier("elect.sync %r3|%p3, -1;\n" + traps + poll("mbarrier.try_wait.parity.shared::cta.b64 %p2, [%r2], 0;", "A"), 2));
 }
