@@ -11,36 +11,34 @@
 #include "../ptx/machine.h"
 #include "../tests/needed_barriers.h"
 #include "../tests/test_device.h"
+#include "ptx_files.h"
 
 namespace {
 
-class Kernels {
-  public:
-    Kernels() {
-        const char* const directories = getenv("FOVEA_PTX");
-        std::istringstream list(directories ? directories : "");
-        for (std::string directory; std::getline(list, directory, ':');) {
-            for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-                if (entry.path().extension() == ".ptx") load(entry.path());
-            }
-        }
-    }
-    std::pair<const ptx::Module*, const ptx::Kernel*> find(const std::string& name) const {
-        for (const auto& module : modules_) {
-            if (const ptx::Kernel* kernel = module->find(name)) return {module.get(), kernel};
-        }
-        return {nullptr, nullptr};
-    }
+using Modules = std::vector<std::shared_ptr<const ptx::Module>>;
 
-  private:
-    void load(const std::filesystem::path& path) {
-        std::ifstream file(path);
-        std::stringstream text;
-        text << file.rdbuf();
-        modules_.push_back(ptx::Module::parse(text.str(), path.string()));
+Modules read_files() {
+    Modules modules;
+    const char* const directories = getenv("FOVEA_PTX");
+    std::istringstream list(directories ? directories : "");
+    for (std::string directory; std::getline(list, directory, ':');) {
+        for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+            if (entry.path().extension() != ".ptx") continue;
+            std::ifstream file(entry.path());
+            std::stringstream text;
+            text << file.rdbuf();
+            modules.push_back(ptx::Module::parse(text.str(), entry.path().string()));
+        }
     }
-    std::vector<std::shared_ptr<const ptx::Module>> modules_;
-};
+    return modules;
+}
+
+std::pair<const ptx::Module*, const ptx::Kernel*> find_kernel(const std::string& name) {
+    for (const auto& module : ptx_files()) {
+        if (const ptx::Kernel* kernel = module->find(name)) return {module.get(), kernel};
+    }
+    return {nullptr, nullptr};
+}
 
 ptx::GlobalMemory& global_memory() {
     static ptx::GlobalMemory memory;
@@ -53,6 +51,11 @@ ptx::Options& options() {
 }
 
 }  // namespace
+
+const Modules& ptx_files() {
+    static const Modules modules = read_files();
+    return modules;
+}
 
 struct TestMemory::Blocks {
     std::map<uintptr_t, size_t> bytes;  // by address
@@ -107,8 +110,7 @@ void set_turn(int turn) {
 }
 
 std::string launch_kernel(const std::string& name, unsigned blocks, unsigned threads, size_t shared, const void* params, size_t bytes) {
-    static const Kernels kernels;
-    const auto [module, kernel] = kernels.find(name);
+    const auto [module, kernel] = find_kernel(name);
     if (!kernel) {
         return "there is no kernel " + name + " in the .ptx of FOVEA_PTX";
     }
