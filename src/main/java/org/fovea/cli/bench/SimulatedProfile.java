@@ -52,7 +52,7 @@ public final class SimulatedProfile {
                 + " bank conflicts allow, without latency, launches and what ptxas does.");
         out.printf(
                 Locale.ROOT,
-                name + " %8s %9s %5s %5s %5s %5s %5s %5s %5s %5s %6s %9s %11s %6s %12s  %s%n",
+                name + " %8s %9s %5s %5s %5s %5s %5s %5s %5s %5s %6s %9s %11s %6s %12s %12s  %s%n",
                 "kernel",
                 "launches",
                 "warp ins.",
@@ -68,7 +68,8 @@ public final class SimulatedProfile {
                 "conflicts",
                 "sectors/req",
                 "coalsc",
-                "bound",
+                "a launch",
+                "all",
                 "binds (then)");
         double total = 0;
         for (Kernel kernel : longest) {
@@ -161,7 +162,7 @@ public final class SimulatedProfile {
             long other = all - floats - integers - specials - products - memory - control;
             out.printf(
                     Locale.ROOT,
-                    nameFormat + " %8d %9s %5s %5s %5s %5s %5s %5s %5s %5s %6s %9s %11s %6s %12s  %s (%s %s %%)%n",
+                    nameFormat + " %8d %9s %5s %5s %5s %5s %5s %5s %5s %5s %6s %9s %11s %6s %12s %12s  %s (%s %s %%)%n",
                     name,
                     launches,
                     count(all),
@@ -177,6 +178,7 @@ public final class SimulatedProfile {
                     ratio(shared.wavefronts(), shared.least()),
                     ratio(global.sectors(), global.requests()),
                     ratio(global.sectors(), global.least()),
+                    time(bound / launches),
                     time(bound),
                     label(first),
                     label(second),
