@@ -121,7 +121,6 @@ const Instruction* multiply_fast(Warp& warp, const Instruction* in) {
     uint32_t d[4][WARP];
     multiply_exactly<TYPE>({at(4), at(5), at(6), at(7)}, {at(8), at(9)}, {at(10), at(11), at(12), at(13)}, d);
     for (int i = 0; i < 4; i++) memcpy(lanes<uint32_t>(warp, in->more[i]), d[i], sizeof d[i]);
-    if (warp.block->counters) [[unlikely]] warp.block->counters->multiply_adds += 16 * 8 * (TYPE == Element::TF32 ? 8 : 16);
     return in + 1;
 }
 
