@@ -49,7 +49,8 @@ final class BenchAttentionCommand extends BackendCommand {
         requireShape();
         if (profile.isWanted()) {
             int[] profiled = shape == null ? PROFILED_SHAPE : shape;
-            String title = "attention in float32, B,H,N,D = " + Arrays.toString(profiled) + ": forward, backward, double backward";
+            String title = "attention in float32, B,H,N,D = " + Arrays.toString(profiled)
+                    + ": forward, backward, double backward";
             profile.run(device, terminal, title, () -> round(backendSettings, profiled));
             return 0;
         }

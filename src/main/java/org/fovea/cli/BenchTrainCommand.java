@@ -71,7 +71,8 @@ final class BenchTrainCommand extends BackendCommand {
         List<PolicyKind> kinds = policies.stream().map(PolicyKind::of).toList();
         if (profile.isWanted()) {
             for (PolicyKind policy : kinds) {
-                String title = "one update of PPO on " + ENVIRONMENT + ", " + policy + ", " + PROFILED_ENVIRONMENTS + " environments";
+                String title = "one update of PPO on " + ENVIRONMENT + ", " + policy + ", " + PROFILED_ENVIRONMENTS
+                        + " environments";
                 profile.run(device, terminal, title, () -> update(backendSettings, policy));
             }
             return 0;

@@ -4,25 +4,26 @@ package org.fovea.cli;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.fovea.backend.cuda.driver.CudaNatives;
 import org.fovea.cli.bench.Card;
 import org.fovea.cli.bench.SimulatedProfile;
 import picocli.CommandLine.Option;
 
 /** Options by which a benchmark counts what simulated kernels do, in place of its measurements. */
 final class ProfileOptions {
+    private static final String PROFILE_PROPERTY = "fovea.cuda.simulator.profile";
+
     @Option(
             names = "--profile",
-            description = "With --simulate=ptx: do the work once, and print what each kernel did and the time that a card needs for it"
-                    + " at least.")
+            description =
+                    "With --simulate=ptx: do the work once, and print what each kernel did and the time that a card needs for it"
+                            + " at least.")
     private boolean wanted;
 
     @Option(
             names = "--card",
             paramLabel = "NAME",
-            defaultValue = "h100",
             description = "The card of --profile: a100, h100, h200 or rtx4090 (default: h100).")
-    private String card = "h100";
+    private String card = Card.H100.toString();
 
     boolean isWanted() {
         return wanted;
@@ -47,7 +48,7 @@ final class ProfileOptions {
         terminal.out().println(title);
         Path file = Files.createTempFile("fovea-profile", ".jsonl");
         try {
-            System.setProperty(CudaNatives.PROFILE_PROPERTY, file.toString());
+            System.setProperty(PROFILE_PROPERTY, file.toString());
             work.run();
             SimulatedProfile.read(file, model).print(terminal.out());
         } finally {

@@ -99,7 +99,8 @@ record LaunchCounts(
         Requests requested = allGlobal();
         double floats = of("fma") - of("fma.f64");
         double integers = of("alu", "convert", "division") + of("imad");
-        double memory = of("ld.", "st.", "atom.", "red.", "ldmatrix", "stmatrix", "shuffle") + instructions.getOrDefault("cp.async", 0L);
+        double memory = of("ld.", "st.", "atom.", "red.", "ldmatrix", "stmatrix", "shuffle")
+                + instructions.getOrDefault("cp.async", 0L);
         double products = multiplyAdds.entrySet().stream()
                 .mapToDouble(entry -> entry.getValue() / card.tensorRate(entry.getKey()))
                 .sum();

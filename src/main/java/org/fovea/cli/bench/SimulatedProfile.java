@@ -46,9 +46,11 @@ public final class SimulatedProfile {
     public void print(PrintStream out) {
         List<Kernel> longest = new ArrayList<>(kernels.values());
         longest.sort(Comparator.comparingDouble((Kernel kernel) -> kernel.bound).reversed());
-        int width = longest.stream().mapToInt(kernel -> kernel.name.length()).max().orElse(0);
+        int width =
+                longest.stream().mapToInt(kernel -> kernel.name.length()).max().orElse(0);
         String name = "%-" + Math.max(width, "kernel".length()) + "s";
-        out.println("A prediction, not a measurement: the least time on " + card.title + " that the counted instructions, bytes and"
+        out.println("A prediction, not a measurement: the least time on " + card.title
+                + " that the counted instructions, bytes and"
                 + " bank conflicts allow, without latency, launches and what ptxas does.");
         out.printf(
                 Locale.ROOT,
@@ -76,7 +78,11 @@ public final class SimulatedProfile {
             kernel.print(out, name);
             total += kernel.bound;
         }
-        out.printf(Locale.ROOT, "%d launches, %s%n", longest.stream().mapToLong(kernel -> kernel.launches).sum(), time(total));
+        out.printf(
+                Locale.ROOT,
+                "%d launches, %s%n",
+                longest.stream().mapToLong(kernel -> kernel.launches).sum(),
+                time(total));
     }
 
     private static String time(double seconds) {

@@ -76,8 +76,7 @@ public final class CudaNatives {
             return;
         }
         if (!SIMULATORS.contains(simulator)) {
-            throw new BackendUnavailableException(
-                    "-D" + SIMULATOR_PROPERTY + " is source or ptx, not " + simulator);
+            throw new BackendUnavailableException("-D" + SIMULATOR_PROPERTY + " is source or ptx, not " + simulator);
         }
         tell("simulator_kernels", simulator);
         String profile = System.getProperty(PROFILE_PROPERTY);
