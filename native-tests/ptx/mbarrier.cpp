@@ -203,7 +203,7 @@ bool decode_mbarrier(Decoder& decoder, const Modifiers& parts) {
     }
     if (parts[0] == "fence" && (has(parts, "proxy") || has(parts, "mbarrier_init"))) {
         const bool proxy = has(parts, "proxy");
-        if (proxy && (parts.size() < 3 || parts[2] != "async")) return false;
+        if (proxy && (parts.size() < 3 || parts[2] != "async" || has(parts, "global"))) return false;
         decoder.emit(proxy ? fence_proxy : fence_mbarriers, Class::CONTROL, {}, {});
         return true;
     }
