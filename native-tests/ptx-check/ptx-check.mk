@@ -2,20 +2,20 @@
 # The PTX machine, and the kernel tests on it: ptx-check runs them on the .ptx files of the directory PTX, which nvcc has made.
 # The tests' own kernels need nvcc; without it they are left out.
 PTX_MACHINE := $(patsubst %.cpp,$(OUT)/%.o,$(wildcard ptx/*.cpp))
-PTX_TESTS := $(filter-out $(patsubst %,$(OUT)/tests/%,planted% driver% simulated_device.o needed_barriers.o ptx_%),$(TESTS)) $(OUT)/tests/ptx_device.o
+PTX_TESTS := $(filter-out $(patsubst %,$(OUT)/tests/%,planted% driver% simulated_device.o needed_barriers.o ptx%),$(TESTS)) $(OUT)/ptx-check/ptx_device.o
 NVCC ?= $(shell command -v nvcc 2> /dev/null)
 
 # Loops over a warp's 32 lanes are vectorised; floats keep their bits.
 $(PTX_MACHINE): FLAGS += -O3 -fno-strict-aliasing -fno-trapping-math -fno-math-errno -ffp-contract=off
 
-$(OUT)/ptx/kernel-tests: $(PTX_MACHINE) $(PTX_TESTS)
+$(OUT)/ptx-check/kernel-tests: $(PTX_MACHINE) $(PTX_TESTS)
 	$(CXX) $(FLAGS) -o $@ $^ $(or $(GOOGLETEST),$(error GoogleTest is not installed (Debian: libgtest-dev)))
 
-$(OUT)/ptx/tests/%.ptx: tests/%.cu $(LAYOUT)
+$(OUT)/ptx-check/%.ptx: tests/%.cu $(LAYOUT)
 	@mkdir -p $(@D)
 	$(NVCC) -std=c++17 -O3 -lineinfo -I $(OUT) -arch=compute_80 --ptx -o $@ $<
 
-ptx-check: $(OUT)/ptx/kernel-tests $(if $(NVCC),$(OUT)/ptx/tests/mma_kernels.ptx)
-	FOVEA_PTX=$(or $(PTX),$(error PTX must name a directory of .ptx files)):$(if $(NVCC),$(OUT)/ptx/tests) $< --gtest_brief=1 $(if $(NVCC),,--gtest_filter=-*Mma.*)
+ptx-check: $(OUT)/ptx-check/kernel-tests $(if $(NVCC),$(OUT)/ptx-check/mma_kernels.ptx)
+	FOVEA_PTX=$(or $(PTX),$(error PTX must name a directory of .ptx files)):$(if $(NVCC),$(OUT)/ptx-check) $< --gtest_brief=1 $(if $(NVCC),,--gtest_filter=-*Mma.*)
 
 .PHONY: ptx-check

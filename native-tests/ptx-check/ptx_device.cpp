@@ -9,8 +9,8 @@
 #include <sstream>
 
 #include "../ptx/machine.h"
-#include "needed_barriers.h"
-#include "test_device.h"
+#include "../tests/needed_barriers.h"
+#include "../tests/test_device.h"
 
 namespace {
 
