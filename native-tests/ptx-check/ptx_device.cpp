@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel tests on the PTX machine: they run what nvcc made of the kernels, the .ptx files of the directory FOVEA_PTX.
+// The kernel tests on the PTX machine: they run what nvcc made of the kernels, the images in FOVEA_PTX: .ptx files, fatbins, and
+// directories of .ptx files, with colons between.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -8,6 +9,7 @@
 #include <map>
 #include <sstream>
 
+#include "../ptx/fatbin.h"
 #include "../ptx/machine.h"
 #include "../tests/needed_barriers.h"
 #include "../tests/test_device.h"
@@ -20,6 +22,10 @@ class Kernels {
         const char* const directories = getenv("FOVEA_PTX");
         std::istringstream list(directories ? directories : "");
         for (std::string directory; std::getline(list, directory, ':');) {
+            if (!std::filesystem::is_directory(directory)) {
+                load(directory);
+                continue;
+            }
             for (const auto& entry : std::filesystem::directory_iterator(directory)) {
                 if (entry.path().extension() == ".ptx") load(entry.path());
             }
@@ -35,9 +41,12 @@ class Kernels {
   private:
     void load(const std::filesystem::path& path) {
         std::ifstream file(path);
-        std::stringstream text;
-        text << file.rdbuf();
-        modules_.push_back(ptx::Module::parse(text.str(), path.string()));
+        std::stringstream content;
+        content << file.rdbuf();
+        const std::string image = content.str();
+        for (const ptx::ImageText& each : ptx::texts_of(image.data(), image.size())) {
+            modules_.push_back(ptx::Module::parse(each.text, path.string()));
+        }
     }
     std::vector<std::shared_ptr<const ptx::Module>> modules_;
 };
