@@ -164,8 +164,8 @@ final class BackendOptions {
             System.setProperty("fovea.cuda.image", image.toString());
         }
         terminal.err()
-                .println("simulating a CUDA device on the CPU"
-                        + (kernels.equals(PTX) ? ", from the kernels' PTX" : "") + ": exact, but slow");
+                .println("simulating a CUDA device on the CPU" + (kernels.equals(PTX) ? ", from the kernels' PTX" : "")
+                        + ": exact, but slow");
         return CUDA;
     }
 }
