@@ -3,7 +3,7 @@
 # .ptx files, if anything has changed since they passed.
 # The tests' own kernels need nvcc; without it they are left out.
 PTX_MACHINE := $(patsubst %.cpp,$(OUT)/%.o,$(wildcard ptx/*.cpp))
-PTX_TESTS := $(filter-out $(patsubst %,$(OUT)/tests/%,planted% driver% simulated_device.o needed_barriers.o ptx%),$(TESTS)) $(OUT)/ptx-check/ptx_device.o
+PTX_TESTS := $(filter-out $(patsubst %,$(OUT)/tests/%,planted% driver% simulated_device.o needed_barriers.o ptx%),$(TESTS)) $(patsubst %.cpp,$(OUT)/%.o,$(wildcard ptx-check/*.cpp))
 NVCC ?= $(shell command -v nvcc 2> /dev/null)
 
 # Loops over a warp's 32 lanes are vectorised; floats keep their bits.

@@ -13,43 +13,44 @@
 #include "../ptx/machine.h"
 #include "../tests/needed_barriers.h"
 #include "../tests/test_device.h"
+#include "ptx_files.h"
 
 namespace {
 
-class Kernels {
-  public:
-    Kernels() {
-        const char* const directories = getenv("FOVEA_PTX");
-        std::istringstream list(directories ? directories : "");
-        for (std::string directory; std::getline(list, directory, ':');) {
-            if (!std::filesystem::is_directory(directory)) {
-                load(directory);
-                continue;
-            }
-            for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-                if (entry.path().extension() == ".ptx") load(entry.path());
-            }
-        }
-    }
-    std::pair<const ptx::Module*, const ptx::Kernel*> find(const std::string& name) const {
-        for (const auto& module : modules_) {
-            if (const ptx::Kernel* kernel = module->find(name)) return {module.get(), kernel};
-        }
-        return {nullptr, nullptr};
-    }
+using Modules = std::vector<std::shared_ptr<const ptx::Module>>;
 
-  private:
-    void load(const std::filesystem::path& path) {
-        std::ifstream file(path);
-        std::stringstream content;
-        content << file.rdbuf();
-        const std::string image = content.str();
-        for (const ptx::ImageText& each : ptx::texts_of(image.data(), image.size())) {
-            modules_.push_back(ptx::Module::parse(each.text, path.string()));
+void read_image(const std::filesystem::path& path, Modules& modules) {
+    std::ifstream file(path);
+    std::stringstream content;
+    content << file.rdbuf();
+    const std::string image = content.str();
+    for (const ptx::ImageText& each : ptx::texts_of(image.data(), image.size())) {
+        modules.push_back(ptx::Module::parse(each.text, path.string()));
+    }
+}
+
+Modules read_files() {
+    Modules modules;
+    const char* const paths = getenv("FOVEA_PTX");
+    std::istringstream list(paths ? paths : "");
+    for (std::string path; std::getline(list, path, ':');) {
+        if (!std::filesystem::is_directory(path)) {
+            read_image(path, modules);
+            continue;
+        }
+        for (const auto& entry : std::filesystem::directory_iterator(path)) {
+            if (entry.path().extension() == ".ptx") read_image(entry.path(), modules);
         }
     }
-    std::vector<std::shared_ptr<const ptx::Module>> modules_;
-};
+    return modules;
+}
+
+std::pair<const ptx::Module*, const ptx::Kernel*> find_kernel(const std::string& name) {
+    for (const auto& module : ptx_files()) {
+        if (const ptx::Kernel* kernel = module->find(name)) return {module.get(), kernel};
+    }
+    return {nullptr, nullptr};
+}
 
 ptx::GlobalMemory& global_memory() {
     static ptx::GlobalMemory memory;
@@ -62,6 +63,11 @@ ptx::Options& options() {
 }
 
 }  // namespace
+
+const Modules& ptx_files() {
+    static const Modules modules = read_files();
+    return modules;
+}
 
 struct TestMemory::Blocks {
     std::map<uintptr_t, size_t> bytes;  // by address
@@ -116,8 +122,7 @@ void set_turn(int turn) {
 }
 
 std::string launch_kernel(const std::string& name, unsigned blocks, unsigned threads, size_t shared, const void* params, size_t bytes) {
-    static const Kernels kernels;
-    const auto [module, kernel] = kernels.find(name);
+    const auto [module, kernel] = find_kernel(name);
     if (!kernel) {
         return "there is no kernel " + name + " in the .ptx of FOVEA_PTX";
     }

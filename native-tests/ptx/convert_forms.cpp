@@ -25,6 +25,14 @@ void each_integer(F f) {
     f(Type<uint64_t>(), ".u64");
 }
 
+template <class F>
+void each_wide_integer(F f) {
+    f(Type<int32_t>(), ".s32");
+    f(Type<uint32_t>(), ".u32");
+    f(Type<int64_t>(), ".s64");
+    f(Type<uint64_t>(), ".u64");
+}
+
 // Registers of 8 bits there are none; what is in one of 16 counts by its low half.
 template <class T>
 using Register = std::conditional_t<sizeof(T) == 1, std::conditional_t<std::is_signed_v<T>, int16_t, uint16_t>, T>;
@@ -38,9 +46,11 @@ void add_integers(Forms& forms) {
     });
 }
 
+// To narrow integers by truncation alone: nvcc gives nothing else.
 template <Round ROUND>
 void add_float_to_integer(Forms& forms, const std::string& rounding) {
-    each_integer([&]<class To>(Type<To>, const std::string& to) {
+    const auto each = [](auto f) { if constexpr (ROUND == Round::RZ) each_integer(f); else each_wide_integer(f); };
+    each([&]<class To>(Type<To>, const std::string& to) {
         forms.add("cvt" + rounding + to + ".f32", [](uint32_t a) { return Register<To>(f32_to_integer<To>(a, ROUND)); }, CONVERT);
         forms.add("cvt" + rounding + ".ftz" + to + ".f32", [](uint32_t a) { return Register<To>(f32_to_integer<To>(a, ROUND, true)); }, CONVERT);
         forms.add("cvt" + rounding + to + ".f64", [](uint64_t a) { return Register<To>(to_integer<To>(f64(a), ROUND, true)); }, CONVERT);
@@ -56,11 +66,14 @@ void add_float_to_integer(Forms& forms, const std::string& rounding) {
 
 template <Round ROUND>
 void add_to_float(Forms& forms, const std::string& rounding) {
-    each_integer([&]<class From>(Type<From>, const std::string& from) {
+    const auto each = [](auto f) { if constexpr (ROUND == Round::RN) each_integer(f); else each_wide_integer(f); };
+    each([&]<class From>(Type<From>, const std::string& from) {
         forms.add("cvt" + rounding + ".f32" + from, [](Register<From> a) { return integer_to_f32(From(a), ROUND); }, CONVERT);
         forms.add("cvt" + rounding + ".f64" + from, [](Register<From> a) { return integer_to_f64(From(a), ROUND); }, CONVERT);
-        forms.add("cvt" + rounding + ".f16" + from, [](Register<From> a) { return integer_to_f16(From(a), ROUND); }, CONVERT);
-        forms.add("cvt" + rounding + ".bf16" + from, [](Register<From> a) { return integer_to_bf16(From(a), ROUND); }, CONVERT);
+        if constexpr (ROUND == Round::RN) {
+            forms.add("cvt.rn.f16" + from, [](Register<From> a) { return integer_to_f16(From(a)); }, CONVERT);
+            forms.add("cvt.rn.bf16" + from, [](Register<From> a) { return integer_to_bf16(From(a)); }, CONVERT);
+        }
     });
     forms.add("cvt" + rounding + ".f32.f64", [](uint64_t a) { return f64_to_f32(f64(a), {ROUND}); }, CONVERT);
     forms.add("cvt" + rounding + ".f16.f64", [](uint64_t a) { return f64_to_f16(f64(a), ROUND); }, CONVERT);

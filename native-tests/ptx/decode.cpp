@@ -49,6 +49,7 @@ const Forms& forms() {
         add_half_forms(forms);
         add_approximate_forms(forms);
         add_convert_forms(forms);
+        add_half_conversions(forms);
         add_compare_forms(forms);
         return forms;
     }();

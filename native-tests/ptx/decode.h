@@ -54,11 +54,15 @@ class Forms {
         form.kind = kind;
         all_[name] = form;
     }
+    // Another way to do the same.
+    void replace(const std::string& name, Handler run) {
+        all_.at(name).registers = run;
+        all_.at(name).immediate = nullptr;
+    }
     const Form* find(std::string_view name) const {
         const auto found = all_.find(std::string(name));
         return found == all_.end() ? nullptr : &found->second;
     }
-    size_t count() const { return all_.size(); }
 
   private:
     std::unordered_map<std::string, Form> all_;
@@ -70,6 +74,7 @@ void add_float_forms(Forms&);
 void add_half_forms(Forms&);
 void add_approximate_forms(Forms&);
 void add_convert_forms(Forms&);
+void add_half_conversions(Forms&);  // after these
 void add_compare_forms(Forms&);
 
 // An instruction whose registers have no places yet.

@@ -82,10 +82,6 @@ auto source(Warp& warp, const Instruction* in) {
     }
 }
 
-// An instruction d = F(a, b, c, more...).
-template <class F, bool IMMEDIATE>
-const Instruction* elementwise(Warp& warp, const Instruction* in);
-
 template <class F, bool IMMEDIATE, class Call>
 inline void each_lane(Warp& warp, const Instruction* in, Call call) {
     using R = typename Signature<F>::Result;
@@ -125,8 +121,10 @@ inline void each_lane(Warp& warp, const Instruction* in, std::index_sequence<I..
     }
 }
 
+// An instruction d = F(a, b, c, more...).
+// Flattened: in a unit of many such functions the compiler otherwise stops inlining, and loops with calls are not vectorised.
 template <class F, bool IMMEDIATE>
-const Instruction* elementwise(Warp& warp, const Instruction* in) {
+[[gnu::flatten]] const Instruction* elementwise(Warp& warp, const Instruction* in) {
     each_lane<F, IMMEDIATE>(warp, in, std::make_index_sequence<std::tuple_size_v<typename Signature<F>::Arguments>>{});
     return in + 1;
 }

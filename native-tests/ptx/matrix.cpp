@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "decode.h"
+#include "exact_product.h"
 #include "global_access.h"
 #include "semantics/ldmatrix.h"
 #include "semantics/mma.h"
@@ -113,6 +114,27 @@ const Instruction* multiply(Warp& warp, const Instruction* in) {
     return in + 1;
 }
 
+// The same for the forms that have a faster way.
+template <Element TYPE>
+const Instruction* multiply_fast(Warp& warp, const Instruction* in) {
+    if (warp.mask != ALL_LANES || warp.block->options->tensor_sums != Sums::EXACT) return multiply<uint32_t>(warp, in);
+    const auto at = [&](int i) -> const uint32_t* { return lanes<uint32_t>(warp, in->more[i]); };
+    uint32_t d[4][WARP];
+    multiply_exactly<TYPE>({at(4), at(5), at(6), at(7)}, {at(8), at(9)}, {at(10), at(11), at(12), at(13)}, d);
+    for (int i = 0; i < 4; i++) memcpy(lanes<uint32_t>(warp, in->more[i]), d[i], sizeof d[i]);
+    if (warp.block->counters) [[unlikely]] warp.block->counters->multiply_adds += 16 * 8 * (TYPE == Element::TF32 ? 8 : 16);
+    return in + 1;
+}
+
+Handler multiplier(const MmaForm& form) {
+    if (form.a == Element::F64) return multiply<uint64_t>;
+    const bool floats = form.m == 16 && form.d == Element::F32 && form.c == Element::F32;
+    if (floats && form.a == Element::F16 && form.k == 16) return multiply_fast<Element::F16>;
+    if (floats && form.a == Element::BF16 && form.k == 16) return multiply_fast<Element::BF16>;
+    if (floats && form.a == Element::TF32 && form.k == 8) return multiply_fast<Element::TF32>;
+    return multiply<uint32_t>;
+}
+
 template <int N>
 Handler loader(bool wide, bool transposed) {
     return wide ? transposed ? load_matrix<N, uint64_t, true> : load_matrix<N, uint64_t, false>
@@ -176,7 +198,7 @@ bool decode_mma(Decoder& decoder) {
     }
     for (int j = 0; j < counts[0]; j++) sets.push_back({decoder.target(part(0, j), width), Draft::MORE + j});
     const MmaForm* kept = decoder.keep(*form);
-    decoder.emit(width == Width::BITS64 ? multiply<uint64_t> : multiply<uint32_t>, Class::MATRIX, sets, uses).instruction.form = kept;
+    decoder.emit(multiplier(*form), Class::MATRIX, sets, uses).instruction.form = kept;
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace ptx {
@@ -31,21 +32,8 @@ class SharedMemory {
 
     // Accesses must be within the memory and aligned. What is wrong ends the launch.
     void read(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
-        const uint32_t own = base_ + warp_index, first = access.offset >> shift_;
-        const uint32_t count = ((access.offset + access.bytes - 1) >> shift_) - first + 1;
-        const uint32_t floor = floor_, span = span_, base = base_;
-        const uint32_t* const writers = &writers_[first];
-        uint32_t* const readers = &readers_[first];
-        uint32_t bad = 0;
-        for (uint32_t u = 0; u < count; u++) {
-            bad |= uint32_t(writers[u] - floor >= span) & uint32_t(writers[u] != own);
-        }
-        if (bad) [[unlikely]] {
-            refuse_read(warp, at, access, own);
-        }
-        for (uint32_t u = 0; u < count; u++) {
-            readers[u] = (readers[u] < base) | (readers[u] == own) ? own : base + SEVERAL;
-        }
+        const uint32_t first = access.offset >> shift_, count = ((access.offset + access.bytes - 1) >> shift_) - first + 1;
+        by_count(count, [&](auto units) { read_units(warp, at, access, base_ + warp_index, first, units); });
     }
 
     void write(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
@@ -68,16 +56,48 @@ class SharedMemory {
     // A tag is epoch * 64 + warp: those of the running epoch are not below base_. Zero is before all epochs.
     static constexpr uint32_t TAGS = 64, ATOMIC = 62, SEVERAL = 63, IN_FLIGHT = ~0u;
 
+    // The usual counts as constants, whose loops become a few vector instructions.
+    template <class F>
+    static void by_count(uint32_t count, F f) {
+        switch (count) {
+            case 1: return f(std::integral_constant<uint32_t, 1>());
+            case 2: return f(std::integral_constant<uint32_t, 2>());
+            case 4: return f(std::integral_constant<uint32_t, 4>());
+            case 8: return f(std::integral_constant<uint32_t, 8>());
+            case 32: return f(std::integral_constant<uint32_t, 32>());
+            default: return f(count);
+        }
+    }
+
+    template <class Count>
+    void read_units(const Warp& warp, const Instruction* at, const Access& access, uint32_t own, uint32_t first, Count count) {
+        const uint32_t floor = floor_, span = span_, base = base_;
+        const uint32_t* const writers = &writers_[first];
+        uint32_t* const readers = &readers_[first];
+        uint32_t bad = 0;
+        for (uint32_t u = 0; u < count; u++) {
+            bad |= uint32_t(writers[u] - floor >= span) & uint32_t(writers[u] != own);
+        }
+        if (bad) [[unlikely]] {
+            refuse_read(warp, at, access, own);
+        }
+        for (uint32_t u = 0; u < count; u++) {
+            readers[u] = (readers[u] < base) | (readers[u] == own) ? own : base + SEVERAL;
+        }
+    }
+
     void claim(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index, uint32_t becomes) {
-        const uint32_t own = base_ + warp_index, first = access.offset >> shift_;
-        const uint32_t count = ((access.offset + access.bytes - 1) >> shift_) - first + 1;
-        const uint32_t write_limit = races_ ? base_ : IN_FLIGHT, read_limit = races_ ? base_ : IN_FLIGHT;
+        const uint32_t first = access.offset >> shift_, count = ((access.offset + access.bytes - 1) >> shift_) - first + 1;
+        by_count(count, [&](auto units) { claim_units(warp, at, access, base_ + warp_index, first, units, becomes); });
+    }
+    template <class Count>
+    void claim_units(const Warp& warp, const Instruction* at, const Access& access, uint32_t own, uint32_t first, Count count, uint32_t becomes) {
+        const uint32_t limit = races_ ? base_ : IN_FLIGHT;
         uint32_t* const writers = &writers_[first];
         const uint32_t* const readers = &readers_[first];
         uint32_t bad = 0;
         for (uint32_t u = 0; u < count; u++) {
-            bad |= (uint32_t(writers[u] >= write_limit) & uint32_t(writers[u] != own))
-                   | (uint32_t(readers[u] >= read_limit) & uint32_t(readers[u] != own));
+            bad |= (uint32_t(writers[u] >= limit) & uint32_t(writers[u] != own)) | (uint32_t(readers[u] >= limit) & uint32_t(readers[u] != own));
         }
         if (bad) [[unlikely]] {
             refuse_write(warp, at, access, own);

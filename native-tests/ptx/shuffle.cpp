@@ -28,25 +28,27 @@ template <Shuffle MODE>
 const Instruction* shuffle(Warp& warp, const Instruction* in) {
     uint32_t members;
     if (!members_here(warp, in, in->more[0], members)) return wait_for_lanes(warp, in);
-    uint32_t values[WARP], in_range = 0;
+    uint32_t values[WARP], results[WARP];
     memcpy(values, lanes<uint32_t>(warp, in->a), sizeof values);
     const uint32_t* const b = lanes<uint32_t>(warp, in->b);
     const uint32_t* const c = lanes<uint32_t>(warp, in->c);
-    uint32_t results[WARP], sources[WARP];
+    int32_t sources[WARP], in_range[WARP];
+    uint32_t outside = 0;
     for (int l = 0; l < WARP; l++) {
         const ShuffleSource source = shfl(MODE, l, b[l], c[l]);
-        sources[l] = uint32_t(source.lane);
-        in_range |= uint32_t(source.in_range) << l;
-        results[l] = values[source.lane & 31];
+        sources[l] = source.lane & 31;
+        in_range[l] = -int32_t(source.in_range);
     }
-    for (int l = 0; l < WARP; l++) {
-        if (members >> l & 1 && !(members >> (sources[l] & 31) & 1)) {
-            fail(warp, in, l, "reads from lane " + std::to_string(sources[l]) + ", which doesn't take part");
+    for (int l = 0; l < WARP; l++) outside |= (members >> l & 1) & ~(members >> sources[l]);
+    for (int l = 0; l < WARP; l++) results[l] = values[sources[l]];
+    if (outside & 1) [[unlikely]] {
+        for (int l = 0; l < WARP; l++) {
+            if (members >> l & ~(members >> sources[l]) & 1) fail(warp, in, l, "reads from lane " + std::to_string(sources[l]) + ", which doesn't take part");
         }
     }
     uint32_t* const d = lanes<uint32_t>(warp, in->d);
     for (int l = 0; l < WARP; l++) d[l] = members >> l & 1 ? results[l] : d[l];
-    set_predicate(warp, in->more[1], in_range);
+    set_predicate(warp, in->more[1], sign_mask(in_range));
     return in + 1;
 }
 
