@@ -159,13 +159,13 @@ final class BackendOptions {
         System.setProperty("fovea.cuda.driver", driver.toString());
         System.setProperty("fovea.cuda.simulator", kernels);
         // Where the launcher found no nvcc, the PTX is that in the jar, if it has kernels.
-        Path image = simulator.resolve(kernels.equals(PTX) ? "ptx/lines.fatbin" : "simulated.fatbin");
+        Path image = simulator.resolve(kernels.equals(PTX) ? "image/lines.fatbin" : "simulated.fatbin");
         if (kernels.equals(SOURCE) || Files.exists(image)) {
             System.setProperty("fovea.cuda.image", image.toString());
         }
         terminal.err()
-                .println("simulating a CUDA device on the CPU"
-                        + (kernels.equals(PTX) ? ", from the kernels' PTX" : "") + ": exact, but slow");
+                .println("simulating a CUDA device on the CPU" + (kernels.equals(PTX) ? ", from the kernels' PTX" : "")
+                        + ": exact, but slow");
         return CUDA;
     }
 }

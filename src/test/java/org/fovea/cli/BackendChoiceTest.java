@@ -285,14 +285,19 @@ class BackendChoiceTest {
         for (String library : List.of("libcuda.so.1", "libcublas.so.12")) {
             Files.copy(SIMULATOR.resolve(library), simulator.resolve(library));
         }
-        Map<String, String> here = Map.of(
-                "fovea.home", Path.of("").toAbsolutePath().toString(), "fovea.simulator", simulator.toString());
+        Map<String, String> here =
+                Map.of("fovea.home", Path.of("").toAbsolutePath().toString(), "fovea.simulator", simulator.toString());
         if (BackendChoiceTest.class.getResource("/org/fovea/backend/cuda/fovea.fatbin") == null) {
-            Cli without = Jvm.start(Map.of(), here, eval("--simulate=ptx")).finish().get(0);
+            Cli without =
+                    Jvm.start(Map.of(), here, eval("--simulate=ptx")).finish().get(0);
             assertThat(without.exitCode()).isEqualTo(3);
-            assertThat(without.err().lines().toList()).hasSize(2).last().asString().contains("no CUDA kernels");
+            assertThat(without.err().lines().toList())
+                    .hasSize(2)
+                    .last()
+                    .asString()
+                    .contains("no CUDA kernels");
         }
-        Files.copy(lines, Files.createDirectory(simulator.resolve("ptx")).resolve("lines.fatbin"));
+        Files.copy(lines, Files.createDirectory(simulator.resolve("image")).resolve("lines.fatbin"));
         Cli evaluated =
                 Jvm.start(Map.of(), here, eval("--simulate=ptx")).finish().get(0);
         assertThat(evaluated.exitCode()).as(evaluated.err()).isZero();

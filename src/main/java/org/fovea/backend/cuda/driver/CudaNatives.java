@@ -73,8 +73,7 @@ public final class CudaNatives {
             return;
         }
         if (!SIMULATORS.contains(simulator)) {
-            throw new BackendUnavailableException(
-                    "-D" + SIMULATOR_PROPERTY + " is source or ptx, not " + simulator);
+            throw new BackendUnavailableException("-D" + SIMULATOR_PROPERTY + " is source or ptx, not " + simulator);
         }
         byte[] text = (simulator + "\0").getBytes(StandardCharsets.US_ASCII);
         ByteBuffer buffer = ByteBuffer.allocateDirect(text.length).put(text).flip();
