@@ -27,9 +27,9 @@ int context_references;
 namespace driver {
 
 std::recursive_mutex lock;
+ptx::GlobalMemory ptx_memory;  // outlives the memory that tells it what is freed
 DeviceMemory device(size_t(from_environment("FOVEA_SIMULATOR_MIB", 256)) << 20);
 DeviceMemory pinned(size_t(1) << 30);
-ptx::GlobalMemory ptx_memory;
 thread_local void* current_context;
 bool initialised;
 bool runs_ptx;

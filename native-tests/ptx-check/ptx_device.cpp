@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel tests on the PTX machine: they run what nvcc made of the kernels, the .ptx files of the directory FOVEA_PTX.
+// The kernel tests on the PTX machine: they run what nvcc made of the kernels, the images in FOVEA_PTX: .ptx files, fatbins, and
+// directories of .ptx files, with colons between.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -8,6 +9,7 @@
 #include <map>
 #include <sstream>
 
+#include "../ptx/fatbin.h"
 #include "../ptx/machine.h"
 #include "../tests/needed_barriers.h"
 #include "../tests/test_device.h"
@@ -17,17 +19,27 @@ namespace {
 
 using Modules = std::vector<std::shared_ptr<const ptx::Module>>;
 
+void read_image(const std::filesystem::path& path, Modules& modules) {
+    std::ifstream file(path);
+    std::stringstream content;
+    content << file.rdbuf();
+    const std::string image = content.str();
+    for (const ptx::ImageText& each : ptx::texts_of(image.data(), image.size())) {
+        modules.push_back(ptx::Module::parse(each.text, path.string()));
+    }
+}
+
 Modules read_files() {
     Modules modules;
-    const char* const directories = getenv("FOVEA_PTX");
-    std::istringstream list(directories ? directories : "");
-    for (std::string directory; std::getline(list, directory, ':');) {
-        for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-            if (entry.path().extension() != ".ptx") continue;
-            std::ifstream file(entry.path());
-            std::stringstream text;
-            text << file.rdbuf();
-            modules.push_back(ptx::Module::parse(text.str(), entry.path().string()));
+    const char* const paths = getenv("FOVEA_PTX");
+    std::istringstream list(paths ? paths : "");
+    for (std::string path; std::getline(list, path, ':');) {
+        if (!std::filesystem::is_directory(path)) {
+            read_image(path, modules);
+            continue;
+        }
+        for (const auto& entry : std::filesystem::directory_iterator(path)) {
+            if (entry.path().extension() == ".ptx") read_image(entry.path(), modules);
         }
     }
     return modules;

@@ -5,5 +5,5 @@
 
 #include "../ptx/machine.h"
 
-// The .ptx files of the directories in FOVEA_PTX, which colons separate.
+// The PTX of the images in FOVEA_PTX, which colons separate.
 const std::vector<std::shared_ptr<const ptx::Module>>& ptx_files();

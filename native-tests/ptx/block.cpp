@@ -15,7 +15,7 @@ std::string text(const Dim3& d) { return "(" + std::to_string(d.x) + ", " + std:
 
 uint32_t fuel_of(Block& block) {
     // Long turns are for loops that wait for another warp.
-    constexpr uint32_t LONG = 1 << 20, SHORT = 24;
+    constexpr uint32_t LONG = 1 << 14, SHORT = 24;
     return block.switching ? 1 + uint32_t(block.random() % SHORT) : LONG;
 }
 

@@ -164,7 +164,7 @@ final class BackendOptions {
         System.setProperty("fovea.cuda.driver", driver.toString());
         System.setProperty("fovea.cuda.simulator", kernels);
         // Where the launcher found no nvcc, the PTX is that in the jar, if it has kernels.
-        Path image = simulator.resolve(kernels.equals(PTX) ? "ptx/lines.fatbin" : "simulated.fatbin");
+        Path image = simulator.resolve(kernels.equals(PTX) ? "image/lines.fatbin" : "simulated.fatbin");
         if (kernels.equals(SOURCE) || Files.exists(image)) {
             System.setProperty("fovea.cuda.image", image.toString());
         }

@@ -297,7 +297,7 @@ class BackendChoiceTest {
                     .asString()
                     .contains("no CUDA kernels");
         }
-        Files.copy(lines, Files.createDirectory(simulator.resolve("ptx")).resolve("lines.fatbin"));
+        Files.copy(lines, Files.createDirectory(simulator.resolve("image")).resolve("lines.fatbin"));
         Cli evaluated =
                 Jvm.start(Map.of(), here, eval("--simulate=ptx")).finish().get(0);
         assertThat(evaluated.exitCode()).as(evaluated.err()).isZero();
