@@ -187,24 +187,4 @@ TEST_F(PtxMachine, WarpsThatWaitForAnotherInALoopGetIt) {
                   "$tell: st.global.u32 [%out], 1;", 64), "");
 }
 
-TEST_F(PtxMachine, CountsWhatItDoes) {
-    ASSERT_EQ(run(std::string("mov.u32 %r1, dynamic;\nshl.b32 %r2, %tid, 7;\nadd.u32 %r1, %r1, %r2;\nst.shared.u32 [%r1], %tid;\n"  // one bank
-                              "ld.global.u32 %r3, [%in];\nmul.wide.u32 %d0, %tid, 32;\nadd.s64 %d0, %in, %d0;\nld.global.u32 %r4, [%d0];\n"
-                              "setp.lt.u32 %p0, %lane, 7;\n@%p0 bra $low;\nmov.u32 %r0, 1;\n$low: bar.sync 0;\nmov.u32 %r0, %tid;\n") + STORE, 32, 1, 4096), "");
-    EXPECT_EQ(counters.blocks, 1u);
-    EXPECT_EQ(counters.warps, 1u);
-    EXPECT_EQ(counters.branches, 1u);
-    EXPECT_EQ(counters.divergent_branches, 1u);
-    EXPECT_EQ(counters.barriers, 1u);
-    EXPECT_EQ(counters.shared_requests, 1u);
-    EXPECT_EQ(counters.shared_cycles, 32u);
-    EXPECT_EQ(counters.shared_ideal_cycles, 1u);
-    EXPECT_EQ(counters.global_requests, 3u);
-    EXPECT_EQ(counters.global_sectors, 1u + 32 + 4);  // one value for all, one per sector, a row
-    EXPECT_EQ(counters.loaded_bytes[size_t(ptx::Space::GLOBAL)], 2u * 128);
-    EXPECT_EQ(counters.stored_bytes[size_t(ptx::Space::GLOBAL)], 128u);
-    EXPECT_EQ(counters.instructions[size_t(ptx::Class::STORE)], 2u);
-    EXPECT_EQ(counters.lane_instructions[size_t(ptx::Class::STORE)], 64u);
-}
-
 }  // namespace
