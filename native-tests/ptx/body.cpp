@@ -215,6 +215,8 @@ class Parser {
                 const bool twice = lexer_.accept("-");
                 operand.value = number() * (negative != twice ? -1 : 1);
             }
+            // The coordinates of a tensor copy.
+            if (lexer_.accept(",")) operand.parts = single().parts;
             lexer_.expect("]");
             operand.kind = Operand::ADDRESS;
             return operand;

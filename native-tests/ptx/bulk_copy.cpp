@@ -21,7 +21,10 @@ void land(Block& block, BulkCopy& copy) {
     copy.landed = true;
     uint8_t* const shared = block.shared.data() + copy.shared;
     if (copy.loads) {
-        memcpy(shared, reinterpret_cast<const void*>(copy.global), copy.bytes);
+        for (uint32_t at = 0; at < copy.data.size(); at += PIECE) {
+            memcpy(block.shared.data() + MatrixDescriptor::swizzled(copy.shared + at, copy.swizzle), &copy.data[at], PIECE);
+        }
+        if (copy.data.empty()) memcpy(shared, reinterpret_cast<const void*>(copy.global), copy.bytes);
         const auto object = std::find_if(block.hopper.mbarriers.begin(), block.hopper.mbarriers.end(),
                                          [&](const MBarrier& other) { return other.offset == copy.mbarrier; });
         if (object == block.hopper.mbarriers.end()) return;
@@ -35,18 +38,10 @@ void land(Block& block, BulkCopy& copy) {
     }
 }
 
-// Both sides within memory, and global memory written where it is read.
-void check_global(Warp& warp, const Instruction* in, int lane, uint64_t address, uint32_t bytes, bool loads) {
-    const uint32_t all = warp.mask;
-    warp.mask = 1u << lane;
-    for (uint32_t at = 0; at < bytes; at += PIECE) {
-        uint64_t addresses[WARP];
-        std::fill_n(addresses, WARP, address + at);
-        const GlobalAccess access = access_global(warp, in, addresses, PIECE, PIECE);
-        loads ? refuse_unwritten(warp, in, addresses, PIECE, access) : mark_written(warp, addresses, PIECE, access);
-        if (warp.block->counters) count_global(warp, addresses, PIECE, !loads);
-    }
-    warp.mask = all;
+void begin(Block& block, const BulkCopy& copy) {
+    block.hopper.copies.push_back(copy);
+    const Landing landing = block.options->landing;
+    if (landing == Landing::EARLY || (landing == Landing::RANDOM && block.random() % 2)) land(block, block.hopper.copies.back());
 }
 
 // more: offsets of d, a and the mbarrier, whether the shared address and the mbarrier's have 64 bits.
@@ -75,19 +70,11 @@ const Instruction* copy_bulk(Warp& warp, const Instruction* in) {
         copy.shared = uint32_t(shared);
         check_global(warp, in, l, copy.global, copy.bytes, LOADS);
         if (LOADS) {
-            MBarrier& object = mbarrier_of(warp, in, l, uint32_t(in_shared(address(in->b, in->more[2], in->more[4], l))));
-            if (!object.fenced) {
-                fail(warp, in, l, "tells an mbarrier that it can't see: neither fence.proxy.async nor fence.mbarrier_init came after mbarrier.init");
-            }
-            copy.mbarrier = object.offset;
-            for (uint32_t at = 0; at < copy.bytes; at += PIECE) block.shared.begin_copy(warp, in, piece_of(copy, at), uint32_t(warp.index));
-            memset(block.shared.data() + copy.shared, 0xFF, copy.bytes);
-        } else {
-            for (uint32_t at = 0; at < copy.bytes; at += PIECE) block.shared.read_async(warp, in, piece_of(copy, at), uint32_t(warp.index));
+            begin_load(warp, in, l, copy, uint32_t(in_shared(address(in->b, in->more[2], in->more[4], l))));
+            continue;
         }
-        block.hopper.copies.push_back(copy);
-        const Landing landing = block.options->landing;
-        if (landing == Landing::EARLY || (landing == Landing::RANDOM && block.random() % 2)) land(block, block.hopper.copies.back());
+        for (uint32_t at = 0; at < copy.bytes; at += PIECE) block.shared.read_async(warp, in, piece_of(copy, at), uint32_t(warp.index));
+        begin(block, copy);
     }
     return in + 1;
 }
@@ -112,6 +99,34 @@ const Instruction* wait(Warp& warp, const Instruction* in) {
 }
 
 }  // namespace
+
+void check_global(Warp& warp, const Instruction* in, int lane, uint64_t address, uint32_t bytes, bool loads) {
+    const uint32_t all = warp.mask;
+    warp.mask = 1u << lane;
+    for (uint32_t at = 0; at < bytes; at += PIECE) {
+        uint64_t addresses[WARP];
+        std::fill_n(addresses, WARP, address + at);
+        const GlobalAccess access = access_global(warp, in, addresses, PIECE, PIECE);
+        loads ? refuse_unwritten(warp, in, addresses, PIECE, access) : mark_written(warp, addresses, PIECE, access);
+        if (warp.block->counters) count_global(warp, addresses, PIECE, !loads);
+    }
+    warp.mask = all;
+}
+
+void begin_load(Warp& warp, const Instruction* in, int lane, BulkCopy copy, uint32_t mbarrier) {
+    Block& block = *warp.block;
+    MBarrier& object = mbarrier_of(warp, in, lane, mbarrier);
+    if (!object.fenced) {
+        fail(warp, in, lane, "tells an mbarrier that it can't see: neither fence.proxy.async nor fence.mbarrier_init came after mbarrier.init");
+    }
+    copy.from = in;
+    copy.warp = warp.index;
+    copy.loads = true;
+    copy.mbarrier = object.offset;
+    for (uint32_t at = 0; at < copy.bytes; at += PIECE) block.shared.begin_copy(warp, in, piece_of(copy, at), uint32_t(warp.index));
+    memset(block.shared.data() + copy.shared, 0xFF, copy.bytes);
+    begin(block, copy);
+}
 
 void land_some_bulk_copies(Warp& warp, MBarrier& object) {
     Block& block = *warp.block;

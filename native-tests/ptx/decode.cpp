@@ -257,7 +257,7 @@ Draft& Decoder::emit(Handler run, Class kind, std::vector<Argument> sets, std::v
 void Decoder::statement(const Statement& statement) {
     statement_ = &statement;
     const Modifiers parts = split(statement.opcode);
-    for (const auto decode : {decode_mbarrier, decode_bulk_copy, decode_wgmma, decode_control, decode_move, decode_predicate, decode_memory, decode_atomic, decode_copy, decode_shuffle,
+    for (const auto decode : {decode_mbarrier, decode_bulk_copy, decode_tensor_copy, decode_wgmma, decode_control, decode_move, decode_predicate, decode_memory, decode_atomic, decode_copy, decode_shuffle,
                               decode_barrier, decode_matrix}) {
         if (decode(*this, parts)) return;
     }

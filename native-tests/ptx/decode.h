@@ -185,6 +185,7 @@ bool decode_barrier(Decoder&, const Modifiers& parts);
 bool decode_matrix(Decoder&, const Modifiers& parts);
 bool decode_mbarrier(Decoder&, const Modifiers& parts);
 bool decode_bulk_copy(Decoder&, const Modifiers& parts);
+bool decode_tensor_copy(Decoder&, const Modifiers& parts);
 bool decode_wgmma(Decoder&, const Modifiers& parts);
 
 // A conversion between widths: truncation, or extension.

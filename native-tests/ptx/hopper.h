@@ -38,6 +38,8 @@ struct BulkCopy {
     uint64_t phase = 0;     // in which it completes
     int group = -1;         // of one that stores, once committed
     bool landed = false;
+    uint32_t swizzle = 0;       // of a box of a tensor, in bytes
+    std::vector<uint8_t> data;  // of it, as it was when the copy began
 };
 
 // Of a block.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One wgmma of every layout that its operands may have, against float64, on tiles that are laid out here by other formulas than the
-// machine's; and bulk stores.
+// machine's; bulk stores; and a box of a tensor.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -221,5 +221,83 @@ TEST(PtxBulkCopy, StoresWhatWasFencedAndIsWaitedFor) {
         EXPECT_NE(bulk_store("", wait, result, landing).find("without a fence.proxy.async"), std::string::npos);
         EXPECT_NE(bulk_store("fence.proxy.async.global;", wait, result, landing).find("without a fence.proxy.async"), std::string::npos);
         EXPECT_NE(bulk_store(fence, "", result, landing).find("cp.async.bulk.wait_group didn't wait for"), std::string::npos);
+    }
+}
+
+// A box of 8 lines of 64 numbers, from column 8 and row 16 of a tensor of 20 rows of 40: by a tensor map that the kernel makes.
+TEST(PtxBulkCopy, ABoxOfATensorIsSwizzledAndZeroOutsideOfIt) {
+    constexpr int COLUMNS = 40, ROWS = 20, LINE = 64, LINES = 8;
+    const std::string text = R"(
+.version 8.3
+.target sm_90a
+.address_size 64
+.visible .entry probe(.param .u64 tensor, .param .u64 map, .param .u64 result) {
+.reg .pred %p<3>;
+.reg .b32 %r<12>;
+.reg .b64 %rd<12>;
+.shared .align 1024 .b8 tile[1024];
+.shared .align 128 .b8 draft[128];
+.shared .align 8 .b64 full;
+ld.param.u64 %rd1, [tensor];
+ld.param.u64 %rd2, [map];
+ld.param.u64 %rd3, [result];
+mov.u32 %r1, %tid.x;
+mov.u32 %r2, draft;
+mov.u32 %r3, full;
+mov.u32 %r4, tile;
+setp.ne.u32 %p1, %r1, 0;
+@%p1 bra MADE;
+tensormap.replace.tile.global_address.shared::cta.b1024.b64 [%r2], %rd1;
+tensormap.replace.tile.rank.shared::cta.b1024.b32 [%r2], 1;
+tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%r2], 0, 64;
+tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%r2], 1, 8;
+tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%r2], 0, 40;
+tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%r2], 1, 20;
+tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%r2], 0, 80;
+tensormap.replace.tile.elemtype.shared::cta.b1024.b32 [%r2], 10;
+tensormap.replace.tile.swizzle_mode.shared::cta.b1024.b32 [%r2], 3;
+mbarrier.init.shared::cta.b64 [%r3], 1;
+fence.mbarrier_init.release.cluster;
+MADE:
+bar.warp.sync -1;
+tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.gpu.sync.aligned [%rd2], [%r2], 128;
+fence.proxy.tensormap::generic.acquire.gpu [%rd2], 128;
+@%p1 bra WAIT;
+mbarrier.arrive.expect_tx.shared::cta.b64 _, [%r3], 1024;
+mov.u32 %r5, 8;
+mov.u32 %r6, 16;
+cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%r4], [%rd2, {%r5, %r6}], [%r3];
+WAIT:
+mbarrier.try_wait.parity.shared::cta.b64 %p2, [%r3], 0;
+@!%p2 bra WAIT;
+shl.b32 %r7, %r1, 5;
+add.u32 %r8, %r4, %r7;
+cvt.u64.u32 %rd4, %r7;
+add.u64 %rd4, %rd3, %rd4;
+ld.shared.v4.u32 {%r5, %r6, %r9, %r10}, [%r8];
+st.global.v4.u32 [%rd4], {%r5, %r6, %r9, %r10};
+ld.shared.v4.u32 {%r5, %r6, %r9, %r10}, [%r8+16];
+st.global.v4.u32 [%rd4+16], {%r5, %r6, %r9, %r10};
+ret;
+}
+)";
+    std::vector<uint16_t> tensor(COLUMNS * ROWS), result(LINE * LINES);
+    for (size_t i = 0; i < tensor.size(); i++) tensor[i] = uint16_t(i + 1);
+    std::vector<uint64_t> storage(32);
+    auto* const map = reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(storage.data()) + 127) / 128 * 128);
+    const auto module = ptx::Module::parse(text, "probe.ptx");
+    for (const ptx::Landing landing : {ptx::Landing::EARLY, ptx::Landing::LATE}) {
+        ptx::GlobalMemory memory;
+        give(memory, tensor), give(memory, storage), give(memory, result);
+        ptx::Options options;
+        options.landing = landing;
+        const void* const parameters[] = {tensor.data(), map, result.data()};
+        ASSERT_EQ("", ptx::launch(*module, *module->find("probe"), memory, {1}, {32}, 0, parameters, options));
+        for (int line = 0; line < LINES; line++) {
+            for (int i = 0; i < LINE; i++) {
+                const int column = 8 + i, row = 16 + line, piece = i / 8 ^ line;
+                EXPECT_EQ(column < COLUMNS && row < ROWS ? row * COLUMNS + column + 1 : 0, result[size_t(line * LINE + piece * 8 + i % 8)]) << line << ", " << i;
+            }
+        }
     }
 }
