@@ -65,7 +65,7 @@ const Instruction* load_matrix(Warp& warp, const Instruction* in) {
     SharedMemory& shared = warp.block->shared;
     alignas(16) uint16_t rows[8 * N][8];
     for (int l = 0; l < 8 * N; l++) {
-        shared.read(warp, in, {at[l], ROW_BYTES, l, ROW_BYTES}, uint32_t(warp.index));
+        shared.read(warp, in, {at[l], ROW_BYTES, l, ROW_BYTES, true}, uint32_t(warp.index));
         memcpy(rows[l], shared.data() + at[l], ROW_BYTES);
     }
     if (warp.block->counters) [[unlikely]] {
