@@ -61,9 +61,9 @@ void SharedMemory::set_limits() {
     span_ = (races_ ? base_ : IN_FLIGHT) - floor_;
 }
 
-void SharedMemory::atomic(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
+void SharedMemory::atomic(const Warp& warp, const Instruction* at, const Access& access, Turn turn) {
     const uint32_t first = access.offset >> shift_, last = (access.offset + access.bytes - 1) >> shift_;
-    const uint32_t own = base_ + warp_index, shared = base_ + ATOMIC;
+    const uint32_t own = base_ + turn.warp, shared = base_ + ATOMIC;
     for (uint32_t u = first; u <= last; u++) {
         const uint32_t writer = writers_[u], reader = readers_[u];
         if (writer != shared && writer != own && writer - floor_ >= span_) {
@@ -77,29 +77,14 @@ void SharedMemory::atomic(const Warp& warp, const Instruction* at, const Access&
     }
 }
 
-void SharedMemory::order_read(const Warp& warp, const Instruction* at, const Access& access) {
-    const uint32_t own = base_ + uint32_t(warp.index), now = warp.syncs * LANES;
-    for (uint32_t u = access.offset >> shift_; u <= (access.offset + access.bytes - 1) >> shift_; u++) {
-        const uint32_t lane = access.collective ? SEVERAL_LANES : uint32_t(access.lane) + (std::max(u << shift_, access.offset) - access.offset) / access.lane_bytes;
-        const uint32_t writer = writing_lanes_[u];
-        if (writers_[u] == own && writer >= now && writer != now + lane) {
-            refuse(warp, at, access, u, "reads shared memory that lane " + std::to_string(writer % LANES) + " of its warp wrote since the last bar.warp.sync");
+void SharedMemory::refuse_order(const Warp& warp, const Instruction* at, const Access& access, uint32_t first, const std::vector<uint32_t>& tags,
+                                uint32_t own, const std::vector<uint32_t>& others, uint32_t now, const LaneOf& lane, const std::string& before, const std::string& after) const {
+    for (uint32_t u = 0;; u++) {
+        const uint32_t other = others[first + u];
+        if (tags[first + u] == own && other >= now && other != now + lane(u)) {
+            const std::string who = other % LANES == SEVERAL_LANES ? "several lanes" : "lane " + std::to_string(other % LANES);
+            refuse(warp, at, access, first + u, before + who + after + " since the last bar.warp.sync");
         }
-        uint32_t& reader = reading_lanes_[u];
-        reader = reader < now || reader == now + lane ? now + lane : now + SEVERAL_LANES;
-    }
-}
-
-void SharedMemory::order_write(const Warp& warp, const Instruction* at, const Access& access) {
-    const uint32_t own = base_ + uint32_t(warp.index), now = warp.syncs * LANES;
-    for (uint32_t u = access.offset >> shift_; u <= (access.offset + access.bytes - 1) >> shift_; u++) {
-        const uint32_t lane = uint32_t(access.lane) + ((u << shift_) - access.offset) / access.lane_bytes;
-        const uint32_t reader = reading_lanes_[u];
-        if (readers_[u] == own && reader >= now && reader != now + lane) {
-            refuse(warp, at, access, u, "writes shared memory that " + (reader % LANES == SEVERAL_LANES ? "several lanes" : "lane " + std::to_string(reader % LANES))
-                                            + " of its warp read since the last bar.warp.sync");
-        }
-        writing_lanes_[u] = now + lane;
     }
 }
 

@@ -2,6 +2,7 @@
 // A block's shared memory, with a shadow that says of each unit (the smallest access that writes) who wrote it last and who has
 // read it since, and when: epochs are counted by the block's barriers.
 #pragma once
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,6 +23,11 @@ struct Access {
     bool collective = false;  // what is read goes to all lanes
 };
 
+// Who accesses: a warp, after so many bar.warp.sync.
+struct Turn {
+    uint32_t warp, syncs;
+};
+
 class SharedMemory {
   public:
     // For a launch.
@@ -33,30 +39,30 @@ class SharedMemory {
     uint32_t bytes() const { return bytes_; }
 
     // Accesses must be within the memory and aligned. What is wrong ends the launch.
-    void read(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
+    void read(const Warp& warp, const Instruction* at, const Access& access, Turn turn) {
         const uint32_t first = access.offset >> shift_, count = ((access.offset + access.bytes - 1) >> shift_) - first + 1;
-        by_count(count, [&](auto units) { read_units(warp, at, access, base_ + warp_index, first, units); });
-        if (warp_order_) order_read(warp, at, access);
+        by_count(count, [&](auto units) {
+            if (warp_order_) order_read(warp, at, access, base_ + turn.warp, turn.syncs * LANES, first, units);
+            read_units(warp, at, access, base_ + turn.warp, first, units);
+        });
     }
 
-    void write(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
-        claim(warp, at, access, warp_index, base_ + warp_index);
-        if (warp_order_) order_write(warp, at, access);
+    void write(const Warp& warp, const Instruction* at, const Access& access, Turn turn) {
+        claim(warp, at, access, turn, base_ + turn.warp);
     }
     // A copy into here has begun; what it is about to write nobody may touch until end_copy().
-    void begin_copy(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
-        if (warp_order_) order_write(warp, at, access);
-        claim(warp, at, access, warp_index, IN_FLIGHT);
+    void begin_copy(const Warp& warp, const Instruction* at, const Access& access, Turn turn) {
+        claim(warp, at, access, turn, IN_FLIGHT);
     }
-    void end_copy(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
+    void end_copy(const Access& access, Turn turn) {
         const uint32_t first = access.offset >> shift_, last = (access.offset + access.bytes - 1) >> shift_;
         for (uint32_t u = first; u <= last; u++) {
-            writers_[u] = base_ + warp_index;
+            writers_[u] = base_ + turn.warp;
+            writing_lanes_[u] = turn.syncs * LANES + uint32_t(access.lane);
         }
-        if (warp_order_) order_write(warp, at, access);
     }
     // Atomics of several warps don't race with one another, only with other accesses.
-    void atomic(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index);
+    void atomic(const Warp& warp, const Instruction* at, const Access& access, Turn turn);
 
   private:
     // A tag is epoch * 64 + warp: those of the running epoch are not below base_. Zero is before all epochs.
@@ -92,9 +98,12 @@ class SharedMemory {
         }
     }
 
-    void claim(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index, uint32_t becomes) {
+    void claim(const Warp& warp, const Instruction* at, const Access& access, Turn turn, uint32_t becomes) {
         const uint32_t first = access.offset >> shift_, count = ((access.offset + access.bytes - 1) >> shift_) - first + 1;
-        by_count(count, [&](auto units) { claim_units(warp, at, access, base_ + warp_index, first, units, becomes); });
+        by_count(count, [&](auto units) {
+            claim_units(warp, at, access, base_ + turn.warp, first, units, becomes);
+            if (warp_order_) order_write(warp, at, access, base_ + turn.warp, turn.syncs * LANES, first, units);
+        });
     }
     template <class Count>
     void claim_units(const Warp& warp, const Instruction* at, const Access& access, uint32_t own, uint32_t first, Count count, uint32_t becomes) {
@@ -114,9 +123,57 @@ class SharedMemory {
     }
 
     // Among the lanes of a warp: what another lane has written may be read, and what it has read be written, after a bar.warp.sync.
-    void order_read(const Warp& warp, const Instruction* at, const Access& access);
-    void order_write(const Warp& warp, const Instruction* at, const Access& access);
+    // `now` is the number of those so far, times LANES.
     static constexpr uint32_t LANES = 64, SEVERAL_LANES = 63;
+    struct LaneOf {
+        uint32_t first, shift;  // units of a lane: 1 << shift; or all lanes have them
+        bool several;
+        uint32_t operator()(uint32_t unit) const { return several ? SEVERAL_LANES : first + (unit >> shift); }
+    };
+    LaneOf lane_of(const Access& access) const {
+        const uint32_t units = access.lane_bytes >> shift_;
+        return {uint32_t(access.lane), units > 1 ? uint32_t(std::countr_zero(units)) : 0, access.collective || (units == 0 && access.bytes > access.lane_bytes)};
+    }
+
+    template <class Count>
+    void order_read(const Warp& warp, const Instruction* at, const Access& access, uint32_t own, uint32_t now, uint32_t first, Count count) {
+        const LaneOf lane = lane_of(access);
+        const uint32_t* const writers = &writers_[first];
+        const uint32_t* const readers = &readers_[first];
+        const uint32_t* const writing = &writing_lanes_[first];
+        uint32_t* const reading = &reading_lanes_[first];
+        uint32_t bad = 0;
+        for (uint32_t u = 0; u < count; u++) {
+            bad |= uint32_t(writers[u] == own) & uint32_t(writing[u] >= now) & uint32_t(writing[u] != now + lane(u));
+        }
+        if (bad) [[unlikely]] {
+            refuse_order(warp, at, access, first, writers_, own, writing_lanes_, now, lane, "reads shared memory that ", " of its warp wrote");
+        }
+        for (uint32_t u = 0; u < count; u++) {
+            const bool alone = (readers[u] != own) | (reading[u] < now) | (reading[u] == now + lane(u));
+            reading[u] = alone ? now + lane(u) : now + SEVERAL_LANES;
+        }
+    }
+
+    template <class Count>
+    void order_write(const Warp& warp, const Instruction* at, const Access& access, uint32_t own, uint32_t now, uint32_t first, Count count) {
+        const LaneOf lane = lane_of(access);
+        const uint32_t* const readers = &readers_[first];
+        const uint32_t* const reading = &reading_lanes_[first];
+        uint32_t* const writing = &writing_lanes_[first];
+        uint32_t bad = 0;
+        for (uint32_t u = 0; u < count; u++) {
+            bad |= uint32_t(readers[u] == own) & uint32_t(reading[u] >= now) & uint32_t(reading[u] != now + lane(u));
+        }
+        if (bad) [[unlikely]] {
+            refuse_order(warp, at, access, first, readers_, own, reading_lanes_, now, lane, "writes shared memory that ", " of its warp read");
+        }
+        for (uint32_t u = 0; u < count; u++) {
+            writing[u] = now + lane(u);
+        }
+    }
+    [[noreturn]] void refuse_order(const Warp& warp, const Instruction* at, const Access& access, uint32_t first, const std::vector<uint32_t>& tags,
+                                   uint32_t own, const std::vector<uint32_t>& others, uint32_t now, const LaneOf& lane, const std::string& before, const std::string& after) const;
 
     void set_limits();
     [[noreturn]] void refuse_read(const Warp& warp, const Instruction* at, const Access& access, uint32_t own) const;

@@ -53,6 +53,8 @@ struct Warp {
     bool finished() const { return alive == 0; }
 };
 
+inline Turn turn_of(const Warp& warp) { return {uint32_t(warp.index), warp.syncs}; }
+
 // The lanes of a register.
 template <class T>
 T* lanes(Warp& warp, uint32_t place) {

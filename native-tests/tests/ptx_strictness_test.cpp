@@ -103,6 +103,9 @@ TEST_F(PtxMachine, LanesOfAWarpThatNothingOrders) {
     const std::string copy = "cp.async.ca.shared.global [%r1], [%in], 4;\ncp.async.wait_all;\n";
     expect_error(TILE + row + copy + matrix, {"reads shared memory that lane"}, 32, 128);
     EXPECT_EQ(run(TILE + row + copy + sync + matrix, 32, 1, 128), "");
+    // Another warp that has synchronized more often has read it before: what this one reads and then writes is its own.
+    EXPECT_EQ(run(TILE + "setp.ge.u32 %p0, %tid, 32;\n" + write + "bar.sync 0;\n@!%p0 bra $first;\n" + sync + sync +
+                  "$first: @!%p0 bra $second;\nxor.b32 %r3, %r1, 128;\n" + read + "$second: bar.sync 0;\nld.shared.u32 %r0, [%r1];\n" + write, 64, 1, 256), "");
     options.warp_order = false;
     EXPECT_EQ(run(TILE + neighbour + write + read, 32, 1, 128), "");
 }
