@@ -16,7 +16,7 @@ class CudaPtxContractTest extends CudaContractTest {
     private static final boolean DEEP = System.getenv("FOVEA_DEEP") != null;
 
     /** Every so many cases of an operation one is run. */
-    private static final int STEP = 12;
+    private static final int STEP = 6;
 
     private final Set<String> chosen = chosen();
 
