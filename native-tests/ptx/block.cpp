@@ -15,7 +15,7 @@ std::string text(const Dim3& d) { return "(" + std::to_string(d.x) + ", " + std:
 
 uint32_t fuel_of(Block& block) {
     // Long turns are for loops that wait for another warp.
-    constexpr uint32_t LONG = 1 << 20, SHORT = 24;
+    constexpr uint32_t LONG = 1 << 14, SHORT = 24;
     return block.switching ? 1 + uint32_t(block.random() % SHORT) : LONG;
 }
 
@@ -148,6 +148,7 @@ void begin(Block& block, bool first) {
         warp.groups.push_back({block.program->instructions.data(), warp.existing, Group::READY});
         warp.barrier = -1;
         warp.passed_barrier = false;
+        warp.syncs++;
         warp.copies.clear();
         warp.copy_group.fill(0);
         for (const auto& [special, place] : block.program->specials) {
@@ -188,8 +189,7 @@ void fail(const Warp& warp, const Instruction* at, int lane, const std::string& 
 void prepare(Block& block, size_t dynamic_shared) {
     const Program& program = *block.program;
     const Options& options = *block.options;
-    block.shared.prepare(dynamic_shared > 0 ? program.dynamic_shared_at + dynamic_shared : program.static_shared, program.shadow_shift,
-                         options.races, options.unwritten);
+    block.shared.prepare(dynamic_shared > 0 ? program.dynamic_shared_at + dynamic_shared : program.static_shared, program.shadow_shift, options);
     const unsigned threads = block.extent.x * block.extent.y * block.extent.z;
     const size_t warps = (threads + WARP - 1) / WARP;
     const size_t needed = warps * (program.register_bytes + PADDING);
@@ -202,6 +202,7 @@ void prepare(Block& block, size_t dynamic_shared) {
         Warp& warp = block.warps[i];
         warp.index = int(i);
         warp.block = &block;
+        warp.syncs = 0;
         warp.registers = block.register_file.get() + i * (program.register_bytes + PADDING);
         warp.local.reset(program.local_bytes > 0 ? new char[2 * program.local_bytes * WARP] : nullptr);
         for (const auto& [place, width, bits] : program.constants) {

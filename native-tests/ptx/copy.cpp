@@ -112,7 +112,7 @@ const Instruction* wait_group(Warp& warp, const Instruction* in) {
         land(warp, copy, arrives);
         for (uint32_t rest = arrives; rest; rest &= rest - 1) {
             const int l = first_lane(rest);
-            warp.block->shared.end_copy({copy.target[size_t(l)], copy.width, l, copy.width}, uint32_t(warp.index));
+            warp.block->shared.end_copy(warp, in, {copy.target[size_t(l)], copy.width, l, copy.width}, uint32_t(warp.index));
         }
         copy.lanes &= ~arrives;
     }

@@ -37,6 +37,26 @@ void rows_at(Warp& warp, const Instruction* in, uint32_t (&at)[8 * N]) {
     }
 }
 
+// The same as ldmatrix() with .trans: the transposed matrix, as it would lie there.
+void transpose(const uint16_t (*rows)[8], uint32_t* d) {
+    const auto row = [&](int i) { return _mm_load_si128(reinterpret_cast<const __m128i*>(rows[i])); };
+    __m128i pairs[8], fours[8];
+    for (int i = 0; i < 4; i++) {
+        pairs[i] = _mm_unpacklo_epi16(row(2 * i), row(2 * i + 1));      // columns 0 to 3 of two rows
+        pairs[i + 4] = _mm_unpackhi_epi16(row(2 * i), row(2 * i + 1));  // 4 to 7
+    }
+    for (int i = 0; i < 8; i += 2) {
+        fours[i] = _mm_unpacklo_epi32(pairs[i], pairs[i + 1]);
+        fours[i + 1] = _mm_unpackhi_epi32(pairs[i], pairs[i + 1]);
+    }
+    for (int i = 0; i < 4; i++) {
+        // Columns 2 i and 2 i + 1 of rows 0 to 3 and of rows 4 to 7.
+        const __m128i low = fours[i / 2 * 4 + i % 2], high = fours[i / 2 * 4 + 2 + i % 2];
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(d + 8 * i), _mm_unpacklo_epi64(low, high));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(d + 8 * i + 4), _mm_unpackhi_epi64(low, high));
+    }
+}
+
 template <int N, class A, bool TRANSPOSED>
 const Instruction* load_matrix(Warp& warp, const Instruction* in) {
     if (!whole_warp(warp, in)) return wait_for_lanes(warp, in);
@@ -45,7 +65,7 @@ const Instruction* load_matrix(Warp& warp, const Instruction* in) {
     SharedMemory& shared = warp.block->shared;
     alignas(16) uint16_t rows[8 * N][8];
     for (int l = 0; l < 8 * N; l++) {
-        shared.read(warp, in, {at[l], ROW_BYTES, l, ROW_BYTES}, uint32_t(warp.index));
+        shared.read(warp, in, {at[l], ROW_BYTES, l, ROW_BYTES, true}, uint32_t(warp.index));
         memcpy(rows[l], shared.data() + at[l], ROW_BYTES);
     }
     if (warp.block->counters) [[unlikely]] {
@@ -59,9 +79,7 @@ const Instruction* load_matrix(Warp& warp, const Instruction* in) {
         // Lane l holds elements 2 (l % 4) and the next of row l / 4: the matrix as it lies there.
         for (int i = 0; i < N; i++) memcpy(lanes<uint32_t>(warp, in->more[i]), rows[8 * i], 128);
     } else {
-        uint32_t values[N][WARP];
-        ldmatrix(N, true, rows, values);
-        for (int i = 0; i < N; i++) memcpy(lanes<uint32_t>(warp, in->more[i]), values[i], 128);
+        for (int i = 0; i < N; i++) transpose(rows + 8 * i, lanes<uint32_t>(warp, in->more[i]));
     }
     return in + 1;
 }

@@ -8,7 +8,7 @@
 
 namespace ptx {
 
-void SharedMemory::prepare(size_t bytes, uint32_t unit_shift, bool races, bool unwritten) {
+void SharedMemory::prepare(size_t bytes, uint32_t unit_shift, const Options& options) {
     constexpr size_t ALIGNMENT = 1024;  // swizzled tiles of later cards repeat within it
     if (bytes > capacity_ || !storage_) {
         storage_ = std::make_unique<uint8_t[]>(bytes + ALIGNMENT);
@@ -17,16 +17,21 @@ void SharedMemory::prepare(size_t bytes, uint32_t unit_shift, bool races, bool u
     }
     bytes_ = uint32_t(bytes);
     shift_ = unit_shift;
-    races_ = races;
-    unwritten_ = unwritten;
+    races_ = options.races;
+    unwritten_ = options.unwritten;
+    warp_order_ = options.warp_order;
     const size_t units = (bytes >> unit_shift) + 1;
     if (units > writers_.size()) {
         writers_.resize(units);
         readers_.resize(units);
+        writing_lanes_.resize(units);
+        reading_lanes_.resize(units);
     }
     // The memory of a launch before, whose last copies may have been in flight.
     std::fill(writers_.begin(), writers_.begin() + long(units), 0);
     std::fill(readers_.begin(), readers_.begin() + long(units), 0);
+    std::fill(writing_lanes_.begin(), writing_lanes_.begin() + long(units), 0);
+    std::fill(reading_lanes_.begin(), reading_lanes_.begin() + long(units), 0);
     base_ = block_base_ = TAGS;
 }
 
@@ -69,6 +74,32 @@ void SharedMemory::atomic(const Warp& warp, const Instruction* at, const Access&
         }
         writers_[u] = shared;
         readers_[u] = shared;
+    }
+}
+
+void SharedMemory::order_read(const Warp& warp, const Instruction* at, const Access& access) {
+    const uint32_t own = base_ + uint32_t(warp.index), now = warp.syncs * LANES;
+    for (uint32_t u = access.offset >> shift_; u <= (access.offset + access.bytes - 1) >> shift_; u++) {
+        const uint32_t lane = access.collective ? SEVERAL_LANES : uint32_t(access.lane) + (std::max(u << shift_, access.offset) - access.offset) / access.lane_bytes;
+        const uint32_t writer = writing_lanes_[u];
+        if (writers_[u] == own && writer >= now && writer != now + lane) {
+            refuse(warp, at, access, u, "reads shared memory that lane " + std::to_string(writer % LANES) + " of its warp wrote since the last bar.warp.sync");
+        }
+        uint32_t& reader = reading_lanes_[u];
+        reader = reader < now || reader == now + lane ? now + lane : now + SEVERAL_LANES;
+    }
+}
+
+void SharedMemory::order_write(const Warp& warp, const Instruction* at, const Access& access) {
+    const uint32_t own = base_ + uint32_t(warp.index), now = warp.syncs * LANES;
+    for (uint32_t u = access.offset >> shift_; u <= (access.offset + access.bytes - 1) >> shift_; u++) {
+        const uint32_t lane = uint32_t(access.lane) + ((u << shift_) - access.offset) / access.lane_bytes;
+        const uint32_t reader = reading_lanes_[u];
+        if (readers_[u] == own && reader >= now && reader != now + lane) {
+            refuse(warp, at, access, u, "writes shared memory that " + (reader % LANES == SEVERAL_LANES ? "several lanes" : "lane " + std::to_string(reader % LANES))
+                                            + " of its warp read since the last bar.warp.sync");
+        }
+        writing_lanes_[u] = now + lane;
     }
 }
 

@@ -12,18 +12,20 @@ namespace ptx {
 
 struct Warp;
 struct Instruction;
+struct Options;
 
 // Bytes that lanes of a warp access, one beside the other.
 struct Access {
     uint32_t offset, bytes;
     int lane;             // the first
     uint32_t lane_bytes;  // of each
+    bool collective = false;  // what is read goes to all lanes
 };
 
 class SharedMemory {
   public:
     // For a launch.
-    void prepare(size_t bytes, uint32_t unit_shift, bool races, bool unwritten);
+    void prepare(size_t bytes, uint32_t unit_shift, const Options& options);
     void begin_block();
     void next_epoch();
 
@@ -34,20 +36,24 @@ class SharedMemory {
     void read(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
         const uint32_t first = access.offset >> shift_, count = ((access.offset + access.bytes - 1) >> shift_) - first + 1;
         by_count(count, [&](auto units) { read_units(warp, at, access, base_ + warp_index, first, units); });
+        if (warp_order_) order_read(warp, at, access);
     }
 
     void write(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
         claim(warp, at, access, warp_index, base_ + warp_index);
+        if (warp_order_) order_write(warp, at, access);
     }
     // A copy into here has begun; what it is about to write nobody may touch until end_copy().
     void begin_copy(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
+        if (warp_order_) order_write(warp, at, access);
         claim(warp, at, access, warp_index, IN_FLIGHT);
     }
-    void end_copy(const Access& access, uint32_t warp_index) {
+    void end_copy(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
         const uint32_t first = access.offset >> shift_, last = (access.offset + access.bytes - 1) >> shift_;
         for (uint32_t u = first; u <= last; u++) {
             writers_[u] = base_ + warp_index;
         }
+        if (warp_order_) order_write(warp, at, access);
     }
     // Atomics of several warps don't race with one another, only with other accesses.
     void atomic(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index);
@@ -107,6 +113,11 @@ class SharedMemory {
         }
     }
 
+    // Among the lanes of a warp: what another lane has written may be read, and what it has read be written, after a bar.warp.sync.
+    void order_read(const Warp& warp, const Instruction* at, const Access& access);
+    void order_write(const Warp& warp, const Instruction* at, const Access& access);
+    static constexpr uint32_t LANES = 64, SEVERAL_LANES = 63;
+
     void set_limits();
     [[noreturn]] void refuse_read(const Warp& warp, const Instruction* at, const Access& access, uint32_t own) const;
     [[noreturn]] void refuse_write(const Warp& warp, const Instruction* at, const Access& access, uint32_t own) const;
@@ -118,8 +129,9 @@ class SharedMemory {
     uint32_t bytes_ = 0, shift_ = 2;
     uint32_t base_ = TAGS, block_base_ = TAGS;
     uint32_t floor_ = 0, span_ = 0;  // tags that may be read: from floor_, so many
-    bool races_ = true, unwritten_ = true;
+    bool races_ = true, unwritten_ = true, warp_order_ = false;
     std::vector<uint32_t> writers_, readers_;
+    std::vector<uint32_t> writing_lanes_, reading_lanes_;  // the warp's bar.warp.sync so far * 64 + lane
 };
 
 }  // namespace ptx

@@ -46,6 +46,7 @@ struct Warp {
     std::vector<Group> groups;  // all but the running one
     int barrier = -1;           // at which the warp waits
     bool passed_barrier = false;
+    uint32_t syncs = 0;  // bar.warp.sync that it has passed, at most 2^26 in a launch
     std::vector<Copy> copies;
     std::array<uint32_t, WARP> copy_group;  // of the next copy, by lane
     std::unique_ptr<char[]> local;          // bytes of each lane, and behind them whether each was written
