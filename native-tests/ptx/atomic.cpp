@@ -59,7 +59,7 @@ const Instruction* atomic(Warp& warp, const Instruction* in) {
             if (at[l] % sizeof(T) != 0 || at[l] > shared.bytes() || at[l] + sizeof(T) > shared.bytes()) {
                 fail(warp, in, l, "accesses byte " + std::to_string(at[l]) + " of shared memory, outside of its " + std::to_string(shared.bytes()) + " or not aligned");
             }
-            shared.atomic(warp, in, {uint32_t(at[l]), sizeof(T), l, sizeof(T)}, uint32_t(warp.index));
+            shared.atomic(warp, in, {uint32_t(at[l]), sizeof(T), l, sizeof(T)}, turn_of(warp));
         }
         if (warp.block->counters) {
             uint32_t offsets[WARP];

@@ -39,6 +39,7 @@ template <class Finish, class Begin>
 const Instruction* synchronize(Warp& warp, const Instruction* in, Begin begin, Finish finish) {
     if (warp.passed_barrier) {
         warp.passed_barrier = false;
+        warp.syncs++;
         finish();
         return in + 1;
     }
@@ -102,6 +103,7 @@ const Instruction* bar_warp_sync(Warp& warp, const Instruction* in) {
     }
     land_some_copies(warp);
     if (warp.mask == wanted) {
+        warp.syncs++;
         return in + 1;
     }
     uint32_t here = warp.mask;
@@ -121,6 +123,7 @@ const Instruction* bar_warp_sync(Warp& warp, const Instruction* in) {
     }
     warp.groups.push_back({in + 1, warp.mask, Group::READY});
     warp.mask = 0;
+    warp.syncs++;
     return NO_INSTRUCTION;
 }
 

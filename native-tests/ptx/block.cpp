@@ -156,6 +156,7 @@ void begin(Block& block, bool first) {
         warp.groups.push_back({block.program->instructions.data(), warp.existing, Group::READY});
         warp.barrier = -1;
         warp.passed_barrier = false;
+        warp.syncs++;
         warp.copies.clear();
         warp.copy_group.fill(0);
         for (const auto& [special, place] : block.program->specials) {
@@ -196,8 +197,7 @@ void fail(const Warp& warp, const Instruction* at, int lane, const std::string& 
 void prepare(Block& block, size_t dynamic_shared) {
     const Program& program = *block.program;
     const Options& options = *block.options;
-    block.shared.prepare(dynamic_shared > 0 ? program.dynamic_shared_at + dynamic_shared : program.static_shared, program.shadow_shift,
-                         options.races, options.unwritten);
+    block.shared.prepare(dynamic_shared > 0 ? program.dynamic_shared_at + dynamic_shared : program.static_shared, program.shadow_shift, options);
     block.shared.watch_proxies(program.uses_async_proxy);
     const unsigned threads = block.extent.x * block.extent.y * block.extent.z;
     const size_t warps = (threads + WARP - 1) / WARP;
@@ -211,6 +211,7 @@ void prepare(Block& block, size_t dynamic_shared) {
         Warp& warp = block.warps[i];
         warp.index = int(i);
         warp.block = &block;
+        warp.syncs = 0;
         warp.registers = block.register_file.get() + i * (program.register_bytes + PADDING);
         warp.local.reset(program.local_bytes > 0 ? new char[2 * program.local_bytes * WARP] : nullptr);
         for (const auto& [place, width, bits] : program.constants) {

@@ -73,7 +73,7 @@ const Instruction* copy_bulk(Warp& warp, const Instruction* in) {
             begin_load(warp, in, l, copy, uint32_t(in_shared(address(in->b, in->more[2], in->more[4], l))));
             continue;
         }
-        for (uint32_t at = 0; at < copy.bytes; at += PIECE) block.shared.read_async(warp, in, piece_of(copy, at), uint32_t(warp.index));
+        for (uint32_t at = 0; at < copy.bytes; at += PIECE) block.shared.read_async(warp, in, piece_of(copy, at), turn_of(warp));
         begin(block, copy);
     }
     return in + 1;
@@ -123,7 +123,7 @@ void begin_load(Warp& warp, const Instruction* in, int lane, BulkCopy copy, uint
     copy.warp = warp.index;
     copy.loads = true;
     copy.mbarrier = object.offset;
-    for (uint32_t at = 0; at < copy.bytes; at += PIECE) block.shared.begin_copy(warp, in, piece_of(copy, at), uint32_t(warp.index));
+    for (uint32_t at = 0; at < copy.bytes; at += PIECE) block.shared.begin_copy(warp, in, piece_of(copy, at), turn_of(warp));
     memset(block.shared.data() + copy.shared, 0xFF, copy.bytes);
     begin(block, copy);
 }
@@ -140,7 +140,7 @@ void land_some_bulk_copies(Warp& warp, MBarrier& object) {
 void observe(Block& block, MBarrier& object) {
     std::erase_if(block.hopper.copies, [&](const BulkCopy& copy) {
         const bool ends = copy.loads && copy.landed && copy.mbarrier == object.offset && copy.phase < object.phase;
-        for (uint32_t at = 0; ends && at < copy.bytes; at += PIECE) block.shared.end_copy<false>(piece_of(copy, at), uint32_t(copy.warp));
+        for (uint32_t at = 0; ends && at < copy.bytes; at += PIECE) block.shared.end_copy<false>(piece_of(copy, at), turn_of(block.warps[size_t(copy.warp)]));
         return ends;
     });
     // What arrivals before it ordered is ordered now, and more: races that it leaves open are not found.

@@ -81,7 +81,7 @@ const Instruction* copy_async(Warp& warp, const Instruction* in) {
     }
     for (uint32_t rest = all; rest; rest &= rest - 1) {
         const int l = first_lane(rest);
-        shared.begin_copy(warp, in, {copy.target[size_t(l)], width, l, width}, uint32_t(warp.index));
+        shared.begin_copy(warp, in, {copy.target[size_t(l)], width, l, width}, turn_of(warp));
         memset(shared.data() + copy.target[size_t(l)], 0xFF, width);
     }
     if (warp.block->counters) count_shared(warp, reinterpret_cast<const uint32_t(&)[WARP]>(copy.target), width, true);
@@ -112,7 +112,7 @@ const Instruction* wait_group(Warp& warp, const Instruction* in) {
         land(warp, copy, arrives);
         for (uint32_t rest = arrives; rest; rest &= rest - 1) {
             const int l = first_lane(rest);
-            warp.block->shared.end_copy<true>({copy.target[size_t(l)], copy.width, l, copy.width}, uint32_t(warp.index));
+            warp.block->shared.end_copy<true>({copy.target[size_t(l)], copy.width, l, copy.width}, turn_of(warp));
         }
         copy.lanes &= ~arrives;
     }

@@ -65,7 +65,7 @@ const Instruction* load_matrix(Warp& warp, const Instruction* in) {
     SharedMemory& shared = warp.block->shared;
     alignas(16) uint16_t rows[8 * N][8];
     for (int l = 0; l < 8 * N; l++) {
-        shared.read(warp, in, {at[l], ROW_BYTES, l, ROW_BYTES}, uint32_t(warp.index));
+        shared.read(warp, in, {at[l], ROW_BYTES, l, ROW_BYTES, true}, turn_of(warp));
         memcpy(rows[l], shared.data() + at[l], ROW_BYTES);
     }
     if (warp.block->counters) [[unlikely]] {
@@ -94,7 +94,7 @@ const Instruction* store_matrix(Warp& warp, const Instruction* in) {
     uint16_t rows[8 * N][8];
     stmatrix(N, TRANSPOSED, values, rows);
     for (int l = 0; l < 8 * N; l++) {
-        shared.write(warp, in, {at[l], ROW_BYTES, l, ROW_BYTES}, uint32_t(warp.index));
+        shared.write(warp, in, {at[l], ROW_BYTES, l, ROW_BYTES}, turn_of(warp));
         memcpy(shared.data() + at[l], rows[l], ROW_BYTES);
     }
     return in + 1;

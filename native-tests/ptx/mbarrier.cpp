@@ -48,7 +48,7 @@ const Instruction* init(Warp& warp, const Instruction* in) {
         for (const MBarrier& other : block.hopper.mbarriers) {
             if (other.offset == at) fail(warp, in, l, "there is an mbarrier at byte " + std::to_string(at) + " already, which was not invalidated");
         }
-        block.shared.write(warp, in, {at, OBJECT_BYTES, l, OBJECT_BYTES}, uint32_t(warp.index));
+        block.shared.write(warp, in, {at, OBJECT_BYTES, l, OBJECT_BYTES}, turn_of(warp));
         block.hopper.mbarriers.push_back({at, count, int64_t(count), 0, 0, block.shared.epoch(), warp.index, false});
     }
     return in + 1;

@@ -125,7 +125,7 @@ void access_shared(Warp& warp, const Instruction* in, const uint64_t (&at)[WARP]
     for (int l = 0; l < WARP; l++) apart |= at[l] ^ (at[0] + uint64_t(l) * BYTES);
     const bool contiguous = apart == 0;
     const auto check = [&](const Access& access) {
-        STORES ? shared.write(warp, in, access, uint32_t(warp.index)) : shared.read(warp, in, access, uint32_t(warp.index));
+        STORES ? shared.write(warp, in, access, turn_of(warp)) : shared.read(warp, in, access, turn_of(warp));
     };
     char* addresses[WARP];
     for (int l = 0; l < WARP; l++) addresses[l] = reinterpret_cast<char*>(shared.data()) + at[l];

@@ -52,13 +52,11 @@ Options Options::from_environment() {
     options.order = one_of<Order>("ORDER", {{"forward", Order::FORWARD}, {"backward", Order::BACKWARD}, {"shuffled", Order::SHUFFLED}}, options.order);
     options.landing = one_of<Landing>("LANDING", {{"random", Landing::RANDOM}, {"early", Landing::EARLY}, {"late", Landing::LATE}}, options.landing);
     options.tensor_sums = one_of<Sums>("TENSOR_SUMS", {{"exact", Sums::EXACT}, {"ampere", Sums::AMPERE}, {"hopper", Sums::HOPPER}}, options.tensor_sums);
-    struct Checks {
-        bool races, unwritten;
-    };
-    const Checks checks = one_of<Checks>("CHECKS", {{"all", {true, true}}, {"none", {false, false}}, {"races", {true, false}}, {"unwritten", {false, true}}},
-                                         {options.races, options.unwritten});
-    options.races = checks.races;
-    options.unwritten = checks.unwritten;
+    enum Checks { NONE, RACES, UNWRITTEN, WARP_ORDER, ALL };
+    const Checks checks = one_of<Checks>("CHECKS", {{"all", ALL}, {"none", NONE}, {"races", RACES}, {"unwritten", UNWRITTEN}, {"warp_order", WARP_ORDER}}, ALL);
+    options.races = checks == ALL || checks == RACES;
+    options.unwritten = checks == ALL || checks == UNWRITTEN;
+    options.warp_order = checks == ALL || checks == WARP_ORDER;
     return options;
 }
 

@@ -8,7 +8,7 @@
 
 namespace ptx {
 
-void SharedMemory::prepare(size_t bytes, uint32_t unit_shift, bool races, bool unwritten) {
+void SharedMemory::prepare(size_t bytes, uint32_t unit_shift, const Options& options) {
     constexpr size_t ALIGNMENT = 1024;  // swizzled tiles of later cards repeat within it
     if (bytes > capacity_ || !storage_) {
         storage_ = std::make_unique<uint8_t[]>(bytes + ALIGNMENT);
@@ -17,16 +17,21 @@ void SharedMemory::prepare(size_t bytes, uint32_t unit_shift, bool races, bool u
     }
     bytes_ = uint32_t(bytes);
     shift_ = unit_shift;
-    races_ = races;
-    unwritten_ = unwritten;
+    races_ = options.races;
+    unwritten_ = options.unwritten;
+    warp_order_ = options.warp_order;
     const size_t units = (bytes >> unit_shift) + 1;
     if (units > writers_.size()) {
         writers_.resize(units);
         readers_.resize(units);
+        writing_lanes_.resize(units);
+        reading_lanes_.resize(units);
     }
     // The memory of a launch before, whose last copies may have been in flight.
     std::fill(writers_.begin(), writers_.begin() + long(units), 0);
     std::fill(readers_.begin(), readers_.begin() + long(units), 0);
+    std::fill(writing_lanes_.begin(), writing_lanes_.begin() + long(units), 0);
+    std::fill(reading_lanes_.begin(), reading_lanes_.begin() + long(units), 0);
     base_ = block_base_ = TAGS;
 }
 
@@ -66,8 +71,8 @@ void SharedMemory::fence_proxy(uint32_t warp_index) {
     std::replace(unfenced_.begin(), unfenced_.end(), uint8_t(warp_index + 1), uint8_t(0));
 }
 
-void SharedMemory::read_async(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
-    read(warp, at, access, warp_index);
+void SharedMemory::read_async(const Warp& warp, const Instruction* at, const Access& access, Turn turn) {
+    read(warp, at, access, turn);
     const uint32_t first = access.offset >> shift_, last = (access.offset + access.bytes - 1) >> shift_;
     for (uint32_t unit = first; unit <= last; unit++) {
         if (unfenced_[unit] == 0) continue;
@@ -80,9 +85,9 @@ void SharedMemory::set_limits() {
     span_ = (races_ ? base_ : IN_FLIGHT) - floor_;
 }
 
-void SharedMemory::atomic(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
+void SharedMemory::atomic(const Warp& warp, const Instruction* at, const Access& access, Turn turn) {
     const uint32_t first = access.offset >> shift_, last = (access.offset + access.bytes - 1) >> shift_;
-    const uint32_t own = base_ + warp_index, shared = base_ + ATOMIC;
+    const uint32_t own = base_ + turn.warp, shared = base_ + ATOMIC;
     for (uint32_t u = first; u <= last; u++) {
         const uint32_t writer = writers_[u], reader = readers_[u];
         if (writer != shared && writer != own && writer - floor_ >= span_) {
@@ -93,6 +98,17 @@ void SharedMemory::atomic(const Warp& warp, const Instruction* at, const Access&
         }
         writers_[u] = shared;
         readers_[u] = shared;
+    }
+}
+
+void SharedMemory::refuse_order(const Warp& warp, const Instruction* at, const Access& access, uint32_t first, const std::vector<uint32_t>& tags,
+                                uint32_t own, const std::vector<uint32_t>& others, uint32_t now, const LaneOf& lane, const std::string& before, const std::string& after) const {
+    for (uint32_t u = 0;; u++) {
+        const uint32_t other = others[first + u];
+        if (tags[first + u] == own && other >= now && other != now + lane(u)) {
+            const std::string who = other % LANES == SEVERAL_LANES ? "several lanes" : "lane " + std::to_string(other % LANES);
+            refuse(warp, at, access, first + u, before + who + after + " since the last bar.warp.sync");
+        }
     }
 }
 

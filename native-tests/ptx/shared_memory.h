@@ -2,6 +2,7 @@
 // A block's shared memory, with a shadow that says of each unit (the smallest access that writes) who wrote it last and who has
 // read it since, and when: epochs are counted by the block's barriers.
 #pragma once
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -12,18 +13,25 @@ namespace ptx {
 
 struct Warp;
 struct Instruction;
+struct Options;
 
 // Bytes that lanes of a warp access, one beside the other.
 struct Access {
     uint32_t offset, bytes;
     int lane;             // the first
     uint32_t lane_bytes;  // of each
+    bool collective = false;  // what is read goes to all lanes
+};
+
+// Who accesses: a warp, after so many bar.warp.sync.
+struct Turn {
+    uint32_t warp, syncs;
 };
 
 class SharedMemory {
   public:
     // For a launch.
-    void prepare(size_t bytes, uint32_t unit_shift, bool races, bool unwritten);
+    void prepare(size_t bytes, uint32_t unit_shift, const Options& options);
     void begin_block();
     void next_epoch();
 
@@ -32,37 +40,41 @@ class SharedMemory {
     uint32_t bytes() const { return bytes_; }
 
     // Accesses must be within the memory and aligned. What is wrong ends the launch.
-    void read(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
+    void read(const Warp& warp, const Instruction* at, const Access& access, Turn turn) {
         const uint32_t first = access.offset >> shift_, count = ((access.offset + access.bytes - 1) >> shift_) - first + 1;
-        by_count(count, [&](auto units) { read_units(warp, at, access, base_ + warp_index, first, units); });
+        by_count(count, [&](auto units) {
+            if (warp_order_) order_read(warp, at, access, base_ + turn.warp, turn.syncs * LANES, first, units);
+            read_units(warp, at, access, base_ + turn.warp, first, units);
+        });
     }
 
-    void write(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
-        claim(warp, at, access, warp_index, base_ + warp_index);
-        if (watches_proxies_) [[unlikely]] mark(access, uint8_t(warp_index + 1));
+    void write(const Warp& warp, const Instruction* at, const Access& access, Turn turn) {
+        claim(warp, at, access, turn, base_ + turn.warp);
+        if (watches_proxies_) [[unlikely]] mark(access, uint8_t(turn.warp + 1));
     }
     // A read by the asynchronous proxy: what warps wrote they must have fenced.
-    void read_async(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index);
+    void read_async(const Warp& warp, const Instruction* at, const Access& access, Turn turn);
     // What this warp has written may be read by the asynchronous proxy.
     void fence_proxy(uint32_t warp_index);
     // Of a launch whose kernel uses the asynchronous proxy.
     void watch_proxies(bool watches);
     // A copy into here has begun; what it is about to write nobody may touch until end_copy().
-    void begin_copy(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index) {
-        claim(warp, at, access, warp_index, IN_FLIGHT);
+    void begin_copy(const Warp& warp, const Instruction* at, const Access& access, Turn turn) {
+        claim(warp, at, access, turn, IN_FLIGHT);
         if (watches_proxies_) [[unlikely]] mark(access, 0);
     }
     // GENERIC: by cp.async, which is of the generic proxy; bulk copies are not.
     template <bool GENERIC>
-    void end_copy(const Access& access, uint32_t warp_index) {
-        if (GENERIC && watches_proxies_) [[unlikely]] mark(access, uint8_t(warp_index + 1));
+    void end_copy(const Access& access, Turn turn) {
+        if (GENERIC && watches_proxies_) [[unlikely]] mark(access, uint8_t(turn.warp + 1));
         const uint32_t first = access.offset >> shift_, last = (access.offset + access.bytes - 1) >> shift_;
         for (uint32_t u = first; u <= last; u++) {
-            writers_[u] = base_ + warp_index;
+            writers_[u] = base_ + turn.warp;
+            writing_lanes_[u] = turn.syncs * LANES + uint32_t(access.lane);
         }
     }
     // Atomics of several warps don't race with one another, only with other accesses.
-    void atomic(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index);
+    void atomic(const Warp& warp, const Instruction* at, const Access& access, Turn turn);
 
   private:
     // A tag is epoch * 64 + warp: those of the running epoch are not below base_. Zero is before all epochs.
@@ -98,9 +110,12 @@ class SharedMemory {
         }
     }
 
-    void claim(const Warp& warp, const Instruction* at, const Access& access, uint32_t warp_index, uint32_t becomes) {
+    void claim(const Warp& warp, const Instruction* at, const Access& access, Turn turn, uint32_t becomes) {
         const uint32_t first = access.offset >> shift_, count = ((access.offset + access.bytes - 1) >> shift_) - first + 1;
-        by_count(count, [&](auto units) { claim_units(warp, at, access, base_ + warp_index, first, units, becomes); });
+        by_count(count, [&](auto units) {
+            claim_units(warp, at, access, base_ + turn.warp, first, units, becomes);
+            if (warp_order_) order_write(warp, at, access, base_ + turn.warp, turn.syncs * LANES, first, units);
+        });
     }
     template <class Count>
     void claim_units(const Warp& warp, const Instruction* at, const Access& access, uint32_t own, uint32_t first, Count count, uint32_t becomes) {
@@ -119,6 +134,59 @@ class SharedMemory {
         }
     }
 
+    // Among the lanes of a warp: what another lane has written may be read, and what it has read be written, after a bar.warp.sync.
+    // `now` is the number of those so far, times LANES.
+    static constexpr uint32_t LANES = 64, SEVERAL_LANES = 63;
+    struct LaneOf {
+        uint32_t first, shift;  // units of a lane: 1 << shift; or all lanes have them
+        bool several;
+        uint32_t operator()(uint32_t unit) const { return several ? SEVERAL_LANES : first + (unit >> shift); }
+    };
+    LaneOf lane_of(const Access& access) const {
+        const uint32_t units = access.lane_bytes >> shift_;
+        return {uint32_t(access.lane), units > 1 ? uint32_t(std::countr_zero(units)) : 0, access.collective || (units == 0 && access.bytes > access.lane_bytes)};
+    }
+
+    template <class Count>
+    void order_read(const Warp& warp, const Instruction* at, const Access& access, uint32_t own, uint32_t now, uint32_t first, Count count) {
+        const LaneOf lane = lane_of(access);
+        const uint32_t* const writers = &writers_[first];
+        const uint32_t* const readers = &readers_[first];
+        const uint32_t* const writing = &writing_lanes_[first];
+        uint32_t* const reading = &reading_lanes_[first];
+        uint32_t bad = 0;
+        for (uint32_t u = 0; u < count; u++) {
+            bad |= uint32_t(writers[u] == own) & uint32_t(writing[u] >= now) & uint32_t(writing[u] != now + lane(u));
+        }
+        if (bad) [[unlikely]] {
+            refuse_order(warp, at, access, first, writers_, own, writing_lanes_, now, lane, "reads shared memory that ", " of its warp wrote");
+        }
+        for (uint32_t u = 0; u < count; u++) {
+            const bool alone = (readers[u] != own) | (reading[u] < now) | (reading[u] == now + lane(u));
+            reading[u] = alone ? now + lane(u) : now + SEVERAL_LANES;
+        }
+    }
+
+    template <class Count>
+    void order_write(const Warp& warp, const Instruction* at, const Access& access, uint32_t own, uint32_t now, uint32_t first, Count count) {
+        const LaneOf lane = lane_of(access);
+        const uint32_t* const readers = &readers_[first];
+        const uint32_t* const reading = &reading_lanes_[first];
+        uint32_t* const writing = &writing_lanes_[first];
+        uint32_t bad = 0;
+        for (uint32_t u = 0; u < count; u++) {
+            bad |= uint32_t(readers[u] == own) & uint32_t(reading[u] >= now) & uint32_t(reading[u] != now + lane(u));
+        }
+        if (bad) [[unlikely]] {
+            refuse_order(warp, at, access, first, readers_, own, reading_lanes_, now, lane, "writes shared memory that ", " of its warp read");
+        }
+        for (uint32_t u = 0; u < count; u++) {
+            writing[u] = now + lane(u);
+        }
+    }
+    [[noreturn]] void refuse_order(const Warp& warp, const Instruction* at, const Access& access, uint32_t first, const std::vector<uint32_t>& tags,
+                                   uint32_t own, const std::vector<uint32_t>& others, uint32_t now, const LaneOf& lane, const std::string& before, const std::string& after) const;
+
     void set_limits();
     void mark(const Access& access, uint8_t mark);
     [[noreturn]] void refuse_read(const Warp& warp, const Instruction* at, const Access& access, uint32_t own) const;
@@ -131,8 +199,9 @@ class SharedMemory {
     uint32_t bytes_ = 0, shift_ = 2;
     uint32_t base_ = TAGS, block_base_ = TAGS;
     uint32_t floor_ = 0, span_ = 0;  // tags that may be read: from floor_, so many
-    bool races_ = true, unwritten_ = true;
+    bool races_ = true, unwritten_ = true, warp_order_ = false;
     std::vector<uint32_t> writers_, readers_;
+    std::vector<uint32_t> writing_lanes_, reading_lanes_;  // the warp's bar.warp.sync so far * 64 + lane
     bool watches_proxies_ = false;
     std::vector<uint8_t> unfenced_;  // 1 + the warp that wrote a unit, until it has fenced it
 };

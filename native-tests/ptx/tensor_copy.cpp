@@ -38,8 +38,8 @@ char* map_at(Warp& warp, const Instruction* in, int lane, uint64_t at, bool in_s
     if (in_shared) {
         if (at + MAP_BYTES > shared.bytes()) fail(warp, in, lane, "has a tensor map outside of shared memory");
         const Access access{uint32_t(at), MAP_BYTES, lane, MAP_BYTES};
-        if (reads) shared.read(warp, in, access, uint32_t(warp.index));
-        if (writes) shared.write(warp, in, access, uint32_t(warp.index));
+        if (reads) shared.read(warp, in, access, turn_of(warp));
+        if (writes) shared.write(warp, in, access, turn_of(warp));
         return reinterpret_cast<char*>(shared.data()) + at;
     }
     if (reads) check_global(warp, in, lane, at, MAP_BYTES, true);

@@ -48,12 +48,15 @@ struct Warp {
     std::vector<Group> groups;  // all but the running one
     int barrier = -1;           // at which the warp waits
     bool passed_barrier = false;
+    uint32_t syncs = 0;  // bar.warp.sync that it has passed, at most 2^26 in a launch
     std::vector<Copy> copies;
     std::array<uint32_t, WARP> copy_group;  // of the next copy, by lane
     std::unique_ptr<char[]> local;          // bytes of each lane, and behind them whether each was written
     WarpGroupPart part;                     // of a warp group, on Hopper
     bool finished() const { return alive == 0; }
 };
+
+inline Turn turn_of(const Warp& warp) { return {uint32_t(warp.index), warp.syncs}; }
 
 // The lanes of a register.
 template <class T>

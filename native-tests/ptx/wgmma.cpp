@@ -28,7 +28,7 @@ uint32_t element(Warp& warp, const Instruction* in, const MatrixDescriptor& matr
     if (at + 2 > shared.bytes()) {
         fail(warp, in, -1, "has element (" + std::to_string(row) + ", " + std::to_string(k) + ") of a matrix at byte " + std::to_string(at) + " of shared memory, which has " + std::to_string(shared.bytes()));
     }
-    shared.read_async(warp, in, {at, 2, first_lane(warp.mask), 2}, uint32_t(warp.index));
+    shared.read_async(warp, in, {at, 2, first_lane(warp.mask), 2, true}, turn_of(warp));
     uint16_t bits;
     memcpy(&bits, shared.data() + at, sizeof bits);
     return bits;

@@ -146,7 +146,7 @@ TEST_F(PtxMachine, VotesMatchesAndReductions) {
 TEST_F(PtxMachine, MatricesAreLoadedByTheTables) {
     // The matrix of 8 x 8 halves 0, 1, 2 ... in shared memory: a lane gets elements (l / 4, 2 (l % 4)) and the next one.
     const std::string fill = "mov.u32 %r1, dynamic;\nshl.b32 %r2, %tid, 2;\nadd.u32 %r2, %r1, %r2;\nshl.b32 %r3, %tid, 1;\nmad.lo.u32 %r4, %r3, 0x10001, 0x10000;\n"
-                             "st.shared.u32 [%r2], %r4;\nshl.b32 %r5, %tid, 4;\nand.b32 %r5, %r5, 127;\nadd.u32 %r1, %r1, %r5;\n";
+                             "st.shared.u32 [%r2], %r4;\nbar.warp.sync -1;\nshl.b32 %r5, %tid, 4;\nand.b32 %r5, %r5, 127;\nadd.u32 %r1, %r1, %r5;\n";
     expect(fill + "ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r0}, [%r1];\n" + STORE, [](uint32_t l) { return 2 * l * 0x10001 + 0x10000; }, 32, 1, 128);
     expect(fill + "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%r6, %r7, %r8, %r0}, [%r1];\n" + STORE, [](uint32_t l) {
         const uint32_t row = l % 4 * 2, column = l / 4;

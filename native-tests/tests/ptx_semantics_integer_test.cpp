@@ -46,6 +46,7 @@ TEST(PtxInteger, ExtractsAndInsertsFields) {
     EXPECT_EQ(bfe(int32_t(0x80000000), 40, 5), -1);
     EXPECT_EQ(bfe(0x80000000u, 40, 5), 0u);
     EXPECT_EQ(bfe(int32_t(0x80000000), 40, 0), 0) << "no length";
+    EXPECT_EQ(bfe(int32_t(0x40000000), 0, 31), int32_t(0xC0000000));
     EXPECT_EQ(bfe(0xFFFFFFFFu, 0x100, 0x104), 15u) << "8 bits of position and length count";
     EXPECT_EQ(bfe(int64_t(0x00F0000000000000), 52, 4), -1);
     EXPECT_EQ(bfe(uint64_t(0x123456789ABCDEF0), 0, 64), 0x123456789ABCDEF0u);

@@ -78,14 +78,36 @@ TEST_F(PtxMachine, RacesBetweenWarps) {
         EXPECT_EQ(run("mov.u32 %r1, dynamic;\nshl.b32 %r2, %lane, 1;\nshr.u32 %r3, %tid, 5;\nadd.u32 %r2, %r2, %r3;\nadd.u32 %r1, %r1, %r2;\n"
                       "cvt.u16.u32 %h0, %tid;\nst.shared.u8 [%r1], %h0;\nld.shared.u8 %h1, [%r1];", 64, 1, 256), "");
     }
-    // The same within a warp, and between blocks, is none.
-    EXPECT_EQ(run(TILE + "st.shared.u32 [%r1], %tid;\nxor.b32 %r3, %r1, 4;\nld.shared.u32 %r0, [%r3];", 32, 4, 128), "");
+    // The same between blocks is none.
+    EXPECT_EQ(run(TILE + write + "ld.shared.u32 %r0, [%r1];", 32, 4, 128), "");
     // Atomics race with what isn't one.
     const std::string word = "mov.u32 %r1, dynamic;\nsetp.eq.u32 %p0, %tid, 0;\n@%p0 st.shared.u32 [%r1], 0;\nbar.sync 0;\nred.shared.add.u32 [%r1], 1;\n";
     EXPECT_EQ(run(word, 64, 1, 16), "");
     expect_error(word + "ld.shared.u32 %r0, [%r1];", {"a race", "atomics"}, 64, 16);
     options.races = false;
     EXPECT_EQ(run(TILE + other + write + write_other, 64, 1, 256), "");
+}
+
+TEST_F(PtxMachine, LanesOfAWarpThatNothingOrders) {
+    const std::string neighbour = "xor.b32 %r3, %r1, 4;\n", write = "st.shared.u32 [%r1], %tid;\n", read = "ld.shared.u32 %r0, [%r3];\n", sync = "bar.warp.sync -1;\n";
+    expect_error(TILE + neighbour + write + read, {"lane 0", "reads shared memory that lane 1 of its warp wrote"}, 32, 128);
+    expect_error(TILE + neighbour + write + sync + read + write, {"lane 0", "writes shared memory that lane 1 of its warp read"}, 32, 128);
+    EXPECT_EQ(run(TILE + neighbour + write + sync + read + sync + write + "ld.shared.u32 %r0, [%r1];", 32, 4, 128), "");
+    // A shuffle orders no memory; a barrier of the block does.
+    expect_error(TILE + neighbour + write + "shfl.sync.idx.b32 %r4, %tid, 0, 31, -1;\n" + read, {"bar.warp.sync"}, 32, 128);
+    EXPECT_EQ(run(TILE + neighbour + write + "bar.sync 0;\n" + read, 32, 1, 128), "");
+    // ldmatrix gives each lane what others have written.
+    const std::string row = "mov.u32 %r3, dynamic;\nand.b32 %r4, %tid, 7;\nmad.lo.u32 %r3, %r4, 16, %r3;\n", matrix = "ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r0}, [%r3];\n";
+    expect_error(TILE + row + write + matrix, {"reads shared memory that lane"}, 32, 128);
+    EXPECT_EQ(run(TILE + row + write + sync + matrix, 32, 1, 128), "");
+    const std::string copy = "cp.async.ca.shared.global [%r1], [%in], 4;\ncp.async.wait_all;\n";
+    expect_error(TILE + row + copy + matrix, {"reads shared memory that lane"}, 32, 128);
+    EXPECT_EQ(run(TILE + row + copy + sync + matrix, 32, 1, 128), "");
+    // Another warp that has synchronized more often has read it before: what this one reads and then writes is its own.
+    EXPECT_EQ(run(TILE + "setp.ge.u32 %p0, %tid, 32;\n" + write + "bar.sync 0;\n@!%p0 bra $first;\n" + sync + sync +
+                  "$first: @!%p0 bra $second;\nxor.b32 %r3, %r1, 128;\n" + read + "$second: bar.sync 0;\nld.shared.u32 %r0, [%r1];\n" + write, 64, 1, 256), "");
+    options.warp_order = false;
+    EXPECT_EQ(run(TILE + neighbour + write + read, 32, 1, 128), "");
 }
 
 TEST_F(PtxMachine, MoreSharedMemoryThanABlockHas) {
