@@ -4,6 +4,7 @@ package org.fovea.cli.bench;
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -22,7 +23,7 @@ import java.util.Map;
 @JsonIgnoreProperties(ignoreUnknown = true)
 record LaunchCounts(
         String kernel,
-        long[] grid,
+        List<Long> grid,
         Map<String, Long> instructions,
         @JsonProperty("lane_instructions") long laneInstructions,
         @JsonProperty("issue_slots") long issueSlots,
@@ -120,7 +121,7 @@ record LaunchCounts(
 
     /** As many multiprocessors as would be busy all the time that the one with the most blocks is. */
     private double busyMultiprocessors(Card card) {
-        double blocks = (double) grid[0] * grid[1] * grid[2];
+        double blocks = (double) grid.get(0) * grid.get(1) * grid.get(2);
         return blocks / Math.ceil(blocks / card.multiprocessors);
     }
 }
