@@ -158,8 +158,9 @@ void begin(Block& block, bool first) {
         warp.copies.clear();
         warp.copy_group.fill(0);
         for (const auto& [special, place] : block.program->specials) {
-            if (first || of_block(special)) set_special(block, warp, special,
-                                                        reinterpret_cast<uint32_t*>(warp.registers + place));
+            if (first || of_block(special)) {
+                set_special(block, warp, special, reinterpret_cast<uint32_t*>(warp.registers + place));
+            }
         }
         for (const auto& [place, width] : block.program->unset) memset(warp.registers + place, 0xFF, register_bytes_of(width));
         if (const size_t bytes = block.program->local_bytes) memset(warp.local.get() + bytes * WARP, 0, bytes * WARP);

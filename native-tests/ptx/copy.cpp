@@ -126,8 +126,9 @@ const Instruction* wait_group(Warp& warp, const Instruction* in) {
 
 void land_some_copies(Warp& warp) {
     if (warp.block->options->landing == Landing::RANDOM) {
-        for (Copy& copy : warp.copies) land(warp, copy,
-                                            copy.lanes & uint32_t(warp.block->random()) & uint32_t(warp.block->random()));
+        for (Copy& copy : warp.copies) {
+            land(warp, copy, copy.lanes & uint32_t(warp.block->random()) & uint32_t(warp.block->random()));
+        }
     }
 }
 
@@ -146,8 +147,9 @@ bool decode_copy(Decoder& decoder, const Modifiers& parts) {
         return false;
     }
     int64_t width = 0;
-    if (!decoder.is_constant(operands.at(2), width)
-        || (width != 4 && width != 8 && width != 16)) decoder.refuse("a width that is not 4, 8 or 16");
+    if (!decoder.is_constant(operands.at(2), width) || (width != 4 && width != 8 && width != 16)) {
+        decoder.refuse("a width that is not 4, 8 or 16");
+    }
     const bool wide = operands[0].reg >= 0 && decoder.width_of(operands[0].reg) == Width::BITS64;
     int64_t target_offset, source_offset;
     const int d = decoder.base(operands[0], wide ? Width::BITS64 : Width::BITS32, target_offset);

@@ -33,11 +33,11 @@ Modifiers split(std::string_view opcode) {
 }
 
 uint64_t truncate(uint64_t bits, Width width) {
-    return width == Width::PREDICATE ? (bits ? ~uint64_t(0) : 0) : width == Width::BITS64 ? bits
-        : bits & ((uint64_t(1) << bits_of(width)) - 1);
+    return width == Width::PREDICATE ? (bits ? ~uint64_t(0) : 0)
+           : width == Width::BITS64  ? bits
+                                     : bits & ((uint64_t(1) << bits_of(width)) - 1);
 }
 
-// An address of a kernel's shared memory has 0 to this, and a local one of a thread.
 size_t align_up(size_t at, size_t alignment) { return (at + alignment - 1) / alignment * alignment; }
 
 }  // namespace
@@ -59,8 +59,8 @@ const Forms& forms() {
 
 std::unique_ptr<const Program> decode(const Module& module, const Kernel& kernel) { return Decoder(module, kernel).decode(); }
 
-Decoder::Decoder(const Module& module, const Kernel& kernel) : module_(module), kernel_(kernel),
-    program_(std::make_unique<Program>()) {}
+Decoder::Decoder(const Module& module, const Kernel& kernel)
+    : module_(module), kernel_(kernel), program_(std::make_unique<Program>()) {}
 
 void Decoder::refuse(const std::string& what) const {
     std::string text(statement_->opcode);
@@ -205,8 +205,9 @@ int Decoder::target(const Operand& operand, Width width, bool is_signed) {
     if (operand.kind != Operand::REGISTER) refuse("a target that is not a register");
     const Width has = widths_[size_t(operand.reg)];
     if (has == width) return operand.reg;
-    if (has < width || width == Width::PREDICATE) refuse("a target of another size than the instruction's, "
-                                                         + std::string(operand.name));
+    if (has < width || width == Width::PREDICATE) {
+        refuse("a target of another size than the instruction's, " + std::string(operand.name));
+    }
     const int narrow = temporary(width);
     extensions_.push_back({narrow, operand.reg, is_signed});
     return narrow;

@@ -63,13 +63,16 @@ GlobalAccess access_global(Warp& warp, const Instruction* in, const uint64_t (&a
     if (bits & (alignment - 1)) [[unlikely]] {
         for (uint32_t rest = warp.mask; rest; rest &= rest - 1) {
             const int l = first_lane(rest);
-            if (at[l] & (alignment - 1)) fail(warp, in, l, "accesses " + hex(at[l]) + ", which is not aligned to "
-                                              + std::to_string(alignment) + " bytes");
+            if (at[l] & (alignment - 1)) {
+                fail(warp, in, l, "accesses " + hex(at[l]) + ", which is not aligned to " + std::to_string(alignment)
+                     + " bytes");
+            }
         }
     }
     const GlobalMemory::Region*& cached = warp.block->regions[in->site];
-    const auto holds = [&](const GlobalMemory::Region* region) { return region && low >= region->address && high
-                                                                + bytes <= region->address + region->bytes; };
+    const auto holds = [&](const GlobalMemory::Region* region) {
+        return region && low >= region->address && high + bytes <= region->address + region->bytes;
+    };
     if (!holds(cached)) [[unlikely]] {
         GlobalMemory::Region* const found = find(*warp.block, low);
         if (!holds(found)) {
@@ -110,8 +113,9 @@ void mark_written(Warp& warp, const uint64_t (&at)[WARP], uint32_t bytes, const 
         if (region.complete) return;
         const size_t offset = at[0] - region.address;
         if (access.contiguous && offset % 8 == 0) {
-            if (!are_written(region, offset, size_t(bytes) * WARP)) memset(&region.written[offset / 8], 0xFF,
-                                                                           size_t(bytes) * WARP / 8);
+            if (!are_written(region, offset, size_t(bytes) * WARP)) {
+                memset(&region.written[offset / 8], 0xFF, size_t(bytes) * WARP / 8);
+            }
             return;
         }
     }
@@ -128,8 +132,9 @@ void count_global(Warp& warp, const uint64_t (&at)[WARP], uint32_t bytes, bool s
     std::vector<uint64_t> sectors;
     uint32_t lanes = 0;
     for (uint32_t rest = warp.mask; rest; rest &= rest - 1, lanes++) {
-        for (uint64_t a = at[first_lane(rest)] / SECTOR; a <= (at[first_lane(rest)]
-                                                               + bytes - 1) / SECTOR; a++) sectors.push_back(a);
+        for (uint64_t a = at[first_lane(rest)] / SECTOR; a <= (at[first_lane(rest)] + bytes - 1) / SECTOR; a++) {
+            sectors.push_back(a);
+        }
     }
     std::sort(sectors.begin(), sectors.end());
     counters.global_sectors += uint64_t(std::unique(sectors.begin(), sectors.end()) - sectors.begin());
@@ -155,8 +160,8 @@ void count_shared(Warp& warp, const uint32_t (&at)[WARP], uint32_t bytes, bool s
         counters.shared_cycles += most;
         counters.shared_ideal_cycles += (words.size() + 31) / 32;
     }
-    (stores ? counters.stored_bytes
-     : counters.loaded_bytes)[size_t(Space::SHARED)] += uint64_t(__builtin_popcount(warp.mask)) * bytes;
+    auto& moved = stores ? counters.stored_bytes : counters.loaded_bytes;
+    moved[size_t(Space::SHARED)] += uint64_t(__builtin_popcount(warp.mask)) * bytes;
 }
 
 }  // namespace ptx

@@ -214,8 +214,10 @@ bool decode_mma(Decoder& decoder) {
     const auto part = [&](size_t i, int j) -> const Operand& {
         const Operand& operand = operands[i];
         const int have = operand.kind == Operand::VECTOR ? int(operand.parts.size()) : 1;
-        if (have != counts[i]) decoder.refuse("operand " + std::to_string(i) + " has " + std::to_string(have)
-                                              + " registers, not " + std::to_string(counts[i]));
+        if (have != counts[i]) {
+            decoder.refuse("operand " + std::to_string(i) + " has " + std::to_string(have) + " registers, not "
+                           + std::to_string(counts[i]));
+        }
         return operand.kind == Operand::VECTOR ? operand.parts[size_t(j)] : operand;
     };
     for (size_t i = 1; i < 4; i++) {

@@ -18,8 +18,8 @@ struct Resize {
 
 template <class To, class From>
 Handler resize_of(bool is_signed) {
-    return is_signed ? elementwise<Resize<std::make_signed_t<To>, std::make_signed_t<From>>, false> : elementwise<Resize<To,
-        From>, false>;
+    return is_signed ? elementwise<Resize<std::make_signed_t<To>, std::make_signed_t<From>>, false>
+                     : elementwise<Resize<To, From>, false>;
 }
 
 template <class To>
@@ -76,8 +76,9 @@ void decode_vector(Decoder& decoder, Width whole) {
         registers.push_back({packs ? decoder.source(parts[i], part) : decoder.target(parts[i], part), Draft::MORE + int(i)});
     }
     if (packs) {
-        const Handler run = whole == Width::BITS32 ? pack<uint32_t, uint16_t> : part == Width::BITS16 ? pack<uint64_t, uint16_t>
-            : pack<uint64_t, uint32_t>;
+        const Handler run = whole == Width::BITS32  ? pack<uint32_t, uint16_t>
+                            : part == Width::BITS16 ? pack<uint64_t, uint16_t>
+                                                    : pack<uint64_t, uint32_t>;
         decoder.emit(run, Class::MOVE, {{decoder.target(operands[0], whole), Draft::D}}, registers);
     } else {
         const Handler run = whole == Width::BITS32 ? unpack<uint32_t, uint16_t>

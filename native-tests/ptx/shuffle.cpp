@@ -11,8 +11,9 @@ bool members_here(Warp& warp, const Instruction* in, uint32_t place, uint32_t& m
     const uint32_t* const masks = lanes<uint32_t>(warp, place);
     const uint32_t mask = masks[first_lane(warp.mask)];
     for (uint32_t rest = warp.mask; rest; rest &= rest - 1) {
-        if (masks[first_lane(rest)] != mask) fail(warp, in, first_lane(rest), "has another mask than lane "
-                                                  + std::to_string(first_lane(warp.mask)));
+        if (masks[first_lane(rest)] != mask) {
+            fail(warp, in, first_lane(rest), "has another mask than lane " + std::to_string(first_lane(warp.mask)));
+        }
     }
     members = mask & warp.existing;
     if (warp.mask & ~members) {
@@ -44,8 +45,9 @@ const Instruction* shuffle(Warp& warp, const Instruction* in) {
     for (int l = 0; l < WARP; l++) results[l] = values[sources[l]];
     if (outside & 1) [[unlikely]] {
         for (int l = 0; l < WARP; l++) {
-            if (members >> l & ~(members >> sources[l]) & 1) fail(warp, in, l, "reads from lane " + std::to_string(sources[l])
-                                                                  + ", which doesn't take part");
+            if (members >> l & ~(members >> sources[l]) & 1) {
+                fail(warp, in, l, "reads from lane " + std::to_string(sources[l]) + ", which doesn't take part");
+            }
         }
     }
     uint32_t* const d = lanes<uint32_t>(warp, in->d);
