@@ -121,13 +121,15 @@ void set_turn(int turn) {
     options().landing = landings[turn];
 }
 
-std::string launch_kernel(const std::string& name, unsigned blocks, unsigned threads, size_t shared, const void* params, size_t bytes) {
+std::string launch_kernel(const std::string& name, unsigned blocks, unsigned threads, size_t shared, const void* params,
+                          size_t bytes) {
     const auto [module, kernel] = find_kernel(name);
     if (!kernel) {
         return "there is no kernel " + name + " in the .ptx of FOVEA_PTX";
     }
     if (kernel->parameter_bytes != bytes) {
-        return name + " takes " + std::to_string(kernel->parameter_bytes) + " bytes of parameters, not " + std::to_string(bytes);
+        return name + " takes " + std::to_string(kernel->parameter_bytes) + " bytes of parameters, not "
+            + std::to_string(bytes);
     }
     return ptx::launch(*module, *kernel, global_memory(), {blocks, 1, 1}, {threads, 1, 1}, shared, params, options());
 }

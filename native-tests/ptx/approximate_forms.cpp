@@ -16,7 +16,8 @@ void add(Forms& forms, const std::string& suffix) {
     forms.add("rsqrt.approx" + suffix, [](Seed seed, uint32_t a) { return rsqrt_approx(a, FTZ, seed.value); }, SPECIAL);
     forms.add("sin.approx" + suffix, [](Seed seed, uint32_t a) { return sin_approx(a, FTZ, seed.value); }, SPECIAL);
     forms.add("cos.approx" + suffix, [](Seed seed, uint32_t a) { return cos_approx(a, FTZ, seed.value); }, SPECIAL);
-    forms.add("div.approx" + suffix, [](Seed seed, uint32_t a, uint32_t b) { return div_approx(a, b, FTZ, seed.value); }, SPECIAL);
+    forms.add("div.approx" + suffix, [](Seed seed, uint32_t a, uint32_t b) { return div_approx(a, b, FTZ, seed.value); },
+              SPECIAL);
     forms.add("div.full" + suffix, [](Seed seed, uint32_t a, uint32_t b) { return div_full(a, b, FTZ, seed.value); }, SPECIAL);
 }
 

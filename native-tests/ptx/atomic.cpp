@@ -17,9 +17,13 @@ template <Operation OPERATION, class T>
 T combined(T old, T b, T c) {
     switch (OPERATION) {
         case Operation::ADD:
-            if constexpr (std::is_same_v<T, float>) return f32(add_f32(std::bit_cast<uint32_t>(old), std::bit_cast<uint32_t>(b)));
-            else if constexpr (std::is_same_v<T, double>) return f64(add_f64(std::bit_cast<uint64_t>(old), std::bit_cast<uint64_t>(b)));
-            else return T(std::make_unsigned_t<T>(old) + std::make_unsigned_t<T>(b));
+            if constexpr (std::is_same_v<T, float>) {
+                return f32(add_f32(std::bit_cast<uint32_t>(old), std::bit_cast<uint32_t>(b)));
+            } else if constexpr (std::is_same_v<T, double>) {
+                return f64(add_f64(std::bit_cast<uint64_t>(old), std::bit_cast<uint64_t>(b)));
+            } else {
+                return T(std::make_unsigned_t<T>(old) + std::make_unsigned_t<T>(b));
+            }
         case Operation::MIN: return std::min(old, b);
         case Operation::MAX: return std::max(old, b);
         case Operation::EXCH: return b;
@@ -39,7 +43,7 @@ T combined(T old, T b, T c) {
     return old;
 }
 
-// The immediate is the address's offset, `more` its shadow of the result's place. RETURNS: atom, else red.
+// The immediate is the address's offset. What red has for a result goes to a register that nobody reads.
 template <Operation OPERATION, class T, bool SHARED, class A>
 const Instruction* atomic(Warp& warp, const Instruction* in) {
     uint64_t at[WARP];
@@ -57,7 +61,8 @@ const Instruction* atomic(Warp& warp, const Instruction* in) {
         for (uint32_t rest = warp.mask; rest; rest &= rest - 1) {
             const int l = first_lane(rest);
             if (at[l] % sizeof(T) != 0 || at[l] > shared.bytes() || at[l] + sizeof(T) > shared.bytes()) {
-                fail(warp, in, l, "accesses byte " + std::to_string(at[l]) + " of shared memory, outside of its " + std::to_string(shared.bytes()) + " or not aligned");
+                fail(warp, in, l, "accesses byte " + std::to_string(at[l]) + " of shared memory, outside of its "
+                     + std::to_string(shared.bytes()) + " or not aligned");
             }
             shared.atomic(warp, in, {uint32_t(at[l]), sizeof(T), l, sizeof(T)}, turn_of(warp));
         }
@@ -89,7 +94,9 @@ const Instruction* atomic(Warp& warp, const Instruction* in) {
 
 template <Operation OPERATION, class T>
 Handler at_space(bool shared, bool wide) {
-    return !shared ? atomic<OPERATION, T, false, uint64_t> : wide ? atomic<OPERATION, T, true, uint64_t> : atomic<OPERATION, T, true, uint32_t>;
+    return !shared ? atomic<OPERATION, T, false, uint64_t>
+           : wide  ? atomic<OPERATION, T, true, uint64_t>
+                   : atomic<OPERATION, T, true, uint32_t>;
 }
 
 template <class T>

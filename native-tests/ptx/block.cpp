@@ -11,7 +11,10 @@ namespace ptx {
 
 namespace {
 
-std::string text(const Dim3& d) { return "(" + std::to_string(d.x) + ", " + std::to_string(d.y) + ", " + std::to_string(d.z) + ")"; }
+std::string text(const Dim3& d) {
+    std::string text = "(";
+    return text += std::to_string(d.x) + ", " + std::to_string(d.y) + ", " + std::to_string(d.z) + ")";
+}
 
 uint32_t fuel_of(Block& block) {
     // Long turns are for loops that wait for another warp.
@@ -100,7 +103,8 @@ std::string lanes_text(uint32_t mask) {
     for (const Warp& warp : block.warps) {
         for (const Group& group : warp.groups) {
             const Detail& detail = block.program->details[size_t(group.at - block.program->instructions.data())];
-            where += "; warp " + std::to_string(warp.index) + ", " + lanes_text(group.mask) + " at " + place_of(*block.program, group.at) + " ("
+            where += "; warp " + std::to_string(warp.index) + ", " + lanes_text(group.mask) + " at "
+                + place_of(*block.program, group.at) + " ("
                      + std::string(detail.opcode) + ")";
             if (where.size() > 600) break;
         }
@@ -140,7 +144,9 @@ void set_special(Block& block, Warp& warp, Special special, uint32_t* values) {
     }
 }
 
-bool of_block(Special special) { return special == Special::CTAID_X || special == Special::CTAID_Y || special == Special::CTAID_Z; }
+bool of_block(Special special) {
+    return special == Special::CTAID_X || special == Special::CTAID_Y || special == Special::CTAID_Z;
+}
 
 void begin(Block& block, bool first) {
     const unsigned threads = block.extent.x * block.extent.y * block.extent.z;
@@ -160,7 +166,9 @@ void begin(Block& block, bool first) {
         warp.copies.clear();
         warp.copy_group.fill(0);
         for (const auto& [special, place] : block.program->specials) {
-            if (first || of_block(special)) set_special(block, warp, special, reinterpret_cast<uint32_t*>(warp.registers + place));
+            if (first || of_block(special)) {
+                set_special(block, warp, special, reinterpret_cast<uint32_t*>(warp.registers + place));
+            }
         }
         for (const auto& [place, width] : block.program->unset) memset(warp.registers + place, 0xFF, register_bytes_of(width));
         if (const size_t bytes = block.program->local_bytes) memset(warp.local.get() + bytes * WARP, 0, bytes * WARP);
@@ -180,7 +188,8 @@ std::string place_of(const Program& program, const Instruction* at) {
         const Location& location = program.body.locations[size_t(detail.location)];
         text += ", source " + program.module->source(location.file) + ":" + std::to_string(location.line);
         if (location.inlined_file != 0) {
-            text += " inlined at " + program.module->source(location.inlined_file) + ":" + std::to_string(location.inlined_line);
+            text += " inlined at " + program.module->source(location.inlined_file) + ":"
+                + std::to_string(location.inlined_line);
         }
     }
     return text;
@@ -191,13 +200,15 @@ void fail(const Warp& warp, const Instruction* at, int lane, const std::string& 
     const Detail& detail = block.program->details[size_t(at - block.program->instructions.data())];
     if (lane < 0) lane = first_lane(warp.mask);
     throw Error(block.program->kernel->name + ", " + place_of(*block.program, at) + ", block " + text(block.index) + ", warp "
-                + std::to_string(warp.index) + ", lane " + std::to_string(lane) + ": " + std::string(detail.opcode) + " " + what);
+                + std::to_string(warp.index) + ", lane " + std::to_string(lane) + ": " + std::string(detail.opcode) + " "
+                    + what);
 }
 
 void prepare(Block& block, size_t dynamic_shared) {
     const Program& program = *block.program;
     const Options& options = *block.options;
-    block.shared.prepare(dynamic_shared > 0 ? program.dynamic_shared_at + dynamic_shared : program.static_shared, program.shadow_shift, options);
+    block.shared.prepare(dynamic_shared > 0 ? program.dynamic_shared_at + dynamic_shared : program.static_shared,
+                         program.shadow_shift, options);
     block.shared.watch_proxies(program.uses_async_proxy);
     const unsigned threads = block.extent.x * block.extent.y * block.extent.z;
     const size_t warps = (threads + WARP - 1) / WARP;

@@ -233,13 +233,12 @@ class Parser {
         }
         operand.reg = find_register(token);
         operand.name = token;
-        operand.kind = operand.reg >= 0                       ? Operand::REGISTER
-                       : token.starts_with("%")               ? Operand::SPECIAL
+        operand.kind = operand.reg >= 0         ? Operand::REGISTER
+                       : token.starts_with("%") ? Operand::SPECIAL
                        : token.starts_with("$") ? Operand::LABEL
-                                                              : Operand::SYMBOL;
+                                                : Operand::SYMBOL;
         return operand;
     }
-
 };
 
 }  // namespace

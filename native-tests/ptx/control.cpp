@@ -53,7 +53,8 @@ const Instruction* leave(Warp& warp, const Instruction* in) {
         if (copy.lanes & warp.mask) {
             const int lane = first_lane(copy.lanes & warp.mask);
             const bool committed = copy.group[size_t(lane)] != warp.copy_group[size_t(lane)];
-            fail(warp, in, lane, std::string("ends with an asynchronous copy in flight, ") + (committed ? "committed but not waited for" : "never committed")
+            fail(warp, in, lane, std::string("ends with an asynchronous copy in flight, ")
+                 + (committed ? "committed but not waited for" : "never committed")
                                      + ", from " + place_of(*warp.block->program, copy.from));
         }
     }
@@ -160,7 +161,8 @@ bool decode_control(Decoder& decoder, const Modifiers& parts) {
     }
     // Memory accesses of a warp are done in order, and blocks on other threads see them through the host's memory, which is
     // stronger than a card's.
-    if (parts[0] == "fence" || parts[0] == "membar" || parts[0] == "prefetch" || parts[0] == "prefetchu" || parts[0] == "nanosleep") {
+    if (parts[0] == "fence" || parts[0] == "membar" || parts[0] == "prefetch" || parts[0] == "prefetchu"
+        || parts[0] == "nanosleep") {
         decoder.emit(nothing, Class::CONTROL, {}, {});
         return true;
     }

@@ -41,7 +41,8 @@ void add_integers(Forms& forms) {
     each_integer([&]<class To>(Type<To>, const std::string& to) {
         each_integer([&]<class From>(Type<From>, const std::string& from) {
             forms.add("cvt" + to + from, [](Register<From> a) { return Register<To>(To(From(a))); }, CONVERT);
-            forms.add("cvt.sat" + to + from, [](Register<From> a) { return Register<To>(saturate_integer<To>(From(a))); }, CONVERT);
+            forms.add("cvt.sat" + to + from, [](Register<From> a) { return Register<To>(saturate_integer<To>(From(a))); },
+                      CONVERT);
         });
     });
 }
@@ -51,11 +52,16 @@ template <Round ROUND>
 void add_float_to_integer(Forms& forms, const std::string& rounding) {
     const auto each = [](auto f) { if constexpr (ROUND == Round::RZ) each_integer(f); else each_wide_integer(f); };
     each([&]<class To>(Type<To>, const std::string& to) {
-        forms.add("cvt" + rounding + to + ".f32", [](uint32_t a) { return Register<To>(f32_to_integer<To>(a, ROUND)); }, CONVERT);
-        forms.add("cvt" + rounding + ".ftz" + to + ".f32", [](uint32_t a) { return Register<To>(f32_to_integer<To>(a, ROUND, true)); }, CONVERT);
-        forms.add("cvt" + rounding + to + ".f64", [](uint64_t a) { return Register<To>(to_integer<To>(f64(a), ROUND, true)); }, CONVERT);
-        forms.add("cvt" + rounding + to + ".f16", [](uint16_t a) { return Register<To>(to_integer<To>(from_f16(a), ROUND, false)); }, CONVERT);
-        forms.add("cvt" + rounding + to + ".bf16", [](uint16_t a) { return Register<To>(to_integer<To>(from_bf16(a), ROUND, false)); }, CONVERT);
+        forms.add("cvt" + rounding + to + ".f32", [](uint32_t a) { return Register<To>(f32_to_integer<To>(a, ROUND)); },
+                  CONVERT);
+        forms.add("cvt" + rounding + ".ftz" + to + ".f32",
+                  [](uint32_t a) { return Register<To>(f32_to_integer<To>(a, ROUND, true)); }, CONVERT);
+        forms.add("cvt" + rounding + to + ".f64", [](uint64_t a) { return Register<To>(to_integer<To>(f64(a), ROUND, true)); },
+                  CONVERT);
+        forms.add("cvt" + rounding + to + ".f16", [](uint16_t a) { return Register<To>(to_integer<To>(from_f16(a), ROUND,
+            false)); }, CONVERT);
+        forms.add("cvt" + rounding + to + ".bf16",
+                  [](uint16_t a) { return Register<To>(to_integer<To>(from_bf16(a), ROUND, false)); }, CONVERT);
     });
     forms.add("cvt" + rounding + ".f32.f32", [](uint32_t a) { return integral_f32(a, {ROUND}); }, CONVERT);
     forms.add("cvt" + rounding + ".ftz.f32.f32", [](uint32_t a) { return integral_f32(a, {ROUND, true}); }, CONVERT);
@@ -83,8 +89,10 @@ void add_to_float(Forms& forms, const std::string& rounding) {
     forms.add("cvt" + rounding + ".relu.f16.f32", [](uint32_t a) { return relu(to_f16(f32(a), ROUND), NAN_F16); }, CONVERT);
     forms.add("cvt" + rounding + ".relu.bf16.f32", [](uint32_t a) { return relu(to_bf16(f32(a), ROUND), NAN_BF16); }, CONVERT);
     // The first operand becomes the upper half.
-    forms.add("cvt" + rounding + ".f16x2.f32", [](uint32_t a, uint32_t b) { return uint32_t(to_f16(f32(a), ROUND)) << 16 | to_f16(f32(b), ROUND); }, CONVERT);
-    forms.add("cvt" + rounding + ".bf16x2.f32", [](uint32_t a, uint32_t b) { return uint32_t(to_bf16(f32(a), ROUND)) << 16 | to_bf16(f32(b), ROUND); }, CONVERT);
+    forms.add("cvt" + rounding + ".f16x2.f32", [](uint32_t a, uint32_t b) { return uint32_t(to_f16(f32(a), ROUND)) << 16
+                                                                           | to_f16(f32(b), ROUND); }, CONVERT);
+    forms.add("cvt" + rounding + ".bf16x2.f32", [](uint32_t a, uint32_t b) { return uint32_t(to_bf16(f32(a), ROUND)) << 16
+                                                                            | to_bf16(f32(b), ROUND); }, CONVERT);
     forms.add("cvt" + rounding + ".relu.f16x2.f32", [](uint32_t a, uint32_t b) {
         return uint32_t(relu(to_f16(f32(a), ROUND), NAN_F16)) << 16 | relu(to_f16(f32(b), ROUND), NAN_F16);
     }, CONVERT);

@@ -51,10 +51,12 @@ const Instruction* copy_async(Warp& warp, const Instruction* in) {
         const int l = first_lane(rest);
         if (bytes[l] > width) fail(warp, in, l, "copies " + std::to_string(bytes[l]) + " bytes, more than its width");
         if (high || copy.target[size_t(l)] > shared.bytes() || copy.target[size_t(l)] + width > shared.bytes()) {
-            fail(warp, in, l, "copies to byte " + std::to_string(copy.target[size_t(l)]) + " of shared memory, which has " + std::to_string(shared.bytes()));
+            fail(warp, in, l, "copies to byte " + std::to_string(copy.target[size_t(l)]) + " of shared memory, which has "
+                 + std::to_string(shared.bytes()));
         }
         if (bits & (width - 1) && copy.target[size_t(l)] & (width - 1)) {
-            fail(warp, in, l, "copies to byte " + std::to_string(copy.target[size_t(l)]) + " of shared memory, which is not aligned to " + std::to_string(width));
+            fail(warp, in, l, "copies to byte " + std::to_string(copy.target[size_t(l)])
+                 + " of shared memory, which is not aligned to " + std::to_string(width));
         }
     }
     const uint32_t all = warp.mask;
@@ -124,7 +126,9 @@ const Instruction* wait_group(Warp& warp, const Instruction* in) {
 
 void land_some_copies(Warp& warp) {
     if (warp.block->options->landing == Landing::RANDOM) {
-        for (Copy& copy : warp.copies) land(warp, copy, copy.lanes & uint32_t(warp.block->random()) & uint32_t(warp.block->random()));
+        for (Copy& copy : warp.copies) {
+            land(warp, copy, copy.lanes & uint32_t(warp.block->random()) & uint32_t(warp.block->random()));
+        }
     }
 }
 
@@ -143,14 +147,18 @@ bool decode_copy(Decoder& decoder, const Modifiers& parts) {
         return false;
     }
     int64_t width = 0;
-    if (!decoder.is_constant(operands.at(2), width) || (width != 4 && width != 8 && width != 16)) decoder.refuse("a width that is not 4, 8 or 16");
+    if (!decoder.is_constant(operands.at(2), width) || (width != 4 && width != 8 && width != 16)) {
+        decoder.refuse("a width that is not 4, 8 or 16");
+    }
     const bool wide = operands[0].reg >= 0 && decoder.width_of(operands[0].reg) == Width::BITS64;
     int64_t target_offset, source_offset;
     const int d = decoder.base(operands[0], wide ? Width::BITS64 : Width::BITS32, target_offset);
     const int a = decoder.base(operands.at(1), Width::BITS64, source_offset);
-    const int b = operands.size() > 3 ? decoder.source(operands[3], Width::BITS32) : decoder.constant(uint64_t(width), Width::BITS32);
+    const int b = operands.size() > 3 ? decoder.source(operands[3], Width::BITS32)
+        : decoder.constant(uint64_t(width), Width::BITS32);
     decoder.writes_shared(uint32_t(width));
-    Draft& draft = decoder.emit(wide ? copy_async<uint64_t> : copy_async<uint32_t>, Class::COPY, {}, {{d, Draft::D}, {a, Draft::A}, {b, Draft::B}});
+    Draft& draft = decoder.emit(wide ? copy_async<uint64_t> : copy_async<uint32_t>, Class::COPY, {},
+                                {{d, Draft::D}, {a, Draft::A}, {b, Draft::B}});
     draft.instruction.immediate = width;
     draft.instruction.site = decoder.new_site();
     draft.more = {uint32_t(target_offset), uint32_t(source_offset)};

@@ -33,10 +33,11 @@ Modifiers split(std::string_view opcode) {
 }
 
 uint64_t truncate(uint64_t bits, Width width) {
-    return width == Width::PREDICATE ? (bits ? ~uint64_t(0) : 0) : width == Width::BITS64 ? bits : bits & ((uint64_t(1) << bits_of(width)) - 1);
+    return width == Width::PREDICATE ? (bits ? ~uint64_t(0) : 0)
+           : width == Width::BITS64  ? bits
+                                     : bits & ((uint64_t(1) << bits_of(width)) - 1);
 }
 
-// An address of a kernel's shared memory has 0 to this, and a local one of a thread.
 size_t align_up(size_t at, size_t alignment) { return (at + alignment - 1) / alignment * alignment; }
 
 }  // namespace
@@ -58,7 +59,8 @@ const Forms& forms() {
 
 std::unique_ptr<const Program> decode(const Module& module, const Kernel& kernel) { return Decoder(module, kernel).decode(); }
 
-Decoder::Decoder(const Module& module, const Kernel& kernel) : module_(module), kernel_(kernel), program_(std::make_unique<Program>()) {}
+Decoder::Decoder(const Module& module, const Kernel& kernel)
+    : module_(module), kernel_(kernel), program_(std::make_unique<Program>()) {}
 
 void Decoder::refuse(const std::string& what) const {
     std::string text(statement_->opcode);
@@ -203,7 +205,9 @@ int Decoder::target(const Operand& operand, Width width, bool is_signed) {
     if (operand.kind != Operand::REGISTER) refuse("a target that is not a register");
     const Width has = widths_[size_t(operand.reg)];
     if (has == width) return operand.reg;
-    if (has < width || width == Width::PREDICATE) refuse("a target of another size than the instruction's, " + std::string(operand.name));
+    if (has < width || width == Width::PREDICATE) {
+        refuse("a target of another size than the instruction's, " + std::string(operand.name));
+    }
     const int narrow = temporary(width);
     extensions_.push_back({narrow, operand.reg, is_signed});
     return narrow;
@@ -257,7 +261,9 @@ Draft& Decoder::emit(Handler run, Class kind, std::vector<Argument> sets, std::v
 void Decoder::statement(const Statement& statement) {
     statement_ = &statement;
     const Modifiers parts = split(statement.opcode);
-    for (const auto decode : {decode_mbarrier, decode_bulk_copy, decode_tensor_copy, decode_wgmma, decode_control, decode_move, decode_predicate, decode_memory, decode_atomic, decode_copy, decode_shuffle,
+    for (const auto decode : {decode_mbarrier, decode_bulk_copy, decode_tensor_copy, decode_wgmma, decode_control, decode_move,
+                              decode_predicate, decode_memory, decode_atomic, decode_copy,
+                              decode_shuffle,
                               decode_barrier, decode_matrix}) {
         if (decode(*this, parts)) return;
     }
@@ -296,7 +302,8 @@ void Decoder::finish() {
         if (drafts_[i].label.empty()) continue;
         const auto label = program_->body.labels.find(drafts_[i].label);
         if (label == program_->body.labels.end()) {
-            throw Error(module_.file() + ":" + std::to_string(drafts_[i].detail.line) + ": no label " + std::string(drafts_[i].label));
+            throw Error(module_.file() + ":" + std::to_string(drafts_[i].detail.line) + ": no label "
+                        + std::string(drafts_[i].label));
         }
         targets[i] = int(std::min(first_draft_[label->second], drafts_.size() - 1));
     }

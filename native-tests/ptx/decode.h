@@ -19,7 +19,9 @@ std::unique_ptr<const Program> decode(const Module& module, const Kernel& kernel
 constexpr uint64_t SHARED_WINDOW = uint64_t(1) << 48, LOCAL_WINDOW = uint64_t(1) << 49;
 
 constexpr int bits_of(Width width) { return width == Width::PREDICATE ? 1 : 8 << int(width); }
-constexpr uint32_t register_bytes_of(Width width) { return width == Width::PREDICATE ? 4 : uint32_t(WARP * bits_of(width) / 8); }
+constexpr uint32_t register_bytes_of(Width width) {
+    return width == Width::PREDICATE ? 4 : uint32_t(WARP * bits_of(width) / 8);
+}
 template <class T>
 constexpr Width width_of() {
     return std::is_same_v<T, bool> ? Width::PREDICATE

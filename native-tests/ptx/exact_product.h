@@ -59,7 +59,8 @@ inline void transpose(Floats (&rows)[8]) {
 
 // m16n8k16 of .f16 and .bf16, m16n8k8 of .tf32, sums in .f32. Operands are given register by register.
 template <Element TYPE>
-void multiply_exactly(const uint32_t* const (&a)[4], const uint32_t* const (&b)[2], const uint32_t* const (&c)[4], uint32_t (&d)[4][32]) {
+void multiply_exactly(const uint32_t* const (&a)[4], const uint32_t* const (&b)[2], const uint32_t* const (&c)[4],
+                      uint32_t (&d)[4][32]) {
     using namespace product;
     // Of 16-bit numbers a register is 8 rows of 8: k has two parts. Of .tf32 two registers make up a row.
     constexpr int PARTS = TYPE == Element::TF32 ? 1 : 2;
@@ -82,7 +83,8 @@ void multiply_exactly(const uint32_t* const (&a)[4], const uint32_t* const (&b)[
             }
             const __m128 even = _mm_loadu_ps(reinterpret_cast<const float*>(c[2 * half] + 4 * group));
             const __m128 odd = _mm_loadu_ps(reinterpret_cast<const float*>(c[2 * half + 1] + 4 * group));
-            const __m256 columns = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_unpacklo_ps(even, odd)), _mm_unpackhi_ps(even, odd), 1);
+            const __m256 columns = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_unpacklo_ps(even, odd)),
+                                                        _mm_unpackhi_ps(even, odd), 1);
             Doubles sum = __builtin_convertvector(Floats(columns), Doubles);
             for (int k = 0; k < 8 * PARTS; k++) {
                 sum = multiply_add(b_rows[k], Doubles{} + x[k], sum);

@@ -51,7 +51,8 @@ uint32_t minmax_f32(uint32_t a, uint32_t b) {
 
 template <MinMaxModes MODES>
 void add_minmax(Forms& forms) {
-    const std::string suffix = std::string(MODES.ftz ? ".ftz" : "") + (MODES.nan ? ".NaN" : "") + (MODES.xorsign_abs ? ".xorsign.abs" : "") + ".f32";
+    const std::string suffix = std::string(MODES.ftz ? ".ftz" : "") + (MODES.nan ? ".NaN" : "")
+        + (MODES.xorsign_abs ? ".xorsign.abs" : "") + ".f32";
     forms.add("min" + suffix, [](uint32_t a, uint32_t b) { return min_f32(a, b, MODES); }, Class::FLOAT);
     forms.add("max" + suffix, [](uint32_t a, uint32_t b) { return max_f32(a, b, MODES); }, Class::FLOAT);
 }

@@ -63,11 +63,16 @@ GlobalAccess access_global(Warp& warp, const Instruction* in, const uint64_t (&a
     if (bits & (alignment - 1)) [[unlikely]] {
         for (uint32_t rest = warp.mask; rest; rest &= rest - 1) {
             const int l = first_lane(rest);
-            if (at[l] & (alignment - 1)) fail(warp, in, l, "accesses " + hex(at[l]) + ", which is not aligned to " + std::to_string(alignment) + " bytes");
+            if (at[l] & (alignment - 1)) {
+                fail(warp, in, l, "accesses " + hex(at[l]) + ", which is not aligned to " + std::to_string(alignment)
+                     + " bytes");
+            }
         }
     }
     const GlobalMemory::Region*& cached = warp.block->regions[in->site];
-    const auto holds = [&](const GlobalMemory::Region* region) { return region && low >= region->address && high + bytes <= region->address + region->bytes; };
+    const auto holds = [&](const GlobalMemory::Region* region) {
+        return region && low >= region->address && high + bytes <= region->address + region->bytes;
+    };
     if (!holds(cached)) [[unlikely]] {
         GlobalMemory::Region* const found = find(*warp.block, low);
         if (!holds(found)) {
@@ -84,7 +89,8 @@ GlobalAccess access_global(Warp& warp, const Instruction* in, const uint64_t (&a
     return {const_cast<GlobalMemory::Region*>(cached), apart == 0};
 }
 
-void refuse_unwritten(Warp& warp, const Instruction* in, const uint64_t (&at)[WARP], uint32_t bytes, const GlobalAccess& access) {
+void refuse_unwritten(Warp& warp, const Instruction* in, const uint64_t (&at)[WARP], uint32_t bytes,
+                      const GlobalAccess& access) {
     if (!warp.block->options->unwritten) return;
     if (access.region) {
         if (access.region->complete) return;
@@ -94,7 +100,8 @@ void refuse_unwritten(Warp& warp, const Instruction* in, const uint64_t (&at)[WA
         const int l = first_lane(rest);
         const GlobalMemory::Region& region = access.region ? *access.region : *find(*warp.block, at[l]);
         if (!is_written(region, at[l] - region.address, bytes)) {
-            fail(warp, in, l, "reads global memory that was never written, byte " + std::to_string(at[l] - region.address) + " of an allocation of "
+            fail(warp, in, l, "reads global memory that was never written, byte " + std::to_string(at[l] - region.address)
+                 + " of an allocation of "
                                   + std::to_string(region.bytes));
         }
     }
@@ -106,7 +113,9 @@ void mark_written(Warp& warp, const uint64_t (&at)[WARP], uint32_t bytes, const 
         if (region.complete) return;
         const size_t offset = at[0] - region.address;
         if (access.contiguous && offset % 8 == 0) {
-            if (!are_written(region, offset, size_t(bytes) * WARP)) memset(&region.written[offset / 8], 0xFF, size_t(bytes) * WARP / 8);
+            if (!are_written(region, offset, size_t(bytes) * WARP)) {
+                memset(&region.written[offset / 8], 0xFF, size_t(bytes) * WARP / 8);
+            }
             return;
         }
     }

@@ -43,7 +43,8 @@ struct GlobalAccess {
 // one that does.
 GlobalAccess access_global(Warp& warp, const Instruction* in, const uint64_t (&at)[WARP], uint32_t bytes, uint32_t alignment);
 // Of a read: ends the launch if something was never written.
-void refuse_unwritten(Warp& warp, const Instruction* in, const uint64_t (&at)[WARP], uint32_t bytes, const GlobalAccess& access);
+void refuse_unwritten(Warp& warp, const Instruction* in, const uint64_t (&at)[WARP], uint32_t bytes,
+                      const GlobalAccess& access);
 // Of a write.
 void mark_written(Warp& warp, const uint64_t (&at)[WARP], uint32_t bytes, const GlobalAccess& access);
 

@@ -29,7 +29,8 @@ void GlobalMemory::written(uintptr_t address, size_t bytes) {
     if (at != regions_.begin()) --at;
     for (; at != regions_.end() && at->first < address + bytes; ++at) {
         Region& region = *at->second;
-        const uintptr_t begin = std::max(address, region.address), end = std::min(address + bytes, region.address + region.bytes);
+        const uintptr_t begin = std::max(address, region.address),
+            end = std::min(address + bytes, region.address + region.bytes);
         if (begin >= end) continue;
         size_t from = begin - region.address;
         const size_t to = end - region.address;

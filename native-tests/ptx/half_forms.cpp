@@ -16,7 +16,8 @@ void add_both(Forms& forms, const std::string& name, const std::string& format, 
         } else if constexpr (sizeof...(A) == 2) {
             forms.add(name + format + "x2", [](uint32_t a, uint32_t b) { return on_halves(F{}, a, b); }, Class::FLOAT);
         } else {
-            forms.add(name + format + "x2", [](uint32_t a, uint32_t b, uint32_t c) { return on_halves(F{}, a, b, c); }, Class::FLOAT);
+            forms.add(name + format + "x2", [](uint32_t a, uint32_t b, uint32_t c) { return on_halves(F{}, a, b, c); },
+                      Class::FLOAT);
         }
     };
     pair(std::type_identity<typename Signature<F>::Arguments>{});
@@ -27,9 +28,12 @@ void add_modes(Forms& forms, const std::string& format) {
     const std::string modes = std::string(MODES.ftz ? ".ftz" : "") + (MODES.sat ? ".sat" : "");
     for (const std::string rounding : {"", ".rn"}) {
         if constexpr (!MODES.relu) {
-            add_both(forms, "add" + rounding + modes, format, [](uint16_t a, uint16_t b) { return add_float16(a, b, FORMAT, MODES); });
-            add_both(forms, "sub" + rounding + modes, format, [](uint16_t a, uint16_t b) { return sub_float16(a, b, FORMAT, MODES); });
-            add_both(forms, "mul" + rounding + modes, format, [](uint16_t a, uint16_t b) { return mul_float16(a, b, FORMAT, MODES); });
+            add_both(forms, "add" + rounding + modes, format,
+                     [](uint16_t a, uint16_t b) { return add_float16(a, b, FORMAT, MODES); });
+            add_both(forms, "sub" + rounding + modes, format,
+                     [](uint16_t a, uint16_t b) { return sub_float16(a, b, FORMAT, MODES); });
+            add_both(forms, "mul" + rounding + modes, format,
+                     [](uint16_t a, uint16_t b) { return mul_float16(a, b, FORMAT, MODES); });
         }
         add_both(forms, "fma" + rounding + modes + (MODES.relu ? ".relu" : ""), format,
                  [](uint16_t a, uint16_t b, uint16_t c) { return fma_float16(a, b, c, FORMAT, MODES); });

@@ -103,8 +103,10 @@ void add_bits(Forms& forms) {
 void add_dot_products(Forms& forms) {
     const auto add = [&]<class A, class B>(Type<A>, Type<B>, const std::string& types) {
         forms.add("dp4a" + types, [](uint32_t a, uint32_t b, uint32_t c) { return dp4a<A, B>(a, b, c); }, Class::INTEGER);
-        forms.add("dp2a.lo" + types, [](uint32_t a, uint32_t b, uint32_t c) { return dp2a<A, B>(a, b, c, false); }, Class::INTEGER);
-        forms.add("dp2a.hi" + types, [](uint32_t a, uint32_t b, uint32_t c) { return dp2a<A, B>(a, b, c, true); }, Class::INTEGER);
+        forms.add("dp2a.lo" + types, [](uint32_t a, uint32_t b, uint32_t c) { return dp2a<A, B>(a, b, c, false); },
+                  Class::INTEGER);
+        forms.add("dp2a.hi" + types, [](uint32_t a, uint32_t b, uint32_t c) { return dp2a<A, B>(a, b, c, true); },
+                  Class::INTEGER);
     };
     add(Type<int32_t>(), Type<int32_t>(), ".s32.s32");
     add(Type<int32_t>(), Type<uint32_t>(), ".s32.u32");

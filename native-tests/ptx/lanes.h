@@ -20,7 +20,8 @@ struct Seed {
 // Bit l: whether lanes[l] is negative.
 inline uint32_t sign_mask(const int32_t (&lanes)[WARP]) {
 #if defined(__AVX512DQ__)
-    return uint32_t(_mm512_movepi32_mask(_mm512_loadu_si512(lanes))) | uint32_t(_mm512_movepi32_mask(_mm512_loadu_si512(lanes + 16))) << 16;
+    return uint32_t(_mm512_movepi32_mask(_mm512_loadu_si512(lanes)))
+        | uint32_t(_mm512_movepi32_mask(_mm512_loadu_si512(lanes + 16))) << 16;
 #elif defined(__AVX__)
     uint32_t mask = 0;
     for (int i = 0; i < 4; i++) {

@@ -81,7 +81,8 @@ class Launch {
             prepare(*block, dynamic_shared_);
             for (size_t i = next_++; i < blocks_ && !stop_; i = next_++) {
                 const size_t rank = !order_.empty() ? order_[i] : options_.order == Order::BACKWARD ? blocks_ - 1 - i : i;
-                block->index = {unsigned(rank % grid_.x), unsigned(rank / grid_.x % grid_.y), unsigned(rank / (size_t(grid_.x) * grid_.y))};
+                block->index = {unsigned(rank % grid_.x), unsigned(rank / grid_.x % grid_.y),
+                                unsigned(rank / (size_t(grid_.x) * grid_.y))};
                 // The same block takes the same turns, whoever runs it.
                 block->random.seed(std::minstd_rand::result_type(options_.seed * 1000003 + rank * 7919 + 1));
                 run_block(*block);
@@ -101,7 +102,8 @@ class Launch {
 
     void call_others() {
         constexpr auto WORTH_A_THREAD = std::chrono::microseconds(200);
-        if (int(threads_.size()) + 1 >= wanted_threads_ || next_ >= blocks_ || std::chrono::steady_clock::now() - began_ < WORTH_A_THREAD) {
+        if (int(threads_.size()) + 1 >= wanted_threads_ || next_ >= blocks_
+            || std::chrono::steady_clock::now() - began_ < WORTH_A_THREAD) {
             return;
         }
         while (int(threads_.size()) + 1 < wanted_threads_) {
@@ -130,13 +132,15 @@ class Launch {
 
 }  // namespace
 
-std::string launch(const Module& module, const Kernel& kernel, GlobalMemory& memory, Dim3 grid, Dim3 block, size_t dynamic_shared,
+std::string launch(const Module& module, const Kernel& kernel, GlobalMemory& memory, Dim3 grid, Dim3 block,
+                   size_t dynamic_shared,
                    const void* parameters, const Options& options, Counters* counters) {
     try {
         const Program& program = module.program(kernel);
         const uint64_t threads = uint64_t(block.x) * block.y * block.z;
         if (threads == 0 || threads > kernel.max_threads) {
-            return kernel.name + ": a block has " + std::to_string(threads) + " threads, and can have " + std::to_string(kernel.max_threads);
+            return kernel.name + ": a block has " + std::to_string(threads) + " threads, and can have "
+                + std::to_string(kernel.max_threads);
         }
         const size_t shared = (dynamic_shared > 0 ? program.dynamic_shared_at : program.static_shared) + dynamic_shared;
         if (shared > options.shared_limit) {

@@ -135,7 +135,8 @@ constexpr int SPACES = 6;
 
 // Runs a kernel to its end. Returns what went wrong - kernel, line of the PTX, line of the source, block, warp, lane - or an
 // empty string. Counters are added to.
-std::string launch(const Module& module, const Kernel& kernel, GlobalMemory& memory, Dim3 grid, Dim3 block, size_t dynamic_shared,
+std::string launch(const Module& module, const Kernel& kernel, GlobalMemory& memory, Dim3 grid, Dim3 block,
+                   size_t dynamic_shared,
                    const void* parameters, const Options& options, Counters* counters = nullptr);
 
 }  // namespace ptx

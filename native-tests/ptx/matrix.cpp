@@ -16,7 +16,8 @@ namespace {
 bool whole_warp(Warp& warp, const Instruction* in) {
     if (warp.mask == ALL_LANES) return true;
     if (warp.alive != ALL_LANES) {
-        fail(warp, in, -1, "needs all 32 lanes of the warp, and lane " + std::to_string(first_lane(~warp.alive)) + " is none or has returned");
+        fail(warp, in, -1, "needs all 32 lanes of the warp, and lane " + std::to_string(first_lane(~warp.alive))
+             + " is none or has returned");
     }
     return false;
 }
@@ -32,7 +33,8 @@ void rows_at(Warp& warp, const Instruction* in, uint32_t (&at)[8 * N]) {
         const uint64_t address = A(base[l] + A(in->immediate));
         at[l] = uint32_t(address);
         if (address % ROW_BYTES != 0 || address + ROW_BYTES > size || address > size) [[unlikely]] {
-            fail(warp, in, l, "has a row at byte " + std::to_string(address) + " of shared memory, which has " + std::to_string(size) + " and rows are aligned to 16");
+            fail(warp, in, l, "has a row at byte " + std::to_string(address) + " of shared memory, which has "
+                 + std::to_string(size) + " and rows are aligned to 16");
         }
     }
 }
@@ -173,20 +175,24 @@ bool decode_load_matrix(Decoder& decoder, const Modifiers& parts) {
     const Operand& matrices = operands.at(loads ? 0 : 1);
     const bool wide = address.reg >= 0 && decoder.width_of(address.reg) == Width::BITS64;
     int64_t offset;
-    std::vector<Decoder::Argument> uses{{decoder.base(address, wide ? Width::BITS64 : Width::BITS32, offset), Draft::A}}, registers;
+    std::vector<Decoder::Argument> uses{{decoder.base(address, wide ? Width::BITS64 : Width::BITS32, offset), Draft::A}},
+        registers;
     const std::vector<Operand>& parts_of = matrices.kind == Operand::VECTOR ? matrices.parts : std::vector<Operand>{matrices};
     if (int(parts_of.size()) != count) decoder.refuse("takes " + std::to_string(count) + " registers");
     for (int i = 0; i < count; i++) {
         const Operand& operand = parts_of[size_t(i)];
-        registers.push_back({loads ? decoder.target(operand, Width::BITS32) : decoder.source(operand, Width::BITS32), Draft::MORE + i});
+        registers.push_back({loads ? decoder.target(operand, Width::BITS32) : decoder.source(operand, Width::BITS32),
+                             Draft::MORE + i});
     }
     if (!loads) {
         uses.insert(uses.end(), registers.begin(), registers.end());
         registers.clear();
         decoder.writes_shared(ROW_BYTES);
     }
-    const Handler run = loads ? count == 4 ? loader<4>(wide, transposed) : count == 2 ? loader<2>(wide, transposed) : loader<1>(wide, transposed)
-                              : count == 4 ? storer<4>(wide, transposed) : count == 2 ? storer<2>(wide, transposed) : storer<1>(wide, transposed);
+    const auto choose = [&]<int N>() { return loads ? loader<N>(wide, transposed) : storer<N>(wide, transposed); };
+    const Handler run = count == 4   ? choose.template operator()<4>()
+                        : count == 2 ? choose.template operator()<2>()
+                                     : choose.template operator()<1>();
     decoder.emit(run, Class::MATRIX_LOAD, registers, uses).instruction.immediate = offset;
     return true;
 }
@@ -206,7 +212,10 @@ bool decode_mma(Decoder& decoder) {
     const auto part = [&](size_t i, int j) -> const Operand& {
         const Operand& operand = operands[i];
         const int have = operand.kind == Operand::VECTOR ? int(operand.parts.size()) : 1;
-        if (have != counts[i]) decoder.refuse("operand " + std::to_string(i) + " has " + std::to_string(have) + " registers, not " + std::to_string(counts[i]));
+        if (have != counts[i]) {
+            decoder.refuse("operand " + std::to_string(i) + " has " + std::to_string(have) + " registers, not "
+                           + std::to_string(counts[i]));
+        }
         return operand.kind == Operand::VECTOR ? operand.parts[size_t(j)] : operand;
     };
     for (size_t i = 1; i < 4; i++) {

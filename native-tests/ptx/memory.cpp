@@ -94,10 +94,12 @@ void access_global(Warp& warp, const Instruction* in, const uint64_t (&at)[WARP]
     if (warp.block->counters) [[unlikely]] count_global(warp, at, BYTES, STORES);
 }
 
-[[noreturn]] void refuse_place(Warp& warp, const Instruction* in, const uint64_t (&at)[WARP], uint32_t bytes, uint64_t size, const std::string& memory) {
+[[noreturn]] void refuse_place(Warp& warp, const Instruction* in, const uint64_t (&at)[WARP], uint32_t bytes, uint64_t size,
+                               const std::string& memory) {
     for (uint32_t rest = warp.mask; rest; rest &= rest - 1) {
         const int l = first_lane(rest);
-        const std::string what = "accesses " + std::to_string(bytes) + " bytes at " + std::to_string(int64_t(at[l])) + " of " + memory;
+        const std::string what = "accesses " + std::to_string(bytes) + " bytes at " + std::to_string(int64_t(at[l])) + " of "
+            + memory;
         if (at[l] % bytes != 0) fail(warp, in, l, what + ", which is not aligned to " + std::to_string(bytes));
         if (at[l] + bytes > size || at[l] > size) fail(warp, in, l, what + ", which has " + std::to_string(size));
     }
@@ -266,9 +268,14 @@ Handler choose(const Kind& kind) {
         case Space::SHARED: return at.template operator()<Space::SHARED>();
         case Space::LOCAL: return at.template operator()<Space::LOCAL>();
         case Space::PARAM:
-            return kind.stores ? nullptr : kind.constant ? load_constant<T, V> : kind.wide_address ? access<Space::PARAM, T, V, uint64_t, false> : access<Space::PARAM, T, V, uint32_t, false>;
-        case Space::GENERIC: return kind.stores ? access<Space::GENERIC, T, V, uint64_t, true> : access<Space::GENERIC, T, V, uint64_t, false>;
-        default: return kind.stores ? access<Space::GLOBAL, T, V, uint64_t, true> : access<Space::GLOBAL, T, V, uint64_t, false>;
+            return kind.stores         ? nullptr
+                   : kind.constant     ? load_constant<T, V>
+                   : kind.wide_address ? access<Space::PARAM, T, V, uint64_t, false>
+                                       : access<Space::PARAM, T, V, uint32_t, false>;
+        case Space::GENERIC:
+            return kind.stores ? access<Space::GENERIC, T, V, uint64_t, true> : access<Space::GENERIC, T, V, uint64_t, false>;
+        default:
+            return kind.stores ? access<Space::GLOBAL, T, V, uint64_t, true> : access<Space::GLOBAL, T, V, uint64_t, false>;
     }
 }
 
@@ -286,7 +293,8 @@ Handler choose(const Kind& kind, int count) {
 }
 
 bool is_hint(std::string_view part) {
-    for (const std::string_view hint : {"weak", "volatile", "relaxed", "acquire", "release", "cta", "gpu", "sys", "cluster", "nc", "ca", "cg", "cs", "lu", "cv", "wb", "wt"}) {
+    for (const std::string_view hint : {"weak", "volatile", "relaxed", "acquire", "release", "cta", "gpu", "sys", "cluster",
+                                        "nc", "ca", "cg", "cs", "lu", "cv", "wb", "wt"}) {
         if (part == hint) return true;
     }
     return part.starts_with("L1::") || part.starts_with("L2::");
@@ -315,7 +323,11 @@ bool decode_memory(Decoder& decoder, const Modifiers& parts) {
     }
     const std::string_view type = parts.back();
     const bool is_signed = type[0] == 's';
-    const int bits = type == "f16x2" || type == "bf16x2" ? 32 : type.ends_with("64") ? 64 : type.ends_with("32") ? 32 : type.ends_with("16") ? 16 : type.ends_with("8") ? 8 : 0;
+    const int bits = type.ends_with("64")                          ? 64
+                     : type.ends_with("32") || type.ends_with("16x2") ? 32
+                     : type.ends_with("16")                        ? 16
+                     : type.ends_with("8")                         ? 8
+                                                                   : 0;
     const Width width = bits == 64 ? Width::BITS64 : bits == 32 ? Width::BITS32 : Width::BITS16;
     const auto& operands = decoder.statement().operands;
     const Operand& address = operands.at(loads ? 1 : 0);
@@ -323,7 +335,8 @@ bool decode_memory(Decoder& decoder, const Modifiers& parts) {
 
     int64_t offset = 0;
     kind.constant = kind.space == Space::PARAM && decoder.is_constant(address, offset);
-    if (kind.constant && (offset < 0 || size_t(offset) + size_t(count * bits / 8) > decoder.kernel().parameter_bytes || offset % (count * bits / 8) != 0)) {
+    if (kind.constant && (offset < 0 || size_t(offset) + size_t(count * bits / 8) > decoder.kernel().parameter_bytes
+                          || offset % (count * bits / 8) != 0)) {
         decoder.refuse("outside of the kernel's parameters, or not aligned");
     }
     kind.wide_address = address.reg < 0 || decoder.width_of(address.reg) == Width::BITS64;

@@ -18,7 +18,8 @@ struct Resize {
 
 template <class To, class From>
 Handler resize_of(bool is_signed) {
-    return is_signed ? elementwise<Resize<std::make_signed_t<To>, std::make_signed_t<From>>, false> : elementwise<Resize<To, From>, false>;
+    return is_signed ? elementwise<Resize<std::make_signed_t<To>, std::make_signed_t<From>>, false>
+                     : elementwise<Resize<To, From>, false>;
 }
 
 template <class To>
@@ -75,7 +76,9 @@ void decode_vector(Decoder& decoder, Width whole) {
         registers.push_back({packs ? decoder.source(parts[i], part) : decoder.target(parts[i], part), Draft::MORE + int(i)});
     }
     if (packs) {
-        const Handler run = whole == Width::BITS32 ? pack<uint32_t, uint16_t> : part == Width::BITS16 ? pack<uint64_t, uint16_t> : pack<uint64_t, uint32_t>;
+        const Handler run = whole == Width::BITS32  ? pack<uint32_t, uint16_t>
+                            : part == Width::BITS16 ? pack<uint64_t, uint16_t>
+                                                    : pack<uint64_t, uint32_t>;
         decoder.emit(run, Class::MOVE, {{decoder.target(operands[0], whole), Draft::D}}, registers);
     } else {
         const Handler run = whole == Width::BITS32 ? unpack<uint32_t, uint16_t>
@@ -113,7 +116,8 @@ const Instruction* combine(Warp& warp, const Instruction* in) {
 }
 
 Handler combination(std::string_view logic) {
-    return logic == "and" ? combine<Logic::AND> : logic == "or" ? combine<Logic::OR> : logic == "xor" ? combine<Logic::XOR> : nullptr;
+    return logic == "and" ? combine<Logic::AND> : logic == "or" ? combine<Logic::OR> : logic == "xor" ? combine<Logic::XOR>
+        : nullptr;
 }
 
 // setp.CMP[.BOOL][.ftz].TYPE p[|q], a, b[, c]
@@ -167,9 +171,11 @@ bool decode_move(Decoder& decoder, const Modifiers& parts) {
     const auto& operands = decoder.statement().operands;
     if (parts[0] == "cvta") {
         const Width width = width_of_type(decoder, parts.back());
-        const uint64_t window = has(parts, "shared") || has(parts, "shared::cta") ? SHARED_WINDOW : has(parts, "local") ? LOCAL_WINDOW : 0;
+        const uint64_t window = has(parts, "shared") || has(parts, "shared::cta") ? SHARED_WINDOW : has(parts, "local")
+            ? LOCAL_WINDOW : 0;
         const int a = decoder.source(operands.at(1), width);
-        Draft& draft = decoder.emit(elementwise<Shift, true>, Class::INTEGER, {{decoder.target(operands[0], width), Draft::D}}, {{a, Draft::A}});
+        Draft& draft = decoder.emit(elementwise<Shift, true>, Class::INTEGER, {{decoder.target(operands[0], width), Draft::D}},
+                                    {{a, Draft::A}});
         draft.instruction.immediate = int64_t(has(parts, "to") ? 0 - window : window);
         return true;
     }
@@ -210,7 +216,8 @@ bool decode_predicate(Decoder& decoder, const Modifiers& parts) {
     const auto& operands = decoder.statement().operands;
     if (parts[0] == "not") {
         const int a = decoder.source(operands.at(1), Width::PREDICATE);
-        decoder.emit(negate_predicate, Class::INTEGER, {{decoder.target(operands[0], Width::PREDICATE), Draft::D}}, {{a, Draft::A}});
+        decoder.emit(negate_predicate, Class::INTEGER, {{decoder.target(operands[0], Width::PREDICATE), Draft::D}},
+                     {{a, Draft::A}});
         return true;
     }
     const Handler run = combination(parts[0]);
@@ -218,7 +225,8 @@ bool decode_predicate(Decoder& decoder, const Modifiers& parts) {
         return false;
     }
     const int a = decoder.source(operands.at(1), Width::PREDICATE), b = decoder.source(operands.at(2), Width::PREDICATE);
-    decoder.emit(run, Class::INTEGER, {{decoder.target(operands[0], Width::PREDICATE), Draft::D}}, {{a, Draft::A}, {b, Draft::B}});
+    decoder.emit(run, Class::INTEGER, {{decoder.target(operands[0], Width::PREDICATE), Draft::D}},
+                 {{a, Draft::A}, {b, Draft::B}});
     return true;
 }
 

@@ -50,10 +50,13 @@ Options Options::from_environment() {
     options.seed = number("SEED", options.seed);
     options.threads = int(number("THREADS", 0));
     options.order = one_of<Order>("ORDER", {{"forward", Order::FORWARD}, {"backward", Order::BACKWARD}, {"shuffled", Order::SHUFFLED}}, options.order);
-    options.landing = one_of<Landing>("LANDING", {{"random", Landing::RANDOM}, {"early", Landing::EARLY}, {"late", Landing::LATE}}, options.landing);
-    options.tensor_sums = one_of<Sums>("TENSOR_SUMS", {{"exact", Sums::EXACT}, {"ampere", Sums::AMPERE}, {"hopper", Sums::HOPPER}}, options.tensor_sums);
+    options.landing = one_of<Landing>("LANDING", {{"random", Landing::RANDOM}, {"early", Landing::EARLY},
+                                                  {"late", Landing::LATE}}, options.landing);
+    options.tensor_sums = one_of<Sums>("TENSOR_SUMS", {{"exact", Sums::EXACT}, {"ampere", Sums::AMPERE},
+                                                       {"hopper", Sums::HOPPER}}, options.tensor_sums);
     enum Checks { NONE, RACES, UNWRITTEN, WARP_ORDER, ALL };
-    const Checks checks = one_of<Checks>("CHECKS", {{"all", ALL}, {"none", NONE}, {"races", RACES}, {"unwritten", UNWRITTEN}, {"warp_order", WARP_ORDER}}, ALL);
+    const Checks checks = one_of<Checks>("CHECKS", {{"all", ALL}, {"none", NONE}, {"races", RACES}, {"unwritten", UNWRITTEN},
+                                                    {"warp_order", WARP_ORDER}}, ALL);
     options.races = checks == ALL || checks == RACES;
     options.unwritten = checks == ALL || checks == UNWRITTEN;
     options.warp_order = checks == ALL || checks == WARP_ORDER;

@@ -101,8 +101,10 @@ void SharedMemory::atomic(const Warp& warp, const Instruction* at, const Access&
     }
 }
 
-void SharedMemory::refuse_order(const Warp& warp, const Instruction* at, const Access& access, uint32_t first, const std::vector<uint32_t>& tags,
-                                uint32_t own, const std::vector<uint32_t>& others, uint32_t now, const LaneOf& lane, const std::string& before, const std::string& after) const {
+void SharedMemory::refuse_order(const Warp& warp, const Instruction* at, const Access& access, uint32_t first,
+                                const std::vector<uint32_t>& tags,
+                                uint32_t own, const std::vector<uint32_t>& others, uint32_t now, const LaneOf& lane,
+                                    const std::string& before, const std::string& after) const {
     for (uint32_t u = 0;; u++) {
         const uint32_t other = others[first + u];
         if (tags[first + u] == own && other >= now && other != now + lane(u)) {
@@ -112,7 +114,8 @@ void SharedMemory::refuse_order(const Warp& warp, const Instruction* at, const A
     }
 }
 
-void SharedMemory::refuse(const Warp& warp, const Instruction* at, const Access& access, uint32_t unit, const std::string& what) const {
+void SharedMemory::refuse(const Warp& warp, const Instruction* at, const Access& access, uint32_t unit,
+                          const std::string& what) const {
     const uint32_t offset = std::max(unit << shift_, access.offset);
     const int lane = access.lane + int((offset - access.offset) / access.lane_bytes);
     fail(warp, at, lane, what + ", byte " + std::to_string(offset) + " of " + std::to_string(bytes_));
@@ -130,7 +133,8 @@ void SharedMemory::refuse_read(const Warp& warp, const Instruction* at, const Ac
         if (writer < floor_) {
             refuse(warp, at, access, unit, "reads shared memory that was never written");
         }
-        const std::string who = writer % TAGS == ATOMIC ? "atomics of other warps wrote" : "warp " + std::to_string(writer % TAGS) + " wrote";
+        const std::string who = writer % TAGS == ATOMIC ? "atomics of other warps wrote" : "warp "
+            + std::to_string(writer % TAGS) + " wrote";
         refuse(warp, at, access, unit, "a race: reads shared memory that " + who + " since the last barrier");
     }
 }
@@ -142,7 +146,8 @@ void SharedMemory::refuse_write(const Warp& warp, const Instruction* at, const A
             refuse(warp, at, access, unit, "writes shared memory to which an asynchronous copy is on its way");
         }
         if (writer >= base_ && writer != own) {
-            const std::string who = writer % TAGS == ATOMIC ? "atomics of other warps wrote" : "warp " + std::to_string(writer % TAGS) + " wrote";
+            const std::string who = writer % TAGS == ATOMIC ? "atomics of other warps wrote" : "warp "
+                + std::to_string(writer % TAGS) + " wrote";
             refuse(warp, at, access, unit, "a race: writes shared memory that " + who + " since the last barrier");
         }
         if (reader >= base_ && reader != own) {

@@ -118,13 +118,15 @@ class SharedMemory {
         });
     }
     template <class Count>
-    void claim_units(const Warp& warp, const Instruction* at, const Access& access, uint32_t own, uint32_t first, Count count, uint32_t becomes) {
+    void claim_units(const Warp& warp, const Instruction* at, const Access& access, uint32_t own, uint32_t first, Count count,
+                     uint32_t becomes) {
         const uint32_t limit = races_ ? base_ : IN_FLIGHT;
         uint32_t* const writers = &writers_[first];
         const uint32_t* const readers = &readers_[first];
         uint32_t bad = 0;
         for (uint32_t u = 0; u < count; u++) {
-            bad |= (uint32_t(writers[u] >= limit) & uint32_t(writers[u] != own)) | (uint32_t(readers[u] >= limit) & uint32_t(readers[u] != own));
+            bad |= (uint32_t(writers[u] >= limit) & uint32_t(writers[u] != own))
+                | (uint32_t(readers[u] >= limit) & uint32_t(readers[u] != own));
         }
         if (bad) [[unlikely]] {
             refuse_write(warp, at, access, own);
@@ -144,11 +146,13 @@ class SharedMemory {
     };
     LaneOf lane_of(const Access& access) const {
         const uint32_t units = access.lane_bytes >> shift_;
-        return {uint32_t(access.lane), units > 1 ? uint32_t(std::countr_zero(units)) : 0, access.collective || (units == 0 && access.bytes > access.lane_bytes)};
+        return {uint32_t(access.lane), units > 1 ? uint32_t(std::countr_zero(units)) : 0, access.collective
+                || (units == 0 && access.bytes > access.lane_bytes)};
     }
 
     template <class Count>
-    void order_read(const Warp& warp, const Instruction* at, const Access& access, uint32_t own, uint32_t now, uint32_t first, Count count) {
+    void order_read(const Warp& warp, const Instruction* at, const Access& access, uint32_t own, uint32_t now, uint32_t first,
+                    Count count) {
         const LaneOf lane = lane_of(access);
         const uint32_t* const writers = &writers_[first];
         const uint32_t* const readers = &readers_[first];
@@ -159,7 +163,8 @@ class SharedMemory {
             bad |= uint32_t(writers[u] == own) & uint32_t(writing[u] >= now) & uint32_t(writing[u] != now + lane(u));
         }
         if (bad) [[unlikely]] {
-            refuse_order(warp, at, access, first, writers_, own, writing_lanes_, now, lane, "reads shared memory that ", " of its warp wrote");
+            refuse_order(warp, at, access, first, writers_, own, writing_lanes_, now, lane, "reads shared memory that ",
+                         " of its warp wrote");
         }
         for (uint32_t u = 0; u < count; u++) {
             const bool alone = (readers[u] != own) | (reading[u] < now) | (reading[u] == now + lane(u));
@@ -168,7 +173,8 @@ class SharedMemory {
     }
 
     template <class Count>
-    void order_write(const Warp& warp, const Instruction* at, const Access& access, uint32_t own, uint32_t now, uint32_t first, Count count) {
+    void order_write(const Warp& warp, const Instruction* at, const Access& access, uint32_t own, uint32_t now, uint32_t first,
+                     Count count) {
         const LaneOf lane = lane_of(access);
         const uint32_t* const readers = &readers_[first];
         const uint32_t* const reading = &reading_lanes_[first];
@@ -178,20 +184,24 @@ class SharedMemory {
             bad |= uint32_t(readers[u] == own) & uint32_t(reading[u] >= now) & uint32_t(reading[u] != now + lane(u));
         }
         if (bad) [[unlikely]] {
-            refuse_order(warp, at, access, first, readers_, own, reading_lanes_, now, lane, "writes shared memory that ", " of its warp read");
+            refuse_order(warp, at, access, first, readers_, own, reading_lanes_, now, lane, "writes shared memory that ",
+                         " of its warp read");
         }
         for (uint32_t u = 0; u < count; u++) {
             writing[u] = now + lane(u);
         }
     }
-    [[noreturn]] void refuse_order(const Warp& warp, const Instruction* at, const Access& access, uint32_t first, const std::vector<uint32_t>& tags,
-                                   uint32_t own, const std::vector<uint32_t>& others, uint32_t now, const LaneOf& lane, const std::string& before, const std::string& after) const;
+    [[noreturn]] void refuse_order(const Warp& warp, const Instruction* at, const Access& access, uint32_t first,
+                                   const std::vector<uint32_t>& tags,
+                                   uint32_t own, const std::vector<uint32_t>& others, uint32_t now, const LaneOf& lane,
+                                       const std::string& before, const std::string& after) const;
 
     void set_limits();
     void mark(const Access& access, uint8_t mark);
     [[noreturn]] void refuse_read(const Warp& warp, const Instruction* at, const Access& access, uint32_t own) const;
     [[noreturn]] void refuse_write(const Warp& warp, const Instruction* at, const Access& access, uint32_t own) const;
-    [[noreturn]] void refuse(const Warp& warp, const Instruction* at, const Access& access, uint32_t unit, const std::string& what) const;
+    [[noreturn]] void refuse(const Warp& warp, const Instruction* at, const Access& access, uint32_t unit,
+                             const std::string& what) const;
 
     std::unique_ptr<uint8_t[]> storage_;
     uint8_t* data_ = nullptr;

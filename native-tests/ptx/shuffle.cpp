@@ -11,7 +11,9 @@ bool members_here(Warp& warp, const Instruction* in, uint32_t place, uint32_t& m
     const uint32_t* const masks = lanes<uint32_t>(warp, place);
     const uint32_t mask = masks[first_lane(warp.mask)];
     for (uint32_t rest = warp.mask; rest; rest &= rest - 1) {
-        if (masks[first_lane(rest)] != mask) fail(warp, in, first_lane(rest), "has another mask than lane " + std::to_string(first_lane(warp.mask)));
+        if (masks[first_lane(rest)] != mask) {
+            fail(warp, in, first_lane(rest), "has another mask than lane " + std::to_string(first_lane(warp.mask)));
+        }
     }
     members = mask & warp.existing;
     if (warp.mask & ~members) {
@@ -43,7 +45,9 @@ const Instruction* shuffle(Warp& warp, const Instruction* in) {
     for (int l = 0; l < WARP; l++) results[l] = values[sources[l]];
     if (outside & 1) [[unlikely]] {
         for (int l = 0; l < WARP; l++) {
-            if (members >> l & ~(members >> sources[l]) & 1) fail(warp, in, l, "reads from lane " + std::to_string(sources[l]) + ", which doesn't take part");
+            if (members >> l & ~(members >> sources[l]) & 1) {
+                fail(warp, in, l, "reads from lane " + std::to_string(sources[l]) + ", which doesn't take part");
+            }
         }
     }
     uint32_t* const d = lanes<uint32_t>(warp, in->d);
@@ -107,21 +111,28 @@ const Instruction* active_mask(Warp& warp, const Instruction* in) {
 bool decode_shfl(Decoder& decoder, const Modifiers& parts) {
     const auto& operands = decoder.statement().operands;
     const std::string_view mode = parts.at(2);
-    const Handler run = mode == "bfly" ? shuffle<Shuffle::BFLY> : mode == "idx" ? shuffle<Shuffle::IDX> : mode == "up" ? shuffle<Shuffle::UP> : shuffle<Shuffle::DOWN>;
+    const Handler run = mode == "bfly"  ? shuffle<Shuffle::BFLY>
+                        : mode == "idx" ? shuffle<Shuffle::IDX>
+                        : mode == "up"  ? shuffle<Shuffle::UP>
+                                        : shuffle<Shuffle::DOWN>;
     if (operands.size() != 5) decoder.refuse("takes 5 operands");
     const int a = decoder.source(operands[1], Width::BITS32), b = decoder.source(operands[2], Width::BITS32);
     const int c = decoder.source(operands[3], Width::BITS32), mask = decoder.source(operands[4], Width::BITS32);
     const bool pair = operands[0].kind == Operand::PAIR;
     const int d = decoder.target(pair ? operands[0].parts[0] : operands[0], Width::BITS32);
     const int p = pair ? decoder.target(operands[0].parts[1], Width::PREDICATE) : decoder.temporary(Width::PREDICATE);
-    decoder.emit(run, Class::SHUFFLE, {{d, Draft::D}, {p, Draft::MORE + 1}}, {{a, Draft::A}, {b, Draft::B}, {c, Draft::C}, {mask, Draft::MORE}});
+    decoder.emit(run, Class::SHUFFLE, {{d, Draft::D}, {p, Draft::MORE + 1}},
+                 {{a, Draft::A}, {b, Draft::B}, {c, Draft::C}, {mask, Draft::MORE}});
     return true;
 }
 
 bool decode_vote(Decoder& decoder, const Modifiers& parts) {
     const auto& operands = decoder.statement().operands;
     const std::string_view mode = parts.at(2);
-    const Handler run = mode == "ballot" ? vote<Vote::BALLOT> : mode == "any" ? vote<Vote::ANY> : mode == "all" ? vote<Vote::ALL> : vote<Vote::UNI>;
+    const Handler run = mode == "ballot" ? vote<Vote::BALLOT>
+                        : mode == "any"  ? vote<Vote::ANY>
+                        : mode == "all"  ? vote<Vote::ALL>
+                                         : vote<Vote::UNI>;
     const int a = decoder.source(operands.at(1), Width::PREDICATE), mask = decoder.source(operands.at(2), Width::BITS32);
     const int d = decoder.target(operands[0], mode == "ballot" ? Width::BITS32 : Width::PREDICATE);
     decoder.emit(run, Class::SHUFFLE, {{d, Draft::D}}, {{a, Draft::A}, {mask, Draft::B}});
@@ -131,8 +142,11 @@ bool decode_vote(Decoder& decoder, const Modifiers& parts) {
 bool decode_match(Decoder& decoder, const Modifiers& parts) {
     const auto& operands = decoder.statement().operands;
     const bool all = parts.at(1) == "all", wide = parts.back() == "b64";
-    const Handler run = all ? wide ? match<uint64_t, true> : match<uint32_t, true> : wide ? match<uint64_t, false> : match<uint32_t, false>;
-    const int a = decoder.source(operands.at(1), wide ? Width::BITS64 : Width::BITS32), mask = decoder.source(operands.at(2), Width::BITS32);
+    const Handler run = all    ? wide ? match<uint64_t, true> : match<uint32_t, true>
+                        : wide ? match<uint64_t, false>
+                               : match<uint32_t, false>;
+    const int a = decoder.source(operands.at(1), wide ? Width::BITS64 : Width::BITS32);
+    const int mask = decoder.source(operands.at(2), Width::BITS32);
     const bool pair = operands[0].kind == Operand::PAIR;
     const int d = decoder.target(pair ? operands[0].parts[0] : operands[0], Width::BITS32);
     const int p = pair ? decoder.target(operands[0].parts[1], Width::PREDICATE) : decoder.temporary(Width::PREDICATE);
@@ -153,7 +167,8 @@ bool decode_redux(Decoder& decoder, const Modifiers& parts) {
                                              : nullptr;
     if (!run || type.ends_with("f32")) return false;
     const int a = decoder.source(operands.at(1), Width::BITS32), mask = decoder.source(operands.at(2), Width::BITS32);
-    decoder.emit(run, Class::SHUFFLE, {{decoder.target(operands[0], Width::BITS32), Draft::D}}, {{a, Draft::A}, {mask, Draft::B}});
+    decoder.emit(run, Class::SHUFFLE, {{decoder.target(operands[0], Width::BITS32), Draft::D}},
+                 {{a, Draft::A}, {mask, Draft::B}});
     return true;
 }
 
@@ -161,7 +176,8 @@ bool decode_redux(Decoder& decoder, const Modifiers& parts) {
 
 bool decode_shuffle(Decoder& decoder, const Modifiers& parts) {
     if (parts[0] == "activemask") {
-        decoder.emit(active_mask, Class::SHUFFLE, {{decoder.target(decoder.statement().operands.at(0), Width::BITS32), Draft::D}}, {});
+        decoder.emit(active_mask, Class::SHUFFLE, {{decoder.target(decoder.statement().operands.at(0), Width::BITS32),
+                                                    Draft::D}}, {});
         return true;
     }
     if (parts.size() < 3) return false;

@@ -38,7 +38,8 @@ TEST_F(PtxMachine, LanesSynchronizeFromDifferentPlaces) {
 }
 
 TEST_F(PtxMachine, GuardsHoldForSingleInstructions) {
-    expect(std::string("mov.u32 %r0, 1;\nsetp.lt.u32 %p0, %lane, 4;\n@%p0 mov.u32 %r0, 2;\n@!%p0 add.u32 %r0, %r0, %lane;\n") + STORE,
+    expect(std::string("mov.u32 %r0, 1;\nsetp.lt.u32 %p0, %lane, 4;\n@%p0 mov.u32 %r0, 2;\n@!%p0 add.u32 %r0, %r0, %lane;\n")
+           + STORE,
            [](uint32_t i) { return i < 4 ? 2 : 1 + i; });
 }
 
@@ -50,7 +51,8 @@ TEST_F(PtxMachine, LanesReturnEarly) {
 TEST_F(PtxMachine, PredicatesComeInPairsAndCombine) {
     expect(std::string("setp.lt.u32 %p0|%p1, %lane, 8;\nsetp.gt.and.u32 %p2, %lane, 3, %p0;\nsetp.lt.or.u32 %p3|%p4, %lane, 2, %p1;\n"
                        "selp.u32 %r0, 1, 0, %p0;\nselp.u32 %r1, 2, 0, %p1;\nselp.u32 %r2, 4, 0, %p2;\nselp.u32 %r3, 8, 0, %p3;\nselp.u32 %r4, 16, 0, %p4;\n"
-                       "add.u32 %r0, %r0, %r1;\nadd.u32 %r0, %r0, %r2;\nadd.u32 %r0, %r0, %r3;\nadd.u32 %r0, %r0, %r4;\n") + STORE,
+                       "add.u32 %r0, %r0, %r1;\nadd.u32 %r0, %r0, %r2;\nadd.u32 %r0, %r0, %r3;\nadd.u32 %r0, %r0, %r4;\n")
+                           + STORE,
            [](uint32_t i) {
                const bool p = i < 8, q = !p;
                return p + 2 * q + 4 * (i > 3 && p) + 8 * (i < 2 || q) + 16 * (!(i < 2) || q);
@@ -119,7 +121,8 @@ TEST_F(PtxMachine, CopiesArriveBeforeTheirWaitEnds) {
                            "cp.async.cg.shared.global [%r1], [%d0], 16, 8;\ncp.async.commit_group;\n"
                            "cp.async.ca.shared.global [%r1+512], [%d0+8], 4;\ncp.async.commit_group;\n"
                            "cp.async.wait_group 1;\nld.shared.v4.u32 {%r3, %r4, %r5, %r6}, [%r1];\ncp.async.wait_group 0;\nld.shared.u32 %r7, [%r1+512];\n"
-                           "add.u32 %r0, %r4, %r5;\nadd.u32 %r0, %r0, %r6;\nsub.u32 %r0, %r0, %r3;\nadd.u32 %r0, %r0, %r7;\n") + STORE,
+                           "add.u32 %r0, %r4, %r5;\nadd.u32 %r0, %r0, %r6;\nsub.u32 %r0, %r0, %r3;\nadd.u32 %r0, %r0, %r7;\n")
+                               + STORE,
                [](uint32_t i) { return 1 + 1000 + 4 * i + 2; }, 32, 1, 1024);
     }
 }
@@ -140,14 +143,17 @@ TEST_F(PtxMachine, VotesMatchesAndReductions) {
     expect(std::string("setp.lt.u32 %p0, %lane, 3;\nvote.sync.any.pred %p1, %p0, -1;\nvote.sync.all.pred %p2, %p0, -1;\nvote.sync.ballot.b32 %r0, %p0, -1;\n"
                        "@%p1 add.u32 %r0, %r0, 100;\n@%p2 add.u32 %r0, %r0, 1000;\nredux.sync.add.u32 %r1, %lane, -1;\nadd.u32 %r0, %r0, %r1;\n") + STORE,
            [](uint32_t) { return 7 + 100 + 496; });
-    expect(std::string("shr.u32 %r1, %lane, 3;\nmatch.any.sync.b32 %r0, %r1, -1;\n") + STORE, [](uint32_t i) { return 0xFFu << i / 8 * 8; });
+    expect(std::string("shr.u32 %r1, %lane, 3;\nmatch.any.sync.b32 %r0, %r1, -1;\n") + STORE,
+           [](uint32_t i) { return 0xFFu << i / 8 * 8; });
 }
 
 TEST_F(PtxMachine, MatricesAreLoadedByTheTables) {
     // The matrix of 8 x 8 halves 0, 1, 2 ... in shared memory: a lane gets elements (l / 4, 2 (l % 4)) and the next one.
-    const std::string fill = "mov.u32 %r1, dynamic;\nshl.b32 %r2, %tid, 2;\nadd.u32 %r2, %r1, %r2;\nshl.b32 %r3, %tid, 1;\nmad.lo.u32 %r4, %r3, 0x10001, 0x10000;\n"
+    const std::string fill =
+        "mov.u32 %r1, dynamic;\nshl.b32 %r2, %tid, 2;\nadd.u32 %r2, %r1, %r2;\nshl.b32 %r3, %tid, 1;\nmad.lo.u32 %r4, %r3, 0x10001, 0x10000;\n"
                              "st.shared.u32 [%r2], %r4;\nbar.warp.sync -1;\nshl.b32 %r5, %tid, 4;\nand.b32 %r5, %r5, 127;\nadd.u32 %r1, %r1, %r5;\n";
-    expect(fill + "ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r0}, [%r1];\n" + STORE, [](uint32_t l) { return 2 * l * 0x10001 + 0x10000; }, 32, 1, 128);
+    expect(fill + "ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r0}, [%r1];\n" + STORE,
+           [](uint32_t l) { return 2 * l * 0x10001 + 0x10000; }, 32, 1, 128);
     expect(fill + "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%r6, %r7, %r8, %r0}, [%r1];\n" + STORE, [](uint32_t l) {
         const uint32_t row = l % 4 * 2, column = l / 4;
         return (row * 8 + column) | ((row + 1) * 8 + column) << 16;
@@ -158,7 +164,8 @@ TEST_F(PtxMachine, AtomicsOfManyThreadsAddUp) {
     memset(out, 0, COUNT * 4);
     memory.written(reinterpret_cast<uintptr_t>(out), COUNT * 4);
     options.threads = 2;
-    const std::string shared = "mov.u32 %r1, dynamic;\nsetp.eq.u32 %p0, %tid, 0;\n@%p0 st.shared.u32 [%r1], 0;\nbar.sync 0;\natom.shared.add.u32 %r2, [%r1], 2;\nbar.sync 0;\n";
+    const std::string shared =
+        "mov.u32 %r1, dynamic;\nsetp.eq.u32 %p0, %tid, 0;\n@%p0 st.shared.u32 [%r1], 0;\nbar.sync 0;\natom.shared.add.u32 %r2, [%r1], 2;\nbar.sync 0;\n";
     ASSERT_EQ(run(shared + "@!%p0 bra $done;\nld.shared.u32 %r3, [%r1];\nred.global.add.u32 [%out], %r3;\natom.global.max.s32 %r4, [%out+4], %r3;\n"
                            "$done: ld.global.u32 %r5, [%out+8];\n$again: add.u32 %r6, %r5, 1;\natom.global.cas.b32 %r7, [%out+8], %r5, %r6;\n"
                            "setp.ne.u32 %p1, %r7, %r5;\nmov.u32 %r5, %r7;\n@%p1 bra $again;", 128, 60, 16), "");
