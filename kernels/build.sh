@@ -5,12 +5,14 @@
 #
 #   kernels/build.sh PTX_DIR RESOURCE_DIR [ARCH]
 #
-# PTX_DIR       gets fovea.ptx, for the tests, and report.txt: registers and shared memory of every kernel
+# PTX_DIR       gets fovea.ptx, for the tests, report.txt: registers and shared memory of every kernel, and lines.fatbin: the
+#               PTX of all files with the lines of the source, for the simulator (native-tests/ptx)
 # RESOURCE_DIR  gets fovea.fatbin, the fatbins of all files one behind the other, and kernels.txt that says for what it was
 #               built, with the driver it needs and its checksum, or why it was not; and fovea.ptx for drivers that are too
 #               old for the machine code
 # ARCH          cards: what this machine's GPUs run, so nothing where there are none; auto, the default: the same, and sm_80
-#               where there are none; all: what a release has; or architectures of your own, such as "sm_90a sm_120"
+#               where there are none; all: what a release has; or architectures of your own, such as "sm_90a sm_120";
+#               or ptx: lines.fatbin and nothing else
 #
 # Each .cu goes through the compiler's front end once, to PTX, and from there to machine code per architecture (compile.sh).
 # A piece is kept in ${XDG_CACHE_HOME:-~/.cache}/fovea/kernels under a hash of all that goes into it, so an edit recompiles
@@ -38,7 +40,7 @@ cd "$GENERATED/kernels"
 awk -v DIR="$GENERATED" -f common/params.awk */params.h
 
 cpu_only() {
-    rm -f "$resources/fovea.fatbin" "$resources/fovea.ptx" "$ptx_dir/fovea.ptx"
+    rm -f "$resources/fovea.fatbin" "$resources/fovea.ptx" "$ptx_dir/fovea.ptx" "$ptx_dir/lines.fatbin"
     echo "$1" | cmp -s - "$resources/kernels.txt" || echo "$1" > "$resources/kernels.txt"
     echo "[fovea] CUDA kernels not built, this jar is CPU-only: $1"
     exit 0
@@ -100,12 +102,16 @@ known=$("$NVCC" --list-gpu-code)
 if [ "$arch" = all ]; then
     arch=$RELEASED
 fi
-for name in $arch; do
-    echo "$known" | grep -qx "${name%a}" && echo "$name" || echo "[fovea] $NVCC does not know $name, which gets PTX" >&2
-done > "$GENERATED/archs"
-arch=$(cat "$GENERATED/archs")
-[ -n "$arch" ] || arch=sm_80
-archs=$(echo $arch)
+if [ "$arch" = ptx ]; then
+    archs=
+else
+    for name in $arch; do
+        echo "$known" | grep -qx "${name%a}" && echo "$name" || echo "[fovea] $NVCC does not know $name, which gets PTX" >&2
+    done > "$GENERATED/archs"
+    arch=$(cat "$GENERATED/archs")
+    [ -n "$arch" ] || arch=sm_80
+    archs=$(echo $arch)
+fi
 
 if grep -n __CUDA_ARCH__ */*.cu */*.cuh >&2; then
     fail "__CUDA_ARCH__ would always be 800: the machine code of every architecture is made from the same PTX"
@@ -166,25 +172,30 @@ pieces() { awk -v type="$1" '{ print $1 "." type }' "$GENERATED/files"; }
 
 image=$( (cat "$GENERATED/files" build.sh pack.sh *.awk; echo "$archs") | sha256sum | cut -c1-32).image
 if [ ! -d "$CACHE/$image" ]; then
-    echo "[fovea] compiling CUDA kernels for $archs"
+    echo "[fovea] compiling CUDA kernels for ${archs:-the simulator}"
     watch &
     progress=$!
     compile ptx
-    compile $(printf '%s.cubin ' $archs)
+    [ -z "$archs" ] || compile $(printf '%s.cubin ' $archs)
     kill "$progress"
     progress=
     here=$PWD
     out=$GENERATED/image
     mkdir "$out"
     cd "$CACHE"
+    keys=$(cut -d' ' -f1 "$GENERATED/files")
+    export ARCHS="$archs"
+    echo "$keys" | xargs -P "$(nproc)" -n 1 sh "$here/pack.sh" || fail "fatbinary failed, see above"
+    for key in $keys; do
+        cat "$GENERATED/$key.lines.fatbin" >> "$out/lines.fatbin" || fail "could not write to $GENERATED"
+    done
+fi
+if [ -n "$archs" ] && [ ! -d "$CACHE/$image" ]; then
     for a in $archs; do cat $(pieces "$a.cubin.log"); done > "$GENERATED/ptxas.log"
     awk -f "$here/resources.awk" "$GENERATED/ptxas.log" > "$out/report.txt" || fail "an attention kernel spills, see above"
     awk -f "$here/merge-ptx.awk" $(pieces ptx) > "$out/fovea.ptx" || fail "the PTX of the files does not fit together, see above"
     [ "$(grep -c '\.entry' "$out/fovea.ptx")" -eq "$(wc -l < "$out/report.txt")" ] \
         || fail "PTX and ptxas's report name different kernels; remove $CACHE and try again"
-    keys=$(cut -d' ' -f1 "$GENERATED/files")
-    export ARCHS="$archs"
-    echo "$keys" | xargs -P "$(nproc)" -n 1 sh "$here/pack.sh" || fail "fatbinary failed, see above"
     for key in $keys; do
         cat "$GENERATED/$key.fatbin" >> "$out/fovea.fatbin" || fail "could not write to $GENERATED"
     done
@@ -197,16 +208,21 @@ if [ ! -d "$CACHE/$image" ]; then
         echo "sha256 $(sha256sum < "$out/fovea.fatbin" | cut -d' ' -f1)"
     } > "$out/kernels.txt"
     echo "[fovea] $(wc -l < "$out/report.txt") kernels in $(wc -l < "$GENERATED/files") files, fatbin of $kib KiB"
+fi
+if [ ! -d "$CACHE/$image" ]; then
     # Through a name of its own, so that a build that is killed here leaves no half of an image behind.
     arriving=$(mktemp -d "$CACHE/tmp.XXXXXX")
     cp "$out"/* "$arriving" || { rm -rf "$arriving"; fail "could not write to $CACHE"; }
     mv "$arriving" "$CACHE/$image" 2> /dev/null || rm -rf "$arriving"   # another build may have been faster
 fi
-cp "$CACHE/$image/fovea.ptx" "$CACHE/$image/report.txt" "$ptx_dir"
-for file in fovea.fatbin fovea.ptx kernels.txt; do
-    cmp -s "$CACHE/$image/$file" "$resources/$file" || cp "$CACHE/$image/$file" "$resources/$file"
-done
+cmp -s "$CACHE/$image/lines.fatbin" "$ptx_dir/lines.fatbin" || cp "$CACHE/$image/lines.fatbin" "$ptx_dir"
+if [ -n "$archs" ]; then
+    cp "$CACHE/$image/fovea.ptx" "$CACHE/$image/report.txt" "$ptx_dir"
+    for file in fovea.fatbin fovea.ptx kernels.txt; do
+        cmp -s "$CACHE/$image/$file" "$resources/$file" || cp "$CACHE/$image/$file" "$resources/$file"
+    done
+fi
 
 # What no build has used for a month, and what killed ones left.
-(cd "$CACHE/$image/.." && touch -c "$image" $(cut -d' ' -f1 "$GENERATED/files" | sed 's/$/.ptx/'))
+(cd "$CACHE/$image/.." && touch -c "$image" $(cut -d' ' -f1 "$GENERATED/files" | sed 's/.*/&.ptx &.lines.ptx/'))
 find "$CACHE" -mindepth 1 -maxdepth 1 \( -mtime +30 -o -name 'tmp.*' -mmin +120 \) -exec rm -rf {} +

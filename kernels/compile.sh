@@ -4,7 +4,8 @@
 #
 #   compile.sh KEY TYPE SOURCE
 #
-# TYPE ptx is the front end's work. TYPE sm_XX.cubin assembles KEY.ptx; what ptxas says of registers, stack and spills goes
+# TYPE ptx is the front end's work, and a second file of it, KEY.lines.ptx, says which line of the source each instruction is
+# of. Without those lines the two are the same, so that machine code is. TYPE sm_XX.cubin assembles KEY.ptx; what ptxas says of registers, stack and spills goes
 # into KEY.sm_XX.cubin.log. A file in the cache is whole: it is made under another name and moved.
 set -eu
 key=$1
@@ -25,10 +26,14 @@ run() {
 
 # On a full disk NVIDIA's tools write half a file and call it a success. A copy, with the original still there, fails then.
 if [ "$type" = ptx ]; then
-    run "$NVCC" -std=c++17 -O3 ${STRICT:+-Werror all-warnings} -I "$GENERATED" -arch=compute_80 --ptx \
+    run "$NVCC" -std=c++17 -O3 -lineinfo ${STRICT:+-Werror all-warnings} -I "$GENERATED" -arch=compute_80 --ptx \
         -o "$temporary.out" "$source"
     # used_bytes_mask is a hint for tools, of ISA version 8.3.
-    sed -e "s/^\.version .*/.version $PTX_VERSION/" -e '/\.pragma "used_bytes_mask/d' "$temporary.out" > "$temporary"
+    sed -e "s/^\.version .*/.version $PTX_VERSION/" -e '/\.pragma "used_bytes_mask/d' -e "s|\"$PWD/|\"kernels/|" \
+        "$temporary.out" > "$temporary.lines"
+    sed -e '/^[[:space:]]*\.\(loc\|file\)[[:space:]]/d' -e '/^[[:space:]]*\.section/,/^[[:space:]]*}/d' "$temporary.lines" > "$temporary"
+    chmod a+r "$temporary.lines"
+    mv "$temporary.lines" "$CACHE/$key.lines.ptx"
 else
     # A program of its own: code that links (-c, or -ewp) is allocated registers worse, until attention spills.
     run "$TOOLS/ptxas" -O3 -v ${STRICT:+-Werror} -arch="${type%.cubin}" -o "$temporary.out" "$CACHE/$key.ptx"

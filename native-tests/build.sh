@@ -6,6 +6,8 @@
 #
 #   native-tests/build.sh OUT
 #
+# Where kernels/build.sh has left the kernels' PTX in OUT/../kernels the native tests run on that too.
+#
 # With FOVEA_DEEP set they run on larger shapes too, and again under the sanitizers, in OUT-asan and OUT-tsan.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -34,6 +36,11 @@ build driver
 if echo '#include <gtest/gtest.h>' | "${CXX:-g++}" -E -x c++ - > /dev/null 2>&1; then
     make -q -C "$here" OUT="$out" check > /dev/null 2>&1 || echo "[fovea] native tests"
     build check
+    ptx=$(dirname "$out")/kernels/lines.fatbin
+    if [ -f "$ptx" ]; then
+        make -q -C "$here" OUT="$out" PTX="$ptx" ptx-check > /dev/null 2>&1 || echo "[fovea] native tests on the kernels' PTX"
+        build ptx-check PTX="$ptx"
+    fi
     if [ -n "${FOVEA_DEEP:-}" ]; then
         echo "[fovea] native tests under AddressSanitizer and UndefinedBehaviorSanitizer"
         build check ASAN=1 OUT="$out-asan"

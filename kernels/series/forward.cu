@@ -74,6 +74,7 @@ struct SeriesForward : Series<TILE, PLANES, false> {
                 ring.exponential(w, AREA, x, AREA);
             }
             const float correction = before == largest ? 1 : expf(before - largest);
+            __syncwarp();  // all have read the row's maximum, which shuffles don't order
             for (int k = 0; k < planes; k++) {
                 const float sum = fold(w[k * AREA], plus);
                 if (column == 0) {

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "../ptx/machine.h"
 #include "driver.h"
 
 using namespace driver;
@@ -26,10 +27,12 @@ int context_references;
 namespace driver {
 
 std::recursive_mutex lock;
+ptx::GlobalMemory ptx_memory;  // outlives the memory that tells it what is freed
 DeviceMemory device(size_t(from_environment("FOVEA_SIMULATOR_MIB", 256)) << 20);
 DeviceMemory pinned(size_t(1) << 30);
 thread_local void* current_context;
 bool initialised;
+bool runs_ptx;
 Result sticky = SUCCESS;
 
 }  // namespace driver
@@ -90,6 +93,17 @@ API cuDeviceGetAttribute(int* value, int attribute, int) {
 
 API cuDevicePrimaryCtxRetain(void** handle, int) {
     BEGIN_CALL();
+    if (context_references == 0) {
+        const std::optional<bool> ptx = wants_ptx();
+        if (!ptx) return report(INVALID_VALUE, "the simulator runs kernels from ptx or source (FOVEA_SIMULATOR), nothing else");
+        try {
+            if (*ptx) ptx_options(), profile();
+        } catch (const ptx::Error& e) {
+            return report(INVALID_VALUE, e.what());
+        }
+        runs_ptx = *ptx;
+        device.tell(runs_ptx ? &ptx_memory : nullptr);
+    }
     context_references++;
     *handle = &context;
     return SUCCESS;
@@ -108,6 +122,7 @@ API cuDevicePrimaryCtxRelease_v2(int) {
         clear_graphs();
         clear_events();
         clear_modules();
+        explain_no_more();
         sticky = SUCCESS;
         current_context = nullptr;
     }
@@ -132,6 +147,7 @@ API cuGetErrorName(Result result, const char** name) {
 }
 
 API cuGetErrorString(Result result, const char** text) {
-    *text = reported()[0] && result == sticky ? reported() : result_name(result);
+    const char* found = explanation(result);
+    *text = found ? found : result_name(result);
     return *text ? SUCCESS : INVALID_VALUE;
 }

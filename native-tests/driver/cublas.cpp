@@ -75,6 +75,7 @@ void multiply(const void* arguments) {
                 float& target = c[row + column * p.ldc];
                 target = p.alpha * sum + (p.beta == 0 ? 0 : p.beta * target);
             }
+            simulator_written(c + column * p.ldc, size_t(p.m) * sizeof(float));
         }
     }
 }

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "../cuda-on-cpu/canary.h"
+#include "../ptx/machine.h"
 
 namespace driver {
 
@@ -33,6 +34,7 @@ uintptr_t DeviceMemory::allocate(size_t bytes) {
     const uintptr_t address = reinterpret_cast<uintptr_t>(memory + CANARY);
     blocks_[address] = bytes;
     used_ += bytes;
+    if (machine_) machine_->allocate(address, bytes);
     return address;
 }
 
@@ -41,6 +43,7 @@ bool DeviceMemory::free(uintptr_t address) {
     if (found == blocks_.end()) {
         return false;
     }
+    if (machine_) machine_->free(address);
     char* memory = reinterpret_cast<char*>(address - CANARY);
     sim::remove_canary(memory, CANARY + found->second + canary_after(found->second));
     std::free(memory);
@@ -52,6 +55,28 @@ bool DeviceMemory::free(uintptr_t address) {
 void DeviceMemory::clear() {
     while (!blocks_.empty()) {
         free(blocks_.begin()->first);
+    }
+}
+
+void DeviceMemory::written(uintptr_t address, size_t bytes) {
+    if (machine_) machine_->written(address, bytes);
+}
+
+void DeviceMemory::copied(uintptr_t target, uintptr_t source, size_t bytes) {
+    if (!machine_) return;
+    const ptx::GlobalMemory::Region* from = machine_->find(source);
+    if (!from) {
+        machine_->written(target, bytes);
+        return;
+    }
+    // By runs of written bytes, of which most copies are one.
+    const size_t first = source - from->address;
+    const auto is_written = [&](size_t i) { return from->written[(first + i) / 8] >> (first + i) % 8 & 1; };
+    for (size_t i = 0; i < bytes;) {
+        const size_t begin = i;
+        while (i < bytes && is_written(i)) i++;
+        if (i > begin) machine_->written(target + begin, i - begin);
+        while (i < bytes && !is_written(i)) i++;
     }
 }
 

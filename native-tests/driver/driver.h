@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -22,6 +23,11 @@
 #include "results.h"
 
 #define API extern "C" __attribute__((visibility("default"))) Result
+
+namespace ptx {
+class Profile;
+struct Options;
+}
 
 namespace driver {
 
@@ -48,8 +54,10 @@ struct Stream {
 extern std::recursive_mutex lock;
 extern DeviceMemory device;
 extern DeviceMemory pinned;
+extern ptx::GlobalMemory ptx_memory;
 extern thread_local void* current_context;
 extern bool initialised;
+extern bool runs_ptx;  // kernels of this primary context, else what g++ compiled of them
 extern Result sticky;  // the error that the context can't recover from
 
 // control.cpp
@@ -61,14 +69,19 @@ struct Global {
 const Global* find_global(const std::string& name);
 bool is_global(Pointer address);
 void count_allocations();
-// Says in words what the simulator found.
-void report(const std::string& what);
-const char* reported();
+// Says in words what the simulator found, for cuGetErrorString of this result; gives it back.
+Result report(Result result, const std::string& what);
+const char* explanation(Result result);  // null if there is none
+void explain_no_more();
+// Whether kernels are to be run from their PTX, as simulator_kernels says; none if it says neither of its two words.
+std::optional<bool> wants_ptx();
+ptx::Profile* profile();  // null if nobody wants one; throws ptx::Error if its file can't be written
 // Writes a call to the trace; gives the result that the fault plan has for it.
 Result planned(const char* function, const std::string& what);
 
 // modules.cpp
 void clear_modules();
+const ptx::Options& ptx_options();  // throws ptx::Error if the environment says what is none
 
 // streams.cpp
 Stream* stream_of(void* handle);  // null for what is no stream

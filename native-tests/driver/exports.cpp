@@ -14,8 +14,7 @@ Result simulator_enqueue(void* stream, void (*work)(const void*), const void* ar
         work(copy->data());
         const std::string damage = device.check_canaries();
         if (!damage.empty()) {
-            report("cuBLAS " + damage);
-            return ILLEGAL_ADDRESS;
+            return report(ILLEGAL_ADDRESS, "cuBLAS " + damage);
         }
         return SUCCESS;
     });
@@ -46,3 +45,5 @@ void simulator_free(uintptr_t address) {
     const std::lock_guard<std::recursive_mutex> guard(lock);
     device.free(address);
 }
+
+void simulator_written(const void* address, size_t bytes) { device.written(reinterpret_cast<Pointer>(address), bytes); }

@@ -25,5 +25,8 @@ bool simulator_is_allocated(uintptr_t address, size_t bytes);
 uintptr_t simulator_allocate(size_t bytes);
 void simulator_free(uintptr_t address);
 
+// Says that a product has written these bytes of the device.
+void simulator_written(const void* address, size_t bytes);
+
 }
 #pragma GCC visibility pop

@@ -16,6 +16,12 @@ bool valid(Pointer address, size_t bytes) {
 
 bool is_pinned(const void* memory, size_t bytes) { return pinned.contains(reinterpret_cast<Pointer>(memory), bytes); }
 
+Result receive(Pointer target, const void* source, size_t bytes) {
+    memcpy(host(target), source, bytes);
+    device.written(target, bytes);
+    return SUCCESS;
+}
+
 template <class T>
 Result fill(Pointer target, T value, size_t count, void* stream) {
     const size_t bytes = count * sizeof value;
@@ -23,6 +29,7 @@ Result fill(Pointer target, T value, size_t count, void* stream) {
     return enqueue(stream, [=] {
         if (!valid(target, bytes)) return ILLEGAL_ADDRESS;
         std::fill_n(static_cast<T*>(host(target)), count, value);
+        device.written(target, bytes);
         return SUCCESS;
     });
 }
@@ -65,13 +72,13 @@ API cuMemcpyHtoDAsync_v2(Pointer target, const void* source, size_t bytes, void*
     BEGIN_CONTEXT_CALL(in_bytes(bytes));
     if (!valid(target, bytes)) return INVALID_VALUE;
     if (is_pinned(source, bytes)) {
-        return enqueue(stream, [=] { memcpy(host(target), source, bytes); return SUCCESS; });
+        return enqueue(stream, [=] { return receive(target, source, bytes); });
     }
     // A captured copy would read pageable memory at each launch, long after the caller has gone on.
     if (is_capturing(stream)) return refuse_while_capturing(*stream_of(stream));
     const char* from = static_cast<const char*>(source);
     auto staged = std::make_shared<std::vector<char>>(from, from + bytes);
-    return enqueue(stream, [=] { memcpy(host(target), staged->data(), bytes); return SUCCESS; });
+    return enqueue(stream, [=] { return receive(target, staged->data(), bytes); });
 }
 
 API cuMemcpyDtoHAsync_v2(void* target, Pointer source, size_t bytes, void* stream) {
@@ -88,6 +95,7 @@ API cuMemcpyDtoDAsync_v2(Pointer target, Pointer source, size_t bytes, void* str
     return enqueue(stream, [=] {
         if (!valid(target, bytes) || !valid(source, bytes)) return ILLEGAL_ADDRESS;  // freed since a graph captured it
         memmove(host(target), host(source), bytes);
+        device.copied(target, source, bytes);
         return SUCCESS;
     });
 }
@@ -101,7 +109,7 @@ API cuMemcpyHtoD_v2(Pointer target, const void* source, size_t bytes) {
     BEGIN_UNSAFE_CALL(in_bytes(bytes));
     if (!valid(target, bytes)) return INVALID_VALUE;
     run_all();
-    memcpy(host(target), source, bytes);
+    receive(target, source, bytes);
     return sticky;
 }
 

@@ -4,7 +4,7 @@
 # so that the tests can be carried to a card's machine that lacks them. To try them without a card there is a simulated driver
 # with the kernels of the tests in it.
 ON_CARD := $(OUT)/gpu-check
-CARD_TESTS := $(filter-out $(patsubst %,$(OUT)/tests/%,planted% driver% simulated_device.o needed_barriers.o),$(TESTS))
+CARD_TESTS := $(filter-out $(patsubst %,$(OUT)/tests/%,planted% driver% ptx% simulated_device.o needed_barriers.o),$(TESTS))
 CARD := $(ON_CARD)/card.o $(ON_CARD)/card_device.o
 CARD_KERNELS := $(filter-out tests/planted%,$(wildcard tests/*.cu)) gpu-check/peak.cu
 

@@ -27,7 +27,7 @@ class DriverTest : public DriverFixture {
     // y = start + i step, which changes its parameters after the launch
     void iota(double start, double step) {
         void *module, *function;
-        ASSERT_EQ(cuModuleLoadDataEx(&module, "\x50\xED\x55\xBA", 0, nullptr, nullptr), SUCCESS);
+        ASSERT_EQ(cuModuleLoadDataEx(&module, "\x50\xED\x55\xBA\x01\0\x10\0\0\0\0\0\0\0\0", 0, nullptr, nullptr), SUCCESS);
         ASSERT_EQ(cuModuleGetFunction(&function, module, "iota"), SUCCESS);
         IotaParams params{reinterpret_cast<void*>(y), COUNT, start, step, 0};
         void* parameters[] = {&params};

@@ -6,18 +6,25 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Stack;
 import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.BackendUnavailableException;
 import org.fovea.backend.Backends;
 import org.fovea.env.UnknownNameException;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.IParameterPreprocessor;
+import picocli.CommandLine.Model.ArgSpec;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
 /** Options that choose the device. */
 final class BackendOptions {
     private static final String CUDA = "cuda";
     private static final String CPU = "cpu";
+
+    private static final String SOURCE = "source";
+    private static final String PTX = "ptx";
 
     /** More than any machine has use for, and few enough to be started. */
     private static final int MAX_THREADS = 1024;
@@ -46,9 +53,31 @@ final class BackendOptions {
 
     @Option(
             names = "--simulate",
+            arity = "0..1",
+            paramLabel = "KERNELS",
+            fallbackValue = SOURCE,
+            preprocessor = OnlyWithEqualsSign.class,
             description =
-                    "Run the CUDA kernels on the CPU, without a GPU: for work on kernels, slow. Implies --backend cuda.")
-    private boolean simulate;
+                    "Run the CUDA kernels on the CPU, without a GPU: for work on kernels, slow. source is what g++ makes of"
+                            + " them, ptx what nvcc does (default: source). Implies --backend cuda.")
+    private @Nullable String simulate;
+
+    /** What follows {@code --simulate} is not its value, for it may be an input. */
+    static final class OnlyWithEqualsSign implements IParameterPreprocessor {
+        @Override
+        public boolean preprocess(
+                Stack<String> arguments, CommandSpec command, ArgSpec option, Map<String, Object> info) {
+            if (!"=".equals(info.get("separator"))) {
+                arguments.push(SOURCE);
+            }
+            return false;
+        }
+    }
+
+    /** Whether the simulator is to run what nvcc made of the kernels. */
+    boolean simulatesPtx() {
+        return PTX.equals(simulate);
+    }
 
     /**
      * Opens a device that computes in float64, which is the CPU.
@@ -56,7 +85,7 @@ final class BackendOptions {
      * @throws UsageException if another one is asked for
      */
     Backend openForDouble(Terminal terminal, Map<String, String> settings) {
-        if (simulate || backend.equals(CUDA)) {
+        if (simulate != null || backend.equals(CUDA)) {
             throw new UsageException("float64 is computed on the CPU only: use --backend cpu, or tensors of float32");
         }
         return backend.equals(Backends.AUTO) ? open(CPU, terminal, settings, 0) : open(terminal, settings);
@@ -73,7 +102,7 @@ final class BackendOptions {
      * @throws BackendUnavailableException if it is unavailable
      */
     Backend open(Terminal terminal, Map<String, String> settings, int defaultThreads) {
-        return open(simulate ? simulated(terminal) : backend, terminal, settings, defaultThreads);
+        return open(simulate == null ? backend : simulated(simulate, terminal), terminal, settings, defaultThreads);
     }
 
     private Backend open(String name, Terminal terminal, Map<String, String> settings, int defaultThreads) {
@@ -114,7 +143,10 @@ final class BackendOptions {
     }
 
     /** Puts the simulated driver in place of the machine's; returns the name of the backend that runs on it. */
-    private String simulated(Terminal terminal) {
+    private String simulated(String kernels, Terminal terminal) {
+        if (!kernels.equals(SOURCE) && !kernels.equals(PTX)) {
+            throw new UsageException("--simulate runs kernels from source or ptx, not " + kernels);
+        }
         if (!backend.equals(Backends.AUTO) && !backend.equals(CUDA)) {
             throw new UsageException("--simulate runs the cuda backend, not " + backend);
         }
@@ -130,9 +162,15 @@ final class BackendOptions {
                     "the simulator is not built; run: make -C " + Path.of(home, "native-tests") + " driver");
         }
         System.setProperty("fovea.cuda.driver", driver.toString());
-        System.setProperty(
-                "fovea.cuda.image", simulator.resolve("simulated.fatbin").toString());
-        terminal.err().println("simulating a CUDA device on the CPU: exact, but slow");
+        System.setProperty("fovea.cuda.simulator", kernels);
+        // Where the launcher found no nvcc, the PTX is that in the jar, if it has kernels.
+        Path image = simulator.resolve(kernels.equals(PTX) ? "image/lines.fatbin" : "simulated.fatbin");
+        if (kernels.equals(SOURCE) || Files.exists(image)) {
+            System.setProperty("fovea.cuda.image", image.toString());
+        }
+        terminal.err()
+                .println("simulating a CUDA device on the CPU" + (kernels.equals(PTX) ? ", from the kernels' PTX" : "")
+                        + ": exact, but slow");
         return CUDA;
     }
 }

@@ -17,6 +17,7 @@ import org.fovea.rl.run.Progress;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.TrainResult;
 import org.fovea.rl.run.Trainer;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -34,6 +35,8 @@ final class BenchTrainCommand extends BackendCommand {
     private static final String ENVIRONMENT = "CartPole-v1";
     private static final int ENVIRONMENTS = 64;
     private static final int EPOCHS = 4;
+    private static final int ROLLOUT = 128;
+    private static final int PROFILED_ENVIRONMENTS = 8;
     private static final long MLP_STEPS = 2L << 20;
     private static final long ATTENTION_STEPS = 512L << 10;
     private static final Map<String, String> WORK = Map.ofEntries(
@@ -43,7 +46,7 @@ final class BenchTrainCommand extends BackendCommand {
             Map.entry("window", "16"),
             Map.entry("similarity", "dot"),
             Map.entry("gating", "false"),
-            Map.entry("rollout_steps", "128"),
+            Map.entry("rollout_steps", "" + ROLLOUT),
             Map.entry("epochs", "" + EPOCHS),
             Map.entry("minibatches", "4"),
             Map.entry("target_kl", "0"),
@@ -56,6 +59,9 @@ final class BenchTrainCommand extends BackendCommand {
     @Option(names = "--policy", paramLabel = "NAME", description = "mlp or attention (default: both).")
     private List<String> policies = List.of("mlp", "attention");
 
+    @ArgGroup(validate = false, heading = "%nOn the simulator:%n")
+    private ProfileOptions profile = new ProfileOptions();
+
     BenchTrainCommand(Terminal terminal) {
         super(terminal);
     }
@@ -63,6 +69,14 @@ final class BenchTrainCommand extends BackendCommand {
     @Override
     int run(Map<String, String> backendSettings) throws IOException {
         List<PolicyKind> kinds = policies.stream().map(PolicyKind::of).toList();
+        if (profile.isWanted()) {
+            for (PolicyKind policy : kinds) {
+                String title = "one update of PPO on " + ENVIRONMENT + ", " + policy + ", " + PROFILED_ENVIRONMENTS
+                        + " environments";
+                profile.run(device, terminal, title, () -> update(backendSettings, policy));
+            }
+            return 0;
+        }
         List<List<String>> rows = new ArrayList<>();
         rows.add(List.of(
                 "policy",
@@ -83,13 +97,29 @@ final class BenchTrainCommand extends BackendCommand {
         return 0;
     }
 
-    private List<String> measure(Backend backend, PolicyKind policy) throws IOException {
-        long steps = policy.remembers() ? ATTENTION_STEPS : MLP_STEPS;
-        RunSpec spec = Defaults.of(ENVIRONMENT, Algorithm.PPO, policy)
+    /** Plays one segment and learns from it. */
+    private void update(Map<String, String> backendSettings, PolicyKind policy) throws IOException {
+        RunSpec spec = work(policy, (long) PROFILED_ENVIRONMENTS * ROLLOUT, PROFILED_ENVIRONMENTS);
+        Path directory = Files.createTempDirectory("fovea-bench");
+        try (Backend backend = open(backendSettings);
+                Trainer trainer = Trainer.start(backend, spec, directory)) {
+            trainer.run(progress -> {}, () -> false);
+        } finally {
+            DurableFiles.deleteTree(directory);
+        }
+    }
+
+    private static RunSpec work(PolicyKind policy, long steps, int environments) {
+        return Defaults.of(ENVIRONMENT, Algorithm.PPO, policy)
                 .withSteps(steps)
-                .withEnvironments(ENVIRONMENTS)
+                .withEnvironments(environments)
                 .with(WORK)
                 .with(Map.of("normalize_rewards", "" + policy.remembers()));
+    }
+
+    private List<String> measure(Backend backend, PolicyKind policy) throws IOException {
+        long steps = policy.remembers() ? ATTENTION_STEPS : MLP_STEPS;
+        RunSpec spec = work(policy, steps, ENVIRONMENTS);
         Path directory = Files.createTempDirectory("fovea-bench");
         try (Trainer trainer = Trainer.start(backend, spec, directory)) {
             Stopwatch stopwatch = new Stopwatch(steps / 4);

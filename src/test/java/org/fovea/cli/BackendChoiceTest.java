@@ -255,9 +255,54 @@ class BackendChoiceTest {
             assertThat(Cli.run("bench", "train", "--simulate", "--backend", "cpu")
                             .exitCode())
                     .isEqualTo(2);
+            Cli otherWord = Cli.run("bench", "train", "--simulate=sass");
+            assertThat(otherWord.exitCode()).isEqualTo(2);
+            assertThat(otherWord.err())
+                    .isEqualTo("fovea bench train: --simulate runs kernels from source or ptx, not sass\n");
         } finally {
             System.clearProperty("fovea.home");
         }
+    }
+
+    /** What follows without an equals sign is an input. */
+    @Test
+    void simulateTakesNoWordAfterASpace() throws IOException, InterruptedException {
+        Map<String, String> here =
+                Map.of("fovea.home", Path.of("").toAbsolutePath().toString());
+        Cli read = Jvm.start(Map.of(), here, "attention --simulate missing.safetensors --out out.safetensors")
+                .finish()
+                .get(0);
+        assertThat(read.err()).contains("missing.safetensors");
+        assertThat(read.exitCode()).isNotZero();
+    }
+
+    @Test
+    void simulateRunsThePtxOfAnImage() throws IOException, InterruptedException {
+        Path lines = Path.of("target", "kernels", "lines.fatbin");
+        assumeTrue(Files.exists(lines), "needs nvcc");
+        // As the launcher lays it out.
+        Path simulator = Files.createDirectories(directory.resolve("simulator"));
+        for (String library : List.of("libcuda.so.1", "libcublas.so.12")) {
+            Files.copy(SIMULATOR.resolve(library), simulator.resolve(library));
+        }
+        Map<String, String> here =
+                Map.of("fovea.home", Path.of("").toAbsolutePath().toString(), "fovea.simulator", simulator.toString());
+        if (BackendChoiceTest.class.getResource("/org/fovea/backend/cuda/fovea.fatbin") == null) {
+            Cli without =
+                    Jvm.start(Map.of(), here, eval("--simulate=ptx")).finish().get(0);
+            assertThat(without.exitCode()).isEqualTo(3);
+            assertThat(without.err().lines().toList())
+                    .hasSize(2)
+                    .last()
+                    .asString()
+                    .contains("no CUDA kernels");
+        }
+        Files.copy(lines, Files.createDirectory(simulator.resolve("image")).resolve("lines.fatbin"));
+        Cli evaluated =
+                Jvm.start(Map.of(), here, eval("--simulate=ptx")).finish().get(0);
+        assertThat(evaluated.exitCode()).as(evaluated.err()).isZero();
+        assertThat(evaluated.lastLineAsJson().get("backend").asText()).isEqualTo("cuda");
+        assertThat(evaluated.err()).startsWith("simulating a CUDA device on the CPU, from the kernels' PTX");
     }
 
     @Test

@@ -26,12 +26,18 @@ import org.fovea.backend.cuda.driver.KernelImage;
 
 /**
  * Opens the cuda backend on the simulated driver that native-tests/build.sh makes, or, with -Dfovea.test.gpu=true, on the
- * machine's own. Also steers the simulation, through globals that every simulated module has.
+ * machine's own. With -Dfovea.cuda.simulator=ptx the simulated driver runs what nvcc made of the kernels, in all tests. Also
+ * steers the simulation, through globals that every simulated module has.
  */
 public final class Simulator {
     private static final boolean GPU = Boolean.getBoolean("fovea.test.gpu");
     private static final Path DIRECTORY = Path.of("target", "native-tests");
     private static final Path DRIVER = DIRECTORY.resolve("libcuda.so.1");
+
+    /** The kernels' PTX, with the lines of their source. Not there if there was no nvcc. */
+    private static final Path PTX = Path.of("target", "kernels", "lines.fatbin");
+
+    private static final boolean RUNS_PTX = "ptx".equals(System.getProperty(CudaNatives.SIMULATOR_PROPERTY));
 
     private Simulator() {}
 
@@ -46,13 +52,40 @@ public final class Simulator {
         return new CudaBackendProvider().open(settings);
     }
 
+    /** A backend on the simulator, which runs the kernels from their PTX while it is open. No other may be open. */
+    public static Backend openFromPtx() {
+        assumeSimulated();
+        assumePtx();
+        load();
+        String image = System.getProperty(KernelImage.IMAGE_PROPERTY);
+        System.setProperty(KernelImage.IMAGE_PROPERTY, PTX.toString());
+        write("simulator_kernels", "ptx");
+        try {
+            return new CudaBackendProvider().open(BackendSettings.DEFAULT);
+        } finally {
+            write("simulator_kernels", RUNS_PTX ? "ptx" : "source");
+            if (image == null) {
+                System.clearProperty(KernelImage.IMAGE_PROPERTY);
+            } else {
+                System.setProperty(KernelImage.IMAGE_PROPERTY, image);
+            }
+        }
+    }
+
+    private static void assumePtx() {
+        assumeTrue(Files.exists(PTX), "no PTX of the kernels, which needs nvcc: " + PTX + " is not there");
+    }
+
     /** Loads the driver, so that it can be steered before a backend is opened. */
     public static void load() {
         if (!GPU) {
             Optional<String> missing = missing();
             assumeTrue(missing.isEmpty(), () -> missing.orElse(""));
             System.setProperty(CudaNatives.DRIVER_PROPERTY, DRIVER.toString());
-            if (KernelImage.class.getResource("fovea.fatbin") == null) {
+            if (RUNS_PTX) {
+                assumePtx();
+                System.setProperty(KernelImage.IMAGE_PROPERTY, PTX.toString());
+            } else if (KernelImage.class.getResource("fovea.fatbin") == null) {
                 // The simulated driver has the kernels linked in; what was compiled by nvcc is not needed.
                 System.setProperty(
                         KernelImage.IMAGE_PROPERTY,

@@ -4,11 +4,19 @@ package org.fovea.backend.cuda.driver;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import jcuda.LibUtils;
+import jcuda.Pointer;
+import jcuda.driver.CUdeviceptr;
+import jcuda.driver.CUmodule;
+import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 import jcuda.jcublas.JCublas2;
+import org.fovea.backend.BackendUnavailableException;
 
 /**
  * Loads the driver library, cuBLAS and JCuda's native code. JCuda alone would unpack itself into the shared temporary
@@ -21,6 +29,18 @@ public final class CudaNatives {
      * is then looked for next to it and nowhere else.
      */
     public static final String DRIVER_PROPERTY = "fovea.cuda.driver";
+
+    /**
+     * System property with what the simulated driver runs: {@code source}, the kernels as g++ compiled them, or {@code ptx},
+     * those of the image as nvcc compiled them. Without it the environment variable FOVEA_SIMULATOR says so, or it is source.
+     */
+    public static final String SIMULATOR_PROPERTY = "fovea.cuda.simulator";
+
+    /** System property with the path of a file to which the simulated driver writes what it counted in each launch from PTX. */
+    public static final String PROFILE_PROPERTY = "fovea.cuda.simulator.profile";
+
+    /** The values of {@link #SIMULATOR_PROPERTY}. */
+    public static final List<String> SIMULATORS = List.of("source", "ptx");
 
     public static final String CUBLAS = "libcublas.so.12";
 
@@ -45,7 +65,43 @@ public final class CudaNatives {
             loadFile(Path.of(driver).toAbsolutePath(), "-D" + DRIVER_PROPERTY + " is not a file: ");
         }
         loadJCuda("JCudaDriver", () -> JCudaDriver.setExceptionsEnabled(false));
+        chooseSimulator();
         driverLoaded = true;
+    }
+
+    /** Tells the simulated driver, by globals that every module of it has, what to run and count. */
+    private static void chooseSimulator() {
+        String simulator = System.getProperty(SIMULATOR_PROPERTY);
+        if (simulator == null) {
+            return;
+        }
+        if (!SIMULATORS.contains(simulator)) {
+            throw new BackendUnavailableException("-D" + SIMULATOR_PROPERTY + " is source or ptx, not " + simulator);
+        }
+        tell("simulator_kernels", simulator);
+        String profile = System.getProperty(PROFILE_PROPERTY);
+        if (profile != null) {
+            tell("simulator_profile", profile);
+        }
+    }
+
+    private static void tell(String name, String value) {
+        byte[] text = (value + "\0").getBytes(StandardCharsets.UTF_8);
+        ByteBuffer buffer = ByteBuffer.allocateDirect(text.length).put(text).flip();
+        CUdeviceptr global = new CUdeviceptr();
+        long[] capacity = new long[1];
+        int result = JCudaDriver.cuModuleGetGlobal(global, capacity, new CUmodule(), name);
+        if (result == CUresult.CUDA_SUCCESS && text.length > capacity[0]) {
+            throw new BackendUnavailableException(
+                    value + " is longer than the " + capacity[0] + " bytes that the simulated driver takes");
+        }
+        if (result == CUresult.CUDA_SUCCESS) {
+            result = JCudaDriver.cuMemcpyHtoD(global, Pointer.to(buffer), text.length);
+        }
+        if (result != CUresult.CUDA_SUCCESS) {
+            throw new BackendUnavailableException("-D" + SIMULATOR_PROPERTY + " is for the simulated driver, and -D"
+                    + DRIVER_PROPERTY + " names none: " + CudaContext.describe(result));
+        }
     }
 
     /**
