@@ -54,11 +54,11 @@ Options Options::from_environment() {
                                                   {"late", Landing::LATE}}, options.landing);
     options.tensor_sums = one_of<Sums>("TENSOR_SUMS", {{"exact", Sums::EXACT}, {"ampere", Sums::AMPERE},
                                                        {"hopper", Sums::HOPPER}}, options.tensor_sums);
-    enum Checks { NONE, RACES, UNWRITTEN, WARP_ORDER, ALL };
+    enum Checks { NONE, RACES, UNWRITTEN, WARP_ORDER, ALL, USUAL };
     const Checks checks = one_of<Checks>("CHECKS", {{"all", ALL}, {"none", NONE}, {"races", RACES}, {"unwritten", UNWRITTEN},
-                                                    {"warp_order", WARP_ORDER}}, ALL);
-    options.races = checks == ALL || checks == RACES;
-    options.unwritten = checks == ALL || checks == UNWRITTEN;
+                                                    {"warp_order", WARP_ORDER}}, USUAL);
+    options.races = checks == ALL || checks == USUAL || checks == RACES;
+    options.unwritten = checks == ALL || checks == USUAL || checks == UNWRITTEN;
     options.warp_order = checks == ALL || checks == WARP_ORDER;
     return options;
 }

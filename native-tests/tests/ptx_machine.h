@@ -26,6 +26,7 @@ class PtxMachine : public testing::Test {
 
     PtxMachine() {
         options.threads = 1;
+        options.warp_order = true;
         for (uint32_t i = 0; i < COUNT; i++) in[i] = 1000 + i;
         memory.written(reinterpret_cast<uintptr_t>(in), COUNT * 4);
     }
