@@ -230,6 +230,7 @@ __device__ void attention_series_forward(const AttentionSeriesParams& p) {
         s.divide_normalizers();
         s.clear_sums(p.columns, -0.0f);
         for (int key0 = first; key0 < last; key0 += TILE) {
+            SCHEDULING_FENCE();
             s.compare(s.first_smem, p.query, s.queries(), query0, p.key, s.keys(), key0, p.euclidean);
             s.divided_softmax(query0, key0);
             s.accumulate(s.weights(), ~0u, nullptr, p.value, s.values(), key0, column0, false, p.value, s.values(), 0, true);

@@ -31,6 +31,7 @@
     auto& name = slot_of_##name.array; \
     ::sim::enter_shared(&name, sizeof(name), slot_of_##name.canary, #name)
 #define SHARED_DYNAMIC(type, name) type* const name = static_cast<type*>(::sim::dynamic_shared())
+#define SCHEDULING_FENCE()
 #define REGISTER_KERNEL(name) static const ::sim::Registration registration_of_##name(#name, name);
 
 // A sum that is not fused with products: to the compiler its terms come out of nowhere.
