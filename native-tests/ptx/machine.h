@@ -115,7 +115,7 @@ struct Options {
     Landing landing = Landing::RANDOM;  // of cp.async
     Sums tensor_sums{};                 // of mma; at first exact
     bool races = true;                  // between warps through shared memory
-    bool warp_order = false;            // accesses of a warp's lanes to shared memory that no bar.warp.sync orders: costs a quarter
+    bool warp_order = false;            // accesses of a warp's lanes to shared memory that no bar.warp.sync orders: costs a fifth to four fifths
     bool unwritten = true;              // reads of memory that was never written
     int threads = 0;                    // of the host, at most; 0: one per core
     size_t shared_limit = SHARED_LIMIT;

@@ -9,7 +9,7 @@ import org.fovea.backend.cpu.memory.Elements;
 
 /**
  * Outputs and log-sum-exps of a tile of queries, keys passing by in tiles: every order rescaled as the maximum grows. Where the sums
- * overflow they are made again, lowered: of values near the largest number a mean may be finite where their sum isn't.
+ * overflow they are recomputed, lowered: of values near the largest number a mean may be finite where their sum isn't.
  */
 final class SeriesForward {
     private final SeriesVisibility visibility;
