@@ -15,6 +15,8 @@
 // its lane, %mine the address of out[tid]; `dynamic` is the dynamic shared memory; %p0.. %r0.. %f0.. %d0.. (64 bits) %h0.. (16 bits)
 // are free.
 class PtxMachine : public testing::Test {
+    std::vector<uint32_t*> arrays_;  // ahead of those that are allocated with the others
+
   protected:
     static constexpr size_t COUNT = 1024;
     ptx::GlobalMemory memory;
@@ -92,6 +94,4 @@ add.s64 %mine, %out, %mine;
         for (const std::string& word : words) EXPECT_NE(error.find(word), std::string::npos) << word << " is not in: " << error;
     }
 
-  private:
-    std::vector<uint32_t*> arrays_;
 };
