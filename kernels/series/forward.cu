@@ -213,7 +213,7 @@ __device__ void attention_series_forward(const AttentionSeriesParams& p) {
     if (threadIdx.x < TILE) {
         s.begin_row(threadIdx.x);
     }
-    __syncthreads();
+    SCHEDULING_FENCE();
     const int first = s.first_key(query0) / TILE * TILE, last = s.last_key(query0);
     int met = 0;
     for (int key0 = first; key0 < last; key0 += TILE) {
