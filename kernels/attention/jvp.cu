@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tangent of attention's output and log-sum-exp, and what the tangents of the backward need of a row; the formula is in
 // tangent.cuh.
-#include "tangent.cuh"
+#include "jvp.cuh"
 
 // A block has a tile of queries of one head and walks over its keys.
 template <class T, class TILING>

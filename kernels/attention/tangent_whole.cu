@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tangent of the backward where all of a head fits into shared memory and shares no keys: what jvp.cu, tangent_rows.cu and
 // tangent_columns.cu do, in one launch that loads everything once. The formula is in tangent.cuh.
-#include "tangent.cuh"
+#include "jvp.cuh"
 
 // The tiles of a head, each of as many rows; d_output_tangent_smem is null if there is none.
 template <class T, int DIM>

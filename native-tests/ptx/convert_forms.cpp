@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "decode.h"
+#include "integer_types.h"
 #include "semantics/arithmetic.h"
 
 namespace ptx {
@@ -7,35 +8,6 @@ namespace ptx {
 namespace {
 
 constexpr Class CONVERT = Class::CONVERT;
-
-template <class T>
-struct Type {
-    using type = T;
-};
-
-template <class F>
-void each_integer(F f) {
-    f(Type<int8_t>(), ".s8");
-    f(Type<uint8_t>(), ".u8");
-    f(Type<int16_t>(), ".s16");
-    f(Type<uint16_t>(), ".u16");
-    f(Type<int32_t>(), ".s32");
-    f(Type<uint32_t>(), ".u32");
-    f(Type<int64_t>(), ".s64");
-    f(Type<uint64_t>(), ".u64");
-}
-
-template <class F>
-void each_wide_integer(F f) {
-    f(Type<int32_t>(), ".s32");
-    f(Type<uint32_t>(), ".u32");
-    f(Type<int64_t>(), ".s64");
-    f(Type<uint64_t>(), ".u64");
-}
-
-// Registers of 8 bits there are none; what is in one of 16 counts by its low half.
-template <class T>
-using Register = std::conditional_t<sizeof(T) == 1, std::conditional_t<std::is_signed_v<T>, int16_t, uint16_t>, T>;
 
 void add_integers(Forms& forms) {
     each_integer([&]<class To>(Type<To>, const std::string& to) {

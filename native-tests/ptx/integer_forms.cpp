@@ -1,26 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "decode.h"
+#include "integer_types.h"
 #include "semantics/integer.h"
 
 namespace ptx {
 
 namespace {
-
-template <class T>
-struct Type {
-    using type = T;
-};
-
-// f(Type<int16_t>(), ".s16") and so on.
-template <class F>
-void each_type(F f) {
-    f(Type<int16_t>(), ".s16");
-    f(Type<uint16_t>(), ".u16");
-    f(Type<int32_t>(), ".s32");
-    f(Type<uint32_t>(), ".u32");
-    f(Type<int64_t>(), ".s64");
-    f(Type<uint64_t>(), ".u64");
-}
 
 template <class F>
 void each_bits(F f) {
@@ -30,7 +15,7 @@ void each_bits(F f) {
 }
 
 void add_arithmetic(Forms& forms) {
-    each_type([&]<class T>(Type<T>, const std::string& type) {
+    each_register_integer([&]<class T>(Type<T>, const std::string& type) {
         constexpr Class INT = Class::INTEGER;
         forms.add("add" + type, [](T a, T b) { return add(a, b); }, INT);
         forms.add("sub" + type, [](T a, T b) { return sub(a, b); }, INT);

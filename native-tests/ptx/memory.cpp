@@ -2,6 +2,7 @@
 // ld and st.
 #include "decode.h"
 #include "global_access.h"
+#include "integer_types.h"
 
 namespace ptx {
 
@@ -46,10 +47,6 @@ void store_to(const Values<T, V>& values, char* const (&at)[WARP], bool contiguo
         }
     }
 }
-
-// Registers of 8 bits there are none.
-template <class T>
-using Register = std::conditional_t<sizeof(T) == 1, std::conditional_t<std::is_signed_v<T>, int16_t, uint16_t>, T>;
 
 template <class T, int V>
 uint32_t place(const Instruction* in, int v) {
