@@ -53,11 +53,11 @@ struct AdvantagesParams {
     float gamma_lambda;
 };
 
-// The PPO loss of a categorical policy
+// The PPO loss of a categorical policy, whose actions have parts
 struct PpoCategoricalParams {
-    const float* logits;        // [rows, actions]
-    const int32_t* taken;       // [rows]
-    float* d_logits;            // [rows, actions]
+    const float* logits;        // [rows, parts, actions]
+    const int32_t* taken;       // [rows, parts]
+    float* d_logits;            // [rows, parts, actions]
     const float* values;        // [rows], as are the next four
     const float* old_log_probs;
     const float* advantages;
@@ -66,6 +66,7 @@ struct PpoCategoricalParams {
     float* d_values;            // [rows]
     float* partial;             // [blocks, 6]: each block's part of the statistics
     int64_t rows;
+    int32_t parts;
     int32_t actions;
     float clip_low;
     float clip_high;

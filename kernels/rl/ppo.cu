@@ -2,35 +2,67 @@
 // Statistics of the PPO losses and their gradients for the network's outputs: one pass over the rows, in which each block
 // leaves its part of the sums, and a small launch that adds the parts up. The number of blocks must follow from the shape
 // alone for the sums to be the same on every device.
+#include <type_traits>
+
 #include "ppo.cuh"
 
-// With l = log softmax(logits), p = exp(l), H = -sum p l, and g the derivative of the row's policy loss by l of the action:
+// The softmax of a part of a row, for all threads of the row.
+template <class Row>
+struct PartSoftmax {
+    typename Row::Held x;
+    float largest, log_sum, entropy;
+
+    __device__ PartSoftmax(const Row& row, const float* logits) : x(row.hold(logits)) {
+        largest = row.template fold<Maximum>([&](int j, int i) { return x(j, i); });
+        log_sum = logf(row.template fold<Sum>([&](int j, int i) { return expf(x(j, i) - largest); }));
+        entropy = -row.template fold<Sum>([&](int j, int i) { return weighted_log(log_prob(x(j, i))); });
+    }
+
+    __device__ float log_prob(float logit) const { return logit - largest - log_sum; }
+
+    __device__ static float weighted_log(float log_prob) {
+        const float prob = expf(log_prob);
+        return prob > 0 ? prob * log_prob : 0;
+    }
+};
+
+// An action has parts, each chosen by a softmax of its own. With l = log softmax(logits) of a part, p = exp(l), H = -sum p l,
+// and g the derivative of the row's policy loss by the log-probability of the action, the sum of its parts':
 //
-//   d_logits_i = row_weight (g ([i is the action] - p_i) + entropy_coef (p_i l_i + p_i H))
+//   d_logits_i = row_weight (g ([i is the part's choice] - p_i) + entropy_coef (p_i l_i + p_i H))
 //
-// An action that is not one of the row's makes its loss NaN, which the caller's checks find.
+// A choice that is not one of the part's makes its loss NaN, which the caller's checks find.
 extern "C" __global__ void __launch_bounds__(ROW_THREADS) ppo_categorical(const __grid_constant__ PpoCategoricalParams p) {
     PpoSums sums;
     for_each_row(p.rows, p.actions, [&](const auto& row, int64_t r) {
-        const int taken = p.taken[r];
-        const float* logits = p.logits + r * p.actions;
-        const auto x = row.hold(logits);
-        const float largest = row.template fold<Maximum>([&](int j, int i) { return x(j, i); });
-        const float log_sum =
-            logf(row.template fold<Sum>([&](int j, int i) { return expf(x(j, i) - largest); }));
-        const auto log_prob = [&](int j, int i) { return x(j, i) - largest - log_sum; };
-        const auto weighted_log = [](float prob, float log_prob) { return prob > 0 ? prob * log_prob : 0; };
-        const float entropy = -row.template fold<Sum>([&](int j, int i) {
-            return weighted_log(expf(log_prob(j, i)), log_prob(j, i));
-        });
-        const float taken_log_prob = taken >= 0 && taken < p.actions ? logits[taken] - largest - log_sum : NAN;
-        const float d_log_prob = sums.row(p, r, taken_log_prob, entropy, row.leads());
-        row.each([&](int j, int i) {
-            const float l = log_prob(j, i), prob = expf(l);
-            const float from_policy = ((i == taken ? 1.0f : 0.0f) - prob) * d_log_prob;
-            const float from_entropy = (weighted_log(prob, l) + prob * entropy) * p.entropy_coef;
-            p.d_logits[r * p.actions + i] = (from_policy + from_entropy) * p.row_weight;
-        });
+        using Softmax = PartSoftmax<std::decay_t<decltype(row)>>;
+        const float* logits = p.logits + r * p.parts * p.actions;
+        const int32_t* taken = p.taken + r * p.parts;
+        const auto taken_log_prob = [&](const Softmax& softmax, int part) {
+            const bool exists = taken[part] >= 0 && taken[part] < p.actions;
+            return exists ? softmax.log_prob(logits[part * p.actions + taken[part]]) : NAN;
+        };
+        Softmax softmax(row, logits);
+        float log_prob = taken_log_prob(softmax, 0), entropy = softmax.entropy;
+        for (int part = 1; part < p.parts; part++) {
+            softmax = Softmax(row, logits + part * p.actions);
+            log_prob += taken_log_prob(softmax, part);
+            entropy += softmax.entropy;
+        }
+        const float d_log_prob = sums.row(p, r, log_prob, entropy, row.leads());
+        // Backwards, as the last part's softmax is at hand.
+        for (int part = p.parts - 1; part >= 0; part--) {
+            if (part < p.parts - 1) {
+                softmax = Softmax(row, logits + part * p.actions);
+            }
+            float* d_logits = p.d_logits + (r * p.parts + part) * p.actions;
+            row.each([&](int j, int i) {
+                const float l = softmax.log_prob(softmax.x(j, i)), prob = expf(l);
+                const float from_policy = ((i == taken[part] ? 1.0f : 0.0f) - prob) * d_log_prob;
+                const float from_entropy = (Softmax::weighted_log(l) + prob * softmax.entropy) * p.entropy_coef;
+                d_logits[i] = (from_policy + from_entropy) * p.row_weight;
+            });
+        }
     });
     sums.store(p.partial + int64_t(blockIdx.x) * PPO_STATISTICS);
 }

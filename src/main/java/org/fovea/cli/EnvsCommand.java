@@ -2,12 +2,15 @@
 package org.fovea.cli;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Collectors;
 import org.fovea.env.EnvironmentException;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Environments;
 import org.fovea.env.InvalidEnvironmentException;
+import org.fovea.env.Schema;
 import org.fovea.env.Space;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -48,10 +51,34 @@ final class EnvsCommand implements Runnable {
     }
 
     private static String describe(Space space) {
+        List<String> parts = new ArrayList<>();
+        for (Schema.Leaf leaf : Schema.of(space).leaves()) {
+            parts.add((leaf.path().isEmpty() ? "" : leaf.path() + ": ") + describeLeaf(leaf.space()));
+        }
+        return String.join("; ", parts);
+    }
+
+    private static String describeLeaf(Space space) {
         if (space instanceof Space.Discrete discrete) {
             return "one of " + discrete.n();
         }
-        Space.Box box = (Space.Box) space;
+        if (space instanceof Space.MultiDiscrete multi) {
+            return "one each of "
+                    + Arrays.stream(multi.n()).mapToObj(Integer::toString).collect(Collectors.joining(", "));
+        }
+        if (space instanceof Space.MultiBinary bits) {
+            return bits.n() + " bits";
+        }
+        if (space instanceof Space.Entities entities) {
+            return "up to " + entities.most() + " entities of " + entities.features() + " features";
+        }
+        if (space instanceof Space.Image image) {
+            return image.channels() + " x " + image.height() + " x " + image.width() + " pixels";
+        }
+        return describeBox((Space.Box) space);
+    }
+
+    private static String describeBox(Space.Box box) {
         String numbers = box.size() + (box.size() == 1 ? " number" : " numbers");
         float[] low = box.low();
         float[] high = box.high();

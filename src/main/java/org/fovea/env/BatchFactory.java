@@ -15,7 +15,8 @@ record BatchFactory(String name, IntFunction<VectorEnvironment> factory) impleme
     @Override
     public Spaces spaces() {
         try (VectorEnvironment probe = createAll(1).get(0)) {
-            return new Spaces(probe.observationSpace(), probe.actionSpace());
+            return EnvironmentFailures.named(
+                    name, () -> new Spaces(probe.observationSpace(), probe.actionSpace(), probe.masksActions()));
         }
     }
 

@@ -24,6 +24,7 @@ abstract class BatchedEnvironment implements VectorEnvironment {
     private final Space observationSpace;
     private final Space actionSpace;
     private final int observationSize;
+    private final int[] choicesOfAction;
     private final int timeLimit;
 
     /** Every array that the future depends on, in order of creation. */
@@ -46,6 +47,7 @@ abstract class BatchedEnvironment implements VectorEnvironment {
         this.observationSpace = observationSpace;
         this.actionSpace = actionSpace;
         this.observationSize = observationSpace.size();
+        this.choicesOfAction = Schema.of(actionSpace).choices();
         this.timeLimit = timeLimit;
         elapsed = newInts(1);
         episode = track(new long[count]);
@@ -137,7 +139,7 @@ abstract class BatchedEnvironment implements VectorEnvironment {
         if (!started) {
             throw new IllegalStateException("step before reset: call reset or restoreState first");
         }
-        StepChecks.check(this, firstIndex, choices, values, result);
+        StepChecks.check(this, choicesOfAction, firstIndex, choices, values, result);
         advance(choices, values, result);
         float[] observations = result.observations();
         boolean[] terminated = result.terminated();

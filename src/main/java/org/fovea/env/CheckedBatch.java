@@ -14,6 +14,8 @@ final class CheckedBatch implements VectorEnvironment {
     private final VectorEnvironment batch;
     private final Space observationSpace;
     private final Space actionSpace;
+    private final int[] choicesOfAction;
+    private final boolean masksActions;
     private final int count;
     private int firstIndex;
     private long steps;
@@ -25,6 +27,8 @@ final class CheckedBatch implements VectorEnvironment {
         this.count = count;
         this.observationSpace = requireSpace("observationSpace", call("observationSpace", batch::observationSpace));
         this.actionSpace = requireSpace("actionSpace", call("actionSpace", batch::actionSpace));
+        this.choicesOfAction = Schema.of(actionSpace).choices();
+        this.masksActions = call("masksActions", batch::masksActions);
         int actual = call("count", batch::count);
         if (actual != count) {
             throw new InvalidEnvironmentException(
@@ -79,6 +83,10 @@ final class CheckedBatch implements VectorEnvironment {
     private RuntimeException failed(String method, Throwable thrown) {
         String which = count == 1 ? "environment " + firstIndex : "environments " + firstIndex + " to " + last();
         return EnvironmentFailures.of(name + ": " + which + ", step " + steps, method, thrown);
+    }
+
+    private String where(int i) {
+        return name + ": environment " + (firstIndex + i) + ", step " + steps;
     }
 
     private int last() {
@@ -143,7 +151,7 @@ final class CheckedBatch implements VectorEnvironment {
 
     @Override
     public void step(int[] choices, float[] values, StepBatch result) {
-        StepChecks.check(this, firstIndex, choices, values, result);
+        StepChecks.check(this, choicesOfAction, firstIndex, choices, values, result);
         try {
             batch.step(choices, values, result);
         } catch (Throwable thrown) {
@@ -155,6 +163,19 @@ final class CheckedBatch implements VectorEnvironment {
     @Override
     public void restart(int i, float[] observations) {
         run("restart", () -> batch.restart(i, observations));
+    }
+
+    @Override
+    public boolean masksActions() {
+        return masksActions;
+    }
+
+    @Override
+    public void actionMasks(boolean[] allowed) {
+        run("actionMasks", () -> batch.actionMasks(allowed));
+        for (int i = 0; i < count; i++) {
+            ActionMasks.requireAChoice(choicesOfAction, allowed, i, this::where);
+        }
     }
 
     @Override

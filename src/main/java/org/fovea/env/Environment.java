@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * A task for one agent: what a user implements. The same seed and actions must give the same episode.
  *
@@ -21,6 +23,20 @@ public interface Environment extends AutoCloseable {
 
     /** Acts. Not called after a step that ended the episode until the next reset. */
     Step step(Action action);
+
+    /** Whether some choices are forbidden in some states: then {@link #actionMask} or {@link Step#withMask} say which. */
+    default boolean masksActions() {
+        return false;
+    }
+
+    /**
+     * Which choices are allowed in the present state, those of each discrete part of the action space behind those of the one
+     * before; null if all are. Asked after {@link #reset} and after a {@link #step} that came without a mask. Of each part one
+     * choice at least must be allowed.
+     */
+    default boolean @Nullable [] actionMask() {
+        return null;
+    }
 
     /**
      * Releases what the environment holds, such as a window or a connection. Called once, when it will not be played any

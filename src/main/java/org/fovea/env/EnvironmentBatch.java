@@ -10,6 +10,7 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A user's environments as a batch: seeds, autoreset, and a check of everything they return, so that a mistake in one is
@@ -22,6 +23,13 @@ final class EnvironmentBatch implements VectorEnvironment {
     private final Space actionSpace;
     private final int observationSize;
     private final int actionSize;
+    private final Schema observationSchema;
+    private final int[] choicesOfAction;
+    private final int[] starts;
+
+    /** Null where every choice is always allowed. */
+    private final @Nullable ActionMasks masks;
+
     private final long[] episode;
     private final long[] elapsed;
     private long seed;
@@ -42,6 +50,10 @@ final class EnvironmentBatch implements VectorEnvironment {
         actionSpace = spaces.actions();
         observationSize = observationSpace.size();
         actionSize = actionSpace.size();
+        observationSchema = Schema.of(observationSpace);
+        choicesOfAction = Schema.of(actionSpace).choices();
+        starts = Schema.of(actionSpace).starts();
+        masks = spaces.masked() ? new ActionMasks(count, choicesOfAction) : null;
         episode = new long[count];
         elapsed = new long[count];
     }
@@ -81,6 +93,27 @@ final class EnvironmentBatch implements VectorEnvironment {
             throw failed(i, "reset", thrown);
         }
         write(i, first, observations);
+        mask(i, null);
+    }
+
+    /** Notes which choices environment {@code i} allows now: those of its step, or what it says itself. */
+    private void mask(int i, boolean @Nullable [] ofStep) {
+        if (masks == null) {
+            if (ofStep != null) {
+                throw new EnvironmentException(where(i) + ": step returned an action mask, but masksActions() of "
+                        + environments[i].getClass().getName() + " is false; let it return true");
+            }
+            return;
+        }
+        boolean[] mask = ofStep;
+        if (mask == null) {
+            try {
+                mask = environments[i].actionMask();
+            } catch (Throwable thrown) {
+                throw failed(i, "actionMask", thrown);
+            }
+        }
+        masks.set(i, mask, this::where);
     }
 
     @Override
@@ -94,7 +127,7 @@ final class EnvironmentBatch implements VectorEnvironment {
         if (!started) {
             throw new IllegalStateException("step before reset: call reset or restoreState first");
         }
-        StepChecks.check(this, firstIndex, choices, values, result);
+        StepChecks.check(this, choicesOfAction, firstIndex, choices, values, result);
         for (int i = 0; i < environments.length; i++) {
             Step step = stepOne(i, action(i, choices, values));
             elapsed[i]++;
@@ -110,14 +143,21 @@ final class EnvironmentBatch implements VectorEnvironment {
                 startEpisode(i, result.observations());
             } else {
                 write(i, step.observation(), result.observations());
+                mask(i, step.mask());
             }
         }
     }
 
     private Action action(int i, int[] choices, float[] values) {
-        return actionSpace instanceof Space.Discrete
-                ? Action.of(choices[i])
-                : Action.of(Arrays.copyOfRange(values, i * actionSize, (i + 1) * actionSize));
+        int parts = starts.length;
+        if (parts == 0) {
+            return Action.of(Arrays.copyOfRange(values, i * actionSize, (i + 1) * actionSize));
+        }
+        int[] chosen = Arrays.copyOfRange(choices, i * parts, (i + 1) * parts);
+        for (int part = 0; part < parts; part++) {
+            chosen[part] += starts[part];
+        }
+        return Action.ofChoices(chosen);
     }
 
     private Step stepOne(int i, Action action) {
@@ -141,10 +181,15 @@ final class EnvironmentBatch implements VectorEnvironment {
         }
         for (int j = 0; j < observationSize; j++) {
             if (!Float.isFinite(observation[j])) {
-                throw new EnvironmentException(where(i) + ": observation[" + j + "] is " + observation[j]);
+                throw new EnvironmentException(where(i) + ": observation" + element(j) + " is " + observation[j]);
             }
         }
         System.arraycopy(observation, 0, rows, i * observationSize, observationSize);
+    }
+
+    private String element(int j) {
+        String element = observationSchema.element(j);
+        return element.startsWith("[") ? element : "." + element;
     }
 
     private String where(int i) {
@@ -154,6 +199,20 @@ final class EnvironmentBatch implements VectorEnvironment {
     private EnvironmentException failed(int i, String method, Throwable thrown) {
         return new EnvironmentException(
                 where(i) + ": " + method + " threw " + EnvironmentFailures.describe(thrown), thrown);
+    }
+
+    @Override
+    public boolean masksActions() {
+        return masks != null;
+    }
+
+    @Override
+    public void actionMasks(boolean[] allowed) {
+        if (masks == null) {
+            Arrays.fill(allowed, true);
+        } else {
+            masks.copyTo(allowed);
+        }
     }
 
     @Override
@@ -177,6 +236,11 @@ final class EnvironmentBatch implements VectorEnvironment {
         }
         out.writeInt(state.size());
         out.write(state.toByteArray());
+        if (masks != null) {
+            for (boolean allowed : masks.of(i)) {
+                out.writeBoolean(allowed);
+            }
+        }
     }
 
     @Override
@@ -197,6 +261,13 @@ final class EnvironmentBatch implements VectorEnvironment {
             ((SavesState) environments[i]).restoreState(new DataInputStream(new ByteArrayInputStream(state)));
         } catch (Throwable thrown) {
             throw failed(i, "restoreState", thrown);
+        }
+        if (masks != null) {
+            boolean[] mask = masks.of(i);
+            for (int choice = 0; choice < mask.length; choice++) {
+                mask[choice] = in.readBoolean();
+            }
+            masks.set(i, mask, this::where);
         }
     }
 

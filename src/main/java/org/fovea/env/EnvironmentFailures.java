@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env;
 
+import java.util.function.Supplier;
+
 /** Exceptions for what the code of an environment throws. */
 final class EnvironmentFailures {
     private static final int LONGEST = 400;
@@ -19,6 +21,15 @@ final class EnvironmentFailures {
         return isBySpace
                 ? new InvalidEnvironmentException(where + ": " + thrown.getMessage())
                 : new EnvironmentException(where + ": " + method + " threw " + describe(thrown), thrown);
+    }
+
+    /** What {@code work} gives; an environment that it finds to be invalid is named. */
+    static <T> T named(String name, Supplier<T> work) {
+        try {
+            return work.get();
+        } catch (InvalidEnvironmentException e) {
+            throw new InvalidEnvironmentException(name + ": " + e.getMessage());
+        }
     }
 
     /** Class and message, in one line of limited length. */

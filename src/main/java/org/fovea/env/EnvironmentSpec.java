@@ -44,8 +44,27 @@ public record EnvironmentSpec(
         }
     }
 
-    /** What observations and actions look like. */
-    public record Spaces(Space observations, Space actions) {}
+    /**
+     * What observations and actions look like.
+     *
+     * @param masked whether some choices are forbidden in some states
+     */
+    public record Spaces(Space observations, Space actions, boolean masked) {
+        /** Spaces in which every choice is always allowed. */
+        public Spaces(Space observations, Space actions) {
+            this(observations, actions, false);
+        }
+
+        /** @throws InvalidEnvironmentException if no policy can act in the action space */
+        public Spaces {
+            Schema schema = Schema.of(actions);
+            schema.requireActions();
+            if (masked && schema.choices().length == 0) {
+                throw new InvalidEnvironmentException(
+                        "masksActions() is true, but there is nothing to choose in the action space " + actions);
+            }
+        }
+    }
 
     /** An environment that is written for one agent; the supplier makes one instance a call. */
     public static EnvironmentSpec of(String name, String summary, Supplier<? extends Environment> supplier) {

@@ -27,6 +27,7 @@ public final class Environments {
         register(Acrobot.SPEC);
         register(ProofOfMemory.SPEC);
         add(MemoryChain.FAMILY);
+        register(Dispatch.SPEC);
         RepeatPrevious.SPECS.forEach(Environments::register);
     }
 

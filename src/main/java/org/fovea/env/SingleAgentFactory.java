@@ -92,7 +92,15 @@ final class SingleAgentFactory implements EnvironmentFactory {
         } catch (Throwable thrown) {
             throw EnvironmentFailures.of(name, "actionSpace", thrown);
         }
-        Spaces found = new Spaces(requireSpace("observationSpace", observations), requireSpace("actionSpace", actions));
+        boolean masked;
+        try {
+            masked = environment.masksActions();
+        } catch (Throwable thrown) {
+            throw EnvironmentFailures.of(name, "masksActions", thrown);
+        }
+        Space observed = requireSpace("observationSpace", observations);
+        Space acted = requireSpace("actionSpace", actions);
+        Spaces found = EnvironmentFailures.named(name, () -> new Spaces(observed, acted, masked));
         if (spaces != null && !spaces.equals(found)) {
             throw new InvalidEnvironmentException(
                     name + ": one instance has " + found + ", another " + spaces + "; all must have the same");

@@ -5,12 +5,13 @@ import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /** A batch of one, stepped by hand. */
 class SingleEnvironment implements Environment {
     private final VectorEnvironment batch;
     private final StepBatch result;
-    private final int[] choice = new int[1];
+    private final int[] starts;
     private boolean running;
 
     /** One that {@link SavesState} if the batch can. */
@@ -21,6 +22,7 @@ class SingleEnvironment implements Environment {
     private SingleEnvironment(VectorEnvironment batch) {
         this.batch = batch;
         this.result = StepBatch.allocate(1, batch.observationSpace().size());
+        this.starts = Schema.of(batch.actionSpace()).starts();
     }
 
     @Override
@@ -31,6 +33,22 @@ class SingleEnvironment implements Environment {
     @Override
     public Space actionSpace() {
         return batch.actionSpace();
+    }
+
+    @Override
+    public boolean masksActions() {
+        return batch.masksActions();
+    }
+
+    @Override
+    public boolean @Nullable [] actionMask() {
+        if (!batch.masksActions()) {
+            return null;
+        }
+        boolean[] allowed =
+                new boolean[Arrays.stream(Schema.of(actionSpace()).choices()).sum()];
+        batch.actionMasks(allowed);
+        return allowed;
     }
 
     @Override
@@ -46,8 +64,11 @@ class SingleEnvironment implements Environment {
         if (!running) {
             throw new IllegalStateException("step outside an episode: call reset first");
         }
-        choice[0] = action.choice();
-        batch.step(choice, action.values(), result);
+        int[] choices = action.choices().clone();
+        for (int part = 0; part < Math.min(choices.length, starts.length); part++) {
+            choices[part] -= starts[part];
+        }
+        batch.step(choices, action.values(), result);
         boolean terminated = result.terminated()[0];
         boolean truncated = result.truncated()[0];
         running = !terminated && !truncated;

@@ -4,6 +4,7 @@ package org.fovea.env;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
+import java.util.Arrays;
 
 /**
  * {@code count()} environments of one kind stepped together through flat row-major arrays. An environment whose episode
@@ -36,7 +37,8 @@ public interface VectorEnvironment extends AutoCloseable {
     /**
      * Acts in every environment.
      *
-     * @param choices [count] for discrete actions, else ignored (may be empty)
+     * @param choices [count, choices of an action] for discrete actions, from 0 whatever {@link Space.Discrete#start} is, else
+     *     ignored (may be empty)
      * @param values [count, action size] for continuous actions, an agent's within the bounds of the action space, else
      *     ignored (may be empty)
      * @param result overwritten
@@ -49,6 +51,26 @@ public interface VectorEnvironment extends AutoCloseable {
      * @param observations row i is written, [count, observation size]
      */
     void restart(int i, float[] observations);
+
+    /** Whether some choices are forbidden in some states. */
+    default boolean masksActions() {
+        return false;
+    }
+
+    /**
+     * Which choices are allowed in the states that were observed last. Called where {@link #masksActions}.
+     *
+     * @param allowed written, [count, sum of the numbers of choices]
+     */
+    default void actionMasks(boolean[] allowed) {
+        Arrays.fill(allowed, true);
+    }
+
+    /** An array for {@link #actionMasks}, empty where nothing is forbidden. */
+    default boolean[] newActionMasks() {
+        int choices = Arrays.stream(Schema.of(actionSpace()).choices()).sum();
+        return new boolean[masksActions() ? count() * choices : 0];
+    }
 
     /** Whether {@link #saveState} can be called. */
     boolean canSaveState();

@@ -17,6 +17,9 @@ final class LearningCases {
     };
     private static final int[][] CATEGORICAL = {{1, 1}, {33, 2}, {5, 3}, {207, 6}, {64, 16}, {97, 33}, {0, 3}, {7, 300}
     };
+    private static final int[][] SEVERAL_CHOICES = {
+        {1, 2, 1}, {33, 2, 5}, {300, 3, 2}, {7, 5, 40}, {3, 2, 300}, {0, 2, 2}
+    };
     private static final int[][] GAUSSIAN = {{1, 1}, {33, 2}, {5, 3}, {207, 6}, {64, 17}, {0, 3}, {7, 300}};
     private static final AdamSettings CLIPPED = new AdamSettings(0.9f, 0.999f, 1e-8f, 0.5f);
 
@@ -28,12 +31,20 @@ final class LearningCases {
         for (int[] s : Case.shapes(deep, CATEGORICAL, new int[] {20_011, 17})) {
             for (PpoLoss loss : losses(s[0])) {
                 String name = s[0] + " x " + s[1] + ", " + loss;
-                cases.add(new Case("rl.ppoCategorical", name, p -> categorical(p, loss, s[0], s[1], false, name)));
+                cases.add(new Case("rl.ppoCategorical", name, p -> categorical(p, loss, s[0], 1, s[1], false, name)));
                 if (s[1] > 2) {
                     String masked = name + ", masked";
-                    cases.add(
-                            new Case("rl.ppoCategorical", masked, p -> categorical(p, loss, s[0], s[1], true, masked)));
+                    cases.add(new Case(
+                            "rl.ppoCategorical", masked, p -> categorical(p, loss, s[0], 1, s[1], true, masked)));
                 }
+            }
+        }
+        for (int[] s : Case.shapes(deep, SEVERAL_CHOICES, new int[] {20_011, 3, 17})) {
+            for (PpoLoss loss : losses(s[0])) {
+                String name = s[0] + " x " + s[1] + " parts x " + s[2] + ", " + loss;
+                boolean masked = s[2] > 2;
+                cases.add(
+                        new Case("rl.ppoCategorical", name, p -> categorical(p, loss, s[0], s[1], s[2], masked, name)));
             }
         }
         for (int[] s : Case.shapes(deep, GAUSSIAN, new int[] {20_011, 5})) {
@@ -153,20 +164,21 @@ final class LearningCases {
         }
     }
 
-    private static void categorical(Pair p, PpoLoss loss, int rows, int actions, boolean masked, String what) {
-        double[] x = Pair.normal(rows * actions, 11);
-        int[] taken = new int[rows];
+    private static void categorical(
+            Pair p, PpoLoss loss, int rows, int parts, int actions, boolean masked, String what) {
+        double[] x = Pair.normal(rows * parts * actions, 11);
+        int[] taken = new int[rows * parts];
         double[] logProbs = new double[rows];
-        for (int r = 0; r < rows; r++) {
-            taken[r] = (r * 5) % actions;
+        for (int i = 0; i < rows * parts; i++) {
+            taken[i] = (i * 5) % actions;
             if (masked) {
-                x[r * actions + (taken[r] + 1) % actions] = Double.NEGATIVE_INFINITY;
+                x[i * actions + (taken[i] + 1) % actions] = i % 2 == 0 ? Double.NEGATIVE_INFINITY : -1e30f;
             }
             double sum = 0;
             for (int a = 0; a < actions; a++) {
-                sum += Math.exp(x[r * actions + a]);
+                sum += Math.exp(x[i * actions + a]);
             }
-            logProbs[r] = x[r * actions + taken[r]] - Math.log(sum);
+            logProbs[i / parts] += x[i * actions + taken[i]] - Math.log(sum);
         }
         Pair.Both logits = p.floats(x);
         Pair.Both action = p.ints(taken);
@@ -175,6 +187,7 @@ final class LearningCases {
         p.run(b -> b.rl().ppoCategorical(
                         loss,
                         m.played.map(array -> array.on(b)),
+                        parts,
                         actions,
                         logits.on(b),
                         m.values.on(b),
@@ -182,11 +195,11 @@ final class LearningCases {
                         m.dValues.on(b),
                         m.statistics.on(b)));
         double range = 16;
-        double logProbError = 2 * range + Math.sqrt(actions) + 4;
+        double logProbError = parts * (2 * range + Math.sqrt(actions) + 4);
         double row =
                 Pair.largest(m.played.advantages().expected()) * 1.7 + loss.entropyCoef() * (range + Math.log(actions));
         dLogits.isWithin(4 * loss.rowWeight() * row * (logProbError + 4), what + ", dLogits");
-        m.check(loss, rows, logProbError, Math.log(actions), what);
+        m.check(loss, rows, logProbError, parts * Math.log(actions), what);
     }
 
     private static void gaussian(Pair p, PpoLoss loss, int rows, int dim, String what) {

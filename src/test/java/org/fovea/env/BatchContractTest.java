@@ -22,24 +22,37 @@ class BatchContractTest {
     private static final class Player {
         final VectorEnvironment batch;
         final StepBatch result;
+        final int[] n;
         final int[] choices;
+        final boolean[] allowed;
         final float[] values;
 
         Player(String name, int count, int firstIndex) {
             batch = Environments.get(name).create(count);
             result = StepBatch.allocate(count, batch.observationSpace().size());
-            choices = new int[count];
+            n = Schema.of(batch.actionSpace()).choices();
+            choices = new int[count * n.length];
+            allowed = batch.newActionMasks();
             values = new float[count * batch.actionSpace().size()];
             batch.reset(SEED, firstIndex, result.observations());
         }
 
         /** Acts as a function of the environment's index in the run and the step alone. */
         void play(int firstIndex, int step) {
+            if (allowed.length > 0) {
+                batch.actionMasks(allowed);
+            }
             for (int i = 0; i < batch.count(); i++) {
                 Random random = new Random(1000L * (firstIndex + i) + step);
-                if (batch.actionSpace() instanceof Space.Discrete discrete) {
-                    choices[i] = random.nextInt(discrete.n());
-                } else {
+                int mask = i * allowed.length / batch.count();
+                for (int part = 0; part < n.length; part++) {
+                    int choice = i * n.length + part;
+                    do {
+                        choices[choice] = random.nextInt(n[part]);
+                    } while (allowed.length > 0 && !allowed[mask + choices[choice]]);
+                    mask += n[part];
+                }
+                if (n.length == 0) {
                     values[i] = random.nextFloat() * 6 - 3;
                 }
             }
@@ -56,7 +69,8 @@ class BatchContractTest {
                 "ProofOfMemory-v0",
                 "MemoryChain-v0",
                 "MemoryChain-v0:length=3,bits=3",
-                "popgym-RepeatPreviousEasy-v0"
+                "popgym-RepeatPreviousEasy-v0",
+                "Dispatch-v0"
             })
     void cuttingABatchChangesNothing(String name) {
         Player whole = new Player(name, 64, 5);
@@ -92,7 +106,8 @@ class BatchContractTest {
                 "Acrobot-v1",
                 "ProofOfMemory-v0",
                 "MemoryChain-v0:length=6,bits=2",
-                "popgym-RepeatPreviousEasy-v0"
+                "popgym-RepeatPreviousEasy-v0",
+                "Dispatch-v0"
             })
     void restoredEnvironmentsGoOnBitForBitInBatchesCutOtherwise(String name) throws IOException {
         Player original = new Player(name, 13, 2);
@@ -165,7 +180,8 @@ class BatchContractTest {
                 "Acrobot-v1",
                 "ProofOfMemory-v0",
                 "MemoryChain-v0",
-                "popgym-RepeatPreviousEasy-v0"
+                "popgym-RepeatPreviousEasy-v0",
+                "Dispatch-v0"
             })
     void episodesOfOneSeedDifferAndTheSeedRepeatsThem(String name) {
         Player one = new Player(name, 31, 0);

@@ -162,38 +162,50 @@ final class ReferenceRl implements RlOps {
     public void ppoCategorical(
             PpoLoss loss,
             PpoBatch<DeviceArray> batch,
+            int parts,
             int actions,
             DeviceArray logits,
             DeviceArray values,
             DeviceArray dLogits,
             DeviceArray dValues,
             DeviceArray statistics) {
-        RlChecks.ppoCategorical(batch, actions, logits, values, dLogits, dValues, statistics);
+        RlChecks.ppoCategorical(batch, parts, actions, logits, values, dLogits, dValues, statistics);
         PpoBatch<ReferenceArray> played = batch.map(memory::use);
         ReferenceArray x = memory.use(logits);
         ReferenceArray action = played.taken();
         ReferenceArray dX = memory.use(dLogits);
         PpoRows ppo = new PpoRows(loss);
         for (int r = 0; r < played.rows(); r++) {
-            double[] row = x.row(r, actions);
-            double lse = Functions.logSumExp(row);
-            double entropy = 0;
-            for (double logit : row) {
-                entropy -= pLogP(logit - lse);
+            double logProb = 0;
+            for (int part = r * parts; part < (r + 1) * parts; part++) {
+                double[] row = x.row(part, actions);
+                logProb += row[action.integer(part)] - Functions.logSumExp(row);
+                ppo.statistics[PpoLoss.ENTROPY] += entropy(row);
             }
-            ppo.statistics[PpoLoss.ENTROPY] += entropy;
-            double logProb = row[action.integer(r)] - lse;
             double dLogProb = ppo.policy(
                     logProb, played.oldLogProbs().get(r), played.advantages().get(r));
-            for (int a = 0; a < actions; a++) {
-                double p = Math.exp(row[a] - lse);
-                double fromPolicy = dLogProb * ((a == action.integer(r) ? 1 : 0) - p);
-                double fromEntropy = loss.entropyCoef() * (pLogP(row[a] - lse) + p * entropy);
-                dX.set(r * actions + a, loss.rowWeight() * (fromPolicy + fromEntropy));
+            for (int part = r * parts; part < (r + 1) * parts; part++) {
+                double[] row = x.row(part, actions);
+                double lse = Functions.logSumExp(row);
+                for (int a = 0; a < actions; a++) {
+                    double p = Math.exp(row[a] - lse);
+                    double fromPolicy = dLogProb * ((a == action.integer(part) ? 1 : 0) - p);
+                    double fromEntropy = loss.entropyCoef() * (pLogP(row[a] - lse) + p * entropy(row));
+                    dX.set(part * actions + a, loss.rowWeight() * (fromPolicy + fromEntropy));
+                }
             }
             value(ppo, r, played, memory.use(values), memory.use(dValues));
         }
         memory.use(statistics).setAll(ppo.statistics);
+    }
+
+    private static double entropy(double[] logits) {
+        double lse = Functions.logSumExp(logits);
+        double entropy = 0;
+        for (double logit : logits) {
+            entropy -= pLogP(logit - lse);
+        }
+        return entropy;
     }
 
     private static double pLogP(double logP) {

@@ -6,7 +6,7 @@ import java.util.function.Function;
 /**
  * Rows of a minibatch as they were played, which the policy losses compare a new policy with.
  *
- * @param taken the actions: I32 [rows] of a categorical policy, [rows, dim] of a normal one
+ * @param taken the actions: I32 [rows, parts] of a categorical policy, [rows, dim] of a normal one
  * @param oldLogProbs [rows], the actions' log-probabilities when they were chosen
  * @param oldValues [rows], the estimates of that time
  * @param advantages [rows]

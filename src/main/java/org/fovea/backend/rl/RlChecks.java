@@ -64,6 +64,7 @@ public final class RlChecks {
     /** Operands of {@link RlOps#ppoCategorical}. */
     public static void ppoCategorical(
             PpoBatch<DeviceArray> batch,
+            int parts,
             int actions,
             DeviceArray logits,
             DeviceArray values,
@@ -71,9 +72,9 @@ public final class RlChecks {
             DeviceArray dValues,
             DeviceArray statistics) {
         String operation = "ppoCategorical";
-        OperandChecks.floats(operation, "logits", logits, batch.rows(), actions);
-        OperandChecks.ints(operation, "taken", batch.taken(), batch.rows());
-        OperandChecks.floats(operation, "dLogits", dLogits, batch.rows(), actions);
+        OperandChecks.floats(operation, "logits", logits, batch.rows(), parts, actions);
+        OperandChecks.ints(operation, "taken", batch.taken(), batch.rows(), parts);
+        OperandChecks.floats(operation, "dLogits", dLogits, batch.rows(), parts, actions);
         ppo(operation, batch, values, dValues, statistics);
     }
 

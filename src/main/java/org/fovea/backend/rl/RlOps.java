@@ -58,17 +58,20 @@ public interface RlOps {
             DeviceArray returns);
 
     /**
-     * Statistics of the PPO loss of a categorical policy, and its gradients for the network's outputs.
+     * Statistics of the PPO loss of a categorical policy, and its gradients for the network's outputs. An action has some
+     * parts, each a choice of one of {@code actions} by a softmax of its own: its log-probability and entropy are the sums of
+     * theirs.
      *
-     * @param logits [rows, actions]
+     * @param logits [rows, parts, actions]
      * @param values [rows]
-     * @param dLogits written, [rows, actions]: gradient of the weighted loss
+     * @param dLogits written, [rows, parts, actions]: gradient of the weighted loss
      * @param dValues written, [rows]
      * @param statistics written, {@link PpoLoss#STATISTICS} elements
      */
     void ppoCategorical(
             PpoLoss loss,
             PpoBatch<DeviceArray> batch,
+            int parts,
             int actions,
             DeviceArray logits,
             DeviceArray values,

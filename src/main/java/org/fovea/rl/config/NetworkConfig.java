@@ -14,10 +14,12 @@ import org.fovea.backend.attention.AttentionSpec.Similarity;
  * @param window steps an attention layer sees, the current one included
  * @param similarity by which attention compares queries and keys
  * @param gating GTrXL's gated residuals in place of additions
+ * @param actionLimit how continuous actions are kept within their bounds
  */
-public record NetworkConfig(int layers, int width, int heads, int window, Similarity similarity, boolean gating) {
+public record NetworkConfig(
+        int layers, int width, int heads, int window, Similarity similarity, boolean gating, ActionLimit actionLimit) {
     /** Two layers of width 64; four heads that see 128 steps. */
-    public static final NetworkConfig BASE = new NetworkConfig(2, 64, 4, 128, Similarity.DOT, false);
+    public static final NetworkConfig BASE = new NetworkConfig(2, 64, 4, 128, Similarity.DOT, false, ActionLimit.CLIP);
 
     /** Checks every range; the message names the hyper-parameter. */
     public NetworkConfig {

@@ -20,6 +20,10 @@ final class EvaluationPlayer {
     private final int[] episodeSteps;
     private final double[] episodeReturns;
     private final int[] nextEpisode;
+
+    /** Which choices the environments allow; empty where they allow all. */
+    private final boolean[] allowed;
+
     private long played;
     private int unfinished;
 
@@ -37,6 +41,7 @@ final class EvaluationPlayer {
         this.episodeSteps = new int[count];
         this.episodeReturns = new double[count];
         this.nextEpisode = new int[count];
+        this.allowed = environment.newActionMasks();
     }
 
     /** Starts the environments; whether there are episodes to play. */
@@ -69,6 +74,10 @@ final class EvaluationPlayer {
                 return false;
             }
             policy.show(observations, episodeSteps);
+            if (allowed.length > 0) {
+                environment.actionMasks(allowed);
+                policy.allow(allowed);
+            }
             if (table.settings().stochastic()) {
                 policy.sample(step, episodeSteps, table.settings().seed(), RandomStreams.actions(played++));
             } else {

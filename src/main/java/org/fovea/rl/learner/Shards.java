@@ -11,6 +11,7 @@ import org.fovea.rl.rollout.Rollout;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Cuts some units of a rollout into shards that are worked on end to end, side by side, each with a gradient of its own.
@@ -139,6 +140,12 @@ public final class Shards implements AutoCloseable {
         /** [rows, size] as the network saw them. */
         public Tensor observations(Tape tape) {
             return tape.constant(gather(tape, rollout.observations()), rows(), rollout.observationSize());
+        }
+
+        /** What was added to the policy's outputs, [rows, outputs]; null where nothing is forbidden. */
+        public @Nullable Tensor masks(Tape tape) {
+            int width = (int) (rollout.masks().length() / rollout.rows());
+            return width == 0 ? null : tape.constant(gather(tape, rollout.masks()), rows(), width);
         }
 
         /** What was done, and how it turned out. */

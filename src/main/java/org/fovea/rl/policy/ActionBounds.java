@@ -2,28 +2,34 @@
 package org.fovea.rl.policy;
 
 import org.fovea.env.Space;
+import org.fovea.rl.config.ActionLimit;
 
 /**
  * The map from a policy's numbers to an environment's actions that {@link Space.Box} describes: [-1, 1] is the range from
- * bound to bound, and what lies outside is clipped. The policy itself never sees the outcome: it learns from what it drew.
+ * bound to bound, and what lies outside is clipped; or the hyperbolic tangent, which needs no clipping, goes before. The
+ * policy itself never sees the outcome: it learns from what it drew.
  */
 final class ActionBounds {
     private final int size;
+    private final ActionLimit limit;
+    private final boolean[] bounded;
     private final float[] low;
     private final float[] high;
     private final double[] middle;
     private final double[] halfRange;
 
-    ActionBounds(Space.Box box) {
+    ActionBounds(Space.Box box, ActionLimit limit) {
         this.size = box.size();
+        this.limit = limit;
+        this.bounded = new boolean[size];
         this.low = box.low();
         this.high = box.high();
         this.middle = new double[size];
         this.halfRange = new double[size];
         for (int i = 0; i < size; i++) {
-            boolean bounded = box.isBounded(i);
-            middle[i] = bounded ? 0.5 * ((double) low[i] + high[i]) : 0;
-            halfRange[i] = bounded ? 0.5 * ((double) high[i] - low[i]) : 1;
+            bounded[i] = box.isBounded(i);
+            middle[i] = bounded[i] ? 0.5 * ((double) low[i] + high[i]) : 0;
+            halfRange[i] = bounded[i] ? 0.5 * ((double) high[i] - low[i]) : 1;
         }
     }
 
@@ -31,13 +37,17 @@ final class ActionBounds {
      * Brings actions within bounds.
      *
      * @param drawn [rows, size]
-     * @param bounded written, [rows, size]
+     * @param actions written, [rows, size]
      */
-    void apply(float[] drawn, float[] bounded) {
+    void apply(float[] drawn, float[] actions) {
         for (int from = 0; from < drawn.length; from += size) {
             for (int i = 0; i < size; i++) {
-                float value = (float) (middle[i] + halfRange[i] * drawn[from + i]);
-                bounded[from + i] = Math.max(low[i], Math.min(high[i], value));
+                double unit = drawn[from + i];
+                if (limit == ActionLimit.TANH && bounded[i]) {
+                    unit = Math.tanh(unit);
+                }
+                float value = (float) (middle[i] + halfRange[i] * unit);
+                actions[from + i] = Math.max(low[i], Math.min(high[i], value));
             }
         }
     }

@@ -8,22 +8,28 @@ import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
-import org.fovea.env.Space;
+import org.fovea.env.EnvironmentSpec;
+import org.fovea.env.Schema;
 import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
-/** The distribution of actions that a policy's outputs determine: a softmax over choices, or independent normals. */
+/**
+ * The distribution of actions that a policy's outputs determine: a softmax for each choice, or independent normals. Where
+ * it is {@link #masked} it is given the outputs {@linkplain #restrict restricted} to what is allowed.
+ */
 public sealed interface ActionDistribution permits CategoricalActions, GaussianActions {
 
-    /** The distribution that fits an action space, with whatever parameters it has of its own. */
-    static ActionDistribution of(Space actions, Parameters parameters) {
-        if (actions instanceof Space.Discrete discrete) {
-            return new CategoricalActions(discrete.n());
+    /** The distribution that fits the action space, with whatever parameters it has of its own. */
+    static ActionDistribution of(EnvironmentSpec.Spaces spaces, Parameters parameters) {
+        int[] choices = Schema.of(spaces.actions()).choices();
+        if (choices.length > 0) {
+            return new CategoricalActions(choices, spaces.masked());
         }
-        return new GaussianActions(
-                actions.size(), parameters.declare("policy.log_std", Initializer.zeros(), actions.size()));
+        int size = spaces.actions().size();
+        return new GaussianActions(size, parameters.declare("policy.log_std", Initializer.zeros(), size));
     }
 
     /** Network outputs per row. */
@@ -34,6 +40,31 @@ public sealed interface ActionDistribution permits CategoricalActions, GaussianA
 
     /** Entropy of a row where every action is as likely, in nats; NaN where there is no such distribution. */
     double maxEntropy();
+
+    /** Whether it is given masks: numbers to be added to the outputs. */
+    default boolean masked() {
+        return false;
+    }
+
+    /**
+     * Masks from what environments allow.
+     *
+     * @param allowed [rows, sum of the numbers of choices]
+     * @param masks written, [rows, outputs()]
+     */
+    default void writeMasks(boolean[] allowed, float[] masks) {
+        throw new UnsupportedOperationException("nothing can be forbidden of numbers");
+    }
+
+    /**
+     * A network's outputs where some choices are forbidden.
+     *
+     * @param outputs [rows, outputs()]
+     * @param masks the same shape; null where it is not {@link #masked}
+     */
+    default Tensor restrict(Tensor outputs, @Nullable Tensor masks) {
+        return masks == null ? outputs : outputs.add(masks);
+    }
 
     /** Type of an action's elements. */
     DType actionType();

@@ -4,6 +4,7 @@ package org.fovea.rl.policy;
 import java.util.Map;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A network that maps observations to the policy's outputs and to the value of the state. It is applied in a {@link
@@ -29,7 +30,12 @@ public interface ActorCritic {
      * @param policy [rows, outputs of the distribution]
      * @param values [rows, 1]
      */
-    record Outputs(Tensor policy, Tensor values) {}
+    record Outputs(Tensor policy, Tensor values) {
+        /** The same where some choices are forbidden; see {@link ActionDistribution#restrict}. */
+        public Outputs restricted(ActionDistribution distribution, @Nullable Tensor masks) {
+            return masks == null ? this : new Outputs(distribution.restrict(policy, masks), values);
+        }
+    }
 
     /** The network and its memory of a set of environments that are played in segments. */
     interface Context extends AutoCloseable {

@@ -3,13 +3,16 @@ package org.fovea.rl.policy;
 
 import org.fovea.backend.Backend;
 import org.fovea.env.EnvironmentSpec;
-import org.fovea.env.Space;
+import org.fovea.env.Schema;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.tensor.Parameters;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A policy with everything that it takes to act.
  *
+ * @param spaces of the environments that it acts in
+ * @param bounds of a continuous action, else null
  * @param parameters of network and distribution
  * @param distribution of actions
  * @param encoder of observations, into network input
@@ -18,7 +21,8 @@ import org.fovea.tensor.Parameters;
 public record Agent(
         Backend backend,
         PolicyKind kind,
-        Space actionSpace,
+        EnvironmentSpec.Spaces spaces,
+        @Nullable ActionBounds bounds,
         Parameters parameters,
         ActionDistribution distribution,
         ObservationEncoder encoder,
@@ -41,14 +45,18 @@ public record Agent(
             boolean normalizeObservations,
             long seed) {
         Parameters parameters = new Parameters(backend, seed);
-        ActionDistribution distribution = ActionDistribution.of(spaces.actions(), parameters);
+        ActionDistribution distribution = ActionDistribution.of(spaces, parameters);
+        ActionBounds bounds = Schema.of(spaces.actions())
+                .box()
+                .map(box -> new ActionBounds(box, config.actionLimit()))
+                .orElse(null);
         ObservationEncoder encoder = new ObservationEncoder(spaces, kind);
         ObservationNormalizer observations = new ObservationNormalizer(
                 normalizeObservations, spaces.observations().size());
         ActorCritic network =
                 kind.network().create(parameters, config, encoder.size(), distribution.outputs(), separateCritic);
         parameters.allocate();
-        return new Agent(backend, kind, spaces.actions(), parameters, distribution, encoder, observations, network);
+        return new Agent(backend, kind, spaces, bounds, parameters, distribution, encoder, observations, network);
     }
 
     @Override

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.policy;
 
+import java.util.Arrays;
 import java.util.List;
 import org.fovea.backend.Backend;
 import org.fovea.backend.math.RandomRange;
+import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.PpoBatch;
@@ -11,22 +13,45 @@ import org.fovea.backend.rl.PpoLoss;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 
-/** One of n choices, by the softmax of n logits. */
-record CategoricalActions(int choices) implements ActionDistribution {
+/**
+ * Some choices at once, each by a softmax of its own. All have as many logits as the one with most choices: those that it
+ * lacks are forbidden, like those that a state forbids.
+ */
+final class CategoricalActions implements ActionDistribution {
+    /** Added to the logit of a forbidden choice: its probability is 0, and its logarithm still a number. */
+    private static final float FORBIDDEN = -1e30f;
+
+    private final int[] choices;
+    private final int width;
+    private final boolean masked;
+
+    /**
+     * @param choices how many there are, for each part of an action
+     * @param masked whether states forbid some
+     */
+    CategoricalActions(int[] choices, boolean masked) {
+        this.choices = choices;
+        this.width = Arrays.stream(choices).max().orElseThrow();
+        this.masked = masked || Arrays.stream(choices).anyMatch(n -> n < width);
+    }
+
+    private int parts() {
+        return choices.length;
+    }
 
     @Override
     public int outputs() {
-        return choices;
+        return parts() * width;
     }
 
     @Override
     public int actionSize() {
-        return 1;
+        return parts();
     }
 
     @Override
     public double maxEntropy() {
-        return Math.log(choices);
+        return Arrays.stream(choices).mapToDouble(Math::log).sum();
     }
 
     @Override
@@ -35,13 +60,38 @@ record CategoricalActions(int choices) implements ActionDistribution {
     }
 
     @Override
+    public boolean masked() {
+        return masked;
+    }
+
+    @Override
+    public void writeMasks(boolean[] allowed, float[] masks) {
+        int from = 0;
+        for (int to = 0; to < masks.length; to += width) {
+            int n = choices[to / width % parts()];
+            for (int choice = 0; choice < width; choice++) {
+                masks[to + choice] = choice < n && allowed[from + choice] ? 0 : FORBIDDEN;
+            }
+            from += n;
+        }
+    }
+
+    @Override
     public void sample(Backend backend, Tensor outputs, RandomRange draw, DeviceArray actions, DeviceArray logProbs) {
-        backend.rl().sampleCategorical(outputs.size(0), choices, outputs.array(), draw, actions, logProbs);
+        int rows = outputs.size(0);
+        if (parts() == 1) {
+            backend.rl().sampleCategorical(rows, width, outputs.array(), draw, actions, logProbs);
+            return;
+        }
+        DeviceArray ofParts = outputs.tape().allocate(logProbs.dtype(), (long) rows * parts());
+        RandomRange ofEachPart = new RandomRange(draw.seed(), draw.stream(), draw.first() * parts(), draw.counter());
+        backend.rl().sampleCategorical(rows * parts(), width, outputs.array(), ofEachPart, actions, ofParts);
+        backend.math().reduce(ReduceOp.SUM, rows, parts(), 1, ofParts, logProbs);
     }
 
     @Override
     public void mostLikely(Backend backend, Tensor outputs, DeviceArray actions) {
-        backend.rl().argmax(outputs.size(0), choices, outputs.array(), actions);
+        backend.rl().argmax(outputs.size(0) * parts(), width, outputs.array(), actions);
     }
 
     @Override
@@ -49,13 +99,14 @@ record CategoricalActions(int choices) implements ActionDistribution {
             Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PpoBatch<DeviceArray> batch, DeviceArray statistics) {
         Backend backend = tape.backend();
         int rows = outputs.policy().size(0);
-        DeviceArray dLogits = tape.allocate(backend.memory().floatType(), (long) rows * choices);
+        DeviceArray dLogits = tape.allocate(backend.memory().floatType(), (long) rows * outputs());
         DeviceArray dValues = tape.allocate(backend.memory().floatType(), rows);
         backend.rl()
                 .ppoCategorical(
                         loss,
                         batch,
-                        choices,
+                        parts(),
+                        width,
                         outputs.policy().array(),
                         outputs.values().array(),
                         dLogits,
@@ -63,12 +114,12 @@ record CategoricalActions(int choices) implements ActionDistribution {
                         statistics);
         return new Loss(
                 List.of(outputs.policy(), outputs.values()),
-                List.of(tape.constant(dLogits, rows, choices), tape.constant(dValues, rows, 1)));
+                List.of(tape.constant(dLogits, rows, outputs()), tape.constant(dValues, rows, 1)));
     }
 
     @Override
     public int parameterCount() {
-        return choices;
+        return outputs();
     }
 
     /** The logits. */
@@ -77,17 +128,24 @@ record CategoricalActions(int choices) implements ActionDistribution {
         return outputs;
     }
 
-    /** {@code (diag(p) - p p^T) t}. */
+    /** {@code (diag(p) - p p^T) t} of each part. */
     @Override
     public Tensor fisherProduct(Tensor parameters, Tensor tangents) {
-        Tensor p = parameters.softmax();
-        Tensor weighted = p.multiply(tangents);
-        return weighted.subtract(p.multiply(weighted.sumKeepingAxes(-1)));
+        Tensor p = byPart(parameters).softmax();
+        Tensor weighted = p.multiply(byPart(tangents));
+        return weighted.subtract(p.multiply(weighted.sumKeepingAxes(-1))).reshape(parameters.size(0), outputs());
     }
 
     @Override
     public Tensor divergence(Tensor from, Tensor to) {
-        Tensor logFrom = from.logSoftmax();
-        return logFrom.exp().multiply(logFrom.subtract(to.logSoftmax())).sumKeepingAxes(-1);
+        Tensor logFrom = byPart(from).logSoftmax();
+        Tensor ofParts = logFrom.exp()
+                .multiply(logFrom.subtract(byPart(to).logSoftmax()))
+                .sumKeepingAxes(-1);
+        return parts() == 1 ? ofParts : ofParts.reshape(from.size(0), parts()).sumKeepingAxes(-1);
+    }
+
+    private Tensor byPart(Tensor logits) {
+        return parts() == 1 ? logits : logits.reshape(logits.size(0) * parts(), width);
     }
 }

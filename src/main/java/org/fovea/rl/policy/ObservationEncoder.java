@@ -1,39 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.policy;
 
+import java.util.Arrays;
 import org.fovea.env.EnvironmentSpec;
-import org.fovea.env.Space;
+import org.fovea.env.Schema;
 
 /**
  * Encodes one step as network input: the observation, and for networks with memory also the previous action
- * (one-hot for choices) and a flag that marks an episode's first step.
+ * (each choice one-hot) and a flag that marks an episode's first step.
  */
 public final class ObservationEncoder {
     private final int observationSize;
-    private final Space actions;
+    private final int[] choices;
+    private final int actionWidth;
     private final boolean withHistory;
 
     public ObservationEncoder(EnvironmentSpec.Spaces spaces, PolicyKind kind) {
         this.observationSize = spaces.observations().size();
-        this.actions = spaces.actions();
+        this.choices = Schema.of(spaces.actions()).choices();
+        this.actionWidth = choices.length > 0
+                ? Arrays.stream(choices).sum()
+                : spaces.actions().size();
         this.withHistory = kind.remembers();
     }
 
     /** Numbers per step. */
     public int size() {
-        return withHistory ? observationSize + actions.size() + 1 : observationSize;
+        return withHistory ? observationSize + actionWidth + 1 : observationSize;
     }
 
     /**
-     * @param choice previous action, if choices are made
-     * @param values previous actions at {@code index * actions.size()}, if vectors are given
+     * @param chosen previous choices, those of {@code index} behind those before, if choices are made
+     * @param values previous vectors, likewise, if vectors are given
      * @param start whether this is an episode's first step: then there is no previous action
      */
     void encode(
             float[] observations,
             int index,
             ObservationNormalizer normalizer,
-            int choice,
+            int[] chosen,
             float[] values,
             boolean start,
             float[] target,
@@ -43,17 +48,16 @@ public final class ObservationEncoder {
             return;
         }
         int at = offset + observationSize;
-        int width = actions.size();
-        for (int i = 0; i < width; i++) {
-            target[at + i] = 0;
-        }
-        if (!start) {
-            if (actions instanceof Space.Discrete) {
-                target[at + choice] = 1;
-            } else {
-                System.arraycopy(values, index * width, target, at, width);
+        Arrays.fill(target, at, at + actionWidth, 0);
+        if (!start && choices.length == 0) {
+            System.arraycopy(values, index * actionWidth, target, at, actionWidth);
+        } else if (!start) {
+            int part = at;
+            for (int i = 0; i < choices.length; i++) {
+                target[part + chosen[index * choices.length + i]] = 1;
+                part += choices[i];
             }
         }
-        target[at + width] = start ? 1 : 0;
+        target[at + actionWidth] = start ? 1 : 0;
     }
 }

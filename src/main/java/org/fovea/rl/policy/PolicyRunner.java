@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.policy;
 
+import java.util.Arrays;
 import org.fovea.backend.Backend;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.memory.DeviceArray;
-import org.fovea.env.Space;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Applies a policy to {@code count} environments at once. Results stay in arrays of this object until the next
@@ -19,14 +18,15 @@ public final class PolicyRunner {
     private final ActorCritic.Actor actor;
     private final int first;
     private final int count;
-    private final boolean discrete;
     private final float[] tokens;
     private final int[] choices;
     private final float[] actions;
     private final float[] boundedActions;
-    private final @Nullable ActionBounds bounds;
     private final float[] logProbs;
     private final float[] values;
+
+    /** What is added to the policy's outputs, [count, outputs]; empty where nothing is forbidden. */
+    private final float[] masks;
 
     /** @param first index of environment 0 among those of the run, which decides what it draws */
     public PolicyRunner(Agent agent, ActorCritic.Context context, int first, int count) {
@@ -35,13 +35,19 @@ public final class PolicyRunner {
         this.actor = context.actor(first, count);
         this.first = first;
         this.count = count;
-        Space actionSpace = agent.actionSpace();
-        this.discrete = actionSpace instanceof Space.Discrete;
+        ActionDistribution distribution = agent.distribution();
+        int numbers = count * distribution.actionSize();
+        boolean choosing = agent.bounds() == null;
         this.tokens = new float[count * agent.encoder().size()];
-        this.choices = new int[discrete ? count : 0];
-        this.actions = new float[discrete ? 0 : count * actionSpace.size()];
+        this.choices = new int[choosing ? numbers : 0];
+        this.actions = new float[choosing ? 0 : numbers];
         this.boundedActions = new float[actions.length];
-        this.bounds = actionSpace instanceof Space.Box box ? new ActionBounds(box) : null;
+        this.masks = new float[distribution.masked() ? count * distribution.outputs() : 0];
+        if (distribution.masked()) {
+            boolean[] all = new boolean[masks.length];
+            Arrays.fill(all, true);
+            distribution.writeMasks(all, masks);
+        }
         this.logProbs = new float[count];
         this.values = new float[count];
     }
@@ -63,12 +69,21 @@ public final class PolicyRunner {
                             observations,
                             i,
                             agent.observations(),
-                            discrete ? choices[i] : -1,
+                            choices,
                             actions,
                             episodeSteps[i] == 0,
                             tokens,
                             i * size);
         }
+    }
+
+    /**
+     * Says which choices are allowed of what is acted on next.
+     *
+     * @param allowed [count, sum of the numbers of choices]
+     */
+    public void allow(boolean[] allowed) {
+        agent.distribution().writeMasks(allowed, masks);
     }
 
     /** Draws actions for step {@code step} of the segment. */
@@ -78,7 +93,12 @@ public final class PolicyRunner {
             DeviceArray drawn = newActions(tape);
             DeviceArray drawnLogProbs = tape.allocate(backend.memory().floatType(), count);
             agent.distribution()
-                    .sample(backend, outputs.policy(), new RandomRange(seed, stream, first), drawn, drawnLogProbs);
+                    .sample(
+                            backend,
+                            restricted(tape, outputs.policy()),
+                            new RandomRange(seed, stream, first),
+                            drawn,
+                            drawnLogProbs);
             keep(drawn);
             backend.memory().download(drawnLogProbs, logProbs, 0);
             backend.memory().download(outputs.values().array(), values, 0);
@@ -90,7 +110,7 @@ public final class PolicyRunner {
         try (Tape tape = Tape.inference(backend)) {
             ActorCritic.Outputs outputs = actor.act(shown(tape), step, episodeSteps);
             DeviceArray best = newActions(tape);
-            agent.distribution().mostLikely(backend, outputs.policy(), best);
+            agent.distribution().mostLikely(backend, restricted(tape, outputs.policy()), best);
             keep(best);
         }
     }
@@ -107,12 +127,20 @@ public final class PolicyRunner {
         return tape.constant(tokens, count, agent.encoder().size());
     }
 
+    private Tensor restricted(Tape tape, Tensor outputs) {
+        ActionDistribution distribution = agent.distribution();
+        return distribution.masked()
+                ? distribution.restrict(outputs, tape.constant(masks, count, distribution.outputs()))
+                : outputs;
+    }
+
     private DeviceArray newActions(Tape tape) {
         ActionDistribution distribution = agent.distribution();
         return tape.allocate(distribution.actionType(), (long) count * distribution.actionSize());
     }
 
     private void keep(DeviceArray drawn) {
+        ActionBounds bounds = agent.bounds();
         if (bounds == null) {
             backend.memory().download(drawn, choices, 0);
         } else {
@@ -126,7 +154,12 @@ public final class PolicyRunner {
         return tokens;
     }
 
-    /** [count], if choices are made. */
+    /** What was added to the policy's outputs, [count, outputs]; empty where nothing is forbidden. */
+    public float[] masks() {
+        return masks;
+    }
+
+    /** [count, parts of an action], if choices are made. */
     public int[] choices() {
         return choices;
     }

@@ -128,7 +128,8 @@ final class Ppo implements Learner {
     private void differentiate(
             PpoLoss loss, Shards.Shard shard, DeviceArray minibatchAdvantages, DeviceArray minibatchStatistics) {
         try (Tape tape = Tape.recording(backend)) {
-            ActorCritic.Outputs outputs = context.forward(shard.observations(tape), shard.units());
+            ActorCritic.Outputs outputs = context.forward(shard.observations(tape), shard.units())
+                    .restricted(distribution, shard.masks(tape));
             ActionDistribution.Loss gradients = distribution.loss(
                     tape,
                     loss,

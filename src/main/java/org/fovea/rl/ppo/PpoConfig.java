@@ -5,6 +5,7 @@ import static org.fovea.rl.config.Hyperparameters.require;
 
 import java.util.HashMap;
 import java.util.Map;
+import org.fovea.env.Schema;
 import org.fovea.env.Space;
 import org.fovea.rl.config.Hyperparameters;
 import org.fovea.rl.config.NetworkConfig;
@@ -87,7 +88,7 @@ public record PpoConfig(
     @Override
     public Map<String, String> defaults(PolicyKind policy, Space actions) {
         Map<String, String> settings = new HashMap<>(Map.of("steps", "500000", "envs", "64"));
-        boolean continuous = actions instanceof Space.Box;
+        boolean continuous = Schema.of(actions).box().isPresent();
         if (continuous) {
             settings.put("entropy_coef", "0");
         }

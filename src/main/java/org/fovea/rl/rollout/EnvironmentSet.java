@@ -18,7 +18,7 @@ public record EnvironmentSet(List<VectorEnvironment> batches) implements AutoClo
     /** The spaces that all of them have. */
     public EnvironmentSpec.Spaces spaces() {
         VectorEnvironment any = batches.get(0);
-        return new EnvironmentSpec.Spaces(any.observationSpace(), any.actionSpace());
+        return new EnvironmentSpec.Spaces(any.observationSpace(), any.actionSpace(), any.masksActions());
     }
 
     @Override

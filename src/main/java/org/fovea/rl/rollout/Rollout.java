@@ -13,6 +13,7 @@ import org.fovea.rl.policy.ActionDistribution;
  *
  * @param observations as the network saw them
  * @param actions as the distribution drew them
+ * @param masks what was added to the policy's outputs; of length 0 where nothing is forbidden
  * @param logProbs of the actions, under the policy that drew them
  * @param rewards as the learner sees them
  * @param values of the observations
@@ -26,6 +27,7 @@ public record Rollout(
         int actionSize,
         DeviceArray observations,
         DeviceArray actions,
+        DeviceArray masks,
         DeviceArray logProbs,
         DeviceArray rewards,
         DeviceArray values,
@@ -46,6 +48,7 @@ public record Rollout(
                 distribution.actionSize(),
                 backend.memory().allocate(floats, (long) rows * observationSize),
                 backend.memory().allocate(distribution.actionType(), (long) rows * distribution.actionSize()),
+                backend.memory().allocate(floats, distribution.masked() ? (long) rows * distribution.outputs() : 0),
                 backend.memory().allocate(floats, rows),
                 backend.memory().allocate(floats, rows),
                 backend.memory().allocate(floats, rows),
@@ -93,6 +96,7 @@ public record Rollout(
     public void close() {
         observations.release();
         actions.release();
+        masks.release();
         logProbs.release();
         rewards.release();
         values.release();

@@ -12,11 +12,14 @@ final class Segment {
     private final int steps;
     private final int observationSize;
     private final int tokenSize;
+    private final int parts;
     private final int actionSize;
+    private final int maskSize;
     private final float[] rawObservations;
     private final float[] tokens;
     private final int[] choices;
     private final float[] actions;
+    private final float[] masks;
     private final float[] logProbs;
     private final float[] values;
     private final float[] nextValues;
@@ -25,17 +28,21 @@ final class Segment {
     private final float[] discountedReturns;
     private final boolean[] ended;
 
-    Segment(int count, int steps, int observationSize, int tokenSize, int actionSize) {
+    /** @param policy whose steps are recorded */
+    Segment(int count, int steps, int observationSize, PolicyRunner policy) {
         this.count = count;
         this.steps = steps;
         this.observationSize = observationSize;
-        this.tokenSize = tokenSize;
-        this.actionSize = actionSize;
+        this.tokenSize = policy.tokens().length / count;
+        this.parts = policy.choices().length / count;
+        this.actionSize = policy.actions().length / count;
+        this.maskSize = policy.masks().length / count;
         int rows = count * steps;
         this.rawObservations = new float[rows * observationSize];
         this.tokens = new float[rows * tokenSize];
-        this.choices = new int[rows];
+        this.choices = new int[rows * parts];
         this.actions = new float[rows * actionSize];
+        this.masks = new float[rows * maskSize];
         this.logProbs = new float[rows];
         this.values = new float[rows];
         this.nextValues = new float[rows];
@@ -52,11 +59,9 @@ final class Segment {
             System.arraycopy(
                     stepObservations, i * observationSize, rawObservations, row * observationSize, observationSize);
             System.arraycopy(policy.tokens(), i * tokenSize, tokens, row * tokenSize, tokenSize);
-            if (actionSize == 0) {
-                choices[row] = policy.choices()[i];
-            } else {
-                System.arraycopy(policy.actions(), i * actionSize, actions, row * actionSize, actionSize);
-            }
+            System.arraycopy(policy.choices(), i * parts, choices, row * parts, parts);
+            System.arraycopy(policy.actions(), i * actionSize, actions, row * actionSize, actionSize);
+            System.arraycopy(policy.masks(), i * maskSize, masks, row * maskSize, maskSize);
             logProbs[row] = policy.logProbs()[i];
             values[row] = policy.values()[i];
         }
@@ -114,9 +119,12 @@ final class Segment {
         long from = (long) first * steps;
         backend.memory().upload(tokens, 0, rollout.observations().slice(from * tokenSize, (long) rows * tokenSize));
         if (actionSize == 0) {
-            backend.memory().upload(choices, 0, rollout.actions().slice(from, rows));
+            backend.memory().upload(choices, 0, rollout.actions().slice(from * parts, (long) rows * parts));
         } else {
             backend.memory().upload(actions, 0, rollout.actions().slice(from * actionSize, (long) rows * actionSize));
+        }
+        if (maskSize > 0) {
+            upload(backend, masks, rollout.masks(), from * maskSize);
         }
         upload(backend, logProbs, rollout.logProbs(), from);
         upload(backend, values, rollout.values(), from);

@@ -29,6 +29,10 @@ final class SegmentPlayer {
     private final StepBatch result;
     private final float[] observations;
     private final float[] peekedValues;
+
+    /** Which choices the environments allow; empty where they allow all. */
+    private final boolean[] allowed;
+
     private final int[] episodeSteps;
     private final float[] discountedReturns;
     private final double[] episodeReturns;
@@ -54,8 +58,8 @@ final class SegmentPlayer {
         this.count = environment.count();
         this.policy = new PolicyRunner(agent, context, first, count);
         int observationSize = environment.observationSpace().size();
-        this.segment =
-                new Segment(count, steps, observationSize, agent.encoder().size(), policy.actions().length / count);
+        this.segment = new Segment(count, steps, observationSize, policy);
+        this.allowed = environment.newActionMasks();
         this.result = StepBatch.allocate(count, observationSize);
         this.observations = new float[count * observationSize];
         this.peekedValues = new float[count];
@@ -107,6 +111,10 @@ final class SegmentPlayer {
         }
         long start = System.nanoTime();
         policy.show(observations, episodeSteps);
+        if (allowed.length > 0) {
+            environment.actionMasks(allowed);
+            policy.allow(allowed);
+        }
         policy.sample(step, episodeSteps, seed, RandomStreams.actions(runStep));
         long before = System.nanoTime();
         environment.step(policy.choices(), policy.boundedActions(), result);
@@ -247,8 +255,9 @@ final class SegmentPlayer {
             out.writeFloat(observations[j]);
         }
         int actionSize = policy.actions().length / count;
-        if (actionSize == 0) {
-            out.writeInt(policy.choices()[i]);
+        int parts = policy.choices().length / count;
+        for (int j = i * parts; j < (i + 1) * parts; j++) {
+            out.writeInt(policy.choices()[j]);
         }
         for (int j = i * actionSize; j < (i + 1) * actionSize; j++) {
             out.writeFloat(policy.actions()[j]);
@@ -266,8 +275,9 @@ final class SegmentPlayer {
             observations[j] = in.readFloat();
         }
         int actionSize = policy.actions().length / count;
-        if (actionSize == 0) {
-            policy.choices()[i] = in.readInt();
+        int parts = policy.choices().length / count;
+        for (int j = i * parts; j < (i + 1) * parts; j++) {
+            policy.choices()[j] = in.readInt();
         }
         for (int j = i * actionSize; j < (i + 1) * actionSize; j++) {
             policy.actions()[j] = in.readFloat();

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.run;
 
+import java.util.Arrays;
 import java.util.Locale;
 import org.fovea.backend.Backend;
 import org.fovea.env.EnvironmentSpec;
-import org.fovea.env.Space;
+import org.fovea.env.Schema;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.rl.policy.ObservationEncoder;
 import org.fovea.rl.rollout.Rollout;
@@ -49,7 +50,11 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ne
         double rows = (double) spec.environments() * spec.config().rollout().rolloutSteps();
         int observation = spaces.observations().size();
         int token = new ObservationEncoder(spaces, spec.policy()).size();
-        int action = spaces.actions() instanceof Space.Box box ? box.size() : 1;
+        int[] choices = Schema.of(spaces.actions()).choices();
+        int action = choices.length > 0 ? choices.length : spaces.actions().size();
+        if (spaces.masked()) {
+            action += choices.length * Arrays.stream(choices).max().orElseThrow();
+        }
         double rollouts = rows * (observation + token + action + SEGMENT_COLUMNS)
                 + (onHeap ? rows * (token + action + ROLLOUT_COLUMNS) : 0);
         double memory = 0;

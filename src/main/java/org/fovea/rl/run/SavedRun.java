@@ -80,6 +80,7 @@ public final class SavedRun {
             tensors.put(name, TensorData.ofDoubles(saved, saved.length));
         });
         Map<String, String> metadata = new LinkedHashMap<>(state.spec().save());
+        metadata.putAll(spaces(state.agent()));
         metadata.put(ITERATION, Long.toString(state.iteration()));
         Map<String, byte[]> files = new LinkedHashMap<>();
         files.put(ENVIRONMENTS, write(state.collector()::saveEnvironments));
@@ -104,11 +105,26 @@ public final class SavedRun {
 
     /** Gives an agent the saved parameters and observation statistics. */
     void restore(Agent agent) throws IOException {
+        for (Map.Entry<String, String> space : spaces(agent).entrySet()) {
+            String saved = checkpoint.metadata().getOrDefault(space.getKey(), space.getValue());
+            if (!saved.equals(space.getValue())) {
+                throw new IOException("the run in " + runDirectory + " cannot be loaded: the " + space.getKey()
+                        + " space of " + spec.environment() + " was " + saved + " when it was trained, and is "
+                        + space.getValue() + " now");
+            }
+        }
         for (Parameter parameter : agent.parameters().all()) {
             upload(agent.backend(), PARAMETER + parameter.name(), parameter.value());
         }
         agent.observations().moments().restore(tensor("observation_moments").toDoubles());
         agent.observations().refresh();
+    }
+
+    /** What the policy is shown and gives, as text. */
+    private static Map<String, String> spaces(Agent agent) {
+        return Map.of(
+                "observation", agent.spaces().observations().toString(),
+                "action", agent.spaces().actions().toString());
     }
 
     private static Map<String, DeviceArray> arrays(TrainingState state) {

@@ -55,7 +55,8 @@ final class FisherVectorProduct implements ConjugateGradient.Operator, AutoClose
         double weight = 1.0 / shards.rows(units);
         DeviceArray sum = shards.sumGradients(units, shard -> {
             try (Tape tape = Tape.recording(backend)) {
-                Tensor outputs = distribution.parameters(context.policy(shard.observations(tape), shard.units()));
+                Tensor policy = context.policy(shard.observations(tape), shard.units());
+                Tensor outputs = distribution.parameters(distribution.restrict(policy, shard.masks(tape)));
                 Tensor tangent = tape.directionalDerivative(outputs, parameters, direction);
                 Tensor weighted =
                         distribution.fisherProduct(outputs.detach(), tangent).multiply(weight);

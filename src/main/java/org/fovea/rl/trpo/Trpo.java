@@ -154,7 +154,7 @@ final class Trpo implements Learner {
         }
         DeviceArray sum = shards.sumGradients(order.all(), shard -> {
             try (Tape tape = Tape.recording(backend)) {
-                Tensor outputs = context.policy(shard.observations(tape), shard.units());
+                Tensor outputs = policy(tape, shard);
                 ActionDistribution.Loss gradients = loss(tape, shard, outputs);
                 tape.gradientsInto(gradients.inputs(), gradients.gradients(), parameters, shard.gradient());
                 backend.memory()
@@ -167,6 +167,11 @@ final class Trpo implements Learner {
         solver.solve(fisher, gradient, direction);
         solver.dot(gradient, gradient, squares.slice(0, 1));
         solver.curvature(gradient, direction, squares.slice(1, 1));
+    }
+
+    /** What determines the distribution of actions, [rows, outputs]. */
+    private Tensor policy(Tape tape, Shards.Shard shard) {
+        return distribution.restrict(context.policy(shard.observations(tape), shard.units()), shard.masks(tape));
     }
 
     private ActionDistribution.Loss loss(Tape tape, Shards.Shard shard, Tensor outputs) {
@@ -205,7 +210,7 @@ final class Trpo implements Learner {
     private void comparePolicies() {
         shards.forEach(order.all(), shard -> {
             try (Tape tape = Tape.inference(backend)) {
-                Tensor outputs = context.policy(shard.observations(tape), shard.units());
+                Tensor outputs = policy(tape, shard);
                 loss(tape, shard, outputs);
                 int width = distribution.parameterCount();
                 Tensor old = tape.constant(shard.part(oldPolicy, width), shard.rows(), width);

@@ -213,7 +213,7 @@ interface ShapeContract extends ContractFixture {
                     5,
                     6,
                     () -> b.rl().ppoCategorical(
-                                    loss, played(s, actions), 3, of(s, 6), of(s, 2), of(s, 6), of(s, 2), of(s, 5)));
+                                    loss, played(s, actions), 1, 3, of(s, 6), of(s, 2), of(s, 6), of(s, 2), of(s, 5)));
             refused(
                     "ppoGaussian",
                     4,

@@ -80,6 +80,7 @@ class ThreadIndependenceTest {
                             .ppoCategorical(
                                     loss,
                                     new PpoBatch<>(rows, taken.slice(from, rows), values, values, values, returns),
+                                    1,
                                     ACTIONS,
                                     logits.slice(from * ACTIONS, rows * ACTIONS),
                                     values,

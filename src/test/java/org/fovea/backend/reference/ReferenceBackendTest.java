@@ -154,10 +154,10 @@ class ReferenceBackendTest {
             DeviceArray dValues = array(new double[rows]);
             ToDoubleFunction<DeviceArray> scalar = moved -> {
                 DeviceArray unused = array(new double[rows * 4]);
-                b.rl().ppoCategorical(loss, played, 4, logits, values, unused, array(new double[rows]), statistics);
+                b.rl().ppoCategorical(loss, played, 1, 4, logits, values, unused, array(new double[rows]), statistics);
                 return total(loss, values(statistics));
             };
-            b.rl().ppoCategorical(loss, played, 4, logits, values, dLogits, dValues, statistics);
+            b.rl().ppoCategorical(loss, played, 1, 4, logits, values, dLogits, dValues, statistics);
             checkGradient("logits", logits, dLogits, scalar);
             checkGradient("values", values, dValues, scalar);
         }

@@ -2,12 +2,14 @@
 package org.fovea.rl.policy;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.offset;
 
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.env.Space;
+import org.fovea.rl.config.ActionLimit;
 import org.fovea.rl.rollout.Rollout;
 import org.fovea.rl.run.Algorithm;
 import org.fovea.rl.run.OpenRun;
@@ -37,7 +39,7 @@ class ActionBoundsTest {
 
     private static float[] apply(Space.Box box, float... drawn) {
         float[] bounded = new float[drawn.length];
-        new ActionBounds(box).apply(drawn, bounded);
+        new ActionBounds(box, ActionLimit.CLIP).apply(drawn, bounded);
         return bounded;
     }
 
@@ -52,6 +54,15 @@ class ActionBoundsTest {
     @Test
     void whatIsOutsideIsClipped() {
         assertThat(apply(new Space.Box(1, 0, 1), -7, 1.0001f, 40)).containsExactly(0, 1, 1);
+    }
+
+    @Test
+    void theTangentGoesFromBoundToBound() {
+        Space.Box box = new Space.Box(new float[] {-100, 0, -INFINITY, 0}, new float[] {100, 1, INFINITY, INFINITY});
+        float[] actions = new float[8];
+        new ActionBounds(box, ActionLimit.TANH).apply(new float[] {0.5f, 30, 7, -7, -30, -0.25f, -7, 7}, actions);
+        float[] expected = {46.211716f, 1, 7, 0, -100, 0.37754068f, -7, 7};
+        assertThat(actions).containsExactly(expected, offset(1e-6f));
     }
 
     @Test

@@ -37,6 +37,8 @@ class ParityTest {
         "MemoryChain-v0:length=9, attention, 4, 3, 8, false",
         "CartPole-v1, mlp, 2, 1, 9, false",
         "Pendulum-v1, mlp, 1, 1, 17, false",
+        "Dispatch-v0, mlp, 2, 1, 13, false",
+        "Dispatch-v0, attention, 2, 5, 13, false",
     })
     void firstRatiosAreOne(String environment, String policy, int layers, int window, int steps, boolean gating) {
         Map<String, String> settings = Map.of(

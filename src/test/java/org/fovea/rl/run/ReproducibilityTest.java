@@ -45,6 +45,7 @@ class ReproducibilityTest {
         "Pendulum-v1, attention, 5",
         "Pendulum-v1, mlp, 1",
         "CartPole-v1, mlp, 1",
+        "Dispatch-v0, attention, 5",
         "MemoryChain-v0:length=3, attention, 2"
     })
     void aResumedRunEndsWhereAnUninterruptedOneDoes(String environment, String policy, int window) throws IOException {

@@ -113,7 +113,10 @@ class FisherVectorProductTest {
             Rollout rollout = run.rollout;
             Tensor observations = tape.constant(rollout.observations(), 35, rollout.observationSize());
             Agent agent = run.agent;
-            return agent.distribution().parameters(run.context.policy(observations, order.all()));
+            Tensor policy = run.context.policy(observations, order.all());
+            int width = (int) (rollout.masks().length() / 35);
+            Tensor masks = width == 0 ? null : tape.constant(rollout.masks(), 35, width);
+            return agent.distribution().parameters(agent.distribution().restrict(policy, masks));
         }
 
         /** Gradient of the mean KL divergence from {@code old}, of shape {@code shape}, at the given parameters. */
@@ -170,6 +173,7 @@ class FisherVectorProductTest {
     @ParameterizedTest
     @CsvSource({
         "CartPole-v1, mlp",
+        "Dispatch-v0, mlp",
         "Pendulum-v1, mlp",
         "popgym-RepeatPreviousEasy-v0, attention",
         "Pendulum-v1, attention"

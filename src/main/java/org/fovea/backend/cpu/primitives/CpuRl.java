@@ -41,7 +41,7 @@ public final class CpuRl implements RlOps {
         CpuArray action = memory.use(sampled);
         CpuArray logProb = memory.use(logProbs);
         long stream = draw.stream() + memory.integerOrZero(draw.counter());
-        PolicyColumns columns = PolicyColumns.of(actions);
+        PolicyColumns columns = PolicyColumns.of(1, actions);
         float[] uniforms = new float[Math.min(rows, PolicyColumns.ROWS)];
         for (int start = 0; start < rows; start += PolicyColumns.ROWS) {
             int count = Math.min(PolicyColumns.ROWS, rows - start);
@@ -141,42 +141,50 @@ public final class CpuRl implements RlOps {
     public void ppoCategorical(
             PpoLoss loss,
             PpoBatch<DeviceArray> batch,
+            int parts,
             int actions,
             DeviceArray logits,
             DeviceArray values,
             DeviceArray dLogits,
             DeviceArray dValues,
             DeviceArray statistics) {
-        RlChecks.ppoCategorical(batch, actions, logits, values, dLogits, dValues, statistics);
+        RlChecks.ppoCategorical(batch, parts, actions, logits, values, dLogits, dValues, statistics);
         PpoRows ppo = new PpoRows(kernels, loss, batch.map(memory::use), memory.use(values), memory.use(dValues));
         CpuArray x = memory.use(logits);
         CpuArray action = memory.use(batch.taken());
         CpuArray dx = memory.use(dLogits);
         int rows = batch.rows();
-        for (int r = 0; r < rows; r++) {
-            int chosen = action.ints[action.offset + r];
+        for (int i = 0; i < rows * parts; i++) {
+            int chosen = action.ints[action.offset + i];
             if (chosen < 0 || chosen >= actions) {
-                throw new IndexOutOfBoundsException(
-                        "ppoCategorical: action " + chosen + " in row " + r + " is not one of " + actions);
+                throw new IndexOutOfBoundsException("ppoCategorical: action " + chosen + " in row " + i / parts
+                        + (parts == 1 ? "" : ", part " + i % parts) + " is not one of " + actions);
             }
         }
-        PolicyColumns columns = PolicyColumns.of(actions);
+        PolicyColumns columns = PolicyColumns.of(parts, actions);
         for (int start = 0; start < rows; start += PolicyColumns.ROWS) {
             int count = Math.min(PolicyColumns.ROWS, rows - start);
-            columns.load(kernels, count, x.floats, x.offset + start * actions);
+            columns.load(kernels, count, x.floats, x.offset + start * parts * actions);
             columns.entropy(count, ppo.entropies);
-            for (int r = 0; r < count; r++) {
-                int chosen = action.ints[action.offset + start + r];
-                ppo.logProbs[r] = columns.logProbs[chosen * PolicyColumns.ROWS + r];
+            for (int part = 0; part < parts; part++) {
+                for (int r = 0; r < count; r++) {
+                    int chosen = part * actions + action.ints[action.offset + (start + r) * parts + part];
+                    float logProb = columns.logProbs[chosen * PolicyColumns.ROWS + r];
+                    ppo.logProbs[r] = part == 0 ? logProb : ppo.logProbs[r] + logProb;
+                }
             }
             ppo.block(start, count);
-            for (int a = 0; a < actions; a++) {
+            for (int column = 0; column < parts * actions; column++) {
+                int part = column / actions;
+                int a = column % actions;
                 for (int r = 0; r < count; r++) {
-                    float p = columns.probs[a * PolicyColumns.ROWS + r];
-                    float taking = action.ints[action.offset + start + r] == a ? 1f : 0f;
+                    float p = columns.probs[column * PolicyColumns.ROWS + r];
+                    float entropy = columns.entropies[part * PolicyColumns.ROWS + r];
+                    float taking = action.ints[action.offset + (start + r) * parts + part] == a ? 1f : 0f;
                     float fromPolicy = ppo.dLogProbs[r] * (taking - p);
-                    float fromEntropy = loss.entropyCoef() * (columns.pLogP(a, r) + p * ppo.entropies[r]);
-                    dx.floats[dx.offset + (start + r) * actions + a] = loss.rowWeight() * (fromPolicy + fromEntropy);
+                    float fromEntropy = loss.entropyCoef() * (columns.pLogP(column, r) + p * entropy);
+                    dx.floats[dx.offset + (start + r) * parts * actions + column] =
+                            loss.rowWeight() * (fromPolicy + fromEntropy);
                 }
             }
         }

@@ -187,6 +187,7 @@ public final class CudaRl implements RlOps {
     public void ppoCategorical(
             PpoLoss loss,
             PpoBatch<DeviceArray> batch,
+            int parts,
             int actions,
             DeviceArray logits,
             DeviceArray values,
@@ -194,7 +195,7 @@ public final class CudaRl implements RlOps {
             DeviceArray dValues,
             DeviceArray statistics) {
         String operation = "ppoCategorical";
-        RlChecks.ppoCategorical(batch, actions, logits, values, dLogits, dValues, statistics);
+        RlChecks.ppoCategorical(batch, parts, actions, logits, values, dLogits, dValues, statistics);
         CudaArray x = memory.floats(operation, "logits", logits);
         CudaArray action = memory.resolve(operation, "taken", DType.I32, batch.taken());
         CudaArray dx = memory.floats(operation, "dLogits", dLogits);
@@ -215,6 +216,7 @@ public final class CudaRl implements RlOps {
                         .dValues(rows.dValue.address())
                         .partial(partial)
                         .rows(batch.rows())
+                        .parts(parts)
                         .actions(actions)
                         .clipLow((float) (1 - (double) loss.clip()))
                         .clipHigh((float) (1 + (double) loss.clip()))
