@@ -56,7 +56,8 @@ final class Dispatch extends BatchedEnvironment {
                 }
                 left[i * MACHINES + machine] = job[i];
                 speed[i * MACHINES + machine] = v;
-                reward = 1 - POWER_PRICE * (v - 1) * ((job[i] + v - 1) / v);
+                int steps = (job[i] + v - 1) / v;
+                reward = 1 - POWER_PRICE * (v - 1) * steps;
             }
             for (int m = i * MACHINES; m < (i + 1) * MACHINES; m++) {
                 left[m] = Math.max(0, left[m] - speed[m]);
