@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <map>
+#include <string>
 
 #ifdef FOVEA_TSAN
 #include <fcntl.h>
@@ -12,6 +14,11 @@
 namespace {
 
 std::map<std::string, bool> needed;  // by place
+
+// A header is the same place whichever directory it was included from.
+std::string place(const char* file, int line) {
+    return std::filesystem::path(file).lexically_normal().string() + ":" + std::to_string(line);
+}
 
 void report_to(intptr_t file) { __sanitizer_set_report_fd(reinterpret_cast<void*>(file)); }
 
@@ -34,7 +41,7 @@ void take_out_barriers(const std::function<std::string()>& launch) {
     static const int nowhere = open("/dev/null", O_WRONLY);
     const auto places = sim::barriers();
     for (size_t i = 0; i < places.size(); i++) {
-        bool& missed = needed[std::string(places[i].file) + ":" + std::to_string(places[i].line)];
+        bool& missed = needed[place(places[i].file, places[i].line)];
         if (!missed) {
             report_to(nowhere);
             sim::omit_barrier(int(i) + 1);
