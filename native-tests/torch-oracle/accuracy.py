@@ -82,7 +82,8 @@ def ratios(fovea, folder, tensors, causal):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backend", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--simulate", action="store_true", help="cuda without a GPU")
+    parser.add_argument("--simulate", nargs="?", const="source", choices=("source", "ptx"),
+                        help="cuda without a GPU: the kernels as g++ compiles them, or what nvcc makes of them")
     parser.add_argument("--lengths", default="64,256,1024")
     parser.add_argument("--dims", default="64")
     parser.add_argument("--heads", type=int, default=2)
@@ -97,7 +98,7 @@ def main():
     worst = 0.0
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
-        backend = ["--simulate"] if options.simulate else ["--backend", options.backend]
+        backend = [f"--simulate={options.simulate}"] if options.simulate else ["--backend", options.backend]
         fovea = Fovea(backend)
         for dim in map(int, options.dims.split(",")):
             for length in map(int, options.lengths.split(",")):

@@ -47,7 +47,8 @@ def main():
     parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="of the first case")
     parser.add_argument("--backend", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--simulate", action="store_true", help="cuda without a GPU")
+    parser.add_argument("--simulate", nargs="?", const="source", choices=("source", "ptx"),
+                        help="cuda without a GPU: the kernels as g++ compiles them, or what nvcc makes of them")
     parser.add_argument("--type", choices=list(cases.TYPES), help="of the tensors (default: any)")
     parser.add_argument("--max-order", type=int, default=4)
     parser.add_argument("--keep", type=pathlib.Path, metavar="DIR", help="where to leave the files")
@@ -58,7 +59,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or pathlib.Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        backend = ["--simulate"] if options.simulate else ["--backend", options.backend]
+        backend = [f"--simulate={options.simulate}"] if options.simulate else ["--backend", options.backend]
         fovea = Fovea(backend)
         failed = 0
         for seed in range(options.seed, options.seed + options.cases):
