@@ -16,10 +16,10 @@ import org.fovea.env.UnknownNameException;
  * microbenchmarks of these generations find; NVIDIA publishes no figure for each.
  */
 public enum Card {
-    A100("A100 SXM 80 GB", 108, 1.410e9, 2039e9, 64, 32, ampere(), 1),
-    H100("H100 SXM 80 GB", 132, 1.830e9, 3352e9, 128, 64, hopper(), 0.63),
-    H200("H200 SXM 141 GB", 132, 1.830e9, 4800e9, 128, 64, hopper(), 0.63),
-    RTX4090("RTX 4090", 128, 2.520e9, 1008e9, 128, 2, ada(), 1);
+    A100("A100 SXM 80 GB", 108, 1.410e9, 1.410e9, 2039e9, 64, 32, ampere(), 1),
+    H100("H100 SXM 80 GB", 132, 1.980e9, 1.830e9, 3352e9, 128, 64, hopper(), 0.63),
+    H200("H200 SXM 141 GB", 132, 1.980e9, 1.830e9, 4800e9, 128, 64, hopper(), 0.63),
+    RTX4090("RTX 4090", 128, 2.520e9, 2.520e9, 1008e9, 128, 2, ada(), 1);
 
     /** Warp instructions that a multiprocessor issues per clock: one for each of its four schedulers. */
     static final double ISSUED = 4;
@@ -43,6 +43,9 @@ public enum Card {
     final int multiprocessors;
     final double clock;
 
+    /** While tensor cores work: Hopper's boost is lower then. */
+    final double tensorClock;
+
     /** Bytes per second. */
     final double bandwidth;
 
@@ -55,6 +58,7 @@ public enum Card {
             String title,
             int multiprocessors,
             double clock,
+            double tensorClock,
             double bandwidth,
             double floatLanes,
             double doubleLanes,
@@ -63,6 +67,7 @@ public enum Card {
         this.title = title;
         this.multiprocessors = multiprocessors;
         this.clock = clock;
+        this.tensorClock = tensorClock;
         this.bandwidth = bandwidth;
         this.floatLanes = floatLanes;
         this.doubleLanes = doubleLanes;

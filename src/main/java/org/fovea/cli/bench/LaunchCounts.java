@@ -96,7 +96,8 @@ record LaunchCounts(
 
     /** Seconds that each resource is busy at its highest rate. A launch takes no less than the longest of them. */
     Map<Resource, Double> seconds(Card card) {
-        double clocks = card.clock * busyMultiprocessors(card);
+        double busy = busyMultiprocessors(card);
+        double clocks = card.clock * busy;
         Requests requested = allGlobal();
         double floats = of("fma") - of("fma.f64");
         double integers = of("alu", "convert", "division") + of("imad");
@@ -113,7 +114,7 @@ record LaunchCounts(
         seconds.put(Resource.DOUBLE, of("fma.f64") * WARP / card.doubleLanes / clocks);
         seconds.put(Resource.LOAD_STORE, memory * WARP / Card.MEMORY_LANES / clocks);
         seconds.put(Resource.SHARED, (allShared().wavefronts + requested.sectors / Card.CACHED_SECTORS) / clocks);
-        seconds.put(Resource.TENSOR, products / clocks);
+        seconds.put(Resource.TENSOR, products / (card.tensorClock * busy));
         seconds.put(Resource.L2, requested.sectors * SECTOR_BYTES / Card.SECOND_LEVEL_BYTES / clocks);
         seconds.put(Resource.HBM, (readBytes + writtenBytes) / card.bandwidth);
         return seconds;

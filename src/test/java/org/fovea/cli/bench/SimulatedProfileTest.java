@@ -4,6 +4,7 @@ package org.fovea.cli.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
@@ -18,6 +19,8 @@ import org.fovea.cli.bench.LaunchCounts.Resource;
 import org.fovea.env.UnknownNameException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Bounds that follow from counts, worked out by hand. */
 class SimulatedProfileTest {
@@ -58,6 +61,26 @@ class SimulatedProfileTest {
         assertThat(seconds.get(Resource.HBM)).isCloseTo(2e-9, within(1e-15));
     }
 
+    /** In TFLOPS without sparsity, as NVIDIA's white papers and data sheets print them. */
+    @ParameterizedTest
+    @CsvSource({
+        "A100, 312, 312, 156, 19.5, 9.7",
+        "H100, 989.4, 989.4, 494.7, 66.9, 33.5",
+        "H200, 989.4, 989.4, 494.7, 66.9, 33.5",
+        "RTX4090, 165.2, 330.3, 82.6, 82.6, 1.29"
+    })
+    void ratesAndClocksGiveThePublishedFigures(
+            Card card, double f16, double f16ByHalves, double tf32, double f32, double f64) {
+        double tensor = 2 * card.multiprocessors * card.tensorClock / 1e12;
+        double plain = 2 * card.multiprocessors * card.clock / 1e12;
+        assertThat(tensor * card.tensorRate("wgmma.f16.f32")).isCloseTo(f16, withinPercentage(0.5));
+        assertThat(tensor * card.tensorRate("wgmma.bf16")).isCloseTo(f16, withinPercentage(0.5));
+        assertThat(tensor * card.tensorRate("wgmma.f16.f16")).isCloseTo(f16ByHalves, withinPercentage(0.5));
+        assertThat(tensor * card.tensorRate("wgmma.tf32")).isCloseTo(tf32, withinPercentage(0.5));
+        assertThat(plain * card.floatLanes).isCloseTo(f32, withinPercentage(0.5));
+        assertThat(plain * card.doubleLanes).isCloseTo(f64, withinPercentage(0.5));
+    }
+
     @Test
     void theLastBlocksKeepFewMultiprocessorsBusy() throws IOException {
         String work = ",\"issue_slots\":108000";
@@ -88,10 +111,10 @@ class SimulatedProfileTest {
         SimulatedProfile.read(file, Card.H100).print(new PrintStream(bytes, true, StandardCharsets.UTF_8));
         String[] lines = bytes.toString(StandardCharsets.UTF_8).split("\n");
         assertThat(lines[0]).startsWith("A prediction, not a measurement");
-        // 1,000,000 wavefronts of 132 multiprocessors at 1.83 GHz, twice: 8.28 us.
-        assertThat(lines[2]).startsWith("long_one").contains(" 2 ", " 4.00 ", "8.28 us", "shared");
+        // 1,000,000 wavefronts of 132 multiprocessors at 1.98 GHz, twice: 7.65 us.
+        assertThat(lines[2]).startsWith("long_one").contains(" 2 ", " 4.00 ", "7.65 us", "shared");
         assertThat(lines[3]).startsWith("short_one").contains(" 75 ", "0.05 us", "issue");
-        assertThat(lines[4]).isEqualTo("3 launches, 8.33 us");
+        assertThat(lines[4]).isEqualTo("3 launches, 7.70 us");
     }
 
     @Test
