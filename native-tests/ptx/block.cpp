@@ -171,6 +171,7 @@ void begin(Block& block, bool first) {
             }
         }
         for (const auto& [place, width] : block.program->unset) memset(warp.registers + place, 0xFF, register_bytes_of(width));
+        warp.set.assign(block.program->watched_registers, 0);
         if (const size_t bytes = block.program->local_bytes) memset(warp.local.get() + bytes * WARP, 0, bytes * WARP);
     }
     if (block.counters) {

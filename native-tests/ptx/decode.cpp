@@ -335,6 +335,7 @@ void Decoder::finish() {
         program_->details.push_back(draft.detail);
     }
     for (const int reg : placement.unset) program_->unset.push_back({placement.places[size_t(reg)], widths_[size_t(reg)]});
+    watch_unset_registers(*program_, drafts_, placement.unset, widths_.size());
     program_->shadow_shift = uint32_t(std::countr_zero(smallest_write_));
     program_->body.statements = {};
     program_->body.labels.clear();

@@ -105,6 +105,9 @@ struct Placement {
 Placement place_registers(const std::vector<Draft>& drafts, const std::vector<int>& targets, const std::vector<Width>& widths,
                           const std::vector<bool>& fixed, uint32_t first);
 
+// Makes instructions that use these registers look whether they are set.
+void watch_unset_registers(Program& program, const std::vector<Draft>& drafts, const std::vector<int>& unset, size_t registers);
+
 using Modifiers = std::vector<std::string_view>;
 inline bool has(const Modifiers& modifiers, std::string_view wanted) {
     for (const auto& modifier : modifiers) {

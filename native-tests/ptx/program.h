@@ -38,6 +38,15 @@ struct Instruction {
     uint32_t site = 0;               // its number among those that access memory
 };
 
+// How an instruction uses registers that some way through the kernel reads before it sets them, by their numbers among those.
+constexpr uint32_t NO_WATCH = ~0u;
+struct Watch {
+    Handler run;
+    bool copies;
+    uint32_t guard = NO_WATCH;
+    std::vector<uint32_t> reads = {}, sets = {};
+};
+
 // What is not needed to run an instruction.
 struct Detail {
     std::string_view opcode;
@@ -69,6 +78,9 @@ struct Program {
     std::vector<Constant> constants;
     std::vector<std::pair<Special, uint32_t>> specials;
     std::vector<std::pair<uint32_t, Width>> unset;  // registers that some way through the kernel reads before it sets them
+    std::vector<Watch> watches;
+    std::vector<uint32_t> watch_of;  // by instruction
+    uint32_t watched_registers = 0;
     uint32_t register_bytes = 0;                    // of a warp
     size_t static_shared = 0, local_bytes = 0;
     uint32_t sites = 0;

@@ -52,6 +52,7 @@ struct Warp {
     std::vector<Copy> copies;
     std::array<uint32_t, WARP> copy_group;  // of the next copy, by lane
     std::unique_ptr<char[]> local;          // bytes of each lane, and behind them whether each was written
+    std::vector<uint32_t> set;              // of each register that is watched, the lanes that have set it
     WarpGroupPart part;                     // of a warp group, on Hopper
     bool finished() const { return alive == 0; }
 };

@@ -54,6 +54,22 @@ TEST_F(PtxMachine, ReadsOfWhatWasNeverWritten) {
     EXPECT_EQ(run("ld.global.u32 %r0, [%mine];"), "");
 }
 
+TEST_F(PtxMachine, RegistersThatWereNeverSet) {
+    const std::string some_lanes = "setp.lt.u32 %p0, %lane, 5;\n@%p0 mov.u32 %r1, 7;\n";
+    expect_error("add.u32 %r0, %r1, 1;", {"test.ptx:20", "lane 0", "add.u32 reads a register that was never set"});
+    expect_error(some_lanes + "add.u32 %r0, %r1, 1;", {"test.ptx:22", "lane 5", "never set"});
+    expect_error(some_lanes + "@!%p0 st.global.u32 [%mine], %r1;", {"lane 5", "st.global.u32 reads a register that was never set"});
+    expect_error("@%p1 mov.u32 %r1, 7;", {"a guard that was never set"});
+    // Copies hand it on, 32 bits in two halves too.
+    expect_error(some_lanes + "mov.u32 %r2, %r1;\nmov.b32 {%h0, %h1}, %r2;\nadd.u16 %h2, %h1, %h1;", {"test.ptx:24", "lane 5"});
+    EXPECT_EQ(run(some_lanes + "mov.u32 %r2, %r1;\n@%p0 add.u32 %r0, %r2, 1;"), "");
+    EXPECT_EQ(run(some_lanes + "mov.u32 %r2, %r1;\nmov.u32 %r2, 3;\nadd.u32 %r0, %r2, 1;"), "");
+    EXPECT_EQ(run(some_lanes + "@!%p0 mov.u32 %r1, 8;\nadd.u32 %r0, %r1, 1;"), "");
+    EXPECT_EQ(run(some_lanes + "selp.u32 %r0, %r1, 3, %p0;\nadd.u32 %r0, %r0, 1;"), "");
+    options.unwritten = false;
+    EXPECT_EQ(run("add.u32 %r0, %r1, 1;"), "");
+}
+
 TEST_F(PtxMachine, CopiesThatAreNotWaitedFor) {
     const std::string copy = TILE
         + "mul.wide.u32 %d0, %tid, 4;\nadd.s64 %d0, %in, %d0;\ncp.async.ca.shared.global [%r1], [%d0], 4;\n";
