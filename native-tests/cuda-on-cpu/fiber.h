@@ -34,8 +34,8 @@ class Fiber {
     bool ended_ = false;
 };
 
-// Memory order between fibers as ThreadSanitizer sees it: what a fiber did before happens_before(place) comes before what another
-// does after a later happens_after(place). A switch by itself orders nothing. Empty without TSan.
+// Memory order between fibers as ThreadSanitizer sees it: what a fiber did before happens_before(place) comes before what
+// another does after a later happens_after(place). A switch by itself orders nothing. Empty without TSan.
 #ifdef FOVEA_TSAN
 void happens_before(void* place);
 void happens_after(void* place);

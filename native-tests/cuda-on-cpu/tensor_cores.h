@@ -27,8 +27,8 @@ inline uint32_t to_tf32(float x) {
 
 enum class Operand { BF16, F16, TF32 };
 
-// One warp's D += A B: m16 n8, k 16 (two 16-bit elements to a register) or 8 (one TF32). Summed exactly and rounded once or, with
-// FOVEA_SIMULATOR_TRUNCATES set, as an A100 does (ptx/semantics/mma.h), so that tests see what is lost.
+// One warp's D += A B: m16 n8, k 16 (two 16-bit elements to a register) or 8 (one TF32). Summed exactly and rounded once or,
+// with FOVEA_SIMULATOR_TRUNCATES set, as an A100 does (ptx/semantics/mma.h), so that tests see what is lost.
 struct Product {
     float* d;            // [4]
     const uint32_t* a;   // [4]

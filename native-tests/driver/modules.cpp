@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Modules and kernel launches. The PTX machine runs a module's PTX; otherwise every module holds the kernels that are linked in,
-// whatever its image.
+// Modules and kernel launches. The PTX machine runs a module's PTX; otherwise every module holds the kernels that are linked
+// in, whatever its image.
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -53,18 +53,21 @@ PtxModule load_ptx(const void* image) {
 }
 
 Function of_source(const sim::Kernel& kernel) {
-    return {kernel.name, {{0, kernel.parameter_bytes}}, [&kernel](Extents grid, Extents block, size_t dynamic_bytes, const void* parameters) {
+    return {kernel.name, {{0, kernel.parameter_bytes}},
+        [&kernel](Extents grid, Extents block, size_t dynamic_bytes, const void* parameters) {
                 return sim::launch(kernel, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, dynamic_bytes, parameters);
             }};
 }
 
 Function of_ptx(const PtxModule& module, const ptx::Kernel& kernel) {
-    Function function{kernel.name, {}, [module, &kernel](Extents grid, Extents block, size_t dynamic_bytes, const void* parameters) {
+    Function function{kernel.name, {},
+                      [module, &kernel](Extents grid, Extents block, size_t dynamic_bytes, const void* parameters) {
                           const ptx::Dim3 blocks{grid.x, grid.y, grid.z}, threads{block.x, block.y, block.z};
                           try {
                               ptx::Profile* const wanted = profile();
                               ptx::Counters counters;
-                              std::string wrong = ptx::launch(*module, kernel, ptx_memory, blocks, threads, dynamic_bytes, parameters,
+                              std::string wrong = ptx::launch(*module, kernel, ptx_memory, blocks, threads, dynamic_bytes,
+                                  parameters,
                                                               ptx_options(), wanted ? &counters : nullptr);
                               if (wanted && wrong.empty()) wanted->add(kernel.name, blocks, threads, dynamic_bytes, counters);
                               return wrong;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// C = A B^T of bfloat16 numbers by one warp group for each 64 x 64 of C: A [m, k] goes through registers into tiles with a swizzle of
-// 128 bytes, B [n, k] by bulk copies of 16 bytes into tiles without one. It tries the simulator's Hopper instructions; its PTX is in
-// tests/ptx_hopper_gemm.h:
+// C = A B^T of bfloat16 numbers by one warp group for each 64 x 64 of C: A [m, k] goes through registers into tiles with a
+// swizzle of 128 bytes, B [n, k] by bulk copies of 16 bytes into tiles without one. It tries the simulator's Hopper
+// instructions; its PTX is in tests/ptx_hopper_gemm.h:
 //   nvcc -std=c++17 -O3 -arch=sm_90a --ptx ptx-check/hopper.cu
 #include <cuda_bf16.h>
 
@@ -30,7 +30,8 @@ __device__ void multiply(float (&d)[REGISTERS], uint64_t a, uint64_t b) {
         "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
         "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
         "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, %32, %33, 1, 1, 1, 0, 0;"
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]), "+f"(d[8]), "+f"(d[9]),
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]), "+f"(d[8]),
+            "+f"(d[9]),
           "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), "+f"(d[18]),
           "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]),
           "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31])
@@ -56,11 +57,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) hopper_gemm(const Gemm p) 
             const int row = piece / PIECE, column = piece % PIECE;
             const uint32_t to = b + column * CORES_BYTES + row / 8 * CORE_BYTES + row % 8 * 16;
             const __nv_bfloat16* from = p.b + int64_t(column0 + row) * p.k + k + column * PIECE;
-            asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], 16, [%2];" ::"r"(to), "l"(from), "r"(barrier) : "memory");
+            asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], 16, [%2];" ::"r"(to),
+                "l"(from), "r"(barrier) : "memory");
             const uint4 value = *reinterpret_cast<const uint4*>(p.a + int64_t(row0 + row) * p.k + k + column * PIECE);
             *reinterpret_cast<uint4*>(tiles + row * ROW_BYTES + ((column ^ row % 8) << 4)) = value;
         }
-        asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(TILE_BYTES / THREADS) : "memory");
+        asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(TILE_BYTES / THREADS)
+            : "memory");
         asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
         __syncthreads();
         uint32_t done = 0;
@@ -74,7 +77,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) hopper_gemm(const Gemm p) 
         asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 #pragma unroll
         for (int i = 0; i < TILE / 16; i++) {
-            multiply(d, descriptor(a + 32 * i, 16, 8 * ROW_BYTES, 1), descriptor(b + 2 * i * CORES_BYTES, CORES_BYTES, CORE_BYTES, 0));
+            multiply(d, descriptor(a + 32 * i, 16, 8 * ROW_BYTES, 1),
+                descriptor(b + 2 * i * CORES_BYTES, CORES_BYTES, CORE_BYTES, 0));
         }
         asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
         asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");

@@ -3,7 +3,8 @@
 # .ptx files, if anything has changed since they passed.
 # The tests' own kernels need nvcc; without it they are left out.
 PTX_MACHINE := $(patsubst %.cpp,$(OUT)/%.o,$(wildcard ptx/*.cpp))
-PTX_TESTS := $(filter-out $(patsubst %,$(OUT)/tests/%,planted% driver% simulated_device.o needed_barriers.o ptx%),$(TESTS)) $(patsubst %.cpp,$(OUT)/%.o,$(wildcard ptx-check/*.cpp))
+PTX_TESTS := $(filter-out $(patsubst %,$(OUT)/tests/%,planted% driver% simulated_device.o needed_barriers.o ptx%),$(TESTS)) \
+    $(patsubst %.cpp,$(OUT)/%.o,$(wildcard ptx-check/*.cpp))
 NVCC ?= $(shell command -v nvcc 2> /dev/null)
 
 # Loops over a warp's 32 lanes are vectorised; floats keep their bits.
@@ -18,8 +19,10 @@ $(OUT)/ptx-check/%.ptx: tests/%.cu $(LAYOUT)
 
 ptx-check: $(OUT)/ptx-check/passed$(if $(FOVEA_DEEP),-deep)
 
-$(OUT)/ptx-check/passed $(OUT)/ptx-check/passed-deep: $(OUT)/ptx-check/kernel-tests $(PTX) $(if $(NVCC),$(OUT)/ptx-check/mma_kernels.ptx)
-	FOVEA_PTX=$(or $(PTX),$(error PTX must name a fatbin or a directory of .ptx files)):$(if $(NVCC),$(OUT)/ptx-check) $< --gtest_brief=1 $(if $(NVCC),,--gtest_filter=-*Mma.*)
+$(OUT)/ptx-check/passed $(OUT)/ptx-check/passed-deep: $(OUT)/ptx-check/kernel-tests $(PTX) \
+    $(if $(NVCC),$(OUT)/ptx-check/mma_kernels.ptx)
+	FOVEA_PTX=$(or $(PTX),$(error PTX must name a fatbin or a directory of .ptx files)):$(if $(NVCC),$(OUT)/ptx-check) \
+	    $< --gtest_brief=1 $(if $(NVCC),,--gtest_filter=-*Mma.*)
 	@touch $@
 
 .PHONY: ptx-check

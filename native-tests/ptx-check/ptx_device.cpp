@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel tests on the PTX machine: they run what nvcc made of the kernels, the images in FOVEA_PTX: .ptx files, fatbins, and
-// directories of .ptx files, with colons between.
+// The kernel tests on the PTX machine: they run what nvcc made of the kernels, the images in FOVEA_PTX: .ptx files, fatbins,
+// and directories of .ptx files, with colons between.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -114,8 +114,8 @@ void copy_to_host(void* target, const void* source, size_t bytes) {
     }
 }
 
-// In each turn warps, blocks and asynchronous copies have another order. One finds what depends on the order itself: the machine
-// sees races.
+// In each turn warps, blocks and asynchronous copies have another order. One finds what depends on the order itself: the
+// machine sees races.
 int turns() { return getenv("FOVEA_DEEP") ? 3 : 1; }
 
 void set_turn(int turn) {

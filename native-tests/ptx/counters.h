@@ -29,7 +29,8 @@ struct Counters {
     // Instructions of the machine code that is to be expected of them, see slots_of().
     uint64_t issue_slots = 0;
     uint64_t operations = 0;                        // in floating point, not on tensor cores; a fused multiply-add is two
-    std::map<std::string, uint64_t> multiply_adds;  // on tensor cores, by type of the factors and, where there are two, of the sum
+    // on tensor cores, by type of the factors and, where there are two, of the sum
+    std::map<std::string, uint64_t> multiply_adds;
     std::array<Requests, TRAFFICS> shared, global;  // cp.async writes the one and reads the other
     uint64_t local_bytes = 0;
     uint64_t read_bytes = 0, written_bytes = 0;  // of global memory, each sector once in a launch

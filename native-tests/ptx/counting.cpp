@@ -45,7 +45,9 @@ bool is_one_of(std::string_view part, Names... names) {
     return ((part == names) || ...);
 }
 
-bool has(const std::vector<std::string_view>& parts, std::string_view wanted) { return std::find(parts.begin(), parts.end(), wanted) != parts.end(); }
+bool has(const std::vector<std::string_view>& parts, std::string_view wanted) {
+    return std::find(parts.begin(), parts.end(), wanted) != parts.end();
+}
 
 std::string_view space_of(const std::vector<std::string_view>& parts) {
     for (const std::string_view part : parts) {
@@ -142,7 +144,8 @@ void Footprint::add(const Footprint& other) {
 
 uint64_t Footprint::bytes(int first) const {
     uint64_t sectors = 0;
-    for (const auto& [page, bits] : pages_) sectors += uint64_t(std::popcount(bits[size_t(first)]) + std::popcount(bits[size_t(first) + 1]));
+    for (const auto& [page, bits] : pages_)
+        sectors += uint64_t(std::popcount(bits[size_t(first)]) + std::popcount(bits[size_t(first) + 1]));
     return sectors * SECTOR;
 }
 
@@ -212,7 +215,8 @@ std::string class_of(const Detail& detail) {
         case Class::COPY: return has(parts, "bulk") ? "cp.async.bulk" : parts.size() > 4 ? "cp.async" : "cp.async.group";
         case Class::SHUFFLE: return "shuffle";
         case Class::MATRIX_LOAD: return root;
-        case Class::MATRIX: return parts[0] == "mma" || has(parts, "mma_async") ? root + "." + product_of(detail.opcode).form : root;
+        case Class::MATRIX:
+            return parts[0] == "mma" || has(parts, "mma_async") ? root + "." + product_of(detail.opcode).form : root;
         case Class::BARRIER: return "barrier";
     }
     return "alu";
@@ -248,7 +252,8 @@ void count_global(Warp& warp, const uint64_t (&at)[WARP], uint32_t bytes, bool s
     for (uint32_t rest = warp.mask; rest; rest &= rest - 1) {
         const uint64_t address = at[first_lane(rest)];
         low[lanes_of++] = address;
-        for (uint64_t sector = address / SECTOR; sector <= (address + bytes - 1) / SECTOR; sector++) sectors[count_of++] = sector;
+        for (uint64_t sector = address / SECTOR; sector <= (address + bytes - 1) / SECTOR; sector++)
+            sectors[count_of++] = sector;
         counting.footprint.touch(address, bytes, stores);
     }
     std::sort(sectors, sectors + count_of);

@@ -44,8 +44,8 @@ struct Counting : Counters {
 std::string line_of(const Program& program, const Detail& detail);
 // What an instruction is counted as.
 std::string class_of(const Detail& detail);
-// The instructions of machine code that it becomes, about: none for moves, which ptxas mostly removes, and parameters, which are
-// operands of others; more for 64-bit integers, divisions and the like.
+// The instructions of machine code that it becomes, about: none for moves, which ptxas mostly removes, and parameters, which
+// are operands of others; more for 64-bit integers, divisions and the like.
 int slots_of(const Detail& detail);
 
 }  // namespace ptx

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The products of mma that Fovea's kernels spend their time in, with exact sums: what semantics/mma.h gives, bit for bit, but from
-// whole fragments in vector registers. In the ISA's tables the lanes of a fragment's register are, in order, the rows of an 8 x 8
-// (for .tf32 8 x 4) part of A, or of B transposed.
+// The products of mma that Fovea's kernels spend their time in, with exact sums: what semantics/mma.h gives, bit for bit, but
+// from whole fragments in vector registers. In the ISA's tables the lanes of a fragment's register are, in order, the rows of
+// an 8 x 8 (for .tf32 8 x 4) part of A, or of B transposed.
 #pragma once
 #include <immintrin.h>
 
@@ -30,7 +30,8 @@ Floats row_of(const uint32_t* first, const uint32_t* second) {
     } else if constexpr (TYPE == Element::BF16) {
         return Floats(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(first))), 16));
     } else {
-        const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(first))),
+        const __m256i both = _mm256_inserti128_si256(
+            _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(first))),
                                                      _mm_loadu_si128(reinterpret_cast<const __m128i*>(second)), 1);
         return Floats(_mm256_and_si256(both, _mm256_set1_epi32(int(0xFFFFE000))));
     }

@@ -39,8 +39,8 @@ struct GlobalAccess {
     bool contiguous;               // all lanes run, and their bytes lie one beside the other
 };
 
-// Ends the launch if a lane is outside of what is allocated or not aligned to `bytes`. Lanes that don't run must have the address of
-// one that does.
+// Ends the launch if a lane is outside of what is allocated or not aligned to `bytes`. Lanes that don't run must have the
+// address of one that does.
 GlobalAccess access_global(Warp& warp, const Instruction* in, const uint64_t (&at)[WARP], uint32_t bytes, uint32_t alignment);
 // Of a read: ends the launch if something was never written.
 void refuse_unwritten(Warp& warp, const Instruction* in, const uint64_t (&at)[WARP], uint32_t bytes,

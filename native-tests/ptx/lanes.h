@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Instructions that do the same in each lane, from a function of one lane's values. Its types say what registers hold: bool is a
-// predicate, float the bits of a 32-bit register.
+// Instructions that do the same in each lane, from a function of one lane's values. Its types say what registers hold: bool is
+// a predicate, float the bits of a 32-bit register.
 #pragma once
 #include <immintrin.h>
 

@@ -115,13 +115,13 @@ struct Options {
     Landing landing = Landing::RANDOM;  // of cp.async
     Sums tensor_sums{};                 // of mma; at first exact
     bool races = true;                  // between warps through shared memory
-    bool warp_order = false;            // accesses of a warp's lanes to shared memory that no bar.warp.sync orders: costs a fifth to four fifths
+    bool warp_order = false;            // accesses of a warp's lanes to shared memory that no bar.warp.sync orders
     bool unwritten = true;              // reads of memory that was never written
     int threads = 0;                    // of the host, at most; 0: one per core
     size_t shared_limit = SHARED_LIMIT;
 
-    // FOVEA_SIMULATOR_SEED, _ORDER (forward, backward, shuffled), _LANDING (random, early, late), _TENSOR_SUMS (exact, ampere, hopper),
-    // _THREADS, _CHECKS (all, none, races, unwritten, warp_order). Throws Error for another value.
+    // FOVEA_SIMULATOR_SEED, _ORDER (forward, backward, shuffled), _LANDING (random, early, late), _TENSOR_SUMS (exact, ampere,
+    // hopper), _THREADS, _CHECKS (all, none, races, unwritten, warp_order). Throws Error for another value.
     static Options from_environment();
 };
 

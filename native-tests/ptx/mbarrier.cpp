@@ -18,14 +18,16 @@ uint32_t place_of_lane(Warp& warp, const Instruction* in, int lane, bool wide) {
     uint64_t at = base + uint64_t(int64_t(int32_t(in->more[0])));
     if (wide && at - SHARED_WINDOW < (uint64_t(1) << 32)) at -= SHARED_WINDOW;
     if (at % OBJECT_BYTES != 0 || at + OBJECT_BYTES > warp.block->shared.bytes()) {
-        fail(warp, in, lane, "has an mbarrier at byte " + std::to_string(at) + " of shared memory, outside of it or not aligned to 8");
+        fail(warp, in, lane, "has an mbarrier at byte " + std::to_string(at)
+            + " of shared memory, outside of it or not aligned to 8");
     }
     return uint32_t(at);
 }
 
 void arrive(Warp& warp, const Instruction* in, int lane, MBarrier& object, uint32_t count) {
     if (count == 0 || int64_t(count) > object.pending) {
-        fail(warp, in, lane, "arrives " + std::to_string(count) + " times at the mbarrier at byte " + std::to_string(object.offset)
+        fail(warp, in, lane, "arrives " + std::to_string(count) + " times at the mbarrier at byte "
+            + std::to_string(object.offset)
                                  + ", which expects " + std::to_string(object.pending) + " more in this phase");
     }
     object.pending -= count;
@@ -35,7 +37,8 @@ void arrive(Warp& warp, const Instruction* in, int lane, MBarrier& object, uint3
 
 void expect(Warp& warp, const Instruction* in, int lane, MBarrier& object, uint32_t bytes) {
     object.bytes += bytes;
-    if (object.bytes > int64_t(MOST)) fail(warp, in, lane, "expects " + std::to_string(object.bytes) + " bytes, more than an mbarrier counts");
+    if (object.bytes > int64_t(MOST))
+        fail(warp, in, lane, "expects " + std::to_string(object.bytes) + " bytes, more than an mbarrier counts");
 }
 
 template <bool WIDE>
@@ -46,7 +49,8 @@ const Instruction* init(Warp& warp, const Instruction* in) {
         const uint32_t at = place_of_lane(warp, in, l, WIDE), count = lanes<uint32_t>(warp, in->b)[l];
         if (count == 0 || count > MOST) fail(warp, in, l, "a count of " + std::to_string(count));
         for (const MBarrier& other : block.hopper.mbarriers) {
-            if (other.offset == at) fail(warp, in, l, "there is an mbarrier at byte " + std::to_string(at) + " already, which was not invalidated");
+            if (other.offset == at)
+                fail(warp, in, l, "there is an mbarrier at byte " + std::to_string(at) + " already, which was not invalidated");
         }
         block.shared.write(warp, in, {at, OBJECT_BYTES, l, OBJECT_BYTES}, turn_of(warp));
         block.hopper.mbarriers.push_back({at, count, int64_t(count), 0, 0, block.shared.epoch(), warp.index, false});
@@ -89,11 +93,13 @@ void poll_in_vain(Warp& warp, const Instruction* in, const MBarrier& object, con
     warp.part.events = block.hopper.events;
     warp.fuel = 1;
     const bool stuck = warp.part.polls > ENOUGH && std::all_of(block.warps.begin(), block.warps.end(), [&](const Warp& other) {
-        return other.finished() || other.barrier >= 0 || (other.part.events == block.hopper.events && other.part.polls > ENOUGH / 2);
+        return other.finished() || other.barrier >= 0
+            || (other.part.events == block.hopper.events && other.part.polls > ENOUGH / 2);
     });
     if (stuck) {
-        fail(warp, in, -1, "waits for " + wanted + " of the mbarrier at byte " + std::to_string(object.offset) + " for ever, a deadlock: its phase is "
-                               + std::to_string(object.phase) + ", which waits for " + std::to_string(object.pending) + " arrivals and "
+        fail(warp, in, -1, "waits for " + wanted + " of the mbarrier at byte " + std::to_string(object.offset)
+            + " for ever, a deadlock: its phase is " + std::to_string(object.phase) + ", which waits for "
+            + std::to_string(object.pending) + " arrivals and "
                                + std::to_string(object.bytes) + " bytes, and all other warps wait too");
     }
 }
@@ -110,14 +116,15 @@ const Instruction* wait(Warp& warp, const Instruction* in) {
         const uint64_t wanted = PARITY ? lanes<uint32_t>(warp, in->b)[l] : lanes<uint64_t>(warp, in->b)[l];
         if (PARITY && wanted > 1) fail(warp, in, l, "a parity of " + std::to_string(wanted));
         if (!PARITY && wanted != object.phase && wanted + 1 != object.phase) {
-            fail(warp, in, l, "waits for phase " + std::to_string(wanted) + " of an mbarrier that is in phase " + std::to_string(object.phase));
+            fail(warp, in, l, "waits for phase " + std::to_string(wanted) + " of an mbarrier that is in phase "
+                + std::to_string(object.phase));
         }
         if (PARITY ? (object.phase & 1) != wanted : object.phase != wanted) {
             complete |= 1u << l;
             if (&object != observed) observe(block, object);
             observed = &object;
         } else if (complete == 0 && (rest & (rest - 1)) == 0) {
-            poll_in_vain(warp, in, object, PARITY ? "the phase of parity " + std::to_string(wanted) : "phase " + std::to_string(wanted));
+            poll_in_vain(warp, in, object, (PARITY ? "the phase of parity " : "phase ") + std::to_string(wanted));
         }
     }
     if (complete) warp.part.polls = 0;
@@ -140,7 +147,8 @@ const Instruction* fence_mbarriers(Warp& warp, const Instruction* in) {
 const Instruction* elect(Warp& warp, const Instruction* in) {
     const uint32_t members = lanes<uint32_t>(warp, in->a)[first_lane(warp.mask)] & warp.existing;
     if (warp.mask & ~members) fail(warp, in, first_lane(warp.mask & ~members), "is not in its own mask");
-    if (members & ~warp.alive) fail(warp, in, -1, "waits for lane " + std::to_string(first_lane(members & ~warp.alive)) + ", which has returned");
+    if (members & ~warp.alive)
+        fail(warp, in, -1, "waits for lane " + std::to_string(first_lane(members & ~warp.alive)) + ", which has returned");
     if (warp.mask != members) return wait_for_lanes(warp, in);
     const int leader = first_lane(members);
     uint32_t* const d = lanes<uint32_t>(warp, in->d);
@@ -149,7 +157,9 @@ const Instruction* elect(Warp& warp, const Instruction* in) {
     return in + 1;
 }
 
-const Instruction* set_registers(Warp& warp, const Instruction* in) { return all_here(warp) ? in + 1 : wait_for_lanes(warp, in); }
+const Instruction* set_registers(Warp& warp, const Instruction* in) {
+    return all_here(warp) ? in + 1 : wait_for_lanes(warp, in);
+}
 
 template <bool WIDE>
 Handler handler_of(const Modifiers& parts) {
@@ -170,12 +180,14 @@ MBarrier& mbarrier_of(Warp& warp, const Instruction* in, int lane, uint32_t offs
     for (MBarrier& object : block.hopper.mbarriers) {
         if (object.offset != offset) continue;
         if (object.epoch == block.shared.epoch() && object.warp != warp.index) {
-            fail(warp, in, lane, "a race: uses the mbarrier at byte " + std::to_string(offset) + " that warp " + std::to_string(object.warp)
+            fail(warp, in, lane, "a race: uses the mbarrier at byte " + std::to_string(offset) + " that warp "
+                + std::to_string(object.warp)
                                      + " initialised since the last barrier");
         }
         return object;
     }
-    fail(warp, in, lane, "there is no mbarrier at byte " + std::to_string(offset) + " of shared memory: none was initialised there");
+    fail(warp, in, lane, "there is no mbarrier at byte " + std::to_string(offset)
+        + " of shared memory: none was initialised there");
 }
 
 void complete_phase(Block& block, MBarrier& object) {
@@ -191,13 +203,15 @@ bool decode_mbarrier(Decoder& decoder, const Modifiers& parts) {
         const int mask = decoder.source(operands.at(1), Width::BITS32);
         const bool pair = operands[0].kind == Operand::PAIR;
         if (!pair) decoder.refuse("takes d|p");
-        const int d = decoder.target(operands[0].parts[0], Width::BITS32), p = decoder.target(operands[0].parts[1], Width::PREDICATE);
+        const int d = decoder.target(operands[0].parts[0], Width::BITS32);
+        const int p = decoder.target(operands[0].parts[1], Width::PREDICATE);
         decoder.emit(elect, Class::SHUFFLE, {{d, Draft::D}, {p, Draft::MORE}}, {{mask, Draft::A}});
         return true;
     }
     if (parts[0] == "setmaxnreg") {
         int64_t count = 0;
-        if (!decoder.is_constant(operands.at(0), count) || count < 24 || count > 256 || count % 8 != 0) decoder.refuse("takes a multiple of 8 from 24 to 256");
+        if (!decoder.is_constant(operands.at(0), count) || count < 24 || count > 256 || count % 8 != 0)
+            decoder.refuse("takes a multiple of 8 from 24 to 256");
         decoder.emit(set_registers, Class::CONTROL, {}, {});
         return true;
     }

@@ -49,7 +49,8 @@ Options Options::from_environment() {
     Options options;
     options.seed = number("SEED", options.seed);
     options.threads = int(number("THREADS", 0));
-    options.order = one_of<Order>("ORDER", {{"forward", Order::FORWARD}, {"backward", Order::BACKWARD}, {"shuffled", Order::SHUFFLED}}, options.order);
+    options.order = one_of<Order>("ORDER", {{"forward", Order::FORWARD}, {"backward", Order::BACKWARD},
+        {"shuffled", Order::SHUFFLED}}, options.order);
     options.landing = one_of<Landing>("LANDING", {{"random", Landing::RANDOM}, {"early", Landing::EARLY},
                                                   {"late", Landing::LATE}}, options.landing);
     options.tensor_sums = one_of<Sums>("TENSOR_SUMS", {{"exact", Sums::EXACT}, {"ampere", Sums::AMPERE},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// nvcc's registers are as many as a kernel has values: thousands, of 128 bytes in a warp. By their lives, found by data flow over
-// the kernel's basic blocks, those that are never in use at the same time share a place, so that a warp's stay in the first cache.
+// nvcc's registers are as many as a kernel has values: thousands, of 128 bytes in a warp. By their lives, found by data flow
+// over the kernel's basic blocks, those that are never in use at the same time share a place, so that a warp's stay in the
+// first cache.
 #include <algorithm>
 #include <queue>
 

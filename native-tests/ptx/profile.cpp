@@ -44,7 +44,8 @@ void numbers(Members& all, const std::string& name, const std::map<std::string, 
     for (const auto& [key, value] : values) part.number(key, value);
 }
 
-void memory(Members& all, const std::string& name, const std::string& pieces, const std::array<Requests, TRAFFICS>& by_traffic) {
+void memory(Members& all, const std::string& name, const std::string& pieces,
+            const std::array<Requests, TRAFFICS>& by_traffic) {
     Members part(all.member(name));
     for (size_t i = 0; i < TRAFFICS; i++) {
         const Requests& requests = by_traffic[i];
@@ -59,7 +60,8 @@ void memory(Members& all, const std::string& name, const std::string& pieces, co
 
 void lines_of(Members& all, const Counters& counters, size_t most) {
     std::vector<std::pair<std::string, Counters::Line>> lines(counters.lines.begin(), counters.lines.end());
-    std::stable_sort(lines.begin(), lines.end(), [](const auto& a, const auto& b) { return a.second.instructions > b.second.instructions; });
+    std::stable_sort(lines.begin(), lines.end(),
+        [](const auto& a, const auto& b) { return a.second.instructions > b.second.instructions; });
     lines.resize(std::min(lines.size(), most));
     Members part(all.member("lines"));
     for (const auto& [place, line] : lines) {
@@ -72,7 +74,8 @@ void lines_of(Members& all, const Counters& counters, size_t most) {
 
 }  // namespace
 
-std::string json_of(const std::string& kernel, Dim3 grid, Dim3 block, size_t shared_bytes, const Counters& counters, size_t lines) {
+std::string json_of(const std::string& kernel, Dim3 grid, Dim3 block, size_t shared_bytes, const Counters& counters,
+    size_t lines) {
     std::string text;
     {
         Members all(text);

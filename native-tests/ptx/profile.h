@@ -12,8 +12,8 @@ namespace ptx {
 
 class Profile {
   public:
-    // The file is written anew. With FOVEA_SIMULATOR_PROFILE_LINES=N each launch also tells of the N lines of the source with most
-    // instructions. Throws Error if the file can't be written.
+    // The file is written anew. With FOVEA_SIMULATOR_PROFILE_LINES=N each launch also tells of the N lines of the source with
+    // most instructions. Throws Error if the file can't be written.
     explicit Profile(const std::string& path);
 
     void add(const std::string& kernel, Dim3 grid, Dim3 block, size_t shared_bytes, const Counters& counters);
@@ -28,6 +28,7 @@ class Profile {
 };
 
 // A line of it, without its end.
-std::string json_of(const std::string& kernel, Dim3 grid, Dim3 block, size_t shared_bytes, const Counters& counters, size_t lines);
+std::string json_of(const std::string& kernel, Dim3 grid, Dim3 block, size_t shared_bytes, const Counters& counters,
+    size_t lines);
 
 }  // namespace ptx

@@ -76,7 +76,8 @@ void SharedMemory::read_async(const Warp& warp, const Instruction* at, const Acc
     const uint32_t first = access.offset >> shift_, last = (access.offset + access.bytes - 1) >> shift_;
     for (uint32_t unit = first; unit <= last; unit++) {
         if (unfenced_[unit] == 0) continue;
-        refuse(warp, at, access, unit, "reads shared memory that warp " + std::to_string(unfenced_[unit] - 1) + " wrote without a fence.proxy.async after it");
+        refuse(warp, at, access, unit, "reads shared memory that warp " + std::to_string(unfenced_[unit] - 1)
+            + " wrote without a fence.proxy.async after it");
     }
 }
 

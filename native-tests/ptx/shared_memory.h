@@ -136,8 +136,8 @@ class SharedMemory {
         }
     }
 
-    // Among the lanes of a warp: what another lane has written may be read, and what it has read be written, after a bar.warp.sync.
-    // `now` is the number of those so far, times LANES.
+    // Among the lanes of a warp: what another lane has written may be read, and what it has read be written, after a
+    // bar.warp.sync. `now` is the number of those so far, times LANES.
     static constexpr uint32_t LANES = 64, SEVERAL_LANES = 63;
     struct LaneOf {
         uint32_t first, shift;  // units of a lane: 1 << shift; or all lanes have them

@@ -33,7 +33,8 @@ enum class Field { ADDRESS, RANK, BOX, DIM, STRIDE, ELEMENT_STRIDE, TYPE, INTERL
 
 // The host's address of a map in global or shared memory.
 char* map_at(Warp& warp, const Instruction* in, int lane, uint64_t at, bool in_shared, bool reads, bool writes) {
-    if (at % MAP_BYTES != 0) fail(warp, in, lane, "has a tensor map at byte " + std::to_string(at) + ", which is not aligned to 128");
+    if (at % MAP_BYTES != 0)
+        fail(warp, in, lane, "has a tensor map at byte " + std::to_string(at) + ", which is not aligned to 128");
     SharedMemory& shared = warp.block->shared;
     if (in_shared) {
         if (at + MAP_BYTES > shared.bytes()) fail(warp, in, lane, "has a tensor map outside of shared memory");
@@ -100,9 +101,11 @@ const Instruction* copy_box(Warp& warp, const Instruction* in) {
     for (uint32_t rest = warp.mask; rest; rest &= rest - 1) {
         const int l = first_lane(rest);
         TensorMap map;
-        memcpy(&map, map_at(warp, in, l, lanes<uint64_t>(warp, in->a)[l] + uint64_t(int64_t(int32_t(in->more[1]))), false, true, false), sizeof map);
+        memcpy(&map, map_at(warp, in, l, lanes<uint64_t>(warp, in->a)[l] + uint64_t(int64_t(int32_t(in->more[1]))), false, true,
+            false), sizeof map);
         const int rank = int(in->immediate);
-        if (map.mark != TensorMap::MARK || map.rank_less_one + 1 != rank) fail(warp, in, l, "has no tensor map of " + std::to_string(rank) + " dimensions at its address");
+        if (map.mark != TensorMap::MARK || map.rank_less_one + 1 != rank)
+            fail(warp, in, l, "has no tensor map of " + std::to_string(rank) + " dimensions at its address");
         const uint32_t size = map.element_bytes(), inner = map.box[0] * size;
         constexpr uint32_t SWIZZLES[] = {0, 32, 64, 128};
         if (size == 0 || map.swizzle > 3 || map.interleave != 0 || map.fill != 0
@@ -114,11 +117,14 @@ const Instruction* copy_box(Warp& warp, const Instruction* in) {
         copy.bytes = size;
         for (int i = 0; i < rank; i++) copy.bytes *= map.box[i];
         copy.shared = uint32_t(lanes<A>(warp, in->d)[l] + A(int32_t(in->more[0])));
-        if (inner == 0 || inner % PIECE != 0 || map.address % PIECE != 0 || copy.shared % 128 != 0 || (copy.swizzle && inner > copy.swizzle)) {
-            fail(warp, in, l, "has a box whose lines of " + std::to_string(inner) + " bytes are no multiple of 16 or wider than the swizzle, or addresses that are not aligned");
+        if (inner == 0 || inner % PIECE != 0 || map.address % PIECE != 0 || copy.shared % 128 != 0
+            || (copy.swizzle && inner > copy.swizzle)) {
+            fail(warp, in, l, "has a box whose lines of " + std::to_string(inner)
+                + " bytes are no multiple of 16 or wider than the swizzle, or addresses that are not aligned");
         }
         if (copy.bytes + uint64_t(copy.shared) > warp.block->shared.bytes()) {
-            fail(warp, in, l, "copies " + std::to_string(copy.bytes) + " bytes to byte " + std::to_string(copy.shared) + " of shared memory, which has " + std::to_string(warp.block->shared.bytes()));
+            fail(warp, in, l, "copies " + std::to_string(copy.bytes) + " bytes to byte " + std::to_string(copy.shared)
+                + " of shared memory, which has " + std::to_string(warp.block->shared.bytes()));
         }
         // What lies outside of the tensor is zero.
         copy.data.assign(copy.bytes, 0);
@@ -145,19 +151,25 @@ const Instruction* copy_box(Warp& warp, const Instruction* in) {
 
 bool decode_replace(Decoder& decoder, const Modifiers& parts) {
     constexpr std::pair<std::string_view, Field> FIELDS[] = {
-        {"global_address", Field::ADDRESS}, {"rank", Field::RANK}, {"box_dim", Field::BOX}, {"global_dim", Field::DIM}, {"global_stride", Field::STRIDE},
-        {"element_stride", Field::ELEMENT_STRIDE}, {"elemtype", Field::TYPE}, {"interleave_layout", Field::INTERLEAVE}, {"swizzle_mode", Field::SWIZZLE}, {"fill_mode", Field::FILL}};
-    const auto field = std::find_if(std::begin(FIELDS), std::end(FIELDS), [&](const auto& known) { return parts.size() > 4 && parts[3] == known.first; });
+        {"global_address", Field::ADDRESS}, {"rank", Field::RANK}, {"box_dim", Field::BOX}, {"global_dim", Field::DIM},
+            {"global_stride", Field::STRIDE},
+        {"element_stride", Field::ELEMENT_STRIDE}, {"elemtype", Field::TYPE}, {"interleave_layout", Field::INTERLEAVE},
+            {"swizzle_mode", Field::SWIZZLE}, {"fill_mode", Field::FILL}};
+    const auto field = std::find_if(std::begin(FIELDS), std::end(FIELDS),
+        [&](const auto& known) { return parts.size() > 4 && parts[3] == known.first; });
     if (parts[2] != "tile" || field == std::end(FIELDS)) return false;
     const auto& operands = decoder.statement().operands;
     const bool wide = parts.back() == "b64", in_shared = has(parts, "shared::cta");
     int64_t ordinal = 0, offset;
-    if (operands.size() == 3 && (!decoder.is_constant(operands[1], ordinal) || ordinal < 0 || ordinal >= RANK - (field->second == Field::STRIDE))) decoder.refuse("has no such dimension");
+    if (operands.size() == 3
+        && (!decoder.is_constant(operands[1], ordinal) || ordinal < 0 || ordinal >= RANK - (field->second == Field::STRIDE)))
+        decoder.refuse("has no such dimension");
     const bool wide_address = operands[0].reg < 0 || decoder.width_of(operands[0].reg) == Width::BITS64;
     const int a = decoder.base(operands[0], wide_address ? Width::BITS64 : Width::BITS32, offset);
     const int b = decoder.source(operands.back(), wide ? Width::BITS64 : Width::BITS32);
     decoder.writes_shared(PIECE);
-    const Handler run = wide_address ? wide ? replace<uint64_t, uint64_t> : replace<uint64_t, uint32_t> : wide ? replace<uint32_t, uint64_t> : replace<uint32_t, uint32_t>;
+    const Handler run = wide_address ? (wide ? replace<uint64_t, uint64_t> : replace<uint64_t, uint32_t>)
+                                     : (wide ? replace<uint32_t, uint64_t> : replace<uint32_t, uint32_t>);
     Draft& draft = decoder.emit(run, Class::STORE, {}, {{a, Draft::A}, {b, Draft::B}});
     draft.instruction.immediate = offset;
     draft.instruction.site = decoder.new_site();
@@ -175,13 +187,15 @@ bool decode_tensor_copy(Decoder& decoder, const Modifiers& parts) {
         const int d = decoder.base(operands.at(0), Width::BITS64, to);
         const bool wide = operands.at(1).reg < 0 || decoder.width_of(operands[1].reg) == Width::BITS64;
         const int a = decoder.base(operands[1], wide ? Width::BITS64 : Width::BITS32, from);
-        Draft& draft = decoder.emit(wide ? publish<uint64_t> : publish<uint32_t>, Class::STORE, {}, {{d, Draft::D}, {a, Draft::A}});
+        Draft& draft = decoder.emit(wide ? publish<uint64_t> : publish<uint32_t>, Class::STORE, {},
+            {{d, Draft::D}, {a, Draft::A}});
         draft.instruction.immediate = to;
         draft.instruction.site = decoder.new_site();
         draft.more = {uint32_t(from)};
         return true;
     }
-    if (parts[0] != "cp" || parts.size() < 8 || parts[2] != "bulk" || parts[3] != "tensor" || !parts[5].starts_with("shared") || parts[6] != "global"
+    if (parts[0] != "cp" || parts.size() < 8 || parts[2] != "bulk" || parts[3] != "tensor" || !parts[5].starts_with("shared")
+        || parts[6] != "global"
         || !has(parts, "mbarrier::complete_tx::bytes") || has(parts, "multicast::cluster")) {
         return false;
     }
@@ -194,7 +208,8 @@ bool decode_tensor_copy(Decoder& decoder, const Modifiers& parts) {
     const bool wide = operands[0].reg >= 0 && decoder.width_of(operands[0].reg) == Width::BITS64;
     const Width width = wide ? Width::BITS64 : Width::BITS32;
     int64_t target, map, mbarrier;
-    const int d = decoder.base(operands[0], width, target), a = decoder.base(operands[1], Width::BITS64, map), b = decoder.base(operands.at(2), width, mbarrier);
+    const int d = decoder.base(operands[0], width, target), a = decoder.base(operands[1], Width::BITS64, map);
+    const int b = decoder.base(operands.at(2), width, mbarrier);
     std::vector<Decoder::Argument> uses{{d, Draft::D}, {a, Draft::A}, {b, Draft::B}};
     for (int i = 0; i < rank; i++) uses.push_back({decoder.source(coordinates[size_t(i)], Width::BITS32), Draft::MORE + 3 + i});
     decoder.uses_async_proxy();

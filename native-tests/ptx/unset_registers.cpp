@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads of registers that nothing has written. Most registers are written on each way to where they are read; of the others, found
-// by data flow, masks say which lanes have, and the instructions that use them look there. nvcc leaves out a copy of what is
-// undefined and hoists copies and selections: those may read it, and a copy hands it on.
+// Reads of registers that nothing has written. Most registers are written on each way to where they are read; of the others,
+// found by data flow, masks say which lanes have, and the instructions that use them look there. nvcc leaves out a copy of what
+// is undefined and hoists copies and selections: those may read it, and a copy hands it on.
 #include <algorithm>
 
 #include "decode.h"
@@ -38,7 +38,8 @@ bool sets(const Draft& draft, const Draft::Use& read) {
 
 }  // namespace
 
-void watch_unset_registers(Program& program, const std::vector<Draft>& drafts, const std::vector<int>& unset, size_t registers) {
+void watch_unset_registers(Program& program, const std::vector<Draft>& drafts, const std::vector<int>& unset,
+    size_t registers) {
     std::vector<uint32_t> numbers(registers, NO_WATCH);
     const auto number = [&](int reg) -> uint32_t& { return numbers[size_t(reg)]; };
     for (const int reg : unset) number(reg) = program.watched_registers++;

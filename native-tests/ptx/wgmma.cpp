@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// wgmma: products of the four warps of a warp group, each of which makes 16 rows. They are done at once, when they are waited for, or at
-// some time between; until then accumulators hold NaN.
+// wgmma: products of the four warps of a warp group, each of which makes 16 rows. They are done at once, when they are waited
+// for, or at some time between; until then accumulators hold NaN.
 #include "semantics/wgmma.h"
 
 #include "decode.h"
@@ -15,9 +15,13 @@ constexpr int WARPS = 4;                  // of a warp group
 using Lanes = std::array<uint32_t, WARP>;
 
 bool all_of_group(Warp& warp, const Instruction* in) {
-    if (warp.block->warps.size() % WARPS != 0) fail(warp, in, -1, "needs warp groups of 128 threads, and the block has " + std::to_string(warp.block->warps.size()) + " warps");
+    if (warp.block->warps.size() % WARPS != 0)
+        fail(warp, in, -1, "needs warp groups of 128 threads, and the block has " + std::to_string(warp.block->warps.size())
+            + " warps");
     if (warp.mask == ALL_LANES) return true;
-    if (warp.alive != ALL_LANES) fail(warp, in, -1, "needs all 32 lanes of the warp, and lane " + std::to_string(first_lane(~warp.alive)) + " has returned");
+    if (warp.alive != ALL_LANES)
+        fail(warp, in, -1, "needs all 32 lanes of the warp, and lane " + std::to_string(first_lane(~warp.alive))
+            + " has returned");
     return false;
 }
 
@@ -26,7 +30,8 @@ uint32_t element(Warp& warp, const Instruction* in, const MatrixDescriptor& matr
     const uint32_t at = matrix.address(row, k, transposed);
     SharedMemory& shared = warp.block->shared;
     if (at + 2 > shared.bytes()) {
-        fail(warp, in, -1, "has element (" + std::to_string(row) + ", " + std::to_string(k) + ") of a matrix at byte " + std::to_string(at) + " of shared memory, which has " + std::to_string(shared.bytes()));
+        fail(warp, in, -1, "has element (" + std::to_string(row) + ", " + std::to_string(k) + ") of a matrix at byte "
+            + std::to_string(at) + " of shared memory, which has " + std::to_string(shared.bytes()));
     }
     shared.read_async(warp, in, {at, 2, first_lane(warp.mask), 2, true}, turn_of(warp));
     uint16_t bits;
@@ -65,27 +70,34 @@ void run(Warp& warp, WarpGroupPart::Product& product) {
         }
     } else {
         for (int row = 0; row < 16; row++) {
-            for (int k = 0; k < 16; k++) tile[row][k] = uint16_t(element(warp, in, a_matrix, 16 * (warp.index % WARPS) + row, k, form.a_transposed));
+            for (int k = 0; k < 16; k++)
+                tile[row][k] = uint16_t(element(warp, in, a_matrix, 16 * (warp.index % WARPS) + row, k, form.a_transposed));
         }
-        gather(8, form.a_negated, a, [&](int l, int i) { return a_position(part, l, i); }, [&](int row, int k) { return tile[row][k]; });
+        gather(8, form.a_negated, a, [&](int l, int i) { return a_position(part, l, i); },
+            [&](int row, int k) { return tile[row][k]; });
     }
     const int registers = part.d_registers();
     for (int n = 0; n < form.parts(); n++) {
         for (int k = 0; k < 16; k++) {
-            for (int column = 0; column < 8; column++) tile[k][column] = uint16_t(element(warp, in, b_matrix, 8 * n + column, k, form.b_transposed));
+            for (int column = 0; column < 8; column++)
+                tile[k][column] = uint16_t(element(warp, in, b_matrix, 8 * n + column, k, form.b_transposed));
         }
-        gather(4, form.b_negated, b, [&](int l, int i) { return b_position(part, l, i); }, [&](int k, int column) { return tile[k][column]; });
+        gather(4, form.b_negated, b, [&](int l, int i) { return b_position(part, l, i); },
+            [&](int k, int column) { return tile[k][column]; });
         for (int i = 0; i < registers; i++) {
             const Lanes& own = warp.part.accumulators.at(in->more[n * registers + i]);
             for (size_t l = 0; l < WARP; l++) c[i][l] = product.adds ? own[l] : 0;
         }
         mma(part, a, b, c, d, warp.block->options->tensor_sums);
-        for (int i = 0; i < registers; i++) memcpy(warp.part.accumulators.at(in->more[n * registers + i]).data(), d[i], sizeof d[i]);
+        for (int i = 0; i < registers; i++)
+            memcpy(warp.part.accumulators.at(in->more[n * registers + i]).data(), d[i], sizeof d[i]);
     }
     warp.mask = all;
 }
 
-bool is_fenced(const Warp& warp, uint32_t place) { return memcmp(warp.part.fenced.data() + place, warp.registers + place, sizeof(Lanes)) == 0; }
+bool is_fenced(const Warp& warp, uint32_t place) {
+    return memcmp(warp.part.fenced.data() + place, warp.registers + place, sizeof(Lanes)) == 0;
+}
 
 // a, b: descriptors; c: whether D is added to. more: the registers of D, then of A.
 const Instruction* multiply(Warp& warp, const Instruction* in) {
@@ -93,8 +105,11 @@ const Instruction* multiply(Warp& warp, const Instruction* in) {
     const WgmmaForm& form = warp.block->program->wgmma_forms[size_t(in->immediate)];
     WarpGroupPart& part = warp.part;
     if (part.fenced.empty()) fail(warp, in, -1, "comes before any wgmma.fence");
-    WarpGroupPart::Product product{in, lanes<uint64_t>(warp, in->a)[0], lanes<uint64_t>(warp, in->b)[0], (predicate(warp, in->c) & 1) != 0, {}, part.group, false};
-    const auto refuse = [&](const char* what) { fail(warp, in, -1, std::string("has a register of ") + what + " that was written since the last wgmma.fence"); };
+    WarpGroupPart::Product product{in, lanes<uint64_t>(warp, in->a)[0], lanes<uint64_t>(warp, in->b)[0],
+        (predicate(warp, in->c) & 1) != 0, {}, part.group, false};
+    const auto refuse = [&](const char* what) {
+        fail(warp, in, -1, std::string("has a register of ") + what + " that was written since the last wgmma.fence");
+    };
     for (int i = 0; i < form.d_registers(); i++) {
         const uint32_t place = in->more[i];
         const auto [own, is_new] = part.accumulators.try_emplace(place);
@@ -111,8 +126,11 @@ const Instruction* multiply(Warp& warp, const Instruction* in) {
     for (const auto& [place, name] : {std::pair{in->a, "A"}, std::pair{in->b, "B"}}) {
         if (form.a_in_registers && place == in->a) continue;
         const uint64_t* const all = lanes<uint64_t>(warp, place);
-        if (std::count(all, all + WARP, all[0]) != WARP) fail(warp, in, -1, std::string("has descriptors of ") + name + " that are not the same in all lanes");
-        if (MatrixDescriptor::decode(all[0]).base_offset != 0) fail(warp, in, -1, std::string("has a base offset in the descriptor of ") + name + ", which the simulator doesn't know");
+        if (std::count(all, all + WARP, all[0]) != WARP)
+            fail(warp, in, -1, std::string("has descriptors of ") + name + " that are not the same in all lanes");
+        if (MatrixDescriptor::decode(all[0]).base_offset != 0)
+            fail(warp, in, -1, std::string("has a base offset in the descriptor of ") + name
+                + ", which the simulator doesn't know");
     }
     part.products.push_back(product);
     part.issued++;
@@ -138,7 +156,9 @@ const Instruction* commit(Warp& warp, const Instruction* in) {
 const Instruction* wait(Warp& warp, const Instruction* in) {
     if (!all_of_group(warp, in)) return wait_for_lanes(warp, in);
     WarpGroupPart& part = warp.part;
-    const auto is_over = [&](const WarpGroupPart::Product& product) { return product.group + uint64_t(in->immediate) < part.group; };
+    const auto is_over = [&](const WarpGroupPart::Product& product) {
+        return product.group + uint64_t(in->immediate) < part.group;
+    };
     std::vector<uint32_t> in_flight;
     for (auto& product : part.products) {
         if (is_over(product)) {
@@ -188,7 +208,8 @@ bool decode_wgmma(Decoder& decoder, const Modifiers& parts) {
     form->a_transposed = !form->a_in_registers && operands[6].value == 1;
     form->b_transposed = operands.back().value == 1;
     const auto registers_of = [&](const Operand& operand, size_t count) -> const std::vector<Operand>& {
-        if (operand.kind != Operand::VECTOR || operand.parts.size() != count) decoder.refuse("takes " + std::to_string(count) + " registers");
+        if (operand.kind != Operand::VECTOR || operand.parts.size() != count)
+            decoder.refuse("takes " + std::to_string(count) + " registers");
         return operand.parts;
     };
     const auto& d = registers_of(operands[0], size_t(form->d_registers()));
@@ -196,7 +217,8 @@ bool decode_wgmma(Decoder& decoder, const Modifiers& parts) {
     const int b = decoder.source(operands[2], Width::BITS64), adds = decoder.source(operands[3], Width::PREDICATE);
     int field = Draft::MORE + int(d.size());
     if (form->a_in_registers) {
-        for (const Operand& operand : registers_of(operands[1], 4)) uses.push_back({decoder.source(operand, Width::BITS32), field++});
+        for (const Operand& operand : registers_of(operands[1], 4))
+            uses.push_back({decoder.source(operand, Width::BITS32), field++});
         uses.push_back({b, Draft::A});
     } else {
         uses.push_back({decoder.source(operands[1], Width::BITS64), Draft::A});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The approximate functions of PTX: the right value, or with a seed another one within the error that the ISA allows (PTX ISA 9.0,
-// sections 9.7.3.13 to 22, 9.7.4.9 and 10), so that what relies on more accuracy shows. What the ISA's tables say of special
-// operands holds with every seed.
+// The approximate functions of PTX: the right value, or with a seed another one within the error that the ISA allows (PTX ISA
+// 9.0, sections 9.7.3.13 to 22, 9.7.4.9 and 10), so that what relies on more accuracy shows. What the ISA's tables say of
+// special operands holds with every seed.
 #pragma once
 #include <cmath>
 

@@ -10,24 +10,29 @@ namespace ptx {
 // ---- f32 ----
 
 inline uint32_t add_f32(uint32_t a, uint32_t b, FloatModes m = {}) {
-    return finished(rounded(m.round, [](float x, float y) { return x + y; }, f32(flushed(a, m.ftz)), f32(flushed(b, m.ftz))), m);
+    return finished(rounded(m.round, [](float x, float y) { return x + y; }, f32(flushed(a, m.ftz)), f32(flushed(b, m.ftz))),
+        m);
 }
 inline uint32_t sub_f32(uint32_t a, uint32_t b, FloatModes m = {}) {
-    return finished(rounded(m.round, [](float x, float y) { return x - y; }, f32(flushed(a, m.ftz)), f32(flushed(b, m.ftz))), m);
+    return finished(rounded(m.round, [](float x, float y) { return x - y; }, f32(flushed(a, m.ftz)), f32(flushed(b, m.ftz))),
+        m);
 }
 inline uint32_t mul_f32(uint32_t a, uint32_t b, FloatModes m = {}) {
-    return finished(rounded(m.round, [](float x, float y) { return x * y; }, f32(flushed(a, m.ftz)), f32(flushed(b, m.ftz))), m);
+    return finished(rounded(m.round, [](float x, float y) { return x * y; }, f32(flushed(a, m.ftz)), f32(flushed(b, m.ftz))),
+        m);
 }
 inline uint32_t fma_f32(uint32_t a, uint32_t b, uint32_t c, FloatModes m = {}) {
     return finished(rounded(m.round, [](float x, float y, float z) { return __builtin_fmaf(x, y, z); }, f32(flushed(a, m.ftz)),
                             f32(flushed(b, m.ftz)), f32(flushed(c, m.ftz))), m);
 }
 inline uint32_t div_f32(uint32_t a, uint32_t b, FloatModes m = {}) {
-    return finished(rounded(m.round, [](float x, float y) { return x / y; }, f32(flushed(a, m.ftz)), f32(flushed(b, m.ftz))), m);
+    return finished(rounded(m.round, [](float x, float y) { return x / y; }, f32(flushed(a, m.ftz)), f32(flushed(b, m.ftz))),
+        m);
 }
 inline uint32_t rcp_f32(uint32_t a, FloatModes m = {}) { return div_f32(0x3F800000, a, m); }
 inline uint32_t sqrt_f32(uint32_t a, FloatModes m = {}) {
-    return finished(rounded(m.round, [](float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }, f32(flushed(a, m.ftz))), m);
+    return finished(rounded(m.round, [](float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }, f32(flushed(a, m.ftz))),
+        m);
 }
 inline uint32_t neg_f32(uint32_t a, bool ftz = false) { return flushed(a, ftz) ^ 0x80000000; }
 inline uint32_t abs_f32(uint32_t a, bool ftz = false) { return flushed(a, ftz) & 0x7FFFFFFF; }
@@ -84,7 +89,8 @@ inline uint64_t div_f64(uint64_t a, uint64_t b, Round round = Round::RN) {
 }
 inline uint64_t rcp_f64(uint64_t a, Round round = Round::RN) { return div_f64(bits_of(1.0), a, round); }
 inline uint64_t sqrt_f64(uint64_t a, Round round = Round::RN) {
-    return bits_of(rounded(round, [](double x) { return _mm_cvtsd_f64(_mm_sqrt_sd(_mm_setzero_pd(), _mm_set_sd(x))); }, f64(a)));
+    return bits_of(rounded(round, [](double x) { return _mm_cvtsd_f64(_mm_sqrt_sd(_mm_setzero_pd(), _mm_set_sd(x))); },
+        f64(a)));
 }
 inline uint64_t neg_f64(uint64_t a) { return a ^ uint64_t(1) << 63; }
 inline uint64_t abs_f64(uint64_t a) { return a & ~(uint64_t(1) << 63); }
@@ -145,8 +151,12 @@ inline uint16_t minmax_float16(uint16_t a, uint16_t b, bool greater, Float16 for
     return format == Float16::F16 ? minmax<uint16_t, NAN_F16, 0x7C00>(a, b, greater, m.nan, m.xorsign_abs)
                                   : minmax<uint16_t, NAN_BF16, 0x7F80>(a, b, greater, m.nan, m.xorsign_abs);
 }
-inline uint16_t min_float16(uint16_t a, uint16_t b, Float16 format, MinMaxModes m = {}) { return minmax_float16(a, b, false, format, m); }
-inline uint16_t max_float16(uint16_t a, uint16_t b, Float16 format, MinMaxModes m = {}) { return minmax_float16(a, b, true, format, m); }
+inline uint16_t min_float16(uint16_t a, uint16_t b, Float16 format, MinMaxModes m = {}) {
+    return minmax_float16(a, b, false, format, m);
+}
+inline uint16_t max_float16(uint16_t a, uint16_t b, Float16 format, MinMaxModes m = {}) {
+    return minmax_float16(a, b, true, format, m);
+}
 
 // A function of 16 bits on both halves of registers: .f16x2 and .bf16x2.
 template <class Function, class... T>

@@ -40,8 +40,8 @@ struct MmaForm {
     int d_registers() const { return registers(c_elements(), d); }
 
     // Of an instruction's qualifiers after mma.sync.aligned, such as "m16n8k16.row.col.f32.f16.f16.f32". None if the ISA has
-    // no such form, or if it isn't known here (4 bits and fewer, .e4m3 and its kind, block scaling, .m8n8k4 of .f16, .f16 products
-    // with C and D of different types).
+    // no such form, or if it isn't known here (4 bits and fewer, .e4m3 and its kind, block scaling, .m8n8k4 of .f16, .f16
+    // products with C and D of different types).
     static std::optional<MmaForm> parse(std::string_view qualifiers);
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// mma.sync: D = A B + C of a warp (PTX ISA 9.0, section 9.7.14.5.14). In which order and how exactly products are summed the ISA
-// leaves open; Sums are the choices here.
+// mma.sync: D = A B + C of a warp (PTX ISA 9.0, section 9.7.14.5.14). In which order and how exactly products are summed the
+// ISA leaves open; Sums are the choices here.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -15,10 +15,10 @@ namespace ptx {
 
 // EXACT: in double, rounded once at the end.
 // AMPERE and HOPPER: as those tensor cores do. Products are exact; they and C are cut (toward zero) to 24 or 25 bits below the
-// largest exponent among them, where a product has the sum of its factors' exponents, and their sum is cut to a float's 24 bits,
-// or rounded to nearest for .f16. Ampere and Ada do so for 4 products of .tf32 or 8 of 16-bit numbers at a time, the sum so far
-// being C. Sources: Fasi et al. 2021, doi:10.7717/peerj-cs.330; Xie et al. 2025, MMA-Sim, doi:10.48550/arXiv.2511.10909, who
-// compared their model with cards bit by bit.
+// largest exponent among them, where a product has the sum of its factors' exponents, and their sum is cut to a float's 24
+// bits, or rounded to nearest for .f16. Ampere and Ada do so for 4 products of .tf32 or 8 of 16-bit numbers at a time, the sum
+// so far being C. Sources: Fasi et al. 2021, doi:10.7717/peerj-cs.330; Xie et al. 2025, MMA-Sim, doi:10.48550/arXiv.2511.10909,
+// who compared their model with cards bit by bit.
 enum class Sums { EXACT, AMPERE, HOPPER };
 
 namespace detail {
@@ -30,7 +30,8 @@ typedef int64_t FourBits __attribute__((vector_size(32)));
 // By element: floor(log2 |x|), not below the least exponent of x's type; -126 for 0.
 inline Four exponents_of(Four x, Element type) {
     const FourBits biased = FourBits(x) >> 52 & 0x7FF;
-    const Four plain = Four(biased | std::bit_cast<int64_t>(0x1p52)) - (0x1p52 + 1023), least = Four{} + (type == Element::F16 ? -14 : -126);
+    const Four plain = Four(biased | std::bit_cast<int64_t>(0x1p52)) - (0x1p52 + 1023);
+    const Four least = Four{} + (type == Element::F16 ? -14 : -126);
     return biased == 0 ? Four{} - 126 : plain > least ? plain : least;
 }
 inline Four powers_of_two(Four exponents) { return Four(FourBits(exponents + (0x1p52 + 1023)) << 52); }
@@ -63,7 +64,8 @@ inline void add_cut(Four& sums, const float* a, const double* a_exponents, const
     }
     sum *= powers_of_two(largest - bits);
     const Four magnitude = Four(FourBits(sum) & INT64_MAX), plain_magnitude = Four(FourBits(plain) & INT64_MAX);
-    const FourBits common = (plain_magnitude < double(INFINITY)) & (magnitude < 0x1p128) & ((magnitude >= 0x1p-126) | (sum == 0));
+    const FourBits common = (plain_magnitude < double(INFINITY)) & (magnitude < 0x1p128)
+        & ((magnitude >= 0x1p-126) | (sum == 0));
     if (d == Element::F32 && _mm256_movemask_pd(__m256d(common)) == 15) {
         sums = Four(FourBits(sum) & ~int64_t(0x1FFFFFFF));
         return;
@@ -178,7 +180,8 @@ inline void multiply_floats(const MmaForm& form, const uint32_t (*a)[32], const 
             const int of_a = row % form.m * form.k, of_b = half(row);
             Four sum = d_rows[row];
             for (int k = 0; k < form.k; k += together) {
-                add_cut(sum, a_matrix + of_a + k, a_exponents + of_a + k, b_rows + of_b + k, b_exponents + of_b + k, together, bits,
+                add_cut(sum, a_matrix + of_a + k, a_exponents + of_a + k, b_rows + of_b + k, b_exponents + of_b + k, together,
+                    bits,
                         form.d);
             }
             d_rows[row] = sum;

@@ -18,7 +18,8 @@ enum class Round { RN, RZ, RM, RP, RNA };
 class RoundingMode {
   public:
     explicit RoundingMode(Round round) : before_(_mm_getcsr()) {
-        constexpr unsigned MODES[] = {_MM_ROUND_NEAREST, _MM_ROUND_TOWARD_ZERO, _MM_ROUND_DOWN, _MM_ROUND_UP, _MM_ROUND_NEAREST};
+        constexpr unsigned MODES[] = {_MM_ROUND_NEAREST, _MM_ROUND_TOWARD_ZERO, _MM_ROUND_DOWN, _MM_ROUND_UP,
+            _MM_ROUND_NEAREST};
         _mm_setcsr((before_ & ~unsigned(_MM_ROUND_MASK)) | MODES[int(round)]);
     }
     ~RoundingMode() { _mm_setcsr(before_); }

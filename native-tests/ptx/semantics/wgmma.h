@@ -29,7 +29,8 @@ struct WgmmaForm {
     static std::optional<WgmmaForm> parse(std::string_view qualifiers) {
         const size_t first = qualifiers.find('.'), second = qualifiers.find('.', first + 1);
         const std::string_view shape = qualifiers.substr(0, first);
-        if (first == qualifiers.npos || second == qualifiers.npos || !shape.starts_with("m64n") || !shape.ends_with("k16")) return {};
+        if (first == qualifiers.npos || second == qualifiers.npos || !shape.starts_with("m64n") || !shape.ends_with("k16"))
+            return {};
         WgmmaForm form{};
         std::from_chars(shape.data() + 4, shape.data() + shape.size() - 3, form.n);
         const std::string_view d = qualifiers.substr(first + 1, second - first - 1), factors = qualifiers.substr(second + 1);
@@ -59,7 +60,8 @@ struct MatrixDescriptor {
         return pieces == 0 ? address : address ^ ((address >> 7 & (pieces - 1)) << 4);
     }
 
-    // The address of an element of 16 bits, by its row in M or N and its column in K: the canonical layouts of 9.7.15.5.1.2.1.3.
+    // The address of an element of 16 bits, by its row in M or N and its column in K: the canonical layouts of
+    // 9.7.15.5.1.2.1.3.
     constexpr uint32_t address(int row, int k, bool transposed) const {
         constexpr int T = 8;  // elements in 16 bytes
         const auto r = uint32_t(row), c = uint32_t(k);
