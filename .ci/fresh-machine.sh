@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The README's two commands on machines that have little, from git clone with an empty home:
 #
-#   .ci/fresh-machine.sh [--cold] [--jdk DIRECTORY] MACHINE...
+#   .ci/fresh-machine.sh [--cold] [--quick MACHINE] [--jdk DIRECTORY] MACHINE...
 #
 #   a   JDK 17 and Maven alone
 #   b   and g++ and make
@@ -13,6 +13,10 @@
 # left out. To spare time what this machine has of Maven's and Fovea's downloads and compilations may be
 # read; with --cold not: then the times that it tells are those of a first visitor. What is cloned is the last commit. With
 # --jdk a JDK of this machine is there too, and JAVA_HOME names it.
+#
+# With --quick the MACHINE named goes through the steps of mvn -B verify, but of all tests runs two: it compiles, makes the
+# kernels and the jar, builds the simulator, and runs one test of the unit tier, and with g++ the contract of the CUDA backend on
+# those kernels' PTX. The other tests, Error Prone and the format are left to a machine that has the same tools.
 set -euo pipefail
 source=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
 trying="Fovea on fresh machines"  # in what roots.sh says
@@ -65,24 +69,39 @@ train() {
 }
 
 # All tests; what it lacks is skipped by name.
-verify() {
+verify() { newcomer mvn -B verify; }
+
+# verify() but for most tests.
+verify_quickly() {
+    newcomer mvn -B package -Dtest=PhiloxTest
+    newcomer native-tests/build.sh target/native-tests
+    [[ $machine == a ]] || newcomer mvn -B surefire:test@default-test -Dtest=CudaPtxContractTest
+    echo "[fovea] skipped, for --quick: all other tests, Error Prone, the format"
+}
+
+check() {  # FUNCTION NAME
     local begun expected
     begun=$(date +%s.%N)
-    newcomer mvn -B verify >"$work/verify" 2>&1 </dev/null || { tail -n 60 "$work/verify"; fail "mvn -B verify on machine $machine"; }
+    # In a shell of its own, where -e holds.
+    (set -e; "$1") >"$work/verify" 2>&1 </dev/null &
+    wait "$!" || { tail -n 60 "$work/verify"; fail "$2 on machine $machine"; }
     while IFS= read -r -d '|' expected; do
-        [[ -z $expected ]] || grep -q -e "$expected" "$work/verify" || fail "mvn -B verify on machine $machine does not say: $expected"
+        [[ -z $expected ]] || grep -q -e "$expected" "$work/verify" || fail "$2 on machine $machine does not say: $expected"
     done <<<"${says[$machine]}|"
-    ! grep -E -e "${says_not[$machine]}" "$work/verify" || fail "mvn -B verify on machine $machine says that"
+    [[ -z ${says_not[$machine]} ]] || ! grep -E -e "${says_not[$machine]}" <(grep -v 'for --quick' "$work/verify") \
+        || fail "$2 on machine $machine says that"
     grep -E '^\[fovea\] |Tests run: [0-9]+, .*[0-9]$' "$work/verify" | sed 's/^/    /'
-    say "machine $machine: mvn -B verify: $(since "$begun") s"
+    say "machine $machine: $2: $(since "$begun") s"
 }
 
 cold=
+quick=
 jdk=
 arguments=("$@")
 while [[ ${1:-} == --* ]]; do
     case $1 in
         --cold) cold=1 ;;
+        --quick) quick=${2:-} && shift ;;
         --jdk) jdk=${2:-} && shift ;;
         *) break ;;
     esac
@@ -136,7 +155,11 @@ for machine in a b c d; do
     directory=fovea
     : >"$work/log"
     train
-    verify
+    if [[ $machine == "$quick" ]]; then
+        check verify_quickly "the steps of mvn -B verify with few tests"
+    else
+        check verify "mvn -B verify"
+    fi
     umount -R "$root"
     rm -rf -- "$root.upper"
 done
