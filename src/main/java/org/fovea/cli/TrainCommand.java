@@ -90,7 +90,7 @@ final class TrainCommand implements Callable<Integer> {
         @Option(names = "--algo", paramLabel = "NAME", description = "ppo or trpo (default: ppo).")
         private @Nullable String algorithm;
 
-        @Option(names = "--policy", paramLabel = "NAME", description = "attention or mlp (default: attention).")
+        @Option(names = "--policy", paramLabel = "NAME", description = "attention, gru or mlp (default: attention).")
         private @Nullable String policy;
 
         @Option(

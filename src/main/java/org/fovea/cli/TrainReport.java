@@ -8,6 +8,7 @@ import java.util.Locale;
 import org.fovea.env.EnvironmentSpec.ReferenceReturn;
 import org.fovea.env.Environments;
 import org.fovea.rl.evaluation.EvaluationResult;
+import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.run.TrainResult;
 
 /** The outcome of a run, for people and for programs. */
@@ -87,7 +88,7 @@ final class TrainReport {
                     result.model().maxEntropy()));
         }
         int window = result.spec().config().network().window();
-        if (result.spec().policy().remembers() && result.training().episodes().longest() > window) {
+        if (result.spec().policy() == PolicyKind.ATTENTION && result.training().episodes().longest() > window) {
             notes.add(String.format(
                     Locale.ROOT,
                     "episodes had up to %,d steps, attention sees the last %,d; if the task needs what was earlier,"

@@ -60,6 +60,30 @@ class LayerGradientTest {
                                 .output();
                     };
                 }),
+                layer("gated recurrent unit", p -> {
+                    GruCell cell = new GruCell(p, "l", 4);
+                    return x -> {
+                        Tensor steps = cell.contributions(x);
+                        Tensor state = x.slice(1, 0, 1).reshape(2, 4);
+                        for (int step = 0; step < 3; step++) {
+                            state = cell.next(steps.slice(1, step, step + 1).reshape(2, 12), state);
+                        }
+                        return state;
+                    };
+                }),
+                layer("convolution", p -> {
+                    Convolution convolution = new Convolution(p, "l", 2, 3, 2, 1);
+                    return x -> convolution.apply(x.reshape(1, 3, 4, 2));
+                }),
+                layer("convolution by two pixels", p -> {
+                    Convolution convolution = new Convolution(p, "l", 1, 3, 2, 2);
+                    return x -> convolution.apply(x.reshape(1, 4, 6, 1));
+                }),
+                layer("set", p -> {
+                    SetEncoder set = new SetEncoder(p, "l", 3, 4, 1, TransformerSettings.of(4, 2));
+                    return x -> set.apply(
+                            x.reshape(2, 12), x.tape().constant(new double[] {3, 2}, 2, 1));
+                }),
                 layer("block", p -> {
                     TransformerBlock block = new TransformerBlock(p, "l", TransformerSettings.of(4, 2));
                     return x -> block.forward(x, causal, AttentionMask.none());

@@ -14,18 +14,20 @@ import org.fovea.backend.attention.AttentionSpec.Similarity;
  * @param window steps an attention layer sees, the current one included
  * @param similarity by which attention compares queries and keys
  * @param gating GTrXL's gated residuals in place of additions
+ * @param entityLayers layers of attention among the entities of an observation
  * @param actionLimit how continuous actions are kept within their bounds
  */
 public record NetworkConfig(
-        int layers, int width, int heads, int window, Similarity similarity, boolean gating, ActionLimit actionLimit) {
+        int layers, int width, int heads, int window, Similarity similarity, boolean gating, int entityLayers, ActionLimit actionLimit) {
     /** Two layers of width 64; four heads that see 128 steps. */
-    public static final NetworkConfig BASE = new NetworkConfig(2, 64, 4, 128, Similarity.DOT, false, ActionLimit.CLIP);
+    public static final NetworkConfig BASE = new NetworkConfig(2, 64, 4, 128, Similarity.DOT, false, 1, ActionLimit.CLIP);
 
     /** Checks every range; the message names the hyper-parameter. */
     public NetworkConfig {
         require(layers >= 1, "layers", layers, "at least 1");
         require(width >= 1, "width", width, "at least 1");
         require(heads >= 1, "heads", heads, "at least 1");
+        require(entityLayers >= 1, "entity_layers", entityLayers, "at least 1");
         require(window >= 1, "window", window, "at least 1");
     }
 }

@@ -51,10 +51,15 @@ public record Agent(
                 .map(box -> new ActionBounds(box, config.actionLimit()))
                 .orElse(null);
         ObservationEncoder encoder = new ObservationEncoder(spaces, kind);
-        ObservationNormalizer observations = new ObservationNormalizer(
-                normalizeObservations, spaces.observations().size());
-        ActorCritic network =
-                kind.network().create(parameters, config, encoder.size(), distribution.outputs(), separateCritic);
+        Schema schema = Schema.of(spaces.observations());
+        ObservationNormalizer observations = new ObservationNormalizer(normalizeObservations, schema);
+        ActorCritic network = kind.network()
+                .create(
+                        parameters,
+                        config,
+                        name -> new StepFeatures(parameters, name, config, schema, encoder.size()),
+                        distribution.outputs(),
+                        separateCritic);
         parameters.allocate();
         return new Agent(backend, kind, spaces, bounds, parameters, distribution, encoder, observations, network);
     }

@@ -3,11 +3,9 @@ package org.fovea.rl.policy;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.UnaryOperator;
-import org.fovea.backend.math.Activation;
+import java.util.function.Function;
 import org.fovea.nn.LayerNorm;
 import org.fovea.nn.Linear;
-import org.fovea.nn.Mlp;
 import org.fovea.nn.TransformerBlock;
 import org.fovea.nn.TransformerSettings;
 import org.fovea.rl.config.NetworkConfig;
@@ -25,23 +23,24 @@ import org.fovea.tensor.Tensor;
  * keys and values of the window in a ring buffer. Both compute the same function.
  */
 final class AttentionActorCritic implements ActorCritic {
-    private static final double POLICY_GAIN = 0.01;
-    private static final double VALUE_GAIN = 1;
-
     private final Parameters parameters;
     private final NetworkConfig config;
+    private final StepFeatures features;
     private final Linear embedding;
     private final List<TransformerBlock> blocks = new ArrayList<>();
     private final LayerNorm finalNorm;
-    private final Linear policyHead;
-    private final UnaryOperator<Tensor> valueHead;
+    private final Heads heads;
     private final long flopsPerStep;
 
     /**
      * @param separateCritic whether the trunk learns from the policy alone, so that values need layers of their own
      */
     AttentionActorCritic(
-            Parameters parameters, NetworkConfig config, int observationSize, int outputs, boolean separateCritic) {
+            Parameters parameters,
+            NetworkConfig config,
+            Function<String, StepFeatures> stepFeatures,
+            int outputs,
+            boolean separateCritic) {
         int width = config.width();
         if (width % (2 * config.heads()) != 0) {
             throw new IllegalArgumentException(
@@ -50,8 +49,9 @@ final class AttentionActorCritic implements ActorCritic {
         }
         this.parameters = parameters;
         this.config = config;
+        this.features = stepFeatures.apply("features");
         this.embedding =
-                new Linear(parameters, "embedding", observationSize, width, Initializer.orthogonal(Math.sqrt(2)));
+                new Linear(parameters, "embedding", features.size(), width, Initializer.orthogonal(Math.sqrt(2)));
         TransformerSettings settings = TransformerSettings.of(width, config.heads())
                 .withSimilarity(config.similarity())
                 .withGates(config.gating());
@@ -59,17 +59,12 @@ final class AttentionActorCritic implements ActorCritic {
             blocks.add(new TransformerBlock(parameters, "block" + layer, settings));
         }
         this.finalNorm = new LayerNorm(parameters, "final_norm", width);
-        this.policyHead = new Linear(parameters, "policy", width, outputs, Initializer.orthogonal(POLICY_GAIN));
-        if (separateCritic) {
-            int[] sizes = {width, width, width, 1};
-            this.valueHead = new Mlp(parameters, "value", sizes, Activation.TANH, VALUE_GAIN)::apply;
-        } else {
-            this.valueHead = new Linear(parameters, "value", width, 1, Initializer.orthogonal(VALUE_GAIN))::apply;
-        }
+        this.heads = new Heads(parameters, width, outputs, separateCritic);
         long projections = (4L + 2 * settings.feedForwardWidth() / width) * width * width;
         long attention = 2L * config.window() * width;
-        this.flopsPerStep = 2 * (config.layers() * (projections + attention) + (observationSize + outputs + 1L) * width)
-                + (separateCritic ? 4L * width * width : 0);
+        this.flopsPerStep = features.flops()
+                + 2 * (config.layers() * (projections + attention) + (long) features.size() * width)
+                + heads.flops();
     }
 
     @Override
@@ -83,15 +78,15 @@ final class AttentionActorCritic implements ActorCritic {
     }
 
     @Override
-    public Tensor valuesOf(Tensor features) {
-        return valueHead.apply(features);
+    public Tensor valuesOf(Tensor trunk) {
+        return heads.values(trunk);
     }
 
     /** What the heads are given, [rows, width], for segments with the memory that each had. */
     Tensor trunk(Tensor observations, AttentionMemory.Batch batch) {
         int sequences = batch.positions().size(0);
         int steps = observations.size(0) / sequences;
-        Tensor x = embedding.apply(observations).reshape(sequences, steps, config.width());
+        Tensor x = embed(observations).reshape(sequences, steps, config.width());
         for (int layer = 0; layer < blocks.size(); layer++) {
             x = blocks.get(layer)
                     .forward(
@@ -111,20 +106,16 @@ final class AttentionActorCritic implements ActorCritic {
     }
 
     Tensor embed(Tensor observations) {
-        return embedding.apply(observations);
+        return embedding.apply(features.apply(observations));
     }
 
     /** Both heads, of a step that went through all blocks. */
     Outputs decoded(Tensor x) {
-        return heads(finalNorm.apply(x));
+        return heads.apply(finalNorm.apply(x));
     }
 
-    Outputs heads(Tensor trunk) {
-        return new Outputs(policyHead.apply(trunk), valueHead.apply(trunk));
-    }
-
-    Tensor policyHead(Tensor trunk) {
-        return policyHead.apply(trunk);
+    Heads heads() {
+        return heads;
     }
 
     List<TransformerBlock> blocks() {

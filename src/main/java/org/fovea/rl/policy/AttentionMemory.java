@@ -97,12 +97,12 @@ final class AttentionMemory implements ActorCritic.Context {
 
     @Override
     public ActorCritic.Outputs forward(Tensor observations, DeviceArray units) {
-        return network.heads(trunk(observations, units));
+        return network.heads().apply(trunk(observations, units));
     }
 
     @Override
     public Tensor policy(Tensor observations, DeviceArray units) {
-        return network.policyHead(trunk(observations, units));
+        return network.heads().policy(trunk(observations, units));
     }
 
     @Override

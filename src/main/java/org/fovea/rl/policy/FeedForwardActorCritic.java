@@ -3,6 +3,7 @@ package org.fovea.rl.policy;
 
 import java.util.Arrays;
 import java.util.Map;
+import java.util.function.Function;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.nn.Mlp;
@@ -12,20 +13,23 @@ import org.fovea.tensor.Tensor;
 
 /** Separate tanh networks for policy and value. It sees the current observation only. */
 final class FeedForwardActorCritic implements ActorCritic {
-    private static final double POLICY_GAIN = 0.01;
-    private static final double VALUE_GAIN = 1;
-
+    private final StepFeatures policyFeatures;
+    private final StepFeatures valueFeatures;
     private final Mlp policy;
     private final Mlp value;
-    private final int observationSize;
     private final long flopsPerStep;
 
-    FeedForwardActorCritic(Parameters parameters, NetworkConfig config, int observationSize, int outputs) {
-        this.policy = network(parameters, "policy", config, observationSize, outputs, POLICY_GAIN);
-        this.value = network(parameters, "value", config, observationSize, 1, VALUE_GAIN);
-        this.observationSize = observationSize;
+    FeedForwardActorCritic(
+            Parameters parameters, NetworkConfig config, Function<String, StepFeatures> features, int outputs) {
+        this.policyFeatures = features.apply("policy.features");
+        this.valueFeatures = features.apply("value.features");
+        int inputs = policyFeatures.size();
+        this.policy = network(parameters, "policy", config, inputs, outputs, Heads.POLICY_GAIN);
+        this.value = network(parameters, "value", config, inputs, 1, Heads.VALUE_GAIN);
         long hidden = (long) config.width() * config.width() * (config.layers() - 1);
-        this.flopsPerStep = 2 * (2L * observationSize * config.width() + 2 * hidden + (outputs + 1L) * config.width());
+        this.flopsPerStep = policyFeatures.flops()
+                + valueFeatures.flops()
+                + 2 * (2L * inputs * config.width() + 2 * hidden + (outputs + 1L) * config.width());
     }
 
     private static Mlp network(
@@ -44,12 +48,12 @@ final class FeedForwardActorCritic implements ActorCritic {
 
     @Override
     public int valueFeatureCount() {
-        return observationSize;
+        return policyFeatures.inputs();
     }
 
     @Override
     public Tensor valuesOf(Tensor features) {
-        return value.apply(features);
+        return value.apply(valueFeatures.apply(features));
     }
 
     @Override
@@ -58,7 +62,11 @@ final class FeedForwardActorCritic implements ActorCritic {
     }
 
     private Outputs outputs(Tensor observations) {
-        return new Outputs(policy.apply(observations), value.apply(observations));
+        return new Outputs(policyOf(observations), valuesOf(observations));
+    }
+
+    private Tensor policyOf(Tensor observations) {
+        return policy.apply(policyFeatures.apply(observations));
     }
 
     /** A network without memory has nothing to keep. */
@@ -70,7 +78,7 @@ final class FeedForwardActorCritic implements ActorCritic {
 
         @Override
         public Tensor policy(Tensor observations, DeviceArray units) {
-            return policy.apply(observations);
+            return policyOf(observations);
         }
 
         @Override

@@ -2,6 +2,7 @@
 package org.fovea.rl.policy;
 
 import java.util.Locale;
+import java.util.function.Function;
 import org.fovea.env.UnknownNameException;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.tensor.Parameters;
@@ -10,11 +11,13 @@ import org.fovea.tensor.Parameters;
 public enum PolicyKind {
     /** A transformer over the last steps of the episode. */
     ATTENTION(true, AttentionActorCritic::new),
+    /** Gated recurrent units over the steps of the episode. */
+    GRU(true, RecurrentActorCritic::new),
     /** A multi-layer perceptron that sees the current observation only. */
     MLP(
             false,
-            (parameters, config, inputs, outputs, separateCritic) ->
-                    new FeedForwardActorCritic(parameters, config, inputs, outputs));
+            (parameters, config, features, outputs, separateCritic) ->
+                    new FeedForwardActorCritic(parameters, config, features, outputs));
 
     /** Makes a network whose parameters are yet to be allocated. */
     @FunctionalInterface
@@ -22,10 +25,15 @@ public enum PolicyKind {
         /**
          * Declares the parameters of a network.
          *
+         * @param features makes the part that sees one step, given the prefix of its parameters' names
          * @param separateCritic whether updates of the value must leave the policy as it is
          */
         ActorCritic create(
-                Parameters parameters, NetworkConfig config, int inputs, int outputs, boolean separateCritic);
+                Parameters parameters,
+                NetworkConfig config,
+                Function<String, StepFeatures> features,
+                int outputs,
+                boolean separateCritic);
     }
 
     private final boolean remembers;

@@ -16,10 +16,15 @@ public final class RunningMoments {
 
     /** Takes in {@code rows} rows, in order. */
     public void include(float[] values, int rows) {
+        include(values, 0, rows);
+    }
+
+    /** Takes in {@code rows} rows, in order, the first of which begins at {@code from}. */
+    void include(float[] values, int from, int rows) {
         for (int row = 0; row < rows; row++) {
             double count = ++state[0];
             for (int i = 0; i < size; i++) {
-                double value = values[row * size + i];
+                double value = values[from + row * size + i];
                 double delta = value - state[1 + i];
                 state[1 + i] += delta / count;
                 state[1 + size + i] += delta * (value - state[1 + i]);

@@ -8,6 +8,7 @@ import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Schema;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.rl.policy.ObservationEncoder;
+import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.Rollout;
 
 /**
@@ -32,8 +33,10 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ne
 
     private static final int ROLLOUT_COLUMNS = 7;
 
-    /** Numbers per row, layer and unit of width that a pass through a block, or a layer of actor and critic, and back takes. */
+    /** Numbers per row, layer and unit of width that a pass through a block, a layer of gated units, or one of actor and critic, and back takes. */
     private static final double BLOCK_ACTIVATIONS = 52;
+
+    private static final double UNIT_ACTIVATIONS = 60;
 
     private static final double LAYER_ACTIVATIONS = 7.5;
 
@@ -45,7 +48,6 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ne
 
     static MemoryRequirement of(Backend backend, RunSpec spec, EnvironmentSpec.Spaces spaces) {
         boolean onHeap = backend.name().equals("cpu");
-        boolean remembers = spec.policy().remembers();
         NetworkConfig network = spec.config().network();
         double rows = (double) spec.environments() * spec.config().rollout().rolloutSteps();
         int observation = spaces.observations().size();
@@ -63,7 +65,11 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ne
             double layersTimesWidth = (double) network.layers() * network.width();
             double parameters = 2 * (token + layersTimesWidth - network.width()) * network.width();
             double perRow = LAYER_ACTIVATIONS * layersTimesWidth;
-            if (remembers) {
+            if (spec.policy() == PolicyKind.GRU) {
+                memory = 2.0 * spec.environments() * layersTimesWidth;
+                parameters = (token + 6 * layersTimesWidth) * network.width();
+                perRow = UNIT_ACTIVATIONS * layersTimesWidth;
+            } else if (spec.policy() == PolicyKind.ATTENTION) {
                 // The memory of this segment and of the next, and rings of keys and values.
                 memory = 4.0 * spec.environments() * network.window() * layersTimesWidth;
                 parameters = (token + 12 * layersTimesWidth) * network.width();

@@ -24,6 +24,7 @@ import org.fovea.tensor.Parameter;
 public final class SavedRun {
     private static final String ITERATION = "iteration";
     private static final String PARAMETER = "parameter.";
+    private static final String OBSERVATION_MOMENTS = "observation_moments";
     private static final String ENVIRONMENTS = "environments.bin";
     private static final String EPISODES = "episodes.bin";
 
@@ -116,7 +117,10 @@ public final class SavedRun {
         for (Parameter parameter : agent.parameters().all()) {
             upload(agent.backend(), PARAMETER + parameter.name(), parameter.value());
         }
-        agent.observations().moments().restore(tensor("observation_moments").toDoubles());
+        for (Map.Entry<String, RunningMoments> entry :
+                agent.observations().moments().entrySet()) {
+            entry.getValue().restore(tensor(OBSERVATION_MOMENTS + entry.getKey()).toDoubles());
+        }
         agent.observations().refresh();
     }
 
@@ -136,7 +140,7 @@ public final class SavedRun {
 
     private static Map<String, RunningMoments> moments(TrainingState state) {
         Map<String, RunningMoments> moments = new LinkedHashMap<>();
-        moments.put("observation_moments", state.agent().observations().moments());
+        state.agent().observations().moments().forEach((name, of) -> moments.put(OBSERVATION_MOMENTS + name, of));
         moments.put("return_moments", state.collector().returnMoments());
         return moments;
     }

@@ -39,6 +39,9 @@ class ParityTest {
         "Pendulum-v1, mlp, 1, 1, 17, false",
         "Dispatch-v0, mlp, 2, 1, 13, false",
         "Dispatch-v0, attention, 2, 5, 13, false",
+        "ProofOfMemory-v0, gru, 2, 1, 13, false",
+        "popgym-RepeatPreviousEasy-v0, gru, 3, 1, 7, false",
+        "Dispatch-v0, gru, 1, 1, 13, false",
     })
     void firstRatiosAreOne(String environment, String policy, int layers, int window, int steps, boolean gating) {
         Map<String, String> settings = Map.of(

@@ -46,6 +46,7 @@ class ReproducibilityTest {
         "Pendulum-v1, mlp, 1",
         "CartPole-v1, mlp, 1",
         "Dispatch-v0, attention, 5",
+        "popgym-RepeatPreviousEasy-v0, gru, 1",
         "MemoryChain-v0:length=3, attention, 2"
     })
     void aResumedRunEndsWhereAnUninterruptedOneDoes(String environment, String policy, int window) throws IOException {

@@ -176,7 +176,8 @@ class FisherVectorProductTest {
         "Dispatch-v0, mlp",
         "Pendulum-v1, mlp",
         "popgym-RepeatPreviousEasy-v0, attention",
-        "Pendulum-v1, attention"
+        "Pendulum-v1, attention",
+        "popgym-RepeatPreviousEasy-v0, gru"
     })
     void isTheHessianOfTheDivergence(String environment, String kind) {
         try (Backend backend = new ReferenceBackend();

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.rl.policy;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import org.fovea.backend.math.Activation;
+import org.fovea.nn.GruCell;
+import org.fovea.nn.LayerNorm;
+import org.fovea.nn.Linear;
+import org.fovea.rl.config.NetworkConfig;
+import org.fovea.tensor.Initializer;
+import org.fovea.tensor.Parameters;
+import org.fovea.tensor.Tensor;
+
+/**
+ * Gated recurrent units, one layer on the other, over the steps of the episode.
+ *
+ * <p>In training a segment begins with the states that play left behind before it, a constant: gradients flow through the
+ * segment and no further.
+ */
+final class RecurrentActorCritic implements ActorCritic {
+    private final Parameters parameters;
+    private final int width;
+    private final StepFeatures features;
+    private final Linear embedding;
+    private final List<GruCell> cells = new ArrayList<>();
+    private final LayerNorm norm;
+    private final Heads heads;
+    private final long flopsPerStep;
+
+    /** @param separateCritic whether the units learn from the policy alone, so that values need layers of their own */
+    RecurrentActorCritic(
+            Parameters parameters,
+            NetworkConfig config,
+            Function<String, StepFeatures> stepFeatures,
+            int outputs,
+            boolean separateCritic) {
+        this.parameters = parameters;
+        this.width = config.width();
+        this.features = stepFeatures.apply("features");
+        this.embedding = new Linear(
+                parameters,
+                "embedding",
+                features.size(),
+                width,
+                Initializer.orthogonal(Math.sqrt(2)),
+                Activation.TANH);
+        for (int layer = 0; layer < config.layers(); layer++) {
+            cells.add(new GruCell(parameters, "gru" + layer, width));
+        }
+        this.norm = new LayerNorm(parameters, "final_norm", width);
+        this.heads = new Heads(parameters, width, outputs, separateCritic);
+        this.flopsPerStep = features.flops()
+                + 2L * (features.size() + 6L * config.layers() * width) * width
+                + heads.flops();
+    }
+
+    @Override
+    public Context context(int environments, int rolloutSteps) {
+        return new RecurrentMemory(parameters.backend(), this, environments, rolloutSteps);
+    }
+
+    @Override
+    public int valueFeatureCount() {
+        return width;
+    }
+
+    @Override
+    public Tensor valuesOf(Tensor trunk) {
+        return heads.values(trunk);
+    }
+
+    @Override
+    public long flopsPerStep() {
+        return flopsPerStep;
+    }
+
+    int width() {
+        return width;
+    }
+
+    int layers() {
+        return cells.size();
+    }
+
+    Heads heads() {
+        return heads;
+    }
+
+    /**
+     * What the heads are given.
+     *
+     * @param steps [sequences * count, numbers], each sequence's one behind the other
+     * @param states of each layer before the first step, [sequences, width]; those after the last take their place
+     * @return [sequences * count, width]
+     */
+    Tensor trunk(Tensor steps, List<Tensor> states) {
+        int sequences = states.get(0).size(0);
+        int count = steps.size(0) / sequences;
+        Tensor goesOn = goesOn(steps).reshape(sequences, count, 1);
+        Tensor x = embedding.apply(features.apply(steps));
+        for (int layer = 0; layer < cells.size(); layer++) {
+            GruCell cell = cells.get(layer);
+            Tensor contributions = cell.contributions(x).reshape(sequences, count, 3 * width);
+            Tensor state = states.get(layer);
+            List<Tensor> outputs = new ArrayList<>(count);
+            for (int step = 0; step < count; step++) {
+                Tensor before = state.multiply(goesOn.slice(1, step, step + 1).reshape(sequences, 1));
+                Tensor contribution = contributions.slice(1, step, step + 1).reshape(sequences, 3 * width);
+                state = cell.next(contribution, before);
+                outputs.add(state.reshape(sequences, 1, width));
+            }
+            states.set(layer, state);
+            x = Tensor.concat(1, outputs).reshape(sequences * count, width);
+        }
+        return norm.apply(x);
+    }
+
+    /** 0 where a step starts an episode, which is the last thing that {@link ObservationEncoder} says of it; else 1; [rows, 1]. */
+    private static Tensor goesOn(Tensor steps) {
+        int last = steps.size(1) - 1;
+        return steps.slice(1, last, last + 1).negate().add(1);
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.rl.policy;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.fovea.backend.Backend;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.tensor.Tape;
+import org.fovea.tensor.Tensor;
+
+/** A {@link RecurrentActorCritic} and the states of its layers in a set of environments, before the current segment. */
+final class RecurrentMemory implements ActorCritic.Context {
+    private final RecurrentActorCritic network;
+    private final Backend backend;
+    private final int width;
+
+    /** Per layer [environments, width]: before the segment, and where play is. */
+    private final DeviceArray[] states;
+
+    private final DeviceArray[] present;
+
+    RecurrentMemory(Backend backend, RecurrentActorCritic network, int environments, int steps) {
+        this.network = network;
+        this.backend = backend;
+        this.width = network.width();
+        this.states = new DeviceArray[network.layers()];
+        this.present = new DeviceArray[network.layers()];
+        for (int layer = 0; layer < states.length; layer++) {
+            states[layer] = backend.memory().allocate(backend.memory().floatType(), (long) environments * width);
+            present[layer] = backend.memory().allocate(backend.memory().floatType(), (long) environments * width);
+        }
+    }
+
+    private Tensor trunk(Tensor observations, DeviceArray units) {
+        Tape tape = observations.tape();
+        int count = (int) units.length();
+        List<Tensor> gathered = new ArrayList<>(states.length);
+        for (DeviceArray layer : states) {
+            DeviceArray rows = tape.allocate(layer.dtype(), (long) count * width);
+            backend.math().gatherRows(layer, width, units, rows);
+            gathered.add(tape.constant(rows, count, width));
+        }
+        return network.trunk(observations, gathered);
+    }
+
+    @Override
+    public ActorCritic.Outputs forward(Tensor observations, DeviceArray units) {
+        return network.heads().apply(trunk(observations, units));
+    }
+
+    @Override
+    public Tensor policy(Tensor observations, DeviceArray units) {
+        return network.heads().policy(trunk(observations, units));
+    }
+
+    @Override
+    public Tensor valueFeatures(Tensor observations, DeviceArray units) {
+        return trunk(observations, units);
+    }
+
+    @Override
+    public ActorCritic.Actor actor(int first, int count) {
+        return new Player(first, count);
+    }
+
+    @Override
+    public void advance() {
+        // Copied, not swapped: captured steps read the states where they were when they were captured.
+        for (int layer = 0; layer < states.length; layer++) {
+            backend.memory().copy(present[layer], states[layer]);
+        }
+    }
+
+    @Override
+    public Map<String, DeviceArray> persistent() {
+        Map<String, DeviceArray> arrays = new LinkedHashMap<>();
+        for (int layer = 0; layer < states.length; layer++) {
+            arrays.put("memory.layer" + layer, states[layer]);
+        }
+        return arrays;
+    }
+
+    @Override
+    public void close() {
+        for (int layer = 0; layer < states.length; layer++) {
+            states[layer].release();
+            present[layer].release();
+        }
+    }
+
+    /** Plays environments [first, first + count). */
+    private final class Player implements ActorCritic.Actor {
+        private final int first;
+        private final int count;
+
+        Player(int first, int count) {
+            this.first = first;
+            this.count = count;
+        }
+
+        @Override
+        public void beginSegment(int[] episodeSteps) {
+            for (int layer = 0; layer < states.length; layer++) {
+                backend.memory().copy(mine(states[layer]), mine(present[layer]));
+            }
+        }
+
+        @Override
+        public ActorCritic.Outputs act(Tensor observations, int step, int[] episodeSteps) {
+            List<Tensor> now = now(observations.tape());
+            ActorCritic.Outputs outputs = network.heads().apply(network.trunk(observations, now));
+            for (int layer = 0; layer < present.length; layer++) {
+                backend.memory().copy(now.get(layer).array(), mine(present[layer]));
+            }
+            return outputs;
+        }
+
+        @Override
+        public ActorCritic.Outputs peek(Tensor observations, int step, int[] episodeSteps) {
+            return network.heads().apply(network.trunk(observations, now(observations.tape())));
+        }
+
+        @Override
+        public void endSegment() {}
+
+        private List<Tensor> now(Tape tape) {
+            List<Tensor> tensors = new ArrayList<>(present.length);
+            for (DeviceArray layer : present) {
+                tensors.add(tape.constant(mine(layer), count, width));
+            }
+            return tensors;
+        }
+
+        private DeviceArray mine(DeviceArray ofAll) {
+            return ofAll.slice((long) first * width, (long) count * width);
+        }
+    }
+}
