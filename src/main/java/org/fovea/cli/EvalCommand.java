@@ -92,7 +92,6 @@ final class EvalCommand extends BackendCommand {
     }
 
     private int play(Backend backend, SavedRun saved, EvaluationSettings evaluation) throws IOException {
-        RunSpec spec = saved.spec();
         long start = System.nanoTime();
         TrainedPolicy policy = TrainedPolicy.open(backend, saved, evaluation);
         try {
