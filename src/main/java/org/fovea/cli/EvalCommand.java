@@ -58,6 +58,11 @@ final class EvalCommand extends BackendCommand {
             description = "Draw actions from the policy, as in training, in place of the most likely ones.")
     private boolean stochastic;
 
+    @Option(
+            names = "--best",
+            description = "Play the policy that evaluations during training found to be the best, not the last one.")
+    private boolean best;
+
     @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
     private boolean json;
 
@@ -77,41 +82,43 @@ final class EvalCommand extends BackendCommand {
         if (!Files.isDirectory(runDirectory)) {
             throw new UsageException("there is no run directory " + runDirectory);
         }
-        RunSpec spec = SavedRun.load(runDirectory).spec();
+        SavedRun saved = best ? SavedRun.loadBest(runDirectory) : SavedRun.load(runDirectory);
         EvaluationSettings evaluation =
                 new EvaluationSettings(episodes, seed, maxSteps, Double.POSITIVE_INFINITY, stochastic);
         try (Backend backend = open(backendSettings)) {
             return interruption.during(
-                    "the evaluation", () -> "The run is as it was", () -> play(backend, spec, evaluation));
+                    "the evaluation", () -> "The run is as it was", () -> play(backend, saved, evaluation));
         }
     }
 
-    private int play(Backend backend, RunSpec spec, EvaluationSettings evaluation) throws IOException {
+    private int play(Backend backend, SavedRun saved, EvaluationSettings evaluation) throws IOException {
         long start = System.nanoTime();
-        TrainedPolicy policy = TrainedPolicy.open(backend, runDirectory, evaluation);
+        TrainedPolicy policy = TrainedPolicy.open(backend, saved, evaluation);
         try {
             EvaluationResult result;
             try (ProgressDisplay display = new ProgressDisplay(terminal, 0)) {
                 result = policy.evaluate(display, interruption::requested);
             }
             double seconds = (System.nanoTime() - start) * 1e-9;
-            print(spec, backend.name(), result, seconds);
+            print(saved, backend.name(), result, seconds);
             EvaluationNotes.of(result, evaluation)
                     .forEach(note -> terminal.out().println("note: " + note));
-            printJson(spec, backend.name(), result, seconds);
+            printJson(saved, backend.name(), result, seconds);
             return result.end() == EvaluationResult.End.STOPPED ? TrainCommand.INTERRUPTED : 0;
         } finally {
             Failures.reportClosing(policy::close, terminal);
         }
     }
 
-    private void print(RunSpec spec, String backend, EvaluationResult result, double seconds) {
+    private void print(SavedRun saved, String backend, EvaluationResult result, double seconds) {
+        RunSpec spec = saved.spec();
         terminal.out()
                 .printf(
                         Locale.ROOT,
-                        "%s, %s policy, %s: %,d episodes in %s on %s%n%n",
+                        "%s, %s policy%s, %s: %,d episodes in %s on %s%n%n",
                         spec.environment(),
                         spec.policy(),
+                        best ? String.format(Locale.ROOT, ", the best, of step %,d", saved.steps()) : "",
                         stochastic ? "sampled actions" : "greedy",
                         result.episodes(),
                         NumberFormats.duration(seconds),
@@ -130,7 +137,8 @@ final class EvalCommand extends BackendCommand {
         terminal.out().printf(Locale.ROOT, "length   %.1f steps on average%n", result.meanLength());
     }
 
-    private void printJson(RunSpec spec, String backend, EvaluationResult result, double seconds) {
+    private void printJson(SavedRun saved, String backend, EvaluationResult result, double seconds) {
+        RunSpec spec = saved.spec();
         if (json) {
             terminal.out()
                     .println(new Json()
@@ -138,6 +146,7 @@ final class EvalCommand extends BackendCommand {
                             .with("algo", spec.config().algorithm())
                             .with("policy", spec.policy().toString())
                             .with("backend", backend)
+                            .with("trained_steps", saved.steps())
                             .with("stochastic", stochastic)
                             .with("episodes", result.episodes())
                             .with("episodes_cut", result.cut())

@@ -21,6 +21,7 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
     private final Terminal terminal;
     private final @Nullable ProgressBar bar;
     private final AtomicBoolean barClosed = new AtomicBoolean();
+    private volatile boolean trained;
     private volatile boolean drawn;
     private volatile long playedSteps;
     /** When the last line was printed, or the last drawing made while evaluating. */
@@ -32,7 +33,7 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
     /** @param totalSteps of training, 0 if there is nothing but an evaluation */
     ProgressDisplay(Terminal terminal, long totalSteps) {
         this.terminal = terminal;
-        newest = new Progress(0, 0, totalSteps, Double.NaN, EpisodeStatistics.NONE);
+        newest = new Progress(0, 0, totalSteps, Double.NaN, EpisodeStatistics.NONE, Double.NaN);
         if (terminal.isInteractive() && totalSteps > 0) {
             bar = new ProgressBarBuilder()
                     .setInitialMax(totalSteps)
@@ -82,8 +83,14 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
     }
 
     @Override
+    public void trained() {
+        trained = true;
+    }
+
+    @Override
     public void evaluating(int episodes, int total, long steps) {
-        if (!isDue()) {
+        // The bar stays while training goes on.
+        if ((bar != null && !trained) || !isDue()) {
             return;
         }
         if (bar != null && !barClosed.getAndSet(true)) {
@@ -123,11 +130,12 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
         String total = NumberFormats.count(progress.totalSteps());
         return String.format(
                 Locale.ROOT,
-                "%" + total.length() + "s / %s steps   %s steps/s   return %s   %s left",
+                "%" + total.length() + "s / %s steps   %s steps/s   return %s%s   %s left",
                 NumberFormats.count(steps),
                 total,
                 NumberFormats.count(progress.stepsPerSecond()),
                 NumberFormats.score(progress.episodes().meanReturn()),
+                Double.isNaN(progress.evaluated()) ? "" : "   evaluated " + NumberFormats.score(progress.evaluated()),
                 timeLeft(progress));
     }
 

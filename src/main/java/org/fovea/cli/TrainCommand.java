@@ -24,10 +24,12 @@ import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.NonFiniteException;
 import org.fovea.rl.run.Algorithm;
 import org.fovea.rl.run.Defaults;
+import org.fovea.rl.run.EvaluationPlan;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.SavedRun;
 import org.fovea.rl.run.TrainResult;
 import org.fovea.rl.run.Trainer;
+import org.fovea.rl.run.TrainingOptions;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -45,6 +47,7 @@ import picocli.CommandLine.Option;
             "  fovea train --env CartPole-v1 --policy mlp --steps 100000 --seed 3",
             "  fovea train --env MemoryChain-v0:length=9 --set window=16 --set learning_rate=1e-3",
             "  fovea train --env Acrobot-v1 --algo trpo --policy mlp",
+            "  fovea train --out runs/mine --eval-every 10000 --target 475 --time-limit 10m",
             "  fovea train --out runs/mine --resume --steps 50000",
             "  fovea train --set help                  every hyper-parameter and its default",
             "  fovea train --simulate --steps 500      the CUDA kernels, on a machine without a GPU"
@@ -64,7 +67,7 @@ final class TrainCommand implements Callable<Integer> {
     @ArgGroup(validate = false, heading = "%nWhat is trained:%n")
     private RunOptions run = new RunOptions();
 
-    @ArgGroup(validate = false, heading = "%nHow the result is evaluated:%n")
+    @ArgGroup(validate = false, heading = "%nHow it is evaluated, and what ends it early:%n")
     private EvaluationOptions evaluationOptions = new EvaluationOptions();
 
     @ArgGroup(validate = false, heading = "%nWhere the run is kept:%n")
@@ -116,8 +119,32 @@ final class TrainCommand implements Callable<Integer> {
         private String[] settings = {};
     }
 
-    /** Options about what follows training. */
+    /** Options about evaluations, and what ends training early; null where not given. */
     private static final class EvaluationOptions {
+        @Option(
+                names = "--eval-every",
+                paramLabel = "STEPS",
+                description =
+                        "Evaluate greedily whenever so many steps were taken, and keep the best policy (fovea eval"
+                                + " --best); 0 for never (default: 0). A resumed run keeps this, --eval-episodes and --target.")
+        private @Nullable Long every;
+
+        @Option(names = "--eval-episodes", paramLabel = "N", description = "Episodes of each of these (default: 20).")
+        private @Nullable Integer periodicEpisodes;
+
+        @Option(
+                names = "--target",
+                paramLabel = "RETURN",
+                description = "End training when one of these has such a mean return (default: none).")
+        private @Nullable Double target;
+
+        @Option(
+                names = "--time-limit",
+                paramLabel = "TIME",
+                description = "Stop after so many minutes, or after 90s, 10m, 1h30m; the run can be resumed (default:"
+                        + " none).")
+        private @Nullable String timeLimit;
+
         @Option(
                 names = "--final-episodes",
                 paramLabel = "N",
@@ -136,7 +163,17 @@ final class TrainCommand implements Callable<Integer> {
                 description = "Steps after which an episode of the evaluation is cut (default: 10000).")
         private int maxSteps = EvaluationSettings.DEFAULT_MAX_STEPS;
 
-        EvaluationSettings settings() {
+        TrainingOptions options(EvaluationPlan before) {
+            EvaluationPlan plan = checked(() -> new EvaluationPlan(
+                    every == null ? before.everySteps() : every,
+                    periodicEpisodes == null ? before.episodes() : periodicEpisodes,
+                    target == null ? before.target() : target));
+            double limit =
+                    timeLimit == null ? Double.POSITIVE_INFINITY : NumberFormats.seconds("--time-limit", timeLimit);
+            return new TrainingOptions(settings(), plan, limit);
+        }
+
+        private EvaluationSettings settings() {
             if (episodes < 0) {
                 throw new UsageException("--final-episodes must be at least 0, got " + episodes);
             }
@@ -170,13 +207,13 @@ final class TrainCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         Settings settings = Settings.ofTraining(run.settings);
-        EvaluationSettings evaluation = evaluationOptions.settings();
+        TrainingOptions options = evaluationOptions.options(EvaluationPlan.NONE);
         if (out.resume && !settings.isHelp()) {
-            return resume(settings, evaluation);
+            return resume(settings);
         }
         String environment = environment();
         try {
-            return settings.isHelp() ? help(environment) : start(settings, evaluation);
+            return settings.isHelp() ? help(environment) : start(settings, options);
         } finally {
             // Asking for the defaults may make an environment, which is then the run's, if that comes about.
             Environments.get(environment).closeUnused();
@@ -188,15 +225,15 @@ final class TrainCommand implements Callable<Integer> {
         return 0;
     }
 
-    private int start(Settings settings, EvaluationSettings evaluation) throws IOException {
+    private int start(Settings settings, TrainingOptions options) throws IOException {
         RunSpec spec = checked(() -> spec(settings.hyperparameters()));
         Path directory = newDirectory(spec);
         try (Backend backend = device.open(terminal, settings.backend())) {
-            return train(() -> Trainer.start(backend, spec, directory), directory, evaluation);
+            return train(() -> Trainer.start(backend, spec, directory), directory, options);
         }
     }
 
-    private int resume(Settings settings, EvaluationSettings evaluation) throws IOException {
+    private int resume(Settings settings) throws IOException {
         Path directory = out.directory;
         if (directory == null) {
             throw new UsageException("--resume needs --out RUN_DIR, the run to go on with");
@@ -209,18 +246,18 @@ final class TrainCommand implements Callable<Integer> {
         }
         SavedRun saved = SavedRun.load(directory);
         RunSpec spec = checked(() -> continued(saved.spec(), settings.hyperparameters()));
+        TrainingOptions options = evaluationOptions.options(saved.evaluations());
         try (Backend backend = device.open(terminal, settings.backend())) {
-            return train(() -> Trainer.resume(backend, spec, saved, directory), directory, evaluation);
+            return train(() -> Trainer.resume(backend, spec, saved, directory), directory, options);
         }
     }
 
-    private int train(Attempt<Trainer, IOException> start, Path directory, EvaluationSettings evaluation)
-            throws IOException {
+    private int train(Attempt<Trainer, IOException> start, Path directory, TrainingOptions options) throws IOException {
         return interruption.during("training", () -> checkpointLeft(directory), () -> {
             try {
                 Trainer trainer = checked(start);
                 try {
-                    return train(trainer, directory, evaluation);
+                    return train(trainer, directory, options);
                 } finally {
                     Failures.reportClosing(trainer::close, terminal);
                 }
@@ -233,7 +270,7 @@ final class TrainCommand implements Callable<Integer> {
         });
     }
 
-    private int train(Trainer trainer, Path directory, EvaluationSettings evaluation) {
+    private int train(Trainer trainer, Path directory, TrainingOptions options) {
         RunSpec spec = trainer.spec();
         if (out.resume && !trainer.resumesExactly()) {
             terminal.err()
@@ -254,10 +291,10 @@ final class TrainCommand implements Callable<Integer> {
         }
         TrainResult result;
         try (ProgressDisplay display = new ProgressDisplay(terminal, played)) {
-            result = trainer.run(evaluation, display, interruption::requested);
+            result = trainer.run(options, display, interruption::requested);
         }
-        report(result, evaluation);
-        return result.training().interrupted() ? INTERRUPTED : 0;
+        report(result, options.finalEvaluation());
+        return result.training().end() == TrainResult.End.INTERRUPTED ? INTERRUPTED : 0;
     }
 
     private static String checkpointLeft(Path directory) {
@@ -272,7 +309,7 @@ final class TrainCommand implements Callable<Integer> {
 
     private void report(TrainResult result, EvaluationSettings evaluation) {
         TrainReport.print(terminal.out(), result);
-        if (!result.training().interrupted()) {
+        if (!result.training().end().isEarly()) {
             EvaluationNotes.of(result.evaluation(), evaluation.eachOfTwo())
                     .forEach(note -> terminal.out().println("note: " + note));
         }
@@ -289,7 +326,7 @@ final class TrainCommand implements Callable<Integer> {
             // A machine without fonts cannot draw; the run is none the worse for it.
             terminal.err().println("the learning curve could not be drawn, its numbers are in progress.csv: " + e);
         }
-        if (result.training().interrupted()) {
+        if (result.training().end().isEarly()) {
             terminal.out().println("to go on:              fovea train --resume --out " + directory);
         }
         if (json) {

@@ -30,13 +30,23 @@ final class TrainReport {
                 result.training().steps(),
                 NumberFormats.duration(result.training().seconds()),
                 result.backend(),
-                result.training().interrupted() ? ", interrupted" : "");
+                switch (result.training().end()) {
+                    case COMPLETE -> "";
+                    case TARGET ->
+                        String.format(
+                                Locale.ROOT,
+                                ", the target was reached: %s at step %,d",
+                                NumberFormats.score(result.best().meanReturn()),
+                                result.best().steps());
+                    case TIME_LIMIT -> ", time was up";
+                    case INTERRUPTED -> ", interrupted";
+                });
         List<List<String>> rows = new ArrayList<>();
         rows.add(List.of(
                 "final return",
                 NumberFormats.score(evaluation.mean()),
-                result.training().interrupted()
-                        ? "not evaluated: interrupted"
+                result.training().end().isEarly()
+                        ? "not evaluated: not trained to its end"
                         : evaluation.requested() == 0
                                 ? "not evaluated"
                                 : String.format(
@@ -50,6 +60,16 @@ final class TrainReport {
                     NumberFormats.score(result.sampled().mean()),
                     "the same with sampled actions, standard deviation "
                             + NumberFormats.score(result.sampled().std())));
+        }
+        if (result.best().steps() > 0) {
+            rows.add(List.of(
+                    "best during training",
+                    NumberFormats.score(result.best().meanReturn()),
+                    String.format(
+                            Locale.ROOT,
+                            "greedy, at step %,d: fovea eval %s --best",
+                            result.best().steps(),
+                            result.runDirectory())));
         }
         for (ReferenceReturn reference :
                 Environments.get(result.spec().environment()).comparisons()) {
@@ -119,6 +139,7 @@ final class TrainReport {
                 .with("policy", result.spec().policy().toString())
                 .with("backend", result.backend())
                 .with("steps", result.training().steps())
+                .with("end", result.training().end().name().toLowerCase(Locale.ROOT))
                 .with("seconds", result.training().seconds())
                 .with(
                         "sps",
@@ -134,6 +155,8 @@ final class TrainReport {
                 .with("return_episodes_cut", evaluation.cut())
                 .with("return_mean_sampled", result.sampled().mean())
                 .with("return_std_sampled", result.sampled().std())
+                .with("return_mean_best", result.best().meanReturn())
+                .with("best_steps", result.best().steps())
                 .with("return_max", result.training().episodes().maxReturn())
                 .with("episodes", result.training().episodes().count())
                 .with("episode_length", result.training().episodes().meanLength())

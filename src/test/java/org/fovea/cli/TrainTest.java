@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 @Tag("integration")
@@ -55,6 +56,7 @@ class TrainTest {
                         "policy",
                         "backend",
                         "steps",
+                        "end",
                         "seconds",
                         "sps",
                         "return_mean",
@@ -63,6 +65,8 @@ class TrainTest {
                         "return_episodes_cut",
                         "return_mean_sampled",
                         "return_std_sampled",
+                        "return_mean_best",
+                        "best_steps",
                         "return_max",
                         "episodes",
                         "episode_length",
@@ -164,6 +168,57 @@ class TrainTest {
         assertThat(sampled.lastLineAsJson().get("return_mean")).isEqualTo(trained.get("return_mean_sampled"));
         assertThat(sampled.lastLineAsJson().get("stochastic").asBoolean()).isTrue();
         assertThat(sampled.out()).contains("sampled actions");
+    }
+
+    @Test
+    void theBestPolicyOfARunIsPlayed() throws JsonProcessingException {
+        Path run = directory.resolve("run");
+        Cli trained = Cli.run(small(run, "--eval-every", "128", "--eval-episodes", "3", "--json"));
+        Cli best = Cli.run("eval", run.toString(), "--best", "--json", "--backend", "cpu");
+        Path plain = directory.resolve("plain");
+        Cli.run(small(plain));
+        Cli none = Cli.run("eval", plain.toString(), "--best", "--backend", "cpu");
+
+        assertThat(trained.err()).contains("evaluated ");
+        assertThat(trained.out()).contains("best during training").contains("--best");
+        assertThat(best.lastLineAsJson().get("trained_steps"))
+                .isEqualTo(trained.lastLineAsJson().get("best_steps"));
+        assertThat(none.exitCode()).isEqualTo(1);
+        assertThat(none.err()).contains("has no best policy").contains("--eval-every");
+    }
+
+    @Test
+    void aRunEndsAtItsTargetOrItsTimeLimit() throws JsonProcessingException {
+        Cli target = Cli.run(small(directory.resolve("target"), "--eval-every", "128", "--target", "1", "--json"));
+        Cli time = Cli.run(small(directory.resolve("time"), "--steps", "1000000000", "--time-limit", "1s", "--json"));
+
+        assertThat(target.exitCode()).isZero();
+        assertThat(target.lastLineAsJson().get("end").asText()).isEqualTo("target");
+        assertThat(target.lastLineAsJson().get("steps").asLong()).isEqualTo(128);
+        assertThat(target.out()).contains("the target was reached");
+        assertThat(time.exitCode()).isZero();
+        assertThat(time.lastLineAsJson().get("end").asText()).isEqualTo("time_limit");
+        assertThat(time.out()).contains("time was up").contains("to go on:");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "--target 5, a target needs evaluations",
+        "--eval-every -1, eval-every must be at least 1",
+        "--time-limit soon, --time-limit needs minutes",
+        "--time-limit 0, --time-limit needs minutes"
+    })
+    void whatCannotEndARunIsSaidInALine(String arguments, String message) {
+        Cli cli = Cli.run(small(directory.resolve("run"), arguments.split(" ")));
+
+        assertThat(cli.exitCode()).isEqualTo(2);
+        assertThat(cli.err()).contains(message).hasLineCount(1);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"10, 600", "1.5, 90", "90s, 90", "10m, 600", "1h30m, 5400", "2H, 7200"})
+    void timesAreReadAsPeopleWriteThem(String text, double seconds) {
+        assertThat(NumberFormats.seconds("--time-limit", text)).isEqualTo(seconds);
     }
 
     @ParameterizedTest

@@ -9,9 +9,16 @@ import org.fovea.rl.rollout.EpisodeStatistics;
  *
  * @param steps taken so far, by all environments together
  * @param totalSteps of the whole run
- * @param stepsPerSecond of this process, training included
+ * @param stepsPerSecond of this process, training included, evaluations not
+ * @param evaluated mean return of the last evaluation of this process, NaN before the first
  */
-public record Progress(long iteration, long steps, long totalSteps, double stepsPerSecond, EpisodeStatistics episodes) {
+public record Progress(
+        long iteration,
+        long steps,
+        long totalSteps,
+        double stepsPerSecond,
+        EpisodeStatistics episodes,
+        double evaluated) {
 
     /** Told after each iteration. */
     @FunctionalInterface
@@ -21,6 +28,9 @@ public record Progress(long iteration, long steps, long totalSteps, double steps
 
         /** Called on the thread that trains. */
         void progressed(Progress progress);
+
+        /** Called when no more is trained, before the evaluation that follows. */
+        default void trained() {}
 
         /**
          * Called on any of the threads that play, again and again while a rollout is played.

@@ -14,7 +14,13 @@ public final class RunFiles {
     /** The table with one line per iteration. */
     public static final String PROGRESS = "progress.csv";
 
-    /** The picture that is drawn from it. */
+    /** The table with one line per evaluation during training. */
+    public static final String EVALUATIONS = "evaluations.csv";
+
+    /** The directory with the checkpoint of the policy that these found to be the best. */
+    public static final String BEST = "best";
+
+    /** The picture that is drawn from the tables. */
     public static final String LEARNING_CURVE = "learning-curve.png";
 
     private RunFiles() {}
@@ -37,6 +43,8 @@ public final class RunFiles {
 
     private static boolean isOfARun(Path path) {
         String name = path.getFileName().toString();
-        return name.equals(PROGRESS) || name.startsWith("learning-curve.") || name.matches("\\.?checkpoint-\\d+.*");
+        return List.of(PROGRESS, EVALUATIONS, BEST).contains(name)
+                || name.startsWith("learning-curve.")
+                || name.matches("\\.?checkpoint-\\d+.*");
     }
 }

@@ -9,11 +9,13 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import org.fovea.backend.Backend;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.env.UnknownNameException;
 import org.fovea.io.Checkpoint;
+import org.fovea.io.DurableFiles;
 import org.fovea.io.TensorData;
 import org.fovea.io.TensorType;
 import org.fovea.rl.policy.Agent;
@@ -59,6 +61,39 @@ public final class SavedRun {
         return new SavedRun(runDirectory, Checkpoint.load(runDirectory));
     }
 
+    /**
+     * Reads the checkpoint of the policy that evaluations during training found to be the best.
+     *
+     * @throws IOException if there is none
+     */
+    public static SavedRun loadBest(Path runDirectory) throws IOException {
+        Path best = runDirectory.resolve(RunFiles.BEST);
+        if (Checkpoint.latest(best).isEmpty()) {
+            throw new IOException("the run in " + runDirectory
+                    + " has no best policy, since it was not evaluated while it was trained (train --eval-every)");
+        }
+        return load(best);
+    }
+
+    /**
+     * Deletes what was kept as the best by steps that the run, gone on with from an earlier checkpoint, has yet to take.
+     *
+     * @return the best that remains
+     */
+    static TrainResult.Best keepBestUntil(Path runDirectory, long steps) throws IOException {
+        Path directory = runDirectory.resolve(RunFiles.BEST);
+        for (Optional<Path> newest = Checkpoint.latest(directory);
+                newest.isPresent();
+                newest = Checkpoint.latest(directory)) {
+            Checkpoint checkpoint = Checkpoint.load(directory);
+            if (checkpoint.step() <= steps) {
+                return TrainResult.Best.restore(checkpoint.metadata());
+            }
+            DurableFiles.deleteTree(newest.get());
+        }
+        return TrainResult.Best.NONE;
+    }
+
     /** What the run trains. */
     public RunSpec spec() {
         return spec;
@@ -69,7 +104,18 @@ public final class SavedRun {
         return Long.parseLong(checkpoint.metadata().getOrDefault(ITERATION, "0"));
     }
 
-    static void save(TrainingState state, Path runDirectory) throws IOException {
+    /** Steps taken, by all environments together. */
+    public long steps() {
+        return iteration() * spec.stepsPerIteration();
+    }
+
+    /** Evaluations that are played while it is trained. */
+    public EvaluationPlan evaluations() {
+        return EvaluationPlan.restore(checkpoint.metadata());
+    }
+
+    /** @param more metadata, by key */
+    static void save(TrainingState state, Path runDirectory, Map<String, String> more) throws IOException {
         Map<String, TensorData> tensors = new LinkedHashMap<>();
         for (Parameter parameter : state.agent().parameters().all()) {
             tensors.put(PARAMETER + parameter.name(), download(state.backend(), parameter.value(), parameter.shape()));
@@ -82,6 +128,7 @@ public final class SavedRun {
         });
         Map<String, String> metadata = new LinkedHashMap<>(state.spec().save());
         metadata.putAll(spaces(state.agent()));
+        metadata.putAll(more);
         metadata.put(ITERATION, Long.toString(state.iteration()));
         Map<String, byte[]> files = new LinkedHashMap<>();
         files.put(ENVIRONMENTS, write(state.collector()::saveEnvironments));

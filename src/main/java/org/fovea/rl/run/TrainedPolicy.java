@@ -12,7 +12,7 @@ import org.fovea.rl.evaluation.EvaluationSettings;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.rollout.EnvironmentSet;
 
-/** The policy of a run's newest checkpoint, and environments that it is to be evaluated in. */
+/** The policy of a run's checkpoint, and environments that it is to be evaluated in. */
 public final class TrainedPolicy implements AutoCloseable {
     private final RunSpec spec;
     private final EvaluationSettings settings;
@@ -27,14 +27,18 @@ public final class TrainedPolicy implements AutoCloseable {
     }
 
     /**
-     * Reads the policy, and makes the environments.
+     * Reads the policy of the newest checkpoint, and makes the environments.
      *
      * @throws org.fovea.io.CorruptFileException if the checkpoint is damaged
      * @throws IOException if there is none
      */
     public static TrainedPolicy open(Backend backend, Path runDirectory, EvaluationSettings settings)
             throws IOException {
-        SavedRun saved = SavedRun.load(runDirectory);
+        return open(backend, SavedRun.load(runDirectory), settings);
+    }
+
+    /** Takes the policy of a checkpoint, and makes the environments. */
+    public static TrainedPolicy open(Backend backend, SavedRun saved, EvaluationSettings settings) throws IOException {
         RunSpec spec = saved.spec();
         int count = Math.max(1, Evaluation.environments(settings, spec.environments()));
         EnvironmentSet environments = EnvironmentSet.create(backend, Environments.get(spec.environment()), count);

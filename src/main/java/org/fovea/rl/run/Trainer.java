@@ -34,6 +34,7 @@ public final class Trainer implements AutoCloseable {
 
     private long collectNanos;
     private long sessionSteps;
+    private EvaluationPlan plan = EvaluationPlan.NONE;
     private UpdateStatistics lastUpdate = UpdateStatistics.NONE;
 
     /** Iterations done at the last checkpoint, -1 before the first. */
@@ -113,61 +114,124 @@ public final class Trainer implements AutoCloseable {
         return state.agent().parameters().count();
     }
 
-    /** {@link #run(EvaluationSettings, Progress.Listener, BooleanSupplier)} with the usual evaluation. */
+    /** {@link #run(TrainingOptions, Progress.Listener, BooleanSupplier)} with the usual evaluation. */
     public TrainResult run(Progress.Listener listener, BooleanSupplier stop) {
-        return run(EvaluationSettings.FINAL, listener, stop);
+        return run(TrainingOptions.DEFAULT, listener, stop);
     }
 
     /**
-     * Trains to the end of the run, or until {@code stopRequest} is true, and then evaluates the policy. A checkpoint is left
-     * either way, of the last iteration that is complete: one that does not end within two seconds of the request is
-     * abandoned.
+     * Trains to the end of the run, its target or its time limit, or until {@code stopRequest} is true, and then evaluates the
+     * policy, unless there is more to train. A checkpoint is left either way, of the last iteration that is complete: one that
+     * does not end within two seconds of the request or the limit is abandoned.
      */
-    public TrainResult run(EvaluationSettings evaluation, Progress.Listener listener, BooleanSupplier stopRequest) {
+    public TrainResult run(TrainingOptions options, Progress.Listener listener, BooleanSupplier stopRequest) {
+        long start = System.nanoTime();
+        long deadlineNanos = (long) Math.min(options.maxSeconds() * 1e9, Long.MAX_VALUE / 2.0);
+        BooleanSupplier stop = () -> stopRequest.getAsBoolean() || System.nanoTime() - start > deadlineNanos;
+        plan = options.evaluations();
+        TrainResult.Training training;
+        TrainResult.Best best;
+        int maxSteps = options.finalEvaluation().maxSteps();
+        try (PeriodicEvaluation evaluations = PeriodicEvaluation.open(plan, maxSteps, state, runDirectory)) {
+            long kept = train(evaluations, listener, stop, start);
+            boolean isEarly = kept < spec().iterations();
+            TrainResult.End end = evaluations.targetReached()
+                    ? TrainResult.End.TARGET
+                    : !isEarly
+                            ? TrainResult.End.COMPLETE
+                            : stopRequest.getAsBoolean() ? TrainResult.End.INTERRUPTED : TrainResult.End.TIME_LIMIT;
+            training = training(kept, (System.nanoTime() - start) * 1e-9, evaluations.nanos() * 1e-9, end);
+            best = evaluations.best();
+        }
+        listener.trained();
+        EvaluationSettings greedy = options.finalEvaluation().eachOfTwo();
+        EvaluationSettings sampled = greedy.withSampledActions();
+        boolean isEarly = training.end().isEarly();
+        return new TrainResult(
+                spec(),
+                backend.name(),
+                runDirectory,
+                training,
+                new TrainResult.Model(
+                        parameterCount(),
+                        state.agent().network().flopsPerStep(),
+                        state.agent().distribution().maxEntropy()),
+                best,
+                lastUpdate,
+                isEarly ? notPlayed(greedy) : evaluate(greedy, listener, stopRequest),
+                isEarly ? notPlayed(sampled) : evaluate(sampled, listener, stopRequest));
+    }
+
+    /** Iterates as long as it may; returns the iterations of the checkpoint that it leaves. */
+    private long train(
+            PeriodicEvaluation evaluations, Progress.Listener listener, BooleanSupplier stopRequest, long start) {
         RunSpec spec = state.spec();
         long firstStep = state.iteration() * spec.stepsPerIteration();
         StopSignal stop = new StopSignal(stopRequest, played -> listener.playing(firstStep + played));
-        long start = System.nanoTime();
         long lastCheckpoint = start;
-        boolean abandoned = false;
-        while (state.iteration() < spec.iterations() && !stop.requested()) {
+        // One that was stopped together with the run is made up for.
+        evaluate(evaluations, listener, stop);
+        while (state.iteration() < spec.iterations() && !evaluations.targetReached() && !stop.requested()) {
             long iterationStart = System.nanoTime();
             UpdateStatistics update = iterate(stop);
             if (update == null) {
-                abandoned = true;
-                break;
+                // The environments are not where this iteration's start left them, and the last checkpoint is.
+                return Math.max(0, savedIteration);
             }
             lastUpdate = update;
             long now = System.nanoTime();
-            Progress progress = new Progress(
-                    state.iteration(),
-                    state.iteration() * spec.stepsPerIteration(),
-                    spec.iterations() * spec.stepsPerIteration(),
-                    sessionSteps / ((now - start) * 1e-9),
-                    state.collector().episodes().statistics());
-            log.append(progress, lastUpdate);
+            boolean isLong = now - iterationStart > LONG_ITERATION_NANOS;
+            double seconds = (now - start - evaluations.nanos()) * 1e-9;
+            log.append(progress(seconds, evaluations.last()), lastUpdate);
+            evaluate(evaluations, listener, stop);
             if (savedIteration < 0
-                    || now - lastCheckpoint > CHECKPOINT_INTERVAL_NANOS
-                    || now - iterationStart > LONG_ITERATION_NANOS) {
+                    || (savedIteration != state.iteration()
+                            && (isLong || System.nanoTime() - lastCheckpoint > CHECKPOINT_INTERVAL_NANOS))) {
                 checkpoint();
                 lastCheckpoint = System.nanoTime();
             }
-            listener.progressed(progress);
+            listener.progressed(progress(seconds, evaluations.last()));
         }
-        double seconds = (System.nanoTime() - start) * 1e-9;
-        boolean interrupted = state.iteration() < spec.iterations();
-        // The environments of an abandoned iteration are not where its start left them, and the last checkpoint is.
-        if (savedIteration != state.iteration() && !abandoned) {
+        if (savedIteration != state.iteration()) {
             checkpoint();
         }
-        EvaluationSettings greedy = evaluation.eachOfTwo();
-        EvaluationSettings sampled = greedy.withSampledActions();
-        return result(
+        return state.iteration();
+    }
+
+    /** Plays what evaluation is due. One that is the best leaves two checkpoints, so that no resumed run is behind its best. */
+    private void evaluate(PeriodicEvaluation evaluations, Progress.Listener listener, StopSignal stop) {
+        if (evaluations.isDue() && evaluations.play(listener, stop::requested)) {
+            if (savedIteration != state.iteration()) {
+                checkpoint();
+            }
+            try {
+                evaluations.keepBest();
+            } catch (IOException e) {
+                throw new UncheckedIOException("the best policy cannot be kept", e);
+            }
+        }
+    }
+
+    private Progress progress(double seconds, double evaluated) {
+        RunSpec spec = state.spec();
+        return new Progress(
+                state.iteration(),
+                state.iteration() * spec.stepsPerIteration(),
+                spec.iterations() * spec.stepsPerIteration(),
+                sessionSteps / seconds,
+                state.collector().episodes().statistics(),
+                evaluated);
+    }
+
+    private TrainResult.Training training(long iterations, double seconds, double evaluating, TrainResult.End end) {
+        double playing = sessionSteps / (collectNanos * 1e-9);
+        return new TrainResult.Training(
+                iterations * spec().stepsPerIteration(),
                 seconds,
-                interrupted,
-                abandoned ? Math.max(0, savedIteration) : state.iteration(),
-                interrupted ? notPlayed(greedy) : evaluate(greedy, listener, stopRequest),
-                interrupted ? notPlayed(sampled) : evaluate(sampled, listener, stopRequest));
+                new Throughput(
+                        playing / state.collector().environmentShare(), playing, sessionSteps / (seconds - evaluating)),
+                state.collector().episodes().statistics(),
+                end);
     }
 
     /** One rollout and what is learned from it. */
@@ -195,40 +259,11 @@ public final class Trainer implements AutoCloseable {
 
     private void checkpoint() {
         try {
-            SavedRun.save(state, runDirectory);
+            SavedRun.save(state, runDirectory, plan.save());
         } catch (IOException e) {
             throw new UncheckedIOException("the run cannot go on", e);
         }
         savedIteration = state.iteration();
-    }
-
-    private TrainResult result(
-            double seconds,
-            boolean interrupted,
-            long iterations,
-            EvaluationResult evaluation,
-            EvaluationResult sampled) {
-        RunSpec spec = state.spec();
-        double playing = sessionSteps / (collectNanos * 1e-9);
-        Throughput throughput =
-                new Throughput(playing / state.collector().environmentShare(), playing, sessionSteps / seconds);
-        return new TrainResult(
-                spec,
-                backend.name(),
-                runDirectory,
-                new TrainResult.Training(
-                        iterations * spec.stepsPerIteration(),
-                        seconds,
-                        throughput,
-                        state.collector().episodes().statistics(),
-                        interrupted),
-                new TrainResult.Model(
-                        parameterCount(),
-                        state.agent().network().flopsPerStep(),
-                        state.agent().distribution().maxEntropy()),
-                lastUpdate,
-                evaluation,
-                sampled);
     }
 
     private static EvaluationResult notPlayed(EvaluationSettings settings) {

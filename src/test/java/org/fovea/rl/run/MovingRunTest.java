@@ -69,7 +69,10 @@ class MovingRunTest {
         byte[] left;
         try (Backend backend = open(from);
                 Trainer trainer = Trainer.start(backend, spec, directory)) {
-            trainer.run(new EvaluationSettings(0, 1, 1, 1), Progress.Listener.NONE, () -> false);
+            trainer.run(
+                    TrainingOptions.DEFAULT.withFinalEvaluation(new EvaluationSettings(0, 1, 1, 1)),
+                    Progress.Listener.NONE,
+                    () -> false);
             left = environments(trainer);
         }
         SavedRun saved = SavedRun.load(directory);
@@ -78,7 +81,10 @@ class MovingRunTest {
                         Trainer.resume(backend, spec.withSteps(3 * spec.stepsPerIteration()), saved, directory)) {
             assertThat(trainer.resumesExactly()).isTrue();
             assertThat(environments(trainer)).isEqualTo(left);
-            TrainResult result = trainer.run(new EvaluationSettings(3, 1, 10, 60), Progress.Listener.NONE, () -> false);
+            TrainResult result = trainer.run(
+                    TrainingOptions.DEFAULT.withFinalEvaluation(new EvaluationSettings(3, 1, 10, 60)),
+                    Progress.Listener.NONE,
+                    () -> false);
             assertThat(result.training().steps()).isEqualTo(3 * spec.stepsPerIteration());
             assertThat(environments(trainer)).isNotEqualTo(left);
         }
@@ -90,7 +96,10 @@ class MovingRunTest {
         RunSpec spec = Runs.small("CartPole-v1", PolicyKind.MLP, 1, Map.of("epochs", "1"));
         try (Backend backend = Runs.cpu(1);
                 Trainer trainer = Trainer.start(backend, spec, directory)) {
-            trainer.run(new EvaluationSettings(0, 1, 1, 1), Progress.Listener.NONE, () -> false);
+            trainer.run(
+                    TrainingOptions.DEFAULT.withFinalEvaluation(new EvaluationSettings(0, 1, 1, 1)),
+                    Progress.Listener.NONE,
+                    () -> false);
         }
         Checkpoint written = Checkpoint.load(directory);
         Map<String, byte[]> files = new HashMap<>(written.files());

@@ -59,7 +59,7 @@ class ReproducibilityTest {
                 Trainer trainer = Trainer.start(backend, spec, run)) {
             int[] iterations = {0};
             TrainResult result = trainer.run(progress -> iterations[0]++, () -> iterations[0] == 2);
-            assertThat(result.training().interrupted()).isTrue();
+            assertThat(result.training().end()).isEqualTo(TrainResult.End.INTERRUPTED);
             assertThat(result.training().steps()).isEqualTo(2 * spec.stepsPerIteration());
         }
         SavedRun saved = SavedRun.load(run);
