@@ -56,7 +56,10 @@ final class BenchTrainCommand extends BackendCommand {
             Map.entry("entropy_coef", "0.01"),
             Map.entry("normalize_observations", "false"));
 
-    @Option(names = "--policy", paramLabel = "NAME", description = "mlp, attention or gru (default: mlp and attention).")
+    @Option(
+            names = "--policy",
+            paramLabel = "NAME",
+            description = "mlp, attention or gru (default: mlp and attention).")
     private List<String> policies = List.of("mlp", "attention");
 
     @ArgGroup(validate = false, heading = "%nOn the simulator:%n")

@@ -108,7 +108,8 @@ final class TrainReport {
                     result.model().maxEntropy()));
         }
         int window = result.spec().config().network().window();
-        if (result.spec().policy() == PolicyKind.ATTENTION && result.training().episodes().longest() > window) {
+        if (result.spec().policy() == PolicyKind.ATTENTION
+                && result.training().episodes().longest() > window) {
             notes.add(String.format(
                     Locale.ROOT,
                     "episodes had up to %,d steps, attention sees the last %,d; if the task needs what was earlier,"

@@ -32,12 +32,7 @@ final class Convolution {
         this.kernel = kernel;
         this.stride = stride;
         this.linear = new Linear(
-                parameters,
-                name,
-                kernel * kernel * in,
-                out,
-                Initializer.orthogonal(Math.sqrt(2)),
-                Activation.RELU);
+                parameters, name, kernel * kernel * in, out, Initializer.orthogonal(Math.sqrt(2)), Activation.RELU);
     }
 
     /** Patches along an axis of {@code pixels}. */

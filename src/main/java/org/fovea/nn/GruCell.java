@@ -48,7 +48,8 @@ public final class GruCell {
                 .sigmoid();
         Tensor reset = gates.slice(1, 0, width);
         Tensor keep = gates.slice(1, width, 2 * width);
-        Tensor remembered = recurrent.slice(1, 2 * width, 3 * width).add(state.tape().use(candidateBias));
+        Tensor remembered =
+                recurrent.slice(1, 2 * width, 3 * width).add(state.tape().use(candidateBias));
         Tensor candidate = contribution
                 .slice(1, 2 * width, 3 * width)
                 .add(reset.multiply(remembered))

@@ -51,8 +51,12 @@ public final class ImageEncoder {
         for (int[] layer : layers) {
             convolutions.add(new Convolution(
                     parameters, name + ".convolution" + convolutions.size(), in, layer[0], layer[1], layer[2]));
-            products += (long) layer[1] * layer[1] * in * layer[0]
-                    * Convolution.patches(rows, layer[1], layer[2]) * Convolution.patches(columns, layer[1], layer[2]);
+            products += (long) layer[1]
+                    * layer[1]
+                    * in
+                    * layer[0]
+                    * Convolution.patches(rows, layer[1], layer[2])
+                    * Convolution.patches(columns, layer[1], layer[2]);
             in = layer[0];
             rows = Convolution.patches(rows, layer[1], layer[2]);
             columns = Convolution.patches(columns, layer[1], layer[2]);

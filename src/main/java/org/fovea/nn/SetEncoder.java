@@ -62,7 +62,7 @@ public final class SetEncoder {
     /** Multiply-adds times two for one set of as many things as there can be. */
     public long flops() {
         long projections = (4L + 2 * settings.feedForwardWidth() / width) * width * width;
-        return 2L * most * (features * width + blocks.size() * (projections + 2L * most * width));
+        return 2L * most * ((long) features * width + blocks.size() * (projections + 2L * most * width));
     }
 
     /**
@@ -79,8 +79,7 @@ public final class SetEncoder {
         tape.backend().math().iota(0, 1, index.array());
         Tensor present = index.broadcastTo(rows, most).less(counts.broadcastTo(rows, most));
         Tensor hidden = present.subtract(1).multiply(-HIDDEN);
-        AttentionMask<Tensor> mask =
-                AttentionMask.<Tensor>none().withScores(new ScoreBias<>(hidden, rows, 1, 1, most));
+        AttentionMask<Tensor> mask = AttentionMask.<Tensor>none().withScores(new ScoreBias<>(hidden, rows, 1, 1, most));
         Tensor x = embedding.apply(things.reshape(rows, most, features));
         for (TransformerBlock block : blocks) {
             x = block.forward(x, AttentionSpec.DEFAULT, mask);

@@ -71,7 +71,8 @@ class EncoderTest {
                         int square = dy / stride * side + dx / stride;
                         int within = dy % stride * stride + dx % stride;
                         for (int c = 0; c < in; c++) {
-                            int pixel = ((picture * height + row * stride + dy) * width + column * stride + dx) * in + c;
+                            int pixel =
+                                    ((picture * height + row * stride + dy) * width + column * stride + dx) * in + c;
                             sum += x[pixel] * weight[((square * stride * stride + within) * in + c) * out + o];
                         }
                     }
@@ -124,7 +125,8 @@ class EncoderTest {
             }
             try (Tape tape = Tape.inference(backend)) {
                 Tensor three = tape.constant(new double[] {3}, 1, 1);
-                double[] encoded = set.apply(tape.constant(things, 1, 15), three).toDoubles();
+                double[] encoded =
+                        set.apply(tape.constant(things, 1, 15), three).toDoubles();
                 assertThat(set.apply(tape.constant(shuffled, 1, 15), three).toDoubles())
                         .containsExactly(encoded, offset(1e-12));
                 things[8] += 0.1;
@@ -166,7 +168,8 @@ class EncoderTest {
             parameters.allocate();
             disturb(parameters);
             try (Tape tape = Tape.inference(backend)) {
-                assertThat(set.apply(tape.constant(numbers(15), 1, 15), tape.zeros(1, 1)).toDoubles())
+                assertThat(set.apply(tape.constant(numbers(15), 1, 15), tape.zeros(1, 1))
+                                .toDoubles())
                         .containsOnly(0);
             }
         }

@@ -18,9 +18,17 @@ import org.fovea.backend.attention.AttentionSpec.Similarity;
  * @param actionLimit how continuous actions are kept within their bounds
  */
 public record NetworkConfig(
-        int layers, int width, int heads, int window, Similarity similarity, boolean gating, int entityLayers, ActionLimit actionLimit) {
+        int layers,
+        int width,
+        int heads,
+        int window,
+        Similarity similarity,
+        boolean gating,
+        int entityLayers,
+        ActionLimit actionLimit) {
     /** Two layers of width 64; four heads that see 128 steps. */
-    public static final NetworkConfig BASE = new NetworkConfig(2, 64, 4, 128, Similarity.DOT, false, 1, ActionLimit.CLIP);
+    public static final NetworkConfig BASE =
+            new NetworkConfig(2, 64, 4, 128, Similarity.DOT, false, 1, ActionLimit.CLIP);
 
     /** Checks every range; the message names the hyper-parameter. */
     public NetworkConfig {

@@ -61,8 +61,7 @@ public final class ObservationNormalizer {
         for (Schema.Leaf leaf : schema.leaves()) {
             if (leaf.space() instanceof Space.Entities set) {
                 entities.put(
-                        leaf.path(),
-                        new EntityMoments(set, leaf.offset(), all, new RunningMoments(set.features())));
+                        leaf.path(), new EntityMoments(set, leaf.offset(), all, new RunningMoments(set.features())));
                 all += set.features();
             }
         }
@@ -82,8 +81,7 @@ public final class ObservationNormalizer {
         return enabled
                 && (plain.length > 0
                         ? moments.isEmpty()
-                        : !entities.isEmpty()
-                                && entities.values().stream().allMatch(set -> set.moments.isEmpty()));
+                        : !entities.isEmpty() && entities.values().stream().allMatch(set -> set.moments.isEmpty()));
     }
 
     void normalize(float[] source, int from, float[] target, int to) {

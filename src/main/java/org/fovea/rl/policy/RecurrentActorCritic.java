@@ -40,20 +40,14 @@ final class RecurrentActorCritic implements ActorCritic {
         this.width = config.width();
         this.features = stepFeatures.apply("features");
         this.embedding = new Linear(
-                parameters,
-                "embedding",
-                features.size(),
-                width,
-                Initializer.orthogonal(Math.sqrt(2)),
-                Activation.TANH);
+                parameters, "embedding", features.size(), width, Initializer.orthogonal(Math.sqrt(2)), Activation.TANH);
         for (int layer = 0; layer < config.layers(); layer++) {
             cells.add(new GruCell(parameters, "gru" + layer, width));
         }
         this.norm = new LayerNorm(parameters, "final_norm", width);
         this.heads = new Heads(parameters, width, outputs, separateCritic);
-        this.flopsPerStep = features.flops()
-                + 2L * (features.size() + 6L * config.layers() * width) * width
-                + heads.flops();
+        this.flopsPerStep =
+                features.flops() + 2L * (features.size() + 6L * config.layers() * width) * width + heads.flops();
     }
 
     @Override

@@ -51,8 +51,8 @@ final class StepFeatures {
             Encoder encoder;
             int encoded;
             if (leaf.space() instanceof Space.Entities entities) {
-                TransformerSettings settings = TransformerSettings.of(config.width(), config.heads())
-                        .withSimilarity(config.similarity());
+                TransformerSettings settings =
+                        TransformerSettings.of(config.width(), config.heads()).withSimilarity(config.similarity());
                 SetEncoder set = new SetEncoder(
                         parameters, path, entities.most(), entities.features(), config.entityLayers(), settings);
                 encoder = x -> set.apply(x.slice(1, 0, to - from - 1), x.slice(1, to - from - 1, to - from));

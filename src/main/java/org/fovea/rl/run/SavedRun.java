@@ -166,7 +166,8 @@ public final class SavedRun {
         }
         for (Map.Entry<String, RunningMoments> entry :
                 agent.observations().moments().entrySet()) {
-            entry.getValue().restore(tensor(OBSERVATION_MOMENTS + entry.getKey()).toDoubles());
+            entry.getValue()
+                    .restore(tensor(OBSERVATION_MOMENTS + entry.getKey()).toDoubles());
         }
         agent.observations().refresh();
     }
