@@ -63,35 +63,36 @@ class TrainingTest : public KernelTest {
         }, "statistics");
     }
 
-    void check_categorical(int rows, int actions, int blocks, float value_clip) {
-        SCOPED_TRACE(std::to_string(rows) + "x" + std::to_string(actions));
-        auto logits = normal(size_t(rows) * actions);
-        std::vector<int32_t> taken(rows);
-        std::vector<double> log_probs, entropies;
+    void check_categorical(int rows, int parts, int actions, int blocks, float value_clip) {
+        SCOPED_TRACE(std::to_string(rows) + "x" + std::to_string(parts) + "x" + std::to_string(actions));
+        auto logits = normal(size_t(rows) * parts * actions);
+        std::vector<int32_t> taken(size_t(rows) * parts);
+        std::vector<double> log_probs(rows), entropies(rows);
         std::vector<Softmax> policy;
-        for (int r = 0; r < rows; r++) {
-            float* row = &logits[size_t(r) * actions];
-            taken[r] = r * 5 % actions;
-            if (r % 2 && actions > 2) {
-                row[(taken[r] + 1) % actions] = -INF_F;
+        for (int i = 0; i < rows * parts; i++) {
+            float* part = &logits[size_t(i) * actions];
+            taken[i] = i * 5 % actions;
+            if (i % 2 && actions > 2) {
+                part[(taken[i] + 1) % actions] = i % 4 == 1 ? -INF_F : -1e30f;
             }
-            policy.push_back({row, actions});
-            log_probs.push_back(row[taken[r]] - policy[r].log_sum_exp);
-            entropies.push_back(policy[r].entropy);
+            policy.push_back({part, actions});
+            log_probs[i / parts] += part[taken[i]] - policy[i].log_sum_exp;
+            entropies[i / parts] += policy[i].entropy;
         }
         const Minibatch m = minibatch(log_probs, entropies, value_clip);
         const Array d_logits = unwritten(logits.size()), d_values = unwritten(rows), partial = unwritten(blocks * 6);
         run("ppo_categorical", {blocks},
             PpoCategoricalParams{device(logits), device(taken), d_logits, device(m.values), device(m.old_log_probs),
-                                 device(m.advantages), device(m.returns), device(m.old_values), d_values, partial, rows, actions,
-                                 CLIP_LOW, CLIP_HIGH, ENTROPY_COEF, VALUE_SCALE, value_clip, ROW_WEIGHT},
+                                 device(m.advantages), device(m.returns), device(m.old_values), d_values, partial, rows, parts,
+                                 actions, CLIP_LOW, CLIP_HIGH, ENTROPY_COEF, VALUE_SCALE, value_clip, ROW_WEIGHT},
             {d_logits, d_values, partial});
         check(m, statistics(partial, blocks, 0).values, d_values);
         expect_each(values(d_logits), [&](size_t i) {
-            const int r = int(i / actions), a = int(i % actions);
-            const double p = policy[r].probabilities[a], p_log_p = p > 0 ? p * std::log(p) : 0;
-            const double from_policy = m.d_log_probs[r] * ((a == taken[r]) - p);
-            return near(ROW_WEIGHT * (from_policy + ENTROPY_COEF * (p_log_p + p * entropies[r])), 4e-6);
+            const int part = int(i / actions), a = int(i % actions);
+            const double p = policy[part].probabilities[a], p_log_p = p > 0 ? p * std::log(p) : 0;
+            const double from_policy = m.d_log_probs[part / parts] * ((a == taken[part]) - p);
+            const double from_entropy = ENTROPY_COEF * (p_log_p + p * policy[part].entropy);
+            return near(ROW_WEIGHT * (from_policy + from_entropy), 4e-6 * parts);
         }, "d_logits");
         memory.clear();
     }
@@ -135,10 +136,11 @@ class TrainingTest : public KernelTest {
 };
 
 TEST_F(TrainingTest, CategoricalPolicyLoss) {
-    const int shapes[][3] = {{1, 1, 1}, {33, 2, 1}, {5, 3, 2}, {207, 6, 2}, {97, 33, 3}, {7, 300, 3}};
-    for (const auto& [rows, actions, blocks] : shapes) {
-        check_categorical(rows, actions, blocks, 0);
-        check_categorical(rows, actions, blocks, 0.2f);
+    const int shapes[][4] = {{1, 1, 1, 1},  {33, 1, 2, 1},  {5, 1, 3, 2}, {207, 1, 6, 2},
+                             {97, 1, 33, 3}, {7, 1, 300, 3}, {33, 3, 5, 2}, {9, 2, 70, 1}, {3, 2, 300, 2}};
+    for (const auto& [rows, parts, actions, blocks] : shapes) {
+        check_categorical(rows, parts, actions, blocks, 0);
+        check_categorical(rows, parts, actions, blocks, 0.2f);
     }
 }
 
@@ -159,7 +161,7 @@ TEST_F(TrainingTest, AnActionThatIsNotOneMakesTheLossNaN) {
     for (int32_t taken : {-1, 3}) {
         const Array d_logits = unwritten(3), d_values = unwritten(1), partial = stored(std::vector<float>(6));
         const PpoCategoricalParams params{device(normal(3)), device(std::vector<int32_t>{taken}), d_logits, device(row),
-                                          device(row), device(row), device(row), device(row), d_values, partial, 1, 3,
+                                          device(row), device(row), device(row), device(row), d_values, partial, 1, 1, 3,
                                           CLIP_LOW, CLIP_HIGH, ENTROPY_COEF, VALUE_SCALE, 0, ROW_WEIGHT};
         run("ppo_categorical", {1}, params, {partial});
         EXPECT_TRUE(std::isnan(values(partial)[0]));
