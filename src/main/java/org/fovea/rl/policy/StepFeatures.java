@@ -20,6 +20,8 @@ final class StepFeatures {
     /** Fewest that a picture is encoded by. */
     private static final int IMAGE_FEATURES = 128;
 
+    private static final Encoder AS_IT_IS = numbers -> numbers;
+
     private final int inputs;
     private final List<Part> parts = new ArrayList<>();
     private final int size;
@@ -83,7 +85,7 @@ final class StepFeatures {
 
     private int addPlain(int from, int to) {
         if (to > from) {
-            parts.add(new Part(from, to, x -> x));
+            parts.add(new Part(from, to, AS_IT_IS));
         }
         return to - from;
     }
@@ -105,7 +107,7 @@ final class StepFeatures {
 
     /** Steps [rows, numbers] to [rows, size()]. */
     Tensor apply(Tensor steps) {
-        if (parts.size() == 1 && size == inputs) {
+        if (parts.size() == 1 && parts.get(0).encoder == AS_IT_IS) {
             return steps;
         }
         List<Tensor> features = new ArrayList<>();

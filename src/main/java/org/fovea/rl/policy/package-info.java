@@ -4,8 +4,10 @@
  * normalisation of observations.
  *
  * <p>Start with {@link org.fovea.rl.policy.ActorCritic}, the network, in the context of environments that it may remember:
- * {@link org.fovea.rl.policy.AttentionActorCritic} with its {@link org.fovea.rl.policy.AttentionMemory}, or {@link
- * org.fovea.rl.policy.FeedForwardActorCritic}; {@link org.fovea.rl.policy.PolicyKind} makes them. {@link
+ * {@link org.fovea.rl.policy.AttentionActorCritic} with its {@link org.fovea.rl.policy.AttentionMemory}, {@link
+ * org.fovea.rl.policy.RecurrentActorCritic} with its {@link org.fovea.rl.policy.RecurrentMemory}, or {@link
+ * org.fovea.rl.policy.FeedForwardActorCritic}; {@link org.fovea.rl.policy.PolicyKind} makes them. Each sees a step through
+ * {@link org.fovea.rl.policy.StepFeatures}, where entities and pictures have encoders of their own. {@link
  * org.fovea.rl.policy.ActionDistribution} turns a network's outputs into actions and losses. {@link
  * org.fovea.rl.policy.PolicyRunner} acts: it encodes observations ({@link org.fovea.rl.policy.ObservationEncoder}, which
  * calls {@link org.fovea.rl.policy.ObservationNormalizer}), runs the network for a step, draws actions and brings them within

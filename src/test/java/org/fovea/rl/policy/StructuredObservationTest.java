@@ -8,6 +8,7 @@ import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
@@ -19,10 +20,13 @@ import org.fovea.env.SavesState;
 import org.fovea.env.Schema;
 import org.fovea.env.Space;
 import org.fovea.env.Step;
+import org.fovea.rl.config.NetworkConfig;
 import org.fovea.rl.run.Algorithm;
 import org.fovea.rl.run.OpenRun;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.Runs;
+import org.fovea.tensor.Parameters;
+import org.fovea.tensor.Tape;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -141,6 +145,23 @@ class StructuredObservationTest {
                 run.iterate(iteration);
             }
             assertThat(run.episodes.statistics().meanReturn()).isGreaterThan(7);
+        }
+    }
+
+    /** A picture of as many pixels as it is encoded by is encoded all the same. */
+    @Test
+    void aPictureAloneIsEncoded() {
+        try (Backend backend = Runs.cpu(1);
+                Parameters parameters = new Parameters(backend, 1)) {
+            Schema schema = Schema.of(new Space.Image(1, 8, 16));
+            StepFeatures features = new StepFeatures(parameters, "features", NetworkConfig.BASE, schema, 128);
+            parameters.allocate();
+            assertThat(features.size()).isEqualTo(128);
+            try (Tape tape = Tape.inference(backend)) {
+                double[] white = features.apply(tape.full(1, 1, 128)).toDoubles();
+                assertThat(white).hasSize(128).contains(0);
+                assertThat(Arrays.stream(white).distinct().count()).isGreaterThan(10);
+            }
         }
     }
 
