@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * depends on how long an episode has been going. Segment ids tell the episodes of one environment apart: 0 for the one
  * that was under way when the segment began, one more after each reset, -1 for memory that belongs to none of them.
  */
-final class AttentionMemory implements ActorCritic.Context {
+final class AttentionMemory extends TrunkContext {
     private static final int NO_EPISODE = -1;
 
     private final AttentionActorCritic network;
@@ -38,6 +38,7 @@ final class AttentionMemory implements ActorCritic.Context {
     private final List<KeyValueCache> caches = new ArrayList<>();
 
     AttentionMemory(Backend backend, AttentionActorCritic network, int environments, int steps) {
+        super(network.heads());
         this.network = network;
         this.backend = backend;
         this.steps = steps;
@@ -91,23 +92,9 @@ final class AttentionMemory implements ActorCritic.Context {
                 tape.constant(keys, count, past + steps));
     }
 
-    private Tensor trunk(Tensor observations, DeviceArray units) {
+    @Override
+    Tensor trunk(Tensor observations, DeviceArray units) {
         return network.trunk(observations, gather(observations.tape(), units));
-    }
-
-    @Override
-    public ActorCritic.Outputs forward(Tensor observations, DeviceArray units) {
-        return network.heads().apply(trunk(observations, units));
-    }
-
-    @Override
-    public Tensor policy(Tensor observations, DeviceArray units) {
-        return network.heads().policy(trunk(observations, units));
-    }
-
-    @Override
-    public Tensor valueFeatures(Tensor observations, DeviceArray units) {
-        return trunk(observations, units);
     }
 
     @Override

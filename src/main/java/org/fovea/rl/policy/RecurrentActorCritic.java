@@ -52,7 +52,7 @@ final class RecurrentActorCritic implements ActorCritic {
 
     @Override
     public Context context(int environments, int rolloutSteps) {
-        return new RecurrentMemory(parameters.backend(), this, environments, rolloutSteps);
+        return new RecurrentMemory(parameters.backend(), this, environments);
     }
 
     @Override

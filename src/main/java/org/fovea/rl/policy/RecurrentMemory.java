@@ -11,7 +11,7 @@ import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 
 /** A {@link RecurrentActorCritic} and the states of its layers in a set of environments, before the current segment. */
-final class RecurrentMemory implements ActorCritic.Context {
+final class RecurrentMemory extends TrunkContext {
     private final RecurrentActorCritic network;
     private final Backend backend;
     private final int width;
@@ -21,7 +21,8 @@ final class RecurrentMemory implements ActorCritic.Context {
 
     private final DeviceArray[] present;
 
-    RecurrentMemory(Backend backend, RecurrentActorCritic network, int environments, int steps) {
+    RecurrentMemory(Backend backend, RecurrentActorCritic network, int environments) {
+        super(network.heads());
         this.network = network;
         this.backend = backend;
         this.width = network.width();
@@ -33,7 +34,8 @@ final class RecurrentMemory implements ActorCritic.Context {
         }
     }
 
-    private Tensor trunk(Tensor observations, DeviceArray units) {
+    @Override
+    Tensor trunk(Tensor observations, DeviceArray units) {
         Tape tape = observations.tape();
         int count = (int) units.length();
         List<Tensor> gathered = new ArrayList<>(states.length);
@@ -43,21 +45,6 @@ final class RecurrentMemory implements ActorCritic.Context {
             gathered.add(tape.constant(rows, count, width));
         }
         return network.trunk(observations, gathered);
-    }
-
-    @Override
-    public ActorCritic.Outputs forward(Tensor observations, DeviceArray units) {
-        return network.heads().apply(trunk(observations, units));
-    }
-
-    @Override
-    public Tensor policy(Tensor observations, DeviceArray units) {
-        return network.heads().policy(trunk(observations, units));
-    }
-
-    @Override
-    public Tensor valueFeatures(Tensor observations, DeviceArray units) {
-        return trunk(observations, units);
     }
 
     @Override
