@@ -66,7 +66,14 @@ ptx::Options& options() {
     return options;
 }
 
+std::set<std::string>& launched() {
+    static std::set<std::string> names;
+    return names;
+}
+
 }  // namespace
+
+const std::set<std::string>& launched_kernels() { return launched(); }
 
 const Modules& ptx_files() {
     static const Modules modules = read_files();
@@ -135,6 +142,7 @@ std::string launch_kernel(const std::string& name, unsigned blocks, unsigned thr
         return name + " takes " + std::to_string(kernel->parameter_bytes) + " bytes of parameters, not "
             + std::to_string(bytes);
     }
+    launched().insert(name);
     return ptx::launch(*module, *kernel, global_memory(), {blocks, 1, 1}, {threads, 1, 1}, shared, params, options());
 }
 

@@ -84,6 +84,46 @@ TEST_F(PrimitivesTest, ZipsRowsWithDenseAndBroadcastOperands) {
     }
 }
 
+TEST_F(PrimitivesTest, CastsToNearest) {
+    for (Storage from : ALL_STORAGES) {
+        for (Storage to : ALL_STORAGES) {
+            auto x = normal(1030);
+            x[0] = INF_F, x[1] = NAN_F, x[2] = 1 + 0x1p-8f, x[3] = 1 + 0x1p-11f, x[4] = 1 + 3 * 0x1p-8f;  // ties among them
+            const Array y = unwritten(x.size(), to);
+            run("cast", {2}, CastParams{stored(x, from), y, int64_t(x.size()), int(from), int(to)}, {y});
+            expect_each(values(y), [&](size_t i) { return Expected{round_to(to, round_to(from, x[i]))}; },
+                        std::string(name_of(from)) + " to " + name_of(to));
+            memory.clear();
+        }
+    }
+}
+
+TEST_F(PrimitivesTest, CountsInFloatsAndIntegers) {
+    for (int is_integer : {0, 1}) {
+        const Array y = unwritten(1030);
+        run("iota", {2}, IotaParams{y, 1030, -3, 2, is_integer}, {y});
+        if (is_integer) {
+            const auto counted = host<int32_t>(y, 1030);
+            for (int i = 0; i < 1030; i++) EXPECT_EQ(counted[i], 2 * i - 3);
+        } else {
+            expect_each(values(y), [](size_t i) { return Expected{2.0 * double(i) - 3}; });
+        }
+    }
+}
+
+TEST_F(PrimitivesTest, ArrangesNumbersAndVectors) {
+    for (int width : {1, 4}) {
+        const auto x = normal(size_t(35) * width);  // [5, 7] of numbers or vectors, transposed into rows of 6, of which 5 are written
+        const Array y = unwritten(size_t(42) * width);
+        run(width == 1 ? "arrange" : "arrange_vectors", {1},
+            ArrangeParams{device(x), y, 35, {1, 1, 1, 1, 5, 7}, {0, 0, 0, 0, 7, 1}, {0, 0, 0, 0, 1, 6}}, {y});
+        expect_each(values(y), [&](size_t i) {
+            const size_t element = i / width, row = element / 6, column = element % 6;
+            return Expected{column == 5 ? NAN_F : x[(column * 7 + row) * width + i % width]};
+        });
+    }
+}
+
 TEST_F(PrimitivesTest, SelectsWithoutMixing) {
     for (int count : {1, 3, 4, 1026}) {
         auto condition = normal(count), a = normal(count), b = normal(count);

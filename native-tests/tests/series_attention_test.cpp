@@ -80,8 +80,10 @@ TEST_F(SeriesAttention, RelativeBias) {
             check(with_inputs(p));
         }
     }
-    check(with_inputs({.ring = {false, 4}, .queries = 17, .keys = 18, .dim = 2, .value_dim = 2, .bias_extents = {1, 1, 1, 1},
-                       .bias_reach = 3}));
+    for (int planes : {2, 4}) {
+        check(with_inputs({.ring = {false, planes}, .queries = 17, .keys = 18, .dim = 2, .value_dim = 2,
+                           .bias_extents = {1, 1, 1, 1}, .bias_reach = 3}));
+    }
     AttentionProblem p = with_everything({.ring = {true, 8}, .heads = 2, .group = 2, .queries = 5, .keys = 18, .dim = 2,
                                           .value_dim = 2, .bias_reach = 7});
     p.bias_extents = {1, 2, 1, 1};
