@@ -25,6 +25,9 @@ abstract class AttentionPass {
     static final int KEYS = AttentionScratch.KEYS;
     static final int ROWS = AttentionKernels.ROWS;
 
+    /** Products along a dimension that are added up in one go: in a longer sum more is lost to rounding. */
+    private static final int PART = 64;
+
     /** Where in the state the inverses of the rows' sums are. */
     static final int INVERSE = 5 * QUERIES;
 
@@ -252,22 +255,25 @@ abstract class AttentionPass {
             int end = Math.min(j + step, to);
             int first = firstQuerySeeing(t, j) / lanes * lanes;
             int columns = (endOfQueriesSeeing(t, end - 1) - first + lanes - 1) / lanes * lanes;
-            if (columns > 0) {
+            if (columns <= 0) {
+                continue;
+            }
+            for (int d = 0; d < dim; d += PART) {
                 kernels.multiply(
-                        accumulate,
+                        accumulate || d > 0,
                         false,
                         array,
-                        rows + (j - from) * stride,
+                        rows + (j - from) * stride + d,
                         stride,
                         1,
                         t.floats,
-                        operandT + first,
+                        operandT + d * QUERIES + first,
                         QUERIES,
                         t.floats,
                         target + (j - from) * QUERIES + first,
                         QUERIES,
                         end - j,
-                        dim,
+                        Math.min(PART, dim - d),
                         columns);
             }
         }

@@ -2,6 +2,7 @@
 package org.fovea.backend.cpu.attention.fused;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.offset;
 
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -101,6 +102,22 @@ class FusedAttentionTest {
 
     private static void assertSame(Map<String, double[]> actual, Map<String, double[]> expected, String what) {
         actual.forEach((name, x) -> assertThat(x).as("%s, %s", name, what).isEqualTo(expected.get(name)));
+    }
+
+    /** A product of 256 equal numbers, each of which rounds alike: added one after the other they are off by 54 units of rounding. */
+    @Test
+    void longProductsAreAddedUpInParts() {
+        AttentionShape shape = new AttentionShape(1, 1, 1, 5, 1, 256, 1, Layout.BHND);
+        try (Pair pair = new Pair(backend, reference)) {
+            AttentionProblem problem = problem(pair, new AttentionFeatures("long rows", shape, AttentionSpec.DEFAULT));
+            change(problem.inputs.query(), (i, old) -> 1.7f);
+            change(problem.inputs.key(), (i, old) -> 1.7f);
+            problem.checkForward();
+            double exact = problem.logSumExp.expected()[0];
+            assertThat(problem.logSumExp.actual())
+                    .containsOnly(problem.logSumExp.actual()[0]);
+            assertThat(problem.logSumExp.actual()[0]).isCloseTo(exact, offset(16 * 0x1p-24 * exact));
+        }
     }
 
     private interface Replacement {
