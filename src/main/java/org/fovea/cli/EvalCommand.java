@@ -15,6 +15,7 @@ import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.SavedRun;
 import org.fovea.rl.run.TrainedPolicy;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -63,6 +64,9 @@ final class EvalCommand extends BackendCommand {
             description = "Play the policy that evaluations during training found to be the best, not the last one.")
     private boolean best;
 
+    @Mixin
+    private StepTimeoutOption stepTimeout = new StepTimeoutOption();
+
     @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
     private boolean json;
 
@@ -82,6 +86,7 @@ final class EvalCommand extends BackendCommand {
         if (!Files.isDirectory(runDirectory)) {
             throw new UsageException("there is no run directory " + runDirectory);
         }
+        stepTimeout.apply(terminal, () -> "The run is as it was");
         SavedRun saved = best ? SavedRun.loadBest(runDirectory) : SavedRun.load(runDirectory);
         EvaluationSettings evaluation =
                 new EvaluationSettings(episodes, seed, maxSteps, Double.POSITIVE_INFINITY, stochastic);

@@ -33,6 +33,7 @@ import org.fovea.rl.run.TrainingOptions;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Trains a policy, or goes on with one. */
@@ -75,6 +76,9 @@ final class TrainCommand implements Callable<Integer> {
 
     @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
     private BackendOptions device = new BackendOptions();
+
+    @Mixin
+    private StepTimeoutOption stepTimeout = new StepTimeoutOption();
 
     @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
     private boolean json;
@@ -253,6 +257,7 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private int train(Attempt<Trainer, IOException> start, Path directory, TrainingOptions options) throws IOException {
+        stepTimeout.apply(terminal, () -> checkpointLeft(directory));
         return interruption.during("training", () -> checkpointLeft(directory), () -> {
             try {
                 Trainer trainer = checked(start);

@@ -27,16 +27,21 @@ final class UserTrace {
     }
 
     private static void printFrames(PrintStream err, StackTraceElement[] frames) {
-        int users = 0;
-        while (users < frames.length && !isCaller(frames[users])) {
-            users++;
+        // What Fovea found wrong with a call is thrown by its own code, which is on top then.
+        int first = 0;
+        while (first < frames.length && isCaller(frames[first])) {
+            first++;
         }
-        int shown = Math.min(users, MOST_FRAMES);
-        for (int i = 0; i < shown; i++) {
+        int end = first;
+        while (end < frames.length && !isCaller(frames[end])) {
+            end++;
+        }
+        int shown = Math.min(end, first + MOST_FRAMES);
+        for (int i = first; i < shown; i++) {
             err.println(line("    at " + frames[i]));
         }
-        if (shown < users) {
-            err.println("    ... " + (users - shown) + " more");
+        if (shown < end) {
+            err.println("    ... " + (end - shown) + " more");
         }
     }
 

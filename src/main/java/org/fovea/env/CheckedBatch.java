@@ -5,8 +5,10 @@ import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
 
 /** A user's own {@link VectorEnvironment}: what it throws is reported with which environments and which step. */
 final class CheckedBatch implements VectorEnvironment {
@@ -17,6 +19,12 @@ final class CheckedBatch implements VectorEnvironment {
     private final int[] choicesOfAction;
     private final boolean masksActions;
     private final int count;
+    private final Schema observationSchema;
+
+    /** Null where calls may take as long as they like. */
+    private final @Nullable CallMonitor monitor;
+
+    private final long[] episodes;
     private int firstIndex;
     private long steps;
     private boolean closed;
@@ -34,6 +42,9 @@ final class CheckedBatch implements VectorEnvironment {
             throw new InvalidEnvironmentException(
                     name + ": its factory was asked for " + count + " environments and made " + actual);
         }
+        this.observationSchema = Schema.of(observationSpace);
+        this.episodes = new long[count];
+        this.monitor = StepTimeout.monitor(i -> name + ": " + which() + ", step " + steps);
     }
 
     /** As {@link EnvironmentSpec#createAll}. */
@@ -52,12 +63,27 @@ final class CheckedBatch implements VectorEnvironment {
                 }
                 made.add(batch);
                 batches.add(batch instanceof BatchedEnvironment ? batch : new CheckedBatch(name, batch, count));
+                requireSameSpaces(name, batches.get(0), batches.get(batches.size() - 1));
             }
             return batches;
         } catch (Throwable failure) {
             EnvironmentFailures.closeAll(made, failure);
             throw failure;
         }
+    }
+
+    private static void requireSameSpaces(String name, VectorEnvironment first, VectorEnvironment other) {
+        if (!first.observationSpace().equals(other.observationSpace())
+                || !first.actionSpace().equals(other.actionSpace())
+                || first.masksActions() != other.masksActions()) {
+            throw new InvalidEnvironmentException(name + ": one batch has " + spaces(other) + ", another "
+                    + spaces(first) + "; all must have the same");
+        }
+    }
+
+    private static String spaces(VectorEnvironment batch) {
+        return "observations " + batch.observationSpace() + " and actions " + batch.actionSpace()
+                + (batch.masksActions() ? ", masked" : "");
     }
 
     private static VectorEnvironment make(String name, IntFunction<VectorEnvironment> factory, int count) {
@@ -81,16 +107,28 @@ final class CheckedBatch implements VectorEnvironment {
     }
 
     private RuntimeException failed(String method, Throwable thrown) {
-        String which = count == 1 ? "environment " + firstIndex : "environments " + firstIndex + " to " + last();
-        return EnvironmentFailures.of(name + ": " + which + ", step " + steps, method, thrown);
+        return EnvironmentFailures.of(name + ": " + which() + ", step " + steps, method, thrown);
+    }
+
+    private String which() {
+        return count == 1
+                ? "environment " + firstIndex
+                : "environments " + firstIndex + " to " + (firstIndex + count - 1);
     }
 
     private String where(int i) {
-        return name + ": environment " + (firstIndex + i) + ", step " + steps;
+        return name + ": environment " + (firstIndex + i) + ", episode " + episodes[i] + ", step " + steps
+                + " of the run";
     }
 
-    private int last() {
-        return firstIndex + count - 1;
+    private void requireFinite(String what, float[] rows, int i) {
+        int size = observationSpace.size();
+        for (int j = 0; j < size; j++) {
+            if (!Float.isFinite(rows[i * size + j])) {
+                throw new EnvironmentException(where(i) + ": " + what + ", element " + observationSchema.element(j)
+                        + ", is " + rows[i * size + j]);
+            }
+        }
     }
 
     private interface Call<T> {
@@ -106,10 +144,17 @@ final class CheckedBatch implements VectorEnvironment {
     }
 
     private void run(String method, Runnable call) {
+        if (monitor != null) {
+            monitor.enter(0, method);
+        }
         try {
             call.run();
         } catch (Throwable thrown) {
             throw failed(method, thrown);
+        } finally {
+            if (monitor != null) {
+                monitor.leave();
+            }
         }
     }
 
@@ -146,16 +191,26 @@ final class CheckedBatch implements VectorEnvironment {
     public void reset(long seed, int first, float[] observations) {
         firstIndex = first;
         steps = 0;
+        Arrays.fill(episodes, 0);
         run("reset", () -> batch.reset(seed, first, observations));
+        for (int i = 0; i < count; i++) {
+            requireFinite("the observation", observations, i);
+        }
     }
 
     @Override
     public void step(int[] choices, float[] values, StepBatch result) {
         StepChecks.check(this, choicesOfAction, firstIndex, choices, values, result);
-        try {
-            batch.step(choices, values, result);
-        } catch (Throwable thrown) {
-            throw failed("step", thrown);
+        run("step", () -> batch.step(choices, values, result));
+        for (int i = 0; i < count; i++) {
+            if (!Float.isFinite(result.rewards()[i])) {
+                throw new EnvironmentException(where(i) + ": the reward is " + result.rewards()[i]);
+            }
+            requireFinite("the observation", result.observations(), i);
+            if (result.terminated()[i] || result.truncated()[i]) {
+                requireFinite("the final observation", result.finalObservations(), i);
+                episodes[i]++;
+            }
         }
         steps++;
     }
@@ -163,6 +218,8 @@ final class CheckedBatch implements VectorEnvironment {
     @Override
     public void restart(int i, float[] observations) {
         run("restart", () -> batch.restart(i, observations));
+        episodes[i]++;
+        requireFinite("the observation", observations, i);
     }
 
     @Override
@@ -197,7 +254,13 @@ final class CheckedBatch implements VectorEnvironment {
     public void close() {
         if (!closed) {
             closed = true;
-            run("close", batch::close);
+            if (monitor != null) {
+                StepTimeout.forget(monitor);
+            }
+            call("close", () -> {
+                batch.close();
+                return true;
+            });
         }
     }
 }

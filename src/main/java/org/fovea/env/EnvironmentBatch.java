@@ -10,6 +10,7 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +30,9 @@ final class EnvironmentBatch implements VectorEnvironment {
 
     /** Null where every choice is always allowed. */
     private final @Nullable ActionMasks masks;
+
+    /** Null where calls may take as long as they like. */
+    private final @Nullable CallMonitor monitor;
 
     private final long[] episode;
     private final long[] elapsed;
@@ -56,6 +60,7 @@ final class EnvironmentBatch implements VectorEnvironment {
         masks = spaces.masked() ? new ActionMasks(count, choicesOfAction) : null;
         episode = new long[count];
         elapsed = new long[count];
+        monitor = StepTimeout.monitor(this::where);
     }
 
     @Override
@@ -87,13 +92,43 @@ final class EnvironmentBatch implements VectorEnvironment {
     private void startEpisode(int i, float[] observations) {
         elapsed[i] = 0;
         float[] first;
+        enter(i, "reset");
         try {
             first = environments[i].reset(SplitMix64.episodeSeed(seed, firstIndex + i, episode[i]));
         } catch (Throwable thrown) {
             throw failed(i, "reset", thrown);
+        } finally {
+            leave();
         }
+        requireSpace(i, "observationSpace", observationSpace, Environment::observationSpace);
+        requireSpace(i, "actionSpace", actionSpace, Environment::actionSpace);
         write(i, first, observations);
         mask(i, null);
+    }
+
+    private void enter(int i, String method) {
+        if (monitor != null) {
+            monitor.enter(i, method);
+        }
+    }
+
+    private void leave() {
+        if (monitor != null) {
+            monitor.leave();
+        }
+    }
+
+    private void requireSpace(int i, String method, Space before, Function<Environment, Space> space) {
+        Space now;
+        try {
+            now = space.apply(environments[i]);
+        } catch (Throwable thrown) {
+            throw failed(i, method, thrown);
+        }
+        if (now != before && !before.equals(now)) {
+            throw new EnvironmentException(where(i) + ": " + method + " is now " + now + ", but was " + before
+                    + "; spaces must stay as they are (a mask forbids choices for a while, Space.Entities come and go)");
+        }
     }
 
     /** Notes which choices environment {@code i} allows now: those of its step, or what it says itself. */
@@ -162,10 +197,13 @@ final class EnvironmentBatch implements VectorEnvironment {
 
     private Step stepOne(int i, Action action) {
         Step step;
+        enter(i, "step");
         try {
             step = environments[i].step(action);
         } catch (Throwable thrown) {
             throw failed(i, "step", thrown);
+        } finally {
+            leave();
         }
         if (step == null) {
             throw new EnvironmentException(where(i) + ": step returned null");
@@ -277,6 +315,9 @@ final class EnvironmentBatch implements VectorEnvironment {
             return;
         }
         closed = true;
+        if (monitor != null) {
+            StepTimeout.forget(monitor);
+        }
         EnvironmentException failure = null;
         for (int i = 0; i < environments.length; i++) {
             try {

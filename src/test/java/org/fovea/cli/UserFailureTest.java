@@ -3,14 +3,21 @@ package org.fovea.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.DataInput;
+import java.io.DataOutput;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import org.fovea.env.Action;
 import org.fovea.env.Environment;
+import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Environments;
 import org.fovea.env.Space;
 import org.fovea.env.Step;
+import org.fovea.env.StepBatch;
+import org.fovea.env.VectorEnvironment;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -164,6 +171,47 @@ class UserFailureTest {
                 return new Space.Box(number == 2 ? 2 : 1, 0, 1);
             }
         });
+        step("NaNObservation", () -> new Countdown() {
+            @Override
+            float[] observation() {
+                return new float[] {time == 3 ? Float.NaN : 0};
+            }
+        });
+        step("LaterSpace", () -> new Countdown() {
+            private int episodes;
+
+            @Override
+            public Space actionSpace() {
+                return new Space.Discrete(number == 2 && episodes == 3 ? 5 : 2);
+            }
+
+            @Override
+            public float[] reset(long seed) {
+                episodes++;
+                return super.reset(seed);
+            }
+        });
+        step("LongMask", () -> new Countdown() {
+            @Override
+            public boolean masksActions() {
+                return true;
+            }
+
+            @Override
+            public boolean[] actionMask() {
+                return new boolean[] {true, true, true};
+            }
+        });
+        step("Making", () -> new Countdown() {
+            @Override
+            public Step step(Action action) {
+                return makeABox();
+            }
+
+            private static Step makeABox() {
+                return Step.of(new float[new Space.Box(0, 0, 1).size()], 0);
+            }
+        });
         step("Close", () -> new Countdown() {
             @Override
             public void close() {
@@ -231,6 +279,9 @@ class UserFailureTest {
     @CsvSource(
             delimiter = '|',
             value = {
+                "NaNObservation | 1 | environment 0, episode 0, step 3: observation[0] is NaN",
+                "LaterSpace | 1 | environment 2, episode 2, step 0: actionSpace is now Discrete[n=5], but was Discrete[n=2]",
+                "LongMask | 1 | environment 0, episode 0, step 0: the action mask has 3 elements, but the action space has 2",
                 "StepOfNull | 1 | episode 0, step 0: step returned null",
                 "LongObservation | 1 | the observation has 2 numbers",
                 "NoObservation | 1 | the observation has no numbers",
@@ -252,6 +303,92 @@ class UserFailureTest {
         if (!environment.equals("Shared")) {
             assertThat(Countdown.CLOSED.get()).isEqualTo(Countdown.MADE.get());
         }
+    }
+
+    /** What a call of Fovea's refuses has the frames of the one who called. */
+    @Test
+    void aRefusedCallIsShownWhereItWasMade() {
+        Cli cli = train("Making");
+
+        assertThat(cli.exitCode()).isEqualTo(1);
+        assertOneLineOfFovea(cli, "FailsMaking-v0: environment 0, episode 0, step 0: step threw ");
+        assertThat(cli.err()).contains(".makeABox(UserFailureTest").doesNotContain("at org.fovea.env");
+    }
+
+    /** Batches of a user's own, which differ or give numbers that aren't. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "Spaces | 2 | one batch has observations Box",
+                "Observation | 1 | environment 3, episode 4, step 9 of the run: the observation, element [0], is NaN",
+                "Reward | 1 | environment 3, episode 4, step 9 of the run: the reward is Infinity"
+            })
+    void whatABatchGivesIsChecked(String broken, int exitCode, String message) {
+        AtomicInteger batches = new AtomicInteger();
+        Environments.register(EnvironmentSpec.ofBatches(
+                "FailsBatch" + broken + "-v0", "", count -> new BrokenBatch(count, broken, batches.getAndIncrement())));
+
+        Cli cli = train("Batch" + broken);
+
+        assertThat(cli.exitCode()).isEqualTo(exitCode);
+        assertOneLineOfFovea(cli, message);
+    }
+
+    /** Episodes of two steps; something is wrong in the tenth. */
+    private record BrokenBatch(int count, String broken, int number, int[] steps) implements VectorEnvironment {
+        BrokenBatch(int count, String broken, int number) {
+            this(count, broken, number, new int[2]);
+        }
+
+        @Override
+        public Space observationSpace() {
+            return new Space.Box(broken.equals("Spaces") && number == 2 ? 2 : 1, 0, 1);
+        }
+
+        @Override
+        public Space actionSpace() {
+            return new Space.Discrete(2);
+        }
+
+        @Override
+        public void reset(long seed, int firstIndex, float[] observations) {
+            steps[0] = 0;
+            steps[1] = firstIndex;
+            Arrays.fill(observations, 0);
+        }
+
+        @Override
+        public void step(int[] choices, float[] values, StepBatch result) {
+            steps[0]++;
+            Arrays.fill(result.terminated(), steps[0] % 2 == 0);
+            Arrays.fill(result.truncated(), false);
+            Arrays.fill(result.rewards(), 0);
+            Arrays.fill(result.observations(), 0);
+            Arrays.fill(result.finalObservations(), 0);
+            boolean fails = steps[0] == 10 && steps[1] == 0;
+            if (fails && broken.equals("Observation")) {
+                result.observations()[3] = Float.NaN;
+            } else if (fails) {
+                result.rewards()[3] = Float.POSITIVE_INFINITY;
+            }
+        }
+
+        @Override
+        public void restart(int i, float[] observations) {
+            observations[i] = 0;
+        }
+
+        @Override
+        public boolean canSaveState() {
+            return false;
+        }
+
+        @Override
+        public void saveState(int i, DataOutput out) {}
+
+        @Override
+        public void restoreState(int i, DataInput in) {}
     }
 
     @Test
