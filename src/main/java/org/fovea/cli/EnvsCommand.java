@@ -72,6 +72,9 @@ final class EnvsCommand implements Runnable {
         if (space instanceof Space.Entities entities) {
             return "up to " + entities.most() + " entities of " + entities.features() + " features";
         }
+        if (space instanceof Space.EntityChoice choice) {
+            return "one of up to " + choice.most() + " entities";
+        }
         if (space instanceof Space.Image image) {
             return image.channels() + " x " + image.height() + " x " + image.width() + " pixels";
         }

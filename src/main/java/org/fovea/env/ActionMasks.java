@@ -22,11 +22,13 @@ final class ActionMasks {
      * Notes what environment {@code i} allows.
      *
      * @param mask null for everything
+     * @param entities those that aren't there are forbidden whatever the mask says
      * @throws EnvironmentException if it has another length, or allows nothing in some part
      */
-    void set(int i, boolean @Nullable [] mask, IntFunction<String> where) {
+    void set(int i, boolean @Nullable [] mask, EntityCounts entities, IntFunction<String> where) {
         if (mask == null) {
             Arrays.fill(allowed, i * width, (i + 1) * width, true);
+            entities.forbidAbsent(i, allowed);
             return;
         }
         if (mask.length != width) {
@@ -34,7 +36,13 @@ final class ActionMasks {
                     + " elements, but the action space has " + width + " choices");
         }
         System.arraycopy(mask, 0, allowed, i * width, width);
+        entities.forbidAbsent(i, allowed);
         requireAChoice(choices, allowed, i, where);
+    }
+
+    /** Puts back what {@link #of} gave. */
+    void restore(int i, boolean[] mask) {
+        System.arraycopy(mask, 0, allowed, i * width, width);
     }
 
     /** @throws EnvironmentException if row {@code i} of masks allows nothing in some part of the action */

@@ -20,6 +20,7 @@ final class CheckedBatch implements VectorEnvironment {
     private final boolean masksActions;
     private final int count;
     private final Schema observationSchema;
+    private final EntityCounts entities;
 
     /** Null where calls may take as long as they like. */
     private final @Nullable CallMonitor monitor;
@@ -43,6 +44,7 @@ final class CheckedBatch implements VectorEnvironment {
                     name + ": its factory was asked for " + count + " environments and made " + actual);
         }
         this.observationSchema = Schema.of(observationSpace);
+        this.entities = new EntityCounts(count, observationSpace, actionSpace);
         this.episodes = new long[count];
         this.monitor = StepTimeout.monitor(i -> name + ": " + which() + ", step " + steps);
     }
@@ -121,6 +123,13 @@ final class CheckedBatch implements VectorEnvironment {
                 + " of the run";
     }
 
+    /** That there is something to act on in row {@code i}. */
+    private void requireState(float[] observations, int i) {
+        requireFinite("the observation", observations, i);
+        entities.note(observations, i, i, this::where);
+        entities.requireOne(i, this::where);
+    }
+
     private void requireFinite(String what, float[] rows, int i) {
         int size = observationSpace.size();
         for (int j = 0; j < size; j++) {
@@ -194,7 +203,7 @@ final class CheckedBatch implements VectorEnvironment {
         Arrays.fill(episodes, 0);
         run("reset", () -> batch.reset(seed, first, observations));
         for (int i = 0; i < count; i++) {
-            requireFinite("the observation", observations, i);
+            requireState(observations, i);
         }
     }
 
@@ -206,7 +215,7 @@ final class CheckedBatch implements VectorEnvironment {
             if (!Float.isFinite(result.rewards()[i])) {
                 throw new EnvironmentException(where(i) + ": the reward is " + result.rewards()[i]);
             }
-            requireFinite("the observation", result.observations(), i);
+            requireState(result.observations(), i);
             if (result.terminated()[i] || result.truncated()[i]) {
                 requireFinite("the final observation", result.finalObservations(), i);
                 episodes[i]++;
@@ -219,7 +228,7 @@ final class CheckedBatch implements VectorEnvironment {
     public void restart(int i, float[] observations) {
         run("restart", () -> batch.restart(i, observations));
         episodes[i]++;
-        requireFinite("the observation", observations, i);
+        requireState(observations, i);
     }
 
     @Override
@@ -231,6 +240,7 @@ final class CheckedBatch implements VectorEnvironment {
     public void actionMasks(boolean[] allowed) {
         run("actionMasks", () -> batch.actionMasks(allowed));
         for (int i = 0; i < count; i++) {
+            entities.forbidAbsent(i, allowed);
             ActionMasks.requireAChoice(choicesOfAction, allowed, i, this::where);
         }
     }

@@ -31,6 +31,8 @@ final class EnvironmentBatch implements VectorEnvironment {
     /** Null where every choice is always allowed. */
     private final @Nullable ActionMasks masks;
 
+    private final EntityCounts entities;
+
     /** Null where calls may take as long as they like. */
     private final @Nullable CallMonitor monitor;
 
@@ -58,6 +60,7 @@ final class EnvironmentBatch implements VectorEnvironment {
         choicesOfAction = Schema.of(actionSpace).choices();
         starts = Schema.of(actionSpace).starts();
         masks = spaces.masked() ? new ActionMasks(count, choicesOfAction) : null;
+        entities = new EntityCounts(count, observationSpace, actionSpace);
         episode = new long[count];
         elapsed = new long[count];
         monitor = StepTimeout.monitor(this::where);
@@ -133,6 +136,7 @@ final class EnvironmentBatch implements VectorEnvironment {
 
     /** Notes which choices environment {@code i} allows now: those of its step, or what it says itself. */
     private void mask(int i, boolean @Nullable [] ofStep) {
+        entities.requireOne(i, this::where);
         if (masks == null) {
             if (ofStep != null) {
                 throw new EnvironmentException(where(i) + ": step returned an action mask, but masksActions() of "
@@ -148,7 +152,7 @@ final class EnvironmentBatch implements VectorEnvironment {
                 throw failed(i, "actionMask", thrown);
             }
         }
-        masks.set(i, mask, this::where);
+        masks.set(i, mask, entities, this::where);
     }
 
     @Override
@@ -222,6 +226,7 @@ final class EnvironmentBatch implements VectorEnvironment {
                 throw new EnvironmentException(where(i) + ": observation" + element(j) + " is " + observation[j]);
             }
         }
+        entities.note(observation, 0, i, this::where);
         System.arraycopy(observation, 0, rows, i * observationSize, observationSize);
     }
 
@@ -305,7 +310,7 @@ final class EnvironmentBatch implements VectorEnvironment {
             for (int choice = 0; choice < mask.length; choice++) {
                 mask[choice] = in.readBoolean();
             }
-            masks.set(i, mask, this::where);
+            masks.restore(i, mask);
         }
     }
 

@@ -59,6 +59,7 @@ public record EnvironmentSpec(
         public Spaces {
             Schema schema = Schema.of(actions);
             schema.requireActions();
+            Schema.of(observations).requireEntitiesOf(schema);
             if (masked && schema.choices().length == 0) {
                 throw new InvalidEnvironmentException(
                         "masksActions() is true, but there is nothing to choose in the action space " + actions);

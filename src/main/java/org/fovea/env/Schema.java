@@ -65,6 +65,9 @@ public record Schema(Space space, List<Leaf> leaves) {
         if (space instanceof Space.Discrete discrete) {
             return new int[] {discrete.n()};
         }
+        if (space instanceof Space.EntityChoice entities) {
+            return new int[] {entities.most()};
+        }
         if (space instanceof Space.MultiDiscrete multi) {
             return multi.n();
         }
@@ -115,13 +118,40 @@ public record Schema(Space space, List<Leaf> leaves) {
         for (Leaf leaf : leaves) {
             if (leaf.space() instanceof Space.Entities || leaf.space() instanceof Space.Image) {
                 throw new InvalidEnvironmentException("the action space" + at(leaf) + " is " + leaf.space()
-                        + ", which only an observation can be; actions are Discrete, MultiDiscrete, MultiBinary or Box, or a"
-                        + " Dict or Tuple of those");
+                        + ", which only an observation can be; actions are Discrete, MultiDiscrete, MultiBinary, EntityChoice or"
+                        + " Box, or a Dict or Tuple of those");
             }
         }
         if (choices().length > 0 && box().isPresent()) {
             throw new InvalidEnvironmentException("the action space has choices and numbers together, " + space
                     + "; a policy gives either: use Discrete, MultiDiscrete and MultiBinary alone, or Box alone");
+        }
+    }
+
+    /**
+     * That each {@link Space.EntityChoice} of an action space is of entities that this observation space has.
+     *
+     * @throws InvalidEnvironmentException naming the one that isn't
+     */
+    void requireEntitiesOf(Schema actions) {
+        for (Leaf leaf : leaves) {
+            if (leaf.space() instanceof Space.EntityChoice) {
+                throw new InvalidEnvironmentException("the observation space" + at(leaf) + " is " + leaf.space()
+                        + ", which only an action can be");
+            }
+        }
+        for (Leaf leaf : actions.leaves) {
+            if (leaf.space() instanceof Space.EntityChoice choice) {
+                boolean found = leaves.stream()
+                        .anyMatch(other -> other.path().equals(choice.entities())
+                                && other.space() instanceof Space.Entities entities
+                                && entities.most() == choice.most());
+                if (!found) {
+                    throw new InvalidEnvironmentException("the action space" + at(leaf) + " is " + choice
+                            + ", but the observation space " + space + " has no Entities of up to " + choice.most()
+                            + (choice.entities().isEmpty() ? " alone" : " at '" + choice.entities() + "'"));
+                }
+            }
         }
     }
 

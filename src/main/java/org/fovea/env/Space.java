@@ -208,6 +208,28 @@ public sealed interface Space {
         }
     }
 
+    /**
+     * One of the {@link Entities} that the observation has at {@code entities}: an action alone. Its choice is the entity's row;
+     * one that isn't there is never chosen. A policy compares entities by what they are, not by their rows: in another order they
+     * are chosen with the same probabilities.
+     *
+     * @param entities path of the entities in the observation space, see {@link Schema}; empty if that is nothing else
+     * @param most entities there can be
+     */
+    record EntityChoice(String entities, int most) implements Space {
+        /** @throws IllegalArgumentException if there can be no entity */
+        public EntityChoice {
+            if (most < 1) {
+                throw new IllegalArgumentException("a choice of entities needs room for at least 1, not " + most);
+            }
+        }
+
+        @Override
+        public int size() {
+            return most;
+        }
+    }
+
     /** A picture, [channels, height, width], of numbers from 0 to 255. */
     record Image(int channels, int height, int width) implements Space {
         /** @throws IllegalArgumentException if it has no pixels */

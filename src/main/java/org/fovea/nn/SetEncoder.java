@@ -66,13 +66,21 @@ public final class SetEncoder {
     }
 
     /**
+     * A set as it is encoded.
+     *
+     * @param things each of them, [rows, most, width]; anything for those that aren't there
+     * @param hidden 0 for those that are there, -1e30 for the others, [rows, most]
+     * @param whole what there is to say of all, [rows, size()]; zeros for a set of nothing
+     */
+    public record Encoded(Tensor things, Tensor hidden, Tensor whole) {}
+
+    /**
      * Encodes sets.
      *
      * @param things [rows, most * features], of which those behind the count are not looked at
      * @param counts [rows, 1], how many there are; whole numbers from 0
-     * @return [rows, size()]; zeros for a set of nothing
      */
-    public Tensor apply(Tensor things, Tensor counts) {
+    public Encoded apply(Tensor things, Tensor counts) {
         int rows = things.size(0);
         Tape tape = things.tape();
         Tensor index = tape.result(1, most);
@@ -89,6 +97,6 @@ public final class SetEncoder {
         Tensor mean = encoded.multiply(there).sum(1).divide(counts.max(tape.full(1, 1, 1)));
         Tensor largest = encoded.add(hidden.reshape(rows, most, 1)).max(1);
         Tensor largestIfAny = counts.select(largest, tape.zeros(rows, width));
-        return Tensor.concat(1, List.of(mean, largestIfAny));
+        return new Encoded(encoded, hidden, Tensor.concat(1, List.of(mean, largestIfAny)));
     }
 }

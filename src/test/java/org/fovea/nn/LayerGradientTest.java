@@ -81,7 +81,8 @@ class LayerGradientTest {
                 }),
                 layer("set", p -> {
                     SetEncoder set = new SetEncoder(p, "l", 3, 4, 1, TransformerSettings.of(4, 2));
-                    return x -> set.apply(x.reshape(2, 12), x.tape().constant(new double[] {3, 2}, 2, 1));
+                    return x -> set.apply(x.reshape(2, 12), x.tape().constant(new double[] {3, 2}, 2, 1))
+                            .whole();
                 }),
                 layer("block", p -> {
                     TransformerBlock block = new TransformerBlock(p, "l", TransformerSettings.of(4, 2));

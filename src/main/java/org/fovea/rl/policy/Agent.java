@@ -58,7 +58,7 @@ public record Agent(
                         parameters,
                         config,
                         name -> new StepFeatures(parameters, name, config, schema, encoder.size()),
-                        distribution.outputs(),
+                        new PolicyOutputs(spaces, distribution.outputs(), config.width()),
                         separateCritic);
         parameters.allocate();
         return new Agent(backend, kind, spaces, bounds, parameters, distribution, encoder, observations, network);

@@ -39,7 +39,7 @@ final class AttentionActorCritic implements ActorCritic {
             Parameters parameters,
             NetworkConfig config,
             Function<String, StepFeatures> stepFeatures,
-            int outputs,
+            PolicyOutputs outputs,
             boolean separateCritic) {
         int width = config.width();
         if (width % (2 * config.heads()) != 0) {
@@ -83,10 +83,10 @@ final class AttentionActorCritic implements ActorCritic {
     }
 
     /** What the heads are given, [rows, width], for segments with the memory that each had. */
-    Tensor trunk(Tensor observations, AttentionMemory.Batch batch) {
+    Tensor trunk(StepFeatures.Encoded encoded, AttentionMemory.Batch batch) {
         int sequences = batch.positions().size(0);
-        int steps = observations.size(0) / sequences;
-        Tensor x = embed(observations).reshape(sequences, steps, config.width());
+        int steps = encoded.features().size(0) / sequences;
+        Tensor x = embed(encoded).reshape(sequences, steps, config.width());
         for (int layer = 0; layer < blocks.size(); layer++) {
             x = blocks.get(layer)
                     .forward(
@@ -105,13 +105,17 @@ final class AttentionActorCritic implements ActorCritic {
         return flopsPerStep;
     }
 
-    Tensor embed(Tensor observations) {
-        return embedding.apply(features.apply(observations));
+    StepFeatures features() {
+        return features;
+    }
+
+    Tensor embed(StepFeatures.Encoded steps) {
+        return embedding.apply(steps.features());
     }
 
     /** Both heads, of a step that went through all blocks. */
-    Outputs decoded(Tensor x) {
-        return heads.apply(finalNorm.apply(x));
+    Outputs decoded(Tensor x, StepFeatures.Encoded step) {
+        return heads.apply(finalNorm.apply(x), step);
     }
 
     Heads heads() {

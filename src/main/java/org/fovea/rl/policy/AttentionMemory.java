@@ -38,7 +38,7 @@ final class AttentionMemory extends TrunkContext {
     private final List<KeyValueCache> caches = new ArrayList<>();
 
     AttentionMemory(Backend backend, AttentionActorCritic network, int environments, int steps) {
-        super(network.heads());
+        super(network.features(), network.heads());
         this.network = network;
         this.backend = backend;
         this.steps = steps;
@@ -93,8 +93,8 @@ final class AttentionMemory extends TrunkContext {
     }
 
     @Override
-    Tensor trunk(Tensor observations, DeviceArray units) {
-        return network.trunk(observations, gather(observations.tape(), units));
+    Tensor trunk(StepFeatures.Encoded encoded, DeviceArray units) {
+        return network.trunk(encoded, gather(encoded.features().tape(), units));
     }
 
     @Override
@@ -222,14 +222,15 @@ final class AttentionMemory extends TrunkContext {
             }
             DeviceArray counts = observations.tape().allocate(DType.I32, count);
             backend.memory().upload(visible, 0, counts);
-            Tensor x = network.embed(observations);
+            StepFeatures.Encoded encoded = network.features().apply(observations);
+            Tensor x = network.embed(encoded);
             for (int layer = 0; layer < rings.length; layer++) {
                 if (remember) {
                     remember(layer, step, x);
                 }
                 x = network.blocks().get(layer).decode(x, rings[layer], past + step, counts);
             }
-            return network.decoded(x);
+            return network.decoded(x, encoded);
         }
 
         private void remember(int layer, int step, Tensor x) {

@@ -16,20 +16,26 @@ final class FeedForwardActorCritic implements ActorCritic {
     private final StepFeatures policyFeatures;
     private final StepFeatures valueFeatures;
     private final Mlp policy;
+    private final PolicyOutputs outputs;
     private final Mlp value;
     private final long flopsPerStep;
 
     FeedForwardActorCritic(
-            Parameters parameters, NetworkConfig config, Function<String, StepFeatures> features, int outputs) {
+            Parameters parameters,
+            NetworkConfig config,
+            Function<String, StepFeatures> features,
+            PolicyOutputs outputs) {
         this.policyFeatures = features.apply("policy.features");
         this.valueFeatures = features.apply("value.features");
         int inputs = policyFeatures.size();
-        this.policy = network(parameters, "policy", config, inputs, outputs, Heads.POLICY_GAIN);
+        this.policy = network(parameters, "policy", config, inputs, outputs.inputs(), Heads.POLICY_GAIN);
+        this.outputs = outputs;
         this.value = network(parameters, "value", config, inputs, 1, Heads.VALUE_GAIN);
         long hidden = (long) config.width() * config.width() * (config.layers() - 1);
         this.flopsPerStep = policyFeatures.flops()
                 + valueFeatures.flops()
-                + 2 * (2L * inputs * config.width() + 2 * hidden + (outputs + 1L) * config.width());
+                + outputs.flops()
+                + 2 * (2L * inputs * config.width() + 2 * hidden + (outputs.inputs() + 1L) * config.width());
     }
 
     private static Mlp network(
@@ -53,7 +59,7 @@ final class FeedForwardActorCritic implements ActorCritic {
 
     @Override
     public Tensor valuesOf(Tensor features) {
-        return value.apply(valueFeatures.apply(features));
+        return value.apply(valueFeatures.apply(features).features());
     }
 
     @Override
@@ -66,7 +72,8 @@ final class FeedForwardActorCritic implements ActorCritic {
     }
 
     private Tensor policyOf(Tensor observations) {
-        return policy.apply(policyFeatures.apply(observations));
+        StepFeatures.Encoded step = policyFeatures.apply(observations);
+        return outputs.apply(policy.apply(step.features()), step);
     }
 
     /** A network without memory has nothing to keep. */

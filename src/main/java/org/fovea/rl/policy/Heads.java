@@ -18,6 +18,7 @@ final class Heads {
     static final double VALUE_GAIN = 1;
 
     private final Linear policy;
+    private final PolicyOutputs outputs;
     private final UnaryOperator<Tensor> value;
     private final long flops;
 
@@ -27,15 +28,17 @@ final class Heads {
      * @param width of the trunk
      * @param separateCritic whether the trunk learns from the policy alone, so that values need layers of their own
      */
-    Heads(Parameters parameters, int width, int outputs, boolean separateCritic) {
-        this.policy = new Linear(parameters, "policy", width, outputs, Initializer.orthogonal(POLICY_GAIN));
+    Heads(Parameters parameters, int width, PolicyOutputs outputs, boolean separateCritic) {
+        this.policy = new Linear(parameters, "policy", width, outputs.inputs(), Initializer.orthogonal(POLICY_GAIN));
+        this.outputs = outputs;
         if (separateCritic) {
             int[] sizes = {width, width, width, 1};
             this.value = new Mlp(parameters, "value", sizes, Activation.TANH, VALUE_GAIN)::apply;
         } else {
             this.value = new Linear(parameters, "value", width, 1, Initializer.orthogonal(VALUE_GAIN))::apply;
         }
-        this.flops = 2 * (outputs + 1L) * width + (separateCritic ? 4L * width * width : 0);
+        this.flops =
+                2 * (outputs.inputs() + 1L) * width + outputs.flops() + (separateCritic ? 4L * width * width : 0);
     }
 
     /** Multiply-adds times two for one step. */
@@ -43,13 +46,13 @@ final class Heads {
         return flops;
     }
 
-    /** Both, of trunks [rows, width]. */
-    ActorCritic.Outputs apply(Tensor trunk) {
-        return new ActorCritic.Outputs(policy(trunk), values(trunk));
+    /** Both, of trunks [rows, width] and the steps that those end with. */
+    ActorCritic.Outputs apply(Tensor trunk, StepFeatures.Encoded step) {
+        return new ActorCritic.Outputs(policy(trunk, step), values(trunk));
     }
 
-    Tensor policy(Tensor trunk) {
-        return policy.apply(trunk);
+    Tensor policy(Tensor trunk, StepFeatures.Encoded step) {
+        return outputs.apply(policy.apply(trunk), step);
     }
 
     Tensor values(Tensor trunk) {

@@ -26,13 +26,14 @@ public enum PolicyKind {
          * Declares the parameters of a network.
          *
          * @param features makes the part that sees one step, given the prefix of its parameters' names
+         * @param outputs what becomes of the numbers of the policy's last layer
          * @param separateCritic whether updates of the value must leave the policy as it is
          */
         ActorCritic create(
                 Parameters parameters,
                 NetworkConfig config,
                 Function<String, StepFeatures> features,
-                int outputs,
+                PolicyOutputs outputs,
                 boolean separateCritic);
     }
 

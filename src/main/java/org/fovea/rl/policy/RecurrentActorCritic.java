@@ -34,7 +34,7 @@ final class RecurrentActorCritic implements ActorCritic {
             Parameters parameters,
             NetworkConfig config,
             Function<String, StepFeatures> stepFeatures,
-            int outputs,
+            PolicyOutputs outputs,
             boolean separateCritic) {
         this.parameters = parameters;
         this.width = config.width();
@@ -78,6 +78,10 @@ final class RecurrentActorCritic implements ActorCritic {
         return cells.size();
     }
 
+    StepFeatures features() {
+        return features;
+    }
+
     Heads heads() {
         return heads;
     }
@@ -85,15 +89,15 @@ final class RecurrentActorCritic implements ActorCritic {
     /**
      * What the heads are given.
      *
-     * @param steps [sequences * count, numbers], each sequence's one behind the other
+     * @param steps [sequences * count], each sequence's one behind the other
      * @param states of each layer before the first step, [sequences, width]; those after the last take their place
      * @return [sequences * count, width]
      */
-    Tensor trunk(Tensor steps, List<Tensor> states) {
+    Tensor trunk(StepFeatures.Encoded steps, List<Tensor> states) {
         int sequences = states.get(0).size(0);
-        int count = steps.size(0) / sequences;
-        Tensor goesOn = goesOn(steps).reshape(sequences, count, 1);
-        Tensor x = embedding.apply(features.apply(steps));
+        int count = steps.numbers().size(0) / sequences;
+        Tensor goesOn = goesOn(steps.numbers()).reshape(sequences, count, 1);
+        Tensor x = embedding.apply(steps.features());
         for (int layer = 0; layer < cells.size(); layer++) {
             GruCell cell = cells.get(layer);
             Tensor contributions = cell.contributions(x).reshape(sequences, count, 3 * width);

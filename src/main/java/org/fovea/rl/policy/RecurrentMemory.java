@@ -22,7 +22,7 @@ final class RecurrentMemory extends TrunkContext {
     private final DeviceArray[] present;
 
     RecurrentMemory(Backend backend, RecurrentActorCritic network, int environments) {
-        super(network.heads());
+        super(network.features(), network.heads());
         this.network = network;
         this.backend = backend;
         this.width = network.width();
@@ -35,8 +35,8 @@ final class RecurrentMemory extends TrunkContext {
     }
 
     @Override
-    Tensor trunk(Tensor observations, DeviceArray units) {
-        Tape tape = observations.tape();
+    Tensor trunk(StepFeatures.Encoded steps, DeviceArray units) {
+        Tape tape = steps.numbers().tape();
         int count = (int) units.length();
         List<Tensor> gathered = new ArrayList<>(states.length);
         for (DeviceArray layer : states) {
@@ -44,7 +44,7 @@ final class RecurrentMemory extends TrunkContext {
             backend.math().gatherRows(layer, width, units, rows);
             gathered.add(tape.constant(rows, count, width));
         }
-        return network.trunk(observations, gathered);
+        return network.trunk(steps, gathered);
     }
 
     @Override
@@ -97,7 +97,7 @@ final class RecurrentMemory extends TrunkContext {
         @Override
         public ActorCritic.Outputs act(Tensor observations, int step, int[] episodeSteps) {
             List<Tensor> now = now(observations.tape());
-            ActorCritic.Outputs outputs = network.heads().apply(network.trunk(observations, now));
+            ActorCritic.Outputs outputs = outputs(observations, now);
             for (int layer = 0; layer < present.length; layer++) {
                 backend.memory().copy(now.get(layer).array(), mine(present[layer]));
             }
@@ -106,7 +106,12 @@ final class RecurrentMemory extends TrunkContext {
 
         @Override
         public ActorCritic.Outputs peek(Tensor observations, int step, int[] episodeSteps) {
-            return network.heads().apply(network.trunk(observations, now(observations.tape())));
+            return outputs(observations, now(observations.tape()));
+        }
+
+        private ActorCritic.Outputs outputs(Tensor observations, List<Tensor> now) {
+            StepFeatures.Encoded step = network.features().apply(observations);
+            return network.heads().apply(network.trunk(step, now), step);
         }
 
         @Override

@@ -2,7 +2,9 @@
 package org.fovea.rl.policy;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.fovea.env.Schema;
 import org.fovea.env.Space;
 import org.fovea.nn.ImageEncoder;
@@ -20,7 +22,7 @@ final class StepFeatures {
     /** Fewest that a picture is encoded by. */
     private static final int IMAGE_FEATURES = 128;
 
-    private static final Encoder AS_IT_IS = numbers -> numbers;
+    private static final Encoder AS_IT_IS = (numbers, sets) -> numbers;
 
     private final int inputs;
     private final List<Part> parts = new ArrayList<>();
@@ -31,8 +33,18 @@ final class StepFeatures {
     private record Part(int from, int to, Encoder encoder) {}
 
     private interface Encoder {
-        Tensor apply(Tensor numbers);
+        /** @param sets given the sets that were encoded, by their path */
+        Tensor apply(Tensor numbers, Map<String, SetEncoder.Encoded> sets);
     }
+
+    /**
+     * Steps as the rest of a network sees them.
+     *
+     * @param numbers of the steps themselves, [rows, inputs()]
+     * @param features [rows, size()]
+     * @param sets of entities, by their path in the observation
+     */
+    record Encoded(Tensor numbers, Tensor features, Map<String, SetEncoder.Encoded> sets) {}
 
     /**
      * The features of steps.
@@ -57,7 +69,12 @@ final class StepFeatures {
                         TransformerSettings.of(config.width(), config.heads()).withSimilarity(config.similarity());
                 SetEncoder set = new SetEncoder(
                         parameters, path, entities.most(), entities.features(), config.entityLayers(), settings);
-                encoder = x -> set.apply(x.slice(1, 0, to - from - 1), x.slice(1, to - from - 1, to - from));
+                encoder = (x, sets) -> {
+                    SetEncoder.Encoded things =
+                            set.apply(x.slice(1, 0, to - from - 1), x.slice(1, to - from - 1, to - from));
+                    sets.put(leaf.path(), things);
+                    return things.whole();
+                };
                 encoded = set.size();
                 operations += set.flops();
             } else if (leaf.space() instanceof Space.Image image) {
@@ -68,7 +85,7 @@ final class StepFeatures {
                         image.height(),
                         image.width(),
                         Math.max(config.width(), IMAGE_FEATURES));
-                encoder = picture::apply;
+                encoder = (x, sets) -> picture.apply(x);
                 encoded = picture.size();
                 operations += picture.flops();
             } else {
@@ -105,15 +122,16 @@ final class StepFeatures {
         return size;
     }
 
-    /** Steps [rows, numbers] to [rows, size()]. */
-    Tensor apply(Tensor steps) {
+    /** Encodes steps, [rows, inputs()]. */
+    Encoded apply(Tensor steps) {
         if (parts.size() == 1 && parts.get(0).encoder == AS_IT_IS) {
-            return steps;
+            return new Encoded(steps, steps, Map.of());
         }
         List<Tensor> features = new ArrayList<>();
+        Map<String, SetEncoder.Encoded> sets = new HashMap<>();
         for (Part part : parts) {
-            features.add(part.encoder.apply(steps.slice(1, part.from, part.to)));
+            features.add(part.encoder.apply(steps.slice(1, part.from, part.to), sets));
         }
-        return Tensor.concat(1, features);
+        return new Encoded(steps, Tensor.concat(1, features), sets);
     }
 }

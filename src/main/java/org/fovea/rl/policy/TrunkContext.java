@@ -6,27 +6,31 @@ import org.fovea.tensor.Tensor;
 
 /** The training pass of a network whose {@link Heads} share a trunk that remembers. */
 abstract class TrunkContext implements ActorCritic.Context {
+    private final StepFeatures features;
     private final Heads heads;
 
-    TrunkContext(Heads heads) {
+    TrunkContext(StepFeatures features, Heads heads) {
+        this.features = features;
         this.heads = heads;
     }
 
     /** What the heads are given, [rows, width]; arguments as those of {@link #forward}. */
-    abstract Tensor trunk(Tensor observations, DeviceArray units);
+    abstract Tensor trunk(StepFeatures.Encoded steps, DeviceArray units);
 
     @Override
     public final ActorCritic.Outputs forward(Tensor observations, DeviceArray units) {
-        return heads.apply(trunk(observations, units));
+        StepFeatures.Encoded steps = features.apply(observations);
+        return heads.apply(trunk(steps, units), steps);
     }
 
     @Override
     public final Tensor policy(Tensor observations, DeviceArray units) {
-        return heads.policy(trunk(observations, units));
+        StepFeatures.Encoded steps = features.apply(observations);
+        return heads.policy(trunk(steps, units), steps);
     }
 
     @Override
     public final Tensor valueFeatures(Tensor observations, DeviceArray units) {
-        return trunk(observations, units);
+        return trunk(features.apply(observations), units);
     }
 }

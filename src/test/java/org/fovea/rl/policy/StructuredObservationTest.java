@@ -158,7 +158,7 @@ class StructuredObservationTest {
             parameters.allocate();
             assertThat(features.size()).isEqualTo(128);
             try (Tape tape = Tape.inference(backend)) {
-                double[] white = features.apply(tape.full(1, 1, 128)).toDoubles();
+                double[] white = features.apply(tape.full(1, 1, 128)).features().toDoubles();
                 assertThat(white).hasSize(128).contains(0);
                 assertThat(Arrays.stream(white).distinct().count()).isGreaterThan(10);
             }

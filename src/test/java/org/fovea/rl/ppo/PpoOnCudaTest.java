@@ -9,24 +9,32 @@ import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.cuda.Simulator;
 import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.run.NearestEntity;
 import org.fovea.rl.run.OpenRun;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.Runs;
 import org.fovea.rl.run.Trainer;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** PPO on the cuda backend: on the simulator, or with -Dfovea.test.gpu=true on the machine's own device. */
 @Tag("integration")
 class PpoOnCudaTest {
-    private static final String ENVIRONMENT = "MemoryChain-v0:length=2";
-
     @TempDir
     Path directory;
 
-    private static RunSpec spec(long iterations, int environments, Map<String, String> settings) {
-        RunSpec run = Runs.small(ENVIRONMENT, PolicyKind.ATTENTION, 1, settings)
+    @BeforeAll
+    static void register() {
+        NearestEntity.register();
+    }
+
+    private static RunSpec spec(
+            String environment, String policy, long iterations, int environments, Map<String, String> settings) {
+        RunSpec run = Runs.small(environment, PolicyKind.of(policy), 1, settings)
                 .with(Map.of("layers", "1", "window", "3", "rollout_steps", "12"))
                 .withEnvironments(environments)
                 .withSeed(3);
@@ -37,6 +45,8 @@ class PpoOnCudaTest {
     @Test
     void learnsToRemember() {
         RunSpec spec = spec(
+                "MemoryChain-v0:length=2",
+                "attention",
                 20,
                 32,
                 Map.of("epochs", "4", "minibatches", "1", "learning_rate", "0.01", "anneal_learning_rate", "false"));
@@ -68,9 +78,10 @@ class PpoOnCudaTest {
      * lr 2 d / |g|, and by 2 lr where g may be of either sign. Sums over the rows of the rollout round each gradient by
      * some rows / 2 units, relative to the largest.
      */
-    @Test
-    void theFirstUpdateEqualsTheCpusButForRounding() {
-        RunSpec spec = spec(1, 9, Map.of("epochs", "1", "minibatches", "1", "learning_rate", "0.01"));
+    @ParameterizedTest
+    @CsvSource({"MemoryChain-v0:length=2, attention", "NearestEntityAndCount-v0, mlp", "NearestEntity-v0, attention"})
+    void theFirstUpdateEqualsTheCpusButForRounding(String environment, String policy) {
+        RunSpec spec = spec(environment, policy, 1, 9, Map.of("epochs", "1", "minibatches", "1", "learning_rate", "0.01"));
         Updated cpu = updateOnce(Runs.cpu(1), spec, "cpu");
         Updated cuda = updateOnce(Simulator.open(), spec, "cuda");
 

@@ -10,6 +10,7 @@ import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.rl.policy.PolicyKind;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -38,6 +39,11 @@ class ReproducibilityTest {
         assertThat(train(spec.withSeed(spec.seed() + 1), 2, "b")).isNotEqualTo(train(spec, 2, "a"));
     }
 
+    @BeforeAll
+    static void register() {
+        NearestEntity.register();
+    }
+
     @ParameterizedTest
     @CsvSource({
         "ProofOfMemory-v0, attention, 5",
@@ -47,7 +53,8 @@ class ReproducibilityTest {
         "CartPole-v1, mlp, 1",
         "Dispatch-v0, attention, 5",
         "popgym-RepeatPreviousEasy-v0, gru, 1",
-        "MemoryChain-v0:length=3, attention, 2"
+        "MemoryChain-v0:length=3, attention, 2",
+        "NearestEntityAndCount-v0, attention, 5"
     })
     void aResumedRunEndsWhereAnUninterruptedOneDoes(String environment, String policy, int window) throws IOException {
         RunSpec spec = Runs.small(

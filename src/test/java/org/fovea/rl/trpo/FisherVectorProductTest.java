@@ -18,12 +18,14 @@ import org.fovea.rl.policy.Agent;
 import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.Rollout;
 import org.fovea.rl.run.Algorithm;
+import org.fovea.rl.run.NearestEntity;
 import org.fovea.rl.run.OpenRun;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.Runs;
 import org.fovea.tensor.Parameter;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -39,6 +41,11 @@ class FisherVectorProductTest {
 
     /** Step of the differences, whose error is its square times a third derivative. */
     private static final double STEP = 1e-5;
+
+    @BeforeAll
+    static void register() {
+        NearestEntity.register();
+    }
 
     /** A policy in the middle of its training, with a rollout. */
     private static final class Policy implements AutoCloseable {
@@ -177,7 +184,8 @@ class FisherVectorProductTest {
         "Pendulum-v1, mlp",
         "popgym-RepeatPreviousEasy-v0, attention",
         "Pendulum-v1, attention",
-        "popgym-RepeatPreviousEasy-v0, gru"
+        "popgym-RepeatPreviousEasy-v0, gru",
+        "NearestEntityAndCount-v0, mlp"
     })
     void isTheHessianOfTheDivergence(String environment, String kind) {
         try (Backend backend = new ReferenceBackend();
@@ -234,7 +242,9 @@ class FisherVectorProductTest {
         "CartPole-v1, mlp, false",
         "MemoryChain-v0, attention, false",
         "Pendulum-v1, mlp, true",
-        "MemoryChain-v0, attention, true"
+        "MemoryChain-v0, attention, true",
+        "NearestEntityAndCount-v0, mlp, false",
+        "NearestEntityAndCount-v0, mlp, true"
     })
     void isTheSameOnEveryDevice(String environment, String kind, boolean gpu) {
         double[] expected;
