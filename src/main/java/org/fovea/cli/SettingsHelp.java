@@ -17,6 +17,9 @@ final class SettingsHelp {
             Map.entry("similarity", "by which attention compares queries and keys: dot, cosine or euclidean"),
             Map.entry("gating", "GTrXL's gated residuals in place of additions"),
             Map.entry("entity_layers", "layers of attention among the entities of an observation"),
+            Map.entry(
+                    "critic",
+                    "value and policy: shared, detached (a trunk of the policy's) or separate networks; or auto"),
             Map.entry("action_limit", "how continuous actions are kept within their bounds: clip or tanh"),
             Map.entry("learning_rate", "of Adam, at the start (trpo: of the value function)"),
             Map.entry("anneal_learning_rate", "lower it linearly to 0 over the run"),

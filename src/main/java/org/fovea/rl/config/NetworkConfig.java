@@ -15,6 +15,7 @@ import org.fovea.backend.attention.AttentionSpec.Similarity;
  * @param similarity by which attention compares queries and keys
  * @param gating GTrXL's gated residuals in place of additions
  * @param entityLayers layers of attention among the entities of an observation
+ * @param critic what the value has in common with the policy
  * @param actionLimit how continuous actions are kept within their bounds
  */
 public record NetworkConfig(
@@ -25,10 +26,11 @@ public record NetworkConfig(
         Similarity similarity,
         boolean gating,
         int entityLayers,
+        Critic critic,
         ActionLimit actionLimit) {
     /** Two layers of width 64; four heads that see 128 steps. */
     public static final NetworkConfig BASE =
-            new NetworkConfig(2, 64, 4, 128, Similarity.DOT, false, 1, ActionLimit.CLIP);
+            new NetworkConfig(2, 64, 4, 128, Similarity.DOT, false, 1, Critic.AUTO, ActionLimit.CLIP);
 
     /** Checks every range; the message names the hyper-parameter. */
     public NetworkConfig {

@@ -3,6 +3,7 @@ package org.fovea.rl.learner;
 
 import java.util.Map;
 import org.fovea.env.Space;
+import org.fovea.rl.config.Critic;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.rl.config.OptimizerConfig;
 import org.fovea.rl.config.RolloutConfig;
@@ -29,8 +30,8 @@ public interface AlgorithmConfig {
     /** The optimiser. */
     OptimizerConfig optimizer();
 
-    /** Whether the critic has layers of its own on an attention policy, for its updates must leave the policy as it is. */
-    boolean separateCritic();
+    /** Whether updates of the value must leave the policy as it is, so that the critic must not be {@link Critic#SHARED}. */
+    boolean valueApart();
 
     /** The hyper-parameter that says how many minibatches a rollout is cut into. */
     String minibatchSetting();

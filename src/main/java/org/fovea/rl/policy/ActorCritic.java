@@ -1,28 +1,95 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.policy;
 
+import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
+import java.util.function.Function;
+import java.util.function.UnaryOperator;
+import org.fovea.backend.math.Activation;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.nn.Linear;
+import org.fovea.nn.Mlp;
+import org.fovea.rl.config.Critic;
+import org.fovea.rl.config.NetworkConfig;
+import org.fovea.tensor.Initializer;
+import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A network that maps observations to the policy's outputs and to the value of the state. It is applied in a {@link
- * Context}: that of environments whose history it may remember.
+ * A network that maps observations to the policy's outputs and to the value of the state: a {@link Trunk}, or one for each, and
+ * heads, which are linear unless the value is {@link Critic#DETACHED}. It is applied in a {@link Context}: that of environments whose history it may remember.
  */
-public interface ActorCritic {
+public final class ActorCritic {
+    private static final double POLICY_GAIN = 0.01;
+    private static final double VALUE_GAIN = 1;
+
+    private final Trunk trunk;
+    private final Critic critic;
+
+    /** The policy's, if the value has none of its own. */
+    private final Trunk valueTrunk;
+
+    private final Linear policyHead;
+    private final PolicyOutputs policyOutputs;
+    private final UnaryOperator<Tensor> valueHead;
+    private final long headFlops;
+
+    /**
+     * Declares the parameters of a network, which are yet to be allocated.
+     *
+     * @param critic not {@link Critic#AUTO}
+     * @param features makes the part that sees one step, given the prefix of its parameters' names
+     */
+    ActorCritic(
+            Parameters parameters,
+            PolicyKind kind,
+            NetworkConfig config,
+            Critic critic,
+            Function<String, StepFeatures> features,
+            PolicyOutputs outputs) {
+        boolean separate = critic == Critic.SEPARATE;
+        String suffix = separate ? "." + kind.head(config) : "";
+        this.critic = critic;
+        this.policyOutputs = outputs;
+        this.trunk = kind.trunk().create(parameters, separate ? "policy" : kind.sharedTrunk(), config, features);
+        int width = trunk.size();
+        this.policyHead =
+                new Linear(parameters, "policy" + suffix, width, outputs.inputs(), Initializer.orthogonal(POLICY_GAIN));
+        this.valueTrunk = separate ? kind.trunk().create(parameters, "value", config, features) : trunk;
+        if (critic == Critic.DETACHED) {
+            int[] sizes = {width, width, width, 1};
+            this.valueHead = new Mlp(parameters, "value", sizes, Activation.TANH, VALUE_GAIN)::apply;
+        } else {
+            this.valueHead =
+                    new Linear(parameters, "value" + suffix, width, 1, Initializer.orthogonal(VALUE_GAIN))::apply;
+        }
+        long hidden = critic == Critic.DETACHED ? 4L * width * width : 0;
+        this.headFlops = 2 * (outputs.inputs() + 1L) * width + outputs.flops() + hidden;
+    }
 
     /** The network with a memory of a number of environments, from segment to segment of {@code rolloutSteps}. */
-    Context context(int environments, int rolloutSteps);
+    public Context context(int environments, int rolloutSteps) {
+        return new Context(
+                trunk.context(environments, rolloutSteps),
+                valueTrunk == trunk ? null : valueTrunk.context(environments, rolloutSteps));
+    }
 
     /** Elements per row of {@link Context#valueFeatures}. */
-    int valueFeatureCount();
+    public int valueFeatureCount() {
+        return valueTrunk == trunk ? trunk.size() : valueTrunk.features().inputs();
+    }
 
-    /** Values of {@link Context#valueFeatures}, by the value's own parameters; [rows, 1]. */
-    Tensor valuesOf(Tensor features);
+    /** Steps that must stay together where values are computed of {@link Context#valueFeatures}, as {@link PolicyKind#stepsPerUnit}. */
+    public int stepsPerValueUnit(PolicyKind kind, int rolloutSteps) {
+        return valueTrunk == trunk ? 1 : kind.stepsPerUnit(rolloutSteps);
+    }
 
     /** Multiply-adds times two of one forward pass for one step. */
-    long flopsPerStep();
+    public long flopsPerStep() {
+        return trunk.flops() + (valueTrunk == trunk ? 0 : valueTrunk.flops()) + headFlops;
+    }
 
     /**
      * Both heads.
@@ -30,15 +97,36 @@ public interface ActorCritic {
      * @param policy [rows, outputs of the distribution]
      * @param values [rows, 1]
      */
-    record Outputs(Tensor policy, Tensor values) {
+    public record Outputs(Tensor policy, Tensor values) {
         /** The same where some choices are forbidden; see {@link ActionDistribution#restrict}. */
         public Outputs restricted(ActionDistribution distribution, @Nullable Tensor masks) {
             return masks == null ? this : new Outputs(distribution.restrict(policy, masks), values);
         }
     }
 
+    private Tensor policyOf(Tensor ofPolicy, StepFeatures.Encoded step) {
+        return policyOutputs.apply(policyHead.apply(ofPolicy), step);
+    }
+
+    /** Outputs of what the policy's trunk made of a step; {@code ofValue} of the value's own trunk, if it has one. */
+    private Outputs outputs(Tensor ofPolicy, StepFeatures.Encoded step, @Nullable Tensor ofValue) {
+        Tensor ofCritic = switch (critic) {
+            case SEPARATE -> Objects.requireNonNull(ofValue);
+            case DETACHED -> ofPolicy.detach();
+            default -> ofPolicy;
+        };
+        return new Outputs(policyOf(ofPolicy, step), valueHead.apply(ofCritic));
+    }
+
     /** The network and its memory of a set of environments that are played in segments. */
-    interface Context extends AutoCloseable {
+    public final class Context implements AutoCloseable {
+        private final Trunk.Context policy;
+        private final Trunk.@Nullable Context value;
+
+        private Context(Trunk.Context policy, Trunk.@Nullable Context value) {
+            this.policy = policy;
+            this.value = value;
+        }
 
         /**
          * The training pass over some units of the segment played last.
@@ -46,52 +134,126 @@ public interface ActorCritic {
          * @param observations [units * {@link PolicyKind#stepsPerUnit}, size]
          * @param units I32, which units of the rollout these are
          */
-        Outputs forward(Tensor observations, DeviceArray units);
+        public Outputs forward(Tensor observations, DeviceArray units) {
+            StepFeatures.Encoded steps = trunk.features().apply(observations);
+            Tensor ofPolicy = policy.forward(steps, units);
+            return outputs(
+                    ofPolicy,
+                    steps,
+                    value == null ? null : value.forward(valueTrunk.features().apply(observations), units));
+        }
 
         /** {@link #forward} of the policy alone. */
-        Tensor policy(Tensor observations, DeviceArray units);
+        public Tensor policy(Tensor observations, DeviceArray units) {
+            StepFeatures.Encoded steps = trunk.features().apply(observations);
+            return policyOf(policy.forward(steps, units), steps);
+        }
 
         /**
          * The training pass as far as value and policy have parameters in common: what is left is the value's own.
          *
          * @return [rows, valueFeatureCount()]
          */
-        Tensor valueFeatures(Tensor observations, DeviceArray units);
+        public Tensor valueFeatures(Tensor observations, DeviceArray units) {
+            return value == null ? policy.forward(trunk.features().apply(observations), units) : observations;
+        }
+
+        /**
+         * Values of {@link #valueFeatures}, by the value's own parameters; [rows, 1].
+         *
+         * @param units I32, which units these are, of {@link #stepsPerValueUnit} steps
+         */
+        public Tensor valuesOf(Tensor features, DeviceArray units) {
+            return valueHead.apply(
+                    value == null
+                            ? features
+                            : value.forward(valueTrunk.features().apply(features), units));
+        }
 
         /** A view for playing environments {@code [first, first + count)}, for one thread at a time. */
-        Actor actor(int first, int count);
+        public Actor actor(int first, int count) {
+            return new Actor(policy.player(first, count), value == null ? null : value.player(first, count));
+        }
 
         /** Makes what the segment just played left behind the memory of the next. */
-        void advance();
+        public void advance() {
+            policy.advance();
+            if (value != null) {
+                value.advance();
+            }
+        }
 
         /** Arrays that a checkpoint keeps, by name. */
-        Map<String, DeviceArray> persistent();
+        public Map<String, DeviceArray> persistent() {
+            if (value == null) {
+                return policy.persistent();
+            }
+            Map<String, DeviceArray> arrays = new HashMap<>(policy.persistent());
+            value.persistent().forEach((name, array) -> arrays.put("value." + name, array));
+            return arrays;
+        }
 
         @Override
-        void close();
+        public void close() {
+            policy.close();
+            if (value != null) {
+                value.close();
+            }
+        }
     }
 
     /** Plays some environments step by step. */
-    interface Actor {
+    public final class Actor {
+        private final Trunk.Player policy;
+        private final Trunk.@Nullable Player value;
+
+        private Actor(Trunk.Player policy, Trunk.@Nullable Player value) {
+            this.policy = policy;
+            this.value = value;
+        }
 
         /**
          * Starts a segment: brings what is derived from the parameters up to date.
          *
          * @param episodeSteps per environment, steps already taken in its episode
          */
-        void beginSegment(int[] episodeSteps);
+        public void beginSegment(int[] episodeSteps) {
+            policy.beginSegment(episodeSteps);
+            if (value != null) {
+                value.beginSegment(episodeSteps);
+            }
+        }
 
         /**
          * Outputs for the observations of step {@code step} of the segment, which become part of the memory.
          *
          * @param observations [count, size]
          */
-        Outputs act(Tensor observations, int step, int[] episodeSteps);
+        public Outputs act(Tensor observations, int step, int[] episodeSteps) {
+            StepFeatures.Encoded encoded = trunk.features().apply(observations);
+            Tensor ofPolicy = policy.act(encoded, step, episodeSteps);
+            return outputs(
+                    ofPolicy,
+                    encoded,
+                    value == null ? null : value.act(valueTrunk.features().apply(observations), step, episodeSteps));
+        }
 
         /** Outputs for observations that would be those of step {@code step}, without remembering them. */
-        Outputs peek(Tensor observations, int step, int[] episodeSteps);
+        public Outputs peek(Tensor observations, int step, int[] episodeSteps) {
+            StepFeatures.Encoded encoded = trunk.features().apply(observations);
+            Tensor ofPolicy = policy.peek(encoded, step, episodeSteps);
+            return outputs(
+                    ofPolicy,
+                    encoded,
+                    value == null ? null : value.peek(valueTrunk.features().apply(observations), step, episodeSteps));
+        }
 
         /** Ends the segment. */
-        void endSegment();
+        public void endSegment() {
+            policy.endSegment();
+            if (value != null) {
+                value.endSegment();
+            }
+        }
     }
 }

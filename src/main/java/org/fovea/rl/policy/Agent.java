@@ -33,7 +33,7 @@ public record Agent(
     /**
      * A policy before its first update.
      *
-     * @param separateCritic whether updates of the value must leave the policy as it is
+     * @param valueApart whether updates of the value must leave the policy as it is
      * @param seed of the parameters
      */
     public static Agent create(
@@ -41,7 +41,7 @@ public record Agent(
             EnvironmentSpec.Spaces spaces,
             PolicyKind kind,
             NetworkConfig config,
-            boolean separateCritic,
+            boolean valueApart,
             boolean normalizeObservations,
             long seed) {
         Parameters parameters = new Parameters(backend, seed);
@@ -53,13 +53,13 @@ public record Agent(
         ObservationEncoder encoder = new ObservationEncoder(spaces, kind);
         Schema schema = Schema.of(spaces.observations());
         ObservationNormalizer observations = new ObservationNormalizer(normalizeObservations, schema);
-        ActorCritic network = kind.network()
-                .create(
-                        parameters,
-                        config,
-                        name -> new StepFeatures(parameters, name, config, schema, encoder.size()),
-                        new PolicyOutputs(spaces, distribution.outputs(), config.width()),
-                        separateCritic);
+        ActorCritic network = new ActorCritic(
+                parameters,
+                kind,
+                config,
+                config.critic().resolved(kind.remembers(), valueApart),
+                name -> new StepFeatures(parameters, name, config, schema, encoder.size()),
+                new PolicyOutputs(spaces, distribution.outputs(), config.width()));
         parameters.allocate();
         return new Agent(backend, kind, spaces, bounds, parameters, distribution, encoder, observations, network);
     }

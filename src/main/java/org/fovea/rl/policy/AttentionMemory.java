@@ -16,17 +16,17 @@ import org.fovea.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An {@link AttentionActorCritic} and its memory of a set of environments: each layer's {@code window - 1} inputs before
+ * An {@link AttentionTrunk} and its memory of a set of environments: each layer's {@code window - 1} inputs before
  * the current segment.
  *
  * <p>Positions count from the start of the memory, so the segment's step t stands at {@code window - 1 + t} and nothing
  * depends on how long an episode has been going. Segment ids tell the episodes of one environment apart: 0 for the one
  * that was under way when the segment began, one more after each reset, -1 for memory that belongs to none of them.
  */
-final class AttentionMemory extends TrunkContext {
+final class AttentionMemory implements Trunk.Context {
     private static final int NO_EPISODE = -1;
 
-    private final AttentionActorCritic network;
+    private final AttentionTrunk trunk;
     private final Backend backend;
     private final int steps;
     private final int past;
@@ -37,14 +37,13 @@ final class AttentionMemory extends TrunkContext {
     private final DeviceArray keySegments;
     private final List<KeyValueCache> caches = new ArrayList<>();
 
-    AttentionMemory(Backend backend, AttentionActorCritic network, int environments, int steps) {
-        super(network.features(), network.heads());
-        this.network = network;
+    AttentionMemory(Backend backend, AttentionTrunk trunk, int environments, int steps) {
+        this.trunk = trunk;
         this.backend = backend;
         this.steps = steps;
-        this.past = network.config().window() - 1;
-        this.width = network.config().width();
-        int layers = network.blocks().size();
+        this.past = trunk.config().window() - 1;
+        this.width = trunk.config().width();
+        int layers = trunk.blocks().size();
         this.inputs = new DeviceArray[layers];
         this.nextInputs = new DeviceArray[layers];
         for (int layer = 0; layer < layers; layer++) {
@@ -93,12 +92,12 @@ final class AttentionMemory extends TrunkContext {
     }
 
     @Override
-    Tensor trunk(StepFeatures.Encoded encoded, DeviceArray units) {
-        return network.trunk(encoded, gather(encoded.features().tape(), units));
+    public Tensor forward(StepFeatures.Encoded steps, DeviceArray units) {
+        return trunk.forward(steps, gather(steps.features().tape(), units));
     }
 
     @Override
-    public ActorCritic.Actor actor(int first, int count) {
+    public Trunk.Player player(int first, int count) {
         return new Player(first, count);
     }
 
@@ -131,7 +130,7 @@ final class AttentionMemory extends TrunkContext {
     }
 
     /** Plays environments [first, first + count) with one ring buffer of keys and values per layer. */
-    private final class Player implements ActorCritic.Actor {
+    private final class Player implements Trunk.Player {
         private final int first;
         private final int count;
         private final KeyValueCache[] rings;
@@ -143,7 +142,7 @@ final class AttentionMemory extends TrunkContext {
         Player(int first, int count) {
             this.first = first;
             this.count = count;
-            int heads = network.config().heads();
+            int heads = trunk.config().heads();
             this.rings = new KeyValueCache[inputs.length];
             for (int layer = 0; layer < rings.length; layer++) {
                 rings[layer] = new KeyValueCache(backend, count, past + 1, heads, width / heads);
@@ -170,13 +169,13 @@ final class AttentionMemory extends TrunkContext {
             try (Tape tape = Tape.inference(backend)) {
                 for (int layer = 0; layer < rings.length; layer++) {
                     Tensor memory = tape.constant(mine(inputs[layer]), count, past, width);
-                    network.blocks().get(layer).fillCache(memory, rings[layer], 0);
+                    trunk.blocks().get(layer).fillCache(memory, rings[layer], 0);
                 }
             }
         }
 
         @Override
-        public ActorCritic.Outputs act(Tensor observations, int step, int[] episodeSteps) {
+        public Tensor act(StepFeatures.Encoded encoded, int step, int[] episodeSteps) {
             for (int i = 0; i < count; i++) {
                 if (step > 0 && episodeSteps[i] == 0) {
                     episode[i]++;
@@ -184,14 +183,14 @@ final class AttentionMemory extends TrunkContext {
                 queryIds[i * steps + step] = episode[i];
                 keyIds[i * (past + steps) + past + step] = episode[i];
             }
-            return decode(observations, step, episodeSteps, true);
+            return decode(encoded, step, episodeSteps, true);
         }
 
         @Override
-        public ActorCritic.Outputs peek(Tensor observations, int step, int[] episodeSteps) {
+        public Tensor peek(StepFeatures.Encoded encoded, int step, int[] episodeSteps) {
             // The ring slot written here is the one that leaves the window at this step, and the step itself
             // overwrites it.
-            return decode(observations, step, episodeSteps, false);
+            return decode(encoded, step, episodeSteps, false);
         }
 
         @Override
@@ -216,21 +215,20 @@ final class AttentionMemory extends TrunkContext {
             }
         }
 
-        private ActorCritic.Outputs decode(Tensor observations, int step, int[] episodeSteps, boolean remember) {
+        private Tensor decode(StepFeatures.Encoded encoded, int step, int[] episodeSteps, boolean remember) {
             for (int i = 0; i < count; i++) {
                 visible[i] = Math.min(past, episodeSteps[i]) + 1;
             }
-            DeviceArray counts = observations.tape().allocate(DType.I32, count);
+            DeviceArray counts = encoded.features().tape().allocate(DType.I32, count);
             backend.memory().upload(visible, 0, counts);
-            StepFeatures.Encoded encoded = network.features().apply(observations);
-            Tensor x = network.embed(encoded);
+            Tensor x = trunk.embed(encoded);
             for (int layer = 0; layer < rings.length; layer++) {
                 if (remember) {
                     remember(layer, step, x);
                 }
-                x = network.blocks().get(layer).decode(x, rings[layer], past + step, counts);
+                x = trunk.blocks().get(layer).decode(x, rings[layer], past + step, counts);
             }
-            return network.decoded(x, encoded);
+            return trunk.decoded(x);
         }
 
         private void remember(int layer, int step, Tensor x) {

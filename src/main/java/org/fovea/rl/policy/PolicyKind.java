@@ -2,47 +2,26 @@
 package org.fovea.rl.policy;
 
 import java.util.Locale;
-import java.util.function.Function;
 import org.fovea.env.UnknownNameException;
 import org.fovea.rl.config.NetworkConfig;
-import org.fovea.tensor.Parameters;
 
 /** The kinds of network a policy can be. */
 public enum PolicyKind {
     /** A transformer over the last steps of the episode. */
-    ATTENTION(true, AttentionActorCritic::new),
+    ATTENTION(true, "", AttentionTrunk::new),
     /** Gated recurrent units over the steps of the episode. */
-    GRU(true, RecurrentActorCritic::new),
+    GRU(true, "", RecurrentTrunk::new),
     /** A multi-layer perceptron that sees the current observation only. */
-    MLP(
-            false,
-            (parameters, config, features, outputs, separateCritic) ->
-                    new FeedForwardActorCritic(parameters, config, features, outputs));
-
-    /** Makes a network whose parameters are yet to be allocated. */
-    @FunctionalInterface
-    interface Network {
-        /**
-         * Declares the parameters of a network.
-         *
-         * @param features makes the part that sees one step, given the prefix of its parameters' names
-         * @param outputs what becomes of the numbers of the policy's last layer
-         * @param separateCritic whether updates of the value must leave the policy as it is
-         */
-        ActorCritic create(
-                Parameters parameters,
-                NetworkConfig config,
-                Function<String, StepFeatures> features,
-                PolicyOutputs outputs,
-                boolean separateCritic);
-    }
+    MLP(false, "trunk", FeedForwardTrunk::new);
 
     private final boolean remembers;
-    private final Network network;
+    private final String sharedTrunk;
+    private final Trunk.Maker trunk;
 
-    PolicyKind(boolean remembers, Network network) {
+    PolicyKind(boolean remembers, String sharedTrunk, Trunk.Maker trunk) {
         this.remembers = remembers;
-        this.network = network;
+        this.sharedTrunk = sharedTrunk;
+        this.trunk = trunk;
     }
 
     /**
@@ -64,8 +43,18 @@ public enum PolicyKind {
         return remembers ? rolloutSteps : 1;
     }
 
-    Network network() {
-        return network;
+    Trunk.Maker trunk() {
+        return trunk;
+    }
+
+    /** The name of a trunk that policy and value share, with which those of its parameters begin. */
+    String sharedTrunk() {
+        return sharedTrunk;
+    }
+
+    /** The name of the layer on a trunk that is not shared: an MLP's is one more of its layers. */
+    String head(NetworkConfig config) {
+        return this == MLP ? Integer.toString(config.layers()) : "head";
     }
 
     @Override

@@ -10,9 +10,9 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 
-/** A {@link RecurrentActorCritic} and the states of its layers in a set of environments, before the current segment. */
-final class RecurrentMemory extends TrunkContext {
-    private final RecurrentActorCritic network;
+/** A {@link RecurrentTrunk} and the states of its layers in a set of environments, before the current segment. */
+final class RecurrentMemory implements Trunk.Context {
+    private final RecurrentTrunk trunk;
     private final Backend backend;
     private final int width;
 
@@ -21,13 +21,12 @@ final class RecurrentMemory extends TrunkContext {
 
     private final DeviceArray[] present;
 
-    RecurrentMemory(Backend backend, RecurrentActorCritic network, int environments) {
-        super(network.features(), network.heads());
-        this.network = network;
+    RecurrentMemory(Backend backend, RecurrentTrunk trunk, int environments) {
+        this.trunk = trunk;
         this.backend = backend;
-        this.width = network.width();
-        this.states = new DeviceArray[network.layers()];
-        this.present = new DeviceArray[network.layers()];
+        this.width = trunk.size();
+        this.states = new DeviceArray[trunk.layers()];
+        this.present = new DeviceArray[trunk.layers()];
         for (int layer = 0; layer < states.length; layer++) {
             states[layer] = backend.memory().allocate(backend.memory().floatType(), (long) environments * width);
             present[layer] = backend.memory().allocate(backend.memory().floatType(), (long) environments * width);
@@ -35,7 +34,7 @@ final class RecurrentMemory extends TrunkContext {
     }
 
     @Override
-    Tensor trunk(StepFeatures.Encoded steps, DeviceArray units) {
+    public Tensor forward(StepFeatures.Encoded steps, DeviceArray units) {
         Tape tape = steps.numbers().tape();
         int count = (int) units.length();
         List<Tensor> gathered = new ArrayList<>(states.length);
@@ -44,11 +43,11 @@ final class RecurrentMemory extends TrunkContext {
             backend.math().gatherRows(layer, width, units, rows);
             gathered.add(tape.constant(rows, count, width));
         }
-        return network.trunk(steps, gathered);
+        return trunk.forward(steps, gathered);
     }
 
     @Override
-    public ActorCritic.Actor actor(int first, int count) {
+    public Trunk.Player player(int first, int count) {
         return new Player(first, count);
     }
 
@@ -78,7 +77,7 @@ final class RecurrentMemory extends TrunkContext {
     }
 
     /** Plays environments [first, first + count). */
-    private final class Player implements ActorCritic.Actor {
+    private final class Player implements Trunk.Player {
         private final int first;
         private final int count;
 
@@ -95,23 +94,18 @@ final class RecurrentMemory extends TrunkContext {
         }
 
         @Override
-        public ActorCritic.Outputs act(Tensor observations, int step, int[] episodeSteps) {
-            List<Tensor> now = now(observations.tape());
-            ActorCritic.Outputs outputs = outputs(observations, now);
+        public Tensor act(StepFeatures.Encoded encoded, int step, int[] episodeSteps) {
+            List<Tensor> now = now(encoded.numbers().tape());
+            Tensor output = trunk.forward(encoded, now);
             for (int layer = 0; layer < present.length; layer++) {
                 backend.memory().copy(now.get(layer).array(), mine(present[layer]));
             }
-            return outputs;
+            return output;
         }
 
         @Override
-        public ActorCritic.Outputs peek(Tensor observations, int step, int[] episodeSteps) {
-            return outputs(observations, now(observations.tape()));
-        }
-
-        private ActorCritic.Outputs outputs(Tensor observations, List<Tensor> now) {
-            StepFeatures.Encoded step = network.features().apply(observations);
-            return network.heads().apply(network.trunk(step, now), step);
+        public Tensor peek(StepFeatures.Encoded encoded, int step, int[] episodeSteps) {
+            return trunk.forward(encoded, now(encoded.numbers().tape()));
         }
 
         @Override

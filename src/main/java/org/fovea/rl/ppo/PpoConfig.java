@@ -66,7 +66,7 @@ public record PpoConfig(
     }
 
     @Override
-    public boolean separateCritic() {
+    public boolean valueApart() {
         return false;
     }
 

@@ -6,6 +6,7 @@ import java.util.Locale;
 import org.fovea.backend.Backend;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Schema;
+import org.fovea.rl.config.Critic;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.rl.policy.ObservationEncoder;
 import org.fovea.rl.policy.PolicyKind;
@@ -33,12 +34,12 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ne
 
     private static final int ROLLOUT_COLUMNS = 7;
 
-    /** Numbers per row, layer and unit of width that a pass through a block, a layer of gated units, or one of actor and critic, and back takes. */
+    /** Numbers per row, layer and unit of width that a pass through a block, a layer of gated units, or one of an MLP, and back takes. */
     private static final double BLOCK_ACTIVATIONS = 52;
 
     private static final double UNIT_ACTIVATIONS = 60;
 
-    private static final double LAYER_ACTIVATIONS = 7.5;
+    private static final double LAYER_ACTIVATIONS = 3.75;
 
     /** Numbers of the blocks that a scope of the CPU takes its arrays from. */
     private static final double SCOPE_BLOCK = 1 << 20;
@@ -63,7 +64,7 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ne
         double numbers = 0;
         if (onHeap) {
             double layersTimesWidth = (double) network.layers() * network.width();
-            double parameters = 2 * (token + layersTimesWidth - network.width()) * network.width();
+            double parameters = (token + layersTimesWidth - network.width()) * network.width();
             double perRow = LAYER_ACTIVATIONS * layersTimesWidth;
             if (spec.policy() == PolicyKind.GRU) {
                 memory = 2.0 * spec.environments() * layersTimesWidth;
@@ -74,6 +75,12 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ne
                 memory = 4.0 * spec.environments() * network.window() * layersTimesWidth;
                 parameters = (token + 12 * layersTimesWidth) * network.width();
                 perRow = BLOCK_ACTIVATIONS * layersTimesWidth;
+            }
+            boolean valueApart = spec.config().valueApart();
+            if (network.critic().resolved(spec.policy().remembers(), valueApart) == Critic.SEPARATE) {
+                memory *= 2;
+                parameters *= 2;
+                perRow *= 2;
             }
             int shards = backend.shards(Integer.MAX_VALUE);
             double blocks = Math.ceil(rows / spec.config().networkPasses() / shards * perRow / SCOPE_BLOCK);

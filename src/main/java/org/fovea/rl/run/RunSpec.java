@@ -69,7 +69,7 @@ public record RunSpec(
                 spaces,
                 policy,
                 config.network(),
-                config.separateCritic(),
+                config.valueApart(),
                 config.rollout().normalizeObservations(),
                 seed);
     }

@@ -5,6 +5,7 @@ import static org.fovea.rl.config.Hyperparameters.require;
 
 import java.util.Map;
 import org.fovea.env.Space;
+import org.fovea.rl.config.Critic;
 import org.fovea.rl.config.Hyperparameters;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.rl.config.OptimizerConfig;
@@ -46,6 +47,11 @@ public record TrpoConfig(
 
     /** Checks every range; the message names the hyper-parameter. */
     public TrpoConfig {
+        if (network.critic() == Critic.SHARED) {
+            throw new IllegalArgumentException(
+                    "hyper-parameter critic must be auto, detached or separate with trpo, which"
+                            + " fits the value with the policy left as it is, got shared");
+        }
         require(maxKl > 0 && Float.isFinite(maxKl), "max_kl", maxKl, "a number greater than 0");
         require(cgIterations >= 1, "cg_iterations", cgIterations, "at least 1");
         require(cgDamping >= 0 && Float.isFinite(cgDamping), "cg_damping", cgDamping, "a number from 0 up");
@@ -85,7 +91,7 @@ public record TrpoConfig(
     }
 
     @Override
-    public boolean separateCritic() {
+    public boolean valueApart() {
         return true;
     }
 
@@ -94,10 +100,10 @@ public record TrpoConfig(
         return "value_minibatches";
     }
 
-    /** Those of the value function, which is fitted to single steps. */
+    /** Those of the value function, which is fitted to single steps unless it has a memory of its own. */
     @Override
     public long mostMinibatches(long rows, int rowsPerUnit) {
-        return rows;
+        return network.critic() == Critic.SEPARATE ? rows / rowsPerUnit : rows;
     }
 
     @Override

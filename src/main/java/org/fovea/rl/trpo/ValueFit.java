@@ -58,9 +58,10 @@ final class ValueFit implements AutoCloseable {
         this.context = context;
         this.segments = segments;
         this.units = units;
-        int largest = rollout.largestMinibatch(config.minibatchSetting(), config.valueMinibatches(), 1);
-        this.rows = new Shards(backend, parameters, rollout, 1, largest);
-        this.order = new MinibatchOrder(backend, rollout.rows());
+        int rowsPerUnit = network.stepsPerValueUnit(agent.kind(), rollout.steps());
+        int largest = rollout.largestMinibatch(config.minibatchSetting(), config.valueMinibatches(), rowsPerUnit);
+        this.rows = new Shards(backend, parameters, rollout, rowsPerUnit, largest);
+        this.order = new MinibatchOrder(backend, rollout.rows() / rowsPerUnit);
         this.features = backend.memory()
                 .allocate(backend.memory().floatType(), (long) rollout.rows() * network.valueFeatureCount());
         this.adam = new Adam(
@@ -109,10 +110,11 @@ final class ValueFit implements AutoCloseable {
     private void learn(DeviceArray minibatch) {
         adam.step(rows.sumGradients(minibatch, shard -> {
             try (Tape tape = Tape.recording(backend)) {
-                Tensor values = network.valuesOf(
-                        tape.constant(shard.gather(tape, features), shard.rows(), network.valueFeatureCount()));
+                Tensor values = context.valuesOf(
+                        tape.constant(shard.gather(tape, features), shard.rows(), network.valueFeatureCount()),
+                        shard.units());
                 Tensor returns = tape.constant(shard.gather(tape, rollout.returns()), shard.rows(), 1);
-                Tensor gradient = values.detach().subtract(returns).multiply(1.0 / minibatch.length());
+                Tensor gradient = values.detach().subtract(returns).multiply(1.0 / rows.rows(minibatch));
                 tape.gradientsInto(List.of(values), List.of(gradient), parameters, shard.gradient());
             }
         }));

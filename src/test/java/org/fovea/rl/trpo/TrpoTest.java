@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.cuda.Simulator;
+import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.rl.learner.UpdateStatistics;
 import org.fovea.rl.policy.ActorCritic;
@@ -98,7 +99,10 @@ class TrpoTest {
                 features[2 * width + i] = (features[i] + features[width + i]) / 2;
             }
             float[] values = download(
-                    backend, network.valuesOf(tape.constant(features, 3, width)).array());
+                    backend,
+                    run.context
+                            .valuesOf(tape.constant(features, 3, width), tape.allocate(DType.I32, 3))
+                            .array());
             assertThat(Math.abs((values[0] + values[1]) / 2 - values[2])).isGreaterThan(0.01f);
         }
     }

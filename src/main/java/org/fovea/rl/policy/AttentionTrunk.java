@@ -14,33 +14,24 @@ import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tensor;
 
 /**
- * A transformer over the last steps of the episode: one trunk, linear heads for policy and value; or, where the trunk
- * follows the policy alone, two hidden layers before the value.
+ * A transformer over the last steps of the episode.
  *
  * <p>A segment is the part of a rollout that one environment played. In training, each layer sees the segment behind the
  * {@code window - 1} inputs that the layer had before it ({@link AttentionMemory}), projected under current parameters and
  * without gradient into the past, as in Transformer-XL (Dai et al. 2019, arXiv:1901.02860). In play, each layer keeps the
  * keys and values of the window in a ring buffer. Both compute the same function.
  */
-final class AttentionActorCritic implements ActorCritic {
+final class AttentionTrunk implements Trunk {
     private final Parameters parameters;
     private final NetworkConfig config;
     private final StepFeatures features;
     private final Linear embedding;
     private final List<TransformerBlock> blocks = new ArrayList<>();
     private final LayerNorm finalNorm;
-    private final Heads heads;
-    private final long flopsPerStep;
+    private final long flops;
 
-    /**
-     * @param separateCritic whether the trunk learns from the policy alone, so that values need layers of their own
-     */
-    AttentionActorCritic(
-            Parameters parameters,
-            NetworkConfig config,
-            Function<String, StepFeatures> stepFeatures,
-            PolicyOutputs outputs,
-            boolean separateCritic) {
+    AttentionTrunk(
+            Parameters parameters, String name, NetworkConfig config, Function<String, StepFeatures> stepFeatures) {
         int width = config.width();
         if (width % (2 * config.heads()) != 0) {
             throw new IllegalArgumentException(
@@ -49,22 +40,24 @@ final class AttentionActorCritic implements ActorCritic {
         }
         this.parameters = parameters;
         this.config = config;
-        this.features = stepFeatures.apply("features");
-        this.embedding =
-                new Linear(parameters, "embedding", features.size(), width, Initializer.orthogonal(Math.sqrt(2)));
+        this.features = stepFeatures.apply(Trunk.nameOf(name, "features"));
+        this.embedding = new Linear(
+                parameters,
+                Trunk.nameOf(name, "embedding"),
+                features.size(),
+                width,
+                Initializer.orthogonal(Math.sqrt(2)));
         TransformerSettings settings = TransformerSettings.of(width, config.heads())
                 .withSimilarity(config.similarity())
                 .withGates(config.gating());
         for (int layer = 0; layer < config.layers(); layer++) {
-            blocks.add(new TransformerBlock(parameters, "block" + layer, settings));
+            blocks.add(new TransformerBlock(parameters, Trunk.nameOf(name, "block" + layer), settings));
         }
-        this.finalNorm = new LayerNorm(parameters, "final_norm", width);
-        this.heads = new Heads(parameters, width, outputs, separateCritic);
+        this.finalNorm = new LayerNorm(parameters, Trunk.nameOf(name, "final_norm"), width);
         long projections = (4L + 2 * settings.feedForwardWidth() / width) * width * width;
         long attention = 2L * config.window() * width;
-        this.flopsPerStep = features.flops()
-                + 2 * (config.layers() * (projections + attention) + (long) features.size() * width)
-                + heads.flops();
+        this.flops =
+                features.flops() + 2 * (config.layers() * (projections + attention) + (long) features.size() * width);
     }
 
     @Override
@@ -73,17 +66,22 @@ final class AttentionActorCritic implements ActorCritic {
     }
 
     @Override
-    public int valueFeatureCount() {
+    public StepFeatures features() {
+        return features;
+    }
+
+    @Override
+    public int size() {
         return config.width();
     }
 
     @Override
-    public Tensor valuesOf(Tensor trunk) {
-        return heads.values(trunk);
+    public long flops() {
+        return flops;
     }
 
-    /** What the heads are given, [rows, width], for segments with the memory that each had. */
-    Tensor trunk(StepFeatures.Encoded encoded, AttentionMemory.Batch batch) {
+    /** The training pass over segments with the memory that each had, [rows, width]. */
+    Tensor forward(StepFeatures.Encoded encoded, AttentionMemory.Batch batch) {
         int sequences = batch.positions().size(0);
         int steps = encoded.features().size(0) / sequences;
         Tensor x = embed(encoded).reshape(sequences, steps, config.width());
@@ -100,26 +98,13 @@ final class AttentionActorCritic implements ActorCritic {
         return finalNorm.apply(x.reshape(sequences * steps, config.width()));
     }
 
-    @Override
-    public long flopsPerStep() {
-        return flopsPerStep;
-    }
-
-    StepFeatures features() {
-        return features;
-    }
-
     Tensor embed(StepFeatures.Encoded steps) {
         return embedding.apply(steps.features());
     }
 
-    /** Both heads, of a step that went through all blocks. */
-    Outputs decoded(Tensor x, StepFeatures.Encoded step) {
-        return heads.apply(finalNorm.apply(x), step);
-    }
-
-    Heads heads() {
-        return heads;
+    /** What it gives, of a step that went through all blocks. */
+    Tensor decoded(Tensor x) {
+        return finalNorm.apply(x);
     }
 
     List<TransformerBlock> blocks() {

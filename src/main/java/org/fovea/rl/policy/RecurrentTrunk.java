@@ -19,35 +19,32 @@ import org.fovea.tensor.Tensor;
  * <p>In training a segment begins with the states that play left behind before it, a constant: gradients flow through the
  * segment and no further.
  */
-final class RecurrentActorCritic implements ActorCritic {
+final class RecurrentTrunk implements Trunk {
     private final Parameters parameters;
     private final int width;
     private final StepFeatures features;
     private final Linear embedding;
     private final List<GruCell> cells = new ArrayList<>();
     private final LayerNorm norm;
-    private final Heads heads;
-    private final long flopsPerStep;
+    private final long flops;
 
-    /** @param separateCritic whether the units learn from the policy alone, so that values need layers of their own */
-    RecurrentActorCritic(
-            Parameters parameters,
-            NetworkConfig config,
-            Function<String, StepFeatures> stepFeatures,
-            PolicyOutputs outputs,
-            boolean separateCritic) {
+    RecurrentTrunk(
+            Parameters parameters, String name, NetworkConfig config, Function<String, StepFeatures> stepFeatures) {
         this.parameters = parameters;
         this.width = config.width();
-        this.features = stepFeatures.apply("features");
+        this.features = stepFeatures.apply(Trunk.nameOf(name, "features"));
         this.embedding = new Linear(
-                parameters, "embedding", features.size(), width, Initializer.orthogonal(Math.sqrt(2)), Activation.TANH);
+                parameters,
+                Trunk.nameOf(name, "embedding"),
+                features.size(),
+                width,
+                Initializer.orthogonal(Math.sqrt(2)),
+                Activation.TANH);
         for (int layer = 0; layer < config.layers(); layer++) {
-            cells.add(new GruCell(parameters, "gru" + layer, width));
+            cells.add(new GruCell(parameters, Trunk.nameOf(name, "gru" + layer), width));
         }
-        this.norm = new LayerNorm(parameters, "final_norm", width);
-        this.heads = new Heads(parameters, width, outputs, separateCritic);
-        this.flopsPerStep =
-                features.flops() + 2L * (features.size() + 6L * config.layers() * width) * width + heads.flops();
+        this.norm = new LayerNorm(parameters, Trunk.nameOf(name, "final_norm"), width);
+        this.flops = features.flops() + 2L * (features.size() + 6L * config.layers() * width) * width;
     }
 
     @Override
@@ -56,44 +53,32 @@ final class RecurrentActorCritic implements ActorCritic {
     }
 
     @Override
-    public int valueFeatureCount() {
+    public StepFeatures features() {
+        return features;
+    }
+
+    @Override
+    public int size() {
         return width;
     }
 
     @Override
-    public Tensor valuesOf(Tensor trunk) {
-        return heads.values(trunk);
-    }
-
-    @Override
-    public long flopsPerStep() {
-        return flopsPerStep;
-    }
-
-    int width() {
-        return width;
+    public long flops() {
+        return flops;
     }
 
     int layers() {
         return cells.size();
     }
 
-    StepFeatures features() {
-        return features;
-    }
-
-    Heads heads() {
-        return heads;
-    }
-
     /**
-     * What the heads are given.
+     * The pass over some steps of each of some sequences.
      *
      * @param steps [sequences * count], each sequence's one behind the other
      * @param states of each layer before the first step, [sequences, width]; those after the last take their place
      * @return [sequences * count, width]
      */
-    Tensor trunk(StepFeatures.Encoded steps, List<Tensor> states) {
+    Tensor forward(StepFeatures.Encoded steps, List<Tensor> states) {
         int sequences = states.get(0).size(0);
         int count = steps.numbers().size(0) / sequences;
         Tensor goesOn = goesOn(steps.numbers()).reshape(sequences, count, 1);

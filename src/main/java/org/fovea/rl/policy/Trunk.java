@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.rl.policy;
+
+import java.util.Map;
+import java.util.function.Function;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.rl.config.NetworkConfig;
+import org.fovea.tensor.Parameters;
+import org.fovea.tensor.Tensor;
+
+/**
+ * The part of an {@link ActorCritic} below its heads: what it makes of steps and, if it remembers, of those before them. It is applied
+ * in a {@link Context}: that of environments whose history it may remember.
+ */
+interface Trunk {
+
+    /** Makes a trunk whose parameters are yet to be allocated. */
+    @FunctionalInterface
+    interface Maker {
+        /**
+         * Declares the parameters of a trunk.
+         *
+         * @param name of the trunk, with which theirs begin; may be empty
+         * @param features makes the part that sees one step, given the prefix of its parameters' names
+         */
+        Trunk create(Parameters parameters, String name, NetworkConfig config, Function<String, StepFeatures> features);
+    }
+
+    /** The name of a part of a trunk. */
+    static String nameOf(String trunk, String part) {
+        return trunk.isEmpty() ? part : trunk + "." + part;
+    }
+
+    /** The part that sees one step. */
+    StepFeatures features();
+
+    /** Elements per row of what it makes of a step. */
+    int size();
+
+    /** Multiply-adds times two of one forward pass for one step. */
+    long flops();
+
+    /** The trunk with a memory of a number of environments, from segment to segment of {@code rolloutSteps}. */
+    Context context(int environments, int rolloutSteps);
+
+    /** A trunk and its memory of a set of environments that are played in segments. */
+    interface Context extends AutoCloseable {
+
+        /**
+         * The training pass over some units of the segment played last.
+         *
+         * @param steps of [units * {@link PolicyKind#stepsPerUnit}] rows
+         * @param units I32, which units of the rollout these are
+         * @return [rows, size()]
+         */
+        Tensor forward(StepFeatures.Encoded steps, DeviceArray units);
+
+        /** See {@link ActorCritic.Context#actor}. */
+        Player player(int first, int count);
+
+        /** Makes what the segment just played left behind the memory of the next. */
+        void advance();
+
+        /** Arrays that a checkpoint keeps, by name. */
+        Map<String, DeviceArray> persistent();
+
+        @Override
+        void close();
+    }
+
+    /** Follows some environments step by step. */
+    interface Player {
+
+        /** See {@link ActorCritic.Actor#beginSegment}. */
+        void beginSegment(int[] episodeSteps);
+
+        /** What it makes of step {@code index} of the segment, which becomes part of the memory; [count, size()]. */
+        Tensor act(StepFeatures.Encoded step, int index, int[] episodeSteps);
+
+        /** What it would make of such a step, without remembering it. */
+        Tensor peek(StepFeatures.Encoded step, int index, int[] episodeSteps);
+
+        /** Ends the segment. */
+        void endSegment();
+    }
+}
