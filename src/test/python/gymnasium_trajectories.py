@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes trajectories of Gymnasium's CartPole-v1, Pendulum-v1 and Acrobot-v1, the oracle of GymnasiumTest.
+"""Writes trajectories of Gymnasium's CartPole-v1, Pendulum-v1, Acrobot-v1 and both MountainCars, the oracle of GymnasiumTest.
 
     pip install gymnasium==1.3.0
-    python src/test/python/gymnasium_trajectories.py src/test/resources/org/fovea/env
+    python src/test/python/gymnasium_trajectories.py src/test/resources/org/fovea/env/games
 
 One line a step: "start" and the float64 state that the next step starts from, or "step", the action, the float32 observation, the reward, terminated,
 truncated.
@@ -16,7 +16,7 @@ import gymnasium
 import numpy
 
 
-def write(path, name, seed_to_policy, restate=None, first_state={}):
+def write(path, name, seed_to_policy, restate=None, first_state={}, most=1000):
     """restate: every how many steps the state is written anew, where rounding would grow beyond any tolerance."""
     environment = gymnasium.make(name)
     lines = [f"# {name} of gymnasium {gymnasium.__version__}"]
@@ -28,7 +28,7 @@ def write(path, name, seed_to_policy, restate=None, first_state={}):
         lines.append("start " + " ".join(repr(x) for x in state))
         over = False
         steps = 0
-        while not over:
+        while not over and steps < most:
             if restate and steps % restate == 0 and steps > 0:
                 lines.append("start " + " ".join(repr(float(x)) for x in environment.unwrapped.state))
             steps += 1
@@ -63,6 +63,23 @@ def main():
         restate=20,
         # The second starts faster than any limit.
         first_state={2: [0.5, -3.0, 12.5, 28.2]},
+    )
+    rock = lambda state: 2 if state[1] >= 0 else 0
+    write(
+        folder / "mountain_car.txt",
+        "MountainCar-v0",
+        {1: rock, 2: lambda state: 0, 3: lambda state: chance.randrange(3)},
+        # The second starts at the left wall.
+        first_state={2: [-1.19, -0.06]},
+    )
+    # Gymnasium rounds this state to float32 in every step.
+    write(
+        folder / "mountain_car_continuous.txt",
+        "MountainCarContinuous-v0",
+        {1: lambda state: 1.0 if state[1] >= 0 else -1.0, 2: lambda state: -1.0, 3: lambda state: chance.randrange(-64, 65) / 64},
+        restate=5,
+        most=150,
+        first_state={2: [-1.19, -0.06]},
     )
 
 

@@ -3,8 +3,11 @@ package org.fovea.cli;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.fovea.env.EnvironmentException;
 import org.fovea.env.EnvironmentSpec;
@@ -18,6 +21,11 @@ import picocli.CommandLine.Option;
 /** Lists the environments. */
 @Command(name = "envs", header = "List the environments, their spaces, and the score that counts as solved.")
 final class EnvsCommand implements Runnable {
+    /** Environments that differ in these alone are listed together. */
+    private static final Pattern LEVEL = Pattern.compile("(Easy|Medium|Hard)-");
+
+    private static final int LEVELS = 3;
+
     private final Terminal terminal;
 
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
@@ -31,10 +39,30 @@ final class EnvsCommand implements Runnable {
     public void run() {
         List<List<String>> rows = new ArrayList<>();
         rows.add(List.of("environment", "observation", "action", "solved at", "task"));
+        Map<String, List<EnvironmentSpec>> groups = new LinkedHashMap<>();
         for (EnvironmentSpec spec : Environments.all()) {
-            rows.add(row(spec));
+            String group = LEVEL.matcher(spec.name()).replaceFirst("{Easy,Medium,Hard}-");
+            groups.computeIfAbsent(group, name -> new ArrayList<>()).add(spec);
         }
+        groups.forEach((name, specs) -> {
+            if (specs.size() == LEVELS) {
+                rows.add(joined(name, specs.stream().map(EnvsCommand::row).toList()));
+            } else {
+                specs.forEach(spec -> rows.add(row(spec)));
+            }
+        });
         Table.print(terminal.out(), rows);
+    }
+
+    /** What there is to say of several, in one line: each thing once if it is the same of all. */
+    private static List<String> joined(String name, List<List<String>> rows) {
+        List<String> joined = new ArrayList<>();
+        for (int column = 0; column < rows.get(0).size(); column++) {
+            int of = column;
+            joined.add(rows.stream().map(row -> row.get(of)).distinct().collect(Collectors.joining(" / ")));
+        }
+        joined.set(0, name);
+        return joined;
     }
 
     /** What there is to say of one; that it cannot be played, where it cannot, and the others can. */
@@ -63,6 +91,10 @@ final class EnvsCommand implements Runnable {
             return "one of " + discrete.n();
         }
         if (space instanceof Space.MultiDiscrete multi) {
+            long distinct = Arrays.stream(multi.n()).distinct().count();
+            if (multi.n().length > 1 && distinct == 1) {
+                return multi.n().length + " times one of " + multi.n()[0];
+            }
             return "one each of "
                     + Arrays.stream(multi.n()).mapToObj(Integer::toString).collect(Collectors.joining(", "));
         }

@@ -61,6 +61,33 @@ final class ActionMasks {
         }
     }
 
+    /**
+     * Whether row {@code row} of masks allows a row of choices.
+     *
+     * @param allowed [rows, sum of numbers of choices]; empty if everything is
+     * @param choicesOfAction {@link Schema#choices} of the action space
+     * @param chosen [rows, choices]
+     */
+    static boolean allow(boolean[] allowed, int row, int[] choicesOfAction, int[] chosen, int chosenRow) {
+        boolean all = true;
+        if (allowed.length > 0) {
+            int at = row * width(choicesOfAction);
+            for (int part = 0; part < choicesOfAction.length; part++) {
+                all &= allowed[at + chosen[chosenRow * choicesOfAction.length + part]];
+                at += choicesOfAction[part];
+            }
+        }
+        return all;
+    }
+
+    private static int width(int[] choicesOfAction) {
+        int width = 0;
+        for (int n : choicesOfAction) {
+            width += n;
+        }
+        return width;
+    }
+
     /** Writes all masks, [count, width]. */
     void copyTo(boolean[] target) {
         System.arraycopy(allowed, 0, target, 0, allowed.length);

@@ -10,15 +10,16 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Base of the built-in environments: autoreset, time limits, randomness, saving. A built-in is then one short class:
- * its state, kept as one array per variable, the start of an episode ({@link #begin}) and one loop over all environments
- * ({@link #advance}).
+ * Base of environments that are written for many agents, the built-in ones among them: autoreset, time limits, randomness,
+ * saving. An environment is then one short class: its state, kept as one array per variable, the start of an episode ({@link
+ * #begin}) and one loop over all environments ({@link #advance}).
  *
  * <p>State arrays come from {@link #newDoubles}, {@link #newInts} and {@link #newBytes}, so that they are saved and
- * restored without further code.
+ * restored without further code. What follows from a state array alone need not be one.
  */
-abstract class BatchedEnvironment implements VectorEnvironment {
-    static final int NO_TIME_LIMIT = Integer.MAX_VALUE;
+public abstract class BatchedEnvironment implements VectorEnvironment {
+    /** Of episodes that end by themselves. */
+    protected static final int NO_TIME_LIMIT = Integer.MAX_VALUE;
 
     private final int count;
     private final Space observationSpace;
@@ -30,8 +31,8 @@ abstract class BatchedEnvironment implements VectorEnvironment {
     /** Every array that the future depends on, in order of creation. */
     private final List<Object> state = new ArrayList<>();
 
-    /** Steps taken in the current episode, [count]. */
-    final int[] elapsed;
+    /** Steps taken in the current episode, [count]; to be read only. */
+    protected final int[] elapsed;
 
     private final long[] episode;
     private final long[] random;
@@ -39,7 +40,11 @@ abstract class BatchedEnvironment implements VectorEnvironment {
     private int firstIndex;
     private boolean started;
 
-    BatchedEnvironment(int count, Space observationSpace, Space actionSpace, int timeLimit) {
+    /** Of the environment, with its parameters: what is saved of one kind is not restored into another. */
+    private String name = getClass().getSimpleName();
+
+    /** @param timeLimit steps after which an episode is truncated, or {@link #NO_TIME_LIMIT} */
+    protected BatchedEnvironment(int count, Space observationSpace, Space actionSpace, int timeLimit) {
         if (count < 1) {
             throw new IllegalArgumentException("a batch needs at least 1 environment, not " + count);
         }
@@ -54,31 +59,36 @@ abstract class BatchedEnvironment implements VectorEnvironment {
         random = track(new long[count]);
     }
 
+    /** Says what the environment is registered as. */
+    final void setName(String name) {
+        this.name = name;
+    }
+
     /**
      * Starts the episode of environment {@code i}, whose random state is fresh.
      *
      * @param observations [count, size]; row i is written
      */
-    abstract void begin(int i, float[] observations);
+    protected abstract void begin(int i, float[] observations);
 
     /**
      * Moves every environment by one step and writes observations, rewards and terminated. {@link #elapsed} does not yet
      * count this step.
      */
-    abstract void advance(int[] choices, float[] values, StepBatch result);
+    protected abstract void advance(int[] choices, float[] values, StepBatch result);
 
     /** A state variable, [count]. */
-    final double[] newDoubles() {
+    protected final double[] newDoubles() {
         return track(new double[count]);
     }
 
     /** A state variable, [count, width]. */
-    final int[] newInts(int width) {
+    protected final int[] newInts(int width) {
         return track(new int[count * width]);
     }
 
     /** A state variable, [count, width]. */
-    final byte[] newBytes(int width) {
+    protected final byte[] newBytes(int width) {
         return track(new byte[count * width]);
     }
 
@@ -88,13 +98,26 @@ abstract class BatchedEnvironment implements VectorEnvironment {
     }
 
     /** A random number from [low, high), 53 bits. */
-    final double uniform(int i, double low, double high) {
+    protected final double uniform(int i, double low, double high) {
         return low + (high - low) * ((nextBits(i) >>> 11) * 0x1p-53);
     }
 
     /** A random number from 0 to bound - 1; its bias is below 2^-32 bound. */
-    final int below(int i, int bound) {
+    protected final int below(int i, int bound) {
         return (int) (((nextBits(i) >>> 32) * bound) >>> 32);
+    }
+
+    /** A random number from the standard normal distribution (Box and Muller 1958). */
+    protected final double normal(int i) {
+        double radius = Math.sqrt(-2 * Math.log(1 - uniform(i, 0, 1)));
+        return radius * Math.cos(2 * Math.PI * uniform(i, 0, 1));
+    }
+
+    /** Writes a choice as {@code n} numbers from {@code at} on: 1 for the one that was made, 0 for the others. */
+    protected static void writeOneHot(int choice, int n, float[] observations, int at) {
+        for (int j = 0; j < n; j++) {
+            observations[at + j] = j == choice ? 1 : 0;
+        }
     }
 
     private long nextBits(int i) {
@@ -131,7 +154,11 @@ abstract class BatchedEnvironment implements VectorEnvironment {
     private void startEpisode(int i, float[] observations) {
         elapsed[i] = 0;
         random[i] = SplitMix64.episodeSeed(seed, firstIndex + i, episode[i]);
-        begin(i, observations);
+        try {
+            begin(i, observations);
+        } catch (Throwable thrown) {
+            throw EnvironmentFailures.of(name + ": environment " + (firstIndex + i), "begin", thrown);
+        }
     }
 
     @Override
@@ -140,7 +167,12 @@ abstract class BatchedEnvironment implements VectorEnvironment {
             throw new IllegalStateException("step before reset: call reset or restoreState first");
         }
         StepChecks.check(this, choicesOfAction, firstIndex, choices, values, result);
-        advance(choices, values, result);
+        try {
+            advance(choices, values, result);
+        } catch (Throwable thrown) {
+            String which = name + ": environments " + firstIndex + " to " + (firstIndex + count - 1);
+            throw EnvironmentFailures.of(which, "advance", thrown);
+        }
         float[] observations = result.observations();
         boolean[] terminated = result.terminated();
         boolean[] truncated = result.truncated();
@@ -172,7 +204,7 @@ abstract class BatchedEnvironment implements VectorEnvironment {
         if (!started) {
             throw new IllegalStateException("there is no state to save before reset");
         }
-        out.writeUTF(getClass().getSimpleName());
+        out.writeUTF(name);
         out.writeLong(seed);
         out.writeInt(firstIndex + i);
         for (Object array : state) {
@@ -182,10 +214,9 @@ abstract class BatchedEnvironment implements VectorEnvironment {
 
     @Override
     public final void restoreState(int i, DataInput in) throws IOException {
-        String kind = in.readUTF();
-        if (!kind.equals(getClass().getSimpleName())) {
-            throw new IOException(
-                    "the saved state is of " + kind + ", not of " + getClass().getSimpleName());
+        String saved = in.readUTF();
+        if (!saved.equals(name)) {
+            throw new IOException("the saved state is of " + saved + ", not of " + name);
         }
         seed = in.readLong();
         firstIndex = in.readInt() - i;

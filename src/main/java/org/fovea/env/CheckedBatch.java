@@ -64,7 +64,12 @@ final class CheckedBatch implements VectorEnvironment {
                             name + ": its factory returned the same batch twice; it has to make a new one each time");
                 }
                 made.add(batch);
-                batches.add(batch instanceof BatchedEnvironment ? batch : new CheckedBatch(name, batch, count));
+                if (batch instanceof BatchedEnvironment checksItself) {
+                    checksItself.setName(name);
+                    batches.add(batch);
+                } else {
+                    batches.add(new CheckedBatch(name, batch, count));
+                }
                 requireSameSpaces(name, batches.get(0), batches.get(batches.size() - 1));
             }
             return batches;
@@ -222,6 +227,11 @@ final class CheckedBatch implements VectorEnvironment {
             }
         }
         steps++;
+    }
+
+    @Override
+    public float[] reportedRewards(StepBatch last) {
+        return batch.reportedRewards(last);
     }
 
     @Override

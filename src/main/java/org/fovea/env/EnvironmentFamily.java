@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env;
 
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -12,19 +13,19 @@ import java.util.function.Function;
  * @param defaults the member whose parameters have their default values
  * @param members by the values of their parameters in their order
  */
-record EnvironmentFamily(
+public record EnvironmentFamily(
         EnvironmentSpec defaults, List<Parameter> parameters, Function<int[], EnvironmentSpec> members) {
 
     /** A parameter and the values it may have, both ends included. */
-    record Parameter(String name, int defaultValue, int min, int max) {}
+    public record Parameter(String name, int defaultValue, int min, int max) {}
 
     /** A family with one member. */
-    static EnvironmentFamily of(EnvironmentSpec spec) {
+    public static EnvironmentFamily of(EnvironmentSpec spec) {
         return new EnvironmentFamily(spec, List.of(), values -> spec);
     }
 
     /** A family with parameters. */
-    static EnvironmentFamily of(List<Parameter> parameters, Function<int[], EnvironmentSpec> members) {
+    public static EnvironmentFamily of(List<Parameter> parameters, Function<int[], EnvironmentSpec> members) {
         return new EnvironmentFamily(members.apply(defaultValues(parameters)), parameters, members);
     }
 
@@ -37,7 +38,7 @@ record EnvironmentFamily(
     }
 
     /**
-     * The member with these parameters.
+     * The member with these parameters. Its name has those that are not the default, in their order.
      *
      * @param arguments {@code key=value,key2=value2}
      */
@@ -64,7 +65,18 @@ record EnvironmentFamily(
             }
             values[index] = parse(parameters.get(index), pair[1]);
         }
-        return members.apply(values).withName(fullName);
+        return members.apply(values).withName(name(values));
+    }
+
+    private String name(int[] values) {
+        List<String> others = new ArrayList<>();
+        for (int i = 0; i < values.length; i++) {
+            Parameter parameter = parameters.get(i);
+            if (values[i] != parameter.defaultValue()) {
+                others.add(parameter.name() + "=" + values[i]);
+            }
+        }
+        return defaults.name() + (others.isEmpty() ? "" : ":" + String.join(",", others));
     }
 
     private int parse(Parameter parameter, String text) {

@@ -2,6 +2,7 @@
 package org.fovea.env;
 
 import java.util.Collection;
+import java.util.List;
 
 /**
  * Environments of another jar, found at start through {@link java.util.ServiceLoader}: name the implementation in
@@ -11,4 +12,9 @@ public interface EnvironmentProvider {
 
     /** What the jar offers. */
     Collection<EnvironmentSpec> environments();
+
+    /** What it offers beside them, with parameters. */
+    default Collection<EnvironmentFamily> families() {
+        return List.of();
+    }
 }

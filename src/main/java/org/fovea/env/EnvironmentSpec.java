@@ -110,7 +110,21 @@ public record EnvironmentSpec(
                 : references;
     }
 
-    EnvironmentSpec withName(String newName) {
+    /** The same with a change, which is written behind its name. */
+    public EnvironmentSpec wrapped(Wrapper wrapper) {
+        String fullName = name + "+" + wrapper.text();
+        boolean comparable = wrapper.keepsReturns();
+        return new EnvironmentSpec(
+                fullName,
+                summary,
+                comparable ? solvedAt : OptionalDouble.empty(),
+                comparable ? references : List.of(),
+                tuned,
+                new WrappedFactory(fullName, factory.named(fullName), wrapper));
+    }
+
+    /** The same under another name. */
+    public EnvironmentSpec withName(String newName) {
         return new EnvironmentSpec(newName, summary, solvedAt, references, tuned, factory.named(newName));
     }
 

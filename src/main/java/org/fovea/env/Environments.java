@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Every environment that can be named: the built-in ones, those of {@link EnvironmentProvider}s on the class path, and
@@ -14,27 +15,14 @@ import java.util.function.Supplier;
 public final class Environments {
     private static final Map<String, EnvironmentFamily> FAMILIES = new LinkedHashMap<>();
     private static boolean providersAsked;
-
-    static {
-        addBuiltIns();
-    }
+    private static @Nullable EnvironmentException providerFailure;
 
     private Environments() {}
-
-    private static void addBuiltIns() {
-        register(CartPole.SPEC);
-        register(Pendulum.SPEC);
-        register(Acrobot.SPEC);
-        register(ProofOfMemory.SPEC);
-        add(MemoryChain.FAMILY);
-        register(Dispatch.SPEC);
-        RepeatPrevious.SPECS.forEach(Environments::register);
-    }
 
     /**
      * Registers an environment of one's own.
      *
-     * @param name without spaces and {@code : , =}, by convention ending in a version such as {@code -v0}
+     * @param name without spaces and {@code : , = +}, by convention ending in a version such as {@code -v0}
      * @param summary one line
      * @param supplier makes one instance a call
      * @throws IllegalArgumentException if the name is taken or not a name
@@ -49,45 +37,64 @@ public final class Environments {
      * @throws IllegalArgumentException if the name is taken or not a name
      */
     public static void register(EnvironmentSpec spec) {
-        add(EnvironmentFamily.of(spec));
+        register(EnvironmentFamily.of(spec));
     }
 
-    private static synchronized void add(EnvironmentFamily family) {
+    /**
+     * Registers environments of one's own that differ in parameters.
+     *
+     * @throws IllegalArgumentException if the name is taken or not a name
+     */
+    public static synchronized void register(EnvironmentFamily family) {
+        askProviders();
         String name = family.defaults().name();
-        if (!name.matches("[^\\s:,=]+")) {
+        if (!name.matches("[^\\s:,=+]+")) {
             throw new IllegalArgumentException(
-                    "'" + name + "' cannot name an environment: it is empty or has a space or one of : , =");
+                    "'" + name + "' cannot name an environment: it is empty or has a space or one of : , = +");
         }
         if (FAMILIES.putIfAbsent(name, family) != null) {
             throw new IllegalArgumentException("environment '" + name + "' is already registered");
         }
     }
 
-    /** Providers are loaded on first use, where a broken one can be reported. */
-    private static synchronized Map<String, EnvironmentFamily> families() {
+    /** Providers come first, but a broken one is reported where a name is looked for: that is where errors are shown. */
+    private static void askProviders() {
         if (!providersAsked) {
             providersAsked = true;
             try {
                 for (EnvironmentProvider provider : ServiceLoader.load(EnvironmentProvider.class)) {
+                    provider.families().forEach(Environments::register);
                     provider.environments().forEach(Environments::register);
                 }
             } catch (Throwable thrown) {
-                throw new EnvironmentException(
+                providerFailure = new EnvironmentException(
                         "an " + EnvironmentProvider.class.getSimpleName() + " on the class path failed: "
                                 + EnvironmentFailures.describe(thrown),
                         thrown);
             }
         }
+    }
+
+    private static synchronized Map<String, EnvironmentFamily> families() {
+        askProviders();
+        if (providerFailure != null) {
+            throw providerFailure;
+        }
         return FAMILIES;
     }
 
     /**
-     * The environment of a name, which may carry parameters: {@code MemoryChain-v0:length=7}.
+     * The environment of a name, which may carry parameters and {@link Wrapper}s: {@code
+     * MemoryChain-v0:length=7+sticky_actions=0.25}.
      *
-     * @throws UnknownNameException if there is no such environment or parameter; it offers the nearest
+     * @throws UnknownNameException if there is no such environment, parameter or wrapper; it offers the nearest
      * @throws IllegalArgumentException if a parameter's value is not valid
      */
     public static synchronized EnvironmentSpec get(String name) {
+        int plus = name.lastIndexOf('+');
+        if (plus >= 0) {
+            return get(name.substring(0, plus)).wrapped(Wrapper.of(name.substring(plus + 1)));
+        }
         int colon = name.indexOf(':');
         String plainName = colon < 0 ? name : name.substring(0, colon);
         EnvironmentFamily family = families().get(plainName);

@@ -46,6 +46,16 @@ public interface VectorEnvironment extends AutoCloseable {
     void step(int[] choices, float[] values, StepBatch result);
 
     /**
+     * Rewards of the last step of which returns are reported, [count]: those of the environment itself where a {@link Wrapper}
+     * changes what is learned from.
+     *
+     * @param last outcome of the step
+     */
+    default float[] reportedRewards(StepBatch last) {
+        return last.rewards();
+    }
+
+    /**
      * Gives up the episode of environment {@code i} where it stands and starts the next.
      *
      * @param observations row i is written, [count, observation size]

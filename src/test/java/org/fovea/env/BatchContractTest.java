@@ -10,13 +10,55 @@ import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Random;
+import java.util.stream.Stream;
+import org.fovea.env.games.Games;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The contract of batches with the trainer, checked on each kind of environment under random actions. */
 class BatchContractTest {
     private static final long SEED = 7;
+
+    /** Every built-in environment, some with parameters, and each wrapper. */
+    static Stream<String> builtIns() {
+        Games games = new Games();
+        Stream<String> defaults = Stream.concat(
+                        games.families().stream().map(EnvironmentFamily::defaults), games.environments().stream())
+                .map(EnvironmentSpec::name);
+        return Stream.concat(
+                defaults,
+                Stream.of(
+                        "MemoryChain-v0:length=3,bits=3",
+                        "MemoryChain-v0:length=6,bits=2",
+                        "TMaze-v0:length=1",
+                        "Catch-v0:rows=4,columns=3",
+                        "CartPole-v1+time_limit=9+frame_stack=3",
+                        "Pendulum-v1+sticky_actions=0.5+reward_clip=2",
+                        "Dispatch-v0+sticky_actions=0.5+action_repeat=3",
+                        "EntityGrid-v0+frame_stack=2+action_repeat=2",
+                        "Catch-v0+downsample=2+frame_stack=4"));
+    }
+
+    /** Both are the same numbers, of {@code size} per environment. */
+    private static void assertRows(float[] whole, int from, float[] part, int size) {
+        int first = from * size;
+        int differs = Arrays.mismatch(whole, first, first + part.length, part, 0, part.length);
+        assertThat(differs).as("first number that differs").isEqualTo(-1);
+    }
+
+    private static void assertSame(StepBatch whole, int from, StepBatch part, int size) {
+        assertRows(whole.observations(), from, part.observations(), size);
+        assertRows(whole.rewards(), from, part.rewards(), 1);
+        int to = from + part.rewards().length;
+        assertThat(part.terminated()).containsExactly(Arrays.copyOfRange(whole.terminated(), from, to));
+        assertThat(part.truncated()).containsExactly(Arrays.copyOfRange(whole.truncated(), from, to));
+    }
 
     /** A batch, its last step and the actions that go into it. */
     private static final class Player {
@@ -61,17 +103,7 @@ class BatchContractTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "CartPole-v1",
-                "Pendulum-v1",
-                "Acrobot-v1",
-                "ProofOfMemory-v0",
-                "MemoryChain-v0",
-                "MemoryChain-v0:length=3,bits=3",
-                "popgym-RepeatPreviousEasy-v0",
-                "Dispatch-v0"
-            })
+    @MethodSource("builtIns")
     void cuttingABatchChangesNothing(String name) {
         Player whole = new Player(name, 64, 5);
         Player[] parts = new Player[4];
@@ -81,34 +113,14 @@ class BatchContractTest {
             whole.play(5, step);
             for (int p = 0; p < 4; p++) {
                 parts[p].play(5 + 16 * p, step);
-                int row = 16 * p;
-                assertThat(parts[p].result.observations())
-                        .containsExactly(
-                                Arrays.copyOfRange(whole.result.observations(), row * size, (row + 16) * size));
-                assertThat(parts[p].result.finalObservations())
-                        .containsExactly(
-                                Arrays.copyOfRange(whole.result.finalObservations(), row * size, (row + 16) * size));
-                assertThat(parts[p].result.rewards())
-                        .containsExactly(Arrays.copyOfRange(whole.result.rewards(), row, row + 16));
-                assertThat(parts[p].result.terminated())
-                        .containsExactly(Arrays.copyOfRange(whole.result.terminated(), row, row + 16));
-                assertThat(parts[p].result.truncated())
-                        .containsExactly(Arrays.copyOfRange(whole.result.truncated(), row, row + 16));
+                assertSame(whole.result, 16 * p, parts[p].result, size);
+                assertRows(whole.result.finalObservations(), 16 * p, parts[p].result.finalObservations(), size);
             }
         }
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "CartPole-v1",
-                "Pendulum-v1",
-                "Acrobot-v1",
-                "ProofOfMemory-v0",
-                "MemoryChain-v0:length=6,bits=2",
-                "popgym-RepeatPreviousEasy-v0",
-                "Dispatch-v0"
-            })
+    @MethodSource("builtIns")
     void restoredEnvironmentsGoOnBitForBitInBatchesCutOtherwise(String name) throws IOException {
         Player original = new Player(name, 13, 2);
         for (int step = 0; step < 37; step++) {
@@ -130,16 +142,7 @@ class BatchContractTest {
             original.play(2, step);
             for (int part = 0; part < 2; part++) {
                 restored[part].play(2 + first[part], step);
-                StepBatch result = restored[part].result;
-                int from = first[part];
-                int to = from + result.rewards().length;
-                assertThat(result.observations())
-                        .containsExactly(Arrays.copyOfRange(original.result.observations(), from * size, to * size));
-                assertThat(result.rewards()).containsExactly(Arrays.copyOfRange(original.result.rewards(), from, to));
-                assertThat(result.terminated())
-                        .containsExactly(Arrays.copyOfRange(original.result.terminated(), from, to));
-                assertThat(result.truncated())
-                        .containsExactly(Arrays.copyOfRange(original.result.truncated(), from, to));
+                assertSame(original.result, first[part], restored[part].result, size);
             }
         }
     }
@@ -173,31 +176,39 @@ class BatchContractTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "CartPole-v1",
-                "Pendulum-v1",
-                "Acrobot-v1",
-                "ProofOfMemory-v0",
-                "MemoryChain-v0",
-                "popgym-RepeatPreviousEasy-v0",
-                "Dispatch-v0"
-            })
+    @MethodSource("builtIns")
     void episodesOfOneSeedDifferAndTheSeedRepeatsThem(String name) {
         Player one = new Player(name, 31, 0);
         Player again = new Player(name, 31, 0);
         assertThat(again.result.observations()).containsExactly(one.result.observations());
-        int size = one.batch.observationSpace().size();
-        long kinds = 0;
-        float[] first = one.result.observations();
-        for (int i = 1; i < 31; i++) {
-            boolean same = Arrays.equals(first, 0, size, first, i * size, (i + 1) * size);
-            kinds += same ? 0 : 1;
+        List<String> seen = trace(one);
+        assertThat(trace(again)).isEqualTo(seen);
+        assertThat(new HashSet<>(seen)).as("episodes").hasSizeGreaterThan(1);
+        one.batch.reset(SEED + 1, 0, one.result.observations());
+        assertThat(trace(one)).isNotEqualTo(seen);
+    }
+
+    /** What each environment shows and pays while all do the same, or at first if that might be forbidden. */
+    private static List<String> trace(Player player) {
+        StepBatch result = player.result;
+        StringBuilder[] seen = new StringBuilder[player.batch.count()];
+        Arrays.setAll(seen, i -> new StringBuilder());
+        int size = player.batch.observationSpace().size();
+        for (int step = 0; step < (player.allowed.length > 0 ? 1 : 40); step++) {
+            for (int i = 0; i < seen.length; i++) {
+                seen[i].append(Arrays.hashCode(Arrays.copyOfRange(result.observations(), i * size, (i + 1) * size)));
+                seen[i].append(' ').append(result.rewards()[i]).append(' ');
+            }
+            for (int choice = 0; choice < player.choices.length; choice++) {
+                int n = player.n[choice % player.n.length];
+                player.choices[choice] = 7 * step % n;
+            }
+            Arrays.fill(player.values, step % 3 - 1);
+            if (player.allowed.length == 0) {
+                player.batch.step(player.choices, player.values, result);
+            }
         }
-        assertThat(kinds).as("starts unlike that of environment 0").isPositive();
-        float[] other = first.clone();
-        one.batch.reset(SEED + 1, 0, other);
-        assertThat(other).isNotEqualTo(first);
+        return Arrays.stream(seen).map(StringBuilder::toString).toList();
     }
 
     @ParameterizedTest
@@ -226,6 +237,30 @@ class BatchContractTest {
         VectorEnvironment batch = Environments.get(name).create(4);
         assertThatThrownBy(() -> batch.restoreState(1, new DataInputStream(new ByteArrayInputStream(saved))))
                 .isInstanceOf(IOException.class)
-                .hasMessageContaining("of ProofOfMemory, not of");
+                .hasMessageContaining("of ProofOfMemory-v0, not of " + name);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "popgym-PositionOnlyCartPoleEasy-v0, popgym-PositionOnlyCartPoleMedium-v0",
+        "popgym-NoisyPositionOnlyPendulumEasy-v0, popgym-NoisyPositionOnlyPendulumHard-v0",
+        "TMaze-v0:length=5, TMaze-v0:length=6",
+        "TMaze-v0, TMaze-v0:length=11",
+        "CartPole-v1+time_limit=7, popgym-PositionOnlyCartPoleEasy-v0+time_limit=7"
+    })
+    void stateOfOneWithOtherParametersIsRefused(String of, String other) throws IOException {
+        byte[] saved = saved(new Player(of, 2, 0).batch, 1);
+        VectorEnvironment batch = Environments.get(other).create(2);
+        assertThatThrownBy(() -> batch.restoreState(1, new DataInputStream(new ByteArrayInputStream(saved))))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("not of");
+    }
+
+    @Test
+    void aStateIsTheSameHoweverItsParametersAreWritten() throws IOException {
+        byte[] saved = saved(new Player("MemoryChain-v0:bits=3,length=5", 2, 0).batch, 1);
+        VectorEnvironment batch = Environments.get("MemoryChain-v0:bits=3").create(2);
+        batch.restoreState(1, new DataInputStream(new ByteArrayInputStream(saved)));
+        assertThat(saved(batch, 1)).isEqualTo(saved);
     }
 }

@@ -85,8 +85,9 @@ final class EvaluationPlayer {
             }
             environment.step(policy.choices(), policy.boundedActions(), result);
             System.arraycopy(result.observations(), 0, observations, 0, observations.length);
+            float[] rewards = environment.reportedRewards(result);
             for (int i = 0; i < count; i++) {
-                episodeReturns[i] += result.rewards()[i];
+                episodeReturns[i] += rewards[i];
                 episodeSteps[i]++;
                 if (result.terminated()[i] || result.truncated()[i]) {
                     ended(i, false);

@@ -150,13 +150,14 @@ final class SegmentPlayer {
     }
 
     private void record(int step, long runStep) {
+        float[] reported = environment.reportedRewards(result);
         boolean anyTruncated = false;
         for (int i = 0; i < count; i++) {
             float reward = result.rewards()[i];
             anyTruncated |= result.truncated()[i];
             episodeSteps[i]++;
             longestEpisode = Math.max(longestEpisode, episodeSteps[i]);
-            episodeReturns[i] += reward;
+            episodeReturns[i] += reported[i];
             discountedReturns[i] = rewards.discount(discountedReturns[i], reward);
             segment.rewarded(step, i, reward, ended(i), discountedReturns[i]);
         }

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.fovea.env;
+package org.fovea.env.games;
 
+import java.util.Arrays;
 import java.util.Map;
+import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.EnvironmentSpec;
+import org.fovea.env.Space;
+import org.fovea.env.StepBatch;
 
 /**
  * Balance a pole on a cart by pushing the cart left (0) or right (1).
@@ -13,7 +18,7 @@ import java.util.Map;
  * <p>Source: Barto, Sutton and Anderson (1983), as {@code CartPole-v1} of Gymnasium has it; as there, the state is
  * float64 and the observation float32.
  */
-final class CartPole extends BatchedEnvironment {
+class CartPole extends BatchedEnvironment {
     static final EnvironmentSpec SPEC = EnvironmentSpec.ofBatches(
                     "CartPole-v1", "Balance a pole on a cart", CartPole::new)
             .withSolvedAt(475)
@@ -31,9 +36,9 @@ final class CartPole extends BatchedEnvironment {
     private static final double POLE_MASS_LENGTH = POLE_MASS * HALF_LENGTH;
     private static final double FORCE = 10.0;
     private static final double TIME_STEP = 0.02;
-    private static final double MAX_POSITION = 2.4;
-    private static final double MAX_ANGLE = 12 * 2 * Math.PI / 360;
-    private static final int SIZE = 4;
+    static final double MAX_POSITION = 2.4;
+    static final double MAX_ANGLE = 12 * 2 * Math.PI / 360;
+    static final int SIZE = 4;
 
     final double[] position = newDoubles();
     final double[] velocity = newDoubles();
@@ -41,11 +46,16 @@ final class CartPole extends BatchedEnvironment {
     final double[] angularVelocity = newDoubles();
 
     CartPole(int count) {
-        super(count, new Space.Box(SIZE, Float.NEGATIVE_INFINITY, Float.POSITIVE_INFINITY), new Space.Discrete(2), 500);
+        this(count, new Space.Box(SIZE, Float.NEGATIVE_INFINITY, Float.POSITIVE_INFINITY), 500);
+    }
+
+    /** One of which something else is shown, or for another time. */
+    CartPole(int count, Space observations, int timeLimit) {
+        super(count, observations, new Space.Discrete(2), timeLimit);
     }
 
     @Override
-    void begin(int i, float[] observations) {
+    protected void begin(int i, float[] observations) {
         position[i] = uniform(i, -0.05, 0.05);
         velocity[i] = uniform(i, -0.05, 0.05);
         angle[i] = uniform(i, -0.05, 0.05);
@@ -57,10 +67,18 @@ final class CartPole extends BatchedEnvironment {
     }
 
     @Override
-    void advance(int[] choices, float[] values, StepBatch result) {
-        float[] observations = result.observations();
-        float[] rewards = result.rewards();
-        boolean[] terminated = result.terminated();
+    protected void advance(int[] choices, float[] values, StepBatch result) {
+        Arrays.fill(result.rewards(), 1);
+        move(choices, result.observations(), result.terminated());
+    }
+
+    /**
+     * Pushes every cart.
+     *
+     * @param observations the states, written, [count, 4]
+     * @param terminated written, [count]
+     */
+    final void move(int[] choices, float[] observations, boolean[] terminated) {
         for (int i = 0; i < position.length; i++) {
             double theta = angle[i];
             double thetaDot = angularVelocity[i];
@@ -85,7 +103,6 @@ final class CartPole extends BatchedEnvironment {
             observations[SIZE * i + 1] = (float) xDot;
             observations[SIZE * i + 2] = (float) theta;
             observations[SIZE * i + 3] = (float) thetaDot;
-            rewards[i] = 1;
             terminated[i] = Math.abs(x) > MAX_POSITION || Math.abs(theta) > MAX_ANGLE;
         }
     }

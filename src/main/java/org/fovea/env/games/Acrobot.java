@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.fovea.env;
+package org.fovea.env.games;
 
 import java.util.Map;
+import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.EnvironmentSpec;
+import org.fovea.env.Space;
+import org.fovea.env.StepBatch;
 
 /**
  * Swing the free end of two links above a line one link above the pivot, by a torque of -1, 0 or 1 (choices 0, 1, 2) at the
@@ -45,7 +49,7 @@ final class Acrobot extends BatchedEnvironment {
     }
 
     @Override
-    void begin(int i, float[] observations) {
+    protected void begin(int i, float[] observations) {
         angle1[i] = uniform(i, -0.1, 0.1);
         angle2[i] = uniform(i, -0.1, 0.1);
         velocity1[i] = uniform(i, -0.1, 0.1);
@@ -54,7 +58,7 @@ final class Acrobot extends BatchedEnvironment {
     }
 
     @Override
-    void advance(int[] choices, float[] values, StepBatch result) {
+    protected void advance(int[] choices, float[] values, StepBatch result) {
         float[] rewards = result.rewards();
         boolean[] terminated = result.terminated();
         for (int i = 0; i < angle1.length; i++) {

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.fovea.env;
+package org.fovea.env.games;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Random;
 import java.util.Set;
+import org.fovea.env.Action;
+import org.fovea.env.Step;
+import org.fovea.env.StepBatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -17,55 +18,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** The rules of the built-in environments, played from outside by naive players of single episodes. */
 class BuiltInRulesTest {
 
-    /** Chooses from all observations of the episode so far. */
-    private interface Player {
-        int choose(List<float[]> observations);
-    }
-
-    private record Episode(List<float[]> observations, List<Integer> choices, List<Step> steps) {
-        double score() {
-            return steps.stream().mapToDouble(Step::reward).sum();
-        }
-
-        Step last() {
-            return steps.get(steps.size() - 1);
-        }
-    }
-
-    private static Episode play(String name, long seed, Player player) {
-        Environment environment = Environments.make(name);
-        Episode episode = new Episode(new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
-        episode.observations().add(environment.reset(seed));
-        boolean over = false;
-        while (!over) {
-            int choice = player.choose(episode.observations());
-            Step step = environment.step(Action.of(choice));
-            episode.choices().add(choice);
-            episode.steps().add(step);
-            episode.observations().add(step.observation());
-            over = step.terminated() || step.truncated();
-        }
-        return episode;
-    }
-
-    private static double meanScore(String name, int episodes, Player player) {
-        double sum = 0;
-        for (int seed = 0; seed < episodes; seed++) {
-            sum += play(name, seed, player).score();
-        }
-        return sum / episodes;
-    }
-
-    private static Player random(int choices) {
-        Random random = new Random(3);
-        return observations -> random.nextInt(choices);
-    }
-
     @Test
     void proofOfMemoryFollowsItsRule() {
         Set<String> starts = new HashSet<>();
         for (int seed = 0; seed < 300; seed++) {
-            Episode episode = play("ProofOfMemory-v0", seed, random(2));
+            Episode episode = Episode.play("ProofOfMemory-v0", seed, Episode.random(2));
             float[] start = episode.observations().get(0);
             starts.add(start[0] + " " + start[1]);
             assertThat(start[2]).isEqualTo(-start[0]);
@@ -76,7 +33,7 @@ class BuiltInRulesTest {
                 boolean shown = t < 1;
                 double reward = 0;
                 if (!frozen) {
-                    position = Math.round(10 * (position + (episode.choices().get(t) == 1 ? 0.2 : -0.2))) / 10.0;
+                    position = Math.round(10 * (position + (episode.choice(t) == 1 ? 0.2 : -0.2))) / 10.0;
                     reward = position == 1 ? 1.6 * start[2] : position == -1 ? 1.6 * start[0] : -0.1;
                 }
                 boolean terminated = Math.abs(position) == 1;
@@ -92,16 +49,14 @@ class BuiltInRulesTest {
 
     @Test
     void proofOfMemoryRewardsMemory() {
-        Player towardsTheGoodEnd = observations -> observations.get(0)[2] > 0 ? 1 : 0;
-        Player forgetful = observations -> {
-            float[] newest = observations.get(observations.size() - 1);
-            return newest[2] + newest[1] > 0 ? 1 : 0;
-        };
-        Player towardsTheNearerEnd = observations -> observations.get(observations.size() - 1)[1] > 0 ? 1 : 0;
+        Episode.Player towardsTheGoodEnd =
+                Episode.choosing(observations -> observations.get(0)[2] > 0 ? 1 : 0);
+        Episode.Player forgetful = soFar -> Action.of(soFar.newest()[2] + soFar.newest()[1] > 0 ? 1 : 0);
+        Episode.Player towardsTheNearerEnd = soFar -> Action.of(soFar.newest()[1] > 0 ? 1 : 0);
         // Standard errors at 4,000 episodes: 0.005 and 0.025.
-        assertThat(meanScore("ProofOfMemory-v0", 4000, towardsTheGoodEnd)).isCloseTo(1.20, within(0.02));
-        assertThat(meanScore("ProofOfMemory-v0", 4000, towardsTheNearerEnd)).isCloseTo(-0.28, within(0.1));
-        assertThat(meanScore("ProofOfMemory-v0", 4000, forgetful)).isCloseTo(-0.28, within(0.1));
+        assertThat(Episode.meanScore("ProofOfMemory-v0", 4000, towardsTheGoodEnd)).isCloseTo(1.20, within(0.02));
+        assertThat(Episode.meanScore("ProofOfMemory-v0", 4000, towardsTheNearerEnd)).isCloseTo(-0.28, within(0.1));
+        assertThat(Episode.meanScore("ProofOfMemory-v0", 4000, forgetful)).isCloseTo(-0.28, within(0.1));
     }
 
     @ParameterizedTest
@@ -109,7 +64,7 @@ class BuiltInRulesTest {
     void memoryChainFollowsItsRule(String name, int length, int bits) {
         Set<String> contexts = new HashSet<>();
         for (int seed = 0; seed < 200; seed++) {
-            Episode episode = play(name, seed, random(2));
+            Episode episode = Episode.play(name, seed, Episode.random(2));
             assertThat(episode.steps()).hasSize(length + 1);
             float[] start = episode.observations().get(0);
             contexts.add(Arrays.toString(start));
@@ -123,7 +78,7 @@ class BuiltInRulesTest {
                     assertThat(Math.abs(start[2 + bit])).isEqualTo(1);
                     assertThat(observation[2 + bit]).isEqualTo(t == 0 ? start[2 + bit] : 0);
                 }
-                boolean right = episode.choices().get(t) == (start[2 + query] > 0 ? 1 : 0);
+                boolean right = episode.choice(t) == (start[2 + query] > 0 ? 1 : 0);
                 float reward = t < length ? 0 : right ? 1 : -1;
                 assertThat(episode.steps().get(t).reward()).isEqualTo(reward);
                 assertThat(episode.steps().get(t).terminated()).isEqualTo(t == length);
@@ -135,23 +90,14 @@ class BuiltInRulesTest {
 
     @Test
     void memoryChainRewardsMemory() {
-        Player remembering = observations -> observations.get(0)[2] > 0 ? 1 : 0;
-        assertThat(meanScore("MemoryChain-v0", 500, remembering)).isEqualTo(1);
+        Episode.Player remembering = Episode.choosing(observations -> observations.get(0)[2] > 0 ? 1 : 0);
+        assertThat(Episode.meanScore("MemoryChain-v0", 500, remembering)).isEqualTo(1);
         // Standard error at 4,000 episodes: 0.016.
-        assertThat(meanScore("MemoryChain-v0", 4000, random(2))).isCloseTo(0, within(0.06));
+        assertThat(Episode.meanScore("MemoryChain-v0", 4000, Episode.random(2))).isCloseTo(0, within(0.06));
     }
 
     private static int suit(float[] observation) {
-        int suit = -1;
-        for (int s = 0; s < 4; s++) {
-            if (observation[s] == 1) {
-                assertThat(suit).as("one-hot").isEqualTo(-1);
-                suit = s;
-            } else {
-                assertThat(observation[s]).isZero();
-            }
-        }
-        return suit;
+        return Episode.oneHot(observation, 0, 4);
     }
 
     @ParameterizedTest
@@ -159,7 +105,7 @@ class BuiltInRulesTest {
     void repeatPreviousFollowsItsRule(String level, int cards, int k) {
         String name = "popgym-RepeatPrevious" + level + "-v0";
         for (int seed = 0; seed < 50; seed++) {
-            Episode episode = play(name, seed, random(4));
+            Episode episode = Episode.play(name, seed, Episode.random(4));
             assertThat(episode.steps()).hasSize(cards - 1);
             assertThat(episode.last().terminated()).isTrue();
             int[] ofSuit = new int[4];
@@ -169,7 +115,7 @@ class BuiltInRulesTest {
                 double reward = 0;
                 if (t + 1 >= k) {
                     int asked = suit(episode.observations().get(t + 1 - k));
-                    reward = (episode.choices().get(t) == asked ? 1.0 : -1.0) / (cards - k);
+                    reward = (episode.choice(t) == asked ? 1.0 : -1.0) / (cards - k);
                 }
                 assertThat((double) episode.steps().get(t).reward()).isCloseTo(reward, within(1e-8));
             }
@@ -178,11 +124,11 @@ class BuiltInRulesTest {
 
     @Test
     void repeatPreviousRewardsMemory() {
-        Player remembering =
-                observations -> observations.size() < 4 ? 0 : suit(observations.get(observations.size() - 4));
-        assertThat(meanScore("popgym-RepeatPreviousEasy-v0", 50, remembering)).isCloseTo(1, within(1e-6));
+        Episode.Player remembering = Episode.choosing(
+                observations -> observations.size() < 4 ? 0 : suit(observations.get(observations.size() - 4)));
+        assertThat(Episode.meanScore("popgym-RepeatPreviousEasy-v0", 50, remembering)).isCloseTo(1, within(1e-6));
         // Standard error at 1,000 episodes: 0.004.
-        assertThat(meanScore("popgym-RepeatPreviousEasy-v0", 1000, random(4))).isCloseTo(-0.5, within(0.015));
+        assertThat(Episode.meanScore("popgym-RepeatPreviousEasy-v0", 1000, Episode.random(4))).isCloseTo(-0.5, within(0.015));
     }
 
     @Test

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.fovea.env;
+package org.fovea.env.games;
 
 import java.util.Map;
+import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.EnvironmentSpec;
+import org.fovea.env.Space;
+import org.fovea.env.StepBatch;
 
 /**
  * Remember which end of a line is good and walk there: left (0) or right (1) by 0.2.
@@ -40,14 +44,14 @@ final class ProofOfMemory extends BatchedEnvironment {
     }
 
     @Override
-    void begin(int i, float[] observations) {
+    protected void begin(int i, float[] observations) {
         position[i] = below(i, 5) - 2;
         worthOfLeft[i] = below(i, 2) == 0 ? -1 : 1;
         observe(i, true, observations);
     }
 
     @Override
-    void advance(int[] choices, float[] values, StepBatch result) {
+    protected void advance(int[] choices, float[] values, StepBatch result) {
         float[] observations = result.observations();
         float[] rewards = result.rewards();
         boolean[] terminated = result.terminated();

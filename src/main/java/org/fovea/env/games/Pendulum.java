@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.fovea.env;
+package org.fovea.env.games;
 
+import java.util.Arrays;
 import java.util.Map;
+import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.EnvironmentSpec;
+import org.fovea.env.Space;
+import org.fovea.env.StepBatch;
 
 /**
  * Swing a pendulum up and hold it there with a torque u from -2 to 2, clipped.
@@ -13,7 +18,7 @@ import java.util.Map;
  *
  * <p>Source: {@code Pendulum-v1} of Gymnasium; as there, the state is float64 and the observation float32.
  */
-final class Pendulum extends BatchedEnvironment {
+class Pendulum extends BatchedEnvironment {
     static final EnvironmentSpec SPEC = EnvironmentSpec.ofBatches(
                     "Pendulum-v1", "Swing a pendulum up, continuous torque", Pendulum::new)
             .withTuned("ppo", Map.of("steps", "100000", "envs", "8", "rollout_steps", "256", "epochs", "10"))
@@ -27,31 +32,40 @@ final class Pendulum extends BatchedEnvironment {
     private static final double MAX_TORQUE = 2;
     private static final double MAX_SPEED = 8;
     private static final double TIME_STEP = 0.05;
-    private static final int SIZE = 3;
+    static final int SIZE = 3;
 
     final double[] angle = newDoubles();
     final double[] angularVelocity = newDoubles();
 
     Pendulum(int count) {
-        super(
-                count,
-                new Space.Box(SIZE, (float) -MAX_SPEED, (float) MAX_SPEED),
-                new Space.Box(1, (float) -MAX_TORQUE, (float) MAX_TORQUE),
-                200);
+        this(count, new Space.Box(SIZE, (float) -MAX_SPEED, (float) MAX_SPEED), 200);
+    }
+
+    /** One of which something else is shown, or for another time. */
+    Pendulum(int count, Space observations, int timeLimit) {
+        super(count, observations, new Space.Box(1, (float) -MAX_TORQUE, (float) MAX_TORQUE), timeLimit);
     }
 
     @Override
-    void begin(int i, float[] observations) {
+    protected void begin(int i, float[] observations) {
         angle[i] = uniform(i, -Math.PI, Math.PI);
         angularVelocity[i] = uniform(i, -1, 1);
         observe(i, observations);
     }
 
     @Override
-    void advance(int[] choices, float[] values, StepBatch result) {
-        float[] observations = result.observations();
-        float[] rewards = result.rewards();
-        boolean[] terminated = result.terminated();
+    protected void advance(int[] choices, float[] values, StepBatch result) {
+        move(values, result.observations(), result.rewards());
+        Arrays.fill(result.terminated(), false);
+    }
+
+    /**
+     * Turns every pendulum.
+     *
+     * @param observations the states, written, [count, 3]
+     * @param rewards written, [count]
+     */
+    final void move(float[] values, float[] observations, float[] rewards) {
         for (int i = 0; i < angle.length; i++) {
             double torque = Math.max(-MAX_TORQUE, Math.min(MAX_TORQUE, values[i]));
             double theta = angle[i];
@@ -63,7 +77,6 @@ final class Pendulum extends BatchedEnvironment {
             angle[i] = theta + thetaDot * TIME_STEP;
             angularVelocity[i] = thetaDot;
             observe(i, observations);
-            terminated[i] = false;
         }
     }
 

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.fovea.env;
+package org.fovea.env.games;
 
 import java.util.List;
 import java.util.Map;
+import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.EnvironmentFamily;
 import org.fovea.env.EnvironmentFamily.Parameter;
+import org.fovea.env.EnvironmentSpec;
+import org.fovea.env.Space;
+import org.fovea.env.StepBatch;
 
 /**
  * Remember bits that are shown once, and name the queried one, {@code length} steps later.
@@ -52,14 +57,14 @@ final class MemoryChain extends BatchedEnvironment {
     }
 
     @Override
-    void begin(int i, float[] observations) {
+    protected void begin(int i, float[] observations) {
         context[i] = below(i, 1 << bits);
         query[i] = below(i, bits);
         observe(i, 0, observations);
     }
 
     @Override
-    void advance(int[] choices, float[] values, StepBatch result) {
+    protected void advance(int[] choices, float[] values, StepBatch result) {
         float[] observations = result.observations();
         float[] rewards = result.rewards();
         boolean[] terminated = result.terminated();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.fovea.env;
+package org.fovea.env.games;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
@@ -9,6 +9,8 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Objects;
+import org.fovea.env.StepBatch;
+import org.fovea.env.VectorEnvironment;
 import org.junit.jupiter.api.Test;
 
 /** Trajectories that Gymnasium produced (src/test/python/gymnasium_trajectories.py), played again from its states. */
@@ -62,6 +64,36 @@ class GymnasiumTest {
             } else {
                 batch.step(new int[] {Integer.parseInt(line[1])}, new float[0], result);
                 compare(result, line, 6);
+            }
+        }
+    }
+
+    @Test
+    void mountainCarFollowsGymnasium() throws IOException {
+        MountainCar batch = new MountainCar(1);
+        StepBatch result = start(batch);
+        for (String[] line : lines("mountain_car.txt")) {
+            if (line[0].equals("start")) {
+                batch.position[0] = Double.parseDouble(line[1]);
+                batch.velocity[0] = Double.parseDouble(line[2]);
+            } else {
+                batch.step(new int[] {Integer.parseInt(line[1])}, new float[0], result);
+                compare(result, line, 2);
+            }
+        }
+    }
+
+    @Test
+    void mountainCarContinuousFollowsGymnasium() throws IOException {
+        MountainCarContinuous batch = new MountainCarContinuous(1);
+        StepBatch result = start(batch);
+        for (String[] line : lines("mountain_car_continuous.txt")) {
+            if (line[0].equals("start")) {
+                batch.position[0] = Double.parseDouble(line[1]);
+                batch.velocity[0] = Double.parseDouble(line[2]);
+            } else {
+                batch.step(new int[0], new float[] {Float.parseFloat(line[1])}, result);
+                compare(result, line, 2);
             }
         }
     }

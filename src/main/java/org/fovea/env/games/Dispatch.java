@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.fovea.env;
+package org.fovea.env.games;
 
 import java.util.Arrays;
+import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.EnvironmentSpec;
+import org.fovea.env.Space;
+import org.fovea.env.StepBatch;
 
 /**
  * Give each job to a machine that is free, at a speed that is worth its power: two choices at once, some of them forbidden.
@@ -38,13 +42,13 @@ final class Dispatch extends BatchedEnvironment {
     }
 
     @Override
-    void begin(int i, float[] observations) {
+    protected void begin(int i, float[] observations) {
         Arrays.fill(left, i * MACHINES, (i + 1) * MACHINES, 0);
         nextJob(i, observations);
     }
 
     @Override
-    void advance(int[] choices, float[] values, StepBatch result) {
+    protected void advance(int[] choices, float[] values, StepBatch result) {
         for (int i = 0; i < job.length; i++) {
             int machine = choices[2 * i];
             int v = choices[2 * i + 1] + 1;

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.env;
+
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
+
+/** Base of batches around another: each method does what that one does. */
+abstract class WrappedBatch implements VectorEnvironment {
+    final VectorEnvironment inner;
+
+    WrappedBatch(VectorEnvironment inner) {
+        this.inner = inner;
+    }
+
+    @Override
+    public final int count() {
+        return inner.count();
+    }
+
+    @Override
+    public Space observationSpace() {
+        return inner.observationSpace();
+    }
+
+    @Override
+    public final Space actionSpace() {
+        return inner.actionSpace();
+    }
+
+    @Override
+    public void reset(long seed, int firstIndex, float[] observations) {
+        inner.reset(seed, firstIndex, observations);
+    }
+
+    @Override
+    public void step(int[] choices, float[] values, StepBatch result) {
+        inner.step(choices, values, result);
+    }
+
+    @Override
+    public void restart(int i, float[] observations) {
+        inner.restart(i, observations);
+    }
+
+    @Override
+    public float[] reportedRewards(StepBatch last) {
+        return inner.reportedRewards(last);
+    }
+
+    @Override
+    public final boolean masksActions() {
+        return inner.masksActions();
+    }
+
+    @Override
+    public final void actionMasks(boolean[] allowed) {
+        inner.actionMasks(allowed);
+    }
+
+    @Override
+    public final boolean canSaveState() {
+        return inner.canSaveState();
+    }
+
+    @Override
+    public void saveState(int i, DataOutput out) throws IOException {
+        inner.saveState(i, out);
+    }
+
+    @Override
+    public void restoreState(int i, DataInput in) throws IOException {
+        inner.restoreState(i, in);
+    }
+
+    @Override
+    public final void close() {
+        inner.close();
+    }
+
+    static boolean ended(StepBatch result, int i) {
+        return result.terminated()[i] || result.truncated()[i];
+    }
+}

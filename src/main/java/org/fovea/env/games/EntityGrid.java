@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.env.games;
+
+import java.util.Arrays;
+import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.EnvironmentSpec;
+import org.fovea.env.Space;
+import org.fovea.env.StepBatch;
+
+/**
+ * Walk to the two of many items whose colour a sign shows, and around the others: a few of a set of entities matter, and which
+ * ones follows from comparing entities.
+ *
+ * <p>A grid of 8 x 8 cells with the agent in one of them and 8 to 24 items in others, all uniformly drawn, as is the sign's
+ * colour, one of 6. Two items have that colour, each of the others one of the other five. Actions move left (0), right (1), up (2) or
+ * down (3); at a wall the agent stays. An item in the cell that it moves to is taken: 0.5 for one of the sign's colour, -0.05 for
+ * any other. Terminates when both are taken, truncated after 40 steps.
+ *
+ * <p>Observation: a set of up to 25 entities of 9 features, in an order that is drawn anew in each step: the sign and the items
+ * that are left. Of an item its columns to the right of the agent and its rows below, each divided by 8; 0; and its colour,
+ * one-hot. Of the sign 0, 0, 1 and its colour. Walls are not shown.
+ *
+ * <p>Returns, played in {@code EntityGridTest}: optimum 1.00 (where the two can't be reached without another item, that one's
+ * cost less); to the nearest item, whatever its colour, 0.50; at random 0.09. The state is seen in full, so memory is not needed.
+ */
+final class EntityGrid extends BatchedEnvironment {
+    private static final int SIDE = 8;
+    private static final int CELLS = SIDE * SIDE;
+    private static final int LEAST = 8;
+    private static final int MOST = 24;
+    private static final int WANTED = 2;
+    private static final int COLOURS = 6;
+    private static final int FEATURES = 3 + COLOURS;
+    private static final int SIZE = (MOST + 1) * FEATURES + 1;
+    private static final int STEPS = 40;
+    private static final float WANTED_REWARD = 0.5f;
+    private static final float OTHER_COST = 0.05f;
+
+    static final EnvironmentSpec SPEC = EnvironmentSpec.ofBatches(
+                    "EntityGrid-v0", "Walk to the two of many items whose colour a sign shows", EntityGrid::new)
+            .withSolvedAt(0.9)
+            .withReference("optimum", 1)
+            .withReference("to the nearest item", 0.5)
+            .withReference("random", 0.09);
+
+    private final int[] agent = newInts(1);
+    private final int[] sign = newInts(1);
+    private final int[] left = newInts(1);
+
+    /** Colour of the item in each cell and 1; 0 where there is none, [count, cells]. */
+    private final byte[] items = newBytes(CELLS);
+
+    /** The cells that have an item, and -1 for the sign. */
+    private final int[] order = new int[MOST + 1];
+
+    EntityGrid(int count) {
+        super(count, new Space.Entities(MOST + 1, FEATURES), new Space.Discrete(4), STEPS);
+    }
+
+    @Override
+    protected void begin(int i, float[] observations) {
+        Arrays.fill(items, i * CELLS, (i + 1) * CELLS, (byte) 0);
+        agent[i] = below(i, CELLS);
+        sign[i] = below(i, COLOURS);
+        left[i] = WANTED;
+        int number = LEAST + below(i, MOST - LEAST + 1);
+        for (int placed = 0; placed < number; ) {
+            int cell = below(i, CELLS);
+            if (cell != agent[i] && items[i * CELLS + cell] == 0) {
+                int colour = placed < WANTED ? sign[i] : (sign[i] + 1 + below(i, COLOURS - 1)) % COLOURS;
+                items[i * CELLS + cell] = (byte) (colour + 1);
+                placed++;
+            }
+        }
+        observe(i, observations);
+    }
+
+    @Override
+    protected void advance(int[] choices, float[] values, StepBatch result) {
+        for (int i = 0; i < agent.length; i++) {
+            agent[i] = move(agent[i], choices[i]);
+            int item = i * CELLS + agent[i];
+            float reward = 0;
+            if (items[item] == sign[i] + 1) {
+                reward = WANTED_REWARD;
+                left[i]--;
+            } else if (items[item] > 0) {
+                reward = -OTHER_COST;
+            }
+            items[item] = 0;
+            result.rewards()[i] = reward;
+            result.terminated()[i] = left[i] == 0;
+            observe(i, result.observations());
+        }
+    }
+
+    private static int move(int cell, int choice) {
+        int column = cell % SIDE + (choice == 0 ? -1 : choice == 1 ? 1 : 0);
+        int row = cell / SIDE + (choice == 2 ? -1 : choice == 3 ? 1 : 0);
+        boolean inside = column >= 0 && column < SIDE && row >= 0 && row < SIDE;
+        return inside ? row * SIDE + column : cell;
+    }
+
+    private void observe(int i, float[] observations) {
+        int number = shuffledEntities(i);
+        int row = i * SIZE;
+        Arrays.fill(observations, row, row + SIZE, 0);
+        for (int k = 0; k < number; k++) {
+            int at = row + k * FEATURES;
+            int cell = order[k];
+            if (cell < 0) {
+                observations[at + 2] = 1;
+                observations[at + 3 + sign[i]] = 1;
+            } else {
+                observations[at] = (float) (cell % SIDE - agent[i] % SIDE) / SIDE;
+                observations[at + 1] = (float) (cell / SIDE - agent[i] / SIDE) / SIDE;
+                observations[at + 2 + items[i * CELLS + cell]] = 1;
+            }
+        }
+        observations[row + SIZE - 1] = number;
+    }
+
+    /** Writes {@link #order} and returns how many there are. */
+    private int shuffledEntities(int i) {
+        order[0] = -1;
+        int number = 1;
+        for (int cell = 0; cell < CELLS; cell++) {
+            if (items[i * CELLS + cell] > 0) {
+                int other = below(i, number + 1);
+                order[number] = order[other];
+                order[other] = cell;
+                number++;
+            }
+        }
+        return number;
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.env.games;
+
+import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.EnvironmentSpec;
+import org.fovea.env.Space;
+import org.fovea.env.StepBatch;
+
+/**
+ * Rock a car out of a valley by pushing it left (0), not at all (1) or right (2).
+ *
+ * <p>Position x uniform in (-0.6, -0.4) at first, velocity v 0. {@code v += 0.001 (choice - 1) - 0.0025 cos 3x}, clipped to
+ * 0.07, and {@code x += v}, clipped to [-1.2, 0.6]; at the left end a negative v becomes 0. Reward -1 a step, that which
+ * reaches the goal included. Terminates at x &gt;= 0.5 with v &gt;= 0, truncated after 200 steps. Observation: x and v.
+ *
+ * <p>Source: Moore (1990), as {@code MountainCar-v0} of Gymnasium has it; as there, the state is float64 and the observation
+ * float32.
+ */
+final class MountainCar extends BatchedEnvironment {
+    static final EnvironmentSpec SPEC = EnvironmentSpec.ofBatches(
+                    "MountainCar-v0", "Rock a car out of a valley", MountainCar::new)
+            .withSolvedAt(-110)
+            .withReference("random", -200);
+
+    static final double LEFT_END = -1.2;
+    static final double RIGHT_END = 0.6;
+    static final double MAX_SPEED = 0.07;
+    private static final double FORCE = 0.001;
+    private static final double GRAVITY = 0.0025;
+    private static final double GOAL = 0.5;
+
+    final double[] position = newDoubles();
+    final double[] velocity = newDoubles();
+
+    MountainCar(int count) {
+        super(count, observations(), new Space.Discrete(3), 200);
+    }
+
+    static Space.Box observations() {
+        return new Space.Box(new float[] {(float) LEFT_END, (float) -MAX_SPEED}, new float[] {
+            (float) RIGHT_END, (float) MAX_SPEED
+        });
+    }
+
+    @Override
+    protected void begin(int i, float[] observations) {
+        position[i] = uniform(i, -0.6, -0.4);
+        velocity[i] = 0;
+        observe(i, observations);
+    }
+
+    @Override
+    protected void advance(int[] choices, float[] values, StepBatch result) {
+        for (int i = 0; i < position.length; i++) {
+            double v = velocity[i] + (choices[i] - 1) * FORCE - GRAVITY * Math.cos(3 * position[i]);
+            v = Math.max(-MAX_SPEED, Math.min(MAX_SPEED, v));
+            double x = Math.max(LEFT_END, Math.min(RIGHT_END, position[i] + v));
+            v = x == LEFT_END ? Math.max(0, v) : v;
+            position[i] = x;
+            velocity[i] = v;
+            result.rewards()[i] = -1;
+            result.terminated()[i] = x >= GOAL && v >= 0;
+            observe(i, result.observations());
+        }
+    }
+
+    private void observe(int i, float[] observations) {
+        observations[2 * i] = (float) position[i];
+        observations[2 * i + 1] = (float) velocity[i];
+    }
+}
