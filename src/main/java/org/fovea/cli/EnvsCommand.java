@@ -59,7 +59,9 @@ final class EnvsCommand implements Runnable {
         List<String> joined = new ArrayList<>();
         for (int column = 0; column < rows.get(0).size(); column++) {
             int of = column;
-            joined.add(rows.stream().map(row -> row.get(of)).distinct().collect(Collectors.joining(" / ")));
+            List<String> cells = rows.stream().map(row -> row.get(of)).toList();
+            boolean same = cells.stream().distinct().count() == 1;
+            joined.add(same ? cells.get(0) : String.join(" / ", cells));
         }
         joined.set(0, name);
         return joined;
@@ -124,7 +126,10 @@ final class EnvsCommand implements Runnable {
             same &= low[i] == low[0] && high[i] == high[0];
         }
         if (!same) {
-            return numbers + ", each with bounds of its own";
+            return low.length > 2
+                    ? numbers + ", each with bounds of its own"
+                    : numbers + " in [" + number(low[0]) + ", " + number(high[0]) + "] and [" + number(low[1]) + ", "
+                            + number(high[1]) + "]";
         }
         return bounded ? numbers + " in [" + number(low[0]) + ", " + number(high[0]) + "]" : numbers;
     }

@@ -18,7 +18,6 @@ record WrappedFactory(String name, EnvironmentFactory inner, Wrapper wrapper) im
         }
         List<VectorEnvironment> made = new ArrayList<>(inner.createAll(innerCounts));
         try {
-            // What is wrapped is closed by its wrapper.
             made.replaceAll(wrapper::wrap);
             return oneByOne ? joined(made, counts) : made;
         } catch (Throwable failure) {

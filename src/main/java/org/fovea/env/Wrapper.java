@@ -11,7 +11,8 @@ import java.util.function.Function;
  * in Java, also with a wrapper of one's own.
  *
  * <p>Names, in {@link #of}: {@code frame_stack=N}, {@code time_limit=N}, {@code action_repeat=N}, {@code
- * sticky_actions=PROBABILITY}, {@code reward_scale=FACTOR}, {@code reward_clip=LIMIT}, {@code grayscale}, {@code downsample=N}.
+ * sticky_actions=PROBABILITY}, {@code reward_scale=FACTOR}, {@code reward_clip=LIMIT}, {@code grayscale}, {@code downsample=N}, {@code
+ * flatten} (any observation as a vector, to which no encoder of entities or images is applied).
  *
  * <p>Masks and saved states are those of the inner environment, to which a wrapper adds its own. Normalising observations and
  * rewards is the trainer's part, not a wrapper's.
@@ -134,6 +135,10 @@ public interface Wrapper {
         named.put("downsample", argument -> {
             int factor = argument.wholeNumber();
             return observations(text, space -> new Images.Downsample(space, factor));
+        });
+        named.put("flatten", argument -> {
+            argument.none();
+            return observations(text, Flatten::new);
         });
         WrapperArgument argument = WrapperArgument.of(text);
         Function<WrapperArgument, Wrapper> wrapper = named.get(argument.name());

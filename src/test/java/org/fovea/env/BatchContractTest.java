@@ -25,12 +25,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 class BatchContractTest {
     private static final long SEED = 7;
 
-    /** Every built-in environment, some with parameters, and each wrapper. */
+    /** Built-in environments of every class, some with parameters, and each wrapper. */
     static Stream<String> builtIns() {
         Games games = new Games();
         Stream<String> defaults = Stream.concat(
                         games.families().stream().map(EnvironmentFamily::defaults), games.environments().stream())
-                .map(EnvironmentSpec::name);
+                .map(EnvironmentSpec::name)
+                .filter(name -> !name.endsWith("Medium-v0"));
         return Stream.concat(
                 defaults,
                 Stream.of(
@@ -42,6 +43,7 @@ class BatchContractTest {
                         "Pendulum-v1+sticky_actions=0.5+reward_clip=2",
                         "Dispatch-v0+sticky_actions=0.5+action_repeat=3",
                         "EntityGrid-v0+frame_stack=2+action_repeat=2",
+                        "EntityGrid-v0+flatten",
                         "Catch-v0+downsample=2+frame_stack=4"));
     }
 
@@ -109,7 +111,7 @@ class BatchContractTest {
         Player[] parts = new Player[4];
         Arrays.setAll(parts, p -> new Player(name, 16, 5 + 16 * p));
         int size = whole.batch.observationSpace().size();
-        for (int step = 0; step < 230; step++) {
+        for (int step = 0; step < 120; step++) {
             whole.play(5, step);
             for (int p = 0; p < 4; p++) {
                 parts[p].play(5 + 16 * p, step);
@@ -138,7 +140,7 @@ class BatchContractTest {
             assertThat(in.read()).as("everything written is read").isEqualTo(-1);
         }
         int size = original.batch.observationSpace().size();
-        for (int step = 37; step < 400; step++) {
+        for (int step = 37; step < 160; step++) {
             original.play(2, step);
             for (int part = 0; part < 2; part++) {
                 restored[part].play(2 + first[part], step);

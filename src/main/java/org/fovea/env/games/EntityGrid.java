@@ -20,8 +20,9 @@ import org.fovea.env.StepBatch;
  * that are left. Of an item its columns to the right of the agent and its rows below, each divided by 8; 0; and its colour,
  * one-hot. Of the sign 0, 0, 1 and its colour. Walls are not shown.
  *
- * <p>Returns, played in {@code EntityGridTest}: optimum 1.00 (where the two can't be reached without another item, that one's
- * cost less); to the nearest item, whatever its colour, 0.50; at random 0.09. The state is seen in full, so memory is not needed.
+ * <p>Mean returns of 2,000 and more episodes, played by {@code EntityGridTest}: 0.994 by the way with the fewest other items, which
+ * is the optimum but for detours that a time limit cuts; 0.92 straight to the nearest wanted item, through others; 0.52 to the
+ * nearest item, whatever its colour; 0.08 at random. The state is seen in full, so memory is not needed.
  */
 final class EntityGrid extends BatchedEnvironment {
     private static final int SIDE = 8;
@@ -39,11 +40,14 @@ final class EntityGrid extends BatchedEnvironment {
     static final EnvironmentSpec SPEC = EnvironmentSpec.ofBatches(
                     "EntityGrid-v0", "Walk to the two of many items whose colour a sign shows", EntityGrid::new)
             .withSolvedAt(0.9)
-            .withReference("optimum", 1)
-            .withReference("to the nearest item", 0.5)
-            .withReference("random", 0.09);
+            .withReference("optimum", 0.994)
+            .withReference("straight to the wanted items", 0.92)
+            .withReference("to the nearest item", 0.52)
+            .withReference("random", 0.08);
 
-    private final int[] agent = newInts(1);
+    /** Its cell, row by row. */
+    final int[] agent = newInts(1);
+
     private final int[] sign = newInts(1);
     private final int[] left = newInts(1);
 

@@ -131,6 +131,94 @@ class BuiltInRulesTest {
         assertThat(Episode.meanScore("popgym-RepeatPreviousEasy-v0", 1000, Episode.random(4))).isCloseTo(-0.5, within(0.015));
     }
 
+    @ParameterizedTest
+    @CsvSource({"TMaze-v0, 10", "TMaze-v0:length=1, 1", "TMaze-v0:length=37, 37"})
+    void tMazeFollowsItsRule(String name, int length) {
+        Set<Float> cues = new HashSet<>();
+        for (int seed = 0; seed < 30; seed++) {
+            Episode episode = Episode.play(name, seed, Episode.random(2));
+            assertThat(episode.steps()).hasSize(length + 1);
+            float cue = episode.observations().get(0)[0];
+            cues.add(cue);
+            for (int t = 0; t <= length; t++) {
+                assertThat(episode.observations().get(t)).containsExactly(t == 0 ? cue : 0, t == length ? 1 : 0);
+                boolean right = t == length && (episode.choice(t) == 0) == (cue > 0);
+                assertThat(episode.steps().get(t).reward()).isEqualTo(right ? 1 : 0);
+                assertThat(episode.steps().get(t).terminated()).isEqualTo(t == length);
+            }
+        }
+        assertThat(cues).containsExactlyInAnyOrder(-1f, 1f);
+        Episode.Player remembering = Episode.choosing(observations -> observations.get(0)[0] > 0 ? 0 : 1);
+        assertThat(Episode.meanScore(name, 50, remembering)).isEqualTo(1);
+        // Standard error: 0.016.
+        assertThat(Episode.meanScore(name, 1000, Episode.random(2))).isCloseTo(0.5, within(0.06));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"Catch-v0, 10, 5", "'Catch-v0:rows=6,columns=4', 6, 4"})
+    void catchFollowsItsRule(String name, int rows, int columns) {
+        Set<Integer> starts = new HashSet<>();
+        for (int seed = 0; seed < 60; seed++) {
+            Episode episode = Episode.play(name, seed, Episode.random(3));
+            assertThat(episode.steps()).hasSize(rows - 1);
+            assertThat(episode.last().terminated()).isTrue();
+            int ball = lit(episode.observations().get(0), 0, columns);
+            int paddle = columns / 2;
+            starts.add(ball);
+            for (int t = 0; t < rows; t++) {
+                float[] expected = new float[rows * columns];
+                expected[t * columns + ball] = 255;
+                expected[(rows - 1) * columns + paddle] = 255;
+                assertThat(episode.observations().get(t)).containsExactly(expected);
+                if (t < rows - 1) {
+                    paddle = Math.max(0, Math.min(columns - 1, paddle + episode.choice(t) - 1));
+                    boolean last = t == rows - 2;
+                    assertThat(episode.steps().get(t).reward()).isEqualTo(!last ? 0 : paddle == ball ? 1 : -1);
+                    assertThat(episode.steps().get(t).terminated()).isEqualTo(last);
+                }
+            }
+        }
+        assertThat(starts).hasSize(columns);
+        Episode.Player following = soFar -> {
+            int t = soFar.actions().size();
+            int ball = lit(soFar.newest(), t * columns, columns);
+            int paddle = lit(soFar.newest(), (rows - 1) * columns, columns);
+            return Action.of(1 + Integer.signum(ball - paddle));
+        };
+        assertThat(Episode.meanScore(name, 100, following)).isEqualTo(1);
+    }
+
+    private static int lit(float[] picture, int from, int columns) {
+        int lit = 0;
+        while (picture[from + lit] != 255) {
+            lit++;
+        }
+        assertThat(lit).isLessThan(columns);
+        return lit;
+    }
+
+    @Test
+    void mountainCarsStartAsSaid() {
+        MountainCar batch = new MountainCar(1000);
+        batch.reset(11, 0, new float[2000]);
+        MountainCarContinuous continuous = new MountainCarContinuous(1000);
+        continuous.reset(11, 0, new float[2000]);
+        for (double[] position : List.of(batch.position, continuous.position)) {
+            assertThat(Arrays.stream(position).min().orElseThrow()).isBetween(-0.6, -0.598);
+            assertThat(Arrays.stream(position).max().orElseThrow()).isBetween(-0.402, -0.4);
+        }
+        assertThat(batch.velocity).containsOnly(0);
+        assertThat(continuous.velocity).containsOnly(0);
+        Episode idle = Episode.play("MountainCar-v0", 1, soFar -> Action.of(1));
+        assertThat(idle.steps()).hasSize(200);
+        assertThat(idle.last().truncated()).isTrue();
+        Episode.Player rocking = soFar -> Action.of(soFar.newest()[1] >= 0 ? 2 : 0);
+        assertThat(Episode.meanScore("MountainCar-v0", 50, rocking)).isBetween(-130.0, -110.0);
+        Episode rest = Episode.play("MountainCarContinuous-v0", 1, soFar -> Action.of(0f));
+        assertThat(rest.steps()).hasSize(999);
+        assertThat(rest.score()).isZero();
+    }
+
     @Test
     void cartPoleStartsAsSaid() {
         CartPole batch = new CartPole(1000);

@@ -356,7 +356,7 @@ class PopgymRulesTest {
     void multiarmedBandit(String level, int arms, int steps) {
         double spread = 0;
         double mean = 0;
-        int episodes = 60;
+        int episodes = 40;
         for (int seed = 0; seed < episodes; seed++) {
             int arm = seed % arms;
             Episode episode = Episode.play("popgym-MultiarmedBandit" + level + "-v0", seed, soFar -> Action.of(arm));
@@ -371,7 +371,7 @@ class PopgymRulesTest {
             spread += episode.score() * episode.score() / episodes;
         }
         // An arm's chance is uniform and stays the same: scores have mean 0 and variance 1/3, and not 1 / steps.
-        assertThat(mean).isCloseTo(0, within(0.3));
-        assertThat(spread).isBetween(0.22, 0.46);
+        assertThat(mean).isCloseTo(0, within(0.35));
+        assertThat(spread).isBetween(0.19, 0.5);
     }
 }
