@@ -19,7 +19,15 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /** Lists the environments. */
-@Command(name = "envs", header = "List the environments, their spaces, and the score that counts as solved.")
+@Command(
+        name = "envs",
+        header = "List the environments, their spaces, and the score that counts as solved.",
+        footerHeading = "%nWrappers are written behind a name:%n",
+        footer = {
+            "  frame_stack=N  time_limit=N  action_repeat=N  sticky_actions=PROBABILITY  reward_scale=FACTOR",
+            "  reward_clip=LIMIT  grayscale  downsample=N  flatten, as in fovea train --env",
+            "  CartPole-v1+sticky_actions=0.25+frame_stack=4"
+        })
 final class EnvsCommand implements Runnable {
     /** Environments that differ in these alone are listed together. */
     private static final Pattern LEVEL = Pattern.compile("(Easy|Medium|Hard)-");

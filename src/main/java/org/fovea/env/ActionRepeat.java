@@ -31,6 +31,7 @@ final class ActionRepeat extends WrappedBatch {
 
         @Override
         public VectorEnvironment wrap(VectorEnvironment inner) {
+            requireRepeatable(inner.actionSpace(), this);
             return new ActionRepeat(inner, times);
         }
     }

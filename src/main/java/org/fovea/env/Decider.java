@@ -160,8 +160,9 @@ public final class Decider {
     private EpisodeEndError ended() {
         if (++refusals >= MOST_REFUSALS) {
             if (failure == null) {
-                failure = new IllegalStateException("run goes on after its episode has ended: it caught "
-                        + EpisodeEndError.class.getName() + ", which decide threw, " + MOST_REFUSALS + " times; let it pass");
+                failure = new IllegalStateException(
+                        "run goes on after its episode has ended: it caught " + EpisodeEndError.class.getName()
+                                + ", which decide threw, " + MOST_REFUSALS + " times; let it pass");
             }
             abandoned = true;
             halted = true;
@@ -225,7 +226,8 @@ public final class Decider {
         running = true;
         handOver();
         if (!running) {
-            throw new IllegalStateException("run returned before it asked for a decision; an episode needs at least one");
+            throw new IllegalStateException(
+                    "run returned before it asked for a decision; an episode needs at least one");
         }
         return observation;
     }
@@ -275,8 +277,8 @@ public final class Decider {
         LockSupport.unpark(thread);
         join();
         if (thread.isAlive()) {
-            IllegalStateException stuck =
-                    new IllegalStateException("run did not end within " + MILLIS_TO_END / 1000 + " seconds of its episode's end");
+            IllegalStateException stuck = new IllegalStateException(
+                    "run did not end within " + MILLIS_TO_END / 1000 + " seconds of its episode's end");
             stuck.setStackTrace(thread.getStackTrace());
             throw stuck;
         }

@@ -44,7 +44,6 @@ final class EntityCounts {
         counts = new int[environments * sets.size()];
     }
 
-
     /**
      * Notes how many row {@code row} of observations has.
      *

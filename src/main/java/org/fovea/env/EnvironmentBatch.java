@@ -129,8 +129,9 @@ final class EnvironmentBatch implements VectorEnvironment {
             throw failed(i, method, thrown);
         }
         if (now != before && !before.equals(now)) {
-            throw new EnvironmentException(where(i) + ": " + method + " is now " + now + ", but was " + before
-                    + "; spaces must stay as they are (a mask forbids choices for a while, Space.Entities come and go)");
+            throw new EnvironmentException(
+                    where(i) + ": " + method + " is now " + now + ", but was " + before
+                            + "; spaces must stay as they are (a mask forbids choices for a while, Space.Entities come and go)");
         }
     }
 

@@ -53,9 +53,8 @@ final class Images {
         Downsample(Space inner, int factor) {
             from = require(inner, "downsample");
             if (factor > Math.min(from.height(), from.width())) {
-                throw new InvalidEnvironmentException(
-                        "wrapper downsample=" + factor + " leaves nothing of " + from.height() + " x " + from.width()
-                                + " pixels");
+                throw new InvalidEnvironmentException("wrapper downsample=" + factor + " leaves nothing of "
+                        + from.height() + " x " + from.width() + " pixels");
             }
             space = new Space.Image(from.channels(), from.height() / factor, from.width() / factor);
             this.factor = factor;

@@ -136,8 +136,8 @@ public record Schema(Space space, List<Leaf> leaves) {
     void requireEntitiesOf(Schema actions) {
         for (Leaf leaf : leaves) {
             if (leaf.space() instanceof Space.EntityChoice) {
-                throw new InvalidEnvironmentException("the observation space" + at(leaf) + " is " + leaf.space()
-                        + ", which only an action can be");
+                throw new InvalidEnvironmentException(
+                        "the observation space" + at(leaf) + " is " + leaf.space() + ", which only an action can be");
             }
         }
         for (Leaf leaf : actions.leaves) {

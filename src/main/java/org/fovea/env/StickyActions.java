@@ -24,6 +24,7 @@ final class StickyActions extends WrappedBatch {
 
         @Override
         public VectorEnvironment wrap(VectorEnvironment inner) {
+            requireRepeatable(inner.actionSpace(), this);
             return new StickyActions(inner, probability);
         }
     }

@@ -78,6 +78,20 @@ abstract class WrappedBatch implements VectorEnvironment {
         inner.close();
     }
 
+    /**
+     * That an action means the same in the next state.
+     *
+     * @throws InvalidEnvironmentException if it is a choice of entities, whose rows may then be those of others
+     */
+    static void requireRepeatable(Space actionSpace, Wrapper wrapper) {
+        for (Schema.Leaf leaf : Schema.of(actionSpace).leaves()) {
+            if (leaf.space() instanceof Space.EntityChoice choice) {
+                throw new InvalidEnvironmentException("wrapper " + wrapper.text() + " does an action again, but "
+                        + choice + " is a row, which may be another entity's in the next state");
+            }
+        }
+    }
+
     static boolean ended(StepBatch result, int i) {
         return result.terminated()[i] || result.truncated()[i];
     }

@@ -39,7 +39,9 @@ record WrappedFactory(String name, EnvironmentFactory inner, Wrapper wrapper) im
     @Override
     public Spaces spaces() {
         Spaces spaces = inner.spaces();
-        return new Spaces(wrapper.observationSpace(spaces.observations()), spaces.actions(), spaces.masked());
+        return EnvironmentFailures.named(
+                name,
+                () -> new Spaces(wrapper.observationSpace(spaces.observations()), spaces.actions(), spaces.masked()));
     }
 
     @Override

@@ -106,7 +106,8 @@ class StepTimeoutTest {
 
         assertThat(cli.exitCode()).isEqualTo(1);
         assertThat(cli.err())
-                .contains("SleepsInAStep-v0: environment 2, episode 39, step 9: step has not returned within 0.5 seconds")
+                .contains(
+                        "SleepsInAStep-v0: environment 2, episode 39, step 9: step has not returned within 0.5 seconds")
                 .contains("--step-timeout")
                 .contains("The last good checkpoint is in ")
                 .contains("Sleeping.sleepForEver(")

@@ -150,7 +150,8 @@ class CallbackEnvironmentTest {
 
     private static double[] played(Simulator.Episode episode, int count) {
         List<Double> seen = new ArrayList<>();
-        try (VectorEnvironment batch = EnvironmentSpec.of("x", "", () -> new Simulator(episode)).create(count)) {
+        try (VectorEnvironment batch =
+                EnvironmentSpec.of("x", "", () -> new Simulator(episode)).create(count)) {
             StepBatch result = StepBatch.allocate(count, 1);
             batch.reset(3, 0, result.observations());
             Random random = new Random(2);
@@ -159,7 +160,8 @@ class CallbackEnvironmentTest {
                 for (int i = 0; i < count; i++) {
                     seen.add((double) result.observations()[i]);
                     seen.add((double) result.rewards()[i]);
-                    seen.add(result.terminated()[i] ? 1.0 : result.truncated()[i] ? result.finalObservations()[i] : 0.0);
+                    seen.add(
+                            result.terminated()[i] ? 1.0 : result.truncated()[i] ? result.finalObservations()[i] : 0.0);
                 }
                 if (t % 20 == 10) {
                     batch.restart(t % count, result.observations());
@@ -317,8 +319,8 @@ class CallbackEnvironmentTest {
             simulator.reset(0);
             assertThatThrownBy(() -> simulator.step(Action.of(0)))
                     .isInstanceOf(StackOverflowError.class)
-                    .satisfies(thrown ->
-                            assertThat(thrown.getStackTrace()[0].getMethodName()).isEqualTo("deeper"));
+                    .satisfies(thrown -> assertThat(thrown.getStackTrace()[0].getMethodName())
+                            .isEqualTo("deeper"));
         }
     }
 

@@ -285,6 +285,32 @@ class WrapperTest {
                 .hasMessageContaining("leaves nothing of 10 x 5");
     }
 
+    /** Chooses one of its entities. */
+    private static final class Pointing extends Counter {
+        @Override
+        public Space observationSpace() {
+            return new Space.Entities(1, 1);
+        }
+
+        @Override
+        public Space actionSpace() {
+            return new Space.EntityChoice("", 1);
+        }
+    }
+
+    @Test
+    void aChoiceOfEntitiesIsNotRepeated() {
+        EnvironmentSpec pointing = EnvironmentSpec.of("Pointing-v0", "points", Pointing::new);
+        for (String wrapper : List.of("action_repeat=2", "sticky_actions=0.5")) {
+            assertThatThrownBy(() -> pointing.wrapped(Wrapper.of(wrapper)).create(2))
+                    .isInstanceOf(InvalidEnvironmentException.class)
+                    .hasMessageContaining(wrapper + " does an action again");
+        }
+        assertThatThrownBy(() -> pointing.wrapped(Wrapper.of("flatten")).spaces())
+                .isInstanceOf(InvalidEnvironmentException.class)
+                .hasMessageContaining("Pointing-v0+flatten: the action space");
+    }
+
     @Test
     void wrappersOfANameAreAppliedFromLeftToRight() {
         EnvironmentSpec spec = Environments.get("MemoryChain-v0:length=7+time_limit=3+frame_stack=2");
@@ -292,7 +318,8 @@ class WrapperTest {
         assertThat(spec.spaces().observations().size()).isEqualTo(6);
         assertThat(spec.solvedAt()).as("no longer the same task").isEmpty();
         assertThat(Environments.get("CartPole-v1+frame_stack=2").solvedAt()).hasValue(475);
-        assertThat(Environments.get("CartPole-v1+sticky_actions=0.1").solvedAt()).isEmpty();
+        assertThat(Environments.get("CartPole-v1+sticky_actions=0.1").solvedAt())
+                .isEmpty();
     }
 
     @ParameterizedTest

@@ -127,10 +127,14 @@ class EncoderTest {
                 Tensor three = tape.constant(new double[] {3}, 1, 1);
                 double[] encoded =
                         set.apply(tape.constant(things, 1, 15), three).whole().toDoubles();
-                assertThat(set.apply(tape.constant(shuffled, 1, 15), three).whole().toDoubles())
+                assertThat(set.apply(tape.constant(shuffled, 1, 15), three)
+                                .whole()
+                                .toDoubles())
                         .containsExactly(encoded, offset(1e-12));
                 things[8] += 0.1;
-                assertThat(set.apply(tape.constant(things, 1, 15), three).whole().toDoubles())
+                assertThat(set.apply(tape.constant(things, 1, 15), three)
+                                .whole()
+                                .toDoubles())
                         .isNotEqualTo(encoded);
             }
         }
@@ -151,9 +155,12 @@ class EncoderTest {
             double[] things = numbers(15);
             try (Tape tape = Tape.inference(backend)) {
                 Tensor two = tape.constant(new double[] {2}, 1, 1);
-                assertThat(roomy.apply(tape.constant(things, 1, 15), two).whole().toDoubles())
+                assertThat(roomy.apply(tape.constant(things, 1, 15), two)
+                                .whole()
+                                .toDoubles())
                         .containsExactly(
-                                full.apply(tape.constant(Arrays.copyOf(things, 6), 1, 6), two).whole()
+                                full.apply(tape.constant(Arrays.copyOf(things, 6), 1, 6), two)
+                                        .whole()
                                         .toDoubles(),
                                 offset(1e-12));
             }
@@ -168,7 +175,8 @@ class EncoderTest {
             parameters.allocate();
             disturb(parameters);
             try (Tape tape = Tape.inference(backend)) {
-                assertThat(set.apply(tape.constant(numbers(15), 1, 15), tape.zeros(1, 1)).whole()
+                assertThat(set.apply(tape.constant(numbers(15), 1, 15), tape.zeros(1, 1))
+                                .whole()
                                 .toDoubles())
                         .containsOnly(0);
             }

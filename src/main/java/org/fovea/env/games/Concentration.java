@@ -37,7 +37,10 @@ final class Concentration extends CardGame {
     static EnvironmentSpec spec(Level level) {
         int decks = level.of(1, 2, 1);
         Face face = level == Level.HARD ? Face.RANK : Face.COLOUR;
-        return level.spec("Concentration", "Find pairs among cards that lie face down", count -> new Concentration(count, decks, face))
+        return level.spec(
+                        "Concentration",
+                        "Find pairs among cards that lie face down",
+                        count -> new Concentration(count, decks, face))
                 .withReference("perfect memory", level.of(0.82, 0.81, 0.70))
                 .withReference("any card that is down", level.of(0.45, 0.46, -0.81))
                 .withReference("random", level.of(-0.19, -0.19, -0.84));

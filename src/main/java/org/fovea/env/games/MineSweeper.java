@@ -36,7 +36,10 @@ final class MineSweeper extends BatchedEnvironment {
     static EnvironmentSpec spec(Level level) {
         int board = level.of(4, 6, 8);
         int mines = level.of(2, 6, 10);
-        return level.spec("MineSweeper", "Click all fields but those with mines", count -> new MineSweeper(count, board, mines))
+        return level.spec(
+                        "MineSweeper",
+                        "Click all fields but those with mines",
+                        count -> new MineSweeper(count, board, mines))
                 .withReference("optimum, with luck", 1)
                 .withReference("never twice the same", level.of(-0.23, -0.39, -0.43))
                 .withReference("random", level.of(-0.24, -0.40, -0.43));

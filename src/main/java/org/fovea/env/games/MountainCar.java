@@ -37,9 +37,8 @@ final class MountainCar extends BatchedEnvironment {
     }
 
     static Space.Box observations() {
-        return new Space.Box(new float[] {(float) LEFT_END, (float) -MAX_SPEED}, new float[] {
-            (float) RIGHT_END, (float) MAX_SPEED
-        });
+        return new Space.Box(
+                new float[] {(float) LEFT_END, (float) -MAX_SPEED}, new float[] {(float) RIGHT_END, (float) MAX_SPEED});
     }
 
     @Override

@@ -18,7 +18,9 @@ import org.fovea.env.StepBatch;
  */
 final class MountainCarContinuous extends BatchedEnvironment {
     static final EnvironmentSpec SPEC = EnvironmentSpec.ofBatches(
-                    "MountainCarContinuous-v0", "Rock a car out of a valley by a force that costs", MountainCarContinuous::new)
+                    "MountainCarContinuous-v0",
+                    "Rock a car out of a valley by a force that costs",
+                    MountainCarContinuous::new)
             .withSolvedAt(90)
             .withReference("standing still", 0);
 

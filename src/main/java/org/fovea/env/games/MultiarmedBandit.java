@@ -26,7 +26,10 @@ final class MultiarmedBandit extends BatchedEnvironment {
     static EnvironmentSpec spec(Level level) {
         int arms = level.of(10, 20, 30);
         int steps = level.of(200, 400, 600);
-        return level.spec("MultiarmedBandit", "Find the arm that pays most often", count -> new MultiarmedBandit(count, arms, steps))
+        return level.spec(
+                        "MultiarmedBandit",
+                        "Find the arm that pays most often",
+                        count -> new MultiarmedBandit(count, arms, steps))
                 .withReference("best arm known", level.of(0.81, 0.91, 0.94))
                 .withReference("upper confidence bound", level.of(0.70, 0.79, 0.82))
                 .withReference("win stay, lose change", level.of(0.46, 0.56, 0.59))

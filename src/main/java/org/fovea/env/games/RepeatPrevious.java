@@ -24,7 +24,10 @@ final class RepeatPrevious extends CardGame {
     static EnvironmentSpec spec(Level level) {
         int k = level.of(4, 32, 64);
         int decks = level.of(1, 2, 3);
-        return level.spec("RepeatPrevious", "Name the suit of the 4th, 32nd or 64th newest card", count -> new RepeatPrevious(count, decks, k))
+        return level.spec(
+                        "RepeatPrevious",
+                        "Name the suit of the 4th, 32nd or 64th newest card",
+                        count -> new RepeatPrevious(count, decks, k))
                 .withSolvedAt(0.9)
                 .withReference("optimum", 1)
                 .withReference("counting suits", level.of(-0.34, -0.43, -0.44))

@@ -54,8 +54,10 @@ class BuiltInRulesTest {
         Episode.Player forgetful = soFar -> Action.of(soFar.newest()[2] + soFar.newest()[1] > 0 ? 1 : 0);
         Episode.Player towardsTheNearerEnd = soFar -> Action.of(soFar.newest()[1] > 0 ? 1 : 0);
         // Standard errors at 4,000 episodes: 0.005 and 0.025.
-        assertThat(Episode.meanScore("ProofOfMemory-v0", 4000, towardsTheGoodEnd)).isCloseTo(1.20, within(0.02));
-        assertThat(Episode.meanScore("ProofOfMemory-v0", 4000, towardsTheNearerEnd)).isCloseTo(-0.28, within(0.1));
+        assertThat(Episode.meanScore("ProofOfMemory-v0", 4000, towardsTheGoodEnd))
+                .isCloseTo(1.20, within(0.02));
+        assertThat(Episode.meanScore("ProofOfMemory-v0", 4000, towardsTheNearerEnd))
+                .isCloseTo(-0.28, within(0.1));
         assertThat(Episode.meanScore("ProofOfMemory-v0", 4000, forgetful)).isCloseTo(-0.28, within(0.1));
     }
 
@@ -90,7 +92,8 @@ class BuiltInRulesTest {
 
     @Test
     void memoryChainRewardsMemory() {
-        Episode.Player remembering = Episode.choosing(observations -> observations.get(0)[2] > 0 ? 1 : 0);
+        Episode.Player remembering =
+                Episode.choosing(observations -> observations.get(0)[2] > 0 ? 1 : 0);
         assertThat(Episode.meanScore("MemoryChain-v0", 500, remembering)).isEqualTo(1);
         // Standard error at 4,000 episodes: 0.016.
         assertThat(Episode.meanScore("MemoryChain-v0", 4000, Episode.random(2))).isCloseTo(0, within(0.06));
@@ -126,9 +129,11 @@ class BuiltInRulesTest {
     void repeatPreviousRewardsMemory() {
         Episode.Player remembering = Episode.choosing(
                 observations -> observations.size() < 4 ? 0 : suit(observations.get(observations.size() - 4)));
-        assertThat(Episode.meanScore("popgym-RepeatPreviousEasy-v0", 50, remembering)).isCloseTo(1, within(1e-6));
+        assertThat(Episode.meanScore("popgym-RepeatPreviousEasy-v0", 50, remembering))
+                .isCloseTo(1, within(1e-6));
         // Standard error at 1,000 episodes: 0.004.
-        assertThat(Episode.meanScore("popgym-RepeatPreviousEasy-v0", 1000, Episode.random(4))).isCloseTo(-0.5, within(0.015));
+        assertThat(Episode.meanScore("popgym-RepeatPreviousEasy-v0", 1000, Episode.random(4)))
+                .isCloseTo(-0.5, within(0.015));
     }
 
     @ParameterizedTest
@@ -148,7 +153,8 @@ class BuiltInRulesTest {
             }
         }
         assertThat(cues).containsExactlyInAnyOrder(-1f, 1f);
-        Episode.Player remembering = Episode.choosing(observations -> observations.get(0)[0] > 0 ? 0 : 1);
+        Episode.Player remembering =
+                Episode.choosing(observations -> observations.get(0)[0] > 0 ? 0 : 1);
         assertThat(Episode.meanScore(name, 50, remembering)).isEqualTo(1);
         // Standard error: 0.016.
         assertThat(Episode.meanScore(name, 1000, Episode.random(2))).isCloseTo(0.5, within(0.06));

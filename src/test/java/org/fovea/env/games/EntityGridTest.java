@@ -92,8 +92,7 @@ class EntityGridTest {
                 boolean done = world.wanted().stream().noneMatch(left::containsKey);
                 batch.step(new int[] {choice}, new float[0], result);
                 over = done || step == 40;
-                assertThat(result.rewards()[0])
-                        .isEqualTo(taken == null ? 0 : taken == world.sign() ? 0.5f : -0.05f);
+                assertThat(result.rewards()[0]).isEqualTo(taken == null ? 0 : taken == world.sign() ? 0.5f : -0.05f);
                 assertThat(result.terminated()[0]).isEqualTo(done);
                 assertThat(result.truncated()[0]).isEqualTo(over && !done);
                 cut += over && !done ? 1 : 0;
@@ -193,7 +192,8 @@ class EntityGridTest {
     @Test
     void scores() {
         Random random = new Random(2);
-        Player nearestOfAny = world -> towards(world.agent(), nearest(world.agent(), world.colours().keySet()));
+        Player nearestOfAny = world ->
+                towards(world.agent(), nearest(world.agent(), world.colours().keySet()));
         Player nearestWanted = world -> towards(world.agent(), nearest(world.agent(), world.wanted()));
         // Standard errors: 0.003, 0.005, 0.020, 0.017.
         assertThat(meanScore(60, EntityGridTest::plan)).isCloseTo(0.994, within(0.01));

@@ -21,7 +21,9 @@ class PopgymRulesTest {
     private static final double ROUNDING = 1e-7;
 
     private static void assertReward(Episode episode, int step, double expected) {
-        assertThat((double) episode.steps().get(step).reward()).as("step " + step).isCloseTo(expected, within(ROUNDING));
+        assertThat((double) episode.steps().get(step).reward())
+                .as("step " + step)
+                .isCloseTo(expected, within(ROUNDING));
     }
 
     /** Every step but the last goes on; the last terminates or is truncated. */
@@ -143,8 +145,7 @@ class PopgymRulesTest {
             Environment probe = Environments.make(name);
             for (int card = 0; card < n; card++) {
                 probe.reset(seed);
-                face[card] = Episode.oneHot(
-                        probe.step(Action.of(card)).observation(), card * (faces + 1), faces + 1);
+                face[card] = Episode.oneHot(probe.step(Action.of(card)).observation(), card * (faces + 1), faces + 1);
             }
             for (int f = 0; f < faces; f++) {
                 assertThat(count(face, n, f)).isEqualTo(n / faces);
@@ -232,7 +233,9 @@ class PopgymRulesTest {
         double[][] mean = new double[side][side];
         for (int seed = 0; seed < 30; seed++) {
             boolean[][] ships = board(name, seed, side, step -> step.reward() > 0);
-            assertThat(canBeCut(ships, List.of(4, 3, 3, 2))).as("ships of 2, 3, 3, 4").isTrue();
+            assertThat(canBeCut(ships, List.of(4, 3, 3, 2)))
+                    .as("ships of 2, 3, 3, 4")
+                    .isTrue();
             Episode episode = Episode.play(name, seed, anywhere(side, seed));
             boolean[][] shot = new boolean[side][side];
             int hits = 0;
@@ -244,7 +247,8 @@ class PopgymRulesTest {
                 shot[row][column] = true;
                 hits += hit ? 1 : 0;
                 assertReward(episode, t, hit ? 1.0 / 12 : -1.0 / (side * side - 12));
-                assertThat(Episode.oneHot(episode.steps().get(t).observation(), 0, 2)).isEqualTo(hit ? 1 : 0);
+                assertThat(Episode.oneHot(episode.steps().get(t).observation(), 0, 2))
+                        .isEqualTo(hit ? 1 : 0);
             }
             assertThat(hits == 12 || episode.steps().size() == side * side).isTrue();
             assertEnds(episode, hits == 12);
@@ -254,7 +258,9 @@ class PopgymRulesTest {
                 }
             }
         }
-        assertThat(Arrays.stream(mean).filter(row -> Arrays.stream(row).sum() > 0).count())
+        assertThat(Arrays.stream(mean)
+                        .filter(row -> Arrays.stream(row).sum() > 0)
+                        .count())
                 .isEqualTo(side);
     }
 
@@ -305,7 +311,9 @@ class PopgymRulesTest {
                 int row = random.nextInt(side);
                 int column = random.nextInt(side);
                 return mine[row][column] && random.nextInt(20) > 0
-                        ? soFar.actions().isEmpty() ? Action.ofChoices(row, column) : soFar.actions().get(0)
+                        ? soFar.actions().isEmpty()
+                                ? Action.ofChoices(row, column)
+                                : soFar.actions().get(0)
                         : Action.ofChoices(row, column);
             };
             Episode episode = Episode.play(name, seed, careful);

@@ -43,8 +43,8 @@ class PopgymScoresTest {
     @CsvSource({"Easy, 4, -0.34", "Medium, 32, -0.43", "Hard, 64, -0.44"})
     void repeatPrevious(String level, int k, double byCounting) {
         String name = name("RepeatPrevious", level);
-        Episode.Player remembering = Episode.choosing(
-                seen -> seen.size() < k ? 0 : seen(seen.get(seen.size() - k), 0, 4));
+        Episode.Player remembering =
+                Episode.choosing(seen -> seen.size() < k ? 0 : seen(seen.get(seen.size() - k), 0, 4));
         assertThat(Episode.meanScore(name, 5, remembering)).isCloseTo(1, within(EXACT));
         assertThat(Episode.meanScore(name, 200, Episode.random(4))).isCloseTo(-0.5, within(0.03));
     }
@@ -62,7 +62,8 @@ class PopgymScoresTest {
     @CsvSource({"Easy, 52, 0.42", "Medium, 104, -0.04", "Hard, 156, -0.19"})
     void autoencode(String level, int n, double windowOf64) {
         String name = name("Autoencode", level);
-        assertThat(Episode.meanScore(name, 5, Episode.choosing(seen -> recite(seen, n, 1000)))).isCloseTo(1, within(EXACT));
+        assertThat(Episode.meanScore(name, 5, Episode.choosing(seen -> recite(seen, n, 1000))))
+                .isCloseTo(1, within(EXACT));
         assertThat(Episode.meanScore(name, 100, Episode.choosing(seen -> recite(seen, n, 64))))
                 .isCloseTo(windowOf64, within(0.05));
         assertThat(Episode.meanScore(name, 200, Episode.random(4))).isCloseTo(-0.5, within(0.03));
@@ -99,7 +100,10 @@ class PopgymScoresTest {
             Arrays.fill(left, 4 * decks);
             seen.forEach(s -> left[seen(s, 0, 13)]--);
             int newest = seen(seen.get(seen.size() - 1), 0, 13);
-            return Arrays.stream(left, newest + 1, 13).sum() >= Arrays.stream(left, 0, newest).sum() ? 0 : 1;
+            return Arrays.stream(left, newest + 1, 13).sum()
+                            >= Arrays.stream(left, 0, newest).sum()
+                    ? 0
+                    : 1;
         });
         // Standard errors at 300 episodes: 0.008, 0.006, 0.005.
         assertThat(Episode.meanScore(name, 300, ranking)).isCloseTo(byRank, within(0.025));
@@ -108,7 +112,11 @@ class PopgymScoresTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"Easy, 52, 2, -0.19, 0.45, 0.82", "Medium, 104, 2, -0.19, 0.46, 0.81", "Hard, 52, 13, -0.84, -0.81, 0.70"})
+    @CsvSource({
+        "Easy, 52, 2, -0.19, 0.45, 0.82",
+        "Medium, 104, 2, -0.19, 0.46, 0.81",
+        "Hard, 52, 13, -0.84, -0.81, 0.70"
+    })
     void concentration(String level, int n, int faces, double random, double ofDown, double perfect) {
         String name = name("Concentration", level);
         Random random1 = new Random(1);
@@ -216,7 +224,8 @@ class PopgymScoresTest {
         assertThat(Episode.meanScore(name, 200, anyField(side))).isCloseTo(random, within(0.05));
         assertThat(Episode.meanScore(name, 400, everyFieldOnce(side))).isCloseTo(0.08, within(0.03));
         Random chance = new Random(6);
-        assertThat(Episode.meanScore(name, 200, () -> soFar -> hunt(soFar, side, chance))).isCloseTo(hunting, within(0.06));
+        assertThat(Episode.meanScore(name, 200, () -> soFar -> hunt(soFar, side, chance)))
+                .isCloseTo(hunting, within(0.06));
     }
 
     /** A field not shot at beside one that was hit, else one that is black on a chess board, else any. */
@@ -316,7 +325,8 @@ class PopgymScoresTest {
         for (String variables : List.of("Position", "Velocity")) {
             String name = name(variables + "OnlyCartPole", level);
             assertThat(Episode.meanScore(name, 400, Episode.random(2))).isCloseTo(random, within(0.015));
-            assertThat(Episode.play(name, 1, Episode.random(2)).steps().get(3).reward()).isEqualTo(1f / steps);
+            assertThat(Episode.play(name, 1, Episode.random(2)).steps().get(3).reward())
+                    .isEqualTo(1f / steps);
         }
         String name = name("PositionOnlyCartPole", level);
         Episode.Player sign = soFar -> Action.of(soFar.newest()[1] > 0 ? 1 : 0);
@@ -349,7 +359,8 @@ class PopgymScoresTest {
         double sum = 0;
         double squares = 0;
         for (int seed = 0; seed < 500; seed++) {
-            float[] first = Episode.play(name, seed, Episode.random(2)).observations().get(0);
+            float[] first =
+                    Episode.play(name, seed, Episode.random(2)).observations().get(0);
             assertThat(Math.abs(first[1])).isLessThanOrEqualTo((float) limit);
             sum += first[0] / 500;
             squares += first[0] * first[0] / 500;
@@ -381,7 +392,8 @@ class PopgymScoresTest {
             } else {
                 assertThat(radius).isCloseTo(1, within(1e-6));
             }
-            assertThat(Math.max(Math.abs(observation[0]), Math.abs(observation[1]))).isLessThanOrEqualTo(1);
+            assertThat(Math.max(Math.abs(observation[0]), Math.abs(observation[1])))
+                    .isLessThanOrEqualTo(1);
         }
         // The spread of returns is 0.18.
         assertThat(Episode.meanScore(name(game, level), 400, anyTorque)).isCloseTo(random, within(0.04));

@@ -81,7 +81,8 @@ class PpoOnCudaTest {
     @ParameterizedTest
     @CsvSource({"MemoryChain-v0:length=2, attention", "NearestEntityAndCount-v0, mlp", "NearestEntity-v0, attention"})
     void theFirstUpdateEqualsTheCpusButForRounding(String environment, String policy) {
-        RunSpec spec = spec(environment, policy, 1, 9, Map.of("epochs", "1", "minibatches", "1", "learning_rate", "0.01"));
+        RunSpec spec =
+                spec(environment, policy, 1, 9, Map.of("epochs", "1", "minibatches", "1", "learning_rate", "0.01"));
         Updated cpu = updateOnce(Runs.cpu(1), spec, "cpu");
         Updated cuda = updateOnce(Simulator.open(), spec, "cuda");
 
