@@ -154,11 +154,7 @@ public abstract class BatchedEnvironment implements VectorEnvironment {
     private void startEpisode(int i, float[] observations) {
         elapsed[i] = 0;
         random[i] = SplitMix64.episodeSeed(seed, firstIndex + i, episode[i]);
-        try {
-            begin(i, observations);
-        } catch (Throwable thrown) {
-            throw EnvironmentFailures.of(name + ": environment " + (firstIndex + i), "begin", thrown);
-        }
+        begin(i, observations);
     }
 
     @Override
@@ -167,12 +163,7 @@ public abstract class BatchedEnvironment implements VectorEnvironment {
             throw new IllegalStateException("step before reset: call reset or restoreState first");
         }
         StepChecks.check(this, choicesOfAction, firstIndex, choices, values, result);
-        try {
-            advance(choices, values, result);
-        } catch (Throwable thrown) {
-            String which = name + ": environments " + firstIndex + " to " + (firstIndex + count - 1);
-            throw EnvironmentFailures.of(which, "advance", thrown);
-        }
+        advance(choices, values, result);
         float[] observations = result.observations();
         boolean[] terminated = result.terminated();
         boolean[] truncated = result.truncated();

@@ -258,6 +258,42 @@ class BatchContractTest {
                 .hasMessageContaining("not of");
     }
 
+    /** One of a user's own, which fails in its third step. */
+    private static final class Failing extends BatchedEnvironment {
+        Failing(int count) {
+            super(count, new Space.Box(1, 0, 1), new Space.Discrete(2), NO_TIME_LIMIT);
+        }
+
+        @Override
+        protected void begin(int i, float[] observations) {
+            observations[i] = 0;
+        }
+
+        @Override
+        protected void advance(int[] choices, float[] values, StepBatch result) {
+            if (elapsed[0] == 2) {
+                throw new IllegalStateException("out of paper");
+            }
+        }
+    }
+
+    @Test
+    void usersMayWriteOneForManyAgentsAndItsMistakesAreNamed() throws IOException {
+        VectorEnvironment batch =
+                EnvironmentSpec.ofBatches("Failing-v0", "fails", Failing::new).create(2);
+        StepBatch result = StepBatch.allocate(2, 1);
+        batch.reset(1, 4, result.observations());
+        batch.step(new int[2], new float[0], result);
+        byte[] state = saved(batch, 0);
+        assertThat(new DataInputStream(new ByteArrayInputStream(state)).readUTF())
+                .isEqualTo("Failing-v0");
+        batch.step(new int[2], new float[0], result);
+        assertThatThrownBy(() -> batch.step(new int[2], new float[0], result))
+                .isInstanceOf(EnvironmentException.class)
+                .hasMessageContaining("Failing-v0: environments 4 to 5, step 2: step threw")
+                .hasMessageContaining("out of paper");
+    }
+
     @Test
     void aStateIsTheSameHoweverItsParametersAreWritten() throws IOException {
         byte[] saved = saved(new Player("MemoryChain-v0:bits=3,length=5", 2, 0).batch, 1);
