@@ -60,16 +60,13 @@ final class CloudScheduling extends CallbackEnvironment {
         numbers[3] = (float) (center.now() - job.arrival());
         int at = JOB_FEATURES;
         for (Machine machine : center.machines) {
-            double left = machine.isOn() ? Math.max(0, machine.busyUntil - center.now()) : 0;
-            double seconds = machine.seconds(job);
             numbers[at] = machine.free;
             numbers[at + 1] = machine.cores;
             numbers[at + 2] = machine.speed;
             numbers[at + 3] = machine.isOn() ? 1 : 0;
-            numbers[at + 4] = (float) left;
-            numbers[at + 5] = (float) seconds;
-            // What it costs to stay on longer for this job.
-            numbers[at + 6] = (float) (machine.price * Math.max(0, seconds - left));
+            numbers[at + 4] = (float) machine.secondsLeft(center.now());
+            numbers[at + 5] = (float) machine.seconds(job);
+            numbers[at + 6] = (float) machine.addedCost(job, center.now());
             numbers[at + 7] = machine.free - job.cores();
             at += HOST_FEATURES;
         }

@@ -57,7 +57,10 @@ final class DataCenter {
     private double cost;
     private double waited;
 
-    /** Told what was spent since it was told last, in cents: on hosts and on waiting. */
+    /**
+     * Told what is spent, in cents: on waiting as time goes by, on hosts where a job is placed, for the time that its host has to
+     * stay on longer. Of a whole episode it is the same as what hosts cost by the second, but it comes with the decision.
+     */
     interface Spending {
         void spent(double cents);
     }
@@ -118,13 +121,11 @@ final class DataCenter {
     private void account() {
         double seconds = now() - accountedTo;
         accountedTo = now();
-        double spent = 0;
         for (Machine machine : machines) {
-            spent += machine.isOn() ? machine.price * seconds : 0;
+            cost += machine.isOn() ? machine.price * seconds : 0;
         }
-        cost += spent;
         waited += waiting.size() * seconds;
-        spending.spent(spent + WAITING_PRICE * waiting.size() * seconds);
+        spending.spent(WAITING_PRICE * waiting.size() * seconds);
     }
 
     private void placeWhatFits() {
@@ -138,6 +139,7 @@ final class DataCenter {
 
     private void start(Job job, int index) {
         Machine machine = machines.get(index);
+        spending.spent(machine.addedCost(job, now()));
         machine.free -= job.cores();
         machine.busyUntil = Math.max(machine.busyUntil, now() + machine.seconds(job));
         UtilizationModel little = new UtilizationModelDynamic(0.001);
@@ -172,7 +174,7 @@ final class DataCenter {
             double time = FIRST_ARRIVAL;
             for (int i = 0; i < JOBS; i++) {
                 boolean busy = i / 25 % 2 == 1;
-                time += -Math.log(1 - random.nextDouble()) * (busy ? 1.5 : 7);
+                time += -Math.log(1 - random.nextDouble()) * (busy ? 2 : 9);
                 int cores = 1 << Math.min(3, (int) (4 * random.nextDouble() * random.nextDouble() * 1.3));
                 long work = (long) (10_000 * Math.pow(100, random.nextDouble()));
                 schedule(time, CloudSimTag.NONE, new Job(cores, work, time));

@@ -33,4 +33,14 @@ final class Machine {
     double seconds(Job job) {
         return (double) job.work() / speed;
     }
+
+    /** Seconds until it is switched off if it is given nothing more. */
+    double secondsLeft(double now) {
+        return isOn() ? Math.max(0, busyUntil - now) : 0;
+    }
+
+    /** Cents for the time that it has to stay on longer if it takes the job. */
+    double addedCost(Job job, double now) {
+        return price * Math.max(0, seconds(job) - secondsLeft(now));
+    }
 }

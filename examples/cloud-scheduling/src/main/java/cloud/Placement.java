@@ -21,6 +21,7 @@ interface Placement {
         Map<String, LongFunction<Placement>> rules = new LinkedHashMap<>();
         rules.put("first-fit", seed -> (center, job, waiting) -> next(center.machines, job, 0));
         rules.put("best-fit", seed -> (center, job, waiting) -> fullest(center.machines, job));
+        rules.put("least added cost", seed -> (center, job, waiting) -> cheapest(center, job));
         rules.put("round-robin", seed -> {
             int[] last = {-1};
             return (center, job, waiting) -> last[0] = next(center.machines, job, last[0] + 1);
@@ -52,6 +53,20 @@ interface Placement {
         for (int i = 0; i < machines.size(); i++) {
             Machine machine = machines.get(i);
             if (machine.fits(job) && (best < 0 || isFuller(machine, machines.get(best)))) {
+                best = i;
+            }
+        }
+        return best;
+    }
+
+    private static int cheapest(DataCenter center, Job job) {
+        int best = -1;
+        for (int i = 0; i < center.machines.size(); i++) {
+            Machine machine = center.machines.get(i);
+            if (machine.fits(job)
+                    && (best < 0
+                            || machine.addedCost(job, center.now())
+                                    < center.machines.get(best).addedCost(job, center.now()))) {
                 best = i;
             }
         }
