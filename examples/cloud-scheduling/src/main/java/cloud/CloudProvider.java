@@ -3,6 +3,7 @@ package cloud;
 
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import org.fovea.env.EnvironmentProvider;
 import org.fovea.env.EnvironmentSpec;
 
@@ -11,6 +12,19 @@ public final class CloudProvider implements EnvironmentProvider {
     @Override
     public Collection<EnvironmentSpec> environments() {
         return List.of(EnvironmentSpec.of(
-                "CloudScheduling-v0", "Place jobs on the hosts of a data centre", CloudScheduling::new));
+                        "CloudScheduling-v0", "Place jobs on the hosts of a data centre", CloudScheduling::new)
+                .withTuned(
+                        "ppo",
+                        "mlp",
+                        Map.ofEntries(
+                                Map.entry("steps", "250000"),
+                                Map.entry("envs", "32"),
+                                Map.entry("layers", "1"),
+                                Map.entry("width", "32"),
+                                Map.entry("heads", "2"),
+                                Map.entry("epochs", "4"),
+                                Map.entry("gamma", "0.95"),
+                                Map.entry("gae_lambda", "0.9"),
+                                Map.entry("entropy_coef", "0.003"))));
     }
 }

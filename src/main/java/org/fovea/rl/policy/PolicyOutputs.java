@@ -3,6 +3,7 @@ package org.fovea.rl.policy;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Schema;
 import org.fovea.env.Space;
@@ -89,7 +90,7 @@ final class PolicyOutputs {
             if (part.entities == null) {
                 all.add(mine);
             } else {
-                addPointer(mine, step.sets().get(part.entities), all);
+                addPointer(mine, Objects.requireNonNull(step.sets().get(part.entities)), all);
             }
         }
         return all.size() == 1 ? all.get(0) : Tensor.concat(1, all);
