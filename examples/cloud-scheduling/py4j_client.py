@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-EPISODES, WARM_UP = 60, 20
+EPISODES, ROUNDS = 60, 6
 
 server = subprocess.Popen(["java", "-cp", sys.argv[1], "cloud.Speed", "py4j"], stdout=subprocess.PIPE, text=True)
 try:
@@ -25,15 +25,14 @@ try:
             raise RuntimeError(answer)
         return json.loads(answer[3:].encode().decode("unicode_escape"))
 
-    steps = 0
-    for episode in range(-WARM_UP, EPISODES):
-        if episode == 0:
-            start, steps = time.perf_counter(), 0
-        state = call("reset", f"L{episode}")
-        while not state["ended"]:
-            allowed = [i for i, is_allowed in enumerate(state["mask"]) if is_allowed]
-            state = call("step", f"i{random.choice(allowed)}")
-            steps += 1
-    print(f"{'py4j':20} {steps / (time.perf_counter() - start):8,.0f} decisions/s")
+    for _ in range(ROUNDS):
+        start, steps = time.perf_counter(), 0
+        for episode in range(EPISODES):
+            state = call("reset", f"L{episode}")
+            while not state["ended"]:
+                allowed = [i for i, is_allowed in enumerate(state["mask"]) if is_allowed]
+                state = call("step", f"i{random.choice(allowed)}")
+                steps += 1
+        print(f"{'py4j':20} {steps / (time.perf_counter() - start):8,.0f} decisions/s")
 finally:
     server.kill()

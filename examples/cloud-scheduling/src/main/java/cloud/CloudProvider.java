@@ -18,13 +18,13 @@ public final class CloudProvider implements EnvironmentProvider {
                         "mlp",
                         Map.ofEntries(
                                 Map.entry("steps", "250000"),
-                                Map.entry("envs", "32"),
-                                Map.entry("layers", "1"),
+                                Map.entry("envs", "48"),
+                                Map.entry("rollout_steps", "50"),
+                                Map.entry("minibatches", "4"),
                                 Map.entry("width", "32"),
                                 Map.entry("heads", "2"),
-                                Map.entry("epochs", "4"),
-                                Map.entry("gamma", "0.95"),
-                                Map.entry("gae_lambda", "0.9"),
-                                Map.entry("entropy_coef", "0.003"))));
+                                Map.entry("epochs", "6"),
+                                Map.entry("gamma", "0.98"),
+                                Map.entry("gae_lambda", "0.9"))));
     }
 }

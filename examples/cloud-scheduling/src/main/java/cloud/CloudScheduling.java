@@ -18,7 +18,7 @@ final class CloudScheduling extends CallbackEnvironment {
     private static final String RESULTS = System.getProperty("cloud.results");
 
     private static final int JOB_FEATURES = 4;
-    private static final int HOST_FEATURES = 9;
+    private static final int HOST_FEATURES = 8;
     private static final int SIZE = JOB_FEATURES + DataCenter.MACHINES * HOST_FEATURES + 1;
 
     @Override
@@ -68,7 +68,6 @@ final class CloudScheduling extends CallbackEnvironment {
             numbers[at + 5] = (float) machine.seconds(job);
             numbers[at + 6] = (float) machine.addedCost(job, center.now());
             numbers[at + 7] = machine.free - job.cores();
-            numbers[at + 8] = (float) Math.abs(machine.seconds(job) - machine.secondsLeft(center.now()));
             at += HOST_FEATURES;
         }
         numbers[at] = DataCenter.MACHINES;

@@ -71,6 +71,6 @@ public final class Compare {
                 cost,
                 wait,
                 objective,
-                outcomes == policy ? "" : String.format(Locale.ROOT, " (+%.3f ± %.3f)", difference, error));
+                outcomes == policy ? "" : String.format(Locale.ROOT, " (%+.3f ± %.3f)", difference, error));
     }
 }

@@ -174,7 +174,7 @@ final class DataCenter {
             double time = FIRST_ARRIVAL;
             for (int i = 0; i < JOBS; i++) {
                 boolean busy = i / 25 % 2 == 1;
-                time += -Math.log(1 - random.nextDouble()) * (busy ? 2.5 : 10);
+                time += -Math.log(1 - random.nextDouble()) * (busy ? 2 : 9);
                 int cores = 1 << Math.min(3, (int) (4 * random.nextDouble() * random.nextDouble() * 1.3));
                 long work = (long) (10_000 * Math.pow(100, random.nextDouble()));
                 schedule(time, CloudSimTag.NONE, new Job(cores, work, time));

@@ -13,7 +13,6 @@ import py4j.GatewayServer;
  */
 public final class Speed {
     private static final int EPISODES = 60;
-    private static final int WARM_UP = 20;
 
     private Speed() {}
 
@@ -28,17 +27,26 @@ public final class Speed {
             }.start();
             return;
         }
-        long start = 0;
-        for (int episode = -WARM_UP; episode < EPISODES; episode++) {
-            start = episode == 0 ? System.nanoTime() : start;
+        for (int round = 0; round < 6; round++) {
+            alone();
+            byFovea();
+        }
+    }
+
+    private static void alone() {
+        long start = System.nanoTime();
+        for (int episode = 0; episode < EPISODES; episode++) {
             Placement random = Placement.rules().get("random").apply(episode);
             new DataCenter(episode, random, cents -> {}).run();
         }
         report("simulator alone", start);
+    }
+
+    private static void byFovea() {
         try (CloudScheduling environment = new CloudScheduling()) {
             Random random = new Random(1);
-            for (int episode = -WARM_UP; episode < EPISODES; episode++) {
-                start = episode == 0 ? System.nanoTime() : start;
+            long start = System.nanoTime();
+            for (int episode = 0; episode < EPISODES; episode++) {
                 environment.reset(episode);
                 boolean ended = false;
                 while (!ended) {
@@ -50,8 +58,8 @@ public final class Speed {
                     ended = environment.step(Action.of(choice)).terminated();
                 }
             }
+            report("CallbackEnvironment", start);
         }
-        report("CallbackEnvironment", start);
     }
 
     private static void report(String what, long start) {
