@@ -120,7 +120,7 @@ final class EvalCommand extends BackendCommand {
         terminal.out()
                 .printf(
                         Locale.ROOT,
-                        "%s, %s policy%s, %s: %,d episodes in %s on %s%n%n",
+                        "%s, %s policy%s, %s: %,d episodes in %s on %s%n",
                         spec.environment(),
                         spec.policy(),
                         best ? String.format(Locale.ROOT, ", the best, of step %,d", saved.steps()) : "",
@@ -128,6 +128,8 @@ final class EvalCommand extends BackendCommand {
                         result.episodes(),
                         NumberFormats.duration(seconds),
                         backend);
+        TrainReport.printChanges(terminal.out(), saved.changes());
+        terminal.out().println();
         terminal.out()
                 .printf(
                         Locale.ROOT,
@@ -152,6 +154,7 @@ final class EvalCommand extends BackendCommand {
                             .with("policy", spec.policy().toString())
                             .with("backend", backend)
                             .with("trained_steps", saved.steps())
+                            .with("changes", TrainReport.json(saved.changes()))
                             .with("stochastic", stochastic)
                             .with("episodes", result.episodes())
                             .with("episodes_cut", result.cut())

@@ -19,7 +19,6 @@ import org.fovea.env.Environments;
 import org.fovea.env.UnknownNameException;
 import org.fovea.io.Checkpoint;
 import org.fovea.rl.evaluation.EvaluationSettings;
-import org.fovea.rl.learner.AlgorithmConfig;
 import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.NonFiniteException;
 import org.fovea.rl.run.Algorithm;
@@ -49,7 +48,7 @@ import picocli.CommandLine.Option;
             "  fovea train --env MemoryChain-v0:length=9 --set window=16 --set learning_rate=1e-3",
             "  fovea train --env Acrobot-v1 --algo trpo --policy mlp",
             "  fovea train --out runs/mine --eval-every 10000 --target 475 --time-limit 10m",
-            "  fovea train --out runs/mine --resume --steps 50000",
+            "  fovea train --out runs/mine --resume --steps 50000 --set learning_rate=1e-4",
             "  fovea train --set help                  every hyper-parameter and its default",
             "  fovea train --simulate --steps 500      the CUDA kernels, on a machine without a GPU"
         })
@@ -199,7 +198,9 @@ final class TrainCommand implements Callable<Integer> {
         @Option(names = "--overwrite", description = "Replace the run that --out holds.")
         private boolean overwrite;
 
-        @Option(names = "--resume", description = "Go on with the run that --out holds.")
+        @Option(
+                names = "--resume",
+                description = "Go on with the run that --out holds, perhaps with other --steps or --set.")
         private boolean resume;
     }
 
@@ -249,7 +250,7 @@ final class TrainCommand implements Callable<Integer> {
             throw new UsageException("nothing to resume: there is no directory " + directory);
         }
         SavedRun saved = SavedRun.load(directory);
-        RunSpec spec = checked(() -> continued(saved.spec(), settings.hyperparameters()));
+        RunSpec spec = checked(() -> continued(saved, settings.hyperparameters()));
         TrainingOptions options = evaluationOptions.options(saved.evaluations());
         try (Backend backend = device.open(terminal, settings.backend())) {
             return train(() -> Trainer.resume(backend, spec, saved, directory), directory, options);
@@ -286,6 +287,7 @@ final class TrainCommand implements Callable<Integer> {
                 .println("training " + spec.environment() + " with "
                         + spec.config().algorithm() + ", " + spec.policy() + " policy, "
                         + NumberFormats.count(trainer.parameterCount()) + " parameters, in " + directory);
+        TrainReport.printChanges(terminal.err(), trainer.changes());
         long played = spec.iterations() * spec.stepsPerIteration();
         if (run.steps != null && played != run.steps) {
             terminal.err()
@@ -373,23 +375,21 @@ final class TrainCommand implements Callable<Integer> {
         return fitted;
     }
 
-    /** The saved run with another number of steps; whatever else is given must be as it was. */
-    private RunSpec continued(RunSpec saved, Map<String, String> hyperparameters) {
-        refuseChange("--env", run.environment, saved.environment());
-        refuseChange("--algo", run.algorithm, saved.config().algorithm());
-        refuseChange("--policy", run.policy, saved.policy().toString());
-        refuseChange("--envs", run.environments, saved.environments());
-        refuseChange("--seed", run.seed, saved.seed());
-        AlgorithmConfig config = saved.config().with(hyperparameters);
-        Map<String, String> before = saved.config().asMap();
-        config.asMap().forEach((name, value) -> refuseChange("--set " + name, value, before.get(name)));
-        return run.steps == null ? saved : saved.withSteps(run.steps);
+    /** The saved run with other steps or hyper-parameters; what decides who plays must be as it was. */
+    private RunSpec continued(SavedRun saved, Map<String, String> hyperparameters) {
+        RunSpec before = saved.spec();
+        refuseChange("--env", run.environment, before.environment());
+        refuseChange("--algo", run.algorithm, before.config().algorithm());
+        refuseChange("--policy", run.policy, before.policy().toString());
+        refuseChange("--envs", run.environments, before.environments());
+        refuseChange("--seed", run.seed, before.seed());
+        return saved.specWith(run.steps, hyperparameters);
     }
 
     private static void refuseChange(String option, @Nullable Object given, @Nullable Object saved) {
         if (given != null && !given.equals(saved)) {
-            throw new UsageException("a resumed run keeps its settings, only --steps may change: " + option + " is "
-                    + saved + " there, not " + given);
+            throw new UsageException("a resumed run can change --steps and most of --set, but " + option + " is "
+                    + saved + " there, not " + given + "; start a new run for it, in another --out");
         }
     }
 

@@ -9,6 +9,7 @@ import org.fovea.env.EnvironmentSpec.ReferenceReturn;
 import org.fovea.env.Environments;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.run.SettingChange;
 import org.fovea.rl.run.TrainResult;
 
 /** The outcome of a run, for people and for programs. */
@@ -95,6 +96,29 @@ final class TrainReport {
         out.println("run directory          " + result.runDirectory());
     }
 
+    /** What was set to another value when the run was resumed. */
+    static void printChanges(PrintStream out, List<SettingChange> changes) {
+        for (SettingChange change : changes) {
+            out.printf(
+                    Locale.ROOT,
+                    "changed at step %,d: %s from %s to %s%n",
+                    change.steps(),
+                    change.setting(),
+                    change.before(),
+                    change.after());
+        }
+    }
+
+    static List<Json> json(List<SettingChange> changes) {
+        return changes.stream()
+                .map(change -> new Json()
+                        .with("steps", change.steps())
+                        .with("setting", change.setting())
+                        .with("before", change.before())
+                        .with("after", change.after()))
+                .toList();
+    }
+
     /** Warnings about the outcome, a line each. */
     static List<String> notes(TrainResult result) {
         List<String> notes = new ArrayList<>();
@@ -169,6 +193,7 @@ final class TrainReport {
                 .with("gradient_norm", result.lastUpdate().gradientNorm())
                 .with("seed", result.spec().seed())
                 .with("params", result.model().parameters())
+                .with("changes", json(result.changes()))
                 .with("run_dir", result.runDirectory().toString());
     }
 }

@@ -78,6 +78,7 @@ class TrainTest {
                         "gradient_norm",
                         "seed",
                         "params",
+                        "changes",
                         "run_dir");
         assertThat(json.get("sps").fieldNames()).toIterable().containsExactly("env", "inference", "train");
         assertThat(json.get("env").asText()).isEqualTo("CartPole-v1");
@@ -252,20 +253,53 @@ class TrainTest {
     }
 
     @Test
-    void aResumedRunKeepsItsSettings() {
+    void aResumedRunSaysWhatWasChanged() throws JsonProcessingException {
         Path run = directory.resolve("run");
         assertThat(Cli.run(small(run)).exitCode()).isZero();
 
-        Cli seed = Cli.run("train", "--resume", "--out", run.toString(), "--seed", "2");
-        Cli width = Cli.run("train", "--resume", "--out", run.toString(), "--set", "width=16");
-        Cli algorithm = Cli.run("train", "--resume", "--out", run.toString(), "--algo", "trpo");
+        Cli resumed = Cli.run(Cli.words(
+                "train --resume --out %s --steps 1024 --set learning_rate=3e-4 --set clip=0.2 --json --backend cpu",
+                run));
+        Cli again = Cli.run(Cli.words("train --resume --out %s --set epochs=2 --json --backend cpu", run));
+        Cli evaluated = Cli.run(Cli.words("eval %s --episodes 5 --json --backend cpu", run));
 
-        assertThat(seed.exitCode()).isEqualTo(2);
-        assertThat(seed.err()).contains("--seed is 1 there, not 2");
-        assertThat(width.exitCode()).isEqualTo(2);
-        assertThat(width.err()).contains("--set width is 8 there, not 16");
-        assertThat(algorithm.exitCode()).isEqualTo(2);
-        assertThat(algorithm.err()).contains("--algo is ppo there, not trpo");
+        assertThat(resumed.exitCode()).as(resumed.err()).isZero();
+        assertThat(resumed.err())
+                .contains("changed at step 512: learning_rate from 0.001 to 3.0E-4")
+                .contains("changed at step 512: steps from 512 to 1024")
+                .doesNotContain("clip");
+        JsonNode changes = resumed.lastLineAsJson().get("changes");
+        assertThat(changes).hasSize(2);
+        assertThat(changes.get(1).toString())
+                .isEqualTo("{\"steps\":512,\"setting\":\"learning_rate\",\"before\":\"0.001\",\"after\":\"3.0E-4\"}");
+        assertThat(again.err())
+                .contains("changed at step 512: learning_rate")
+                .contains("changed at step 1,024: epochs");
+        assertThat(evaluated.out()).contains("changed at step 1,024: epochs from 20 to 2");
+        assertThat(evaluated.lastLineAsJson().get("changes")).hasSize(3);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "--seed 2 | --seed is 1 there, not 2",
+                "--envs 8 | --envs is 4 there, not 8",
+                "--algo trpo | --algo is ppo there, not trpo",
+                "--set width=16 | cannot change width from 8 to 16, since its parameters",
+                "--set action_limit=tanh | cannot change action_limit from clip to tanh",
+                "--set rollout_steps=64 | cannot change rollout_steps from 32 to 64",
+                "--set normalize_rewards=true | cannot change normalize_rewards from false to true",
+                "--set normalize_observations=true | cannot change normalize_observations from false to true",
+            })
+    void aResumedRunKeepsWhatItsStateIsMadeOf(String given, String refusal) {
+        Path run = directory.resolve("run");
+        assertThat(Cli.run(small(run)).exitCode()).isZero();
+
+        Cli resumed = Cli.run(Cli.words("train --resume --out %s --steps 1024 %s", run, given));
+
+        assertThat(resumed.exitCode()).isEqualTo(2);
+        assertThat(resumed.err()).contains(refusal).contains("start a new run for it");
     }
 
     @Test

@@ -133,9 +133,9 @@ final class PeriodicEvaluation implements AutoCloseable {
         return false;
     }
 
-    /** Keeps the policy that is the best so far, as a checkpoint of its own. */
-    void keepBest() throws IOException {
-        Map<String, String> metadata = new LinkedHashMap<>(plan.save());
+    /** Keeps the policy that is the best so far, as a checkpoint of its own with the run's metadata. */
+    void keepBest(Map<String, String> ofRun) throws IOException {
+        Map<String, String> metadata = new LinkedHashMap<>(ofRun);
         metadata.putAll(best.save());
         SavedRun.save(state, bestDirectory, metadata);
     }

@@ -8,6 +8,7 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.fovea.backend.Backend;
@@ -21,6 +22,7 @@ import org.fovea.io.TensorType;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.policy.RunningMoments;
 import org.fovea.tensor.Parameter;
+import org.jspecify.annotations.Nullable;
 
 /** The newest checkpoint of a run, and what a run is saved as. */
 public final class SavedRun {
@@ -112,6 +114,23 @@ public final class SavedRun {
     /** Evaluations that are played while it is trained. */
     public EvaluationPlan evaluations() {
         return EvaluationPlan.restore(checkpoint.metadata());
+    }
+
+    /** What was changed when it was resumed, in order. */
+    public List<SettingChange> changes() {
+        return SettingChange.restore(checkpoint.metadata());
+    }
+
+    /**
+     * What the run trains if it goes on with other settings.
+     *
+     * @param steps null for those that it has
+     * @throws IllegalArgumentException for what a run cannot change
+     */
+    public RunSpec specWith(@Nullable Long steps, Map<String, String> hyperparameters) {
+        RunSpec changed = spec.with(hyperparameters).withSteps(steps == null ? spec.steps() : steps);
+        SettingChange.between(spec, changed, steps());
+        return changed;
     }
 
     /** @param more metadata, by key */

@@ -2,6 +2,7 @@
 package org.fovea.rl.run;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.learner.UpdateStatistics;
@@ -10,6 +11,7 @@ import org.fovea.rl.rollout.EpisodeStatistics;
 /**
  * The outcome of a run.
  *
+ * @param changes made when it was resumed
  * @param best evaluation during training
  * @param lastUpdate that this process made
  * @param evaluation of the final policy, greedy, on fixed seeds; of no episodes if the run was interrupted
@@ -17,6 +19,7 @@ import org.fovea.rl.rollout.EpisodeStatistics;
  */
 public record TrainResult(
         RunSpec spec,
+        List<SettingChange> changes,
         String backend,
         Path runDirectory,
         Training training,

@@ -4,6 +4,10 @@ package org.fovea.rl.run;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.function.BooleanSupplier;
 import org.fovea.backend.Backend;
@@ -34,17 +38,26 @@ public final class Trainer implements AutoCloseable {
 
     private long collectNanos;
     private long sessionSteps;
-    private EvaluationPlan plan = EvaluationPlan.NONE;
+    private final List<SettingChange> changes;
+    private EvaluationPlan plan;
     private UpdateStatistics lastUpdate = UpdateStatistics.NONE;
 
     /** Iterations done at the last checkpoint, -1 before the first. */
     private long savedIteration;
 
-    private Trainer(Backend backend, Path runDirectory, TrainingState state, RunLock lock) {
+    private Trainer(
+            Backend backend,
+            Path runDirectory,
+            TrainingState state,
+            RunLock lock,
+            EvaluationPlan plan,
+            List<SettingChange> changes) {
         this.backend = backend;
         this.runDirectory = runDirectory;
         this.state = state;
         this.lock = lock;
+        this.plan = plan;
+        this.changes = List.copyOf(changes);
         this.log = TrainingLog.open(runDirectory, state.iteration());
         this.savedIteration = state.iteration() == 0 ? -1 : state.iteration();
     }
@@ -61,7 +74,7 @@ public final class Trainer implements AutoCloseable {
         try {
             RunFiles.prepare(runDirectory);
             state.collector().reset();
-            return new Trainer(backend, runDirectory, state, lock);
+            return new Trainer(backend, runDirectory, state, lock, EvaluationPlan.NONE, List.of());
         } catch (RuntimeException | Error e) {
             try (state;
                     lock) {
@@ -71,16 +84,24 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Goes on from the newest checkpoint of a run.
+     * Goes on from the newest checkpoint of a run. What differs from it is kept with the run, in a checkpoint that is written at
+     * once.
      *
-     * @param spec what {@link SavedRun#spec} of the run says, perhaps with another number of steps
+     * @param spec what {@link SavedRun#spec} or {@link SavedRun#specWith} of the run says
+     * @throws IllegalArgumentException if it differs in what a run cannot change
      */
     public static Trainer resume(Backend backend, RunSpec spec, SavedRun saved, Path runDirectory) throws IOException {
+        List<SettingChange> changes = new ArrayList<>(saved.changes());
+        boolean isChanged = changes.addAll(SettingChange.between(saved.spec(), spec, saved.steps()));
         TrainingState state = TrainingState.create(backend, spec);
         RunLock lock = lock(state, runDirectory);
         try {
             saved.restore(state);
-            return new Trainer(backend, runDirectory, state, lock);
+            Trainer trainer = new Trainer(backend, runDirectory, state, lock, saved.evaluations(), changes);
+            if (isChanged) {
+                trainer.checkpoint();
+            }
+            return trainer;
         } catch (IOException | RuntimeException | Error e) {
             try (state;
                     lock) {
@@ -107,6 +128,11 @@ public final class Trainer implements AutoCloseable {
     /** What is trained. */
     public RunSpec spec() {
         return state.spec();
+    }
+
+    /** What was changed when it was resumed, this time included, in order. */
+    public List<SettingChange> changes() {
+        return changes;
     }
 
     /** Number of trained numbers. */
@@ -149,6 +175,7 @@ public final class Trainer implements AutoCloseable {
         boolean isEarly = training.end().isEarly();
         return new TrainResult(
                 spec(),
+                changes,
                 backend.name(),
                 runDirectory,
                 training,
@@ -205,7 +232,7 @@ public final class Trainer implements AutoCloseable {
                 checkpoint();
             }
             try {
-                evaluations.keepBest();
+                evaluations.keepBest(metadata());
             } catch (IOException e) {
                 throw new UncheckedIOException("the best policy cannot be kept", e);
             }
@@ -257,9 +284,15 @@ public final class Trainer implements AutoCloseable {
         return update;
     }
 
+    private Map<String, String> metadata() {
+        Map<String, String> metadata = new LinkedHashMap<>(plan.save());
+        metadata.putAll(SettingChange.save(changes));
+        return metadata;
+    }
+
     private void checkpoint() {
         try {
-            SavedRun.save(state, runDirectory, plan.save());
+            SavedRun.save(state, runDirectory, metadata());
         } catch (IOException e) {
             throw new UncheckedIOException("the run cannot go on", e);
         }

@@ -2,7 +2,7 @@
 /**
  * Runs from first step to last. {@link org.fovea.rl.run.Trainer} is the way in: it starts a {@link
  * org.fovea.rl.run.RunSpec}, such as {@link org.fovea.rl.run.Defaults} gives, or resumes a {@link
- * org.fovea.rl.run.SavedRun}, and iterates to its end.
+ * org.fovea.rl.run.SavedRun}, perhaps with a {@link org.fovea.rl.run.SettingChange}, and iterates to its end.
  *
  * <p>All that changes from iteration to iteration is in {@link org.fovea.rl.run.TrainingState}, which is built once {@link
  * org.fovea.rl.run.MemoryRequirement} finds room for it. A run's directory ({@link org.fovea.rl.run.RunFiles}) is kept from

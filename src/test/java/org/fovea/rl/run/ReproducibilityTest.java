@@ -3,6 +3,7 @@ package org.fovea.rl.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -79,6 +80,34 @@ class ReproducibilityTest {
             assertThat(Runs.parameters(trainer)).isEqualTo(uninterrupted);
         }
         assertThat(run.resolve(RunFiles.PROGRESS)).content().hasLineCount(ITERATIONS + 1);
+    }
+
+    @Test
+    void aChangeIsKeptAtOnceAndHasItsEffect() throws IOException {
+        RunSpec spec = Runs.small("CartPole-v1", PolicyKind.MLP, ITERATIONS, Map.of());
+        float[] trained = train(spec, 1, "run");
+        Path run = directory.resolve("run");
+        SavedRun saved = SavedRun.load(run);
+        RunSpec longer = saved.specWith(2 * spec.steps(), Map.of("learning_rate", "0"));
+        try (Backend backend = Runs.cpu(1)) {
+            Trainer.resume(backend, longer, saved, run).close();
+
+            SavedRun changed = SavedRun.load(run);
+            assertThat(changed.spec()).isEqualTo(longer);
+            assertThat(changed.changes())
+                    .extracting(SettingChange::setting, SettingChange::after)
+                    .containsExactly(tuple("steps", "" + longer.steps()), tuple("learning_rate", "0.0"));
+            try (Trainer trainer = Trainer.resume(backend, longer, changed, run)) {
+                TrainResult result = trainer.run(Progress.Listener.NONE, () -> false);
+                assertThat(result.training().steps()).isEqualTo(longer.steps());
+                assertThat(Runs.parameters(trainer)).isEqualTo(trained);
+                assertThat(result.changes()).isEqualTo(changed.changes());
+            }
+            assertThat(SavedRun.load(run).changes()).isEqualTo(changed.changes());
+            assertThatThrownBy(() -> Trainer.resume(backend, longer.with(Map.of("width", "8")), changed, run))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("cannot change width");
+        }
     }
 
     @Test
