@@ -3,6 +3,7 @@
 //
 //   norm = sqrt(sum g^2)      g' = g min(1, max_grad_norm / norm)      t = step + 1
 //   m = beta1 m + (1 - beta1) g'        v = beta2 v + (1 - beta2) g'^2
+//   parameter -= learning_rate weight_decay parameter        where it decays
 //   parameter -= learning_rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
 //
 // A norm that is not finite stops the optimiser. What changes from step to step is in device memory, so that a captured step can be replayed.
@@ -14,7 +15,7 @@
 enum AdamState { STATE_LEARNING_RATE, STATE_STEP, STATE_GRADIENT_NORM, STATE_SKIP };
 
 // The numbers that adam_prepare leaves for adam_update.
-enum AdamStep { GRADIENT_SCALE, STEP_SIZE, SECOND_MOMENT_SCALE, SKIPPED };
+enum AdamStep { GRADIENT_SCALE, STEP_SIZE, SECOND_MOMENT_SCALE, SKIPPED, DECAY };
 
 // Sum of squares of each chunk of gradients, a block each.
 extern "C" __global__ void __launch_bounds__(ROW_THREADS) adam_norm(const __grid_constant__ AdamParams p) {
@@ -50,6 +51,7 @@ extern "C" __global__ void __launch_bounds__(ROW_THREADS) adam_prepare(const __g
         p.step[STEP_SIZE] = p.state[STATE_LEARNING_RATE] / -expm1f(step * p.log_beta1);
         p.step[SECOND_MOMENT_SCALE] = 1 / sqrtf(-expm1f(step * p.log_beta2));
         p.step[SKIPPED] = skip ? 1 : 0;
+        p.step[DECAY] = p.state[STATE_LEARNING_RATE] * p.weight_decay;
         if (!skip) {
             p.state[STATE_STEP] = step;
         }
@@ -66,17 +68,19 @@ extern "C" __global__ void __launch_bounds__(ROW_THREADS) adam_update(const __gr
         return;
     }
     const float scale = p.step[GRADIENT_SCALE], step_size = p.step[STEP_SIZE];
-    const float second_moment_scale = p.step[SECOND_MOMENT_SCALE];
-    const bool vectors = aligned16(p.parameters, p.gradients, p.first_moment, p.second_moment);
+    const float second_moment_scale = p.step[SECOND_MOMENT_SCALE], decay = p.step[DECAY];
+    const bool vectors = aligned16(p.parameters, p.gradients, p.decayed, p.first_moment, p.second_moment);
     for_each_run(p.count, vectors, [&](auto run, int64_t i) {
         constexpr int N = decltype(run)::VALUE;
         const Floats<N> g = load<N>(p.gradients + i);
         Floats<N> m = load<N>(p.first_moment + i), v = load<N>(p.second_moment + i), x = load<N>(p.parameters + i);
+        const Floats<N> decayed = p.decayed ? load<N>(p.decayed + i) : Floats<N>{};
 #pragma unroll
         for (int k = 0; k < N; k++) {
             const float gradient = g.v[k] * scale;
             m.v[k] = p.beta1 * m.v[k] + p.one_minus_beta1 * gradient;
             v.v[k] = p.beta2 * v.v[k] + p.one_minus_beta2 * (gradient * gradient);
+            x.v[k] -= decay * decayed.v[k] * x.v[k];
             x.v[k] -= step_size * m.v[k] / (sqrtf(v.v[k]) * second_moment_scale + p.epsilon);
         }
         store<N>(p.first_moment + i, m);

@@ -63,13 +63,12 @@ struct PpoCategoricalParams {
     const float* advantages;
     const float* returns;
     const float* old_values;
+    const float* clip;          // [1]: range of the ratio
     float* d_values;            // [rows]
     float* partial;             // [blocks, 6]: each block's part of the statistics
     int64_t rows;
     int32_t parts;
     int32_t actions;
-    float clip_low;
-    float clip_high;
     float entropy_coef;
     float value_scale;          // row_weight times the coefficient of the value loss
     float value_clip;           // 0 for none
@@ -87,12 +86,11 @@ struct PpoGaussianParams {
     const float* advantages;
     const float* returns;
     const float* old_values;
+    const float* clip;          // [1]: range of the ratio
     float* d_values;            // [rows]
     float* partial;             // [blocks, 6 + dim]: each block's part of the statistics, and of the gradient of log_std
     int64_t rows;
     int32_t dim;
-    float clip_low;
-    float clip_high;
     float entropy_coef;
     float value_scale;          // row_weight times the coefficient of the value loss
     float value_clip;           // 0 for none
@@ -112,10 +110,11 @@ struct PpoStatisticsParams {
 struct AdamParams {
     float* parameters;          // [count]
     const float* gradients;     // [count]
+    const float* decayed;       // null, or [count]: 1 where weights decay, else 0
     float* first_moment;        // [count]
     float* second_moment;       // [count]
     float* state;               // [4], by the indices of org.fovea.backend.rl.AdamSettings
-    float* step;                // scratch [4], from adam_prepare to adam_update
+    float* step;                // scratch [5], from adam_prepare to adam_update
     float* partial;             // scratch [chunks]: sums of squared gradients
     int64_t count;
     int64_t chunk;              // elements that a block of adam_norm takes, a multiple of 4
@@ -128,6 +127,7 @@ struct AdamParams {
     float log_beta2;
     float epsilon;
     float max_grad_norm;
+    float weight_decay;
 };
 
 #include "rl_layout.h"

@@ -21,7 +21,7 @@ struct PpoSums {
     template <class P>
     __device__ float row(const P& p, int64_t r, float log_prob, float entropy, bool speaks) {
         const float log_ratio = log_prob - p.old_log_probs[r], ratio = expf(log_ratio);
-        const float clamped = clamped_to(ratio, p.clip_low, p.clip_high);
+        const float clamped = clamped_to(ratio, 1 - *p.clip, 1 + *p.clip);
         const float cost = -p.advantages[r], plain = cost * ratio, bounded = cost * clamped;
         if (speaks) {
             sum[POLICY_LOSS] += larger(plain, bounded);

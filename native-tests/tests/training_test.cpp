@@ -13,7 +13,7 @@ class TrainingTest : public KernelTest {
         std::vector<double> d_log_probs, d_values;
         double statistics[6] = {};
     };
-    static constexpr float CLIP_LOW = 0.8f, CLIP_HIGH = 1.2f, ENTROPY_COEF = 0.3f, VALUE_SCALE = 0.25f, ROW_WEIGHT = 0.125f;
+    static constexpr float CLIP = 0.2f, CLIP_LOW = 1 - CLIP, CLIP_HIGH = 1 + CLIP, ENTROPY_COEF = 0.3f, VALUE_SCALE = 0.25f, ROW_WEIGHT = 0.125f;
 
     Minibatch minibatch(const std::vector<double>& log_probs, const std::vector<double>& entropies, float value_clip) {
         const size_t rows = log_probs.size();
@@ -83,8 +83,8 @@ class TrainingTest : public KernelTest {
         const Array d_logits = unwritten(logits.size()), d_values = unwritten(rows), partial = unwritten(blocks * 6);
         run("ppo_categorical", {blocks},
             PpoCategoricalParams{device(logits), device(taken), d_logits, device(m.values), device(m.old_log_probs),
-                                 device(m.advantages), device(m.returns), device(m.old_values), d_values, partial, rows, parts,
-                                 actions, CLIP_LOW, CLIP_HIGH, ENTROPY_COEF, VALUE_SCALE, value_clip, ROW_WEIGHT},
+                                 device(m.advantages), device(m.returns), device(m.old_values), device(std::vector<float>{CLIP}), d_values, partial, rows, parts,
+                                 actions, ENTROPY_COEF, VALUE_SCALE, value_clip, ROW_WEIGHT},
             {d_logits, d_values, partial});
         check(m, statistics(partial, blocks, 0).values, d_values);
         expect_each(values(d_logits), [&](size_t i) {
@@ -114,8 +114,8 @@ class TrainingTest : public KernelTest {
         const Array d_mean = unwritten(mean.size()), d_values = unwritten(rows), partial = unwritten(size_t(blocks) * (6 + dim));
         run("ppo_gaussian", {blocks},
             PpoGaussianParams{device(mean), device(log_std), device(taken), d_mean, device(m.values), device(m.old_log_probs),
-                              device(m.advantages), device(m.returns), device(m.old_values), d_values, partial, rows, dim, CLIP_LOW,
-                              CLIP_HIGH, ENTROPY_COEF, VALUE_SCALE, value_clip, ROW_WEIGHT},
+                              device(m.advantages), device(m.returns), device(m.old_values), device(std::vector<float>{CLIP}), d_values, partial, rows, dim,
+                              ENTROPY_COEF, VALUE_SCALE, value_clip, ROW_WEIGHT},
             {d_mean, d_values, partial});
         const Statistics sums = statistics(partial, blocks, dim);
         check(m, sums.values, d_values);
@@ -161,8 +161,8 @@ TEST_F(TrainingTest, AnActionThatIsNotOneMakesTheLossNaN) {
     for (int32_t taken : {-1, 3}) {
         const Array d_logits = unwritten(3), d_values = unwritten(1), partial = stored(std::vector<float>(6));
         const PpoCategoricalParams params{device(normal(3)), device(std::vector<int32_t>{taken}), d_logits, device(row),
-                                          device(row), device(row), device(row), device(row), d_values, partial, 1, 1, 3,
-                                          CLIP_LOW, CLIP_HIGH, ENTROPY_COEF, VALUE_SCALE, 0, ROW_WEIGHT};
+                                          device(row), device(row), device(row), device(row), device(row), d_values, partial, 1, 1, 3,
+                                          ENTROPY_COEF, VALUE_SCALE, 0, ROW_WEIGHT};
         run("ppo_categorical", {1}, params, {partial});
         EXPECT_TRUE(std::isnan(values(partial)[0]));
         EXPECT_TRUE(std::isnan(statistics(partial, 1, 0).values[0]));
@@ -200,12 +200,12 @@ TEST_F(TrainingTest, AdvantagesRunBackwardsThroughBrokenEpisodes) {
 
 struct AdamCase {
     int count, lead, chunk;
-    float beta1, limit;
+    float beta1, limit, decay;
 };
 
 TEST_F(TrainingTest, AdamForSeveralSteps) {
-    for (const AdamCase& c : {AdamCase{1, 0, 4, 0.9f, INF_F}, {33, 1, 32, 0, 0.5f}, {1030, 0, 400, 0.9f, 0.5f},
-                              {4099, 3, 2048, 0.9f, 1e6f}, {2048, 0, 2048, 0.9f, 1}}) {
+    for (const AdamCase& c : {AdamCase{1, 0, 4, 0.9f, INF_F, 0}, {33, 1, 32, 0, 0.5f, 0}, {1030, 0, 400, 0.9f, 0.5f, 0.1f},
+                              {4099, 3, 2048, 0.9f, 1e6f, 1}, {2048, 0, 2048, 0.9f, 1, 0}}) {
         const float beta2 = 0.999f, epsilon = 1e-5f, rate = 0.01f;
         const size_t count = size_t(c.count);
         const int chunks = int(tiles(c.count, c.chunk));
@@ -214,13 +214,17 @@ TEST_F(TrainingTest, AdamForSeveralSteps) {
         const auto from_lead = [&](const std::vector<float>& values) { return Array{device(values) + c.lead, count}; };
         const Array parameters = from_lead(start), first = from_lead(std::vector<float>(start.size()));
         const Array second = from_lead(std::vector<float>(start.size()));
-        const Array state = stored({rate, 0, 0, 0}), step = unwritten(4), partial = unwritten(chunks);
+        const Array state = stored({rate, 0, 0, 0}), step = unwritten(5), partial = unwritten(chunks);
+        // The second half decays.
+        std::vector<float> decays(start.size());
+        for (size_t i = c.lead + count / 2; i < decays.size(); i++) decays[i] = 1;
+        const float* decayed = c.decay > 0 ? device(decays) + c.lead : nullptr;
         for (int t = 1; t <= 3; t++) {
             SCOPED_TRACE(std::to_string(c.count) + ", step " + std::to_string(t));
             const auto gradients = normal(c.lead + count);
-            const AdamParams params{parameters, device(gradients) + c.lead, first, second, state, step, partial, c.count,
+            const AdamParams params{parameters, device(gradients) + c.lead, decayed, first, second, state, step, partial, c.count,
                                     c.chunk, chunks, c.beta1, beta2, float(1 - double(c.beta1)), float(1 - double(beta2)),
-                                    float(std::log(double(c.beta1))), float(std::log(double(beta2))), epsilon, c.limit};
+                                    float(std::log(double(c.beta1))), float(std::log(double(beta2))), epsilon, c.limit, c.decay};
             run("adam_norm", {chunks}, params, {partial});
             run("adam_prepare", {1}, params, {state, step});
             run("adam_update", {2}, params, {parameters, first, second});
@@ -238,6 +242,7 @@ TEST_F(TrainingTest, AdamForSeveralSteps) {
                 v[i] = beta2 * v[i] + (1 - double(beta2)) * g * g;
                 const double mean = m[i] / (1 - std::pow(double(c.beta1), t));
                 const double square = v[i] / (1 - std::pow(double(beta2), t));
+                x[i] -= rate * double(c.decay) * decays[c.lead + i] * x[i];
                 x[i] -= rate * mean / (std::sqrt(square) + epsilon);
             }
             expect_each(values(parameters), [&](size_t i) { return near(x[i], 4e-7 * t); }, "parameters");
@@ -252,9 +257,9 @@ TEST_F(TrainingTest, AdamSkipsWhenTold) {
     const auto start = normal(37);
     const std::vector<float> before{0.1f, 3, 2, 1};
     const Array parameters = stored(start), first = stored(start), second = stored(start);
-    const Array state = stored(before), step = unwritten(4), partial = unwritten(1);
-    const AdamParams params{parameters, device(std::vector<float>(37, NAN_F)), first, second, state, step, partial, 37, 64, 1,
-                            0.9f, 0.999f, 0.1f, 0.001f, std::log(0.9f), std::log(0.999f), 1e-8f, 0.5f};
+    const Array state = stored(before), step = unwritten(5), partial = unwritten(1);
+    const AdamParams params{parameters, device(std::vector<float>(37, NAN_F)), device(start), first, second, state, step, partial, 37, 64, 1,
+                            0.9f, 0.999f, 0.1f, 0.001f, std::log(0.9f), std::log(0.999f), 1e-8f, 0.5f, 0.1f};
     run("adam_norm", {1}, params, {partial});
     run("adam_prepare", {1}, params, {state, step});
     EXPECT_EQ(values(state), before);

@@ -60,6 +60,9 @@ final class LearningCases {
             }
         }
         cases.add(adam(new AdamSettings(0f, 0.9f, 1e-8f, 0.5f), 33));
+        for (int length : new int[] {5, 207, 4099}) {
+            cases.add(adam(new AdamSettings(0.9f, 0.999f, 1e-5f, 0.5f, 3), length));
+        }
         cases.add(new Case("rl.adam", "skip", LearningCases::adamSkips));
         for (double broken : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
             for (int at : new int[] {0, 16, 32}) {
@@ -109,9 +112,9 @@ final class LearningCases {
 
     private static PpoLoss[] losses(int rows) {
         return new PpoLoss[] {
-            new PpoLoss(0.2f, 0.01f, 0.5f, 0, 1f / Math.max(1, rows)),
-            new PpoLoss(0.2f, 0.5f, 1, 0.2f, 1f / 64),
-            new PpoLoss(0.2f, 0, 0, 0, 1)
+            new PpoLoss(0.01f, 0.5f, 0, 1f / Math.max(1, rows)),
+            new PpoLoss(0.5f, 1, 0.2f, 1f / 64),
+            new PpoLoss(0, 0, 0, 1)
         };
     }
 
@@ -137,7 +140,8 @@ final class LearningCases {
                     p.floats(oldLogProb),
                     p.floats(oldValue),
                     p.floats(Pair.normal(rows, 22)),
-                    p.floats(Pair.normal(rows, 23)));
+                    p.floats(Pair.normal(rows, 23)),
+                    p.floats(0.2f));
             dValues = p.output(rows);
             statistics = p.output(PpoLoss.STATISTICS);
         }
@@ -255,11 +259,20 @@ final class LearningCases {
         Pair.Both first = p.floats(new double[length]);
         Pair.Both second = p.floats(new double[length]);
         Pair.Both state = p.floats(rate, 0, 0, 0);
+        double[] everyThird = new double[length];
+        Arrays.setAll(everyThird, i -> i % 3 == 0 ? 1 : 0);
+        Pair.Both decayed = p.floats(everyThird);
         double size = Pair.largest(parameters.expected()) + 8 * rate;
         for (int step = 1; step <= 8; step++) {
             Pair.Both gradients = p.floats(Pair.normal(length, 100 + step));
-            p.run(b ->
-                    b.rl().adam(settings, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+            p.run(b -> b.rl().adam(
+                            settings,
+                            parameters.on(b),
+                            gradients.on(b),
+                            settings.weightDecay() > 0 ? decayed.on(b) : null,
+                            first.on(b),
+                            second.on(b),
+                            state.on(b)));
             String what = "adam of " + name + " after step " + step;
             double root = Math.sqrt(length);
             double norm = state.expected()[AdamSettings.GRADIENT_NORM];
@@ -284,7 +297,8 @@ final class LearningCases {
         }
 
         void step(Pair p, Pair.Both gradients, double norm, String what) {
-            p.run(b -> b.rl().adam(CLIPPED, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+            p.run(b -> b.rl().adam(
+                            CLIPPED, parameters.on(b), gradients.on(b), null, first.on(b), second.on(b), state.on(b)));
             p.requireEqual(what + ", parameters", parameters.actual(), Pair.normal(33, 1));
             p.requireEqual(what + ", first moment", first.actual(), Pair.normal(33, 3));
             p.requireEqual(what + ", second moment", second.actual(), Pair.abs(Pair.normal(33, 4)));
@@ -318,7 +332,8 @@ final class LearningCases {
             Pair.Both first = p.floats(new double[4099]);
             Pair.Both second = p.floats(new double[4099]);
             Pair.Both state = p.floats(0.1, 0, 0, 0);
-            p.run(b -> b.rl().adam(CLIPPED, parameters.on(b), gradients.on(b), first.on(b), second.on(b), state.on(b)));
+            p.run(b -> b.rl().adam(
+                            CLIPPED, parameters.on(b), gradients.on(b), null, first.on(b), second.on(b), state.on(b)));
             double[] found = parameters.actual();
             p.requireEqual("adam, run " + repeat, found, repeat == 0 ? found : before);
             before = found;

@@ -58,6 +58,33 @@ class AdamTest {
         }
     }
 
+    /**
+     * What torch.optim.AdamW(lr=0.1, weight_decay=0.5, eps=1e-8) of PyTorch 2 does of two parameters that begin as ones, the
+     * second in a group without decay, with the same gradients.
+     */
+    @Test
+    void weightsDecayAsInPyTorchAndBiasesDoNot() {
+        try (Parameters model = new Parameters(backend, 1)) {
+            Parameter weight = model.declare("weight", Initializer.constant(1), 1, 3);
+            Parameter bias = model.declare("bias", Initializer.constant(1), 3);
+            model.allocate();
+            AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-8f, Float.POSITIVE_INFINITY, 0.5f);
+            try (Adam adam = new Adam(model, settings, 0.1)) {
+                double[][] gradients = {{0.3, -2, 0.01}, {-0.1, -1, 0.02}, {0.4, 3, -0.5}};
+                for (double[] gradient : gradients) {
+                    DeviceArray flat = model.newFlatArray();
+                    backend.memory().upload(gradient, 0, model.slotIn(flat, weight));
+                    backend.memory().upload(gradient, 0, model.slotIn(flat, bias));
+                    adam.step(flat);
+                }
+                assertThat(values(weight))
+                        .containsExactly(new double[] {0.659798172, 1.027984385, 0.735919223}, within(1e-6));
+                assertThat(values(bias))
+                        .containsExactly(new double[] {0.790672080, 1.185020283, 0.863968326}, within(1e-6));
+            }
+        }
+    }
+
     @Test
     void findsTheMinimumOfAQuadratic() {
         try (Adam adam = new Adam(parameters, SETTINGS, 0.1)) {
@@ -89,8 +116,12 @@ class AdamTest {
     }
 
     private double[] values() {
+        return values(point);
+    }
+
+    private double[] values(Parameter parameter) {
         double[] values = new double[3];
-        backend.memory().download(point.value(), values, 0);
+        backend.memory().download(parameter.value(), values, 0);
         return values;
     }
 }

@@ -10,6 +10,7 @@ import org.fovea.backend.rl.PpoLoss;
 import org.fovea.backend.rl.RlChecks;
 import org.fovea.backend.rl.RlOps;
 import org.fovea.backend.rl.Trajectories;
+import org.jspecify.annotations.Nullable;
 
 /** Sampling, advantages, the PPO loss and Adam, from their formulas. */
 final class ReferenceRl implements RlOps {
@@ -122,16 +123,18 @@ final class ReferenceRl implements RlOps {
     /** The terms of the loss that do not depend on the kind of policy, row by row. */
     private static final class PpoRows {
         final PpoLoss loss;
+        final double clip;
         final double[] statistics = new double[PpoLoss.STATISTICS];
 
-        PpoRows(PpoLoss loss) {
+        PpoRows(PpoLoss loss, PpoBatch<ReferenceArray> played) {
             this.loss = loss;
+            this.clip = played.clip().get(0);
         }
 
         /** Adds a row's policy loss, and returns its derivative by the log-probability. */
         double policy(double logProb, double oldLogProb, double advantage) {
             double ratio = Math.exp(logProb - oldLogProb);
-            double clipped = Math.max(1 - (double) loss.clip(), Math.min(1 + (double) loss.clip(), ratio));
+            double clipped = Math.max(1 - clip, Math.min(1 + clip, ratio));
             double plain = -advantage * ratio;
             double bounded = -advantage * clipped;
             statistics[PpoLoss.POLICY_LOSS] += Math.max(plain, bounded);
@@ -174,7 +177,7 @@ final class ReferenceRl implements RlOps {
         ReferenceArray x = memory.use(logits);
         ReferenceArray action = played.taken();
         ReferenceArray dX = memory.use(dLogits);
-        PpoRows ppo = new PpoRows(loss);
+        PpoRows ppo = new PpoRows(loss, played);
         for (int r = 0; r < played.rows(); r++) {
             double logProb = 0;
             for (int part = r * parts; part < (r + 1) * parts; part++) {
@@ -238,7 +241,7 @@ final class ReferenceRl implements RlOps {
         ReferenceArray dMu = memory.use(dMean);
         int dim = logSigma.size();
         double[] dLogSigma = new double[dim];
-        PpoRows ppo = new PpoRows(loss);
+        PpoRows ppo = new PpoRows(loss, played);
         for (int r = 0; r < played.rows(); r++) {
             double logProb = 0;
             double entropy = 0;
@@ -267,10 +270,11 @@ final class ReferenceRl implements RlOps {
             AdamSettings settings,
             DeviceArray parameters,
             DeviceArray gradients,
+            @Nullable DeviceArray decayed,
             DeviceArray firstMoment,
             DeviceArray secondMoment,
             DeviceArray state) {
-        RlChecks.adam(parameters, gradients, firstMoment, secondMoment, state);
+        RlChecks.adam(parameters, gradients, decayed, firstMoment, secondMoment, state);
         ReferenceArray theta = memory.use(parameters);
         ReferenceArray gradient = memory.use(gradients);
         ReferenceArray m = memory.use(firstMoment);
@@ -294,6 +298,10 @@ final class ReferenceRl implements RlOps {
         double beta1 = settings.beta1();
         double beta2 = settings.beta2();
         for (int i = 0; i < theta.size(); i++) {
+            if (decayed != null) {
+                double share = s.get(AdamSettings.LEARNING_RATE) * settings.weightDecay();
+                theta.add(i, -share * memory.use(decayed).get(i) * theta.get(i));
+            }
             double g = scale * gradient.get(i);
             m.set(i, beta1 * m.get(i) + (1 - beta1) * g);
             v.set(i, beta2 * v.get(i) + (1 - beta2) * g * g);

@@ -2,12 +2,19 @@
 package org.fovea.backend.rl;
 
 /**
- * Constants of Adam (Kingma and Ba 2014, arXiv:1412.6980) with clipping by global norm. What changes from step to step
+ * Constants of Adam (Kingma and Ba 2014, arXiv:1412.6980) with clipping by global norm, and of AdamW (Loshchilov and Hutter 2017,
+ * arXiv:1711.05101). What changes from step to step
  * lives in a state array on the device, indexed by the constants here, so that a captured step can be replayed.
  *
  * @param maxGradNorm gradients are scaled by {@code min(1, maxGradNorm / norm)}; infinity for no clipping
+ * @param weightDecay share of a decaying parameter that a step takes off, times the learning rate; 0 for Adam
  */
-public record AdamSettings(float beta1, float beta2, float epsilon, float maxGradNorm) {
+public record AdamSettings(float beta1, float beta2, float epsilon, float maxGradNorm, float weightDecay) {
+
+    /** Without decay. */
+    public AdamSettings(float beta1, float beta2, float epsilon, float maxGradNorm) {
+        this(beta1, beta2, epsilon, maxGradNorm, 0);
+    }
 
     /** Elements of the state array, of the backend's floating type. */
     public static final int STATE_SIZE = 4;

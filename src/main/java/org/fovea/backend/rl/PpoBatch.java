@@ -11,8 +11,9 @@ import java.util.function.Function;
  * @param oldValues [rows], the estimates of that time
  * @param advantages [rows]
  * @param returns [rows]
+ * @param clip [1], range of the probability ratio, infinite for none; read on the device, so that captured steps follow a schedule
  */
-public record PpoBatch<T>(int rows, T taken, T oldLogProbs, T oldValues, T advantages, T returns) {
+public record PpoBatch<T>(int rows, T taken, T oldLogProbs, T oldValues, T advantages, T returns, T clip) {
 
     /** The same of other arrays. */
     public <R> PpoBatch<R> map(Function<? super T, ? extends R> change) {
@@ -22,6 +23,7 @@ public record PpoBatch<T>(int rows, T taken, T oldLogProbs, T oldValues, T advan
                 change.apply(oldLogProbs),
                 change.apply(oldValues),
                 change.apply(advantages),
-                change.apply(returns));
+                change.apply(returns),
+                change.apply(clip));
     }
 }

@@ -7,16 +7,15 @@ package org.fovea.backend.rl;
  *
  * <pre>
  *   ratio  = exp(logProb - oldLogProb)
- *   policy = max(-advantage ratio, -advantage clamp(ratio, 1 - clip, 1 + clip))
+ *   policy = max(-advantage ratio, -advantage clamp(ratio, 1 - clip, 1 + clip)), clip that of the {@link PpoBatch}
  *   value  = (value - return)^2 / 2, or with valueClip > 0 the larger of that and the same of
  *            oldValue + clamp(value - oldValue, -valueClip, valueClip)
  * </pre>
  *
- * @param clip range of the probability ratio, infinite for none
  * @param valueClip range of the value's change, 0 for none
  * @param rowWeight factor of each row's loss: 1 / rows of the whole minibatch, of which a call may see a part
  */
-public record PpoLoss(float clip, float entropyCoef, float valueCoef, float valueClip, float rowWeight) {
+public record PpoLoss(float entropyCoef, float valueCoef, float valueClip, float rowWeight) {
 
     /** Elements of a statistics array. Each is a sum over rows, of the unweighted quantity. */
     public static final int STATISTICS = 6;

@@ -6,6 +6,7 @@ import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.OperandChecks;
 import org.fovea.backend.memory.ShapeException;
+import org.jspecify.annotations.Nullable;
 
 /** Checks of the operands of {@link RlOps}. Each throws {@link ShapeException} where lengths are not as they must be. */
 public final class RlChecks {
@@ -110,6 +111,7 @@ public final class RlChecks {
         OperandChecks.floats(operation, "advantages", batch.advantages(), rows);
         OperandChecks.floats(operation, "returns", batch.returns(), rows);
         OperandChecks.floats(operation, "oldValues", batch.oldValues(), rows);
+        OperandChecks.floats(operation, "clip", batch.clip(), 1);
         OperandChecks.floats(operation, "dValues", dValues, rows);
         OperandChecks.floats(operation, "statistics", statistics, PpoLoss.STATISTICS);
     }
@@ -118,6 +120,7 @@ public final class RlChecks {
     public static void adam(
             DeviceArray parameters,
             DeviceArray gradients,
+            @Nullable DeviceArray decayed,
             DeviceArray firstMoment,
             DeviceArray secondMoment,
             DeviceArray state) {
@@ -126,6 +129,10 @@ public final class RlChecks {
         OperandChecks.floating("adam", "firstMoment", firstMoment);
         OperandChecks.floating("adam", "secondMoment", secondMoment);
         OperandChecks.sameLength("adam", "gradients", gradients, "parameters", parameters);
+        if (decayed != null) {
+            OperandChecks.floating("adam", "decayed", decayed);
+            OperandChecks.sameLength("adam", "decayed", decayed, "parameters", parameters);
+        }
         OperandChecks.sameLength("adam", "firstMoment", firstMoment, "parameters", parameters);
         OperandChecks.sameLength("adam", "secondMoment", secondMoment, "parameters", parameters);
         OperandChecks.floats("adam", "state", state, AdamSettings.STATE_SIZE);

@@ -3,6 +3,7 @@ package org.fovea.backend.rl;
 
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.memory.DeviceArray;
+import org.jspecify.annotations.Nullable;
 
 /** Sampling, advantages, the policy loss with its gradient, and the optimiser's step. */
 public interface RlOps {
@@ -100,14 +101,17 @@ public interface RlOps {
 
     /**
      * One step of Adam after clipping by global norm; parameters, moments and state are updated in place. A norm that is
-     * not finite stops the optimiser, see {@link AdamSettings#SKIP}.
+     * not finite stops the optimiser, see {@link AdamSettings#SKIP}. Where weights decay, {@code learningRate * weightDecay *
+     * parameter} is taken off before the step of Adam.
      *
+     * @param decayed 1 where a parameter decays and 0 elsewhere, null for nowhere
      * @param state {@link AdamSettings#STATE_SIZE} elements
      */
     void adam(
             AdamSettings settings,
             DeviceArray parameters,
             DeviceArray gradients,
+            @Nullable DeviceArray decayed,
             DeviceArray firstMoment,
             DeviceArray secondMoment,
             DeviceArray state);

@@ -138,7 +138,14 @@ final class TrainingChecks {
                 .withSeed(3)
                 .with(Map.of("layers", "1", "width", "16", "heads", "2", "window", "3", "rollout_steps", "12"))
                 .with(Map.of(
-                        "epochs", "1", "minibatches", "1", "learning_rate", "0.01", "anneal_learning_rate", "false"));
+                        "epochs",
+                        "1",
+                        "minibatches",
+                        "1",
+                        "learning_rate",
+                        "0.01",
+                        "learning_rate_schedule",
+                        "constant"));
         // One iteration more than is run: a run that is interrupted is not evaluated.
         RunSpec spec = once.withSteps((updates + 1) * once.stepsPerIteration());
         try {

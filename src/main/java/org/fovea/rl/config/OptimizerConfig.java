@@ -9,13 +9,13 @@ import org.fovea.backend.rl.AdamSettings;
  * Hyper-parameters of Adam.
  *
  * @param learningRate at the start
- * @param annealLearningRate fall linearly to 0 over the run
+ * @param learningRateSchedule how it falls over the run
  * @param adamEpsilon what keeps its divisor from 0
  * @param maxGradNorm limit of the gradient's global norm, 0 for none
  */
-public record OptimizerConfig(float learningRate, boolean annealLearningRate, float adamEpsilon, float maxGradNorm) {
-    /** Learning rate 1e-3, annealed; gradients clipped to a norm of 0.5. */
-    public static final OptimizerConfig BASE = new OptimizerConfig(1e-3f, true, 1e-5f, 0.5f);
+public record OptimizerConfig(float learningRate, Schedule learningRateSchedule, float adamEpsilon, float maxGradNorm) {
+    /** Learning rate 1e-3, falling linearly to 0; gradients clipped to a norm of 0.5. */
+    public static final OptimizerConfig BASE = new OptimizerConfig(1e-3f, Schedule.LINEAR, 1e-5f, 0.5f);
 
     /** Checks every range; the message names the hyper-parameter. */
     public OptimizerConfig {
@@ -26,11 +26,12 @@ public record OptimizerConfig(float learningRate, boolean annealLearningRate, fl
 
     /** When the given share of the run is done. */
     public double learningRateAt(double progress) {
-        double rate = learningRate;
-        return annealLearningRate ? rate - rate * progress : rate;
+        return learningRateSchedule.at(learningRate, progress);
     }
 
-    public AdamSettings adam() {
-        return new AdamSettings(0.9f, 0.999f, adamEpsilon, maxGradNorm == 0 ? Float.POSITIVE_INFINITY : maxGradNorm);
+    /** With a decay of weights, 0 for none. */
+    public AdamSettings adam(float weightDecay) {
+        float limit = maxGradNorm == 0 ? Float.POSITIVE_INFINITY : maxGradNorm;
+        return new AdamSettings(0.9f, 0.999f, adamEpsilon, limit, weightDecay);
     }
 }

@@ -148,15 +148,16 @@ public final class Shards implements AutoCloseable {
             return width == 0 ? null : tape.constant(gather(tape, rollout.masks()), rows(), width);
         }
 
-        /** What was done, and how it turned out. */
-        public PpoBatch<DeviceArray> played(Tape tape, DeviceArray advantages) {
+        /** What was done, and how it turned out; with {@code clip} for the loss. */
+        public PpoBatch<DeviceArray> played(Tape tape, DeviceArray advantages, DeviceArray clip) {
             return new PpoBatch<>(
                     rows(),
                     gather(tape, rollout.actions()),
                     gather(tape, rollout.logProbs()),
                     gather(tape, rollout.values()),
                     advantages,
-                    gather(tape, rollout.returns()));
+                    gather(tape, rollout.returns()),
+                    clip);
         }
     }
 }

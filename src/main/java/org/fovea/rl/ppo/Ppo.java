@@ -45,6 +45,7 @@ final class Ppo implements Learner {
     private final MinibatchOrder order;
     private final Shards shards;
     private final DeviceArray advantages;
+    private final DeviceArray clip;
     private final DeviceArray epochStatistics;
     private final DeviceArray statistics;
     private final float[] statisticsOnHost;
@@ -63,19 +64,26 @@ final class Ppo implements Learner {
         this.order = new MinibatchOrder(backend, units);
         this.shards = new Shards(backend, parameters, rollout, rowsPerUnit, largest);
         this.advantages = backend.memory().allocate(backend.memory().floatType(), (long) largest * rowsPerUnit);
+        this.clip = backend.memory().allocate(backend.memory().floatType(), 1);
         int perEpoch = config.minibatches() * shards.count() * PpoLoss.STATISTICS;
         this.epochStatistics = backend.memory().allocate(backend.memory().floatType(), perEpoch);
         this.statistics = backend.memory().allocate(backend.memory().floatType(), (long) config.epochs() * perEpoch);
         this.statisticsOnHost = new float[config.epochs() * perEpoch];
         this.steps = new CapturedStep[config.minibatches()];
         this.adam = new Adam(
-                parameters, config.optimizer().adam(), config.optimizer().learningRate());
+                parameters,
+                config.optimizer().adam(config.weightDecay()),
+                config.optimizer().learningRate());
     }
 
     @Override
     public UpdateStatistics update(double progress, long seed, long iteration, long step) {
         rollout.estimateAdvantages(backend, config.rollout());
-        double learningRate = config.optimizer().learningRateAt(progress);
+        backend.memory().fill(clip, config.clipSchedule().at(config.clip(), progress));
+        boolean isAdaptive = config.adaptiveKl() > 0;
+        // An adapted rate is part of the optimiser's state, which a checkpoint keeps.
+        double learningRate =
+                isAdaptive ? adam.learningRate() : config.optimizer().learningRateAt(progress);
         adam.setLearningRate(learningRate);
         int epoch = 0;
         boolean tooFar = false;
@@ -86,8 +94,13 @@ final class Ppo implements Learner {
             }
             backend.memory().copy(epochStatistics, ofEpochs(epoch, epoch + 1));
             epoch++;
-            if (config.targetKl() > 0) {
-                tooFar = statistics(epoch - 1, epoch).approximateKl() > config.targetKl();
+            if (config.targetKl() > 0 || isAdaptive) {
+                double kl = statistics(epoch - 1, epoch).approximateKl();
+                tooFar = config.targetKl() > 0 && kl > config.targetKl();
+                if (isAdaptive) {
+                    learningRate = AdaptiveRate.next(learningRate, kl, config.adaptiveKl());
+                    adam.setLearningRate(learningRate);
+                }
             }
         }
         LossStatistics seen = statistics(0, epoch);
@@ -119,8 +132,7 @@ final class Ppo implements Learner {
         if (units.length() < shards.count()) {
             backend.memory().fill(minibatchStatistics, 0);
         }
-        PpoLoss loss =
-                new PpoLoss(config.clip(), config.entropyCoef(), config.valueCoef(), config.valueClip(), 1f / rows);
+        PpoLoss loss = new PpoLoss(config.entropyCoef(), config.valueCoef(), config.valueClip(), 1f / rows);
         adam.step(shards.sumGradients(
                 units, shard -> differentiate(loss, shard, minibatchAdvantages, minibatchStatistics)));
     }
@@ -134,7 +146,7 @@ final class Ppo implements Learner {
                     tape,
                     loss,
                     outputs,
-                    shard.played(tape, shard.part(minibatchAdvantages, 1)),
+                    shard.played(tape, shard.part(minibatchAdvantages, 1), clip),
                     minibatchStatistics.slice((long) shard.index() * PpoLoss.STATISTICS, PpoLoss.STATISTICS));
             tape.gradientsInto(gradients.inputs(), gradients.gradients(), parameters, shard.gradient());
         }
@@ -164,6 +176,7 @@ final class Ppo implements Learner {
         }
         order.close();
         advantages.release();
+        clip.release();
         shards.close();
         epochStatistics.release();
         statistics.release();

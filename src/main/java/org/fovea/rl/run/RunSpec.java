@@ -95,6 +95,11 @@ public record RunSpec(
                 settings.put(key.substring(PREFIX.length()), value);
             }
         });
+        // As earlier versions saved it.
+        String annealed = settings.remove("anneal_learning_rate");
+        if (annealed != null) {
+            settings.put("learning_rate_schedule", annealed.equals("true") ? "linear" : "constant");
+        }
         return new RunSpec(
                 required(saved, "environment"),
                 PolicyKind.of(required(saved, "policy")),

@@ -2,6 +2,7 @@
 package org.fovea.rl.run;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -18,7 +19,7 @@ public record SettingChange(long steps, String setting, String before, String af
     private static final String BETWEEN = "; ";
     private static final String NEW_RUN = "; start a new run for it, in another --out";
 
-    /** Settings outside the network that a run cannot change, and why. */
+    /** Settings besides the network's that a run cannot change, and why. */
     private static final Map<String, String> FIXED = Map.of(
             "rollout_steps", "its steps and its environments are saved by rollouts of that length",
             "normalize_observations", "it has learned from observations as this makes them",
@@ -37,11 +38,17 @@ public record SettingChange(long steps, String setting, String before, String af
         refuse("seed", before.seed(), after.seed());
         List<SettingChange> changes = new ArrayList<>();
         add(changes, steps, "steps", Long.toString(before.steps()), Long.toString(after.steps()));
-        Map<String, String> network = Hyperparameters.read(before.config().network());
+        Map<String, String> fixed = new HashMap<>(FIXED);
+        Hyperparameters.read(before.config().network())
+                .keySet()
+                .forEach(name -> fixed.put(name, "its parameters are those of such a network"));
         Map<String, String> values = after.config().asMap();
+        if (Float.parseFloat(values.getOrDefault("adaptive_kl", "0")) > 0) {
+            fixed.put("learning_rate", "adaptive_kl has long changed it");
+        }
         before.config().asMap().forEach((name, value) -> {
             String other = values.getOrDefault(name, value);
-            String reason = network.containsKey(name) ? "its parameters are those of such a network" : FIXED.get(name);
+            String reason = fixed.get(name);
             if (reason != null && !value.equals(other)) {
                 throw new IllegalArgumentException("a saved run cannot change " + name + " from " + value + " to "
                         + other + ", since " + reason + NEW_RUN);

@@ -49,6 +49,7 @@ final class Trpo implements Learner {
     private final Rollout rollout;
     private final ActorCritic.Context context;
     private final PpoLoss loss;
+    private final DeviceArray noClip;
     private final MinibatchOrder order;
     private final Shards shards;
     private final FisherVectorProduct fisher;
@@ -81,7 +82,9 @@ final class Trpo implements Learner {
         this.rollout = rollout;
         this.context = context;
         // PPO's loss is TRPO's where nothing is clipped.
-        this.loss = new PpoLoss(Float.POSITIVE_INFINITY, 0, 0, 0, 1f / rollout.rows());
+        this.noClip = backend.memory().allocate(backend.memory().floatType(), 1);
+        backend.memory().fill(noClip, Double.POSITIVE_INFINITY);
+        this.loss = new PpoLoss(0, 0, 0, 1f / rollout.rows());
         int rowsPerUnit = agent.kind().stepsPerUnit(rollout.steps());
         int units = rollout.rows() / rowsPerUnit;
         this.order = new MinibatchOrder(backend, units);
@@ -175,7 +178,7 @@ final class Trpo implements Learner {
     }
 
     private ActionDistribution.Loss loss(Tape tape, Shards.Shard shard, Tensor outputs) {
-        PpoBatch<DeviceArray> played = shard.played(tape, shard.part(advantages, 1));
+        PpoBatch<DeviceArray> played = shard.played(tape, shard.part(advantages, 1), noClip);
         Tensor values = tape.constant(played.oldValues(), shard.rows(), 1);
         return distribution.loss(
                 tape,
@@ -246,6 +249,7 @@ final class Trpo implements Learner {
         shards.close();
         order.close();
         for (DeviceArray array : List.of(
+                noClip,
                 advantages,
                 oldPolicy,
                 oldParameters,

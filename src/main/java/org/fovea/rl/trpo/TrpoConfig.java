@@ -10,6 +10,7 @@ import org.fovea.rl.config.Hyperparameters;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.rl.config.OptimizerConfig;
 import org.fovea.rl.config.RolloutConfig;
+import org.fovea.rl.config.Schedule;
 import org.fovea.rl.learner.AlgorithmConfig;
 import org.fovea.rl.learner.Learner;
 import org.fovea.rl.policy.ActorCritic;
@@ -69,7 +70,7 @@ public record TrpoConfig(
     public static final TrpoConfig BASE = new TrpoConfig(
             NetworkConfig.BASE,
             RolloutConfig.BASE,
-            new OptimizerConfig(1e-3f, false, 1e-5f, 0),
+            new OptimizerConfig(1e-3f, Schedule.CONSTANT, 1e-5f, 0),
             0.01f,
             false,
             15,

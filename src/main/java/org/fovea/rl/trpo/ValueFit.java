@@ -65,7 +65,7 @@ final class ValueFit implements AutoCloseable {
         this.features = backend.memory()
                 .allocate(backend.memory().floatType(), (long) rollout.rows() * network.valueFeatureCount());
         this.adam = new Adam(
-                parameters, config.optimizer().adam(), config.optimizer().learningRate());
+                parameters, config.optimizer().adam(0), config.optimizer().learningRate());
         this.steps = new CapturedStep[config.valueMinibatches()];
     }
 

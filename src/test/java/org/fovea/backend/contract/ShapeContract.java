@@ -207,7 +207,7 @@ interface ShapeContract extends ContractFixture {
                                     2, 3, of(s, 6), of(s, 4), new RandomRange(0, 0, 0), of(s, 6), of(s, 2)));
             Trajectories<DeviceArray> trajectories = new Trajectories<>(2, 3, of(s, 6), of(s, 6), of(s, 7), of(s, 6));
             refused("advantages", 7, 6, () -> b.rl().advantages(trajectories, 1, 1, of(s, 6), of(s, 6)));
-            PpoLoss loss = new PpoLoss(0.2f, 0, 1, 0, 1);
+            PpoLoss loss = new PpoLoss(0, 1, 0, 1);
             refused(
                     "ppoCategorical",
                     5,
@@ -229,7 +229,11 @@ interface ShapeContract extends ContractFixture {
                                     of(s, 2),
                                     of(s, 6)));
             AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-8f, 1);
-            refused("adam", 11, 12, () -> b.rl().adam(settings, of(s, 12), of(s, 11), of(s, 12), of(s, 12), of(s, 4)));
+            refused(
+                    "adam",
+                    11,
+                    12,
+                    () -> b.rl().adam(settings, of(s, 12), of(s, 11), null, of(s, 12), of(s, 12), of(s, 4)));
         }
     }
 
@@ -238,6 +242,6 @@ interface ShapeContract extends ContractFixture {
     }
 
     private PpoBatch<DeviceArray> played(Scope s, DeviceArray taken) {
-        return new PpoBatch<>(2, taken, of(s, 2), of(s, 2), of(s, 2), of(s, 2));
+        return new PpoBatch<>(2, taken, of(s, 2), of(s, 2), of(s, 2), of(s, 2), of(s, 1));
     }
 }

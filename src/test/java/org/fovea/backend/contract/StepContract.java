@@ -75,7 +75,7 @@ interface StepContract extends ContractFixture {
                 DeviceArray gradients = scope.allocate(b.memory().floatType(), weights.length());
                 b.math().gemm(Gemm.dense(true, false, IN, WIDTH, ROWS), x, attentionGradient(scope, h), gradients);
                 AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-8f, 0.5f);
-                b.rl().adam(settings, weights, gradients, firstMoment, secondMoment, adam);
+                b.rl().adam(settings, weights, gradients, null, firstMoment, secondMoment, adam);
             }
         }
 

@@ -79,9 +79,15 @@ class CpuThreadsTest {
             b.math().layerNormBackward(args, input(rows * width), output(rows * width), output(width), output(width));
             b.math().softmax(rows, width, x, output(rows * width));
             b.rl().ppoGaussian(
-                            new PpoLoss(0.2f, 0.01f, 0.5f, 0.2f, 1f / rows),
+                            new PpoLoss(0.01f, 0.5f, 0.2f, 1f / rows),
                             new PpoBatch<>(
-                                    rows, input(rows * width), input(rows), input(rows), input(rows), input(rows)),
+                                    rows,
+                                    input(rows * width),
+                                    input(rows),
+                                    input(rows),
+                                    input(rows),
+                                    input(rows),
+                                    input(1)),
                             x,
                             input(width),
                             input(rows),
@@ -97,6 +103,7 @@ class CpuThreadsTest {
                             new AdamSettings(0.9f, 0.999f, 1e-8f, 0.5f),
                             x,
                             input(rows * width),
+                            null,
                             input(rows * width),
                             second,
                             state);

@@ -57,7 +57,7 @@ class ThreadIndependenceTest {
             DeviceArray state = backend.memory().allocate(DType.F32, AdamSettings.STATE_SIZE);
             backend.memory().fill(state.slice(AdamSettings.LEARNING_RATE, 1), 0.01);
             AdamSettings settings = new AdamSettings(0.9f, 0.999f, 1e-5f, 0.5f);
-            backend.rl().adam(settings, theta, uniform(backend, 7, parameters), first, second, state);
+            backend.rl().adam(settings, theta, uniform(backend, 7, parameters), null, first, second, state);
             results.add(contents(backend, theta));
             results.add(contents(backend, state));
 
@@ -68,7 +68,9 @@ class ThreadIndependenceTest {
             DeviceArray dValues = backend.memory().allocate(DType.F32, ROWS);
             DeviceArray statistics = backend.memory().allocate(DType.F32, shards * PpoLoss.STATISTICS);
             DeviceArray rowValues = uniform(backend, 9, ROWS);
-            PpoLoss loss = new PpoLoss(0.2f, 0.01f, 0.5f, 0.2f, 1f / ROWS);
+            PpoLoss loss = new PpoLoss(0.01f, 0.5f, 0.2f, 1f / ROWS);
+            DeviceArray clip = backend.memory().allocate(DType.F32, 1);
+            backend.memory().fill(clip, 0.2);
             backend.forEachShard(shards, shard -> {
                 int from = shard * ROWS / shards;
                 int rows = (shard + 1) * ROWS / shards - from;
@@ -79,7 +81,8 @@ class ThreadIndependenceTest {
                     backend.rl()
                             .ppoCategorical(
                                     loss,
-                                    new PpoBatch<>(rows, taken.slice(from, rows), values, values, values, returns),
+                                    new PpoBatch<>(
+                                            rows, taken.slice(from, rows), values, values, values, returns, clip),
                                     1,
                                     ACTIONS,
                                     logits.slice(from * ACTIONS, rows * ACTIONS),

@@ -139,7 +139,7 @@ class ReferenceBackendTest {
     @Test
     void categoricalPolicyLossGradients() {
         for (float valueClip : new float[] {0, 0.2f}) {
-            PpoLoss loss = new PpoLoss(0.2f, 0.1f, 0.5f, valueClip, 1f / 3);
+            PpoLoss loss = new PpoLoss(0.1f, 0.5f, valueClip, 1f / 3);
             int rows = 12;
             DeviceArray logits = array(normal(rows * 4));
             DeviceArray values = array(normal(rows));
@@ -148,7 +148,7 @@ class ReferenceBackendTest {
             DeviceArray advantages = array(normal(rows));
             DeviceArray returns = array(normal(rows));
             DeviceArray oldValues = array(normal(rows));
-            PpoBatch<DeviceArray> played = new PpoBatch<>(rows, taken, old, oldValues, advantages, returns);
+            PpoBatch<DeviceArray> played = new PpoBatch<>(rows, taken, old, oldValues, advantages, returns, array(0.2));
             DeviceArray statistics = array(new double[PpoLoss.STATISTICS]);
             DeviceArray dLogits = array(new double[rows * 4]);
             DeviceArray dValues = array(new double[rows]);
@@ -165,7 +165,7 @@ class ReferenceBackendTest {
 
     @Test
     void normalPolicyLossGradients() {
-        PpoLoss loss = new PpoLoss(0.2f, 0.1f, 0.5f, 0.2f, 1f / 3);
+        PpoLoss loss = new PpoLoss(0.1f, 0.5f, 0.2f, 1f / 3);
         int rows = 9;
         int dim = 2;
         DeviceArray mean = array(normal(rows * dim));
@@ -176,7 +176,7 @@ class ReferenceBackendTest {
         DeviceArray advantages = array(normal(rows));
         DeviceArray returns = array(normal(rows));
         DeviceArray oldValues = array(normal(rows));
-        PpoBatch<DeviceArray> played = new PpoBatch<>(rows, taken, old, oldValues, advantages, returns);
+        PpoBatch<DeviceArray> played = new PpoBatch<>(rows, taken, old, oldValues, advantages, returns, array(0.2));
         DeviceArray statistics = array(new double[PpoLoss.STATISTICS]);
         DeviceArray dMean = array(new double[rows * dim]);
         DeviceArray dLogStd = array(new double[dim]);

@@ -188,11 +188,12 @@ class CategoricalActionsTest {
                 tape.constant(old, ROWS).array(),
                 zeros,
                 tape.constant(advantages, ROWS).array(),
-                zeros);
+                zeros,
+                tape.full(0.2, 1).array());
         DeviceArray statistics = tape.allocate(backend.memory().floatType(), PpoLoss.STATISTICS);
         ActionDistribution.Loss loss = actions.loss(
                 tape,
-                new PpoLoss(0.2f, entropyCoef, 0, 0, 1f / ROWS),
+                new PpoLoss(entropyCoef, 0, 0, 1f / ROWS),
                 new ActorCritic.Outputs(restricted(tape, x), tape.constant(new double[ROWS], ROWS, 1)),
                 batch,
                 statistics);

@@ -49,7 +49,15 @@ class PpoOnCudaTest {
                 "attention",
                 20,
                 32,
-                Map.of("epochs", "4", "minibatches", "1", "learning_rate", "0.01", "anneal_learning_rate", "false"));
+                Map.of(
+                        "epochs",
+                        "4",
+                        "minibatches",
+                        "1",
+                        "learning_rate",
+                        "0.01",
+                        "learning_rate_schedule",
+                        "constant"));
         try (Backend backend = Simulator.open();
                 Trainer trainer = Trainer.start(backend, spec, directory)) {
             for (long iteration = 0; iteration < spec.iterations(); iteration++) {

@@ -15,6 +15,7 @@ import org.fovea.backend.rl.PpoLoss;
 import org.fovea.backend.rl.RlChecks;
 import org.fovea.backend.rl.RlOps;
 import org.fovea.backend.rl.Trajectories;
+import org.jspecify.annotations.Nullable;
 
 /** Sampling, advantages, the policy loss and the optimiser's step. */
 public final class CpuRl implements RlOps {
@@ -256,10 +257,11 @@ public final class CpuRl implements RlOps {
             AdamSettings settings,
             DeviceArray parameters,
             DeviceArray gradients,
+            @Nullable DeviceArray decayed,
             DeviceArray firstMoment,
             DeviceArray secondMoment,
             DeviceArray state) {
-        RlChecks.adam(parameters, gradients, firstMoment, secondMoment, state);
+        RlChecks.adam(parameters, gradients, decayed, firstMoment, secondMoment, state);
         CpuArray theta = memory.use(parameters);
         CpuArray gradient = memory.use(gradients);
         CpuArray m = memory.use(firstMoment);
@@ -294,10 +296,25 @@ public final class CpuRl implements RlOps {
                 (float) (s.floats[s.offset + AdamSettings.LEARNING_RATE] / (1 - Math.pow(settings.beta1(), step))),
                 (float) (1 / Math.sqrt(1 - Math.pow(settings.beta2(), step))),
                 settings.epsilon());
+        float decay = s.floats[s.offset + AdamSettings.LEARNING_RATE] * settings.weightDecay();
+        CpuArray decaying = decayed == null ? null : memory.use(decayed);
         workers.run(ranges, 40L * theta.length, range -> {
             int from = range * ADAM_RANGE;
+            if (decaying != null) {
+                decay(decay, from, Math.min(ADAM_RANGE, theta.length - from), decaying, theta);
+            }
             kernels.adam(update, from, Math.min(ADAM_RANGE, theta.length - from), gradient, m, v, theta);
         });
         s.floats[s.offset + AdamSettings.STEP] = step;
+    }
+
+    private static void decay(float decay, int from, int n, CpuArray decayed, CpuArray parameters) {
+        float[] where = decayed.floats;
+        float[] theta = parameters.floats;
+        int wo = decayed.offset;
+        int to = parameters.offset;
+        for (int i = from; i < from + n; i++) {
+            theta[to + i] -= decay * where[wo + i] * theta[to + i];
+        }
     }
 }

@@ -53,8 +53,9 @@ final class PpoRows {
 
     private void policy(int first, int rows) {
         CpuArray advantages = batch.advantages();
-        float low = 1 - loss.clip();
-        float high = 1 + loss.clip();
+        float clip = batch.clip().floats[batch.clip().offset];
+        float low = 1 - clip;
+        float high = 1 + clip;
         double lossSum = 0;
         double entropySum = 0;
         double klSum = 0;

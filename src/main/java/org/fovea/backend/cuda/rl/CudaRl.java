@@ -30,9 +30,13 @@ import org.fovea.backend.rl.PpoLoss;
 import org.fovea.backend.rl.RlChecks;
 import org.fovea.backend.rl.RlOps;
 import org.fovea.backend.rl.Trajectories;
+import org.jspecify.annotations.Nullable;
 
 /** Sampling, advantages, policy losses and the optimiser as kernel launches. */
 public final class CudaRl implements RlOps {
+
+    /** Numbers that adam_prepare leaves for adam_update. */
+    private static final int ADAM_STEP = 5;
 
     /** Fewest gradients of which one block sums the squares, and most blocks that do so. */
     private static final int ADAM_CHUNK = 4096;
@@ -218,8 +222,7 @@ public final class CudaRl implements RlOps {
                         .rows(batch.rows())
                         .parts(parts)
                         .actions(actions)
-                        .clipLow((float) (1 - (double) loss.clip()))
-                        .clipHigh((float) (1 + (double) loss.clip()))
+                        .clip(rows.clip.address())
                         .entropyCoef(loss.entropyCoef())
                         .valueScale((float) ((double) loss.rowWeight() * loss.valueCoef()))
                         .valueClip(loss.valueClip())
@@ -269,8 +272,7 @@ public final class CudaRl implements RlOps {
                         .partial(partial)
                         .rows(batch.rows())
                         .dim(dim)
-                        .clipLow((float) (1 - (double) loss.clip()))
-                        .clipHigh((float) (1 + (double) loss.clip()))
+                        .clip(rows.clip.address())
                         .entropyCoef(loss.entropyCoef())
                         .valueScale((float) ((double) loss.rowWeight() * loss.valueCoef()))
                         .valueClip(loss.valueClip())
@@ -288,6 +290,7 @@ public final class CudaRl implements RlOps {
             CudaArray advantage,
             CudaArray target,
             CudaArray oldValue,
+            CudaArray clip,
             CudaArray dValue,
             CudaArray statistics) {}
 
@@ -304,6 +307,7 @@ public final class CudaRl implements RlOps {
                 memory.floats(operation, "advantages", batch.advantages()),
                 memory.floats(operation, "returns", batch.returns()),
                 memory.floats(operation, "oldValues", batch.oldValues()),
+                memory.floats(operation, "clip", batch.clip()),
                 memory.floats(operation, "dValues", dValues),
                 memory.floats(operation, "statistics", statistics));
         requireApart(operation, rows.dValue, others);
@@ -316,6 +320,7 @@ public final class CudaRl implements RlOps {
                 rows.advantage,
                 rows.target,
                 rows.oldValue,
+                rows.clip,
                 rows.statistics);
         return rows;
     }
@@ -335,27 +340,33 @@ public final class CudaRl implements RlOps {
             AdamSettings settings,
             DeviceArray parameters,
             DeviceArray gradients,
+            @Nullable DeviceArray decayed,
             DeviceArray firstMoment,
             DeviceArray secondMoment,
             DeviceArray state) {
-        RlChecks.adam(parameters, gradients, firstMoment, secondMoment, state);
+        RlChecks.adam(parameters, gradients, decayed, firstMoment, secondMoment, state);
         CudaArray theta = memory.floats("adam", "parameters", parameters);
         CudaArray gradient = memory.floats("adam", "gradients", gradients);
         CudaArray first = memory.floats("adam", "firstMoment", firstMoment);
         CudaArray second = memory.floats("adam", "secondMoment", secondMoment);
         CudaArray states = memory.floats("adam", "state", state);
+        CudaArray decaying = decayed == null ? null : memory.floats("adam", "decayed", decayed);
         requireApart("adam", theta, gradient, first, second, states);
         requireApart("adam", first, gradient, second, states);
         requireApart("adam", second, gradient, states);
         requireApart("adam", states, gradient);
+        if (decaying != null) {
+            requireApart("adam", decaying, theta, first, second, states);
+        }
         long chunk = tiles(Math.max(ADAM_CHUNK, tiles(theta.length(), ADAM_CHUNKS)), VECTOR) * VECTOR;
         int chunks = (int) ((theta.length() + chunk - 1) / chunk);
         try (CudaScope scope = memory.openScope()) {
-            long step = scope.scratch(DType.F32, AdamSettings.STATE_SIZE);
+            long step = scope.scratch(DType.F32, ADAM_STEP);
             long partial = scope.scratch(DType.F32, chunks);
             adamParams
                     .parameters(theta.address())
                     .gradients(gradient.address())
+                    .decayed(decaying == null ? 0 : decaying.address())
                     .firstMoment(first.address())
                     .secondMoment(second.address())
                     .state(states.address())
@@ -371,7 +382,8 @@ public final class CudaRl implements RlOps {
                     .logBeta1((float) Math.log(settings.beta1()))
                     .logBeta2((float) Math.log(settings.beta2()))
                     .epsilon(settings.epsilon())
-                    .maxGradNorm(settings.maxGradNorm());
+                    .maxGradNorm(settings.maxGradNorm())
+                    .weightDecay(settings.weightDecay());
             if (chunks > 0) {
                 kernels.launch(adamNorm, chunks, adamParams);
             }
