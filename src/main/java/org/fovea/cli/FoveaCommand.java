@@ -16,6 +16,7 @@ import picocli.CommandLine.Spec;
         subcommands = {
             TrainCommand.class,
             EvalCommand.class,
+            SweepCommand.class,
             EnvsCommand.class,
             AttentionCommand.class,
             BenchCommand.class,

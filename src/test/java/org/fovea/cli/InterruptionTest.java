@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.fovea.io.Checkpoint;
 import org.fovea.rl.run.SavedRun;
 import org.junit.jupiter.api.Tag;
@@ -113,6 +114,35 @@ class InterruptionTest {
                 "train --resume --out %s --steps %s --backend cpu --final-episodes 1 --json", run(), kept + 256));
         assertThat(resumed.exitCode()).isZero();
         assertThat(resumed.lastLineAsJson().get("steps").asLong()).isEqualTo(kept + 256);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"INT, 130", "KILL, 137"})
+    void aSweepThatIsEndedGoesOn(String signal, int exitCode) throws IOException, InterruptedException {
+        Path out = directory.resolve("sweep");
+        String[] sweep = Cli.words(
+                "sweep --env CartPole-v1 --policy mlp --steps 40000000 --envs 4 --set width=8 --backend cpu --grid lr=0,1e-3"
+                        + " --seeds 1 --jobs 2 --out %s",
+                out);
+        try (Program program = Program.start(directory, Fovea.class, sweep)) {
+            for (int run = 1; run <= 2; run++) {
+                while (program.isAlive()
+                        && Checkpoint.latest(out.resolve("runs/v" + run + "-seed1"))
+                                .isEmpty()) {
+                    Thread.sleep(50);
+                }
+            }
+            program.signal(signal);
+            program.awaitEnd();
+            assertThat(program.exitCode()).isEqualTo(exitCode);
+            assertThat(out.resolve("sweep.json").toFile().exists()).isEqualTo(signal.equals("INT"));
+        }
+        String[] again = Arrays.copyOf(sweep, sweep.length + 2);
+        again[sweep.length] = "--time-limit";
+        again[sweep.length + 1] = "1s";
+        assertThat(Cli.run(again).err())
+                .containsPattern("v1-seed1: .*from step \\d")
+                .containsPattern("v2-seed1: .*from step \\d");
     }
 
     @Test

@@ -74,8 +74,8 @@ public record RunSpec(
                 seed);
     }
 
-    /** As text by key, for a checkpoint. */
-    Map<String, String> save() {
+    /** As text by key, for checkpoints and results. */
+    public Map<String, String> save() {
         Map<String, String> saved = new LinkedHashMap<>();
         saved.put("environment", environment);
         saved.put("algorithm", config.algorithm());

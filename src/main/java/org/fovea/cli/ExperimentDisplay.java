@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.cli;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.fovea.rl.experiment.Cell;
+import org.fovea.rl.experiment.CellResult;
+import org.fovea.rl.experiment.Experiment;
+import org.fovea.rl.experiment.Experiment.Outcome;
+import org.fovea.rl.experiment.Experiment.State;
+import org.fovea.rl.run.Progress;
+
+/** Tells how an experiment goes: a line where a cell begins or ends, and one every while about those under way. */
+final class ExperimentDisplay implements Experiment.Listener, AutoCloseable {
+    private static final long NANOS_BETWEEN_LINES = 10_000_000_000L;
+
+    private final Terminal terminal;
+    private final int total;
+    private final Map<Cell, Progress> underWay = new LinkedHashMap<>();
+    private int done;
+    private boolean closed;
+    private long lastLine = System.nanoTime();
+
+    ExperimentDisplay(Terminal terminal, List<Outcome> before) {
+        this.terminal = terminal;
+        this.total = before.size();
+        this.done = (int)
+                before.stream().filter(outcome -> outcome.state() == State.DONE).count();
+        if (done > 0) {
+            print("%d of %d runs are done", done, total);
+        }
+    }
+
+    @Override
+    public synchronized void started(Cell cell, long steps) {
+        print(
+                "%s: %s, %s, %s policy, seed %d%s",
+                cell.name(),
+                cell.spec().environment(),
+                cell.spec().config().algorithm(),
+                cell.spec().policy(),
+                cell.spec().seed(),
+                steps == 0 ? "" : String.format(Locale.ROOT, ", from step %,d", steps));
+    }
+
+    @Override
+    public synchronized void progressed(Cell cell, Progress progress) {
+        underWay.put(cell, progress);
+        long now = System.nanoTime();
+        if (now - lastLine < NANOS_BETWEEN_LINES) {
+            return;
+        }
+        lastLine = now;
+        StringBuilder line = new StringBuilder();
+        underWay.forEach((running, at) -> line.append(String.format(
+                Locale.ROOT,
+                "   %s %d %%, return %s",
+                running.name(),
+                100 * at.steps() / at.totalSteps(),
+                NumberFormats.score(at.episodes().meanReturn()))));
+        print("%d of %d done%s", done, total, line);
+    }
+
+    @Override
+    public synchronized void ended(Outcome outcome) {
+        underWay.remove(outcome.cell());
+        CellResult result = outcome.result();
+        if (result != null) {
+            done++;
+            print(
+                    "%s: greedy %s, sampled %s, %s",
+                    outcome.cell().name(),
+                    NumberFormats.score(result.greedy().mean()),
+                    NumberFormats.score(result.sampled().mean()),
+                    NumberFormats.duration(result.seconds()));
+        } else if (outcome.failure() != null) {
+            String message = outcome.failure().getMessage();
+            print("%s failed: %s", outcome.cell().name(), message == null ? outcome.failure() : message);
+        }
+    }
+
+    private void print(String format, Object... values) {
+        if (!closed) {
+            terminal.err().println(String.format(Locale.ROOT, format, values));
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        closed = true;
+    }
+}

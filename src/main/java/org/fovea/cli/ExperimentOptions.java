@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.cli;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.fovea.rl.experiment.Cell;
+import org.fovea.rl.experiment.Experiment;
+import org.fovea.rl.experiment.Experiment.Outcome;
+import org.fovea.rl.experiment.Experiment.State;
+import org.fovea.rl.experiment.Provenance;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Options of the commands that run many cells, and how these are run: side by side, told of, ended in order. */
+final class ExperimentOptions {
+    @Option(
+            names = "--jobs",
+            paramLabel = "N",
+            description = "Runs side by side, each on a thread of its own (default: one per core).")
+    private @Nullable Integer jobs;
+
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            description =
+                    "Directory; where it holds what the same command left, that goes on (default: one under runs/).")
+    private @Nullable Path directory;
+
+    @Option(names = "--help", usageHelp = true, description = "Show this help.")
+    private boolean help;
+
+    @Spec(Spec.Target.MIXEE)
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec command;
+
+    Path directory(String otherwise) {
+        return directory == null ? Path.of("runs", otherwise) : directory;
+    }
+
+    /** An experiment in that directory, whose results say by which arguments they were made. */
+    Experiment experiment(Path out, List<Cell> cells, int episodes) {
+        String arguments =
+                String.join(" ", command.commandLine().getParseResult().originalArgs());
+        Optional<Path> home =
+                Optional.ofNullable(System.getProperty("fovea.home")).map(Path::of);
+        return new Experiment(out, cells, episodes, Provenance.here("fovea " + arguments, home));
+    }
+
+    /**
+     * Runs the cells.
+     *
+     * @param results what is done with how far every cell is, whether or not all are done
+     * @return exit code
+     */
+    int run(
+            Terminal terminal,
+            Interruption interruption,
+            Experiment experiment,
+            BackendOptions device,
+            Map<String, String> backendSettings,
+            double maxSeconds,
+            Consumer<List<Outcome>> results)
+            throws IOException {
+        int cores = Runtime.getRuntime().availableProcessors();
+        int atATime = jobs == null ? cores : jobs;
+        if (atATime < 1) {
+            throw new UsageException("--jobs must be at least 1, got " + atATime);
+        }
+        int threads = Math.max(1, cores / atATime);
+        List<Outcome> before = before(experiment);
+        try (ExperimentDisplay display = new ExperimentDisplay(terminal, before)) {
+            return interruption.during("the runs", () -> "The same command goes on with them", () -> {
+                List<Outcome> after = experiment.run(
+                        atATime,
+                        () -> device.open(terminal, backendSettings, threads),
+                        maxSeconds,
+                        display,
+                        interruption::requested);
+                display.close();
+                results.accept(after);
+                return exitCode(terminal, interruption, after);
+            });
+        }
+    }
+
+    private static List<Outcome> before(Experiment experiment) throws IOException {
+        try {
+            return experiment.outcomes();
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    private static int exitCode(Terminal terminal, Interruption interruption, List<Outcome> outcomes) {
+        long done = outcomes.stream().filter(o -> o.state() == State.DONE).count();
+        if (done < outcomes.size()) {
+            terminal.err()
+                    .printf(
+                            Locale.ROOT,
+                            "%,d of %,d runs are done; the same command with the same --out goes on%n",
+                            done,
+                            outcomes.size());
+        }
+        if (interruption.requested()) {
+            return TrainCommand.INTERRUPTED;
+        }
+        return outcomes.stream().anyMatch(o -> o.state() == State.FAILED) ? Failures.FAILED : 0;
+    }
+}

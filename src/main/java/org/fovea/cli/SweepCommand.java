@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.cli;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import org.fovea.env.Environments;
+import org.fovea.env.UnknownNameException;
+import org.fovea.rl.experiment.Cell;
+import org.fovea.rl.experiment.CellResult;
+import org.fovea.rl.experiment.Experiment;
+import org.fovea.rl.experiment.Experiment.Outcome;
+import org.fovea.rl.experiment.Group;
+import org.fovea.rl.experiment.LineChart;
+import org.fovea.rl.experiment.ScoreStatistics;
+import org.fovea.rl.experiment.Sweep;
+import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.run.Algorithm;
+import org.fovea.rl.run.Defaults;
+import org.fovea.rl.run.RunSpec;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Trains one task with many settings. */
+@Command(
+        name = "sweep",
+        sortOptions = false,
+        abbreviateSynopsis = true,
+        header = "Train with many settings and some seeds each, side by side, and compare them.",
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  fovea sweep --env CartPole-v1 --policy mlp --steps 50000 --grid lr=1e-4,3e-4,1e-3 --grid epochs=4,8",
+            "  fovea sweep --env Pendulum-v1 --policy mlp --random 20 --grid lr=log:1e-4..1e-2 --grid gamma=0.9,0.95,0.99",
+            "A sweep that was stopped or killed goes on if the same command is given with its --out."
+        })
+final class SweepCommand implements Callable<Integer> {
+    /** More lines than that are no picture. */
+    private static final int MOST_CURVES = 8;
+
+    private final Terminal terminal;
+    private final Interruption interruption;
+
+    @Option(names = "--env", paramLabel = "NAME", required = true, description = "Environment, see fovea envs.")
+    @SuppressWarnings("NullAway.Init")
+    private String environment;
+
+    @Option(names = "--algo", paramLabel = "NAME", defaultValue = "ppo", description = "ppo or trpo (default: ppo).")
+    private String algorithm = "ppo";
+
+    @Option(
+            names = "--policy",
+            paramLabel = "NAME",
+            defaultValue = "attention",
+            description = "attention, gru or mlp (default: attention).")
+    private String policy = "attention";
+
+    @Option(names = "--steps", paramLabel = "N", description = "Environment steps of each run (default: as in train).")
+    private @Nullable Long steps;
+
+    @Option(
+            names = "--envs",
+            paramLabel = "N",
+            description = "Environments played side by side (default: as in train).")
+    private @Nullable Integer environments;
+
+    @Option(
+            names = "--set",
+            paramLabel = Settings.LABEL,
+            description = "Set a hyper-parameter of all runs, or something about the backend; may be repeated.")
+    private String[] settings = {};
+
+    @Option(
+            names = "--grid",
+            paramLabel = "KEY=VALUES",
+            description =
+                    "What is varied: a hyper-parameter, steps or envs, and its values, as in lr=1e-4,3e-4, or with"
+                            + " --random a range, as in clip=0.1..0.3 or lr=log:1e-5..1e-2. May be repeated: all combinations are"
+                            + " trained.")
+    private String[] grid = {};
+
+    @Option(names = "--random", paramLabel = "N", description = "Draw so many combinations in place of all.")
+    private @Nullable Integer random;
+
+    @Option(names = "--seeds", paramLabel = "N", defaultValue = "3", description = "Seeds of each (default: 3).")
+    private int seeds;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "The first of them, and that by which" + " --random draws (default: 1).")
+    private long seed;
+
+    @Option(
+            names = "--episodes",
+            paramLabel = "N",
+            defaultValue = "100",
+            description =
+                    "Episodes by which each final policy is scored, greedily and with sampled actions (default: 100).")
+    private int episodes;
+
+    @Option(
+            names = "--time-limit",
+            paramLabel = "TIME",
+            description = "Stop after so many minutes, or after 90s, 10m, 1h30m; it can go on (default: none).")
+    private @Nullable String timeLimit;
+
+    @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
+    private boolean json;
+
+    @Mixin
+    private ExperimentOptions experimentOptions = new ExperimentOptions();
+
+    @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
+    private BackendOptions device = new BackendOptions();
+
+    SweepCommand(Terminal terminal, Interruption interruption) {
+        this.terminal = terminal;
+        this.interruption = interruption;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        Settings set = Settings.ofTraining(settings);
+        double limit = timeLimit == null ? Double.POSITIVE_INFINITY : NumberFormats.seconds("--time-limit", timeLimit);
+        RunSpec base;
+        Sweep sweep;
+        List<Cell> cells;
+        Experiment experiment;
+        try {
+            RunSpec defaults =
+                    Defaults.of(Environments.get(environment).name(), Algorithm.of(algorithm), PolicyKind.of(policy));
+            if (set.isHelp()) {
+                SettingsHelp.print(terminal, defaults);
+                return 0;
+            }
+            base = new RunSpec(
+                    defaults.environment(),
+                    defaults.policy(),
+                    steps == null ? defaults.steps() : steps,
+                    environments == null ? defaults.environments() : environments,
+                    seed,
+                    defaults.config().with(set.hyperparameters()));
+            List<String> axes = List.of(grid);
+            sweep = random == null ? Sweep.grid(axes, base) : Sweep.random(axes, random, seed, base);
+            Set<String> given = new HashSet<>(set.hyperparameters().keySet());
+            sweep.variants().forEach(variant -> given.addAll(variant.keySet()));
+            cells = sweep.cells(base, seeds, spec -> Defaults.fitMinibatches(spec, given));
+            experiment = experimentOptions.experiment(directory(base), cells, episodes);
+        } catch (UnknownNameException e) {
+            throw e;
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(String.valueOf(e.getMessage()), e);
+        } finally {
+            closeUnused();
+        }
+        Path out = directory(base);
+        terminal.err()
+                .printf(
+                        Locale.ROOT,
+                        "%s, %s, %s policy: %,d settings x %d seeds of %,d steps, in %s%n",
+                        base.environment(),
+                        algorithm,
+                        policy,
+                        sweep.variants().size(),
+                        seeds,
+                        base.steps(),
+                        out);
+        return experimentOptions.run(
+                terminal,
+                interruption,
+                experiment,
+                device,
+                set.backend(),
+                limit,
+                outcomes -> report(base, sweep, experiment, outcomes, out));
+    }
+
+    private void closeUnused() {
+        try {
+            Environments.get(environment).closeUnused();
+        } catch (UnknownNameException none) {
+            // Reported where it was first asked for.
+        }
+    }
+
+    private Path directory(RunSpec base) {
+        return experimentOptions.directory(
+                "sweep-" + base.environment().replaceAll("[^A-Za-z0-9._-]+", "-") + "-" + algorithm + "-" + policy);
+    }
+
+    private void report(RunSpec base, Sweep sweep, Experiment experiment, List<Outcome> outcomes, Path out) {
+        List<Group> groups = Group.of(outcomes);
+        List<Row> rows = new ArrayList<>();
+        for (int i = 0; i < groups.size(); i++) {
+            Map<String, String> variant = sweep.variants().get(i);
+            rows.add(new Row(
+                    groups.get(i),
+                    variant.entrySet().stream()
+                            .map(entry -> entry.getKey() + "=" + entry.getValue())
+                            .collect(Collectors.joining(" ")),
+                    ScoreStatistics.interquartileMean(List.of(groups.get(i).greedy()))));
+        }
+        // What has no score yet comes last.
+        rows.sort(Comparator.comparing(
+                        (Row row) -> Double.isNaN(row.greedy.value()) ? Double.NEGATIVE_INFINITY : row.greedy.value())
+                .reversed());
+        List<List<String>> table = new ArrayList<>();
+        table.add(List.of("run", "settings", "seeds", "median", "IQM", "95 % interval", "sampled IQM", "seconds", ""));
+        List<LineChart.Line> lines = new ArrayList<>();
+        List<Json> results = new ArrayList<>();
+        for (Row row : rows) {
+            Group group = row.group;
+            table.add(List.of(
+                    group.name(),
+                    row.settings,
+                    Integer.toString(group.results().size()),
+                    NumberFormats.score(ScoreStatistics.median(group.greedy())),
+                    NumberFormats.score(row.greedy.value()),
+                    NumberFormats.score(row.greedy.low()) + " to " + NumberFormats.score(row.greedy.high()),
+                    NumberFormats.score(ScoreStatistics.interquartileMean(group.sampled())),
+                    NumberFormats.count(ScoreStatistics.median(group.of(CellResult::seconds))),
+                    group.missing()));
+            if (lines.size() < MOST_CURVES) {
+                group.curve(row.settings).ifPresent(lines::add);
+            }
+            results.add(json(row));
+        }
+        terminal.out().println();
+        Table.print(terminal.out(), table);
+        Json whole = new Json()
+                .with("env", base.environment())
+                .with("algo", algorithm)
+                .with("policy", policy)
+                .with("results", results)
+                .with("directory", out.toString());
+        experiment.write("sweep.json", whole + "\n");
+        if (!lines.isEmpty()) {
+            String title = base.environment() + ", " + algorithm + ", " + policy
+                    + " policy: medians of seeds, and their range";
+            experiment.write("sweep.svg", new LineChart(title, lines, List.of()).svg());
+            terminal.out().println("learning curves   " + out.resolve("sweep.svg"));
+        }
+        if (json) {
+            terminal.out().println(whole);
+        }
+    }
+
+    /** A line of the table. */
+    private record Row(Group group, String settings, ScoreStatistics.Estimate greedy) {}
+
+    private static Json json(Row row) {
+        Json scores = new Json();
+        row.group
+                .results()
+                .forEach(result -> scores.with(
+                        Long.toString(result.seed()), result.greedy().mean()));
+        return new Json()
+                .with("run", row.group.name())
+                .with("settings", row.settings)
+                .with("missing", row.group.missing())
+                .with("greedy_by_seed", scores)
+                .with("greedy_median", ScoreStatistics.median(row.group.greedy()))
+                .with("greedy_iqm", row.greedy.value())
+                .with("greedy_iqm_low", row.greedy.low())
+                .with("greedy_iqm_high", row.greedy.high())
+                .with("sampled_iqm", ScoreStatistics.interquartileMean(row.group.sampled()))
+                .with("seconds", ScoreStatistics.median(row.group.of(CellResult::seconds)));
+    }
+}
