@@ -17,6 +17,7 @@ import picocli.CommandLine.Spec;
             TrainCommand.class,
             EvalCommand.class,
             SweepCommand.class,
+            SuiteCommand.class,
             EnvsCommand.class,
             AttentionCommand.class,
             BenchCommand.class,
