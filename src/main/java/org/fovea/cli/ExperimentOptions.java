@@ -14,12 +14,15 @@ import org.fovea.rl.experiment.Experiment.Outcome;
 import org.fovea.rl.experiment.Experiment.State;
 import org.fovea.rl.experiment.Provenance;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** Options of the commands that run many cells, and how these are run: side by side, told of, ended in order. */
 final class ExperimentOptions {
+    private static final String LEFT = "The same command goes on with them";
+
     @Option(
             names = "--jobs",
             paramLabel = "N",
@@ -32,6 +35,9 @@ final class ExperimentOptions {
             description =
                     "Directory; where it holds what the same command left, that goes on (default: one under runs/).")
     private @Nullable Path directory;
+
+    @Mixin
+    private StepTimeoutOption stepTimeout = new StepTimeoutOption();
 
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
     private boolean help;
@@ -68,6 +74,7 @@ final class ExperimentOptions {
             double maxSeconds,
             Consumer<List<Outcome>> results)
             throws IOException {
+        stepTimeout.apply(terminal, () -> LEFT);
         int cores = Runtime.getRuntime().availableProcessors();
         int atATime = jobs == null ? cores : jobs;
         if (atATime < 1) {
@@ -76,7 +83,7 @@ final class ExperimentOptions {
         int threads = Math.max(1, cores / atATime);
         List<Outcome> before = before(experiment);
         try (ExperimentDisplay display = new ExperimentDisplay(terminal, before)) {
-            return interruption.during("the runs", () -> "The same command goes on with them", () -> {
+            return interruption.during("the runs", () -> LEFT, () -> {
                 List<Outcome> after = experiment.run(
                         atATime,
                         () -> device.open(terminal, backendSettings, threads),
