@@ -13,14 +13,13 @@ import org.fovea.rl.experiment.Experiment.State;
 import org.fovea.rl.run.Progress;
 
 /** Tells how an experiment goes: a line where a cell begins or ends, and one every while about those under way. */
-final class ExperimentDisplay implements Experiment.Listener, AutoCloseable {
+final class ExperimentDisplay implements Experiment.Listener {
     private static final long NANOS_BETWEEN_LINES = 10_000_000_000L;
 
     private final Terminal terminal;
     private final int total;
     private final Map<Cell, Progress> underWay = new LinkedHashMap<>();
     private int done;
-    private boolean closed;
     private long lastLine = System.nanoTime();
 
     ExperimentDisplay(Terminal terminal, List<Outcome> before) {
@@ -82,13 +81,6 @@ final class ExperimentDisplay implements Experiment.Listener, AutoCloseable {
     }
 
     private void print(String format, Object... values) {
-        if (!closed) {
-            terminal.err().println(String.format(Locale.ROOT, format, values));
-        }
-    }
-
-    @Override
-    public synchronized void close() {
-        closed = true;
+        terminal.err().println(String.format(Locale.ROOT, format, values));
     }
 }

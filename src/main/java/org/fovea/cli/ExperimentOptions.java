@@ -81,20 +81,17 @@ final class ExperimentOptions {
             throw new UsageException("--jobs must be at least 1, got " + atATime);
         }
         int threads = Math.max(1, cores / atATime);
-        List<Outcome> before = before(experiment);
-        try (ExperimentDisplay display = new ExperimentDisplay(terminal, before)) {
-            return interruption.during("the runs", () -> LEFT, () -> {
-                List<Outcome> after = experiment.run(
-                        atATime,
-                        () -> device.open(terminal, backendSettings, threads),
-                        maxSeconds,
-                        display,
-                        interruption::requested);
-                display.close();
-                results.accept(after);
-                return exitCode(terminal, interruption, after);
-            });
-        }
+        ExperimentDisplay display = new ExperimentDisplay(terminal, before(experiment));
+        return interruption.during("the runs", () -> LEFT, () -> {
+            List<Outcome> after = experiment.run(
+                    atATime,
+                    () -> device.open(terminal, backendSettings, threads),
+                    maxSeconds,
+                    display,
+                    interruption::requested);
+            results.accept(after);
+            return exitCode(terminal, interruption, after);
+        });
     }
 
     private static List<Outcome> before(Experiment experiment) throws IOException {
