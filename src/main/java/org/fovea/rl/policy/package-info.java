@@ -4,9 +4,10 @@
  * normalisation of observations.
  *
  * <p>Start with {@link org.fovea.rl.policy.ActorCritic}, the network, in the context of environments that it may remember:
- * {@link org.fovea.rl.policy.AttentionActorCritic} with its {@link org.fovea.rl.policy.AttentionMemory}, {@link
- * org.fovea.rl.policy.RecurrentActorCritic} with its {@link org.fovea.rl.policy.RecurrentMemory}, or {@link
- * org.fovea.rl.policy.FeedForwardActorCritic}; {@link org.fovea.rl.policy.PolicyKind} makes them. Each sees a step through
+ * heads on a {@link org.fovea.rl.policy.Trunk}, or on one for each. There are three: {@link
+ * org.fovea.rl.policy.AttentionTrunk} with its {@link org.fovea.rl.policy.AttentionMemory}, {@link
+ * org.fovea.rl.policy.RecurrentTrunk} with its {@link org.fovea.rl.policy.RecurrentMemory}, and {@link
+ * org.fovea.rl.policy.FeedForwardTrunk}; {@link org.fovea.rl.policy.PolicyKind} makes them. Each sees a step through
  * {@link org.fovea.rl.policy.StepFeatures}, where entities and pictures have encoders of their own. {@link
  * org.fovea.rl.policy.ActionDistribution} turns a network's outputs into actions and losses. {@link
  * org.fovea.rl.policy.PolicyRunner} acts: it encodes observations ({@link org.fovea.rl.policy.ObservationEncoder}, which
