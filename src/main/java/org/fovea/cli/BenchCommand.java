@@ -11,8 +11,13 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "bench",
         header = "Measure speed on fixed work.",
-        synopsisSubcommandLabel = "attention|gemm|train",
-        subcommands = {BenchAttentionCommand.class, BenchGemmCommand.class, BenchTrainCommand.class})
+        synopsisSubcommandLabel = "attention|env|gemm|train",
+        subcommands = {
+            BenchAttentionCommand.class,
+            BenchEnvironmentCommand.class,
+            BenchGemmCommand.class,
+            BenchTrainCommand.class
+        })
 final class BenchCommand implements Runnable {
     @Spec
     @SuppressWarnings("NullAway.Init")
@@ -23,6 +28,6 @@ final class BenchCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "say what to measure: attention, gemm or train");
+        throw new ParameterException(spec.commandLine(), "say what to measure: attention, env, gemm or train");
     }
 }

@@ -14,6 +14,7 @@ import org.fovea.rl.evaluation.EvaluationSettings;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.SavedRun;
 import org.fovea.rl.run.TrainedPolicy;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -67,6 +68,9 @@ final class EvalCommand extends BackendCommand {
     @Mixin
     private StepTimeoutOption stepTimeout = new StepTimeoutOption();
 
+    @ArgGroup(validate = false, heading = "%nHow environments are played:%n")
+    private PlayOptions play = new PlayOptions();
+
     @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
     private boolean json;
 
@@ -83,6 +87,7 @@ final class EvalCommand extends BackendCommand {
         if (maxSteps < 1) {
             throw new UsageException("--max-episode-steps must be at least 1, got " + maxSteps);
         }
+        play.apply();
         if (!Files.isDirectory(runDirectory)) {
             throw new UsageException("there is no run directory " + runDirectory);
         }

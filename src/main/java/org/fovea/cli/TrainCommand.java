@@ -47,6 +47,7 @@ import picocli.CommandLine.Option;
             "  fovea train --env CartPole-v1 --policy mlp --steps 100000 --seed 3",
             "  fovea train --env MemoryChain-v0:length=9 --set window=16 --set learning_rate=1e-3",
             "  fovea train --env Acrobot-v1 --algo trpo --policy mlp",
+            "  fovea train --env gym:FrozenLake-v1 --env-arg map_name=8x8 --policy mlp",
             "  fovea train --out runs/mine --eval-every 10000 --target 475 --time-limit 10m",
             "  fovea train --out runs/mine --resume --steps 50000 --set learning_rate=1e-4",
             "  fovea train --set help                  every hyper-parameter and its default",
@@ -66,6 +67,9 @@ final class TrainCommand implements Callable<Integer> {
 
     @ArgGroup(validate = false, heading = "%nWhat is trained:%n")
     private RunOptions run = new RunOptions();
+
+    @ArgGroup(validate = false, heading = "%nMore about the environment:%n")
+    private EnvironmentOptions environmentOptions = new EnvironmentOptions();
 
     @ArgGroup(validate = false, heading = "%nHow it is evaluated, and what ends it early:%n")
     private EvaluationOptions evaluationOptions = new EvaluationOptions();
@@ -90,7 +94,8 @@ final class TrainCommand implements Callable<Integer> {
         @Option(
                 names = "--env",
                 paramLabel = "NAME",
-                description = "Environment, see fovea envs (default: ProofOfMemory-v0).")
+                description = "Environment, see fovea envs, or gym:ID for one of Python's Gymnasium (default:"
+                        + " ProofOfMemory-v0).")
         private @Nullable String environment;
 
         @Option(names = "--algo", paramLabel = "NAME", description = "ppo or trpo (default: ppo).")
@@ -213,6 +218,7 @@ final class TrainCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         Settings settings = Settings.ofTraining(run.settings);
         TrainingOptions options = evaluationOptions.options(EvaluationPlan.NONE);
+        environmentOptions.apply();
         if (out.resume && !settings.isHelp()) {
             return resume(settings);
         }
@@ -342,7 +348,8 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private String environment() {
-        String name = run.environment == null ? "ProofOfMemory-v0" : run.environment;
+        String given = environmentOptions.name(run.environment);
+        String name = given == null ? "ProofOfMemory-v0" : given;
         return checked(() -> Environments.get(name)).name();
     }
 
@@ -378,7 +385,7 @@ final class TrainCommand implements Callable<Integer> {
     /** The saved run with other steps or hyper-parameters; what decides who plays must be as it was. */
     private RunSpec continued(SavedRun saved, Map<String, String> hyperparameters) {
         RunSpec before = saved.spec();
-        refuseChange("--env", run.environment, before.environment());
+        refuseChange("--env", environmentOptions.name(run.environment), before.environment());
         refuseChange("--algo", run.algorithm, before.config().algorithm());
         refuseChange("--policy", run.policy, before.policy().toString());
         refuseChange("--envs", run.environments, before.environments());

@@ -2,6 +2,7 @@
 package org.fovea.cli;
 
 import java.io.PrintStream;
+import org.fovea.env.gymnasium.PythonException;
 
 /** Prints where in a user's code an exception came from: its own frames, and not those of Fovea that called it. */
 final class UserTrace {
@@ -20,7 +21,11 @@ final class UserTrace {
             if (causes > 0) {
                 err.println(line("  caused by " + describe(now)));
             }
-            printFrames(err, now.getStackTrace());
+            if (now instanceof PythonException python) {
+                python.traceback().lines().forEach(text -> err.println("    " + text.replaceAll("\\p{Cntrl}", "?")));
+            } else {
+                printFrames(err, now.getStackTrace());
+            }
             Throwable cause = now.getCause();
             now = cause == now ? null : cause;
         }

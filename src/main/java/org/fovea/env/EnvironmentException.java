@@ -9,12 +9,12 @@ public final class EnvironmentException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
     /** With the exception that the environment threw. */
-    EnvironmentException(String message, Throwable cause) {
+    public EnvironmentException(String message, Throwable cause) {
         super(message, cause);
     }
 
     /** With what was wrong. */
-    EnvironmentException(String message) {
+    public EnvironmentException(String message) {
         super(message);
     }
 }

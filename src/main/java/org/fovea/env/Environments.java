@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Environments {
     private static final Map<String, EnvironmentFamily> FAMILIES = new LinkedHashMap<>();
+    private static final List<EnvironmentProvider> PROVIDERS = new ArrayList<>();
     private static boolean providersAsked;
     private static @Nullable EnvironmentException providerFailure;
 
@@ -65,6 +67,7 @@ public final class Environments {
                 for (EnvironmentProvider provider : ServiceLoader.load(EnvironmentProvider.class)) {
                     provider.families().forEach(Environments::register);
                     provider.environments().forEach(Environments::register);
+                    PROVIDERS.add(provider);
                 }
             } catch (Throwable thrown) {
                 providerFailure = new EnvironmentException(
@@ -84,8 +87,8 @@ public final class Environments {
     }
 
     /**
-     * The environment of a name, which may carry parameters and {@link Wrapper}s: {@code
-     * MemoryChain-v0:length=7+sticky_actions=0.25}.
+     * The environment of a name, which may carry parameters and {@link Wrapper}s, {@code
+     * MemoryChain-v0:length=7+sticky_actions=0.25}, or be that of one of Python's: {@code gym:CartPole-v1}.
      *
      * @throws UnknownNameException if there is no such environment, parameter or wrapper; it offers the nearest
      * @throws IllegalArgumentException if a parameter's value is not valid
@@ -98,6 +101,12 @@ public final class Environments {
         int colon = name.indexOf(':');
         String plainName = colon < 0 ? name : name.substring(0, colon);
         EnvironmentFamily family = families().get(plainName);
+        for (EnvironmentProvider provider : PROVIDERS) {
+            EnvironmentSpec found = family == null ? provider.find(name) : null;
+            if (found != null) {
+                return found;
+            }
+        }
         if (family == null) {
             throw new UnknownNameException("environment", plainName, families().keySet());
         }

@@ -9,7 +9,7 @@ public final class InvalidEnvironmentException extends IllegalArgumentException 
     private static final long serialVersionUID = 1;
 
     /** With what is wrong. */
-    InvalidEnvironmentException(String message) {
+    public InvalidEnvironmentException(String message) {
         super(message);
     }
 }

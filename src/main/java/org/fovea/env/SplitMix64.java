@@ -5,13 +5,13 @@ package org.fovea.env;
  * Random numbers from a state that is one {@code long} (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
  * generators"): the state walks by a constant, and {@link #mix} of it is the output.
  */
-final class SplitMix64 {
+public final class SplitMix64 {
     private static final long GAMMA = 0x9E3779B97F4A7C15L;
 
     private SplitMix64() {}
 
     /** The seed of an episode: a function of the run's seed, the environment's index in the run and the episode. */
-    static long episodeSeed(long seed, long environment, long episode) {
+    public static long episodeSeed(long seed, long environment, long episode) {
         long ofRun = mix(seed + GAMMA);
         long ofEnvironment = mix(ofRun + environment + GAMMA);
         return mix(ofEnvironment + episode + GAMMA);
