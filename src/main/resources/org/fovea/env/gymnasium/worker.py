@@ -73,7 +73,7 @@ def send_json(code, value):
 
 def users_frames(stack):
     """Without this file's, and without those of Gymnasium that lead to the user's."""
-    frames = [f for f in stack if f.filename != THIS_FILE and not f.filename.startswith("<frozen importlib")]
+    frames = [f for f in stack if f.filename not in (THIS_FILE, "<string>") and not f.filename.startswith("<frozen importlib")]
     users = [i for i, f in enumerate(frames) if f"{os.sep}gymnasium{os.sep}" not in f.filename]
     return traceback.StackSummary.from_list(frames[users[0] :] if users else frames)
 
