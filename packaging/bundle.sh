@@ -106,6 +106,8 @@ for jar in "$target/fovea.jar" "$target"/lib/*.jar; do
     repack "$jar" "$bundle/lib/${jar##*/}"
 done
 cp -- "$root/fovea" "$root/README.md" "$root/LICENSE" "$bundle"
+mkdir -p "$bundle/python/fovea"
+cp -- "$root/python/fovea/gymnasium.py" "$bundle/python/fovea"
 cp -R -- "$root/kernels" "$root/native-tests" "$bundle"
 mkdir "$bundle/docs"
 cp -R -- "$root/docs/." "$bundle/docs"

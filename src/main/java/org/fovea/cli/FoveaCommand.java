@@ -19,6 +19,7 @@ import picocli.CommandLine.Spec;
             SweepCommand.class,
             SuiteCommand.class,
             EnvsCommand.class,
+            ServeEnvironmentCommand.class,
             AttentionCommand.class,
             BenchCommand.class,
             DoctorCommand.class,
