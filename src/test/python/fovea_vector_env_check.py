@@ -55,7 +55,13 @@ for name in ("Dispatch-v0", "Pendulum-v1", "ProofOfMemory-v0"):
     observations, infos = envs.reset(seed=1)
     for _ in range(30):
         assert envs.observation_space.contains(observations), (name, observations)
-        observations, rewards, *_ = envs.step(envs.action_space.sample())
+        actions = envs.action_space.sample()
+        if "action_mask" in infos:
+            # The first choice that is allowed, in each of two parts.
+            first = envs.single_action_space.nvec[0]
+            mask = infos["action_mask"]
+            actions = np.stack([mask[:, :first].argmax(1), mask[:, first:].argmax(1)], axis=1)
+        observations, rewards, _, _, infos = envs.step(actions)
     assert ("action_mask" in infos) == (name == "Dispatch-v0")
     envs.close()
 print("passed")
