@@ -11,6 +11,7 @@ import org.fovea.env.StepBatch;
 import org.fovea.env.VectorEnvironment;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -42,6 +43,9 @@ final class BenchEnvironmentCommand implements Runnable {
     @ArgGroup(validate = false, heading = "%nMore about the environment:%n")
     private EnvironmentOptions options = new EnvironmentOptions();
 
+    @Mixin
+    private StepTimeoutOption stepTimeout = new StepTimeoutOption();
+
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
     private boolean help;
 
@@ -58,6 +62,7 @@ final class BenchEnvironmentCommand implements Runnable {
             throw new UsageException("--seconds must be greater than 0, got " + seconds);
         }
         options.apply();
+        stepTimeout.apply(terminal, () -> "Nothing was measured");
         EnvironmentSpec spec = Environments.get(String.valueOf(options.name(environment)));
         VectorEnvironment batch = spec.create(count);
         try {

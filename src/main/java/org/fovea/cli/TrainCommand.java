@@ -219,6 +219,8 @@ final class TrainCommand implements Callable<Integer> {
         Settings settings = Settings.ofTraining(run.settings);
         TrainingOptions options = evaluationOptions.options(EvaluationPlan.NONE);
         environmentOptions.apply();
+        // Asking for the spaces may start an environment already.
+        stepTimeout.apply(terminal, () -> "There was no checkpoint yet");
         if (out.resume && !settings.isHelp()) {
             return resume(settings);
         }

@@ -39,6 +39,9 @@ final class PythonWorker {
     /** Bytes of a request before its content: length, code. */
     static final int HEADER_BYTES = 8;
 
+    /** Seconds. */
+    private static final double DEFAULT_TIMEOUT = 60;
+
     private static final double CLOSING_SECONDS = 10;
     private static final int SIGNALED = 128;
     private static final Map<Integer, String> SIGNALS = Map.of(
@@ -137,7 +140,7 @@ final class PythonWorker {
                     + "; install it with Gymnasium (Debian: apt-get install python3-pip, then python3 -m pip install"
                     + " gymnasium), or name another: --python PATH (" + e.getMessage() + ")");
         }
-        PythonWorker worker = new PythonWorker(fullName, process, StepTimeout.seconds());
+        PythonWorker worker = new PythonWorker(fullName, process, limit());
         WorkerWatch.add(worker);
         ObjectNode request = JSON.createObjectNode();
         request.put("id", name.id());
@@ -156,6 +159,11 @@ final class PythonWorker {
         worker.write(code, code.length);
         worker.sendJson(MAKE, request);
         return worker;
+    }
+
+    /** A process of somebody else's code is not waited for without end, as one's own may be. */
+    private static double limit() {
+        return Double.isInfinite(StepTimeout.seconds()) ? DEFAULT_TIMEOUT : StepTimeout.seconds();
     }
 
     private static byte[] source() {
@@ -332,7 +340,7 @@ final class PythonWorker {
     }
 
     private String noAnswer() {
-        return "did not come back within " + timeout + " s (--step-timeout SECONDS, 0 for no limit)";
+        return "did not come back within " + timeout + " s (--step-timeout SECONDS)";
     }
 
     private int busyEnvironment() {
@@ -364,7 +372,7 @@ final class PythonWorker {
     /** What it works on, as a number that changes as it comes forward; -1 while nothing is asked of it. */
     long progress() {
         ByteBuffer file = shared;
-        if (!waiting || (timeout == 0 && !closing)) {
+        if (!waiting) {
             return -1;
         }
         return ((long) requests << 32) + (file == null ? 0 : file.getLong(0) & 0xffffffffL);
