@@ -14,18 +14,21 @@ final class EnvironmentOptions extends PlayOptions {
     @Option(
             names = "--env-arg",
             paramLabel = "KEY=VALUE",
-            description = "A parameter of the environment; of gym:ID one of gymnasium.make, a Python literal, true, false"
-                    + " or a text. May be repeated.")
+            description =
+                    "A parameter of the environment; of gym:ID one of gymnasium.make, a Python literal, true, false"
+                            + " or a text. May be repeated.")
     private List<String> arguments = new ArrayList<>();
 
     @Option(
             names = "--env-wrapper",
             paramLabel = "MODULE:CLASS",
-            description = "Wrap an environment of Gymnasium, as in gymnasium.wrappers:FlattenObservation. May be repeated.")
+            description =
+                    "Wrap an environment of Gymnasium, as in gymnasium.wrappers:FlattenObservation. May be repeated.")
     private List<String> wrappers = new ArrayList<>();
 
     /** The full name of an environment, which a run is saved with; null if none was given. */
-    @Nullable String name(@Nullable String environment) {
+    @Nullable
+    String name(@Nullable String environment) {
         Map<String, String> parameters = new LinkedHashMap<>();
         for (String argument : arguments) {
             int equals = argument.indexOf('=');

@@ -11,7 +11,8 @@ class PlayOptions {
             names = "--python",
             paramLabel = "COMMAND",
             description = "The Python that has Gymnasium and the environment, for gym:ID (default: python3).")
-    @Nullable String python;
+    @Nullable
+    String python;
 
     /** Lets environments that are made from now on be played so. */
     final void apply() {

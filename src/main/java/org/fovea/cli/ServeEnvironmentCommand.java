@@ -17,9 +17,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** Plays environments for a program in Python. */
-@Command(
-        name = "serve-env",
-        header = "Play environments for Python's Gymnasium: python/fovea/gymnasium.py calls this.")
+@Command(name = "serve-env", header = "Play environments for Python's Gymnasium: python/fovea/gymnasium.py calls this.")
 final class ServeEnvironmentCommand implements Callable<Integer> {
     private final Terminal terminal;
 

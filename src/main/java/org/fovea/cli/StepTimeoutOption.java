@@ -14,8 +14,9 @@ final class StepTimeoutOption {
     @Option(
             names = "--step-timeout",
             paramLabel = "SECONDS",
-            description = "Fail where one step or reset of an environment takes longer, and say where it hangs (default:"
-                    + " none; of one in Python 60).")
+            description =
+                    "Fail where one step or reset of an environment takes longer, and say where it hangs (default:"
+                            + " none; of one in Python 60).")
     private @Nullable Double seconds;
 
     @Spec(Spec.Target.MIXEE)

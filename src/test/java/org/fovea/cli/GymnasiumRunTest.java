@@ -24,10 +24,14 @@ class GymnasiumRunTest {
 
     @BeforeEach
     void aPythonWithTheStub() throws Exception {
-        boolean found = new ProcessBuilder("sh", "-c", "python3 -c 'import numpy' >/dev/null 2>&1").start().waitFor() == 0;
+        boolean found = new ProcessBuilder("sh", "-c", "python3 -c 'import numpy' >/dev/null 2>&1")
+                        .start()
+                        .waitFor()
+                == 0;
         assumeTrue(found, "python3 with numpy is not installed: no environment of Python is trained");
-        Path stub = Path.of(
-                GymnasiumRunTest.class.getResource("/org/fovea/env/gymnasium/stub").toURI());
+        Path stub = Path.of(GymnasiumRunTest.class
+                .getResource("/org/fovea/env/gymnasium/stub")
+                .toURI());
         python = directory.resolve("python3");
         Files.writeString(
                 python, "#!/bin/sh\nPYTHONDONTWRITEBYTECODE=1 PYTHONPATH='" + stub + "' exec python3 \"$@\"\n");
@@ -38,8 +42,8 @@ class GymnasiumRunTest {
     void aRunKeepsWhatWasPlayed() {
         Path run = directory.resolve("run");
         String train = "train --policy mlp --envs 4 --set rollout_steps=64 --final-episodes 4 --out " + run;
-        Cli first = Cli.run(
-                (train + " --steps 256 --env gym:Faulty-v0 --env-arg mask=true --python " + python).split(" "));
+        Cli first =
+                Cli.run((train + " --steps 256 --env gym:Faulty-v0 --env-arg mask=true --python " + python).split(" "));
         assertThat(first.exitCode()).as(first.err()).isZero();
         assertThat(first.err()).contains("training gym:Faulty-v0?mask=true&--python=" + python);
         Cli evaluated = Cli.run("eval", run.toString(), "--episodes", "4", "--json");
@@ -53,9 +57,10 @@ class GymnasiumRunTest {
 
     @Test
     void anExceptionShowsPythonsTraceback() {
-        Cli failed = Cli.run(("train --policy mlp --envs 4 --steps 2000 --env gym:Faulty-v0 --env-arg fault=raise --out "
-                        + directory.resolve("run") + " --python " + python)
-                .split(" "));
+        Cli failed =
+                Cli.run(("train --policy mlp --envs 4 --steps 2000 --env gym:Faulty-v0 --env-arg fault=raise --out "
+                                + directory.resolve("run") + " --python " + python)
+                        .split(" "));
         assertThat(failed.exitCode()).isEqualTo(1);
         assertThat(failed.err())
                 .contains(
@@ -69,8 +74,11 @@ class GymnasiumRunTest {
     @Test
     void optionsThatDoNotFit() {
         assertThat(Cli.run("train", "--env-wrapper", "a:b").err()).contains("--env gym:ID");
-        assertThat(Cli.run("train", "--env", "gym:A-v0", "--env-arg", "nonsense").exitCode()).isEqualTo(2);
-        assertThat(Cli.run("train", "--env", "gym:A-v0", "--step-timeout", "-1").exitCode()).isEqualTo(2);
+        assertThat(Cli.run("train", "--env", "gym:A-v0", "--env-arg", "nonsense")
+                        .exitCode())
+                .isEqualTo(2);
+        assertThat(Cli.run("train", "--env", "gym:A-v0", "--step-timeout", "-1").exitCode())
+                .isEqualTo(2);
         Cli ofJava = Cli.run("bench", "env", "MemoryChain-v0", "--env-arg", "length=3", "--seconds", "0.1");
         assertThat(ofJava.out()).startsWith("MemoryChain-v0:length=3, 16 environments: ");
     }

@@ -51,10 +51,18 @@ final class AnswerLayout {
      * @param low of numbers, the bounds; those of entities are infinite
      */
     private record Part(
-            Kind kind, Space space, int[] n, float[] low, float[] high, String path, int at, int from, int fromFinal, int size) {}
+            Kind kind,
+            Space space,
+            int[] n,
+            float[] low,
+            float[] high,
+            String path,
+            int at,
+            int from,
+            int fromFinal,
+            int size) {}
 
-    private static final Space.Box UNBOUNDED =
-            new Space.Box(1, Float.NEGATIVE_INFINITY, Float.POSITIVE_INFINITY);
+    private static final Space.Box UNBOUNDED = new Space.Box(1, Float.NEGATIVE_INFINITY, Float.POSITIVE_INFINITY);
 
     private final int count;
     private final int observationSize;
@@ -122,8 +130,8 @@ final class AnswerLayout {
             int[] n = leaf.space() instanceof Space.Discrete discrete
                     ? new int[] {discrete.n()}
                     : leaf.space() instanceof Space.MultiDiscrete multi ? multi.n() : new int[0];
-            parts.add(new Part(
-                    kind, leaf.space(), n, box.low(), box.high(), path, leaf.offset(), from, fromFinal, size));
+            parts.add(
+                    new Part(kind, leaf.space(), n, box.low(), box.high(), path, leaf.offset(), from, fromFinal, size));
         }
     }
 

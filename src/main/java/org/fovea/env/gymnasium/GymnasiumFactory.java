@@ -86,7 +86,9 @@ final class GymnasiumFactory implements EnvironmentFactory {
                 unused = null;
             }
             int known = workers.size();
-            int needed = Arrays.stream(counts).map(count -> Math.min(count, perBatch)).sum();
+            int needed = Arrays.stream(counts)
+                    .map(count -> Math.min(count, perBatch))
+                    .sum();
             // All at once: each takes its time to import what it needs.
             while (workers.size() < needed) {
                 workers.add(PythonWorker.start(name, parsed));

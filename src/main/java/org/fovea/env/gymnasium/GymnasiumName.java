@@ -20,7 +20,10 @@ import org.jspecify.annotations.Nullable;
  * @param python command by which Python is started, null for {@value #DEFAULT_PYTHON}
  */
 public record GymnasiumName(
-        String id, Map<String, String> arguments, List<String> wrappers, @Nullable String python) {
+        String id,
+        Map<String, String> arguments,
+        List<String> wrappers,
+        @Nullable String python) {
     static final String DEFAULT_PYTHON = "python3";
 
     private static final String SCHEME = "gym:";
@@ -40,8 +43,9 @@ public record GymnasiumName(
         }
         for (String wrapper : wrappers) {
             if (!wrapper.matches("[^:\\s]+:[^:\\s]+")) {
-                throw new IllegalArgumentException("'" + wrapper
-                        + "' is not a wrapper; --env-wrapper is MODULE:CLASS, as in gymnasium.wrappers:FlattenObservation");
+                throw new IllegalArgumentException(
+                        "'" + wrapper
+                                + "' is not a wrapper; --env-wrapper is MODULE:CLASS, as in gymnasium.wrappers:FlattenObservation");
             }
         }
         arguments = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(arguments));

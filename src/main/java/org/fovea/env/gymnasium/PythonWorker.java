@@ -44,8 +44,8 @@ final class PythonWorker {
 
     private static final double CLOSING_SECONDS = 10;
     private static final int SIGNALED = 128;
-    private static final Map<Integer, String> SIGNALS = Map.of(
-            4, "SIGILL", 6, "SIGABRT", 7, "SIGBUS", 8, "SIGFPE", 9, "SIGKILL", 11, "SIGSEGV", 15, "SIGTERM");
+    private static final Map<Integer, String> SIGNALS =
+            Map.of(4, "SIGILL", 6, "SIGABRT", 7, "SIGBUS", 8, "SIGFPE", 9, "SIGKILL", 11, "SIGSEGV", 15, "SIGTERM");
     private static final JsonMapper JSON = JsonMapper.builder()
             .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
             .build();
@@ -129,7 +129,8 @@ final class PythonWorker {
      */
     static PythonWorker start(String fullName, GymnasiumName name) {
         String python = PythonCommand.of(name);
-        ProcessBuilder builder = new ProcessBuilder(python, "-c", BOOTSTRAP).redirectError(ProcessBuilder.Redirect.INHERIT);
+        ProcessBuilder builder =
+                new ProcessBuilder(python, "-c", BOOTSTRAP).redirectError(ProcessBuilder.Redirect.INHERIT);
         // There is a worker for every core.
         builder.environment().putIfAbsent("OMP_NUM_THREADS", "1");
         Process process;
@@ -194,9 +195,9 @@ final class PythonWorker {
                     ? Files.createTempFile(memory, "fovea", null)
                     : Files.createTempFile("fovea", null);
             sharedFile = file;
-            try (FileChannel channel =
-                    FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
-                shared = channel.map(FileChannel.MapMode.READ_WRITE, 0, fileLength).order(ByteOrder.LITTLE_ENDIAN);
+            try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+                shared = channel.map(FileChannel.MapMode.READ_WRITE, 0, fileLength)
+                        .order(ByteOrder.LITTLE_ENDIAN);
             }
             sendJson(START, JSON.createObjectNode().put("count", count).put("file", file.toString()));
         } catch (IOException e) {
@@ -239,9 +240,11 @@ final class PythonWorker {
 
     private void sendJson(int code, ObjectNode content) {
         byte[] text = content.toString().getBytes(StandardCharsets.UTF_8);
-        send(code, ByteBuffer.allocate(HEADER_BYTES + text.length)
-                .order(ByteOrder.LITTLE_ENDIAN)
-                .put(HEADER_BYTES, text));
+        send(
+                code,
+                ByteBuffer.allocate(HEADER_BYTES + text.length)
+                        .order(ByteOrder.LITTLE_ENDIAN)
+                        .put(HEADER_BYTES, text));
     }
 
     private void write(byte[] bytes, int length) {
@@ -363,7 +366,11 @@ final class PythonWorker {
             case "raised":
                 String method = stage.replaceFirst("^(after|next) ", "");
                 return new Failure(
-                        environment, stage, method + " raised " + message, false, new PythonException(message, traceback));
+                        environment,
+                        stage,
+                        method + " raised " + message,
+                        false,
+                        new PythonException(message, traceback));
             default:
                 return new Failure(environment, stage, message, false, null);
         }
@@ -409,7 +416,8 @@ final class PythonWorker {
     }
 
     /** Ends it. */
-    @Nullable Failure close() {
+    @Nullable
+    Failure close() {
         Failure failure = null;
         if (!broken) {
             try {

@@ -45,7 +45,8 @@ class GymnasiumBatchTest {
         python = directory.resolve("python3");
         Files.writeString(
                 python,
-                "#!/bin/sh\nPYTHONDONTWRITEBYTECODE=1 PYTHONPATH='" + stub() + "' exec python3 \"$@\" 2>>'" + errors() + "'\n");
+                "#!/bin/sh\nPYTHONDONTWRITEBYTECODE=1 PYTHONPATH='" + stub() + "' exec python3 \"$@\" 2>>'" + errors()
+                        + "'\n");
         Files.setPosixFilePermissions(python, PosixFilePermissions.fromString("rwx------"));
     }
 
@@ -118,8 +119,7 @@ class GymnasiumBatchTest {
                     boolean ended = result.terminated()[i] || result.truncated()[i];
                     rows.get(i)
                             .append(' ')
-                            .append(Arrays.toString(
-                                    Arrays.copyOfRange(result.observations(), 2 * i, 2 * i + 2)))
+                            .append(Arrays.toString(Arrays.copyOfRange(result.observations(), 2 * i, 2 * i + 2)))
                             .append(result.rewards()[i])
                             .append(result.terminated()[i] ? "T" : result.truncated()[i] ? "C" : "")
                             .append(ended ? result.finalObservations()[2 * i + 1] : "");
@@ -146,9 +146,10 @@ class GymnasiumBatchTest {
         try (VectorEnvironment batch = spec("Everything-v0", Map.of()).create(3)) {
             Space observations = batch.observationSpace();
             assertThat(observations.toString())
-                    .isEqualTo("Dict{choice=Discrete[n=3, start=-1], many=MultiDiscrete[2, 3], bits=MultiBinary[n=2], numbers=Tuple["
-                            + "Box[2 numbers in [-1.0, 1.0]], Box[[] numbers in [0.0, 9.0]]],"
-                            + " picture=Image[channels=1, height=2, width=3]}");
+                    .isEqualTo(
+                            "Dict{choice=Discrete[n=3, start=-1], many=MultiDiscrete[2, 3], bits=MultiBinary[n=2], numbers=Tuple["
+                                    + "Box[2 numbers in [-1.0, 1.0]], Box[[] numbers in [0.0, 9.0]]],"
+                                    + " picture=Image[channels=1, height=2, width=3]}");
             StepBatch result = results(batch);
             batch.reset(1, 0, result.observations());
             batch.step(new int[] {0, 0, 0, 1, 2, 1, 1, 1, 0}, new float[0], result);
@@ -235,7 +236,8 @@ class GymnasiumBatchTest {
 
     @Test
     void aSpaceThatChanges() {
-        try (VectorEnvironment batch = spec("Faulty-v0", Map.of("fault", "space")).create(1)) {
+        try (VectorEnvironment batch =
+                spec("Faulty-v0", Map.of("fault", "space")).create(1)) {
             StepBatch result = results(batch);
             batch.reset(1, 0, result.observations());
             assertThatThrownBy(() -> steps(batch, result, 8))
@@ -252,7 +254,8 @@ class GymnasiumBatchTest {
 
     @Test
     void whatIsPrintedBreaksNothing() throws IOException {
-        try (VectorEnvironment batch = spec("Faulty-v0", Map.of("fault", "print")).create(1)) {
+        try (VectorEnvironment batch =
+                spec("Faulty-v0", Map.of("fault", "print")).create(1)) {
             StepBatch result = results(batch);
             batch.reset(1, 0, result.observations());
             steps(batch, result, 8);
@@ -285,17 +288,19 @@ class GymnasiumBatchTest {
                 .isInstanceOf(InvalidEnvironmentException.class)
                 .hasMessageContaining("the observation space at name is Text")
                 .hasMessageContaining("Text is not supported; Discrete, MultiDiscrete");
-        assertThatThrownBy(() -> Environments.get("gym:A-v0?--python=/no/such/python").spaces())
+        assertThatThrownBy(() ->
+                        Environments.get("gym:A-v0?--python=/no/such/python").spaces())
                 .isInstanceOf(InvalidEnvironmentException.class)
                 .hasMessageContaining("Python cannot be started as /no/such/python; install it");
     }
 
     @Test
     void names() {
-        GymnasiumName all = new GymnasiumName(
-                "module:Lake-v1", Map.of("a", "x&y=z%"), List.of("m:C", "n:D"), "/opt/a b/python");
+        GymnasiumName all =
+                new GymnasiumName("module:Lake-v1", Map.of("a", "x&y=z%"), List.of("m:C", "n:D"), "/opt/a b/python");
         assertThat(all.toString())
-                .isEqualTo("gym:module:Lake-v1?a=x%26y%3Dz%25&--env-wrapper=m:C&--env-wrapper=n:D&--python=/opt/a b/python");
+                .isEqualTo(
+                        "gym:module:Lake-v1?a=x%26y%3Dz%25&--env-wrapper=m:C&--env-wrapper=n:D&--python=/opt/a b/python");
         assertThat(GymnasiumName.parse(all.toString())).isEqualTo(all);
     }
 }

@@ -54,14 +54,14 @@ class GymnasiumItselfTest {
 
     @Test
     void argumentsAndWrappers() {
-        try (VectorEnvironment batch = create(
-                "Pendulum-v1", Map.of("g", "5.0"), List.of("gymnasium.wrappers:DtypeObservation"), 1)) {
+        try (VectorEnvironment batch =
+                create("Pendulum-v1", Map.of("g", "5.0"), List.of("gymnasium.wrappers:DtypeObservation"), 1)) {
             throw new AssertionError("a wrapper without its argument was made: " + batch);
         } catch (org.fovea.env.EnvironmentException e) {
             assertThat(e).hasMessageContaining("make raised TypeError");
         }
-        try (VectorEnvironment batch = create(
-                "Pendulum-v1", Map.of("g", "5.0"), List.of("gymnasium.wrappers:FlattenObservation"), 2)) {
+        try (VectorEnvironment batch =
+                create("Pendulum-v1", Map.of("g", "5.0"), List.of("gymnasium.wrappers:FlattenObservation"), 2)) {
             StepBatch result = StepBatch.allocate(2, 3);
             batch.reset(1, 0, result.observations());
             batch.step(new int[0], new float[] {2, -2}, result);
