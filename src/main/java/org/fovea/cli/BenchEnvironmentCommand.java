@@ -77,9 +77,9 @@ final class BenchEnvironmentCommand implements Runnable {
         StepBatch result = StepBatch.allocate(count, batch.observationSpace().size());
         batch.reset(SEED, 0, result.observations());
         // Until the virtual machine has compiled what it has to.
-        play(batch, actions, result, Math.min(seconds, 1));
+        play(actions, result, Math.min(seconds, 1));
         long start = System.nanoTime();
-        long steps = play(batch, actions, result, seconds);
+        long steps = play(actions, result, seconds);
         double nanos = System.nanoTime() - start;
         terminal.out()
                 .printf(
@@ -91,7 +91,7 @@ final class BenchEnvironmentCommand implements Runnable {
                         nanos * 1e-3 / steps);
     }
 
-    private static long play(VectorEnvironment batch, RandomActions actions, StepBatch result, double seconds) {
+    private static long play(RandomActions actions, StepBatch result, double seconds) {
         long end = System.nanoTime() + (long) (seconds * 1e9);
         long steps = 0;
         while (System.nanoTime() < end) {
