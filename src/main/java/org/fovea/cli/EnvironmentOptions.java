@@ -43,7 +43,7 @@ final class EnvironmentOptions extends PlayOptions {
         if (!wrappers.isEmpty() && !isPythons) {
             throw new UsageException("--env-wrapper is for environments of Gymnasium, --env gym:ID");
         }
-        if (isPythons) {
+        if (environment != null && isPythons) {
             try {
                 return GymnasiumName.parse(environment)
                         .with(parameters, wrappers, python)

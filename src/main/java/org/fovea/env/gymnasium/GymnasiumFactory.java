@@ -44,7 +44,7 @@ final class GymnasiumFactory implements EnvironmentFactory {
                 throw e;
             }
         }
-        return spaces;
+        return java.util.Objects.requireNonNull(spaces);
     }
 
     private Spaces learnSpaces(PythonWorker worker) {
