@@ -88,7 +88,7 @@ public record GymnasiumName(
     }
 
     private static String encoded(String value) {
-        return value.replace("%", "%25").replace("&", "%26").replace("=", "%3D");
+        return value.replace("%", "%25").replace("+", "%2B").replace("&", "%26").replace("=", "%3D");
     }
 
     /** The same with more arguments and wrappers, and another Python unless that is null. */
