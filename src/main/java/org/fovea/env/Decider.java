@@ -110,7 +110,7 @@ public final class Decider {
             truncated = true;
             ending = true;
         }
-        throw EpisodeEndError.INSTANCE;
+        throw new EpisodeEndError();
     }
 
     private Action ask(float[] state, boolean @Nullable [] mask) {
@@ -128,7 +128,7 @@ public final class Decider {
         awaitTurn();
         if (givingUp || abandoned) {
             ending = true;
-            throw EpisodeEndError.INSTANCE;
+            throw new EpisodeEndError();
         }
         return action;
     }
@@ -173,7 +173,7 @@ public final class Decider {
                 LockSupport.park(this);
             }
         }
-        return EpisodeEndError.INSTANCE;
+        return new EpisodeEndError();
     }
 
     private void live() {

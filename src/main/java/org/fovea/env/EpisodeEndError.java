@@ -12,9 +12,7 @@ public final class EpisodeEndError extends Error {
     @Serial
     private static final long serialVersionUID = 1;
 
-    static final EpisodeEndError INSTANCE = new EpisodeEndError();
-
-    private EpisodeEndError() {
+    EpisodeEndError() {
         super("the episode has ended", null, false, false);
     }
 
