@@ -6,7 +6,7 @@ abstract class ReshapedBatch extends WrappedBatch {
     private final Space observationSpace;
 
     /** What the batch within did last. */
-    private final StepBatch innerResult;
+    final StepBatch innerResult;
 
     final int innerSize;
     final int size;

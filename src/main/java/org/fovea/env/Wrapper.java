@@ -12,7 +12,7 @@ import java.util.function.Function;
  *
  * <p>Names, in {@link #of}: {@code frame_stack=N}, {@code time_limit=N}, {@code action_repeat=N}, {@code
  * sticky_actions=PROBABILITY}, {@code reward_scale=FACTOR}, {@code reward_clip=LIMIT}, {@code grayscale}, {@code downsample=N}, {@code
- * flatten} (any observation as a vector, to which no encoder of entities or images is applied).
+ * previous_reward}, {@code flatten} (any observation as a vector, to which no encoder of entities or images is applied).
  *
  * <p>Masks and saved states are those of the inner environment, to which a wrapper adds its own. Normalising observations and
  * rewards is the trainer's part, not a wrapper's.
@@ -50,6 +50,14 @@ public interface Wrapper {
      */
     static Wrapper frameStack(int frames) {
         return new FrameStack.Of(frames);
+    }
+
+    /**
+     * Shows the reward of the step before as a further part of an observation, 0 in an episode's first: that of the environment
+     * with the wrappers within.
+     */
+    static Wrapper previousReward() {
+        return new PreviousReward.Of();
     }
 
     /** Truncates episodes after {@code steps}. */
@@ -135,6 +143,10 @@ public interface Wrapper {
         named.put("downsample", argument -> {
             int factor = argument.wholeNumber();
             return observations(text, space -> new Images.Downsample(space, factor));
+        });
+        named.put("previous_reward", argument -> {
+            argument.none();
+            return previousReward();
         });
         named.put("flatten", argument -> {
             argument.none();

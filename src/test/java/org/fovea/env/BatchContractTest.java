@@ -44,6 +44,8 @@ class BatchContractTest {
                         "Dispatch-v0+sticky_actions=0.5+action_repeat=3",
                         "EntityGrid-v0+frame_stack=2+action_repeat=2",
                         "EntityGrid-v0+flatten",
+                        "EntityGrid-v0+previous_reward",
+                        "Pendulum-v1+reward_scale=0.1+previous_reward",
                         "Catch-v0+downsample=2+frame_stack=4"));
     }
 

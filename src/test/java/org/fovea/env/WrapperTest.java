@@ -126,6 +126,24 @@ class WrapperTest {
     }
 
     @Test
+    void thePreviousRewardIsShown() {
+        EnvironmentSpec spec = counter().wrapped(Wrapper.of("previous_reward"));
+        float[] first = new float[3];
+        Step[][] plain = play(counter(), 4, 30);
+        Step[][] shown = play(spec, 4, 30, first, new float[30][]);
+        assertThat(first).containsExactly(0, 99, 0);
+        for (int i = 0; i < 4; i++) {
+            for (int t = 0; t < 30; t++) {
+                float[] expected = Arrays.copyOf(plain[t][i].observation(), 3);
+                expected[2] = plain[t][i].reward();
+                assertThat(shown[t][i].observation()).containsExactly(expected);
+            }
+        }
+        Space set = new Space.Dict(Map.of("set", new Space.Box(2, 0, 1)));
+        assertThat(Wrapper.previousReward().observationSpace(set).size()).isEqualTo(3);
+    }
+
+    @Test
     void aStackHasTheNewestFramesOfTheEpisode() {
         EnvironmentSpec spec = counter().wrapped(Wrapper.frameStack(3));
         assertThat(spec.name()).isEqualTo("Counter-v0+frame_stack=3");

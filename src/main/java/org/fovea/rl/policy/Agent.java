@@ -50,7 +50,7 @@ public record Agent(
                 .box()
                 .map(box -> new ActionBounds(box, config.actionLimit()))
                 .orElse(null);
-        ObservationEncoder encoder = new ObservationEncoder(spaces, kind);
+        ObservationEncoder encoder = new ObservationEncoder(spaces, kind, config);
         Schema schema = Schema.of(spaces.observations());
         ObservationNormalizer observations = new ObservationNormalizer(normalizeObservations, schema);
         ActorCritic network = new ActorCritic(

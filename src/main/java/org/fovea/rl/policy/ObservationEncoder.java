@@ -4,29 +4,31 @@ package org.fovea.rl.policy;
 import java.util.Arrays;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Schema;
+import org.fovea.rl.config.NetworkConfig;
 
 /**
- * Encodes one step as network input: the observation, and for networks with memory also the previous action
- * (each choice one-hot) and a flag that marks an episode's first step.
+ * Encodes one step as network input: the observation, the previous action (each choice one-hot) where that is shown, and last, for
+ * networks with memory, a flag that marks an episode's first step.
  */
 public final class ObservationEncoder {
     private final int observationSize;
     private final int[] choices;
     private final int actionWidth;
-    private final boolean withHistory;
+    private final boolean marksStart;
 
-    public ObservationEncoder(EnvironmentSpec.Spaces spaces, PolicyKind kind) {
+    public ObservationEncoder(EnvironmentSpec.Spaces spaces, PolicyKind kind, NetworkConfig config) {
         this.observationSize = spaces.observations().size();
         this.choices = Schema.of(spaces.actions()).choices();
-        this.actionWidth = choices.length > 0
+        int width = choices.length > 0
                 ? Arrays.stream(choices).sum()
                 : spaces.actions().size();
-        this.withHistory = kind.remembers();
+        this.actionWidth = config.previousAction().isShown(kind.remembers()) ? width : 0;
+        this.marksStart = kind.remembers();
     }
 
     /** Numbers per step. */
     public int size() {
-        return withHistory ? observationSize + actionWidth + 1 : observationSize;
+        return observationSize + actionWidth + (marksStart ? 1 : 0);
     }
 
     /**
@@ -44,10 +46,16 @@ public final class ObservationEncoder {
             float[] target,
             int offset) {
         normalizer.normalize(observations, index * observationSize, target, offset);
-        if (!withHistory) {
-            return;
-        }
         int at = offset + observationSize;
+        if (actionWidth > 0) {
+            encodeAction(index, chosen, values, start, target, at);
+        }
+        if (marksStart) {
+            target[at + actionWidth] = start ? 1 : 0;
+        }
+    }
+
+    private void encodeAction(int index, int[] chosen, float[] values, boolean start, float[] target, int at) {
         Arrays.fill(target, at, at + actionWidth, 0);
         if (!start && choices.length == 0) {
             System.arraycopy(values, index * actionWidth, target, at, actionWidth);
@@ -58,6 +66,5 @@ public final class ObservationEncoder {
                 part += choices[i];
             }
         }
-        target[at + actionWidth] = start ? 1 : 0;
     }
 }

@@ -52,7 +52,7 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ne
         NetworkConfig network = spec.config().network();
         double rows = (double) spec.environments() * spec.config().rollout().rolloutSteps();
         int observation = spaces.observations().size();
-        int token = new ObservationEncoder(spaces, spec.policy()).size();
+        int token = new ObservationEncoder(spaces, spec.policy(), network).size();
         int[] choices = Schema.of(spaces.actions()).choices();
         int action = choices.length > 0 ? choices.length : spaces.actions().size();
         if (spaces.masked()) {
