@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.nn;
 
+import java.util.List;
 import org.fovea.backend.math.Activation;
 import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameter;
@@ -41,19 +42,14 @@ public final class GruCell {
      * @param state [rows, width]
      */
     public Tensor next(Tensor contribution, Tensor state) {
-        Tensor recurrent = state.linear(state.tape().use(fromState), null, Activation.NONE);
-        Tensor gates = contribution
-                .slice(1, 0, 2 * width)
-                .add(recurrent.slice(1, 0, 2 * width))
-                .sigmoid();
-        Tensor reset = gates.slice(1, 0, width);
-        Tensor keep = gates.slice(1, width, 2 * width);
-        Tensor remembered =
-                recurrent.slice(1, 2 * width, 3 * width).add(state.tape().use(candidateBias));
-        Tensor candidate = contribution
-                .slice(1, 2 * width, 3 * width)
-                .add(reset.multiply(remembered))
-                .tanh();
+        List<Tensor> recurrent =
+                state.linear(state.tape().use(fromState), null, Activation.NONE).split(1, 2 * width, width);
+        List<Tensor> added = contribution.split(1, 2 * width, width);
+        List<Tensor> gates = added.get(0).add(recurrent.get(0)).sigmoid().split(1, width, width);
+        Tensor reset = gates.get(0);
+        Tensor keep = gates.get(1);
+        Tensor remembered = recurrent.get(1).add(state.tape().use(candidateBias));
+        Tensor candidate = added.get(1).add(reset.multiply(remembered)).tanh();
         return candidate.add(keep.multiply(state.subtract(candidate)));
     }
 }

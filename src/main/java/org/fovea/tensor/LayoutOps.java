@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.tensor;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.fovea.backend.math.StridedAxes;
@@ -71,18 +72,52 @@ final class LayoutOps {
         if (from == 0 && to == size) {
             return x;
         }
+        Tensor y = cut(x, axis, from, to);
+        return x.tape().records(x) ? x.tape().record(y, g -> g.add(x, pad(g.of(y), axis, from, size)), x) : y;
+    }
+
+    /** {@link #slice}, unrecorded. */
+    private static Tensor cut(Tensor x, int axis, int from, int to) {
         Tape tape = x.tape();
         int[] shape = Shapes.with(x.sizes(), axis, to - from);
         int inner = Shapes.product(shape, axis + 1, shape.length);
         DeviceArray start = x.array().slice((long) from * inner, x.length() - (long) from * inner);
-        Tensor y;
         if (Shapes.product(shape, 0, axis) == 1) {
-            y = tape.constant(start.slice(0, Shapes.length(shape)), shape);
-        } else {
-            y = allocateLike(x, shape);
-            move("slice", shape, start, RowMajor.strides(x.sizes()), y.array(), RowMajor.strides(shape), tape);
+            return tape.constant(start.slice(0, Shapes.length(shape)), shape);
         }
-        return tape.records(x) ? tape.record(y, g -> g.add(x, pad(g.of(y), axis, from, size)), x) : y;
+        Tensor y = allocateLike(x, shape);
+        move("slice", shape, start, RowMajor.strides(x.sizes()), y.array(), RowMajor.strides(shape), tape);
+        return y;
+    }
+
+    /** Parts of the lengths given along an axis. Their gradients are joined once, where those of slices are each padded and added. */
+    static List<Tensor> split(Tensor x, int requestedAxis, int... lengths) {
+        int axis = Shapes.axis("split", x.sizes(), requestedAxis);
+        if (Arrays.stream(lengths).sum() != x.size(axis)
+                || Arrays.stream(lengths).anyMatch(length -> length < 0)) {
+            throw new ShapeException(
+                    "split",
+                    "lengths " + Arrays.toString(lengths) + " do not add up to axis " + axis + " of "
+                            + Shapes.text(x.sizes()));
+        }
+        if (lengths.length == 1) {
+            return List.of(x);
+        }
+        List<Tensor> parts = new ArrayList<>(lengths.length);
+        int from = 0;
+        for (int length : lengths) {
+            parts.add(cut(x, axis, from, from + length));
+            from += length;
+        }
+        x.tape().record(List.of(x), parts, g -> {
+            List<Tensor> gradients = new ArrayList<>(parts.size());
+            for (Tensor part : parts) {
+                Tensor gradient = g.ofOrNull(part);
+                gradients.add(gradient == null ? x.tape().zeros(part.sizes()) : gradient);
+            }
+            g.add(x, concat(axis, gradients));
+        });
+        return parts;
     }
 
     /** The reverse of slice: x from position {@code from} of an axis of length {@code size}, zeros around it. */
@@ -118,13 +153,10 @@ final class LayoutOps {
             position += part.size(axis);
         }
         first.tape().record(parts, List.of(y), g -> {
-            int from = 0;
-            for (Tensor part : parts) {
-                int to = from + part.size(axis);
-                if (g.wants(part)) {
-                    g.add(part, slice(g.of(y), axis, from, to));
-                }
-                from = to;
+            int[] lengths = parts.stream().mapToInt(part -> part.size(axis)).toArray();
+            List<Tensor> gradients = split(g.of(y), axis, lengths);
+            for (int i = 0; i < lengths.length; i++) {
+                g.add(parts.get(i), gradients.get(i));
             }
         });
         return y;

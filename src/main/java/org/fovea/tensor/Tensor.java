@@ -238,6 +238,16 @@ public final class Tensor extends TapedArray {
         return LayoutOps.slice(this, axis, from, to);
     }
 
+    /**
+     * All of an axis in parts of these lengths, which {@link #concat} joins again. For a tensor that is used up this is faster in
+     * the backward than a {@link #slice} for each.
+     *
+     * @throws ShapeException if they don't add up to the axis
+     */
+    public List<Tensor> split(int axis, int... lengths) {
+        return LayoutOps.split(this, axis, lengths);
+    }
+
     /** The parts one after the other along an axis. */
     public static Tensor concat(int axis, List<Tensor> parts) {
         return LayoutOps.concat(axis, List.copyOf(parts));

@@ -41,6 +41,13 @@ class GradientTest {
                 unary("transpose", x -> x.square().transpose(1, 0)),
                 unary("slice of rows", x -> x.square().slice(0, 1, 2)),
                 unary("slice of columns", x -> x.square().slice(1, 1, 3)),
+                unary("split", x -> {
+                    List<Tensor> parts = x.square().split(1, 1, 0, x.size(1) - 1);
+                    return parts.get(2).multiply(parts.get(0));
+                }),
+                unary(
+                        "split, of which a part is left",
+                        x -> x.square().split(0, 1, x.size(0) - 1).get(1)),
                 unary("concat", x -> Tensor.concat(1, List.of(x, x.square(), x.slice(1, 0, 1)))),
                 unary("broadcastTo", x -> x.square().reshape(2, 1, 5).broadcastTo(3, 2, 4, 5)),
                 unary("clamp", x -> x.clamp(-0.3, 0.9).square()),

@@ -31,6 +31,7 @@ class ShapeMistakesTest {
                 mistake("broadcastTo", t -> t.zeros(2, 3).broadcastTo(3), "[2, 3]", "[3]"),
                 mistake("transpose", t -> t.zeros(2, 3).transpose(0, 0), "[2, 3]", "[0, 0]"),
                 mistake("transpose", t -> t.zeros(2, 3).transpose(0), "[2, 3]", "[0]"),
+                mistake("split", t -> t.zeros(2, 3).split(1, 2, 2).get(0), "[2, 3]", "[2, 2]"),
                 mistake("slice", t -> t.zeros(2, 3).slice(1, 2, 4), "[2, 3]", "[2, 4)"),
                 mistake("sum", t -> t.zeros(2, 3).sum(2), "[2, 3]", "2"),
                 mistake("concat", t -> Tensor.concat(0, List.of(t.zeros(2, 3), t.zeros(2, 4))), "[2, 3]", "[2, 4]"),

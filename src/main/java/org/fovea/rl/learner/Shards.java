@@ -7,6 +7,7 @@ import org.fovea.backend.Partition;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.PpoBatch;
+import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.Rollout;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tape;
@@ -26,13 +27,15 @@ public final class Shards implements AutoCloseable {
     /**
      * Shards with a gradient for each.
      *
+     * @param kind of the network, which may go through several units as fast as through one
      * @param largest most units that will be cut at once
      */
-    public Shards(Backend backend, Parameters parameters, Rollout rollout, int rowsPerUnit, int largest) {
+    public Shards(
+            Backend backend, PolicyKind kind, Parameters parameters, Rollout rollout, int rowsPerUnit, int largest) {
         this.backend = backend;
         this.rollout = rollout;
         this.rowsPerUnit = rowsPerUnit;
-        this.gradients = new DeviceArray[backend.shards(largest)];
+        this.gradients = new DeviceArray[backend.shards(Math.max(1, largest / kind.unitsPerShard()))];
         for (int shard = 0; shard < gradients.length; shard++) {
             gradients[shard] = backend.memory().allocate(backend.memory().floatType(), parameters.length());
         }

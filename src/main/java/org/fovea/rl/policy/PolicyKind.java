@@ -43,6 +43,14 @@ public enum PolicyKind {
         return remembers ? rolloutSteps : 1;
     }
 
+    /**
+     * Units that are better worked on together than side by side. Gated units take their steps one after the other, each in small
+     * operations, which cost about the same for several sequences as for one.
+     */
+    public int unitsPerShard() {
+        return this == GRU ? 8 : 1;
+    }
+
     Trunk.Maker trunk() {
         return trunk;
     }

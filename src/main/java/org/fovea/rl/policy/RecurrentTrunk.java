@@ -2,6 +2,7 @@
 package org.fovea.rl.policy;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
 import org.fovea.backend.math.Activation;
@@ -81,16 +82,20 @@ final class RecurrentTrunk implements Trunk {
     Tensor forward(StepFeatures.Encoded steps, List<Tensor> states) {
         int sequences = states.get(0).size(0);
         int count = steps.numbers().size(0) / sequences;
-        Tensor goesOn = goesOn(steps.numbers()).reshape(sequences, count, 1);
+        int[] single = new int[count];
+        Arrays.fill(single, 1);
+        List<Tensor> goesOn =
+                goesOn(steps.numbers()).reshape(sequences, count, 1).split(1, single);
         Tensor x = embedding.apply(steps.features());
         for (int layer = 0; layer < cells.size(); layer++) {
             GruCell cell = cells.get(layer);
-            Tensor contributions = cell.contributions(x).reshape(sequences, count, 3 * width);
+            List<Tensor> contributions =
+                    cell.contributions(x).reshape(sequences, count, 3 * width).split(1, single);
             Tensor state = states.get(layer);
             List<Tensor> outputs = new ArrayList<>(count);
             for (int step = 0; step < count; step++) {
-                Tensor before = state.multiply(goesOn.slice(1, step, step + 1).reshape(sequences, 1));
-                Tensor contribution = contributions.slice(1, step, step + 1).reshape(sequences, 3 * width);
+                Tensor before = state.multiply(goesOn.get(step).reshape(sequences, 1));
+                Tensor contribution = contributions.get(step).reshape(sequences, 3 * width);
                 state = cell.next(contribution, before);
                 outputs.add(state.reshape(sequences, 1, width));
             }

@@ -62,7 +62,7 @@ final class Ppo implements Learner {
         int units = rollout.rows() / rowsPerUnit;
         int largest = rollout.largestMinibatch(config.minibatchSetting(), config.minibatches(), rowsPerUnit);
         this.order = new MinibatchOrder(backend, units);
-        this.shards = new Shards(backend, parameters, rollout, rowsPerUnit, largest);
+        this.shards = new Shards(backend, agent.kind(), parameters, rollout, rowsPerUnit, largest);
         this.advantages = backend.memory().allocate(backend.memory().floatType(), (long) largest * rowsPerUnit);
         this.clip = backend.memory().allocate(backend.memory().floatType(), 1);
         int perEpoch = config.minibatches() * shards.count() * PpoLoss.STATISTICS;

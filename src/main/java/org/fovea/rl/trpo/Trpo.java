@@ -88,7 +88,7 @@ final class Trpo implements Learner {
         int rowsPerUnit = agent.kind().stepsPerUnit(rollout.steps());
         int units = rollout.rows() / rowsPerUnit;
         this.order = new MinibatchOrder(backend, units);
-        this.shards = new Shards(backend, parameters, rollout, rowsPerUnit, units);
+        this.shards = new Shards(backend, agent.kind(), parameters, rollout, rowsPerUnit, units);
         this.fisher = new FisherVectorProduct(agent, context, shards, order.all(), config.cgDamping());
         this.solver = new ConjugateGradient(backend, Math.toIntExact(parameters.length()), config.cgIterations());
         this.valueFit = new ValueFit(config, agent, rollout, context, shards, order.all());

@@ -60,7 +60,7 @@ final class ValueFit implements AutoCloseable {
         this.units = units;
         int rowsPerUnit = network.stepsPerValueUnit(agent.kind(), rollout.steps());
         int largest = rollout.largestMinibatch(config.minibatchSetting(), config.valueMinibatches(), rowsPerUnit);
-        this.rows = new Shards(backend, parameters, rollout, rowsPerUnit, largest);
+        this.rows = new Shards(backend, agent.kind(), parameters, rollout, rowsPerUnit, largest);
         this.order = new MinibatchOrder(backend, rollout.rows() / rowsPerUnit);
         this.features = backend.memory()
                 .allocate(backend.memory().floatType(), (long) rollout.rows() * network.valueFeatureCount());

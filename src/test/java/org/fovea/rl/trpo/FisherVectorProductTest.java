@@ -68,7 +68,8 @@ class FisherVectorProductTest {
             Agent agent = run.agent;
             int rowsPerUnit = agent.kind().stepsPerUnit(7);
             this.order = new MinibatchOrder(backend, 35 / rowsPerUnit);
-            this.shards = new Shards(backend, agent.parameters(), run.rollout, rowsPerUnit, 35 / rowsPerUnit);
+            this.shards =
+                    new Shards(backend, agent.kind(), agent.parameters(), run.rollout, rowsPerUnit, 35 / rowsPerUnit);
             this.fisher = new FisherVectorProduct(agent, run.context, shards, order.all(), (float) DAMPING);
         }
 
