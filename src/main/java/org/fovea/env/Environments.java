@@ -5,9 +5,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Every environment that can be named: the built-in ones, those of {@link EnvironmentProvider}s on the class path, and
@@ -17,7 +17,7 @@ public final class Environments {
     private static final Map<String, EnvironmentFamily> FAMILIES = new LinkedHashMap<>();
     private static final List<EnvironmentProvider> PROVIDERS = new ArrayList<>();
     private static boolean providersAsked;
-    private static @Nullable EnvironmentException providerFailure;
+    private static Optional<Throwable> providerFailure = Optional.empty();
 
     private Environments() {}
 
@@ -70,18 +70,19 @@ public final class Environments {
                     PROVIDERS.add(provider);
                 }
             } catch (Throwable thrown) {
-                providerFailure = new EnvironmentException(
-                        "an " + EnvironmentProvider.class.getSimpleName() + " on the class path failed: "
-                                + EnvironmentFailures.describe(thrown),
-                        thrown);
+                providerFailure = Optional.of(thrown);
             }
         }
     }
 
     private static synchronized Map<String, EnvironmentFamily> families() {
         askProviders();
-        if (providerFailure != null) {
-            throw providerFailure;
+        if (providerFailure.isPresent()) {
+            Throwable thrown = providerFailure.get();
+            throw new EnvironmentException(
+                    "an " + EnvironmentProvider.class.getSimpleName() + " on the class path failed: "
+                            + EnvironmentFailures.describe(thrown),
+                    thrown);
         }
         return FAMILIES;
     }

@@ -2,7 +2,6 @@
 package org.fovea.env.gymnasium;
 
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -28,7 +27,6 @@ final class AnswerLayout {
     static final int OK = 0;
     static final int FAILED = 1;
     static final int ENDED = 2;
-    static final int HEADER_BYTES = 8;
     static final int PROGRESS_BYTES = 16;
     static final byte TERMINATED = 1;
     static final byte TRUNCATED = 2;
@@ -96,7 +94,7 @@ final class AnswerLayout {
                 }
             }
         }
-        int wordsAt = HEADER_BYTES + 4 * count;
+        int wordsAt = Frame.HEADER_BYTES + 4 * count;
         flagsAt = wordsAt + 4 * count * words;
         int smallAt = flagsAt + count * (1 + maskSize);
         length = flagsAt + padded(count * (1 + maskSize + small));
@@ -156,11 +154,6 @@ final class AnswerLayout {
         return leaf instanceof Space.MultiDiscrete multi ? multi.n().length : leaf.size();
     }
 
-    /** Bytes of a frame in which episodes ended. */
-    int fullLength() {
-        return fullLength;
-    }
-
     /** Bytes of a frame. */
     int length(boolean ended) {
         return ended ? fullLength : length;
@@ -172,12 +165,12 @@ final class AnswerLayout {
     }
 
     /** A frame to be written or read. */
-    ByteBuffer newFrame() {
-        return ByteBuffer.allocate(fullLength).order(ByteOrder.LITTLE_ENDIAN);
+    Frame newFrame() {
+        return Frame.allocate(fullLength);
     }
 
     float reward(ByteBuffer frame, int i) {
-        return frame.getFloat(HEADER_BYTES + 4 * i);
+        return frame.getFloat(Frame.HEADER_BYTES + 4 * i);
     }
 
     byte flag(ByteBuffer frame, int i) {
@@ -185,7 +178,7 @@ final class AnswerLayout {
     }
 
     void putOutcome(ByteBuffer frame, int i, float reward, boolean terminated, boolean truncated) {
-        frame.putFloat(HEADER_BYTES + 4 * i, reward);
+        frame.putFloat(Frame.HEADER_BYTES + 4 * i, reward);
         frame.put(flagsAt + i, terminated ? TERMINATED : truncated ? TRUNCATED : 0);
     }
 

@@ -7,8 +7,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import org.fovea.env.EnvironmentException;
 import org.fovea.env.Schema;
 import org.fovea.env.StepBatch;
@@ -16,7 +14,7 @@ import org.fovea.env.VectorEnvironment;
 
 /**
  * Plays a batch as {@code python/fovea/gymnasium.py} asks: a frame with the spaces, then an answer to each request, which is {@link
- * #RESET} with an int64 seed or {@link #STEP} with the actions. Frames are as those of {@link PythonWorker}.
+ * #RESET} with an int64 seed or {@link #STEP} with the actions. Both are a {@link Frame}.
  */
 public final class EnvironmentServer {
     static final int RESET = 0;
@@ -26,7 +24,7 @@ public final class EnvironmentServer {
     private final OutputStream out;
     private final int choices;
     private final AnswerLayout layout;
-    private final ByteBuffer frame;
+    private final Frame frame;
     private final StepBatch result;
     private final int[] chosen;
     private final float[] values;
@@ -52,28 +50,24 @@ public final class EnvironmentServer {
         spaces.set("observation", SpaceDescription.write(batch.observationSpace()));
         spaces.set("action", SpaceDescription.write(batch.actionSpace()));
         spaces.put("mask_size", masks.length / batch.count());
-        answer(AnswerLayout.OK, spaces);
+        Frame.of(spaces).send(AnswerLayout.OK, out);
         byte[] length = new byte[4];
         while (requests.readNBytes(length, 0, 4) == 4) {
-            byte[] bytes = new byte[little(length).getInt()];
+            byte[] bytes = new byte[Frame.littleEndian(length).getInt()];
             if (requests.readNBytes(bytes, 0, bytes.length) < bytes.length) {
                 return;
             }
             try {
-                answer(little(bytes));
+                answer(Frame.littleEndian(bytes));
             } catch (EnvironmentException | IllegalArgumentException e) {
-                answer(
-                        AnswerLayout.FAILED,
-                        JsonNodeFactory.instance.objectNode().put("message", String.valueOf(e.getMessage())));
+                Frame.of(JsonNodeFactory.instance.objectNode().put("message", String.valueOf(e.getMessage())))
+                        .send(AnswerLayout.FAILED, out);
             }
         }
     }
 
-    private static ByteBuffer little(byte[] bytes) {
-        return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
-    }
-
     private void answer(ByteBuffer request) throws IOException {
+        ByteBuffer answer = frame.values();
         boolean anyEnded = false;
         if (request.getInt() == RESET) {
             batch.reset(request.getLong(), 0, result.observations());
@@ -90,28 +84,17 @@ public final class EnvironmentServer {
             boolean stepped = request.getInt(0) == STEP;
             boolean terminated = stepped && result.terminated()[i];
             boolean truncated = stepped && result.truncated()[i];
-            layout.putOutcome(frame, i, stepped ? result.rewards()[i] : 0, terminated, truncated);
-            layout.put(frame, false, i, result.observations());
+            layout.putOutcome(answer, i, stepped ? result.rewards()[i] : 0, terminated, truncated);
+            layout.put(answer, false, i, result.observations());
             if (terminated || truncated) {
                 anyEnded = true;
-                layout.put(frame, true, i, result.finalObservations());
+                layout.put(answer, true, i, result.finalObservations());
             }
         }
         if (masks.length > 0) {
             batch.actionMasks(masks);
-            layout.putMasks(frame, masks);
+            layout.putMasks(answer, masks);
         }
-        int length = layout.length(anyEnded);
-        frame.putInt(0, length - 4).putInt(4, anyEnded ? AnswerLayout.ENDED : AnswerLayout.OK);
-        out.write(frame.array(), 0, length);
-        out.flush();
-    }
-
-    private void answer(int code, ObjectNode content) throws IOException {
-        byte[] text = content.toString().getBytes(StandardCharsets.UTF_8);
-        byte[] bytes = new byte[8 + text.length];
-        little(bytes).putInt(4 + text.length).putInt(code).put(text);
-        out.write(bytes);
-        out.flush();
+        frame.send(anyEnded ? AnswerLayout.ENDED : AnswerLayout.OK, layout.length(anyEnded), out);
     }
 }

@@ -4,7 +4,6 @@ package org.fovea.env.gymnasium;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
 import org.fovea.env.EnvironmentException;
@@ -42,25 +41,21 @@ final class GymnasiumBatch implements VectorEnvironment {
             AnswerLayout layout,
             int first,
             int count,
-            ByteBuffer reset,
-            ByteBuffer step,
-            ByteBuffer restart,
-            ByteBuffer answer) {
+            Frame reset,
+            Frame step,
+            Frame restart,
+            Frame answer) {
         static Part of(PythonWorker worker, AnswerLayout layout, int first, int count, int numbersOfAction) {
-            int seedsEnd = PythonWorker.HEADER_BYTES + Long.BYTES * count;
+            int seedsEnd = Frame.HEADER_BYTES + Long.BYTES * count;
             return new Part(
                     worker,
                     layout,
                     first,
                     count,
-                    buffer(seedsEnd),
-                    buffer(seedsEnd + 4 * count * numbersOfAction),
-                    buffer(PythonWorker.HEADER_BYTES + 2 * Long.BYTES),
+                    Frame.allocate(seedsEnd),
+                    Frame.allocate(seedsEnd + 4 * count * numbersOfAction),
+                    Frame.allocate(Frame.HEADER_BYTES + 2 * Long.BYTES),
                     layout.newFrame());
-        }
-
-        private static ByteBuffer buffer(int size) {
-            return ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
         }
     }
 
@@ -90,7 +85,7 @@ final class GymnasiumBatch implements VectorEnvironment {
         for (Part part : parts) {
             try {
                 part.worker.started();
-            } catch (PythonWorker.Failure e) {
+            } catch (WorkerFailure e) {
                 throw e.at(name + ": environment " + (part.first + Math.max(0, e.environment)));
             }
         }
@@ -125,7 +120,7 @@ final class GymnasiumBatch implements VectorEnvironment {
         Arrays.fill(elapsed, 0);
         for (Part part : parts) {
             for (int i = 0; i < part.count; i++) {
-                part.reset.putLong(PythonWorker.HEADER_BYTES + Long.BYTES * i, episodeSeed(part.first + i, 0));
+                part.reset.values().putLong(Frame.HEADER_BYTES + Long.BYTES * i, episodeSeed(part.first + i, 0));
             }
             part.worker.send(PythonWorker.RESET, part.reset);
         }
@@ -147,8 +142,8 @@ final class GymnasiumBatch implements VectorEnvironment {
         episode[i]++;
         elapsed[i] = 0;
         int inPart = i - part.first;
-        part.restart.putLong(PythonWorker.HEADER_BYTES, inPart);
-        part.restart.putLong(PythonWorker.HEADER_BYTES + Long.BYTES, episodeSeed(i, episode[i]));
+        part.restart.values().putLong(Frame.HEADER_BYTES, inPart);
+        part.restart.values().putLong(Frame.HEADER_BYTES + Long.BYTES, episodeSeed(i, episode[i]));
         part.worker.send(PythonWorker.RESTART, part.restart);
         receive(part);
         read(part, false, inPart, observations);
@@ -172,8 +167,8 @@ final class GymnasiumBatch implements VectorEnvironment {
     }
 
     private void sendStep(Part part, int[] choices, float[] values) {
-        ByteBuffer request = part.step;
-        int at = PythonWorker.HEADER_BYTES;
+        ByteBuffer request = part.step.values();
+        int at = Frame.HEADER_BYTES;
         for (int i = part.first; i < part.first + part.count; i++, at += Long.BYTES) {
             request.putLong(at, episodeSeed(i, episode[i] + 1));
         }
@@ -187,18 +182,18 @@ final class GymnasiumBatch implements VectorEnvironment {
                 request.putFloat(at, values[j]);
             }
         }
-        part.worker.send(PythonWorker.STEP, request);
+        part.worker.send(PythonWorker.STEP, part.step);
     }
 
     private void readStep(Part part, int inPart, StepBatch result) {
         int i = part.first + inPart;
         elapsed[i]++;
-        float reward = part.layout.reward(part.answer, inPart);
+        float reward = part.layout.reward(part.answer.values(), inPart);
         if (!Float.isFinite(reward)) {
             throw new EnvironmentException(where(i) + ": the reward is " + reward);
         }
         result.rewards()[i] = reward;
-        byte flag = part.layout.flag(part.answer, inPart);
+        byte flag = part.layout.flag(part.answer.values(), inPart);
         result.terminated()[i] = flag == AnswerLayout.TERMINATED;
         result.truncated()[i] = flag == AnswerLayout.TRUNCATED;
         if (flag != 0) {
@@ -213,13 +208,13 @@ final class GymnasiumBatch implements VectorEnvironment {
     private void receive(Part part) {
         try {
             part.worker.receive(part.answer);
-        } catch (PythonWorker.Failure e) {
+        } catch (WorkerFailure e) {
             throw e.at(where(part, e));
         }
     }
 
     /** Where a worker failed, which may be a step or the next episode ahead of what is counted here. */
-    private String where(Part part, PythonWorker.Failure failure) {
+    private String where(Part part, WorkerFailure failure) {
         if (failure.environment < 0) {
             int last = firstIndex + part.first + part.count - 1;
             return name + ": environments " + (firstIndex + part.first) + " to " + last + ", step "
@@ -235,7 +230,7 @@ final class GymnasiumBatch implements VectorEnvironment {
 
     private void read(Part part, boolean last, int inPart, float[] rows) {
         try {
-            part.layout.read(part.answer, part.worker.file(), last, inPart, rows, part.first + inPart);
+            part.layout.read(part.answer.values(), part.worker.file(), last, inPart, rows, part.first + inPart);
         } catch (IllegalArgumentException e) {
             throw new EnvironmentException(where(part.first + inPart) + ": " + e.getMessage());
         }
@@ -246,7 +241,7 @@ final class GymnasiumBatch implements VectorEnvironment {
             return;
         }
         int i = part.first + inPart;
-        part.layout.readMask(part.answer, inPart, masks, i);
+        part.layout.readMask(part.answer.values(), inPart, masks, i);
         int at = i * maskSize;
         for (int choice = 0; choice < choicesOfAction.length; choice++) {
             boolean any = false;
@@ -309,7 +304,7 @@ final class GymnasiumBatch implements VectorEnvironment {
             part.worker.requestClose();
         }
         for (Part part : parts) {
-            PythonWorker.Failure ofPart = part.worker.close();
+            WorkerFailure ofPart = part.worker.close();
             if (ofPart != null && failure == null) {
                 failure = ofPart.at(where(part.first + Math.max(0, ofPart.environment)));
             }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.fovea.env.EnvironmentException;
 import org.fovea.env.EnvironmentFactory;
 import org.fovea.env.EnvironmentSpec.Spaces;
@@ -44,14 +45,14 @@ final class GymnasiumFactory implements EnvironmentFactory {
                 throw e;
             }
         }
-        return java.util.Objects.requireNonNull(spaces);
+        return Objects.requireNonNull(spaces);
     }
 
     private Spaces learnSpaces(PythonWorker worker) {
         JsonNode json;
         try {
             json = worker.spaces();
-        } catch (PythonWorker.Failure e) {
+        } catch (WorkerFailure e) {
             throw e.at(name);
         }
         Spaces found;
@@ -123,7 +124,7 @@ final class GymnasiumFactory implements EnvironmentFactory {
         unused = null;
         if (worker != null) {
             worker.requestClose();
-            PythonWorker.Failure failure = worker.close();
+            WorkerFailure failure = worker.close();
             if (failure != null) {
                 throw failure.at(name);
             }

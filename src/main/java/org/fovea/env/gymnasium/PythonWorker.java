@@ -22,7 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
-import org.fovea.env.EnvironmentException;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.fovea.env.InvalidEnvironmentException;
 import org.fovea.env.StepTimeout;
 import org.jspecify.annotations.Nullable;
@@ -36,9 +36,6 @@ final class PythonWorker {
     private static final int START = 1;
     private static final int QUIT = 5;
 
-    /** Bytes of a request before its content: length, code. */
-    static final int HEADER_BYTES = 8;
-
     /** Seconds. */
     private static final double DEFAULT_TIMEOUT = 60;
 
@@ -51,11 +48,11 @@ final class PythonWorker {
             .build();
 
     /** Reads worker.py from its input, so that there is no file to be left over. */
-    private static final String BOOTSTRAP = "import os;n=int.from_bytes(os.read(0,4),'little');c=b''\n"
-            + "while len(c)<n:c+=os.read(0,n-len(c))\n"
-            + "exec(compile(c,'<fovea worker>','exec'))";
+    private static final String BOOTSTRAP = """
+            import os;n=int.from_bytes(os.read(0,4),'little');c=b''
+            while len(c)<n:c+=os.read(0,n-len(c))
+            exec(compile(c,'<fovea worker>','exec'))""";
 
-    private final String name;
     private final Process process;
     private final OutputStream out;
     private final InputStream in;
@@ -72,7 +69,7 @@ final class PythonWorker {
     private volatile boolean timedOut;
 
     /** Counts requests, so that {@link WorkerWatch} can tell one from the next. */
-    private volatile int requests;
+    private final AtomicInteger requests = new AtomicInteger();
 
     /** Until the process has it. */
     private @Nullable Path sharedFile;
@@ -82,39 +79,7 @@ final class PythonWorker {
 
     private volatile boolean closing;
 
-    /** What went wrong in a worker. */
-    static final class Failure extends Exception {
-        private static final long serialVersionUID = 1;
-
-        /** Of the worker's environments, which; -1 where that isn't known. */
-        final int environment;
-
-        /** What it was doing: make, reset (after a step: of the next episode), step, after step, close. */
-        final String stage;
-
-        private final boolean unusable;
-
-        Failure(int environment, String stage, String message, boolean unusable, @Nullable Throwable cause) {
-            super(message, cause);
-            this.environment = environment;
-            this.stage = stage;
-            this.unusable = unusable;
-        }
-
-        /** The exception that a user is to see. */
-        RuntimeException at(String where) {
-            String message = where + ": " + getMessage();
-            if (unusable) {
-                return new InvalidEnvironmentException(message);
-            }
-            return getCause() == null
-                    ? new EnvironmentException(message)
-                    : new EnvironmentException(message, getCause());
-        }
-    }
-
-    private PythonWorker(String name, Process process, double timeout) {
-        this.name = name;
+    private PythonWorker(Process process, double timeout) {
         this.process = process;
         this.out = process.getOutputStream();
         this.in = process.getInputStream();
@@ -141,7 +106,7 @@ final class PythonWorker {
                     + "; install it with Gymnasium (Debian: apt-get install python3-pip, then python3 -m pip install"
                     + " gymnasium), or name another: --python PATH (" + e.getMessage() + ")");
         }
-        PythonWorker worker = new PythonWorker(fullName, process, limit());
+        PythonWorker worker = new PythonWorker(process, limit());
         WorkerWatch.add(worker);
         ObjectNode request = JSON.createObjectNode();
         request.put("id", name.id());
@@ -152,13 +117,10 @@ final class PythonWorker {
         request.put("timeout", worker.timeout);
         request.put("parent", ProcessHandle.current().pid());
         byte[] source = source();
-        byte[] code = ByteBuffer.allocate(4 + source.length)
-                .order(ByteOrder.LITTLE_ENDIAN)
-                .putInt(source.length)
-                .put(source)
-                .array();
-        worker.write(code, code.length);
-        worker.sendJson(MAKE, request);
+        byte[] code = new byte[4 + source.length];
+        Frame.littleEndian(code).putInt(source.length).put(source);
+        worker.sendSource(code);
+        worker.send(MAKE, Frame.of(request));
         return worker;
     }
 
@@ -179,7 +141,7 @@ final class PythonWorker {
     }
 
     /** What the environment's spaces are. Called once, first. */
-    JsonNode spaces() throws Failure {
+    JsonNode spaces() throws WorkerFailure {
         return receiveJson();
     }
 
@@ -199,7 +161,7 @@ final class PythonWorker {
                 shared = channel.map(FileChannel.MapMode.READ_WRITE, 0, fileLength)
                         .order(ByteOrder.LITTLE_ENDIAN);
             }
-            sendJson(START, JSON.createObjectNode().put("count", count).put("file", file.toString()));
+            send(START, Frame.of(JSON.createObjectNode().put("count", count).put("file", file.toString())));
         } catch (IOException e) {
             removeFile();
             throw new UncheckedIOException("no memory can be shared with Python", e);
@@ -207,7 +169,7 @@ final class PythonWorker {
     }
 
     /** Waits for what {@link #requestStart} asked for. The file has no name any more then, and is gone with both processes. */
-    void started() throws Failure {
+    void started() throws WorkerFailure {
         try {
             receiveJson();
         } finally {
@@ -232,27 +194,21 @@ final class PythonWorker {
         return Objects.requireNonNull(shared);
     }
 
-    /** Sends a request: all bytes of the buffer, of which the header is yet to be written. */
-    void send(int code, ByteBuffer request) {
-        request.putInt(0, request.capacity() - 4).putInt(4, code);
-        write(request.array(), request.capacity());
-    }
-
-    private void sendJson(int code, ObjectNode content) {
-        byte[] text = content.toString().getBytes(StandardCharsets.UTF_8);
-        send(
-                code,
-                ByteBuffer.allocate(HEADER_BYTES + text.length)
-                        .order(ByteOrder.LITTLE_ENDIAN)
-                        .put(HEADER_BYTES, text));
-    }
-
-    private void write(byte[] bytes, int length) {
-        requests++;
+    private void sendSource(byte[] code) {
         waiting = true;
         try {
-            out.write(bytes, 0, length);
-            out.flush();
+            out.write(code);
+        } catch (IOException e) {
+            // As with a request.
+        }
+    }
+
+    /** Sends a request: all bytes of the frame, of which the header is yet to be written. */
+    void send(int code, Frame request) {
+        requests.incrementAndGet();
+        waiting = true;
+        try {
+            request.send(code, out);
         } catch (IOException e) {
             // It has ended, of which the answer that does not come will tell.
         }
@@ -264,22 +220,22 @@ final class PythonWorker {
      * @param frame overwritten
      * @return whether some episode ended
      */
-    boolean receive(ByteBuffer frame) throws Failure {
+    boolean receive(Frame frame) throws WorkerFailure {
         int length = receiveLength();
-        if (length > frame.capacity() - 4) {
+        if (length > frame.bytes().length - 4) {
             // A report of a failure.
             throw failure(readJson(length));
         }
-        readFully(frame.array(), 4, length);
-        int code = frame.getInt(4);
+        readFully(frame.bytes(), 4, length);
+        int code = frame.values().getInt(4);
         if (code == AnswerLayout.FAILED) {
-            throw failure(parse(frame.array(), 8, length - 4));
+            throw failure(parse(frame.bytes(), Frame.HEADER_BYTES, length - 4));
         }
         waiting = false;
         return code == AnswerLayout.ENDED;
     }
 
-    private JsonNode receiveJson() throws Failure {
+    private JsonNode receiveJson() throws WorkerFailure {
         JsonNode json = readJson(receiveLength());
         if (json.has("kind")) {
             throw failure(json);
@@ -288,7 +244,7 @@ final class PythonWorker {
         return json;
     }
 
-    private JsonNode readJson(int length) throws Failure {
+    private JsonNode readJson(int length) throws WorkerFailure {
         byte[] answer = new byte[length];
         readFully(answer, 0, length);
         return parse(answer, 4, length - 4);
@@ -302,12 +258,12 @@ final class PythonWorker {
         }
     }
 
-    private int receiveLength() throws Failure {
+    private int receiveLength() throws WorkerFailure {
         readFully(header, 0, 4);
-        return ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN).getInt();
+        return Frame.littleEndian(header).getInt();
     }
 
-    private void readFully(byte[] bytes, int from, int length) throws Failure {
+    private void readFully(byte[] bytes, int from, int length) throws WorkerFailure {
         int read;
         try {
             read = in.readNBytes(bytes, from, length);
@@ -320,12 +276,13 @@ final class PythonWorker {
     }
 
     /** That the process is no more. */
-    private Failure ended() {
+    private WorkerFailure ended() {
         broken = true;
         waiting = false;
         int environment = busyEnvironment();
         if (timedOut) {
-            return new Failure(environment, "step", noAnswer() + ", not even to be asked where it is", false, null);
+            return WorkerFailure.ended(
+                    environment, WorkerFailure.noAnswer(timeout) + ", not even to be asked where it is");
         }
         int code;
         try {
@@ -339,11 +296,7 @@ final class PythonWorker {
                         + SIGNALS.getOrDefault(code - SIGNALED, "see kill -l") + ")"
                         + (code == SIGNALED + 9 ? ", as the system does where memory runs out" : "")
                 : code < 0 ? "closed its output" : "ended with exit code " + code;
-        return new Failure(environment, "step", "its Python process " + how, false, null);
-    }
-
-    private String noAnswer() {
-        return "did not come back within " + timeout + " s (--step-timeout SECONDS)";
+        return WorkerFailure.ended(environment, "its Python process " + how);
     }
 
     private int busyEnvironment() {
@@ -351,29 +304,10 @@ final class PythonWorker {
         return file == null ? -1 : (int) file.getLong(0);
     }
 
-    private Failure failure(JsonNode json) {
+    private WorkerFailure failure(JsonNode report) {
         waiting = false;
-        int environment = json.path("environment").asInt();
-        String stage = json.path("stage").asText("step");
-        String traceback = json.path("traceback").asText();
-        String message = json.path("message").asText();
-        switch (json.path("kind").asText()) {
-            case "unusable":
-                return new Failure(environment, stage, message, true, null);
-            case "timeout":
-                broken = true;
-                return new Failure(environment, stage, noAnswer(), false, new PythonException("stuck", traceback));
-            case "raised":
-                String method = stage.replaceFirst("^(after|next) ", "");
-                return new Failure(
-                        environment,
-                        stage,
-                        method + " raised " + message,
-                        false,
-                        new PythonException(message, traceback));
-            default:
-                return new Failure(environment, stage, message, false, null);
-        }
+        broken |= report.path("kind").asText().equals("timeout");
+        return WorkerFailure.of(report, timeout);
     }
 
     /** What it works on, as a number that changes as it comes forward; -1 while nothing is asked of it. */
@@ -382,7 +316,7 @@ final class PythonWorker {
         if (!waiting) {
             return -1;
         }
-        return ((long) requests << 32) + (file == null ? 0 : file.getLong(0) & 0xffffffffL);
+        return ((long) requests.get() << 32) + (file == null ? 0 : file.getLong(0) & 0xffffffffL);
     }
 
     /** Seconds after which {@link WorkerWatch} ends it: it has a watch of its own, which can say more. */
@@ -411,18 +345,18 @@ final class PythonWorker {
             broken = true;
             closeStreams();
         } else {
-            sendJson(QUIT, JSON.createObjectNode());
+            send(QUIT, Frame.of(JSON.createObjectNode()));
         }
     }
 
     /** Ends it. */
     @Nullable
-    Failure close() {
-        Failure failure = null;
+    WorkerFailure close() {
+        WorkerFailure failure = null;
         if (!broken) {
             try {
                 receiveJson();
-            } catch (Failure e) {
+            } catch (WorkerFailure e) {
                 failure = e;
             }
         }

@@ -17,35 +17,32 @@ final class SpaceDescription {
 
     /** From what Python wrote. */
     static Space read(JsonNode json) {
-        String type = json.path("type").asText();
-        switch (type) {
-            case "Discrete":
-                return new Space.Discrete(
-                        json.path("n").asInt(), json.path("start").asInt());
-            case "MultiDiscrete":
-                return new Space.MultiDiscrete(ints(json.path("n")));
-            case "MultiBinary":
-                return new Space.MultiBinary(json.path("n").asInt());
-            case "Image":
+        return switch (json.path("type").asText()) {
+            case "Discrete" ->
+                new Space.Discrete(json.path("n").asInt(), json.path("start").asInt());
+            case "MultiDiscrete" -> new Space.MultiDiscrete(ints(json.path("n")));
+            case "MultiBinary" -> new Space.MultiBinary(json.path("n").asInt());
+            case "Image" -> {
                 int[] shape = ints(json.path("shape"));
-                return new Space.Image(shape[0], shape[1], shape[2]);
-            case "Box":
-                return new Space.Box(ints(json.path("shape")), floats(json.path("low")), floats(json.path("high")));
-            case "Dict":
+                yield new Space.Image(shape[0], shape[1], shape[2]);
+            }
+            case "Box" -> new Space.Box(ints(json.path("shape")), floats(json.path("low")), floats(json.path("high")));
+            case "Dict" -> {
                 Map<String, Space> named = new LinkedHashMap<>();
                 for (int i = 0; i < json.path("names").size(); i++) {
                     named.put(
                             json.path("names").get(i).asText(),
                             read(json.path("parts").get(i)));
                 }
-                return new Space.Dict(named);
-            case "Tuple":
+                yield new Space.Dict(named);
+            }
+            case "Tuple" -> {
                 List<Space> parts = new ArrayList<>();
                 json.path("parts").forEach(part -> parts.add(read(part)));
-                return new Space.Tuple(parts);
-            default:
-                throw new IllegalArgumentException("unknown space " + json);
-        }
+                yield new Space.Tuple(parts);
+            }
+            default -> throw new IllegalArgumentException("unknown space " + json);
+        };
     }
 
     private static int[] ints(JsonNode array) {
