@@ -6,7 +6,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.Stack;
+import java.util.concurrent.ConcurrentHashMap;
 import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.BackendUnavailableException;
@@ -62,6 +64,8 @@ final class BackendOptions {
                             + " them, ptx what nvcc does (default: source). Implies --backend cuda.")
     private @Nullable String simulate;
 
+    private final Set<String> said = ConcurrentHashMap.newKeySet();
+
     /** What follows {@code --simulate} is not its value, for it may be an input. */
     static final class OnlyWithEqualsSign implements IParameterPreprocessor {
         @Override
@@ -109,10 +113,16 @@ final class BackendOptions {
         requireKnown(name);
         Backends.Choice choice = Backends.open(name, settings(settings, defaultThreads));
         if (!choice.reasons().isEmpty()) {
-            terminal.err()
-                    .println("running on " + choice.backend().name() + ": " + String.join("; ", choice.reasons()));
+            sayOnce(terminal, "running on " + choice.backend().name() + ": " + String.join("; ", choice.reasons()));
         }
         return choice.backend();
+    }
+
+    /** A command that opens a backend for each of its runs says it of the first. */
+    private void sayOnce(Terminal terminal, String line) {
+        if (said.add(line)) {
+            terminal.err().println(line);
+        }
     }
 
     /** Refuses the name of a backend that there is none of. */
@@ -168,8 +178,9 @@ final class BackendOptions {
         if (kernels.equals(SOURCE) || Files.exists(image)) {
             System.setProperty("fovea.cuda.image", image.toString());
         }
-        terminal.err()
-                .println("simulating a CUDA device on the CPU" + (kernels.equals(PTX) ? ", from the kernels' PTX" : "")
+        sayOnce(
+                terminal,
+                "simulating a CUDA device on the CPU" + (kernels.equals(PTX) ? ", from the kernels' PTX" : "")
                         + ": exact, but slow");
         return CUDA;
     }

@@ -10,6 +10,7 @@ import org.fovea.rl.experiment.CellResult;
 import org.fovea.rl.experiment.Experiment;
 import org.fovea.rl.experiment.Experiment.Outcome;
 import org.fovea.rl.experiment.Experiment.State;
+import org.fovea.rl.rollout.NonFiniteException;
 import org.fovea.rl.run.Progress;
 
 /** Tells how an experiment goes: a line where a cell begins or ends, and one every while about those under way. */
@@ -75,9 +76,15 @@ final class ExperimentDisplay implements Experiment.Listener {
                     NumberFormats.score(result.sampled().mean()),
                     NumberFormats.duration(result.seconds()));
         } else if (outcome.failure() != null) {
-            String message = outcome.failure().getMessage();
-            print("%s failed: %s", outcome.cell().name(), message == null ? outcome.failure() : message);
+            Failures.report(ofSettings(outcome.failure()), outcome.cell().name() + " failed", terminal);
         }
+    }
+
+    /** Settings that go wrong are what a sweep is to find, no fault of Fovea. */
+    private static Throwable ofSettings(Throwable failure) {
+        return failure instanceof NonFiniteException || failure instanceof IllegalArgumentException
+                ? new FailedException(String.valueOf(failure.getMessage()), failure)
+                : failure;
     }
 
     private void print(String format, Object... values) {

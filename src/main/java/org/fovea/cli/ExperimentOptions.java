@@ -46,6 +46,11 @@ final class ExperimentOptions {
     @SuppressWarnings("NullAway.Init")
     private CommandSpec command;
 
+    /** Of environments that are made from now on. */
+    void applyStepTimeout(Terminal terminal) {
+        stepTimeout.apply(terminal, () -> LEFT);
+    }
+
     Path directory(String otherwise) {
         return directory == null ? Path.of("runs", otherwise) : directory;
     }
@@ -60,8 +65,9 @@ final class ExperimentOptions {
     }
 
     /**
-     * Runs the cells.
+     * Runs the cells. What cannot be is refused before anything is written.
      *
+     * @param title told before the first
      * @param results what is done with how far every cell is, whether or not all are done
      * @return exit code
      */
@@ -69,19 +75,23 @@ final class ExperimentOptions {
             Terminal terminal,
             Interruption interruption,
             Experiment experiment,
+            String title,
             BackendOptions device,
             Map<String, String> backendSettings,
             double maxSeconds,
             Consumer<List<Outcome>> results)
             throws IOException {
-        stepTimeout.apply(terminal, () -> LEFT);
         int cores = Runtime.getRuntime().availableProcessors();
         int atATime = jobs == null ? cores : jobs;
         if (atATime < 1) {
             throw new UsageException("--jobs must be at least 1, got " + atATime);
         }
         int threads = Math.max(1, cores / atATime);
-        ExperimentDisplay display = new ExperimentDisplay(terminal, before(experiment));
+        List<Outcome> before = UsageException.ifIllegal(experiment::outcomes);
+        // One that is not there is so for all cells.
+        device.open(terminal, backendSettings, threads).close();
+        terminal.err().println(title);
+        ExperimentDisplay display = new ExperimentDisplay(terminal, before);
         return interruption.during("the runs", () -> LEFT, () -> {
             List<Outcome> after = experiment.run(
                     atATime,
@@ -92,14 +102,6 @@ final class ExperimentOptions {
             results.accept(after);
             return exitCode(terminal, interruption, after);
         });
-    }
-
-    private static List<Outcome> before(Experiment experiment) throws IOException {
-        try {
-            return experiment.outcomes();
-        } catch (IllegalArgumentException e) {
-            throw new UsageException(String.valueOf(e.getMessage()), e);
-        }
     }
 
     private static int exitCode(Terminal terminal, Interruption interruption, List<Outcome> outcomes) {

@@ -41,7 +41,7 @@ final class Failures {
                 + message.substring(1)
                         .replaceAll(" is not an? (int|long)$", " is not a whole number")
                         .replaceAll(" is not a double$", " is not a number");
-        return print(terminal, command, message + " (try '" + command.qualifiedName() + " --help')", USAGE);
+        return print(terminal, command.qualifiedName(), message + " (try '" + command.qualifiedName() + " --help')", USAGE);
     }
 
     private static String unknown(CommandSpec command, String argument) {
@@ -59,35 +59,39 @@ final class Failures {
 
     /** For commands that failed. */
     static int report(Throwable failure, CommandLine commandLine, Terminal terminal) {
-        CommandSpec command = commandLine.getCommandSpec();
+        return report(failure, commandLine.getCommandSpec().qualifiedName(), terminal);
+    }
+
+    /** For something that failed. */
+    static int report(Throwable failure, String name, Terminal terminal) {
         if (failure instanceof UsageException
                 || failure instanceof UnknownNameException
                 || failure instanceof InvalidRequestException
                 || failure instanceof InvalidEnvironmentException
                 || failure instanceof RunInUseException
                 || failure instanceof UnsupportedOnBackendException) {
-            return print(terminal, command, message(failure), USAGE);
+            return print(terminal, name, message(failure), USAGE);
         }
         if (failure instanceof BackendUnavailableException) {
-            return print(terminal, command, message(failure), UNAVAILABLE);
+            return print(terminal, name, message(failure), UNAVAILABLE);
         }
         if (failure instanceof IOException) {
-            return print(terminal, command, message(failure), FAILED);
+            return print(terminal, name, message(failure), FAILED);
         }
         if (failure instanceof EnvironmentException
                 || failure instanceof FailedException
                 || failure instanceof DeviceException) {
-            int code = print(terminal, command, message(failure), FAILED);
+            int code = print(terminal, name, message(failure), FAILED);
             printUserTrace(failure, terminal);
             return code;
         }
         if (failure instanceof UncheckedIOException && failure.getCause() != null) {
-            return print(terminal, command, message(failure) + ": " + message(failure.getCause()), FAILED);
+            return print(terminal, name, message(failure) + ": " + message(failure.getCause()), FAILED);
         }
         if (failure instanceof OutOfMemoryError) {
-            return print(terminal, command, outOfMemory(), FAILED);
+            return print(terminal, name, outOfMemory(), FAILED);
         }
-        print(terminal, command, "internal error: this is a bug in Fovea; please report it with what follows", FAILED);
+        print(terminal, name, "internal error: this is a bug in Fovea; please report it with what follows", FAILED);
         failure.printStackTrace(terminal.err());
         return FAILED;
     }
@@ -133,8 +137,8 @@ final class Failures {
                 : message;
     }
 
-    private static int print(Terminal terminal, CommandSpec command, String message, int code) {
-        print(terminal, command.qualifiedName() + ": " + message);
+    private static int print(Terminal terminal, String name, String message, int code) {
+        print(terminal, name + ": " + message);
         return code;
     }
 

@@ -66,6 +66,9 @@ final class SuiteCommand implements Callable<Integer> {
     @Mixin
     private ExperimentOptions experimentOptions = new ExperimentOptions();
 
+    @ArgGroup(validate = false, heading = "%nHow environments are played:%n")
+    private PlayOptions play = new PlayOptions();
+
     @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
     private BackendOptions device = new BackendOptions();
 
@@ -78,6 +81,8 @@ final class SuiteCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         Suite suite = Suite.of(name);
         double seconds = budget == null ? Double.POSITIVE_INFINITY : NumberFormats.seconds("--budget", budget);
+        play.apply();
+        experimentOptions.applyStepTimeout(terminal);
         Map<Entry, String> notRun = new LinkedHashMap<>();
         List<Entry> run = new ArrayList<>();
         for (Entry entry : suite.entries()) {
@@ -90,35 +95,28 @@ final class SuiteCommand implements Callable<Integer> {
                 run.add(entry);
             }
         }
-        List<Cell> cells = cells(run);
+        List<Cell> cells = UsageException.ifIllegal(() -> Suite.cells(run, seeds != null ? seeds : quick ? 1 : SEEDS));
         Path out = experimentOptions.directory("suite-" + name);
         Experiment experiment = experimentOptions.experiment(out, cells, quick ? QUICK_EPISODES : EPISODES);
         return experimentOptions.run(
                 terminal,
                 interruption,
                 experiment,
+                "suite " + name + ": " + cells.size() + " runs, in " + out,
                 device,
                 Map.of(),
                 seconds,
                 outcomes -> report(suite, notRun, experiment, outcomes, out));
     }
 
-    private List<Cell> cells(List<Entry> entries) {
-        try {
-            return Suite.cells(entries, seeds != null ? seeds : quick ? 1 : SEEDS);
-        } catch (IllegalArgumentException e) {
-            throw new UsageException(String.valueOf(e.getMessage()), e);
-        }
-    }
-
     private void report(
             Suite suite, Map<Entry, String> notRun, Experiment experiment, List<Outcome> outcomes, Path out) {
         SuiteReport report = SuiteReport.of(suite, notRun, outcomes);
         String text = report.markdown();
-        experiment.write("README.md", text);
-        report.pictures().forEach(experiment::write);
         terminal.out().println();
         terminal.out().print(text);
+        experiment.write("README.md", text);
+        report.pictures().forEach(experiment::write);
         terminal.out().println();
         terminal.out()
                 .println("written to " + out.resolve("README.md") + ", learning curves to " + out.resolve("curves"));

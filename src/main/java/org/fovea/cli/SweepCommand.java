@@ -13,8 +13,6 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.fovea.env.Environments;
-import org.fovea.env.UnknownNameException;
-import org.fovea.rl.experiment.Cell;
 import org.fovea.rl.experiment.CellResult;
 import org.fovea.rl.experiment.Experiment;
 import org.fovea.rl.experiment.Experiment.Outcome;
@@ -22,8 +20,6 @@ import org.fovea.rl.experiment.Group;
 import org.fovea.rl.experiment.LineChart;
 import org.fovea.rl.experiment.ScoreStatistics;
 import org.fovea.rl.experiment.Sweep;
-import org.fovea.rl.policy.PolicyKind;
-import org.fovea.rl.run.Algorithm;
 import org.fovea.rl.run.Defaults;
 import org.fovea.rl.run.RunSpec;
 import org.jspecify.annotations.Nullable;
@@ -51,34 +47,11 @@ final class SweepCommand implements Callable<Integer> {
     private final Terminal terminal;
     private final Interruption interruption;
 
-    @Option(names = "--env", paramLabel = "NAME", required = true, description = "Environment, see fovea envs.")
-    @SuppressWarnings("NullAway.Init")
-    private String environment;
+    @ArgGroup(validate = false, heading = "%nWhat is trained:%n")
+    private RunOptions run = new RunOptions();
 
-    @Option(names = "--algo", paramLabel = "NAME", defaultValue = "ppo", description = "ppo or trpo (default: ppo).")
-    private String algorithm = "ppo";
-
-    @Option(
-            names = "--policy",
-            paramLabel = "NAME",
-            defaultValue = "attention",
-            description = "attention, gru or mlp (default: attention).")
-    private String policy = "attention";
-
-    @Option(names = "--steps", paramLabel = "N", description = "Environment steps of each run (default: as in train).")
-    private @Nullable Long steps;
-
-    @Option(
-            names = "--envs",
-            paramLabel = "N",
-            description = "Environments played side by side (default: as in train).")
-    private @Nullable Integer environments;
-
-    @Option(
-            names = "--set",
-            paramLabel = Settings.LABEL,
-            description = "Set a hyper-parameter of all runs, or something about the backend; may be repeated.")
-    private String[] settings = {};
+    @ArgGroup(validate = false, heading = "%nMore about the environment:%n")
+    private EnvironmentOptions environmentOptions = new EnvironmentOptions();
 
     @Option(
             names = "--grid",
@@ -89,18 +62,18 @@ final class SweepCommand implements Callable<Integer> {
                             + " trained.")
     private String[] grid = {};
 
-    @Option(names = "--random", paramLabel = "N", description = "Draw so many combinations in place of all.")
+    @Option(
+            names = "--random",
+            paramLabel = "N",
+            description = "Draw so many combinations in place of all; --seed decides which.")
     private @Nullable Integer random;
 
-    @Option(names = "--seeds", paramLabel = "N", defaultValue = "3", description = "Seeds of each (default: 3).")
-    private int seeds;
-
     @Option(
-            names = "--seed",
+            names = "--seeds",
             paramLabel = "N",
-            defaultValue = "1",
-            description = "The first of them, and that by which" + " --random draws (default: 1).")
-    private long seed;
+            defaultValue = "3",
+            description = "Seeds of each, from --seed on (default: 3).")
+    private int seeds;
 
     @Option(
             names = "--episodes",
@@ -132,72 +105,80 @@ final class SweepCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        Settings set = Settings.ofTraining(settings);
-        double limit = timeLimit == null ? Double.POSITIVE_INFINITY : NumberFormats.seconds("--time-limit", timeLimit);
-        RunSpec base;
-        Sweep sweep;
-        List<Cell> cells;
-        Experiment experiment;
+        Settings set = Settings.ofTraining(run.settings);
+        environmentOptions.apply();
+        experimentOptions.applyStepTimeout(terminal);
+        String environment = run.environment(environmentOptions);
         try {
-            RunSpec defaults =
-                    Defaults.of(Environments.get(environment).name(), Algorithm.of(algorithm), PolicyKind.of(policy));
             if (set.isHelp()) {
-                SettingsHelp.print(terminal, defaults);
+                SettingsHelp.print(terminal, Defaults.of(environment, run.algorithmKind(), run.policyKind()));
                 return 0;
             }
-            base = new RunSpec(
-                    defaults.environment(),
-                    defaults.policy(),
-                    steps == null ? defaults.steps() : steps,
-                    environments == null ? defaults.environments() : environments,
-                    seed,
-                    defaults.config().with(set.hyperparameters()));
-            List<String> axes = List.of(grid);
-            sweep = random == null ? Sweep.grid(axes, base) : Sweep.random(axes, random, seed, base);
-            Set<String> given = new HashSet<>(set.hyperparameters().keySet());
-            sweep.variants().forEach(variant -> given.addAll(variant.keySet()));
-            cells = sweep.cells(base, seeds, spec -> Defaults.fitMinibatches(spec, given));
-            experiment = experimentOptions.experiment(directory(base), cells, episodes);
-        } catch (UnknownNameException e) {
-            throw e;
-        } catch (IllegalArgumentException e) {
-            throw new UsageException(String.valueOf(e.getMessage()), e);
+            return start(environment, set);
         } finally {
-            closeUnused();
+            Environments.get(environment).closeUnused();
         }
+    }
+    private int start(String environment, Settings set) throws IOException {
+        double limit = timeLimit == null ? Double.POSITIVE_INFINITY : NumberFormats.seconds("--time-limit", timeLimit);
+        RunSpec base = UsageException.ifIllegal(() -> run.spec(environment, set.hyperparameters()));
+        Sweep sweep = UsageException.ifIllegal(() -> sweep(base, set.hyperparameters()));
         Path out = directory(base);
-        terminal.err()
-                .printf(
-                        Locale.ROOT,
-                        "%s, %s, %s policy: %,d settings x %d seeds of %,d steps, in %s%n",
-                        base.environment(),
-                        algorithm,
-                        policy,
-                        sweep.variants().size(),
-                        seeds,
-                        base.steps(),
-                        out);
+        Experiment experiment = UsageException.ifIllegal(() -> experimentOptions.experiment(
+                out,
+                sweep.cells(base, seeds, spec -> Defaults.fitMinibatches(spec, given(sweep, set.hyperparameters()))),
+                episodes));
         return experimentOptions.run(
                 terminal,
                 interruption,
                 experiment,
+                String.format(
+                        Locale.ROOT,
+                        "%s: %,d settings x %d seeds of %,d steps, in %s",
+                        title(base),
+                        sweep.variants().size(),
+                        seeds,
+                        base.steps(),
+                        out),
                 device,
                 set.backend(),
                 limit,
                 outcomes -> report(base, sweep, experiment, outcomes, out));
     }
 
-    private void closeUnused() {
-        try {
-            Environments.get(environment).closeUnused();
-        } catch (UnknownNameException none) {
-            // Reported where it was first asked for.
+    private Sweep sweep(RunSpec base, Map<String, String> set) {
+        List<String> axes = List.of(grid);
+        Sweep sweep = random == null ? Sweep.grid(axes, base) : Sweep.random(axes, random, base.seed(), base);
+        Set<String> both = given(sweep, Map.of());
+        Set<String> alone = new HashSet<>(set.keySet());
+        if (run.steps != null) {
+            alone.add("steps");
         }
+        if (run.environments != null) {
+            alone.add("envs");
+        }
+        both.retainAll(alone);
+        if (!both.isEmpty()) {
+            throw new UsageException(both.iterator().next() + " is varied by --grid, and set to one value as well");
+        }
+        return sweep;
+    }
+
+    /** What no default replaces. */
+    private static Set<String> given(Sweep sweep, Map<String, String> set) {
+        Set<String> given = new HashSet<>(set.keySet());
+        sweep.variants().forEach(variant -> given.addAll(variant.keySet()));
+        return given;
+    }
+
+    private static String title(RunSpec base) {
+        return base.environment() + ", " + base.config().algorithm() + ", " + base.policy() + " policy";
     }
 
     private Path directory(RunSpec base) {
         return experimentOptions.directory(
-                "sweep-" + base.environment().replaceAll("[^A-Za-z0-9._-]+", "-") + "-" + algorithm + "-" + policy);
+                "sweep-" + base.environment().replaceAll("[^A-Za-z0-9._-]+", "-") + "-"
++ base.config().algorithm() + "-" + base.policy());
     }
 
     private void report(RunSpec base, Sweep sweep, Experiment experiment, List<Outcome> outcomes, Path out) {
@@ -241,14 +222,13 @@ final class SweepCommand implements Callable<Integer> {
         Table.print(terminal.out(), table);
         Json whole = new Json()
                 .with("env", base.environment())
-                .with("algo", algorithm)
-                .with("policy", policy)
+                .with("algo", base.config().algorithm().toString())
+                .with("policy", base.policy().toString())
                 .with("results", results)
                 .with("directory", out.toString());
         experiment.write("sweep.json", whole + "\n");
         if (!lines.isEmpty()) {
-            String title = base.environment() + ", " + algorithm + ", " + policy
-                    + " policy: medians of seeds, and their range";
+            String title = title(base) + ": medians of seeds, and their range";
             experiment.write("sweep.svg", new LineChart(title, lines, List.of()).svg());
             terminal.out().println("learning curves   " + out.resolve("sweep.svg"));
         }

@@ -13,15 +13,11 @@ import java.util.concurrent.Callable;
 import org.fovea.backend.Backend;
 import org.fovea.backend.memory.DeviceException;
 import org.fovea.backend.memory.OutOfDeviceMemoryException;
-import org.fovea.backend.memory.ShapeException;
 import org.fovea.env.EnvironmentException;
 import org.fovea.env.Environments;
-import org.fovea.env.UnknownNameException;
 import org.fovea.io.Checkpoint;
 import org.fovea.rl.evaluation.EvaluationSettings;
-import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.NonFiniteException;
-import org.fovea.rl.run.Algorithm;
 import org.fovea.rl.run.Defaults;
 import org.fovea.rl.run.EvaluationPlan;
 import org.fovea.rl.run.RunSpec;
@@ -89,44 +85,6 @@ final class TrainCommand implements Callable<Integer> {
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
     private boolean help;
 
-    /** Options that decide the outcome; null where not given. */
-    private static final class RunOptions {
-        @Option(
-                names = "--env",
-                paramLabel = "NAME",
-                description = "Environment, see fovea envs, or gym:ID for one of Python's Gymnasium (default:"
-                        + " ProofOfMemory-v0).")
-        private @Nullable String environment;
-
-        @Option(names = "--algo", paramLabel = "NAME", description = "ppo or trpo (default: ppo).")
-        private @Nullable String algorithm;
-
-        @Option(names = "--policy", paramLabel = "NAME", description = "attention, gru or mlp (default: attention).")
-        private @Nullable String policy;
-
-        @Option(
-                names = "--steps",
-                paramLabel = "N",
-                description = "Environment steps in all (default: what the environment is known to need).")
-        private @Nullable Long steps;
-
-        @Option(
-                names = "--envs",
-                paramLabel = "N",
-                description = "Environments played side by side (default: by environment).")
-        private @Nullable Integer environments;
-
-        @Option(names = "--seed", paramLabel = "N", description = "Seed; the same gives the same result (default: 1).")
-        private @Nullable Long seed;
-
-        @Option(
-                names = "--set",
-                paramLabel = Settings.LABEL,
-                description = "Set a hyper-parameter or something about the backend; may be repeated. --set help lists"
-                        + " what there is.")
-        private String[] settings = {};
-    }
-
     /** Options about evaluations, and what ends training early; null where not given. */
     private static final class EvaluationOptions {
         @Option(
@@ -172,7 +130,7 @@ final class TrainCommand implements Callable<Integer> {
         private int maxSteps = EvaluationSettings.DEFAULT_MAX_STEPS;
 
         TrainingOptions options(EvaluationPlan before) {
-            EvaluationPlan plan = checked(() -> new EvaluationPlan(
+            EvaluationPlan plan = UsageException.ifIllegal(() -> new EvaluationPlan(
                     every == null ? before.everySteps() : every,
                     periodicEpisodes == null ? before.episodes() : periodicEpisodes,
                     target == null ? before.target() : target));
@@ -224,9 +182,9 @@ final class TrainCommand implements Callable<Integer> {
         if (out.resume && !settings.isHelp()) {
             return resume(settings);
         }
-        String environment = environment();
+        String environment = run.environment(environmentOptions);
         try {
-            return settings.isHelp() ? help(environment) : start(settings, options);
+            return settings.isHelp() ? help(environment) : start(environment, settings, options);
         } finally {
             // Asking for the defaults may make an environment, which is then the run's, if that comes about.
             Environments.get(environment).closeUnused();
@@ -234,12 +192,12 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private int help(String environment) {
-        SettingsHelp.print(terminal, Defaults.of(environment, algorithm(), policy()));
+        SettingsHelp.print(terminal, Defaults.of(environment, run.algorithmKind(), run.policyKind()));
         return 0;
     }
 
-    private int start(Settings settings, TrainingOptions options) throws IOException {
-        RunSpec spec = checked(() -> spec(settings.hyperparameters()));
+    private int start(String environment, Settings settings, TrainingOptions options) throws IOException {
+        RunSpec spec = UsageException.ifIllegal(() -> spec(environment, settings.hyperparameters()));
         Path directory = newDirectory(spec);
         try (Backend backend = device.open(terminal, settings.backend())) {
             return train(() -> Trainer.start(backend, spec, directory), directory, options);
@@ -258,18 +216,18 @@ final class TrainCommand implements Callable<Integer> {
             throw new UsageException("nothing to resume: there is no directory " + directory);
         }
         SavedRun saved = SavedRun.load(directory);
-        RunSpec spec = checked(() -> continued(saved, settings.hyperparameters()));
+        RunSpec spec = UsageException.ifIllegal(() -> continued(saved, settings.hyperparameters()));
         TrainingOptions options = evaluationOptions.options(saved.evaluations());
         try (Backend backend = device.open(terminal, settings.backend())) {
             return train(() -> Trainer.resume(backend, spec, saved, directory), directory, options);
         }
     }
 
-    private int train(Attempt<Trainer, IOException> start, Path directory, TrainingOptions options) throws IOException {
+    private int train(UsageException.Attempt<Trainer, IOException> start, Path directory, TrainingOptions options) throws IOException {
         stepTimeout.apply(terminal, () -> checkpointLeft(directory));
         return interruption.during("training", () -> checkpointLeft(directory), () -> {
             try {
-                Trainer trainer = checked(start);
+                Trainer trainer = UsageException.ifIllegal(start);
                 try {
                     return train(trainer, directory, options);
                 } finally {
@@ -349,29 +307,8 @@ final class TrainCommand implements Callable<Integer> {
         }
     }
 
-    private String environment() {
-        String given = environmentOptions.name(run.environment);
-        String name = given == null ? "ProofOfMemory-v0" : given;
-        return checked(() -> Environments.get(name)).name();
-    }
-
-    private PolicyKind policy() {
-        return PolicyKind.of(run.policy == null ? PolicyKind.ATTENTION.toString() : run.policy);
-    }
-
-    private Algorithm algorithm() {
-        return run.algorithm == null ? Algorithm.PPO : Algorithm.of(run.algorithm);
-    }
-
-    private RunSpec spec(Map<String, String> hyperparameters) {
-        RunSpec defaults = Defaults.of(environment(), algorithm(), policy());
-        RunSpec given = new RunSpec(
-                defaults.environment(),
-                defaults.policy(),
-                run.steps == null ? defaults.steps() : run.steps,
-                run.environments == null ? defaults.environments() : run.environments,
-                run.seed == null ? defaults.seed() : run.seed,
-                defaults.config().with(hyperparameters));
+    private RunSpec spec(String environment, Map<String, String> hyperparameters) {
+        RunSpec given = run.spec(environment, hyperparameters);
         RunSpec fitted = Defaults.fitMinibatches(given, hyperparameters.keySet());
         if (!fitted.equals(given)) {
             String setting = given.config().minibatchSetting();
@@ -413,20 +350,5 @@ final class TrainCommand implements Callable<Integer> {
                     out.directory + " exists; --resume goes on with the run in it, --overwrite replaces it");
         }
         return out.directory;
-    }
-
-    /** Where arguments are first used, an illegal one is the user's; its message is meant for people. */
-    private static <T, E extends Exception> T checked(Attempt<T, E> attempt) throws E {
-        try {
-            return attempt.run();
-        } catch (ShapeException | UnknownNameException e) {
-            throw e;
-        } catch (IllegalArgumentException e) {
-            throw new UsageException(String.valueOf(e.getMessage()), e);
-        }
-    }
-
-    private interface Attempt<T, E extends Exception> {
-        T run() throws E;
     }
 }

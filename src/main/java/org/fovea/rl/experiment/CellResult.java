@@ -9,7 +9,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.LinkedHashMap;
@@ -119,11 +118,8 @@ public record CellResult(
         return root;
     }
 
-    /** Writes it, so that a process that is killed meanwhile leaves the file as it was. */
     void write(Path file) throws IOException {
-        Path temporary = file.resolveSibling("." + file.getFileName() + ".tmp");
-        Files.writeString(temporary, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json()) + "\n");
-        Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        Experiment.write(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json()) + "\n");
     }
 
     /** @throws IOException if it is not one; the message names the file */

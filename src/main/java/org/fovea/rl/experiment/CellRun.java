@@ -51,7 +51,7 @@ final class CellRun {
             if (result.training().end().isEarly()
                     || !isComplete(result.evaluation())
                     || !isComplete(result.sampled())) {
-                Files.writeString(runDirectory.resolve(SECONDS), Double.toString(seconds));
+                Experiment.write(runDirectory.resolve(SECONDS), Double.toString(seconds));
                 return null;
             }
             return CellResult.of(cell, result, seconds, Curve.of(runDirectory), provenance);

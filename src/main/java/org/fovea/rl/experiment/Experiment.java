@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
@@ -16,6 +17,7 @@ import java.util.function.Supplier;
 import org.fovea.backend.Backend;
 import org.fovea.io.Checkpoint;
 import org.fovea.rl.run.Progress;
+import org.fovea.rl.run.RunLock;
 import org.fovea.rl.run.SavedRun;
 import org.jspecify.annotations.Nullable;
 
@@ -135,12 +137,20 @@ public final class Experiment {
      * @param jobs cells at a time
      * @param backends makes one for each thread
      * @return how far every cell is, in order
+     * @throws org.fovea.rl.run.RunInUseException if another process runs them
      */
     public List<Outcome> run(
             int jobs, Supplier<Backend> backends, double maxSeconds, Listener listener, BooleanSupplier stop)
             throws IOException {
+        try (RunLock lock = RunLock.take(directory)) {
+            return runLocked(jobs, backends, maxSeconds, listener, stop);
+        }
+    }
+
+    private List<Outcome> runLocked(
+            int jobs, Supplier<Backend> backends, double maxSeconds, Listener listener, BooleanSupplier stop)
+            throws IOException {
         List<Outcome> before = outcomes();
-        Files.createDirectories(directory.resolve("cells"));
         long deadline = System.nanoTime() + (long) Math.min(maxSeconds * 1e9, Long.MAX_VALUE / 4.0);
         BooleanSupplier ended = () -> stop.getAsBoolean() || System.nanoTime() - deadline > 0;
         ExecutorService threads = Executors.newFixedThreadPool(jobs);
@@ -193,11 +203,21 @@ public final class Experiment {
     /** Makes the directory and a file in it. */
     public void write(String file, String content) {
         try {
-            Path path = directory.resolve(file);
-            Files.createDirectories(path.toAbsolutePath().getParent());
-            Files.writeString(path, content);
+            write(directory.resolve(file), content);
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write " + directory.resolve(file), e);
+        }
+    }
+
+    /** Writes a file as a whole: where the process is killed meanwhile, or the disk is full, it is as it was. */
+    static void write(Path file, String content) throws IOException {
+        Files.createDirectories(file.toAbsolutePath().getParent());
+        Path temporary = file.resolveSibling("." + file.getFileName() + ".tmp");
+        try {
+            Files.writeString(temporary, content);
+            Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } finally {
+            Files.deleteIfExists(temporary);
         }
     }
 }

@@ -18,6 +18,8 @@ import org.fovea.rl.run.RunSpec;
 public record Sweep(List<Map<String, String>> variants) {
     private static final Map<String, String> SHORT_NAMES = Map.of("lr", "learning_rate");
 
+    private static final int MOST_VARIANTS = 10_000;
+
     /** Settings of a run besides its hyper-parameters. */
     private static final List<String> OF_RUN = List.of("steps", "envs");
 
@@ -53,6 +55,10 @@ public record Sweep(List<Map<String, String>> variants) {
                 throw new IllegalArgumentException(
                         axis.name + " has a range, from which values are drawn: say how many by --random N");
             }
+            if ((long) variants.size() * axis.values.size() > MOST_VARIANTS) {
+                throw new IllegalArgumentException("these are more than " + MOST_VARIANTS
+                        + " combinations: give fewer values, or draw some by --random N");
+            }
             List<Map<String, String>> longer = new ArrayList<>();
             for (Map<String, String> variant : variants) {
                 for (String value : axis.values) {
@@ -72,8 +78,9 @@ public record Sweep(List<Map<String, String>> variants) {
      * @param axes texts {@code name=value,value}, {@code name=low..high} or {@code name=log:low..high}
      */
     public static Sweep random(List<String> axes, int count, long seed, RunSpec base) {
-        if (count < 1) {
-            throw new IllegalArgumentException("the number of combinations to draw must be at least 1, got " + count);
+        if (count < 1 || count > MOST_VARIANTS) {
+            throw new IllegalArgumentException("the number of combinations to draw must be from 1 to " + MOST_VARIANTS
+                    + ", got " + count);
         }
         List<Axis> parsed = parse(axes, base);
         SplittableRandom random = new SplittableRandom(seed);
@@ -110,26 +117,30 @@ public record Sweep(List<Map<String, String>> variants) {
         OF_RUN.forEach(hyperparameters::remove);
         RunSpec spec = base.with(hyperparameters);
         if (settings.containsKey("steps")) {
-            spec = spec.withSteps(whole("steps", settings.getOrDefault("steps", "")));
+            spec = spec.withSteps(whole("steps", settings.getOrDefault("steps", ""), Long.MAX_VALUE));
         }
         return settings.containsKey("envs")
-                ? spec.withEnvironments(Math.toIntExact(whole("envs", settings.getOrDefault("envs", ""))))
+                ? spec.withEnvironments((int) whole("envs", settings.getOrDefault("envs", ""), Integer.MAX_VALUE))
                 : spec;
     }
 
-    private static long whole(String name, String text) {
+    private static long whole(String name, String text, long most) {
         try {
-            return Long.parseLong(text);
-        } catch (NumberFormatException e) {
-            throw new IllegalArgumentException(name + " must be a whole number, got '" + text + "'", e);
+            long value = Long.parseLong(text);
+            if (Math.abs(value) <= most) {
+                return value;
+            }
+        } catch (NumberFormatException none) {
+            // As below.
         }
+        throw new IllegalArgumentException(name + " must be a whole number of at most " + most + ", got '" + text + "'");
     }
 
-    /** Every variant makes a run, and no two the same. */
+    /** Every variant makes a run, and no two the same one, however its numbers are written. */
     private static List<Map<String, String>> checked(List<Map<String, String>> variants, RunSpec base) {
-        List<Map<String, String>> distinct = variants.stream().distinct().toList();
-        distinct.forEach(variant -> varied(base, variant));
-        return distinct;
+        Map<RunSpec, Map<String, String>> distinct = new LinkedHashMap<>();
+        variants.forEach(variant -> distinct.putIfAbsent(varied(base, variant), variant));
+        return List.copyOf(distinct.values());
     }
 
     private static List<Axis> parse(List<String> texts, RunSpec base) {

@@ -11,8 +11,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import org.jspecify.annotations.Nullable;
 
-/** Keeps two trainers out of one run directory. The lock goes with the process, also if that is killed. */
-final class RunLock implements AutoCloseable {
+/** Keeps two processes out of one directory of a run, or of many. The lock goes with the process, also if that is killed. */
+public final class RunLock implements AutoCloseable {
     private static final String FILE_NAME = ".lock";
 
     private final FileChannel channel;
@@ -26,7 +26,7 @@ final class RunLock implements AutoCloseable {
      *
      * @throws RunInUseException if another trainer has it
      */
-    static RunLock take(Path runDirectory) {
+    public static RunLock take(Path runDirectory) {
         try {
             Files.createDirectories(runDirectory);
             FileChannel channel = FileChannel.open(
