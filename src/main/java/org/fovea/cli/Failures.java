@@ -41,7 +41,8 @@ final class Failures {
                 + message.substring(1)
                         .replaceAll(" is not an? (int|long)$", " is not a whole number")
                         .replaceAll(" is not a double$", " is not a number");
-        return print(terminal, command.qualifiedName(), message + " (try '" + command.qualifiedName() + " --help')", USAGE);
+        return print(
+                terminal, command.qualifiedName(), message + " (try '" + command.qualifiedName() + " --help')", USAGE);
     }
 
     private static String unknown(CommandSpec command, String argument) {

@@ -17,28 +17,34 @@ final class RunOptions {
             paramLabel = "NAME",
             description = "Environment, see fovea envs, or gym:ID for one of Python's Gymnasium (default:"
                     + " ProofOfMemory-v0).")
-    @Nullable String environment;
+    @Nullable
+    String environment;
 
     @Option(names = "--algo", paramLabel = "NAME", description = "ppo or trpo (default: ppo).")
-    @Nullable String algorithm;
+    @Nullable
+    String algorithm;
 
     @Option(names = "--policy", paramLabel = "NAME", description = "attention, gru or mlp (default: attention).")
-    @Nullable String policy;
+    @Nullable
+    String policy;
 
     @Option(
             names = "--steps",
             paramLabel = "N",
             description = "Environment steps in all (default: what the environment is known to need).")
-    @Nullable Long steps;
+    @Nullable
+    Long steps;
 
     @Option(
             names = "--envs",
             paramLabel = "N",
             description = "Environments played side by side (default: by environment).")
-    @Nullable Integer environments;
+    @Nullable
+    Integer environments;
 
     @Option(names = "--seed", paramLabel = "N", description = "Seed; the same gives the same result (default: 1).")
-    @Nullable Long seed;
+    @Nullable
+    Long seed;
 
     @Option(
             names = "--set",

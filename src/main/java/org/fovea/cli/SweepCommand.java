@@ -119,6 +119,7 @@ final class SweepCommand implements Callable<Integer> {
             Environments.get(environment).closeUnused();
         }
     }
+
     private int start(String environment, Settings set) throws IOException {
         double limit = timeLimit == null ? Double.POSITIVE_INFINITY : NumberFormats.seconds("--time-limit", timeLimit);
         RunSpec base = UsageException.ifIllegal(() -> run.spec(environment, set.hyperparameters()));
@@ -176,9 +177,8 @@ final class SweepCommand implements Callable<Integer> {
     }
 
     private Path directory(RunSpec base) {
-        return experimentOptions.directory(
-                "sweep-" + base.environment().replaceAll("[^A-Za-z0-9._-]+", "-") + "-"
-+ base.config().algorithm() + "-" + base.policy());
+        return experimentOptions.directory("sweep-" + base.environment().replaceAll("[^A-Za-z0-9._-]+", "-") + "-"
+                + base.config().algorithm() + "-" + base.policy());
     }
 
     private void report(RunSpec base, Sweep sweep, Experiment experiment, List<Outcome> outcomes, Path out) {

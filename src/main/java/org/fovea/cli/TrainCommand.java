@@ -223,7 +223,8 @@ final class TrainCommand implements Callable<Integer> {
         }
     }
 
-    private int train(UsageException.Attempt<Trainer, IOException> start, Path directory, TrainingOptions options) throws IOException {
+    private int train(UsageException.Attempt<Trainer, IOException> start, Path directory, TrainingOptions options)
+            throws IOException {
         stepTimeout.apply(terminal, () -> checkpointLeft(directory));
         return interruption.during("training", () -> checkpointLeft(directory), () -> {
             try {

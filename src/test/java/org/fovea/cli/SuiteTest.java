@@ -48,5 +48,19 @@ class SuiteTest {
         Cli late = Cli.run("suite", "classic", "--budget", "soon");
         assertThat(late.exitCode()).isEqualTo(2);
         assertThat(late.err()).contains("--budget needs minutes");
+        Path out = directory.resolve("none");
+        Cli backend = Cli.run("suite", "classic", "--quick", "--backend", "cpv", "--out", out.toString());
+        assertThat(backend.exitCode()).isEqualTo(2);
+        assertThat(backend.err()).contains("unknown backend 'cpv'").hasLineCount(1);
+        assertThat(out).doesNotExist();
+    }
+
+    @Test
+    void thePythonOfGymnasiumCanBeChosen() {
+        Path out = directory.resolve("gym");
+        Cli cli =
+                Cli.run(Cli.words("suite gym --quick --budget 1s --python /no/such/python --backend cpu --out " + out));
+        assertThat(cli.exitCode()).as(cli.err()).isZero();
+        assertThat(cli.out()).containsPattern("gym-Taxi-v3-ppo-mlp: not available: .*/no/such/python");
     }
 }

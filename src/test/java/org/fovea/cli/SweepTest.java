@@ -5,9 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import org.fovea.io.Checkpoint;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -73,7 +77,14 @@ class SweepTest {
                 "--grid lr=1 --random 0 | at least 1",
                 "--seeds 2 | nothing is varied",
                 "--grid epochs=0 | epochs must be at least 1",
-                "--grid lr=1 --env Nothing-v0 | unknown environment 'Nothing-v0'"
+                "--grid lr=1 --env Nothing-v0 | unknown environment 'Nothing-v0'",
+                "--grid lr=1 --env-arg length=5 | CartPole-v1 has no parameters",
+                "--grid lr=1 --env-wrapper a:B | --env-wrapper is for environments of Gymnasium",
+                "--grid envs=99999999999 | envs must be a whole number of at most 2147483647, got '99999999999'",
+                "--grid epochs=1,2 --set epochs=3 | epochs is varied by --grid, and set to one value as well",
+                "--grid steps=512,1024 | steps is varied by --grid, and set to one value as well",
+                "--grid lr=1 --threads -1 | --threads must be from 0",
+                "--grid lr=1 --set window=0 | window must be"
             })
     void whatCannotBeIsRefusedBeforeAnythingStarts(String options, String message) {
         Path out = directory.resolve("sweep");
@@ -83,5 +94,93 @@ class SweepTest {
         assertThat(cli.exitCode()).isEqualTo(2);
         assertThat(cli.err()).contains(message);
         assertThat(out).doesNotExist();
+    }
+
+    @Test
+    void aBackendThatThereIsNotIsNoFailureOfEveryRun() {
+        Path out = directory.resolve("sweep");
+        Cli cli = Cli.run(Cli.words(SMALL.replace("--backend cpu", "--backend cpv") + " --grid lr=1,2 --out " + out));
+        assertThat(cli.exitCode()).isEqualTo(2);
+        assertThat(cli.err()).contains("unknown backend 'cpv'").hasLineCount(1);
+        assertThat(out).doesNotExist();
+    }
+
+    @Test
+    void theEnvironmentIsNamedAsInTrain() throws JsonProcessingException {
+        Path out = directory.resolve("sweep");
+        Cli cli = Cli.run(Cli.words(SMALL.replace("CartPole-v1", "TMaze-v0") + " --env-arg length=7 --seed 5"
+                + " --grid lr=1e-3 --seeds 1 --jobs 1 --json --out " + out));
+        assertThat(cli.exitCode()).as(cli.err()).isZero();
+        assertThat(cli.lastLineAsJson().get("env").asText()).isEqualTo("TMaze-v0:length=7");
+        assertThat(out.resolve("cells/v1-seed5.json")).exists();
+    }
+
+    @Test
+    void settingsThatDivergeAreToldInOneLine() {
+        Path out = directory.resolve("sweep");
+        Cli cli = Cli.run(Cli.words(SMALL + " --grid lr=1e30,1e-3 --seeds 1 --jobs 1 --out " + out));
+        assertThat(cli.exitCode()).isEqualTo(1);
+        assertThat(cli.err())
+                .containsPattern("v1-seed1 failed: .* is NaN at step")
+                .contains("v2-seed1: greedy")
+                .contains("1 of 2 runs are done")
+                .doesNotContain("internal error");
+    }
+
+    @Test
+    void aDirectoryThatCannotBeIsNamed() throws IOException {
+        Path file = Files.createFile(directory.resolve("file"));
+        Cli cli = Cli.run(Cli.words(SMALL + " --grid lr=1e-3 --out " + file.resolve("sweep")));
+        assertThat(cli.exitCode()).isEqualTo(1);
+        assertThat(cli.err())
+                .contains("cannot use the directory " + file.resolve("sweep"))
+                .doesNotContain("failed");
+    }
+
+    @Test
+    @Timeout(180)
+    void aKilledSweepGoesOnAndIsNotDisturbedBefore() throws IOException, InterruptedException {
+        Path out = directory.resolve("sweep");
+        String command =
+                SMALL.replace("--steps 512", "--steps 100000") + " --grid lr=1e-3 --seeds 2 --jobs 2 --out " + out;
+        try (Program program = Program.start(directory, Fovea.class, Cli.words(command))) {
+            for (int seed = 1; seed <= 2; seed++) {
+                while (program.isAlive()
+                        && Checkpoint.latest(out.resolve("runs/v1-seed" + seed)).isEmpty()) {
+                    Thread.sleep(20);
+                }
+            }
+            Cli second = Cli.run(Cli.words(command));
+            assertThat(second.exitCode()).isEqualTo(2);
+            assertThat(second.err()).contains("another process is training in " + out);
+            program.signal("KILL");
+            program.awaitEnd();
+        }
+        assertThat(out.resolve("sweep.json")).doesNotExist();
+
+        Cli again = Cli.run(Cli.words(command));
+        assertThat(again.exitCode()).as(again.err()).isZero();
+        assertThat(again.err())
+                .containsPattern("v1-seed1: .*from step \\d")
+                .containsPattern("v1-seed2: .*from step \\d");
+        assertThat(out.resolve("sweep.json")).exists();
+    }
+
+    @Test
+    @Timeout(180)
+    void anInterruptedSweepReportsWhatThereIs() throws IOException, InterruptedException {
+        Path out = directory.resolve("sweep");
+        String command =
+                SMALL.replace("--steps 512", "--steps 50000000") + " --grid lr=1e-3,1e-4 --seeds 1 --jobs 1 --out ";
+        try (Program program = Program.start(directory, Fovea.class, Cli.words(command + out))) {
+            program.awaitError("v1-seed1: CartPole-v1");
+            program.signal("INT");
+            program.awaitEnd();
+            assertThat(program.exitCode()).isEqualTo(130);
+            assertThat(program.err())
+                    .contains("stopping the runs in an orderly way")
+                    .contains("0 of 2 runs are done");
+            assertThat(program.out()).containsPattern("v1 .* begun").containsPattern("v2 .* not run");
+        }
     }
 }

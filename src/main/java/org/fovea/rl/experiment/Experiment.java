@@ -142,8 +142,11 @@ public final class Experiment {
     public List<Outcome> run(
             int jobs, Supplier<Backend> backends, double maxSeconds, Listener listener, BooleanSupplier stop)
             throws IOException {
-        try (RunLock lock = RunLock.take(directory)) {
+        RunLock lock = RunLock.take(directory);
+        try {
             return runLocked(jobs, backends, maxSeconds, listener, stop);
+        } finally {
+            lock.close();
         }
     }
 

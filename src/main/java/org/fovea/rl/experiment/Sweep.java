@@ -79,8 +79,8 @@ public record Sweep(List<Map<String, String>> variants) {
      */
     public static Sweep random(List<String> axes, int count, long seed, RunSpec base) {
         if (count < 1 || count > MOST_VARIANTS) {
-            throw new IllegalArgumentException("the number of combinations to draw must be from 1 to " + MOST_VARIANTS
-                    + ", got " + count);
+            throw new IllegalArgumentException(
+                    "the number of combinations to draw must be from 1 to " + MOST_VARIANTS + ", got " + count);
         }
         List<Axis> parsed = parse(axes, base);
         SplittableRandom random = new SplittableRandom(seed);
@@ -133,7 +133,8 @@ public record Sweep(List<Map<String, String>> variants) {
         } catch (NumberFormatException none) {
             // As below.
         }
-        throw new IllegalArgumentException(name + " must be a whole number of at most " + most + ", got '" + text + "'");
+        throw new IllegalArgumentException(
+                name + " must be a whole number of at most " + most + ", got '" + text + "'");
     }
 
     /** Every variant makes a run, and no two the same one, however its numbers are written. */

@@ -37,7 +37,7 @@ public final class RunLock implements AutoCloseable {
             }
             return new RunLock(channel);
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot use the run directory " + runDirectory, e);
+            throw new UncheckedIOException("cannot use the directory " + runDirectory, e);
         }
     }
 

@@ -17,6 +17,8 @@ import org.fovea.rl.experiment.Experiment.Outcome;
 import org.fovea.rl.experiment.Experiment.State;
 import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.run.Progress;
+import org.fovea.rl.run.RunInUseException;
+import org.fovea.rl.run.RunLock;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.Runs;
 import org.junit.jupiter.api.Tag;
@@ -153,5 +155,28 @@ class ExperimentTest {
         assertThatThrownBy(() -> new Experiment(directory, cells(1), 10, HERE).outcomes())
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("a-seed1.json is not the result of a cell");
+    }
+
+    @Test
+    void anotherProcessIsRefused() throws IOException {
+        RunLock other = RunLock.take(directory);
+        try {
+            assertThatThrownBy(() -> run(cells(1), 1, directory, new Counting(), () -> false))
+                    .isInstanceOf(RunInUseException.class)
+                    .hasMessageContaining(directory.toString());
+        } finally {
+            other.close();
+        }
+        assertThat(directory.resolve("runs")).doesNotExist();
+    }
+
+    /** What takes the place of the file that would be written first stands for a disk that is full. */
+    @Test
+    void aFileThatCannotBeWrittenStaysAsItWas() throws IOException {
+        Experiment experiment = new Experiment(directory, cells(1), 10, HERE);
+        experiment.write("README.md", "before");
+        Files.createDirectories(directory.resolve(".README.md.tmp/x"));
+        assertThatThrownBy(() -> experiment.write("README.md", "after")).hasMessageContaining("cannot write");
+        assertThat(directory.resolve("README.md")).hasContent("before");
     }
 }

@@ -43,7 +43,9 @@ class SuiteTest {
         List<String> groups = new ArrayList<>();
         for (Entry entry : Suite.of(name).entries()) {
             groups.add(entry.group());
-            assertThat(Double.isNaN(entry.toBeat())).as(entry.group()).isEqualTo(entry.source().isEmpty());
+            assertThat(Double.isNaN(entry.toBeat()))
+                    .as(entry.group())
+                    .isEqualTo(entry.source().isEmpty());
             assertThat(entry.random() > entry.memoryless()
                             || entry.memoryless() > entry.perfect()
                             || entry.random() > entry.perfect())
@@ -68,9 +70,8 @@ class SuiteTest {
         spec.references().forEach(reference -> known.put(reference.name(), reference.meanReturn()));
         Map<String, Double> ladder =
                 Map.of("random", entry.random(), "best without memory", entry.memoryless(), "optimum", entry.perfect());
-        ladder.forEach((name, value) -> assertThat(value)
-                .as(name + " of " + entry.group())
-                .isEqualTo(known.getOrDefault(name, value)));
+        ladder.forEach((name, value) ->
+                assertThat(value).as(name + " of " + entry.group()).isEqualTo(known.getOrDefault(name, value)));
     }
 
     @Test

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.run.Algorithm;
 import org.fovea.rl.run.Defaults;
@@ -72,6 +74,9 @@ class SweepTest {
                 "lr=1e-4, | learning_rate must be a number",
                 "epochs=0,4 | epochs must be at least 1, got 0",
                 "steps=many | steps must be a whole number",
+                "envs=99999999999 | envs must be a whole number of at most 2147483647, got '99999999999'",
+                "envs=-5000000000 | envs must be a whole number",
+                "envs=0 | envs must be at least 1, got 0",
                 "lr | 'lr' is not name=value",
                 "lr= | 'lr=' is not name=value",
                 "lr=1e-4..1e-2 | learning_rate has a range, from which values are drawn: say how many by --random",
@@ -90,5 +95,21 @@ class SweepTest {
         assertThatThrownBy(() -> Sweep.grid(List.of(), BASE)).hasMessageContaining("nothing is varied");
         assertThatThrownBy(() -> Sweep.grid(List.of("lr=1", "learning_rate=2"), BASE))
                 .hasMessageContaining("learning_rate is given twice");
+    }
+
+    @Test
+    void theSameNumberWrittenOtherwiseIsTrainedOnce() {
+        assertThat(Sweep.grid(List.of("lr=1e-3,0.001,2e-3"), BASE).variants())
+                .containsExactly(Map.of("learning_rate", "1e-3"), Map.of("learning_rate", "2e-3"));
+    }
+
+    @Test
+    void moreCombinationsThanAnyoneTrainsAreRefused() {
+        String hundred =
+                IntStream.rangeClosed(1, 100).mapToObj(Integer::toString).collect(Collectors.joining(","));
+        List<String> axes = List.of("epochs=" + hundred, "steps=" + hundred, "envs=" + hundred);
+        assertThatThrownBy(() -> Sweep.grid(axes, BASE)).hasMessageContaining("more than 10000 combinations");
+        assertThatThrownBy(() -> Sweep.random(List.of("epochs=1,2"), Integer.MAX_VALUE, 1, BASE))
+                .hasMessageContaining("must be from 1 to 10000");
     }
 }
