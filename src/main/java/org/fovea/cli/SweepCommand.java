@@ -209,7 +209,9 @@ final class SweepCommand implements Callable<Integer> {
                     Integer.toString(group.results().size()),
                     NumberFormats.score(ScoreStatistics.median(group.greedy())),
                     NumberFormats.score(row.greedy.value()),
-                    NumberFormats.score(row.greedy.low()) + " to " + NumberFormats.score(row.greedy.high()),
+                    Double.isNaN(row.greedy.value())
+                            ? "-"
+                            : NumberFormats.score(row.greedy.low()) + " to " + NumberFormats.score(row.greedy.high()),
                     NumberFormats.score(ScoreStatistics.interquartileMean(group.sampled())),
                     NumberFormats.count(ScoreStatistics.median(group.of(CellResult::seconds))),
                     group.missing()));

@@ -74,7 +74,7 @@ class SweepTest {
                 "--grid lr=1e-5..1e-3 | by --random N",
                 "--grid lr=1 --seeds 0 | seeds must be at least 1",
                 "--grid lr=1 --jobs 0 | --jobs must be at least 1",
-                "--grid lr=1 --random 0 | at least 1",
+                "--grid lr=1 --random 0 | must be from 1 to 10000, got 0",
                 "--seeds 2 | nothing is varied",
                 "--grid epochs=0 | epochs must be at least 1",
                 "--grid lr=1 --env Nothing-v0 | unknown environment 'Nothing-v0'",
@@ -88,7 +88,7 @@ class SweepTest {
             })
     void whatCannotBeIsRefusedBeforeAnythingStarts(String options, String message) {
         Path out = directory.resolve("sweep");
-        String command = options.contains("--env") ? SMALL.replace("--env CartPole-v1 ", "") : SMALL;
+        String command = options.contains("--env ") ? SMALL.replace("--env CartPole-v1 ", "") : SMALL;
         Cli cli = Cli.run(Cli.words(command + " " + options + " --out " + out));
 
         assertThat(cli.exitCode()).isEqualTo(2);
@@ -121,10 +121,11 @@ class SweepTest {
         Cli cli = Cli.run(Cli.words(SMALL + " --grid lr=1e30,1e-3 --seeds 1 --jobs 1 --out " + out));
         assertThat(cli.exitCode()).isEqualTo(1);
         assertThat(cli.err())
-                .containsPattern("v1-seed1 failed: .* is NaN at step")
+                .containsPattern("v1-seed1 failed: .* is (NaN|-?Infinity) at step")
                 .contains("v2-seed1: greedy")
                 .contains("1 of 2 runs are done")
                 .doesNotContain("internal error");
+        assertThat(cli.out()).containsPattern("v1 +learning_rate=1e30 +0 +- +- +- +- +- +failed");
     }
 
     @Test

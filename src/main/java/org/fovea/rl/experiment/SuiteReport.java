@@ -159,7 +159,10 @@ public record SuiteReport(Suite suite, Map<Entry, String> notRun, Map<Entry, Gro
                 .forEach(group -> group.results().forEach(result -> {
                     Provenance by = result.provenance();
                     made.add("`" + by.command() + "` on " + by.machine() + ", " + result.backend() + ", Java "
-                            + by.javaVersion() + ", Fovea " + by.version() + " " + by.commit() + ", "
+                            + by.javaVersion() + ", "
+                            + ("Fovea " + by.version() + " " + by.commit())
+                                    .replaceAll(" +", " ")
+                                    .strip() + ", "
                             + result.greedy().episodes() + " episodes");
                 }));
         if (!made.isEmpty()) {
