@@ -71,7 +71,7 @@ class StepTimeoutTest {
 
         private static void spinForEver() {
             while (!Thread.currentThread().isInterrupted()) {
-                Thread.yield();
+                Thread.onSpinWait();
             }
         }
     }

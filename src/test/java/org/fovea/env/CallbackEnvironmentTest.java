@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -77,10 +78,7 @@ class CallbackEnvironmentTest {
         double at = 0;
         while (Math.abs(at) < 3) {
             int choice = decider.decide(one(at)).choice();
-            long end = System.nanoTime() + pauses.nextInt(200_000);
-            while (System.nanoTime() < end) {
-                Thread.yield();
-            }
+            LockSupport.parkNanos(pauses.nextInt(200_000));
             at += random.nextGaussian() + choice - 1;
             decider.reward(0.1 * at);
             decider.reward(1);

@@ -46,6 +46,8 @@ class PopgymScoresTest {
         Episode.Player remembering =
                 Episode.choosing(seen -> seen.size() < k ? 0 : seen(seen.get(seen.size() - k), 0, 4));
         assertThat(Episode.meanScore(name, 5, remembering)).isCloseTo(1, within(EXACT));
+        Episode.Player counting = Episode.choosing(PopgymScoresTest::mostFrequentSuit);
+        assertThat(Episode.meanScore(name, 300, counting)).isCloseTo(byCounting, within(0.02));
         assertThat(Episode.meanScore(name, 200, Episode.random(4))).isCloseTo(-0.5, within(0.03));
     }
 
