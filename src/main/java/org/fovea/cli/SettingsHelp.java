@@ -16,6 +16,9 @@ final class SettingsHelp {
             Map.entry("window", "steps an attention layer sees, the current one included"),
             Map.entry("similarity", "by which attention compares queries and keys: dot, cosine or euclidean"),
             Map.entry("gating", "GTrXL's gated residuals in place of additions"),
+            Map.entry(
+                    "previous_action",
+                    "the action of the step before: shown to the policy, hidden, or auto, shown to one with a memory"),
             Map.entry("entity_layers", "layers of attention among the entities of an observation"),
             Map.entry(
                     "critic",
