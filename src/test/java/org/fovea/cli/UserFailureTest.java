@@ -311,7 +311,8 @@ class UserFailureTest {
         Cli cli = train("Making");
 
         assertThat(cli.exitCode()).isEqualTo(1);
-        assertOneLineOfFovea(cli, "FailsMaking-v0: environment 0, episode 0, step 0: step threw ");
+        // Environments on different threads fail at once: any may be the one that is told of.
+        assertOneLineOfFovea(cli, ", episode 0, step 0: step threw ");
         assertThat(cli.err()).contains(".makeABox(UserFailureTest").doesNotContain("at org.fovea.env");
     }
 
