@@ -64,7 +64,7 @@ class GymnasiumRunTest {
         assertThat(failed.exitCode()).isEqualTo(1);
         assertThat(failed.err())
                 .contains(
-                        "environment 0, episode 0, step 3: step raised ValueError: it is broken. There was no checkpoint yet",
+                        ", episode 0, step 3: step raised ValueError: it is broken. There was no checkpoint yet",
                         "    Traceback (most recent call last):",
                         "in step",
                         "    ValueError: it is broken")

@@ -281,7 +281,7 @@ class UserFailureTest {
             value = {
                 "NaNObservation | 1 | episode 0, step 3: observation[0] is NaN",
                 "LaterSpace | 1 | environment 2, episode 2, step 0: actionSpace is now Discrete[n=5], but was Discrete[n=2]",
-                "LongMask | 1 | environment 0, episode 0, step 0: the action mask has 3 elements, but the action space has 2",
+                "LongMask | 1 | episode 0, step 0: the action mask has 3 elements, but the action space has 2",
                 "StepOfNull | 1 | episode 0, step 0: step returned null",
                 "LongObservation | 1 | the observation has 2 numbers",
                 "NoObservation | 1 | the observation has no numbers",
