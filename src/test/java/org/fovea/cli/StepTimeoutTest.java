@@ -122,7 +122,7 @@ class StepTimeoutTest {
 
         assertThat(cli.exitCode()).isEqualTo(1);
         assertThat(cli.err())
-                .contains("SpinsInRun-v0: environment 0, episode 0, step 399: step has not returned within 0.5 seconds")
+                .contains(", episode 0, step 399: step has not returned within 0.5 seconds")
                 .contains("The last good checkpoint is in ")
                 .contains("Spinning.spinForEver(")
                 .contains("Spinning.run(")
