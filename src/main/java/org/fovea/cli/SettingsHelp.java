@@ -10,8 +10,8 @@ import org.fovea.rl.run.RunSpec;
 /** Explains what can be set. */
 final class SettingsHelp {
     private static final Map<String, String> MEANINGS = Map.ofEntries(
-            Map.entry("layers", "hidden layers of the MLP, or transformer blocks"),
-            Map.entry("width", "units of a hidden layer, or model width of the transformer"),
+            Map.entry("layers", "hidden layers of the MLP, transformer blocks, or layers of gated units"),
+            Map.entry("width", "units of a layer, or model width of the transformer"),
             Map.entry("heads", "attention heads"),
             Map.entry("window", "steps an attention layer sees, the current one included"),
             Map.entry("similarity", "by which attention compares queries and keys: dot, cosine or euclidean"),

@@ -16,15 +16,15 @@ import org.fovea.env.StepBatch;
  * <p>Source: Moore (1990), as {@code MountainCar-v0} of Gymnasium has it; as there, the state is float64 and the observation
  * float32.
  */
-final class MountainCar extends BatchedEnvironment {
+class MountainCar extends BatchedEnvironment {
     static final EnvironmentSpec SPEC = EnvironmentSpec.ofBatches(
                     "MountainCar-v0", "Rock a car out of a valley", MountainCar::new)
             .withSolvedAt(-110)
             .withReference("random", -200);
 
-    static final double LEFT_END = -1.2;
-    static final double RIGHT_END = 0.6;
-    static final double MAX_SPEED = 0.07;
+    private static final double LEFT_END = -1.2;
+    private static final double RIGHT_END = 0.6;
+    private static final double MAX_SPEED = 0.07;
     private static final double FORCE = 0.001;
     private static final double GRAVITY = 0.0025;
     private static final double GOAL = 0.5;
@@ -33,16 +33,21 @@ final class MountainCar extends BatchedEnvironment {
     final double[] velocity = newDoubles();
 
     MountainCar(int count) {
-        super(count, observations(), new Space.Discrete(3), 200);
+        this(count, new Space.Discrete(3), 200);
     }
 
-    static Space.Box observations() {
-        return new Space.Box(
-                new float[] {(float) LEFT_END, (float) -MAX_SPEED}, new float[] {(float) RIGHT_END, (float) MAX_SPEED});
+    MountainCar(int count, Space actions, int maxSteps) {
+        super(
+                count,
+                new Space.Box(
+                        new float[] {(float) LEFT_END, (float) -MAX_SPEED},
+                        new float[] {(float) RIGHT_END, (float) MAX_SPEED}),
+                actions,
+                maxSteps);
     }
 
     @Override
-    protected void begin(int i, float[] observations) {
+    protected final void begin(int i, float[] observations) {
         position[i] = uniform(i, -0.6, -0.4);
         velocity[i] = 0;
         observe(i, observations);
@@ -51,16 +56,21 @@ final class MountainCar extends BatchedEnvironment {
     @Override
     protected void advance(int[] choices, float[] values, StepBatch result) {
         for (int i = 0; i < position.length; i++) {
-            double v = velocity[i] + (choices[i] - 1) * FORCE - GRAVITY * Math.cos(3 * position[i]);
-            v = Math.max(-MAX_SPEED, Math.min(MAX_SPEED, v));
-            double x = Math.max(LEFT_END, Math.min(RIGHT_END, position[i] + v));
-            v = x == LEFT_END ? Math.max(0, v) : v;
-            position[i] = x;
-            velocity[i] = v;
             result.rewards()[i] = -1;
-            result.terminated()[i] = x >= GOAL && v >= 0;
-            observe(i, result.observations());
+            result.terminated()[i] = move(i, (choices[i] - 1) * FORCE, GOAL, result.observations());
         }
+    }
+
+    /** Moves car {@code i} under an acceleration, and shows where it is. Returns whether that is the goal. */
+    final boolean move(int i, double acceleration, double goal, float[] observations) {
+        double v = velocity[i] + acceleration - GRAVITY * Math.cos(3 * position[i]);
+        v = Math.max(-MAX_SPEED, Math.min(MAX_SPEED, v));
+        double x = Math.max(LEFT_END, Math.min(RIGHT_END, position[i] + v));
+        v = x == LEFT_END ? Math.max(0, v) : v;
+        position[i] = x;
+        velocity[i] = v;
+        observe(i, observations);
+        return x >= goal && v >= 0;
     }
 
     private void observe(int i, float[] observations) {

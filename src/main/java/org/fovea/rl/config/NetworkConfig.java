@@ -8,8 +8,8 @@ import org.fovea.backend.attention.AttentionSpec.Similarity;
 /**
  * Hyper-parameters of the network.
  *
- * @param layers hidden layers of the MLP, or transformer blocks
- * @param width units of a hidden layer, or the model width of the transformer
+ * @param layers hidden layers of the MLP, transformer blocks, or layers of gated units
+ * @param width units of a hidden layer or of a layer of gated units, or the model width of the transformer
  * @param heads attention heads; divides width into even parts
  * @param window steps an attention layer sees, the current one included
  * @param similarity by which attention compares queries and keys
