@@ -8,6 +8,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.fovea.rl.experiment.Cell;
 import org.fovea.rl.experiment.Experiment;
 import org.fovea.rl.experiment.Experiment.Outcome;
@@ -35,6 +36,14 @@ final class ExperimentOptions {
             description =
                     "Directory; where it holds what the same command left, that goes on (default: one under runs/).")
     private @Nullable Path directory;
+
+    @Option(
+            names = "--only",
+            paramLabel = "TEXT",
+            split = ",",
+            description = "Run those alone whose names contain the text, or one of several with commas between: "
+                    + "--only attention-seed1. What the others have is told of too (default: all).")
+    private List<String> only = List.of("");
 
     @Mixin
     private StepTimeoutOption stepTimeout = new StepTimeoutOption();
@@ -88,12 +97,18 @@ final class ExperimentOptions {
         }
         int threads = Math.max(1, cores / atATime);
         List<Outcome> before = UsageException.ifIllegal(experiment::outcomes);
+        Predicate<Cell> wanted = cell -> only.stream().anyMatch(cell.name()::contains);
+        if (!before.isEmpty() && before.stream().map(Outcome::cell).noneMatch(wanted)) {
+            throw new UsageException("--only " + String.join(",", only) + " is in no run's name; the first is "
+                    + before.get(0).cell().name());
+        }
         // One that is not there is so for all cells.
         device.open(terminal, backendSettings, threads).close();
         terminal.err().println(title);
         ExperimentDisplay display = new ExperimentDisplay(terminal, before);
         return interruption.during("the runs", () -> LEFT, () -> {
             List<Outcome> after = experiment.run(
+                    wanted,
                     atATime,
                     () -> device.open(terminal, backendSettings, threads),
                     maxSeconds,

@@ -125,6 +125,8 @@ final class SuiteCommand implements Callable<Integer> {
             report.groups().forEach((entry, group) -> {
                 Json greedy = new Json();
                 Json sampled = new Json();
+                Json settings = new Json();
+                entry.settings().forEach(settings::with);
                 for (CellResult result : group.results()) {
                     greedy.with(Long.toString(result.seed()), result.greedy().mean());
                     sampled.with(Long.toString(result.seed()), result.sampled().mean());
@@ -133,6 +135,7 @@ final class SuiteCommand implements Callable<Integer> {
                         .with("env", entry.environment())
                         .with("algo", entry.algorithm().toString())
                         .with("policy", entry.policy().toString())
+                        .with("settings", settings)
                         .with("steps", entry.steps())
                         .with("missing", group.missing())
                         .with("greedy_by_seed", greedy)

@@ -49,6 +49,11 @@ class SuiteTest {
         assertThat(late.exitCode()).isEqualTo(2);
         assertThat(late.err()).contains("--budget needs minutes");
         Path out = directory.resolve("none");
+        Cli nothing = Cli.run("suite", "classic", "--only", "Pong,Chess", "--backend", "cpu", "--out", out.toString());
+        assertThat(nothing.exitCode()).isEqualTo(2);
+        assertThat(nothing.err())
+                .contains("--only Pong,Chess is in no run's name")
+                .hasLineCount(1);
         Cli backend = Cli.run("suite", "classic", "--quick", "--backend", "cpv", "--out", out.toString());
         assertThat(backend.exitCode()).isEqualTo(2);
         assertThat(backend.err()).contains("unknown backend 'cpv'").hasLineCount(1);

@@ -13,6 +13,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.fovea.backend.Backend;
 import org.fovea.io.Checkpoint;
@@ -131,7 +132,7 @@ public final class Experiment {
     }
 
     /**
-     * Runs all cells that have no result yet, until {@code stop} is true or time is up; those under way are then left with a
+     * Runs the cells that are wanted and have no result yet, until {@code stop} is true or time is up; those under way are then left with a
      * checkpoint.
      *
      * @param jobs cells at a time
@@ -140,18 +141,28 @@ public final class Experiment {
      * @throws org.fovea.rl.run.RunInUseException if another process runs them
      */
     public List<Outcome> run(
-            int jobs, Supplier<Backend> backends, double maxSeconds, Listener listener, BooleanSupplier stop)
+            Predicate<Cell> wanted,
+            int jobs,
+            Supplier<Backend> backends,
+            double maxSeconds,
+            Listener listener,
+            BooleanSupplier stop)
             throws IOException {
         RunLock lock = RunLock.take(directory);
         try {
-            return runLocked(jobs, backends, maxSeconds, listener, stop);
+            return runLocked(wanted, jobs, backends, maxSeconds, listener, stop);
         } finally {
             lock.close();
         }
     }
 
     private List<Outcome> runLocked(
-            int jobs, Supplier<Backend> backends, double maxSeconds, Listener listener, BooleanSupplier stop)
+            Predicate<Cell> wanted,
+            int jobs,
+            Supplier<Backend> backends,
+            double maxSeconds,
+            Listener listener,
+            BooleanSupplier stop)
             throws IOException {
         List<Outcome> before = outcomes();
         long deadline = System.nanoTime() + (long) Math.min(maxSeconds * 1e9, Long.MAX_VALUE / 4.0);
@@ -160,8 +171,8 @@ public final class Experiment {
         try {
             List<Future<Outcome>> running = new ArrayList<>();
             for (Outcome outcome : before) {
-                running.add(threads.submit(
-                        () -> outcome.state() == State.DONE ? outcome : run(outcome, backends, listener, ended)));
+                boolean left = outcome.state() == State.DONE || !wanted.test(outcome.cell());
+                running.add(threads.submit(() -> left ? outcome : run(outcome, backends, listener, ended)));
             }
             List<Outcome> after = new ArrayList<>();
             for (Future<Outcome> cell : running) {

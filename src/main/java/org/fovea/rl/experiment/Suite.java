@@ -38,6 +38,7 @@ public record Suite(String name, List<Entry> entries) {
     /**
      * A task that a policy is to learn, and returns to compare its score with; NaN where there is none.
      *
+     * @param label the policy with those of the settings by which it differs from others on the same task
      * @param settings hyper-parameters that are not the default
      * @param memoryless of the best policy that sees one step at a time
      * @param toBeat what others have published, or what is aimed at
@@ -47,6 +48,7 @@ public record Suite(String name, List<Entry> entries) {
             String environment,
             Algorithm algorithm,
             PolicyKind policy,
+            String label,
             long steps,
             Map<String, String> settings,
             double random,
@@ -57,7 +59,7 @@ public record Suite(String name, List<Entry> entries) {
 
         /** The name of its cells. */
         public String group() {
-            return environment.replaceAll("[^A-Za-z0-9._=-]+", "-") + "-" + algorithm + "-" + policy;
+            return (environment + "-" + algorithm + "-" + label()).replaceAll("[^A-Za-z0-9._=-]+", "-");
         }
 
         /** Whether it can be trained in a few minutes. */
@@ -111,8 +113,8 @@ public record Suite(String name, List<Entry> entries) {
         List<Entry> entries = new ArrayList<>();
         for (List<String> columns : lines()) {
             if (columns.get(0).equals(name)) {
-                for (String policy : columns.get(3).split(",")) {
-                    entries.add(entry(columns, policy.strip()));
+                for (String player : columns.get(3).split(",")) {
+                    entries.add(entry(columns, player.strip()));
                 }
             }
         }
@@ -141,18 +143,19 @@ public record Suite(String name, List<Entry> entries) {
         return cells;
     }
 
-    private static Entry entry(List<String> columns, String policy) {
+    /** @param player a policy, and settings of its own, divided by spaces */
+    private static Entry entry(List<String> columns, String player) {
+        String[] words = player.split(" +");
         Map<String, String> settings = new LinkedHashMap<>();
-        for (String setting : columns.get(5).split(",")) {
-            if (!setting.isBlank()) {
-                String[] pair = setting.strip().split("=", 2);
-                settings.put(pair[0], pair[1]);
-            }
-        }
+        Stream.concat(Stream.of(words).skip(1), Stream.of(columns.get(5).split(" +")))
+                .filter(setting -> !setting.isEmpty())
+                .map(setting -> setting.split("=", 2))
+                .forEach(pair -> settings.put(pair[0], pair[1]));
         return new Entry(
                 columns.get(1),
                 Algorithm.of(columns.get(2)),
-                PolicyKind.of(policy),
+                PolicyKind.of(words[0]),
+                player,
                 Long.parseLong(columns.get(4)),
                 settings,
                 number(columns.get(6)),

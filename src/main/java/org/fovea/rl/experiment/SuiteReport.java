@@ -114,7 +114,7 @@ public record SuiteReport(Suite suite, Map<Entry, String> notRun, Map<Entry, Gro
         Map<String, List<double[]>> strata = new LinkedHashMap<>();
         groups.forEach((entry, group) -> {
             if (!group.results().isEmpty() && Double.isFinite(entry.normalised(0))) {
-                strata.computeIfAbsent(entry.algorithm() + ", " + entry.policy(), key -> new ArrayList<>())
+                strata.computeIfAbsent(entry.algorithm() + ", " + entry.label(), key -> new ArrayList<>())
                         .add(group.of(result -> entry.normalised(result.greedy().mean())));
             }
         });
@@ -175,7 +175,7 @@ public record SuiteReport(Suite suite, Map<Entry, String> notRun, Map<Entry, Gro
         Map<String, List<LineChart.Line>> lines = new LinkedHashMap<>();
         Map<String, Entry> entries = new LinkedHashMap<>();
         groups.forEach((entry, group) -> {
-            Optional<LineChart.Line> line = group.curve(entry.algorithm() + ", " + entry.policy());
+            Optional<LineChart.Line> line = group.curve(entry.algorithm() + ", " + entry.label());
             if (line.isPresent()) {
                 entries.putIfAbsent(entry.environment(), entry);
                 lines.computeIfAbsent(entry.environment(), key -> new ArrayList<>())

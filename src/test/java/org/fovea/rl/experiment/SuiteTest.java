@@ -16,6 +16,7 @@ import org.fovea.rl.experiment.CellResult.Score;
 import org.fovea.rl.experiment.Experiment.Outcome;
 import org.fovea.rl.experiment.Experiment.State;
 import org.fovea.rl.experiment.Suite.Entry;
+import org.fovea.rl.policy.PolicyKind;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -62,6 +63,17 @@ class SuiteTest {
             }
         }
         assertThat(groups).doesNotHaveDuplicates().isNotEmpty();
+    }
+
+    @Test
+    void aPolicyMayHaveSettingsOfItsOwn() {
+        Entry entry = Suite.of("popgym").entries().stream()
+                .filter(one -> one.group().equals("popgym-MultiarmedBanditEasy-v0-ppo-gru-width=88"))
+                .findFirst()
+                .orElseThrow();
+        assertThat(entry.policy()).isEqualTo(PolicyKind.GRU);
+        assertThat(entry.label()).isEqualTo("gru width=88");
+        assertThat(entry.settings()).containsEntry("width", "88").containsEntry("window", "256");
     }
 
     private static void agreesWithTheEnvironment(Entry entry) {
