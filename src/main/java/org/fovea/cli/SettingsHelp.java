@@ -19,6 +19,9 @@ final class SettingsHelp {
             Map.entry(
                     "previous_action",
                     "the action of the step before: shown to the policy, hidden, or auto, shown to one with a memory"),
+            Map.entry(
+                    "episode_step",
+                    "the number of the step in its episode: shown to the policy, hidden, or auto, shown to attention"),
             Map.entry("entity_layers", "layers of attention among the entities of an observation"),
             Map.entry(
                     "critic",

@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
  * An {@link AttentionTrunk} and its memory of a set of environments: each layer's {@code window - 1} inputs before
  * the current segment.
  *
- * <p>Positions count from the start of the memory, so the segment's step t stands at {@code window - 1 + t} and nothing
- * depends on how long an episode has been going. Segment ids tell the episodes of one environment apart: 0 for the one
+ * <p>Positions count from the start of the memory, so the segment's step t stands at {@code window - 1 + t}: how long an episode
+ * has been going is for the {@link ObservationEncoder} to say. Segment ids tell the episodes of one environment apart: 0 for the one
  * that was under way when the segment began, one more after each reset, -1 for memory that belongs to none of them.
  */
 final class AttentionMemory implements Trunk.Context {

@@ -71,7 +71,7 @@ public final class PolicyRunner {
                             agent.observations(),
                             choices,
                             actions,
-                            episodeSteps[i] == 0,
+                            episodeSteps[i],
                             tokens,
                             i * size);
         }

@@ -2,6 +2,7 @@
 package org.fovea.rl.policy;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.util.Map;
 import org.fovea.env.EnvironmentSpec;
@@ -16,14 +17,14 @@ class ObservationEncoderTest {
     private static final EnvironmentSpec.Spaces SPACES =
             Environments.get("CartPole-v1").spaces();
 
-    private static float[] encoded(String policy, String previousAction, boolean start) {
-        PpoConfig config = PpoConfig.BASE.with(Map.of("previous_action", previousAction));
+    private static float[] encoded(String policy, Map<String, String> settings, int episodeStep) {
+        PpoConfig config = PpoConfig.BASE.with(settings);
         ObservationEncoder encoder = new ObservationEncoder(SPACES, PolicyKind.of(policy), config.network());
         ObservationNormalizer normalizer = new ObservationNormalizer(false, Schema.of(SPACES.observations()));
         float[] target = new float[encoder.size()];
         // The second of two environments, which chose action 1.
         encoder.encode(
-                new float[] {9, 9, 9, 9, 1, 2, 3, 4}, 1, normalizer, new int[] {0, 1}, new float[0], start, target, 0);
+                new float[] {9, 9, 9, 9, 1, 2, 3, 4}, 1, normalizer, new int[] {0, 1}, new float[0], episodeStep, target, 0);
         return target;
     }
 
@@ -35,8 +36,29 @@ class ObservationEncoderTest {
         "mlp, shown, 1 2 3 4 0 1, 1 2 3 4 0 0",
     })
     void thePreviousActionIsShownOrNot(String policy, String previousAction, String later, String first) {
-        assertThat(encoded(policy, previousAction, false)).containsExactly(numbers(later));
-        assertThat(encoded(policy, previousAction, true)).containsExactly(numbers(first));
+        Map<String, String> settings = Map.of("previous_action", previousAction, "episode_step", "hidden");
+        assertThat(encoded(policy, settings, 5)).containsExactly(numbers(later));
+        assertThat(encoded(policy, settings, 0)).containsExactly(numbers(first));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"attention, auto, 5", "mlp, shown, 4", "gru, shown, 5"})
+    void theStepOfTheEpisodeIsShown(String policy, String episodeStep, int before) {
+        Map<String, String> settings = Map.of("previous_action", "hidden", "episode_step", episodeStep);
+        // Sines and cosines of the periods 4, 8, 16, ..., 1024.
+        assertThat(encoded(policy, settings, 0)).hasSize(before + 18).endsWith(0, 1, 0, 1, 0, 1);
+        float[] later = encoded(policy, settings, 3 + 5 * 1024);
+        for (int i = 0; i < 9; i++) {
+            double angle = 3 * 2 * Math.PI / (4 * Math.pow(2, i));
+            assertThat(later[before + 2 * i]).isCloseTo((float) Math.sin(angle), within(1e-6f));
+            assertThat(later[before + 2 * i + 1]).isCloseTo((float) Math.cos(angle), within(1e-6f));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"attention, hidden, 5", "mlp, auto, 4", "gru, auto, 5"})
+    void theStepOfTheEpisodeIsHidden(String policy, String episodeStep, int size) {
+        assertThat(encoded(policy, Map.of("previous_action", "hidden", "episode_step", episodeStep), 3)).hasSize(size);
     }
 
     private static float[] numbers(String text) {

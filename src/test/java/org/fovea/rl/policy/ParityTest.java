@@ -42,6 +42,7 @@ class ParityTest {
         "ProofOfMemory-v0, gru, 2, 1, 13, false, auto",
         "popgym-RepeatPreviousEasy-v0, gru, 3, 1, 7, false, auto",
         "Dispatch-v0, gru, 1, 1, 13, false, auto",
+        "popgym-AutoencodeEasy-v0, attention, 2, 31, 17, false, auto",
         "ProofOfMemory-v0, attention, 2, 5, 13, false, separate",
         "ProofOfMemory-v0, attention, 2, 5, 13, false, detached",
         "ProofOfMemory-v0, gru, 2, 1, 13, false, separate",
