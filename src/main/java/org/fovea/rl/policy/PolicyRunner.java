@@ -65,15 +65,7 @@ public final class PolicyRunner {
         int size = agent.encoder().size();
         for (int i = 0; i < count; i++) {
             agent.encoder()
-                    .encode(
-                            observations,
-                            i,
-                            agent.observations(),
-                            choices,
-                            actions,
-                            episodeSteps[i],
-                            tokens,
-                            i * size);
+                    .encode(observations, i, agent.observations(), choices, actions, episodeSteps[i], tokens, i * size);
         }
     }
 

@@ -24,7 +24,14 @@ class ObservationEncoderTest {
         float[] target = new float[encoder.size()];
         // The second of two environments, which chose action 1.
         encoder.encode(
-                new float[] {9, 9, 9, 9, 1, 2, 3, 4}, 1, normalizer, new int[] {0, 1}, new float[0], episodeStep, target, 0);
+                new float[] {9, 9, 9, 9, 1, 2, 3, 4},
+                1,
+                normalizer,
+                new int[] {0, 1},
+                new float[0],
+                episodeStep,
+                target,
+                0);
         return target;
     }
 
@@ -58,7 +65,8 @@ class ObservationEncoderTest {
     @ParameterizedTest
     @CsvSource({"attention, hidden, 5", "mlp, auto, 4", "gru, auto, 5"})
     void theStepOfTheEpisodeIsHidden(String policy, String episodeStep, int size) {
-        assertThat(encoded(policy, Map.of("previous_action", "hidden", "episode_step", episodeStep), 3)).hasSize(size);
+        assertThat(encoded(policy, Map.of("previous_action", "hidden", "episode_step", episodeStep), 3))
+                .hasSize(size);
     }
 
     private static float[] numbers(String text) {

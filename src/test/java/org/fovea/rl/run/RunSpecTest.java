@@ -37,7 +37,8 @@ class RunSpecTest {
     @Test
     void anEarlierVersionsPolicyIsNotShownTheStep() {
         Map<String, String> saved = new LinkedHashMap<>(SPEC.save());
-        assertThat(saved.keySet().removeIf(name -> name.endsWith("episode_step"))).isTrue();
+        assertThat(saved.keySet().removeIf(name -> name.endsWith("episode_step")))
+                .isTrue();
         assertThat(RunSpec.restore(saved)).isEqualTo(SPEC.with(Map.of("episode_step", "hidden")));
     }
 }
