@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The README's two commands on machines that have little, from git clone with an empty home:
 #
-#   .ci/fresh-machine.sh [--cold] [--quick MACHINE] [--jdk DIRECTORY] MACHINE...
+#   .ci/fresh-machine.sh [--cold] [--quick MACHINE] [--jdk DIRECTORY] [--reports DIRECTORY] MACHINE...
 #
 #   a   JDK 17 and Maven alone
 #   b   and g++ and make
@@ -14,9 +14,10 @@
 # read; with --cold not: then the times that it tells are those of a first visitor. What is cloned is the last commit. With
 # --jdk a JDK of this machine is there too, and JAVA_HOME names it.
 #
-# With --quick the MACHINE named goes through the steps of mvn -B verify, but of all tests runs two: it compiles, makes the
-# kernels and the jar, builds the simulator, and runs one test of the unit tier, and with g++ the contract of the CUDA backend on
-# those kernels' PTX. The other tests, Error Prone and the format are left to a machine that has the same tools.
+# With --quick the MACHINE named goes through the steps of mvn -B verify, but of all tests runs few: it compiles, makes the
+# kernels and the jar, builds the simulator, and runs one class of the unit tier, and with g++ steps of PPO on the simulator and
+# an evaluation on those kernels' PTX. The other tests, Error Prone and the format are left to a machine that has the same tools.
+# With --reports what Surefire reported on each MACHINE is left in the DIRECTORY, under the machine's letter.
 set -euo pipefail
 source=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
 trying="Fovea on fresh machines"  # in what roots.sh says
@@ -75,7 +76,7 @@ verify() { newcomer mvn -B verify; }
 verify_quickly() {
     newcomer mvn -B package -Dtest=PhiloxTest
     newcomer native-tests/build.sh target/native-tests
-    [[ $machine == a ]] || newcomer mvn -B surefire:test@default-test -Dtest=CudaPtxContractTest
+    [[ $machine == a ]] || newcomer mvn -B surefire:test@default-test -Dtest='CudaStepTest,BackendChoiceTest#simulateRunsThePtx*'
     echo "[fovea] skipped, for --quick: all other tests, Error Prone, the format"
 }
 
@@ -97,12 +98,14 @@ check() {  # FUNCTION NAME
 cold=
 quick=
 jdk=
+reports=
 arguments=("$@")
 while [[ ${1:-} == --* ]]; do
     case $1 in
         --cold) cold=1 ;;
         --quick) quick=${2:-} && shift ;;
         --jdk) jdk=${2:-} && shift ;;
+        --reports) reports=${2:-} && shift ;;
         *) break ;;
     esac
     shift
@@ -159,6 +162,11 @@ for machine in a b c d; do
         check verify_quickly "the steps of mvn -B verify with few tests"
     else
         check verify "mvn -B verify"
+    fi
+    if [[ -n $reports ]]; then
+        # Whole, once it has its name.
+        cp -R "$root/home/newcomer/fovea/target/surefire-reports" "$reports/$machine.new"
+        mv "$reports/$machine.new" "$reports/$machine"
     fi
     umount -R "$root"
     rm -rf -- "$root.upper"

@@ -149,6 +149,8 @@ class BackendChoiceTest {
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--add-modules",
                 "jdk.incubator.vector",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
                 "-cp",
                 System.getProperty("java.class.path")));
         properties.forEach((name, value) -> line.add("-D" + name + "=" + value));

@@ -10,7 +10,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/** Commands in a virtual machine of their own: with another environment, or with a driver not yet loaded. */
+/**
+ * Commands in a virtual machine of their own: with another environment, or with a driver not yet loaded. It lives for a second,
+ * so it is spared the optimising compiler, and with that the vectors.
+ */
 final class Jvm {
     private final Process process;
     private final int commands;
@@ -39,6 +42,8 @@ final class Jvm {
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--add-modules",
                 "jdk.incubator.vector",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
                 "-Xmx512m",
                 "-Djava.awt.headless=true",
                 "-cp",

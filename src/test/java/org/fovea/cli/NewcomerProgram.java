@@ -11,7 +11,7 @@ import org.fovea.env.Step;
 /** A program of a newcomer's, whose environment hangs somewhere, once it has been played for a while. */
 final class NewcomerProgram {
     /** Steps before something happens in a step. */
-    private static final int STEPS = 3000;
+    private static final int STEPS = 300;
 
     private NewcomerProgram() {}
 

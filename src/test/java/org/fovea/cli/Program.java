@@ -10,7 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-/** A program in a process of its own, to which signals can be sent. */
+/** A program in a process of its own, to which signals can be sent; without the optimising compiler, as in {@link Jvm}. */
 final class Program implements AutoCloseable {
     private static final long MOST_SECONDS = 60;
 
@@ -33,6 +33,8 @@ final class Program implements AutoCloseable {
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--add-modules",
                 "jdk.incubator.vector",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
                 "-Djava.awt.headless=true",
                 "-cp",
                 System.getProperty("java.class.path"),
