@@ -23,6 +23,9 @@ final class SelfTestCommand extends BackendCommand {
     @Option(names = "--deep", description = "Larger shapes and more repeats; minutes.")
     private boolean deep;
 
+    @Option(names = "--only", paramLabel = "CHECK", split = ",", description = "These checks alone, such as math.gemm.")
+    private List<String> only = List.of();
+
     @Option(names = "--json", description = "Print the results as one JSON object.")
     private boolean json;
 
@@ -32,15 +35,21 @@ final class SelfTestCommand extends BackendCommand {
 
     @Override
     int run(Map<String, String> backendSettings) {
+        List<String> names = SelfTest.names();
+        for (String name : only) {
+            if (!names.contains(name)) {
+                throw new UsageException("there is no check '" + name + "'; there are " + String.join(", ", names));
+            }
+        }
         try (Backend backend = open(backendSettings)) {
-            return test(backend, "tf32".equals(backendSettings.get("precision")));
+            return test(backend, "tf32".equals(backendSettings.get("precision")), only);
         }
     }
 
-    /** Tests a backend, prints the results, and returns the exit code. */
-    int test(Backend backend, boolean tf32) {
+    /** Runs the checks named, or all, on a backend, prints the results, and returns the exit code. */
+    int test(Backend backend, boolean tf32, List<String> checks) {
         long start = System.nanoTime();
-        List<CheckResult> results = SelfTest.run(backend, deep, tf32, result -> {
+        List<CheckResult> results = SelfTest.run(backend, deep, tf32, checks, result -> {
             if (terminal.isInteractive()) {
                 terminal.err().print("\r\033[K" + result.name());
                 terminal.err().flush();

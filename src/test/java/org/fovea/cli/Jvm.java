@@ -9,6 +9,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 
 /**
  * Commands in a virtual machine of their own: with another environment, or with a driver not yet loaded. It lives for a second,
@@ -81,9 +83,13 @@ final class Jvm {
 
     /** Runs commands and prints each result as a line. */
     static final class Commands {
+        /** Would say that there are no vectors. */
+        private static final Logger KERNEL_CHOICE = Logger.getLogger("org.fovea.backend.cpu.KernelChoice");
+
         private Commands() {}
 
         public static void main(String[] commands) throws IOException {
+            KERNEL_CHOICE.setLevel(Level.OFF);
             for (String command : commands) {
                 System.out.println(new ObjectMapper().writeValueAsString(Cli.run(command.split(" "))));
             }

@@ -147,7 +147,8 @@ class CaseTest {
             return; // What it waits for is there already on a CPU.
         }
         List<Case> cases = cases(operation);
-        int[] outputs = cases.stream().mapToInt(each -> outputs(operation, each)).toArray();
+        int[] outputs =
+                cases.stream().mapToInt(each -> outputs(operation, each)).toArray();
         for (int output = 0; output < Math.max(1, Arrays.stream(outputs).max().orElse(0)); output++) {
             int wrong = output;
             Backend planted = with((name, method, target, arguments) -> {

@@ -34,22 +34,39 @@ public final class SelfTest {
      *
      * @param deep with larger shapes and more repeats
      * @param tf32 whether the backend was opened to round factors of products to TF32
+     * @param only names of the checks to run; all where there are none
      * @param listener told of each result as it comes
      */
-    public static List<CheckResult> run(Backend backend, boolean deep, boolean tf32, Consumer<CheckResult> listener) {
-        Map<String, List<Case>> byName = new LinkedHashMap<>();
-        for (Case each : Case.all(deep)) {
-            byName.computeIfAbsent(each.operation(), name -> new ArrayList<>()).add(each);
+    public static List<CheckResult> run(
+            Backend backend, boolean deep, boolean tf32, List<String> only, Consumer<CheckResult> listener) {
+        Map<String, List<Case>> byName = byName(Case.all(deep));
+        Map<String, List<Case>> training = byName(TrainingChecks.all(deep));
+        if (!only.isEmpty()) {
+            byName.keySet().retainAll(only);
+            training.keySet().retainAll(only);
         }
         List<CheckResult> results = new ArrayList<>();
         try (Backend reference = new ReferenceBackend()) {
             SelfTest test = new SelfTest(backend, reference, tf32);
             byName.forEach((name, cases) -> test.check(name, true, cases, results, listener));
-            for (Case each : TrainingChecks.all(deep)) {
-                test.check(each.operation(), false, List.of(each), results, listener);
-            }
+            training.forEach((name, cases) -> test.check(name, false, cases, results, listener));
         }
         return List.copyOf(results);
+    }
+
+    /** The names of all checks. */
+    public static List<String> names() {
+        List<String> names = new ArrayList<>(byName(Case.all(false)).keySet());
+        names.addAll(byName(TrainingChecks.all(false)).keySet());
+        return names;
+    }
+
+    private static Map<String, List<Case>> byName(List<Case> cases) {
+        Map<String, List<Case>> byName = new LinkedHashMap<>();
+        for (Case each : cases) {
+            byName.computeIfAbsent(each.operation(), name -> new ArrayList<>()).add(each);
+        }
+        return byName;
     }
 
     private void check(

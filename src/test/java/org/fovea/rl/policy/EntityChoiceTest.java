@@ -69,7 +69,7 @@ class EntityChoiceTest {
 
     /** At best 9; of what there is to choose, chance gives 3.7. The best are found slowly: a number must be compared with each. */
     @ParameterizedTest
-    @CsvSource({"PPO, mlp, 60", "PPO, attention, 60", "TRPO, mlp, 40"})
+    @CsvSource({"PPO, mlp, 30", "PPO, attention, 40", "TRPO, mlp, 40"})
     void theNearestIsFound(Algorithm algorithm, String policy, int iterations) {
         Map<String, String> settings = Map.of("rollout_steps", "27", "width", "32");
         RunSpec spec = Runs.small(NearestEntity.ALONE, algorithm, PolicyKind.of(policy), iterations, settings);
