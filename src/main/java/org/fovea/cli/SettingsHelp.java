@@ -42,6 +42,9 @@ final class SettingsHelp {
             Map.entry("epochs", "passes over each rollout"),
             Map.entry("minibatches", "parts that each pass is cut into"),
             Map.entry("rollout_steps", "steps of every environment per rollout"),
+            Map.entry(
+                    "burn_in",
+                    "steps before a rollout that a memory is recomputed through before learning from it; 0 for none"),
             Map.entry("entropy_coef", "weight of the entropy bonus"),
             Map.entry("value_coef", "weight of the value loss"),
             Map.entry("max_grad_norm", "limit of the gradient's global norm; 0 for none"),

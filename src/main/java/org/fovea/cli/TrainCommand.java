@@ -217,6 +217,9 @@ final class TrainCommand implements Callable<Integer> {
         }
         SavedRun saved = SavedRun.load(directory);
         RunSpec spec = UsageException.ifIllegal(() -> continued(saved, settings.hyperparameters()));
+        if (saved.startsEpisodesAfresh(spec)) {
+            terminal.err().println("burn_in is another than before, so all episodes start afresh");
+        }
         TrainingOptions options = evaluationOptions.options(saved.evaluations());
         try (Backend backend = device.open(terminal, settings.backend())) {
             return train(() -> Trainer.resume(backend, spec, saved, directory), directory, options);

@@ -67,7 +67,7 @@ public final class Evaluation {
         Backend backend = agent.backend();
         StopSignal signal = new StopSignal(stop);
         EpisodeTable table = new EpisodeTable(settings, environments, listener, signal);
-        try (ActorCritic.Context context = agent.network().context(count, segmentSteps)) {
+        try (ActorCritic.Context context = agent.network().context(count, segmentSteps, 0)) {
             List<EvaluationPlayer> players = new ArrayList<>();
             int first = 0;
             for (VectorEnvironment batch : needed) {

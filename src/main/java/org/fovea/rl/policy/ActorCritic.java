@@ -69,11 +69,16 @@ public final class ActorCritic {
         this.headFlops = 2 * (outputs.inputs() + 1L) * width + outputs.flops() + hidden;
     }
 
-    /** The network with a memory of a number of environments, from segment to segment of {@code rolloutSteps}. */
-    public Context context(int environments, int rolloutSteps) {
+    /**
+     * The network with a memory of a number of environments, from segment to segment of {@code rolloutSteps}.
+     *
+     * @param burnIn steps before a segment through which its memory is recomputed under current parameters, less than
+     *     {@code rolloutSteps}; 0 where they don't change in between
+     */
+    public Context context(int environments, int rolloutSteps, int burnIn) {
         return new Context(
-                trunk.context(environments, rolloutSteps),
-                valueTrunk == trunk ? null : valueTrunk.context(environments, rolloutSteps));
+                trunk.context(environments, rolloutSteps, burnIn),
+                valueTrunk == trunk ? null : valueTrunk.context(environments, rolloutSteps, burnIn));
     }
 
     /** Elements per row of {@link Context#valueFeatures}. */

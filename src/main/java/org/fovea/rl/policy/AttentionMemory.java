@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * An {@link AttentionTrunk} and its memory of a set of environments: each layer's {@code window - 1} inputs before
- * the current segment.
+ * the current segment; with a {@link BurnIn}, before that.
  *
  * <p>Positions count from the start of the memory, so the segment's step t stands at {@code window - 1 + t}: how long an episode
  * has been going is for the {@link ObservationEncoder} to say. Segment ids tell the episodes of one environment apart: 0 for the one
@@ -35,9 +35,14 @@ final class AttentionMemory implements Trunk.Context {
     private final DeviceArray[] nextInputs;
     private final DeviceArray querySegments;
     private final DeviceArray keySegments;
+    private final BurnIn burnIn;
+
+    /** Segment ids of memory and burn-in, I32 [environments, window - 1 + burn-in]. */
+    private final DeviceArray burnInSegments;
+
     private final List<KeyValueCache> caches = new ArrayList<>();
 
-    AttentionMemory(Backend backend, AttentionTrunk trunk, int environments, int steps) {
+    AttentionMemory(Backend backend, AttentionTrunk trunk, int environments, int steps, int burnInSteps) {
         this.trunk = trunk;
         this.backend = backend;
         this.steps = steps;
@@ -53,6 +58,12 @@ final class AttentionMemory implements Trunk.Context {
         }
         this.querySegments = backend.memory().allocate(DType.I32, (long) environments * steps);
         this.keySegments = backend.memory().allocate(DType.I32, (long) environments * (past + steps));
+        // Nothing is remembered by a window of one step.
+        int through = past == 0 ? 0 : burnInSteps;
+        this.burnIn = new BurnIn(
+                backend, environments, steps, through, trunk.features().inputs());
+        this.burnInSegments =
+                backend.memory().allocate(DType.I32, through == 0 ? 0 : (long) environments * (past + through));
     }
 
     /**
@@ -79,6 +90,15 @@ final class AttentionMemory implements Trunk.Context {
             DeviceArray rows = tape.allocate(backend.memory().floatType(), (long) count * past * width);
             backend.math().gatherRows(inputs[layer], past * width, units, rows);
             gathered.add(tape.constant(rows, count, past, width));
+        }
+        if (burnIn.length() > 0) {
+            try (Tape passing = Tape.inference(backend)) {
+                int remembered = past + burnIn.length();
+                DeviceArray episodes = passing.allocate(DType.I32, (long) count * remembered);
+                backend.math().gatherRows(burnInSegments, remembered, units, episodes);
+                StepFeatures.Encoded last = trunk.features().apply(burnIn.gather(passing, units));
+                trunk.burnIn(last, gathered, passing.constant(episodes, count, remembered));
+            }
         }
         DeviceArray queries = tape.allocate(DType.I32, (long) count * steps);
         backend.math().gatherRows(querySegments, steps, units, queries);
@@ -107,6 +127,7 @@ final class AttentionMemory implements Trunk.Context {
         for (int layer = 0; layer < inputs.length; layer++) {
             backend.memory().copy(nextInputs[layer], inputs[layer]);
         }
+        burnIn.advance();
     }
 
     @Override
@@ -114,6 +135,9 @@ final class AttentionMemory implements Trunk.Context {
         Map<String, DeviceArray> arrays = new LinkedHashMap<>();
         for (int layer = 0; layer < inputs.length; layer++) {
             arrays.put("memory.layer" + layer, inputs[layer]);
+        }
+        if (burnIn.length() > 0) {
+            arrays.put("memory.burn_in", burnIn.persistent());
         }
         return arrays;
     }
@@ -126,6 +150,8 @@ final class AttentionMemory implements Trunk.Context {
         }
         querySegments.release();
         keySegments.release();
+        burnIn.release();
+        burnInSegments.release();
         caches.forEach(KeyValueCache::close);
     }
 
@@ -157,20 +183,66 @@ final class AttentionMemory implements Trunk.Context {
         @Override
         public void beginSegment(int[] episodeSteps) {
             Arrays.fill(episode, 0);
-            for (int i = 0; i < count; i++) {
-                for (int j = 0; j < past; j++) {
-                    boolean sameEpisode = past - j <= episodeSteps[i];
-                    keyIds[i * (past + steps) + j] = sameEpisode ? 0 : NO_EPISODE;
-                }
-            }
+            markEpisodes(keyIds, past, past + steps, episodeSteps);
             if (past == 0) {
                 return;
             }
             try (Tape tape = Tape.inference(backend)) {
-                for (int layer = 0; layer < rings.length; layer++) {
-                    Tensor memory = tape.constant(mine(inputs[layer]), count, past, width);
-                    trunk.blocks().get(layer).fillCache(memory, rings[layer], 0);
+                List<Tensor> memory = new ArrayList<>(inputs.length);
+                for (DeviceArray layer : inputs) {
+                    memory.add(tape.constant(mine(layer), count, past, width));
                 }
+                if (burnIn.length() > 0) {
+                    burnIn(tape, memory, episodeSteps);
+                }
+                for (int layer = 0; layer < rings.length; layer++) {
+                    trunk.blocks().get(layer).fillCache(memory.get(layer), rings[layer], 0);
+                    keepOfMemory(layer, memory.get(layer).array());
+                }
+            }
+        }
+
+        /** Marks which of the {@code remembered} steps before the segment, first in rows of ids, are of the episode under way. */
+        private void markEpisodes(int[] ids, int remembered, int row, int[] episodeSteps) {
+            for (int i = 0; i < count; i++) {
+                for (int j = 0; j < remembered; j++) {
+                    ids[i * row + j] = remembered - j <= episodeSteps[i] ? 0 : NO_EPISODE;
+                }
+            }
+        }
+
+        /** Puts what memory is at the end of the burn-in in its place. What it is before is kept for the training pass. */
+        private void burnIn(Tape tape, List<Tensor> memory, int[] episodeSteps) {
+            for (int layer = 0; layer < inputs.length; layer++) {
+                Tensor copy = tape.result(count, past, width);
+                backend.memory().copy(memory.get(layer).array(), copy.array());
+                memory.set(layer, copy);
+            }
+            int remembered = past + burnIn.length();
+            int[] ids = new int[count * remembered];
+            markEpisodes(ids, remembered, remembered, episodeSteps);
+            DeviceArray mine = burnInSegments.slice((long) first * remembered, ids.length);
+            backend.memory().upload(ids, 0, mine);
+            trunk.burnIn(
+                    trunk.features().apply(burnIn.of(tape, first, count)),
+                    memory,
+                    tape.constant(mine, count, remembered));
+        }
+
+        /** Keeps what will still be remembered when the next burn-in begins. */
+        private void keepOfMemory(int layer, DeviceArray memory) {
+            int forgotten = burnIn.firstStep();
+            int kept = past - forgotten;
+            if (kept > 0) {
+                int[] strides = {past * width, 1};
+                long skipped = (long) forgotten * width;
+                backend.math()
+                        .arrange(
+                                new int[] {count, kept * width},
+                                memory.slice(skipped, memory.length() - skipped),
+                                strides,
+                                mine(nextInputs[layer]),
+                                strides);
             }
         }
 
@@ -183,6 +255,7 @@ final class AttentionMemory implements Trunk.Context {
                 queryIds[i * steps + step] = episode[i];
                 keyIds[i * (past + steps) + past + step] = episode[i];
             }
+            burnIn.keep(first, encoded.numbers(), step);
             return decode(encoded, step, episodeSteps, true);
         }
 
@@ -197,22 +270,6 @@ final class AttentionMemory implements Trunk.Context {
         public void endSegment() {
             backend.memory().upload(queryIds, 0, querySegments.slice((long) first * steps, queryIds.length));
             backend.memory().upload(keyIds, 0, keySegments.slice((long) first * (past + steps), keyIds.length));
-            int kept = past - steps;
-            if (kept > 0) {
-                for (int layer = 0; layer < inputs.length; layer++) {
-                    int[] shape = {count, kept * width};
-                    int[] strides = {past * width, 1};
-                    DeviceArray memory = mine(inputs[layer]);
-                    long skipped = (long) steps * width;
-                    backend.math()
-                            .arrange(
-                                    shape,
-                                    memory.slice(skipped, memory.length() - skipped),
-                                    strides,
-                                    mine(nextInputs[layer]),
-                                    strides);
-                }
-            }
         }
 
         private Tensor decode(StepFeatures.Encoded encoded, int step, int[] episodeSteps, boolean remember) {
@@ -232,8 +289,8 @@ final class AttentionMemory implements Trunk.Context {
         }
 
         private void remember(int layer, int step, Tensor x) {
-            int row = past + step - steps;
-            if (row >= 0) {
+            int row = past + step - burnIn.firstStep();
+            if (row >= 0 && row < past) {
                 DeviceArray memory = mine(nextInputs[layer]);
                 long skipped = (long) row * width;
                 backend.math()

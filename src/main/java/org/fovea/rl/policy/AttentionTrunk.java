@@ -4,8 +4,10 @@ package org.fovea.rl.policy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import org.fovea.backend.memory.DeviceArray;
 import org.fovea.nn.LayerNorm;
 import org.fovea.nn.Linear;
+import org.fovea.nn.RotaryEncoding;
 import org.fovea.nn.TransformerBlock;
 import org.fovea.nn.TransformerSettings;
 import org.fovea.rl.config.NetworkConfig;
@@ -61,8 +63,8 @@ final class AttentionTrunk implements Trunk {
     }
 
     @Override
-    public Context context(int environments, int rolloutSteps) {
-        return new AttentionMemory(parameters.backend(), this, environments, rolloutSteps);
+    public Context context(int environments, int rolloutSteps, int burnIn) {
+        return new AttentionMemory(parameters.backend(), this, environments, rolloutSteps, burnIn);
     }
 
     @Override
@@ -96,6 +98,31 @@ final class AttentionTrunk implements Trunk {
                             config.window());
         }
         return finalNorm.apply(x.reshape(sequences * steps, config.width()));
+    }
+
+    /**
+     * Brings memory of before some steps to where they end: writes each layer's last {@code window - 1} inputs in their place.
+     *
+     * @param encoded [sequences * steps] rows
+     * @param memory per layer [sequences, window - 1, width]
+     * @param episodes I32 [sequences, window - 1 + steps], the episode of each
+     */
+    void burnIn(StepFeatures.Encoded encoded, List<Tensor> memory, Tensor episodes) {
+        int sequences = episodes.size(0);
+        int past = config.window() - 1;
+        int end = episodes.size(1);
+        Tensor positions = RotaryEncoding.positions(episodes.tape(), sequences, 0, end);
+        Tensor x = embed(encoded).reshape(sequences, end - past, config.width());
+        for (int layer = 0; layer < blocks.size(); layer++) {
+            DeviceArray inputs = memory.get(layer).array();
+            Tensor before = x.tape().constant(inputs, sequences, past, config.width());
+            Tensor all = Tensor.concat(1, List.of(before, x));
+            if (layer + 1 < blocks.size()) {
+                x = blocks.get(layer)
+                        .forward(x, before, positions, episodes.slice(1, past, end), episodes, config.window());
+            }
+            parameters.backend().memory().copy(all.slice(1, end - past, end).array(), inputs);
+        }
     }
 
     Tensor embed(StepFeatures.Encoded steps) {

@@ -52,7 +52,7 @@ final class FeedForwardTrunk implements Trunk {
     }
 
     @Override
-    public Context context(int environments, int rolloutSteps) {
+    public Context context(int environments, int rolloutSteps, int burnIn) {
         return new Memoryless();
     }
 

@@ -10,26 +10,41 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 
-/** A {@link RecurrentTrunk} and the states of its layers in a set of environments, before the current segment. */
+/**
+ * A {@link RecurrentTrunk} and the states of its layers in a set of environments, before the current segment; with a {@link BurnIn},
+ * before that.
+ */
 final class RecurrentMemory implements Trunk.Context {
     private final RecurrentTrunk trunk;
     private final Backend backend;
     private final int width;
 
-    /** Per layer [environments, width]: before the segment, and where play is. */
+    /** Per layer [environments, width]: before the segment or its burn-in, the same of the next, and where play is. */
     private final DeviceArray[] states;
 
+    private final DeviceArray[] nextStates;
     private final DeviceArray[] present;
+    private final BurnIn burnIn;
 
-    RecurrentMemory(Backend backend, RecurrentTrunk trunk, int environments) {
+    RecurrentMemory(Backend backend, RecurrentTrunk trunk, int environments, int segmentSteps, int burnInSteps) {
         this.trunk = trunk;
         this.backend = backend;
         this.width = trunk.size();
+        this.burnIn = new BurnIn(
+                backend,
+                environments,
+                segmentSteps,
+                burnInSteps,
+                trunk.features().inputs());
         this.states = new DeviceArray[trunk.layers()];
+        this.nextStates = new DeviceArray[trunk.layers()];
         this.present = new DeviceArray[trunk.layers()];
         for (int layer = 0; layer < states.length; layer++) {
             states[layer] = backend.memory().allocate(backend.memory().floatType(), (long) environments * width);
             present[layer] = backend.memory().allocate(backend.memory().floatType(), (long) environments * width);
+            nextStates[layer] = burnInSteps == 0
+                    ? present[layer]
+                    : backend.memory().allocate(backend.memory().floatType(), (long) environments * width);
         }
     }
 
@@ -43,7 +58,24 @@ final class RecurrentMemory implements Trunk.Context {
             backend.math().gatherRows(layer, width, units, rows);
             gathered.add(tape.constant(rows, count, width));
         }
+        if (burnIn.length() > 0) {
+            try (Tape passing = Tape.inference(backend)) {
+                burnIn(burnIn.gather(passing, units), gathered);
+            }
+        }
         return trunk.forward(steps, gathered);
+    }
+
+    /** Brings states [sequences, width] of before the burn-in, which are overwritten, to where it ends. */
+    private void burnIn(Tensor steps, List<Tensor> before) {
+        List<Tensor> now = new ArrayList<>(before.size());
+        for (Tensor layer : before) {
+            now.add(steps.tape().constant(layer.array(), layer.shape()));
+        }
+        trunk.forward(trunk.features().apply(steps), now);
+        for (int layer = 0; layer < now.size(); layer++) {
+            backend.memory().copy(now.get(layer).array(), before.get(layer).array());
+        }
     }
 
     @Override
@@ -55,8 +87,9 @@ final class RecurrentMemory implements Trunk.Context {
     public void advance() {
         // Copied, not swapped: captured steps read the states where they were when they were captured.
         for (int layer = 0; layer < states.length; layer++) {
-            backend.memory().copy(present[layer], states[layer]);
+            backend.memory().copy(nextStates[layer], states[layer]);
         }
+        burnIn.advance();
     }
 
     @Override
@@ -64,6 +97,9 @@ final class RecurrentMemory implements Trunk.Context {
         Map<String, DeviceArray> arrays = new LinkedHashMap<>();
         for (int layer = 0; layer < states.length; layer++) {
             arrays.put("memory.layer" + layer, states[layer]);
+        }
+        if (burnIn.length() > 0) {
+            arrays.put("memory.burn_in", burnIn.persistent());
         }
         return arrays;
     }
@@ -73,7 +109,11 @@ final class RecurrentMemory implements Trunk.Context {
         for (int layer = 0; layer < states.length; layer++) {
             states[layer].release();
             present[layer].release();
+            if (burnIn.length() > 0) {
+                nextStates[layer].release();
+            }
         }
+        burnIn.release();
     }
 
     /** Plays environments [first, first + count). */
@@ -91,10 +131,21 @@ final class RecurrentMemory implements Trunk.Context {
             for (int layer = 0; layer < states.length; layer++) {
                 backend.memory().copy(mine(states[layer]), mine(present[layer]));
             }
+            if (burnIn.length() > 0) {
+                try (Tape tape = Tape.inference(backend)) {
+                    burnIn(burnIn.of(tape, first, count), now(tape));
+                }
+            }
         }
 
         @Override
         public Tensor act(StepFeatures.Encoded encoded, int step, int[] episodeSteps) {
+            if (step == burnIn.firstStep()) {
+                for (int layer = 0; layer < present.length; layer++) {
+                    backend.memory().copy(mine(present[layer]), mine(nextStates[layer]));
+                }
+            }
+            burnIn.keep(first, encoded.numbers(), step);
             List<Tensor> now = now(encoded.numbers().tape());
             Tensor output = trunk.forward(encoded, now);
             for (int layer = 0; layer < present.length; layer++) {

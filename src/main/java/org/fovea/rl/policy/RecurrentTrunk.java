@@ -17,8 +17,8 @@ import org.fovea.tensor.Tensor;
 /**
  * Gated recurrent units, one layer on the other, over the steps of the episode.
  *
- * <p>In training a segment begins with the states that play left behind before it, a constant: gradients flow through the
- * segment and no further.
+ * <p>In training a segment begins with the states that play left behind before it, or with what a {@link BurnIn} makes of earlier
+ * ones, a constant: gradients flow through the segment and no further.
  */
 final class RecurrentTrunk implements Trunk {
     private final Parameters parameters;
@@ -49,8 +49,8 @@ final class RecurrentTrunk implements Trunk {
     }
 
     @Override
-    public Context context(int environments, int rolloutSteps) {
-        return new RecurrentMemory(parameters.backend(), this, environments);
+    public Context context(int environments, int rolloutSteps, int burnIn) {
+        return new RecurrentMemory(parameters.backend(), this, environments, rolloutSteps, burnIn);
     }
 
     @Override

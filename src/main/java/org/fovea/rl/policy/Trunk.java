@@ -40,8 +40,12 @@ interface Trunk {
     /** Multiply-adds times two of one forward pass for one step. */
     long flops();
 
-    /** The trunk with a memory of a number of environments, from segment to segment of {@code rolloutSteps}. */
-    Context context(int environments, int rolloutSteps);
+    /**
+     * The trunk with a memory of a number of environments, from segment to segment of {@code rolloutSteps}.
+     *
+     * @param burnIn steps before a segment that its memory is recomputed through
+     */
+    Context context(int environments, int rolloutSteps, int burnIn);
 
     /** A trunk and its memory of a set of environments that are played in segments. */
     interface Context extends AutoCloseable {

@@ -139,15 +139,24 @@ public final class Collector implements AutoCloseable {
      */
     public void restoreEnvironments(DataInput in, long runStep) throws IOException {
         exact &= in.readBoolean();
+        if (!exact) {
+            restart(runStep);
+            return;
+        }
         for (SegmentPlayer player : players) {
-            if (!exact) {
-                player.restart(runStep);
-                continue;
-            }
             for (int i = 0; i < player.count(); i++) {
                 player.restoreState(i, in);
             }
         }
+    }
+
+    /**
+     * Begins new episodes.
+     *
+     * @param runStep number of steps that each environment had taken
+     */
+    public void restart(long runStep) {
+        players.forEach(player -> player.restart(runStep));
     }
 
     /** Makes normalizers use their {@linkplain #returnMoments moments} once these have been restored. */

@@ -30,6 +30,11 @@ public record RunSpec(
         if (environments < 1) {
             throw new IllegalArgumentException("envs must be at least 1, got " + environments);
         }
+        int burnIn = config.rollout().burnIn();
+        if (burnIn > 0 && !policy.remembers()) {
+            throw new IllegalArgumentException(
+                    "hyper-parameter burn_in must be 0 with policy " + policy + ", which has no memory, got " + burnIn);
+        }
     }
 
     /** Steps of one rollout of all environments. */

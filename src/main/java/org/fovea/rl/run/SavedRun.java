@@ -155,17 +155,25 @@ public final class SavedRun {
         Checkpoint.save(runDirectory, state.iteration() * state.spec().stepsPerIteration(), tensors, metadata, files);
     }
 
+    /** Whether the run, gone on with as {@code changed}, begins new episodes, since its memory was kept for another burn-in. */
+    public boolean startsEpisodesAfresh(RunSpec changed) {
+        return changed.config().rollout().burnIn() != spec.config().rollout().burnIn();
+    }
+
     /** Puts a newly created run where the saved one was. */
     void restore(TrainingState state) throws IOException {
         restore(state.agent());
-        for (Map.Entry<String, DeviceArray> entry : arrays(state).entrySet()) {
-            upload(state.backend(), entry.getKey(), entry.getValue());
-        }
+        upload(state.backend(), state.learner().persistent());
         for (Map.Entry<String, RunningMoments> entry : moments(state).entrySet()) {
             entry.getValue().restore(tensor(entry.getKey()).toDoubles());
         }
         long runStep = iteration() * spec.config().rollout().rolloutSteps();
-        read(ENVIRONMENTS, in -> state.collector().restoreEnvironments(in, runStep));
+        if (startsEpisodesAfresh(state.spec())) {
+            state.collector().restart(runStep);
+        } else {
+            upload(state.backend(), state.context().persistent());
+            read(ENVIRONMENTS, in -> state.collector().restoreEnvironments(in, runStep));
+        }
         read(EPISODES, state.collector().episodes()::restoreState);
         state.resumeAt(iteration());
     }
@@ -225,6 +233,12 @@ public final class SavedRun {
         float[] values = new float[Math.toIntExact(array.length())];
         backend.memory().download(array, values, 0);
         return TensorData.ofFloats(values, sizes);
+    }
+
+    private void upload(Backend backend, Map<String, DeviceArray> arrays) throws IOException {
+        for (Map.Entry<String, DeviceArray> entry : arrays.entrySet()) {
+            upload(backend, entry.getKey(), entry.getValue());
+        }
     }
 
     private void upload(Backend backend, String name, DeviceArray target) throws IOException {

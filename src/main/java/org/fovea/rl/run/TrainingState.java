@@ -4,6 +4,7 @@ package org.fovea.rl.run;
 import org.fovea.backend.Backend;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Environments;
+import org.fovea.rl.config.RolloutConfig;
 import org.fovea.rl.learner.ExplainedVariance;
 import org.fovea.rl.learner.Learner;
 import org.fovea.rl.policy.ActorCritic;
@@ -27,10 +28,9 @@ final class TrainingState implements AutoCloseable {
         this.backend = backend;
         this.spec = spec;
         this.agent = spec.createAgent(backend, environments.spaces());
-        this.context = agent.network()
-                .context(spec.environments(), spec.config().rollout().rolloutSteps());
-        this.collector =
-                new Collector(agent, context, environments, spec.config().rollout(), spec.seed());
+        RolloutConfig rollout = spec.config().rollout();
+        this.context = agent.network().context(spec.environments(), rollout.rolloutSteps(), rollout.burnIn());
+        this.collector = new Collector(agent, context, environments, rollout, spec.seed());
         this.learner = spec.config().learner(agent, collector.rollout(), context);
         this.explainedVariance = new ExplainedVariance(collector.rollout().rows());
     }

@@ -96,7 +96,7 @@ class EntityChoiceTest {
     }
 
     private static double[] acted(Agent agent, double[] step) {
-        try (ActorCritic.Context context = agent.network().context(1, 4);
+        try (ActorCritic.Context context = agent.network().context(1, 4, 0);
                 Tape tape = Tape.inference(agent.backend())) {
             ActorCritic.Actor actor = context.actor(0, 1);
             actor.beginSegment(new int[1]);

@@ -25,48 +25,53 @@ class ParityTest {
     @TempDir
     Path directory;
 
-    @ParameterizedTest(name = "{0} {1} layers={2} window={3} steps={4} gating={5} critic={6}")
+    @ParameterizedTest(name = "{0} {1} layers={2} window={3} steps={4} gating={5} critic={6} burn-in={7}")
     @CsvSource({
         // Episodes of ProofOfMemory are shorter than the segments, those of RepeatPrevious longer.
-        "ProofOfMemory-v0, attention, 2, 5, 13, false, auto",
-        "ProofOfMemory-v0, attention, 3, 16, 13, true, auto",
-        "popgym-RepeatPreviousEasy-v0, attention, 2, 5, 13, false, auto",
-        "popgym-RepeatPreviousEasy-v0, attention, 2, 31, 7, false, auto",
-        "CartPole-v1, attention, 2, 1, 9, false, auto",
-        "Pendulum-v1, attention, 2, 6, 17, true, auto",
-        "MemoryChain-v0:length=9, attention, 4, 3, 8, false, auto",
-        "CartPole-v1, mlp, 2, 1, 9, false, auto",
-        "Pendulum-v1, mlp, 1, 1, 17, false, auto",
-        "Dispatch-v0, mlp, 2, 1, 13, false, auto",
-        "Dispatch-v0, attention, 2, 5, 13, false, auto",
-        "ProofOfMemory-v0, gru, 2, 1, 13, false, auto",
-        "popgym-RepeatPreviousEasy-v0, gru, 3, 1, 7, false, auto",
-        "Dispatch-v0, gru, 1, 1, 13, false, auto",
-        "popgym-AutoencodeEasy-v0, attention, 2, 31, 17, false, auto",
-        "ProofOfMemory-v0, attention, 2, 5, 13, false, separate",
-        "ProofOfMemory-v0, attention, 2, 5, 13, false, detached",
-        "ProofOfMemory-v0, gru, 2, 1, 13, false, separate",
-        "Dispatch-v0, mlp, 2, 1, 13, false, shared",
+        "ProofOfMemory-v0, attention, 2, 5, 13, false, auto, 0",
+        "ProofOfMemory-v0, attention, 3, 16, 13, true, auto, 0",
+        "popgym-RepeatPreviousEasy-v0, attention, 2, 5, 13, false, auto, 0",
+        "popgym-RepeatPreviousEasy-v0, attention, 2, 31, 7, false, auto, 0",
+        "CartPole-v1, attention, 2, 1, 9, false, auto, 0",
+        "Pendulum-v1, attention, 2, 6, 17, true, auto, 0",
+        "MemoryChain-v0:length=9, attention, 4, 3, 8, false, auto, 0",
+        "CartPole-v1, mlp, 2, 1, 9, false, auto, 0",
+        "Pendulum-v1, mlp, 1, 1, 17, false, auto, 0",
+        "Dispatch-v0, mlp, 2, 1, 13, false, auto, 0",
+        "Dispatch-v0, attention, 2, 5, 13, false, auto, 0",
+        "ProofOfMemory-v0, gru, 2, 1, 13, false, auto, 0",
+        "popgym-RepeatPreviousEasy-v0, gru, 3, 1, 7, false, auto, 0",
+        "Dispatch-v0, gru, 1, 1, 13, false, auto, 0",
+        "popgym-AutoencodeEasy-v0, attention, 2, 31, 17, false, auto, 0",
+        "ProofOfMemory-v0, attention, 2, 5, 13, false, separate, 0",
+        "ProofOfMemory-v0, attention, 2, 5, 13, false, detached, 0",
+        "ProofOfMemory-v0, gru, 2, 1, 13, false, separate, 0",
+        "Dispatch-v0, mlp, 2, 1, 13, false, shared, 0",
+        "ProofOfMemory-v0, attention, 2, 5, 13, false, auto, 6",
+        "popgym-RepeatPreviousEasy-v0, attention, 2, 5, 13, true, separate, 4",
+        "popgym-RepeatPreviousEasy-v0, attention, 2, 31, 7, false, auto, 3",
+        "popgym-RepeatPreviousEasy-v0, gru, 2, 1, 13, false, auto, 5",
+        "Dispatch-v0, gru, 1, 1, 13, false, separate, 12",
     })
     void firstRatiosAreOne(
-            String environment, String policy, int layers, int window, int steps, boolean gating, String critic) {
+            String environment,
+            String policy,
+            int layers,
+            int window,
+            int steps,
+            boolean gating,
+            String critic,
+            int burnIn) {
         Map<String, String> settings = Map.of(
-                "layers",
-                "" + layers,
-                "window",
-                "" + window,
-                "rollout_steps",
-                "" + steps,
-                "gating",
-                "" + gating,
-                "critic",
-                critic,
-                "epochs",
-                "1",
-                "minibatches",
-                "1",
-                "learning_rate",
-                "0.003");
+                "layers", "" + layers,
+                "window", "" + window,
+                "rollout_steps", "" + steps,
+                "burn_in", "" + burnIn,
+                "gating", "" + gating,
+                "critic", critic,
+                "epochs", "1",
+                "minibatches", "1",
+                "learning_rate", "0.003");
         RunSpec spec = Runs.small(environment, PolicyKind.of(policy), 6, settings);
         try (Backend backend = Runs.cpu(2);
                 Trainer trainer = Trainer.start(backend, spec, directory)) {

@@ -109,4 +109,21 @@ class PpoOnCudaTest {
                     .isCloseTo(cpu.parameters[i], within(step + 2 * Math.ulp(cpu.parameters[i])));
         }
     }
+
+    /** Captured steps recompute memory by parameters, and from steps, that have changed since they were captured. */
+    @ParameterizedTest
+    @CsvSource({"attention, auto", "attention, separate", "gru, auto"})
+    void withABurnInFirstRatiosAreOne(String policy, String critic) {
+        Map<String, String> settings =
+                Map.of("epochs", "1", "minibatches", "1", "learning_rate", "0.01", "burn_in", "5", "critic", critic);
+        RunSpec spec = spec("popgym-RepeatPreviousEasy-v0", policy, 3, 5, settings);
+        try (Backend backend = Simulator.open();
+                Trainer trainer = Trainer.start(backend, spec, directory)) {
+            for (long iteration = 0; iteration < spec.iterations(); iteration++) {
+                assertThat(trainer.iterate().loss().maxRatioDeviation())
+                        .as("iteration %d", iteration)
+                        .isLessThan(1e-4f);
+            }
+        }
+    }
 }

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.rollout.EpisodeStatistics;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -47,19 +48,22 @@ class ReproducibilityTest {
 
     @ParameterizedTest
     @CsvSource({
-        "ProofOfMemory-v0, attention, 5",
-        "popgym-RepeatPreviousEasy-v0, attention, 31",
-        "Pendulum-v1, attention, 5",
-        "Pendulum-v1, mlp, 1",
-        "CartPole-v1, mlp, 1",
-        "Dispatch-v0, attention, 5",
-        "popgym-RepeatPreviousEasy-v0, gru, 1",
-        "MemoryChain-v0:length=3, attention, 2",
-        "NearestEntityAndCount-v0, attention, 5"
+        "ProofOfMemory-v0, attention, 5, 0",
+        "popgym-RepeatPreviousEasy-v0, attention, 31, 0",
+        "Pendulum-v1, attention, 5, 0",
+        "Pendulum-v1, mlp, 1, 0",
+        "CartPole-v1, mlp, 1, 0",
+        "Dispatch-v0, attention, 5, 0",
+        "popgym-RepeatPreviousEasy-v0, gru, 1, 0",
+        "MemoryChain-v0:length=3, attention, 2, 0",
+        "NearestEntityAndCount-v0, attention, 5, 0",
+        "popgym-RepeatPreviousEasy-v0, attention, 31, 4",
+        "popgym-RepeatPreviousEasy-v0, gru, 1, 7"
     })
-    void aResumedRunEndsWhereAnUninterruptedOneDoes(String environment, String policy, int window) throws IOException {
-        RunSpec spec = Runs.small(
-                environment, PolicyKind.of(policy), ITERATIONS, Map.of("window", "" + window, "target_kl", "0.02"));
+    void aResumedRunEndsWhereAnUninterruptedOneDoes(String environment, String policy, int window, int burnIn)
+            throws IOException {
+        Map<String, String> settings = Map.of("window", "" + window, "burn_in", "" + burnIn, "target_kl", "0.02");
+        RunSpec spec = Runs.small(environment, PolicyKind.of(policy), ITERATIONS, settings);
         float[] uninterrupted = train(spec, 2, "whole");
 
         Path run = directory.resolve("parts");
@@ -110,9 +114,40 @@ class ReproducibilityTest {
         }
     }
 
+    /** What an episode under way began its burn-in with is not kept, so that new ones begin. */
+    @ParameterizedTest
+    @CsvSource({"attention, 0, 4", "attention, 4, 0", "gru, 3, 5"})
+    void withAnotherBurnInEpisodesStartAfresh(String policy, int before, int after) throws IOException {
+        RunSpec spec = Runs.small(
+                "popgym-RepeatPreviousEasy-v0",
+                PolicyKind.of(policy),
+                2,
+                Map.of("burn_in", "" + before, "epochs", "1", "minibatches", "1"));
+        train(spec, 1, "run");
+        Path run = directory.resolve("run");
+        SavedRun saved = SavedRun.load(run);
+        RunSpec changed = saved.specWith(8 * spec.stepsPerIteration(), Map.of("burn_in", "" + after));
+        assertThat(saved.startsEpisodesAfresh(changed)).isTrue();
+        assertThat(saved.startsEpisodesAfresh(spec)).isFalse();
+        try (Backend backend = Runs.cpu(1)) {
+            Trainer.resume(backend, changed, saved, run).close();
+            SavedRun kept = SavedRun.load(run);
+            try (Trainer trainer = Trainer.resume(backend, changed, kept, run)) {
+                assertThat(trainer.resumesExactly()).isTrue();
+                for (int iteration = 0; iteration < 6; iteration++) {
+                    assertThat(trainer.iterate().loss().maxRatioDeviation()).isLessThan(1e-4);
+                }
+                // Episodes take 51 steps: the second of each environment would have ended, had the first gone on.
+                EpisodeStatistics episodes = OpenRun.of(trainer).episodes.statistics();
+                assertThat(episodes.meanLength()).isEqualTo(51);
+                assertThat(episodes.count()).isEqualTo(spec.environments());
+            }
+        }
+    }
+
     @Test
     void trainingReservesNoMemoryAfterItsFirstIteration() {
-        RunSpec spec = Runs.small("ProofOfMemory-v0", PolicyKind.ATTENTION, ITERATIONS, Map.of());
+        RunSpec spec = Runs.small("ProofOfMemory-v0", PolicyKind.ATTENTION, ITERATIONS, Map.of("burn_in", "6"));
         try (Backend backend = Runs.cpu(1);
                 Trainer trainer = Trainer.start(backend, spec, directory)) {
             trainer.iterate();

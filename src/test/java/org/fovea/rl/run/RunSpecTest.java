@@ -2,6 +2,7 @@
 package org.fovea.rl.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -40,5 +41,22 @@ class RunSpecTest {
         assertThat(saved.keySet().removeIf(name -> name.endsWith("episode_step")))
                 .isTrue();
         assertThat(RunSpec.restore(saved)).isEqualTo(SPEC.with(Map.of("episode_step", "hidden")));
+    }
+
+    @Test
+    void aBurnInIsShorterThanARolloutAndOfAMemory() {
+        assertThatThrownBy(() -> SPEC.with(Map.of("burn_in", "8")))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("hyper-parameter burn_in must be 0 with policy mlp, which has no memory, got 8");
+        RunSpec gated = Defaults.of("CartPole-v1", Algorithm.TRPO, PolicyKind.GRU);
+        assertThatThrownBy(() -> gated.with(Map.of("rollout_steps", "16", "burn_in", "16")))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage(
+                        "hyper-parameter burn_in must be at least 0 and less than rollout_steps, which is 16, got 16");
+        assertThat(gated.with(Map.of("rollout_steps", "16", "burn_in", "15"))
+                        .config()
+                        .rollout()
+                        .burnIn())
+                .isEqualTo(15);
     }
 }

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.rl.policy;
+
+import org.fovea.backend.Backend;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.tensor.Tape;
+import org.fovea.tensor.Tensor;
+
+/**
+ * The last steps of the segment before, of each of a set of environments. A memory is kept as it was before these steps, and
+ * made what it is at the start of a segment by going through them again under current parameters, without gradient; see {@link
+ * org.fovea.rl.config.RolloutConfig}.
+ */
+final class BurnIn {
+    private final Backend backend;
+    private final int length;
+    private final int inputs;
+    private final int firstStep;
+
+    /** [environments, length, inputs]: before the segment, and of the segment itself. */
+    private final DeviceArray steps;
+
+    private final DeviceArray nextSteps;
+
+    /**
+     * The last {@code length} steps of segments.
+     *
+     * @param inputs numbers of a step
+     */
+    BurnIn(Backend backend, int environments, int segmentSteps, int length, int inputs) {
+        this.backend = backend;
+        this.length = length;
+        this.inputs = inputs;
+        this.firstStep = segmentSteps - length;
+        long numbers = (long) environments * length * inputs;
+        this.steps = backend.memory().allocate(backend.memory().floatType(), numbers);
+        this.nextSteps = backend.memory().allocate(backend.memory().floatType(), numbers);
+    }
+
+    /** Steps to go through; none if memories are taken as they were left. */
+    int length() {
+        return length;
+    }
+
+    /** The step of a segment that is the first of the next one's burn-in; the number of its steps if there is none. */
+    int firstStep() {
+        return firstStep;
+    }
+
+    /** Keeps a step of a segment, numbers [count, inputs] of environments {@code [first, first + count)}, if it is among the last. */
+    void keep(int first, Tensor numbers, int step) {
+        int row = step - firstStep;
+        if (row < 0) {
+            return;
+        }
+        int count = numbers.size(0);
+        int stride = length * inputs;
+        long from = (long) first * stride + (long) row * inputs;
+        backend.math()
+                .arrange(
+                        new int[] {count, inputs},
+                        numbers.array(),
+                        new int[] {inputs, 1},
+                        nextSteps.slice(from, (long) (count - 1) * stride + inputs),
+                        new int[] {stride, 1});
+    }
+
+    /** The steps of environments {@code units}, I32; [units * length, inputs]. */
+    Tensor gather(Tape tape, DeviceArray units) {
+        int count = (int) units.length();
+        DeviceArray rows = tape.allocate(steps.dtype(), (long) count * length * inputs);
+        backend.math().gatherRows(steps, length * inputs, units, rows);
+        return tape.constant(rows, count * length, inputs);
+    }
+
+    /** The steps of environments {@code [first, first + count)}; [count * length, inputs]. */
+    Tensor of(Tape tape, int first, int count) {
+        long size = (long) length * inputs;
+        return tape.constant(steps.slice(first * size, count * size), count * length, inputs);
+    }
+
+    /** Makes the steps of the segment just played those before the next. */
+    void advance() {
+        backend.memory().copy(nextSteps, steps);
+    }
+
+    /** What a checkpoint keeps. */
+    DeviceArray persistent() {
+        return steps;
+    }
+
+    void release() {
+        steps.release();
+        nextSteps.release();
+    }
+}
