@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.StringReader;
 import java.util.List;
+import java.util.regex.Pattern;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.Test;
 import org.w3c.dom.Document;
@@ -21,11 +22,35 @@ class LineChartTest {
         Document document =
                 DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(new InputSource(new StringReader(svg)));
         assertThat(document.getDocumentElement().getTagName()).isEqualTo("svg");
-        // Ticks of 20 from -20 to 120 over 300 points from 40 down, and steps over 670 from 70 on.
+        // Ticks of 20 from -20 to 120 over 300 points from 40 down, and steps over 640 from 84 on.
         assertThat(svg)
-                .contains("d=\"M70.0 297.1L405.0 190.0L740.0 82.9\" fill=\"none\"")
-                .contains("d=\"M70 40.0h670\" stroke=\"#777777\"")
+                .contains("<path class=\"line c0\" d=\"M84.0 297.1L404.0 190.0L724.0 82.9\"/>")
+                .contains("<path class=\"level\" d=\"M84 40.0H724\"/>")
                 .contains(">-20<", ">120<", ">1,000<", "&lt;a &amp; b&gt;");
+    }
+
+    @Test
+    void namesOfLevelsThatAreCloseDoNotOverlap() {
+        List<LineChart.Level> levels = List.of(
+                new LineChart.Level("random", 0),
+                new LineChart.Level("solved", 0.5),
+                new LineChart.Level("perfect", 100),
+                new LineChart.Level("to beat", 99));
+        List<Double> names = Pattern.compile("<text x=\"738\" y=\"([0-9.]+)\">")
+                .matcher(new LineChart("title", List.of(), levels).svg())
+                .results()
+                .map(name -> Double.valueOf(name.group(1)))
+                .toList();
+        assertThat(names).containsExactly(44.0, 58.0, 330.0, 344.0);
+    }
+
+    @Test
+    void returnsThatAreAllTheSameAreInTheMiddle() {
+        double[] same = {-500, -500};
+        LineChart.Line line = new LineChart.Line("line", new double[] {10, 20}, same, same, same);
+        assertThat(new LineChart("title", List.of(line), List.of()).svg())
+                .contains("d=\"M404.0 190.0L724.0 190.0\"")
+                .contains(">-520<", ">-500<", ">-480<");
     }
 
     @Test
