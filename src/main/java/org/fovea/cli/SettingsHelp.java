@@ -21,7 +21,7 @@ final class SettingsHelp {
                     "the action of the step before: shown to the policy, hidden, or auto, shown to one with a memory"),
             Map.entry(
                     "episode_step",
-                    "the number of the step in its episode: shown to the policy, hidden, or auto, shown to attention"),
+                    "the number of the step in its episode: shown to the policy, hidden, or auto, which is hidden"),
             Map.entry("entity_layers", "layers of attention among the entities of an observation"),
             Map.entry(
                     "critic",

@@ -17,7 +17,7 @@ import org.fovea.backend.attention.AttentionSpec.Similarity;
  * @param entityLayers layers of attention among the entities of an observation
  * @param previousAction whether the policy is shown the action of the step before, by default one with a memory. It may write
  *     notes to itself through it
- * @param episodeStep whether the policy is shown how far the episode has come, by default one of attention
+ * @param episodeStep whether the policy is shown how far the episode has come, by default none
  * @param critic what the value has in common with the policy
  * @param actionLimit how continuous actions are kept within their bounds
  */

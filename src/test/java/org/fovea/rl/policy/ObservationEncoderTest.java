@@ -49,7 +49,7 @@ class ObservationEncoderTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"attention, auto, 5", "mlp, shown, 4", "gru, shown, 5"})
+    @CsvSource({"attention, shown, 5", "mlp, shown, 4", "gru, shown, 5"})
     void theStepOfTheEpisodeIsShown(String policy, String episodeStep, int before) {
         Map<String, String> settings = Map.of("previous_action", "hidden", "episode_step", episodeStep);
         // Sines and cosines of the periods 4, 8, 16, ..., 1024.
@@ -63,7 +63,7 @@ class ObservationEncoderTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"attention, hidden, 5", "mlp, auto, 4", "gru, auto, 5"})
+    @CsvSource({"attention, auto, 5", "gru, hidden, 5", "mlp, auto, 4", "gru, auto, 5"})
     void theStepOfTheEpisodeIsHidden(String policy, String episodeStep, int size) {
         assertThat(encoded(policy, Map.of("previous_action", "hidden", "episode_step", episodeStep), 3))
                 .hasSize(size);

@@ -42,7 +42,6 @@ class ParityTest {
         "ProofOfMemory-v0, gru, 2, 1, 13, false, auto, 0",
         "popgym-RepeatPreviousEasy-v0, gru, 3, 1, 7, false, auto, 0",
         "Dispatch-v0, gru, 1, 1, 13, false, auto, 0",
-        "popgym-AutoencodeEasy-v0, attention, 2, 31, 17, false, auto, 0",
         "ProofOfMemory-v0, attention, 2, 5, 13, false, separate, 0",
         "ProofOfMemory-v0, attention, 2, 5, 13, false, detached, 0",
         "ProofOfMemory-v0, gru, 2, 1, 13, false, separate, 0",
@@ -69,6 +68,7 @@ class ParityTest {
                 "burn_in", "" + burnIn,
                 "gating", "" + gating,
                 "critic", critic,
+                "episode_step", "shown",
                 "epochs", "1",
                 "minibatches", "1",
                 "learning_rate", "0.003");
