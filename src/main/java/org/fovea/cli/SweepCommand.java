@@ -230,8 +230,7 @@ final class SweepCommand implements Callable<Integer> {
                 .with("directory", out.toString());
         experiment.write("sweep.json", whole + "\n");
         if (!lines.isEmpty()) {
-            String title = title(base) + ": medians of seeds, and their range";
-            experiment.write("sweep.svg", new LineChart(title, lines, List.of()).svg());
+            experiment.write("sweep.svg", new LineChart(title(base), Group.CURVE, lines, List.of()).svg());
             terminal.out().println("learning curves   " + out.resolve("sweep.svg"));
         }
         if (json) {

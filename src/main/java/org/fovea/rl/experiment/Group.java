@@ -14,6 +14,10 @@ import org.fovea.rl.experiment.Experiment.State;
 
 /** The cells that differ by their seed alone, and what is known of them so far. */
 public record Group(String name, List<Outcome> outcomes) {
+    /** What {@link #curve} shows. */
+    public static final String CURVE =
+            "returns while training, with sampled actions, means of 100 episodes: median of the seeds and their range";
+
     /** Places of a learning curve. */
     private static final int CURVE_POINTS = 100;
 

@@ -12,9 +12,10 @@ import java.util.stream.Stream;
  * Returns over steps as an SVG picture: a line and a band for each of some groups, and dashed lines at returns to compare with,
  * named at their right. It has colours for a light and for a dark page.
  *
+ * @param subtitle what the lines and bands are
  * @param levels returns to compare with
  */
-public record LineChart(String title, List<Line> lines, List<Level> levels) {
+public record LineChart(String title, String subtitle, List<Line> lines, List<Level> levels) {
     /** Those of Okabe and Ito, which colour-blind people can tell apart, and a grey; dark enough for a white page. */
     private static final List<String> COLOURS =
             List.of("#0072b2", "#d55e00", "#009e73", "#aa4499", "#c98a00", "#3ba3d9", "#882255", "#6b6b6b");
@@ -23,7 +24,7 @@ public record LineChart(String title, List<Line> lines, List<Level> levels) {
             List.of("#4da3ff", "#ff8a4c", "#2fc99a", "#e07fc0", "#f0c040", "#8fd3ff", "#d9668f", "#b0b0b0");
 
     private static final int LEFT = 84;
-    private static final int TOP = 40;
+    private static final int TOP = 60;
     private static final int PLOT_WIDTH = 640;
     private static final int PLOT_HEIGHT = 300;
     private static final int LEGEND_LINE = 18;
@@ -55,6 +56,7 @@ public record LineChart(String title, List<Line> lines, List<Level> levels) {
         svg.append(style());
         add(svg, "<rect class=\"page\" width=\"%d\" height=\"%d\"/>", width, height);
         add(svg, "<text x=\"%d\" y=\"22\" font-size=\"15\">%s</text>", LEFT, escaped(title));
+        add(svg, "<text x=\"%d\" y=\"41\">%s</text>", LEFT, escaped(subtitle));
         Scale scale = scale();
         addAxes(svg, scale);
         addLevels(svg, scale);

@@ -193,7 +193,7 @@ public record SuiteReport(Suite suite, Map<Entry, String> notRun, Map<Entry, Gro
                 level(levels, "random", entry.random());
             }
             String file = "curves/" + environment.replaceAll("[^A-Za-z0-9._=-]+", "-") + ".svg";
-            pictures.put(file, new LineChart(environment + ", sampled while training", curves, levels).svg());
+            pictures.put(file, new LineChart(environment, Group.CURVE, curves, levels).svg());
         });
         return pictures;
     }

@@ -17,15 +17,15 @@ class LineChartTest {
         double[] x = {0, 500, 1000};
         LineChart.Line line = new LineChart.Line(
                 "<a & b>", x, new double[] {0, 50, 100}, new double[] {-10, 40, 90}, new double[] {10, 60, 100});
-        String svg = new LineChart("title", List.of(line), List.of(new LineChart.Level("best", 120))).svg();
+        String svg = new LineChart("title", "subtitle", List.of(line), List.of(new LineChart.Level("best", 120))).svg();
 
         Document document =
                 DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(new InputSource(new StringReader(svg)));
         assertThat(document.getDocumentElement().getTagName()).isEqualTo("svg");
-        // Ticks of 20 from -20 to 120 over 300 points from 40 down, and steps over 640 from 84 on.
+        // Ticks of 20 from -20 to 120 over 300 points from 60 down, and steps over 640 from 84 on.
         assertThat(svg)
-                .contains("<path class=\"line c0\" d=\"M84.0 297.1L404.0 190.0L724.0 82.9\"/>")
-                .contains("<path class=\"level\" d=\"M84 40.0H724\"/>")
+                .contains("<path class=\"line c0\" d=\"M84.0 317.1L404.0 210.0L724.0 102.9\"/>")
+                .contains("<path class=\"level\" d=\"M84 60.0H724\"/>")
                 .contains(">-20<", ">120<", ">1,000<", "&lt;a &amp; b&gt;");
     }
 
@@ -37,24 +37,24 @@ class LineChartTest {
                 new LineChart.Level("perfect", 100),
                 new LineChart.Level("to beat", 99));
         List<Double> names = Pattern.compile("<text x=\"738\" y=\"([0-9.]+)\">")
-                .matcher(new LineChart("title", List.of(), levels).svg())
+                .matcher(new LineChart("title", "subtitle", List.of(), levels).svg())
                 .results()
                 .map(name -> Double.valueOf(name.group(1)))
                 .toList();
-        assertThat(names).containsExactly(44.0, 58.0, 330.0, 344.0);
+        assertThat(names).containsExactly(64.0, 78.0, 350.0, 364.0);
     }
 
     @Test
     void returnsThatAreAllTheSameAreInTheMiddle() {
         double[] same = {-500, -500};
         LineChart.Line line = new LineChart.Line("line", new double[] {10, 20}, same, same, same);
-        assertThat(new LineChart("title", List.of(line), List.of()).svg())
-                .contains("d=\"M404.0 190.0L724.0 190.0\"")
+        assertThat(new LineChart("title", "subtitle", List.of(line), List.of()).svg())
+                .contains("d=\"M404.0 210.0L724.0 210.0\"")
                 .contains(">-520<", ">-500<", ">-480<");
     }
 
     @Test
     void aPictureOfNothingIsOne() {
-        assertThat(new LineChart("empty", List.of(), List.of()).svg()).contains("</svg>");
+        assertThat(new LineChart("empty", "", List.of(), List.of()).svg()).contains("</svg>");
     }
 }
