@@ -133,9 +133,9 @@ code() {
     cat "$stripped"
 }
 
-# Lines "KEY SOURCE", the largest file first, so that no big one is left to run alone at the end. A key covers the file, the
-# headers that it includes, the flags, which are in compile.sh, and the compiler.
-for source in $(ls -S */*.cu); do
+# Lines "KEY SOURCE", what takes longest first, so that it is not left to run alone at the end: attention, then the largest file.
+# A key covers the file, the headers that it includes, the flags, which are in compile.sh, and the compiler.
+for source in $(ls -S attention/*.cu) $(ls -S [!a]*/*.cu); do
     headers=$(g++ -std=c++17 -x c++ -D__CUDACC__ -MM -MG -I "$GENERATED" "$source" | sed 's/^[^:]*://; s/\\$//')
     key=$({ echo "$version $source"; cat compile.sh; for file in $headers; do [ ! -f "$file" ] || code "$file"; done; } \
         | sha256sum | cut -c1-32)
@@ -157,13 +157,14 @@ watch() {
     done
 }
 
-# Compiles every file to the types given (ptx, sm_80.cubin) as far as the cache lacks them.
+# Compiles every file to the types given (ptx, sm_80.cubin) as far as the cache lacks them. To assemble takes the longer the
+# longer the PTX is.
 compile() {
     for type; do
         while read -r key source; do
-            [ -f "$CACHE/$key.$type" ] || echo "$key $type $source"
+            [ -f "$CACHE/$key.$type" ] || echo "$(stat -c %s "$CACHE/$key.ptx" 2> /dev/null || echo 0) $key $type $source"
         done < "$GENERATED/files"
-    done > "$GENERATED/todo"
+    done | sort -s -k 1,1nr | cut -d ' ' -f 2- > "$GENERATED/todo"
     xargs -r -P "$(nproc)" -n 3 sh compile.sh < "$GENERATED/todo" || fail "a kernel does not compile, see above"
 }
 
