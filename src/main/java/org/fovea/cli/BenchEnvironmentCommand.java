@@ -4,7 +4,9 @@ package org.fovea.cli;
 import java.util.Locale;
 import java.util.Random;
 import org.fovea.env.EnvironmentSpec;
+import org.fovea.env.EnvironmentThreads;
 import org.fovea.env.Environments;
+import org.fovea.env.JoinedBatch;
 import org.fovea.env.Schema;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -64,11 +66,14 @@ final class BenchEnvironmentCommand implements Runnable {
         options.apply();
         stepTimeout.apply(terminal, () -> "Nothing was measured");
         EnvironmentSpec spec = Environments.get(String.valueOf(options.name(environment)));
-        VectorEnvironment batch = spec.create(count);
-        try {
-            measure(spec.name(), batch);
-        } finally {
-            Failures.reportClosing(batch::close, terminal);
+        try (EnvironmentThreads threads = new EnvironmentThreads(options.environmentThreads(0))) {
+            VectorEnvironment batch =
+                    JoinedBatch.createAll(spec, threads, 1, count).get(0);
+            try {
+                measure(spec.name(), batch);
+            } finally {
+                Failures.reportClosing(batch::close, terminal);
+            }
         }
     }
 

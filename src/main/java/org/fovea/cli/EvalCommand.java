@@ -103,7 +103,7 @@ final class EvalCommand extends BackendCommand {
 
     private int play(Backend backend, SavedRun saved, EvaluationSettings evaluation) throws IOException {
         long start = System.nanoTime();
-        TrainedPolicy policy = TrainedPolicy.open(backend, saved, evaluation);
+        TrainedPolicy policy = TrainedPolicy.open(backend, saved, evaluation, play.environmentThreads(0));
         try {
             EvaluationResult result;
             try (ProgressDisplay display = new ProgressDisplay(terminal, 0)) {

@@ -14,6 +14,7 @@ import org.fovea.rl.experiment.Experiment;
 import org.fovea.rl.experiment.Experiment.Outcome;
 import org.fovea.rl.experiment.Experiment.State;
 import org.fovea.rl.experiment.Provenance;
+import org.fovea.rl.rollout.PlaySettings;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -86,6 +87,7 @@ final class ExperimentOptions {
             Experiment experiment,
             String title,
             BackendOptions device,
+            PlayOptions play,
             Map<String, String> backendSettings,
             double maxSeconds,
             Consumer<List<Outcome>> results)
@@ -111,6 +113,7 @@ final class ExperimentOptions {
                     wanted,
                     atATime,
                     () -> device.open(terminal, backendSettings, threads),
+                    new PlaySettings(play.environmentThreads(threads), PlaySettings.Overlap.AUTO),
                     maxSeconds,
                     display,
                     interruption::requested);

@@ -7,6 +7,9 @@ import picocli.CommandLine.Option;
 
 /** Options about how environments are played, in commands that play some. */
 class PlayOptions {
+    /** Few enough to be started. */
+    private static final int MAX_THREADS = 1024;
+
     @Option(
             names = "--python",
             paramLabel = "COMMAND",
@@ -14,8 +17,35 @@ class PlayOptions {
     @Nullable
     String python;
 
+    @Option(
+            names = "--env-threads",
+            paramLabel = "N",
+            description =
+                    "Threads that slow environments step on, of those that are written for one agent in Java (default: one"
+                            + " per core; where runs are side by side, what is left for each). More help where environments"
+                            + " wait. Changes speed, never results.")
+    private @Nullable Integer environmentThreads;
+
+    /**
+     * How many threads environments step on.
+     *
+     * @param otherwise if none were asked for; 0 for one per core
+     */
+    final int environmentThreads(int otherwise) {
+        if (environmentThreads == null) {
+            return otherwise;
+        }
+        if (environmentThreads < 1 || environmentThreads > MAX_THREADS) {
+            throw new UsageException(
+                    "--env-threads must be from 1 to " + MAX_THREADS + ", got " + environmentThreads);
+        }
+        return environmentThreads;
+    }
+
     /** Lets environments that are made from now on be played so. */
     final void apply() {
+        // Before anything is made.
+        environmentThreads(0);
         PythonCommand.replace(python);
     }
 }

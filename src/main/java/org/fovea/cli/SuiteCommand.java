@@ -104,6 +104,7 @@ final class SuiteCommand implements Callable<Integer> {
                 experiment,
                 "suite " + name + ": " + cells.size() + " runs, in " + out,
                 device,
+                play,
                 Map.of(),
                 seconds,
                 outcomes -> report(suite, notRun, experiment, outcomes, out));

@@ -142,6 +142,7 @@ final class SweepCommand implements Callable<Integer> {
                         base.steps(),
                         out),
                 device,
+                environmentOptions,
                 set.backend(),
                 limit,
                 outcomes -> report(base, sweep, experiment, outcomes, out));

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -18,6 +19,8 @@ import org.fovea.env.Environments;
 import org.fovea.io.Checkpoint;
 import org.fovea.rl.evaluation.EvaluationSettings;
 import org.fovea.rl.rollout.NonFiniteException;
+import org.fovea.rl.rollout.PlaySettings;
+import org.fovea.rl.rollout.PlaySettings.Overlap;
 import org.fovea.rl.run.Defaults;
 import org.fovea.rl.run.EvaluationPlan;
 import org.fovea.rl.run.RunSpec;
@@ -78,6 +81,14 @@ final class TrainCommand implements Callable<Integer> {
 
     @Mixin
     private StepTimeoutOption stepTimeout = new StepTimeoutOption();
+
+    @Option(
+            names = "--overlap",
+            paramLabel = "WHEN",
+            description =
+                    "Let half of the environments step while the policy acts in the other half: on, off, or auto, where"
+                            + " their steps take long enough (default: auto). Changes speed, never results.")
+    private String overlap = "auto";
 
     @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
     private boolean json;
@@ -177,6 +188,7 @@ final class TrainCommand implements Callable<Integer> {
         Settings settings = Settings.ofTraining(run.settings);
         TrainingOptions options = evaluationOptions.options(EvaluationPlan.NONE);
         environmentOptions.apply();
+        play();
         // Asking for the spaces may start an environment already.
         stepTimeout.apply(terminal, () -> "There was no checkpoint yet");
         if (out.resume && !settings.isHelp()) {
@@ -191,6 +203,19 @@ final class TrainCommand implements Callable<Integer> {
         }
     }
 
+    private PlaySettings play() {
+        return new PlaySettings(environmentOptions.environmentThreads(0), overlapKind());
+    }
+
+    private Overlap overlapKind() {
+        for (Overlap kind : Overlap.values()) {
+            if (kind.name().toLowerCase(Locale.ROOT).equals(overlap)) {
+                return kind;
+            }
+        }
+        throw new UsageException("--overlap must be on, off or auto, got " + overlap);
+    }
+
     private int help(String environment) {
         SettingsHelp.print(terminal, Defaults.of(environment, run.algorithmKind(), run.policyKind()));
         return 0;
@@ -200,7 +225,7 @@ final class TrainCommand implements Callable<Integer> {
         RunSpec spec = UsageException.ifIllegal(() -> spec(environment, settings.hyperparameters()));
         Path directory = newDirectory(spec);
         try (Backend backend = device.open(terminal, settings.backend())) {
-            return train(() -> Trainer.start(backend, spec, directory), directory, options);
+            return train(() -> Trainer.start(backend, spec, directory, play()), directory, options);
         }
     }
 
@@ -222,7 +247,7 @@ final class TrainCommand implements Callable<Integer> {
         }
         TrainingOptions options = evaluationOptions.options(saved.evaluations());
         try (Backend backend = device.open(terminal, settings.backend())) {
-            return train(() -> Trainer.resume(backend, spec, saved, directory), directory, options);
+            return train(() -> Trainer.resume(backend, spec, saved, directory, play()), directory, options);
         }
     }
 

@@ -16,6 +16,11 @@ public interface EnvironmentFactory {
     /** Closes what was made to learn the spaces, unless a batch has it. */
     default void closeUnused() {}
 
+    /** Whether batches of one step as fast as one batch of all, so that threads can share them out as they like. */
+    default boolean stepsSingly() {
+        return false;
+    }
+
     /** The same of an environment of another name, for messages. */
     EnvironmentFactory named(String name);
 }

@@ -31,6 +31,11 @@ final class SingleAgentFactory implements EnvironmentFactory {
     }
 
     @Override
+    public boolean stepsSingly() {
+        return true;
+    }
+
+    @Override
     public synchronized List<VectorEnvironment> createAll(int... counts) {
         List<Environment> made = new ArrayList<>();
         Set<Environment> distinct = Collections.newSetFromMap(new IdentityHashMap<>());

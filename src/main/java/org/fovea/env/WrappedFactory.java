@@ -45,6 +45,11 @@ record WrappedFactory(String name, EnvironmentFactory inner, Wrapper wrapper) im
     }
 
     @Override
+    public boolean stepsSingly() {
+        return wrapper.oneByOne() || inner.stepsSingly();
+    }
+
+    @Override
     public void closeUnused() {
         inner.closeUnused();
     }

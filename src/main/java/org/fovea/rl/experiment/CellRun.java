@@ -10,6 +10,7 @@ import org.fovea.backend.Backend;
 import org.fovea.io.Checkpoint;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
+import org.fovea.rl.rollout.PlaySettings;
 import org.fovea.rl.run.Progress;
 import org.fovea.rl.run.SavedRun;
 import org.fovea.rl.run.TrainResult;
@@ -36,14 +37,20 @@ final class CellRun {
 
     /** Returns the result, or null if it was stopped before that: it can go on then. */
     @Nullable
-    CellResult play(Backend backend, LongConsumer started, Progress.Listener listener, BooleanSupplier stop)
+    CellResult play(
+            Backend backend,
+            PlaySettings play,
+            LongConsumer started,
+            Progress.Listener listener,
+            BooleanSupplier stop)
             throws IOException {
         long start = System.nanoTime();
         boolean isBegun = Checkpoint.latest(runDirectory).isPresent();
         double before = isBegun && Files.exists(runDirectory.resolve(SECONDS))
                 ? Double.parseDouble(Files.readString(runDirectory.resolve(SECONDS)))
                 : 0;
-        try (Trainer trainer = isBegun ? resume(backend) : Trainer.start(backend, cell.spec(), runDirectory)) {
+        try (Trainer trainer =
+                isBegun ? resume(backend, play) : Trainer.start(backend, cell.spec(), runDirectory, play)) {
             started.accept(isBegun ? SavedRun.load(runDirectory).steps() : 0);
             EvaluationSettings evaluation = EvaluationSettings.of(episodes, EvaluationSettings.DEFAULT_SEED);
             TrainResult result = trainer.run(TrainingOptions.DEFAULT.withFinalEvaluation(evaluation), listener, stop);
@@ -58,8 +65,8 @@ final class CellRun {
         }
     }
 
-    private Trainer resume(Backend backend) throws IOException {
-        return Trainer.resume(backend, cell.spec(), SavedRun.load(runDirectory), runDirectory);
+    private Trainer resume(Backend backend, PlaySettings play) throws IOException {
+        return Trainer.resume(backend, cell.spec(), SavedRun.load(runDirectory), runDirectory, play);
     }
 
     private static boolean isComplete(EvaluationResult result) {

@@ -17,6 +17,7 @@ import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.fovea.backend.Backend;
 import org.fovea.io.Checkpoint;
+import org.fovea.rl.rollout.PlaySettings;
 import org.fovea.rl.run.Progress;
 import org.fovea.rl.run.RunLock;
 import org.fovea.rl.run.SavedRun;
@@ -137,6 +138,7 @@ public final class Experiment {
      *
      * @param jobs cells at a time
      * @param backends makes one for each thread
+     * @param play of each of them
      * @return how far every cell is, in order
      * @throws org.fovea.rl.run.RunInUseException if another process runs them
      */
@@ -144,13 +146,14 @@ public final class Experiment {
             Predicate<Cell> wanted,
             int jobs,
             Supplier<Backend> backends,
+            PlaySettings play,
             double maxSeconds,
             Listener listener,
             BooleanSupplier stop)
             throws IOException {
         RunLock lock = RunLock.take(directory);
         try {
-            return runLocked(wanted, jobs, backends, maxSeconds, listener, stop);
+            return runLocked(wanted, jobs, backends, play, maxSeconds, listener, stop);
         } finally {
             lock.close();
         }
@@ -160,6 +163,7 @@ public final class Experiment {
             Predicate<Cell> wanted,
             int jobs,
             Supplier<Backend> backends,
+            PlaySettings play,
             double maxSeconds,
             Listener listener,
             BooleanSupplier stop)
@@ -172,7 +176,7 @@ public final class Experiment {
             List<Future<Outcome>> running = new ArrayList<>();
             for (Outcome outcome : before) {
                 boolean left = outcome.state() == State.DONE || !wanted.test(outcome.cell());
-                running.add(threads.submit(() -> left ? outcome : run(outcome, backends, listener, ended)));
+                running.add(threads.submit(() -> left ? outcome : run(outcome, backends, play, listener, ended)));
             }
             List<Outcome> after = new ArrayList<>();
             for (Future<Outcome> cell : running) {
@@ -189,7 +193,12 @@ public final class Experiment {
         }
     }
 
-    private Outcome run(Outcome before, Supplier<Backend> backends, Listener listener, BooleanSupplier stop) {
+    private Outcome run(
+            Outcome before,
+            Supplier<Backend> backends,
+            PlaySettings play,
+            Listener listener,
+            BooleanSupplier stop) {
         Cell cell = before.cell();
         if (stop.getAsBoolean()) {
             return before;
@@ -199,6 +208,7 @@ public final class Experiment {
             CellRun run = new CellRun(cell, runDirectory(cell), episodes, provenance);
             CellResult result = run.play(
                     backend,
+                    play,
                     steps -> listener.started(cell, steps),
                     progress -> listener.progressed(cell, progress),
                     stop);

@@ -230,17 +230,20 @@ public final class ActorCritic {
         }
 
         /**
-         * Outputs for the observations of step {@code step} of the segment, which become part of the memory.
+         * Outputs for the observations of step {@code step} of the segment, which become part of the memory of environments {@code
+         * [from, to)}; see {@link Trunk.Player#act}.
          *
          * @param observations [count, size]
          */
-        public Outputs act(Tensor observations, int step, int[] episodeSteps) {
+        public Outputs act(Tensor observations, int step, int[] episodeSteps, int from, int to) {
             StepFeatures.Encoded encoded = trunk.features().apply(observations);
-            Tensor ofPolicy = policy.act(encoded, step, episodeSteps);
+            Tensor ofPolicy = policy.act(encoded, step, episodeSteps, from, to);
             return outputs(
                     ofPolicy,
                     encoded,
-                    value == null ? null : value.act(valueTrunk.features().apply(observations), step, episodeSteps));
+                    value == null
+                            ? null
+                            : value.act(valueTrunk.features().apply(observations), step, episodeSteps, from, to));
         }
 
         /** Outputs for observations that would be those of step {@code step}, without remembering them. */

@@ -247,8 +247,10 @@ final class AttentionMemory implements Trunk.Context {
         }
 
         @Override
-        public Tensor act(StepFeatures.Encoded encoded, int step, int[] episodeSteps) {
-            for (int i = 0; i < count; i++) {
+        public Tensor act(StepFeatures.Encoded encoded, int step, int[] episodeSteps, int from, int to) {
+            // Of the others, what is computed here once more is what the memory holds; or it is of a step that they have yet to
+            // take, for which the same holds as in peek.
+            for (int i = from; i < to; i++) {
                 if (step > 0 && episodeSteps[i] == 0) {
                     episode[i]++;
                 }

@@ -91,7 +91,7 @@ final class FeedForwardTrunk implements Trunk {
         public void beginSegment(int[] episodeSteps) {}
 
         @Override
-        public Tensor act(StepFeatures.Encoded step, int index, int[] episodeSteps) {
+        public Tensor act(StepFeatures.Encoded step, int index, int[] episodeSteps, int from, int to) {
             return apply(step);
         }
 

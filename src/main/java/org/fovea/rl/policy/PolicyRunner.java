@@ -60,10 +60,15 @@ public final class PolicyRunner {
         actor.endSegment();
     }
 
-    /** Encodes the observations to act on next; the actions held are those that led to them. */
+    /** Encodes the observations to act on next, of all environments; the actions held are those that led to them. */
     public void show(float[] observations, int[] episodeSteps) {
+        show(observations, episodeSteps, 0, count);
+    }
+
+    /** The same of environments {@code [from, to)}. */
+    public void show(float[] observations, int[] episodeSteps, int from, int to) {
         int size = agent.encoder().size();
-        for (int i = 0; i < count; i++) {
+        for (int i = from; i < to; i++) {
             agent.encoder()
                     .encode(observations, i, agent.observations(), choices, actions, episodeSteps[i], tokens, i * size);
         }
@@ -78,10 +83,18 @@ public final class PolicyRunner {
         agent.distribution().writeMasks(allowed, masks);
     }
 
-    /** Draws actions for step {@code step} of the segment. */
+    /** Draws actions of all environments for step {@code step} of the segment. */
     public void sample(int step, int[] episodeSteps, long seed, long stream) {
+        sample(step, episodeSteps, seed, stream, 0, count);
+    }
+
+    /**
+     * The same for environments {@code [from, to)}, while the others stay at another step. What is drawn is the same: all are
+     * computed, as a product of other shapes might round otherwise.
+     */
+    public void sample(int step, int[] episodeSteps, long seed, long stream, int from, int to) {
         try (Tape tape = Tape.inference(backend)) {
-            ActorCritic.Outputs outputs = actor.act(shown(tape), step, episodeSteps);
+            ActorCritic.Outputs outputs = actor.act(shown(tape), step, episodeSteps, from, to);
             DeviceArray drawn = newActions(tape);
             DeviceArray drawnLogProbs = tape.allocate(backend.memory().floatType(), count);
             agent.distribution()
@@ -91,19 +104,19 @@ public final class PolicyRunner {
                             new RandomRange(seed, stream, first),
                             drawn,
                             drawnLogProbs);
-            keep(drawn);
-            backend.memory().download(drawnLogProbs, logProbs, 0);
-            backend.memory().download(outputs.values().array(), values, 0);
+            keep(drawn, from, to);
+            backend.memory().download(drawnLogProbs.slice(from, to - from), logProbs, from);
+            backend.memory().download(outputs.values().array().slice(from, to - from), values, from);
         }
     }
 
     /** Takes the most likely actions for step {@code step} of the segment. */
     public void chooseBest(int step, int[] episodeSteps) {
         try (Tape tape = Tape.inference(backend)) {
-            ActorCritic.Outputs outputs = actor.act(shown(tape), step, episodeSteps);
+            ActorCritic.Outputs outputs = actor.act(shown(tape), step, episodeSteps, 0, count);
             DeviceArray best = newActions(tape);
             agent.distribution().mostLikely(backend, restricted(tape, outputs.policy()), best);
-            keep(best);
+            keep(best, 0, count);
         }
     }
 
@@ -131,12 +144,14 @@ public final class PolicyRunner {
         return tape.allocate(distribution.actionType(), (long) count * distribution.actionSize());
     }
 
-    private void keep(DeviceArray drawn) {
+    private void keep(DeviceArray drawn, int from, int to) {
         ActionBounds bounds = agent.bounds();
+        int size = agent.distribution().actionSize();
+        DeviceArray rows = drawn.slice((long) from * size, (long) (to - from) * size);
         if (bounds == null) {
-            backend.memory().download(drawn, choices, 0);
+            backend.memory().download(rows, choices, from * size);
         } else {
-            backend.memory().download(drawn, actions, 0);
+            backend.memory().download(rows, actions, from * size);
             bounds.apply(actions, boundedActions);
         }
     }

@@ -139,17 +139,21 @@ final class RecurrentMemory implements Trunk.Context {
         }
 
         @Override
-        public Tensor act(StepFeatures.Encoded encoded, int step, int[] episodeSteps) {
+        public Tensor act(StepFeatures.Encoded encoded, int step, int[] episodeSteps, int from, int to) {
             if (step == burnIn.firstStep()) {
                 for (int layer = 0; layer < present.length; layer++) {
-                    backend.memory().copy(mine(present[layer]), mine(nextStates[layer]));
+                    backend.memory().copy(rows(present[layer], from, to), rows(nextStates[layer], from, to));
                 }
             }
             burnIn.keep(first, encoded.numbers(), step);
             List<Tensor> now = now(encoded.numbers().tape());
             Tensor output = trunk.forward(encoded, now);
             for (int layer = 0; layer < present.length; layer++) {
-                backend.memory().copy(now.get(layer).array(), mine(present[layer]));
+                DeviceArray states = now.get(layer).array();
+                backend.memory()
+                        .copy(
+                                states.slice((long) from * width, (long) (to - from) * width),
+                                rows(present[layer], from, to));
             }
             return output;
         }
@@ -171,7 +175,11 @@ final class RecurrentMemory implements Trunk.Context {
         }
 
         private DeviceArray mine(DeviceArray ofAll) {
-            return ofAll.slice((long) first * width, (long) count * width);
+            return rows(ofAll, 0, count);
+        }
+
+        private DeviceArray rows(DeviceArray ofAll, int from, int to) {
+            return ofAll.slice((long) (first + from) * width, (long) (to - from) * width);
         }
     }
 }

@@ -78,8 +78,12 @@ interface Trunk {
         /** See {@link ActorCritic.Actor#beginSegment}. */
         void beginSegment(int[] episodeSteps);
 
-        /** What it makes of step {@code index} of the segment, which becomes part of the memory; [count, size()]. */
-        Tensor act(StepFeatures.Encoded step, int index, int[] episodeSteps);
+        /**
+         * What it makes of step {@code index} of the segment, [count, size()], which becomes part of the memory of environments
+         * {@code [from, to)}. The others, which are at another step, must be shown what they were shown last: nothing changes
+         * for them.
+         */
+        Tensor act(StepFeatures.Encoded step, int index, int[] episodeSteps, int from, int to);
 
         /** What it would make of such a step, without remembering it. */
         Tensor peek(StepFeatures.Encoded step, int index, int[] episodeSteps);

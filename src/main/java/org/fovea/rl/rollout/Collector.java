@@ -8,14 +8,27 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
 import org.fovea.backend.Backend;
-import org.fovea.env.VectorEnvironment;
+import org.fovea.env.JoinedBatch;
 import org.fovea.rl.config.RolloutConfig;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.policy.RunningMoments;
+import org.fovea.rl.rollout.PlaySettings.Overlap;
 
-/** Plays the environments of a run, side by side in some parts, and fills a rollout. */
+/**
+ * Plays the environments of a run and fills a rollout. Each of its players has some of them and plays its segment by itself; or,
+ * where steps of the environments take long, they take turns: while the environments of one turn step, the policy acts in those of
+ * the other.
+ */
 public final class Collector implements AutoCloseable {
+    /** Where there is one player, each turn computes for both: then taking turns pays if steps take longer than that. */
+    private static final double TWICE = 2;
+
+    /** What a step of all must take for turns to pay: with one player, and with several, which overlap as it is. */
+    private static final double SLOW_NANOS = 200_000;
+
+    private static final double SLOW_NANOS_OF_SEVERAL = 2_000_000;
+
     private final Backend backend;
     private final Agent agent;
     private final EnvironmentSet environments;
@@ -23,7 +36,23 @@ public final class Collector implements AutoCloseable {
     private final List<SegmentPlayer> players = new ArrayList<>();
     private final Rollout rollout;
     private final RecentEpisodes episodes = new RecentEpisodes();
+    private final Overlap overlap;
+
+    /** Each is played by some of the players, or by halves of a single one; fewer than two if there are no turns to take. */
+    private final List<List<SegmentPlayer.Turn>> turns;
+
     private boolean exact;
+
+    /** Time of collecting, and of that in which environments stepped. */
+    private long nanos;
+
+    private long environmentNanos;
+    private long steppedUntil = Long.MIN_VALUE;
+
+    /** What a player's step took in the last rollout, of the environments and of the policy. */
+    private double steppingNanos;
+
+    private double actingNanos;
 
     /** Whether the normalizer took in the observations of the rollout while it was played. */
     private boolean observationsIncluded;
@@ -35,19 +64,37 @@ public final class Collector implements AutoCloseable {
      * @param seed of the run
      */
     public Collector(
-            Agent agent, ActorCritic.Context context, EnvironmentSet environments, RolloutConfig config, long seed) {
+            Agent agent,
+            ActorCritic.Context context,
+            EnvironmentSet environments,
+            RolloutConfig config,
+            Overlap overlap,
+            long seed) {
         this.backend = agent.backend();
         this.agent = agent;
         this.environments = environments;
         this.rewards = new RewardNormalizer(config.normalizeRewards(), config.gamma());
         int count = 0;
-        for (VectorEnvironment batch : environments.batches()) {
+        for (JoinedBatch batch : environments.batches()) {
             players.add(new SegmentPlayer(agent, context, rewards, batch, count, config.rolloutSteps(), seed));
             count += batch.count();
         }
         this.rollout = Rollout.allocate(
                 backend, count, config.rolloutSteps(), agent.encoder().size(), agent.distribution());
+        this.overlap = overlap;
+        this.turns = turns(players);
         this.exact = players.stream().allMatch(SegmentPlayer::canSaveState);
+    }
+
+    private static List<List<SegmentPlayer.Turn>> turns(List<SegmentPlayer> players) {
+        if (players.size() == 1) {
+            return players.get(0).turns(true).stream().map(List::of).toList();
+        }
+        List<SegmentPlayer.Turn> all = players.stream()
+                .flatMap(player -> player.turns(false).stream())
+                .toList();
+        int half = all.size() / 2;
+        return List.of(all.subList(0, half), all.subList(half, all.size()));
     }
 
     /** Starts the environments. */
@@ -63,12 +110,17 @@ public final class Collector implements AutoCloseable {
      */
     public boolean collect(long firstStep, StopSignal stop) {
         observationsIncluded = agent.observations().lacksStatistics();
+        long start = System.nanoTime();
+        boolean inTurns = !observationsIncluded && turnsPay();
         boolean complete = observationsIncluded
                 ? collectStepByStep(firstStep, stop)
-                : forEachPlayer(stop, player -> player.collect(rollout, firstStep, stop));
+                : inTurns
+                        ? collectInTurns(firstStep, stop)
+                        : forEach(players, stop, player -> player.collect(rollout, firstStep, stop));
         if (!complete) {
             return false;
         }
+        tookTime(System.nanoTime() - start, inTurns);
         players.forEach(SegmentPlayer::includeRewards);
         rewards.refresh();
         players.forEach(player -> player.uploadRewards(rollout));
@@ -82,7 +134,7 @@ public final class Collector implements AutoCloseable {
             players.forEach(SegmentPlayer::includeObservations);
             agent.observations().refresh();
             int played = step;
-            if (!forEachPlayer(stop, player -> player.play(played, firstStep + played, stop))) {
+            if (!forEach(players, stop, player -> player.play(played, firstStep + played, stop))) {
                 return false;
             }
         }
@@ -90,16 +142,71 @@ public final class Collector implements AutoCloseable {
         return true;
     }
 
-    /** Whether every player completed its work. */
-    private boolean forEachPlayer(StopSignal stop, Predicate<SegmentPlayer> work) {
-        return stop.count(backend, players.size(), part -> work.test(players.get(part))) == players.size();
+    /** Whether taking turns is wanted and pays, by what the last rollout took. It makes no difference to what is played. */
+    private boolean turnsPay() {
+        if (overlap == Overlap.OFF || turns.size() < 2) {
+            return false;
+        }
+        return overlap == Overlap.ON
+                || (players.size() == 1
+                        ? steppingNanos > Math.max(SLOW_NANOS, TWICE * actingNanos)
+                        : steppingNanos > SLOW_NANOS_OF_SEVERAL);
     }
 
-    /** Share of the time of playing that environments took for their steps. */
-    public double environmentShare() {
-        double inEnvironments =
-                players.stream().mapToLong(SegmentPlayer::environmentNanos).sum();
-        return inEnvironments / players.stream().mapToLong(SegmentPlayer::nanos).sum();
+    private boolean collectInTurns(long firstStep, StopSignal stop) {
+        players.forEach(SegmentPlayer::begin);
+        try {
+            for (int step = 0; step < rollout.steps(); step++) {
+                int played = step;
+                for (List<SegmentPlayer.Turn> turn : turns) {
+                    if (!forEach(turn, stop, one -> one.play(played, firstStep + played, stop))) {
+                        return false;
+                    }
+                    stepped(turn);
+                }
+            }
+            int last = rollout.steps() - 1;
+            for (List<SegmentPlayer.Turn> turn : turns) {
+                turn.forEach(one -> one.end(last, firstStep + last, stop));
+                stepped(turn);
+            }
+        } finally {
+            // Environments that are within a step can be neither saved nor closed.
+            turns.forEach(turn -> turn.forEach(SegmentPlayer.Turn::settle));
+        }
+        players.forEach(player -> player.finish(rollout));
+        return true;
+    }
+
+    /** Adds the time that the environments of a turn took for the step that they ended last, but for what the other's took too. */
+    private void stepped(List<SegmentPlayer.Turn> turn) {
+        for (SegmentPlayer.Turn one : turn) {
+            environmentNanos += Math.max(0, one.endedNanos() - Math.max(one.startedNanos(), steppedUntil));
+            steppedUntil = Math.max(steppedUntil, one.endedNanos());
+        }
+    }
+
+    /** Notes what the rollout that was played took. */
+    private void tookTime(long ofAll, boolean inTurns) {
+        double stepping = 0;
+        double acting = 0;
+        for (SegmentPlayer player : players) {
+            stepping += player.environmentNanos();
+            acting += player.actingNanos();
+        }
+        double steps = (double) players.size() * rollout.steps();
+        steppingNanos = stepping / steps;
+        // With one player, whoever's turn it is computes for both.
+        actingNanos = acting / (inTurns && players.size() == 1 ? TWICE * steps : steps);
+        nanos += ofAll;
+        if (!inTurns) {
+            environmentNanos += (long) (ofAll * stepping / (stepping + acting));
+        }
+    }
+
+    /** Whether each completed its work. */
+    private <T> boolean forEach(List<T> all, StopSignal stop, Predicate<T> work) {
+        return stop.count(backend, all.size(), part -> work.test(all.get(part))) == all.size();
     }
 
     /** Ends an iteration, after the rollout was learned from. */
@@ -183,6 +290,11 @@ public final class Collector implements AutoCloseable {
     /** The last episodes of training. */
     public RecentEpisodes episodes() {
         return episodes;
+    }
+
+    /** Share of the time of playing in which environments stepped. */
+    public double environmentShare() {
+        return (double) environmentNanos / nanos;
     }
 
     @Override

@@ -52,9 +52,9 @@ final class Segment {
         this.ended = new boolean[rows];
     }
 
-    /** Records what the policy was shown, did and expected. */
-    void played(int step, float[] stepObservations, PolicyRunner policy) {
-        for (int i = 0; i < count; i++) {
+    /** Records what the policy was shown, did and expected in environments {@code [from, to)}. */
+    void played(int step, float[] stepObservations, PolicyRunner policy, int from, int to) {
+        for (int i = from; i < to; i++) {
             int row = i * steps + step;
             System.arraycopy(
                     stepObservations, i * observationSize, rawObservations, row * observationSize, observationSize);

@@ -4,8 +4,9 @@ package org.fovea.rl.rollout;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
+import java.util.List;
+import org.fovea.env.JoinedBatch;
 import org.fovea.env.StepBatch;
-import org.fovea.env.VectorEnvironment;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.policy.PolicyRunner;
@@ -16,7 +17,8 @@ import org.fovea.rl.policy.PolicyRunner;
  */
 final class SegmentPlayer {
     private final Agent agent;
-    private final VectorEnvironment environment;
+    private final JoinedBatch environment;
+    private final JoinedBatch.Share whole;
     private final PolicyRunner policy;
     private final RewardNormalizer rewards;
     private final Segment segment;
@@ -37,7 +39,7 @@ final class SegmentPlayer {
     private final float[] discountedReturns;
     private final double[] episodeReturns;
     private long environmentNanos;
-    private long nanos;
+    private long actingNanos;
     private int longestEpisode;
 
     /** @param first index of the environment's first member among those of the run */
@@ -45,7 +47,7 @@ final class SegmentPlayer {
             Agent agent,
             ActorCritic.Context context,
             RewardNormalizer rewards,
-            VectorEnvironment environment,
+            JoinedBatch environment,
             int first,
             int steps,
             long seed) {
@@ -56,6 +58,7 @@ final class SegmentPlayer {
         this.steps = steps;
         this.first = first;
         this.count = environment.count();
+        this.whole = environment.shares(false).get(0);
         this.policy = new PolicyRunner(agent, context, first, count);
         int observationSize = environment.observationSpace().size();
         this.segment = new Segment(count, steps, observationSize, policy);
@@ -71,7 +74,7 @@ final class SegmentPlayer {
     /** Starts every environment. */
     void reset() {
         environment.reset(seed, first, observations);
-        checkFinite(observations, 0, "observation after reset");
+        checkFinite(observations, 0, count, 0, "observation after reset");
     }
 
     /**
@@ -96,7 +99,8 @@ final class SegmentPlayer {
         long start = System.nanoTime();
         episodes.clear();
         policy.beginSegment(episodeSteps);
-        nanos += System.nanoTime() - start;
+        environmentNanos = 0;
+        actingNanos = System.nanoTime() - start;
     }
 
     /**
@@ -110,22 +114,86 @@ final class SegmentPlayer {
             return false;
         }
         long start = System.nanoTime();
-        policy.show(observations, episodeSteps);
+        act(whole, step, runStep);
+        long acted = System.nanoTime();
+        environment.step(policy.choices(), policy.boundedActions(), result);
+        long stepped = System.nanoTime();
+        record(whole, step, runStep, stop);
+        environmentNanos += stepped - acted;
+        actingNanos += acted - start + System.nanoTime() - stepped;
+        return true;
+    }
+
+    /** Lets the policy act in some environments. */
+    private void act(JoinedBatch.Share share, int step, long runStep) {
+        int from = share.first();
+        int to = share.end();
+        policy.show(observations, episodeSteps, from, to);
         if (allowed.length > 0) {
-            environment.actionMasks(allowed);
+            share.actionMasks(allowed);
             policy.allow(allowed);
         }
-        policy.sample(step, episodeSteps, seed, RandomStreams.actions(runStep));
-        long before = System.nanoTime();
-        environment.step(policy.choices(), policy.boundedActions(), result);
-        environmentNanos += System.nanoTime() - before;
-        checkFinite(result.observations(), runStep, "observation");
-        checkFinite(result.rewards(), runStep, "reward");
-        segment.played(step, observations, policy);
-        record(step, runStep);
-        nanos += System.nanoTime() - start;
-        stop.played(count);
-        return true;
+        policy.sample(step, episodeSteps, seed, RandomStreams.actions(runStep), from, to);
+        segment.played(step, observations, policy, from, to);
+    }
+
+    /** Some of the environments, which step while the policy acts in others. */
+    final class Turn {
+        private final JoinedBatch.Share share;
+        private long begunNanos;
+        private long startedNanos;
+        private long endedNanos;
+
+        private Turn(JoinedBatch.Share share) {
+            this.share = share;
+        }
+
+        /** Ends step {@code step - 1}, if there is one, and begins the next; whether there was time for it. */
+        boolean play(int step, long runStep, StopSignal stop) {
+            if (step > 0) {
+                end(step - 1, runStep - 1, stop);
+            }
+            if (stop.now()) {
+                return false;
+            }
+            long start = System.nanoTime();
+            act(share, step, runStep);
+            begunNanos = System.nanoTime();
+            actingNanos += begunNanos - start;
+            share.start(policy.choices(), policy.boundedActions(), result);
+            return true;
+        }
+
+        /** Waits for the end of a step, and records what came of it. */
+        void end(int step, long runStep, StopSignal stop) {
+            share.await();
+            startedNanos = begunNanos;
+            endedNanos = share.endedNanos();
+            environmentNanos += endedNanos - startedNanos;
+            long start = System.nanoTime();
+            record(share, step, runStep, stop);
+            actingNanos += System.nanoTime() - start;
+        }
+
+        /** Waits until nobody is within a step. */
+        void settle() {
+            share.settle();
+        }
+
+        /** When the step that ended last began, by {@link System#nanoTime}; at first as if one had taken no time. */
+        long startedNanos() {
+            return startedNanos;
+        }
+
+        /** When it ended. */
+        long endedNanos() {
+            return endedNanos;
+        }
+    }
+
+    /** The turns that make up a step: one, or two if it is halved and can be. */
+    List<Turn> turns(boolean halves) {
+        return environment.shares(halves).stream().map(Turn::new).toList();
     }
 
     /** Ends the segment, and uploads all of it but the rewards. */
@@ -136,23 +204,27 @@ final class SegmentPlayer {
         segment.finish(peekedValues);
         policy.endSegment();
         segment.upload(agent.backend(), rollout, first);
-        nanos += System.nanoTime() - start;
+        actingNanos += System.nanoTime() - start;
     }
 
-    /** Time spent in steps of the environments, out of {@link #nanos}. */
+    /** Time in which environments stepped in the last segment; in turns, the sum over turns. */
     long environmentNanos() {
         return environmentNanos;
     }
 
-    /** Time spent to play. */
-    long nanos() {
-        return nanos;
+    /** All other time that it took. */
+    long actingNanos() {
+        return actingNanos;
     }
 
-    private void record(int step, long runStep) {
+    private void record(JoinedBatch.Share share, int step, long runStep, StopSignal stop) {
+        int from = share.first();
+        int to = share.end();
+        checkFinite(result.observations(), from, to, runStep, "observation");
+        checkFinite(result.rewards(), from, to, runStep, "reward");
         float[] reported = environment.reportedRewards(result);
         boolean anyTruncated = false;
-        for (int i = 0; i < count; i++) {
+        for (int i = from; i < to; i++) {
             float reward = result.rewards()[i];
             anyTruncated |= result.truncated()[i];
             episodeSteps[i]++;
@@ -162,9 +234,9 @@ final class SegmentPlayer {
             segment.rewarded(step, i, reward, ended(i), discountedReturns[i]);
         }
         if (anyTruncated) {
-            bootstrapTruncated(step, runStep);
+            bootstrapTruncated(from, to, step, runStep);
         }
-        for (int i = 0; i < count; i++) {
+        for (int i = from; i < to; i++) {
             if (ended(i)) {
                 episodes.ended(episodeReturns[i], episodeSteps[i]);
                 episodeReturns[i] = 0;
@@ -172,22 +244,21 @@ final class SegmentPlayer {
                 episodeSteps[i] = 0;
             }
         }
-        System.arraycopy(result.observations(), 0, observations, 0, observations.length);
+        int size = observations.length / count;
+        System.arraycopy(result.observations(), from * size, observations, from * size, (to - from) * size);
+        stop.played(to - from);
     }
 
     /** What follows a truncated episode still has value: that of its final observation. */
-    private void bootstrapTruncated(int step, long runStep) {
-        float[] finalObservations = result.finalObservations();
-        int size = finalObservations.length / count;
-        for (int i = 0; i < count; i++) {
-            if (!result.truncated()[i]) {
-                System.arraycopy(result.observations(), i * size, finalObservations, i * size, size);
+    private void bootstrapTruncated(int from, int to, int step, long runStep) {
+        for (int i = from; i < to; i++) {
+            if (result.truncated()[i]) {
+                checkFinite(result.finalObservations(), i, i + 1, runStep, "final observation");
+                policy.show(result.finalObservations(), episodeSteps, i, i + 1);
             }
         }
-        checkFinite(finalObservations, runStep, "final observation");
-        policy.show(finalObservations, episodeSteps);
         policy.peek(step + 1, episodeSteps, peekedValues);
-        for (int i = 0; i < count; i++) {
+        for (int i = from; i < to; i++) {
             if (result.truncated()[i]) {
                 segment.truncated(step, i, peekedValues[i]);
             }
@@ -198,10 +269,11 @@ final class SegmentPlayer {
         return result.terminated()[i] || result.truncated()[i];
     }
 
-    private void checkFinite(float[] values, long runStep, String name) {
-        for (int i = 0; i < values.length; i++) {
+    /** Checks the rows of environments {@code [from, to)}. */
+    private void checkFinite(float[] values, int from, int to, long runStep, String name) {
+        int size = values.length / count;
+        for (int i = from * size; i < to * size; i++) {
             if (!Float.isFinite(values[i])) {
-                int size = values.length / count;
                 throw new NonFiniteException(
                         name + "[environment " + (first + i / size) + ", element " + i % size + "]",
                         values[i],

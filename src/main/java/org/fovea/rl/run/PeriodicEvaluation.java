@@ -65,7 +65,7 @@ final class PeriodicEvaluation implements AutoCloseable {
         EnvironmentSet environments = count == 0
                 ? new EnvironmentSet(List.of())
                 : EnvironmentSet.create(
-                        state.backend(), Environments.get(state.spec().environment()), count);
+                        state.backend(), Environments.get(state.spec().environment()), count, state.threads());
         try {
             return new PeriodicEvaluation(plan, settings, state, runDirectory, environments);
         } catch (IOException e) {

@@ -5,23 +5,32 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.function.BooleanSupplier;
 import org.fovea.backend.Backend;
+import org.fovea.env.EnvironmentThreads;
 import org.fovea.env.Environments;
 import org.fovea.rl.evaluation.Evaluation;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.rollout.EnvironmentSet;
+import org.fovea.rl.rollout.PlaySettings;
 
 /** The policy of a run's checkpoint, and environments that it is to be evaluated in. */
 public final class TrainedPolicy implements AutoCloseable {
     private final RunSpec spec;
     private final EvaluationSettings settings;
+    private final EnvironmentThreads threads;
     private final EnvironmentSet environments;
     private final Agent agent;
 
-    private TrainedPolicy(RunSpec spec, EvaluationSettings settings, EnvironmentSet environments, Agent agent) {
+    private TrainedPolicy(
+            RunSpec spec,
+            EvaluationSettings settings,
+            EnvironmentThreads threads,
+            EnvironmentSet environments,
+            Agent agent) {
         this.spec = spec;
         this.settings = settings;
+        this.threads = threads;
         this.environments = environments;
         this.agent = agent;
     }
@@ -37,16 +46,24 @@ public final class TrainedPolicy implements AutoCloseable {
         return open(backend, SavedRun.load(runDirectory), settings);
     }
 
-    /** Takes the policy of a checkpoint, and makes the environments. */
+    /** Takes the policy of a checkpoint, and makes the environments, which step on a thread per core. */
     public static TrainedPolicy open(Backend backend, SavedRun saved, EvaluationSettings settings) throws IOException {
+        return open(backend, saved, settings, PlaySettings.DEFAULT.environmentThreads());
+    }
+
+    /** The same with another number of {@link EnvironmentThreads}. */
+    public static TrainedPolicy open(
+            Backend backend, SavedRun saved, EvaluationSettings settings, int environmentThreads) throws IOException {
         RunSpec spec = saved.spec();
         int count = Math.max(1, Evaluation.environments(settings, spec.environments()));
-        EnvironmentSet environments = EnvironmentSet.create(backend, Environments.get(spec.environment()), count);
+        EnvironmentThreads threads = new EnvironmentThreads(environmentThreads);
+        EnvironmentSet environments =
+                EnvironmentSet.create(backend, Environments.get(spec.environment()), count, threads);
         try {
             Agent agent = spec.createAgent(backend, environments.spaces());
             try {
                 saved.restore(agent);
-                return new TrainedPolicy(spec, settings, environments, agent);
+                return new TrainedPolicy(spec, settings, threads, environments, agent);
             } catch (IOException | RuntimeException | Error failure) {
                 try (agent) {
                     throw failure;
@@ -71,7 +88,8 @@ public final class TrainedPolicy implements AutoCloseable {
 
     @Override
     public void close() {
-        try (environments) {
+        try (threads;
+                environments) {
             agent.close();
         }
     }

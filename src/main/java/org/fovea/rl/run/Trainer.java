@@ -15,6 +15,7 @@ import org.fovea.rl.evaluation.Evaluation;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
 import org.fovea.rl.learner.UpdateStatistics;
+import org.fovea.rl.rollout.PlaySettings;
 import org.fovea.rl.rollout.StopSignal;
 import org.jspecify.annotations.Nullable;
 
@@ -62,14 +63,19 @@ public final class Trainer implements AutoCloseable {
         this.savedIteration = state.iteration() == 0 ? -1 : state.iteration();
     }
 
+    /** {@link #start(Backend, RunSpec, Path, PlaySettings)} with the usual settings. */
+    public static Trainer start(Backend backend, RunSpec spec, Path runDirectory) {
+        return start(backend, spec, runDirectory, PlaySettings.DEFAULT);
+    }
+
     /**
      * Starts a run.
      *
      * @param runDirectory made if it does not exist; what it holds of another run is replaced
      * @throws RunInUseException if another process is training there
      */
-    public static Trainer start(Backend backend, RunSpec spec, Path runDirectory) {
-        TrainingState state = TrainingState.create(backend, spec);
+    public static Trainer start(Backend backend, RunSpec spec, Path runDirectory, PlaySettings play) {
+        TrainingState state = TrainingState.create(backend, spec, play);
         RunLock lock = lock(state, runDirectory);
         try {
             RunFiles.prepare(runDirectory);
@@ -83,6 +89,11 @@ public final class Trainer implements AutoCloseable {
         }
     }
 
+    /** {@link #resume(Backend, RunSpec, SavedRun, Path, PlaySettings)} with the usual settings. */
+    public static Trainer resume(Backend backend, RunSpec spec, SavedRun saved, Path runDirectory) throws IOException {
+        return resume(backend, spec, saved, runDirectory, PlaySettings.DEFAULT);
+    }
+
     /**
      * Goes on from the newest checkpoint of a run. What differs from it is kept with the run, in a checkpoint that is written at
      * once.
@@ -90,10 +101,11 @@ public final class Trainer implements AutoCloseable {
      * @param spec what {@link SavedRun#spec} or {@link SavedRun#specWith} of the run says
      * @throws IllegalArgumentException if it differs in what a run cannot change
      */
-    public static Trainer resume(Backend backend, RunSpec spec, SavedRun saved, Path runDirectory) throws IOException {
+    public static Trainer resume(
+            Backend backend, RunSpec spec, SavedRun saved, Path runDirectory, PlaySettings play) throws IOException {
         List<SettingChange> changes = new ArrayList<>(saved.changes());
         boolean isChanged = changes.addAll(SettingChange.between(saved.spec(), spec, saved.steps()));
-        TrainingState state = TrainingState.create(backend, spec);
+        TrainingState state = TrainingState.create(backend, spec, play);
         RunLock lock = lock(state, runDirectory);
         try {
             saved.restore(state);

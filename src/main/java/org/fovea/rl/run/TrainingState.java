@@ -3,6 +3,7 @@ package org.fovea.rl.run;
 
 import org.fovea.backend.Backend;
 import org.fovea.env.EnvironmentSpec;
+import org.fovea.env.EnvironmentThreads;
 import org.fovea.env.Environments;
 import org.fovea.rl.config.RolloutConfig;
 import org.fovea.rl.learner.ExplainedVariance;
@@ -11,12 +12,14 @@ import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.rollout.Collector;
 import org.fovea.rl.rollout.EnvironmentSet;
+import org.fovea.rl.rollout.PlaySettings;
 import org.fovea.rl.rollout.StopSignal;
 
 /** Everything of a run that changes from iteration to iteration: what a checkpoint holds. */
 final class TrainingState implements AutoCloseable {
     private final Backend backend;
     private final RunSpec spec;
+    private final EnvironmentThreads threads;
     private final Agent agent;
     private final ActorCritic.Context context;
     private final Collector collector;
@@ -24,13 +27,19 @@ final class TrainingState implements AutoCloseable {
     private final ExplainedVariance explainedVariance;
     private long iteration;
 
-    private TrainingState(Backend backend, RunSpec spec, EnvironmentSet environments) {
+    private TrainingState(
+            Backend backend,
+            RunSpec spec,
+            EnvironmentThreads threads,
+            EnvironmentSet environments,
+            PlaySettings.Overlap overlap) {
         this.backend = backend;
         this.spec = spec;
+        this.threads = threads;
         this.agent = spec.createAgent(backend, environments.spaces());
         RolloutConfig rollout = spec.config().rollout();
         this.context = agent.network().context(spec.environments(), rollout.rolloutSteps(), rollout.burnIn());
-        this.collector = new Collector(agent, context, environments, rollout, spec.seed());
+        this.collector = new Collector(agent, context, environments, rollout, overlap, spec.seed());
         this.learner = spec.config().learner(agent, collector.rollout(), context);
         this.explainedVariance = new ExplainedVariance(collector.rollout().rows());
     }
@@ -40,12 +49,13 @@ final class TrainingState implements AutoCloseable {
      *
      * @throws IllegalArgumentException if there is not enough memory for it
      */
-    static TrainingState create(Backend backend, RunSpec spec) {
+    static TrainingState create(Backend backend, RunSpec spec, PlaySettings play) {
         EnvironmentSpec kind = Environments.get(spec.environment());
         MemoryRequirement.of(backend, spec, kind.spaces()).check();
-        EnvironmentSet environments = EnvironmentSet.create(backend, kind, spec.environments());
+        EnvironmentThreads threads = new EnvironmentThreads(play.environmentThreads());
+        EnvironmentSet environments = EnvironmentSet.create(backend, kind, spec.environments(), threads);
         try {
-            return new TrainingState(backend, spec, environments);
+            return new TrainingState(backend, spec, threads, environments, play.overlap());
         } catch (RuntimeException | Error failure) {
             try (environments) {
                 throw failure;
@@ -91,6 +101,11 @@ final class TrainingState implements AutoCloseable {
         return context;
     }
 
+    /** Threads of all environments of the run. */
+    EnvironmentThreads threads() {
+        return threads;
+    }
+
     Collector collector() {
         return collector;
     }
@@ -113,6 +128,7 @@ final class TrainingState implements AutoCloseable {
     public void close() {
         try (agent;
                 context;
+                threads;
                 collector) {
             learner.close();
         }

@@ -105,7 +105,7 @@ class EntityChoiceTest {
                 Tape tape = Tape.inference(agent.backend())) {
             ActorCritic.Actor actor = context.actor(0, 1);
             actor.beginSegment(new int[1]);
-            return actor.act(tape.constant(step, 1, step.length), 0, new int[1])
+            return actor.act(tape.constant(step, 1, step.length), 0, new int[1], 0, 1)
                     .policy()
                     .toDoubles();
         }

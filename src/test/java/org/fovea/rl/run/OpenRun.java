@@ -7,6 +7,7 @@ import org.fovea.rl.learner.UpdateStatistics;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.rollout.RecentEpisodes;
+import org.fovea.rl.rollout.PlaySettings;
 import org.fovea.rl.rollout.Rollout;
 import org.fovea.rl.rollout.StopSignal;
 
@@ -30,7 +31,7 @@ public final class OpenRun implements AutoCloseable {
 
     /** A new run whose environments have been started. */
     public static OpenRun start(Backend backend, RunSpec spec) {
-        TrainingState state = TrainingState.create(backend, spec);
+        TrainingState state = TrainingState.create(backend, spec, PlaySettings.DEFAULT);
         state.collector().reset();
         return new OpenRun(state);
     }

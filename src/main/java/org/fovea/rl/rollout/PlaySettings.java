@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.rl.rollout;
+
+/**
+ * How environments are played. It decides how fast, never what comes of it.
+ *
+ * @param environmentThreads that step environments beside those that compute, 0 for one per core; see {@link
+ *     org.fovea.env.EnvironmentThreads}
+ * @param overlap whether some environments step while the policy acts in the others
+ */
+public record PlaySettings(int environmentThreads, Overlap overlap) {
+    /** The usual settings. */
+    public static final PlaySettings DEFAULT = new PlaySettings(0, Overlap.AUTO);
+
+    /** Whether some environments step while the policy acts in the others. */
+    public enum Overlap {
+        /** Where their steps take so long that it pays. */
+        AUTO,
+        /** Always, if there are two environments or more that need not step together. */
+        ON,
+        /** Never: the policy waits for the environments, and they for it. */
+        OFF
+    }
+}
