@@ -115,7 +115,7 @@ class BurnInTest {
             }
             Arrays.fill(episodeSteps, (begin + step) % EPISODE);
             try (Tape tape = Tape.inference(run.agent.backend())) {
-                actor.act(tape.constant(now, ENVIRONMENTS, size), step, episodeSteps);
+                actor.act(tape.constant(now, ENVIRONMENTS, size), step, episodeSteps, 0, ENVIRONMENTS);
             }
         }
         actor.endSegment();
