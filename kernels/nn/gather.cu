@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of a table by index: rows[i, :] = table[indices[i], :].
+// Rows of some tables by the same indices: rows[i, :] = table[indices[i], :].
 #include "../common/cuda.cuh"
 #include "params.h"
 
+// The elements of a row of all tables, one after the other, are shared out as if they were one row's.
 template <class T>
 __device__ inline void gather(const GatherParams& p, T outside) {
-    const T* table = static_cast<const T*>(p.table);
-    T* rows = static_cast<T*>(p.rows);
-    FOR_EACH_ELEMENT(i, p.count * p.width) {
-        const int64_t row = p.indices[i / p.width];
-        rows[i] = row >= 0 && row < p.table_rows ? table[row * p.width + i % p.width] : outside;
+    FOR_EACH_ELEMENT(i, p.count * p.total) {
+        const int64_t place = i / p.total, row = p.indices[place];
+        int64_t column = i % p.total;
+        int t = 0;
+        while (column >= p.width[t]) {
+            column -= p.width[t];
+            t++;
+        }
+        const T* const table = static_cast<const T*>(p.table[t]);
+        T* const rows = static_cast<T*>(p.rows[t]);
+        rows[place * p.width[t] + column] = row >= 0 && row < p.table_rows[t] ? table[row * p.width[t] + column] : outside;
     }
 }
 

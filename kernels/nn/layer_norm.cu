@@ -27,8 +27,8 @@ extern "C" __global__ void __launch_bounds__(ROW_THREADS) layer_norm(const __gri
 }
 REGISTER_KERNEL(layer_norm)
 
-// Also writes what the block's rows add to d_gain and d_bias: the caller's number of blocks must follow from the shape
-// alone for their sums to be the same on every device.
+// Also leaves what the block's rows add to d_gain and d_bias, which the last block to end adds up, in order: the caller's number
+// of blocks must follow from the shape alone for the sums to be the same on every device.
 extern "C" __global__ void __launch_bounds__(ROW_THREADS)
 layer_norm_backward(const __grid_constant__ LayerNormBackwardParams p) {
     SHARED(float, memory_smem, [ROW_THREADS * MAX_ITEMS]);
@@ -48,22 +48,18 @@ layer_norm_backward(const __grid_constant__ LayerNormBackwardParams p) {
                 const float n = normal(j, i), upstream = dy(j, i);
                 d_gain.add(j, i, upstream * n);
                 d_bias.add(j, i, upstream);
-                p.dx[r * p.width + i] = s * (d_normal(j, i) - d_mean - n * along);
+                const float dx = s * (d_normal(j, i) - d_mean - n * along);
+                p.dx[r * p.width + i] = p.added ? p.added[r * p.width + i] + dx : dx;
             });
         });
         d_gain.store(memory_smem);
         __syncthreads();
         d_bias.store(memory_smem);
     });
-}
-REGISTER_KERNEL(layer_norm_backward)
-
-extern "C" __global__ void __launch_bounds__(ROW_THREADS)
-layer_norm_gradients(const __grid_constant__ LayerNormGradientsParams p) {
-    const int column = int(blockIdx.x) * WARP_LANES + int(threadIdx.x) % WARP_LANES;
-    const float sum = fold_column<Sum>(p.partial, p.blocks, 2 * int64_t(p.width), column, WARP_LANES, 2 * int64_t(p.width));
-    if (threadIdx.x < WARP_LANES && column < 2 * p.width) {
-        (column < p.width ? p.d_gain[column] : p.d_bias[column - p.width]) = sum;
+    if (is_last_block(p.counter, int(gridDim.x))) {
+        sum_columns(p.partial, int(gridDim.x), 2 * p.width, memory_smem, [&](int column, float sum) {
+            (column < p.width ? p.d_gain[column] : p.d_bias[column - p.width]) = sum;
+        });
     }
 }
-REGISTER_KERNEL(layer_norm_gradients)
+REGISTER_KERNEL(layer_norm_backward)

@@ -4,13 +4,14 @@
 #pragma once
 #include <cstdint>
 
-// C = activation(alpha op(A) op(B) + beta C + bias), row-major, for each product of a batch. A, B, C and bias hold elements
+// C = activation(alpha op(A) op(B) + beta C + bias) + added, row-major, for each product of a batch. A, B, C and bias hold elements
 // of the kernel's type.
 struct GemmParams {
     const void* a;            // [batch][m, k], or [k, m] if transpose_a
     const void* b;            // [batch][k, n], or [n, k] if transpose_b
     void* c;                  // [batch][m, n]; not read if beta is 0
     const void* bias;         // [n], or null
+    const void* added;        // [batch][m, n] with the strides of C, added to what the activation gives; or null
     float* partial;           // [splits][batch][m, n] sums over a part of k, if splits > 1
     int64_t batch_stride_a;   // from one product to the next
     int64_t batch_stride_b;
@@ -30,6 +31,28 @@ struct GemmParams {
     int32_t tf32;             // multiply floats rounded to TF32, else to float32's accuracy
     float alpha;
     float beta;
+};
+
+// Gradients of y = x W + bias, and of the activation whose output x is, in one launch:
+//
+//   dx = activation'(x) (dy W^T + added)        d_weight = x^T dy        d_bias = sum over rows of dy
+struct LinearBackwardParams {
+    const float* x;           // [rows, in]
+    const float* weight;      // [in, out]
+    const float* dy;          // [rows, out]
+    const float* added;       // [rows, in], or null
+    float* dx;                // [rows, in], or null
+    float* d_weight;          // [in, out]
+    float* d_bias;            // [out], or null
+    float* partial;           // scratch [splits][in + 1, out], if splits > 1: sums over a part of the rows, d_bias's last
+    int32_t* counters;        // [tiles of d_weight], 0 before and after
+    int32_t rows;
+    int32_t in;
+    int32_t out;
+    int32_t splits;           // of rows, at least 1
+    int32_t split_depth;      // rows per split, a multiple of 64
+    int32_t activation;       // ordinal of org.fovea.backend.math.Activation
+    int32_t tf32;             // multiply floats rounded to TF32, else to float32's accuracy
 };
 
 // y[i] = x[i]. Types: 0 float, 1 Bf16, 2 F16.
@@ -79,7 +102,7 @@ struct ZipParams {
     int32_t op;               // ordinal of org.fovea.backend.math.BinaryOp
 };
 
-// y[index . stride_y] = x[index . stride_x]
+// y[index . stride_y] = x[index . stride_x], or += if it adds
 struct ArrangeParams {
     const void* x;            // elements of 4 bytes, or of 16
     void* y;
@@ -87,6 +110,7 @@ struct ArrangeParams {
     int32_t shape[6];
     int32_t stride_x[6];
     int32_t stride_y[6];
+    int32_t adds;             // floats
 };
 
 // y[i] = condition[i] != 0 ? a[i] : b[i]
@@ -112,14 +136,15 @@ struct ReduceParams {
     int32_t op;               // ordinal of org.fovea.backend.math.ReduceOp
 };
 
-// rows[i, :] = table[indices[i], :]; all ones for an index outside the table, which is NaN, or -1
+// rows[i, :] = table[indices[i], :] of each of some tables; all ones for an index outside the table, which is NaN, or -1
 struct GatherParams {
-    const void* table;        // [table_rows, width], elements of 4 bytes, or of 16
-    void* rows;               // [count, width]
+    const void* table[8];     // [table_rows, width], elements of 4 bytes, or of 16
+    void* rows[8];            // [count, width]
+    int64_t table_rows[8];
+    int64_t width[8];
     const int32_t* indices;   // [count]
-    int64_t table_rows;
     int64_t count;
-    int64_t width;
+    int64_t total;            // sum of the widths
 };
 
 // table[indices[i], :] += rows[i, :], without the rows whose index is outside the table
@@ -175,37 +200,33 @@ struct LayerNormParams {
     float epsilon;
 };
 
+// dx = gradient + added
 struct LayerNormBackwardParams {
     const float* x;               // [rows, width]
     const float* gain;            // [width]
     const float* mean;            // [rows]
     const float* reciprocal_std;  // [rows]
     const float* dy;              // [rows, width]
-    float* dx;                    // [rows, width], may be x or dy
-    float* partial;               // [blocks, 2, width]: each block's part of d_gain, and of d_bias
+    const float* added;           // [rows, width], or null
+    float* dx;                    // [rows, width], may be x, dy or added
+    float* d_gain;                // [width]
+    float* d_bias;                // [width]
+    float* partial;               // scratch [blocks, 2, width]: each block's part of d_gain, and of d_bias
+    int32_t* counter;             // [1], 0 before and after
     int64_t rows;
     int32_t width;
 };
 
-// d_gain, d_bias = sums of partial over its blocks
-struct LayerNormGradientsParams {
-    const float* partial;     // [blocks, 2, width]
-    float* d_gain;            // [width]
-    float* d_bias;            // [width]
-    int32_t blocks;
-    int32_t width;
-};
-
-// Pairs (i, i + half) of x[row, head, :] turned by the angle sign positions[row] base^(-i / half)
+// Pairs (i, i + half) of x[row, head, :] turned by the angle sign positions[row] base^(-i / half), for each of one or two arrays
 struct RotaryParams {
-    const float* x;           // [rows, heads, 2 half]
-    const int32_t* positions; // [rows]
-    float* y;                 // [rows, heads, 2 half], may be x
+    const float* x[2];            // [rows, heads, 2 half]
+    const int32_t* positions[2];  // [rows]
+    float* y[2];                  // [rows, heads, 2 half], may be x
+    int64_t rows[2];              // 0 where there is no second
     double log2_base;
-    int64_t rows;
     int32_t heads;
     int32_t half;
-    int32_t sign;             // 1 or -1
+    int32_t sign;                 // 1 or -1
 };
 
 // y = (x - mean(x)) / (std(x) + epsilon)

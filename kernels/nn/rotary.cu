@@ -27,13 +27,16 @@ extern "C" __global__ void __launch_bounds__(ROTARY_THREADS) rotary(const __grid
         return;
     }
     const uint64_t frequency = fraction_of_turn(p.log2_base, i, p.half);
-    const int64_t step = int64_t(gridDim.x) / parts * rows;
-    for (int64_t row = int64_t(blockIdx.x) / parts * rows + row_of_block; row < p.rows; row += step) {
-        const int64_t fraction = int64_t(uint64_t(int64_t(p.positions[row]) * p.sign) * frequency);
+    const int64_t step = int64_t(gridDim.x) / parts * rows, first_row = int64_t(blockIdx.x) / parts * rows + row_of_block;
+    // The rows of all arrays are walked through as if they were one's.
+    for (int64_t of_all = first_row; of_all < p.rows[0] + p.rows[1]; of_all += step) {
+        const int array = of_all < p.rows[0] ? 0 : 1;
+        const int64_t row = array == 0 ? of_all : of_all - p.rows[0];
+        const int64_t fraction = int64_t(uint64_t(int64_t(p.positions[array][row]) * p.sign) * frequency);
         float sine, cosine;
         sincospif(float(fraction) * 0x1p-63f, &sine, &cosine);
-        float* y = p.y + row * p.heads * 2 * p.half + i;
-        const float* x = p.x + row * p.heads * 2 * p.half + i;
+        float* y = p.y[array] + row * p.heads * 2 * p.half + i;
+        const float* x = p.x[array] + row * p.heads * 2 * p.half + i;
         for (int head = 0; head < p.heads; head += HEADS_AT_ONCE) {
             float first[HEADS_AT_ONCE], second[HEADS_AT_ONCE];
 #pragma unroll

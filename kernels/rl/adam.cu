@@ -14,10 +14,29 @@
 // Same as in org.fovea.backend.rl.AdamSettings.
 enum AdamState { STATE_LEARNING_RATE, STATE_STEP, STATE_GRADIENT_NORM, STATE_SKIP };
 
-// The numbers that adam_prepare leaves for adam_update.
+// The numbers that adam_norm leaves for adam_update.
 enum AdamStep { GRADIENT_SCALE, STEP_SIZE, SECOND_MOMENT_SCALE, SKIPPED, DECAY };
 
-// Sum of squares of each chunk of gradients, a block each.
+// The norm, the numbers that all parameters share, and the new state. 1 - beta^t is -expm1(t log(beta)), which keeps its
+// digits where beta is near 1.
+__device__ inline void prepare_step(const AdamParams& p, float norm) {
+    const bool stopped = p.state[STATE_SKIP] != 0, skip = stopped || !is_finite(norm);
+    const float step = p.state[STATE_STEP] + 1;
+    p.step[GRADIENT_SCALE] = p.max_grad_norm < norm ? p.max_grad_norm / norm : 1;
+    p.step[STEP_SIZE] = p.state[STATE_LEARNING_RATE] / -expm1f(step * p.log_beta1);
+    p.step[SECOND_MOMENT_SCALE] = 1 / sqrtf(-expm1f(step * p.log_beta2));
+    p.step[SKIPPED] = skip ? 1 : 0;
+    p.step[DECAY] = p.state[STATE_LEARNING_RATE] * p.weight_decay;
+    if (!skip) {
+        p.state[STATE_STEP] = step;
+    }
+    if (!stopped) {
+        p.state[STATE_GRADIENT_NORM] = norm;
+        p.state[STATE_SKIP] = skip ? 1 : 0;
+    }
+}
+
+// Sum of squares of each chunk of gradients, a block each. The last block to end adds them up, in order, and prepares the step.
 extern "C" __global__ void __launch_bounds__(ROW_THREADS) adam_norm(const __grid_constant__ AdamParams p) {
     const int64_t first = int64_t(blockIdx.x) * p.chunk, last = min(p.count, first + p.chunk);
     float sum = 0;
@@ -33,35 +52,19 @@ extern "C" __global__ void __launch_bounds__(ROW_THREADS) adam_norm(const __grid
     if (threadIdx.x == 0) {
         p.partial[blockIdx.x] = sum;
     }
-}
-REGISTER_KERNEL(adam_norm)
-
-// One block: the norm, the numbers that all parameters share, and the new state. 1 - beta^t is -expm1(t log(beta)), which
-// keeps its digits where beta is near 1.
-extern "C" __global__ void __launch_bounds__(ROW_THREADS) adam_prepare(const __grid_constant__ AdamParams p) {
-    float sum = 0;
+    if (!is_last_block(p.counter, p.chunks)) {
+        return;
+    }
+    sum = 0;
     for (int c = threadIdx.x; c < p.chunks; c += ROW_THREADS) {
         sum += p.partial[c];
     }
     const float norm = sqrtf(fold_block<Sum>(sum));
     if (threadIdx.x == 0) {
-        const bool stopped = p.state[STATE_SKIP] != 0, skip = stopped || !is_finite(norm);
-        const float step = p.state[STATE_STEP] + 1;
-        p.step[GRADIENT_SCALE] = p.max_grad_norm < norm ? p.max_grad_norm / norm : 1;
-        p.step[STEP_SIZE] = p.state[STATE_LEARNING_RATE] / -expm1f(step * p.log_beta1);
-        p.step[SECOND_MOMENT_SCALE] = 1 / sqrtf(-expm1f(step * p.log_beta2));
-        p.step[SKIPPED] = skip ? 1 : 0;
-        p.step[DECAY] = p.state[STATE_LEARNING_RATE] * p.weight_decay;
-        if (!skip) {
-            p.state[STATE_STEP] = step;
-        }
-        if (!stopped) {
-            p.state[STATE_GRADIENT_NORM] = norm;
-            p.state[STATE_SKIP] = skip ? 1 : 0;
-        }
+        prepare_step(p, norm);
     }
 }
-REGISTER_KERNEL(adam_prepare)
+REGISTER_KERNEL(adam_norm)
 
 extern "C" __global__ void __launch_bounds__(ROW_THREADS) adam_update(const __grid_constant__ AdamParams p) {
     if (p.step[SKIPPED] != 0) {

@@ -65,7 +65,9 @@ struct PpoCategoricalParams {
     const float* old_values;
     const float* clip;          // [1]: range of the ratio
     float* d_values;            // [rows]
-    float* partial;             // [blocks, 6]: each block's part of the statistics
+    float* statistics;          // [6], in the order of org.fovea.backend.rl.PpoLoss
+    float* partial;             // scratch [blocks, 6]: each block's part of the statistics
+    int32_t* counter;           // [1], 0 before and after
     int64_t rows;
     int32_t parts;
     int32_t actions;
@@ -88,7 +90,10 @@ struct PpoGaussianParams {
     const float* old_values;
     const float* clip;          // [1]: range of the ratio
     float* d_values;            // [rows]
-    float* partial;             // [blocks, 6 + dim]: each block's part of the statistics, and of the gradient of log_std
+    float* statistics;          // [6], in the order of org.fovea.backend.rl.PpoLoss
+    float* d_log_std;           // [dim]
+    float* partial;             // scratch [blocks, 6 + dim]: each block's part of the statistics, and of d_log_std
+    int32_t* counter;           // [1], 0 before and after
     int64_t rows;
     int32_t dim;
     float entropy_coef;
@@ -97,16 +102,7 @@ struct PpoGaussianParams {
     float row_weight;
 };
 
-// Folds partial over its blocks.
-struct PpoStatisticsParams {
-    const float* partial;       // [blocks, 6 + dim]
-    float* statistics;          // [6], in the order of org.fovea.backend.rl.PpoLoss
-    float* d_log_std;           // [dim], or null with dim 0
-    int32_t blocks;
-    int32_t dim;
-};
-
-// Adam with clipping by global norm, in three launches: adam_norm, adam_prepare, adam_update
+// Adam with clipping by global norm, in two launches: adam_norm, adam_update
 struct AdamParams {
     float* parameters;          // [count]
     const float* gradients;     // [count]
@@ -114,8 +110,9 @@ struct AdamParams {
     float* first_moment;        // [count]
     float* second_moment;       // [count]
     float* state;               // [4], by the indices of org.fovea.backend.rl.AdamSettings
-    float* step;                // scratch [5], from adam_prepare to adam_update
+    float* step;                // scratch [5], from adam_norm to adam_update
     float* partial;             // scratch [chunks]: sums of squared gradients
+    int32_t* counter;           // [1], 0 before and after
     int64_t count;
     int64_t chunk;              // elements that a block of adam_norm takes, a multiple of 4
     int32_t chunks;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Statistics of the PPO losses and their gradients for the network's outputs: one pass over the rows, in which each block
-// leaves its part of the sums, and a small launch that adds the parts up. The number of blocks must follow from the shape
-// alone for the sums to be the same on every device.
+// leaves its part of the sums, and the last block to end adds the parts up, in order. The number of blocks must follow from
+// the shape alone for the sums to be the same on every device.
 #include <type_traits>
 
 #include "ppo.cuh"
@@ -65,6 +65,9 @@ extern "C" __global__ void __launch_bounds__(ROW_THREADS) ppo_categorical(const 
         }
     });
     sums.store(p.partial + int64_t(blockIdx.x) * PPO_STATISTICS);
+    if (is_last_block(p.counter, int(gridDim.x))) {
+        add_up(p.partial, int(gridDim.x), 0, p.statistics, nullptr);
+    }
 }
 REGISTER_KERNEL(ppo_categorical)
 
@@ -99,19 +102,8 @@ extern "C" __global__ void __launch_bounds__(ROW_THREADS) ppo_gaussian(const __g
         d_log_std.store(memory_smem);
     });
     sums.store(partial);
+    if (is_last_block(p.counter, int(gridDim.x))) {
+        add_up(p.partial, int(gridDim.x), p.dim, p.statistics, p.d_log_std);
+    }
 }
 REGISTER_KERNEL(ppo_gaussian)
-
-// A block folds up to 32 columns of partial, over all of its rows.
-extern "C" __global__ void __launch_bounds__(ROW_THREADS) ppo_statistics(const __grid_constant__ PpoStatisticsParams p) {
-    const int columns = PPO_STATISTICS + p.dim, column = int(blockIdx.x) * WARP_LANES + int(threadIdx.x) % WARP_LANES;
-    float folded = fold_column<Sum>(p.partial, p.blocks, columns, column, WARP_LANES, columns);
-    if (blockIdx.x == 0) {
-        const float largest = fold_column<Maximum>(p.partial, p.blocks, columns, column, WARP_LANES, columns);
-        folded = column == MAX_RATIO_DEVIATION ? larger(largest, 0) : folded;
-    }
-    if (threadIdx.x < WARP_LANES && column < columns) {
-        (column < PPO_STATISTICS ? p.statistics[column] : p.d_log_std[column - PPO_STATISTICS]) = folded;
-    }
-}
-REGISTER_KERNEL(ppo_statistics)

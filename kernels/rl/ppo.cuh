@@ -64,3 +64,19 @@ struct PpoSums {
         }
     }
 };
+
+// Folds partial [blocks, PPO_STATISTICS + dim] over its blocks, by one block.
+__device__ inline void add_up(const float* partial, int blocks, int dim, float* statistics, float* d_log_std) {
+    const int width = PPO_STATISTICS + dim, columns = row_lanes(width);
+    for (int first = 0; first < width; first += columns) {
+        const int column = first + int(threadIdx.x) % columns;
+        float folded = fold_column<Sum>(partial, blocks, width, column, columns, width);
+        if (first == 0) {
+            const float largest = fold_column<Maximum>(partial, blocks, width, column, columns, width);
+            folded = column == MAX_RATIO_DEVIATION ? larger(largest, 0) : folded;
+        }
+        if (int(threadIdx.x) < columns && column < width) {
+            (column < PPO_STATISTICS ? statistics[column] : d_log_std[column - PPO_STATISTICS]) = folded;
+        }
+    }
+}

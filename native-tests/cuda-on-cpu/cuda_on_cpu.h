@@ -32,6 +32,7 @@
     ::sim::enter_shared(&name, sizeof(name), slot_of_##name.canary, #name)
 #define SHARED_DYNAMIC(type, name) type* const name = static_cast<type*>(::sim::dynamic_shared())
 #define SCHEDULING_FENCE()
+#define PUBLISH()
 #define REGISTER_KERNEL(name) static const ::sim::Registration registration_of_##name(#name, name);
 
 // A sum that is not fused with products: to the compiler its terms come out of nowhere.
@@ -49,6 +50,14 @@ struct alignas(8) float2 {
 struct alignas(16) int4 {
     int x, y, z, w;
 };
+
+// Blocks run one after another, and a block's threads by turns: there is nothing to order.
+inline void __threadfence() {}
+inline int atomicAdd(int32_t* address, int32_t added) {
+    const int32_t before = *address;
+    *address = before + added;
+    return before;
+}
 
 inline float cospif(float x) { return float(std::cos(M_PI * x)); }
 inline void sincospif(float x, float* sine, float* cosine) {

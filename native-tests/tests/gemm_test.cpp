@@ -34,7 +34,7 @@ struct Case {
     int lead = 0;      // elements before the first, which takes alignment away
     int splits = 1, split_depth = 0;
     int activation = NONE;
-    bool bias = false, tf32 = false;
+    bool bias = false, tf32 = false, added = false;
 
     int row(int columns) const { return (columns + pad + multiple - 1) / multiple * multiple; }
 
@@ -68,6 +68,9 @@ class GemmTest : public KernelTest {
         params.b = at_lead(b_array);
         params.c = out;
         if (c.bias) params.bias = bias;
+        const Array added = stored(normal(out.count), storage);
+        const std::vector<float> more = values(added);
+        if (c.added) params.added = added;
         params.partial = partial;
         params.batch_stride_a = size_a, params.batch_stride_b = size_b, params.batch_stride_c = size_c;
         params.row_stride_a = row_a, params.row_stride_b = row_b, params.row_stride_c = row_c;
@@ -103,7 +106,8 @@ class GemmTest : public KernelTest {
                         sum.add(double(a[at_a]) * b[at_b]);
                     }
                     const double kept = c.beta == 0 ? 0 : c.beta * double(old), shift = c.bias ? shifts[j] : 0;
-                    const double x = activate(c.activation, c.alpha * sum.value + kept + shift);
+                    const double x = activate(c.activation, c.alpha * sum.value + kept + shift)
+                                     + (c.added ? more[expected.size()] : 0);
                     const double error = unit * (std::abs(c.alpha) * sum.size + std::abs(kept) + std::abs(shift) + 1)
                                          + 2 * unit_of(storage) * std::abs(x);
                     expected.push_back({std::isfinite(float(x)) ? x : float(x), error});
@@ -152,6 +156,7 @@ TEST_F(GemmTest, AddsABiasAndAppliesTheActivation) {
         Case c{false, false, 33, 17, 31};
         c.bias = true;
         c.activation = activation;
+        c.added = activation != NONE;
         check(Storage::F32, TILES[2], c);
         c.splits = 2;
         c.split_depth = 16;

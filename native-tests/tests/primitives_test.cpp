@@ -116,10 +116,18 @@ TEST_F(PrimitivesTest, ArrangesNumbersAndVectors) {
         const auto x = normal(size_t(35) * width);  // [5, 7] of numbers or vectors, transposed into rows of 6, of which 5 are written
         const Array y = unwritten(size_t(42) * width);
         run(width == 1 ? "arrange" : "arrange_vectors", {1},
-            ArrangeParams{device(x), y, 35, {1, 1, 1, 1, 5, 7}, {0, 0, 0, 0, 7, 1}, {0, 0, 0, 0, 1, 6}}, {y});
+            ArrangeParams{device(x), y, 35, {1, 1, 1, 1, 5, 7}, {0, 0, 0, 0, 7, 1}, {0, 0, 0, 0, 1, 6}, false}, {y});
         expect_each(values(y), [&](size_t i) {
             const size_t element = i / width, row = element / 6, column = element % 6;
             return Expected{column == 5 ? NAN_F : x[(column * 7 + row) * width + i % width]};
+        });
+        const auto before = normal(y.count);
+        const Array sum = stored(before);
+        run(width == 1 ? "arrange" : "arrange_vectors", {1},
+            ArrangeParams{device(x), sum, 35, {1, 1, 1, 1, 5, 7}, {0, 0, 0, 0, 7, 1}, {0, 0, 0, 0, 1, 6}, true}, {sum});
+        expect_each(values(sum), [&](size_t i) {
+            const size_t element = i / width, row = element / 6, column = element % 6;
+            return Expected{column == 5 ? before[i] : before[i] + x[(column * 7 + row) * width + i % width]};
         });
     }
 }

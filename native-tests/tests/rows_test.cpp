@@ -49,12 +49,16 @@ TEST_F(RowsTest, LayerNormOfEveryWidthFarFromZero) {
         const float epsilon = 1e-3f;
         const Array y = unwritten(x.size()), dx = unwritten(x.size()), mean = unwritten(rows), std = unwritten(rows);
         const Array partial = unwritten(size_t(blocks) * 2 * width), to_gain = unwritten(width), to_bias = unwritten(width);
+        const Array counter = stored({0});
+        const bool adds = width % 3 != 0;
+        const auto added = normal(x.size());
         run("layer_norm", {2}, LayerNormParams{device(x), device(gain), device(bias), y, mean, std, rows, width, epsilon},
             {y, mean, std});
         run("layer_norm_backward", {blocks},
-            LayerNormBackwardParams{device(x), device(gain), mean, std, device(dy), dx, partial, rows, width}, {dx, partial});
-        run("layer_norm_gradients", {tiles(2 * width, 32)}, LayerNormGradientsParams{partial, to_gain, to_bias, blocks, width},
-            {to_gain, to_bias});
+            LayerNormBackwardParams{device(x), device(gain), mean, std, device(dy), adds ? device(added) : nullptr, dx, to_gain,
+                                    to_bias, partial, static_cast<int32_t*>(counter.address), rows, width},
+            {dx, to_gain, to_bias, counter});
+        EXPECT_EQ(values(counter)[0], 0);
 
         std::vector<Expected> means, stds, ys, dxs;
         std::vector<Sum> d_gain(width), d_bias(width);  // with their errors
@@ -76,7 +80,8 @@ TEST_F(RowsTest, LayerNormOfEveryWidthFarFromZero) {
             for (int i = 0; i < width; i++) {
                 const float gradient = dy[first + i];
                 ys.push_back(near(normal_at(i) * gain[i] + bias[i], 4 * rounding + 2e-6));
-                dxs.push_back(near(s * (d_normal(i) - d_mean - normal_at(i) * along), s * (8 * rounding + 4e-6)));
+                const double more = adds ? added[first + i] : 0;
+                dxs.push_back(near(s * (d_normal(i) - d_mean - normal_at(i) * along) + more, s * (8 * rounding + 4e-6) + 2e-7));
                 d_gain[i].add(gradient * normal_at(i), std::abs(gradient) * (rounding + 1e-6 * std::abs(normal_at(i))));
                 d_bias[i].add(gradient);
             }
@@ -100,8 +105,21 @@ TEST_F(RowsTest, RotaryTurnsPairsAtFarPositions) {
             for (int r = 0; r < rows; r++) positions[r] = r % 3 == 1 ? -r : r * 100003;
             const auto x = normal(size_t(rows) * heads * 2 * half);
             const Array y = unwritten(x.size());
+            // A second array of one row more or, where the first has one row, none.
+            const int more = rows == 1 ? 0 : rows + 1;
+            std::vector<int32_t> more_positions(more, 7);
+            const auto more_x = normal(size_t(more) * heads * 2 * half);
+            const Array more_y = unwritten(more_x.size());
             run("rotary", {2 * tiles(half, 256)},
-                RotaryParams{device(x), device(positions), y, std::log2(10000.0), rows, heads, half, sign}, {y});
+                RotaryParams{{device(x), device(more_x)}, {device(positions), device(more_positions)}, {y, more_y}, {rows, more},
+                             std::log2(10000.0), heads, half, sign},
+                {y, more_y});
+            expect_each(values(more_y), [&, half = half](size_t at) {
+                const int i = int(at % (2 * half));
+                const double angle = sign * 7 * std::pow(10000.0, -double(i % half) / half);
+                return near(i < half ? more_x[at] * std::cos(angle) - more_x[at + half] * std::sin(angle)
+                                     : more_x[at - half] * std::sin(angle) + more_x[at] * std::cos(angle), 1e-6);
+            }, "second array");
             expect_each(values(y), [&, half = half, heads = heads](size_t at) {
                 const int i = int(at % (2 * half)), r = int(at / (2 * half) / heads);
                 const double angle = sign * positions[r] * std::pow(10000.0, -double(i % half) / half);

@@ -12,17 +12,31 @@ class ScatterTest : public KernelTest {
         return values;
     }
 
+    // From one table of these rows and this width, then from two more with it.
     void check_gather(int table_rows, int width, const std::vector<int32_t>& index, bool vectors) {
         const size_t count = index.size();
-        const auto table = normal(size_t(table_rows) * width);
-        const Array rows = unwritten(count * width);
-        run(vectors ? "gather_vectors" : "gather_rows", {2},
-            GatherParams{device(table), rows, device(index), table_rows, int64_t(count), vectors ? width / 4 : width}, {rows});
-        expect_each(values(rows), [&](size_t i) {
-            const int32_t row = index[i / width];
-            return Expected{row >= 0 && row < table_rows ? table[row * width + i % width] : NAN_F};
-        });
-        memory.clear();
+        const int rows_of[] = {table_rows, table_rows + 2, 1}, widths[] = {width, 8, 3 * width};
+        for (int tables : {1, 3}) {
+            GatherParams params{};
+            params.indices = device(index), params.count = int64_t(count);
+            std::vector<std::vector<float>> table;
+            std::vector<Array> rows;
+            for (int t = 0; t < tables; t++) {
+                table.push_back(normal(size_t(rows_of[t]) * widths[t]));
+                rows.push_back(unwritten(count * widths[t]));
+                params.table[t] = device(table[t]), params.rows[t] = rows[t], params.table_rows[t] = rows_of[t];
+                params.width[t] = vectors ? widths[t] / 4 : widths[t];
+                params.total += params.width[t];
+            }
+            run(vectors ? "gather_vectors" : "gather_rows", {2}, params, rows);
+            for (int t = 0; t < tables; t++) {
+                expect_each(values(rows[t]), [&](size_t i) {
+                    const int32_t row = index[i / widths[t]];
+                    return Expected{row >= 0 && row < rows_of[t] ? table[t][row * widths[t] + i % widths[t]] : NAN_F};
+                }, "rows of table " + std::to_string(t));
+            }
+            memory.clear();
+        }
     }
 
     void check_scatter(int table_rows, int width, const std::vector<int32_t>& index, int splits) {

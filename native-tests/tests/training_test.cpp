@@ -45,17 +45,6 @@ class TrainingTest : public KernelTest {
         return m;
     }
 
-    struct Statistics {
-        std::vector<float> values, d_log_std;
-    };
-
-    // The second launch.
-    Statistics statistics(const float* partial, int blocks, int dim) {
-        const Array to = unwritten(6), d_log_std = unwritten(dim);
-        run("ppo_statistics", {tiles(6 + dim, 32)}, PpoStatisticsParams{partial, to, d_log_std, blocks, dim}, {to, d_log_std});
-        return {values(to), values(d_log_std)};
-    }
-
     void check(const Minibatch& m, const std::vector<float>& actual, const Array& d_values) {
         expect_each(values(d_values), [&](size_t r) { return near(m.d_values[r], 1e-6); }, "d_values");
         expect_each(actual, [&](size_t s) {
@@ -81,12 +70,14 @@ class TrainingTest : public KernelTest {
         }
         const Minibatch m = minibatch(log_probs, entropies, value_clip);
         const Array d_logits = unwritten(logits.size()), d_values = unwritten(rows), partial = unwritten(blocks * 6);
+        const Array statistics = unwritten(6), counter = stored({0});
         run("ppo_categorical", {blocks},
             PpoCategoricalParams{device(logits), device(taken), d_logits, device(m.values), device(m.old_log_probs),
-                                 device(m.advantages), device(m.returns), device(m.old_values), device(std::vector<float>{CLIP}), d_values, partial, rows, parts,
-                                 actions, ENTROPY_COEF, VALUE_SCALE, value_clip, ROW_WEIGHT},
-            {d_logits, d_values, partial});
-        check(m, statistics(partial, blocks, 0).values, d_values);
+                                 device(m.advantages), device(m.returns), device(m.old_values), device(std::vector<float>{CLIP}), d_values, statistics, partial,
+                                 static_cast<int32_t*>(counter.address), rows, parts, actions, ENTROPY_COEF, VALUE_SCALE, value_clip, ROW_WEIGHT},
+            {d_logits, d_values, statistics, counter});
+        EXPECT_EQ(values(counter)[0], 0);
+        check(m, values(statistics), d_values);
         expect_each(values(d_logits), [&](size_t i) {
             const int part = int(i / actions), a = int(i % actions);
             const double p = policy[part].probabilities[a], p_log_p = p > 0 ? p * std::log(p) : 0;
@@ -112,13 +103,15 @@ class TrainingTest : public KernelTest {
         }
         const Minibatch m = minibatch(log_probs, entropies, value_clip);
         const Array d_mean = unwritten(mean.size()), d_values = unwritten(rows), partial = unwritten(size_t(blocks) * (6 + dim));
+        const Array statistics = unwritten(6), to_log_std = unwritten(dim), counter = stored({0});
         run("ppo_gaussian", {blocks},
             PpoGaussianParams{device(mean), device(log_std), device(taken), d_mean, device(m.values), device(m.old_log_probs),
-                              device(m.advantages), device(m.returns), device(m.old_values), device(std::vector<float>{CLIP}), d_values, partial, rows, dim,
+                              device(m.advantages), device(m.returns), device(m.old_values), device(std::vector<float>{CLIP}), d_values, statistics,
+                              to_log_std, partial, static_cast<int32_t*>(counter.address), rows, dim,
                               ENTROPY_COEF, VALUE_SCALE, value_clip, ROW_WEIGHT},
-            {d_mean, d_values, partial});
-        const Statistics sums = statistics(partial, blocks, dim);
-        check(m, sums.values, d_values);
+            {d_mean, d_values, statistics, to_log_std, counter});
+        EXPECT_EQ(values(counter)[0], 0);
+        check(m, values(statistics), d_values);
         // A ratio's relative error is its logarithm's error: the rounding of sums of dim terms.
         const double ratio_error = 1e-6 * (dim + 4);
         std::vector<Sum> d_log_std(dim);
@@ -130,7 +123,7 @@ class TrainingTest : public KernelTest {
         expect_each(values(d_mean), [&](size_t i) {
             return near(ROW_WEIGHT * m.d_log_probs[i / dim] * z[i] / std::exp(double(log_std[i % dim])), 4 * ratio_error);
         }, "d_mean");
-        expect_each(sums.d_log_std, [&](size_t d) { return near(d_log_std[d].value, ratio_error * d_log_std[d].size); }, "d_log_std");
+        expect_each(values(to_log_std), [&](size_t d) { return near(d_log_std[d].value, ratio_error * d_log_std[d].size); }, "d_log_std");
         memory.clear();
     }
 };
@@ -153,19 +146,25 @@ TEST_F(TrainingTest, NormalPolicyLoss) {
 }
 
 TEST_F(TrainingTest, StatisticsOfNoRowsAreZero) {
-    EXPECT_EQ(statistics(device(std::vector<float>{}), 0, 0).values, std::vector<float>(6));
+    const Array statistics = unwritten(6), partial = unwritten(6), counter = stored({0});
+    PpoCategoricalParams params{};
+    params.statistics = statistics, params.partial = partial, params.counter = static_cast<int32_t*>(counter.address);
+    params.parts = 1, params.actions = 2;
+    run("ppo_categorical", {1}, params, {statistics, counter});
+    EXPECT_EQ(values(statistics), std::vector<float>(6));
 }
 
 TEST_F(TrainingTest, AnActionThatIsNotOneMakesTheLossNaN) {
     const std::vector<float> row = {0.5f};
     for (int32_t taken : {-1, 3}) {
-        const Array d_logits = unwritten(3), d_values = unwritten(1), partial = stored(std::vector<float>(6));
+        const Array d_logits = unwritten(3), d_values = unwritten(1), partial = unwritten(6);
+        const Array statistics = unwritten(6), counter = stored({0});
         const PpoCategoricalParams params{device(normal(3)), device(std::vector<int32_t>{taken}), d_logits, device(row),
-                                          device(row), device(row), device(row), device(row), device(row), d_values, partial, 1, 1, 3,
+                                          device(row), device(row), device(row), device(row), device(row), d_values,
+                                          statistics, partial, static_cast<int32_t*>(counter.address), 1, 1, 3,
                                           ENTROPY_COEF, VALUE_SCALE, 0, ROW_WEIGHT};
-        run("ppo_categorical", {1}, params, {partial});
-        EXPECT_TRUE(std::isnan(values(partial)[0]));
-        EXPECT_TRUE(std::isnan(statistics(partial, 1, 0).values[0]));
+        run("ppo_categorical", {1}, params, {statistics, counter});
+        EXPECT_TRUE(std::isnan(values(statistics)[0]));
     }
 }
 
@@ -215,6 +214,7 @@ TEST_F(TrainingTest, AdamForSeveralSteps) {
         const Array parameters = from_lead(start), first = from_lead(std::vector<float>(start.size()));
         const Array second = from_lead(std::vector<float>(start.size()));
         const Array state = stored({rate, 0, 0, 0}), step = unwritten(5), partial = unwritten(chunks);
+        const Array counter = stored({0});
         // The second half decays.
         std::vector<float> decays(start.size());
         for (size_t i = c.lead + count / 2; i < decays.size(); i++) decays[i] = 1;
@@ -222,11 +222,12 @@ TEST_F(TrainingTest, AdamForSeveralSteps) {
         for (int t = 1; t <= 3; t++) {
             SCOPED_TRACE(std::to_string(c.count) + ", step " + std::to_string(t));
             const auto gradients = normal(c.lead + count);
-            const AdamParams params{parameters, device(gradients) + c.lead, decayed, first, second, state, step, partial, c.count,
+            const AdamParams params{parameters, device(gradients) + c.lead, decayed, first, second, state, step, partial,
+                                    static_cast<int32_t*>(counter.address), c.count,
                                     c.chunk, chunks, c.beta1, beta2, float(1 - double(c.beta1)), float(1 - double(beta2)),
                                     float(std::log(double(c.beta1))), float(std::log(double(beta2))), epsilon, c.limit, c.decay};
-            run("adam_norm", {chunks}, params, {partial});
-            run("adam_prepare", {1}, params, {state, step});
+            run("adam_norm", {chunks}, params, {state, step, counter});
+            EXPECT_EQ(values(counter)[0], 0);
             run("adam_update", {2}, params, {parameters, first, second});
 
             double norm = 0;
@@ -257,11 +258,10 @@ TEST_F(TrainingTest, AdamSkipsWhenTold) {
     const auto start = normal(37);
     const std::vector<float> before{0.1f, 3, 2, 1};
     const Array parameters = stored(start), first = stored(start), second = stored(start);
-    const Array state = stored(before), step = unwritten(5), partial = unwritten(1);
-    const AdamParams params{parameters, device(std::vector<float>(37, NAN_F)), device(start), first, second, state, step, partial, 37, 64, 1,
+    const Array state = stored(before), step = unwritten(5), partial = unwritten(1), counter = stored({0});
+    const AdamParams params{parameters, device(std::vector<float>(37, NAN_F)), device(start), first, second, state, step, partial, static_cast<int32_t*>(counter.address), 37, 64, 1,
                             0.9f, 0.999f, 0.1f, 0.001f, std::log(0.9f), std::log(0.999f), 1e-8f, 0.5f, 0.1f};
-    run("adam_norm", {1}, params, {partial});
-    run("adam_prepare", {1}, params, {state, step});
+    run("adam_norm", {1}, params, {state, step, counter});
     EXPECT_EQ(values(state), before);
     run("adam_update", {2}, params, {parameters, first, second});
     for (const Array& unchanged : {parameters, first, second}) EXPECT_EQ(values(unchanged), start);

@@ -36,8 +36,7 @@ class PlayOptions {
             return otherwise;
         }
         if (environmentThreads < 1 || environmentThreads > MAX_THREADS) {
-            throw new UsageException(
-                    "--env-threads must be from 1 to " + MAX_THREADS + ", got " + environmentThreads);
+            throw new UsageException("--env-threads must be from 1 to " + MAX_THREADS + ", got " + environmentThreads);
         }
         return environmentThreads;
     }

@@ -58,8 +58,8 @@ public final class JoinedBatch implements VectorEnvironment {
                 .map(count -> spec.factory().stepsSingly() ? Math.min(count, each) : 1)
                 .toArray();
         int[] sizes = IntStream.range(0, counts.length)
-                .flatMap(batch -> IntStream.range(0, parts[batch])
-                        .map(part -> Partition.size(counts[batch], part, parts[batch])))
+                .flatMap(batch ->
+                        IntStream.range(0, parts[batch]).map(part -> Partition.size(counts[batch], part, parts[batch])))
                 .toArray();
         List<VectorEnvironment> made = spec.createAll(sizes);
         List<JoinedBatch> joined = new ArrayList<>();

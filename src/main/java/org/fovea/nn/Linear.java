@@ -6,6 +6,7 @@ import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameter;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** {@code y = activation(x W + b)}. */
 public final class Linear {
@@ -28,5 +29,12 @@ public final class Linear {
     /** [..., in] to [..., out]. */
     public Tensor apply(Tensor x) {
         return x.linear(x.tape().use(weight), x.tape().use(bias), activation);
+    }
+
+    /** What a layer without activation gives, plus {@code added}: [..., in] and [..., out] to [..., out]. */
+    Tensor apply(Tensor x, @Nullable Tensor added) {
+        return added == null
+                ? apply(x)
+                : x.linear(x.tape().use(weight), x.tape().use(bias), added);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.nn;
 
+import java.util.List;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.tensor.Tape;
@@ -20,6 +21,11 @@ public record RotaryEncoding(float base) {
     /** Turns each head of {@code x} [..., heads headDim] by the I32 position of its row. */
     public Tensor apply(Tensor x, Tensor positions, int heads) {
         return x.rotary(positions, heads, base);
+    }
+
+    /** {@link #apply} to queries and keys. */
+    List<Tensor> apply(Tensor queries, Tensor queryPositions, Tensor keys, Tensor keyPositions, int heads) {
+        return Tensor.rotary(queries, queryPositions, keys, keyPositions, heads, base);
     }
 
     /** I32 [batch, count] of {@code first, first + 1, ...} in each row. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.nn;
 
+import java.util.List;
 import org.fovea.attention.Attention;
 import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionShape.Layout;
@@ -59,8 +60,13 @@ public final class SelfAttention {
 
     /** Elements [batch, positions, width] attend to each other as {@code spec} and {@code mask} allow. */
     public Tensor forward(Tensor elements, AttentionSpec spec, AttentionMask<Tensor> mask) {
+        return forward(elements, spec, mask, null);
+    }
+
+    /** @param added to the result */
+    Tensor forward(Tensor elements, AttentionSpec spec, AttentionMask<Tensor> mask, @Nullable Tensor added) {
         Tensor positions = RotaryEncoding.positions(elements.tape(), elements.size(0), 0, elements.size(1));
-        return attend(elements, positions, elements, positions, spec, mask);
+        return attend(elements, positions, elements, positions, spec, mask, added);
     }
 
     /** Every element attends to every other. */
@@ -75,6 +81,7 @@ public final class SelfAttention {
      * @param queryPositions I32 [batch, queries]
      * @param keyInputs [batch, keys, width]
      * @param keyPositions I32 [batch, keys]
+     * @param added to the result, or null
      */
     Tensor attend(
             Tensor queryInputs,
@@ -82,14 +89,21 @@ public final class SelfAttention {
             Tensor keyInputs,
             Tensor keyPositions,
             AttentionSpec spec,
-            AttentionMask<Tensor> mask) {
-        Tensor queries = inHeads(rotate(query.apply(queryInputs), queryPositions));
-        Tensor keys = inHeads(rotate(key.apply(keyInputs), keyPositions));
-        Tensor values = inHeads(value.apply(keyInputs));
-        Tensor averages = Attention.apply(Attention.call(queries, keys, values, compared(spec), Layout.BNHD)
-                        .withMask(mask))
+            AttentionMask<Tensor> mask,
+            @Nullable Tensor added) {
+        Tensor queries = query.apply(queryInputs);
+        Tensor keys = key.apply(keyInputs);
+        if (rotary != null) {
+            List<Tensor> turned = rotary.apply(queries, queryPositions, keys, keyPositions, heads);
+            queries = turned.get(0);
+            keys = turned.get(1);
+        }
+        Tensor values = value.apply(keyInputs);
+        Tensor averages = Attention.apply(
+                        Attention.call(inHeads(queries), inHeads(keys), inHeads(values), compared(spec), Layout.BNHD)
+                                .withMask(mask))
                 .output();
-        return output.apply(averages.reshape(queryInputs.shape()));
+        return output.apply(averages.reshape(queryInputs.shape()), added);
     }
 
     /** Puts keys and values of elements [batch, count, width] at positions {@code first, ...} into the cache. */
@@ -103,8 +117,11 @@ public final class SelfAttention {
     /**
      * New elements [batch, 1, width] at {@code position} attend to the {@code counts[b]} latest of the cache, themselves
      * included.
+     *
+     * @param added to the result, or null
      */
-    Tensor attendToCache(Tensor elements, KeyValueCache cache, int position, DeviceArray counts) {
+    Tensor attendToCache(
+            Tensor elements, KeyValueCache cache, int position, DeviceArray counts, @Nullable Tensor added) {
         remember(elements, cache, position);
         Tape tape = elements.tape();
         int batch = elements.size(0);
@@ -122,7 +139,7 @@ public final class SelfAttention {
                                 counts,
                                 cache.slot(position)),
                         averages.array());
-        return output.apply(averages);
+        return output.apply(averages, added);
     }
 
     /** Cosines of random rows are as spread as dot products of unit variance once they are multiplied by sqrt(headDim). */

@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
  * A transformer block with normalisation before each sublayer: attention, then a feed-forward layer with ReLU, each
  * added back to the element, by a sum or by GTrXL's gate.
  *
- * <p>As memory of a sequence it works in two ways that agree: {@link #forward(Tensor, Tensor, Tensor, Tensor, Tensor,
- * int) over a segment} for training, and {@link #decode step by step} with a cache.
+ * <p>As memory of a sequence it works in two ways that agree: {@link #forward(Tensor, Tensor, Tensor, Tensor,
+ * Tensor, Tensor, int) over a segment} for training, and {@link #decode step by step} with a cache.
  */
 public final class TransformerBlock {
     private final LayerNorm attentionNorm;
@@ -52,7 +52,8 @@ public final class TransformerBlock {
 
     /** Elements [batch, positions, width] that attend to each other as {@code spec} and {@code mask} allow. */
     public Tensor forward(Tensor elements, AttentionSpec spec, AttentionMask<Tensor> mask) {
-        Tensor attended = attention.forward(attentionNorm.apply(elements), spec, mask);
+        Tensor residual = attentionGate == null ? elements : null;
+        Tensor attended = attention.forward(attentionNorm.apply(elements), spec, mask, residual);
         return feedForward(merge(attentionGate, elements, attended));
     }
 
@@ -63,7 +64,8 @@ public final class TransformerBlock {
      * @param input [batch, steps, width]
      * @param memory the inputs of this layer that preceded, [batch, remembered, width], or null. They are mapped to keys
      *     and values by the current weights; a constant, so that no gradient flows into the past
-     * @param positions I32 [batch, remembered + steps], counted through memory and segment
+     * @param queryPositions I32 [batch, steps], counted through memory and segment
+     * @param keyPositions I32 [batch, remembered + steps], likewise
      * @param querySegments I32 [batch, steps], the episode of each element
      * @param keySegments I32 [batch, remembered + steps]
      * @return [batch, steps, width]
@@ -71,7 +73,8 @@ public final class TransformerBlock {
     public Tensor forward(
             Tensor input,
             @Nullable Tensor memory,
-            Tensor positions,
+            Tensor queryPositions,
+            Tensor keyPositions,
             Tensor querySegments,
             Tensor keySegments,
             int window) {
@@ -80,19 +83,21 @@ public final class TransformerBlock {
         }
         int remembered = memory == null ? 0 : memory.size(1);
         int end = remembered + input.size(1);
-        if (positions.length() != (long) input.size(0) * end) {
+        if (keyPositions.length() != (long) input.size(0) * end) {
             throw new ShapeException(
-                    "transformer block", "positions " + positions + " for input " + input + " and memory " + memory);
+                    "transformer block",
+                    "key positions " + keyPositions + " for input " + input + " and memory " + memory);
         }
         Tensor context = memory == null ? input : Tensor.concat(1, List.of(memory, input));
         Tensor normal = attentionNorm.apply(context);
         Tensor attended = attention.attend(
                 normal.slice(1, remembered, end),
-                positions.slice(1, remembered, end),
+                queryPositions,
                 normal,
-                positions,
+                keyPositions,
                 AttentionSpec.DEFAULT.withCausal(Alignment.BOTTOM_RIGHT).withWindow(window - 1, 0),
-                AttentionMask.segments(querySegments, keySegments));
+                AttentionMask.segments(querySegments, keySegments),
+                attentionGate == null ? input : null);
         return feedForward(merge(attentionGate, input, attended));
     }
 
@@ -108,7 +113,8 @@ public final class TransformerBlock {
      */
     public Tensor decode(Tensor input, KeyValueCache cache, int position, DeviceArray counts) {
         Tensor elements = input.reshape(input.size(0), 1, input.size(1));
-        Tensor attended = attention.attendToCache(attentionNorm.apply(elements), cache, position, counts);
+        Tensor residual = attentionGate == null ? elements : null;
+        Tensor attended = attention.attendToCache(attentionNorm.apply(elements), cache, position, counts, residual);
         return feedForward(merge(attentionGate, elements, attended)).reshape(input.shape());
     }
 
@@ -123,12 +129,15 @@ public final class TransformerBlock {
     }
 
     private Tensor feedForward(Tensor elements) {
-        Tensor update = contract.apply(expand.apply(feedForwardNorm.apply(elements)));
-        return merge(feedForwardGate, elements, update);
+        Tensor hidden = expand.apply(feedForwardNorm.apply(elements));
+        return merge(feedForwardGate, elements, contract.apply(hidden, feedForwardGate == null ? elements : null));
     }
 
-    /** The residual connection. GTrXL applies ReLU to the update before its gate. */
+    /**
+     * The residual connection, which a sublayer makes itself where there is no gate. GTrXL applies ReLU to the update before its
+     * gate.
+     */
     private static Tensor merge(@Nullable GruGate gate, Tensor elements, Tensor update) {
-        return gate == null ? elements.add(update) : gate.apply(elements, update.relu());
+        return gate == null ? update : gate.apply(elements, update.relu());
     }
 }

@@ -2,11 +2,14 @@
 package org.fovea.tensor;
 
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
-import org.fovea.backend.math.Gemm;
 import org.fovea.backend.math.LayerNormArgs;
-import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.math.LinearGradients;
+import org.fovea.backend.math.MathOps;
+import org.fovea.backend.math.RotaryRows;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.ShapeException;
 import org.jspecify.annotations.Nullable;
@@ -45,7 +48,9 @@ final class FusedOps {
 
     // ---- linear
 
-    static Tensor linear(Tensor x, Tensor weight, @Nullable Tensor bias, Activation activation) {
+    /** @param added to what a layer without activation gives, of the same shape; or null */
+    static Tensor linear(
+            Tensor x, Tensor weight, @Nullable Tensor bias, Activation activation, @Nullable Tensor added) {
         Tape tape = x.tape();
         weight.requireTape(tape);
         if (weight.rank() != 2 || x.rank() < 1 || x.size(-1) != weight.size(0)) {
@@ -65,51 +70,112 @@ final class FusedOps {
         int rows = rows("linear", x);
         Tensor y = tape.result(Shapes.with(x.sizes(), x.rank() - 1, out));
         DeviceArray biasArray = bias == null ? null : bias.array();
-        tape.backend().math().linear(rows, in, out, x.array(), weight.array(), biasArray, activation, y.array());
-        if (bias == null) {
-            if (tape.records(x, weight)) {
-                tape.record(y, g -> linearBackward(x, weight, null, activation, y, g), x, weight);
-            }
-        } else if (tape.records(x, weight) || tape.records(bias)) {
-            tape.record(y, g -> linearBackward(x, weight, bias, activation, y, g), x, weight, bias);
+        MathOps math = tape.backend().math();
+        if (added == null) {
+            math.linear(rows, in, out, x.array(), weight.array(), biasArray, activation, y.array());
+        } else {
+            added.requireTape(tape);
+            y.requireShape("linear", added);
+            math.linear(rows, in, out, x.array(), weight.array(), biasArray, added.array(), y.array());
         }
-        return y;
+        List<Tensor> present =
+                Stream.of(x, weight, bias, added).filter(Objects::nonNull).toList();
+        if (!tape.records(present)) {
+            return y;
+        }
+        Tensor[] inputs = present.toArray(new Tensor[0]);
+        if (added != null) {
+            Backward backward = g -> {
+                g.add(added, g.of(y));
+                linearBackward(x, weight, bias, y, g);
+            };
+            return tape.record(y, backward, inputs);
+        }
+        if (activation == Activation.NONE) {
+            return tape.record(y, g -> linearBackward(x, weight, bias, y, g), inputs);
+        }
+        Tensor sums = tape.constant(y.array(), y.sizes());
+        tape.record(sums, g -> linearBackward(x, weight, bias, sums, g), inputs);
+        y.setActivated(new TapedArray.Activated(activation, sums));
+        return tape.record(y, g -> g.add(sums, activationGradient(activation, y, g.of(y))), sums);
     }
 
-    private static void linearBackward(
-            Tensor x, Tensor weight, @Nullable Tensor bias, Activation activation, Tensor y, Gradients g) {
+    private static void linearBackward(Tensor x, Tensor weight, @Nullable Tensor bias, Tensor y, Gradients g) {
+        Tape tape = x.tape();
+        int rows = rows("linear", x);
         int in = weight.size(0);
         int out = weight.size(1);
-        int rows = rows("linear", x);
-        Tensor dPre = activationGradient(activation, y, g.of(y)).reshape(rows, out);
-        if (g.wants(x)) {
-            g.add(x, MatrixOps.matmul(dPre, weight, false, true).reshape(x.sizes()));
-        }
-        if (g.wants(weight)) {
-            DeviceArray slot = g.claim(weight);
-            if (slot == null) {
-                g.add(weight, MatrixOps.matmul(x.reshape(rows, in), dPre, true, false));
-            } else {
-                g.backend().math().gemm(Gemm.dense(true, false, in, out, rows), x.array(), dPre.array(), slot);
+        Tensor dy = g.of(y).reshape(rows, out);
+        if (tape.records(x, weight) || tape.records(dy)) {
+            if (g.wants(x)) {
+                g.add(x, MatrixOps.matmul(dy, weight, false, true).reshape(x.sizes()));
             }
+            if (g.wants(weight)) {
+                g.add(weight, MatrixOps.matmul(x.reshape(rows, in), dy, true, false));
+            }
+            if (bias != null && g.wants(bias)) {
+                g.add(bias, dy.sum(0).reshape(bias.sizes()));
+            }
+            return;
         }
-        if (bias != null && g.wants(bias)) {
-            DeviceArray slot = g.claim(bias);
-            if (slot == null) {
-                g.add(bias, dPre.sum(0).reshape(bias.sizes()));
-            } else {
-                g.backend().math().reduce(ReduceOp.SUM, 1, rows, out, dPre.array(), slot);
+        TapedArray.Activated before = g.lastActivation(x);
+        Tensor added = g.soFar(x);
+        Tensor dx = g.wants(x) ? tape.result(x.sizes()) : null;
+        ParameterGradient dWeight = ParameterGradient.of(weight, g);
+        ParameterGradient dBias = bias == null ? null : ParameterGradient.of(bias, g);
+        tape.backend()
+                .math()
+                .linearBackward(new LinearGradients<>(
+                        rows,
+                        in,
+                        out,
+                        before == null ? Activation.NONE : before.function(),
+                        x.array(),
+                        weight.array(),
+                        dy.array(),
+                        added == null ? null : added.array(),
+                        dx == null ? null : dx.array(),
+                        dWeight == null ? null : dWeight.array,
+                        dBias == null ? null : dBias.array));
+        if (dx != null && before != null) {
+            g.setBefore(before, x, dx);
+        } else if (dx != null) {
+            g.set(x, dx);
+        }
+        if (dWeight != null) {
+            dWeight.addTo(g);
+        }
+        if (dBias != null) {
+            dBias.addTo(g);
+        }
+    }
+
+    /** Where an operation writes the gradient of a parameter: to its place if that is free, else to a tensor of its own. */
+    private record ParameterGradient(Tensor parameter, DeviceArray array, boolean inPlace) {
+        /** Null where it is not wanted. */
+        static @Nullable ParameterGradient of(Tensor parameter, Gradients g) {
+            if (!g.wants(parameter)) {
+                return null;
+            }
+            DeviceArray slot = g.claim(parameter);
+            return slot == null
+                    ? new ParameterGradient(
+                            parameter,
+                            parameter.tape().result(parameter.sizes()).array(),
+                            false)
+                    : new ParameterGradient(parameter, slot, true);
+        }
+
+        void addTo(Gradients g) {
+            if (!inPlace) {
+                g.add(parameter, parameter.tape().constant(array, parameter.sizes()));
             }
         }
     }
 
     private static Tensor activationGradient(Activation activation, Tensor y, Tensor dy) {
-        return switch (activation) {
-            case NONE -> dy;
-            case TANH -> ElementwiseOps.binary(BinaryOp.TANH_GRADIENT, y, dy);
-            case RELU -> ElementwiseOps.binary(BinaryOp.RELU_GRADIENT, y, dy);
-            case SIGMOID -> ElementwiseOps.binary(BinaryOp.SIGMOID_GRADIENT, y, dy);
-        };
+        BinaryOp gradient = activation.gradient();
+        return gradient == null ? dy : ElementwiseOps.binary(gradient, y, dy);
     }
 
     // ---- layer normalisation
@@ -154,15 +220,26 @@ final class FusedOps {
         Tensor dBias = biasSlot == null ? tape.result(bias.sizes()) : tape.constant(biasSlot, bias.sizes());
         LayerNormArgs<DeviceArray> args = new LayerNormArgs<>(
                 rows("layerNorm", x), x.size(-1), x.array(), gain.array(), mean.array(), reciprocalStd.array());
-        tape.backend().math().layerNormBackward(args, dy.array(), dx.array(), dGain.array(), dBias.array());
         List<Tensor> inputs = List.of(x, gain, dy);
-        List<Tensor> outputs = List.of(dx, dGain, dBias);
-        if (tape.records(inputs)) {
+        boolean recorded = tape.records(inputs);
+        Tensor added = recorded ? null : g.soFar(x);
+        MathOps math = tape.backend().math();
+        if (added == null) {
+            math.layerNormBackward(args, dy.array(), dx.array(), dGain.array(), dBias.array());
+        } else {
+            math.layerNormBackward(args, dy.array(), added.array(), dx.array(), dGain.array(), dBias.array());
+        }
+        if (recorded) {
+            List<Tensor> outputs = List.of(dx, dGain, dBias);
             Backward backward = second -> second.addByDefinition(
                     inputs, outputs, () -> layerNormGradientDefinition(x, gain, dy, bias.sizes(), epsilon));
             tape.record(inputs, outputs, backward);
         }
-        g.add(x, dx);
+        if (added == null) {
+            g.add(x, dx);
+        } else {
+            g.set(x, dx);
+        }
         if (gainSlot == null) {
             g.add(gain, dGain);
         }
@@ -193,19 +270,60 @@ final class FusedOps {
     /** x [..., heads headDim] turned by the angles of {@code positions}, one for each row; sign -1 turns back. */
     static Tensor rotary(Tensor x, Tensor positions, int heads, float base, int sign) {
         Tape tape = x.tape();
-        int width = x.size(-1);
-        if (heads < 1 || width % (2 * heads) != 0) {
+        RotaryRows of = rotaryRows(x, positions, heads);
+        tape.backend().math().rotary(of.rows(), heads, x.size(-1) / heads, base, sign, of.x(), of.positions(), of.y());
+        Tensor y = tape.constant(of.y(), x.sizes());
+        return tape.records(x) ? tape.record(y, g -> g.add(x, rotary(g.of(y), positions, heads, base, -sign)), x) : y;
+    }
+
+    /** {@link #rotary(Tensor, Tensor, int, float, int)} of two tensors. */
+    static List<Tensor> rotary(
+            Tensor first,
+            Tensor firstPositions,
+            Tensor second,
+            Tensor secondPositions,
+            int heads,
+            float base,
+            int sign) {
+        Tape tape = first.tape();
+        second.requireTape(tape);
+        RotaryRows ofFirst = rotaryRows(first, firstPositions, heads);
+        RotaryRows ofSecond = rotaryRows(second, secondPositions, heads);
+        if (first.size(-1) != second.size(-1)) {
+            throw new ShapeException(
+                    "rotary", Shapes.text(first.sizes()) + " and " + Shapes.text(second.sizes()) + " differ in width");
+        }
+        tape.backend().math().rotary(heads, first.size(-1) / heads, base, sign, ofFirst, ofSecond);
+        Tensor y = tape.constant(ofFirst.y(), first.sizes());
+        Tensor z = tape.constant(ofSecond.y(), second.sizes());
+        tape.record(List.of(first, second), List.of(y, z), g -> {
+            Tensor dy = g.ofOrNull(y);
+            Tensor dz = g.ofOrNull(z);
+            if (dy != null && dz != null) {
+                List<Tensor> turnedBack = rotary(dy, firstPositions, dz, secondPositions, heads, base, -sign);
+                g.add(first, turnedBack.get(0));
+                g.add(second, turnedBack.get(1));
+            } else if (dy != null) {
+                g.add(first, rotary(dy, firstPositions, heads, base, -sign));
+            } else if (dz != null) {
+                g.add(second, rotary(dz, secondPositions, heads, base, -sign));
+            }
+        });
+        return List.of(y, z);
+    }
+
+    private static RotaryRows rotaryRows(Tensor x, Tensor positions, int heads) {
+        int rows = rows("rotary", x);
+        if (heads < 1 || x.size(-1) % (2 * heads) != 0) {
             throw new ShapeException(
                     "rotary", "the width of " + Shapes.text(x.sizes()) + " is not " + heads + " heads of even size");
         }
-        int rows = rows("rotary", x);
         if (positions.length() != rows || positions.dtype().isFloating()) {
             throw new ShapeException(
                     "rotary", "positions " + positions + " must be I32, one for each row of " + Shapes.text(x.sizes()));
         }
-        Tensor y = tape.result(x.sizes());
-        tape.backend().math().rotary(rows, heads, width / heads, base, sign, x.array(), positions.array(), y.array());
-        return tape.records(x) ? tape.record(y, g -> g.add(x, rotary(g.of(y), positions, heads, base, -sign)), x) : y;
+        return new RotaryRows(
+                rows, x.array(), positions.array(), x.tape().result(x.sizes()).array());
     }
 
     private static int rows(String operation, Tensor x) {

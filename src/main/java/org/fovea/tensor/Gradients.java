@@ -3,7 +3,6 @@ package org.fovea.tensor;
 
 import java.util.List;
 import java.util.function.Supplier;
-import org.fovea.backend.Backend;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.memory.DeviceArray;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +17,13 @@ public final class Gradients {
     private final int lastNode;
     private final boolean[] wanted;
     private final @Nullable Tensor[] gathered;
+
+    /** Whether what was gathered was made for that alone. */
+    private final boolean[] owned;
+
+    /** How many operations that are yet to be gone through may add to a tensor's gradient. */
+    private final int[] uses;
+
     private final @Nullable Target target;
 
     /** Where the gradients of parameters go when they are not made into tensors. */
@@ -38,6 +44,8 @@ public final class Gradients {
         this.lastNode = tape.nodeCount();
         this.wanted = new boolean[tape.differentiableCount()];
         this.gathered = new Tensor[wanted.length];
+        this.owned = new boolean[wanted.length];
+        this.uses = new int[wanted.length];
         this.target = target;
         for (Tensor input : inputs) {
             if (input.isDifferentiable()) {
@@ -46,6 +54,7 @@ public final class Gradients {
         }
         for (int i = firstNode; i < lastNode; i++) {
             markDescendants(tape.node(i));
+            count(tape.node(i), 1);
         }
     }
 
@@ -65,6 +74,14 @@ public final class Gradients {
                     wanted[output.id()] = true;
                 }
                 return;
+            }
+        }
+    }
+
+    private void count(Node node, int change) {
+        for (Tensor input : node.inputs()) {
+            if (wants(input)) {
+                uses[input.id()] += change;
             }
         }
     }
@@ -107,6 +124,48 @@ public final class Gradients {
         }
         Tensor sum = gathered[x.id()];
         gathered[x.id()] = sum == null ? gradient : sum.add(gradient);
+        owned[x.id()] = false;
+    }
+
+    /** What was gathered for {@code x}, for an operation that adds it to what it has and hands the sum to {@link #set}. */
+    @Nullable
+    Tensor soFar(Tensor x) {
+        return wants(x) ? gathered[x.id()] : null;
+    }
+
+    /** Takes {@code gradient}, which nothing else refers to, in place of what was gathered for {@code x}. */
+    void set(Tensor x, Tensor gradient) {
+        if (gathersApart(x)) {
+            add(x, gradient);
+        } else {
+            gathered[x.id()] = gradient;
+            owned[x.id()] = true;
+        }
+    }
+
+    /** {@link #soFar} where nothing else refers to it, so that it may be added to in its place; else null. */
+    @Nullable
+    Tensor ownedSoFar(Tensor x) {
+        return wants(x) && owned[x.id()] ? gathered[x.id()] : null;
+    }
+
+    private boolean gathersApart(Tensor x) {
+        return target != null && x.parameter() != null;
+    }
+
+    /**
+     * The activation whose output {@code x} is, if the caller is the last to add to the gradient of x and may turn all of it
+     * into that of the activation's input, which it hands to {@link #setBefore}.
+     */
+    TapedArray.@Nullable Activated lastActivation(Tensor x) {
+        // Only where gradients of parameters alone are asked for: that of x itself would be missed elsewhere.
+        return target != null && wants(x) && uses[x.id()] == 0 ? x.activated() : null;
+    }
+
+    /** Takes the gradient of the input of the activation whose output {@code x} is, in place of what was gathered for x. */
+    void setBefore(TapedArray.Activated activation, Tensor x, Tensor gradient) {
+        gathered[x.id()] = null;
+        add(activation.sums(), gradient);
     }
 
     /**
@@ -160,14 +219,11 @@ public final class Gradients {
         return target.slot(parameter);
     }
 
-    Backend backend() {
-        return tape.backend();
-    }
-
     /** Propagates what was added to the outputs back to the wanted inputs. */
     void sweep() {
         for (int i = lastNode - 1; i >= firstNode; i--) {
             Node node = tape.node(i);
+            count(node, -1);
             for (Tensor output : node.outputs()) {
                 if (gathered[output.id()] != null) {
                     node.backward().propagate(this);

@@ -4,6 +4,7 @@ package org.fovea.tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.StridedAxes;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.RowMajor;
@@ -73,7 +74,24 @@ final class LayoutOps {
             return x;
         }
         Tensor y = cut(x, axis, from, to);
-        return x.tape().records(x) ? x.tape().record(y, g -> g.add(x, pad(g.of(y), axis, from, size)), x) : y;
+        return x.tape().records(x) ? x.tape().record(y, g -> sliceBackward(x, axis, from, g.of(y), g), x) : y;
+    }
+
+    private static void sliceBackward(Tensor x, int axis, int from, Tensor dy, Gradients g) {
+        Tensor sum = g.ownedSoFar(x);
+        if (sum == null || dy.length() == 0 || x.tape().records(sum, dy)) {
+            g.add(x, pad(dy, axis, from, x.size(axis)));
+            return;
+        }
+        StridedAxes axes = Shapes.axes("slice", dy.sizes(), RowMajor.strides(dy.sizes()), RowMajor.strides(x.sizes()));
+        DeviceArray place = from(sum, axis, from);
+        x.tape().backend().math().accumulate(axes.shape(), dy.array(), axes.first(), place, axes.second());
+    }
+
+    /** The elements of x behind {@code position} along an axis, for the first index of the axes before it. */
+    private static DeviceArray from(Tensor x, int axis, int position) {
+        long offset = (long) position * Shapes.product(x.sizes(), axis + 1, x.rank());
+        return x.array().slice(offset, x.length() - offset);
     }
 
     /** {@link #slice}, unrecorded. */
@@ -153,6 +171,16 @@ final class LayoutOps {
             position += part.size(axis);
         }
         first.tape().record(parts, List.of(y), g -> {
+            List<Tensor> wanted = parts.stream().filter(g::wants).toList();
+            if (wanted.size() == 1) {
+                Tensor part = wanted.get(0);
+                int from = parts.stream()
+                        .takeWhile(before -> before != part)
+                        .mapToInt(before -> before.size(axis))
+                        .sum();
+                addSlice(part, g.of(y), axis, from, g);
+                return;
+            }
             int[] lengths = parts.stream().mapToInt(part -> part.size(axis)).toArray();
             List<Tensor> gradients = split(g.of(y), axis, lengths);
             for (int i = 0; i < lengths.length; i++) {
@@ -160,6 +188,30 @@ final class LayoutOps {
             }
         });
         return y;
+    }
+
+    /** Adds elements {@code [from, from + part.size(axis))} of x to the gradient of the part. */
+    private static void addSlice(Tensor part, Tensor x, int axis, int from, Gradients g) {
+        Tape tape = x.tape();
+        Tensor sum = g.soFar(part);
+        if (sum == null || part.length() == 0 || tape.records(sum, x)) {
+            g.add(part, slice(x, axis, from, from + part.size(axis)));
+            return;
+        }
+        int[] shape = part.sizes();
+        StridedAxes axes = Shapes.axes("concat", shape, RowMajor.strides(shape), RowMajor.strides(x.sizes()));
+        Tensor y = tape.result(shape);
+        tape.backend()
+                .math()
+                .zip(
+                        BinaryOp.ADD,
+                        axes.shape(),
+                        sum.array(),
+                        axes.first(),
+                        from(x, axis, from),
+                        axes.second(),
+                        y.array());
+        g.set(part, y);
     }
 
     /** {@code y[i, ...] = table[indices[i], ...]}; the axes of indices replace the first of the table. */
@@ -199,14 +251,12 @@ final class LayoutOps {
     }
 
     private static void place(String operation, Tensor x, Tensor y, int axis, int from) {
-        long offset = (long) from * Shapes.product(y.sizes(), axis + 1, y.rank());
-        DeviceArray target = y.array().slice(offset, y.length() - offset);
         move(
                 operation,
                 x.sizes(),
                 x.array(),
                 RowMajor.strides(x.sizes()),
-                target,
+                from(y, axis, from),
                 RowMajor.strides(y.sizes()),
                 x.tape());
     }

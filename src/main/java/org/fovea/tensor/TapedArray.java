@@ -3,6 +3,7 @@ package org.fovea.tensor;
 
 import java.util.Arrays;
 import org.fovea.backend.Backend;
+import org.fovea.backend.math.Activation;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.ShapeException;
@@ -17,6 +18,7 @@ public abstract sealed class TapedArray permits Tensor {
     private final int[] shape;
     private final @Nullable Parameter parameter;
     private int id = CONSTANT;
+    private @Nullable Activated activated;
 
     TapedArray(Tape tape, DeviceArray array, int[] shape, @Nullable Parameter parameter) {
         this.tape = tape;
@@ -100,6 +102,23 @@ public abstract sealed class TapedArray permits Tensor {
     }
 
     // ---- for the operations
+
+    /**
+     * How a tensor came about whose elements are a function of others.
+     *
+     * @param sums what it was applied to: a tensor that has gradients, but whose elements were not kept
+     */
+    record Activated(Activation function, Tensor sums) {}
+
+    /** Set where it is the output of an activation. */
+    @Nullable
+    Activated activated() {
+        return activated;
+    }
+
+    void setActivated(Activated how) {
+        activated = how;
+    }
 
     /** The shape itself, not to be changed. */
     int[] sizes() {

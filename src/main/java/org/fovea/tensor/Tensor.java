@@ -285,7 +285,12 @@ public final class Tensor extends TapedArray {
 
     /** {@code activation(this weight + bias)}: this [..., in], weight [in, out], bias [out] or null. */
     public Tensor linear(Tensor weight, @Nullable Tensor bias, Activation activation) {
-        return FusedOps.linear(this, weight, bias, activation);
+        return FusedOps.linear(this, weight, bias, activation, null);
+    }
+
+    /** {@code this weight + bias + added}: this [..., in], weight [in, out], bias [out] or null, added [..., out]. */
+    public Tensor linear(Tensor weight, @Nullable Tensor bias, Tensor added) {
+        return FusedOps.linear(this, weight, bias, Activation.NONE, added);
     }
 
     /** Normalises the last axis to mean 0 and variance 1, then {@code gain x + bias}, each of that axis's length. */
@@ -301,6 +306,12 @@ public final class Tensor extends TapedArray {
      */
     public Tensor rotary(Tensor positions, int heads, float base) {
         return FusedOps.rotary(this, positions, heads, base, 1);
+    }
+
+    /** {@link #rotary} of two tensors of the same width. */
+    public static List<Tensor> rotary(
+            Tensor first, Tensor firstPositions, Tensor second, Tensor secondPositions, int heads, float base) {
+        return FusedOps.rotary(first, firstPositions, second, secondPositions, heads, base, 1);
     }
 
     private Tensor unary(UnaryOp op) {

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.verify;
 
+import static java.util.Objects.requireNonNull;
+
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.Gemm;
+import org.fovea.backend.math.LinearGradients;
 
 /** Matrix products and linear layers. */
 final class MatrixCases {
@@ -71,7 +74,15 @@ final class MatrixCases {
                 String name = activation + " of " + Arrays.toString(s);
                 cases.add(new Case("math.linear", name, p -> linear(p, s, activation, true)));
                 cases.add(new Case("math.linear", name + " without bias", p -> linear(p, s, activation, false)));
+                cases.add(new Case("math.linearBackward", name, p -> linearBackward(p, s, activation, false)));
+                cases.add(new Case(
+                        "math.linearBackward", name + " and more", p -> linearBackward(p, s, activation, true)));
             }
+        }
+        // As many rows as are summed in parts.
+        for (int[] s : new int[][] {{2100, 6, 33}, {1031, 70, 1}, {0, 3, 5}}) {
+            String name = Arrays.toString(s);
+            cases.add(new Case("math.linearBackward", name, p -> linearBackward(p, s, Activation.NONE, false)));
         }
         return cases;
     }
@@ -173,6 +184,47 @@ final class MatrixCases {
         double size = largestNorm(rows, s[0], s[1], s[1], 1) * largestNorm(weights, s[2], s[1], 1, s[2]);
         double roundings = 4 * p.ofProducts(root + 2, 2);
         y.isWithin(roundings * (1 + size + Pair.largest(bias.expected())), activation + " of " + Arrays.toString(s));
+        if (activation == Activation.NONE) {
+            Pair.Both added = p.floats(Pair.normal(s[0] * s[2], 4));
+            p.run(b -> b.math()
+                    .linear(s[0], s[1], s[2], x.on(b), weight.on(b), biased ? bias.on(b) : null, added.on(b), y.on(b)));
+            double sum = size + Pair.largest(bias.expected()) + Pair.largest(added.expected());
+            y.isWithin(roundings * (1 + sum), Arrays.toString(s) + ", added to what was there");
+        }
+    }
+
+    private static void linearBackward(Pair p, int[] s, Activation activation, boolean added) {
+        int rows = s[0];
+        int in = s[1];
+        int out = s[2];
+        double[] inputs = Pair.normal(rows * in, 1);
+        double[] weights = Pair.normal(in * out, 2);
+        double[] upstream = Pair.normal(rows * out, 3);
+        double[] before = Pair.normal(rows * in, 4);
+        LinearGradients<Pair.Both> args = new LinearGradients<>(
+                rows,
+                in,
+                out,
+                activation,
+                p.floats(inputs),
+                p.floats(weights),
+                p.floats(upstream),
+                added ? p.floats(before) : null,
+                p.output((long) rows * in),
+                p.output((long) in * out),
+                p.output(out));
+        p.run(b -> b.math().linearBackward(args.map(x -> x.on(b))));
+        String what = activation + " of " + Arrays.toString(s);
+        // The derivatives of normal numbers as if they were outputs are at most 1 + x^2, which is rounded too.
+        double steepest = 1 + Math.pow(Pair.largest(inputs), 2);
+        double ofDx = largestNorm(upstream, rows, out, out, 1) * largestNorm(weights, in, out, out, 1);
+        requireNonNull(args.dx())
+                .isWithin(4 * p.ofProducts(Math.sqrt(out) + 4, 2) * steepest * (1 + ofDx + Pair.largest(before)), what);
+        double roundings = 4 * p.ofProducts(Math.sqrt(rows) + 4, 2);
+        double ofWeight = largestNorm(inputs, in, rows, 1, in) * largestNorm(upstream, out, rows, 1, out);
+        requireNonNull(args.dWeight()).isWithin(roundings * (1 + ofWeight), what + ", for the weight");
+        double ofBias = Math.sqrt(rows) * largestNorm(upstream, out, rows, 1, out);
+        requireNonNull(args.dBias()).isWithin(4 * (Math.sqrt(rows) + 4) * (1 + ofBias), what + ", for the bias");
     }
 
     private static double largestNorm(double[] x, int vectors, int length, int stride, int step) {

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.RowMajor;
 
 /** Strided copies, gathers and scatters. */
@@ -25,6 +26,13 @@ final class MovementCases {
         cases.add(new Case("math.arrange", "whole vectors", MovementCases::vectors));
         cases.add(new Case("math.arrange", "concatenation", MovementCases::concatenate));
         cases.add(new Case("math.arrange", "six axes", MovementCases::sixAxes));
+        cases.add(new Case("math.accumulate", "every other row and column", MovementCases::accumulate));
+        cases.add(new Case("math.accumulate", "whole vectors", MovementCases::accumulateVectors));
+        // Also more than a kernel takes at once.
+        for (int tables : new int[] {2, 5, 11}) {
+            cases.add(new Case("math.gatherRows", tables + " tables", p -> gatherAll(p, tables, 3)));
+            cases.add(new Case("math.gatherRows", tables + " tables of vectors", p -> gatherAll(p, tables, 4)));
+        }
         int[] fewIndices = {3, 0, 4, 3, 3, 1, 0};
         for (int width : new int[] {1, 2, 3, 4, 5, 6, 13, 17, 31, 33, 64, 97, 207}) {
             cases.add(new Case("math.gatherRows", "7 of width " + width, p -> gather(p, 5, width, fewIndices)));
@@ -111,6 +119,55 @@ final class MovementCases {
         p.run(b -> b.math()
                 .arrange(shape, x.on(b), new int[] {1, 5, 16, 2, 8, 4}, y.on(b), new int[] {24, 24, 8, 4, 2, 1}));
         y.isExact("six axes");
+    }
+
+    private static void accumulate(Pair p) {
+        Pair.Both x = p.floats(Pair.normal(15, 1));
+        Pair.Both y = p.floats(Pair.normal(60, 2));
+        p.run(b -> b.math().accumulate(new int[] {3, 5}, x.on(b), new int[] {1, 3}, y.on(b), new int[] {20, 2}));
+        y.isWithin(2, "every other row and column");
+    }
+
+    private static void accumulateVectors(Pair p) {
+        Pair.Both x = p.floats(Pair.normal(2 * 3 * 8, 1));
+        Pair.Both y = p.floats(Pair.normal(2 * 5 * 8, 2));
+        p.run(b -> b.math()
+                .accumulate(
+                        new int[] {2, 3, 8},
+                        x.on(b),
+                        new int[] {24, 8, 1},
+                        y.on(b).slice(16, 64),
+                        new int[] {40, 8, 1}));
+        y.isWithin(2, "the last rows of each part");
+    }
+
+    /** Tables of several widths and of both types. */
+    private static void gatherAll(Pair p, int count, int width) {
+        Pair.Both index = p.ints(new int[] {3, 0, 4, 3, 1});
+        List<Pair.Both> tables = new ArrayList<>();
+        List<Pair.Both> rows = new ArrayList<>();
+        for (int t = 0; t < count; t++) {
+            int length = 5 * width * (t + 1);
+            boolean integers = t % 3 == 2;
+            tables.add(integers ? p.ints(integers(length)) : p.floats(Pair.normal(length, t)));
+            rows.add(integers ? p.integerOutput(length) : p.output(length));
+        }
+        p.run(b -> b.math()
+                .gatherRows(
+                        index.on(b),
+                        IntStream.range(0, count)
+                                .mapToObj(t -> new TableRows(
+                                        tables.get(t).on(b),
+                                        width * (t + 1),
+                                        rows.get(t).on(b)))
+                                .toList()));
+        for (int t = 0; t < count; t++) {
+            if (t % 3 == 2) {
+                rows.get(t).isSameIntegers("integers of table " + t);
+            } else {
+                rows.get(t).isExact("table " + t);
+            }
+        }
     }
 
     private static void gather(Pair p, int rows, int width, int[] indices) {

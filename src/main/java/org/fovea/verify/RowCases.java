@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.fovea.backend.math.LayerNormArgs;
+import org.fovea.backend.math.RotaryRows;
 
 /** Functions of each row of a matrix, and of the whole of one. */
 final class RowCases {
@@ -46,6 +47,7 @@ final class RowCases {
         }
         int[][] turns = {{1, 1, 2}, {5, 3, 6}, {7, 3, 6}, {17, 2, 64}, {3, 4, 34}, {0, 2, 4}, {2, 1, 600}};
         cases.addAll(Case.each("math.rotary", Case.shapes(deep, turns, new int[] {207, 5, 34}), RowCases::rotary));
+        cases.add(new Case("math.rotary", "two arrays", RowCases::rotaryOfTwo));
         int[][] lengths = {{2}, {3}, {5}, {17}, {97}, {207}, {1031}, {4099}, {12289}};
         for (double offset : new double[] {0, 1000}) {
             cases.addAll(shifted(
@@ -194,7 +196,12 @@ final class RowCases {
                 made.gain(),
                 p.floats(made.mean().expected()),
                 p.floats(made.reciprocalStd().expected()));
+        Pair.Both added = p.floats(Pair.normal(length, 5));
+        Pair.Both total = p.output(length);
         p.run(b -> b.math().layerNormBackward(args.map(x -> x.on(b)), dy.on(b), dx.on(b), dGain.on(b), dBias.on(b)));
+        p.run(b -> b.math()
+                .layerNormBackward(
+                        args.map(x -> x.on(b)), dy.on(b), added.on(b), total.on(b), dGain.on(b), dBias.on(b)));
         double[] xs = args.x().expected();
         double[] centre = args.mean().expected();
         double[] std = args.reciprocalStd().expected();
@@ -223,6 +230,9 @@ final class RowCases {
             }
         }
         dx.isWithin(bounds, what);
+        double[] more = added.expected();
+        Arrays.setAll(bounds, i -> bounds[i] + 2 * Math.abs(more[i]));
+        total.isWithin(bounds, what + ", added to what was there");
         dGain.isWithin(gainBounds, what + ", for the gain");
         dBias.isWithin(biasBounds, what + ", for the bias");
     }
@@ -239,6 +249,36 @@ final class RowCases {
             // A rounding of an angle turns by so much.
             double angle = 7.0 * at.length * at.length;
             y.isWithin(4 * (angle + 2) * Pair.largest(x.expected()), what + (sign > 0 ? "" : ", backwards"));
+        }
+    }
+
+    private static void rotaryOfTwo(Pair p) {
+        int[] rows = {7, 3};
+        List<Pair.Both> xs = new ArrayList<>();
+        List<Pair.Both> positions = new ArrayList<>();
+        List<Pair.Both> ys = new ArrayList<>();
+        for (int of : rows) {
+            int[] at = new int[of];
+            Arrays.setAll(at, r -> r * 5 - of);
+            xs.add(p.floats(Pair.normal(of * 3 * 6, of)));
+            positions.add(p.ints(at));
+            ys.add(p.output(of * 3 * 6));
+        }
+        for (int sign : new int[] {1, -1}) {
+            p.run(b -> {
+                RotaryRows[] both = new RotaryRows[2];
+                Arrays.setAll(
+                        both,
+                        i -> new RotaryRows(
+                                rows[i],
+                                xs.get(i).on(b),
+                                positions.get(i).on(b),
+                                ys.get(i).on(b)));
+                b.math().rotary(3, 6, 10_000, sign, both[0], both[1]);
+            });
+            for (int i = 0; i < 2; i++) {
+                ys.get(i).isWithin(4 * 37 * Pair.largest(xs.get(i).expected()), "array " + i + ", sign " + sign);
+            }
         }
     }
 

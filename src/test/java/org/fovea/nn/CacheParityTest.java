@@ -209,13 +209,14 @@ class CacheParityTest {
         try (Tape tape = Tape.recording(backend)) {
             Tensor querySegments = tape.constantInts(segment.episodes, BATCH, steps);
             Tensor keySegments = tape.constantInts(allEpisodes, BATCH, remembered + steps);
-            Tensor positions = RotaryEncoding.positions(tape, BATCH, 0, remembered + steps);
+            Tensor positions = RotaryEncoding.positions(tape, BATCH, remembered, steps);
+            Tensor keyPositions = RotaryEncoding.positions(tape, BATCH, 0, remembered + steps);
             Tensor x = tape.constant(segment.inputs, BATCH, steps, WIDTH);
             for (int layer = 0; layer < blocks.size(); layer++) {
                 Tensor memory = remembered == 0 ? null : tape.constant(memories.get(layer), BATCH, remembered, WIDTH);
                 Tensor context = memory == null ? x : Tensor.concat(1, List.of(memory, x));
                 memories.set(layer, context.slice(1, steps, remembered + steps).toDoubles());
-                x = blocks.get(layer).forward(x, memory, positions, querySegments, keySegments, window);
+                x = blocks.get(layer).forward(x, memory, positions, keyPositions, querySegments, keySegments, window);
             }
             return x.toDoubles();
         }

@@ -94,6 +94,7 @@ class LayerGradientTest {
                     return x -> block.forward(
                             x,
                             x.tape().full(0.5, 2, 1, 4).add(x.tape().constant(new double[] {1, -1, 3, 2}, 4)),
+                            RotaryEncoding.positions(x.tape(), 2, 1, 3),
                             RotaryEncoding.positions(x.tape(), 2, 0, 4),
                             x.tape().constantInts(new int[] {0, 0, 1, 0, 0, 0}, 2, 3),
                             x.tape().constantInts(new int[] {0, 0, 0, 1, -1, 0, 0, 0}, 2, 4),

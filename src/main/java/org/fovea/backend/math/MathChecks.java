@@ -56,6 +56,14 @@ public final class MathChecks {
         OperandChecks.strided("arrange", "y", y, shape, strideY);
     }
 
+    /** Operands of {@link MathOps#accumulate}. */
+    public static void accumulate(int[] shape, DeviceArray x, int[] strideX, DeviceArray y, int[] strideY) {
+        OperandChecks.floating("accumulate", "x", x);
+        OperandChecks.sameType("accumulate", x, y);
+        OperandChecks.strided("accumulate", "x", x, shape, strideX);
+        OperandChecks.strided("accumulate", "y", y, shape, strideY);
+    }
+
     /** Operands of {@link MathOps#gemm}. */
     public static void gemm(Gemm g, DeviceArray a, DeviceArray b, DeviceArray c) {
         OperandChecks.extents("gemm", g.m(), g.n(), g.k(), g.batch());
@@ -114,6 +122,29 @@ public final class MathChecks {
             OperandChecks.floats("linear", "bias", bias, out);
         }
         OperandChecks.floats("linear", "y", y, rows, out);
+    }
+
+    /** Operands of {@link MathOps#linearBackward}. */
+    public static void linearBackward(LinearGradients<DeviceArray> args) {
+        String operation = "linearBackward";
+        int rows = args.rows();
+        int in = args.in();
+        int out = args.out();
+        OperandChecks.floats(operation, "x", args.x(), rows, in);
+        OperandChecks.floats(operation, "weight", args.weight(), in, out);
+        OperandChecks.floats(operation, "dy", args.dy(), rows, out);
+        if (args.added() != null) {
+            OperandChecks.floats(operation, "added", args.added(), rows, in);
+        }
+        if (args.dx() != null) {
+            OperandChecks.floats(operation, "dx", args.dx(), rows, in);
+        }
+        if (args.dWeight() != null) {
+            OperandChecks.floats(operation, "dWeight", args.dWeight(), in, out);
+        }
+        if (args.dBias() != null) {
+            OperandChecks.floats(operation, "dBias", args.dBias(), out);
+        }
     }
 
     /** Operands of {@link MathOps#softmax} and {@link MathOps#logSoftmax}, which {@code operation} names. */

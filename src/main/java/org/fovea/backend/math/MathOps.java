@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.math;
 
+import java.util.List;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Memory;
@@ -41,6 +42,9 @@ public interface MathOps {
      */
     void arrange(int[] shape, DeviceArray x, int[] strideX, DeviceArray y, int[] strideY);
 
+    /** {@link #arrange} of floating elements, added to y: {@code y[index . strideY] += x[index . strideX]}, each at most once. */
+    void accumulate(int[] shape, DeviceArray x, int[] strideX, DeviceArray y, int[] strideY);
+
     /** Batched matrix products, see {@link Gemm}. */
     void gemm(Gemm shape, DeviceArray a, DeviceArray b, DeviceArray c);
 
@@ -51,6 +55,13 @@ public interface MathOps {
      * @throws IndexOutOfBoundsException on the CPU, if an index is outside the table
      */
     void gatherRows(DeviceArray table, int width, DeviceArray indices, DeviceArray y);
+
+    /** {@link #gatherRows(DeviceArray, int, DeviceArray, DeviceArray)} of several tables by the same indices. */
+    default void gatherRows(DeviceArray indices, List<TableRows> tables) {
+        for (TableRows of : tables) {
+            gatherRows(of.table(), of.width(), indices, of.rows());
+        }
+    }
 
     /**
      * {@code table[indices[i], :] += x[i, :]}; repeated indices add up in an order that depends on the indices alone.
@@ -82,6 +93,56 @@ public interface MathOps {
             Activation activation,
             DeviceArray y);
 
+    /** {@link #linear} without activation, plus {@code added}, [rows, out]. */
+    default void linear(
+            int rows,
+            int in,
+            int out,
+            DeviceArray x,
+            DeviceArray weight,
+            @Nullable DeviceArray bias,
+            DeviceArray added,
+            DeviceArray y) {
+        linear(rows, in, out, x, weight, bias, Activation.NONE, y);
+        int[] shape = {Math.multiplyExact(rows, out)};
+        int[] stride = {1};
+        zip(BinaryOp.ADD, shape, added, stride, y, stride, y);
+    }
+
+    /**
+     * Gradients of {@link #linear} without activation, and of the activation whose output x is: {@code dx = activation' (dy W^T +
+     * added)}, with the derivative at that output; {@code dWeight = x^T dy}; {@code dBias} the sum over rows of dy. They are
+     * overwritten.
+     */
+    default void linearBackward(LinearGradients<DeviceArray> args) {
+        MathChecks.linearBackward(args);
+        int rows = args.rows();
+        int in = args.in();
+        int out = args.out();
+        DeviceArray dx = args.dx();
+        if (dx != null) {
+            int[] shape = {Math.multiplyExact(rows, in)};
+            int[] stride = {1};
+            gemm(Gemm.dense(false, true, rows, in, out), args.dy(), args.weight(), dx);
+            DeviceArray added = args.added();
+            if (added != null) {
+                zip(BinaryOp.ADD, shape, added, stride, dx, stride, dx);
+            }
+            BinaryOp gradient = args.activation().gradient();
+            if (gradient != null) {
+                zip(gradient, shape, args.x(), stride, dx, stride, dx);
+            }
+        }
+        DeviceArray dWeight = args.dWeight();
+        if (dWeight != null) {
+            gemm(Gemm.dense(true, false, in, out, rows), args.x(), args.dy(), dWeight);
+        }
+        DeviceArray dBias = args.dBias();
+        if (dBias != null) {
+            reduce(ReduceOp.SUM, 1, rows, out, args.dy(), dBias);
+        }
+    }
+
     /** {@code y[r, :] = softmax(x[r, :])}, x [rows, width]; a row of -infinity only gives 0. */
     void softmax(int rows, int width, DeviceArray x, DeviceArray y);
 
@@ -100,6 +161,20 @@ public interface MathOps {
     void layerNormBackward(
             LayerNormArgs<DeviceArray> args, DeviceArray dy, DeviceArray dx, DeviceArray dGain, DeviceArray dBias);
 
+    /** {@link #layerNormBackward(LayerNormArgs, DeviceArray, DeviceArray, DeviceArray, DeviceArray)} with dx + added for dx. */
+    default void layerNormBackward(
+            LayerNormArgs<DeviceArray> args,
+            DeviceArray dy,
+            DeviceArray added,
+            DeviceArray dx,
+            DeviceArray dGain,
+            DeviceArray dBias) {
+        layerNormBackward(args, dy, dx, dGain, dBias);
+        int[] shape = {Math.multiplyExact(args.rows(), args.width())};
+        int[] stride = {1};
+        zip(BinaryOp.ADD, shape, added, stride, dx, stride, dx);
+    }
+
     /**
      * Rotary position encoding (Su et al. 2021, arXiv:2104.09864), pairs {@code (i, i + headDim/2)}: each pair of {@code
      * x[row, head, :]} is turned by the angle {@code sign positions[row] base^(-2i/headDim)}. x, y [rows, heads,
@@ -114,6 +189,12 @@ public interface MathOps {
             DeviceArray x,
             DeviceArray positions,
             DeviceArray y);
+
+    /** The same for rows of two arrays. */
+    default void rotary(int heads, int headDim, float base, int sign, RotaryRows first, RotaryRows second) {
+        rotary(first.rows(), heads, headDim, base, sign, first.x(), first.positions(), first.y());
+        rotary(second.rows(), heads, headDim, base, sign, second.x(), second.positions(), second.y());
+    }
 
     /** {@code y = (x - mean(x)) / (std(x) + epsilon)} over the whole array, biased variance. */
     void standardize(float epsilon, DeviceArray x, DeviceArray y);

@@ -117,6 +117,19 @@ final class ReferenceMath implements MathOps {
     }
 
     @Override
+    public void accumulate(int[] shape, DeviceArray x, int[] strideX, DeviceArray y, int[] strideY) {
+        MathChecks.accumulate(shape, x, strideX, y, strideY);
+        ReferenceArray from = memory.use(x);
+        ReferenceArray to = memory.use(y);
+        long size = RowMajor.size(shape);
+        for (int i = 0; i < size; i++) {
+            int[] index = index(shape, i);
+            int at = dot(index, strideY);
+            to.set(at, to.get(at) + from.get(dot(index, strideX)));
+        }
+    }
+
+    @Override
     public void gemm(Gemm g, DeviceArray a, DeviceArray b, DeviceArray c) {
         MathChecks.gemm(g, a, b, c);
         ReferenceArray left = memory.use(a);

@@ -38,11 +38,7 @@ final class CellRun {
     /** Returns the result, or null if it was stopped before that: it can go on then. */
     @Nullable
     CellResult play(
-            Backend backend,
-            PlaySettings play,
-            LongConsumer started,
-            Progress.Listener listener,
-            BooleanSupplier stop)
+            Backend backend, PlaySettings play, LongConsumer started, Progress.Listener listener, BooleanSupplier stop)
             throws IOException {
         long start = System.nanoTime();
         boolean isBegun = Checkpoint.latest(runDirectory).isPresent();

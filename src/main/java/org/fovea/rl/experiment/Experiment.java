@@ -194,11 +194,7 @@ public final class Experiment {
     }
 
     private Outcome run(
-            Outcome before,
-            Supplier<Backend> backends,
-            PlaySettings play,
-            Listener listener,
-            BooleanSupplier stop) {
+            Outcome before, Supplier<Backend> backends, PlaySettings play, Listener listener, BooleanSupplier stop) {
         Cell cell = before.cell();
         if (stop.getAsBoolean()) {
             return before;

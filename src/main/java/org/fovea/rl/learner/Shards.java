@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.learner;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.Consumer;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Partition;
 import org.fovea.backend.math.BinaryOp;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.PpoBatch;
 import org.fovea.rl.policy.PolicyKind;
@@ -93,6 +96,15 @@ public final class Shards implements AutoCloseable {
         }
     }
 
+    /**
+     * Rows of the rollout.
+     *
+     * @param observations as the network saw them, [rows, size]
+     * @param masks what was added to the policy's outputs, [rows, outputs]; null where nothing is forbidden
+     * @param batch what was done, and how it turned out
+     */
+    public record Played(Tensor observations, @Nullable Tensor masks, PpoBatch<DeviceArray> batch) {}
+
     /** Some units of the rollout, and where the gradient of their part of a loss goes. */
     public final class Shard {
         private final int index;
@@ -134,10 +146,9 @@ public final class Shards implements AutoCloseable {
 
         /** The shard's rows of an array of the rollout. */
         public DeviceArray gather(Tape tape, DeviceArray ofRollout) {
-            int width = (int) (ofRollout.length() / rollout.rows()) * rowsPerUnit;
-            DeviceArray rows = tape.allocate(ofRollout.dtype(), units.length() * width);
-            backend.math().gatherRows(ofRollout, width, units, rows);
-            return rows;
+            TableRows table = table(tape, ofRollout);
+            backend.math().gatherRows(ofRollout, table.width(), units, table.rows());
+            return table.rows();
         }
 
         /** [rows, size] as the network saw them. */
@@ -151,16 +162,41 @@ public final class Shards implements AutoCloseable {
             return width == 0 ? null : tape.constant(gather(tape, rollout.masks()), rows(), width);
         }
 
-        /** What was done, and how it turned out; with {@code clip} for the loss. */
-        public PpoBatch<DeviceArray> played(Tape tape, DeviceArray advantages, DeviceArray clip) {
-            return new PpoBatch<>(
+        /**
+         * What was seen and done, and how it turned out.
+         *
+         * @param advantages those of the rows
+         * @param clip for the loss
+         */
+        public Played played(Tape tape, DeviceArray advantages, DeviceArray clip) {
+            List<TableRows> tables = new ArrayList<>();
+            DeviceArray observations = add(tables, tape, rollout.observations());
+            PpoBatch<DeviceArray> batch = new PpoBatch<>(
                     rows(),
-                    gather(tape, rollout.actions()),
-                    gather(tape, rollout.logProbs()),
-                    gather(tape, rollout.values()),
+                    add(tables, tape, rollout.actions()),
+                    add(tables, tape, rollout.logProbs()),
+                    add(tables, tape, rollout.values()),
                     advantages,
-                    gather(tape, rollout.returns()),
+                    add(tables, tape, rollout.returns()),
                     clip);
+            Tensor masks = null;
+            int maskSize = (int) (rollout.masks().length() / rollout.rows());
+            if (maskSize > 0) {
+                masks = tape.constant(add(tables, tape, rollout.masks()), rows(), maskSize);
+            }
+            backend.math().gatherRows(units, tables);
+            return new Played(tape.constant(observations, rows(), rollout.observationSize()), masks, batch);
+        }
+
+        private DeviceArray add(List<TableRows> tables, Tape tape, DeviceArray ofRollout) {
+            TableRows table = table(tape, ofRollout);
+            tables.add(table);
+            return table.rows();
+        }
+
+        private TableRows table(Tape tape, DeviceArray ofRollout) {
+            int width = (int) (ofRollout.length() / rollout.rows()) * rowsPerUnit;
+            return new TableRows(ofRollout, width, tape.allocate(ofRollout.dtype(), units.length() * width));
         }
     }
 }

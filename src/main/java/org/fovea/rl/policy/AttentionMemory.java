@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.fovea.backend.Backend;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.nn.KeyValueCache;
@@ -33,6 +34,8 @@ final class AttentionMemory implements Trunk.Context {
     private final int width;
     private final DeviceArray[] inputs;
     private final DeviceArray[] nextInputs;
+    private final DeviceArray queryPositions;
+    private final DeviceArray keyPositions;
     private final DeviceArray querySegments;
     private final DeviceArray keySegments;
     private final BurnIn burnIn;
@@ -56,6 +59,8 @@ final class AttentionMemory implements Trunk.Context {
             nextInputs[layer] =
                     backend.memory().allocate(backend.memory().floatType(), (long) environments * past * width);
         }
+        this.queryPositions = positions(environments, past, steps);
+        this.keyPositions = positions(environments, 0, past + steps);
         this.querySegments = backend.memory().allocate(DType.I32, (long) environments * steps);
         this.keySegments = backend.memory().allocate(DType.I32, (long) environments * (past + steps));
         // Nothing is remembered by a window of one step.
@@ -66,15 +71,27 @@ final class AttentionMemory implements Trunk.Context {
                 backend.memory().allocate(DType.I32, through == 0 ? 0 : (long) environments * (past + through));
     }
 
+    /** I32 [environments, count] of {@code first, first + 1, ...} in each row. */
+    private DeviceArray positions(int environments, int first, int count) {
+        DeviceArray positions = backend.memory().allocate(DType.I32, (long) environments * count);
+        try (Tape tape = Tape.inference(backend)) {
+            Tensor computed = RotaryEncoding.positions(tape, environments, first, count);
+            backend.memory().copy(computed.array(), positions);
+        }
+        return positions;
+    }
+
     /**
      * The memory and segment ids of some environments.
      *
      * @param inputs per layer [units, window - 1, width]; empty with a window of one step
-     * @param positions I32 [units, window - 1 + steps]
+     * @param queryPositions I32 [units, steps]
+     * @param keyPositions I32 [units, window - 1 + steps]
      * @param querySegments I32 [units, steps]
      * @param keySegments I32 [units, window - 1 + steps]
      */
-    record Batch(List<Tensor> inputs, Tensor positions, Tensor querySegments, Tensor keySegments) {
+    record Batch(
+            List<Tensor> inputs, Tensor queryPositions, Tensor keyPositions, Tensor querySegments, Tensor keySegments) {
         /** What a layer remembers, null with a window of one step. */
         @Nullable
         Tensor input(int layer) {
@@ -85,12 +102,14 @@ final class AttentionMemory implements Trunk.Context {
     /** The memory of the environments {@code units}, I32. */
     private Batch gather(Tape tape, DeviceArray units) {
         int count = (int) units.length();
+        List<TableRows> tables = new ArrayList<>(inputs.length + 2);
         List<Tensor> gathered = new ArrayList<>(inputs.length);
         for (int layer = 0; layer < inputs.length && past > 0; layer++) {
-            DeviceArray rows = tape.allocate(backend.memory().floatType(), (long) count * past * width);
-            backend.math().gatherRows(inputs[layer], past * width, units, rows);
-            gathered.add(tape.constant(rows, count, past, width));
+            gathered.add(add(tables, tape, inputs[layer], count, past, width));
         }
+        Tensor queries = add(tables, tape, querySegments, count, steps);
+        Tensor keys = add(tables, tape, keySegments, count, past + steps);
+        backend.math().gatherRows(units, tables);
         if (burnIn.length() > 0) {
             try (Tape passing = Tape.inference(backend)) {
                 int remembered = past + burnIn.length();
@@ -100,15 +119,23 @@ final class AttentionMemory implements Trunk.Context {
                 trunk.burnIn(last, gathered, passing.constant(episodes, count, remembered));
             }
         }
-        DeviceArray queries = tape.allocate(DType.I32, (long) count * steps);
-        backend.math().gatherRows(querySegments, steps, units, queries);
-        DeviceArray keys = tape.allocate(DType.I32, (long) count * (past + steps));
-        backend.math().gatherRows(keySegments, past + steps, units, keys);
         return new Batch(
                 gathered,
-                RotaryEncoding.positions(tape, count, 0, past + steps),
-                tape.constant(queries, count, steps),
-                tape.constant(keys, count, past + steps));
+                tape.constant(queryPositions.slice(0, (long) count * steps), count, steps),
+                tape.constant(keyPositions.slice(0, (long) count * (past + steps)), count, past + steps),
+                queries,
+                keys);
+    }
+
+    /** The rows of a table that will be gathered, of this shape. */
+    private static Tensor add(List<TableRows> tables, Tape tape, DeviceArray table, int... shape) {
+        int rowWidth = 1;
+        for (int axis = 1; axis < shape.length; axis++) {
+            rowWidth *= shape[axis];
+        }
+        DeviceArray rows = tape.allocate(table.dtype(), (long) shape[0] * rowWidth);
+        tables.add(new TableRows(table, rowWidth, rows));
+        return tape.constant(rows, shape);
     }
 
     @Override
@@ -148,6 +175,8 @@ final class AttentionMemory implements Trunk.Context {
             inputs[layer].release();
             nextInputs[layer].release();
         }
+        queryPositions.release();
+        keyPositions.release();
         querySegments.release();
         keySegments.release();
         burnIn.release();
@@ -248,7 +277,8 @@ final class AttentionMemory implements Trunk.Context {
 
         @Override
         public Tensor act(StepFeatures.Encoded encoded, int step, int[] episodeSteps, int from, int to) {
-            // Of the others, what is computed here once more is what the memory holds; or it is of a step that they have yet to
+            // Of the others, what is computed here once more is what the memory holds; or it is of a step that they
+            // have yet to
             // take, for which the same holds as in peek.
             for (int i = from; i < to; i++) {
                 if (step > 0 && episodeSteps[i] == 0) {

@@ -84,7 +84,7 @@ final class AttentionTrunk implements Trunk {
 
     /** The training pass over segments with the memory that each had, [rows, width]. */
     Tensor forward(StepFeatures.Encoded encoded, AttentionMemory.Batch batch) {
-        int sequences = batch.positions().size(0);
+        int sequences = batch.keyPositions().size(0);
         int steps = encoded.features().size(0) / sequences;
         Tensor x = embed(encoded).reshape(sequences, steps, config.width());
         for (int layer = 0; layer < blocks.size(); layer++) {
@@ -92,7 +92,8 @@ final class AttentionTrunk implements Trunk {
                     .forward(
                             x,
                             batch.input(layer),
-                            batch.positions(),
+                            batch.queryPositions(),
+                            batch.keyPositions(),
                             batch.querySegments(),
                             batch.keySegments(),
                             config.window());
@@ -111,7 +112,8 @@ final class AttentionTrunk implements Trunk {
         int sequences = episodes.size(0);
         int past = config.window() - 1;
         int end = episodes.size(1);
-        Tensor positions = RotaryEncoding.positions(episodes.tape(), sequences, 0, end);
+        Tensor queryPositions = RotaryEncoding.positions(episodes.tape(), sequences, past, end - past);
+        Tensor keyPositions = RotaryEncoding.positions(episodes.tape(), sequences, 0, end);
         Tensor x = embed(encoded).reshape(sequences, end - past, config.width());
         for (int layer = 0; layer < blocks.size(); layer++) {
             DeviceArray inputs = memory.get(layer).array();
@@ -119,7 +121,14 @@ final class AttentionTrunk implements Trunk {
             Tensor all = Tensor.concat(1, List.of(before, x));
             if (layer + 1 < blocks.size()) {
                 x = blocks.get(layer)
-                        .forward(x, before, positions, episodes.slice(1, past, end), episodes, config.window());
+                        .forward(
+                                x,
+                                before,
+                                queryPositions,
+                                keyPositions,
+                                episodes.slice(1, past, end),
+                                episodes,
+                                config.window());
             }
             parameters.backend().memory().copy(all.slice(1, end - past, end).array(), inputs);
         }

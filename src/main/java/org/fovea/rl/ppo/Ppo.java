@@ -140,13 +140,14 @@ final class Ppo implements Learner {
     private void differentiate(
             PpoLoss loss, Shards.Shard shard, DeviceArray minibatchAdvantages, DeviceArray minibatchStatistics) {
         try (Tape tape = Tape.recording(backend)) {
-            ActorCritic.Outputs outputs = context.forward(shard.observations(tape), shard.units())
-                    .restricted(distribution, shard.masks(tape));
+            Shards.Played played = shard.played(tape, shard.part(minibatchAdvantages, 1), clip);
+            ActorCritic.Outputs outputs =
+                    context.forward(played.observations(), shard.units()).restricted(distribution, played.masks());
             ActionDistribution.Loss gradients = distribution.loss(
                     tape,
                     loss,
                     outputs,
-                    shard.played(tape, shard.part(minibatchAdvantages, 1), clip),
+                    played.batch(),
                     minibatchStatistics.slice((long) shard.index() * PpoLoss.STATISTICS, PpoLoss.STATISTICS));
             tape.gradientsInto(gradients.inputs(), gradients.gradients(), parameters, shard.gradient());
         }

@@ -90,9 +90,8 @@ public final class Collector implements AutoCloseable {
         if (players.size() == 1) {
             return players.get(0).turns(true).stream().map(List::of).toList();
         }
-        List<SegmentPlayer.Turn> all = players.stream()
-                .flatMap(player -> player.turns(false).stream())
-                .toList();
+        List<SegmentPlayer.Turn> all =
+                players.stream().flatMap(player -> player.turns(false).stream()).toList();
         int half = all.size() / 2;
         return List.of(all.subList(0, half), all.subList(half, all.size()));
     }

@@ -101,8 +101,8 @@ public final class Trainer implements AutoCloseable {
      * @param spec what {@link SavedRun#spec} or {@link SavedRun#specWith} of the run says
      * @throws IllegalArgumentException if it differs in what a run cannot change
      */
-    public static Trainer resume(
-            Backend backend, RunSpec spec, SavedRun saved, Path runDirectory, PlaySettings play) throws IOException {
+    public static Trainer resume(Backend backend, RunSpec spec, SavedRun saved, Path runDirectory, PlaySettings play)
+            throws IOException {
         List<SettingChange> changes = new ArrayList<>(saved.changes());
         boolean isChanged = changes.addAll(SettingChange.between(saved.spec(), spec, saved.steps()));
         TrainingState state = TrainingState.create(backend, spec, play);

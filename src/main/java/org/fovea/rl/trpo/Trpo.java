@@ -8,7 +8,6 @@ import org.fovea.backend.CapturedStep;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.memory.DeviceArray;
-import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.optim.ConjugateGradient;
 import org.fovea.rl.learner.Learner;
@@ -157,8 +156,9 @@ final class Trpo implements Learner {
         }
         DeviceArray sum = shards.sumGradients(order.all(), shard -> {
             try (Tape tape = Tape.recording(backend)) {
-                Tensor outputs = policy(tape, shard);
-                ActionDistribution.Loss gradients = loss(tape, shard, outputs);
+                Shards.Played played = shard.played(tape, shard.part(advantages, 1), noClip);
+                Tensor outputs = policy(shard, played);
+                ActionDistribution.Loss gradients = loss(tape, shard, played, outputs);
                 tape.gradientsInto(gradients.inputs(), gradients.gradients(), parameters, shard.gradient());
                 backend.memory()
                         .copy(
@@ -173,18 +173,17 @@ final class Trpo implements Learner {
     }
 
     /** What determines the distribution of actions, [rows, outputs]. */
-    private Tensor policy(Tape tape, Shards.Shard shard) {
-        return distribution.restrict(context.policy(shard.observations(tape), shard.units()), shard.masks(tape));
+    private Tensor policy(Shards.Shard shard, Shards.Played played) {
+        return distribution.restrict(context.policy(played.observations(), shard.units()), played.masks());
     }
 
-    private ActionDistribution.Loss loss(Tape tape, Shards.Shard shard, Tensor outputs) {
-        PpoBatch<DeviceArray> played = shard.played(tape, shard.part(advantages, 1), noClip);
-        Tensor values = tape.constant(played.oldValues(), shard.rows(), 1);
+    private ActionDistribution.Loss loss(Tape tape, Shards.Shard shard, Shards.Played played, Tensor outputs) {
+        Tensor values = tape.constant(played.batch().oldValues(), shard.rows(), 1);
         return distribution.loss(
                 tape,
                 loss,
                 new ActorCritic.Outputs(outputs, values),
-                played,
+                played.batch(),
                 statistics.slice((long) shard.index() * PpoLoss.STATISTICS, PpoLoss.STATISTICS));
     }
 
@@ -213,8 +212,9 @@ final class Trpo implements Learner {
     private void comparePolicies() {
         shards.forEach(order.all(), shard -> {
             try (Tape tape = Tape.inference(backend)) {
-                Tensor outputs = policy(tape, shard);
-                loss(tape, shard, outputs);
+                Shards.Played played = shard.played(tape, shard.part(advantages, 1), noClip);
+                Tensor outputs = policy(shard, played);
+                loss(tape, shard, played, outputs);
                 int width = distribution.parameterCount();
                 Tensor old = tape.constant(shard.part(oldPolicy, width), shard.rows(), width);
                 DeviceArray perRow = distribution

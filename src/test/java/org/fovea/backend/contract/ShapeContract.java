@@ -4,6 +4,7 @@ package org.fovea.backend.contract;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import java.util.List;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.fovea.backend.Backend;
 import org.fovea.backend.attention.AttentionCall;
@@ -17,8 +18,10 @@ import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.Gemm;
 import org.fovea.backend.math.LayerNormArgs;
+import org.fovea.backend.math.LinearGradients;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.math.UnaryOp;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
@@ -83,6 +86,12 @@ interface ShapeContract extends ContractFixture {
             refused("arrange", 11, 14, () -> b.math().arrange(shape, of(s, 11), dense, of(s, 15), dense));
             refused("arrange", 11, 14, () -> b.math().arrange(shape, of(s, 15), dense, of(s, 11), dense));
             refused("arrange", 15, -8, () -> b.math().arrange(shape, of(s, 15), new int[] {5, -2}, of(s, 15), dense));
+            refused("accumulate", 11, 14, () -> b.math().accumulate(shape, of(s, 11), dense, of(s, 15), dense));
+            refused(
+                    "gatherRows",
+                    11,
+                    12,
+                    () -> b.math().gatherRows(index, List.of(new TableRows(of(s, 30), 3, of(s, 11)))));
             Gemm g = Gemm.dense(false, false, 2, 3, 5);
             refused("gemm", 11, 15, () -> b.math().gemm(g, of(s, 10), of(s, 11), of(s, 6)));
             refused("gemm", 9, 10, () -> b.math().gemm(g, of(s, 9), of(s, 15), of(s, 6)));
@@ -126,6 +135,23 @@ interface ShapeContract extends ContractFixture {
                     () -> b.math().linear(2, 3, 5, of(s, 6), of(s, 15), of(s, 4), Activation.NONE, of(s, 10)));
             refused("softmax", 11, 6, () -> b.math().softmax(2, 3, of(s, 11), of(s, 6)));
             refused("logSoftmax", 11, 6, () -> b.math().logSoftmax(2, 3, of(s, 6), of(s, 11)));
+            refused(
+                    "linearBackward",
+                    9,
+                    10,
+                    () -> b.math()
+                            .linearBackward(new LinearGradients<>(
+                                    2,
+                                    3,
+                                    5,
+                                    Activation.NONE,
+                                    of(s, 6),
+                                    of(s, 15),
+                                    of(s, 9),
+                                    null,
+                                    of(s, 6),
+                                    of(s, 15),
+                                    of(s, 5))));
             refused("layerNorm", 4, 3, () -> b.math().layerNorm(layerNormArgs(s, 4), 1e-5f, of(s, 3), of(s, 6)));
             refused(
                     "layerNormBackward",

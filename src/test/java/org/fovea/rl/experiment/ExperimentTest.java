@@ -62,14 +62,28 @@ class ExperimentTest {
     private List<Outcome> run(List<Cell> cells, int jobs, Path out, Experiment.Listener listener, BooleanSupplier stop)
             throws IOException {
         return new Experiment(out, cells, 10, HERE)
-                .run(cell -> true, jobs, () -> Runs.cpu(1), PlaySettings.DEFAULT, Double.POSITIVE_INFINITY, listener, stop);
+                .run(
+                        cell -> true,
+                        jobs,
+                        () -> Runs.cpu(1),
+                        PlaySettings.DEFAULT,
+                        Double.POSITIVE_INFINITY,
+                        listener,
+                        stop);
     }
 
     @Test
     void onlyThoseThatAreWantedAreRun() throws IOException {
         List<Cell> cells = cells(3);
         List<Outcome> outcomes = new Experiment(directory, cells, 10, HERE)
-                .run(cells.get(1)::equals, 2, () -> Runs.cpu(1), PlaySettings.DEFAULT, 1e9, new Counting(), () -> false);
+                .run(
+                        cells.get(1)::equals,
+                        2,
+                        () -> Runs.cpu(1),
+                        PlaySettings.DEFAULT,
+                        1e9,
+                        new Counting(),
+                        () -> false);
         assertThat(outcomes).extracting(Outcome::state).containsExactly(State.NOT_RUN, State.DONE, State.NOT_RUN);
     }
 
@@ -132,7 +146,8 @@ class ExperimentTest {
         Experiment longer = new Experiment(directory, cells(1), 20, HERE);
         assertThat(longer.outcomes().get(0).state()).isEqualTo(State.BEGUN);
         Counting counting = new Counting();
-        Outcome outcome = longer.run(cell -> true, 1, () -> Runs.cpu(1), PlaySettings.DEFAULT, 1e9, counting, () -> false)
+        Outcome outcome = longer.run(
+                        cell -> true, 1, () -> Runs.cpu(1), PlaySettings.DEFAULT, 1e9, counting, () -> false)
                 .get(0);
         assertThat(outcome.result().greedy().episodes()).isEqualTo(20);
         assertThat(counting.iterations).hasValue(0);

@@ -62,16 +62,26 @@ class ParityTest {
             String critic,
             int burnIn) {
         Map<String, String> settings = Map.of(
-                "layers", "" + layers,
-                "window", "" + window,
-                "rollout_steps", "" + steps,
-                "burn_in", "" + burnIn,
-                "gating", "" + gating,
-                "critic", critic,
-                "episode_step", "shown",
-                "epochs", "1",
-                "minibatches", "1",
-                "learning_rate", "0.003");
+                "layers",
+                "" + layers,
+                "window",
+                "" + window,
+                "rollout_steps",
+                "" + steps,
+                "burn_in",
+                "" + burnIn,
+                "gating",
+                "" + gating,
+                "critic",
+                critic,
+                "episode_step",
+                "shown",
+                "epochs",
+                "1",
+                "minibatches",
+                "1",
+                "learning_rate",
+                "0.003");
         RunSpec spec = Runs.small(environment, PolicyKind.of(policy), 6, settings);
         try (Backend backend = Runs.cpu(2);
                 Trainer trainer = Trainer.start(backend, spec, directory)) {

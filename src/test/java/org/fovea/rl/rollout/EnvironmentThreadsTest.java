@@ -149,7 +149,8 @@ class EnvironmentThreadsTest {
     }
 
     private static RunSpec spec(String environment, String policy, int environments) {
-        RunSpec run = Runs.small(environment, PolicyKind.of(policy), 1, Map.of("epochs", "1", "layers", "2", "burn_in", "4"))
+        RunSpec run = Runs.small(
+                        environment, PolicyKind.of(policy), 1, Map.of("epochs", "1", "layers", "2", "burn_in", "4"))
                 .withEnvironments(environments);
         return run.withSteps(3 * run.stepsPerIteration());
     }
@@ -157,8 +158,7 @@ class EnvironmentThreadsTest {
     private float[] train(Backend device, RunSpec spec, int environmentThreads, Overlap overlap) {
         Path run = directory.resolve(environmentThreads + "-" + overlap);
         try (Backend backend = device;
-                Trainer trainer =
-                        Trainer.start(backend, spec, run, new PlaySettings(environmentThreads, overlap))) {
+                Trainer trainer = Trainer.start(backend, spec, run, new PlaySettings(environmentThreads, overlap))) {
             for (long iteration = 0; iteration < spec.iterations(); iteration++) {
                 trainer.iterate();
             }

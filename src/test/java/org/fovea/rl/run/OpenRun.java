@@ -6,8 +6,8 @@ import org.fovea.rl.learner.Learner;
 import org.fovea.rl.learner.UpdateStatistics;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
-import org.fovea.rl.rollout.RecentEpisodes;
 import org.fovea.rl.rollout.PlaySettings;
+import org.fovea.rl.rollout.RecentEpisodes;
 import org.fovea.rl.rollout.Rollout;
 import org.fovea.rl.rollout.StopSignal;
 

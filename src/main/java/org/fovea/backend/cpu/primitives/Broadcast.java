@@ -105,4 +105,24 @@ final class Broadcast {
             rows.next();
         }
     }
+
+    /** Adds {@code size} elements of x to those of y along the axes of both. */
+    static void accumulate(Kernels kernels, StridedAxes axes, long size, CpuArray x, CpuArray y) {
+        int inner = axes.extent(0);
+        int stepX = axes.first(0);
+        int stepY = axes.second(0);
+        StridedRows rows = new StridedRows(axes);
+        for (long done = 0; done < size; done += inner) {
+            int from = x.offset + rows.first;
+            int to = y.offset + rows.second;
+            if (stepX == 1 && stepY == 1) {
+                kernels.zip(BinaryOp.ADD, y.floats, to, 1, x.floats, from, 1, y.floats, to, inner);
+            } else {
+                for (int i = 0; i < inner; i++) {
+                    y.floats[to + i * stepY] += x.floats[from + i * stepX];
+                }
+            }
+            rows.next();
+        }
+    }
 }

@@ -130,6 +130,18 @@ public final class CpuMath implements MathOps {
     }
 
     @Override
+    public void accumulate(int[] shape, DeviceArray x, int[] strideX, DeviceArray y, int[] strideY) {
+        MathChecks.accumulate(shape, x, strideX, y, strideY);
+        CpuArray from = memory.use(x);
+        CpuArray to = memory.use(y);
+        requireApart("accumulate", "y", to, "x", from);
+        long size = RowMajor.size(shape);
+        if (size > 0) {
+            Broadcast.accumulate(kernels, StridedAxes.of(shape, strideX, strideY), size, from, to);
+        }
+    }
+
+    @Override
     public void gemm(Gemm shape, DeviceArray a, DeviceArray b, DeviceArray c) {
         MathChecks.gemm(shape, a, b, c);
         CpuArray left = memory.use(a);

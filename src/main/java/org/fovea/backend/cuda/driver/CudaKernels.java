@@ -3,6 +3,9 @@ package org.fovea.backend.cuda.driver;
 
 import static jcuda.driver.JCudaDriver.cuFuncSetAttribute;
 import static jcuda.driver.JCudaDriver.cuLaunchKernel;
+import static jcuda.driver.JCudaDriver.cuMemAlloc;
+import static jcuda.driver.JCudaDriver.cuMemFree;
+import static jcuda.driver.JCudaDriver.cuMemsetD8Async;
 import static jcuda.driver.JCudaDriver.cuModuleGetFunction;
 import static jcuda.driver.JCudaDriver.cuModuleLoadDataEx;
 import static jcuda.driver.JCudaDriver.cuModuleUnload;
@@ -28,6 +31,8 @@ import org.fovea.backend.memory.DType;
  * microsecond each, where JCuda's array of pointers takes ten.
  */
 public final class CudaKernels {
+    public static final int COUNTERS = 4096;
+
     private static final int PARAMETER_BYTES = 4096;
 
     /** Dynamic shared memory that a kernel has without being asked for more. */
@@ -40,6 +45,7 @@ public final class CudaKernels {
 
     private final CudaContext context;
     private final List<CUmodule> modules = new ArrayList<>();
+    private final DevicePointer counters = new DevicePointer();
     private final PinnedBuffer pinned;
     private final Pointer arguments;
 
@@ -53,6 +59,10 @@ public final class CudaKernels {
         pinned = new PinnedBuffer(context, PARAMETER_BYTES + Long.BYTES);
         pinned.bytes.putLong(PARAMETER_BYTES, pinned.address());
         arguments = pinned.at(PARAMETER_BYTES);
+        long bytes = (long) COUNTERS * Integer.BYTES;
+        context.check(cuMemAlloc(counters, bytes), "cuMemAlloc", "opening", "bytes", bytes);
+        context.owns("cuMemFree", () -> cuMemFree(counters));
+        context.check(cuMemsetD8Async(counters, (byte) 0, bytes, context.stream()), "cuMemsetD8Async", "opening");
     }
 
     /** Says so, once, where the driver translates PTX: it is silent for a minute then, unless its cache has the result. */
@@ -86,6 +96,14 @@ public final class CudaKernels {
         context.check(result, "cuModuleLoadDataEx", "opening");
         context.owns("cuModuleUnload", () -> cuModuleUnload(module));
         modules.add(module);
+    }
+
+    /**
+     * Address of {@link #COUNTERS} zeros, by which the blocks of a launch count how many of them are done. They are zeros again
+     * when the launch ends, and so there for the next one.
+     */
+    public long counters() {
+        return counters.address();
     }
 
     /** A floating type as kernel parameters number it. */

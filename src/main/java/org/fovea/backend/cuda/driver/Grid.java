@@ -14,8 +14,8 @@ public final class Grid {
     /** Elements of a row that a warp takes; a longer one has a block. As in kernels/common/rows.cuh. */
     private static final int WARP_ROW = 256;
 
-    /** Most blocks of a launch that leaves sums over its rows, one per block: enough to fill a device of any size. */
-    private static final int SUMMING_BLOCKS = 512;
+    /** Most blocks of a launch that leaves sums over its rows, one per block, which the last block adds up. */
+    private static final int SUMMING_BLOCKS = 128;
 
     private Grid() {}
 

@@ -7,6 +7,7 @@ import static org.fovea.backend.cuda.driver.Grid.VECTOR;
 import static org.fovea.backend.cuda.driver.Grid.isAligned;
 import static org.fovea.backend.cuda.driver.Grid.tiles;
 
+import java.util.List;
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
 import org.fovea.backend.cuda.driver.CudaKernels;
@@ -22,14 +23,18 @@ import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.Gemm;
 import org.fovea.backend.math.LayerNormArgs;
+import org.fovea.backend.math.LinearGradients;
 import org.fovea.backend.math.MathChecks;
 import org.fovea.backend.math.MathOps;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.math.RotaryRows;
 import org.fovea.backend.math.StridedAxes;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.math.UnaryOp;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.OperandChecks;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -87,7 +92,7 @@ public final class CudaMath implements MathOps {
         CudaArray bs = memory.floats("gemm", "b", b);
         CudaArray cs = memory.floats("gemm", "c", c);
         requireApart("gemm", cs, as, bs);
-        gemm.multiply(g, as.address(), bs.address(), cs.address(), 0, Activation.NONE);
+        gemm.multiply(g, as.address(), bs.address(), cs.address(), 0, Activation.NONE, 0);
     }
 
     @Override
@@ -100,6 +105,32 @@ public final class CudaMath implements MathOps {
             @Nullable DeviceArray bias,
             Activation activation,
             DeviceArray y) {
+        linear(rows, in, out, x, weight, bias, activation, null, y);
+    }
+
+    @Override
+    public void linear(
+            int rows,
+            int in,
+            int out,
+            DeviceArray x,
+            DeviceArray weight,
+            @Nullable DeviceArray bias,
+            DeviceArray added,
+            DeviceArray y) {
+        linear(rows, in, out, x, weight, bias, Activation.NONE, added, y);
+    }
+
+    private void linear(
+            int rows,
+            int in,
+            int out,
+            DeviceArray x,
+            DeviceArray weight,
+            @Nullable DeviceArray bias,
+            Activation activation,
+            @Nullable DeviceArray added,
+            DeviceArray y) {
         MathChecks.linear(rows, in, out, x, weight, bias, y);
         CudaArray xs = memory.floats("linear", "x", x);
         CudaArray weights = memory.floats("linear", "weight", weight);
@@ -111,8 +142,45 @@ public final class CudaMath implements MathOps {
             requireApart("linear", ys, resolved);
             biases = resolved.address();
         }
+        long more = 0;
+        if (added != null) {
+            CudaArray resolved = memory.floats("linear", "added", added);
+            OperandChecks.sameLength("linear", "added", resolved, "y", ys);
+            requireApartOrSame("linear", ys, resolved);
+            more = resolved.address();
+        }
         Gemm g = Gemm.dense(false, false, rows, out, in);
-        gemm.multiply(g, xs.address(), weights.address(), ys.address(), biases, activation);
+        gemm.multiply(g, xs.address(), weights.address(), ys.address(), biases, activation, more);
+    }
+
+    @Override
+    public void linearBackward(LinearGradients<DeviceArray> args) {
+        String operation = "linearBackward";
+        DeviceArray dWeight = args.dWeight();
+        if (dWeight == null || !gemm.takesBackward(args.rows(), args.in(), args.out())) {
+            MathOps.super.linearBackward(args);
+            return;
+        }
+        MathChecks.linearBackward(args);
+        LinearGradients<CudaArray> arrays = args.map(array -> memory.floats(operation, "an operand", array));
+        CudaArray toWeight = memory.floats(operation, "dWeight", dWeight);
+        CudaArray toBias = arrays.dBias();
+        CudaArray to = arrays.dx();
+        requireApart(operation, toWeight, arrays.x(), arrays.weight(), arrays.dy());
+        if (toBias != null) {
+            requireApart(operation, toBias, arrays.x(), arrays.weight(), arrays.dy(), toWeight);
+        }
+        if (to != null) {
+            requireApart(operation, to, arrays.x(), arrays.weight(), arrays.dy(), toWeight);
+            CudaArray added = arrays.added();
+            if (added != null) {
+                requireApartOrSame(operation, to, added);
+            }
+            if (toBias != null) {
+                requireApart(operation, to, toBias);
+            }
+        }
+        gemm.backward(arrays);
     }
 
     @Override
@@ -257,8 +325,18 @@ public final class CudaMath implements MathOps {
     }
 
     @Override
+    public void accumulate(int[] shape, DeviceArray x, int[] strideX, DeviceArray y, int[] strideY) {
+        movement.accumulate(shape, x, strideX, y, strideY);
+    }
+
+    @Override
     public void gatherRows(DeviceArray table, int width, DeviceArray indices, DeviceArray y) {
-        movement.gatherRows(table, width, indices, y);
+        movement.gatherRows(indices, List.of(new TableRows(table, width, y)));
+    }
+
+    @Override
+    public void gatherRows(DeviceArray indices, List<TableRows> tables) {
+        movement.gatherRows(indices, tables);
     }
 
     @Override
@@ -289,7 +367,18 @@ public final class CudaMath implements MathOps {
     @Override
     public void layerNormBackward(
             LayerNormArgs<DeviceArray> args, DeviceArray dy, DeviceArray dx, DeviceArray dGain, DeviceArray dBias) {
-        rows.layerNormBackward(args, dy, dx, dGain, dBias);
+        rows.layerNormBackward(args, dy, null, dx, dGain, dBias);
+    }
+
+    @Override
+    public void layerNormBackward(
+            LayerNormArgs<DeviceArray> args,
+            DeviceArray dy,
+            DeviceArray added,
+            DeviceArray dx,
+            DeviceArray dGain,
+            DeviceArray dBias) {
+        rows.layerNormBackward(args, dy, added, dx, dGain, dBias);
     }
 
     @Override
@@ -302,7 +391,12 @@ public final class CudaMath implements MathOps {
             DeviceArray x,
             DeviceArray positions,
             DeviceArray y) {
-        rows.rotary(count, heads, headDim, base, sign, x, positions, y);
+        rows.rotary(heads, headDim, base, sign, new RotaryRows(count, x, positions, y), null);
+    }
+
+    @Override
+    public void rotary(int heads, int headDim, float base, int sign, RotaryRows first, RotaryRows second) {
+        rows.rotary(heads, headDim, base, sign, first, second);
     }
 
     @Override

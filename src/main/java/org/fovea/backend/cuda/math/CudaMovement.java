@@ -8,6 +8,7 @@ import static org.fovea.backend.cuda.driver.Grid.WARP;
 import static org.fovea.backend.cuda.driver.Grid.isAligned;
 import static org.fovea.backend.cuda.driver.Grid.tiles;
 
+import java.util.List;
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaMemory;
@@ -17,6 +18,7 @@ import org.fovea.backend.cuda.params.GatherParams;
 import org.fovea.backend.cuda.params.ScatterParams;
 import org.fovea.backend.math.MathChecks;
 import org.fovea.backend.math.StridedAxes;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.RowMajor;
@@ -26,12 +28,19 @@ final class CudaMovement {
     private final CudaMemory memory;
     private final CudaKernels kernels;
     private final StridedAxes axes = new StridedAxes();
+    /** As in kernels/nn/params.h. */
+    private static final int TABLES = 8;
+
     private final CudaKernels.Kernel arrange;
     private final CudaKernels.Kernel arrangeVectors;
     private final CudaKernels.Kernel gatherRows;
     private final CudaKernels.Kernel gatherVectors;
     private final CudaKernels.Kernel scatterChunks;
     private final CudaKernels.Kernel scatterTable;
+    private final long[] tableAddresses = new long[TABLES];
+    private final long[] rowAddresses = new long[TABLES];
+    private final long[] tableRows = new long[TABLES];
+    private final long[] widths = new long[TABLES];
     private final ArrangeParams arrangeParams;
     private final GatherParams gatherParams;
     private final ScatterParams scatterParams;
@@ -55,6 +64,18 @@ final class CudaMovement {
         CudaArray xs = memory.words("arrange", "x", x);
         CudaArray ys = memory.words("arrange", "y", y);
         requireApart("arrange", ys, xs);
+        launchArrange(shape, xs, strideX, ys, strideY, false);
+    }
+
+    void accumulate(int[] shape, DeviceArray x, int[] strideX, DeviceArray y, int[] strideY) {
+        MathChecks.accumulate(shape, x, strideX, y, strideY);
+        CudaArray xs = memory.floats("accumulate", "x", x);
+        CudaArray ys = memory.floats("accumulate", "y", y);
+        requireApart("accumulate", ys, xs);
+        launchArrange(shape, xs, strideX, ys, strideY, true);
+    }
+
+    private void launchArrange(int[] shape, CudaArray xs, int[] strideX, CudaArray ys, int[] strideY, boolean adds) {
         long count = RowMajor.size(shape);
         axes.set(shape, strideX, strideY);
         boolean vectors = isAligned(xs.address()) && isAligned(ys.address()) && axes.divide(VECTOR);
@@ -64,26 +85,49 @@ final class CudaMovement {
                 .count(vectors ? count / VECTOR : count)
                 .shape(axes.shape())
                 .strideX(axes.first())
-                .strideY(axes.second());
+                .strideY(axes.second())
+                .adds(adds ? 1 : 0);
         kernels.launchElements(vectors ? arrangeVectors : arrange, vectors ? count / VECTOR : count, arrangeParams);
     }
 
-    void gatherRows(DeviceArray table, int width, DeviceArray indices, DeviceArray y) {
-        MathChecks.gatherRows(table, width, indices, y);
-        CudaArray from = memory.words("gatherRows", "table", table);
+    void gatherRows(DeviceArray indices, List<TableRows> tables) {
+        for (TableRows of : tables) {
+            MathChecks.gatherRows(of.table(), of.width(), indices, of.rows());
+        }
         CudaArray index = memory.resolve("gatherRows", "indices", DType.I32, indices);
-        CudaArray to = memory.words("gatherRows", "y", y);
-        requireApart("gatherRows", to, from, index);
-        boolean vectors = width % VECTOR == 0 && isAligned(from.address()) && isAligned(to.address());
-        int accesses = vectors ? width / VECTOR : width;
+        for (int first = 0; first < tables.size(); first += TABLES) {
+            gather(index, tables.subList(first, Math.min(tables.size(), first + TABLES)));
+        }
+    }
+
+    /** From as many tables as one launch takes. */
+    private void gather(CudaArray index, List<TableRows> tables) {
+        boolean vectors = true;
+        for (int t = 0; t < tables.size(); t++) {
+            TableRows of = tables.get(t);
+            CudaArray from = memory.words("gatherRows", "table", of.table());
+            CudaArray to = memory.words("gatherRows", "y", of.rows());
+            requireApart("gatherRows", to, from, index);
+            vectors &= of.width() % VECTOR == 0 && isAligned(from.address()) && isAligned(to.address());
+            tableAddresses[t] = from.address();
+            rowAddresses[t] = to.address();
+            tableRows[t] = from.length() / of.width();
+            widths[t] = of.width();
+        }
+        long total = 0;
+        for (int t = 0; t < TABLES; t++) {
+            widths[t] = t >= tables.size() ? 0 : vectors ? widths[t] / VECTOR : widths[t];
+            total += widths[t];
+        }
         gatherParams
-                .table(from.address())
-                .rows(to.address())
+                .table(tableAddresses)
+                .rows(rowAddresses)
+                .tableRows(tableRows)
+                .width(widths)
                 .indices(index.address())
-                .tableRows(from.length() / width)
                 .count(index.length())
-                .width(accesses);
-        kernels.launchElements(vectors ? gatherVectors : gatherRows, index.length() * accesses, gatherParams);
+                .total(total);
+        kernels.launchElements(vectors ? gatherVectors : gatherRows, index.length() * total, gatherParams);
     }
 
     void scatterAddRows(DeviceArray x, int width, DeviceArray indices, DeviceArray table) {

@@ -5,19 +5,18 @@ import static org.fovea.backend.cuda.driver.CudaArray.requireApart;
 import static org.fovea.backend.cuda.driver.CudaArray.requireApartOrSame;
 import static org.fovea.backend.cuda.driver.Grid.THREADS;
 import static org.fovea.backend.cuda.driver.Grid.VECTOR;
-import static org.fovea.backend.cuda.driver.Grid.WARP;
 import static org.fovea.backend.cuda.driver.Grid.lanes;
 import static org.fovea.backend.cuda.driver.Grid.rowBlocks;
 import static org.fovea.backend.cuda.driver.Grid.summingBlocks;
 import static org.fovea.backend.cuda.driver.Grid.tiles;
 
+import java.util.List;
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
 import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.CudaScope;
 import org.fovea.backend.cuda.params.LayerNormBackwardParams;
-import org.fovea.backend.cuda.params.LayerNormGradientsParams;
 import org.fovea.backend.cuda.params.LayerNormParams;
 import org.fovea.backend.cuda.params.ReduceParams;
 import org.fovea.backend.cuda.params.RotaryParams;
@@ -26,8 +25,11 @@ import org.fovea.backend.cuda.params.StandardizeParams;
 import org.fovea.backend.math.LayerNormArgs;
 import org.fovea.backend.math.MathChecks;
 import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.math.RotaryRows;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.OperandChecks;
+import org.jspecify.annotations.Nullable;
 
 /** Reductions and row-wise operations of {@link org.fovea.backend.math.MathOps} as kernel launches. */
 final class CudaRows {
@@ -48,15 +50,17 @@ final class CudaRows {
     private final CudaKernels.Kernel logSoftmax;
     private final CudaKernels.Kernel layerNorm;
     private final CudaKernels.Kernel layerNormBackward;
-    private final CudaKernels.Kernel layerNormGradients;
     private final CudaKernels.Kernel rotary;
     private final CudaKernels.Kernel standardizeMoments;
     private final CudaKernels.Kernel standardize;
+    private final long[] rotaryInputs = new long[2];
+    private final long[] rotaryPositions = new long[2];
+    private final long[] rotaryOutputs = new long[2];
+    private final long[] rotaryCounts = new long[2];
     private final ReduceParams reduceParams;
     private final SoftmaxParams softmaxParams;
     private final LayerNormParams layerNormParams;
     private final LayerNormBackwardParams layerNormBackwardParams;
-    private final LayerNormGradientsParams layerNormGradientsParams;
     private final RotaryParams rotaryParams;
     private final StandardizeParams standardizeParams;
 
@@ -70,7 +74,6 @@ final class CudaRows {
         logSoftmax = kernels.find("log_softmax");
         layerNorm = kernels.find("layer_norm");
         layerNormBackward = kernels.find("layer_norm_backward");
-        layerNormGradients = kernels.find("layer_norm_gradients");
         rotary = kernels.find("rotary");
         standardizeMoments = kernels.find("standardize_moments");
         standardize = kernels.find("standardize");
@@ -78,7 +81,6 @@ final class CudaRows {
         softmaxParams = new SoftmaxParams(kernels.parameters());
         layerNormParams = new LayerNormParams(kernels.parameters());
         layerNormBackwardParams = new LayerNormBackwardParams(kernels.parameters());
-        layerNormGradientsParams = new LayerNormGradientsParams(kernels.parameters());
         rotaryParams = new RotaryParams(kernels.parameters());
         standardizeParams = new StandardizeParams(kernels.parameters());
     }
@@ -181,7 +183,12 @@ final class CudaRows {
     }
 
     void layerNormBackward(
-            LayerNormArgs<DeviceArray> args, DeviceArray dy, DeviceArray dx, DeviceArray dGain, DeviceArray dBias) {
+            LayerNormArgs<DeviceArray> args,
+            DeviceArray dy,
+            @Nullable DeviceArray added,
+            DeviceArray dx,
+            DeviceArray dGain,
+            DeviceArray dBias) {
         String operation = "layerNormBackward";
         MathChecks.layerNormBackward(args, dy, dx, dGain, dBias);
         int width = args.width();
@@ -196,68 +203,81 @@ final class CudaRows {
         requireApartOrSame(operation, to, from);
         requireApartOrSame(operation, to, upstream);
         requireApart(operation, to, gains, means, reciprocals);
+        CudaArray more = added == null ? null : memory.floats(operation, "added", added);
+        if (more != null) {
+            OperandChecks.sameLength(operation, "added", more, "dx", to);
+            requireApartOrSame(operation, to, more);
+        }
         requireApart(operation, toGain, from, gains, means, reciprocals, upstream, to);
         requireApart(operation, toBias, from, gains, means, reciprocals, upstream, to, toGain);
-        int blocks = summingBlocks(args.rows(), width);
+        if (width == 0) {
+            return;
+        }
+        int blocks = Math.max(1, summingBlocks(args.rows(), width));
         try (CudaScope scope = memory.openScope()) {
-            long partial = scope.scratch(DType.F32, 2L * blocks * width);
-            if (blocks > 0) {
-                layerNormBackwardParams
-                        .x(from.address())
-                        .gain(gains.address())
-                        .mean(means.address())
-                        .reciprocalStd(reciprocals.address())
-                        .dy(upstream.address())
-                        .dx(to.address())
-                        .partial(partial)
-                        .rows(args.rows())
-                        .width(width);
-                kernels.launch(layerNormBackward, blocks, layerNormBackwardParams);
-            }
-            if (width > 0) {
-                layerNormGradientsParams
-                        .partial(partial)
-                        .dGain(toGain.address())
-                        .dBias(toBias.address())
-                        .blocks(blocks)
-                        .width(width);
-                kernels.launch(layerNormGradients, tiles(2L * width, WARP), layerNormGradientsParams);
-            }
+            layerNormBackwardParams
+                    .x(from.address())
+                    .gain(gains.address())
+                    .mean(means.address())
+                    .reciprocalStd(reciprocals.address())
+                    .dy(upstream.address())
+                    .added(more == null ? 0 : more.address())
+                    .dx(to.address())
+                    .dGain(toGain.address())
+                    .dBias(toBias.address())
+                    .partial(scope.scratch(DType.F32, 2L * blocks * width))
+                    .counter(kernels.counters())
+                    .rows(args.rows())
+                    .width(width);
+            kernels.launch(layerNormBackward, blocks, layerNormBackwardParams);
         }
     }
 
-    void rotary(
-            int rows,
-            int heads,
-            int headDim,
-            float base,
-            int sign,
-            DeviceArray x,
-            DeviceArray positions,
-            DeviceArray y) {
-        MathChecks.rotary(rows, heads, headDim, sign, x, positions, y);
-        CudaArray from = memory.floats("rotary", "x", x);
-        CudaArray position = memory.resolve("rotary", "positions", DType.I32, positions);
-        CudaArray to = memory.floats("rotary", "y", y);
-        requireApartOrSame("rotary", to, from);
-        requireApart("rotary", to, position);
-        if (from.length() == 0) {
+    void rotary(int heads, int headDim, float base, int sign, RotaryRows first, @Nullable RotaryRows second) {
+        long rows = put(0, heads, headDim, sign, first);
+        if (second == null) {
+            rotaryCounts[1] = 0;
+        } else {
+            rows += put(1, heads, headDim, sign, second);
+            for (RotaryRows one : List.of(first, second)) {
+                RotaryRows other = one == first ? second : first;
+                CudaArray to = memory.floats("rotary", "y", one.y());
+                requireApart("rotary", to, memory.floats("rotary", "x", other.x()));
+                requireApart("rotary", to, memory.floats("rotary", "y", other.y()));
+            }
+        }
+        if (rows == 0 || heads * headDim == 0) {
             return;
         }
         int half = headDim / 2;
         long parts = tiles(half, THREADS);
         long rowBlocks = tiles(rows, THREADS / Math.min(half, THREADS));
         rotaryParams
-                .x(from.address())
-                .positions(position.address())
-                .y(to.address())
+                .x(rotaryInputs)
+                .positions(rotaryPositions)
+                .y(rotaryOutputs)
+                .rows(rotaryCounts)
                 .log2Base(Math.log(base) / Math.log(2))
-                .rows(rows)
                 .heads(heads)
                 .half(half)
                 .sign(sign);
         // A multiple of the parts, which share a row.
         kernels.launch(rotary, parts * Math.min(rowBlocks, 16L * context.multiprocessors()), rotaryParams);
+    }
+
+    /** Notes the rows that will be turned; returns how many. */
+    private int put(int array, int heads, int headDim, int sign, RotaryRows of) {
+        MathChecks.rotary(of.rows(), heads, headDim, sign, of.x(), of.positions(), of.y());
+        CudaArray from = memory.floats("rotary", "x", of.x());
+        CudaArray position = memory.resolve("rotary", "positions", DType.I32, of.positions());
+        CudaArray to = memory.floats("rotary", "y", of.y());
+        requireApartOrSame("rotary", to, from);
+        requireApart("rotary", to, position);
+        rotaryInputs[array] = from.address();
+        rotaryPositions[array] = position.address();
+        rotaryOutputs[array] = to.address();
+        rotaryCounts[array] = of.rows();
+        return of.rows();
     }
 
     void standardize(float epsilon, DeviceArray x, DeviceArray y) {

@@ -32,6 +32,9 @@ public record GemmTile(String name, int rows, int columns, int threads, int perM
 
     private static final int LEAST_SPLIT_DEPTH = 256;
 
+    /** Of a weight's gradient: one block adds up all of a tile. */
+    private static final int MOST_BACKWARD_SPLITS = 16;
+
     /** What adding up the splits costs, in multiplications of one multiprocessor: the second launch, and per element. */
     private static final double SPLIT_LAUNCH = 700_000;
 
@@ -49,6 +52,11 @@ public record GemmTile(String name, int rows, int columns, int threads, int perM
 
     public String kernelName(String type) {
         return "gemm_" + name + "_" + type;
+    }
+
+    /** That of the kernel with all gradients of a linear layer. */
+    public String backwardName() {
+        return "linear_backward_" + name;
     }
 
     /** A ring of slices of A and B, 64 bytes deep. */
@@ -85,6 +93,34 @@ public record GemmTile(String name, int rows, int columns, int threads, int perM
 
     private static int roundUp(long depth) {
         return Math.toIntExact(Grid.tiles(depth, SPLIT_UNIT) * SPLIT_UNIT);
+    }
+
+    /**
+     * The fastest plan for the gradients of a linear layer in one launch.
+     *
+     * @param dx the product for the input, without splits; of no rows if it is not wanted
+     * @param dWeight the product for the weight, whose splits are the plan's
+     * @param mostTiles of {@code dWeight} of which splits can be added up
+     */
+    static Plan chooseBackward(Gemm dx, Gemm dWeight, int multiprocessors, int mostTiles) {
+        Plan best = new Plan(0, 1, Math.max(1, dWeight.k()), 0);
+        double least = Double.POSITIVE_INFINITY;
+        for (int i = 0; i < ALL.length; i++) {
+            long ofInput = Grid.tiles(dx.m(), ALL[i].rows) * Grid.tiles(dx.n(), ALL[i].columns);
+            long ofWeight = Grid.tiles(dWeight.m(), ALL[i].rows) * Grid.tiles(dWeight.n(), ALL[i].columns);
+            long slots = (long) multiprocessors * ALL[i].perMultiprocessor;
+            long most = Math.min(slots / Math.max(1, ofWeight), dWeight.k() / LEAST_SPLIT_DEPTH);
+            int wanted = ofWeight > mostTiles ? 1 : (int) Math.max(1, Math.min(MOST_BACKWARD_SPLITS, most));
+            int depth = wanted == 1 ? Math.max(1, dWeight.k()) : roundUp(Grid.tiles(dWeight.k(), wanted));
+            int splits = Math.max(1, (int) Grid.tiles(dWeight.k(), depth));
+            double time = ALL[i].time(dx, new Plan(i, 1, Math.max(1, dx.k()), ofInput), multiprocessors)
+                    + ALL[i].time(dWeight, new Plan(i, 1, depth, splits * ofWeight), multiprocessors);
+            if (time < least) {
+                least = time;
+                best = new Plan(i, splits, depth, ofInput + splits * ofWeight);
+            }
+        }
+        return best;
     }
 
     /** In multiplications of one multiprocessor at its best. */

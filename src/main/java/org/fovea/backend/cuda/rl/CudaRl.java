@@ -4,7 +4,6 @@ package org.fovea.backend.cuda.rl;
 import static org.fovea.backend.cuda.driver.CudaArray.requireApart;
 import static org.fovea.backend.cuda.driver.CudaArray.requireApartOrSame;
 import static org.fovea.backend.cuda.driver.Grid.VECTOR;
-import static org.fovea.backend.cuda.driver.Grid.WARP;
 import static org.fovea.backend.cuda.driver.Grid.lanes;
 import static org.fovea.backend.cuda.driver.Grid.summingBlocks;
 import static org.fovea.backend.cuda.driver.Grid.tiles;
@@ -18,7 +17,6 @@ import org.fovea.backend.cuda.params.AdvantagesParams;
 import org.fovea.backend.cuda.params.ArgmaxParams;
 import org.fovea.backend.cuda.params.PpoCategoricalParams;
 import org.fovea.backend.cuda.params.PpoGaussianParams;
-import org.fovea.backend.cuda.params.PpoStatisticsParams;
 import org.fovea.backend.cuda.params.SampleCategoricalParams;
 import org.fovea.backend.cuda.params.SampleGaussianParams;
 import org.fovea.backend.math.RandomRange;
@@ -35,7 +33,7 @@ import org.jspecify.annotations.Nullable;
 /** Sampling, advantages, policy losses and the optimiser as kernel launches. */
 public final class CudaRl implements RlOps {
 
-    /** Numbers that adam_prepare leaves for adam_update. */
+    /** Numbers that adam_norm leaves for adam_update. */
     private static final int ADAM_STEP = 5;
 
     /** Fewest gradients of which one block sums the squares, and most blocks that do so. */
@@ -51,9 +49,7 @@ public final class CudaRl implements RlOps {
     private final CudaKernels.Kernel advantages;
     private final CudaKernels.Kernel ppoCategorical;
     private final CudaKernels.Kernel ppoGaussian;
-    private final CudaKernels.Kernel ppoStatistics;
     private final CudaKernels.Kernel adamNorm;
-    private final CudaKernels.Kernel adamPrepare;
     private final CudaKernels.Kernel adamUpdate;
     private final ArgmaxParams argmaxParams;
     private final SampleCategoricalParams sampleCategoricalParams;
@@ -61,7 +57,6 @@ public final class CudaRl implements RlOps {
     private final AdvantagesParams advantagesParams;
     private final PpoCategoricalParams ppoCategoricalParams;
     private final PpoGaussianParams ppoGaussianParams;
-    private final PpoStatisticsParams ppoStatisticsParams;
     private final AdamParams adamParams;
 
     public CudaRl(CudaMemory memory, CudaKernels kernels) {
@@ -73,9 +68,7 @@ public final class CudaRl implements RlOps {
         advantages = kernels.find("advantages");
         ppoCategorical = kernels.find("ppo_categorical");
         ppoGaussian = kernels.find("ppo_gaussian");
-        ppoStatistics = kernels.find("ppo_statistics");
         adamNorm = kernels.find("adam_norm");
-        adamPrepare = kernels.find("adam_prepare");
         adamUpdate = kernels.find("adam_update");
         argmaxParams = new ArgmaxParams(kernels.parameters());
         sampleCategoricalParams = new SampleCategoricalParams(kernels.parameters());
@@ -83,7 +76,6 @@ public final class CudaRl implements RlOps {
         advantagesParams = new AdvantagesParams(kernels.parameters());
         ppoCategoricalParams = new PpoCategoricalParams(kernels.parameters());
         ppoGaussianParams = new PpoGaussianParams(kernels.parameters());
-        ppoStatisticsParams = new PpoStatisticsParams(kernels.parameters());
         adamParams = new AdamParams(kernels.parameters());
     }
 
@@ -204,32 +196,31 @@ public final class CudaRl implements RlOps {
         CudaArray action = memory.resolve(operation, "taken", DType.I32, batch.taken());
         CudaArray dx = memory.floats(operation, "dLogits", dLogits);
         PpoRows rows = ppoRows(operation, batch, values, dValues, statistics, x, action, dx);
-        int blocks = summingBlocks(batch.rows(), actions);
+        int blocks = Math.max(1, summingBlocks(batch.rows(), actions));
         try (CudaScope scope = memory.openScope()) {
             long partial = scope.scratch(DType.F32, (long) blocks * PpoLoss.STATISTICS);
-            if (blocks > 0) {
-                ppoCategoricalParams
-                        .logits(x.address())
-                        .taken(action.address())
-                        .dLogits(dx.address())
-                        .values(rows.value.address())
-                        .oldLogProbs(rows.oldLogProb.address())
-                        .advantages(rows.advantage.address())
-                        .returns(rows.target.address())
-                        .oldValues(rows.oldValue.address())
-                        .dValues(rows.dValue.address())
-                        .partial(partial)
-                        .rows(batch.rows())
-                        .parts(parts)
-                        .actions(actions)
-                        .clip(rows.clip.address())
-                        .entropyCoef(loss.entropyCoef())
-                        .valueScale((float) ((double) loss.rowWeight() * loss.valueCoef()))
-                        .valueClip(loss.valueClip())
-                        .rowWeight(loss.rowWeight());
-                kernels.launch(ppoCategorical, blocks, ppoCategoricalParams);
-            }
-            launchPpoStatistics(partial, blocks, rows.statistics, 0, 0);
+            ppoCategoricalParams
+                    .logits(x.address())
+                    .taken(action.address())
+                    .dLogits(dx.address())
+                    .values(rows.value.address())
+                    .oldLogProbs(rows.oldLogProb.address())
+                    .advantages(rows.advantage.address())
+                    .returns(rows.target.address())
+                    .oldValues(rows.oldValue.address())
+                    .dValues(rows.dValue.address())
+                    .statistics(rows.statistics.address())
+                    .partial(partial)
+                    .counter(kernels.counters())
+                    .rows(batch.rows())
+                    .parts(parts)
+                    .actions(actions)
+                    .clip(rows.clip.address())
+                    .entropyCoef(loss.entropyCoef())
+                    .valueScale((float) ((double) loss.rowWeight() * loss.valueCoef()))
+                    .valueClip(loss.valueClip())
+                    .rowWeight(loss.rowWeight());
+            kernels.launch(ppoCategorical, blocks, ppoCategoricalParams);
         }
     }
 
@@ -254,32 +245,32 @@ public final class CudaRl implements RlOps {
         PpoRows rows = ppoRows(operation, batch, values, dValues, statistics, means, logStds, action, toMean, toLogStd);
         requireApart(operation, toMean, means, logStds, action, toLogStd);
         int dim = (int) logStds.length();
-        int blocks = summingBlocks(batch.rows(), dim);
+        int blocks = Math.max(1, summingBlocks(batch.rows(), dim));
         try (CudaScope scope = memory.openScope()) {
             long partial = scope.scratch(DType.F32, (long) blocks * (PpoLoss.STATISTICS + dim));
-            if (blocks > 0) {
-                ppoGaussianParams
-                        .mean(means.address())
-                        .logStd(logStds.address())
-                        .taken(action.address())
-                        .dMean(toMean.address())
-                        .values(rows.value.address())
-                        .oldLogProbs(rows.oldLogProb.address())
-                        .advantages(rows.advantage.address())
-                        .returns(rows.target.address())
-                        .oldValues(rows.oldValue.address())
-                        .dValues(rows.dValue.address())
-                        .partial(partial)
-                        .rows(batch.rows())
-                        .dim(dim)
-                        .clip(rows.clip.address())
-                        .entropyCoef(loss.entropyCoef())
-                        .valueScale((float) ((double) loss.rowWeight() * loss.valueCoef()))
-                        .valueClip(loss.valueClip())
-                        .rowWeight(loss.rowWeight());
-                kernels.launch(ppoGaussian, blocks, ppoGaussianParams);
-            }
-            launchPpoStatistics(partial, blocks, rows.statistics, toLogStd.address(), dim);
+            ppoGaussianParams
+                    .mean(means.address())
+                    .logStd(logStds.address())
+                    .taken(action.address())
+                    .dMean(toMean.address())
+                    .values(rows.value.address())
+                    .oldLogProbs(rows.oldLogProb.address())
+                    .advantages(rows.advantage.address())
+                    .returns(rows.target.address())
+                    .oldValues(rows.oldValue.address())
+                    .dValues(rows.dValue.address())
+                    .statistics(rows.statistics.address())
+                    .dLogStd(toLogStd.address())
+                    .partial(partial)
+                    .counter(kernels.counters())
+                    .rows(batch.rows())
+                    .dim(dim)
+                    .clip(rows.clip.address())
+                    .entropyCoef(loss.entropyCoef())
+                    .valueScale((float) ((double) loss.rowWeight() * loss.valueCoef()))
+                    .valueClip(loss.valueClip())
+                    .rowWeight(loss.rowWeight());
+            kernels.launch(ppoGaussian, blocks, ppoGaussianParams);
         }
     }
 
@@ -325,16 +316,6 @@ public final class CudaRl implements RlOps {
         return rows;
     }
 
-    private void launchPpoStatistics(long partial, int blocks, CudaArray statistics, long dLogStd, int dim) {
-        ppoStatisticsParams
-                .partial(partial)
-                .statistics(statistics.address())
-                .dLogStd(dLogStd)
-                .blocks(blocks)
-                .dim(dim);
-        kernels.launch(ppoStatistics, tiles(PpoLoss.STATISTICS + (long) dim, WARP), ppoStatisticsParams);
-    }
-
     @Override
     public void adam(
             AdamSettings settings,
@@ -359,7 +340,7 @@ public final class CudaRl implements RlOps {
             requireApart("adam", decaying, theta, first, second, states);
         }
         long chunk = tiles(Math.max(ADAM_CHUNK, tiles(theta.length(), ADAM_CHUNKS)), VECTOR) * VECTOR;
-        int chunks = (int) ((theta.length() + chunk - 1) / chunk);
+        int chunks = (int) Math.max(1, (theta.length() + chunk - 1) / chunk);
         try (CudaScope scope = memory.openScope()) {
             long step = scope.scratch(DType.F32, ADAM_STEP);
             long partial = scope.scratch(DType.F32, chunks);
@@ -372,6 +353,7 @@ public final class CudaRl implements RlOps {
                     .state(states.address())
                     .step(step)
                     .partial(partial)
+                    .counter(kernels.counters())
                     .count(theta.length())
                     .chunk(chunk)
                     .chunks(chunks)
@@ -384,10 +366,7 @@ public final class CudaRl implements RlOps {
                     .epsilon(settings.epsilon())
                     .maxGradNorm(settings.maxGradNorm())
                     .weightDecay(settings.weightDecay());
-            if (chunks > 0) {
-                kernels.launch(adamNorm, chunks, adamParams);
-            }
-            kernels.launch(adamPrepare, 1, adamParams.again());
+            kernels.launch(adamNorm, chunks, adamParams);
             kernels.launchElements(adamUpdate, tiles(theta.length(), VECTOR), adamParams.again());
         }
     }

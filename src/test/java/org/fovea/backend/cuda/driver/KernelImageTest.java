@@ -33,12 +33,11 @@ import org.fovea.backend.cuda.params.GatherParams;
 import org.fovea.backend.cuda.params.GemmParams;
 import org.fovea.backend.cuda.params.IotaParams;
 import org.fovea.backend.cuda.params.LayerNormBackwardParams;
-import org.fovea.backend.cuda.params.LayerNormGradientsParams;
 import org.fovea.backend.cuda.params.LayerNormParams;
+import org.fovea.backend.cuda.params.LinearBackwardParams;
 import org.fovea.backend.cuda.params.MapParams;
 import org.fovea.backend.cuda.params.PpoCategoricalParams;
 import org.fovea.backend.cuda.params.PpoGaussianParams;
-import org.fovea.backend.cuda.params.PpoStatisticsParams;
 import org.fovea.backend.cuda.params.ReduceParams;
 import org.fovea.backend.cuda.params.RotaryParams;
 import org.fovea.backend.cuda.params.SampleCategoricalParams;
@@ -79,6 +78,9 @@ class KernelImageTest {
             }
             expected.put("gemm_add_splits_" + type, new GemmParams(BUFFER).size);
         }
+        for (GemmTile tile : GemmTile.ALL) {
+            expected.put(tile.backwardName(), new LinearBackwardParams(BUFFER).size);
+        }
         expected.put("cast", new CastParams(BUFFER).size);
         expected.put("map_unary", new MapParams(BUFFER).size);
         expected.put("zip_binary", new ZipParams(BUFFER).size);
@@ -98,7 +100,6 @@ class KernelImageTest {
         expected.put("log_softmax", new SoftmaxParams(BUFFER).size);
         expected.put("layer_norm", new LayerNormParams(BUFFER).size);
         expected.put("layer_norm_backward", new LayerNormBackwardParams(BUFFER).size);
-        expected.put("layer_norm_gradients", new LayerNormGradientsParams(BUFFER).size);
         expected.put("rotary", new RotaryParams(BUFFER).size);
         expected.put("standardize_moments", new StandardizeParams(BUFFER).size);
         expected.put("standardize", new StandardizeParams(BUFFER).size);
@@ -108,9 +109,7 @@ class KernelImageTest {
         expected.put("advantages", new AdvantagesParams(BUFFER).size);
         expected.put("ppo_categorical", new PpoCategoricalParams(BUFFER).size);
         expected.put("ppo_gaussian", new PpoGaussianParams(BUFFER).size);
-        expected.put("ppo_statistics", new PpoStatisticsParams(BUFFER).size);
         expected.put("adam_norm", new AdamParams(BUFFER).size);
-        expected.put("adam_prepare", new AdamParams(BUFFER).size);
         expected.put("adam_update", new AdamParams(BUFFER).size);
         for (DType storage : List.of(DType.F32, DType.BF16, DType.F16)) {
             for (AttentionSchedule.Kind kind : AttentionSchedule.Kind.values()) {
