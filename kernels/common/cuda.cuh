@@ -13,9 +13,6 @@
 #define REGISTER_KERNEL(name)
 // A barrier that orders nothing, which the simulator leaves out: ptxas moves no load across it, and so needs fewer registers.
 #define SCHEDULING_FENCE() __syncthreads()
-// Orders what a block's threads wrote before what one of them then tells other blocks. The simulator runs blocks one after
-// another, and leaves it out.
-#define PUBLISH() (__threadfence(), __syncthreads())
 #endif
 
 // Kernels with two-dimensional tiles run LANES x LANES threads. A row of LANES threads is half a warp.
@@ -27,19 +24,3 @@ constexpr int TILE_THREADS = LANES * LANES;
     for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < (count); i += int64_t(gridDim.x) * blockDim.x)
 
 __device__ inline bool is_finite(float x) { return fabsf(x) <= 3.402823466e38f; }
-
-// Whether this is the last of `blocks` blocks to come here, which sees what all of them wrote before. Every thread of the
-// block must come. The counter is 0 before and after.
-__device__ inline bool is_last_block(int32_t* counter, int blocks) {
-    PUBLISH();
-    int last = 0;
-    if (threadIdx.x == 0) {
-        last = atomicAdd(counter, 1) == blocks - 1;
-        if (last) {
-            *counter = 0;
-        }
-    }
-    last = __syncthreads_or(last);
-    __threadfence();
-    return last;
-}

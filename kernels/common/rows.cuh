@@ -257,31 +257,3 @@ __device__ inline float fold_column(const float* x, int64_t rows, int64_t row_st
     }
     return folded;
 }
-
-// sum(column, x) for the sum x of each column of x [rows, width], by one block. memory_smem: [ROW_THREADS]
-template <class F>
-__device__ inline void sum_columns(const float* x, int rows, int width, float* memory_smem, F sum) {
-    int lanes = WARP_LANES;  // threads side by side have columns side by side; what is left shares the rows
-    while (lanes < width && lanes < ROW_THREADS) {
-        lanes *= 2;
-    }
-    const int groups = ROW_THREADS / lanes, group = int(threadIdx.x) / lanes, lane = int(threadIdx.x) % lanes;
-    for (int column = lane; column - lane < width; column += lanes) {
-        float total = 0;
-        if (column < width) {
-#pragma unroll 16
-            for (int r = group; r < rows; r += groups) {
-                total += x[int64_t(r) * width + column];
-            }
-        }
-        memory_smem[threadIdx.x] = total;
-        __syncthreads();
-        if (group == 0 && column < width) {
-            for (int other = 1; other < groups; other++) {
-                total += memory_smem[other * lanes + lane];
-            }
-            sum(column, total);
-        }
-        __syncthreads();  // before the next columns' sums come there
-    }
-}

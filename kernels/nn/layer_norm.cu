@@ -6,6 +6,7 @@
 //   dx = s (dn - mean(dn) - n mean(dn n))      d_bias = sum over rows of dy
 //
 // The variance is that of x - mean: the difference of two sums of squares would have no digits left far from zero.
+#include "../common/last_block.cuh"
 #include "../common/rows.cuh"
 #include "params.h"
 
@@ -26,6 +27,34 @@ extern "C" __global__ void __launch_bounds__(ROW_THREADS) layer_norm(const __gri
     });
 }
 REGISTER_KERNEL(layer_norm)
+
+// sum(column, x) for the sum x of each column of x [rows, width], by one block. memory_smem: [ROW_THREADS]
+template <class F>
+__device__ inline void sum_columns(const float* x, int rows, int width, float* memory_smem, F sum) {
+    int lanes = WARP_LANES;  // threads side by side have columns side by side; what is left shares the rows
+    while (lanes < width && lanes < ROW_THREADS) {
+        lanes *= 2;
+    }
+    const int groups = ROW_THREADS / lanes, group = int(threadIdx.x) / lanes, lane = int(threadIdx.x) % lanes;
+    for (int column = lane; column - lane < width; column += lanes) {
+        float total = 0;
+        if (column < width) {
+#pragma unroll 16
+            for (int r = group; r < rows; r += groups) {
+                total += x[int64_t(r) * width + column];
+            }
+        }
+        memory_smem[threadIdx.x] = total;
+        __syncthreads();
+        if (group == 0 && column < width) {
+            for (int other = 1; other < groups; other++) {
+                total += memory_smem[other * lanes + lane];
+            }
+            sum(column, total);
+        }
+        __syncthreads();  // before the next columns' sums come there
+    }
+}
 
 // Also leaves what the block's rows add to d_gain and d_bias, which the last block to end adds up, in order: the caller's number
 // of blocks must follow from the shape alone for the sums to be the same on every device.

@@ -4,6 +4,7 @@
 // end adds up its splits, in order, so that a sum has the same bits on every run.
 //
 // d_bias is the sum of the very slices of dy that the tiles of d_weight in the first row of tiles multiply by.
+#include "../common/last_block.cuh"
 #include "gemm_tile.cuh"
 
 template <int TILE_M, int TILE_N, int WARP_M, int WARP_N>

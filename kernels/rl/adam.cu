@@ -7,6 +7,7 @@
 //   parameter -= learning_rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
 //
 // A norm that is not finite stops the optimiser. What changes from step to step is in device memory, so that a captured step can be replayed.
+#include "../common/last_block.cuh"
 #include "../common/rows.cuh"
 #include "../common/vector.cuh"
 #include "params.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The common part of the PPO losses of all kinds of policy; formulas in org.fovea.backend.rl.PpoLoss.
 #pragma once
+#include "../common/last_block.cuh"
 #include "../common/rows.cuh"
 #include "params.h"
 
