@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.List;
+import java.util.Random;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
 import org.fovea.backend.math.Activation;
@@ -133,6 +134,70 @@ class TapeTest {
     }
 
     /** One weight used twice, one once, a bias, a table, a gain, one not at all. */
+    /**
+     * Of a network with all that is fused on the way to parameters: activations whose outputs are used once and more often,
+     * residuals, layer normalisation, rows put behind others and cut off again, two arrays turned at once.
+     */
+    @Test
+    void gradientsThatAreFusedEqualThoseThatCanBeDifferentiated() {
+        Parameters parameters = new Parameters(backend, 5);
+        Initializer normal = Initializer.normal(1);
+        Parameter[] weights = new Parameter[5];
+        Parameter[] vectors = new Parameter[7];
+        for (int i = 0; i < weights.length; i++) {
+            weights[i] = parameters.declare("weight" + i, normal, 4, 4);
+        }
+        for (int i = 0; i < vectors.length; i++) {
+            vectors[i] = parameters.declare("vector" + i, normal, 4);
+        }
+        parameters.allocate();
+        DeviceArray flat = parameters.newFlatArray();
+        for (Activation activation : Activation.values()) {
+            try (Tape tape = Tape.recording(backend)) {
+                List<Tensor> w =
+                        List.of(weights).stream().map(tape::use).toList();
+                List<Tensor> v =
+                        List.of(vectors).stream().map(tape::use).toList();
+                Tensor x = tape.constant(numbers(2 * 3 * 4, 1), 2, 3, 4);
+                Tensor first = x.linear(w.get(0), v.get(0), activation);
+                Tensor second = first.linear(w.get(1), v.get(1), activation);
+                Tensor residual = second.linear(w.get(2), v.get(2), first);
+                Tensor before = tape.constant(numbers(2 * 2 * 4, 2), 2, 2, 4);
+                Tensor all = Tensor.concat(1, List.of(before, residual)).layerNorm(v.get(3), v.get(4), 1e-3f);
+                Tensor queries = all.slice(1, 2, 5).linear(w.get(3), v.get(5), Activation.NONE);
+                Tensor keys = all.linear(w.get(4), v.get(6), Activation.NONE);
+                List<Tensor> turned = Tensor.rotary(
+                        queries,
+                        tape.constantInts(new int[] {2, 3, 4, 2, 3, 4}, 2, 3),
+                        keys,
+                        tape.constantInts(new int[] {0, 1, 2, 3, 4, 0, 1, 2, 3, 4}, 2, 5),
+                        2,
+                        10);
+                Tensor scores = turned.get(0).matmul(turned.get(1), false, true);
+                List<Tensor> outputs = List.of(scores, residual);
+                List<Tensor> given = List.of(
+                        tape.constant(numbers(2 * 3 * 5, 3), 2, 3, 5), tape.constant(numbers(2 * 3 * 4, 4), 2, 3, 4));
+                List<Parameter> declared = parameters.all();
+                List<Tensor> differentiable = tape.gradients(
+                        outputs, given, declared.stream().map(tape::use).toList(), GradientMode.DIFFERENTIABLE);
+                tape.gradientsInto(outputs, given, parameters, flat);
+                for (int i = 0; i < declared.size(); i++) {
+                    double[] fused = new double[(int) declared.get(i).length()];
+                    backend.memory().download(parameters.slotIn(flat, declared.get(i)), fused, 0);
+                    assertThat(fused)
+                            .as(activation + ", " + declared.get(i))
+                            .containsExactly(differentiable.get(i).toDoubles(), within(1e-11));
+                }
+            }
+        }
+        flat.release();
+        parameters.close();
+    }
+
+    private static double[] numbers(int count, int seed) {
+        return new Random(seed).doubles(count, -1, 1).toArray();
+    }
+
     @Test
     void gradientsIntoEqualsGradients() {
         Parameters parameters = new Parameters(backend, 3);

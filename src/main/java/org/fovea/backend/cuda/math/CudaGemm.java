@@ -4,19 +4,15 @@ package org.fovea.backend.cuda.math;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
-import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
 import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.CudaScope;
 import org.fovea.backend.cuda.driver.Grid;
 import org.fovea.backend.cuda.params.GemmParams;
-import org.fovea.backend.cuda.params.LinearBackwardParams;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.Gemm;
-import org.fovea.backend.math.LinearGradients;
 import org.fovea.backend.memory.DType;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Matrix products, by cuBLAS if it takes them, which it does without what is fused; else by the kernels of {@code
@@ -34,9 +30,7 @@ final class CudaGemm {
     private final Cublas cublas;
     private final CudaKernels.Kernel[] tiles;
     private final CudaKernels.Kernel addSplits;
-    private final CudaKernels.Kernel[] backwardTiles;
     private final GemmParams params;
-    private final LinearBackwardParams backwardParams;
 
     private final Map<Gemm, GemmTile.Plan> plans = new HashMap<>();
 
@@ -49,57 +43,12 @@ final class CudaGemm {
                 .map(tile -> kernels.find(tile.kernelName("f32"), tile.threads(), tile.sharedBytes()))
                 .toArray(CudaKernels.Kernel[]::new);
         addSplits = kernels.find("gemm_add_splits_f32", SUM_THREADS, 0);
-        backwardTiles = Arrays.stream(GemmTile.ALL)
-                .map(tile -> kernels.find(tile.backwardName(), tile.threads(), tile.sharedBytes()))
-                .toArray(CudaKernels.Kernel[]::new);
         params = new GemmParams(kernels.parameters());
-        backwardParams = new LinearBackwardParams(kernels.parameters());
     }
 
-    /** Whether all gradients of a linear layer are for one launch of Fovea's: unless cuBLAS takes its products. */
-    boolean takesBackward(int rows, int in, int out) {
-        return !cublas.takes(Gemm.dense(true, false, in, out, rows));
-    }
-
-    /** All gradients of a linear layer, that of the weight among them. */
-    void backward(LinearGradients<CudaArray> args) {
-        int rows = args.rows();
-        int in = args.in();
-        int out = args.out();
-        CudaArray dx = args.dx();
-        GemmTile.Plan plan = GemmTile.chooseBackward(
-                Gemm.dense(false, true, dx == null ? 0 : rows, in, out),
-                Gemm.dense(true, false, in, out, rows),
-                context.multiprocessors(),
-                CudaKernels.COUNTERS);
-        if (plan.blocks() == 0) {
-            return;
-        }
-        try (CudaScope scope = memory.openScope()) {
-            long partial = plan.splits() == 1 ? 0 : scope.scratch(DType.F32, plan.splits() * (in + 1L) * out);
-            backwardParams
-                    .x(args.x().address())
-                    .weight(args.weight().address())
-                    .dy(args.dy().address())
-                    .added(addressOf(args.added()))
-                    .dx(addressOf(dx))
-                    .dWeight(addressOf(args.dWeight()))
-                    .dBias(addressOf(args.dBias()))
-                    .partial(partial)
-                    .counters(kernels.counters())
-                    .rows(rows)
-                    .in(in)
-                    .out(out)
-                    .splits(plan.splits())
-                    .splitDepth(plan.splitDepth())
-                    .activation(args.activation().ordinal())
-                    .tf32(context.tf32() ? 1 : 0);
-            kernels.launch(backwardTiles[plan.tile()], plan.blocks(), backwardParams);
-        }
-    }
-
-    private static long addressOf(@Nullable CudaArray array) {
-        return array == null ? 0 : array.address();
+    /** Whether cuBLAS does this product. */
+    boolean leavesToCublas(Gemm g) {
+        return cublas.takes(g);
     }
 
     /**

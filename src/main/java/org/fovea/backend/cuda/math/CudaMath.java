@@ -34,7 +34,6 @@ import org.fovea.backend.math.TableRows;
 import org.fovea.backend.math.UnaryOp;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
-import org.fovea.backend.memory.OperandChecks;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,6 +44,7 @@ public final class CudaMath implements MathOps {
     private final CudaMemory memory;
     private final CudaKernels kernels;
     private final CudaGemm gemm;
+    private final CudaLinear linear;
     private final CudaMovement movement;
     private final CudaRows rows;
     private final StridedAxes axes = new StridedAxes();
@@ -67,6 +67,7 @@ public final class CudaMath implements MathOps {
         this.memory = memory;
         this.kernels = kernels;
         gemm = new CudaGemm(context, memory, kernels, cublas);
+        linear = new CudaLinear(context, memory, kernels, gemm);
         movement = new CudaMovement(memory, kernels);
         rows = new CudaRows(context, memory, kernels);
         cast = kernels.find("cast");
@@ -105,7 +106,7 @@ public final class CudaMath implements MathOps {
             @Nullable DeviceArray bias,
             Activation activation,
             DeviceArray y) {
-        linear(rows, in, out, x, weight, bias, activation, null, y);
+        linear.apply(rows, in, out, x, weight, bias, activation, null, y);
     }
 
     @Override
@@ -118,69 +119,16 @@ public final class CudaMath implements MathOps {
             @Nullable DeviceArray bias,
             DeviceArray added,
             DeviceArray y) {
-        linear(rows, in, out, x, weight, bias, Activation.NONE, added, y);
-    }
-
-    private void linear(
-            int rows,
-            int in,
-            int out,
-            DeviceArray x,
-            DeviceArray weight,
-            @Nullable DeviceArray bias,
-            Activation activation,
-            @Nullable DeviceArray added,
-            DeviceArray y) {
-        MathChecks.linear(rows, in, out, x, weight, bias, y);
-        CudaArray xs = memory.floats("linear", "x", x);
-        CudaArray weights = memory.floats("linear", "weight", weight);
-        CudaArray ys = memory.floats("linear", "y", y);
-        requireApart("linear", ys, xs, weights);
-        long biases = 0;
-        if (bias != null) {
-            CudaArray resolved = memory.floats("linear", "bias", bias);
-            requireApart("linear", ys, resolved);
-            biases = resolved.address();
-        }
-        long more = 0;
-        if (added != null) {
-            CudaArray resolved = memory.floats("linear", "added", added);
-            OperandChecks.sameLength("linear", "added", resolved, "y", ys);
-            requireApartOrSame("linear", ys, resolved);
-            more = resolved.address();
-        }
-        Gemm g = Gemm.dense(false, false, rows, out, in);
-        gemm.multiply(g, xs.address(), weights.address(), ys.address(), biases, activation, more);
+        linear.apply(rows, in, out, x, weight, bias, Activation.NONE, added, y);
     }
 
     @Override
     public void linearBackward(LinearGradients<DeviceArray> args) {
-        String operation = "linearBackward";
-        DeviceArray dWeight = args.dWeight();
-        if (dWeight == null || !gemm.takesBackward(args.rows(), args.in(), args.out())) {
+        if (linear.takesBackward(args)) {
+            linear.backward(args);
+        } else {
             MathOps.super.linearBackward(args);
-            return;
         }
-        MathChecks.linearBackward(args);
-        LinearGradients<CudaArray> arrays = args.map(array -> memory.floats(operation, "an operand", array));
-        CudaArray toWeight = memory.floats(operation, "dWeight", dWeight);
-        CudaArray toBias = arrays.dBias();
-        CudaArray to = arrays.dx();
-        requireApart(operation, toWeight, arrays.x(), arrays.weight(), arrays.dy());
-        if (toBias != null) {
-            requireApart(operation, toBias, arrays.x(), arrays.weight(), arrays.dy(), toWeight);
-        }
-        if (to != null) {
-            requireApart(operation, to, arrays.x(), arrays.weight(), arrays.dy(), toWeight);
-            CudaArray added = arrays.added();
-            if (added != null) {
-                requireApartOrSame(operation, to, added);
-            }
-            if (toBias != null) {
-                requireApart(operation, to, toBias);
-            }
-        }
-        gemm.backward(arrays);
     }
 
     @Override
