@@ -19,9 +19,7 @@ final class SettingsHelp {
             Map.entry(
                     "previous_action",
                     "the action of the step before: shown to the policy, hidden, or auto, shown to one with a memory"),
-            Map.entry(
-                    "episode_step",
-                    "the number of the step in its episode: shown to the policy, hidden, or auto, which is hidden"),
+            Map.entry("episode_step", "shows the policy the number of the step in its episode, as sines and cosines"),
             Map.entry("entity_layers", "layers of attention among the entities of an observation"),
             Map.entry(
                     "critic",

@@ -15,7 +15,7 @@ import org.fovea.env.StepBatch;
  * after n - 1 steps.
  *
  * <p>Source: POPGym, Morad et al. (2023): Easy has colours and 1 deck, Medium suits and 2, Hard ranks and 4. The best score
- * without memory guesses by the time, which a policy sees by {@code episode_step=shown}.
+ * without memory guesses by the time, which a policy sees by {@code episode_step=true}.
  */
 final class CountRecall extends CardGame {
     private final int faces;

@@ -15,9 +15,8 @@ import org.fovea.backend.attention.AttentionSpec.Similarity;
  * @param similarity by which attention compares queries and keys
  * @param gating GTrXL's gated residuals in place of additions
  * @param entityLayers layers of attention among the entities of an observation
- * @param previousAction whether the policy is shown the action of the step before, by default one with a memory. It may write
- *     notes to itself through it
- * @param episodeStep whether the policy is shown how far the episode has come, by default none
+ * @param previousAction whether the policy is shown the action of the step before
+ * @param episodeStep whether the policy is shown how many steps the episode has come
  * @param critic what the value has in common with the policy
  * @param actionLimit how continuous actions are kept within their bounds
  */
@@ -29,13 +28,13 @@ public record NetworkConfig(
         Similarity similarity,
         boolean gating,
         int entityLayers,
-        StepInput previousAction,
-        StepInput episodeStep,
+        PreviousAction previousAction,
+        boolean episodeStep,
         Critic critic,
         ActionLimit actionLimit) {
     /** Two layers of width 64; four heads that see 128 steps. */
     public static final NetworkConfig BASE = new NetworkConfig(
-            2, 64, 4, 128, Similarity.DOT, false, 1, StepInput.AUTO, StepInput.AUTO, Critic.AUTO, ActionLimit.CLIP);
+            2, 64, 4, 128, Similarity.DOT, false, 1, PreviousAction.AUTO, false, Critic.AUTO, ActionLimit.CLIP);
 
     /** Checks every range; the message names the hyper-parameter. */
     public NetworkConfig {

@@ -47,7 +47,7 @@ public final class ObservationEncoder {
                 : spaces.actions().size();
         this.actionWidth = config.previousAction().isShown(kind.remembers()) ? width : 0;
         this.marksStart = kind.remembers();
-        this.stepWidth = config.episodeStep().isShown(false) ? EPISODE_STEPS[0].length : 0;
+        this.stepWidth = config.episodeStep() ? EPISODE_STEPS[0].length : 0;
     }
 
     /** Numbers per step. */

@@ -101,7 +101,6 @@ public record RunSpec(
             }
         });
         // As earlier versions saved it.
-        settings.putIfAbsent("episode_step", "hidden");
         String annealed = settings.remove("anneal_learning_rate");
         if (annealed != null) {
             settings.put("learning_rate_schedule", annealed.equals("true") ? "linear" : "constant");

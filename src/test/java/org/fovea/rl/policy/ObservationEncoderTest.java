@@ -43,15 +43,15 @@ class ObservationEncoderTest {
         "mlp, shown, 1 2 3 4 0 1, 1 2 3 4 0 0",
     })
     void thePreviousActionIsShownOrNot(String policy, String previousAction, String later, String first) {
-        Map<String, String> settings = Map.of("previous_action", previousAction, "episode_step", "hidden");
+        Map<String, String> settings = Map.of("previous_action", previousAction);
         assertThat(encoded(policy, settings, 5)).containsExactly(numbers(later));
         assertThat(encoded(policy, settings, 0)).containsExactly(numbers(first));
     }
 
     @ParameterizedTest
-    @CsvSource({"attention, shown, 5", "mlp, shown, 4", "gru, shown, 5"})
-    void theStepOfTheEpisodeIsShown(String policy, String episodeStep, int before) {
-        Map<String, String> settings = Map.of("previous_action", "hidden", "episode_step", episodeStep);
+    @CsvSource({"attention, 5", "mlp, 4", "gru, 5"})
+    void theStepOfTheEpisodeIsShown(String policy, int before) {
+        Map<String, String> settings = Map.of("previous_action", "hidden", "episode_step", "true");
         // Sines and cosines of the periods 4, 8, 16, ..., 1024.
         assertThat(encoded(policy, settings, 0)).hasSize(before + 18).endsWith(0, 1, 0, 1, 0, 1);
         float[] later = encoded(policy, settings, 3 + 5 * 1024);
@@ -60,13 +60,6 @@ class ObservationEncoderTest {
             assertThat(later[before + 2 * i]).isCloseTo((float) Math.sin(angle), within(1e-6f));
             assertThat(later[before + 2 * i + 1]).isCloseTo((float) Math.cos(angle), within(1e-6f));
         }
-    }
-
-    @ParameterizedTest
-    @CsvSource({"attention, auto, 5", "gru, hidden, 5", "mlp, auto, 4", "gru, auto, 5"})
-    void theStepOfTheEpisodeIsHidden(String policy, String episodeStep, int size) {
-        assertThat(encoded(policy, Map.of("previous_action", "hidden", "episode_step", episodeStep), 3))
-                .hasSize(size);
     }
 
     private static float[] numbers(String text) {

@@ -75,7 +75,7 @@ class ParityTest {
                 "critic",
                 critic,
                 "episode_step",
-                "shown",
+                "true",
                 "epochs",
                 "1",
                 "minibatches",

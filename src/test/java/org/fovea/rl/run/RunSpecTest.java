@@ -34,15 +34,6 @@ class RunSpecTest {
         assertThat(RunSpec.restore(saved)).isEqualTo(SPEC.with(Map.of("learning_rate_schedule", schedule)));
     }
 
-    /** Policies of earlier versions were not shown the step of the episode. */
-    @Test
-    void anEarlierVersionsPolicyIsNotShownTheStep() {
-        Map<String, String> saved = new LinkedHashMap<>(SPEC.save());
-        assertThat(saved.keySet().removeIf(name -> name.endsWith("episode_step")))
-                .isTrue();
-        assertThat(RunSpec.restore(saved)).isEqualTo(SPEC.with(Map.of("episode_step", "hidden")));
-    }
-
     @Test
     void aBurnInIsShorterThanARolloutAndOfAMemory() {
         assertThatThrownBy(() -> SPEC.with(Map.of("burn_in", "8")))
