@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Packs what compile.sh made of one .cu into a fatbin, for build.sh, which sets TOOLS, CACHE, GENERATED and ARCHS:
+# Packs what compile.sh made of one .cu into a fatbin, for build.sh, which sets TOOLS, CACHE, GENERATED, ARCHS and COMPRESSION:
 #
 #   pack.sh KEY      (into GENERATED/KEY.fatbin, and the PTX with the source's lines into GENERATED/KEY.lines.fatbin)
 set -eu
 cd "$CACHE"
 # Drivers that take this compiler's machine code know its compression too; compilers before 12.4 have but one.
-mode=$("$TOOLS/fatbinary" --help | sed -n 's/^--compress-mode.*/--compress-mode=size/p')
+mode=$("$TOOLS/fatbinary" --help | sed -n 's/^--compress-mode.*/--compress-mode='"$COMPRESSION"'/p')
 
 pack() {  # FATBIN OPTIONS IMAGE...
     one=$GENERATED/$1
