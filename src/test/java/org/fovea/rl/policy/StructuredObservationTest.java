@@ -9,6 +9,7 @@ import java.io.DataOutput;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
@@ -138,7 +139,11 @@ class StructuredObservationTest {
     @ParameterizedTest
     @CsvSource({"PPO, mlp, 10", "TRPO, mlp, 12"})
     void whatAPictureSaysIsLearned(Algorithm algorithm, String policy, int iterations) {
-        RunSpec spec = Runs.small(NAME, algorithm, PolicyKind.of(policy), iterations, Map.of("rollout_steps", "27"));
+        Map<String, String> settings = new HashMap<>(Map.of("rollout_steps", "27"));
+        if (algorithm == Algorithm.TRPO) {
+            settings.putAll(Map.of("cg_iterations", "3", "value_epochs", "3"));
+        }
+        RunSpec spec = Runs.small(NAME, algorithm, PolicyKind.of(policy), iterations, settings);
         try (Backend backend = Runs.cpu(2);
                 OpenRun run = OpenRun.start(backend, spec)) {
             for (int iteration = 0; iteration < iterations; iteration++) {
