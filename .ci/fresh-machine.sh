@@ -118,6 +118,7 @@ wanted=$*
 git clone -q --bare --no-local "$source" "$work/fovea.git"
 lower=
 for machine in a b c d; do
+    [[ $wanted == *[$machine-d]* ]] || break
     # Every machine has what those before it have.
     if [[ -n ${packages[$machine]} ]]; then
         make_root "$work/with-$machine" "$lower"
