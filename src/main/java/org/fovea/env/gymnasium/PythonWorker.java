@@ -50,7 +50,7 @@ final class PythonWorker {
     /** Reads worker.py from its input, so that there is no file to be left over. */
     private static final String BOOTSTRAP = """
             import os;n=int.from_bytes(os.read(0,4),'little');c=b''
-            while len(c)<n:c+=os.read(0,n-len(c))
+            while len(c)<n:c+=os.read(0,n-len(c)) or os._exit(0)
             exec(compile(c,'<fovea worker>','exec'))""";
 
     private final Process process;
@@ -71,7 +71,10 @@ final class PythonWorker {
     /** Counts requests, so that {@link WorkerWatch} can tell one from the next. */
     private final AtomicInteger requests = new AtomicInteger();
 
-    /** Until the process has it. */
+    /** Of progress and pixels; its length is not known before the spaces are. */
+    private final FileChannel channel;
+
+    /** Where that is until the process has it. From then on it has no name, and is gone with both processes. */
     private @Nullable Path sharedFile;
 
     /** That it cannot answer any more. */
@@ -79,11 +82,17 @@ final class PythonWorker {
 
     private volatile boolean closing;
 
-    private PythonWorker(Process process, double timeout) {
+    private PythonWorker(Process process, double timeout) throws IOException {
         this.process = process;
         this.out = process.getOutputStream();
         this.in = process.getInputStream();
         this.timeout = timeout;
+        Path memory = Path.of("/dev/shm");
+        Path file = Files.isWritable(memory)
+                ? Files.createTempFile(memory, "fovea", null)
+                : Files.createTempFile("fovea", null);
+        this.sharedFile = file;
+        this.channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);
     }
 
     /**
@@ -100,13 +109,19 @@ final class PythonWorker {
         builder.environment().putIfAbsent("OMP_NUM_THREADS", "1");
         Process process;
         try {
-            process = builder.start();
+            process = WorkerWatch.start(builder);
         } catch (IOException e) {
             throw new InvalidEnvironmentException(fullName + ": Python cannot be started as " + python
                     + "; install it with Gymnasium (Debian: apt-get install python3-pip, then python3 -m pip install"
                     + " gymnasium), or name another: --python PATH (" + e.getMessage() + ")");
         }
-        PythonWorker worker = new PythonWorker(process, limit());
+        PythonWorker worker;
+        try {
+            worker = new PythonWorker(process, limit());
+        } catch (IOException e) {
+            process.destroyForcibly();
+            throw new UncheckedIOException("no memory can be shared with Python", e);
+        }
         WorkerWatch.add(worker);
         ObjectNode request = JSON.createObjectNode();
         request.put("id", name.id());
@@ -116,6 +131,7 @@ final class PythonWorker {
         name.wrappers().forEach(wrapper -> wrappers.add(wrapper));
         request.put("timeout", worker.timeout);
         request.put("parent", ProcessHandle.current().pid());
+        request.put("file", worker.sharedFile.toString());
         byte[] source = source();
         byte[] code = new byte[4 + source.length];
         Frame.littleEndian(code).putInt(source.length).put(source);
@@ -142,7 +158,11 @@ final class PythonWorker {
 
     /** What the environment's spaces are. Called once, first. */
     JsonNode spaces() throws WorkerFailure {
-        return receiveJson();
+        try {
+            return receiveJson();
+        } finally {
+            removeFile();
+        }
     }
 
     /**
@@ -152,29 +172,16 @@ final class PythonWorker {
      */
     void requestStart(int count, int fileLength) {
         try {
-            Path memory = Path.of("/dev/shm");
-            Path file = Files.isWritable(memory)
-                    ? Files.createTempFile(memory, "fovea", null)
-                    : Files.createTempFile("fovea", null);
-            sharedFile = file;
-            try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
-                shared = channel.map(FileChannel.MapMode.READ_WRITE, 0, fileLength)
-                        .order(ByteOrder.LITTLE_ENDIAN);
-            }
-            send(START, Frame.of(JSON.createObjectNode().put("count", count).put("file", file.toString())));
+            shared = channel.map(FileChannel.MapMode.READ_WRITE, 0, fileLength).order(ByteOrder.LITTLE_ENDIAN);
         } catch (IOException e) {
-            removeFile();
             throw new UncheckedIOException("no memory can be shared with Python", e);
         }
+        send(START, Frame.of(JSON.createObjectNode().put("count", count)));
     }
 
-    /** Waits for what {@link #requestStart} asked for. The file has no name any more then, and is gone with both processes. */
+    /** Waits for what {@link #requestStart} asked for. */
     void started() throws WorkerFailure {
-        try {
-            receiveJson();
-        } finally {
-            removeFile();
-        }
+        receiveJson();
     }
 
     private void removeFile() {
@@ -376,7 +383,7 @@ final class PythonWorker {
     }
 
     private void closeStreams() {
-        for (AutoCloseable stream : List.of(out, in)) {
+        for (AutoCloseable stream : List.of(out, in, channel)) {
             try {
                 stream.close();
             } catch (Exception e) {

@@ -108,6 +108,17 @@ def watch(timeout, parent):
             return
 
 
+def end_with(parent):
+    """Lets Linux end this process with Fovea, where native code keeps `watch` from running. Fovea's thread that starts workers never ends."""
+    if sys.platform == "linux":
+        import ctypes
+
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        raise Gone
+
+
 def value(text):
     """Of --env-arg: a Python literal, true, false or null, or else the text itself."""
     try:
@@ -312,7 +323,7 @@ class Copies:
             raise Invalid(f"reset returned {str(answer)[:200]}, not an observation and a dict")
         return answer
 
-    def start(self, count, path):
+    def start(self, count, file):
         global progress
         while len(self.environments) < count:
             progress[0] = len(self.environments)
@@ -331,9 +342,8 @@ class Copies:
         self.length = 8 + 4 * count * (1 + words) + padded(count * (1 + masks + small))
         self.full_length = self.length + 4 * count * words + padded(count * small)
         frame = bytearray(self.full_length)
-        with open(path, "r+b") as file:
-            shared = mmap.mmap(file.fileno(), 16 + 2 * count * pixels)
-        os.unlink(path)
+        shared = mmap.mmap(file, 16 + 2 * count * pixels)
+        os.close(file)
         self.frame = memoryview(frame)
         self.header = memoryview(frame).cast("i")
         self.rewards = memoryview(frame)[8 : 8 + 4 * count].cast("f")
@@ -472,9 +482,8 @@ def load(text):
     return found
 
 
-def make(request):
+def make(start):
     global np, spaces
-    start = dict(json.loads(request))
     threading.Thread(target=watch, args=(start["timeout"], start["parent"]), daemon=True).start()
     here = f"{sys.executable or 'python3'}, Python {sys.version.split()[0]},"
     if sys.version_info < (3, 8):
@@ -508,7 +517,7 @@ stage = ["make"]
 
 
 def serve():
-    copies = None
+    copies = file = None
     while True:
         progress[0] = IDLE
         request = receive()
@@ -520,12 +529,17 @@ def serve():
                 copies.step(request)
             elif code == MAKE:
                 stage[0] = "make"
-                copies = make(request[8:])
+                start = json.loads(request[8:])
+                file = os.open(start["file"], os.O_RDWR)
+                # Nobody is left to do so who would outlive both processes.
+                os.unlink(start["file"])
+                end_with(start["parent"])
+                copies = make(start)
                 send_json(OK, copies.spaces)
             elif code == START:
                 stage[0] = "make"
                 start = json.loads(request[8:])
-                copies.start(start["count"], start["file"])
+                copies.start(start["count"], file)
                 send_json(OK, {})
             elif code == RESET:
                 stage[0] = "reset"

@@ -42,12 +42,17 @@ class GymnasiumBatchTest {
     @BeforeAll
     static void aPythonWithTheStub(@TempDir Path directory) throws Exception {
         assumeTrue(has("numpy"), "python3 with numpy is not installed: the bridge to Gymnasium is not tested");
-        python = directory.resolve("python3");
+        python = pythonWithTheStub(directory);
+    }
+
+    static Path pythonWithTheStub(Path directory) throws IOException, URISyntaxException {
+        Path script = directory.resolve("python3");
         Files.writeString(
-                python,
-                "#!/bin/sh\nPYTHONDONTWRITEBYTECODE=1 PYTHONPATH='" + stub() + "' exec python3 \"$@\" 2>>'" + errors()
-                        + "'\n");
-        Files.setPosixFilePermissions(python, PosixFilePermissions.fromString("rwx------"));
+                script,
+                "#!/bin/sh\nPYTHONDONTWRITEBYTECODE=1 PYTHONPATH='" + stub() + "' exec python3 \"$@\" 2>>'"
+                        + script.resolveSibling("errors") + "'\n");
+        Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwx------"));
+        return script;
     }
 
     private static Path errors() {

@@ -24,6 +24,8 @@ class Faulty:
         self.fault, self.mask = fault, mask
         self.only = only
         self.number = Faulty.copies
+        if fault == "slow" and self.number > 0:
+            time.sleep(1000)
         Faulty.copies += 1
         self.action_space = spaces.Discrete(3, start=5)
         size = 3 if fault == "copies" and self.number > 0 else 2
@@ -58,6 +60,9 @@ class Faulty:
                 ctypes.string_at(0)
             if self.fault == "hang":
                 time.sleep(1000)
+            if self.fault == "native":
+                # Without releasing Python's lock, so that no other thread of Python runs.
+                ctypes.PyDLL(None).sleep(1000)
             if self.fault == "stop":
                 os.kill(os.getpid(), signal.SIGSTOP)
             if self.fault == "print":
