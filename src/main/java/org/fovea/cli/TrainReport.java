@@ -10,6 +10,7 @@ import org.fovea.env.Environments;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.run.SettingChange;
+import org.fovea.rl.run.Throughput;
 import org.fovea.rl.run.TrainResult;
 
 /** The outcome of a run, for people and for programs. */
@@ -77,23 +78,21 @@ final class TrainReport {
             rows.add(List.of("  " + reference.name(), NumberFormats.score(reference.meanReturn()), ""));
         }
         rows.add(List.of("steps per second", "", ""));
-        rows.add(List.of(
-                "  environment only",
-                NumberFormats.count(result.training().throughput().environment()),
-                ""));
-        rows.add(List.of(
-                "  with inference",
-                NumberFormats.count(result.training().throughput().inference()),
-                ""));
-        rows.add(List.of(
-                "  with training",
-                NumberFormats.count(result.training().throughput().train()),
-                ""));
+        Throughput throughput = result.training().throughput();
+        rows.add(speed("  environment only", throughput.environment(), throughput.environmentShare()));
+        rows.add(speed("  with inference", throughput.inference(), throughput.inferenceShare()));
+        rows.add(speed("  with training", throughput.train(), throughput.trainShare()));
         rows.add(List.of("parameters", NumberFormats.count(result.model().parameters()), ""));
         rows.add(List.of(
                 "episodes", NumberFormats.count(result.training().episodes().count()), ""));
         printAligned(out, rows);
         out.println("run directory          " + result.runDirectory());
+    }
+
+    /** A speed, and the share of the time that what it has over the one before took. */
+    private static List<String> speed(String label, double stepsPerSecond, double share) {
+        String time = Double.isFinite(share) ? Math.round(100 * share) + " % of the time" : "";
+        return List.of(label, NumberFormats.count(stepsPerSecond), time);
     }
 
     /** What was set to another value when the run was resumed. */

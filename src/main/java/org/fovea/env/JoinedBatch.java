@@ -24,6 +24,9 @@ public final class JoinedBatch implements VectorEnvironment {
     /** Below this it is quick again. */
     private static final double QUICK_NANOS = 100_000;
 
+    /** A step counts as no longer than this. */
+    private static final double LONGEST_NANOS = 4 * SLOW_NANOS;
+
     /** Weight of the newest step in the mean. */
     private static final double NEWEST = 1.0 / 8;
 
@@ -302,7 +305,8 @@ public final class JoinedBatch implements VectorEnvironment {
     }
 
     private void took(long nanos) {
-        meanNanos += NEWEST * (nanos - meanNanos);
+        // One that takes long among quick ones was interrupted by something else.
+        meanNanos += NEWEST * (Math.min(nanos, LONGEST_NANOS) - meanNanos);
         slow = meanNanos > (slow ? QUICK_NANOS : SLOW_NANOS);
     }
 

@@ -2,7 +2,9 @@
 package org.fovea.nn;
 
 import org.fovea.backend.Backend;
+import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Scope;
 import org.fovea.backend.memory.ShapeException;
 
 /**
@@ -66,6 +68,30 @@ public final class KeyValueCache implements AutoCloseable {
         if (beforeWrap < count) {
             copyRows(newKeys, keys, count, beforeWrap, 0, count - beforeWrap);
             copyRows(newValues, values, count, beforeWrap, 0, count - beforeWrap);
+        }
+    }
+
+    /**
+     * Takes the rings of some rows of another cache, of the same capacity, which are turned so that what stands at the row's
+     * position there stands at {@code capacity - 1} here.
+     *
+     * @param from rows of the other
+     * @param count how many
+     * @param position of the newest of each
+     * @param to row that the first becomes
+     */
+    public void take(KeyValueCache other, int[] from, int count, int position, int to) {
+        int[] slots = new int[count * capacity];
+        for (int i = 0; i < slots.length; i++) {
+            slots[i] = from[i / capacity] * capacity + slot(position + 1 + i % capacity);
+        }
+        try (Scope scope = backend.memory().openScope()) {
+            DeviceArray indices = scope.allocate(DType.I32, slots.length);
+            backend.memory().upload(slots, 0, indices);
+            long start = (long) to * capacity * width;
+            long length = (long) slots.length * width;
+            backend.math().gatherRows(other.keys, width, indices, keys.slice(start, length));
+            backend.math().gatherRows(other.values, width, indices, values.slice(start, length));
         }
     }
 

@@ -108,24 +108,36 @@ public final class SelfAttention {
 
     /** Puts keys and values of elements [batch, count, width] at positions {@code first, ...} into the cache. */
     void remember(Tensor elements, KeyValueCache cache, int first) {
-        int count = elements.size(1);
-        Tensor positions = RotaryEncoding.positions(elements.tape(), elements.size(0), first, count);
+        remember(
+                elements,
+                cache,
+                first,
+                RotaryEncoding.positions(elements.tape(), elements.size(0), first, elements.size(1)));
+    }
+
+    private void remember(Tensor elements, KeyValueCache cache, int first, Tensor positions) {
         Tensor keys = rotate(key.apply(elements), positions);
-        cache.write(first, count, keys.array(), value.apply(elements).array());
+        cache.write(first, elements.size(1), keys.array(), value.apply(elements).array());
     }
 
     /**
-     * New elements [batch, 1, width] at {@code position} attend to the {@code counts[b]} latest of the cache, themselves
-     * included.
+     * New elements [batch, 1, width] attend to the {@code counts[b]} latest of the cache, themselves included.
      *
+     * @param position where the cache keeps them
+     * @param positions I32 [batch, 1], where they stand
      * @param added to the result, or null
      */
     Tensor attendToCache(
-            Tensor elements, KeyValueCache cache, int position, DeviceArray counts, @Nullable Tensor added) {
-        remember(elements, cache, position);
+            Tensor elements,
+            KeyValueCache cache,
+            int position,
+            Tensor positions,
+            DeviceArray counts,
+            @Nullable Tensor added) {
+        remember(elements, cache, position, positions);
         Tape tape = elements.tape();
         int batch = elements.size(0);
-        Tensor queries = rotate(query.apply(elements), RotaryEncoding.positions(tape, batch, position, 1));
+        Tensor queries = rotate(query.apply(elements), positions);
         Tensor averages = tape.result(elements.shape());
         tape.backend()
                 .attention()

@@ -112,9 +112,21 @@ public final class TransformerBlock {
      * @return [batch, width]
      */
     public Tensor decode(Tensor input, KeyValueCache cache, int position, DeviceArray counts) {
+        Tensor positions = RotaryEncoding.positions(input.tape(), input.size(0), position, 1);
+        return decode(input, cache, position, positions, counts);
+    }
+
+    /**
+     * The same of sequences that are at different positions, each of which the cache keeps where another stands in its ring.
+     *
+     * @param position where the ring keeps the new elements
+     * @param positions I32 [batch, 1], where they stand, at the same distances from what the cache holds
+     */
+    public Tensor decode(Tensor input, KeyValueCache cache, int position, Tensor positions, DeviceArray counts) {
         Tensor elements = input.reshape(input.size(0), 1, input.size(1));
         Tensor residual = attentionGate == null ? elements : null;
-        Tensor attended = attention.attendToCache(attentionNorm.apply(elements), cache, position, counts, residual);
+        Tensor attended =
+                attention.attendToCache(attentionNorm.apply(elements), cache, position, positions, counts, residual);
         return feedForward(merge(attentionGate, elements, attended)).reshape(input.shape());
     }
 

@@ -256,6 +256,24 @@ public final class ActorCritic {
                     value == null ? null : value.peek(valueTrunk.features().apply(observations), step, episodeSteps));
         }
 
+        /** See {@link Trunk.Player#setAside}. */
+        void setAside(int[] environments, int count, int step, int[] episodeSteps, int at) {
+            policy.setAside(environments, count, step, episodeSteps, at);
+            if (value != null) {
+                value.setAside(environments, count, step, episodeSteps, at);
+            }
+        }
+
+        /** Outputs for the observations of steps that were set aside, one in each place. */
+        Outputs recall(Tensor observations) {
+            StepFeatures.Encoded encoded = trunk.features().apply(observations);
+            Tensor ofPolicy = policy.recall(encoded);
+            return outputs(
+                    ofPolicy,
+                    encoded,
+                    value == null ? null : value.recall(valueTrunk.features().apply(observations)));
+        }
+
         /** Ends the segment. */
         public void endSegment() {
             policy.endSegment();

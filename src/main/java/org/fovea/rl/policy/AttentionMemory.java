@@ -189,6 +189,12 @@ final class AttentionMemory implements Trunk.Context {
         private final int first;
         private final int count;
         private final KeyValueCache[] rings;
+
+        /** Rings of steps that were set aside, of how many steps each sees, and where it stands. */
+        private final KeyValueCache[] asideRings;
+
+        private final int[] asideVisible;
+        private final int[] asidePositions;
         private final int[] visible;
         private final int[] episode;
         private final int[] queryIds;
@@ -199,10 +205,17 @@ final class AttentionMemory implements Trunk.Context {
             this.count = count;
             int heads = trunk.config().heads();
             this.rings = new KeyValueCache[inputs.length];
+            int places = Trunk.Player.places(count);
+            this.asideRings = new KeyValueCache[inputs.length];
             for (int layer = 0; layer < rings.length; layer++) {
                 rings[layer] = new KeyValueCache(backend, count, past + 1, heads, width / heads);
+                asideRings[layer] = new KeyValueCache(backend, places, past + 1, heads, width / heads);
             }
             caches.addAll(Arrays.asList(rings));
+            caches.addAll(Arrays.asList(asideRings));
+            this.asideVisible = new int[places];
+            this.asidePositions = new int[places];
+            Arrays.fill(asideVisible, 1);
             this.visible = new int[count];
             this.episode = new int[count];
             this.queryIds = new int[count * steps];
@@ -299,6 +312,35 @@ final class AttentionMemory implements Trunk.Context {
         }
 
         @Override
+        public void setAside(int[] environments, int number, int step, int[] episodeSteps, int at) {
+            for (int layer = 0; layer < rings.length; layer++) {
+                asideRings[layer].take(rings[layer], environments, number, past + step, at);
+            }
+            for (int i = 0; i < number; i++) {
+                asideVisible[at + i] = Math.min(past, episodeSteps[environments[i]]) + 1;
+                asidePositions[at + i] = past + step;
+            }
+        }
+
+        @Override
+        public Tensor recall(StepFeatures.Encoded steps) {
+            Tape tape = steps.features().tape();
+            Tensor positions = tape.constant(uploaded(tape, asidePositions), asidePositions.length, 1);
+            DeviceArray counts = uploaded(tape, asideVisible);
+            Tensor x = trunk.embed(steps);
+            for (int layer = 0; layer < rings.length; layer++) {
+                x = trunk.blocks().get(layer).decode(x, asideRings[layer], past, positions, counts);
+            }
+            return trunk.decoded(x);
+        }
+
+        private DeviceArray uploaded(Tape tape, int[] numbers) {
+            DeviceArray array = tape.allocate(DType.I32, numbers.length);
+            backend.memory().upload(numbers, 0, array);
+            return array;
+        }
+
+        @Override
         public void endSegment() {
             backend.memory().upload(queryIds, 0, querySegments.slice((long) first * steps, queryIds.length));
             backend.memory().upload(keyIds, 0, keySegments.slice((long) first * (past + steps), keyIds.length));
@@ -308,8 +350,7 @@ final class AttentionMemory implements Trunk.Context {
             for (int i = 0; i < count; i++) {
                 visible[i] = Math.min(past, episodeSteps[i]) + 1;
             }
-            DeviceArray counts = encoded.features().tape().allocate(DType.I32, count);
-            backend.memory().upload(visible, 0, counts);
+            DeviceArray counts = uploaded(encoded.features().tape(), visible);
             Tensor x = trunk.embed(encoded);
             for (int layer = 0; layer < rings.length; layer++) {
                 if (remember) {

@@ -101,6 +101,14 @@ final class FeedForwardTrunk implements Trunk {
         }
 
         @Override
+        public void setAside(int[] environments, int count, int index, int[] episodeSteps, int at) {}
+
+        @Override
+        public Tensor recall(StepFeatures.Encoded steps) {
+            return apply(steps);
+        }
+
+        @Override
         public void endSegment() {}
     }
 }

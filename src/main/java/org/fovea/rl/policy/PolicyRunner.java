@@ -19,6 +19,7 @@ public final class PolicyRunner {
     private final int first;
     private final int count;
     private final float[] tokens;
+    private final float[] asideTokens;
     private final int[] choices;
     private final float[] actions;
     private final float[] boundedActions;
@@ -39,6 +40,7 @@ public final class PolicyRunner {
         int numbers = count * distribution.actionSize();
         boolean choosing = agent.bounds() == null;
         this.tokens = new float[count * agent.encoder().size()];
+        this.asideTokens = new float[places() * agent.encoder().size()];
         this.choices = new int[choosing ? numbers : 0];
         this.actions = new float[choosing ? 0 : numbers];
         this.boundedActions = new float[actions.length];
@@ -117,6 +119,39 @@ public final class PolicyRunner {
             DeviceArray best = newActions(tape);
             agent.distribution().mostLikely(backend, restricted(tape, outputs.policy()), best);
             keep(best, 0, count);
+        }
+    }
+
+    /** How many steps can be {@linkplain #setAside set aside}. */
+    public int places() {
+        return Trunk.Player.places(count);
+    }
+
+    /**
+     * Sets aside what is shown in some environments, as if it were step {@code step} of the segment, in places that follow each
+     * other: {@link #recall} gives their values. Nothing else is remembered of it.
+     *
+     * @param environments the first {@code number} of the array
+     * @param at the first place
+     */
+    public void setAside(int[] environments, int number, int step, int[] episodeSteps, int at) {
+        actor.setAside(environments, number, step, episodeSteps, at);
+        int size = agent.encoder().size();
+        for (int i = 0; i < number; i++) {
+            System.arraycopy(tokens, environments[i] * size, asideTokens, (at + i) * size, size);
+        }
+    }
+
+    /**
+     * Values of what was set aside last in each place. All places are computed, so that no value depends on how many are in use.
+     *
+     * @param recalledValues written, [places]
+     */
+    public void recall(float[] recalledValues) {
+        try (Tape tape = Tape.inference(backend)) {
+            Tensor observations =
+                    tape.constant(asideTokens, places(), agent.encoder().size());
+            backend.memory().download(actor.recall(observations).values().array(), recalledValues, 0);
         }
     }
 

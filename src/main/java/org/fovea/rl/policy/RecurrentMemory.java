@@ -2,11 +2,14 @@
 package org.fovea.rl.policy;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.fovea.backend.Backend;
+import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Scope;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 
@@ -25,6 +28,7 @@ final class RecurrentMemory implements Trunk.Context {
     private final DeviceArray[] nextStates;
     private final DeviceArray[] present;
     private final BurnIn burnIn;
+    private final List<DeviceArray> setAside = new ArrayList<>();
 
     RecurrentMemory(Backend backend, RecurrentTrunk trunk, int environments, int segmentSteps, int burnInSteps) {
         this.trunk = trunk;
@@ -114,6 +118,7 @@ final class RecurrentMemory implements Trunk.Context {
             }
         }
         burnIn.release();
+        setAside.forEach(DeviceArray::release);
     }
 
     /** Plays environments [first, first + count). */
@@ -121,9 +126,18 @@ final class RecurrentMemory implements Trunk.Context {
         private final int first;
         private final int count;
 
+        /** Per layer [places, width], states that were set aside. */
+        private final DeviceArray[] aside;
+
         Player(int first, int count) {
             this.first = first;
             this.count = count;
+            this.aside = new DeviceArray[present.length];
+            for (int layer = 0; layer < aside.length; layer++) {
+                aside[layer] = backend.memory()
+                        .allocate(backend.memory().floatType(), (long) Trunk.Player.places(count) * width);
+            }
+            setAside.addAll(Arrays.asList(aside));
         }
 
         @Override
@@ -161,6 +175,27 @@ final class RecurrentMemory implements Trunk.Context {
         @Override
         public Tensor peek(StepFeatures.Encoded encoded, int step, int[] episodeSteps) {
             return trunk.forward(encoded, now(encoded.numbers().tape()));
+        }
+
+        @Override
+        public void setAside(int[] environments, int number, int step, int[] episodeSteps, int at) {
+            try (Scope scope = backend.memory().openScope()) {
+                DeviceArray indices = scope.allocate(DType.I32, number);
+                backend.memory().upload(environments, 0, indices);
+                for (int layer = 0; layer < present.length; layer++) {
+                    DeviceArray places = aside[layer].slice((long) at * width, (long) number * width);
+                    backend.math().gatherRows(mine(present[layer]), width, indices, places);
+                }
+            }
+        }
+
+        @Override
+        public Tensor recall(StepFeatures.Encoded steps) {
+            List<Tensor> tensors = new ArrayList<>(aside.length);
+            for (DeviceArray layer : aside) {
+                tensors.add(steps.numbers().tape().constant(layer, Trunk.Player.places(count), width));
+            }
+            return trunk.forward(steps, tensors);
         }
 
         @Override

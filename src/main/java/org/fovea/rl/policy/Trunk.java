@@ -74,6 +74,13 @@ interface Trunk {
 
     /** Follows some environments step by step. */
     interface Player {
+        /** Most steps that are recalled at a time. */
+        int MOST_PLACES = 64;
+
+        /** How many steps of so many environments can be set aside. All are recalled at once, whatever is in them. */
+        static int places(int environments) {
+            return Math.min(environments, MOST_PLACES);
+        }
 
         /** See {@link ActorCritic.Actor#beginSegment}. */
         void beginSegment(int[] episodeSteps);
@@ -87,6 +94,17 @@ interface Trunk {
 
         /** What it would make of such a step, without remembering it. */
         Tensor peek(StepFeatures.Encoded step, int index, int[] episodeSteps);
+
+        /**
+         * Sets aside what it takes to {@link #recall} how such a step would look in some environments, in as many places.
+         *
+         * @param environments of this player, the first {@code count} of the array
+         * @param at the first place; there are {@link #places}
+         */
+        void setAside(int[] environments, int count, int index, int[] episodeSteps, int at);
+
+        /** What it would have made of the steps that were set aside, one in each place, [places, size()]; of others, anything. */
+        Tensor recall(StepFeatures.Encoded steps);
 
         /** Ends the segment. */
         void endSegment();

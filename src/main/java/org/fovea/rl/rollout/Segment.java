@@ -77,8 +77,13 @@ final class Segment {
         discountedReturns[row] = discountedReturn;
     }
 
-    void truncated(int step, int i, float finalValue) {
-        nextValues[i * steps + step] = finalValue;
+    /** Where a step is recorded. */
+    int row(int step, int i) {
+        return i * steps + step;
+    }
+
+    void truncated(int row, float finalValue) {
+        nextValues[row] = finalValue;
     }
 
     /** Fills in the values of successors, given those of the observations after the last step. */

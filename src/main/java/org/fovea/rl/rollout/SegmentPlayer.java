@@ -32,6 +32,13 @@ final class SegmentPlayer {
     private final float[] observations;
     private final float[] peekedValues;
 
+    /** Environments whose episode was cut in a step, and steps whose final observations are set aside. */
+    private final int[] cut;
+
+    private final int[] cutRows;
+    private final float[] recalledValues;
+    private int aside;
+
     /** Which choices the environments allow; empty where they allow all. */
     private final boolean[] allowed;
 
@@ -66,6 +73,9 @@ final class SegmentPlayer {
         this.result = StepBatch.allocate(count, observationSize);
         this.observations = new float[count * observationSize];
         this.peekedValues = new float[count];
+        this.cut = new int[policy.places()];
+        this.cutRows = new int[policy.places()];
+        this.recalledValues = new float[policy.places()];
         this.episodeSteps = new int[count];
         this.discountedReturns = new float[count];
         this.episodeReturns = new double[count];
@@ -99,6 +109,7 @@ final class SegmentPlayer {
         long start = System.nanoTime();
         episodes.clear();
         policy.beginSegment(episodeSteps);
+        aside = 0;
         environmentNanos = 0;
         actingNanos = System.nanoTime() - start;
     }
@@ -201,6 +212,9 @@ final class SegmentPlayer {
         long start = System.nanoTime();
         policy.show(observations, episodeSteps);
         policy.peek(steps, episodeSteps, peekedValues);
+        if (aside > 0) {
+            recall();
+        }
         segment.finish(peekedValues);
         policy.endSegment();
         segment.upload(agent.backend(), rollout, first);
@@ -234,7 +248,7 @@ final class SegmentPlayer {
             segment.rewarded(step, i, reward, ended(i), discountedReturns[i]);
         }
         if (anyTruncated) {
-            bootstrapTruncated(from, to, step, runStep);
+            setTruncatedAside(from, to, step, runStep);
         }
         for (int i = from; i < to; i++) {
             if (ended(i)) {
@@ -249,20 +263,36 @@ final class SegmentPlayer {
         stop.played(to - from);
     }
 
-    /** What follows a truncated episode still has value: that of its final observation. */
-    private void bootstrapTruncated(int from, int to, int step, long runStep) {
+    /**
+     * What follows a truncated episode still has value: that of its final observation. Several are computed at a time, later in the
+     * segment.
+     */
+    private void setTruncatedAside(int from, int to, int step, long runStep) {
+        int number = 0;
         for (int i = from; i < to; i++) {
             if (result.truncated()[i]) {
                 checkFinite(result.finalObservations(), i, i + 1, runStep, "final observation");
                 policy.show(result.finalObservations(), episodeSteps, i, i + 1);
+                cut[number] = i;
+                cutRows[aside + number++] = segment.row(step, i);
+            }
+            if (number > 0 && (aside + number == cutRows.length || i == to - 1)) {
+                policy.setAside(cut, number, step + 1, episodeSteps, aside);
+                aside += number;
+                number = 0;
+            }
+            if (aside == cutRows.length) {
+                recall();
             }
         }
-        policy.peek(step + 1, episodeSteps, peekedValues);
-        for (int i = from; i < to; i++) {
-            if (result.truncated()[i]) {
-                segment.truncated(step, i, peekedValues[i]);
-            }
+    }
+
+    private void recall() {
+        policy.recall(recalledValues);
+        for (int i = 0; i < aside; i++) {
+            segment.truncated(cutRows[i], recalledValues[i]);
         }
+        aside = 0;
     }
 
     private boolean ended(int i) {

@@ -71,8 +71,8 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ne
                 parameters = (token + 6 * layersTimesWidth) * network.width();
                 perRow = UNIT_ACTIVATIONS * layersTimesWidth;
             } else if (spec.policy() == PolicyKind.ATTENTION) {
-                // The memory of this segment and of the next, and rings of keys and values.
-                memory = 4.0 * spec.environments() * network.window() * layersTimesWidth;
+                // The memory of this segment and of the next, and rings of keys and values, some of them set aside.
+                memory = 6.0 * spec.environments() * network.window() * layersTimesWidth;
                 parameters = (token + 12 * layersTimesWidth) * network.width();
                 perRow = BLOCK_ACTIVATIONS * layersTimesWidth;
             }

@@ -8,4 +8,19 @@ package org.fovea.rl.run;
  * @param inference environments and policy
  * @param train environments, policy and learning
  */
-public record Throughput(double environment, double inference, double train) {}
+public record Throughput(double environment, double inference, double train) {
+    /** Share of the time in which environments stepped, whether or not the policy acted in others meanwhile. */
+    public double environmentShare() {
+        return train / environment;
+    }
+
+    /** Share of the time in which the policy acted and no environment stepped. */
+    public double inferenceShare() {
+        return train / inference - environmentShare();
+    }
+
+    /** Share of the time in which nothing was played. */
+    public double trainShare() {
+        return 1 - train / inference;
+    }
+}

@@ -21,6 +21,8 @@ import org.fovea.rl.run.Runs;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Ends of episodes in rollouts, and numbers that are not finite. */
 class TruncationTest {
@@ -67,8 +69,45 @@ class TruncationTest {
         }
     }
 
+    /** A clock whose episodes are cut after three to eight steps, by seed; or not at all. */
+    private static final class Cut implements Environment {
+        private final boolean cuts;
+        private int length;
+        private int time;
+
+        Cut(boolean cuts) {
+            this.cuts = cuts;
+        }
+
+        @Override
+        public Space observationSpace() {
+            return new Space.Box(2, 0, 20);
+        }
+
+        @Override
+        public Space actionSpace() {
+            return new Space.Discrete(2);
+        }
+
+        @Override
+        public float[] reset(long seed) {
+            time = 0;
+            length = 3 + (int) Math.floorMod(seed >> 8, 6L);
+            return new float[] {0, length};
+        }
+
+        @Override
+        public Step step(Action action) {
+            time++;
+            float[] observation = {time + action.choice(), length};
+            return cuts && time == length ? Step.truncated(observation, 1) : Step.of(observation, 1);
+        }
+    }
+
     @BeforeAll
     static void register() {
+        Environments.register("Cut-v0", "for this test", () -> new Cut(true));
+        Environments.register("Uncut-v0", "for this test", () -> new Cut(false));
         Environments.register("TruncatedClock-v0", "for this test", () -> new Clock(true, 1));
         Environments.register("TerminatedClock-v0", "for this test", () -> new Clock(false, 1));
         Environments.register("PoisonedClock-v0", "for this test", () -> new Clock(false, Float.NaN));
@@ -90,6 +129,21 @@ class TruncationTest {
                 assertThat(nextValues[i]).isNotZero();
                 assertThat(Math.abs(nextValues[i] - values[0])).isGreaterThan(1e-4f);
             }
+        }
+    }
+
+    /** What is cut has the value that the same step has in an episode that goes on. */
+    @ParameterizedTest
+    @CsvSource({"mlp", "attention", "gru"})
+    void aTruncatedEpisodeIsWorthWhatItsContinuationIs(String policy) {
+        float[][] cut = play("Cut-v0", policy);
+        float[] valuesOfUncut = play("Uncut-v0", policy)[0];
+        for (int first = 0; first < valuesOfUncut.length; first += 13) {
+            int end = first;
+            while (cut[2][end] == 0) {
+                end++;
+            }
+            assertThat(cut[1][end]).as("%d", end).isEqualTo(valuesOfUncut[end + 1]);
         }
     }
 
@@ -127,7 +181,9 @@ class TruncationTest {
             float[] nextValues = new float[rollout.rows()];
             backend.memory().download(rollout.values(), values, 0);
             backend.memory().download(rollout.nextValues(), nextValues, 0);
-            return new float[][] {values, nextValues};
+            float[] done = new float[rollout.rows()];
+            backend.memory().download(rollout.done(), done, 0);
+            return new float[][] {values, nextValues, done};
         }
     }
 }
