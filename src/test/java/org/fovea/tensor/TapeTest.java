@@ -154,10 +154,8 @@ class TapeTest {
         DeviceArray flat = parameters.newFlatArray();
         for (Activation activation : Activation.values()) {
             try (Tape tape = Tape.recording(backend)) {
-                List<Tensor> w =
-                        List.of(weights).stream().map(tape::use).toList();
-                List<Tensor> v =
-                        List.of(vectors).stream().map(tape::use).toList();
+                List<Tensor> w = List.of(weights).stream().map(tape::use).toList();
+                List<Tensor> v = List.of(vectors).stream().map(tape::use).toList();
                 Tensor x = tape.constant(numbers(2 * 3 * 4, 1), 2, 3, 4);
                 Tensor first = x.linear(w.get(0), v.get(0), activation);
                 Tensor second = first.linear(w.get(1), v.get(1), activation);

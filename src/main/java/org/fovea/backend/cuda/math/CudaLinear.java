@@ -67,8 +67,7 @@ final class CudaLinear {
             requireApartOrSame("linear", ys, more);
         }
         Gemm g = Gemm.dense(false, false, rows, out, in);
-        gemm.multiply(
-                g, xs.address(), weights.address(), ys.address(), addressOf(biases), activation, addressOf(more));
+        gemm.multiply(g, xs.address(), weights.address(), ys.address(), addressOf(biases), activation, addressOf(more));
     }
 
     /** Whether all gradients are for one launch: unless cuBLAS takes their products, or that of the weight is not wanted. */
@@ -83,13 +82,12 @@ final class CudaLinear {
     /** All gradients that are wanted, that of the weight among them. */
     void backward(LinearGradients<DeviceArray> args) {
         MathChecks.linearBackward(args);
-        LinearGradients<CudaArray> arrays =
-                args.map(array -> memory.floats("linearBackward", "an operand", array));
+        LinearGradients<CudaArray> arrays = args.map(array -> memory.floats("linearBackward", "an operand", array));
         requireApartOutputs(arrays);
         CudaArray dx = arrays.dx();
         Gemm ofInput = Gemm.dense(false, true, dx == null ? 0 : args.rows(), args.in(), args.out());
-        GemmTile.Plan plan = GemmTile.chooseBackward(
-                ofInput, ofWeight(args), context.multiprocessors(), CudaKernels.COUNTERS);
+        GemmTile.Plan plan =
+                GemmTile.chooseBackward(ofInput, ofWeight(args), context.multiprocessors(), CudaKernels.COUNTERS);
         if (plan.blocks() == 0) {
             return;
         }
