@@ -17,8 +17,8 @@ final class CloudScheduling extends CallbackEnvironment {
     /** A file for the outcome of each episode. */
     private static final String RESULTS = System.getProperty("cloud.results");
 
-    private static final int JOB_FEATURES = 4;
-    private static final int HOST_FEATURES = 8;
+    private static final int JOB_FEATURES = 6;
+    private static final int HOST_FEATURES = 12;
     private static final int SIZE = JOB_FEATURES + DataCenter.MACHINES * HOST_FEATURES + 1;
 
     @Override
@@ -52,26 +52,44 @@ final class CloudScheduling extends CallbackEnvironment {
         }
     }
 
+    /**
+     * Times and costs, which are spread over some powers of ten, as logarithms.
+     *
+     * @param waiting jobs behind this one
+     */
     static float[] observation(DataCenter center, Job job, int waiting) {
+        double now = center.now();
         float[] numbers = new float[SIZE];
         numbers[0] = job.cores();
-        numbers[1] = (float) Math.log(job.work());
-        numbers[2] = waiting;
-        numbers[3] = (float) (center.now() - job.arrival());
+        numbers[1] = log(job.work());
+        numbers[2] = log(waiting);
+        numbers[3] = log(now - job.arrival());
+        numbers[4] = log(center.meanGap());
+        numbers[5] = center.arrived();
         int at = JOB_FEATURES;
         for (Machine machine : center.machines) {
-            numbers[at] = machine.free;
-            numbers[at + 1] = machine.cores;
-            numbers[at + 2] = machine.speed;
-            numbers[at + 3] = machine.isOn() ? 1 : 0;
-            numbers[at + 4] = (float) machine.secondsLeft(center.now());
-            numbers[at + 5] = (float) machine.seconds(job);
-            numbers[at + 6] = (float) machine.addedCost(job, center.now());
-            numbers[at + 7] = machine.free - job.cores();
+            double left = machine.secondsLeft(now);
+            double seconds = machine.seconds(job);
+            numbers[at] = machine.cores;
+            numbers[at + 1] = machine.speed;
+            numbers[at + 2] = machine.isOn() ? 1 : 0;
+            numbers[at + 3] = machine.free - job.cores();
+            numbers[at + 4] = machine.free == job.cores() ? 1 : 0;
+            numbers[at + 5] = log(left);
+            numbers[at + 6] = log(seconds);
+            numbers[at + 7] = log(Math.max(0, left - seconds));
+            numbers[at + 8] = log(Math.max(0, seconds - left));
+            numbers[at + 9] = log(100 * machine.addedCost(job, now));
+            numbers[at + 10] = (float) (machine.addedCost(job, now) - machine.share(job));
+            numbers[at + 11] = (float) (machine.coreSecondsLeft(now) / (machine.cores * Math.max(1, left)));
             at += HOST_FEATURES;
         }
         numbers[at] = DataCenter.MACHINES;
         return numbers;
+    }
+
+    private static float log(double amount) {
+        return (float) Math.log1p(amount);
     }
 
     static boolean[] mask(DataCenter center, Job job) {

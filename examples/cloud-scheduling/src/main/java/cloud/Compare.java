@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.ToDoubleFunction;
 
 /** Compares what a policy's episodes came to with the usual rules on the same seeds; without a file, the rules alone. */
 public final class Compare {
@@ -47,30 +48,36 @@ public final class Compare {
         });
     }
 
-    /** With the standard error of the difference to the policy. */
     private static void print(String name, List<Outcome> outcomes, List<Outcome> policy) {
+        System.out.printf(
+                Locale.ROOT,
+                "| %s | %s | %s | %s |%n",
+                name,
+                column("%.3f", outcomes, policy, outcome -> outcome.cost / DataCenter.JOBS),
+                column("%.2f", outcomes, policy, Outcome::waited),
+                column("%.3f", outcomes, policy, Outcome::objective));
+    }
+
+    /** The mean, how much more it is than the policy's, and the standard error of that. */
+    private static String column(
+            String format, List<Outcome> outcomes, List<Outcome> policy, ToDoubleFunction<Outcome> number) {
         int n = outcomes.size();
-        double cost = 0;
-        double wait = 0;
-        double objective = 0;
+        double mean = 0;
         double difference = 0;
         double squares = 0;
         for (int i = 0; i < n; i++) {
-            cost += outcomes.get(i).cost / DataCenter.JOBS / n;
-            wait += outcomes.get(i).waited / n;
-            objective += outcomes.get(i).objective / n;
-            double more = outcomes.get(i).objective - policy.get(i).objective;
+            double own = number.applyAsDouble(outcomes.get(i));
+            double more = own - number.applyAsDouble(policy.get(i));
+            mean += own / n;
             difference += more / n;
             squares += more * more / n;
         }
-        double error = Math.sqrt((squares - difference * difference) / n);
-        System.out.printf(
-                Locale.ROOT,
-                "| %s | %.3f | %.1f | %.3f%s |%n",
-                name,
-                cost,
-                wait,
-                objective,
-                outcomes == policy ? "" : String.format(Locale.ROOT, " (%+.3f ± %.3f)", difference, error));
+        String text = String.format(Locale.ROOT, format, mean);
+        if (outcomes == policy) {
+            return text;
+        }
+        double error = Math.sqrt((squares - difference * difference) / (n - 1));
+        String differing = String.format("%s (%s ± %s)", "%s", format.replace("%", "%+"), format);
+        return String.format(Locale.ROOT, differing, text, difference, error);
     }
 }

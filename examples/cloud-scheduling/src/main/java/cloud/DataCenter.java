@@ -39,7 +39,13 @@ final class DataCenter {
     /** Cents for each second that a job waits. */
     static final double WAITING_PRICE = 0.01;
 
+    /** Of the cost of cores without a job, what is told where a host has to stay on longer, and not as time goes by. */
+    private static final double IDLE_AT_ONCE = 0.5;
+
     private static final double FIRST_ARRIVAL = 5;
+
+    /** Of the newest gap between arrivals in their moving average. */
+    private static final double GAP_WEIGHT = 0.2;
 
     static {
         Log.setLevel(Level.OFF);
@@ -53,6 +59,9 @@ final class DataCenter {
     private final CloudSimPlus simulation = new CloudSimPlus();
     private final DatacenterBroker broker;
     private double accountedTo;
+    private int arrived;
+    private double lastArrival;
+    private double meanGap = FIRST_ARRIVAL;
     private int finished;
     private double cost;
     private double waited;
@@ -118,11 +127,24 @@ final class DataCenter {
         return simulation.clock();
     }
 
+    /** Seconds between the last arrivals: a moving average that tells quiet times from busy ones. */
+    double meanGap() {
+        return meanGap;
+    }
+
+    /** Jobs so far: how late in the day it is. */
+    int arrived() {
+        return arrived;
+    }
+
     private void account() {
         double seconds = now() - accountedTo;
         accountedTo = now();
         for (Machine machine : machines) {
-            cost += machine.isOn() ? machine.price * seconds : 0;
+            if (machine.isOn()) {
+                cost += machine.price * seconds;
+                spending.spent((1 - IDLE_AT_ONCE) * machine.price * machine.free / machine.cores * seconds);
+            }
         }
         waited += waiting.size() * seconds;
         spending.spent(WAITING_PRICE * waiting.size() * seconds);
@@ -139,9 +161,10 @@ final class DataCenter {
 
     private void start(Job job, int index) {
         Machine machine = machines.get(index);
-        spending.spent(machine.addedCost(job, now()));
-        machine.free -= job.cores();
-        machine.busyUntil = Math.max(machine.busyUntil, now() + machine.seconds(job));
+        double share = machines.stream().mapToDouble(each -> each.share(job)).min().orElseThrow();
+        double idleBefore = machine.idleCost(now());
+        machine.start(job, now());
+        spending.spent(machine.share(job) - share + IDLE_AT_ONCE * (machine.idleCost(now()) - idleBefore));
         UtilizationModel little = new UtilizationModelDynamic(0.001);
         Cloudlet cloudlet = new CloudletSimple(job.work(), job.cores());
         cloudlet.setUtilizationModelCpu(new UtilizationModelFull())
@@ -150,7 +173,7 @@ final class DataCenter {
         cloudlet.setVm(vms.get(index));
         cloudlet.addOnFinishListener(event -> {
             account();
-            machine.free += job.cores();
+            machine.finish(job, now());
             finished++;
             placeWhatFits();
             if (finished == JOBS) {
@@ -185,6 +208,9 @@ final class DataCenter {
         public void processEvent(SimEvent event) {
             if (event.getData() instanceof Job job) {
                 account();
+                meanGap += GAP_WEIGHT * (now() - lastArrival - meanGap);
+                lastArrival = now();
+                arrived++;
                 waiting.add(job);
                 placeWhatFits();
             }

@@ -7,7 +7,10 @@ final class Machine {
     final int speed;
     final double price;
     int free;
-    double busyUntil;
+    private double busyUntil;
+
+    /** Of the jobs on it, cores × the second in which they end. */
+    private double coreEnds;
 
     /**
      * An idle host.
@@ -34,9 +37,35 @@ final class Machine {
         return (double) job.work() / speed;
     }
 
+    void start(Job job, double now) {
+        free -= job.cores();
+        busyUntil = Math.max(busyUntil, now + seconds(job));
+        coreEnds += job.cores() * (now + seconds(job));
+    }
+
+    void finish(Job job, double now) {
+        free += job.cores();
+        coreEnds = isOn() ? coreEnds - job.cores() * now : 0;
+    }
+
+    /** Seconds for which its cores are taken, all of them together. */
+    double coreSecondsLeft(double now) {
+        return Math.max(0, coreEnds - (cores - free) * now);
+    }
+
+    /** Cents that it still costs for cores without a job if it is given nothing more. */
+    double idleCost(double now) {
+        return price * (secondsLeft(now) - coreSecondsLeft(now) / cores);
+    }
+
     /** Seconds until it is switched off if it is given nothing more. */
     double secondsLeft(double now) {
         return isOn() ? Math.max(0, busyUntil - now) : 0;
+    }
+
+    /** Cents for the job's cores alone, as if all others were in use as well. */
+    double share(Job job) {
+        return price * seconds(job) * job.cores() / cores;
     }
 
     /** Cents for the time that it has to stay on longer if it takes the job. */
