@@ -67,8 +67,9 @@ final class DataCenter {
     private double waited;
 
     /**
-     * Told what is spent, in cents: on waiting as time goes by, on hosts where a job is placed, for the time that its host has to
-     * stay on longer. Of a whole episode it is the same as what hosts cost by the second, but it comes with the decision.
+     * Told what is spent, in cents, beyond what jobs cost at least (their own cores on the hosts that are cheapest when full), which
+     * no placement changes: on waiting, and on cores without a job, as {@link #IDLE_AT_ONCE} divides it. Of a whole episode it is the
+     * same as what hosts and waiting cost, less those least costs.
      */
     interface Spending {
         void spent(double cents);
