@@ -17,6 +17,7 @@ import org.fovea.tensor.Tensor;
 final class Convolution {
     private final int kernel;
     private final int stride;
+    private final int out;
     private final Linear linear;
 
     /**
@@ -31,6 +32,7 @@ final class Convolution {
         }
         this.kernel = kernel;
         this.stride = stride;
+        this.out = out;
         this.linear = new Linear(
                 parameters, name, kernel * kernel * in, out, Initializer.orthogonal(Math.sqrt(2)), Activation.RELU);
     }
@@ -38,6 +40,26 @@ final class Convolution {
     /** Patches along an axis of {@code pixels}. */
     static int patches(int pixels, int kernel, int stride) {
         return (pixels - kernel) / stride + 1;
+    }
+
+    /**
+     * Numbers that a pass over a picture of that size, and back, takes.
+     *
+     * @param inner whether there is a layer before this one, so that gradients go on to it
+     */
+    long activations(int height, int width, int in, boolean inner) {
+        int rows = patches(height, kernel, stride);
+        int columns = patches(width, kernel, stride);
+        int side = kernel / stride;
+        long channels = (long) stride * stride * in;
+        long squares = (rows + side - 1L) * (columns + side - 1) * channels;
+        long patches = (long) rows * columns * channels * side * side;
+        long rowsOfPatches = side * (long) side * rows * (columns + side - 1) * channels;
+        long gathered = stride == 1 ? 0 : 3 * squares;
+        // Cut out, joined, and mapped; then the gradients of each, which for what was cut out of are as large as that.
+        long forward = gathered + rowsOfPatches + 2 * patches + (long) rows * columns * out;
+        long back = (long) rows * columns * out;
+        return forward + back + (inner ? gathered + 2 * patches + rowsOfPatches + 2L * side * side * squares : 0);
     }
 
     /** [rows, height, width, in] to [rows, patches, patches, out]; pixels that make no whole patch are left out. */

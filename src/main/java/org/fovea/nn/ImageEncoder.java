@@ -27,6 +27,7 @@ public final class ImageEncoder {
     private final Linear output;
     private final int size;
     private final long flops;
+    private final long activations;
 
     /**
      * An encoder whose parameters' names begin with {@code name}.
@@ -48,9 +49,12 @@ public final class ImageEncoder {
         int rows = height;
         int columns = width;
         long products = 0;
+        long held = (long) channels * height * width;
         for (int[] layer : layers) {
-            convolutions.add(new Convolution(
-                    parameters, name + ".convolution" + convolutions.size(), in, layer[0], layer[1], layer[2]));
+            Convolution convolution = new Convolution(
+                    parameters, name + ".convolution" + convolutions.size(), in, layer[0], layer[1], layer[2]);
+            held += convolution.activations(rows, columns, in, !convolutions.isEmpty());
+            convolutions.add(convolution);
             products += (long) layer[1]
                     * layer[1]
                     * in
@@ -62,6 +66,7 @@ public final class ImageEncoder {
             columns = Convolution.patches(columns, layer[1], layer[2]);
         }
         this.flops = 2 * (products + (long) rows * columns * in * size);
+        this.activations = held + (long) rows * columns * in + 3L * size;
         this.output = new Linear(
                 parameters,
                 name + ".output",
@@ -79,6 +84,11 @@ public final class ImageEncoder {
     /** Multiply-adds times two for one picture. */
     public long flops() {
         return flops;
+    }
+
+    /** Numbers that a pass over one picture, and back, takes. */
+    public long activations() {
+        return activations;
     }
 
     /** Pictures [rows, channels * height * width], channels first, to [rows, size()]. */

@@ -65,6 +65,11 @@ public final class SetEncoder {
         return 2L * most * ((long) features * width + blocks.size() * (projections + 2L * most * width));
     }
 
+    /** Numbers that a pass over one set, and back, takes; counted where sets were learned from. */
+    public long activations() {
+        return most * ((10L + 41L * blocks.size()) * width + 100);
+    }
+
     /**
      * A set as it is encoded.
      *

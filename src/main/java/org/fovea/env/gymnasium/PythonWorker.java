@@ -131,7 +131,7 @@ final class PythonWorker {
         name.wrappers().forEach(wrapper -> wrappers.add(wrapper));
         request.put("timeout", worker.timeout);
         request.put("parent", ProcessHandle.current().pid());
-        request.put("file", worker.sharedFile.toString());
+        request.put("file", String.valueOf(worker.sharedFile));
         byte[] source = source();
         byte[] code = new byte[4 + source.length];
         Frame.littleEndian(code).putInt(source.length).put(source);

@@ -3,10 +3,12 @@ package org.fovea.env.gymnasium;
 
 import java.io.IOException;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -25,7 +27,7 @@ final class WorkerWatch {
     });
 
     static {
-        THREAD.scheduleWithFixedDelay(
+        ScheduledFuture<?> unused = THREAD.scheduleWithFixedDelay(
                 () -> WORKERS.forEach(WorkerWatch::look), INTERVAL_MILLIS, INTERVAL_MILLIS, TimeUnit.MILLISECONDS);
     }
 
@@ -38,7 +40,8 @@ final class WorkerWatch {
         try {
             return THREAD.submit(builder::start).get();
         } catch (ExecutionException e) {
-            throw new IOException(e.getCause().getMessage(), e.getCause());
+            Throwable cause = Objects.requireNonNull(e.getCause());
+            throw new IOException(cause.getMessage(), cause);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted", e);

@@ -96,6 +96,11 @@ public final class ActorCritic {
         return trunk.flops() + (valueTrunk == trunk ? 0 : valueTrunk.flops()) + headFlops;
     }
 
+    /** Numbers that a pass over one step in training, and back, takes, as far as is known. */
+    long activations() {
+        return trunk.activations() + (valueTrunk == trunk ? 0 : valueTrunk.activations()) + policyOutputs.activations();
+    }
+
     /**
      * Both heads.
      *

@@ -31,6 +31,41 @@ public record Agent(
         implements AutoCloseable {
 
     /**
+     * How large a policy is, of which nothing is allocated.
+     *
+     * @param parameters numbers that are trained
+     * @param activations numbers that a pass over one step in training, and back, takes, as far as is known
+     */
+    public record Size(long parameters, long activations) {}
+
+    /** The size of what {@link #create} would make. */
+    public static Size size(
+            Backend backend, EnvironmentSpec.Spaces spaces, PolicyKind kind, NetworkConfig config, boolean valueApart) {
+        Parameters parameters = new Parameters(backend, 0);
+        ActorCritic network =
+                network(parameters, ActionDistribution.of(spaces, parameters), spaces, kind, config, valueApart);
+        return new Size(parameters.length(), network.activations());
+    }
+
+    private static ActorCritic network(
+            Parameters parameters,
+            ActionDistribution distribution,
+            EnvironmentSpec.Spaces spaces,
+            PolicyKind kind,
+            NetworkConfig config,
+            boolean valueApart) {
+        Schema schema = Schema.of(spaces.observations());
+        int inputs = new ObservationEncoder(spaces, kind, config).size();
+        return new ActorCritic(
+                parameters,
+                kind,
+                config,
+                config.critic().resolved(kind.remembers(), valueApart),
+                name -> new StepFeatures(parameters, name, config, schema, inputs),
+                new PolicyOutputs(spaces, distribution.outputs(), config.width()));
+    }
+
+    /**
      * A policy before its first update.
      *
      * @param valueApart whether updates of the value must leave the policy as it is
@@ -53,13 +88,7 @@ public record Agent(
         ObservationEncoder encoder = new ObservationEncoder(spaces, kind, config);
         Schema schema = Schema.of(spaces.observations());
         ObservationNormalizer observations = new ObservationNormalizer(normalizeObservations, schema);
-        ActorCritic network = new ActorCritic(
-                parameters,
-                kind,
-                config,
-                config.critic().resolved(kind.remembers(), valueApart),
-                name -> new StepFeatures(parameters, name, config, schema, encoder.size()),
-                new PolicyOutputs(spaces, distribution.outputs(), config.width()));
+        ActorCritic network = network(parameters, distribution, spaces, kind, config, valueApart);
         parameters.allocate();
         return new Agent(backend, kind, spaces, bounds, parameters, distribution, encoder, observations, network);
     }

@@ -82,6 +82,11 @@ final class AttentionTrunk implements Trunk {
         return flops;
     }
 
+    @Override
+    public long activations() {
+        return features.activations() + 52L * config.layers() * config.width();
+    }
+
     /** The training pass over segments with the memory that each had, [rows, width]. */
     Tensor forward(StepFeatures.Encoded encoded, AttentionMemory.Batch batch) {
         int sequences = batch.keyPositions().size(0);

@@ -52,6 +52,11 @@ final class FeedForwardTrunk implements Trunk {
     }
 
     @Override
+    public long activations() {
+        return features.activations() + (long) (3.75 * layers.size() * width);
+    }
+
+    @Override
     public Context context(int environments, int rolloutSteps, int burnIn) {
         return new Memoryless();
     }

@@ -22,6 +22,7 @@ final class PolicyOutputs {
     private final int inputs;
     private final int width;
     private final long flops;
+    private final long activations;
 
     /** In order; empty where nothing is to be done. */
     private final List<Part> parts = new ArrayList<>();
@@ -45,15 +46,18 @@ final class PolicyOutputs {
         if (pointers.isEmpty()) {
             this.inputs = outputs;
             this.flops = 0;
+            this.activations = 0;
             return;
         }
         int from = 0;
         long operations = 0;
+        long held = 0;
         for (Schema.Leaf leaf : actions.leaves()) {
             int ofLeaf = Schema.of(leaf.space()).choices().length;
             if (leaf.space() instanceof Space.EntityChoice choice) {
                 parts.add(new Part(from, from + width, choice.entities()));
                 operations += 2L * choice.most() * width;
+                held += 4L * choice.most() * width;
                 from += width;
             } else {
                 parts.add(new Part(from, from + ofLeaf * ofEach, null));
@@ -62,6 +66,7 @@ final class PolicyOutputs {
         }
         this.inputs = from;
         this.flops = operations;
+        this.activations = held;
     }
 
     /** Numbers that the last layer has to give. */
@@ -72,6 +77,11 @@ final class PolicyOutputs {
     /** Multiply-adds times two for one step. */
     long flops() {
         return flops;
+    }
+
+    /** Numbers that a pass over one step, and back, takes: products with each entity, and their gradients. */
+    long activations() {
+        return activations;
     }
 
     /**

@@ -21,6 +21,9 @@ import org.fovea.tensor.Tensor;
  * ones, a constant: gradients flow through the segment and no further.
  */
 final class RecurrentTrunk implements Trunk {
+    /** Numbers per step, layer and unit that a pass and back takes. */
+    private static final long UNITS = 95;
+
     private final Parameters parameters;
     private final int width;
     private final StepFeatures features;
@@ -66,6 +69,11 @@ final class RecurrentTrunk implements Trunk {
     @Override
     public long flops() {
         return flops;
+    }
+
+    @Override
+    public long activations() {
+        return features.activations() + UNITS * (long) layers() * width;
     }
 
     int layers() {

@@ -28,6 +28,7 @@ final class StepFeatures {
     private final List<Part> parts = new ArrayList<>();
     private final int size;
     private final long flops;
+    private final long activations;
 
     /** Numbers {@code [from, to)} of a step's, and what becomes of them. */
     private record Part(int from, int to, Encoder encoder) {}
@@ -57,6 +58,7 @@ final class StepFeatures {
         this.inputs = inputs;
         int total = 0;
         long operations = 0;
+        long held = 0;
         int plainFrom = 0;
         for (Schema.Leaf leaf : schema.leaves()) {
             String path = leaf.path().isEmpty() ? name : name + "." + leaf.path();
@@ -77,6 +79,7 @@ final class StepFeatures {
                 };
                 encoded = set.size();
                 operations += set.flops();
+                held += set.activations();
             } else if (leaf.space() instanceof Space.Image image) {
                 ImageEncoder picture = new ImageEncoder(
                         parameters,
@@ -88,6 +91,7 @@ final class StepFeatures {
                 encoder = (x, sets) -> picture.apply(x);
                 encoded = picture.size();
                 operations += picture.flops();
+                held += picture.activations();
             } else {
                 continue;
             }
@@ -98,6 +102,8 @@ final class StepFeatures {
         }
         this.size = total + addPlain(plainFrom, inputs);
         this.flops = operations;
+        // What is encoded is cut out, and joined again, with a gradient.
+        this.activations = held == 0 ? 0 : held + inputs + 3L * size;
     }
 
     private int addPlain(int from, int to) {
@@ -115,6 +121,11 @@ final class StepFeatures {
     /** Multiply-adds times two for one step. */
     long flops() {
         return flops;
+    }
+
+    /** Numbers that a pass over one step, and back, takes. */
+    long activations() {
+        return activations;
     }
 
     /** Features of a step. */

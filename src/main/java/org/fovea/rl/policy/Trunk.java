@@ -40,6 +40,9 @@ interface Trunk {
     /** Multiply-adds times two of one forward pass for one step. */
     long flops();
 
+    /** Numbers that a pass over one step in training, and back, takes, as far as is known: it was counted where policies trained. */
+    long activations();
+
     /**
      * The trunk with a memory of a number of environments, from segment to segment of {@code rolloutSteps}.
      *

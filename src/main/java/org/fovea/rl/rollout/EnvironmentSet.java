@@ -18,6 +18,11 @@ public record EnvironmentSet(List<JoinedBatch> batches) implements AutoCloseable
     /** Fewer rows than this leave a matrix product's registers idle. */
     private static final int SMALLEST_BATCH = 16;
 
+    /** Number of batches that {@link #create} makes. */
+    public static int parts(Backend backend, int count) {
+        return Math.max(1, Math.min(backend.shards(count), count / SMALLEST_BATCH));
+    }
+
     /**
      * Creates {@code count} environments, in as many batches as suit the device: a function of their number and the kind of device
      * alone.
@@ -25,7 +30,7 @@ public record EnvironmentSet(List<JoinedBatch> batches) implements AutoCloseable
      * @param threads that they may step on
      */
     public static EnvironmentSet create(Backend backend, EnvironmentSpec spec, int count, EnvironmentThreads threads) {
-        int[] sizes = new int[Math.max(1, Math.min(backend.shards(count), count / SMALLEST_BATCH))];
+        int[] sizes = new int[parts(backend, count)];
         for (int batch = 0; batch < sizes.length; batch++) {
             sizes[batch] = Partition.size(count, batch, sizes.length);
         }

@@ -8,8 +8,11 @@ import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Schema;
 import org.fovea.rl.config.Critic;
 import org.fovea.rl.config.NetworkConfig;
+import org.fovea.rl.config.RolloutConfig;
+import org.fovea.rl.policy.Agent;
 import org.fovea.rl.policy.ObservationEncoder;
 import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.rollout.EnvironmentSet;
 import org.fovea.rl.rollout.Rollout;
 
 /**
@@ -34,15 +37,11 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ne
 
     private static final int ROLLOUT_COLUMNS = 7;
 
-    /** Numbers per row, layer and unit of width that a pass through a block, a layer of gated units, or one of an MLP, and back takes. */
-    private static final double BLOCK_ACTIVATIONS = 52;
-
-    private static final double UNIT_ACTIVATIONS = 60;
-
-    private static final double LAYER_ACTIVATIONS = 3.75;
-
     /** Numbers of the blocks that a scope of the CPU takes its arrays from. */
     private static final double SCOPE_BLOCK = 1 << 20;
+
+    /** Share of the numbers of a pass and back that a pass alone takes. */
+    private static final double FORWARD = 0.2;
 
     /** Most numbers that a Java array can have. */
     private static final double LONGEST_ARRAY = Integer.MAX_VALUE - 8;
@@ -64,29 +63,41 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ne
         double numbers = 0;
         if (onHeap) {
             double layersTimesWidth = (double) network.layers() * network.width();
-            double parameters = (token + layersTimesWidth - network.width()) * network.width();
-            double perRow = LAYER_ACTIVATIONS * layersTimesWidth;
+            RolloutConfig rollout = spec.config().rollout();
+            int remembered = 0;
             if (spec.policy() == PolicyKind.GRU) {
-                memory = 2.0 * spec.environments() * layersTimesWidth;
-                parameters = (token + 6 * layersTimesWidth) * network.width();
-                perRow = UNIT_ACTIVATIONS * layersTimesWidth;
+                memory = (rollout.burnIn() > 0 ? 3.0 : 2.0) * spec.environments() * layersTimesWidth;
             } else if (spec.policy() == PolicyKind.ATTENTION) {
                 // The memory of this segment and of the next, and rings of keys and values, some of them set aside.
                 memory = 6.0 * spec.environments() * network.window() * layersTimesWidth;
-                parameters = (token + 12 * layersTimesWidth) * network.width();
-                perRow = BLOCK_ACTIVATIONS * layersTimesWidth;
+                remembered = network.window() - 1;
             }
+            memory += 2.0 * spec.environments() * rollout.burnIn() * token;
             boolean valueApart = spec.config().valueApart();
             if (network.critic().resolved(spec.policy().remembers(), valueApart) == Critic.SEPARATE) {
                 memory *= 2;
-                parameters *= 2;
-                perRow *= 2;
             }
-            int shards = backend.shards(Integer.MAX_VALUE);
-            double blocks = Math.ceil(rows / spec.config().networkPasses() / shards * perRow / SCOPE_BLOCK);
-            numbers = (shards + 3) * parameters + Math.min(shards, backend.shardsAtOnce()) * blocks * SCOPE_BLOCK;
+            Agent.Size size = Agent.size(backend, spaces, spec.policy(), network, valueApart);
+            double passes = spec.config().networkPasses();
+            int unit = spec.policy().stepsPerUnit(rollout.rolloutSteps());
+            double units = Math.ceil(rows / unit / passes) / spec.policy().unitsPerShard();
+            int shards = backend.shards((int) Math.max(1, Math.min(units, Integer.MAX_VALUE)));
+            double learned = rows / passes / shards;
+            // Of all that a part of the environments plays, its burn-in is the one pass over many steps.
+            int players = EnvironmentSet.parts(backend, spec.environments());
+            double through = rollout.burnIn() == 0 ? 0 : size.activations() * FORWARD * (rollout.burnIn() + remembered);
+            double learning = blocks(learned * size.activations()) + blocks(learned / rollout.rolloutSteps() * through);
+            double playing = blocks(Math.ceil((double) spec.environments() / players) * through);
+            int atOnce = backend.shardsAtOnce();
+            numbers = (shards + 3.0) * size.parameters()
+                    + Math.max(Math.min(shards, atOnce) * learning, Math.min(players, atOnce) * playing);
         }
         return new MemoryRequirement(spec, rollouts * FLOAT, memory * FLOAT, numbers * FLOAT);
+    }
+
+    /** Numbers of the blocks that so many fit into. */
+    private static double blocks(double held) {
+        return Math.ceil(held / SCOPE_BLOCK) * SCOPE_BLOCK;
     }
 
     /** All of it. */
