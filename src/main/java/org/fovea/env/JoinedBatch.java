@@ -306,7 +306,7 @@ public final class JoinedBatch implements VectorEnvironment {
 
     private void took(long nanos) {
         // One that takes long among quick ones was interrupted by something else.
-        meanNanos += NEWEST * (Math.min(nanos, LONGEST_NANOS) - meanNanos);
+        meanNanos += NEWEST * (Math.min((double) nanos, LONGEST_NANOS) - meanNanos);
         slow = meanNanos > (slow ? QUICK_NANOS : SLOW_NANOS);
     }
 
