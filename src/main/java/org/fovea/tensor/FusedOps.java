@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.tensor;
 
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
-import java.util.stream.Stream;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.LayerNormArgs;
@@ -78,8 +77,13 @@ final class FusedOps {
             y.requireShape("linear", added);
             math.linear(rows, in, out, x.array(), weight.array(), biasArray, added.array(), y.array());
         }
-        List<Tensor> present =
-                Stream.of(x, weight, bias, added).filter(Objects::nonNull).toList();
+        List<Tensor> present = new ArrayList<>(List.of(x, weight));
+        if (bias != null) {
+            present.add(bias);
+        }
+        if (added != null) {
+            present.add(added);
+        }
         if (!tape.records(present)) {
             return y;
         }

@@ -262,7 +262,7 @@ final class RowCases {
             Arrays.setAll(at, r -> r * 5 - of);
             xs.add(p.floats(Pair.normal(of * 3 * 6, of)));
             positions.add(p.ints(at));
-            ys.add(p.output(of * 3 * 6));
+            ys.add(p.output(of * 3L * 6));
         }
         for (int sign : new int[] {1, -1}) {
             p.run(b -> {

@@ -10,7 +10,6 @@ import static org.fovea.backend.cuda.driver.Grid.rowBlocks;
 import static org.fovea.backend.cuda.driver.Grid.summingBlocks;
 import static org.fovea.backend.cuda.driver.Grid.tiles;
 
-import java.util.List;
 import org.fovea.backend.cuda.driver.CudaArray;
 import org.fovea.backend.cuda.driver.CudaContext;
 import org.fovea.backend.cuda.driver.CudaKernels;
@@ -239,12 +238,10 @@ final class CudaRows {
             rotaryCounts[1] = 0;
         } else {
             rows += put(1, heads, headDim, sign, second);
-            for (RotaryRows one : List.of(first, second)) {
-                RotaryRows other = one == first ? second : first;
-                CudaArray to = memory.floats("rotary", "y", one.y());
-                requireApart("rotary", to, memory.floats("rotary", "x", other.x()));
-                requireApart("rotary", to, memory.floats("rotary", "y", other.y()));
-            }
+            CudaArray to = memory.floats("rotary", "y", first.y());
+            CudaArray toSecond = memory.floats("rotary", "y", second.y());
+            requireApart("rotary", to, memory.floats("rotary", "x", second.x()), toSecond);
+            requireApart("rotary", toSecond, memory.floats("rotary", "x", first.x()));
         }
         if (rows == 0 || heads * headDim == 0) {
             return;
