@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.tensor;
 
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
@@ -77,23 +77,21 @@ final class FusedOps {
             y.requireShape("linear", added);
             math.linear(rows, in, out, x.array(), weight.array(), biasArray, added.array(), y.array());
         }
-        List<Tensor> present = new ArrayList<>(List.of(x, weight));
-        if (bias != null) {
-            present.add(bias);
-        }
-        if (added != null) {
-            present.add(added);
-        }
-        if (!tape.records(present)) {
+        boolean recorded = tape.records(x, weight)
+                || (bias != null && tape.records(bias))
+                || (added != null && tape.records(added));
+        if (!recorded) {
             return y;
         }
-        Tensor[] inputs = present.toArray(new Tensor[0]);
+        Tensor[] inputs = bias == null ? new Tensor[] {x, weight} : new Tensor[] {x, weight, bias};
         if (added != null) {
             Backward backward = g -> {
                 g.add(added, g.of(y));
                 linearBackward(x, weight, bias, y, g);
             };
-            return tape.record(y, backward, inputs);
+            Tensor[] all = Arrays.copyOf(inputs, inputs.length + 1);
+            all[inputs.length] = added;
+            return tape.record(y, backward, all);
         }
         if (activation == Activation.NONE) {
             return tape.record(y, g -> linearBackward(x, weight, bias, y, g), inputs);
