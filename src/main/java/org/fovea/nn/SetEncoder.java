@@ -67,7 +67,7 @@ public final class SetEncoder {
 
     /** Numbers that a pass over one set, and back, takes; counted where sets were learned from. */
     public long activations() {
-        return most * ((10L + 41L * blocks.size()) * width + 100);
+        return most * ((8L + 30L * blocks.size()) * width + 100);
     }
 
     /**

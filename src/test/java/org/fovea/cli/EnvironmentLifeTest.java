@@ -118,7 +118,8 @@ class EnvironmentLifeTest {
 
     @Test
     void theEvaluationAfterTrainingCanBeLeftOut() throws IOException {
-        Cli cli = Cli.run(small("SlowCountdown-v0", "--steps", "128", "--final-episodes", "0", "--json"));
+        Cli cli = Cli.run(
+                small("SlowCountdown-v0", "--env-threads", "1", "--steps", "128", "--final-episodes", "0", "--json"));
 
         assertThat(cli.exitCode()).isZero();
         assertThat(cli.out()).contains("not evaluated");

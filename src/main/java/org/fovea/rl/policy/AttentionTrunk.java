@@ -84,7 +84,7 @@ final class AttentionTrunk implements Trunk {
 
     @Override
     public long activations() {
-        return features.activations() + 52L * config.layers() * config.width();
+        return features.activations() + 42L * config.layers() * config.width();
     }
 
     /** The training pass over segments with the memory that each had, [rows, width]. */
