@@ -198,10 +198,17 @@ final class RowCases {
                 p.floats(made.reciprocalStd().expected()));
         Pair.Both added = p.floats(Pair.normal(length, 5));
         Pair.Both total = p.output(length);
+        Pair.Both dGainAgain = p.output(width);
+        Pair.Both dBiasAgain = p.output(width);
         p.run(b -> b.math().layerNormBackward(args.map(x -> x.on(b)), dy.on(b), dx.on(b), dGain.on(b), dBias.on(b)));
         p.run(b -> b.math()
                 .layerNormBackward(
-                        args.map(x -> x.on(b)), dy.on(b), added.on(b), total.on(b), dGain.on(b), dBias.on(b)));
+                        args.map(x -> x.on(b)),
+                        dy.on(b),
+                        added.on(b),
+                        total.on(b),
+                        dGainAgain.on(b),
+                        dBiasAgain.on(b)));
         double[] xs = args.x().expected();
         double[] centre = args.mean().expected();
         double[] std = args.reciprocalStd().expected();
@@ -234,7 +241,9 @@ final class RowCases {
         Arrays.setAll(bounds, i -> bounds[i] + 2 * Math.abs(more[i]));
         total.isWithin(bounds, what + ", added to what was there");
         dGain.isWithin(gainBounds, what + ", for the gain");
+        dGainAgain.isWithin(gainBounds, what + ", for the gain, beside a sum");
         dBias.isWithin(biasBounds, what + ", for the bias");
+        dBiasAgain.isWithin(biasBounds, what + ", for the bias, beside a sum");
     }
 
     private static void rotary(Pair p, int[] s, String what) {

@@ -119,12 +119,23 @@ class CaseTest {
                 }
                 return method.invoke(target, arguments);
             });
-            try (Pair pair = new Pair(recording, reference)) {
-                cases(operation).get(0).body().accept(pair);
+            long overloads =
+                    signatures().values().stream().filter(operation::equals).count();
+            List<Case> cases = cases(operation);
+            for (int i = 0; i < cases.size() && count(called, operation) < overloads; i++) {
+                try (Pair pair = new Pair(recording, reference)) {
+                    cases.get(i).body().accept(pair);
+                }
             }
         }
         assertThat(named).containsExactlyInAnyOrderElementsOf(operations());
         assertThat(called).containsAll(signatures().keySet());
+    }
+
+    private static long count(Set<String> signatures, String operation) {
+        return signatures.stream()
+                .filter(one -> one.startsWith(operation + '['))
+                .count();
     }
 
     @Test
