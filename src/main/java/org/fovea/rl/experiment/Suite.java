@@ -39,7 +39,7 @@ public record Suite(String name, List<Entry> entries) {
      * A task that a policy is to learn, and returns to compare its score with; NaN where there is none.
      *
      * @param label the policy with those of the settings by which it differs from others on the same task
-     * @param settings hyper-parameters that are not the default
+     * @param settings hyper-parameters, and {@code envs}, that are not the default
      * @param memoryless of the best policy that sees one step at a time
      * @param toBeat what others have published, or what is aimed at
      * @param source of that
@@ -84,10 +84,15 @@ public record Suite(String name, List<Entry> entries) {
 
         /** A cell for a seed. */
         public Cell cell(long seed) {
+            Map<String, String> hyperparameters = new LinkedHashMap<>(settings);
+            String environments = hyperparameters.remove("envs");
             RunSpec spec = Defaults.of(environment, algorithm, policy)
                     .withSteps(steps)
                     .withSeed(seed)
-                    .with(settings);
+                    .with(hyperparameters);
+            if (environments != null) {
+                spec = spec.withEnvironments(Integer.parseInt(environments));
+            }
             return new Cell(group(), Defaults.fitMinibatches(spec, settings.keySet()));
         }
 
