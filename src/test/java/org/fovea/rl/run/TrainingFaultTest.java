@@ -150,7 +150,8 @@ class TrainingFaultTest {
     /** What the error must say. Of a lost device another call may tell first: those that poison memory do not. */
     private static String describe(Fault fault) {
         if (fault.result == CUresult.CUDA_ERROR_OUT_OF_MEMORY && fault.function.equals("cuMemAlloc_v2")) {
-            return "bytes of device memory; arrays hold";
+            // The first is that of the kernels' counters, before there are any arrays.
+            return fault.count == 1 ? "cuMemAlloc failed in opening (bytes " : "bytes of device memory; arrays hold";
         }
         // cuBLAS has statuses of its own.
         if (fault.what.startsWith("cuBLAS")) {
