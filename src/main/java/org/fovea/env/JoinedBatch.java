@@ -224,11 +224,18 @@ public final class JoinedBatch implements VectorEnvironment {
 
         /** Waits until all that began have ended their step. */
         public void settle() {
-            waiting = Thread.currentThread();
+            Thread caller = Thread.currentThread();
+            boolean interrupted = false;
+            waiting = caller;
             while (running.get() > 0) {
                 LockSupport.park(this);
+                // One that is interrupted would not be parked again.
+                interrupted |= Thread.interrupted();
             }
             waiting = null;
+            if (interrupted) {
+                caller.interrupt();
+            }
         }
 
         /** The same, and throws what the first of those threw that failed. */
