@@ -24,8 +24,11 @@ public final class JoinedBatch implements VectorEnvironment {
     /** Below this it is quick again. */
     private static final double QUICK_NANOS = 100_000;
 
-    /** A step counts as no longer than this. */
+    /** A step counts as no longer than this in the mean. */
     private static final double LONGEST_NANOS = 4 * SLOW_NANOS;
+
+    /** One step this long is enough: it costs more to take another like it than to be wrong for a few quick ones. */
+    private static final long DECISIVE_NANOS = 5_000_000;
 
     /** Weight of the newest step in the mean. */
     private static final double NEWEST = 1.0 / 8;
@@ -314,7 +317,7 @@ public final class JoinedBatch implements VectorEnvironment {
     private void took(long nanos) {
         // One that takes long among quick ones was interrupted by something else.
         meanNanos += NEWEST * (Math.min((double) nanos, LONGEST_NANOS) - meanNanos);
-        slow = meanNanos > (slow ? QUICK_NANOS : SLOW_NANOS);
+        slow = nanos > DECISIVE_NANOS || meanNanos > (slow ? QUICK_NANOS : SLOW_NANOS);
     }
 
     /** The batch that environment {@code i} is in. */
