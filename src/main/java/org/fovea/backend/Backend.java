@@ -7,6 +7,7 @@ import org.fovea.backend.math.MathOps;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Memory;
+import org.fovea.backend.rl.EnvironmentOps;
 import org.fovea.backend.rl.RlOps;
 
 /**
@@ -29,6 +30,11 @@ public interface Backend extends AutoCloseable {
 
     /** Sampling, advantages, policy losses and the optimiser's step. */
     RlOps rl();
+
+    /** Environments that the device plays itself; by default there are none. */
+    default EnvironmentOps environments() {
+        return EnvironmentOps.NONE;
+    }
 
     /** Short lower-case name: {@code cpu}, {@code cuda}. */
     String name();

@@ -11,6 +11,8 @@ import org.fovea.env.EnvironmentSpec.ReferenceReturn;
 import org.fovea.env.Environments;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
+import org.fovea.rl.rollout.PlaySettings;
+import org.fovea.rl.rollout.PlaySettings.Overlap;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.SavedRun;
 import org.fovea.rl.run.TrainedPolicy;
@@ -103,7 +105,7 @@ final class EvalCommand extends BackendCommand {
 
     private int play(Backend backend, SavedRun saved, EvaluationSettings evaluation) throws IOException {
         long start = System.nanoTime();
-        TrainedPolicy policy = TrainedPolicy.open(backend, saved, evaluation, play.environmentThreads(0));
+        TrainedPolicy policy = TrainedPolicy.open(backend, saved, evaluation, new PlaySettings(play.environmentThreads(0), Overlap.OFF, play.place()));
         try {
             EvaluationResult result;
             try (ProgressDisplay display = new ProgressDisplay(terminal, 0)) {

@@ -113,7 +113,7 @@ final class ExperimentOptions {
                     wanted,
                     atATime,
                     () -> device.open(terminal, backendSettings, threads),
-                    new PlaySettings(play.environmentThreads(threads), PlaySettings.Overlap.AUTO),
+                    new PlaySettings(play.environmentThreads(threads), PlaySettings.Overlap.AUTO, play.place()),
                     maxSeconds,
                     display,
                     interruption::requested);

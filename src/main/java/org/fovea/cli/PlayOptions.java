@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.cli;
 
+import java.util.Locale;
 import org.fovea.env.gymnasium.PythonCommand;
+import org.fovea.rl.rollout.EnvironmentPlace;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -26,6 +28,24 @@ class PlayOptions {
                             + " wait. Changes speed, never results.")
     private @Nullable Integer environmentThreads;
 
+    @Option(
+            names = "--env-device",
+            paramLabel = "WHERE",
+            description =
+                    "Where environments step: host, in Java; device, by kernels of the GPU, if the environment has one"
+                            + " (fovea envs); auto, on the device where that can be (default: auto).")
+    private String place = "auto";
+
+    /** Where environments step. */
+    final EnvironmentPlace place() {
+        for (EnvironmentPlace each : EnvironmentPlace.values()) {
+            if (each.name().toLowerCase(Locale.ROOT).equals(place)) {
+                return each;
+            }
+        }
+        throw new UsageException("--env-device must be auto, host or device, got " + place);
+    }
+
     /**
      * How many threads environments step on.
      *
@@ -45,6 +65,7 @@ class PlayOptions {
     final void apply() {
         // Before anything is made.
         environmentThreads(0);
+        place();
         PythonCommand.replace(python);
     }
 }

@@ -204,7 +204,7 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private PlaySettings play() {
-        return new PlaySettings(environmentOptions.environmentThreads(0), overlapKind());
+        return new PlaySettings(environmentOptions.environmentThreads(0), overlapKind(), environmentOptions.place());
     }
 
     private Overlap overlapKind() {

@@ -4,6 +4,7 @@ package org.fovea.env;
 import java.util.List;
 import java.util.function.IntFunction;
 import org.fovea.env.EnvironmentSpec.Spaces;
+import org.jspecify.annotations.Nullable;
 
 /** Of an environment that is written for many agents. */
 record BatchFactory(String name, IntFunction<VectorEnvironment> factory) implements EnvironmentFactory {
@@ -17,6 +18,14 @@ record BatchFactory(String name, IntFunction<VectorEnvironment> factory) impleme
         try (VectorEnvironment probe = createAll(1).get(0)) {
             return EnvironmentFailures.named(
                     name, () -> new Spaces(probe.observationSpace(), probe.actionSpace(), probe.masksActions()));
+        }
+    }
+
+    @Override
+    public @Nullable DeviceForm deviceForm() {
+        try (VectorEnvironment probe = createAll(1).get(0)) {
+            BatchedEnvironment batch = BatchedEnvironment.within(probe);
+            return batch == null ? null : batch.deviceForm();
         }
     }
 

@@ -4,10 +4,10 @@ package org.fovea.env;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
-import java.lang.reflect.Array;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Base of environments that are written for many agents, the built-in ones among them: autoreset, time limits, randomness,
@@ -28,14 +28,15 @@ public abstract class BatchedEnvironment implements VectorEnvironment {
     private final int[] choicesOfAction;
     private final int timeLimit;
 
-    /** Every array that the future depends on, in order of creation. */
-    private final List<Object> state = new ArrayList<>();
+    /** Everything that the future depends on, in order of creation: what is common to all environments goes ahead. */
+    private final List<StateVariable> state = new ArrayList<>();
 
     /** Steps taken in the current episode, [count]; to be read only. */
     protected final int[] elapsed;
 
     private final long[] episode;
     private final long[] random;
+    private final int ownVariables;
     private long seed;
     private int firstIndex;
     private boolean started;
@@ -54,9 +55,21 @@ public abstract class BatchedEnvironment implements VectorEnvironment {
         this.observationSize = observationSpace.size();
         this.choicesOfAction = Schema.of(actionSpace).choices();
         this.timeLimit = timeLimit;
-        elapsed = newInts(1);
+        elapsed = newInts();
         episode = track(new long[count]);
         random = track(new long[count]);
+        ownVariables = state.size();
+    }
+
+    /** The one that a batch is, checked or not; null if it is none. */
+    static @Nullable BatchedEnvironment within(VectorEnvironment batch) {
+        VectorEnvironment inner = batch instanceof CheckedBatch checked ? checked.unchecked() : batch;
+        return inner instanceof BatchedEnvironment found ? found : null;
+    }
+
+    /** What the environment is registered as, with its parameters. */
+    final String name() {
+        return name;
     }
 
     /** Says what the environment is registered as. */
@@ -77,23 +90,40 @@ public abstract class BatchedEnvironment implements VectorEnvironment {
      */
     protected abstract void advance(int[] choices, float[] values, StepBatch result);
 
+    /**
+     * The kernel that plays it on a device; null if there is none. It has the numbers that are state variables in a struct, in
+     * the order in which they are made here, and tables beside it.
+     */
+    protected @Nullable DeviceForm deviceForm() {
+        return null;
+    }
+
     /** A state variable, [count]. */
     protected final double[] newDoubles() {
         return track(new double[count]);
     }
 
-    /** A state variable, [count, width]. */
-    protected final int[] newInts(int width) {
-        return track(new int[count * width]);
+    /** A state variable, [count]. */
+    protected final int[] newInts() {
+        return track(new int[count]);
     }
 
-    /** A state variable, [count, width]. */
+    /** A state variable that is a table, [count, width]. */
+    protected final int[] newInts(int width) {
+        int[] array = new int[count * width];
+        state.add(new StateVariable(array, width, true));
+        return array;
+    }
+
+    /** A state variable that is a table, [count, width]. */
     protected final byte[] newBytes(int width) {
-        return track(new byte[count * width]);
+        byte[] array = new byte[count * width];
+        state.add(new StateVariable(array, width, true));
+        return array;
     }
 
     private <T> T track(T array) {
-        state.add(array);
+        state.add(new StateVariable(array, 1, false));
         return array;
     }
 
@@ -159,9 +189,7 @@ public abstract class BatchedEnvironment implements VectorEnvironment {
 
     @Override
     public final void step(int[] choices, float[] values, StepBatch result) {
-        if (!started) {
-            throw new IllegalStateException("step before reset: call reset or restoreState first");
-        }
+        requireStarted();
         StepChecks.check(this, choicesOfAction, firstIndex, choices, values, result);
         advance(choices, values, result);
         float[] observations = result.observations();
@@ -176,6 +204,38 @@ public abstract class BatchedEnvironment implements VectorEnvironment {
                 episode[i]++;
                 startEpisode(i, observations);
             }
+        }
+    }
+
+    /** Steps after which an episode is truncated. */
+    final int timeLimit() {
+        return timeLimit;
+    }
+
+    /** Seed of the run, as {@link #reset} or {@link #restoreState} had it. */
+    final long seed() {
+        return seed;
+    }
+
+    /** Index of environment 0 among those of the run. */
+    final int firstIndex() {
+        return firstIndex;
+    }
+
+    /** What all environments have: steps of the episode, number of the episode, random state. */
+    final List<StateVariable> commonVariables() {
+        return state.subList(0, ownVariables);
+    }
+
+    /** What this one has beside it. */
+    final List<StateVariable> ownVariables() {
+        return state.subList(ownVariables, state.size());
+    }
+
+    /** Refuses a step before there is an episode. */
+    final void requireStarted() {
+        if (!started) {
+            throw new IllegalStateException("step before reset: call reset or restoreState first");
         }
     }
 
@@ -198,8 +258,8 @@ public abstract class BatchedEnvironment implements VectorEnvironment {
         out.writeUTF(name);
         out.writeLong(seed);
         out.writeInt(firstIndex + i);
-        for (Object array : state) {
-            writePart(array, i, out);
+        for (StateVariable variable : state) {
+            variable.write(i, out);
         }
     }
 
@@ -211,46 +271,9 @@ public abstract class BatchedEnvironment implements VectorEnvironment {
         }
         seed = in.readLong();
         firstIndex = in.readInt() - i;
-        for (Object array : state) {
-            readPart(array, i, in);
+        for (StateVariable variable : state) {
+            variable.read(i, in);
         }
         started = true;
-    }
-
-    /** Writes what an array holds of environment {@code i}. */
-    private void writePart(Object array, int i, DataOutput out) throws IOException {
-        int width = Array.getLength(array) / count;
-        out.writeInt(width);
-        for (int j = i * width; j < (i + 1) * width; j++) {
-            if (array instanceof double[] doubles) {
-                out.writeDouble(doubles[j]);
-            } else if (array instanceof long[] longs) {
-                out.writeLong(longs[j]);
-            } else if (array instanceof int[] ints) {
-                out.writeInt(ints[j]);
-            } else {
-                out.writeByte(((byte[]) array)[j]);
-            }
-        }
-    }
-
-    private void readPart(Object array, int i, DataInput in) throws IOException {
-        int width = Array.getLength(array) / count;
-        int savedWidth = in.readInt();
-        if (savedWidth != width) {
-            throw new IOException("a saved state variable has " + savedWidth + " numbers, expected " + width
-                    + ": it was saved with other parameters");
-        }
-        for (int j = i * width; j < (i + 1) * width; j++) {
-            if (array instanceof double[] doubles) {
-                doubles[j] = in.readDouble();
-            } else if (array instanceof long[] longs) {
-                longs[j] = in.readLong();
-            } else if (array instanceof int[] ints) {
-                ints[j] = in.readInt();
-            } else {
-                ((byte[]) array)[j] = in.readByte();
-            }
-        }
     }
 }

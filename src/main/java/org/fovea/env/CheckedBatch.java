@@ -147,6 +147,11 @@ final class CheckedBatch implements VectorEnvironment {
         }
     }
 
+    /** The user's own. */
+    VectorEnvironment unchecked() {
+        return batch;
+    }
+
     private interface Call<T> {
         T run();
     }

@@ -3,6 +3,7 @@ package org.fovea.env;
 
 import java.util.List;
 import org.fovea.env.EnvironmentSpec.Spaces;
+import org.jspecify.annotations.Nullable;
 
 /** Makes batches of one kind of environment: one that is written for one agent, or for many. {@link EnvironmentSpec} says how. */
 public interface EnvironmentFactory {
@@ -19,6 +20,11 @@ public interface EnvironmentFactory {
     /** Whether batches of one step as fast as one batch of all, so that threads can share them out as they like. */
     default boolean stepsSingly() {
         return false;
+    }
+
+    /** The kernel that can play it on a device; null if there is none. */
+    default @Nullable DeviceForm deviceForm() {
+        return null;
     }
 
     /** The same of an environment of another name, for messages. */

@@ -4,6 +4,7 @@ package org.fovea.env;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.IntFunction;
 import java.util.function.Supplier;
@@ -155,6 +156,11 @@ public record EnvironmentSpec(
      */
     public Spaces spaces() {
         return factory.spaces();
+    }
+
+    /** The kernel that can play it on a device, if it is a {@link BatchedEnvironment} that has one; what is wrapped has none. */
+    public Optional<DeviceForm> deviceForm() {
+        return Optional.ofNullable(factory.deviceForm());
     }
 
     /** Closes what {@link #spaces} made and nobody took since. */

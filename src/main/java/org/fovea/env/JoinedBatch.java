@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
+import org.fovea.backend.Backend;
 import org.fovea.backend.Partition;
 import org.jspecify.annotations.Nullable;
 
@@ -79,6 +80,13 @@ public final class JoinedBatch implements VectorEnvironment {
 
     private static int ceiling(int dividend, int divisor) {
         return (dividend + divisor - 1) / divisor;
+    }
+
+    /** A batch of each number of environments, which a kernel steps; see {@link DeviceBatch#createAll}. */
+    public static List<JoinedBatch> createOnDevice(Backend backend, EnvironmentSpec spec, int... counts) {
+        return DeviceBatch.createAll(backend, spec, counts).stream()
+                .map(batch -> new JoinedBatch(List.of(batch)))
+                .toList();
     }
 
     /** Batches that step on the caller's thread. */

@@ -13,9 +13,11 @@ import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.CudaTimer;
 import org.fovea.backend.cuda.math.Cublas;
 import org.fovea.backend.cuda.math.CudaMath;
+import org.fovea.backend.cuda.rl.CudaEnvironments;
 import org.fovea.backend.cuda.rl.CudaRl;
 import org.fovea.backend.math.MathOps;
 import org.fovea.backend.memory.Memory;
+import org.fovea.backend.rl.EnvironmentOps;
 import org.fovea.backend.rl.RlOps;
 
 /** The backend on one CUDA device. */
@@ -26,6 +28,7 @@ final class CudaBackend implements Backend {
     private final MathOps math;
     private final AttentionOps attention;
     private final RlOps rl;
+    private final EnvironmentOps environments;
 
     private CudaBackend(CudaContext context) {
         this.context = context;
@@ -35,6 +38,7 @@ final class CudaBackend implements Backend {
         math = new CudaMath(context, memory, kernels, cublas);
         attention = new CudaAttention(context, memory, kernels);
         rl = new CudaRl(memory, kernels);
+        environments = new CudaEnvironments(memory, kernels);
     }
 
     /** The calling thread is the only one that may use the backend. */
@@ -66,6 +70,11 @@ final class CudaBackend implements Backend {
     @Override
     public RlOps rl() {
         return rl;
+    }
+
+    @Override
+    public EnvironmentOps environments() {
+        return environments;
     }
 
     @Override

@@ -137,4 +137,34 @@ public final class RlChecks {
         OperandChecks.sameLength("adam", "secondMoment", secondMoment, "parameters", parameters);
         OperandChecks.floats("adam", "state", state, AdamSettings.STATE_SIZE);
     }
+
+    /** Operands of {@link EnvironmentOps#step}. */
+    public static void environmentStep(
+            EnvironmentCopies<DeviceArray> copies,
+            EnvironmentActions<DeviceArray> actions,
+            StepArrays<DeviceArray> result) {
+        String operation = "environmentStep";
+        int count = copies.count();
+        int planes = EnvironmentCopies.STATE + copies.stateBytes() / Integer.BYTES;
+        OperandChecks.ints(operation, "state", copies.state(), EnvironmentCopies.HEADER_WORDS + planes * count);
+        if (copies.tables().size() > EnvironmentCopies.MOST_TABLES
+                || copies.constants().length > EnvironmentCopies.MOST_CONSTANTS) {
+            throw new IllegalArgumentException(operation + ": " + copies.kernel() + " has " + copies.tables().size()
+                    + " tables and " + copies.constants().length * Long.BYTES + " bytes of constants; there can be "
+                    + EnvironmentCopies.MOST_TABLES + " and " + EnvironmentCopies.MOST_CONSTANTS * Long.BYTES);
+        }
+        if (actions.taken().dtype().isFloating()) {
+            OperandChecks.floats(operation, "taken", actions.taken(), count, actions.size());
+        } else {
+            OperandChecks.ints(operation, "taken", actions.taken(), count, actions.size());
+        }
+        if (actions.bounds() != null) {
+            OperandChecks.floats(operation, "bounds", actions.bounds(), 2, actions.size());
+        }
+        OperandChecks.floats(operation, "observations", result.observations(), count, result.size());
+        OperandChecks.floats(operation, "rewards", result.rewards(), count);
+        OperandChecks.ints(operation, "terminated", result.terminated(), count);
+        OperandChecks.ints(operation, "truncated", result.truncated(), count);
+        OperandChecks.floats(operation, "finalObservations", result.finalObservations(), count, result.size());
+    }
 }

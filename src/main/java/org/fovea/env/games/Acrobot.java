@@ -3,6 +3,7 @@ package org.fovea.env.games;
 
 import java.util.Map;
 import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -32,6 +33,7 @@ final class Acrobot extends BatchedEnvironment {
     private static final double TIME_STEP = 0.2;
     private static final double MAX_VELOCITY_1 = 4 * Math.PI;
     private static final double MAX_VELOCITY_2 = 9 * Math.PI;
+    private static final double START = 0.1;
     private static final int SIZE = 6;
 
     final double[] angle1 = newDoubles();
@@ -48,12 +50,20 @@ final class Acrobot extends BatchedEnvironment {
         super(count, new Space.Box(SIZE, (float) -MAX_VELOCITY_2, (float) MAX_VELOCITY_2), new Space.Discrete(3), 500);
     }
 
+    /** Of the kernel. */
+    private record Constants(double gravity, double centre, double inertia, double timeStep, double maxVelocity1, double maxVelocity2, double start) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("acrobot", new Constants(GRAVITY, CENTRE, INERTIA, TIME_STEP, MAX_VELOCITY_1, MAX_VELOCITY_2, START));
+    }
+
     @Override
     protected void begin(int i, float[] observations) {
-        angle1[i] = uniform(i, -0.1, 0.1);
-        angle2[i] = uniform(i, -0.1, 0.1);
-        velocity1[i] = uniform(i, -0.1, 0.1);
-        velocity2[i] = uniform(i, -0.1, 0.1);
+        angle1[i] = uniform(i, -START, START);
+        angle2[i] = uniform(i, -START, START);
+        velocity1[i] = uniform(i, -START, START);
+        velocity2[i] = uniform(i, -START, START);
         observe(i, observations);
     }
 

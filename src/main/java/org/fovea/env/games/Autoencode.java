@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -22,6 +23,7 @@ final class Autoencode extends CardGame {
     private static final int WATCH = 1;
     private static final int SIZE = MODES + SUITS;
 
+    private final float scale;
     private final byte[] suits = newPile();
 
     static EnvironmentSpec spec(Level level) {
@@ -39,6 +41,15 @@ final class Autoencode extends CardGame {
                 new Space.Tuple(new Space.Discrete(MODES), new Space.Discrete(SUITS)),
                 new Space.Discrete(SUITS),
                 NO_TIME_LIMIT);
+        scale = 1f / cards;
+    }
+
+    /** Of the kernel. */
+    private record Constants(Pack pack, float reward) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("autoencode", new Constants(pack(), scale));
     }
 
     @Override
@@ -49,7 +60,6 @@ final class Autoencode extends CardGame {
 
     @Override
     protected void advance(int[] choices, float[] values, StepBatch result) {
-        float scale = 1f / cards;
         for (int i = 0; i < count(); i++) {
             int dealt = elapsed[i] + 1;
             int recited = dealt - cards;

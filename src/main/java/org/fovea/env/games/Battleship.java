@@ -27,7 +27,7 @@ final class Battleship extends BatchedEnvironment {
     /** 1 where a ship is that was not hit, [count, fields]. */
     private final byte[] afloat;
 
-    private final int[] hits = newInts(1);
+    private final int[] hits = newInts();
 
     static EnvironmentSpec spec(Level level) {
         int board = level.of(8, 10, 12);

@@ -10,20 +10,24 @@ abstract class CardGame extends BatchedEnvironment {
 
     /** What is seen of a card; a deck has as many of each. */
     enum Face {
-        COLOUR(2),
-        SUIT(4),
-        RANK(13);
+        COLOUR(2, 1),
+        SUIT(4, 1),
+        RANK(13, SUIT.values);
 
         /** How many there are. */
         final int values;
 
-        Face(int values) {
+        /** How many cards that follow each other have the same. */
+        private final int run;
+
+        Face(int values, int run) {
             this.values = values;
+            this.run = run;
         }
 
         /** That of the card with a number from 0 to 51: ranks follow each other, and within a rank the suits. */
         private int of(int card) {
-            return this == RANK ? card / SUIT.values : card % values;
+            return card / run % values;
         }
     }
 
@@ -36,6 +40,14 @@ abstract class CardGame extends BatchedEnvironment {
         super(count, observations, actions, timeLimit);
         this.face = face;
         this.cards = decks * DECK;
+    }
+
+    /** What kernels know of the cards. */
+    record Pack(int cards, int deck, int run, int faces) {}
+
+    /** Those of this game. */
+    final Pack pack() {
+        return new Pack(cards, DECK, face.run, face.values);
     }
 
     /** How many cards so many decks have. */

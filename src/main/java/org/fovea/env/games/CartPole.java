@@ -4,9 +4,11 @@ package org.fovea.env.games;
 import java.util.Arrays;
 import java.util.Map;
 import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Balance a pole on a cart by pushing the cart left (0) or right (1).
@@ -36,6 +38,7 @@ class CartPole extends BatchedEnvironment {
     private static final double POLE_MASS_LENGTH = POLE_MASS * HALF_LENGTH;
     private static final double FORCE = 10.0;
     private static final double TIME_STEP = 0.02;
+    private static final double START = 0.05;
     static final double MAX_POSITION = 2.4;
     static final double MAX_ANGLE = 12 * 2 * Math.PI / 360;
     static final int SIZE = 4;
@@ -54,12 +57,31 @@ class CartPole extends BatchedEnvironment {
         super(count, observations, new Space.Discrete(2), timeLimit);
     }
 
+    /** Of the kernel. */
+    private record Constants(double gravity, double poleMass, double totalMass, double halfLength, double poleMassLength, double force, double timeStep, double maxPosition, double maxAngle, double start) {}
+
+    @Override
+    protected @Nullable DeviceForm deviceForm() {
+        return new DeviceForm("cart_pole",
+                new Constants(
+                        GRAVITY,
+                        POLE_MASS,
+                        TOTAL_MASS,
+                        HALF_LENGTH,
+                        POLE_MASS_LENGTH,
+                        FORCE,
+                        TIME_STEP,
+                        MAX_POSITION,
+                        MAX_ANGLE,
+                        START));
+    }
+
     @Override
     protected void begin(int i, float[] observations) {
-        position[i] = uniform(i, -0.05, 0.05);
-        velocity[i] = uniform(i, -0.05, 0.05);
-        angle[i] = uniform(i, -0.05, 0.05);
-        angularVelocity[i] = uniform(i, -0.05, 0.05);
+        position[i] = uniform(i, -START, START);
+        velocity[i] = uniform(i, -START, START);
+        angle[i] = uniform(i, -START, START);
+        angularVelocity[i] = uniform(i, -START, START);
         observations[SIZE * i] = (float) position[i];
         observations[SIZE * i + 1] = (float) velocity[i];
         observations[SIZE * i + 2] = (float) angle[i];

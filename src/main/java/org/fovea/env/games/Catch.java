@@ -4,6 +4,7 @@ package org.fovea.env.games;
 import java.util.Arrays;
 import java.util.List;
 import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentFamily;
 import org.fovea.env.EnvironmentFamily.Parameter;
 import org.fovea.env.EnvironmentSpec;
@@ -28,8 +29,8 @@ final class Catch extends BatchedEnvironment {
 
     private final int rows;
     private final int columns;
-    private final int[] ball = newInts(1);
-    private final int[] paddle = newInts(1);
+    private final int[] ball = newInts();
+    private final int[] paddle = newInts();
 
     private static EnvironmentSpec spec(int rows, int columns) {
         EnvironmentSpec spec = EnvironmentSpec.ofBatches(
@@ -44,6 +45,14 @@ final class Catch extends BatchedEnvironment {
         super(count, new Space.Image(1, rows, columns), new Space.Discrete(3), NO_TIME_LIMIT);
         this.rows = rows;
         this.columns = columns;
+    }
+
+    /** Of the kernel. */
+    private record Constants(int rows, int columns, float lit) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("catch", new Constants(rows, columns, LIT));
     }
 
     @Override

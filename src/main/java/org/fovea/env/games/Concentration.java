@@ -2,6 +2,7 @@
 package org.fovea.env.games;
 
 import java.util.Arrays;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -30,9 +31,9 @@ final class Concentration extends CardGame {
     private final byte[] side = newPile();
 
     /** Place of the first card of the turn, from 0 to n - 1. */
-    private final int[] first = newInts(1);
+    private final int[] first = newInts();
 
-    private final int[] up = newInts(1);
+    private final int[] up = newInts();
 
     static EnvironmentSpec spec(Level level) {
         int decks = level.of(1, 2, 1);
@@ -61,6 +62,14 @@ final class Concentration extends CardGame {
 
     private static int steps(int cards) {
         return (int) Math.ceil(2.0 * cards - cards / (2.0 * cards - 1));
+    }
+
+    /** Of the kernel. */
+    private record Constants(Pack pack, float pairReward, float cardCost, byte down, byte inTurn, byte up) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("concentration", new Constants(pack(), pairReward, cardCost, DOWN, IN_TURN, UP));
     }
 
     @Override

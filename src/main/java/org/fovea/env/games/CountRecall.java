@@ -2,6 +2,7 @@
 package org.fovea.env.games;
 
 import java.util.Arrays;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -19,6 +20,7 @@ import org.fovea.env.StepBatch;
  */
 final class CountRecall extends CardGame {
     private final int faces;
+    private final float scale;
     private final byte[] dealt = newPile();
     private final byte[] asked = newPile();
 
@@ -43,7 +45,16 @@ final class CountRecall extends CardGame {
                 new Space.Discrete(cards(decks) / face.values + 1),
                 NO_TIME_LIMIT);
         faces = face.values;
+        scale = 1f / (cards - 1);
         counts = newInts(faces);
+    }
+
+    /** Of the kernel. */
+    private record Constants(Pack pack, float reward) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("count_recall", new Constants(pack(), scale));
     }
 
     @Override
@@ -56,7 +67,6 @@ final class CountRecall extends CardGame {
 
     @Override
     protected void advance(int[] choices, float[] values, StepBatch result) {
-        float scale = 1f / (cards - 1);
         for (int i = 0; i < count(); i++) {
             int newest = elapsed[i];
             boolean right = choices[i] == counts[i * faces + asked[i * cards + newest]];

@@ -33,7 +33,7 @@ final class Dispatch extends BatchedEnvironment {
             .withReference("any free machine, slowly", 0.61)
             .withReference("random", 0.46);
 
-    private final int[] job = newInts(1);
+    private final int[] job = newInts();
     private final int[] left = newInts(MACHINES);
     private final int[] speed = newInts(MACHINES);
 

@@ -3,6 +3,7 @@ package org.fovea.env.games;
 
 import java.util.Arrays;
 import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -46,10 +47,10 @@ final class EntityGrid extends BatchedEnvironment {
             .withReference("random", 0.08);
 
     /** Its cell, row by row. */
-    final int[] agent = newInts(1);
+    final int[] agent = newInts();
 
-    private final int[] sign = newInts(1);
-    private final int[] left = newInts(1);
+    private final int[] sign = newInts();
+    private final int[] left = newInts();
 
     /** Colour of the item in each cell and 1; 0 where there is none, [count, cells]. */
     private final byte[] items = newBytes(CELLS);
@@ -59,6 +60,14 @@ final class EntityGrid extends BatchedEnvironment {
 
     EntityGrid(int count) {
         super(count, new Space.Entities(MOST + 1, FEATURES), new Space.Discrete(4), STEPS);
+    }
+
+    /** Of the kernel. */
+    private record Constants(int side, int least, int most, int wanted, int colours, float wantedReward, float otherCost) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("entity_grid", new Constants(SIDE, LEAST, MOST, WANTED, COLOURS, WANTED_REWARD, OTHER_COST));
     }
 
     @Override

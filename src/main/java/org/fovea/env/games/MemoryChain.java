@@ -4,6 +4,7 @@ package org.fovea.env.games;
 import java.util.List;
 import java.util.Map;
 import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentFamily;
 import org.fovea.env.EnvironmentFamily.Parameter;
 import org.fovea.env.EnvironmentSpec;
@@ -32,9 +33,9 @@ final class MemoryChain extends BatchedEnvironment {
     private final int size;
 
     /** Bit j of an element is context bit j. */
-    private final int[] context = newInts(1);
+    private final int[] context = newInts();
 
-    private final int[] query = newInts(1);
+    private final int[] query = newInts();
 
     private static EnvironmentSpec spec(int length, int bits) {
         EnvironmentSpec spec = EnvironmentSpec.ofBatches(
@@ -54,6 +55,14 @@ final class MemoryChain extends BatchedEnvironment {
         this.length = length;
         this.bits = bits;
         this.size = bits + 2;
+    }
+
+    /** Of the kernel. */
+    private record Constants(int length, int bits) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("memory_chain", new Constants(length, bits));
     }
 
     @Override

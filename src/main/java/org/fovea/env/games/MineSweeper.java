@@ -31,7 +31,7 @@ final class MineSweeper extends BatchedEnvironment {
     /** [count, fields]. */
     private final byte[] hidden;
 
-    private final int[] clicked = newInts(1);
+    private final int[] clicked = newInts();
 
     static EnvironmentSpec spec(Level level) {
         int board = level.of(4, 6, 8);

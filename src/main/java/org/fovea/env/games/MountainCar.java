@@ -2,6 +2,7 @@
 package org.fovea.env.games;
 
 import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -25,6 +26,8 @@ class MountainCar extends BatchedEnvironment {
     private static final double LEFT_END = -1.2;
     private static final double RIGHT_END = 0.6;
     private static final double MAX_SPEED = 0.07;
+    private static final double START_LOW = -0.6;
+    private static final double START_HIGH = -0.4;
     private static final double FORCE = 0.001;
     private static final double GRAVITY = 0.0025;
     private static final double GOAL = 0.5;
@@ -46,9 +49,47 @@ class MountainCar extends BatchedEnvironment {
                 maxSteps);
     }
 
+    /** Of the kernels; what follows the goal is {@link MountainCarContinuous}'s. */
+    private record Constants(
+            double leftEnd,
+            double rightEnd,
+            double maxSpeed,
+            double gravity,
+            double startLow,
+            double startHigh,
+            double force,
+            double goal,
+            double goalReward,
+            double forceCost,
+            double maxForce) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return deviceForm("mountain_car", FORCE, GOAL, 0, 0, 0);
+    }
+
+    /** A kernel with this valley. */
+    static DeviceForm deviceForm(
+            String kernel, double force, double goal, double goalReward, double forceCost, double maxForce) {
+        return new DeviceForm(
+                kernel,
+                new Constants(
+                        LEFT_END,
+                        RIGHT_END,
+                        MAX_SPEED,
+                        GRAVITY,
+                        START_LOW,
+                        START_HIGH,
+                        force,
+                        goal,
+                        goalReward,
+                        forceCost,
+                        maxForce));
+    }
+
     @Override
     protected final void begin(int i, float[] observations) {
-        position[i] = uniform(i, -0.6, -0.4);
+        position[i] = uniform(i, START_LOW, START_HIGH);
         velocity[i] = 0;
         observe(i, observations);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -25,17 +26,25 @@ final class MountainCarContinuous extends MountainCar {
 
     private static final double FORCE = 0.0015;
     private static final double GOAL = 0.45;
+    private static final double GOAL_REWARD = 100;
+    private static final double FORCE_COST = 0.1;
+    private static final double MAX_FORCE = 1;
 
     MountainCarContinuous(int count) {
-        super(count, new Space.Box(1, -1, 1), 999);
+        super(count, new Space.Box(1, (float) -MAX_FORCE, (float) MAX_FORCE), 999);
+    }
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return deviceForm("mountain_car_continuous", FORCE, GOAL, GOAL_REWARD, FORCE_COST, MAX_FORCE);
     }
 
     @Override
     protected void advance(int[] choices, float[] values, StepBatch result) {
         for (int i = 0; i < position.length; i++) {
-            double force = Math.max(-1, Math.min(1, values[i]));
+            double force = Math.max(-MAX_FORCE, Math.min(MAX_FORCE, values[i]));
             boolean arrived = move(i, force * FORCE, GOAL, result.observations());
-            result.rewards()[i] = (float) ((arrived ? 100 : 0) - 0.1 * values[i] * values[i]);
+            result.rewards()[i] = (float) ((arrived ? GOAL_REWARD : 0) - FORCE_COST * values[i] * values[i]);
             result.terminated()[i] = arrived;
         }
     }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@link CartPole} of which two of the four variables are shown, with noise or without.
@@ -73,6 +75,12 @@ final class PartialCartPole extends CartPole {
 
     private static Space velocities() {
         return new Space.Box(2, Float.NEGATIVE_INFINITY, Float.POSITIVE_INFINITY);
+    }
+
+    /** The kernel shows another state. */
+    @Override
+    protected @Nullable DeviceForm deviceForm() {
+        return null;
     }
 
     @Override

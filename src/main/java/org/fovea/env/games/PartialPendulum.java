@@ -2,9 +2,11 @@
 package org.fovea.env.games;
 
 import java.util.Arrays;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@link Pendulum} of which the angle is shown and not its velocity, with noise or without.
@@ -46,6 +48,12 @@ final class PartialPendulum extends Pendulum {
         this.steps = steps;
         this.noise = noise;
         this.states = new float[count * SIZE];
+    }
+
+    /** The kernel shows another state. */
+    @Override
+    protected @Nullable DeviceForm deviceForm() {
+        return null;
     }
 
     @Override

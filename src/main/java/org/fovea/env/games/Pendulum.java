@@ -4,9 +4,11 @@ package org.fovea.env.games;
 import java.util.Arrays;
 import java.util.Map;
 import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Swing a pendulum up and hold it there with a torque u from -2 to 2, clipped.
@@ -32,6 +34,11 @@ class Pendulum extends BatchedEnvironment {
     private static final double MAX_TORQUE = 2;
     private static final double MAX_SPEED = 8;
     private static final double TIME_STEP = 0.05;
+    private static final double GRAVITY = 15;
+    private static final double TORQUE_GAIN = 3;
+    private static final double SPEED_COST = 0.1;
+    private static final double TORQUE_COST = 0.001;
+    private static final double START_SPEED = 1;
     static final int SIZE = 3;
 
     final double[] angle = newDoubles();
@@ -46,10 +53,27 @@ class Pendulum extends BatchedEnvironment {
         super(count, observations, new Space.Box(1, (float) -MAX_TORQUE, (float) MAX_TORQUE), timeLimit);
     }
 
+    /** Of the kernel. */
+    private record Constants(double maxTorque, double maxSpeed, double timeStep, double gravity, double torqueGain, double speedCost, double torqueCost, double startSpeed) {}
+
+    @Override
+    protected @Nullable DeviceForm deviceForm() {
+        return new DeviceForm("pendulum",
+                new Constants(
+                        MAX_TORQUE,
+                        MAX_SPEED,
+                        TIME_STEP,
+                        GRAVITY,
+                        TORQUE_GAIN,
+                        SPEED_COST,
+                        TORQUE_COST,
+                        START_SPEED));
+    }
+
     @Override
     protected void begin(int i, float[] observations) {
         angle[i] = uniform(i, -Math.PI, Math.PI);
-        angularVelocity[i] = uniform(i, -1, 1);
+        angularVelocity[i] = uniform(i, -START_SPEED, START_SPEED);
         observe(i, observations);
     }
 
@@ -71,8 +95,9 @@ class Pendulum extends BatchedEnvironment {
             double theta = angle[i];
             double thetaDot = angularVelocity[i];
             double fromUpright = wrap(theta);
-            rewards[i] = (float) -(fromUpright * fromUpright + 0.1 * (thetaDot * thetaDot) + 0.001 * (torque * torque));
-            thetaDot += (15 * Math.sin(theta) + 3 * torque) * TIME_STEP;
+            rewards[i] = (float) -(fromUpright * fromUpright + SPEED_COST * (thetaDot * thetaDot)
+                            + TORQUE_COST * (torque * torque));
+            thetaDot += (GRAVITY * Math.sin(theta) + TORQUE_GAIN * torque) * TIME_STEP;
             thetaDot = Math.max(-MAX_SPEED, Math.min(MAX_SPEED, thetaDot));
             angle[i] = theta + thetaDot * TIME_STEP;
             angularVelocity[i] = thetaDot;

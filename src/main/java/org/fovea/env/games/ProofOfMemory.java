@@ -3,6 +3,7 @@ package org.fovea.env.games;
 
 import java.util.Map;
 import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -29,23 +30,32 @@ final class ProofOfMemory extends BatchedEnvironment {
             .withTuned("trpo", Map.of("max_kl", "0.02", "learning_rate", "0.003"));
 
     private static final int END = 5;
+    private static final int FARTHEST_START = 2;
     private static final int SHOWN_STEPS = 2;
     private static final float STEP_COST = 0.1f;
     private static final float END_REWARD = 1.6f;
     private static final int SIZE = 3;
 
     /** In units of 0.2. */
-    private final int[] position = newInts(1);
+    private final int[] position = newInts();
 
-    private final int[] worthOfLeft = newInts(1);
+    private final int[] worthOfLeft = newInts();
 
     ProofOfMemory(int count) {
         super(count, new Space.Box(SIZE, -1, 1), new Space.Discrete(2), 16);
     }
 
+    /** Of the kernel. */
+    private record Constants(int end, int farthestStart, int shownSteps, float stepCost, float endReward) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("proof_of_memory", new Constants(END, FARTHEST_START, SHOWN_STEPS, STEP_COST, END_REWARD));
+    }
+
     @Override
     protected void begin(int i, float[] observations) {
-        position[i] = below(i, 5) - 2;
+        position[i] = below(i, 2 * FARTHEST_START + 1) - FARTHEST_START;
         worthOfLeft[i] = below(i, 2) == 0 ? -1 : 1;
         observe(i, true, observations);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -17,6 +18,7 @@ import org.fovea.env.StepBatch;
 final class RepeatFirst extends CardGame {
     private static final int SUITS = Face.SUIT.values;
 
+    private final float scale;
     private final byte[] suits = newPile();
 
     static EnvironmentSpec spec(Level level) {
@@ -30,6 +32,15 @@ final class RepeatFirst extends CardGame {
 
     RepeatFirst(int count, int decks) {
         super(count, decks, Face.SUIT, new Space.Discrete(SUITS), new Space.Discrete(SUITS), NO_TIME_LIMIT);
+        scale = 1f / (cards - 1);
+    }
+
+    /** Of the kernel. */
+    private record Constants(Pack pack, float reward) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("repeat_first", new Constants(pack(), scale));
     }
 
     @Override
@@ -40,7 +51,6 @@ final class RepeatFirst extends CardGame {
 
     @Override
     protected void advance(int[] choices, float[] values, StepBatch result) {
-        float scale = 1f / (cards - 1);
         for (int i = 0; i < count(); i++) {
             int dealt = elapsed[i] + 1;
             result.rewards()[i] = choices[i] == suits[i * cards] ? scale : -scale;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -19,6 +20,7 @@ final class RepeatPrevious extends CardGame {
     private static final int SUITS = Face.SUIT.values;
 
     private final int k;
+    private final float scale;
     private final byte[] suits = newPile();
 
     static EnvironmentSpec spec(Level level) {
@@ -37,6 +39,15 @@ final class RepeatPrevious extends CardGame {
     RepeatPrevious(int count, int decks, int k) {
         super(count, decks, Face.SUIT, new Space.Discrete(SUITS), new Space.Discrete(SUITS), NO_TIME_LIMIT);
         this.k = k;
+        scale = 1f / (cards - k);
+    }
+
+    /** Of the kernel. */
+    private record Constants(Pack pack, float reward, int k) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("repeat_previous", new Constants(pack(), scale, k));
     }
 
     @Override
@@ -47,7 +58,6 @@ final class RepeatPrevious extends CardGame {
 
     @Override
     protected void advance(int[] choices, float[] values, StepBatch result) {
-        float scale = 1f / (cards - k);
         for (int i = 0; i < count(); i++) {
             int dealt = elapsed[i] + 1;
             float reward = 0;

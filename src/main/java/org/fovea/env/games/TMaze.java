@@ -3,6 +3,7 @@ package org.fovea.env.games;
 
 import java.util.List;
 import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentFamily;
 import org.fovea.env.EnvironmentFamily.Parameter;
 import org.fovea.env.EnvironmentSpec;
@@ -25,7 +26,7 @@ final class TMaze extends BatchedEnvironment {
     private final int length;
 
     /** 0 for up, 1 for down. */
-    private final int[] way = newInts(1);
+    private final int[] way = newInts();
 
     private static EnvironmentSpec spec(int length) {
         return EnvironmentSpec.ofBatches(
@@ -40,6 +41,14 @@ final class TMaze extends BatchedEnvironment {
     TMaze(int count, int length) {
         super(count, new Space.Box(new float[] {-1, 0}, new float[] {1, 1}), new Space.Discrete(2), NO_TIME_LIMIT);
         this.length = length;
+    }
+
+    /** Of the kernel. */
+    private record Constants(int length) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("t_maze", new Constants(length));
     }
 
     @Override

@@ -29,10 +29,14 @@ public record EnvironmentSet(List<JoinedBatch> batches) implements AutoCloseable
      *
      * @param threads that they may step on
      */
-    public static EnvironmentSet create(Backend backend, EnvironmentSpec spec, int count, EnvironmentThreads threads) {
+    public static EnvironmentSet create(
+            Backend backend, EnvironmentSpec spec, int count, EnvironmentThreads threads, EnvironmentPlace place) {
         int[] sizes = new int[parts(backend, count)];
         for (int batch = 0; batch < sizes.length; batch++) {
             sizes[batch] = Partition.size(count, batch, sizes.length);
+        }
+        if (place.isDevice(backend, spec)) {
+            return new EnvironmentSet(JoinedBatch.createOnDevice(backend, spec, sizes));
         }
         return new EnvironmentSet(JoinedBatch.createAll(spec, threads, backend.shardsAtOnce(), sizes));
     }

@@ -64,8 +64,7 @@ final class PeriodicEvaluation implements AutoCloseable {
                 : Evaluation.environments(settings, state.spec().environments());
         EnvironmentSet environments = count == 0
                 ? new EnvironmentSet(List.of())
-                : EnvironmentSet.create(
-                        state.backend(), Environments.get(state.spec().environment()), count, state.threads());
+                : state.newEnvironments(count);
         try {
             return new PeriodicEvaluation(plan, settings, state, runDirectory, environments);
         } catch (IOException e) {

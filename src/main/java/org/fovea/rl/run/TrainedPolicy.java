@@ -48,17 +48,17 @@ public final class TrainedPolicy implements AutoCloseable {
 
     /** Takes the policy of a checkpoint, and makes the environments, which step on a thread per core. */
     public static TrainedPolicy open(Backend backend, SavedRun saved, EvaluationSettings settings) throws IOException {
-        return open(backend, saved, settings, PlaySettings.DEFAULT.environmentThreads());
+        return open(backend, saved, settings, PlaySettings.DEFAULT);
     }
 
-    /** The same with another number of {@link EnvironmentThreads}. */
+    /** The same with environments played in another way. */
     public static TrainedPolicy open(
-            Backend backend, SavedRun saved, EvaluationSettings settings, int environmentThreads) throws IOException {
+            Backend backend, SavedRun saved, EvaluationSettings settings, PlaySettings play) throws IOException {
         RunSpec spec = saved.spec();
         int count = Math.max(1, Evaluation.environments(settings, spec.environments()));
-        EnvironmentThreads threads = new EnvironmentThreads(environmentThreads);
+        EnvironmentThreads threads = new EnvironmentThreads(play.environmentThreads());
         EnvironmentSet environments =
-                EnvironmentSet.create(backend, Environments.get(spec.environment()), count, threads);
+                EnvironmentSet.create(backend, Environments.get(spec.environment()), count, threads, play.place());
         try {
             Agent agent = spec.createAgent(backend, environments.spaces());
             try {

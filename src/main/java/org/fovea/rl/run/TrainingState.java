@@ -25,6 +25,7 @@ final class TrainingState implements AutoCloseable {
     private final Collector collector;
     private final Learner learner;
     private final ExplainedVariance explainedVariance;
+    private final PlaySettings play;
     private long iteration;
 
     private TrainingState(
@@ -32,14 +33,15 @@ final class TrainingState implements AutoCloseable {
             RunSpec spec,
             EnvironmentThreads threads,
             EnvironmentSet environments,
-            PlaySettings.Overlap overlap) {
+            PlaySettings play) {
         this.backend = backend;
         this.spec = spec;
         this.threads = threads;
+        this.play = play;
         this.agent = spec.createAgent(backend, environments.spaces());
         RolloutConfig rollout = spec.config().rollout();
         this.context = agent.network().context(spec.environments(), rollout.rolloutSteps(), rollout.burnIn());
-        this.collector = new Collector(agent, context, environments, rollout, overlap, spec.seed());
+        this.collector = new Collector(agent, context, environments, rollout, play.overlap(), spec.seed());
         this.learner = spec.config().learner(agent, collector.rollout(), context);
         this.explainedVariance = new ExplainedVariance(collector.rollout().rows());
     }
@@ -53,9 +55,10 @@ final class TrainingState implements AutoCloseable {
         EnvironmentSpec kind = Environments.get(spec.environment());
         MemoryRequirement.of(backend, spec, kind.spaces()).check();
         EnvironmentThreads threads = new EnvironmentThreads(play.environmentThreads());
-        EnvironmentSet environments = EnvironmentSet.create(backend, kind, spec.environments(), threads);
+        EnvironmentSet environments =
+                EnvironmentSet.create(backend, kind, spec.environments(), threads, play.place());
         try {
-            return new TrainingState(backend, spec, threads, environments, play.overlap());
+            return new TrainingState(backend, spec, threads, environments, play);
         } catch (RuntimeException | Error failure) {
             try (environments) {
                 throw failure;
@@ -99,6 +102,12 @@ final class TrainingState implements AutoCloseable {
 
     ActorCritic.Context context() {
         return context;
+    }
+
+    /** Other environments of the kind that is trained on, played in the same way. */
+    EnvironmentSet newEnvironments(int count) {
+        return EnvironmentSet.create(
+                backend, Environments.get(spec.environment()), count, threads, play.place());
     }
 
     /** Threads of all environments of the run. */

@@ -145,15 +145,25 @@ public final class CudaKernels {
         return new Kernel(name, function, threads, sharedBytes);
     }
 
-    /** From the one module that has it. */
+    /** Whether there is such a kernel. */
+    public boolean has(String name) {
+        context.enter();
+        return lookUp(name, new CUfunction()) == CUresult.CUDA_SUCCESS;
+    }
+
     private CUfunction function(String name) {
         CUfunction function = new CUfunction();
+        context.check(lookUp(name, function), "cuModuleGetFunction", "opening", "kernel", name);
+        return function;
+    }
+
+    /** Finds it in the one module that has it. */
+    private int lookUp(String name, CUfunction function) {
         int result = CUresult.CUDA_ERROR_NOT_FOUND;
         for (int i = 0; i < modules.size() && result == CUresult.CUDA_ERROR_NOT_FOUND; i++) {
             result = cuModuleGetFunction(function, modules.get(i), name);
         }
-        context.check(result, "cuModuleGetFunction", "opening", "kernel", name);
-        return function;
+        return result;
     }
 
     /** Launches enough threads to fill the device; beyond that each takes several of the {@code count} elements. */

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.env;
+
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import org.fovea.backend.Backend;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Memory;
+import org.fovea.backend.rl.EnvironmentActions;
+import org.fovea.backend.rl.EnvironmentCopies;
+import org.fovea.backend.rl.StepArrays;
+
+/**
+ * Environments that a kernel steps on the device, by the {@link DeviceForm} of a {@link BatchedEnvironment}. That stays beside it:
+ * it starts episodes, and its state is the one that is saved, so that a run goes on on either.
+ *
+ * <p>Two ways to step: {@link #step}, as any batch, with the outcome brought to the host; or on the device alone, {@link #upload}
+ * once, then {@link #launch} for each step, which may be captured, and {@link #stepped} when it was replayed.
+ */
+public final class DeviceBatch implements VectorEnvironment {
+    private final Backend backend;
+    private final BatchedEnvironment host;
+    private final DeviceState transfer;
+    private final EnvironmentCopies<DeviceArray> copies;
+    private final StepArrays<DeviceArray> arrays;
+    private final EnvironmentActions<DeviceArray> taken;
+    private final List<DeviceArray> owned = new ArrayList<>();
+    private final int[] choicesOfAction;
+    private final Schema schema;
+
+    /** What the last step ended, as it comes from the device. */
+    private final int[] ended;
+
+    /** Where the newer state is, if it differs. */
+    private boolean hostIsNewer;
+
+    private boolean deviceIsNewer;
+    private boolean isChecked;
+
+    /**
+     * Batches of as many environments.
+     *
+     * @throws InvalidEnvironmentException if it has no device form, or too large a one
+     */
+    public static List<VectorEnvironment> createAll(Backend backend, EnvironmentSpec spec, int... counts) {
+        List<VectorEnvironment> batches = new ArrayList<>(spec.createAll(counts));
+        try {
+            for (int i = 0; i < batches.size(); i++) {
+                BatchedEnvironment host = BatchedEnvironment.within(batches.get(i));
+                DeviceForm form = host == null ? null : host.deviceForm();
+                if (host == null || form == null) {
+                    throw new InvalidEnvironmentException(spec.name() + " has no device form");
+                }
+                batches.set(i, new DeviceBatch(backend, host, form));
+            }
+            return batches;
+        } catch (Throwable failure) {
+            EnvironmentFailures.closeAll(batches, failure);
+            throw failure;
+        }
+    }
+
+    private DeviceBatch(Backend backend, BatchedEnvironment host, DeviceForm form) {
+        this.backend = backend;
+        this.host = host;
+        int count = host.count();
+        int size = host.observationSpace().size();
+        schema = Schema.of(host.observationSpace());
+        choicesOfAction = Schema.of(host.actionSpace()).choices();
+        transfer = new DeviceState(host);
+        ended = new int[count];
+        try {
+            List<DeviceArray> tables = new ArrayList<>();
+            for (StateVariable table : transfer.tables()) {
+                tables.add(allocate(DType.I32, transfer.length(table)));
+            }
+            copies = new EnvironmentCopies<>(
+                    form.kernel(),
+                    count,
+                    transfer.stateBytes(),
+                    allocate(DType.I32, transfer.length()),
+                    tables,
+                    form.constantWords(),
+                    form.constantBytes(),
+                    host.timeLimit());
+            DType numbers = backend.memory().floatType();
+            arrays = new StepArrays<>(
+                    count,
+                    size,
+                    allocate(numbers, (long) count * size),
+                    allocate(numbers, count),
+                    allocate(DType.I32, count),
+                    allocate(DType.I32, count),
+                    allocate(numbers, (long) count * size),
+                    null);
+            boolean chooses = choicesOfAction.length > 0;
+            int actionSize = chooses ? choicesOfAction.length : host.actionSpace().size();
+            DeviceArray actions = allocate(chooses ? DType.I32 : numbers, (long) count * actionSize);
+            taken = new EnvironmentActions<>(actionSize, actions, null, false);
+        } catch (RuntimeException | Error e) {
+            owned.forEach(DeviceArray::release);
+            throw e;
+        }
+    }
+
+    private DeviceArray allocate(DType type, long length) {
+        DeviceArray array = backend.memory().allocate(type, length);
+        owned.add(array);
+        return array;
+    }
+
+    /** What {@link #launch} writes; the same arrays for as long as this is open. Observations are not there before. */
+    public StepArrays<DeviceArray> arrays() {
+        return arrays;
+    }
+
+    /** Brings the state to the device, if it was reset or restored since. Not while a step is captured. */
+    public void upload() {
+        host.requireStarted();
+        if (hostIsNewer) {
+            transfer.upload(backend.memory(), copies);
+            hostIsNewer = false;
+        }
+    }
+
+    /** Lets the device take a step, after {@link #upload}. */
+    public void launch(EnvironmentActions<DeviceArray> actions) {
+        backend.environments().step(copies, actions, arrays);
+        stepped();
+    }
+
+    /** Says that a captured {@link #launch} was replayed. */
+    public void stepped() {
+        deviceIsNewer = true;
+    }
+
+    /**
+     * Looks whether an environment has given a number that isn't finite, since the state was uploaded; waits for the device.
+     *
+     * @throws EnvironmentException if so, with the first environment that did, and when
+     */
+    public void check() {
+        int[] header = new int[EnvironmentCopies.HEADER_WORDS];
+        backend.memory().download(copies.state().slice(0, header.length), header, 0);
+        int stateBytes = header[EnvironmentCopies.EXPECTED_STATE_BYTES];
+        int constantBytes = header[EnvironmentCopies.EXPECTED_CONSTANT_BYTES];
+        if (stateBytes + constantBytes > 0) {
+            throw new InvalidEnvironmentException(host.name() + ": State and Constants of the kernel "
+                    + copies.kernel() + " have " + stateBytes + " and " + constantBytes + " bytes, the class in Java has "
+                    + copies.stateBytes() + " and " + copies.constantBytes() + "; both must have the same variables");
+        }
+        if (header[EnvironmentCopies.FAILURES] > 0) {
+            throw failure();
+        }
+    }
+
+    private EnvironmentException failure() {
+        download();
+        int first = -1;
+        for (int i = 0; i < count(); i++) {
+            boolean failed =
+                    transfer.downloaded(EnvironmentCopies.FAILED_ELEMENT, i) != EnvironmentCopies.NOT_FAILED;
+            if (failed && (first < 0 || failedAge(i) < failedAge(first))) {
+                first = i;
+            }
+        }
+        int element = transfer.downloaded(EnvironmentCopies.FAILED_ELEMENT, first);
+        String what = element == EnvironmentCopies.REWARD
+                ? "the reward"
+                : "the observation, element " + schema.element(element) + ",";
+        return new EnvironmentException(host.name() + ": environment " + (host.firstIndex() + first) + ", step "
+                + failedAge(first) + " on the device: " + what + " is not finite");
+    }
+
+    private int failedAge(int i) {
+        return transfer.downloaded(EnvironmentCopies.FAILED_AGE, i);
+    }
+
+    private void download() {
+        transfer.download(backend.memory(), copies);
+        deviceIsNewer = false;
+    }
+
+    /** Makes the host's state the newer one, or as new. */
+    private void bringToHost() {
+        if (deviceIsNewer) {
+            download();
+        }
+    }
+
+    @Override
+    public void step(int[] choices, float[] values, StepBatch result) {
+        StepChecks.check(this, choicesOfAction, host.firstIndex(), choices, values, result);
+        Memory memory = backend.memory();
+        upload();
+        if (choicesOfAction.length > 0) {
+            memory.upload(choices, 0, taken.taken());
+        } else {
+            memory.upload(values, 0, taken.taken());
+        }
+        launch(taken);
+        if (!isChecked) {
+            check();
+            isChecked = true;
+        }
+        memory.download(arrays.observations(), result.observations(), 0);
+        memory.download(arrays.rewards(), result.rewards(), 0);
+        if (download(arrays.terminated(), result.terminated()) | download(arrays.truncated(), result.truncated())) {
+            memory.download(arrays.finalObservations(), result.finalObservations(), 0);
+        }
+    }
+
+    /** Whether any is true. */
+    private boolean download(DeviceArray from, boolean[] to) {
+        backend.memory().download(from, ended, 0);
+        boolean any = false;
+        for (int i = 0; i < ended.length; i++) {
+            to[i] = ended[i] != 0;
+            any |= to[i];
+        }
+        return any;
+    }
+
+    @Override
+    public void reset(long seed, int firstIndex, float[] observations) {
+        host.reset(seed, firstIndex, observations);
+        transfer.reset();
+        hostIsNewer = true;
+        deviceIsNewer = false;
+    }
+
+    @Override
+    public void restart(int i, float[] observations) {
+        bringToHost();
+        host.restart(i, observations);
+        hostIsNewer = true;
+    }
+
+    @Override
+    public int count() {
+        return host.count();
+    }
+
+    @Override
+    public Space observationSpace() {
+        return host.observationSpace();
+    }
+
+    @Override
+    public Space actionSpace() {
+        return host.actionSpace();
+    }
+
+    @Override
+    public boolean canSaveState() {
+        return true;
+    }
+
+    /** In the format of the {@link BatchedEnvironment}. */
+    @Override
+    public void saveState(int i, DataOutput out) throws IOException {
+        bringToHost();
+        host.saveState(i, out);
+    }
+
+    @Override
+    public void restoreState(int i, DataInput in) throws IOException {
+        bringToHost();
+        host.restoreState(i, in);
+        hostIsNewer = true;
+    }
+
+    @Override
+    public void close() {
+        try (host) {
+            owned.forEach(DeviceArray::release);
+        }
+    }
+}
