@@ -14,6 +14,8 @@
 #               where there are none; all: what a release has; or architectures of your own, such as "sm_90a sm_120";
 #               or ptx: lines.fatbin and nothing else
 #
+# FOVEA_KERNELS may name a directory whose .cu files are compiled too: a user's environments, which include environment.cuh.
+#
 # Each .cu goes through the compiler's front end once, to PTX, and from there to machine code per architecture (compile.sh).
 # A piece is kept in ${XDG_CACHE_HOME:-~/.cache}/fovea/kernels under a hash of all that goes into it, so an edit recompiles
 # one file. Pieces arrive by an atomic move: builds may run at once, or be killed.
@@ -36,6 +38,10 @@ trap 'exit 130' HUP INT TERM
 
 # A copy, so that what is hashed is what is compiled, though somebody may be editing.
 cp -R "$(dirname "$0")" "$GENERATED/kernels"
+if [ -n "${FOVEA_KERNELS:-}" ]; then
+    mkdir "$GENERATED/kernels/own"
+    cp "$FOVEA_KERNELS"/*.cu "$GENERATED/kernels/own" || { echo "[fovea] FOVEA_KERNELS is $FOVEA_KERNELS, which has no .cu" >&2; exit 1; }
+fi
 cd "$GENERATED/kernels"
 awk -v DIR="$GENERATED" -f common/params.awk */params.h
 
@@ -136,7 +142,7 @@ code() {
 # Lines "KEY SOURCE", what takes longest first, so that it is not left to run alone at the end: attention, then the largest file.
 # A key covers the file, the headers that it includes, the flags, which are in compile.sh, and the compiler.
 for source in $(ls -S attention/*.cu) $(ls -S [!a]*/*.cu); do
-    headers=$(g++ -std=c++17 -x c++ -D__CUDACC__ -MM -MG -I "$GENERATED" "$source" | sed 's/^[^:]*://; s/\\$//')
+    headers=$(g++ -std=c++17 -x c++ -D__CUDACC__ -MM -MG -I "$GENERATED" -I env "$source" | sed 's/^[^:]*://; s/\\$//')
     key=$({ echo "$version $source"; cat compile.sh; for file in $headers; do [ ! -f "$file" ] || code "$file"; done; } \
         | sha256sum | cut -c1-32)
     echo "$key $source"

@@ -181,7 +181,9 @@ struct EntityGrid {
         for (int cell = 0; cell < c.side * c.side; cell++) {
             if (items[cell] > 0) {
                 const int other = copy.random.below(number + 1);
-                order[number] = order[other];
+                if (other < number) {
+                    order[number] = order[other];
+                }
                 order[other] = int8_t(cell);
                 number++;
             }

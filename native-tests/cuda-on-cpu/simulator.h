@@ -8,6 +8,9 @@
 #include <string>
 #include <vector>
 
+// Kernels of a library of their own find it in the driver's.
+#pragma GCC visibility push(default)
+
 namespace sim {
 
 struct Dim3 {
@@ -102,3 +105,5 @@ std::vector<Site> barriers();
 std::string launch(const Kernel& kernel, Dim3 grid, Dim3 block, size_t dynamic_bytes, const void* parameters);
 
 }  // namespace sim
+
+#pragma GCC visibility pop

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Modules and kernel launches. The PTX machine runs a module's PTX; otherwise every module holds the kernels that are linked
 // in, whatever its image.
+#include <dlfcn.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -81,6 +83,12 @@ Function of_ptx(const PtxModule& module, const ptx::Kernel& kernel) {
     return function;
 }
 
+// Loads the kernels that are not linked in, which register themselves; what is wrong, if anything.
+std::string load_own_kernels() {
+    const char* library = getenv("FOVEA_SIMULATOR_KERNELS");
+    return !library || dlopen(library, RTLD_NOW) ? "" : dlerror();
+}
+
 }  // namespace
 
 const ptx::Options& driver::ptx_options() {
@@ -104,6 +112,9 @@ API cuModuleLoadDataEx(void** handle, const void* image, unsigned, int*, void**)
             return report(INVALID_PTX, e.what());
         }
         if (!ptx) return report(NO_BINARY_FOR_GPU, "the image has no PTX, which is what the simulator is to run");
+    } else {
+        static const std::string wrong = load_own_kernels();
+        if (!wrong.empty()) return report(INVALID_IMAGE, wrong);
     }
     Module* module = new Module{ptx, {}};
     modules.insert(module);

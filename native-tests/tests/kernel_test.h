@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "../../kernels/attention/params.h"
+#include "../../kernels/env/params.h"
 #include "../../kernels/nn/params.h"
 #include "../../kernels/rl/params.h"
 #include "../reference/series.h"

@@ -57,6 +57,9 @@ class BadInputTest {
                 "train --threads 2147483647 | --threads must be from 0 (one per core) to 1024, got 2147483647",
                 "train --env-threads 0 | --env-threads must be from 1 to 1024, got 0",
                 "eval no/such/run --env-threads -2 | --env-threads must be from 1 to 1024, got -2",
+                "train --env-device gpu | --env-device must be auto, host or device, got gpu",
+                "train --env Dispatch-v0 --env-device device --backend cpu | Dispatch-v0 has no device form; those that have, without"
+                        + " wrappers: CartPole-v1, Pendulum-v1,",
                 "train --overlap often | --overlap must be on, off or auto, got often",
                 "train --resume | --resume needs --out",
                 "train --resume --out no/such/run | there is no directory no/such/run",

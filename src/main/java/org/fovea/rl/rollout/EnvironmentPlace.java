@@ -36,7 +36,7 @@ public enum EnvironmentPlace {
         }
         Optional<DeviceForm> form = spec.deviceForm();
         if (this == DEVICE && form.isEmpty()) {
-            throw new InvalidEnvironmentException(spec.name() + " has no device form, nor has any with a wrapper; there are "
+            throw new InvalidEnvironmentException(spec.name() + " has no device form; those that have, without wrappers: "
                     + Environments.all().stream()
                             .filter(other -> other.deviceForm().isPresent())
                             .map(EnvironmentSpec::name)

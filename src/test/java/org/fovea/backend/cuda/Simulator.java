@@ -54,11 +54,16 @@ public final class Simulator {
 
     /** A backend on the simulator, which runs the kernels from their PTX while it is open. No other may be open. */
     public static Backend openFromPtx() {
-        assumeSimulated();
         assumePtx();
+        return openFromPtx(PTX);
+    }
+
+    /** The same with another image. */
+    public static Backend openFromPtx(Path ptx) {
+        assumeSimulated();
         load();
         String image = System.getProperty(KernelImage.IMAGE_PROPERTY);
-        System.setProperty(KernelImage.IMAGE_PROPERTY, PTX.toString());
+        System.setProperty(KernelImage.IMAGE_PROPERTY, ptx.toString());
         write("simulator_kernels", "ptx");
         try {
             return new CudaBackendProvider().open(BackendSettings.DEFAULT);

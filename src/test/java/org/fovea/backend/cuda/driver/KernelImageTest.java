@@ -29,6 +29,7 @@ import org.fovea.backend.cuda.params.AttentionNormalizeParams;
 import org.fovea.backend.cuda.params.AttentionParams;
 import org.fovea.backend.cuda.params.AttentionSeriesParams;
 import org.fovea.backend.cuda.params.CastParams;
+import org.fovea.backend.cuda.params.EnvironmentParams;
 import org.fovea.backend.cuda.params.GatherParams;
 import org.fovea.backend.cuda.params.GemmParams;
 import org.fovea.backend.cuda.params.IotaParams;
@@ -50,6 +51,8 @@ import org.fovea.backend.cuda.params.UniformParams;
 import org.fovea.backend.cuda.params.ZipParams;
 import org.fovea.backend.cuda.params.ZipRowsParams;
 import org.fovea.backend.memory.DType;
+import org.fovea.env.EnvironmentSpec;
+import org.fovea.env.Environments;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -109,6 +112,12 @@ class KernelImageTest {
         expected.put("advantages", new AdvantagesParams(BUFFER).size);
         expected.put("ppo_categorical", new PpoCategoricalParams(BUFFER).size);
         expected.put("ppo_gaussian", new PpoGaussianParams(BUFFER).size);
+        for (EnvironmentSpec environment : Environments.all()) {
+            environment
+                    .deviceForm()
+                    .ifPresent(form ->
+                            expected.put("environment_" + form.kernel(), new EnvironmentParams(BUFFER).size));
+        }
         expected.put("adam_norm", new AdamParams(BUFFER).size);
         expected.put("adam_update", new AdamParams(BUFFER).size);
         for (DType storage : List.of(DType.F32, DType.BF16, DType.F16)) {
