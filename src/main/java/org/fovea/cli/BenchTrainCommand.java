@@ -11,6 +11,7 @@ import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.io.DurableFiles;
 import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.rollout.PlaySettings;
 import org.fovea.rl.run.Algorithm;
 import org.fovea.rl.run.Defaults;
 import org.fovea.rl.run.Progress;
@@ -62,6 +63,9 @@ final class BenchTrainCommand extends BackendCommand {
             description = "mlp, attention or gru (default: mlp and attention).")
     private List<String> policies = List.of("mlp", "attention");
 
+    @ArgGroup(validate = false, heading = "%nHow environments are played:%n")
+    private PlayOptions play = new PlayOptions();
+
     @ArgGroup(validate = false, heading = "%nOn the simulator:%n")
     private ProfileOptions profile = new ProfileOptions();
 
@@ -71,6 +75,7 @@ final class BenchTrainCommand extends BackendCommand {
 
     @Override
     int run(Map<String, String> backendSettings) throws IOException {
+        play.apply();
         List<PolicyKind> kinds = policies.stream().map(PolicyKind::of).toList();
         if (profile.isWanted()) {
             for (PolicyKind policy : kinds) {
@@ -105,7 +110,7 @@ final class BenchTrainCommand extends BackendCommand {
         RunSpec spec = work(policy, (long) PROFILED_ENVIRONMENTS * ROLLOUT, PROFILED_ENVIRONMENTS);
         Path directory = Files.createTempDirectory("fovea-bench");
         try (Backend backend = open(backendSettings);
-                Trainer trainer = Trainer.start(backend, spec, directory)) {
+                Trainer trainer = Trainer.start(backend, spec, directory, settings())) {
             trainer.run(progress -> {}, () -> false);
         } finally {
             DurableFiles.deleteTree(directory);
@@ -120,11 +125,15 @@ final class BenchTrainCommand extends BackendCommand {
                 .with(Map.of("normalize_rewards", "" + policy.remembers()));
     }
 
+    private PlaySettings settings() {
+        return new PlaySettings(play.environmentThreads(0), PlaySettings.Overlap.AUTO, play.place());
+    }
+
     private List<String> measure(Backend backend, PolicyKind policy) throws IOException {
         long steps = policy.remembers() ? ATTENTION_STEPS : MLP_STEPS;
         RunSpec spec = work(policy, steps, ENVIRONMENTS);
         Path directory = Files.createTempDirectory("fovea-bench");
-        try (Trainer trainer = Trainer.start(backend, spec, directory)) {
+        try (Trainer trainer = Trainer.start(backend, spec, directory, settings())) {
             Stopwatch stopwatch = new Stopwatch(steps / 4);
             TrainResult result = trainer.run(stopwatch, () -> false);
             // A forward pass to play, and in each epoch a forward pass and a backward pass of twice its work.

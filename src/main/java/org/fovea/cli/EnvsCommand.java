@@ -46,7 +46,7 @@ final class EnvsCommand implements Runnable {
     @Override
     public void run() {
         List<List<String>> rows = new ArrayList<>();
-        rows.add(List.of("environment", "observation", "action", "solved at", "task"));
+        rows.add(List.of("environment", "observation", "action", "solved at", "steps on", "task"));
         Map<String, List<EnvironmentSpec>> groups = new LinkedHashMap<>();
         for (EnvironmentSpec spec : Environments.all()) {
             String group = LEVEL.matcher(spec.name()).replaceFirst("{Easy,Medium,Hard}-");
@@ -82,9 +82,14 @@ final class EnvsCommand implements Runnable {
             EnvironmentSpec.Spaces spaces = spec.spaces();
             spec.closeUnused();
             return List.of(
-                    spec.name(), describe(spaces.observations()), describe(spaces.actions()), solved, spec.summary());
+                    spec.name(),
+                    describe(spaces.observations()),
+                    describe(spaces.actions()),
+                    solved,
+                    spec.deviceForm().isPresent() ? "GPU, host" : "host",
+                    spec.summary());
         } catch (EnvironmentException | InvalidEnvironmentException e) {
-            return List.of(spec.name(), "-", "-", solved, "cannot be played: " + e.getMessage());
+            return List.of(spec.name(), "-", "-", solved, "-", "cannot be played: " + e.getMessage());
         }
     }
 

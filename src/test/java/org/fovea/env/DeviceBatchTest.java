@@ -10,6 +10,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -245,7 +246,7 @@ class DeviceBatchTest {
 
     /** The state variables of all environments, which are doubles, behind what is common to all. */
     private static double[] doubles(Player player) throws IOException {
-        List<Double> all = new java.util.ArrayList<>();
+        List<Double> all = new ArrayList<>();
         for (int i = 0; i < COUNT; i++) {
             DataInputStream in = new DataInputStream(new ByteArrayInputStream(player.state(i)));
             in.readUTF();

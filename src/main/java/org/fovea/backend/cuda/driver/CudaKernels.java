@@ -148,7 +148,11 @@ public final class CudaKernels {
     /** Whether there is such a kernel. */
     public boolean has(String name) {
         context.enter();
-        return lookUp(name, new CUfunction()) == CUresult.CUDA_SUCCESS;
+        int result = lookUp(name, new CUfunction());
+        if (result != CUresult.CUDA_ERROR_NOT_FOUND) {
+            context.check(result, "cuModuleGetFunction", "has", "kernel", name);
+        }
+        return result == CUresult.CUDA_SUCCESS;
     }
 
     private CUfunction function(String name) {
