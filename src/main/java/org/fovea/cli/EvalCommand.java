@@ -105,7 +105,8 @@ final class EvalCommand extends BackendCommand {
 
     private int play(Backend backend, SavedRun saved, EvaluationSettings evaluation) throws IOException {
         long start = System.nanoTime();
-        TrainedPolicy policy = TrainedPolicy.open(backend, saved, evaluation, new PlaySettings(play.environmentThreads(0), Overlap.OFF, play.place()));
+        TrainedPolicy policy = TrainedPolicy.open(
+                backend, saved, evaluation, new PlaySettings(play.environmentThreads(0), Overlap.OFF, play.place()));
         try {
             EvaluationResult result;
             try (ProgressDisplay display = new ProgressDisplay(terminal, 0)) {

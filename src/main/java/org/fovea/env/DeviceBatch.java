@@ -98,7 +98,8 @@ public final class DeviceBatch implements VectorEnvironment {
                     allocate(numbers, (long) count * size),
                     null);
             boolean chooses = choicesOfAction.length > 0;
-            int actionSize = chooses ? choicesOfAction.length : host.actionSpace().size();
+            int actionSize =
+                    chooses ? choicesOfAction.length : host.actionSpace().size();
             DeviceArray actions = allocate(chooses ? DType.I32 : numbers, (long) count * actionSize);
             taken = new EnvironmentActions<>(actionSize, actions, null, false);
         } catch (RuntimeException | Error e) {
@@ -150,7 +151,8 @@ public final class DeviceBatch implements VectorEnvironment {
         int constantBytes = header[EnvironmentCopies.EXPECTED_CONSTANT_BYTES];
         if (stateBytes + constantBytes > 0) {
             throw new InvalidEnvironmentException(host.name() + ": State and Constants of the kernel "
-                    + copies.kernel() + " have " + stateBytes + " and " + constantBytes + " bytes, the class in Java has "
+                    + copies.kernel() + " have " + stateBytes + " and " + constantBytes
+                    + " bytes, the class in Java has "
                     + copies.stateBytes() + " and " + copies.constantBytes() + "; both must have the same variables");
         }
         if (header[EnvironmentCopies.FAILURES] > 0) {
@@ -162,8 +164,7 @@ public final class DeviceBatch implements VectorEnvironment {
         download();
         int first = -1;
         for (int i = 0; i < count(); i++) {
-            boolean failed =
-                    transfer.downloaded(EnvironmentCopies.FAILED_ELEMENT, i) != EnvironmentCopies.NOT_FAILED;
+            boolean failed = transfer.downloaded(EnvironmentCopies.FAILED_ELEMENT, i) != EnvironmentCopies.NOT_FAILED;
             if (failed && (first < 0 || failedAge(i) < failedAge(first))) {
                 first = i;
             }

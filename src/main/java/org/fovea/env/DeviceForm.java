@@ -91,8 +91,9 @@ public record DeviceForm(String kernel, Record constants) {
             return Byte.BYTES;
         }
         if (!type.isRecord()) {
-            throw new InvalidEnvironmentException(kernel + ": a constant is a double, float, int, byte or a record of those,"
-                    + " not a " + type.getSimpleName());
+            throw new InvalidEnvironmentException(
+                    kernel + ": a constant is a double, float, int, byte or a record of those," + " not a "
+                            + type.getSimpleName());
         }
         int most = 1;
         for (RecordComponent component : type.getRecordComponents()) {

@@ -67,7 +67,8 @@ final class DeviceState {
 
     /** Words of a table on the device. */
     int length(StateVariable table) {
-        return DeviceForm.aligned(Math.multiplyExact(count, table.width() * table.bytes()), Integer.BYTES) / Integer.BYTES;
+        return DeviceForm.aligned(Math.multiplyExact(count, table.width() * table.bytes()), Integer.BYTES)
+                / Integer.BYTES;
     }
 
     /** Forgets how many steps were taken. */

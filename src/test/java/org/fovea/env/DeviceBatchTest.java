@@ -89,7 +89,8 @@ class DeviceBatchTest {
             result = StepBatch.allocate(batch.count(), batch.observationSpace().size());
             n = Schema.of(batch.actionSpace()).choices();
             choices = new int[batch.count() * n.length];
-            values = new float[n.length > 0 ? 0 : batch.count() * batch.actionSpace().size()];
+            values = new float
+                    [n.length > 0 ? 0 : batch.count() * batch.actionSpace().size()];
         }
 
         void play() {
@@ -127,8 +128,8 @@ class DeviceBatchTest {
     }
 
     private Player onDevice(String name) {
-        return new Player(DeviceBatch.createAll(backend, Environments.get(name), COUNT)
-                .get(0));
+        return new Player(
+                DeviceBatch.createAll(backend, Environments.get(name), COUNT).get(0));
     }
 
     @ParameterizedTest
@@ -189,13 +190,16 @@ class DeviceBatchTest {
             String what, float[] actual, float[] expected, int from, int to, double tolerance, int step) {
         for (int j = from; j < to; j++) {
             if (Math.abs(actual[j] - expected[j]) > tolerance * (1 + Math.abs(expected[j]))) {
-                assertThat(actual[j]).as("%s, number %d, step %d", what, j, step).isEqualTo(expected[j]);
+                assertThat(actual[j])
+                        .as("%s, number %d, step %d", what, j, step)
+                        .isEqualTo(expected[j]);
             }
         }
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"ProofOfMemory-v0", "popgym-ConcentrationEasy-v0", "popgym-CountRecallHard-v0", "EntityGrid-v0"})
+    @ValueSource(
+            strings = {"ProofOfMemory-v0", "popgym-ConcentrationEasy-v0", "popgym-CountRecallHard-v0", "EntityGrid-v0"})
     void aStateThatIsSavedOnEitherGoesOnOnTheOther(String name) throws IOException {
         Player host = onHost(name);
         Player device = onDevice(name);

@@ -41,8 +41,8 @@ class DeviceFormTest {
     void constantsHaveTheNamesAndTypesOfTheKernels(EnvironmentSpec spec) throws IOException {
         DeviceForm form = spec.deviceForm().orElseThrow();
         String source = source(form.kernel());
-        Matcher registered =
-                Pattern.compile("REGISTER_ENVIRONMENT\\((\\w+), " + form.kernel() + "\\)").matcher(source);
+        Matcher registered = Pattern.compile("REGISTER_ENVIRONMENT\\((\\w+), " + form.kernel() + "\\)")
+                .matcher(source);
         assertThat(registered.find()).isTrue();
         assertThat(fields(form.constants().getClass())).isEqualTo(fields(constants(source, registered.group(1))));
     }
@@ -61,7 +61,8 @@ class DeviceFormTest {
 
     /** The struct Constants of a struct, or of what it inherits. */
     private static String constants(String source, String struct) {
-        Matcher begin = Pattern.compile("(?s)\nstruct " + struct + "(?: : (\\w+))? \\{(.*?)\n\\};").matcher(source);
+        Matcher begin = Pattern.compile("(?s)\nstruct " + struct + "(?: : (\\w+))? \\{(.*?)\n\\};")
+                .matcher(source);
         assertThat(begin.find()).as("struct %s", struct).isTrue();
         Matcher own = Pattern.compile("(?s)struct Constants \\{(.*?)\n    \\};").matcher(begin.group(2));
         return own.find() ? own.group(1) : constants(source, begin.group(1));

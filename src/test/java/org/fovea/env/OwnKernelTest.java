@@ -123,8 +123,8 @@ class OwnKernelTest {
                 directory.toString(),
                 directory.resolve("DeviceCorridor.java").toString());
         assertThat(result).isZero();
-        try (URLClassLoader loader =
-                new URLClassLoader(new URL[] {directory.toUri().toURL()}, getClass().getClassLoader())) {
+        try (URLClassLoader loader = new URLClassLoader(
+                new URL[] {directory.toUri().toURL()}, getClass().getClassLoader())) {
             return (EnvironmentSpec)
                     loader.loadClass("DeviceCorridor").getField("SPEC").get(null);
         }

@@ -12,4 +12,5 @@ import org.jspecify.annotations.Nullable;
  *     is clipped; infinite for none. Null where numbers are an environment's already, or choices
  * @param tanh whether a number with two bounds goes through the hyperbolic tangent first
  */
-public record EnvironmentActions<T>(int size, T taken, @Nullable T bounds, boolean tanh) {}
+public record EnvironmentActions<T>(
+        int size, T taken, @Nullable T bounds, boolean tanh) {}

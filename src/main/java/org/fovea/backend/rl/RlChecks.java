@@ -149,7 +149,8 @@ public final class RlChecks {
         OperandChecks.ints(operation, "state", copies.state(), EnvironmentCopies.HEADER_WORDS + planes * count);
         if (copies.tables().size() > EnvironmentCopies.MOST_TABLES
                 || copies.constants().length > EnvironmentCopies.MOST_CONSTANTS) {
-            throw new IllegalArgumentException(operation + ": " + copies.kernel() + " has " + copies.tables().size()
+            throw new IllegalArgumentException(operation + ": " + copies.kernel() + " has "
+                    + copies.tables().size()
                     + " tables and " + copies.constants().length * Long.BYTES + " bytes of constants; there can be "
                     + EnvironmentCopies.MOST_TABLES + " and " + EnvironmentCopies.MOST_CONSTANTS * Long.BYTES);
         }

@@ -51,11 +51,19 @@ final class Acrobot extends BatchedEnvironment {
     }
 
     /** Of the kernel. */
-    private record Constants(double gravity, double centre, double inertia, double timeStep, double maxVelocity1, double maxVelocity2, double start) {}
+    private record Constants(
+            double gravity,
+            double centre,
+            double inertia,
+            double timeStep,
+            double maxVelocity1,
+            double maxVelocity2,
+            double start) {}
 
     @Override
     protected DeviceForm deviceForm() {
-        return new DeviceForm("acrobot", new Constants(GRAVITY, CENTRE, INERTIA, TIME_STEP, MAX_VELOCITY_1, MAX_VELOCITY_2, START));
+        return new DeviceForm(
+                "acrobot", new Constants(GRAVITY, CENTRE, INERTIA, TIME_STEP, MAX_VELOCITY_1, MAX_VELOCITY_2, START));
     }
 
     @Override

@@ -58,11 +58,22 @@ class CartPole extends BatchedEnvironment {
     }
 
     /** Of the kernel. */
-    private record Constants(double gravity, double poleMass, double totalMass, double halfLength, double poleMassLength, double force, double timeStep, double maxPosition, double maxAngle, double start) {}
+    private record Constants(
+            double gravity,
+            double poleMass,
+            double totalMass,
+            double halfLength,
+            double poleMassLength,
+            double force,
+            double timeStep,
+            double maxPosition,
+            double maxAngle,
+            double start) {}
 
     @Override
     protected @Nullable DeviceForm deviceForm() {
-        return new DeviceForm("cart_pole",
+        return new DeviceForm(
+                "cart_pole",
                 new Constants(
                         GRAVITY,
                         POLE_MASS,

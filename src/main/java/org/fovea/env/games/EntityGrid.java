@@ -63,11 +63,13 @@ final class EntityGrid extends BatchedEnvironment {
     }
 
     /** Of the kernel. */
-    private record Constants(int side, int least, int most, int wanted, int colours, float wantedReward, float otherCost) {}
+    private record Constants(
+            int side, int least, int most, int wanted, int colours, float wantedReward, float otherCost) {}
 
     @Override
     protected DeviceForm deviceForm() {
-        return new DeviceForm("entity_grid", new Constants(SIDE, LEAST, MOST, WANTED, COLOURS, WANTED_REWARD, OTHER_COST));
+        return new DeviceForm(
+                "entity_grid", new Constants(SIDE, LEAST, MOST, WANTED, COLOURS, WANTED_REWARD, OTHER_COST));
     }
 
     @Override

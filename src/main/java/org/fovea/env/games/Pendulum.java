@@ -54,20 +54,22 @@ class Pendulum extends BatchedEnvironment {
     }
 
     /** Of the kernel. */
-    private record Constants(double maxTorque, double maxSpeed, double timeStep, double gravity, double torqueGain, double speedCost, double torqueCost, double startSpeed) {}
+    private record Constants(
+            double maxTorque,
+            double maxSpeed,
+            double timeStep,
+            double gravity,
+            double torqueGain,
+            double speedCost,
+            double torqueCost,
+            double startSpeed) {}
 
     @Override
     protected @Nullable DeviceForm deviceForm() {
-        return new DeviceForm("pendulum",
+        return new DeviceForm(
+                "pendulum",
                 new Constants(
-                        MAX_TORQUE,
-                        MAX_SPEED,
-                        TIME_STEP,
-                        GRAVITY,
-                        TORQUE_GAIN,
-                        SPEED_COST,
-                        TORQUE_COST,
-                        START_SPEED));
+                        MAX_TORQUE, MAX_SPEED, TIME_STEP, GRAVITY, TORQUE_GAIN, SPEED_COST, TORQUE_COST, START_SPEED));
     }
 
     @Override
@@ -95,8 +97,8 @@ class Pendulum extends BatchedEnvironment {
             double theta = angle[i];
             double thetaDot = angularVelocity[i];
             double fromUpright = wrap(theta);
-            rewards[i] = (float) -(fromUpright * fromUpright + SPEED_COST * (thetaDot * thetaDot)
-                            + TORQUE_COST * (torque * torque));
+            rewards[i] = (float)
+                    -(fromUpright * fromUpright + SPEED_COST * (thetaDot * thetaDot) + TORQUE_COST * (torque * torque));
             thetaDot += (GRAVITY * Math.sin(theta) + TORQUE_GAIN * torque) * TIME_STEP;
             thetaDot = Math.max(-MAX_SPEED, Math.min(MAX_SPEED, thetaDot));
             angle[i] = theta + thetaDot * TIME_STEP;

@@ -50,7 +50,8 @@ final class ProofOfMemory extends BatchedEnvironment {
 
     @Override
     protected DeviceForm deviceForm() {
-        return new DeviceForm("proof_of_memory", new Constants(END, FARTHEST_START, SHOWN_STEPS, STEP_COST, END_REWARD));
+        return new DeviceForm(
+                "proof_of_memory", new Constants(END, FARTHEST_START, SHOWN_STEPS, STEP_COST, END_REWARD));
     }
 
     @Override

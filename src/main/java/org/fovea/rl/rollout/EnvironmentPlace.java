@@ -36,11 +36,12 @@ public enum EnvironmentPlace {
         }
         Optional<DeviceForm> form = spec.deviceForm();
         if (this == DEVICE && form.isEmpty()) {
-            throw new InvalidEnvironmentException(spec.name() + " has no device form; those that have, without wrappers: "
-                    + Environments.all().stream()
-                            .filter(other -> other.deviceForm().isPresent())
-                            .map(EnvironmentSpec::name)
-                            .collect(Collectors.joining(", ")));
+            throw new InvalidEnvironmentException(
+                    spec.name() + " has no device form; those that have, without wrappers: "
+                            + Environments.all().stream()
+                                    .filter(other -> other.deviceForm().isPresent())
+                                    .map(EnvironmentSpec::name)
+                                    .collect(Collectors.joining(", ")));
         }
         if (!hasKernels || form.isEmpty()) {
             return false;

@@ -10,7 +10,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.BooleanSupplier;
-import org.fovea.env.Environments;
 import org.fovea.rl.evaluation.Evaluation;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
@@ -62,9 +61,7 @@ final class PeriodicEvaluation implements AutoCloseable {
         int count = plan.everySteps() == 0
                 ? 0
                 : Evaluation.environments(settings, state.spec().environments());
-        EnvironmentSet environments = count == 0
-                ? new EnvironmentSet(List.of())
-                : state.newEnvironments(count);
+        EnvironmentSet environments = count == 0 ? new EnvironmentSet(List.of()) : state.newEnvironments(count);
         try {
             return new PeriodicEvaluation(plan, settings, state, runDirectory, environments);
         } catch (IOException e) {

@@ -52,8 +52,8 @@ public final class TrainedPolicy implements AutoCloseable {
     }
 
     /** The same with environments played in another way. */
-    public static TrainedPolicy open(
-            Backend backend, SavedRun saved, EvaluationSettings settings, PlaySettings play) throws IOException {
+    public static TrainedPolicy open(Backend backend, SavedRun saved, EvaluationSettings settings, PlaySettings play)
+            throws IOException {
         RunSpec spec = saved.spec();
         int count = Math.max(1, Evaluation.environments(settings, spec.environments()));
         EnvironmentThreads threads = new EnvironmentThreads(play.environmentThreads());

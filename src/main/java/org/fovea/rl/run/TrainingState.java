@@ -29,11 +29,7 @@ final class TrainingState implements AutoCloseable {
     private long iteration;
 
     private TrainingState(
-            Backend backend,
-            RunSpec spec,
-            EnvironmentThreads threads,
-            EnvironmentSet environments,
-            PlaySettings play) {
+            Backend backend, RunSpec spec, EnvironmentThreads threads, EnvironmentSet environments, PlaySettings play) {
         this.backend = backend;
         this.spec = spec;
         this.threads = threads;
@@ -55,8 +51,7 @@ final class TrainingState implements AutoCloseable {
         EnvironmentSpec kind = Environments.get(spec.environment());
         MemoryRequirement.of(backend, spec, kind.spaces()).check();
         EnvironmentThreads threads = new EnvironmentThreads(play.environmentThreads());
-        EnvironmentSet environments =
-                EnvironmentSet.create(backend, kind, spec.environments(), threads, play.place());
+        EnvironmentSet environments = EnvironmentSet.create(backend, kind, spec.environments(), threads, play.place());
         try {
             return new TrainingState(backend, spec, threads, environments, play);
         } catch (RuntimeException | Error failure) {
@@ -106,8 +101,7 @@ final class TrainingState implements AutoCloseable {
 
     /** Other environments of the kind that is trained on, played in the same way. */
     EnvironmentSet newEnvironments(int count) {
-        return EnvironmentSet.create(
-                backend, Environments.get(spec.environment()), count, threads, play.place());
+        return EnvironmentSet.create(backend, Environments.get(spec.environment()), count, threads, play.place());
     }
 
     /** Threads of all environments of the run. */

@@ -160,7 +160,8 @@ class EnvironmentThreadsTest {
     private float[] train(Backend device, RunSpec spec, int environmentThreads, Overlap overlap) {
         Path run = directory.resolve(environmentThreads + "-" + overlap);
         try (Backend backend = device;
-                Trainer trainer = Trainer.start(backend, spec, run, new PlaySettings(environmentThreads, overlap, EnvironmentPlace.AUTO))) {
+                Trainer trainer = Trainer.start(
+                        backend, spec, run, new PlaySettings(environmentThreads, overlap, EnvironmentPlace.AUTO))) {
             for (long iteration = 0; iteration < spec.iterations(); iteration++) {
                 trainer.iterate();
             }

@@ -62,10 +62,17 @@ class DeviceRunTest {
 
     @Test
     void whereEnvironmentsStepMakesNoDifference() throws IOException {
-        RunSpec spec = spec("ProofOfMemory-v0", PolicyKind.ATTENTION).with(Map.of("learning_rate_schedule", "constant"));
-        float[] expected = train(
-                Simulator.open(), spec, directory.resolve("host"), EnvironmentPlace.HOST, ITERATIONS, false);
-        assertThat(train(Simulator.open(), spec, directory.resolve("device"), EnvironmentPlace.DEVICE, ITERATIONS, false))
+        RunSpec spec =
+                spec("ProofOfMemory-v0", PolicyKind.ATTENTION).with(Map.of("learning_rate_schedule", "constant"));
+        float[] expected =
+                train(Simulator.open(), spec, directory.resolve("host"), EnvironmentPlace.HOST, ITERATIONS, false);
+        assertThat(train(
+                        Simulator.open(),
+                        spec,
+                        directory.resolve("device"),
+                        EnvironmentPlace.DEVICE,
+                        ITERATIONS,
+                        false))
                 .as("on the device")
                 .isEqualTo(expected);
         Path moved = directory.resolve("moved");
@@ -79,10 +86,8 @@ class DeviceRunTest {
     @Test
     void numbersWithBoundsAreTheSameOnBoth() throws IOException {
         RunSpec spec = spec("Pendulum-v1", PolicyKind.MLP);
-        float[] expected =
-                train(Simulator.open(), spec, directory.resolve("host"), EnvironmentPlace.HOST, 1, false);
-        float[] actual =
-                train(Simulator.open(), spec, directory.resolve("device"), EnvironmentPlace.DEVICE, 1, false);
+        float[] expected = train(Simulator.open(), spec, directory.resolve("host"), EnvironmentPlace.HOST, 1, false);
+        float[] actual = train(Simulator.open(), spec, directory.resolve("device"), EnvironmentPlace.DEVICE, 1, false);
         for (int i = 0; i < expected.length; i++) {
             assertThat(actual[i]).isCloseTo(expected[i], within(1e-3f));
         }
@@ -124,12 +129,14 @@ class DeviceRunTest {
         RunSpec unbuilt = spec("Unbuilt-v0", PolicyKind.MLP);
         assertThatThrownBy(() -> train(Simulator.open(), unbuilt, directory, EnvironmentPlace.DEVICE, 1, false))
                 .isInstanceOf(BackendUnavailableException.class)
-                .hasMessage("the kernel of_nobody of Unbuilt-v0 is not among those that were built; FOVEA_KERNELS must name the"
-                        + " directory of its .cu when ./fovea builds them");
+                .hasMessage(
+                        "the kernel of_nobody of Unbuilt-v0 is not among those that were built; FOVEA_KERNELS must name the"
+                                + " directory of its .cu when ./fovea builds them");
         train(Simulator.open(), unbuilt, directory.resolve("auto"), EnvironmentPlace.AUTO, 1, false);
         RunSpec wrapped = spec("CartPole-v1+frame_stack=2", PolicyKind.MLP);
         assertThatThrownBy(() -> train(Simulator.open(), wrapped, directory, EnvironmentPlace.DEVICE, 1, false))
                 .isInstanceOf(InvalidEnvironmentException.class)
-                .hasMessageStartingWith("CartPole-v1+frame_stack=2 has no device form; those that have, without wrappers: CartPole-v1,");
+                .hasMessageStartingWith(
+                        "CartPole-v1+frame_stack=2 has no device form; those that have, without wrappers: CartPole-v1,");
     }
 }

@@ -49,8 +49,8 @@ public final class CudaEnvironments implements EnvironmentOps {
         RlChecks.environmentStep(copies, actions, result);
         Arrays.fill(tables, 0);
         for (int k = 0; k < copies.tables().size(); k++) {
-            tables[k] = memory.addressOfIntegers(
-                    operation, "table", copies.tables().get(k));
+            tables[k] =
+                    memory.addressOfIntegers(operation, "table", copies.tables().get(k));
         }
         boolean isChoice = !actions.taken().dtype().isFloating();
         DeviceArray bounds = actions.bounds();

@@ -115,8 +115,8 @@ class KernelImageTest {
         for (EnvironmentSpec environment : Environments.all()) {
             environment
                     .deviceForm()
-                    .ifPresent(form ->
-                            expected.put("environment_" + form.kernel(), new EnvironmentParams(BUFFER).size));
+                    .ifPresent(
+                            form -> expected.put("environment_" + form.kernel(), new EnvironmentParams(BUFFER).size));
         }
         expected.put("adam_norm", new AdamParams(BUFFER).size);
         expected.put("adam_update", new AdamParams(BUFFER).size);
