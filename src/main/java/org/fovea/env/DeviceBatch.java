@@ -210,7 +210,9 @@ public final class DeviceBatch implements VectorEnvironment {
         }
         memory.download(arrays.observations(), result.observations(), 0);
         memory.download(arrays.rewards(), result.rewards(), 0);
-        if (download(arrays.terminated(), result.terminated()) | download(arrays.truncated(), result.truncated())) {
+        boolean anyTerminated = download(arrays.terminated(), result.terminated());
+        boolean anyTruncated = download(arrays.truncated(), result.truncated());
+        if (anyTerminated || anyTruncated) {
             memory.download(arrays.finalObservations(), result.finalObservations(), 0);
         }
     }
