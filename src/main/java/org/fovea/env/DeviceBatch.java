@@ -13,21 +13,20 @@ import org.fovea.backend.memory.Memory;
 import org.fovea.backend.rl.EnvironmentActions;
 import org.fovea.backend.rl.EnvironmentCopies;
 import org.fovea.backend.rl.StepArrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Environments that a kernel steps on the device, by the {@link DeviceForm} of a {@link BatchedEnvironment}. That stays beside it:
  * it starts episodes, and its state is the one that is saved, so that a run goes on on either.
  *
  * <p>Two ways to step: {@link #step}, as any batch, with the outcome brought to the host; or on the device alone, {@link #upload}
- * once, then {@link #launch} for each step, which may be captured, and {@link #stepped} when it was replayed.
+ * before some steps, {@link #launch} for each, which may be captured, and {@link #stepped} when that was replayed.
  */
 public final class DeviceBatch implements VectorEnvironment {
     private final Backend backend;
     private final BatchedEnvironment host;
     private final DeviceState transfer;
     private final EnvironmentCopies<DeviceArray> copies;
-    private final StepArrays<DeviceArray> arrays;
-    private final EnvironmentActions<DeviceArray> taken;
     private final List<DeviceArray> owned = new ArrayList<>();
     private final int[] choicesOfAction;
     private final Schema schema;
@@ -40,6 +39,11 @@ public final class DeviceBatch implements VectorEnvironment {
 
     private boolean deviceIsNewer;
     private boolean isChecked;
+
+    /** Of steps whose outcome goes to the host; null before the first. */
+    private @Nullable StepArrays<DeviceArray> arrays;
+
+    private @Nullable EnvironmentActions<DeviceArray> taken;
 
     /**
      * Batches of as many environments.
@@ -67,12 +71,10 @@ public final class DeviceBatch implements VectorEnvironment {
     private DeviceBatch(Backend backend, BatchedEnvironment host, DeviceForm form) {
         this.backend = backend;
         this.host = host;
-        int count = host.count();
-        int size = host.observationSpace().size();
         schema = Schema.of(host.observationSpace());
         choicesOfAction = Schema.of(host.actionSpace()).choices();
         transfer = new DeviceState(host);
-        ended = new int[count];
+        ended = new int[host.count()];
         try {
             List<DeviceArray> tables = new ArrayList<>();
             for (StateVariable table : transfer.tables()) {
@@ -80,28 +82,13 @@ public final class DeviceBatch implements VectorEnvironment {
             }
             copies = new EnvironmentCopies<>(
                     form.kernel(),
-                    count,
+                    host.count(),
                     transfer.stateBytes(),
                     allocate(DType.I32, transfer.length()),
                     tables,
                     form.constantWords(),
                     form.constantBytes(),
                     host.timeLimit());
-            DType numbers = backend.memory().floatType();
-            arrays = new StepArrays<>(
-                    count,
-                    size,
-                    allocate(numbers, (long) count * size),
-                    allocate(numbers, count),
-                    allocate(DType.I32, count),
-                    allocate(DType.I32, count),
-                    allocate(numbers, (long) count * size),
-                    null);
-            boolean chooses = choicesOfAction.length > 0;
-            int actionSize =
-                    chooses ? choicesOfAction.length : host.actionSpace().size();
-            DeviceArray actions = allocate(chooses ? DType.I32 : numbers, (long) count * actionSize);
-            taken = new EnvironmentActions<>(actionSize, actions, null, false);
         } catch (RuntimeException | Error e) {
             owned.forEach(DeviceArray::release);
             throw e;
@@ -114,11 +101,6 @@ public final class DeviceBatch implements VectorEnvironment {
         return array;
     }
 
-    /** What {@link #launch} writes; the same arrays for as long as this is open. Observations are not there before. */
-    public StepArrays<DeviceArray> arrays() {
-        return arrays;
-    }
-
     /** Brings the state to the device, if it was reset or restored since. Not while a step is captured. */
     public void upload() {
         host.requireStarted();
@@ -128,9 +110,13 @@ public final class DeviceBatch implements VectorEnvironment {
         }
     }
 
-    /** Lets the device take a step, after {@link #upload}. */
-    public void launch(EnvironmentActions<DeviceArray> actions) {
-        backend.environments().step(copies, actions, arrays);
+    /**
+     * Lets the device take a step, after {@link #upload}.
+     *
+     * @param result written; what observations show before the first step is what {@link #reset} gave
+     */
+    public void launch(EnvironmentActions<DeviceArray> actions, StepArrays<DeviceArray> result) {
+        backend.environments().step(copies, actions, result);
         stepped();
     }
 
@@ -193,17 +179,43 @@ public final class DeviceBatch implements VectorEnvironment {
         }
     }
 
+    private StepArrays<DeviceArray> newArrays() {
+        DType numbers = backend.memory().floatType();
+        int count = host.count();
+        int size = host.observationSpace().size();
+        return new StepArrays<>(
+                count,
+                size,
+                allocate(numbers, (long) count * size),
+                allocate(numbers, count),
+                allocate(DType.I32, count),
+                allocate(DType.I32, count),
+                allocate(numbers, (long) count * size),
+                null);
+    }
+
+    private EnvironmentActions<DeviceArray> newActions() {
+        boolean chooses = choicesOfAction.length > 0;
+        int size = chooses ? choicesOfAction.length : host.actionSpace().size();
+        DType type = chooses ? DType.I32 : backend.memory().floatType();
+        return new EnvironmentActions<>(size, allocate(type, (long) host.count() * size), null, false);
+    }
+
     @Override
     public void step(int[] choices, float[] values, StepBatch result) {
         StepChecks.check(this, choicesOfAction, host.firstIndex(), choices, values, result);
         Memory memory = backend.memory();
         upload();
+        if (arrays == null || taken == null) {
+            arrays = newArrays();
+            taken = newActions();
+        }
         if (choicesOfAction.length > 0) {
             memory.upload(choices, 0, taken.taken());
         } else {
             memory.upload(values, 0, taken.taken());
         }
-        launch(taken);
+        launch(taken, arrays);
         if (!isChecked) {
             check();
             isChecked = true;

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
@@ -87,6 +88,11 @@ public final class JoinedBatch implements VectorEnvironment {
         return DeviceBatch.createAll(backend, spec, counts).stream()
                 .map(batch -> new JoinedBatch(List.of(batch)))
                 .toList();
+    }
+
+    /** The batch that a kernel steps, if this is one. */
+    public Optional<DeviceBatch> onDevice() {
+        return parts[0].environment instanceof DeviceBatch device ? Optional.of(device) : Optional.empty();
     }
 
     /** Batches that step on the caller's thread. */

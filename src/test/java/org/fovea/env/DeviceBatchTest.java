@@ -21,6 +21,7 @@ import org.fovea.backend.cuda.Simulator;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.EnvironmentActions;
+import org.fovea.backend.rl.StepArrays;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -269,22 +270,35 @@ class DeviceBatchTest {
         DeviceBatch device = (DeviceBatch) onDevice("ProofOfMemory-v0").batch;
         host.batch.reset(SEED, FIRST, host.result.observations());
         device.reset(SEED, FIRST, new float[COUNT * 3]);
-        DeviceArray choices = backend.memory().allocate(DType.I32, COUNT);
+        DeviceArray choices = allocate(DType.I32, COUNT);
+        DeviceArray observations = allocate(DType.F32, COUNT * 3);
+        StepArrays<DeviceArray> arrays = new StepArrays<>(
+                COUNT,
+                3,
+                observations,
+                allocate(DType.F32, COUNT),
+                allocate(DType.I32, COUNT),
+                allocate(DType.I32, COUNT),
+                allocate(DType.F32, COUNT * 3),
+                null);
         device.upload();
         try (CapturedStep step =
-                backend.capture(() -> device.launch(new EnvironmentActions<>(1, choices, null, false)))) {
+                backend.capture(() -> device.launch(new EnvironmentActions<>(1, choices, null, false), arrays))) {
             float[] seen = new float[COUNT * 3];
             for (int k = 0; k < 20; k++) {
                 step.replay();
                 device.stepped();
                 host.batch.step(new int[COUNT], new float[0], host.result);
-                backend.memory().download(device.arrays().observations(), seen, 0);
+                backend.memory().download(observations, seen, 0);
                 assertThat(seen).containsExactly(host.result.observations());
             }
         }
         device.check();
-        choices.release();
         device.close();
+    }
+
+    private DeviceArray allocate(DType type, int length) {
+        return backend.memory().allocate(type, length);
     }
 
     @Test
