@@ -25,14 +25,12 @@
 #include "params.h"
 #include "real.cuh"
 
-// Words of the header.
+// The indices of org.fovea.backend.rl.EnvironmentCopies, which explains them.
+namespace layout {
 enum Header { SEED, FIRST_INDEX = 2, FAILURES, STATE_BYTES, CONSTANT_BYTES, HEADER_WORDS };
-
-// Planes. A copy fails with the first number that isn't finite, and the plane AGE counts steps so that it is known when.
 enum Plane { ELAPSED, AGE, FAILED_ELEMENT, FAILED_AGE, EPISODE, RANDOM = 6, STATE = 8 };
-
-// Of FAILED_ELEMENT: an element of the observation, or these.
-enum Failure { NONE = -1, REWARD = -2 };
+enum Failure { NOT_FAILED = -1, REWARD = -2 };  // of FAILED_ELEMENT, else an element of the observation
+}  // namespace layout
 
 // org.fovea.env.SplitMix64, and what BatchedEnvironment draws from it.
 struct Random {
@@ -101,13 +99,13 @@ class Observation {
         int j;
         __device__ void operator=(float x) {
             row.first[j] = x;
-            row.failed = row.failed == NONE && !is_finite(x) ? j : row.failed;
+            row.failed = row.failed == layout::NOT_FAILED && !is_finite(x) ? j : row.failed;
         }
     };
     float* first;
 
   public:
-    int failed = NONE;  // the first element that isn't finite
+    int failed = layout::NOT_FAILED;  // the first element that isn't finite
 
     __device__ explicit Observation(float* row) : first(row) {}
     __device__ Element operator[](int j) { return {*this, j}; }
@@ -141,14 +139,14 @@ struct Copy {
             uint32_t words[STATE_WORDS];
 #pragma unroll
             for (int w = 0; w < STATE_WORDS; w++) {
-                words[w] = plane(STATE + w);
+                words[w] = plane(layout::STATE + w);
             }
             memcpy(&state, words, sizeof(state));
         }
-        random = {wide(RANDOM)};
-        elapsed = plane(ELAPSED);
-        age = plane(AGE);
-        episode = int64_t(wide(EPISODE));
+        random = {wide(layout::RANDOM)};
+        elapsed = plane(layout::ELAPSED);
+        age = plane(layout::AGE);
+        episode = int64_t(wide(layout::EPISODE));
     }
 
     __device__ void store() {
@@ -157,13 +155,13 @@ struct Copy {
             memcpy(words, &state, sizeof(state));
 #pragma unroll
             for (int w = 0; w < STATE_WORDS; w++) {
-                plane(STATE + w) = int32_t(words[w]);
+                plane(layout::STATE + w) = int32_t(words[w]);
             }
         }
-        store_wide(RANDOM, random.state);
-        plane(ELAPSED) = elapsed;
-        plane(AGE) = age;
-        store_wide(EPISODE, uint64_t(episode));
+        store_wide(layout::RANDOM, random.state);
+        plane(layout::ELAPSED) = elapsed;
+        plane(layout::AGE) = age;
+        store_wide(layout::EPISODE, uint64_t(episode));
     }
 
     __device__ Table<int8_t> bytes(int k) const { return {reinterpret_cast<int8_t*>(p.tables[k]) + index, p.count}; }
@@ -171,21 +169,21 @@ struct Copy {
 
     __device__ void begin_episode() {
         elapsed = 0;
-        random = Random::of_episode(two_words(p.state + SEED, 1), p.state[FIRST_INDEX] + index, episode);
+        random = Random::of_episode(two_words(p.state + layout::SEED, 1), p.state[layout::FIRST_INDEX] + index, episode);
         E::reset(*this);
     }
 
     // Notes the first number that isn't finite.
     __device__ void fail(int element) {
-        if (element != NONE && plane(FAILED_ELEMENT) == NONE) {
-            plane(FAILED_ELEMENT) = element;
-            plane(FAILED_AGE) = age;
-            atomicAdd(p.state + FAILURES, 1);
+        if (element != layout::NOT_FAILED && plane(layout::FAILED_ELEMENT) == layout::NOT_FAILED) {
+            plane(layout::FAILED_ELEMENT) = element;
+            plane(layout::FAILED_AGE) = age;
+            atomicAdd(p.state + layout::FAILURES, 1);
         }
     }
 
   private:
-    __device__ int32_t& plane(int number) const { return p.state[HEADER_WORDS + number * int64_t(p.count) + index]; }
+    __device__ int32_t& plane(int number) const { return p.state[layout::HEADER_WORDS + number * int64_t(p.count) + index]; }
 
     static __device__ uint64_t two_words(const int32_t* low, int64_t apart) {
         return uint64_t(uint32_t(low[0])) | uint64_t(uint32_t(low[apart])) << 32;
@@ -205,8 +203,8 @@ __device__ void step_copies(const EnvironmentParams& p) {
     static_assert(constant_bytes <= int(sizeof(p.constants)), "an environment has 256 bytes of constants at most");
     if (p.state_bytes != state_bytes || p.constant_bytes != constant_bytes) {
         // Java names both.
-        p.state[STATE_BYTES] = state_bytes;
-        p.state[CONSTANT_BYTES] = constant_bytes;
+        p.state[layout::STATE_BYTES] = state_bytes;
+        p.state[layout::CONSTANT_BYTES] = constant_bytes;
         return;
     }
     FOR_EACH_ELEMENT(i, p.count) {
@@ -219,7 +217,7 @@ __device__ void step_copies(const EnvironmentParams& p) {
         p.rewards[i] = outcome.reward;
         p.terminated[i] = outcome.terminated;
         p.truncated[i] = out_of_time && !outcome.terminated;
-        copy.fail(is_finite(outcome.reward) ? NONE : REWARD);
+        copy.fail(is_finite(outcome.reward) ? layout::NOT_FAILED : layout::REWARD);
         // What the step led to, and where that ended an episode the beginning of the next.
         bool ended = outcome.terminated || out_of_time;
         float* rows = ended ? p.final_observations : p.observations;

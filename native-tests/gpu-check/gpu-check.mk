@@ -26,7 +26,7 @@ $(ON_CARD)/bench: $(patsubst %,$(ON_CARD)/%.o,bench workloads report card)
 	$(CXX) $(FLAGS) -o $@ $^ -ldl
 
 $(ON_CARD)/libcuda.so.1: $(KERNEL_OBJECTS) $(SIMULATOR) $(DRIVER) $(patsubst %.cu,$(OUT)/%.o,$(CARD_KERNELS))
-	$(CXX) $(FLAGS) -shared -Wl,-soname,libcuda.so.1 -o $@ $^
+	$(CXX) $(FLAGS) -shared -Wl,-soname,libcuda.so.1 -o $@ $^ -ldl
 
 $(ON_CARD)/%.o: gpu-check/%.cu $(LAYOUT)
 	@mkdir -p $(@D)
