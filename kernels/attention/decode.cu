@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention of one new query per head over its ring buffer of keys and values, which is bound by reading them:
 //
-//   s_a = scale q . k[slot(a)] for every age a < count      O = sum_a exp(s_a - L) v[slot(a)]      slot(a) = newest - a
+//   s_a = scale q . k[slot(a)] for every age a < count      O = sum_a exp(s_a - L) v[slot(a)]      slot(a) = position - a
 //
 // or with q . k / (|q| |k|), 0 for rows of zeros, or -|q - k|^2 in the place of q . k, and then c tanh(s / c) in that of s.
 //
@@ -85,7 +85,7 @@ struct Decode {
     }
 
     __device__ void run(int batch, int head, int warp) {
-        const int count = min(max(p.counts[batch], 0), p.capacity);
+        const int count = min(max(p.counts[batch], 0), p.capacity), newest = p.positions[batch] % p.capacity;
         lowered = as_float((252 - (as_bits(float(count)) >> 23)) << 23);  // from 1 / 4 of 1 / count to half of it
         const int groups = 32 / p.lanes, stride = groups * p.warps;
         const int64_t matrix = int64_t(batch) * p.heads + head;
@@ -111,8 +111,8 @@ struct Decode {
             for (int a = 0; a < AHEAD; a++) {
                 const int age = first + a * stride + lane / p.lanes;
                 there[a] = age < count;
-                const int slot = p.newest - age + (age > p.newest ? p.capacity : 0);
-                const int64_t row = (int64_t(batch) * p.capacity + (there[a] ? slot : p.newest)) * p.heads + head;
+                const int slot = newest - age + (age > newest ? p.capacity : 0);
+                const int64_t row = (int64_t(batch) * p.capacity + (there[a] ? slot : newest)) * p.heads + head;
                 key[a] = read(static_cast<const T*>(p.key_cache) + row * p.head_dim, p.head_dim);
                 value[a] = read(static_cast<const T*>(p.value_cache) + row * p.value_dim, p.value_dim);
             }

@@ -73,14 +73,14 @@ struct AttentionDecodeParams {
     const void* query;        // [batch, heads, head_dim]
     const void* key_cache;    // [batch, capacity, heads, head_dim]
     const void* value_cache;  // [batch, capacity, heads, value_dim]
-    const int32_t* counts;    // [batch]
+    const int32_t* counts;    // [batch], more than the capacity is all of it
+    const int32_t* positions; // [batch]: the most recent key is in slot positions[b] mod capacity
     void* output;             // [batch, heads, value_dim]
     int32_t batch;
     int32_t heads;
     int32_t capacity;
     int32_t head_dim;
     int32_t value_dim;
-    int32_t newest;           // slot of the most recent key
     int32_t lanes;            // that share a row, a power of two, at most 32
     int32_t warps;            // that share a head: 1, 2, 4 or 8
     float scale;

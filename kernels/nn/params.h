@@ -147,6 +147,23 @@ struct GatherParams {
     int64_t total;            // sum of the widths
 };
 
+// table[unit(i) stride + place(i), :] = rows[i, :] of each of some tables, place(i) = indices[i] + shift; without the rows whose
+// unit is negative, or whose place is outside [0, extent) or outside the table
+struct PlaceParams {
+    void* table[8];           // [table_rows, width], elements of 4 bytes, or of 16
+    const void* rows[8];      // [count, width]
+    int64_t table_rows[8];
+    int64_t width[8];
+    const int32_t* units;     // [count], or null for unit(i) = i
+    const int32_t* indices;   // [count]
+    int64_t count;
+    int64_t total;            // sum of the widths
+    int64_t stride;
+    int32_t shift;
+    int32_t extent;
+    int32_t wraps;            // 1: places are modulo the extent
+};
+
 // table[indices[i], :] += rows[i, :], without the rows whose index is outside the table
 struct ScatterParams {
     float* table;             // [table_rows, width]

@@ -39,6 +39,51 @@ struct SampleGaussianParams {
     int32_t dim;
 };
 
+// The clocks of some environments, once around
+struct AdvanceParams {
+    const float* rewards;       // [count]
+    const int32_t* terminated;  // [count]
+    const int32_t* truncated;   // [count]
+    int32_t* positions;         // [count]; what is below origin has not acted yet
+    int32_t* ages;              // [count]
+    int32_t* episodes;          // [count]
+    float* discounted_returns;  // [count]
+    int32_t* stream;            // [1]
+    float* ended;               // [count], written where there is an outcome
+    float* returns;             // [count], likewise
+    int64_t count;
+    int32_t origin;
+    int32_t streams;            // added to stream
+    float gamma;
+};
+
+// encoded[row, i], as entry i says
+struct EncodeParams {
+    const int32_t* elements;    // [size, 4]: kind, a, b, c
+    const int32_t* scales;      // [columns, 4]: halves of a mean and of a reciprocal, in float64
+    const float* table;         // [table_length]
+    const float* observations;  // [rows, observation_size]
+    const void* actions;        // [rows, action_size], int32_t if chosen, else float
+    const int32_t* ages;        // [rows]
+    const int32_t* allowed;     // [rows, choices] or null
+    float* encoded;             // [rows, size]
+    int64_t rows;
+    int64_t size;
+    int64_t observation_size;
+    int32_t action_size;
+    int32_t choices;
+    int32_t table_length;
+    int32_t chosen;
+};
+
+// The number of each flag that is set among those that are
+struct EnumerateParams {
+    const int32_t* flags;       // [count]
+    int32_t* next;              // [1], the number of the first; moved on
+    int32_t* numbers;           // [count], -1 where the flag is 0
+    int64_t count;
+};
+
 // Generalised advantage estimation
 struct AdvantagesParams {
     const float* rewards;       // [environments, steps], as are all others

@@ -59,6 +59,13 @@ inline int atomicAdd(int32_t* address, int32_t added) {
     return before;
 }
 
+inline double __hiloint2double(int high, int low) {
+    const uint64_t bits = uint64_t(uint32_t(high)) << 32 | uint32_t(low);
+    double value;
+    __builtin_memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
 inline float cospif(float x) { return float(std::cos(M_PI * x)); }
 inline void sincospif(float x, float* sine, float* cosine) {
     *sine = float(std::sin(M_PI * x));

@@ -14,14 +14,16 @@ class AttentionDecodeTest : public AttentionTest, public testing::WithParamInter
   protected:
     void check(const DecodeCase& c) {
         const Storage storage = GetParam();
-        const int rows = c.batch * c.heads, newest = c.capacity * 2 / 3;
+        const int rows = c.batch * c.heads;
         AttentionProblem p = rounded(with_inputs({.batch = c.batch, .heads = c.heads, .keys = c.capacity, .dim = c.dim,
                                                   .value_dim = c.value_dim, .rows_first = true, .similarity = c.similarity,
                                                   .scale = 0.4f, .softcap = c.softcap, .mask_extents = {c.batch, 1, 1, c.capacity}}),
                                      storage);
         // The slots behind the newest one and before, up to each environment's count, are seen; what the others hold is NaN.
-        std::vector<int> counts;
+        std::vector<int> counts, positions;
         for (int b = 0; b < c.batch; b++) {
+            const int newest = (c.capacity * 2 / 3 + 2 * b) % c.capacity;
+            positions.push_back(newest + b * c.capacity);
             counts.push_back(b == 1 ? 0 : (c.capacity * (b + 1) + b) / (b + 1) - b);
             for (int age = 0; age < c.capacity; age++) {
                 const int slot = (newest - age + c.capacity) % c.capacity;
@@ -38,7 +40,7 @@ class AttentionDecodeTest : public AttentionTest, public testing::WithParamInter
         while (lanes < 32 && lanes * 16 < longest * int(bytes_of(storage))) lanes *= 2;
         const Array output = unwritten(size_t(rows) * c.value_dim, storage);
         const AttentionDecodeParams params{stored(p.query[0], storage), stored(p.key[0], storage), stored(p.value[0], storage),
-                                           device(counts), output, c.batch, c.heads, c.capacity, c.dim, c.value_dim, newest, lanes,
+                                           device(counts), device(positions), output, c.batch, c.heads, c.capacity, c.dim, c.value_dim, lanes,
                                            c.warps, p.scale, c.softcap, int(c.similarity)};
         const bool longer = storage == Storage::F32 && longest > 128;
         run(std::string("attention_decode_") + name_of(storage) + (longer ? "_long" : ""), {tiles(rows * c.warps, 8)}, params, {output});

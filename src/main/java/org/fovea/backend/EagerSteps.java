@@ -6,7 +6,8 @@ package org.fovea.backend;
  * record is refused here too, so that a step that works on the CPU works on a GPU.
  */
 public final class EagerSteps {
-    private boolean replaying;
+    /** Whether the thread replays a step: several can, of which each has its own. */
+    private final ThreadLocal<Boolean> replaying = ThreadLocal.withInitial(() -> false);
 
     /** A step that runs {@code body} at each replay. */
     public CapturedStep capture(Runnable body) {
@@ -16,7 +17,7 @@ public final class EagerSteps {
 
     /** Throws {@link IllegalStateException} if a step is being replayed, in which {@code call} has no place. */
     public void refuse(String call) {
-        if (replaying) {
+        if (replaying.get()) {
             throw new IllegalStateException(call + " is not possible in a captured step; do it before or after");
         }
     }
@@ -35,11 +36,11 @@ public final class EagerSteps {
             if (closed) {
                 throw new IllegalStateException("this captured step is closed");
             }
-            replaying = true;
+            replaying.set(true);
             try {
                 body.run();
             } finally {
-                replaying = false;
+                replaying.set(false);
             }
         }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.nn;
 
+import java.util.List;
 import org.fovea.backend.Backend;
-import org.fovea.backend.memory.DType;
+import org.fovea.backend.math.RowPlaces;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.DeviceArray;
-import org.fovea.backend.memory.Scope;
 import org.fovea.backend.memory.ShapeException;
 
 /**
@@ -45,11 +46,6 @@ public final class KeyValueCache implements AutoCloseable {
         return values;
     }
 
-    /** The slot of a position. */
-    int slot(int position) {
-        return Math.floorMod(position, capacity);
-    }
-
     /**
      * Writes keys and values [batch, count, heads, headDim] of positions {@code first, first + 1, ...}, over what is
      * {@code capacity} older.
@@ -61,7 +57,7 @@ public final class KeyValueCache implements AutoCloseable {
                     count + " positions with " + newKeys.length() + " elements for a ring of [" + batch + ", "
                             + capacity + ", " + width + "]");
         }
-        int slot = slot(first);
+        int slot = Math.floorMod(first, capacity);
         int beforeWrap = Math.min(count, capacity - slot);
         copyRows(newKeys, keys, count, 0, slot, beforeWrap);
         copyRows(newValues, values, count, 0, slot, beforeWrap);
@@ -71,28 +67,36 @@ public final class KeyValueCache implements AutoCloseable {
         }
     }
 
+    /** Writes the keys and values [batch, heads, headDim] of a step, over what is {@code capacity} older. */
+    void write(DecodingStep step, DeviceArray newKeys, DeviceArray newValues) {
+        int rows = step.to() - step.from();
+        long ring = (long) capacity * width;
+        backend.math()
+                .placeRows(
+                        RowPlaces.inRings(step.positions().slice(step.from(), rows), capacity),
+                        List.of(
+                                new TableRows(
+                                        keys.slice(step.from() * ring, rows * ring),
+                                        width,
+                                        newKeys.slice((long) step.from() * width, (long) rows * width)),
+                                new TableRows(
+                                        values.slice(step.from() * ring, rows * ring),
+                                        width,
+                                        newValues.slice((long) step.from() * width, (long) rows * width))));
+    }
+
     /**
-     * Takes the rings of some rows of another cache, of the same capacity, which are turned so that what stands at the row's
-     * position there stands at {@code capacity - 1} here.
+     * The tables by which whole rings of this cache become those of another of the same capacity; see {@link
+     * org.fovea.backend.math.MathOps#placeRows}.
      *
-     * @param from rows of the other
-     * @param count how many
-     * @param position of the newest of each
-     * @param to row that the first becomes
+     * @param from the first row of this
+     * @param to one after the last
      */
-    public void take(KeyValueCache other, int[] from, int count, int position, int to) {
-        int[] slots = new int[count * capacity];
-        for (int i = 0; i < slots.length; i++) {
-            slots[i] = from[i / capacity] * capacity + slot(position + 1 + i % capacity);
-        }
-        try (Scope scope = backend.memory().openScope()) {
-            DeviceArray indices = scope.allocate(DType.I32, slots.length);
-            backend.memory().upload(slots, 0, indices);
-            long start = (long) to * capacity * width;
-            long length = (long) slots.length * width;
-            backend.math().gatherRows(other.keys, width, indices, keys.slice(start, length));
-            backend.math().gatherRows(other.values, width, indices, values.slice(start, length));
-        }
+    public List<TableRows> rings(int from, int to, KeyValueCache other) {
+        int ring = capacity * width;
+        return List.of(
+                new TableRows(other.keys, ring, keys.slice((long) from * ring, (long) (to - from) * ring)),
+                new TableRows(other.values, ring, values.slice((long) from * ring, (long) (to - from) * ring)));
     }
 
     /** Copies {@code rows} rows of each batch element from row {@code from} of source to slot {@code slot} of ring. */

@@ -9,7 +9,6 @@ import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Similarity;
 import org.fovea.backend.attention.DecodeCall;
 import org.fovea.backend.attention.DecodeShape;
-import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.ShapeException;
 import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameters;
@@ -108,14 +107,7 @@ public final class SelfAttention {
 
     /** Puts keys and values of elements [batch, count, width] at positions {@code first, ...} into the cache. */
     void remember(Tensor elements, KeyValueCache cache, int first) {
-        remember(
-                elements,
-                cache,
-                first,
-                RotaryEncoding.positions(elements.tape(), elements.size(0), first, elements.size(1)));
-    }
-
-    private void remember(Tensor elements, KeyValueCache cache, int first, Tensor positions) {
+        Tensor positions = RotaryEncoding.positions(elements.tape(), elements.size(0), first, elements.size(1));
         Tensor keys = rotate(key.apply(elements), positions);
         cache.write(first, elements.size(1), keys.array(), value.apply(elements).array());
     }
@@ -123,18 +115,15 @@ public final class SelfAttention {
     /**
      * New elements [batch, 1, width] attend to the {@code counts[b]} latest of the cache, themselves included.
      *
-     * @param position where the cache keeps them
-     * @param positions I32 [batch, 1], where they stand
      * @param added to the result, or null
      */
     Tensor attendToCache(
-            Tensor elements,
-            KeyValueCache cache,
-            int position,
-            Tensor positions,
-            DeviceArray counts,
-            @Nullable Tensor added) {
-        remember(elements, cache, position, positions);
+            Tensor elements, KeyValueCache cache, DecodingStep step, @Nullable Tensor added) {
+        Tensor positions = elements.tape().constant(step.positions(), elements.size(0), 1);
+        cache.write(
+                step,
+                rotate(key.apply(elements), positions).array(),
+                value.apply(elements).array());
         Tape tape = elements.tape();
         int batch = elements.size(0);
         Tensor queries = rotate(query.apply(elements), positions);
@@ -148,8 +137,8 @@ public final class SelfAttention {
                                 queries.array(),
                                 cache.keys(),
                                 cache.values(),
-                                counts,
-                                cache.slot(position)),
+                                step.counts(),
+                                step.positions()),
                         averages.array());
         return output.apply(averages, added);
     }

@@ -6,7 +6,6 @@ import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.AttentionSpec.Alignment;
 import org.fovea.backend.math.Activation;
-import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.ShapeException;
 import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameters;
@@ -106,27 +105,13 @@ public final class TransformerBlock {
      *
      * @param input [batch, width]
      * @param cache receives the new keys and values
-     * @param position of the new elements, one more than at the step before
-     * @param counts I32 [batch]: how many of the latest positions, the new one included, belong to the present episode;
-     *     at least 1, at most the cache's capacity, which is the window
      * @return [batch, width]
      */
-    public Tensor decode(Tensor input, KeyValueCache cache, int position, DeviceArray counts) {
-        Tensor positions = RotaryEncoding.positions(input.tape(), input.size(0), position, 1);
-        return decode(input, cache, position, positions, counts);
-    }
-
-    /**
-     * The same of sequences that are at different positions, each of which the cache keeps where another stands in its ring.
-     *
-     * @param position where the ring keeps the new elements
-     * @param positions I32 [batch, 1], where they stand, at the same distances from what the cache holds
-     */
-    public Tensor decode(Tensor input, KeyValueCache cache, int position, Tensor positions, DeviceArray counts) {
+    public Tensor decode(Tensor input, KeyValueCache cache, DecodingStep step) {
         Tensor elements = input.reshape(input.size(0), 1, input.size(1));
         Tensor residual = attentionGate == null ? elements : null;
         Tensor attended =
-                attention.attendToCache(attentionNorm.apply(elements), cache, position, positions, counts, residual);
+                attention.attendToCache(attentionNorm.apply(elements), cache, step, residual);
         return feedForward(merge(attentionGate, elements, attended)).reshape(input.shape());
     }
 

@@ -35,6 +35,7 @@ public record Case(String operation, String name, Consumer<Pair> body) {
                         DecodeCases.all(),
                         SpecialScoreCases.all(),
                         SamplingCases.all(deep),
+                        StepCases.all(),
                         LearningCases.all(deep))
                 .flatMap(List::stream)
                 .toList();

@@ -29,8 +29,10 @@ final class DecodeCases {
                 AttentionSpec scaled = AttentionSpec.DEFAULT.withScale(0.4f);
                 int[] counts = new int[s.batch()];
                 Arrays.setAll(counts, b -> (b * 7 + s.capacity()) % (s.capacity() + 1));
-                for (int newest : new int[] {0, s.capacity() / 2, s.capacity() - 1}) {
-                    cases.add(decode(type, scaled, s, counts, newest));
+                // The first counts more than there are.
+                counts[0] = 2 * s.capacity();
+                for (int first : new int[] {0, s.capacity() / 2, 3 * s.capacity() - 1}) {
+                    cases.add(decode(type, scaled, s, counts, first));
                 }
                 cases.add(decode(type, scaled, s, new int[s.batch()], 0));
             }
@@ -45,15 +47,18 @@ final class DecodeCases {
         return cases;
     }
 
-    private static Case decode(@Nullable DType type, AttentionSpec spec, DecodeShape s, int[] counts, int newest) {
-        String name = (type == null ? "" : type + " ") + s + " with " + Arrays.toString(counts) + " up to slot "
-                + newest + ", " + spec;
+    private static Case decode(@Nullable DType type, AttentionSpec spec, DecodeShape s, int[] counts, int first) {
+        String name = (type == null ? "" : type + " ") + s + " with " + Arrays.toString(counts)
+                + " from position " + first + " on, " + spec;
         return new Case("attention.decode", name, p -> {
-            decode(p, type == null ? p.tested.memory().floatType() : type, spec, s, counts, newest);
+            decode(p, type == null ? p.tested.memory().floatType() : type, spec, s, counts, first);
         });
     }
 
-    private static void decode(Pair p, DType type, AttentionSpec spec, DecodeShape s, int[] counts, int newest) {
+    /** @param first position of the newest of row 0; that of each other row is three further on */
+    private static void decode(Pair p, DType type, AttentionSpec spec, DecodeShape s, int[] counts, int first) {
+        int[] newest = new int[s.batch()];
+        Arrays.setAll(newest, b -> first + 3 * b);
         int rows = s.batch() * s.heads();
         double[] queries = Pair.normal(rows * s.headDim(), 1);
         double[] keys = Pair.normal(rows * s.capacity() * s.headDim(), 2);
@@ -65,7 +70,7 @@ final class DecodeCases {
         }
         for (int b = 0; b < s.batch(); b++) {
             for (int age = counts[b]; age < s.capacity(); age++) {
-                int slot = b * s.capacity() + Math.floorMod(newest - age, s.capacity());
+                int slot = b * s.capacity() + Math.floorMod(newest[b] - age, s.capacity());
                 Arrays.fill(keys, slot * s.heads() * s.headDim(), (slot + 1) * s.heads() * s.headDim(), Double.NaN);
                 Arrays.fill(values, slot * s.heads() * s.valueDim(), (slot + 1) * s.heads() * s.valueDim(), Double.NaN);
             }
@@ -74,7 +79,7 @@ final class DecodeCases {
         Pair.Both key = p.floats(type, keys);
         Pair.Both value = p.floats(type, values);
         Pair.Both output = p.output(type, (long) rows * s.valueDim());
-        DecodeCall<Pair.Both> call = new DecodeCall<>(s, spec, query, key, value, p.ints(counts), newest);
+        DecodeCall<Pair.Both> call = new DecodeCall<>(s, spec, query, key, value, p.ints(counts), p.ints(newest));
         p.runWithBounds(type, false, b -> b.attention().decode(call.map(x -> x.on(b)), output.on(b)));
         output.isWithinBounds(4, p.unit(), "output of " + spec + " in " + type);
     }

@@ -6,6 +6,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
+import org.fovea.backend.Backend;
+import org.fovea.backend.math.RowPlaces;
 import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.RowMajor;
 
@@ -33,6 +35,10 @@ final class MovementCases {
             cases.add(new Case("math.gatherRows", tables + " tables", p -> gatherAll(p, tables, 3)));
             cases.add(new Case("math.gatherRows", tables + " tables of vectors", p -> gatherAll(p, tables, 4)));
         }
+        for (int width : new int[] {1, 3, 4, 12, 33}) {
+            cases.add(new Case("math.placeRows", "of width " + width + " in one table", p -> place(p, width)));
+            cases.add(new Case("math.placeRows", "of width " + width + " in each table", p -> placeInEach(p, width)));
+        }
         int[] fewIndices = {3, 0, 4, 3, 3, 1, 0};
         for (int width : new int[] {1, 2, 3, 4, 5, 6, 13, 17, 31, 33, 64, 97, 207}) {
             cases.add(new Case("math.gatherRows", "7 of width " + width, p -> gather(p, 5, width, fewIndices)));
@@ -51,6 +57,55 @@ final class MovementCases {
             cases.add(new Case("math.scatterAddRows", "20011 to 997", p -> scatter(p, 997, 130, indices)));
         }
         return cases;
+    }
+
+    /** Of 9 rows, in several tables at once; some are left out. */
+    private static void place(Pair p, int width) {
+        Pair.Both indices = p.ints(4, -1, 0, 12, 7, 11, 3, 900, -20);
+        Pair.Both units = p.ints(0, 0, 0, 0, 0, 0, -1, 0, 0);
+        Pair.Both rows = p.floats(Pair.normal(9 * width, 1));
+        Pair.Both integers = p.ints(integers(9));
+        for (boolean ofUnits : new boolean[] {false, true}) {
+            Pair.Both table = p.floats(Pair.normal(12 * width, 2));
+            Pair.Both ofIntegers = p.ints(integers(12));
+            p.run(b -> b.math()
+                    .placeRows(
+                            ofUnits
+                                    ? new RowPlaces(units.on(b), 5, indices.on(b), 0, 12, false)
+                                    : RowPlaces.in(indices.on(b), 12),
+                            List.of(
+                                    new TableRows(table.on(b), width, rows.on(b)),
+                                    new TableRows(ofIntegers.on(b), 1, integers.on(b)))));
+            table.isExact("rows that were placed");
+            ofIntegers.isSameIntegers("integers that were placed");
+        }
+    }
+
+    /** More tables than a kernel takes at once, by places that go round and by places that end. */
+    private static void placeInEach(Pair p, int width) {
+        Pair.Both indices = p.ints(4, 0, 11, 5);
+        List<Pair.Both> rows = new ArrayList<>();
+        List<Pair.Both> rings = new ArrayList<>();
+        List<Pair.Both> tables = new ArrayList<>();
+        for (int i = 0; i < 9; i++) {
+            rows.add(p.floats(Pair.normal(4 * width, i)));
+            rings.add(p.floats(Pair.normal(4 * 5 * width, 20 + i)));
+            tables.add(p.floats(Pair.normal(4 * 5 * width, 40 + i)));
+        }
+        p.run(b -> {
+            b.math().placeRows(RowPlaces.inRings(indices.on(b), 5), of(b, rings, rows, width));
+            b.math().placeRows(RowPlaces.inEach(indices.on(b), -4, 5), of(b, tables, rows, width));
+        });
+        for (int i = 0; i < 9; i++) {
+            rings.get(i).isExact("ring " + i);
+            tables.get(i).isExact("table " + i);
+        }
+    }
+
+    private static List<TableRows> of(Backend b, List<Pair.Both> tables, List<Pair.Both> rows, int width) {
+        return IntStream.range(0, rows.size())
+                .mapToObj(i -> new TableRows(tables.get(i).on(b), width, rows.get(i).on(b)))
+                .toList();
     }
 
     /** The axes of a cube in reverse order, by strides of the target. */

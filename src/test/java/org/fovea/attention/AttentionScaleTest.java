@@ -85,7 +85,7 @@ class AttentionScaleTest {
                                             row,
                                             row,
                                             counts,
-                                            0),
+                                            counts),
                                     scope.allocate(DType.F32, 2)))
                     .hasMessageContaining("is infinite in float32");
         }

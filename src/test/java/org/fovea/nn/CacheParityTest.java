@@ -183,9 +183,11 @@ class CacheParityTest {
                 }
                 DeviceArray deviceCounts = tape.allocate(DType.I32, BATCH);
                 backend.memory().upload(counts, 0, deviceCounts);
+                DeviceArray positions = tape.allocate(DType.I32, BATCH);
+                backend.memory().fill(positions, firstPosition + t);
                 Tensor x = tape.constant(inputs, BATCH, WIDTH);
                 for (int layer = 0; layer < blocks.size(); layer++) {
-                    x = blocks.get(layer).decode(x, caches.get(layer), firstPosition + t, deviceCounts);
+                    x = blocks.get(layer).decode(x, caches.get(layer), new DecodingStep(positions, deviceCounts));
                 }
                 double[] y = x.toDoubles();
                 for (int row = 0; row < BATCH; row++) {

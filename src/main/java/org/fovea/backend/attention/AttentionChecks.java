@@ -138,10 +138,7 @@ public final class AttentionChecks {
         sameType(operation, "keyCache", call.keyCache(), query);
         sameType(operation, "valueCache", call.valueCache(), query);
         sameType(operation, "output", output, query);
-        if (call.newest() < 0 || call.newest() >= capacity) {
-            throw new IndexOutOfBoundsException(
-                    operation + ": newest is slot " + call.newest() + " of " + capacity + " in " + shape);
-        }
+        OperandChecks.ints(operation, "positions", call.positions(), batch);
     }
 
     /** Every length against the shape, and that query, key and value are of one floating type. */

@@ -4,18 +4,19 @@ package org.fovea.backend.attention;
 import java.util.function.Function;
 
 /**
- * One decoding step: attention of one new query per batch row over the {@code counts[b]} most recent slots of its ring buffer. A
- * count of 0 gives output 0.
+ * One decoding step: attention of one new query per batch row over the {@code counts[b]} most recent slots of its ring buffer, or
+ * over all if it has fewer. A count of 0 gives output 0. Where a row stands is read when the operation runs, so that one captured
+ * step serves every position.
  *
  * @param spec similarity, scale and softcap; it must not ask for anything else
  * @param query [batch, heads, headDim]
  * @param keyCache [batch, capacity, heads, headDim]
  * @param valueCache [batch, capacity, heads, valueDim]
- * @param counts I32 [batch], each from 0 to capacity
- * @param newest the slot of the newest keys and values
+ * @param counts I32 [batch], not negative
+ * @param positions I32 [batch], not negative: the newest keys and values of row b are in slot {@code positions[b] mod capacity}
  */
 public record DecodeCall<T>(
-        DecodeShape shape, AttentionSpec spec, T query, T keyCache, T valueCache, T counts, int newest) {
+        DecodeShape shape, AttentionSpec spec, T query, T keyCache, T valueCache, T counts, T positions) {
 
     /** The same of other arrays. */
     public <R> DecodeCall<R> map(Function<? super T, ? extends R> change) {
@@ -26,6 +27,6 @@ public record DecodeCall<T>(
                 change.apply(keyCache),
                 change.apply(valueCache),
                 change.apply(counts),
-                newest);
+                change.apply(positions));
     }
 }

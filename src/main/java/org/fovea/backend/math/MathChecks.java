@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.math;
 
+import java.util.List;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.OperandChecks;
 import org.fovea.backend.memory.ShapeException;
@@ -94,6 +95,22 @@ public final class MathChecks {
     public static void gatherRows(DeviceArray table, int width, DeviceArray indices, DeviceArray y) {
         OperandChecks.sameType("gatherRows", table, y);
         rows("gatherRows", table, width, indices, "y", y);
+    }
+
+    /** Operands of {@link MathOps#placeRows}. */
+    public static void placeRows(RowPlaces places, List<TableRows> tables) {
+        int count = Math.toIntExact(places.indices().length());
+        if (places.units() != null) {
+            OperandChecks.ints("placeRows", "units", places.units(), count);
+        }
+        if (places.extent() < 0 || places.stride() < 0 || places.wraps() && places.extent() == 0) {
+            throw new ShapeException(
+                    "placeRows", "units of " + places.extent() + " rows, " + places.stride() + " from one to the next");
+        }
+        for (TableRows of : tables) {
+            OperandChecks.sameType("placeRows", of.table(), of.rows());
+            rows("placeRows", of.table(), of.width(), places.indices(), "rows", of.rows());
+        }
     }
 
     /** Operands of {@link MathOps#scatterAddRows}. */

@@ -71,6 +71,15 @@ public interface MathOps {
      */
     void scatterAddRows(DeviceArray x, int width, DeviceArray indices, DeviceArray table);
 
+    /**
+     * {@code table[place of i, :] = rows[i, :]} for several tables; {@link TableRows#rows} are read, tables written. Different rows
+     * must have different places. Where places are not looked at beforehand, a row whose place is outside the table is left out.
+     *
+     * @param tables of F32 or I32
+     * @throws IndexOutOfBoundsException on the CPU, if a place is outside the table
+     */
+    void placeRows(RowPlaces places, List<TableRows> tables);
+
     /** {@code y[i] = start + i step}, y floating or I32. */
     void iota(double start, double step, DeviceArray y);
 

@@ -30,6 +30,11 @@ public interface Memory {
     /** Copies {@code target.length()} elements from {@code source} starting at {@code offset}. */
     void upload(int[] source, int offset, DeviceArray target);
 
+    /** Arrays of 4-byte elements that are uploaded together, of these types and lengths, at first zero. */
+    default UploadBlock allocateUploads(DType[] types, int[] lengths) {
+        return new DirectUploads(this, types, lengths);
+    }
+
     /** Copies all of {@code source} to {@code target} starting at {@code offset}. */
     void download(DeviceArray source, float[] target, int offset);
 

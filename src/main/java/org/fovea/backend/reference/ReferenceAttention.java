@@ -185,6 +185,7 @@ final class ReferenceAttention implements AttentionOps {
         AttentionChecks.decode(call, output);
         DecodeShape shape = call.shape();
         ReferenceArray count = memory.use(call.counts());
+        ReferenceArray newest = memory.use(call.positions());
         AttentionShape oneQuery = new AttentionShape(
                 shape.batch(),
                 shape.heads(),
@@ -198,7 +199,7 @@ final class ReferenceAttention implements AttentionOps {
                 AttentionCall.of(oneQuery, call.spec(), call.query(), call.keyCache(), call.valueCache()),
                 numbers,
                 List.of(AttentionPlane.none()),
-                (b, h, i, slot) -> Math.floorMod(call.newest() - slot, shape.capacity()) < count.integer(b));
+                (b, h, i, slot) -> Math.floorMod(newest.integer(b) - slot, shape.capacity()) < count.integer(b));
         store(attention.forward(row -> {}).output, 0, output);
     }
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.reference;
 
+import java.util.List;
+import org.fovea.backend.math.RowPlaces;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.Gemm;
@@ -176,6 +179,27 @@ final class ReferenceMath implements MathOps {
         for (int i = 0; i < rows.size(); i++) {
             for (int j = 0; j < width; j++) {
                 to.add((long) rows.integer(i) * width + j, from.get(i * width + j));
+            }
+        }
+    }
+
+    @Override
+    public void placeRows(RowPlaces places, List<TableRows> tables) {
+        MathChecks.placeRows(places, tables);
+        ReferenceArray index = memory.use(places.indices());
+        for (TableRows of : tables) {
+            ReferenceArray from = memory.use(of.rows());
+            ReferenceArray to = memory.use(of.table());
+            for (int i = 0; i < index.size(); i++) {
+                int unit = places.units() == null ? i : memory.use(places.units()).integer(i);
+                int place = index.integer(i) + places.shift();
+                if (places.wraps()) {
+                    place = Math.floorMod(place, places.extent());
+                }
+                boolean goes = unit >= 0 && place >= 0 && place < places.extent();
+                for (int j = 0; j < of.width() && goes; j++) {
+                    to.set(((long) unit * places.stride() + place) * of.width() + j, from.get((long) i * of.width() + j));
+                }
             }
         }
     }

@@ -9,6 +9,10 @@ import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.backend.rl.RlChecks;
 import org.fovea.backend.rl.RlOps;
+import org.fovea.backend.rl.StepArrays;
+import org.fovea.backend.rl.StepClock;
+import org.fovea.backend.rl.StepEncoding;
+import org.fovea.backend.rl.StepInputs;
 import org.fovea.backend.rl.Trajectories;
 import org.jspecify.annotations.Nullable;
 
@@ -17,9 +21,11 @@ final class ReferenceRl implements RlOps {
     private static final double LOG_2_PI = Math.log(2 * Math.PI);
 
     private final ReferenceMemory memory;
+    private final ReferenceSteps steps;
 
     ReferenceRl(ReferenceMemory memory) {
         this.memory = memory;
+        this.steps = new ReferenceSteps(memory);
     }
 
     @Override
@@ -91,6 +97,28 @@ final class ReferenceRl implements RlOps {
             }
             logProb.set(r, sum);
         }
+    }
+
+    @Override
+    public void advance(
+            StepArrays<DeviceArray> step,
+            StepClock clock,
+            int origin,
+            int streams,
+            float gamma,
+            DeviceArray ended,
+            DeviceArray returns) {
+        steps.advance(step, clock, origin, streams, gamma, ended, returns);
+    }
+
+    @Override
+    public void encode(StepEncoding encoding, StepInputs inputs, DeviceArray encoded) {
+        steps.encode(encoding, inputs, encoded);
+    }
+
+    @Override
+    public void enumerate(DeviceArray flags, DeviceArray next, DeviceArray numbers) {
+        steps.enumerate(flags, next, numbers);
     }
 
     @Override

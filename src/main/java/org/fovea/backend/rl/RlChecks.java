@@ -50,6 +50,54 @@ public final class RlChecks {
         OperandChecks.floats("sampleGaussian", "logProbs", logProbs, rows);
     }
 
+    /** Operands of {@link RlOps#advance}. */
+    public static void advance(
+            StepArrays<DeviceArray> step, StepClock clock, DeviceArray ended, DeviceArray returns) {
+        int count = step.count();
+        OperandChecks.floats("advance", "rewards", step.rewards(), count);
+        OperandChecks.ints("advance", "terminated", step.terminated(), count);
+        OperandChecks.ints("advance", "truncated", step.truncated(), count);
+        OperandChecks.ints("advance", "positions", clock.positions(), count);
+        OperandChecks.ints("advance", "ages", clock.ages(), count);
+        OperandChecks.ints("advance", "episodes", clock.episodes(), count);
+        OperandChecks.floats("advance", "discountedReturns", clock.discountedReturns(), count);
+        OperandChecks.ints("advance", "stream", clock.stream(), 1);
+        OperandChecks.floats("advance", "ended", ended, count);
+        OperandChecks.floats("advance", "returns", returns, count);
+    }
+
+    /** Operands of {@link RlOps#encode}, whose entries are taken on trust. */
+    public static void encode(StepEncoding encoding, StepInputs inputs, DeviceArray encoded) {
+        OperandChecks.ints("encode", "elements", encoding.elements(), encoding.size(), StepEncoding.ENTRY);
+        int columns = Math.toIntExact(encoding.scales().length() / StepEncoding.ENTRY);
+        OperandChecks.ints("encode", "scales", encoding.scales(), columns, StepEncoding.ENTRY);
+        OperandChecks.floating("encode", "table", encoding.table());
+        OperandChecks.floating("encode", "observations", inputs.observations());
+        OperandChecks.ints("encode", "ages", inputs.ages(), inputs.rows());
+        OperandChecks.floats("encode", "encoded", encoded, inputs.rows(), encoding.size());
+        ofRows("observations", inputs.observations(), inputs.rows());
+        ofRows("actions", inputs.actions(), inputs.rows());
+        if (inputs.allowed() != null) {
+            OperandChecks.ints("encode", "allowed", inputs.allowed(), Math.toIntExact(inputs.allowed().length()));
+            ofRows("allowed", inputs.allowed(), inputs.rows());
+        }
+    }
+
+    private static void ofRows(String name, DeviceArray array, int rows) {
+        if (rows == 0 ? array.length() != 0 : array.length() % rows != 0) {
+            throw new ShapeException(
+                    "encode", name + " has " + array.length() + " elements, expected a multiple of " + rows + " rows");
+        }
+    }
+
+    /** Operands of {@link RlOps#enumerate}. */
+    public static void enumerate(DeviceArray flags, DeviceArray next, DeviceArray numbers) {
+        int count = Math.toIntExact(flags.length());
+        OperandChecks.ints("enumerate", "flags", flags, count);
+        OperandChecks.ints("enumerate", "next", next, 1);
+        OperandChecks.ints("enumerate", "numbers", numbers, count);
+    }
+
     /** Operands of {@link RlOps#advantages}. */
     public static void advantages(Trajectories<DeviceArray> trajectories, DeviceArray advantages, DeviceArray returns) {
         int environments = trajectories.environments();

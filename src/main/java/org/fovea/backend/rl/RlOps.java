@@ -42,6 +42,36 @@ public interface RlOps {
             DeviceArray logProbs);
 
     /**
+     * Takes in what came of a step, and takes the clock to the next: of environments whose position is not below {@code origin}, which
+     * have acted since their segment began, {@code return = discountedReturn * gamma + reward}, and the clock's discounted return
+     * becomes that; the age grows by one. Where the episode ended the age becomes 1, the discounted return 0, and the number of
+     * episodes grows by one. Then positions grow by one, of all, and the stream by {@code streams}.
+     *
+     * @param ended written where an environment has acted, [count]: 1 if its episode ended, else 0
+     * @param returns written likewise, [count]
+     */
+    void advance(
+            StepArrays<DeviceArray> step,
+            StepClock clock,
+            int origin,
+            int streams,
+            float gamma,
+            DeviceArray ended,
+            DeviceArray returns);
+
+    /** Makes numbers of steps, as the encoding says; {@code encoded}, [rows, size], is written. */
+    void encode(StepEncoding encoding, StepInputs inputs, DeviceArray encoded);
+
+    /**
+     * Numbers those flags that are not 0, in order.
+     *
+     * @param flags I32
+     * @param next I32 [1], the number of the first; becomes the number that the next would have
+     * @param numbers I32, written: -1 where the flag is 0
+     */
+    void enumerate(DeviceArray flags, DeviceArray next, DeviceArray numbers);
+
+    /**
      * Generalised advantage estimation (Schulman et al. 2015, arXiv:1506.02438):
      *
      * <pre>

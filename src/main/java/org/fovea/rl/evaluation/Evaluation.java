@@ -67,8 +67,8 @@ public final class Evaluation {
         Backend backend = agent.backend();
         StopSignal signal = new StopSignal(stop);
         EpisodeTable table = new EpisodeTable(settings, environments, listener, signal);
+        List<EvaluationPlayer> players = new ArrayList<>();
         try (ActorCritic.Context context = agent.network().context(count, segmentSteps, 0)) {
-            List<EvaluationPlayer> players = new ArrayList<>();
             int first = 0;
             for (VectorEnvironment batch : needed) {
                 players.add(new EvaluationPlayer(agent, context, batch, first, table));
@@ -81,6 +81,8 @@ public final class Evaluation {
                         backend, players.size(), part -> players.get(part).playSegment(segmentSteps));
                 context.advance();
             }
+        } finally {
+            players.forEach(EvaluationPlayer::close);
         }
         return table.summarize();
     }

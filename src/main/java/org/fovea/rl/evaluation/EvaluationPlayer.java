@@ -9,9 +9,10 @@ import org.fovea.rl.policy.PolicyRunner;
 import org.fovea.rl.rollout.RandomStreams;
 
 /** Plays some of an evaluation's environments. */
-final class EvaluationPlayer {
+final class EvaluationPlayer implements AutoCloseable {
     private final VectorEnvironment environment;
     private final PolicyRunner policy;
+    private final PolicyRunner.Rows rows;
     private final EpisodeTable table;
     private final int first;
     private final int count;
@@ -34,7 +35,9 @@ final class EvaluationPlayer {
         this.table = table;
         this.first = first;
         this.count = environment.count();
-        this.policy = new PolicyRunner(agent, context, first, count);
+        this.policy = new PolicyRunner(
+                agent, context, first, count, null, 1, table.settings().seed(), RandomStreams.EACH_STEP);
+        this.rows = policy.rows(0, count);
         int size = environment.observationSpace().size();
         this.result = StepBatch.allocate(count, size);
         this.observations = new float[count * size];
@@ -68,22 +71,26 @@ final class EvaluationPlayer {
         if (unfinished == 0) {
             return false;
         }
-        policy.beginSegment(episodeSteps);
+        policy.beginSegment(episodeSteps, RandomStreams.actions(played));
         for (int step = 0; step < steps && unfinished > 0; step++) {
             if (!table.goesOn(count)) {
                 return false;
             }
-            policy.show(observations, episodeSteps);
             if (allowed.length > 0) {
                 environment.actionMasks(allowed);
-                policy.allow(allowed);
             }
-            if (table.settings().stochastic()) {
-                policy.sample(step, episodeSteps, table.settings().seed(), RandomStreams.actions(played++));
+            if (step == 0) {
+                rows.show(observations, allowed);
             } else {
-                policy.chooseBest(step, episodeSteps);
+                rows.show(observations, result, allowed);
             }
-            environment.step(policy.choices(), policy.boundedActions(), result);
+            played++;
+            if (table.settings().stochastic()) {
+                rows.sample();
+            } else {
+                rows.chooseBest();
+            }
+            environment.step(policy.choices(), policy.boundedValues(), result);
             System.arraycopy(result.observations(), 0, observations, 0, observations.length);
             float[] rewards = environment.reportedRewards(result);
             for (int i = 0; i < count; i++) {
@@ -94,6 +101,7 @@ final class EvaluationPlayer {
                 } else if (episodeSteps[i] >= table.settings().maxSteps()) {
                     ended(i, true);
                     environment.restart(i, observations);
+                    result.truncated()[i] = true;
                 }
             }
         }
@@ -111,5 +119,10 @@ final class EvaluationPlayer {
         }
         episodeReturns[i] = 0;
         episodeSteps[i] = 0;
+    }
+
+    @Override
+    public void close() {
+        policy.close();
     }
 }

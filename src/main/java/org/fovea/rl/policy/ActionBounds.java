@@ -38,9 +38,11 @@ final class ActionBounds {
      *
      * @param drawn [rows, size]
      * @param actions written, [rows, size]
+     * @param begin the first element of a row
+     * @param end one after the last of a row
      */
-    void apply(float[] drawn, float[] actions) {
-        for (int from = 0; from < drawn.length; from += size) {
+    void apply(float[] drawn, float[] actions, int begin, int end) {
+        for (int from = begin; from < end; from += size) {
             for (int i = 0; i < size; i++) {
                 double unit = drawn[from + i];
                 if (limit == ActionLimit.TANH && bounded[i]) {

@@ -46,14 +46,9 @@ public sealed interface ActionDistribution permits CategoricalActions, GaussianA
         return false;
     }
 
-    /**
-     * Masks from what environments allow.
-     *
-     * @param allowed [rows, sum of the numbers of choices]
-     * @param masks written, [rows, outputs()]
-     */
-    default void writeMasks(boolean[] allowed, float[] masks) {
-        throw new UnsupportedOperationException("nothing can be forbidden of numbers");
+    /** The choice, among those of all parts, that each output stands for; -1 for one that stands for none. Empty without choices. */
+    default int[] choiceOfOutput() {
+        return new int[0];
     }
 
     /**

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.policy;
 
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import org.fovea.backend.math.Activation;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.StepClock;
 import org.fovea.nn.Linear;
 import org.fovea.nn.Mlp;
 import org.fovea.rl.config.Critic;
@@ -180,6 +184,11 @@ public final class ActorCritic {
                             : value.forward(valueTrunk.features().apply(features), units));
         }
 
+        /** The {@link StepClock#positions position} of the first step of a segment. */
+        public int origin() {
+            return policy.origin();
+        }
+
         /** A view for playing environments {@code [first, first + count)}, for one thread at a time. */
         public Actor actor(int first, int count) {
             return new Actor(policy.player(first, count), value == null ? null : value.player(first, count));
@@ -235,48 +244,47 @@ public final class ActorCritic {
         }
 
         /**
-         * Outputs for the observations of step {@code step} of the segment, which become part of the memory of environments {@code
-         * [from, to)}; see {@link Trunk.Player#act}.
+         * Outputs for what each environment observes, which becomes part of the memory of environments {@code [from, to)}; see
+         * {@link Trunk.Player#act}.
          *
          * @param observations [count, size]
          */
-        public Outputs act(Tensor observations, int step, int[] episodeSteps, int from, int to) {
+        Outputs act(Tensor observations, StepClock clock, int from, int to) {
             StepFeatures.Encoded encoded = trunk.features().apply(observations);
-            Tensor ofPolicy = policy.act(encoded, step, episodeSteps, from, to);
+            Tensor ofPolicy = policy.act(encoded, clock, from, to);
             return outputs(
                     ofPolicy,
                     encoded,
-                    value == null
-                            ? null
-                            : value.act(valueTrunk.features().apply(observations), step, episodeSteps, from, to));
+                    value == null ? null : value.act(valueTrunk.features().apply(observations), clock, from, to));
         }
 
-        /** Outputs for observations that would be those of step {@code step}, without remembering them. */
-        public Outputs peek(Tensor observations, int step, int[] episodeSteps) {
+        /** The same outputs, without remembering anything. */
+        Outputs peek(Tensor observations, StepClock clock) {
             StepFeatures.Encoded encoded = trunk.features().apply(observations);
-            Tensor ofPolicy = policy.peek(encoded, step, episodeSteps);
+            Tensor ofPolicy = policy.peek(encoded, clock);
             return outputs(
                     ofPolicy,
                     encoded,
-                    value == null ? null : value.peek(valueTrunk.features().apply(observations), step, episodeSteps));
+                    value == null ? null : value.peek(valueTrunk.features().apply(observations), clock));
         }
 
         /** See {@link Trunk.Player#setAside}. */
-        void setAside(int[] environments, int count, int step, int[] episodeSteps, int at) {
-            policy.setAside(environments, count, step, episodeSteps, at);
+        List<TableRows> setAside(int from, int to) {
+            List<TableRows> tables = new ArrayList<>(policy.setAside(from, to));
             if (value != null) {
-                value.setAside(environments, count, step, episodeSteps, at);
+                tables.addAll(value.setAside(from, to));
             }
+            return tables;
         }
 
         /** Outputs for the observations of steps that were set aside, one in each place. */
-        Outputs recall(Tensor observations) {
+        Outputs recall(Tensor observations, StepClock places) {
             StepFeatures.Encoded encoded = trunk.features().apply(observations);
-            Tensor ofPolicy = policy.recall(encoded);
+            Tensor ofPolicy = policy.recall(encoded, places);
             return outputs(
                     ofPolicy,
                     encoded,
-                    value == null ? null : value.recall(valueTrunk.features().apply(observations)));
+                    value == null ? null : value.recall(valueTrunk.features().apply(observations), places));
         }
 
         /** Ends the segment. */

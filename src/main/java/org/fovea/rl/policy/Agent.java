@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param bounds of a continuous action, else null
  * @param parameters of network and distribution
  * @param distribution of actions
- * @param encoder of observations, into network input
+ * @param encoder of steps, into network input
  * @param observations normaliser of observations
  */
 public record Agent(
@@ -25,7 +25,7 @@ public record Agent(
         @Nullable ActionBounds bounds,
         Parameters parameters,
         ActionDistribution distribution,
-        ObservationEncoder encoder,
+        StepEncoder encoder,
         ObservationNormalizer observations,
         ActorCritic network)
         implements AutoCloseable {
@@ -55,7 +55,7 @@ public record Agent(
             NetworkConfig config,
             boolean valueApart) {
         Schema schema = Schema.of(spaces.observations());
-        int inputs = new ObservationEncoder(spaces, kind, config).size();
+        int inputs = StepEncoder.size(spaces, kind, config);
         return new ActorCritic(
                 parameters,
                 kind,
@@ -85,9 +85,9 @@ public record Agent(
                 .box()
                 .map(box -> new ActionBounds(box, config.actionLimit()))
                 .orElse(null);
-        ObservationEncoder encoder = new ObservationEncoder(spaces, kind, config);
         Schema schema = Schema.of(spaces.observations());
-        ObservationNormalizer observations = new ObservationNormalizer(normalizeObservations, schema);
+        ObservationNormalizer observations = new ObservationNormalizer(backend, normalizeObservations, schema);
+        StepEncoder encoder = new StepEncoder(backend, spaces, kind, config, distribution, observations);
         ActorCritic network = network(parameters, distribution, spaces, kind, config, valueApart);
         parameters.allocate();
         return new Agent(backend, kind, spaces, bounds, parameters, distribution, encoder, observations, network);
@@ -95,6 +95,9 @@ public record Agent(
 
     @Override
     public void close() {
-        parameters.close();
+        try (parameters;
+                observations) {
+            encoder.close();
+        }
     }
 }

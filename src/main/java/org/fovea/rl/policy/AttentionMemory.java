@@ -7,9 +7,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.fovea.backend.Backend;
+import org.fovea.backend.math.RowPlaces;
 import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.StepClock;
+import org.fovea.nn.DecodingStep;
 import org.fovea.nn.KeyValueCache;
 import org.fovea.nn.RotaryEncoding;
 import org.fovea.tensor.Tape;
@@ -21,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * the current segment; with a {@link BurnIn}, before that.
  *
  * <p>Positions count from the start of the memory, so the segment's step t stands at {@code window - 1 + t}: how long an episode
- * has been going is for the {@link ObservationEncoder} to say. Segment ids tell the episodes of one environment apart: 0 for the one
+ * has been going is for the {@link StepEncoder} to say. Segment ids tell the episodes of one environment apart: 0 for the one
  * that was under way when the segment began, one more after each reset, -1 for memory that belongs to none of them.
  */
 final class AttentionMemory implements Trunk.Context {
@@ -148,6 +151,12 @@ final class AttentionMemory implements Trunk.Context {
         return new Player(first, count);
     }
 
+    /** Positions count from the start of the memory. */
+    @Override
+    public int origin() {
+        return past;
+    }
+
     @Override
     public void advance() {
         // Copied, not swapped: captured steps read the memory where it was when they were captured.
@@ -190,14 +199,10 @@ final class AttentionMemory implements Trunk.Context {
         private final int count;
         private final KeyValueCache[] rings;
 
-        /** Rings of steps that were set aside, of how many steps each sees, and where it stands. */
+        /** Rings of steps that were set aside. */
         private final KeyValueCache[] asideRings;
 
-        private final int[] asideVisible;
-        private final int[] asidePositions;
-        private final int[] visible;
-        private final int[] episode;
-        private final int[] queryIds;
+        /** Segment ids of the memory before a segment, as they are uploaded with room for the segment's own. */
         private final int[] keyIds;
 
         Player(int first, int count) {
@@ -213,19 +218,13 @@ final class AttentionMemory implements Trunk.Context {
             }
             caches.addAll(Arrays.asList(rings));
             caches.addAll(Arrays.asList(asideRings));
-            this.asideVisible = new int[places];
-            this.asidePositions = new int[places];
-            Arrays.fill(asideVisible, 1);
-            this.visible = new int[count];
-            this.episode = new int[count];
-            this.queryIds = new int[count * steps];
             this.keyIds = new int[count * (past + steps)];
         }
 
         @Override
         public void beginSegment(int[] episodeSteps) {
-            Arrays.fill(episode, 0);
             markEpisodes(keyIds, past, past + steps, episodeSteps);
+            backend.memory().upload(keyIds, 0, ids(0, count));
             if (past == 0) {
                 return;
             }
@@ -289,95 +288,95 @@ final class AttentionMemory implements Trunk.Context {
         }
 
         @Override
-        public Tensor act(StepFeatures.Encoded encoded, int step, int[] episodeSteps, int from, int to) {
-            // Of the others, what is computed here once more is what the memory holds; or it is of a step that they
-            // have yet to
-            // take, for which the same holds as in peek.
-            for (int i = from; i < to; i++) {
-                if (step > 0 && episodeSteps[i] == 0) {
-                    episode[i]++;
-                }
-                queryIds[i * steps + step] = episode[i];
-                keyIds[i * (past + steps) + past + step] = episode[i];
+        public Tensor act(StepFeatures.Encoded encoded, StepClock clock, int from, int to) {
+            DeviceArray positions = clock.positions().slice(from, to - from);
+            backend.math()
+                    .placeRows(
+                            RowPlaces.inEach(positions, 0, past + steps),
+                            List.of(new TableRows(ids(from, to), 1, clock.episodes().slice(from, to - from))));
+            int numbers = trunk.features().inputs();
+            burnIn.keep(
+                    first + from,
+                    encoded.numbers().array().slice((long) from * numbers, (long) (to - from) * numbers),
+                    positions,
+                    past);
+            List<Tensor> layerInputs = new ArrayList<>(rings.length);
+            Tensor output = decode(encoded, rings, new DecodingStep(clock.positions(), clock.ages(), from, to), layerInputs);
+            remember(layerInputs, positions, from, to);
+            return output;
+        }
+
+        /** Segment ids of environments {@code [from, to)} of this player's, [to - from, window - 1 + steps]. */
+        private DeviceArray ids(int from, int to) {
+            long row = past + steps;
+            return keySegments.slice((first + from) * row, (to - from) * row);
+        }
+
+        /** Keeps what will still be remembered when the next burn-in begins. */
+        private void remember(List<Tensor> layerInputs, DeviceArray positions, int from, int to) {
+            if (past == 0) {
+                return;
             }
-            burnIn.keep(first, encoded.numbers(), step);
-            return decode(encoded, step, episodeSteps, true);
+            List<TableRows> tables = new ArrayList<>(rings.length);
+            for (int layer = 0; layer < rings.length; layer++) {
+                DeviceArray rows = layerInputs.get(layer).array().slice((long) from * width, (long) (to - from) * width);
+                tables.add(new TableRows(memory(nextInputs[layer], from, to), width, rows));
+            }
+            backend.math().placeRows(RowPlaces.inEach(positions, -burnIn.firstStep(), past), tables);
         }
 
         @Override
-        public Tensor peek(StepFeatures.Encoded encoded, int step, int[] episodeSteps) {
+        public Tensor peek(StepFeatures.Encoded encoded, StepClock clock) {
             // The ring slot written here is the one that leaves the window at this step, and the step itself
             // overwrites it.
-            return decode(encoded, step, episodeSteps, false);
+            return decode(encoded, rings, new DecodingStep(clock.positions(), clock.ages()), new ArrayList<>());
         }
 
         @Override
-        public void setAside(int[] environments, int number, int step, int[] episodeSteps, int at) {
+        public List<TableRows> setAside(int from, int to) {
+            List<TableRows> tables = new ArrayList<>(2 * rings.length);
             for (int layer = 0; layer < rings.length; layer++) {
-                asideRings[layer].take(rings[layer], environments, number, past + step, at);
+                tables.addAll(rings[layer].rings(from, to, asideRings[layer]));
             }
-            for (int i = 0; i < number; i++) {
-                asideVisible[at + i] = Math.min(past, episodeSteps[environments[i]]) + 1;
-                asidePositions[at + i] = past + step;
-            }
+            return tables;
         }
 
         @Override
-        public Tensor recall(StepFeatures.Encoded steps) {
-            Tape tape = steps.features().tape();
-            Tensor positions = tape.constant(uploaded(tape, asidePositions), asidePositions.length, 1);
-            DeviceArray counts = uploaded(tape, asideVisible);
-            Tensor x = trunk.embed(steps);
-            for (int layer = 0; layer < rings.length; layer++) {
-                x = trunk.blocks().get(layer).decode(x, asideRings[layer], past, positions, counts);
+        public Tensor recall(StepFeatures.Encoded encoded, StepClock places) {
+            return decode(encoded, asideRings, new DecodingStep(places.positions(), places.ages()), new ArrayList<>());
+        }
+
+        /** @param layerInputs that of each layer is added */
+        private Tensor decode(
+                StepFeatures.Encoded encoded, KeyValueCache[] caches, DecodingStep step, List<Tensor> layerInputs) {
+            Tensor x = trunk.embed(encoded);
+            for (int layer = 0; layer < caches.length; layer++) {
+                layerInputs.add(x);
+                x = trunk.blocks().get(layer).decode(x, caches[layer], step);
             }
             return trunk.decoded(x);
-        }
-
-        private DeviceArray uploaded(Tape tape, int[] numbers) {
-            DeviceArray array = tape.allocate(DType.I32, numbers.length);
-            backend.memory().upload(numbers, 0, array);
-            return array;
         }
 
         @Override
         public void endSegment() {
-            backend.memory().upload(queryIds, 0, querySegments.slice((long) first * steps, queryIds.length));
-            backend.memory().upload(keyIds, 0, keySegments.slice((long) first * (past + steps), keyIds.length));
-        }
-
-        private Tensor decode(StepFeatures.Encoded encoded, int step, int[] episodeSteps, boolean remember) {
-            for (int i = 0; i < count; i++) {
-                visible[i] = Math.min(past, episodeSteps[i]) + 1;
-            }
-            DeviceArray counts = uploaded(encoded.features().tape(), visible);
-            Tensor x = trunk.embed(encoded);
-            for (int layer = 0; layer < rings.length; layer++) {
-                if (remember) {
-                    remember(layer, step, x);
-                }
-                x = trunk.blocks().get(layer).decode(x, rings[layer], past + step, counts);
-            }
-            return trunk.decoded(x);
-        }
-
-        private void remember(int layer, int step, Tensor x) {
-            int row = past + step - burnIn.firstStep();
-            if (row >= 0 && row < past) {
-                DeviceArray memory = mine(nextInputs[layer]);
-                long skipped = (long) row * width;
-                backend.math()
-                        .arrange(
-                                new int[] {count, width},
-                                x.array(),
-                                new int[] {width, 1},
-                                memory.slice(skipped, memory.length() - skipped),
-                                new int[] {past * width, 1});
-            }
+            // Those of the segment itself.
+            DeviceArray ids = ids(0, count);
+            backend.math()
+                    .arrange(
+                            new int[] {count, steps},
+                            ids.slice(past, ids.length() - past),
+                            new int[] {past + steps, 1},
+                            querySegments.slice((long) first * steps, (long) count * steps),
+                            new int[] {steps, 1});
         }
 
         private DeviceArray mine(DeviceArray ofAll) {
-            return ofAll.slice((long) first * past * width, (long) count * past * width);
+            return memory(ofAll, 0, count);
+        }
+
+        private DeviceArray memory(DeviceArray ofAll, int from, int to) {
+            long unit = (long) past * width;
+            return ofAll.slice((first + from) * unit, (to - from) * unit);
         }
     }
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.policy;
 
+import java.util.List;
 import org.fovea.backend.Backend;
+import org.fovea.backend.math.RowPlaces;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
@@ -47,22 +50,22 @@ final class BurnIn {
         return firstStep;
     }
 
-    /** Keeps a step of a segment, numbers [count, inputs] of environments {@code [first, first + count)}, if it is among the last. */
-    void keep(int first, Tensor numbers, int step) {
-        int row = step - firstStep;
-        if (row < 0) {
+    /**
+     * Keeps the step at which each of environments {@code [first, first + positions.length())} stands, if it is among the last.
+     *
+     * @param numbers [environments, inputs]
+     * @param positions I32, counted from {@code origin}
+     */
+    void keep(int first, DeviceArray numbers, DeviceArray positions, int origin) {
+        if (length == 0) {
             return;
         }
-        int count = numbers.size(0);
-        int stride = length * inputs;
-        long from = (long) first * stride + (long) row * inputs;
+        long unit = (long) length * inputs;
+        DeviceArray table = nextSteps.slice(first * unit, positions.length() * unit);
         backend.math()
-                .arrange(
-                        new int[] {count, inputs},
-                        numbers.array(),
-                        new int[] {inputs, 1},
-                        nextSteps.slice(from, (long) (count - 1) * stride + inputs),
-                        new int[] {stride, 1});
+                .placeRows(
+                        RowPlaces.inEach(positions, -origin - firstStep, length),
+                        List.of(new TableRows(table, inputs, numbers)));
     }
 
     /** The steps of environments {@code units}, I32; [units * length, inputs]. */

@@ -18,9 +18,6 @@ import org.fovea.tensor.Tensor;
  * lacks are forbidden, like those that a state forbids.
  */
 final class CategoricalActions implements ActionDistribution {
-    /** Added to the logit of a forbidden choice: its probability is 0, and its logarithm still a number. */
-    private static final float FORBIDDEN = -1e30f;
-
     private final int[] choices;
     private final int width;
     private final boolean masked;
@@ -65,15 +62,16 @@ final class CategoricalActions implements ActionDistribution {
     }
 
     @Override
-    public void writeMasks(boolean[] allowed, float[] masks) {
-        int from = 0;
-        for (int to = 0; to < masks.length; to += width) {
-            int n = choices[to / width % parts()];
+    public int[] choiceOfOutput() {
+        int[] ofOutput = new int[outputs()];
+        int first = 0;
+        for (int part = 0; part < parts(); part++) {
             for (int choice = 0; choice < width; choice++) {
-                masks[to + choice] = choice < n && allowed[from + choice] ? 0 : FORBIDDEN;
+                ofOutput[part * width + choice] = choice < choices[part] ? first + choice : -1;
             }
-            from += n;
+            first += choices[part];
         }
+        return ofOutput;
     }
 
     @Override

@@ -6,7 +6,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import org.fovea.backend.math.Activation;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.StepClock;
 import org.fovea.nn.Linear;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.tensor.Initializer;
@@ -96,20 +98,27 @@ final class FeedForwardTrunk implements Trunk {
         public void beginSegment(int[] episodeSteps) {}
 
         @Override
-        public Tensor act(StepFeatures.Encoded step, int index, int[] episodeSteps, int from, int to) {
+        public int origin() {
+            return 0;
+        }
+
+        @Override
+        public Tensor act(StepFeatures.Encoded step, StepClock clock, int from, int to) {
             return apply(step);
         }
 
         @Override
-        public Tensor peek(StepFeatures.Encoded step, int index, int[] episodeSteps) {
+        public Tensor peek(StepFeatures.Encoded step, StepClock clock) {
             return apply(step);
         }
 
         @Override
-        public void setAside(int[] environments, int count, int index, int[] episodeSteps, int at) {}
+        public List<TableRows> setAside(int from, int to) {
+            return List.of();
+        }
 
         @Override
-        public Tensor recall(StepFeatures.Encoded steps) {
+        public Tensor recall(StepFeatures.Encoded steps, StepClock places) {
             return apply(steps);
         }
 

@@ -3,6 +3,10 @@ package org.fovea.rl.policy;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.fovea.backend.Backend;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.StepEncoding;
 import org.fovea.env.Schema;
 import org.fovea.env.Space;
 
@@ -15,12 +19,11 @@ import org.fovea.env.Space;
  * the ones that are there count; what is missing stays 0, and their number is left alone. A picture is divided by 255 and
  * has none.
  */
-public final class ObservationNormalizer {
-    private static final double LIMIT = 10;
-    private static final float BRIGHTEST = 255;
+public final class ObservationNormalizer implements AutoCloseable {
     private static final int AS_IT_IS = -1;
     private static final int PIXEL = -2;
 
+    private final Backend backend;
     private final boolean enabled;
     private final int size;
 
@@ -34,8 +37,11 @@ public final class ObservationNormalizer {
     private final float[] plain;
 
     private final Map<String, EntityMoments> entities = new LinkedHashMap<>();
-    private final double[] mean;
-    private final double[] reciprocalStd;
+
+    /** Halves of means and reciprocal standard deviations, on the host and on the device. */
+    private final int[] halves;
+
+    private final DeviceArray scales;
 
     /** A set of entities that begins at {@code offset}; its features' means begin at column {@code first}. */
     private record EntityMoments(Space.Entities space, int offset, int first, RunningMoments moments) {
@@ -46,7 +52,8 @@ public final class ObservationNormalizer {
         }
     }
 
-    ObservationNormalizer(boolean enabled, Schema schema) {
+    ObservationNormalizer(Backend backend, boolean enabled, Schema schema) {
+        this.backend = backend;
         this.enabled = enabled;
         this.size = schema.space().size();
         this.columns = new int[size];
@@ -67,8 +74,8 @@ public final class ObservationNormalizer {
         }
         this.moments = new RunningMoments(plainColumns);
         this.plain = new float[plainColumns];
-        this.mean = new double[all];
-        this.reciprocalStd = new double[all];
+        this.halves = new int[all * StepEncoding.ENTRY];
+        this.scales = backend.memory().allocate(DType.I32, halves.length);
         refresh();
     }
 
@@ -84,30 +91,30 @@ public final class ObservationNormalizer {
                         : !entities.isEmpty() && entities.values().stream().allMatch(set -> set.moments.isEmpty()));
     }
 
-    void normalize(float[] source, int from, float[] target, int to) {
+    /** How each number of an observation is encoded, see {@link StepEncoding}. */
+    int[] entries() {
+        int[] entries = new int[size * StepEncoding.ENTRY];
         for (int i = 0; i < size; i++) {
-            int column = columns[i];
-            float value = source[from + i];
-            if (column == PIXEL) {
-                target[to + i] = value / BRIGHTEST;
-            } else {
-                target[to + i] = column == AS_IT_IS || !enabled ? value : scaled(value, column);
-            }
+            boolean scaled = enabled && columns[i] >= 0;
+            int kind = columns[i] == PIXEL ? StepEncoding.PIXEL : scaled ? columns[i] : StepEncoding.COPIED;
+            StepEncoder.put(entries, i, kind, i, 0, -1);
         }
         if (enabled) {
             for (EntityMoments set : entities.values()) {
-                int count = set.count(source, from);
-                for (int i = 0; i < count * set.space.features(); i++) {
-                    int at = set.offset + i;
-                    target[to + at] = scaled(source[from + at], set.first + i % set.space.features());
+                int features = set.space.features();
+                for (int i = 0; i < set.space.most() * features; i++) {
+                    int counted = set.offset + set.space.size() - 1;
+                    StepEncoder.put(
+                            entries, set.offset + i, set.first + i % features, set.offset + i, i / features, counted);
                 }
             }
         }
+        return entries;
     }
 
-    private float scaled(float value, int column) {
-        double scaled = (value - mean[column]) * reciprocalStd[column];
-        return (float) Math.max(-LIMIT, Math.min(LIMIT, scaled));
+    /** I32 [columns, 4], see {@link StepEncoding#scales}: what was made to count last. */
+    DeviceArray scales() {
+        return scales;
     }
 
     /** Takes in {@code rows} raw observations; they count from the next {@link #refresh} on. */
@@ -136,13 +143,21 @@ public final class ObservationNormalizer {
         for (EntityMoments set : entities.values()) {
             refresh(set.moments, set.first, set.space.features());
         }
+        backend.memory().upload(halves, 0, scales);
     }
 
     private void refresh(RunningMoments of, int first, int count) {
         for (int i = 0; i < count; i++) {
-            mean[first + i] = of.mean(i);
-            reciprocalStd[first + i] = 1 / of.std(i);
+            int at = (first + i) * StepEncoding.ENTRY;
+            put(of.mean(i), at);
+            put(1 / of.std(i), at + 2);
         }
+    }
+
+    private void put(double number, int at) {
+        long bits = Double.doubleToRawLongBits(number);
+        halves[at] = (int) bits;
+        halves[at + 1] = (int) (bits >>> Integer.SIZE);
     }
 
     /** All moments, for a checkpoint: those of numbers by the name "", those of entities by a name with their path. */
@@ -151,5 +166,10 @@ public final class ObservationNormalizer {
         all.put("", moments);
         entities.forEach((path, set) -> all.put(".entities." + path, set.moments));
         return all;
+    }
+
+    @Override
+    public void close() {
+        scales.release();
     }
 }

@@ -7,9 +7,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.fovea.backend.Backend;
-import org.fovea.backend.memory.DType;
+import org.fovea.backend.math.RowPlaces;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.DeviceArray;
-import org.fovea.backend.memory.Scope;
+import org.fovea.backend.rl.StepClock;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 
@@ -88,6 +89,11 @@ final class RecurrentMemory implements Trunk.Context {
     }
 
     @Override
+    public int origin() {
+        return 0;
+    }
+
+    @Override
     public void advance() {
         // Copied, not swapped: captured steps read the states where they were when they were captured.
         for (int layer = 0; layer < states.length; layer++) {
@@ -153,13 +159,10 @@ final class RecurrentMemory implements Trunk.Context {
         }
 
         @Override
-        public Tensor act(StepFeatures.Encoded encoded, int step, int[] episodeSteps, int from, int to) {
-            if (step == burnIn.firstStep()) {
-                for (int layer = 0; layer < present.length; layer++) {
-                    backend.memory().copy(rows(present[layer], from, to), rows(nextStates[layer], from, to));
-                }
+        public Tensor act(StepFeatures.Encoded encoded, StepClock clock, int from, int to) {
+            if (burnIn.length() > 0) {
+                keep(encoded.numbers().array(), clock.positions().slice(from, to - from), from, to);
             }
-            burnIn.keep(first, encoded.numbers(), step);
             List<Tensor> now = now(encoded.numbers().tape());
             Tensor output = trunk.forward(encoded, now);
             for (int layer = 0; layer < present.length; layer++) {
@@ -172,25 +175,33 @@ final class RecurrentMemory implements Trunk.Context {
             return output;
         }
 
+        /** Keeps the states before the first step of the next segment's burn-in, and the steps from there on. */
+        private void keep(DeviceArray numbers, DeviceArray positions, int from, int to) {
+            int inputs = trunk.features().inputs();
+            List<TableRows> before = new ArrayList<>(present.length);
+            for (int layer = 0; layer < present.length; layer++) {
+                before.add(new TableRows(rows(nextStates[layer], from, to), width, rows(present[layer], from, to)));
+            }
+            backend.math().placeRows(RowPlaces.inEach(positions, -burnIn.firstStep(), 1), before);
+            burnIn.keep(first + from, numbers.slice((long) from * inputs, (long) (to - from) * inputs), positions, 0);
+        }
+
         @Override
-        public Tensor peek(StepFeatures.Encoded encoded, int step, int[] episodeSteps) {
+        public Tensor peek(StepFeatures.Encoded encoded, StepClock clock) {
             return trunk.forward(encoded, now(encoded.numbers().tape()));
         }
 
         @Override
-        public void setAside(int[] environments, int number, int step, int[] episodeSteps, int at) {
-            try (Scope scope = backend.memory().openScope()) {
-                DeviceArray indices = scope.allocate(DType.I32, number);
-                backend.memory().upload(environments, 0, indices);
-                for (int layer = 0; layer < present.length; layer++) {
-                    DeviceArray places = aside[layer].slice((long) at * width, (long) number * width);
-                    backend.math().gatherRows(mine(present[layer]), width, indices, places);
-                }
+        public List<TableRows> setAside(int from, int to) {
+            List<TableRows> tables = new ArrayList<>(present.length);
+            for (int layer = 0; layer < present.length; layer++) {
+                tables.add(new TableRows(aside[layer], width, rows(present[layer], from, to)));
             }
+            return tables;
         }
 
         @Override
-        public Tensor recall(StepFeatures.Encoded steps) {
+        public Tensor recall(StepFeatures.Encoded steps, StepClock places) {
             List<Tensor> tensors = new ArrayList<>(aside.length);
             for (DeviceArray layer : aside) {
                 tensors.add(steps.numbers().tape().constant(layer, Trunk.Player.places(count), width));

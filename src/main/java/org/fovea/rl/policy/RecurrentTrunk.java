@@ -26,6 +26,9 @@ final class RecurrentTrunk implements Trunk {
 
     private final Parameters parameters;
     private final int width;
+
+    /** The number of a step that says whether it starts an episode. */
+    private final int start;
     private final StepFeatures features;
     private final Linear embedding;
     private final List<GruCell> cells = new ArrayList<>();
@@ -37,6 +40,7 @@ final class RecurrentTrunk implements Trunk {
         this.parameters = parameters;
         this.width = config.width();
         this.features = stepFeatures.apply(Trunk.nameOf(name, "features"));
+        this.start = StepEncoder.start(features.inputs(), config);
         this.embedding = new Linear(
                 parameters,
                 Trunk.nameOf(name, "embedding"),
@@ -113,9 +117,8 @@ final class RecurrentTrunk implements Trunk {
         return norm.apply(x);
     }
 
-    /** 0 where a step starts an episode, which is the last thing that {@link ObservationEncoder} says of it; else 1; [rows, 1]. */
-    private static Tensor goesOn(Tensor steps) {
-        int last = steps.size(1) - 1;
-        return steps.slice(1, last, last + 1).negate().add(1);
+    /** 0 where a step starts an episode, else 1; [rows, 1]. */
+    private Tensor goesOn(Tensor steps) {
+        return steps.slice(1, start, start + 1).negate().add(1);
     }
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.policy;
 
+import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.StepClock;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.tensor.Parameters;
 import org.fovea.tensor.Tensor;
@@ -65,6 +68,9 @@ interface Trunk {
         /** See {@link ActorCritic.Context#actor}. */
         Player player(int first, int count);
 
+        /** The {@link StepClock#positions position} of the first step of a segment. */
+        int origin();
+
         /** Makes what the segment just played left behind the memory of the next. */
         void advance();
 
@@ -75,7 +81,7 @@ interface Trunk {
         void close();
     }
 
-    /** Follows some environments step by step. */
+    /** Follows some environments step by step. What it does for a step it does alike for all, so that the step can be captured. */
     interface Player {
         /** Most steps that are recalled at a time. */
         int MOST_PLACES = 64;
@@ -89,25 +95,19 @@ interface Trunk {
         void beginSegment(int[] episodeSteps);
 
         /**
-         * What it makes of step {@code index} of the segment, [count, size()], which becomes part of the memory of environments
-         * {@code [from, to)}. The others, which are at another step, must be shown what they were shown last: nothing changes
-         * for them.
+         * What it makes of the step of the segment at which each environment stands, [count, size()], which becomes part of the memory
+         * of environments {@code [from, to)}; nothing changes for the others.
          */
-        Tensor act(StepFeatures.Encoded step, int index, int[] episodeSteps, int from, int to);
+        Tensor act(StepFeatures.Encoded step, StepClock clock, int from, int to);
 
         /** What it would make of such a step, without remembering it. */
-        Tensor peek(StepFeatures.Encoded step, int index, int[] episodeSteps);
+        Tensor peek(StepFeatures.Encoded step, StepClock clock);
 
-        /**
-         * Sets aside what it takes to {@link #recall} how such a step would look in some environments, in as many places.
-         *
-         * @param environments of this player, the first {@code count} of the array
-         * @param at the first place; there are {@link #places}
-         */
-        void setAside(int[] environments, int count, int index, int[] episodeSteps, int at);
+        /** What it takes to {@link #recall} how the next step would look in environments {@code [from, to)}, and the places for it. */
+        List<TableRows> setAside(int from, int to);
 
         /** What it would have made of the steps that were set aside, one in each place, [places, size()]; of others, anything. */
-        Tensor recall(StepFeatures.Encoded steps);
+        Tensor recall(StepFeatures.Encoded steps, StepClock places);
 
         /** Ends the segment. */
         void endSegment();

@@ -74,13 +74,15 @@ public final class Collector implements AutoCloseable {
         this.agent = agent;
         this.environments = environments;
         this.rewards = new RewardNormalizer(config.normalizeRewards(), config.gamma());
-        int count = 0;
-        for (JoinedBatch batch : environments.batches()) {
-            players.add(new SegmentPlayer(agent, context, rewards, batch, count, config.rolloutSteps(), seed));
-            count += batch.count();
-        }
+        int count =
+                environments.batches().stream().mapToInt(JoinedBatch::count).sum();
         this.rollout = Rollout.allocate(
                 backend, count, config.rolloutSteps(), agent.encoder().size(), agent.distribution());
+        int first = 0;
+        for (JoinedBatch batch : environments.batches()) {
+            players.add(new SegmentPlayer(agent, context, rewards, rollout, batch, first, seed));
+            first += batch.count();
+        }
         this.overlap = overlap;
         this.turns = turns(players);
         this.exact = players.stream().allMatch(SegmentPlayer::canSaveState);
@@ -115,20 +117,20 @@ public final class Collector implements AutoCloseable {
                 ? collectStepByStep(firstStep, stop)
                 : inTurns
                         ? collectInTurns(firstStep, stop)
-                        : forEach(players, stop, player -> player.collect(rollout, firstStep, stop));
+                        : forEach(players, stop, player -> player.collect(firstStep, stop));
         if (!complete) {
             return false;
         }
         tookTime(System.nanoTime() - start, inTurns);
-        players.forEach(SegmentPlayer::includeRewards);
+        players.forEach(player -> player.includeRewards(rewards));
         rewards.refresh();
-        players.forEach(player -> player.uploadRewards(rollout));
+        players.forEach(player -> player.normalizeRewards(rewards));
         return true;
     }
 
     /** The first rollout: players keep step, so that the moments of observations are the same however they are cut. */
     private boolean collectStepByStep(long firstStep, StopSignal stop) {
-        players.forEach(SegmentPlayer::begin);
+        players.forEach(player -> player.begin(firstStep));
         for (int step = 0; step < rollout.steps(); step++) {
             players.forEach(SegmentPlayer::includeObservations);
             agent.observations().refresh();
@@ -137,7 +139,7 @@ public final class Collector implements AutoCloseable {
                 return false;
             }
         }
-        players.forEach(player -> player.finish(rollout));
+        players.forEach(SegmentPlayer::finish);
         return true;
     }
 
@@ -153,7 +155,7 @@ public final class Collector implements AutoCloseable {
     }
 
     private boolean collectInTurns(long firstStep, StopSignal stop) {
-        players.forEach(SegmentPlayer::begin);
+        players.forEach(player -> player.begin(firstStep));
         try {
             for (int step = 0; step < rollout.steps(); step++) {
                 int played = step;
@@ -167,13 +169,14 @@ public final class Collector implements AutoCloseable {
             int last = rollout.steps() - 1;
             for (List<SegmentPlayer.Turn> turn : turns) {
                 turn.forEach(one -> one.end(last, firstStep + last, stop));
+                turn.forEach(SegmentPlayer.Turn::receive);
                 stepped(turn);
             }
         } finally {
             // Environments that are within a step can be neither saved nor closed.
             turns.forEach(turn -> turn.forEach(SegmentPlayer.Turn::settle));
         }
-        players.forEach(player -> player.finish(rollout));
+        players.forEach(SegmentPlayer::finishTurns);
         return true;
     }
 
@@ -231,9 +234,7 @@ public final class Collector implements AutoCloseable {
         out.writeBoolean(canSave);
         if (canSave) {
             for (SegmentPlayer player : players) {
-                for (int i = 0; i < player.count(); i++) {
-                    player.saveState(i, out);
-                }
+                player.saveStates(out);
             }
         }
     }
@@ -250,9 +251,7 @@ public final class Collector implements AutoCloseable {
             return;
         }
         for (SegmentPlayer player : players) {
-            for (int i = 0; i < player.count(); i++) {
-                player.restoreState(i, in);
-            }
+            player.restoreStates(in);
         }
     }
 
@@ -299,6 +298,7 @@ public final class Collector implements AutoCloseable {
     @Override
     public void close() {
         try (environments) {
+            players.forEach(SegmentPlayer::close);
             rollout.close();
         }
     }

@@ -6,17 +6,18 @@ package org.fovea.rl.rollout;
  * not on what was drawn before: a resumed run needs no generator state but its step.
  */
 public final class RandomStreams {
-    private static final int PURPOSES = 2;
+    /** By how much {@link #actions} of a step differs from that of the step before. */
+    public static final int EACH_STEP = 2;
 
     private RandomStreams() {}
 
     /** For the actions of one step of all environments; number i belongs to environment i. */
     public static long actions(long step) {
-        return step * PURPOSES;
+        return step * EACH_STEP;
     }
 
     /** For the order of units in one epoch. */
     public static long shuffle(long epoch) {
-        return epoch * PURPOSES + 1;
+        return epoch * EACH_STEP + 1;
     }
 }

@@ -29,9 +29,9 @@ final class RewardNormalizer {
         return enabled ? (float) Math.max(-LIMIT, Math.min(LIMIT, reward * reciprocalStd)) : reward;
     }
 
-    /** The discounted return after one more reward. */
-    float discount(float discountedReturn, float reward) {
-        return discountedReturn * gamma + reward;
+    /** By which later rewards count less. */
+    float gamma() {
+        return gamma;
     }
 
     /** Takes in discounted returns; they count from the next {@link #refresh} on. */

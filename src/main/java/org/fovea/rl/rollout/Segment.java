@@ -1,143 +1,168 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.rollout;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.fovea.backend.Backend;
+import org.fovea.backend.math.RowPlaces;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.rl.policy.ObservationNormalizer;
-import org.fovea.rl.policy.PolicyRunner;
+import org.fovea.rl.policy.StepRecorder;
+import org.fovea.tensor.Tape;
+import org.fovea.tensor.Tensor;
 
-/** One collector's part of a rollout while it is played, on the host; arrays are [count, steps, ...]. */
-final class Segment {
+/** A player's part of a rollout while it is played, and what normalizers will take in; arrays are [count, steps, ...]. */
+final class Segment implements StepRecorder, AutoCloseable {
+    private final Backend backend;
+    private final Rollout rollout;
+    private final int first;
     private final int count;
     private final int steps;
-    private final int observationSize;
-    private final int tokenSize;
-    private final int parts;
-    private final int actionSize;
-    private final int maskSize;
-    private final float[] rawObservations;
-    private final float[] tokens;
-    private final int[] choices;
-    private final float[] actions;
-    private final float[] masks;
-    private final float[] logProbs;
-    private final float[] values;
-    private final float[] nextValues;
-    private final float[] rewards;
-    private final float[] done;
-    private final float[] discountedReturns;
-    private final boolean[] ended;
+    private final int origin;
 
-    /** @param policy whose steps are recorded */
-    Segment(int count, int steps, int observationSize, PolicyRunner policy) {
+    /** As environments gave them; empty where observations are not normalized. */
+    private final DeviceArray rawObservations;
+
+    /** Likewise, where rewards are not. */
+    private final DeviceArray discountedReturns;
+
+    /**
+     * The part of environments {@code [first, first + count)}.
+     *
+     * @param origin position of the first step
+     */
+    Segment(
+            Backend backend,
+            Rollout rollout,
+            int first,
+            int count,
+            int origin,
+            ObservationNormalizer observations,
+            int observationSize,
+            RewardNormalizer rewards) {
+        this.backend = backend;
+        this.rollout = rollout;
+        this.first = first;
         this.count = count;
-        this.steps = steps;
-        this.observationSize = observationSize;
-        this.tokenSize = policy.tokens().length / count;
-        this.parts = policy.choices().length / count;
-        this.actionSize = policy.actions().length / count;
-        this.maskSize = policy.masks().length / count;
-        int rows = count * steps;
-        this.rawObservations = new float[rows * observationSize];
-        this.tokens = new float[rows * tokenSize];
-        this.choices = new int[rows * parts];
-        this.actions = new float[rows * actionSize];
-        this.masks = new float[rows * maskSize];
-        this.logProbs = new float[rows];
-        this.values = new float[rows];
-        this.nextValues = new float[rows];
-        this.rewards = new float[rows];
-        this.done = new float[rows];
-        this.discountedReturns = new float[rows];
-        this.ended = new boolean[rows];
+        this.steps = rollout.steps();
+        this.origin = origin;
+        long rows = (long) count * steps;
+        this.rawObservations =
+                backend.memory().allocate(backend.memory().floatType(), observations.enabled() ? rows * observationSize : 0);
+        this.discountedReturns =
+                backend.memory().allocate(backend.memory().floatType(), rewards.enabled() ? rows : 0);
     }
 
-    /** Records what the policy was shown, did and expected in environments {@code [from, to)}. */
-    void played(int step, float[] stepObservations, PolicyRunner policy, int from, int to) {
-        for (int i = from; i < to; i++) {
-            int row = i * steps + step;
-            System.arraycopy(
-                    stepObservations, i * observationSize, rawObservations, row * observationSize, observationSize);
-            System.arraycopy(policy.tokens(), i * tokenSize, tokens, row * tokenSize, tokenSize);
-            System.arraycopy(policy.choices(), i * parts, choices, row * parts, parts);
-            System.arraycopy(policy.actions(), i * actionSize, actions, row * actionSize, actionSize);
-            System.arraycopy(policy.masks(), i * maskSize, masks, row * maskSize, maskSize);
-            logProbs[row] = policy.logProbs()[i];
-            values[row] = policy.values()[i];
+    private DeviceArray mine(DeviceArray ofAll) {
+        return rows(ofAll, first, first + count, rollout.environments());
+    }
+
+    private static DeviceArray rows(DeviceArray array, int from, int to, int units) {
+        long unit = array.length() / units;
+        return array.slice(from * unit, (to - from) * unit);
+    }
+
+    /** Where rows of environments {@code [from, to)} go in an array of all of the rollout's. */
+    private TableRows to(DeviceArray ofAll, int from, int to, DeviceArray rows) {
+        return new TableRows(
+                rows(ofAll, first + from, first + to, rollout.environments()),
+                Math.toIntExact(rows.length() / (to - from)),
+                rows);
+    }
+
+    /** Forgets what was played before. */
+    void begin() {
+        backend.memory().fill(mine(rollout.nextValues()), 0);
+    }
+
+    @Override
+    public void outcome(
+            int from, int to, DeviceArray positions, DeviceArray rewards, DeviceArray ended, DeviceArray returns) {
+        List<TableRows> tables = new ArrayList<>();
+        tables.add(to(rollout.rewards(), from, to, rewards));
+        tables.add(to(rollout.done(), from, to, ended));
+        if (discountedReturns.length() > 0) {
+            tables.add(new TableRows(rows(discountedReturns, from, to, count), 1, returns));
         }
+        backend.math().placeRows(RowPlaces.inEach(positions, -origin - 1, steps), tables);
     }
 
-    /** Records what came of it, the reward as the environment gave it. */
-    void rewarded(int step, int i, float reward, boolean episodeEnded, float discountedReturn) {
-        int row = i * steps + step;
-        rewards[row] = reward;
-        ended[row] = episodeEnded;
-        done[row] = episodeEnded ? 1 : 0;
-        nextValues[row] = 0;
-        discountedReturns[row] = discountedReturn;
+    @Override
+    public void acted(int from, int to, DeviceArray positions, Acted acted) {
+        List<TableRows> tables = new ArrayList<>();
+        tables.add(to(rollout.observations(), from, to, acted.tokens()));
+        tables.add(to(rollout.actions(), from, to, acted.actions()));
+        tables.add(to(rollout.logProbs(), from, to, acted.logProbs()));
+        tables.add(to(rollout.values(), from, to, acted.values()));
+        if (acted.masks() != null) {
+            tables.add(to(rollout.masks(), from, to, acted.masks()));
+        }
+        if (rawObservations.length() > 0) {
+            DeviceArray seen = acted.observations();
+            int size = Math.toIntExact(seen.length() / (to - from));
+            tables.add(new TableRows(rows(rawObservations, from, to, count), size, seen));
+        }
+        backend.math().placeRows(RowPlaces.inEach(positions, -origin, steps), tables);
     }
 
-    /** Where a step is recorded. */
-    int row(int step, int i) {
-        return i * steps + step;
+    @Override
+    public void continued(DeviceArray environments, DeviceArray positions, DeviceArray values) {
+        backend.math()
+                .placeRows(
+                        new RowPlaces(environments, steps, positions, -origin - 1, steps, false),
+                        List.of(new TableRows(mine(rollout.nextValues()), 1, values)));
     }
 
-    void truncated(int row, float finalValue) {
-        nextValues[row] = finalValue;
-    }
-
-    /** Fills in the values of successors, given those of the observations after the last step. */
-    void finish(float[] lastValues) {
-        for (int i = 0; i < count; i++) {
-            for (int step = 0; step < steps; step++) {
-                int row = i * steps + step;
-                if (!ended[row]) {
-                    nextValues[row] = step + 1 < steps ? values[row + 1] : lastValues[i];
-                }
+    @Override
+    public void following(DeviceArray valuesOfNext) {
+        DeviceArray nextValues = mine(rollout.nextValues());
+        try (Tape tape = Tape.inference(backend)) {
+            Tensor next = tape.constant(valuesOfNext, count, 1);
+            if (steps > 1) {
+                Tensor values = tape.constant(mine(rollout.values()), count, steps);
+                next = Tensor.concat(1, List.of(values.slice(1, 1, steps), next));
             }
+            Tensor goesOn =
+                    tape.constant(mine(rollout.done()), count, steps).negate().add(1);
+            // What ended has the value of its continuation already, or none.
+            Tensor all = tape.constant(nextValues, count, steps).add(next.multiply(goesOn));
+            backend.memory().copy(all.array(), nextValues);
         }
     }
 
     void includeIn(ObservationNormalizer observations) {
         if (observations.enabled()) {
-            observations.include(rawObservations, count * steps);
+            observations.include(downloaded(rawObservations), count * steps);
         }
     }
 
     void includeIn(RewardNormalizer normalizer) {
         if (normalizer.enabled()) {
-            normalizer.include(discountedReturns, count * steps);
+            normalizer.include(downloaded(discountedReturns), count * steps);
         }
     }
 
-    /** Normalizes the rewards and uploads them. */
-    void uploadRewards(Backend backend, RewardNormalizer normalizer, Rollout rollout, int first) {
-        for (int row = 0; row < rewards.length; row++) {
-            rewards[row] = normalizer.normalize(rewards[row]);
+    /** Normalizes the rewards of the rollout. */
+    void normalizeRewards(RewardNormalizer normalizer) {
+        if (normalizer.enabled()) {
+            float[] rewards = downloaded(mine(rollout.rewards()));
+            for (int i = 0; i < rewards.length; i++) {
+                rewards[i] = normalizer.normalize(rewards[i]);
+            }
+            backend.memory().upload(rewards, 0, mine(rollout.rewards()));
         }
-        upload(backend, rewards, rollout.rewards(), (long) first * steps);
     }
 
-    /** Uploads all but the rewards. */
-    void upload(Backend backend, Rollout rollout, int first) {
-        int rows = count * steps;
-        long from = (long) first * steps;
-        backend.memory().upload(tokens, 0, rollout.observations().slice(from * tokenSize, (long) rows * tokenSize));
-        if (actionSize == 0) {
-            backend.memory().upload(choices, 0, rollout.actions().slice(from * parts, (long) rows * parts));
-        } else {
-            backend.memory().upload(actions, 0, rollout.actions().slice(from * actionSize, (long) rows * actionSize));
-        }
-        if (maskSize > 0) {
-            upload(backend, masks, rollout.masks(), from * maskSize);
-        }
-        upload(backend, logProbs, rollout.logProbs(), from);
-        upload(backend, values, rollout.values(), from);
-        upload(backend, nextValues, rollout.nextValues(), from);
-        upload(backend, done, rollout.done(), from);
+    private float[] downloaded(DeviceArray array) {
+        float[] numbers = new float[Math.toIntExact(array.length())];
+        backend.memory().download(array, numbers, 0);
+        return numbers;
     }
 
-    private static void upload(Backend backend, float[] source, DeviceArray target, long from) {
-        backend.memory().upload(source, 0, target.slice(from, source.length));
+    @Override
+    public void close() {
+        rawObservations.release();
+        discountedReturns.release();
     }
 }

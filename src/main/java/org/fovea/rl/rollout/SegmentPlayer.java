@@ -15,12 +15,11 @@ import org.fovea.rl.policy.PolicyRunner;
  * Plays some of a run's environments for a segment and records it. Players of a run work side by side: nothing here is
  * shared but what stands still while a segment is played.
  */
-final class SegmentPlayer {
+final class SegmentPlayer implements AutoCloseable {
     private final Agent agent;
     private final JoinedBatch environment;
-    private final JoinedBatch.Share whole;
     private final PolicyRunner policy;
-    private final RewardNormalizer rewards;
+    private final Turn whole;
     private final Segment segment;
     private final EpisodeLog episodes = new EpisodeLog();
     private final long seed;
@@ -30,55 +29,47 @@ final class SegmentPlayer {
 
     private final StepBatch result;
     private final float[] observations;
-    private final float[] peekedValues;
-
-    /** Environments whose episode was cut in a step, and steps whose final observations are set aside. */
-    private final int[] cut;
-
-    private final int[] cutRows;
-    private final float[] recalledValues;
-    private int aside;
 
     /** Which choices the environments allow; empty where they allow all. */
     private final boolean[] allowed;
 
     private final int[] episodeSteps;
-    private final float[] discountedReturns;
     private final double[] episodeReturns;
     private long environmentNanos;
     private long actingNanos;
     private int longestEpisode;
 
-    /** @param first index of the environment's first member among those of the run */
+    /**
+     * A player of some environments.
+     *
+     * @param rollout of which it fills a part
+     * @param first index of the environment's first member among those of the run
+     */
     SegmentPlayer(
             Agent agent,
             ActorCritic.Context context,
             RewardNormalizer rewards,
+            Rollout rollout,
             JoinedBatch environment,
             int first,
-            int steps,
             long seed) {
         this.agent = agent;
         this.environment = environment;
-        this.rewards = rewards;
         this.seed = seed;
-        this.steps = steps;
+        this.steps = rollout.steps();
         this.first = first;
         this.count = environment.count();
-        this.whole = environment.shares(false).get(0);
-        this.policy = new PolicyRunner(agent, context, first, count);
         int observationSize = environment.observationSpace().size();
-        this.segment = new Segment(count, steps, observationSize, policy);
+        this.segment = new Segment(
+                agent.backend(), rollout, first, count, context.origin(), agent.observations(), observationSize, rewards);
+        this.policy = new PolicyRunner(
+                agent, context, first, count, segment, rewards.gamma(), seed, RandomStreams.EACH_STEP);
         this.allowed = environment.newActionMasks();
         this.result = StepBatch.allocate(count, observationSize);
         this.observations = new float[count * observationSize];
-        this.peekedValues = new float[count];
-        this.cut = new int[policy.places()];
-        this.cutRows = new int[policy.places()];
-        this.recalledValues = new float[policy.places()];
         this.episodeSteps = new int[count];
-        this.discountedReturns = new float[count];
         this.episodeReturns = new double[count];
+        this.whole = new Turn(environment.shares(false).get(0));
     }
 
     /** Starts every environment. */
@@ -88,28 +79,32 @@ final class SegmentPlayer {
     }
 
     /**
-     * Plays one segment and uploads all of it but the rewards, or as much of it as there is time for and leaves it there.
+     * Plays one segment, or as much of it as there is time for and leaves it there.
      *
      * @param firstStep number of steps that each environment of the run has taken before
      * @return whether the segment is complete
      */
-    boolean collect(Rollout rollout, long firstStep, StopSignal stop) {
-        begin();
+    boolean collect(long firstStep, StopSignal stop) {
+        begin(firstStep);
         for (int step = 0; step < steps; step++) {
             if (!play(step, firstStep + step, stop)) {
                 return false;
             }
         }
-        finish(rollout);
+        finish();
         return true;
     }
 
-    /** Begins a segment. */
-    void begin() {
+    /**
+     * Begins a segment.
+     *
+     * @param firstStep number of steps that each environment of the run has taken before
+     */
+    void begin(long firstStep) {
         long start = System.nanoTime();
         episodes.clear();
-        policy.beginSegment(episodeSteps);
-        aside = 0;
+        segment.begin();
+        policy.beginSegment(episodeSteps, RandomStreams.actions(firstStep));
         environmentNanos = 0;
         actingNanos = System.nanoTime() - start;
     }
@@ -125,38 +120,27 @@ final class SegmentPlayer {
             return false;
         }
         long start = System.nanoTime();
-        act(whole, step, runStep);
+        whole.act(step);
         long acted = System.nanoTime();
-        environment.step(policy.choices(), policy.boundedActions(), result);
+        environment.step(policy.choices(), policy.boundedValues(), result);
         long stepped = System.nanoTime();
-        record(whole, step, runStep, stop);
+        record(0, count, runStep, stop);
         environmentNanos += stepped - acted;
         actingNanos += acted - start + System.nanoTime() - stepped;
         return true;
     }
 
-    /** Lets the policy act in some environments. */
-    private void act(JoinedBatch.Share share, int step, long runStep) {
-        int from = share.first();
-        int to = share.end();
-        policy.show(observations, episodeSteps, from, to);
-        if (allowed.length > 0) {
-            share.actionMasks(allowed);
-            policy.allow(allowed);
-        }
-        policy.sample(step, episodeSteps, seed, RandomStreams.actions(runStep), from, to);
-        segment.played(step, observations, policy, from, to);
-    }
-
     /** Some of the environments, which step while the policy acts in others. */
     final class Turn {
         private final JoinedBatch.Share share;
+        private final PolicyRunner.Rows rows;
         private long begunNanos;
         private long startedNanos;
         private long endedNanos;
 
         private Turn(JoinedBatch.Share share) {
             this.share = share;
+            this.rows = policy.rows(share.first(), share.end());
         }
 
         /** Ends step {@code step - 1}, if there is one, and begins the next; whether there was time for it. */
@@ -168,10 +152,10 @@ final class SegmentPlayer {
                 return false;
             }
             long start = System.nanoTime();
-            act(share, step, runStep);
+            act(step);
             begunNanos = System.nanoTime();
             actingNanos += begunNanos - start;
-            share.start(policy.choices(), policy.boundedActions(), result);
+            share.start(policy.choices(), policy.boundedValues(), result);
             return true;
         }
 
@@ -182,8 +166,34 @@ final class SegmentPlayer {
             endedNanos = share.endedNanos();
             environmentNanos += endedNanos - startedNanos;
             long start = System.nanoTime();
-            record(share, step, runStep, stop);
+            record(share.first(), share.end(), runStep, stop);
             actingNanos += System.nanoTime() - start;
+        }
+
+        /** Lets the policy act in step {@code step} of the segment. */
+        private void act(int step) {
+            show(step);
+            rows.sample();
+        }
+
+        /** Lets the policy take in the end of the segment's last step. */
+        void receive() {
+            long start = System.nanoTime();
+            show(steps);
+            rows.receive();
+            actingNanos += System.nanoTime() - start;
+        }
+
+        /** Shows the policy what the environments are like before step {@code step} of the segment. */
+        private void show(int step) {
+            if (allowed.length > 0) {
+                share.actionMasks(allowed);
+            }
+            if (step == 0) {
+                rows.show(observations, allowed);
+            } else {
+                rows.show(observations, result, allowed);
+            }
         }
 
         /** Waits until nobody is within a step. */
@@ -207,17 +217,16 @@ final class SegmentPlayer {
         return environment.shares(halves).stream().map(Turn::new).toList();
     }
 
-    /** Ends the segment, and uploads all of it but the rewards. */
-    void finish(Rollout rollout) {
+    /** Ends a segment that was played whole. */
+    void finish() {
+        whole.receive();
+        finishTurns();
+    }
+
+    /** Ends a segment whose turns have {@linkplain Turn#receive received} the end. */
+    void finishTurns() {
         long start = System.nanoTime();
-        policy.show(observations, episodeSteps);
-        policy.peek(steps, episodeSteps, peekedValues);
-        if (aside > 0) {
-            recall();
-        }
-        segment.finish(peekedValues);
         policy.endSegment();
-        segment.upload(agent.backend(), rollout, first);
         actingNanos += System.nanoTime() - start;
     }
 
@@ -231,72 +240,27 @@ final class SegmentPlayer {
         return actingNanos;
     }
 
-    private void record(JoinedBatch.Share share, int step, long runStep, StopSignal stop) {
-        int from = share.first();
-        int to = share.end();
+    /** Takes in what environments {@code [from, to)} made of their actions. */
+    private void record(int from, int to, long runStep, StopSignal stop) {
         checkFinite(result.observations(), from, to, runStep, "observation");
         checkFinite(result.rewards(), from, to, runStep, "reward");
         float[] reported = environment.reportedRewards(result);
-        boolean anyTruncated = false;
         for (int i = from; i < to; i++) {
-            float reward = result.rewards()[i];
-            anyTruncated |= result.truncated()[i];
             episodeSteps[i]++;
             longestEpisode = Math.max(longestEpisode, episodeSteps[i]);
             episodeReturns[i] += reported[i];
-            discountedReturns[i] = rewards.discount(discountedReturns[i], reward);
-            segment.rewarded(step, i, reward, ended(i), discountedReturns[i]);
-        }
-        if (anyTruncated) {
-            setTruncatedAside(from, to, step, runStep);
-        }
-        for (int i = from; i < to; i++) {
-            if (ended(i)) {
+            if (result.truncated()[i]) {
+                checkFinite(result.finalObservations(), i, i + 1, runStep, "final observation");
+            }
+            if (result.truncated()[i] || result.terminated()[i]) {
                 episodes.ended(episodeReturns[i], episodeSteps[i]);
                 episodeReturns[i] = 0;
-                discountedReturns[i] = 0;
                 episodeSteps[i] = 0;
             }
         }
         int size = observations.length / count;
         System.arraycopy(result.observations(), from * size, observations, from * size, (to - from) * size);
         stop.played(to - from);
-    }
-
-    /**
-     * What follows a truncated episode still has value: that of its final observation. Several are computed at a time, later in the
-     * segment.
-     */
-    private void setTruncatedAside(int from, int to, int step, long runStep) {
-        int number = 0;
-        for (int i = from; i < to; i++) {
-            if (result.truncated()[i]) {
-                checkFinite(result.finalObservations(), i, i + 1, runStep, "final observation");
-                policy.show(result.finalObservations(), episodeSteps, i, i + 1);
-                cut[number] = i;
-                cutRows[aside + number++] = segment.row(step, i);
-            }
-            if (number > 0 && (aside + number == cutRows.length || i == to - 1)) {
-                policy.setAside(cut, number, step + 1, episodeSteps, aside);
-                aside += number;
-                number = 0;
-            }
-            if (aside == cutRows.length) {
-                recall();
-            }
-        }
-    }
-
-    private void recall() {
-        policy.recall(recalledValues);
-        for (int i = 0; i < aside; i++) {
-            segment.truncated(cutRows[i], recalledValues[i]);
-        }
-        aside = 0;
-    }
-
-    private boolean ended(int i) {
-        return result.terminated()[i] || result.truncated()[i];
     }
 
     /** Checks the rows of environments {@code [from, to)}. */
@@ -323,13 +287,13 @@ final class SegmentPlayer {
     }
 
     /** Lets the run's normalizer take in the rewards of the segment. */
-    void includeRewards() {
-        segment.includeIn(rewards);
+    void includeRewards(RewardNormalizer normalizer) {
+        segment.includeIn(normalizer);
     }
 
-    /** Uploads the rewards of the segment, normalized. */
-    void uploadRewards(Rollout rollout) {
-        segment.uploadRewards(agent.backend(), rewards, rollout, first);
+    /** Normalizes the rewards of the segment. */
+    void normalizeRewards(RewardNormalizer normalizer) {
+        segment.normalizeRewards(normalizer);
     }
 
     /** Steps of the longest episode so far, whether or not it has ended. */
@@ -350,44 +314,52 @@ final class SegmentPlayer {
         return count;
     }
 
-    /** Writes the state of environment {@code i} of this player's, and where its episode stands. */
-    void saveState(int i, DataOutput out) throws IOException {
-        environment.saveState(i, out);
+    /** Writes the state of each environment, and where its episode stands. */
+    void saveStates(DataOutput out) throws IOException {
+        float[] discountedReturns = new float[count];
+        policy.discountedReturns(discountedReturns);
         int size = observations.length / count;
-        for (int j = i * size; j < (i + 1) * size; j++) {
-            out.writeFloat(observations[j]);
-        }
-        int actionSize = policy.actions().length / count;
+        int valueCount = policy.values().length / count;
         int parts = policy.choices().length / count;
-        for (int j = i * parts; j < (i + 1) * parts; j++) {
-            out.writeInt(policy.choices()[j]);
+        for (int i = 0; i < count; i++) {
+            environment.saveState(i, out);
+            for (int j = i * size; j < (i + 1) * size; j++) {
+                out.writeFloat(observations[j]);
+            }
+            for (int j = i * parts; j < (i + 1) * parts; j++) {
+                out.writeInt(policy.choices()[j]);
+            }
+            for (int j = i * valueCount; j < (i + 1) * valueCount; j++) {
+                out.writeFloat(policy.values()[j]);
+            }
+            out.writeInt(episodeSteps[i]);
+            out.writeFloat(discountedReturns[i]);
+            out.writeDouble(episodeReturns[i]);
         }
-        for (int j = i * actionSize; j < (i + 1) * actionSize; j++) {
-            out.writeFloat(policy.actions()[j]);
-        }
-        out.writeInt(episodeSteps[i]);
-        out.writeFloat(discountedReturns[i]);
-        out.writeDouble(episodeReturns[i]);
     }
 
     /** Restores what was saved. */
-    void restoreState(int i, DataInput in) throws IOException {
-        environment.restoreState(i, in);
+    void restoreStates(DataInput in) throws IOException {
+        float[] discountedReturns = new float[count];
         int size = observations.length / count;
-        for (int j = i * size; j < (i + 1) * size; j++) {
-            observations[j] = in.readFloat();
-        }
-        int actionSize = policy.actions().length / count;
+        int valueCount = policy.values().length / count;
         int parts = policy.choices().length / count;
-        for (int j = i * parts; j < (i + 1) * parts; j++) {
-            policy.choices()[j] = in.readInt();
+        for (int i = 0; i < count; i++) {
+            environment.restoreState(i, in);
+            for (int j = i * size; j < (i + 1) * size; j++) {
+                observations[j] = in.readFloat();
+            }
+            for (int j = i * parts; j < (i + 1) * parts; j++) {
+                policy.choices()[j] = in.readInt();
+            }
+            for (int j = i * valueCount; j < (i + 1) * valueCount; j++) {
+                policy.values()[j] = in.readFloat();
+            }
+            episodeSteps[i] = in.readInt();
+            discountedReturns[i] = in.readFloat();
+            episodeReturns[i] = in.readDouble();
         }
-        for (int j = i * actionSize; j < (i + 1) * actionSize; j++) {
-            policy.actions()[j] = in.readFloat();
-        }
-        episodeSteps[i] = in.readInt();
-        discountedReturns[i] = in.readFloat();
-        episodeReturns[i] = in.readDouble();
+        policy.restore(discountedReturns);
     }
 
     /**
@@ -397,5 +369,12 @@ final class SegmentPlayer {
      */
     void restart(long runStep) {
         environment.reset(seed + runStep, first, observations);
+    }
+
+    @Override
+    public void close() {
+        try (segment) {
+            policy.close();
+        }
     }
 }

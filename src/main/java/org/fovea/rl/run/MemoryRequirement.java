@@ -10,7 +10,7 @@ import org.fovea.rl.config.Critic;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.rl.config.RolloutConfig;
 import org.fovea.rl.policy.Agent;
-import org.fovea.rl.policy.ObservationEncoder;
+import org.fovea.rl.policy.StepEncoder;
 import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.EnvironmentSet;
 import org.fovea.rl.rollout.Rollout;
@@ -32,9 +32,7 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ne
 
     private static final double GIB = 1L << 30;
 
-    /** Numbers per row of a collector and of {@link Rollout} besides observations and actions. */
-    private static final int SEGMENT_COLUMNS = 6;
-
+    /** Numbers per row of {@link Rollout} besides observations and actions. */
     private static final int ROLLOUT_COLUMNS = 7;
 
     /** Numbers of the blocks that a scope of the CPU takes its arrays from. */
@@ -51,14 +49,17 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ne
         NetworkConfig network = spec.config().network();
         double rows = (double) spec.environments() * spec.config().rollout().rolloutSteps();
         int observation = spaces.observations().size();
-        int token = new ObservationEncoder(spaces, spec.policy(), network).size();
+        int token = StepEncoder.size(spaces, spec.policy(), network);
         int[] choices = Schema.of(spaces.actions()).choices();
         int action = choices.length > 0 ? choices.length : spaces.actions().size();
         if (spaces.masked()) {
             action += choices.length * Arrays.stream(choices).max().orElseThrow();
         }
-        double rollouts = rows * (observation + token + action + SEGMENT_COLUMNS)
-                + (onHeap ? rows * (token + action + ROLLOUT_COLUMNS) : 0);
+        // What normalizers take in is kept on the device, and comes to the heap in parts.
+        RolloutConfig config = spec.config().rollout();
+        int taken = (config.normalizeObservations() ? observation : 0) + (config.normalizeRewards() ? 1 : 0);
+        double rollouts = rows * taken / EnvironmentSet.parts(backend, spec.environments())
+                + (onHeap ? rows * (token + action + ROLLOUT_COLUMNS + taken) : 0);
         double memory = 0;
         double numbers = 0;
         if (onHeap) {

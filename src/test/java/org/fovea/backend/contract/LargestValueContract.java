@@ -128,7 +128,7 @@ interface LargestValueContract extends ContractFixture {
                         normal(p, type, 2),
                         p.floats(type, values(type)),
                         p.ints(KEYS),
-                        KEYS / 2);
+                        p.ints(KEYS / 2));
                 p.run(b -> b.attention().decode(call.map(x -> x.on(b)), output.on(b)));
                 check(output, type);
             }

@@ -209,7 +209,7 @@ interface ShapeContract extends ContractFixture {
                     40,
                     () -> b.attention()
                             .decode(
-                                    new DecodeCall<>(decode, spec, of(s, 8), of(s, 41), of(s, 60), counts, 0),
+                                    new DecodeCall<>(decode, spec, of(s, 8), of(s, 41), of(s, 60), counts, counts),
                                     of(s, 12)));
         }
     }

@@ -21,6 +21,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Captured steps as graphs: what they hold, and what is left when the driver refuses. */
 @Tag("integration")
@@ -106,12 +108,7 @@ class CudaStepTest {
 
     @Test
     void aRefusedCallLeavesTheBackendAsItWas() {
-        for (String call : List.of(
-                "cuStreamBeginCapture_v2",
-                "cuLaunchKernel",
-                "cuMemsetD32Async",
-                "cuStreamEndCapture",
-                "cuGraphInstantiateWithFlags")) {
+        for (String call : List.of("cuLaunchKernel", "cuMemsetD32Async")) {
             increment();
             long before = Simulator.allocations();
             float value = first();
@@ -133,6 +130,25 @@ class CudaStepTest {
                 step.replay();
                 assertThat(first()).isCloseTo(value + 3, offset());
             }
+        }
+    }
+
+    /** A step of which the driver makes no graph runs all the same, its operations one by one; and so do those after it. */
+    @ParameterizedTest
+    @ValueSource(strings = {"cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuGraphInstantiateWithFlags"})
+    void aRefusedGraphIsRunEagerly(String call) {
+        increment();
+        float value = first();
+        Simulator.fail(call, 1, CUresult.CUDA_ERROR_NOT_SUPPORTED);
+        try (CapturedStep step = backend.capture(this::increment);
+                CapturedStep next = backend.capture(this::increment)) {
+            assertThat(first()).as("nothing is run by capturing").isCloseTo(value, offset());
+            assertThat(Simulator.calls("cuGraphLaunch", () -> {
+                        step.replay();
+                        next.replay();
+                    }))
+                    .isZero();
+            assertThat(first()).isCloseTo(value + 2, offset());
         }
     }
 

@@ -39,7 +39,7 @@ class ActionBoundsTest {
 
     private static float[] apply(Space.Box box, float... drawn) {
         float[] bounded = new float[drawn.length];
-        new ActionBounds(box, ActionLimit.CLIP).apply(drawn, bounded);
+        new ActionBounds(box, ActionLimit.CLIP).apply(drawn, bounded, 0, drawn.length);
         return bounded;
     }
 
@@ -60,7 +60,7 @@ class ActionBoundsTest {
     void theTangentGoesFromBoundToBound() {
         Space.Box box = new Space.Box(new float[] {-100, 0, -INFINITY, 0}, new float[] {100, 1, INFINITY, INFINITY});
         float[] actions = new float[8];
-        new ActionBounds(box, ActionLimit.TANH).apply(new float[] {0.5f, 30, 7, -7, -30, -0.25f, -7, 7}, actions);
+        new ActionBounds(box, ActionLimit.TANH).apply(new float[] {0.5f, 30, 7, -7, -30, -0.25f, -7, 7}, actions, 0, 8);
         float[] expected = {46.211716f, 1, 7, 0, -100, 0.37754068f, -7, 7};
         assertThat(actions).containsExactly(expected, offset(1e-6f));
     }

@@ -9,7 +9,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.fovea.backend.Backend;
+import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.StepClock;
 import org.fovea.backend.reference.ReferenceBackend;
 import org.fovea.rl.run.OpenRun;
 import org.fovea.rl.run.Runs;
@@ -108,17 +110,28 @@ class BurnInTest {
         int[] episodeSteps = new int[ENVIRONMENTS];
         Arrays.fill(episodeSteps, begin % EPISODE);
         actor.beginSegment(episodeSteps);
+        int ended = 0;
         for (int step = 0; step < count; step++) {
             double[] now = new double[ENVIRONMENTS * size];
             for (int i = 0; i < ENVIRONMENTS; i++) {
                 System.arraycopy(observations, (i * STEPS + from + step) * size, now, i * size, size);
             }
-            Arrays.fill(episodeSteps, (begin + step) % EPISODE);
+            int age = (begin + step) % EPISODE + 1;
+            ended += step > 0 && age == 1 ? 1 : 0;
             try (Tape tape = Tape.inference(run.agent.backend())) {
-                actor.act(tape.constant(now, ENVIRONMENTS, size), step, episodeSteps, 0, ENVIRONMENTS);
+                DeviceArray ages = all(tape, age);
+                StepClock clock = new StepClock(all(tape, context.origin() + step), ages, all(tape, ended), ages, ages);
+                actor.act(tape.constant(now, ENVIRONMENTS, size), clock, 0, ENVIRONMENTS);
             }
         }
         actor.endSegment();
+    }
+
+    /** The same number for every environment. */
+    private static DeviceArray all(Tape tape, int number) {
+        DeviceArray array = tape.allocate(DType.I32, ENVIRONMENTS);
+        tape.backend().memory().fill(array, number);
+        return array;
     }
 
     private static void copyMemory(ActorCritic.Context from, ActorCritic.Context to, Backend backend) {

@@ -14,6 +14,7 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.reference.ReferenceBackend;
 import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
+import org.fovea.backend.rl.StepEncoding;
 import org.fovea.rl.run.Runs;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
@@ -66,7 +67,11 @@ class CategoricalActionsTest {
 
     private Tensor restricted(Tape tape, double[] x) {
         float[] masks = new float[x.length];
-        actions.writeMasks(allowed, masks);
+        int[] choices = actions.choiceOfOutput();
+        for (int i = 0; i < masks.length; i++) {
+            int choice = choices[i % choices.length];
+            masks[i] = choice >= 0 && allowed[i / choices.length * SUM + choice] ? 0 : StepEncoding.FORBIDDEN;
+        }
         return actions.restrict(
                 tape.constant(x, ROWS, CHOICES.length * WIDTH), tape.constant(masks, ROWS, CHOICES.length * WIDTH));
     }

@@ -10,7 +10,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.fovea.backend.Backend;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.reference.ReferenceBackend;
+import org.fovea.backend.rl.StepClock;
 import org.fovea.env.Action;
 import org.fovea.env.Environment;
 import org.fovea.env.EnvironmentSpec;
@@ -105,7 +108,12 @@ class EntityChoiceTest {
                 Tape tape = Tape.inference(agent.backend())) {
             ActorCritic.Actor actor = context.actor(0, 1);
             actor.beginSegment(new int[1]);
-            return actor.act(tape.constant(step, 1, step.length), 0, new int[1], 0, 1)
+            DeviceArray positions = tape.allocate(DType.I32, 1);
+            DeviceArray ages = tape.allocate(DType.I32, 1);
+            agent.backend().memory().fill(positions, context.origin());
+            agent.backend().memory().fill(ages, 1);
+            StepClock clock = new StepClock(positions, ages, ages, ages, ages);
+            return actor.act(tape.constant(step, 1, step.length), clock, 0, 1)
                     .policy()
                     .toDoubles();
         }

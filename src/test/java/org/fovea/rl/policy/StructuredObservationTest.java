@@ -16,6 +16,7 @@ import java.util.Random;
 import org.fovea.backend.Backend;
 import org.fovea.env.Action;
 import org.fovea.env.Environment;
+import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Environments;
 import org.fovea.env.SavesState;
 import org.fovea.env.Schema;
@@ -174,7 +175,6 @@ class StructuredObservationTest {
     @Test
     void eachPartIsNormalizedInItsWay() {
         Space space = new WhitePixel().observationSpace();
-        ObservationNormalizer normalizer = new ObservationNormalizer(true, Schema.of(space));
         float[] rows = new float[2 * space.size()];
         float[][] things = {{10, 100, 20, 300, 0, 0, 0, 0, 2}, {30, 200, 0, 0, 0, 0, 0, 0, 1}};
         for (int row = 0; row < 2; row++) {
@@ -184,10 +184,16 @@ class StructuredObservationTest {
             rows[from + 12 + row] = 255;
             rows[from + 32] = 6 + 2 * row;
         }
-        normalizer.include(rows, 2);
-        normalizer.refresh();
-        float[] normal = new float[space.size()];
-        normalizer.normalize(rows, 0, normal, 0);
+        float[] normal;
+        try (Backend backend = Runs.cpu(1);
+                ObservationNormalizer normalizer = new ObservationNormalizer(backend, true, Schema.of(space))) {
+            normalizer.include(rows, 2);
+            normalizer.refresh();
+            EnvironmentSpec.Spaces spaces = new EnvironmentSpec.Spaces(space, new Space.Discrete(2), false);
+            float[] first = Arrays.copyOf(rows, space.size());
+            normal = StepEncoderTest.encode(
+                    backend, spaces, PolicyKind.MLP, NetworkConfig.BASE, normalizer, first, new int[1], new int[] {1});
+        }
         double deviation = Math.sqrt(200 / 3.0);
         double larger = Math.sqrt(20000 / 3.0);
         float[] expected = new float[space.size()];

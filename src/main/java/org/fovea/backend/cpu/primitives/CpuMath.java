@@ -4,6 +4,7 @@ package org.fovea.backend.cpu.primitives;
 import static org.fovea.backend.cpu.memory.CpuArray.requireApart;
 import static org.fovea.backend.cpu.memory.CpuArray.requireApartOrSame;
 
+import java.util.List;
 import org.fovea.backend.cpu.kernels.Kernels;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.cpu.memory.CpuMemory;
@@ -17,7 +18,9 @@ import org.fovea.backend.math.MathOps;
 import org.fovea.backend.math.Philox;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.math.RowPlaces;
 import org.fovea.backend.math.StridedAxes;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.math.UnaryOp;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
@@ -193,6 +196,33 @@ public final class CpuMath implements MathOps {
             int row = requireRow("scatterAddRows", rows.ints[rows.offset + i], i, tableRows);
             for (int j = 0; j < width; j++) {
                 to.floats[to.offset + row * width + j] += from.floats[from.offset + i * width + j];
+            }
+        }
+    }
+
+    @Override
+    public void placeRows(RowPlaces places, List<TableRows> tables) {
+        MathChecks.placeRows(places, tables);
+        CpuArray index = memory.use(places.indices());
+        CpuArray units = places.units() == null ? null : memory.use(places.units());
+        for (TableRows of : tables) {
+            CpuArray from = memory.use(of.rows());
+            CpuArray to = memory.use(of.table());
+            int width = of.width();
+            int tableRows = to.length / width;
+            requireApart("placeRows", "table", to, "rows", from);
+            Object source = from.dtype() == DType.I32 ? from.ints : from.floats;
+            Object target = from.dtype() == DType.I32 ? to.ints : to.floats;
+            for (int i = 0; i < index.length; i++) {
+                int unit = units == null ? i : units.ints[units.offset + i];
+                int place = index.ints[index.offset + i] + places.shift();
+                if (places.wraps()) {
+                    place = Math.floorMod(place, places.extent());
+                }
+                if (unit >= 0 && place >= 0 && place < places.extent()) {
+                    int row = requireRow("placeRows", unit * places.stride() + place, i, tableRows);
+                    System.arraycopy(source, from.offset + i * width, target, to.offset + row * width, width);
+                }
             }
         }
     }

@@ -14,6 +14,10 @@ import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.backend.rl.RlChecks;
 import org.fovea.backend.rl.RlOps;
+import org.fovea.backend.rl.StepArrays;
+import org.fovea.backend.rl.StepClock;
+import org.fovea.backend.rl.StepEncoding;
+import org.fovea.backend.rl.StepInputs;
 import org.fovea.backend.rl.Trajectories;
 import org.jspecify.annotations.Nullable;
 
@@ -27,11 +31,13 @@ public final class CpuRl implements RlOps {
     private final CpuMemory memory;
     private final Kernels kernels;
     private final Workers workers;
+    private final CpuSteps steps;
 
     public CpuRl(CpuMemory memory, Kernels kernels, Workers workers) {
         this.memory = memory;
         this.kernels = kernels;
         this.workers = workers;
+        this.steps = new CpuSteps(memory);
     }
 
     @Override
@@ -109,6 +115,28 @@ public final class CpuRl implements RlOps {
             }
             logProb.floats[logProb.offset + r] = (float) sum;
         }
+    }
+
+    @Override
+    public void advance(
+            StepArrays<DeviceArray> step,
+            StepClock clock,
+            int origin,
+            int streams,
+            float gamma,
+            DeviceArray ended,
+            DeviceArray returns) {
+        steps.advance(step, clock, origin, streams, gamma, ended, returns);
+    }
+
+    @Override
+    public void encode(StepEncoding encoding, StepInputs inputs, DeviceArray encoded) {
+        steps.encode(encoding, inputs, encoded);
+    }
+
+    @Override
+    public void enumerate(DeviceArray flags, DeviceArray next, DeviceArray numbers) {
+        steps.enumerate(flags, next, numbers);
     }
 
     @Override

@@ -61,8 +61,9 @@ final class CudaDecode {
         CudaArray keys = memory.floating(operation, "keyCache", call.keyCache());
         CudaArray values = memory.floating(operation, "valueCache", call.valueCache());
         CudaArray count = memory.resolve(operation, "counts", DType.I32, call.counts());
+        CudaArray position = memory.resolve(operation, "positions", DType.I32, call.positions());
         CudaArray out = memory.floating(operation, "output", output);
-        requireApart(operation, out, q, keys, values, count);
+        requireApart(operation, out, q, keys, values, count, position);
         long heads = (long) shape.batch() * shape.heads();
         if (heads == 0) {
             return;
@@ -77,13 +78,13 @@ final class CudaDecode {
                 .keyCache(keys.address())
                 .valueCache(values.address())
                 .counts(count.address())
+                .positions(position.address())
                 .output(out.address())
                 .batch(shape.batch())
                 .heads(shape.heads())
                 .capacity(shape.capacity())
                 .headDim(shape.headDim())
                 .valueDim(shape.valueDim())
-                .newest(call.newest())
                 .lanes(lanes)
                 .warps(warps)
                 .similarity(spec.similarity().ordinal())

@@ -81,9 +81,13 @@ public final class CudaArray implements DeviceArray {
 
     @Override
     public DeviceArray slice(long offset, long sliceLength) {
-        Objects.checkFromIndexSize(offset, sliceLength, length);
-        return new CudaArray(
-                memory, block, generation, dtype, address + offset * dtype.bytes(), sliceLength, Owner.VIEW);
+        return view(dtype, offset, sliceLength);
+    }
+
+    /** A view of another type of the same size, elements {@code [offset, offset + viewLength)}. */
+    CudaArray view(DType type, long offset, long viewLength) {
+        Objects.checkFromIndexSize(offset, viewLength, length);
+        return new CudaArray(memory, block, generation, type, address + offset * dtype.bytes(), viewLength, Owner.VIEW);
     }
 
     @Override

@@ -6,6 +6,7 @@ import static jcuda.driver.JCudaDriver.cuMemsetD16Async;
 import static jcuda.driver.JCudaDriver.cuMemsetD32Async;
 import static jcuda.driver.JCudaDriver.cuMemsetD8Async;
 
+import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.ShortBuffer;
 import java.util.List;
@@ -19,6 +20,7 @@ import org.fovea.backend.memory.Memory;
 import org.fovea.backend.memory.OperandChecks;
 import org.fovea.backend.memory.ShapeException;
 import org.fovea.backend.memory.UnsupportedOnBackendException;
+import org.fovea.backend.memory.UploadBlock;
 import org.jspecify.annotations.Nullable;
 
 /** Memory of the device, and the arrays behind the operands of an operation. */
@@ -97,6 +99,19 @@ public final class CudaMemory implements Memory {
             context.enter();
             blocks.forEach(pool::give);
         }
+    }
+
+    @Override
+    public UploadBlock allocateUploads(DType[] types, int[] lengths) {
+        return new CudaUploads(this, types, lengths);
+    }
+
+    /** Copies as many bytes as {@code target} has from the start of {@code source}. */
+    void upload(ByteBuffer source, CudaArray target) {
+        steps.refuse("upload");
+        resolve("upload", "target", DType.I32, target);
+        staging.upload(
+                target, (piece, first, count) -> piece.put(source.slice(first * Integer.BYTES, count * Integer.BYTES)));
     }
 
     @Override

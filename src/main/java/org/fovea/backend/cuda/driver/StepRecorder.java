@@ -8,6 +8,8 @@ import static jcuda.driver.JCudaDriver.cuGraphLaunch;
 import static jcuda.driver.JCudaDriver.cuStreamBeginCapture;
 import static jcuda.driver.JCudaDriver.cuStreamEndCapture;
 
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -22,12 +24,17 @@ import org.fovea.backend.memory.DeviceException;
 
 /** Records steps as CUDA graphs, and holds those that are open; or where the settings want no graphs, lets them run eagerly. */
 public final class StepRecorder {
+    private static final Logger LOGGER = System.getLogger(StepRecorder.class.getName());
+
     private final CudaContext context;
     private final DevicePool pool;
     private final List<GraphStep> open = new ArrayList<>();
     private final IdentityHashMap<DeviceBlock, CudaArray> used = new IdentityHashMap<>();
     private final EagerSteps eager = new EagerSteps();
     private boolean recording;
+
+    /** Whether the driver has refused to make a graph: then it is not asked again. */
+    private boolean refused;
 
     StepRecorder(CudaContext context, DevicePool pool) {
         this.context = context;
@@ -53,14 +60,15 @@ public final class StepRecorder {
     public CapturedStep capture(Runnable body) {
         context.enter();
         refuse("capture");
-        if (context.settings().graph() == BackendSettings.Graph.OFF) {
-            return eager.capture(body);
-        }
+        return refused || context.settings().graph() == BackendSettings.Graph.OFF ? eager.capture(body) : record(body);
+    }
+
+    private CapturedStep record(Runnable body) {
         // Relaxed: the pool may ask the driver for memory while the stream captures.
-        context.check(
-                cuStreamBeginCapture(context.stream(), CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED),
-                "cuStreamBeginCapture",
-                "capture");
+        int begun = cuStreamBeginCapture(context.stream(), CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED);
+        if (begun != CUresult.CUDA_SUCCESS) {
+            return eagerAfter(context.failure(begun, "cuStreamBeginCapture", "capture"), body);
+        }
         recording = true;
         pool.enterArena();
         CUgraph graph = new CUgraph();
@@ -81,10 +89,23 @@ public final class StepRecorder {
             return step;
         } catch (DeviceException e) {
             pool.releaseArena();
-            throw e;
+            return eagerAfter(e, body);
         } finally {
             used.clear();
         }
+    }
+
+    /** A step that the driver would not make a graph of runs eagerly, like all later ones. */
+    private CapturedStep eagerAfter(DeviceException refusal, Runnable body) {
+        if (context.isLost()) {
+            throw refusal;
+        }
+        refused = true;
+        LOGGER.log(
+                Level.WARNING,
+                "the driver makes no graph of a step, so kernels are launched one by one, as with graph=off: {0}",
+                refusal.getMessage());
+        return eager.capture(body);
     }
 
     private int end(CUgraph graph) {

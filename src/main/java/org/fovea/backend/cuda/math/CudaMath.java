@@ -31,6 +31,7 @@ import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.math.RotaryRows;
 import org.fovea.backend.math.StridedAxes;
 import org.fovea.backend.math.TableRows;
+import org.fovea.backend.math.RowPlaces;
 import org.fovea.backend.math.UnaryOp;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
@@ -285,6 +286,11 @@ public final class CudaMath implements MathOps {
     @Override
     public void gatherRows(DeviceArray indices, List<TableRows> tables) {
         movement.gatherRows(indices, tables);
+    }
+
+    @Override
+    public void placeRows(RowPlaces places, List<TableRows> tables) {
+        movement.placeRows(places, tables);
     }
 
     @Override

@@ -15,8 +15,10 @@ import org.fovea.backend.cuda.driver.CudaMemory;
 import org.fovea.backend.cuda.driver.CudaScope;
 import org.fovea.backend.cuda.params.ArrangeParams;
 import org.fovea.backend.cuda.params.GatherParams;
+import org.fovea.backend.cuda.params.PlaceParams;
 import org.fovea.backend.cuda.params.ScatterParams;
 import org.fovea.backend.math.MathChecks;
+import org.fovea.backend.math.RowPlaces;
 import org.fovea.backend.math.StridedAxes;
 import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.DType;
@@ -35,6 +37,8 @@ final class CudaMovement {
     private final CudaKernels.Kernel arrangeVectors;
     private final CudaKernels.Kernel gatherRows;
     private final CudaKernels.Kernel gatherVectors;
+    private final CudaKernels.Kernel placeRows;
+    private final CudaKernels.Kernel placeVectors;
     private final CudaKernels.Kernel scatterChunks;
     private final CudaKernels.Kernel scatterTable;
     private final long[] tableAddresses = new long[TABLES];
@@ -43,6 +47,7 @@ final class CudaMovement {
     private final long[] widths = new long[TABLES];
     private final ArrangeParams arrangeParams;
     private final GatherParams gatherParams;
+    private final PlaceParams placeParams;
     private final ScatterParams scatterParams;
 
     CudaMovement(CudaMemory memory, CudaKernels kernels) {
@@ -52,10 +57,13 @@ final class CudaMovement {
         arrangeVectors = kernels.find("arrange_vectors");
         gatherRows = kernels.find("gather_rows");
         gatherVectors = kernels.find("gather_vectors");
+        placeRows = kernels.find("place_rows");
+        placeVectors = kernels.find("place_vectors");
         scatterChunks = kernels.find("scatter_chunks");
         scatterTable = kernels.find("scatter_table");
         arrangeParams = new ArrangeParams(kernels.parameters());
         gatherParams = new GatherParams(kernels.parameters());
+        placeParams = new PlaceParams(kernels.parameters());
         scatterParams = new ScatterParams(kernels.parameters());
     }
 
@@ -102,23 +110,12 @@ final class CudaMovement {
 
     /** From as many tables as one launch takes. */
     private void gather(CudaArray index, List<TableRows> tables) {
-        boolean vectors = true;
-        for (int t = 0; t < tables.size(); t++) {
-            TableRows of = tables.get(t);
-            CudaArray from = memory.words("gatherRows", "table", of.table());
-            CudaArray to = memory.words("gatherRows", "y", of.rows());
-            requireApart("gatherRows", to, from, index);
-            vectors &= of.width() % VECTOR == 0 && isAligned(from.address()) && isAligned(to.address());
-            tableAddresses[t] = from.address();
-            rowAddresses[t] = to.address();
-            tableRows[t] = from.length() / of.width();
-            widths[t] = of.width();
+        boolean vectors = note("gatherRows", tables);
+        for (TableRows of : tables) {
+            requireApart(
+                    "gatherRows", (CudaArray) of.rows(), memory.words("gatherRows", "table", of.table()), index);
         }
-        long total = 0;
-        for (int t = 0; t < TABLES; t++) {
-            widths[t] = t >= tables.size() ? 0 : vectors ? widths[t] / VECTOR : widths[t];
-            total += widths[t];
-        }
+        long total = total(tables.size(), vectors);
         gatherParams
                 .table(tableAddresses)
                 .rows(rowAddresses)
@@ -128,6 +125,60 @@ final class CudaMovement {
                 .count(index.length())
                 .total(total);
         kernels.launchElements(vectors ? gatherVectors : gatherRows, index.length() * total, gatherParams);
+    }
+
+    /** Notes addresses and shapes; whether all rows of all tables are whole vectors. */
+    private boolean note(String operation, List<TableRows> tables) {
+        boolean vectors = true;
+        for (int t = 0; t < tables.size(); t++) {
+            TableRows of = tables.get(t);
+            CudaArray table = memory.words(operation, "table", of.table());
+            CudaArray rows = memory.words(operation, "rows", of.rows());
+            vectors &= of.width() % VECTOR == 0 && isAligned(table.address()) && isAligned(rows.address());
+            tableAddresses[t] = table.address();
+            rowAddresses[t] = rows.address();
+            tableRows[t] = table.length() / of.width();
+            widths[t] = of.width();
+        }
+        return vectors;
+    }
+
+    /** The sum of the widths of so many tables, which become those of rows of vectors if they are. */
+    private long total(int tables, boolean vectors) {
+        long total = 0;
+        for (int t = 0; t < TABLES; t++) {
+            widths[t] = t >= tables ? 0 : vectors ? widths[t] / VECTOR : widths[t];
+            total += widths[t];
+        }
+        return total;
+    }
+
+    void placeRows(RowPlaces places, List<TableRows> tables) {
+        MathChecks.placeRows(places, tables);
+        CudaArray index = memory.resolve("placeRows", "indices", DType.I32, places.indices());
+        long units = memory.addressOfIntegers("placeRows", "units", places.units());
+        for (int first = 0; first < tables.size(); first += TABLES) {
+            List<TableRows> some = tables.subList(first, Math.min(tables.size(), first + TABLES));
+            boolean vectors = note("placeRows", some);
+            for (TableRows of : some) {
+                requireApart("placeRows", (CudaArray) of.table(), (CudaArray) of.rows(), index);
+            }
+            long total = total(some.size(), vectors);
+            placeParams
+                    .table(tableAddresses)
+                    .rows(rowAddresses)
+                    .tableRows(tableRows)
+                    .width(widths)
+                    .units(units)
+                    .indices(index.address())
+                    .count(index.length())
+                    .total(total)
+                    .stride(places.stride())
+                    .shift(places.shift())
+                    .extent(places.extent())
+                    .wraps(places.wraps() ? 1 : 0);
+            kernels.launchElements(vectors ? placeVectors : placeRows, index.length() * total, placeParams);
+        }
     }
 
     void scatterAddRows(DeviceArray x, int width, DeviceArray indices, DeviceArray table) {

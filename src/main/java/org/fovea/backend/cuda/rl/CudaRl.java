@@ -27,6 +27,10 @@ import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.backend.rl.RlChecks;
 import org.fovea.backend.rl.RlOps;
+import org.fovea.backend.rl.StepArrays;
+import org.fovea.backend.rl.StepClock;
+import org.fovea.backend.rl.StepEncoding;
+import org.fovea.backend.rl.StepInputs;
 import org.fovea.backend.rl.Trajectories;
 import org.jspecify.annotations.Nullable;
 
@@ -43,6 +47,7 @@ public final class CudaRl implements RlOps {
 
     private final CudaMemory memory;
     private final CudaKernels kernels;
+    private final CudaSteps steps;
     private final CudaKernels.Kernel argmax;
     private final CudaKernels.Kernel sampleCategorical;
     private final CudaKernels.Kernel sampleGaussian;
@@ -62,6 +67,7 @@ public final class CudaRl implements RlOps {
     public CudaRl(CudaMemory memory, CudaKernels kernels) {
         this.memory = memory;
         this.kernels = kernels;
+        steps = new CudaSteps(memory, kernels);
         argmax = kernels.find("argmax");
         sampleCategorical = kernels.find("sample_categorical");
         sampleGaussian = kernels.find("sample_gaussian");
@@ -144,6 +150,28 @@ public final class CudaRl implements RlOps {
                 .first(draw.first())
                 .dim(dim);
         kernels.launchElements(sampleGaussian, (long) rows * lanes(dim), sampleGaussianParams);
+    }
+
+    @Override
+    public void advance(
+            StepArrays<DeviceArray> step,
+            StepClock clock,
+            int origin,
+            int streams,
+            float gamma,
+            DeviceArray ended,
+            DeviceArray returns) {
+        steps.advance(step, clock, origin, streams, gamma, ended, returns);
+    }
+
+    @Override
+    public void encode(StepEncoding encoding, StepInputs inputs, DeviceArray encoded) {
+        steps.encode(encoding, inputs, encoded);
+    }
+
+    @Override
+    public void enumerate(DeviceArray flags, DeviceArray next, DeviceArray numbers) {
+        steps.enumerate(flags, next, numbers);
     }
 
     @Override

@@ -17,7 +17,7 @@ final class AttentionDecode {
     private final CpuArray keyCache;
     private final CpuArray valueCache;
     private final CpuArray counts;
-    private final int newest;
+    private final CpuArray positions;
     private final CpuArray output;
 
     AttentionDecode(AttentionKernels kernels, DecodeCall<CpuArray> call, CpuArray output) {
@@ -28,7 +28,7 @@ final class AttentionDecode {
         keyCache = call.keyCache();
         valueCache = call.valueCache();
         counts = call.counts();
-        newest = call.newest();
+        positions = call.positions();
         this.output = output;
     }
 
@@ -40,14 +40,14 @@ final class AttentionDecode {
     void row(int batch, float[] scores) {
         int capacity = shape.capacity();
         int heads = shape.heads();
-        int count = counts.ints[counts.offset + batch];
+        int count = Math.min(counts.ints[counts.offset + batch], capacity);
         int outputRow = output.offset + batch * heads * shape.valueDim();
         Arrays.fill(output.floats, outputRow, outputRow + heads * shape.valueDim(), 0);
         if (count == 0) {
             return;
         }
         // The newest count slots, oldest first, are one run or, past the ring's end, two.
-        int oldest = Math.floorMod(newest - count + 1, capacity);
+        int oldest = Math.floorMod(positions.ints[positions.offset + batch] - count + 1, capacity);
         int first = Math.min(count, capacity - oldest);
         for (int head = 0; head < heads; head++) {
             int q = query.offset + (batch * heads + head) * shape.headDim();

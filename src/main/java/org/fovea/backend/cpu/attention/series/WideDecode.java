@@ -16,7 +16,7 @@ final class WideDecode {
     private final CpuArray keyCache;
     private final CpuArray valueCache;
     private final CpuArray counts;
-    private final int newest;
+    private final CpuArray positions;
     private final CpuArray output;
 
     WideDecode(DecodeCall<CpuArray> call, CpuArray output) {
@@ -26,7 +26,7 @@ final class WideDecode {
         keyCache = call.keyCache();
         valueCache = call.valueCache();
         counts = call.counts();
-        newest = call.newest();
+        positions = call.positions();
         this.output = output;
     }
 
@@ -34,7 +34,7 @@ final class WideDecode {
     void row(int batch) {
         int d = shape.headDim();
         int dv = shape.valueDim();
-        int count = counts.ints[counts.offset + batch];
+        int count = Math.min(counts.ints[counts.offset + batch], shape.capacity());
         double[] q = new double[d];
         double[] row = new double[Math.max(d, dv)];
         double[] scores = new double[count];
@@ -69,7 +69,7 @@ final class WideDecode {
 
     /** The row of a cache that is {@code age} slots older than the newest. */
     private int slot(int batch, int head, int age) {
-        int slot = Math.floorMod(newest - age, shape.capacity());
+        int slot = Math.floorMod(positions.ints[positions.offset + batch] - age, shape.capacity());
         return (batch * shape.capacity() + slot) * shape.heads() + head;
     }
 
