@@ -87,6 +87,11 @@ public interface Backend extends AutoCloseable {
     /** Waits until every operation issued so far has run, and throws what any of them reported. */
     void synchronize();
 
+    /** What was asked of the device so far. */
+    default DeviceCalls calls() {
+        return DeviceCalls.NONE;
+    }
+
     /** Frees everything. Closing twice is harmless; use after that throws {@link IllegalStateException}. */
     @Override
     void close();

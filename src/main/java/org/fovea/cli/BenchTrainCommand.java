@@ -12,6 +12,7 @@ import org.fovea.backend.Backend;
 import org.fovea.io.DurableFiles;
 import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.PlaySettings;
+import org.fovea.rl.rollout.StepCost;
 import org.fovea.rl.run.Algorithm;
 import org.fovea.rl.run.Defaults;
 import org.fovea.rl.run.Progress;
@@ -30,7 +31,9 @@ import picocli.CommandLine.Option;
         description = {
             "%n64 environments x 128 steps, 4 epochs, 4 minibatches.",
             "  mlp        separate actor and critic, 64-64",
-            "  attention  2 layers, width 64, 4 heads, window 16%n"
+            "  attention  2 layers, width 64, 4 heads, window 16",
+            "Launches and waits are those of a GPU for a step of a batch of environments, host us what the host does for it besides"
+                    + " the environments' own work, waiting not included.%n"
         })
 final class BenchTrainCommand extends BackendCommand {
     private static final String ENVIRONMENT = "CartPole-v1";
@@ -93,6 +96,9 @@ final class BenchTrainCommand extends BackendCommand {
                 "environment",
                 "with inference",
                 "with training",
+                "launches/step",
+                "waits/step",
+                "host us/step",
                 "final return"));
         try (Backend backend = open(backendSettings)) {
             terminal.out()
@@ -137,6 +143,7 @@ final class BenchTrainCommand extends BackendCommand {
             Stopwatch stopwatch = new Stopwatch(steps / 4);
             TrainResult result = trainer.run(stopwatch, () -> false);
             // A forward pass to play, and in each epoch a forward pass and a backward pass of twice its work.
+            StepCost cost = trainer.stepCost();
             double megaflops = result.model().flopsPerStep() * (1 + 3.0 * EPOCHS) * 1e-6;
             return List.of(
                     policy.toString(),
@@ -145,6 +152,9 @@ final class BenchTrainCommand extends BackendCommand {
                     NumberFormats.count(result.training().throughput().environment()),
                     NumberFormats.count(result.training().throughput().inference()),
                     NumberFormats.count(stopwatch.stepsPerSecond()),
+                    String.format(Locale.ROOT, "%.2f", cost.launches()),
+                    String.format(Locale.ROOT, "%.2f", cost.waits()),
+                    String.format(Locale.ROOT, "%.1f", cost.hostNanos() * 1e-3),
                     NumberFormats.score(result.evaluation().mean()));
         } finally {
             DurableFiles.deleteTree(directory);

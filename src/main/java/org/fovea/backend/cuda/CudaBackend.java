@@ -5,6 +5,7 @@ import java.util.function.IntConsumer;
 import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.CapturedStep;
+import org.fovea.backend.DeviceCalls;
 import org.fovea.backend.attention.AttentionOps;
 import org.fovea.backend.cuda.attention.CudaAttention;
 import org.fovea.backend.cuda.driver.CudaContext;
@@ -129,6 +130,11 @@ final class CudaBackend implements Backend {
         context.enter();
         memory.steps().refuse("synchronize");
         context.synchronize("synchronize");
+    }
+
+    @Override
+    public DeviceCalls calls() {
+        return context.calls();
     }
 
     @Override

@@ -10,9 +10,10 @@
  * org.fovea.rl.policy.FeedForwardTrunk}; {@link org.fovea.rl.policy.PolicyKind} makes them. Each sees a step through
  * {@link org.fovea.rl.policy.StepFeatures}, where entities and pictures have encoders of their own. {@link
  * org.fovea.rl.policy.ActionDistribution} turns a network's outputs into actions and losses. {@link
- * org.fovea.rl.policy.PolicyRunner} acts: it encodes observations ({@link org.fovea.rl.policy.StepEncoder}, which
- * calls {@link org.fovea.rl.policy.ObservationNormalizer}), runs the network for a step, draws actions and brings them within
- * their bounds ({@link org.fovea.rl.policy.ActionBounds}). Learners call network and distribution themselves.
+ * org.fovea.rl.policy.PolicyRunner} acts, on the device: it encodes steps ({@link org.fovea.rl.policy.StepEncoder}, with the
+ * moments of {@link org.fovea.rl.policy.ObservationNormalizer}), runs the network for a step, draws actions, hands all of it to a
+ * {@link org.fovea.rl.policy.StepRecorder}, and brings actions to the host and within their bounds ({@link
+ * org.fovea.rl.policy.ActionBounds}). Learners call network and distribution themselves.
  */
 @NullMarked
 package org.fovea.rl.policy;

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
 import org.fovea.backend.Backend;
+import org.fovea.backend.DeviceCalls;
 import org.fovea.env.JoinedBatch;
 import org.fovea.rl.config.RolloutConfig;
 import org.fovea.rl.policy.ActorCritic;
@@ -48,6 +49,12 @@ public final class Collector implements AutoCloseable {
 
     private long environmentNanos;
     private long steppedUntil = Long.MIN_VALUE;
+
+    /** Of the rollouts after the first, in which steps are captured. */
+    private long costlyNanos;
+
+    private long costlyRollouts;
+    private DeviceCalls costlyCalls = DeviceCalls.NONE;
 
     /** What a player's step took in the last rollout, of the environments and of the policy. */
     private double steppingNanos;
@@ -112,6 +119,7 @@ public final class Collector implements AutoCloseable {
     public boolean collect(long firstStep, StopSignal stop) {
         observationsIncluded = agent.observations().lacksStatistics();
         long start = System.nanoTime();
+        DeviceCalls before = backend.calls();
         boolean inTurns = !observationsIncluded && turnsPay();
         boolean complete = observationsIncluded
                 ? collectStepByStep(firstStep, stop)
@@ -122,6 +130,7 @@ public final class Collector implements AutoCloseable {
             return false;
         }
         tookTime(System.nanoTime() - start, inTurns);
+        addCost(backend.calls().since(before));
         players.forEach(player -> player.includeRewards(rewards));
         rewards.refresh();
         players.forEach(player -> player.normalizeRewards(rewards));
@@ -204,6 +213,25 @@ public final class Collector implements AutoCloseable {
         if (!inTurns) {
             environmentNanos += (long) (ofAll * stepping / (stepping + acting));
         }
+    }
+
+    private void addCost(DeviceCalls calls) {
+        if (costlyRollouts++ > 0) {
+            costlyCalls = new DeviceCalls(
+                    costlyCalls.launches() + calls.launches(),
+                    costlyCalls.waits() + calls.waits(),
+                    costlyCalls.waitNanos() + calls.waitNanos());
+            costlyNanos += players.stream().mapToLong(SegmentPlayer::actingNanos).sum();
+        }
+    }
+
+    /** What steps of a player's environments cost, but for those of the first rollout. */
+    public StepCost stepCost() {
+        double steps = (double) (costlyRollouts - 1) * rollout.steps() * players.size();
+        return new StepCost(
+                costlyCalls.launches() / steps,
+                costlyCalls.waits() / steps,
+                (costlyNanos - costlyCalls.waitNanos()) / steps);
     }
 
     /** Whether each completed its work. */

@@ -16,6 +16,7 @@ import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
 import org.fovea.rl.learner.UpdateStatistics;
 import org.fovea.rl.rollout.PlaySettings;
+import org.fovea.rl.rollout.StepCost;
 import org.fovea.rl.rollout.StopSignal;
 import org.jspecify.annotations.Nullable;
 
@@ -271,6 +272,11 @@ public final class Trainer implements AutoCloseable {
                         playing / state.collector().environmentShare(), playing, sessionSteps / (seconds - evaluating)),
                 state.collector().episodes().statistics(),
                 end);
+    }
+
+    /** What steps cost besides the environments' own work. */
+    public StepCost stepCost() {
+        return state.collector().stepCost();
     }
 
     /** One rollout and what is learned from it. */

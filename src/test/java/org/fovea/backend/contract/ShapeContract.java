@@ -21,6 +21,7 @@ import org.fovea.backend.math.LayerNormArgs;
 import org.fovea.backend.math.LinearGradients;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.math.RowPlaces;
 import org.fovea.backend.math.TableRows;
 import org.fovea.backend.math.UnaryOp;
 import org.fovea.backend.memory.DType;
@@ -31,6 +32,10 @@ import org.fovea.backend.memory.UnsupportedOnBackendException;
 import org.fovea.backend.rl.AdamSettings;
 import org.fovea.backend.rl.PpoBatch;
 import org.fovea.backend.rl.PpoLoss;
+import org.fovea.backend.rl.StepArrays;
+import org.fovea.backend.rl.StepClock;
+import org.fovea.backend.rl.StepEncoding;
+import org.fovea.backend.rl.StepInputs;
 import org.fovea.backend.rl.Trajectories;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -260,6 +265,39 @@ interface ShapeContract extends ContractFixture {
                     11,
                     12,
                     () -> b.rl().adam(settings, of(s, 12), of(s, 11), null, of(s, 12), of(s, 12), of(s, 4)));
+        }
+    }
+
+    @Test
+    default void stepsRefuseOtherShapes() {
+        Backend b = tested();
+        try (Scope s = b.memory().openScope()) {
+            DeviceArray two = s.allocate(DType.I32, 2);
+            DeviceArray one = s.allocate(DType.I32, 1);
+            StepArrays<DeviceArray> step = new StepArrays<>(2, 3, of(s, 6), of(s, 2), two, two, of(s, 6), null);
+            StepClock clock = new StepClock(two, two, two, of(s, 2), one);
+            refused("advance", 3, 2, () -> b.rl().advance(step, clock, 0, 2, 1, of(s, 3), of(s, 2)));
+            StepClock ofOne = new StepClock(two, one, two, of(s, 2), one);
+            refused("advance", 1, 2, () -> b.rl().advance(step, ofOne, 0, 2, 1, of(s, 2), of(s, 2)));
+            refused("enumerate", 1, 2, () -> b.rl().enumerate(two, one, one));
+            DeviceArray fourteen = s.allocate(DType.I32, 14);
+            StepEncoding encoding = new StepEncoding(fourteen, s.allocate(DType.I32, 4), of(s, 0));
+            StepInputs inputs = new StepInputs(2, of(s, 6), two, two, null);
+            refused("encode", 14, 12, () -> b.rl().encode(encoding, inputs, of(s, 6)));
+            StepEncoding whole = new StepEncoding(s.allocate(DType.I32, 12), s.allocate(DType.I32, 4), of(s, 0));
+            refused("encode", 7, 6, () -> b.rl().encode(whole, inputs, of(s, 7)));
+            StepInputs uneven = new StepInputs(2, of(s, 7), two, two, null);
+            refused("encode", 7, 2, () -> b.rl().encode(whole, uneven, of(s, 6)));
+            refused(
+                    "placeRows",
+                    7,
+                    6,
+                    () -> b.math().placeRows(RowPlaces.in(two, 4), List.of(new TableRows(of(s, 12), 3, of(s, 7)))));
+            refused(
+                    "placeRows",
+                    13,
+                    3,
+                    () -> b.math().placeRows(RowPlaces.in(two, 4), List.of(new TableRows(of(s, 13), 3, of(s, 6)))));
         }
     }
 

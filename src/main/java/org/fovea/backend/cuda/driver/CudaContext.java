@@ -29,6 +29,7 @@ import jcuda.driver.CUstream;
 import jcuda.driver.CUstream_flags;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.BackendUnavailableException;
+import org.fovea.backend.DeviceCalls;
 import org.fovea.backend.memory.DeviceException;
 import org.jspecify.annotations.Nullable;
 
@@ -55,6 +56,9 @@ public final class CudaContext {
     private int architecture;
     private int multiprocessors;
     private String lastKernel = "none";
+    private long launches;
+    private long waits;
+    private long waitNanos;
     private @Nullable DeviceException lostBy;
     private boolean closed;
 
@@ -220,12 +224,27 @@ public final class CudaContext {
         return !closed && lostBy == null;
     }
 
+    /** Notes the launch of a kernel, or of a graph. */
     void launched(String kernel) {
         lastKernel = kernel;
+        launches++;
     }
 
     public void synchronize(String operation) {
+        long start = System.nanoTime();
         check(cuStreamSynchronize(stream), "cuStreamSynchronize", operation);
+        waitNanos += System.nanoTime() - start;
+        waits++;
+    }
+
+    /** What was asked of the device since it was opened. */
+    public DeviceCalls calls() {
+        return new DeviceCalls(launches, waits, waitNanos);
+    }
+
+    /** Takes back launches that were only recorded. */
+    void recorded(DeviceCalls before) {
+        launches = before.launches();
     }
 
     /** Throws if {@code result} is an error. {@code detail} alternates names and values, put together only then. */

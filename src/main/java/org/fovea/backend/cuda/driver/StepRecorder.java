@@ -19,6 +19,7 @@ import jcuda.driver.CUresult;
 import jcuda.driver.CUstreamCaptureMode;
 import org.fovea.backend.BackendSettings;
 import org.fovea.backend.CapturedStep;
+import org.fovea.backend.DeviceCalls;
 import org.fovea.backend.EagerSteps;
 import org.fovea.backend.memory.DeviceException;
 
@@ -71,6 +72,7 @@ public final class StepRecorder {
         }
         recording = true;
         pool.enterArena();
+        DeviceCalls before = context.calls();
         CUgraph graph = new CUgraph();
         try {
             body.run();
@@ -83,6 +85,7 @@ public final class StepRecorder {
             throw e;
         }
         try {
+            context.recorded(before);
             context.check(end(graph), "cuStreamEndCapture", "capture");
             GraphStep step = new GraphStep(instantiate(graph), used.values().toArray(new CudaArray[0]));
             open.add(step);
@@ -159,6 +162,7 @@ public final class StepRecorder {
                 }
             }
             int result = cuGraphLaunch(executable, context.stream());
+            context.launched("a captured step");
             if (result != CUresult.CUDA_SUCCESS) {
                 throw context.failure(result, "cuGraphLaunch", "replay");
             }
