@@ -117,8 +117,7 @@ public final class SelfAttention {
      *
      * @param added to the result, or null
      */
-    Tensor attendToCache(
-            Tensor elements, KeyValueCache cache, DecodingStep step, @Nullable Tensor added) {
+    Tensor attendToCache(Tensor elements, KeyValueCache cache, DecodingStep step, @Nullable Tensor added) {
         Tensor positions = elements.tape().constant(step.positions(), elements.size(0), 1);
         cache.write(
                 step,

@@ -110,8 +110,7 @@ public final class TransformerBlock {
     public Tensor decode(Tensor input, KeyValueCache cache, DecodingStep step) {
         Tensor elements = input.reshape(input.size(0), 1, input.size(1));
         Tensor residual = attentionGate == null ? elements : null;
-        Tensor attended =
-                attention.attendToCache(attentionNorm.apply(elements), cache, step, residual);
+        Tensor attended = attention.attendToCache(attentionNorm.apply(elements), cache, step, residual);
         return feedForward(merge(attentionGate, elements, attended)).reshape(input.shape());
     }
 

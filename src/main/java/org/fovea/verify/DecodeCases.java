@@ -48,8 +48,8 @@ final class DecodeCases {
     }
 
     private static Case decode(@Nullable DType type, AttentionSpec spec, DecodeShape s, int[] counts, int first) {
-        String name = (type == null ? "" : type + " ") + s + " with " + Arrays.toString(counts)
-                + " from position " + first + " on, " + spec;
+        String name = (type == null ? "" : type + " ") + s + " with " + Arrays.toString(counts) + " from position "
+                + first + " on, " + spec;
         return new Case("attention.decode", name, p -> {
             decode(p, type == null ? p.tested.memory().floatType() : type, spec, s, counts, first);
         });

@@ -104,7 +104,8 @@ final class MovementCases {
 
     private static List<TableRows> of(Backend b, List<Pair.Both> tables, List<Pair.Both> rows, int width) {
         return IntStream.range(0, rows.size())
-                .mapToObj(i -> new TableRows(tables.get(i).on(b), width, rows.get(i).on(b)))
+                .mapToObj(i ->
+                        new TableRows(tables.get(i).on(b), width, rows.get(i).on(b)))
                 .toList();
     }
 

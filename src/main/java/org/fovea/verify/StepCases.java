@@ -30,7 +30,8 @@ final class StepCases {
         }
         for (int rows : new int[] {0, 1, 3, 33, 207}) {
             cases.add(new Case("rl.encode", rows + " rows of choices", p -> encode(p, rows, true, false)));
-            cases.add(new Case("rl.encode", rows + " rows of choices, some forbidden", p -> encode(p, rows, true, true)));
+            cases.add(
+                    new Case("rl.encode", rows + " rows of choices, some forbidden", p -> encode(p, rows, true, true)));
             cases.add(new Case("rl.encode", rows + " rows of numbers", p -> encode(p, rows, false, false)));
         }
         cases.add(new Case("memory.uploads", "arrays of three lengths", StepCases::uploads));
@@ -53,8 +54,7 @@ final class StepCases {
         Pair.Both stream = p.ints(7);
         Pair.Both ended = p.floats(Pair.normal(count, 3));
         Pair.Both returns = p.floats(Pair.normal(count, 4));
-        p.run(b -> b.rl()
-                .advance(
+        p.run(b -> b.rl().advance(
                         new StepArrays<>(
                                 count,
                                 0,
@@ -64,8 +64,7 @@ final class StepCases {
                                 truncated.on(b),
                                 rewards.on(b),
                                 null),
-                        new StepClock(
-                                positions.on(b), ages.on(b), episodes.on(b), discounted.on(b), stream.on(b)),
+                        new StepClock(positions.on(b), ages.on(b), episodes.on(b), discounted.on(b), stream.on(b)),
                         ORIGIN,
                         2,
                         0.75f,
@@ -78,7 +77,8 @@ final class StepCases {
             stream.isSameIntegers("stream");
         }
         ended.isExact("ends");
-        double[] sizes = Arrays.stream(returns.expected()).map(x -> 6 + Math.abs(x)).toArray();
+        double[] sizes =
+                Arrays.stream(returns.expected()).map(x -> 6 + Math.abs(x)).toArray();
         discounted.isWithin(sizes, "discounted returns");
         returns.isWithin(sizes, "returns");
     }
@@ -131,8 +131,7 @@ final class StepCases {
         Pair.Both ages = p.ints(integers(rows, 1, 12));
         Pair.@Nullable Both allowed = forbids ? p.ints(integers(3 * rows, 0, 2)) : null;
         Pair.Both encoded = p.output((long) rows * entries.size());
-        p.run(b -> b.rl()
-                .encode(
+        p.run(b -> b.rl().encode(
                         new StepEncoding(elements.on(b), scales.on(b), table.on(b)),
                         new StepInputs(
                                 rows,

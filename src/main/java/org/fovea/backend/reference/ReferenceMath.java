@@ -2,8 +2,6 @@
 package org.fovea.backend.reference;
 
 import java.util.List;
-import org.fovea.backend.math.RowPlaces;
-import org.fovea.backend.math.TableRows;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.Gemm;
@@ -13,6 +11,8 @@ import org.fovea.backend.math.MathOps;
 import org.fovea.backend.math.Philox;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.math.ReduceOp;
+import org.fovea.backend.math.RowPlaces;
+import org.fovea.backend.math.TableRows;
 import org.fovea.backend.math.UnaryOp;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.RowMajor;
@@ -191,14 +191,17 @@ final class ReferenceMath implements MathOps {
             ReferenceArray from = memory.use(of.rows());
             ReferenceArray to = memory.use(of.table());
             for (int i = 0; i < index.size(); i++) {
-                int unit = places.units() == null ? i : memory.use(places.units()).integer(i);
+                int unit =
+                        places.units() == null ? i : memory.use(places.units()).integer(i);
                 int place = index.integer(i) + places.shift();
                 if (places.wraps()) {
                     place = Math.floorMod(place, places.extent());
                 }
                 boolean goes = unit >= 0 && place >= 0 && place < places.extent();
                 for (int j = 0; j < of.width() && goes; j++) {
-                    to.set(((long) unit * places.stride() + place) * of.width() + j, from.get((long) i * of.width() + j));
+                    to.set(
+                            ((long) unit * places.stride() + place) * of.width() + j,
+                            from.get((long) i * of.width() + j));
                 }
             }
         }

@@ -31,13 +31,17 @@ final class ReferenceSteps {
             boolean acted = memory.use(clock.positions()).integer(i) >= origin;
             memory.use(clock.positions()).add(i, 1);
             if (acted) {
-                boolean over = memory.use(step.terminated()).integer(i) + memory.use(step.truncated()).integer(i) > 0;
-                double soFar = gamma * memory.use(clock.discountedReturns()).get(i) + memory.use(step.rewards()).get(i);
+                boolean over = memory.use(step.terminated()).integer(i)
+                                + memory.use(step.truncated()).integer(i)
+                        > 0;
+                double soFar = gamma * memory.use(clock.discountedReturns()).get(i)
+                        + memory.use(step.rewards()).get(i);
                 memory.use(returns).set(i, soFar);
                 memory.use(ended).set(i, over ? 1 : 0);
                 memory.use(clock.discountedReturns()).set(i, over ? 0 : soFar);
                 memory.use(clock.episodes()).add(i, over ? 1 : 0);
-                memory.use(clock.ages()).set(i, over ? 1 : memory.use(clock.ages()).integer(i) + 1);
+                memory.use(clock.ages())
+                        .set(i, over ? 1 : memory.use(clock.ages()).integer(i) + 1);
             }
         }
     }

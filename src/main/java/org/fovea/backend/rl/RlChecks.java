@@ -51,8 +51,7 @@ public final class RlChecks {
     }
 
     /** Operands of {@link RlOps#advance}. */
-    public static void advance(
-            StepArrays<DeviceArray> step, StepClock clock, DeviceArray ended, DeviceArray returns) {
+    public static void advance(StepArrays<DeviceArray> step, StepClock clock, DeviceArray ended, DeviceArray returns) {
         int count = step.count();
         OperandChecks.floats("advance", "rewards", step.rewards(), count);
         OperandChecks.ints("advance", "terminated", step.terminated(), count);
@@ -78,7 +77,11 @@ public final class RlChecks {
         ofRows("observations", inputs.observations(), inputs.rows());
         ofRows("actions", inputs.actions(), inputs.rows());
         if (inputs.allowed() != null) {
-            OperandChecks.ints("encode", "allowed", inputs.allowed(), Math.toIntExact(inputs.allowed().length()));
+            OperandChecks.ints(
+                    "encode",
+                    "allowed",
+                    inputs.allowed(),
+                    Math.toIntExact(inputs.allowed().length()));
             ofRows("allowed", inputs.allowed(), inputs.rows());
         }
     }

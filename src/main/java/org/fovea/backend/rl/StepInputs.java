@@ -13,4 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param allowed I32 [rows, choices], 1 where a choice is allowed; null where none is forbidden
  */
 public record StepInputs(
-        int rows, DeviceArray observations, DeviceArray actions, DeviceArray ages, @Nullable DeviceArray allowed) {}
+        int rows,
+        DeviceArray observations,
+        DeviceArray actions,
+        DeviceArray ages,
+        @Nullable DeviceArray allowed) {}

@@ -293,7 +293,8 @@ final class AttentionMemory implements Trunk.Context {
             backend.math()
                     .placeRows(
                             RowPlaces.inEach(positions, 0, past + steps),
-                            List.of(new TableRows(ids(from, to), 1, clock.episodes().slice(from, to - from))));
+                            List.of(new TableRows(
+                                    ids(from, to), 1, clock.episodes().slice(from, to - from))));
             int numbers = trunk.features().inputs();
             burnIn.keep(
                     first + from,
@@ -301,7 +302,8 @@ final class AttentionMemory implements Trunk.Context {
                     positions,
                     past);
             List<Tensor> layerInputs = new ArrayList<>(rings.length);
-            Tensor output = decode(encoded, rings, new DecodingStep(clock.positions(), clock.ages(), from, to), layerInputs);
+            Tensor output =
+                    decode(encoded, rings, new DecodingStep(clock.positions(), clock.ages(), from, to), layerInputs);
             remember(layerInputs, positions, from, to);
             return output;
         }
@@ -319,7 +321,8 @@ final class AttentionMemory implements Trunk.Context {
             }
             List<TableRows> tables = new ArrayList<>(rings.length);
             for (int layer = 0; layer < rings.length; layer++) {
-                DeviceArray rows = layerInputs.get(layer).array().slice((long) from * width, (long) (to - from) * width);
+                DeviceArray rows =
+                        layerInputs.get(layer).array().slice((long) from * width, (long) (to - from) * width);
                 tables.add(new TableRows(memory(nextInputs[layer], from, to), width, rows));
             }
             backend.math().placeRows(RowPlaces.inEach(positions, -burnIn.firstStep(), past), tables);

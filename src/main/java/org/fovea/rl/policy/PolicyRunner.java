@@ -226,10 +226,9 @@ public final class PolicyRunner implements AutoCloseable {
             int rows = to - from;
             DType floats = backend.memory().floatType();
             this.block = backend.memory()
-                    .allocateUploads(
-                            new DType[] {floats, floats, DType.I32, DType.I32, DType.I32, floats}, new int[] {
-                                rows * observationSize, rows, rows, rows, rows * allowedSize, rows * observationSize
-                            });
+                    .allocateUploads(new DType[] {floats, floats, DType.I32, DType.I32, DType.I32, floats}, new int[] {
+                        rows * observationSize, rows, rows, rows, rows * allowedSize, rows * observationSize
+                    });
             this.step = new StepArrays<>(
                     rows,
                     observationSize,
@@ -305,14 +304,7 @@ public final class PolicyRunner implements AutoCloseable {
         private void receiveOnDevice() {
             int rows = to - from;
             backend.rl()
-                    .advance(
-                            step,
-                            clock,
-                            origin,
-                            streams,
-                            gamma,
-                            ended.slice(from, rows),
-                            returns.slice(from, rows));
+                    .advance(step, clock, origin, streams, gamma, ended.slice(from, rows), returns.slice(from, rows));
             if (recorder != null) {
                 recorder.outcome(
                         from,
@@ -392,7 +384,8 @@ public final class PolicyRunner implements AutoCloseable {
 
         private Tensor restricted(Tensor outputs) {
             return agent.distribution()
-                    .restrict(outputs, masks.length() == 0 ? null : outputs.tape().constant(masks, outputs.shape()));
+                    .restrict(
+                            outputs, masks.length() == 0 ? null : outputs.tape().constant(masks, outputs.shape()));
         }
 
         private DeviceArray drawn(Tape tape) {
@@ -445,8 +438,9 @@ public final class PolicyRunner implements AutoCloseable {
         private final DeviceArray indices = allocate(DType.I32, count);
         private final DeviceArray observations =
                 floats((long) places * agent.spaces().observations().size());
-        private final DeviceArray actions =
-                allocate(agent.distribution().actionType(), (long) places * agent.distribution().actionSize());
+        private final DeviceArray actions = allocate(
+                agent.distribution().actionType(),
+                (long) places * agent.distribution().actionSize());
         private final DeviceArray next = allocate(DType.I32, 1);
 
         /** A step that ends nothing. */
@@ -475,7 +469,8 @@ public final class PolicyRunner implements AutoCloseable {
                                     new TableRows(
                                             actions,
                                             size,
-                                            PolicyRunner.this.actions.slice((long) from * size, (long) (to - from) * size)),
+                                            PolicyRunner.this.actions.slice(
+                                                    (long) from * size, (long) (to - from) * size)),
                                     new TableRows(clock.positions(), 1, ofRows.positions()),
                                     new TableRows(clock.ages(), 1, ofRows.ages()),
                                     new TableRows(environments, 1, indices.slice(from, to - from))));
@@ -526,7 +521,8 @@ public final class PolicyRunner implements AutoCloseable {
                 DeviceArray shown = tape.allocate(backend.memory().floatType(), (long) places * size);
                 agent.encoder().encode(new StepInputs(places, observations, actions, clock.ages(), null), shown);
                 ActorCritic.Outputs outputs = actor.recall(tape.constant(shown, places, size), clock);
-                recorder.continued(environments, clock.positions(), outputs.values().array());
+                recorder.continued(
+                        environments, clock.positions(), outputs.values().array());
             }
             backend.memory().fill(environments, -1);
         }

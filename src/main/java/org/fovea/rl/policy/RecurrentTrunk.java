@@ -29,6 +29,7 @@ final class RecurrentTrunk implements Trunk {
 
     /** The number of a step that says whether it starts an episode. */
     private final int start;
+
     private final StepFeatures features;
     private final Linear embedding;
     private final List<GruCell> cells = new ArrayList<>();

@@ -43,8 +43,7 @@ public final class StepEncoder implements AutoCloseable {
         if (config.episodeStep()) {
             backend.memory().upload(episodeSteps(), 0, table);
         }
-        this.steps = new StepEncoding(
-                uploaded(entries(spaces, kind, config, normalizer)), normalizer.scales(), table);
+        this.steps = new StepEncoding(uploaded(entries(spaces, kind, config, normalizer)), normalizer.scales(), table);
         int[] choices = distribution.masked() ? distribution.choiceOfOutput() : new int[0];
         int[] ofMasks = new int[choices.length * StepEncoding.ENTRY];
         for (int i = 0; i < choices.length; i++) {

@@ -81,8 +81,7 @@ public final class Collector implements AutoCloseable {
         this.agent = agent;
         this.environments = environments;
         this.rewards = new RewardNormalizer(config.normalizeRewards(), config.gamma());
-        int count =
-                environments.batches().stream().mapToInt(JoinedBatch::count).sum();
+        int count = environments.batches().stream().mapToInt(JoinedBatch::count).sum();
         this.rollout = Rollout.allocate(
                 backend, count, config.rolloutSteps(), agent.encoder().size(), agent.distribution());
         int first = 0;
@@ -221,7 +220,8 @@ public final class Collector implements AutoCloseable {
                     costlyCalls.launches() + calls.launches(),
                     costlyCalls.waits() + calls.waits(),
                     costlyCalls.waitNanos() + calls.waitNanos());
-            costlyNanos += players.stream().mapToLong(SegmentPlayer::actingNanos).sum();
+            costlyNanos +=
+                    players.stream().mapToLong(SegmentPlayer::actingNanos).sum();
         }
     }
 

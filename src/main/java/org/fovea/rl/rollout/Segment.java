@@ -48,10 +48,9 @@ final class Segment implements StepRecorder, AutoCloseable {
         this.steps = rollout.steps();
         this.origin = origin;
         long rows = (long) count * steps;
-        this.rawObservations =
-                backend.memory().allocate(backend.memory().floatType(), observations.enabled() ? rows * observationSize : 0);
-        this.discountedReturns =
-                backend.memory().allocate(backend.memory().floatType(), rewards.enabled() ? rows : 0);
+        this.rawObservations = backend.memory()
+                .allocate(backend.memory().floatType(), observations.enabled() ? rows * observationSize : 0);
+        this.discountedReturns = backend.memory().allocate(backend.memory().floatType(), rewards.enabled() ? rows : 0);
     }
 
     private DeviceArray mine(DeviceArray ofAll) {

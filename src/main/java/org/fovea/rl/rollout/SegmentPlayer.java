@@ -61,9 +61,16 @@ final class SegmentPlayer implements AutoCloseable {
         this.count = environment.count();
         int observationSize = environment.observationSpace().size();
         this.segment = new Segment(
-                agent.backend(), rollout, first, count, context.origin(), agent.observations(), observationSize, rewards);
-        this.policy = new PolicyRunner(
-                agent, context, first, count, segment, rewards.gamma(), seed, RandomStreams.EACH_STEP);
+                agent.backend(),
+                rollout,
+                first,
+                count,
+                context.origin(),
+                agent.observations(),
+                observationSize,
+                rewards);
+        this.policy =
+                new PolicyRunner(agent, context, first, count, segment, rewards.gamma(), seed, RandomStreams.EACH_STEP);
         this.allowed = environment.newActionMasks();
         this.result = StepBatch.allocate(count, observationSize);
         this.observations = new float[count * observationSize];

@@ -10,8 +10,8 @@ import org.fovea.rl.config.Critic;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.rl.config.RolloutConfig;
 import org.fovea.rl.policy.Agent;
-import org.fovea.rl.policy.StepEncoder;
 import org.fovea.rl.policy.PolicyKind;
+import org.fovea.rl.policy.StepEncoder;
 import org.fovea.rl.rollout.EnvironmentSet;
 import org.fovea.rl.rollout.Rollout;
 

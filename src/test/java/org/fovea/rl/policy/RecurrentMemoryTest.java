@@ -32,8 +32,10 @@ class RecurrentMemoryTest {
             double value = Double.NaN;
             for (int step = 0; step < 2; step++) {
                 try (Tape tape = Tape.inference(backend)) {
-                    DeviceArray ages = tape.constantInts(new int[] {step + 1}, 1).array();
-                    DeviceArray positions = tape.constantInts(new int[] {step}, 1).array();
+                    DeviceArray ages =
+                            tape.constantInts(new int[] {step + 1}, 1).array();
+                    DeviceArray positions =
+                            tape.constantInts(new int[] {step}, 1).array();
                     float[] seen = {step == 0 ? before : 0.5f, 0, 0, 0};
                     DeviceArray token = tape.allocate(DType.F32, agent.encoder().size());
                     DeviceArray action = tape.constantInts(new int[1], 1).array();

@@ -34,8 +34,8 @@ class StepEncoderTest {
             int[] ages = {1 + 3 * episodeStep, 1 + episodeStep};
             // The second of two environments, which chose action 1.
             float[] observations = {9, 9, 9, 9, 1, 2, 3, 4};
-            float[] both =
-                    encode(backend, SPACES, PolicyKind.of(policy), config, normalizer, observations, new int[] {0, 1}, ages);
+            float[] both = encode(
+                    backend, SPACES, PolicyKind.of(policy), config, normalizer, observations, new int[] {0, 1}, ages);
             return Arrays.copyOfRange(both, both.length / 2, both.length);
         }
     }

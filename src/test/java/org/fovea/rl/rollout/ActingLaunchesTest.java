@@ -36,11 +36,16 @@ class ActingLaunchesTest {
 
     @ParameterizedTest
     @CsvSource({
-        "CartPole-v1, attention", "CartPole-v1, gru", "CartPole-v1, mlp", "Dispatch-v0, attention", "Pendulum-v1, mlp"
+        "CartPole-v1, attention",
+        "CartPole-v1, gru",
+        "CartPole-v1, mlp",
+        "Dispatch-v0, attention",
+        "Pendulum-v1, mlp"
     })
     void aStepIsOneUploadOneGraphOneDownloadAndOneWait(String environment, String policy) throws IOException {
         RunSpec spec = Defaults.of(environment, Algorithm.PPO, PolicyKind.of(policy))
-                .with(Map.of("minibatches", "1", "rollout_steps", "" + STEPS, "layers", "1", "width", "8", "heads", "2"))
+                .with(Map.of(
+                        "minibatches", "1", "rollout_steps", "" + STEPS, "layers", "1", "width", "8", "heads", "2"))
                 .with(Map.of("window", "4", "burn_in", policy.equals("mlp") ? "0" : "2", "normalize_rewards", "true"))
                 .withEnvironments(3);
         try (Backend backend = Simulator.open();

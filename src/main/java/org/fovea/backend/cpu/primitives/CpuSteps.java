@@ -85,7 +85,8 @@ final class CpuSteps {
                     case StepEncoding.CHOSEN -> !start && chosen && actions.ints[action + a] == b ? 1 : 0;
                     case StepEncoding.ACTED -> start || chosen ? 0 : actions.floats[action + a];
                     case StepEncoding.START -> start ? 1 : 0;
-                    case StepEncoding.PERIODIC -> table.floats[table.offset + (int) ((long) (age - 1) * b % table.length) + a];
+                    case StepEncoding.PERIODIC ->
+                        table.floats[table.offset + (int) ((long) (age - 1) * b % table.length) + a];
                     case StepEncoding.ALLOWED ->
                         a >= 0 && (allowed == null || allowed.ints[allowed.offset + row * choices + a] != 0)
                                 ? 0

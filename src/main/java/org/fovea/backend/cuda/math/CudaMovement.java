@@ -112,8 +112,7 @@ final class CudaMovement {
     private void gather(CudaArray index, List<TableRows> tables) {
         boolean vectors = note("gatherRows", tables);
         for (TableRows of : tables) {
-            requireApart(
-                    "gatherRows", (CudaArray) of.rows(), memory.words("gatherRows", "table", of.table()), index);
+            requireApart("gatherRows", (CudaArray) of.rows(), memory.words("gatherRows", "table", of.table()), index);
         }
         long total = total(tables.size(), vectors);
         gatherParams

@@ -89,7 +89,10 @@ final class CudaSteps {
                 .size(encoding.size())
                 .observationSize(rows == 0 ? 0 : (int) (observations.length() / rows))
                 .actionSize(rows == 0 ? 0 : (int) (actions.length() / rows))
-                .choices(rows == 0 || inputs.allowed() == null ? 0 : (int) (inputs.allowed().length() / rows))
+                .choices(
+                        rows == 0 || inputs.allowed() == null
+                                ? 0
+                                : (int) (inputs.allowed().length() / rows))
                 .tableLength((int) encoding.table().length())
                 .chosen(actions.dtype() == DType.I32 ? 1 : 0);
         kernels.launchElements(encode, (long) rows * encoding.size(), encodeParams);
