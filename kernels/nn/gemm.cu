@@ -6,7 +6,7 @@
     extern "C" __global__ void __launch_bounds__((GemmTile<T, __VA_ARGS__>::THREADS), (GemmTile<T, __VA_ARGS__>::BLOCKS)) \
         name(const __grid_constant__ GemmParams p) {                                                                      \
         SHARED_DYNAMIC(float, gemm_smem);                                                                                 \
-        GemmTile<T, __VA_ARGS__>::run(p, gemm_smem);                                                                      \
+        GemmTile<T, __VA_ARGS__>::run(p, blockIdx.x, gemm_smem);                                                                      \
     }                                                                                                                     \
     REGISTER_KERNEL(name)
 #define GEMM_KERNELS(tile, ...)                      \

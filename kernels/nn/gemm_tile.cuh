@@ -105,6 +105,7 @@ struct GemmEpilogue {
 
 template <class T, int TILE_M, int TILE_N, int WARP_M, int WARP_N>
 struct GemmTile {
+    static constexpr int ROWS = TILE_M, COLUMNS = TILE_N;  // of C
     static constexpr int STAGES = 4;
     static constexpr int WARPS_N = TILE_N / WARP_N;
     static constexpr int THREADS = 32 * (TILE_M / WARP_M) * WARPS_N;
@@ -255,11 +256,11 @@ struct GemmTile {
         return plain;
     }
 
-    // grid.x = splits * batch * tiles, so that each may pass 65,535
-    static __device__ void run(const GemmParams& p, float* memory_smem) {
+    // block: one of splits * batch * tiles, which are along grid.x, so that each may pass 65,535
+    static __device__ void run(const GemmParams& p, unsigned block, float* memory_smem) {
         const unsigned tiles_m = unsigned((p.m - 1) / TILE_M + 1), tiles_n = unsigned((p.n - 1) / TILE_N + 1);
-        const unsigned tile = blockIdx.x % (tiles_m * tiles_n);
-        const int part = int(blockIdx.x / (tiles_m * tiles_n)), product = part % p.batch;
+        const unsigned tile = block % (tiles_m * tiles_n);
+        const int part = int(block / (tiles_m * tiles_n)), product = part % p.batch;
         const unsigned group = tile / (GEMM_GROUP * tiles_n) * GEMM_GROUP, in_group = tile % (GEMM_GROUP * tiles_n);
         const unsigned group_rows = min(GEMM_GROUP, tiles_m - group);
         const int tile_row = int(group + in_group % group_rows) * TILE_M, tile_column = int(in_group / group_rows) * TILE_N;

@@ -55,6 +55,38 @@ struct LinearBackwardParams {
     int32_t tf32;             // multiply floats rounded to TF32, else to float32's accuracy
 };
 
+// y = x W + bias of some layers of the same sizes
+struct LinearLayersParams {
+    const float* x[4];        // [rows, in]
+    const float* weight[4];   // [in, out]
+    const float* bias[4];     // [out], or null
+    float* y[4];              // [rows, out]
+    int32_t rows[4];          // 0 where there is no layer
+    int32_t in;
+    int32_t out;
+    int32_t tf32;             // as in GemmParams
+};
+
+// The gradients of such layers, each as in LinearBackwardParams. Where layers one after the other have the same dx, the second
+// and later have it as what is added, too.
+struct LinearLayersBackwardParams {
+    const float* x[4];
+    const float* weight[4];
+    const float* dy[4];
+    const float* added[4];
+    float* dx[4];             // null where it is not wanted, or there is no layer
+    float* d_weight[4];
+    float* d_bias[4];
+    float* partial[4];
+    int32_t* counters;        // [4][tiles of a d_weight], 0 before and after
+    int32_t rows[4];
+    int32_t splits[4];        // 0 where there is no layer
+    int32_t split_depth[4];
+    int32_t in;
+    int32_t out;
+    int32_t tf32;
+};
+
 // y[i] = x[i]. Types: 0 float, 1 Bf16, 2 F16.
 struct CastParams {
     const void* x;            // [count]

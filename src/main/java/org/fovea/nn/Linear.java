@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.nn;
 
+import java.util.List;
 import org.fovea.backend.math.Activation;
 import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameter;
 import org.fovea.tensor.Parameters;
+import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +31,15 @@ public final class Linear {
     /** [..., in] to [..., out]. */
     public Tensor apply(Tensor x) {
         return x.linear(x.tape().use(weight), x.tape().use(bias), activation);
+    }
+
+    /** What layers of the same sizes and without activation give, in one go: each [..., in] to [..., out]. */
+    static List<Tensor> apply(List<Linear> layers, List<Tensor> inputs) {
+        Tape tape = inputs.get(0).tape();
+        return Tensor.linear(
+                inputs,
+                layers.stream().map(layer -> tape.use(layer.weight)).toList(),
+                layers.stream().map(layer -> tape.use(layer.bias)).toList());
     }
 
     /** What a layer without activation gives, plus {@code added}: [..., in] and [..., out] to [..., out]. */

@@ -90,16 +90,15 @@ public final class SelfAttention {
             AttentionSpec spec,
             AttentionMask<Tensor> mask,
             @Nullable Tensor added) {
-        Tensor queries = query.apply(queryInputs);
-        Tensor keys = key.apply(keyInputs);
-        if (rotary != null) {
-            List<Tensor> turned = rotary.apply(queries, queryPositions, keys, keyPositions, heads);
-            queries = turned.get(0);
-            keys = turned.get(1);
-        }
-        Tensor values = value.apply(keyInputs);
+        List<Tensor> mapped = Linear.apply(List.of(query, key, value), List.of(queryInputs, keyInputs, keyInputs));
+        List<Tensor> turned = rotate(mapped.get(0), queryPositions, mapped.get(1), keyPositions);
         Tensor averages = Attention.apply(
-                        Attention.call(inHeads(queries), inHeads(keys), inHeads(values), compared(spec), Layout.BNHD)
+                        Attention.call(
+                                inHeads(turned.get(0)),
+                                inHeads(turned.get(1)),
+                                inHeads(mapped.get(2)),
+                                compared(spec),
+                                Layout.BNHD)
                                 .withMask(mask))
                 .output();
         return output.apply(averages.reshape(queryInputs.shape()), added);
@@ -107,9 +106,14 @@ public final class SelfAttention {
 
     /** Puts keys and values of elements [batch, count, width] at positions {@code first, ...} into the cache. */
     void remember(Tensor elements, KeyValueCache cache, int first) {
-        Tensor positions = RotaryEncoding.positions(elements.tape(), elements.size(0), first, elements.size(1));
-        Tensor keys = rotate(key.apply(elements), positions);
-        cache.write(first, elements.size(1), keys.array(), value.apply(elements).array());
+        int count = elements.size(1);
+        List<Tensor> mapped = Linear.apply(List.of(key, value), List.of(elements, elements));
+        Tensor keys = mapped.get(0);
+        if (rotary != null) {
+            keys = rotary.apply(
+                    keys, RotaryEncoding.positions(elements.tape(), elements.size(0), first, count), heads);
+        }
+        cache.write(first, count, keys.array(), mapped.get(1).array());
     }
 
     /**
@@ -119,13 +123,11 @@ public final class SelfAttention {
      */
     Tensor attendToCache(Tensor elements, KeyValueCache cache, DecodingStep step, @Nullable Tensor added) {
         Tensor positions = elements.tape().constant(step.positions(), elements.size(0), 1);
-        cache.write(
-                step,
-                rotate(key.apply(elements), positions).array(),
-                value.apply(elements).array());
+        List<Tensor> mapped = Linear.apply(List.of(query, key, value), List.of(elements, elements, elements));
+        List<Tensor> turned = rotate(mapped.get(0), positions, mapped.get(1), positions);
+        cache.write(step, turned.get(1).array(), mapped.get(2).array());
         Tape tape = elements.tape();
         int batch = elements.size(0);
-        Tensor queries = rotate(query.apply(elements), positions);
         Tensor averages = tape.result(elements.shape());
         tape.backend()
                 .attention()
@@ -133,7 +135,7 @@ public final class SelfAttention {
                         new DecodeCall<>(
                                 new DecodeShape(batch, heads, cache.capacity(), headDim, headDim),
                                 compared(AttentionSpec.DEFAULT),
-                                queries.array(),
+                                turned.get(0).array(),
                                 cache.keys(),
                                 cache.values(),
                                 step.counts(),
@@ -148,8 +150,10 @@ public final class SelfAttention {
         return similarity == Similarity.COSINE ? compared.withScale(Math.sqrt(headDim)) : compared;
     }
 
-    private Tensor rotate(Tensor x, Tensor positions) {
-        return rotary == null ? x : rotary.apply(x, positions, heads);
+    private List<Tensor> rotate(Tensor queries, Tensor queryPositions, Tensor keys, Tensor keyPositions) {
+        return rotary == null
+                ? List.of(queries, keys)
+                : rotary.apply(queries, queryPositions, keys, keyPositions, heads);
     }
 
     /** [batch, rows, width] as [batch, rows, heads, headDim]. */

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.tensor;
 
-import java.util.Arrays;
 import java.util.List;
-import org.fovea.backend.math.Activation;
-import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.LayerNormArgs;
-import org.fovea.backend.math.LinearGradients;
 import org.fovea.backend.math.MathOps;
 import org.fovea.backend.math.RotaryRows;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.ShapeException;
-import org.jspecify.annotations.Nullable;
 
 /** Operations that a backend computes in one go. */
 final class FusedOps {
@@ -43,141 +38,6 @@ final class FusedOps {
             tape.record(y, backward, x);
         }
         return y;
-    }
-
-    // ---- linear
-
-    /** @param added to what a layer without activation gives, of the same shape; or null */
-    static Tensor linear(
-            Tensor x, Tensor weight, @Nullable Tensor bias, Activation activation, @Nullable Tensor added) {
-        Tape tape = x.tape();
-        weight.requireTape(tape);
-        if (weight.rank() != 2 || x.rank() < 1 || x.size(-1) != weight.size(0)) {
-            throw new ShapeException(
-                    "linear",
-                    "input " + Shapes.text(x.sizes()) + " does not fit weight [in, out] "
-                            + Shapes.text(weight.sizes()));
-        }
-        int in = weight.size(0);
-        int out = weight.size(1);
-        if (bias != null && bias.length() != out) {
-            throw new ShapeException(
-                    "linear",
-                    "bias " + Shapes.text(bias.sizes()) + " does not fit weight [in, out] "
-                            + Shapes.text(weight.sizes()));
-        }
-        int rows = rows("linear", x);
-        Tensor y = tape.result(Shapes.with(x.sizes(), x.rank() - 1, out));
-        DeviceArray biasArray = bias == null ? null : bias.array();
-        MathOps math = tape.backend().math();
-        if (added == null) {
-            math.linear(rows, in, out, x.array(), weight.array(), biasArray, activation, y.array());
-        } else {
-            added.requireTape(tape);
-            y.requireShape("linear", added);
-            math.linear(rows, in, out, x.array(), weight.array(), biasArray, added.array(), y.array());
-        }
-        boolean recorded = tape.records(x, weight)
-                || (bias != null && tape.records(bias))
-                || (added != null && tape.records(added));
-        if (!recorded) {
-            return y;
-        }
-        Tensor[] inputs = bias == null ? new Tensor[] {x, weight} : new Tensor[] {x, weight, bias};
-        if (added != null) {
-            Backward backward = g -> {
-                g.add(added, g.of(y));
-                linearBackward(x, weight, bias, y, g);
-            };
-            Tensor[] all = Arrays.copyOf(inputs, inputs.length + 1);
-            all[inputs.length] = added;
-            return tape.record(y, backward, all);
-        }
-        if (activation == Activation.NONE) {
-            return tape.record(y, g -> linearBackward(x, weight, bias, y, g), inputs);
-        }
-        Tensor sums = tape.constant(y.array(), y.sizes());
-        tape.record(sums, g -> linearBackward(x, weight, bias, sums, g), inputs);
-        y.setActivated(new TapedArray.Activated(activation, sums));
-        return tape.record(y, g -> g.add(sums, activationGradient(activation, y, g.of(y))), sums);
-    }
-
-    private static void linearBackward(Tensor x, Tensor weight, @Nullable Tensor bias, Tensor y, Gradients g) {
-        Tape tape = x.tape();
-        int rows = rows("linear", x);
-        int in = weight.size(0);
-        int out = weight.size(1);
-        Tensor dy = g.of(y).reshape(rows, out);
-        if (tape.records(x, weight) || tape.records(dy)) {
-            if (g.wants(x)) {
-                g.add(x, MatrixOps.matmul(dy, weight, false, true).reshape(x.sizes()));
-            }
-            if (g.wants(weight)) {
-                g.add(weight, MatrixOps.matmul(x.reshape(rows, in), dy, true, false));
-            }
-            if (bias != null && g.wants(bias)) {
-                g.add(bias, dy.sum(0).reshape(bias.sizes()));
-            }
-            return;
-        }
-        TapedArray.Activated before = g.lastActivation(x);
-        Tensor added = g.soFar(x);
-        Tensor dx = g.wants(x) ? tape.result(x.sizes()) : null;
-        ParameterGradient dWeight = ParameterGradient.of(weight, g);
-        ParameterGradient dBias = bias == null ? null : ParameterGradient.of(bias, g);
-        tape.backend()
-                .math()
-                .linearBackward(new LinearGradients<>(
-                        rows,
-                        in,
-                        out,
-                        before == null ? Activation.NONE : before.function(),
-                        x.array(),
-                        weight.array(),
-                        dy.array(),
-                        added == null ? null : added.array(),
-                        dx == null ? null : dx.array(),
-                        dWeight == null ? null : dWeight.array,
-                        dBias == null ? null : dBias.array));
-        if (dx != null && before != null) {
-            g.setBefore(before, x, dx);
-        } else if (dx != null) {
-            g.set(x, dx);
-        }
-        if (dWeight != null) {
-            dWeight.addTo(g);
-        }
-        if (dBias != null) {
-            dBias.addTo(g);
-        }
-    }
-
-    /** Where an operation writes the gradient of a parameter: to its place if that is free, else to a tensor of its own. */
-    private record ParameterGradient(Tensor parameter, DeviceArray array, boolean inPlace) {
-        /** Null where it is not wanted. */
-        static @Nullable ParameterGradient of(Tensor parameter, Gradients g) {
-            if (!g.wants(parameter)) {
-                return null;
-            }
-            DeviceArray slot = g.claim(parameter);
-            return slot == null
-                    ? new ParameterGradient(
-                            parameter,
-                            parameter.tape().result(parameter.sizes()).array(),
-                            false)
-                    : new ParameterGradient(parameter, slot, true);
-        }
-
-        void addTo(Gradients g) {
-            if (!inPlace) {
-                g.add(parameter, parameter.tape().constant(array, parameter.sizes()));
-            }
-        }
-    }
-
-    private static Tensor activationGradient(Activation activation, Tensor y, Tensor dy) {
-        BinaryOp gradient = activation.gradient();
-        return gradient == null ? dy : ElementwiseOps.binary(gradient, y, dy);
     }
 
     // ---- layer normalisation
@@ -328,7 +188,7 @@ final class FusedOps {
                 rows, x.array(), positions.array(), x.tape().result(x.sizes()).array());
     }
 
-    private static int rows(String operation, Tensor x) {
+    static int rows(String operation, Tensor x) {
         if (x.rank() == 0 || x.size(-1) == 0) {
             throw new ShapeException(operation, "needs rows of at least one element, got " + Shapes.text(x.sizes()));
         }

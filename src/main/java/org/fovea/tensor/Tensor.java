@@ -285,12 +285,20 @@ public final class Tensor extends TapedArray {
 
     /** {@code activation(this weight + bias)}: this [..., in], weight [in, out], bias [out] or null. */
     public Tensor linear(Tensor weight, @Nullable Tensor bias, Activation activation) {
-        return FusedOps.linear(this, weight, bias, activation, null);
+        return LinearOps.linear(this, weight, bias, activation, null);
     }
 
     /** {@code this weight + bias + added}: this [..., in], weight [in, out], bias [out] or null, added [..., out]. */
     public Tensor linear(Tensor weight, @Nullable Tensor bias, Tensor added) {
-        return FusedOps.linear(this, weight, bias, Activation.NONE, added);
+        return LinearOps.linear(this, weight, bias, Activation.NONE, added);
+    }
+
+    /**
+     * {@code xs[i] weights[i] + biases[i]} of some layers of the same sizes, in one go: xs [..., in], weights [in, out], biases
+     * [out]. Several may have the same input.
+     */
+    public static List<Tensor> linear(List<Tensor> xs, List<Tensor> weights, List<Tensor> biases) {
+        return LinearOps.linear(xs, weights, biases);
     }
 
     /** Normalises the last axis to mean 0 and variance 1, then {@code gain x + bias}, each of that axis's length. */

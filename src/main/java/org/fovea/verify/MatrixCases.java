@@ -10,6 +10,7 @@ import java.util.Random;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.Gemm;
 import org.fovea.backend.math.LinearGradients;
+import org.fovea.backend.math.LinearRows;
 
 /** Matrix products and linear layers. */
 final class MatrixCases {
@@ -83,6 +84,10 @@ final class MatrixCases {
         for (int[] s : new int[][] {{2100, 6, 33}, {1031, 70, 1}, {0, 3, 5}}) {
             String name = Arrays.toString(s);
             cases.add(new Case("math.linearBackward", name, p -> linearBackward(p, s, Activation.NONE, false)));
+        }
+        for (int[] s : Case.shapes(deep, new int[][] {{1, 1, 1}, {3, 7, 13}, {33, 17, 31}, {70, 33, 64}, {600, 6, 5}}, LAYERS[6])) {
+            cases.add(new Case("math.linear", "layers of " + Arrays.toString(s), p -> layers(p, s)));
+            cases.add(new Case("math.linearBackward", "layers of " + Arrays.toString(s), p -> layersBackward(p, s)));
         }
         return cases;
     }
@@ -225,6 +230,84 @@ final class MatrixCases {
         requireNonNull(args.dWeight()).isWithin(roundings * (1 + ofWeight), what + ", for the weight");
         double ofBias = Math.sqrt(rows) * largestNorm(upstream, out, rows, 1, out);
         requireNonNull(args.dBias()).isWithin(4 * (Math.sqrt(rows) + 4) * (1 + ofBias), what + ", for the bias");
+    }
+
+    /** Three layers, the first of fewer rows, in one go: as if each were by itself. */
+    private static void layers(Pair p, int[] s) {
+        int in = s[1];
+        int out = s[2];
+        int[] rows = {(s[0] + 1) / 2, s[0], s[0]};
+        double[] all = Pair.normal(s[0] * in, 1);
+        double[] few = Pair.normal(rows[0] * in, 2);
+        List<Pair.Both> xs = List.of(p.floats(few), p.floats(all), p.floats(all));
+        List<Pair.Both> weights = new ArrayList<>();
+        List<Pair.Both> biases = new ArrayList<>();
+        List<Pair.Both> ys = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            weights.add(p.floats(Pair.normal(in * out, 3 + i)));
+            biases.add(p.floats(Pair.normal(out, 6 + i)));
+            ys.add(p.output((long) rows[i] * out));
+        }
+        p.run(b -> {
+            List<LinearRows> layers = new ArrayList<>();
+            for (int i = 0; i < 3; i++) {
+                layers.add(new LinearRows(
+                        rows[i],
+                        xs.get(i).on(b),
+                        weights.get(i).on(b),
+                        biases.get(i).on(b),
+                        ys.get(i).on(b)));
+            }
+            b.math().linear(in, out, layers);
+        });
+        for (int i = 0; i < 3; i++) {
+            double size = largestNorm(i == 0 ? few : all, rows[i], in, in, 1)
+                    * largestNorm(Pair.normal(in * out, 3 + i), out, in, 1, out);
+            double roundings = 4 * p.ofProducts(Math.sqrt(in) + 2, 2);
+            ys.get(i).isWithin(roundings * (1 + size + 4), "layer " + i + " of " + Arrays.toString(s));
+        }
+    }
+
+    /** Gradients of three layers in one go, of which the second adds to the dx of the first. */
+    private static void layersBackward(Pair p, int[] s) {
+        int in = s[1];
+        int out = s[2];
+        int[] rows = {s[0], s[0], (s[0] + 1) / 2};
+        List<LinearGradients<Pair.Both>> layers = new ArrayList<>();
+        double ofDx = 0;
+        for (int i = 0; i < 3; i++) {
+            double[] weights = Pair.normal(in * out, 1 + i);
+            double[] upstream = Pair.normal(rows[i] * out, 4 + i);
+            ofDx += largestNorm(upstream, rows[i], out, out, 1) * largestNorm(weights, in, out, out, 1);
+            layers.add(new LinearGradients<>(
+                    rows[i],
+                    in,
+                    out,
+                    Activation.NONE,
+                    i == 1 ? layers.get(0).x() : p.floats(Pair.normal(rows[i] * in, 7 + i)),
+                    p.floats(weights),
+                    p.floats(upstream),
+                    i == 1 ? layers.get(0).dx() : null,
+                    p.output((long) rows[i] * in),
+                    p.output((long) in * out),
+                    p.output(out)));
+        }
+        p.run(b -> b.math()
+                .linearBackward(
+                        layers.stream().map(args -> args.map(x -> x.on(b))).toList()));
+        for (int i = 0; i < 3; i++) {
+            String what = "layer " + i + " of " + Arrays.toString(s);
+            LinearGradients<Pair.Both> args = layers.get(i);
+            if (i > 0) {
+                requireNonNull(args.dx()).isWithin(4 * p.ofProducts(Math.sqrt(out) + 4, 2) * (1 + ofDx), what);
+            }
+            double ofWeight = largestNorm(Pair.normal(rows[i] * in, i == 1 ? 7 : 7 + i), in, rows[i], 1, in)
+                    * largestNorm(Pair.normal(rows[i] * out, 4 + i), out, rows[i], 1, out);
+            requireNonNull(args.dWeight())
+                    .isWithin(4 * p.ofProducts(Math.sqrt(rows[i]) + 4, 2) * (1 + ofWeight), what + ", for the weight");
+            requireNonNull(args.dBias())
+                    .isWithin(4 * (Math.sqrt(rows[i]) + 4) * (1 + Math.sqrt(rows[i]) * ofWeight), what + ", for the bias");
+        }
     }
 
     private static double largestNorm(double[] x, int vectors, int length, int stride, int step) {

@@ -118,6 +118,13 @@ public interface MathOps {
         zip(BinaryOp.ADD, shape, added, stride, y, stride, y);
     }
 
+    /** {@link #linear} without activation of some layers of the same sizes. */
+    default void linear(int in, int out, List<LinearRows> layers) {
+        for (LinearRows of : layers) {
+            linear(of.rows(), in, out, of.x(), of.weight(), of.bias(), Activation.NONE, of.y());
+        }
+    }
+
     /**
      * Gradients of {@link #linear} without activation, and of the activation whose output x is: {@code dx = activation' (dy W^T +
      * added)}, with the derivative at that output; {@code dWeight = x^T dy}; {@code dBias} the sum over rows of dy. They are
@@ -150,6 +157,14 @@ public interface MathOps {
         if (dBias != null) {
             reduce(ReduceOp.SUM, 1, rows, out, args.dy(), dBias);
         }
+    }
+
+    /**
+     * {@link #linearBackward(LinearGradients)} of some layers of the same sizes, one after the other. One may add what another
+     * before it gives as dx; that array then has unspecified contents.
+     */
+    default void linearBackward(List<LinearGradients<DeviceArray>> layers) {
+        layers.forEach(this::linearBackward);
     }
 
     /** {@code y[r, :] = softmax(x[r, :])}, x [rows, width]; a row of -infinity only gives 0. */

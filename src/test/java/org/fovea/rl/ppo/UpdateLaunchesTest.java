@@ -36,9 +36,12 @@ class UpdateLaunchesTest {
         Map<String, Integer> launches = launches(PolicyKind.ATTENTION);
         assertThat(launches)
                 .isEqualTo(Map.ofEntries(
-                        // the embedding, six layers in each of two blocks, two heads
-                        Map.entry("gemm_tall_f32", 15),
-                        Map.entry("linear_backward_tall", 15),
+                        // the embedding, three layers in each of two blocks, two heads
+                        Map.entry("gemm_tall_f32", 9),
+                        Map.entry("linear_backward_tall", 9),
+                        // queries, keys and values of a block
+                        Map.entry("linear_layers_tall", 2),
+                        Map.entry("linear_layers_backward_tall", 2),
                         Map.entry("attention_forward_whole_f32_d32_m32", 2),
                         Map.entry("attention_backward_whole_f32_d32_m32", 2),
                         Map.entry("layer_norm", 5),

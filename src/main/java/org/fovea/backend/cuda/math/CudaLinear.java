@@ -79,15 +79,24 @@ final class CudaLinear {
         return Gemm.dense(true, false, args.in(), args.out(), args.rows());
     }
 
-    /** All gradients that are wanted, that of the weight among them. */
-    void backward(LinearGradients<DeviceArray> args) {
+    /** The arrays of operands that fit. */
+    LinearGradients<CudaArray> resolve(LinearGradients<DeviceArray> args) {
         MathChecks.linearBackward(args);
         LinearGradients<CudaArray> arrays = args.map(array -> memory.floats("linearBackward", "an operand", array));
         requireApartOutputs(arrays);
-        CudaArray dx = arrays.dx();
-        Gemm ofInput = Gemm.dense(false, true, dx == null ? 0 : args.rows(), args.in(), args.out());
-        GemmTile.Plan plan =
-                GemmTile.chooseBackward(ofInput, ofWeight(args), context.multiprocessors(), CudaKernels.COUNTERS);
+        return arrays;
+    }
+
+    /** @param mostTiles of the weight's gradient of which splits can be added up */
+    GemmTile.Plan backwardPlan(LinearGradients<?> args, int mostTiles) {
+        Gemm ofInput = Gemm.dense(false, true, args.dx() == null ? 0 : args.rows(), args.in(), args.out());
+        return GemmTile.chooseBackward(ofInput, ofWeight(args), context.multiprocessors(), mostTiles);
+    }
+
+    /** All gradients that are wanted, that of the weight among them. */
+    void backward(LinearGradients<DeviceArray> args) {
+        LinearGradients<CudaArray> arrays = resolve(args);
+        GemmTile.Plan plan = backwardPlan(args, CudaKernels.COUNTERS);
         if (plan.blocks() == 0) {
             return;
         }
@@ -98,7 +107,7 @@ final class CudaLinear {
                     .weight(arrays.weight().address())
                     .dy(arrays.dy().address())
                     .added(addressOf(arrays.added()))
-                    .dx(addressOf(dx))
+                    .dx(addressOf(arrays.dx()))
                     .dWeight(addressOf(arrays.dWeight()))
                     .dBias(addressOf(arrays.dBias()))
                     .partial(plan.splits() == 1 ? 0 : scope.scratch(DType.F32, sums))
@@ -135,7 +144,7 @@ final class CudaLinear {
         }
     }
 
-    private static long addressOf(@Nullable CudaArray array) {
+    static long addressOf(@Nullable CudaArray array) {
         return array == null ? 0 : array.address();
     }
 }

@@ -24,6 +24,7 @@ import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.Gemm;
 import org.fovea.backend.math.LayerNormArgs;
 import org.fovea.backend.math.LinearGradients;
+import org.fovea.backend.math.LinearRows;
 import org.fovea.backend.math.MathChecks;
 import org.fovea.backend.math.MathOps;
 import org.fovea.backend.math.RandomRange;
@@ -46,6 +47,7 @@ public final class CudaMath implements MathOps {
     private final CudaKernels kernels;
     private final CudaGemm gemm;
     private final CudaLinear linear;
+    private final CudaLayers layers;
     private final CudaMovement movement;
     private final CudaRows rows;
     private final StridedAxes axes = new StridedAxes();
@@ -69,6 +71,7 @@ public final class CudaMath implements MathOps {
         this.kernels = kernels;
         gemm = new CudaGemm(context, memory, kernels, cublas);
         linear = new CudaLinear(context, memory, kernels, gemm);
+        layers = new CudaLayers(context, memory, kernels, linear);
         movement = new CudaMovement(memory, kernels);
         rows = new CudaRows(context, memory, kernels);
         cast = kernels.find("cast");
@@ -129,6 +132,24 @@ public final class CudaMath implements MathOps {
             linear.backward(args);
         } else {
             MathOps.super.linearBackward(args);
+        }
+    }
+
+    @Override
+    public void linear(int in, int out, List<LinearRows> rowsOfLayers) {
+        if (layers.takes(in, out, rowsOfLayers)) {
+            layers.apply(in, out, rowsOfLayers);
+        } else {
+            MathOps.super.linear(in, out, rowsOfLayers);
+        }
+    }
+
+    @Override
+    public void linearBackward(List<LinearGradients<DeviceArray>> gradients) {
+        if (layers.takesBackward(gradients)) {
+            layers.backward(gradients);
+        } else {
+            MathOps.super.linearBackward(gradients);
         }
     }
 

@@ -59,6 +59,21 @@ public record GemmTile(String name, int rows, int columns, int threads, int perM
         return "linear_backward_" + name;
     }
 
+    /** That of the kernel with some linear layers. */
+    public String layersName() {
+        return "linear_layers_" + name;
+    }
+
+    /** That of the kernel with all gradients of some linear layers. */
+    public String layersBackwardName() {
+        return "linear_layers_backward_" + name;
+    }
+
+    /** Tiles of a matrix. */
+    long tiles(int matrixRows, int matrixColumns) {
+        return Grid.tiles(matrixRows, rows) * Grid.tiles(matrixColumns, columns);
+    }
+
     /** A ring of slices of A and B, 64 bytes deep. */
     int sharedBytes() {
         return STAGES * (sliceBytes(rows) + sliceBytes(columns));
@@ -74,7 +89,7 @@ public record GemmTile(String name, int rows, int columns, int threads, int perM
         Plan best = new Plan(0, 1, Math.max(1, g.k()), 0);
         double least = Double.POSITIVE_INFINITY;
         for (int i = 0; i < ALL.length; i++) {
-            long tiles = g.batch() * Grid.tiles(g.m(), ALL[i].rows) * Grid.tiles(g.n(), ALL[i].columns);
+            long tiles = g.batch() * ALL[i].tiles(g.m(), g.n());
             long slots = (long) multiprocessors * ALL[i].perMultiprocessor;
             long most = Math.min(slots / Math.max(1, tiles), g.k() / LEAST_SPLIT_DEPTH);
             for (long wanted : new long[] {1, Math.max(1, most)}) {
@@ -106,8 +121,8 @@ public record GemmTile(String name, int rows, int columns, int threads, int perM
         Plan best = new Plan(0, 1, Math.max(1, dWeight.k()), 0);
         double least = Double.POSITIVE_INFINITY;
         for (int i = 0; i < ALL.length; i++) {
-            long ofInput = Grid.tiles(dx.m(), ALL[i].rows) * Grid.tiles(dx.n(), ALL[i].columns);
-            long ofWeight = Grid.tiles(dWeight.m(), ALL[i].rows) * Grid.tiles(dWeight.n(), ALL[i].columns);
+            long ofInput = ALL[i].tiles(dx.m(), dx.n());
+            long ofWeight = ALL[i].tiles(dWeight.m(), dWeight.n());
             long slots = (long) multiprocessors * ALL[i].perMultiprocessor;
             long most = Math.min(slots / Math.max(1, ofWeight), dWeight.k() / LEAST_SPLIT_DEPTH);
             int wanted = ofWeight > mostTiles ? 1 : (int) Math.max(1, Math.min(MOST_BACKWARD_SPLITS, most));

@@ -39,6 +39,8 @@ import org.fovea.backend.cuda.params.IotaParams;
 import org.fovea.backend.cuda.params.LayerNormBackwardParams;
 import org.fovea.backend.cuda.params.LayerNormParams;
 import org.fovea.backend.cuda.params.LinearBackwardParams;
+import org.fovea.backend.cuda.params.LinearLayersBackwardParams;
+import org.fovea.backend.cuda.params.LinearLayersParams;
 import org.fovea.backend.cuda.params.MapParams;
 import org.fovea.backend.cuda.params.PlaceParams;
 import org.fovea.backend.cuda.params.PpoCategoricalParams;
@@ -87,6 +89,8 @@ class KernelImageTest {
         }
         for (GemmTile tile : GemmTile.ALL) {
             expected.put(tile.backwardName(), new LinearBackwardParams(BUFFER).size);
+            expected.put(tile.layersName(), new LinearLayersParams(BUFFER).size);
+            expected.put(tile.layersBackwardName(), new LinearLayersBackwardParams(BUFFER).size);
         }
         expected.put("cast", new CastParams(BUFFER).size);
         expected.put("map_unary", new MapParams(BUFFER).size);
