@@ -147,6 +147,15 @@ struct PpoGaussianParams {
     float row_weight;
 };
 
+// Sets the flag if the mean divergence of some rows is above the limit
+struct DivergenceParams {
+    const float* statistics;    // [records, 6], in the order of org.fovea.backend.rl.PpoLoss
+    float* flag;                // [1]
+    double limit;
+    int64_t rows;
+    int32_t records;
+};
+
 // Adam with clipping by global norm, in two launches: adam_norm, adam_update
 struct AdamParams {
     float* parameters;          // [count]

@@ -69,6 +69,16 @@ public final class Adam implements AutoCloseable {
         backend.rl().adam(settings, parameters.values(), gradients, decayed, firstMoment, secondMoment, state);
     }
 
+    /** [1]: while it is not 0, steps change nothing. Set by a step whose gradients are not finite, or by the caller. */
+    public DeviceArray stopFlag() {
+        return state.slice(AdamSettings.SKIP, 1);
+    }
+
+    /** [1]: {@link #gradientNorm} on the device. */
+    public DeviceArray lastGradientNorm() {
+        return state.slice(AdamSettings.GRADIENT_NORM, 1);
+    }
+
     /** Global norm of the gradients of the last step, before clipping. Waits for the device. */
     public float gradientNorm() {
         return read(AdamSettings.GRADIENT_NORM);

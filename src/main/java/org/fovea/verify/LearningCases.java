@@ -63,6 +63,9 @@ final class LearningCases {
         for (int length : new int[] {5, 207, 4099}) {
             cases.add(adam(new AdamSettings(0.9f, 0.999f, 1e-5f, 0.5f, 3), length));
         }
+        for (int records : new int[] {1, 5, 64}) {
+            cases.add(new Case("rl.flagDivergence", records + " records", p -> flagDivergence(p, records)));
+        }
         cases.add(new Case("rl.adam", "skip", LearningCases::adamSkips));
         for (double broken : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
             for (int at : new int[] {0, 16, 32}) {
@@ -244,6 +247,32 @@ final class LearningCases {
         dLogStd.isWithin(
                 4 * loss.rowWeight() * rows * perRow * (logProbError + 8 + Math.sqrt(rows)), what + ", dLogStd");
         m.check(loss, rows, logProbError, dim * 3, what);
+    }
+
+    /** The limit is passed, just not, and by no number at all. */
+    private static void flagDivergence(Pair p, int records) {
+        double[] statistics = Pair.abs(Pair.normal(records * PpoLoss.STATISTICS, 1));
+        double sum = 0;
+        for (int i = PpoLoss.APPROXIMATE_KL; i < statistics.length; i += PpoLoss.STATISTICS) {
+            sum += statistics[i];
+        }
+        long rows = 7L * records;
+        double mean = sum / rows;
+        double[] broken = statistics.clone();
+        broken[PpoLoss.APPROXIMATE_KL] = Double.NaN;
+        for (double before : new double[] {0, 1}) {
+            requireFlag(p, before, statistics, mean, rows, before);
+            requireFlag(p, before, statistics, Math.nextDown(mean), rows, 1);
+            requireFlag(p, before, broken, mean, rows, before);
+        }
+    }
+
+    private static void requireFlag(
+            Pair p, double before, double[] statistics, double limit, long rows, double expected) {
+        Pair.Both records = p.floats(statistics);
+        Pair.Both flag = p.floats(before);
+        p.run(b -> b.rl().flagDivergence(limit, rows, records.on(b), flag.on(b)));
+        p.requireEqual("flagDivergence at " + limit, flag.actual(), new double[] {expected});
     }
 
     private static Case adam(AdamSettings settings, int length) {

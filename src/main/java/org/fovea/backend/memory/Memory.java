@@ -44,6 +44,11 @@ public interface Memory {
     /** Copies all of {@code source} to {@code target} starting at {@code offset}. */
     void download(DeviceArray source, int[] target, int offset);
 
+    /** For copies of a floating array that the host need not wait for. The array must outlive it. */
+    default Readback readback(DeviceArray source) {
+        return new EagerReadback(this, source);
+    }
+
     /** Copies {@code source} to {@code target}, of the same type and length. */
     void copy(DeviceArray source, DeviceArray target);
 

@@ -294,6 +294,20 @@ final class ReferenceRl implements RlOps {
     }
 
     @Override
+    public void flagDivergence(double limit, long rows, DeviceArray statistics, DeviceArray flag) {
+        RlChecks.flagDivergence(statistics, flag);
+        ReferenceArray records = memory.use(statistics);
+        ReferenceArray raised = memory.use(flag);
+        double sum = 0;
+        for (int i = PpoLoss.APPROXIMATE_KL; i < statistics.length(); i += PpoLoss.STATISTICS) {
+            sum += records.get(i);
+        }
+        if (sum / rows > limit) {
+            raised.set(0, 1);
+        }
+    }
+
+    @Override
     public void adam(
             AdamSettings settings,
             DeviceArray parameters,

@@ -30,7 +30,8 @@ public record AdamSettings(float beta1, float beta2, float epsilon, float maxGra
 
     /**
      * Index of a flag: when not 0 a step changes nothing. Set to 1 by a step whose gradient norm is not finite, which
-     * changes nothing else but {@link #GRADIENT_NORM}: whatever was issued behind it does no harm until the host looks.
+     * changes nothing else but {@link #GRADIENT_NORM}: whatever was issued behind it does no harm until the host looks. A
+     * caller may set it too.
      */
     public static final int SKIP = 3;
 }

@@ -167,6 +167,13 @@ public final class RlChecks {
         OperandChecks.floats(operation, "statistics", statistics, PpoLoss.STATISTICS);
     }
 
+    /** Operands of {@link RlOps#flagDivergence}. */
+    public static void flagDivergence(DeviceArray statistics, DeviceArray flag) {
+        int records = Math.toIntExact(statistics.length() / PpoLoss.STATISTICS);
+        OperandChecks.floats("flagDivergence", "statistics", statistics, records, PpoLoss.STATISTICS);
+        OperandChecks.floats("flagDivergence", "flag", flag, 1);
+    }
+
     /** Operands of {@link RlOps#adam}. */
     public static void adam(
             DeviceArray parameters,

@@ -130,6 +130,15 @@ public interface RlOps {
             DeviceArray statistics);
 
     /**
+     * Sets {@code flag} to 1 if the mean of {@link PpoLoss#APPROXIMATE_KL} over {@code rows} rows is above {@code limit}, and else
+     * leaves it as it is. The sum is taken in float64, record by record.
+     *
+     * @param statistics records of {@link PpoLoss#STATISTICS} elements, one after another, of parts of the rows
+     * @param flag [1]
+     */
+    void flagDivergence(double limit, long rows, DeviceArray statistics, DeviceArray flag);
+
+    /**
      * One step of Adam after clipping by global norm; parameters, moments and state are updated in place. A norm that is
      * not finite stops the optimiser, see {@link AdamSettings#SKIP}. Where weights decay, {@code learningRate * weightDecay *
      * parameter} is taken off before the step of Adam.

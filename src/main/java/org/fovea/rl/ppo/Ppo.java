@@ -5,6 +5,7 @@ import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Readback;
 import org.fovea.backend.rl.PpoLoss;
 import org.fovea.optim.Adam;
 import org.fovea.rl.learner.Learner;
@@ -32,6 +33,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The step on each minibatch is captured when it first comes and replayed in every epoch from then on: which rows are
  * its own is read from the order of units, on the device.
+ *
+ * <p>The host does not wait for an epoch before it issues the next: whether one went too far is compared with the limit on the
+ * device, which raises the flag that stops the optimiser. The host sees it at the latest when the next epoch has been issued,
+ * which then has changed nothing.
  */
 final class Ppo implements Learner {
     private final Backend backend;
@@ -48,7 +53,11 @@ final class Ppo implements Learner {
     private final DeviceArray clip;
     private final DeviceArray epochStatistics;
     private final DeviceArray statistics;
+
+    /** Records of each epoch, and the norm of the last gradient. */
     private final float[] statisticsOnHost;
+
+    private final @Nullable Readback stopFlag;
     private final @Nullable CapturedStep[] steps;
 
     Ppo(PpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
@@ -67,13 +76,14 @@ final class Ppo implements Learner {
         this.clip = backend.memory().allocate(backend.memory().floatType(), 1);
         int perEpoch = config.minibatches() * shards.count() * PpoLoss.STATISTICS;
         this.epochStatistics = backend.memory().allocate(backend.memory().floatType(), perEpoch);
-        this.statistics = backend.memory().allocate(backend.memory().floatType(), (long) config.epochs() * perEpoch);
-        this.statisticsOnHost = new float[config.epochs() * perEpoch];
+        this.statisticsOnHost = new float[config.epochs() * perEpoch + 1];
+        this.statistics = backend.memory().allocate(backend.memory().floatType(), statisticsOnHost.length);
         this.steps = new CapturedStep[config.minibatches()];
         this.adam = new Adam(
                 parameters,
                 config.optimizer().adam(config.weightDecay()),
                 config.optimizer().learningRate());
+        this.stopFlag = config.targetKl() > 0 ? backend.memory().readback(adam.stopFlag()) : null;
     }
 
     @Override
@@ -92,22 +102,40 @@ final class Ppo implements Learner {
             for (int minibatch = 0; minibatch < config.minibatches(); minibatch++) {
                 step(minibatch).replay();
             }
+            if (epoch > 0 && isStopped()) {
+                // The epoch before went too far, and so this one, issued before that was known, has changed nothing.
+                tooFar = true;
+                break;
+            }
             backend.memory().copy(epochStatistics, ofEpochs(epoch, epoch + 1));
             epoch++;
-            if (config.targetKl() > 0 || isAdaptive) {
-                double kl = statistics(epoch - 1, epoch).approximateKl();
-                tooFar = config.targetKl() > 0 && kl > config.targetKl();
-                if (isAdaptive) {
-                    learningRate = AdaptiveRate.next(learningRate, kl, config.adaptiveKl());
-                    adam.setLearningRate(learningRate);
-                }
+            if (stopFlag != null && epoch < config.epochs()) {
+                backend.rl().flagDivergence(config.targetKl(), rollout.rows(), epochStatistics, adam.stopFlag());
+                stopFlag.start();
             }
+            if (isAdaptive) {
+                learningRate =
+                        AdaptiveRate.next(learningRate, statistics(epoch - 1, epoch).approximateKl(), config.adaptiveKl());
+                adam.setLearningRate(learningRate);
+            }
+            tooFar = epoch < config.epochs() && stopFlag != null && stopFlag.isReady() && isStopped();
         }
-        LossStatistics seen = statistics(0, epoch);
+        if (tooFar) {
+            backend.memory().fill(adam.stopFlag(), 0);
+        }
+        int normIndex = statisticsOnHost.length - 1;
+        backend.memory().copy(adam.lastGradientNorm(), statistics.slice(normIndex, 1));
+        backend.memory().download(statistics, statisticsOnHost, 0);
+        LossStatistics seen = lossStatistics(0, epoch);
         seen.checkFinite(step);
-        float gradientNorm = adam.gradientNorm();
+        float gradientNorm = statisticsOnHost[normIndex];
         NonFiniteException.check("gradient norm", gradientNorm, step);
         return new UpdateStatistics(seen, Double.NaN, learningRate, gradientNorm);
+    }
+
+    /** Whether the last epoch that was compared with the limit went beyond it. Waits for that, but for nothing issued after it. */
+    private boolean isStopped() {
+        return stopFlag != null && stopFlag.values()[0] != 0;
     }
 
     private CapturedStep step(int minibatch) {
@@ -154,9 +182,15 @@ final class Ppo implements Learner {
     }
 
     private LossStatistics statistics(int fromEpoch, int toEpoch) {
-        DeviceArray seen = ofEpochs(fromEpoch, toEpoch);
-        backend.memory().download(seen, statisticsOnHost, 0);
-        return LossStatistics.of(statisticsOnHost, (int) seen.length(), (long) (toEpoch - fromEpoch) * rollout.rows());
+        backend.memory().download(ofEpochs(fromEpoch, toEpoch), statisticsOnHost, 0);
+        return lossStatistics(fromEpoch, toEpoch);
+    }
+
+    /** Of what was downloaded, from {@code fromEpoch} on. */
+    private LossStatistics lossStatistics(int fromEpoch, int toEpoch) {
+        int epochs = toEpoch - fromEpoch;
+        return LossStatistics.of(
+                statisticsOnHost, epochs * (int) epochStatistics.length(), (long) epochs * rollout.rows());
     }
 
     private DeviceArray ofEpochs(int from, int to) {
@@ -174,6 +208,9 @@ final class Ppo implements Learner {
             if (step != null) {
                 step.close();
             }
+        }
+        if (stopFlag != null) {
+            stopFlag.close();
         }
         order.close();
         advantages.release();

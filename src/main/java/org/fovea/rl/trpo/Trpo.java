@@ -62,14 +62,14 @@ final class Trpo implements Learner {
     private final DeviceArray direction;
     private final DeviceArray displacement;
     private final DeviceArray stepLength;
-    /** |g|^2 and s.F s. */
-    private final DeviceArray squares;
+
+    /** What the host reads, one after the other in one array: statistics and divergence of each shard, and |g|^2 and s.F s. */
+    private final DeviceArray report;
 
     private final DeviceArray statistics;
     private final DeviceArray divergences;
-    private final float[] statisticsOnHost;
-    private final float[] divergencesOnHost;
-    private final float[] squaresOnHost = new float[2];
+    private final DeviceArray squares;
+    private final float[] reportOnHost;
     private @Nullable CapturedStep directionStep;
     private @Nullable CapturedStep evaluationStep;
 
@@ -99,12 +99,12 @@ final class Trpo implements Learner {
         this.direction = parameters.newFlatArray();
         this.displacement = parameters.newFlatArray();
         this.stepLength = backend.memory().allocate(backend.memory().floatType(), 1);
-        this.squares = backend.memory().allocate(backend.memory().floatType(), 2);
-        this.statistics =
-                backend.memory().allocate(backend.memory().floatType(), (long) shards.count() * PpoLoss.STATISTICS);
-        this.divergences = backend.memory().allocate(backend.memory().floatType(), shards.count());
-        this.statisticsOnHost = new float[shards.count() * PpoLoss.STATISTICS];
-        this.divergencesOnHost = new float[shards.count()];
+        int records = shards.count() * PpoLoss.STATISTICS;
+        this.reportOnHost = new float[records + shards.count() + 2];
+        this.report = backend.memory().allocate(backend.memory().floatType(), reportOnHost.length);
+        this.statistics = report.slice(0, records);
+        this.divergences = report.slice(records, shards.count());
+        this.squares = report.slice((long) records + shards.count(), 2);
     }
 
     @Override
@@ -113,7 +113,7 @@ final class Trpo implements Learner {
         Step taken = improvePolicy(config.maxKlAt(progress), step);
         double learningRate = config.optimizer().learningRateAt(progress);
         valueFit.fit(learningRate, seed, iteration, step);
-        return new UpdateStatistics(taken.loss, taken.fraction, learningRate, Math.sqrt(squaresOnHost[0]));
+        return new UpdateStatistics(taken.loss, taken.fraction, learningRate, Math.sqrt(squareOnHost(0)));
     }
 
     /** The policy after a step, and the share of the way to the edge of the trust region that it went. */
@@ -124,11 +124,11 @@ final class Trpo implements Learner {
             directionStep = backend.capture(this::findDirection);
         }
         directionStep.replay();
+        backend.memory().download(report, reportOnHost, 0);
         LossStatistics before = statistics(0);
         before.checkFinite(step);
-        backend.memory().download(squares, squaresOnHost, 0);
-        float curvature = squaresOnHost[1];
-        NonFiniteException.check("gradient norm", squaresOnHost[0], step);
+        float curvature = squareOnHost(1);
+        NonFiniteException.check("gradient norm", squareOnHost(0), step);
         NonFiniteException.check("curvature along the natural gradient", curvature, step);
 
         backend.memory().copy(parameters.values(), oldParameters);
@@ -200,10 +200,11 @@ final class Trpo implements Learner {
             evaluationStep = backend.capture(this::comparePolicies);
         }
         evaluationStep.replay();
-        backend.memory().download(divergences, divergencesOnHost, 0);
+        backend.memory().download(report, reportOnHost, 0);
+        int first = (int) statistics.length();
         double sum = 0;
-        for (float divergence : divergencesOnHost) {
-            sum += divergence;
+        for (int shard = 0; shard < shards.count(); shard++) {
+            sum += reportOnHost[first + shard];
         }
         return statistics(sum / rollout.rows());
     }
@@ -225,10 +226,14 @@ final class Trpo implements Learner {
         });
     }
 
+    /** Of what was downloaded. */
     private LossStatistics statistics(double divergence) {
-        backend.memory().download(statistics, statisticsOnHost, 0);
-        return LossStatistics.of(statisticsOnHost, statisticsOnHost.length, rollout.rows())
+        return LossStatistics.of(reportOnHost, (int) statistics.length(), rollout.rows())
                 .withDivergence(divergence);
+    }
+
+    private float squareOnHost(int index) {
+        return reportOnHost[reportOnHost.length - 2 + index];
     }
 
     @Override
@@ -257,9 +262,7 @@ final class Trpo implements Learner {
                 direction,
                 displacement,
                 stepLength,
-                squares,
-                statistics,
-                divergences)) {
+                report)) {
             array.release();
         }
     }

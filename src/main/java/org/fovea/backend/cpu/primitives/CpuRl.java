@@ -281,6 +281,20 @@ public final class CpuRl implements RlOps {
     }
 
     @Override
+    public void flagDivergence(double limit, long rows, DeviceArray statistics, DeviceArray flag) {
+        RlChecks.flagDivergence(statistics, flag);
+        CpuArray records = memory.use(statistics);
+        CpuArray raised = memory.use(flag);
+        double sum = 0;
+        for (int i = PpoLoss.APPROXIMATE_KL; i < statistics.length(); i += PpoLoss.STATISTICS) {
+            sum += records.floats[records.offset + i];
+        }
+        if (sum / rows > limit) {
+            raised.floats[raised.offset] = 1;
+        }
+    }
+
+    @Override
     public void adam(
             AdamSettings settings,
             DeviceArray parameters,

@@ -18,6 +18,7 @@ import org.fovea.backend.memory.DeviceException;
 import org.fovea.backend.memory.HalfPrecision;
 import org.fovea.backend.memory.Memory;
 import org.fovea.backend.memory.OperandChecks;
+import org.fovea.backend.memory.Readback;
 import org.fovea.backend.memory.ShapeException;
 import org.fovea.backend.memory.UnsupportedOnBackendException;
 import org.fovea.backend.memory.UploadBlock;
@@ -200,6 +201,11 @@ public final class CudaMemory implements Memory {
         CudaArray from = resolve("download", "source", DType.I32, source);
         Objects.checkFromIndexSize(offset, from.length(), target.length);
         staging.download(from, (piece, first, count) -> piece.asIntBuffer().get(target, offset + first, count));
+    }
+
+    @Override
+    public Readback readback(DeviceArray source) {
+        return new CudaReadback(context, this, floats("readback", "source", source));
     }
 
     @Override

@@ -15,6 +15,7 @@ import org.fovea.backend.cuda.driver.CudaScope;
 import org.fovea.backend.cuda.params.AdamParams;
 import org.fovea.backend.cuda.params.AdvantagesParams;
 import org.fovea.backend.cuda.params.ArgmaxParams;
+import org.fovea.backend.cuda.params.DivergenceParams;
 import org.fovea.backend.cuda.params.PpoCategoricalParams;
 import org.fovea.backend.cuda.params.PpoGaussianParams;
 import org.fovea.backend.cuda.params.SampleCategoricalParams;
@@ -54,6 +55,7 @@ public final class CudaRl implements RlOps {
     private final CudaKernels.Kernel advantages;
     private final CudaKernels.Kernel ppoCategorical;
     private final CudaKernels.Kernel ppoGaussian;
+    private final CudaKernels.Kernel flagDivergence;
     private final CudaKernels.Kernel adamNorm;
     private final CudaKernels.Kernel adamUpdate;
     private final ArgmaxParams argmaxParams;
@@ -62,6 +64,7 @@ public final class CudaRl implements RlOps {
     private final AdvantagesParams advantagesParams;
     private final PpoCategoricalParams ppoCategoricalParams;
     private final PpoGaussianParams ppoGaussianParams;
+    private final DivergenceParams divergenceParams;
     private final AdamParams adamParams;
 
     public CudaRl(CudaMemory memory, CudaKernels kernels) {
@@ -74,6 +77,7 @@ public final class CudaRl implements RlOps {
         advantages = kernels.find("advantages");
         ppoCategorical = kernels.find("ppo_categorical");
         ppoGaussian = kernels.find("ppo_gaussian");
+        flagDivergence = kernels.find("flag_divergence", 1, 0);
         adamNorm = kernels.find("adam_norm");
         adamUpdate = kernels.find("adam_update");
         argmaxParams = new ArgmaxParams(kernels.parameters());
@@ -82,6 +86,7 @@ public final class CudaRl implements RlOps {
         advantagesParams = new AdvantagesParams(kernels.parameters());
         ppoCategoricalParams = new PpoCategoricalParams(kernels.parameters());
         ppoGaussianParams = new PpoGaussianParams(kernels.parameters());
+        divergenceParams = new DivergenceParams(kernels.parameters());
         adamParams = new AdamParams(kernels.parameters());
     }
 
@@ -342,6 +347,21 @@ public final class CudaRl implements RlOps {
                 rows.clip,
                 rows.statistics);
         return rows;
+    }
+
+    @Override
+    public void flagDivergence(double limit, long rows, DeviceArray statistics, DeviceArray flag) {
+        RlChecks.flagDivergence(statistics, flag);
+        CudaArray records = memory.floats("flagDivergence", "statistics", statistics);
+        CudaArray raised = memory.floats("flagDivergence", "flag", flag);
+        requireApart("flagDivergence", raised, records);
+        divergenceParams
+                .statistics(records.address())
+                .flag(raised.address())
+                .limit(limit)
+                .rows(rows)
+                .records((int) (records.length() / PpoLoss.STATISTICS));
+        kernels.launch(flagDivergence, 1, divergenceParams);
     }
 
     @Override

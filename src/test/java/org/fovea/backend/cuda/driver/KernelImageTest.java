@@ -30,6 +30,7 @@ import org.fovea.backend.cuda.params.AttentionNormalizeParams;
 import org.fovea.backend.cuda.params.AttentionParams;
 import org.fovea.backend.cuda.params.AttentionSeriesParams;
 import org.fovea.backend.cuda.params.CastParams;
+import org.fovea.backend.cuda.params.DivergenceParams;
 import org.fovea.backend.cuda.params.EncodeParams;
 import org.fovea.backend.cuda.params.EnumerateParams;
 import org.fovea.backend.cuda.params.EnvironmentParams;
@@ -123,6 +124,7 @@ class KernelImageTest {
         expected.put("encode_steps", new EncodeParams(BUFFER).size);
         expected.put("enumerate_flags", new EnumerateParams(BUFFER).size);
         expected.put("advantages", new AdvantagesParams(BUFFER).size);
+        expected.put("flag_divergence", new DivergenceParams(BUFFER).size);
         expected.put("ppo_categorical", new PpoCategoricalParams(BUFFER).size);
         expected.put("ppo_gaussian", new PpoGaussianParams(BUFFER).size);
         for (EnvironmentSpec environment : Environments.all()) {
