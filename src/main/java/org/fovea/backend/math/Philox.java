@@ -24,6 +24,15 @@ public final class Philox {
         return words[(int) (index & 3)];
     }
 
+    /** Writes the bits at the first {@code target.length} positions of a stream, each block computed once. */
+    public static void fill(long seed, long stream, int[] target) {
+        int[] words = new int[4];
+        for (int index = 0; index < target.length; index += 4) {
+            block(seed, stream, index >>> 2, words);
+            System.arraycopy(words, 0, target, index, Math.min(4, target.length - index));
+        }
+    }
+
     /** The four words of a block: the bits at positions {@code 4 block} to {@code 4 block + 3}. */
     private static void block(long seed, long stream, long block, int[] words) {
         int c0 = (int) block;

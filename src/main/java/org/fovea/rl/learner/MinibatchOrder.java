@@ -15,11 +15,13 @@ import org.fovea.rl.rollout.RandomStreams;
 public final class MinibatchOrder implements AutoCloseable {
     private final Backend backend;
     private final int[] order;
+    private final int[] bits;
     private final DeviceArray onDevice;
 
     public MinibatchOrder(Backend backend, int units) {
         this.backend = backend;
         this.order = new int[units];
+        this.bits = new int[units];
         this.onDevice = backend.memory().allocate(DType.I32, units);
         for (int i = 0; i < units; i++) {
             order[i] = i;
@@ -29,9 +31,9 @@ public final class MinibatchOrder implements AutoCloseable {
 
     /** Another random order, which depends on the seed and the epoch alone. */
     public void shuffle(long seed, long epoch) {
+        Philox.fill(seed, RandomStreams.shuffle(epoch), bits);
         for (int i = 0; i < order.length; i++) {
-            int bits = Philox.bits(seed, RandomStreams.shuffle(epoch), i);
-            int other = (int) ((bits & 0xFFFFFFFFL) * (i + 1) >>> 32);
+            int other = (int) ((bits[i] & 0xFFFFFFFFL) * (i + 1) >>> 32);
             order[i] = order[other];
             order[other] = i;
         }

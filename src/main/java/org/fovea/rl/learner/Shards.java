@@ -78,15 +78,25 @@ public final class Shards implements AutoCloseable {
             }
         }
         forEach(units, work);
-        int[] shape = {Math.toIntExact(gradients[0].length())};
+        if (count() > 1) {
+            backend.forEachShard(count(), this::addUp);
+        }
+        return gradients[0];
+    }
+
+    /** Adds a part of all gradients, as long as others, to that part of the first. */
+    private void addUp(int part) {
+        int length = Math.toIntExact(gradients[0].length());
+        int from = Partition.start(length, part, count());
+        int[] shape = {Partition.size(length, part, count())};
         int[] stride = {1};
         for (int distance = 1; distance < count(); distance *= 2) {
             for (int i = 0; i + distance < count(); i += 2 * distance) {
-                backend.math()
-                        .zip(BinaryOp.ADD, shape, gradients[i], stride, gradients[i + distance], stride, gradients[i]);
+                DeviceArray sum = gradients[i].slice(from, shape[0]);
+                DeviceArray added = gradients[i + distance].slice(from, shape[0]);
+                backend.math().zip(BinaryOp.ADD, shape, sum, stride, added, stride, sum);
             }
         }
-        return gradients[0];
     }
 
     @Override

@@ -29,11 +29,16 @@ final class VectorGemm {
     /** Up to so many columns, vectors along another axis than the columns waste less. */
     private static final int THIN = 4;
 
+    /** Rows of a thin product that are worked on together. */
+    private static final int THIN_ROWS = 32;
+
     private static final float[] ZEROS = new float[TILE_COLUMNS];
     private static final ThreadLocal<VectorGemm> SCRATCH = ThreadLocal.withInitial(VectorGemm::new);
 
     private final float[] panel = new float[DEPTH * TILE_COLUMNS];
     private final float[] tile = new float[TILE_ROWS * TILE_COLUMNS];
+    private final float[] lanes = new float[THIN_ROWS * LANES];
+    private final float[] sums = new float[THIN_ROWS];
     private float[] thin = {};
 
     private VectorGemm() {}
@@ -102,10 +107,13 @@ final class VectorGemm {
                 columns[j * k + p] = alpha * b[bo + (transposeB ? j * ldb + p : p * ldb + j)];
             }
         }
-        for (int i = 0; i < m; i++) {
+        for (int first = 0; first < m; first += THIN_ROWS) {
+            int rows = Math.min(THIN_ROWS, m - first);
             for (int j = 0; j < n; j++) {
-                float from = start.values[start.at(i, j)];
-                c[co + i * ldc + j] = from + VectorRows.dot(k, a, ao + i * rowStep, columns, j * k);
+                VectorRows.dots(rows, k, a, ao + first * rowStep, rowStep, columns, j * k, lanes, sums);
+                for (int i = 0; i < rows; i++) {
+                    c[co + (first + i) * ldc + j] = start.values[start.at(first + i, j)] + sums[i];
+                }
             }
         }
     }
@@ -296,12 +304,7 @@ final class VectorGemm {
     }
 
     private void packTransposed(float[] b, int bo, int ldb, int k, int width, int ldr, float alpha) {
-        for (int j = 0; j < width; j++) {
-            int from = bo + j * ldb;
-            for (int p = 0; p < k; p++) {
-                panel[p * ldr + j] = alpha * b[from + p];
-            }
-        }
+        VectorTranspose.transpose(b, bo, ldb, width, k, alpha, panel, 0, ldr);
         for (int j = width; j < ldr; j++) {
             for (int p = 0; p < k; p++) {
                 panel[p * ldr + j] = 0f;

@@ -22,7 +22,10 @@ final class VectorMath {
     private static final float TANH_ONE = 10f;
     private static final int EXPONENT_BIAS = 127;
     private static final int MANTISSA_BITS = 23;
-    private static final int SIGN_BIT = 0x80000000;
+    private static final float HALF_LN2 = 0.34657359f;
+    private static final float TANH_3 = -0.33331108f;
+    private static final float TANH_5 = 0.13101976f;
+    private static final int ONE_BITS = 0x3F800000;
     private static final int SQRT_HALF_BITS = 0x3F3504F3;
     private static final float GELU_SCALE = 0.7978845608f;
     private static final float GELU_CUBIC = 0.044715f;
@@ -106,14 +109,19 @@ final class VectorMath {
     }
 
     static FloatVector tanh(FloatVector x) {
-        FloatVector twice = x.abs().mul(2f);
-        twice = twice.blend(2 * TANH_ONE, twice.compare(VectorOperators.GT, 2 * TANH_ONE));
-        FloatVector rounded = twice.fma(splat(LOG2_E), splat(ROUNDER));
-        FloatVector r = remainder(twice, rounded.sub(ROUNDER));
-        FloatVector scale = powerOfTwo(rounded.reinterpretAsInts().sub(ROUNDER_BITS));
-        FloatVector m = scale.fma(expMinusOne(r), scale.sub(1f));
-        FloatVector y = m.div(m.add(2f));
-        return y.reinterpretAsInts().or(x.reinterpretAsInts().and(SIGN_BIT)).reinterpretAsFloats();
+        FloatVector clamped = x.blend(TANH_ONE, x.compare(VectorOperators.GT, TANH_ONE));
+        clamped = clamped.blend(-TANH_ONE, clamped.compare(VectorOperators.LT, -TANH_ONE));
+        FloatVector rounded = clamped.fma(splat(2 * LOG2_E), splat(ROUNDER));
+        FloatVector h = rounded.sub(ROUNDER).fma(splat(-HALF_LN2), clamped);
+        FloatVector scale = rounded.reinterpretAsInts()
+                .lanewise(VectorOperators.LSHL, MANTISSA_BITS)
+                .add(ONE_BITS)
+                .reinterpretAsFloats();
+        FloatVector square = h.mul(h);
+        FloatVector t = square.fma(splat(TANH_5), splat(TANH_3)).mul(square).fma(h, h);
+        FloatVector difference = scale.sub(1f);
+        FloatVector sum = scale.add(1f);
+        return t.fma(sum, difference).div(t.fma(difference, sum));
     }
 
     static FloatVector sigmoid(FloatVector x) {

@@ -273,23 +273,42 @@ final class VectorRows {
         }
     }
 
-    /** Inner product of two rows. */
-    static float dot(int width, float[] a, int ao, float[] b, int bo) {
-        FloatVector s0 = FloatVector.zero(SPECIES);
-        FloatVector s1 = s0;
-        int i = 0;
-        for (; i <= width - 2 * LANES; i += 2 * LANES) {
-            s0 = FloatVector.fromArray(SPECIES, a, ao + i).fma(FloatVector.fromArray(SPECIES, b, bo + i), s0);
-            s1 = FloatVector.fromArray(SPECIES, a, ao + i + LANES)
-                    .fma(FloatVector.fromArray(SPECIES, b, bo + i + LANES), s1);
+    /**
+     * Inner products of {@code rows} rows of a, {@code stepA} apart, with one of b.
+     *
+     * @param lanes scratch, a vector for each row
+     */
+    static void dots(
+            int rows, int width, float[] a, int ao, int stepA, float[] b, int bo, float[] lanes, float[] sums) {
+        int tail = SPECIES.loopBound(width);
+        for (int r = 0; r < rows; r++) {
+            int row = ao + r * stepA;
+            FloatVector s0 = FloatVector.zero(SPECIES);
+            FloatVector s1 = s0;
+            int i = 0;
+            for (; i <= width - 2 * LANES; i += 2 * LANES) {
+                s0 = FloatVector.fromArray(SPECIES, a, row + i).fma(FloatVector.fromArray(SPECIES, b, bo + i), s0);
+                s1 = FloatVector.fromArray(SPECIES, a, row + i + LANES)
+                        .fma(FloatVector.fromArray(SPECIES, b, bo + i + LANES), s1);
+            }
+            for (; i <= width - LANES; i += LANES) {
+                s0 = FloatVector.fromArray(SPECIES, a, row + i).fma(FloatVector.fromArray(SPECIES, b, bo + i), s0);
+            }
+            s0.add(s1).intoArray(lanes, r * LANES);
         }
-        for (; i <= width - LANES; i += LANES) {
-            s0 = FloatVector.fromArray(SPECIES, a, ao + i).fma(FloatVector.fromArray(SPECIES, b, bo + i), s0);
+        for (int r = 0; r < rows; r++) {
+            float sum = LANES == 16 ? foldOf16(lanes, r * 16) : fold(FloatVector.fromArray(SPECIES, lanes, r * LANES));
+            for (int i = tail; i < width; i++) {
+                sum = Math.fma(a[ao + r * stepA + i], b[bo + i], sum);
+            }
+            sums[r] = sum;
         }
-        float sum = fold(s0.add(s1));
-        for (; i < width; i++) {
-            sum = Math.fma(a[ao + i], b[bo + i], sum);
-        }
-        return sum;
+    }
+
+    /** {@link #fold} of 16 lanes in memory, in the same order: a shuffle checks its indices, which takes longer. */
+    private static float foldOf16(float[] v, int at) {
+        float even = v[at] + v[at + 8] + (v[at + 4] + v[at + 12]) + (v[at + 2] + v[at + 10] + (v[at + 6] + v[at + 14]));
+        float odd = v[at + 1] + v[at + 9] + (v[at + 5] + v[at + 13]) + (v[at + 3] + v[at + 11] + (v[at + 7] + v[at + 15]));
+        return even + odd;
     }
 }
