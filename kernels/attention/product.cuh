@@ -105,11 +105,11 @@ __device__ void multiply_seen(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N
 
 // O += W Y. `guarded` says that some of Y is not finite and some pairs are hidden.
 template <class T, int DIM, int M, int N, int FRAGMENTS>
-__device__ void accumulate(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const T* y_smem, bool guarded, bool tf32) {
+__device__ void accumulate(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const T* y_smem, bool guarded, int precision) {
     if (guarded) {
         multiply_seen<T, DIM, M, N>(o, w, y_smem);
     } else {
-        multiply<T, DIM, M, N>(o, w, y_smem, tf32);
+        multiply<T, DIM, M, N>(o, w, y_smem, precision);
     }
 }
 

@@ -35,7 +35,7 @@ __device__ void clear(float (&x)[M][FRAGMENTS][4]) {
 // S += X Y^T and T += X. Y^T + X Y.^T; X. may be null.
 template <class T, int DIM, int M, int N>
 __device__ void multiply_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const T* x_smem, const T* x_tangent_smem,
-                               const T* y_smem, const T* y_tangent_smem, int depth, bool tf32) {
+                               const T* y_smem, const T* y_tangent_smem, int depth, int tf32) {
     multiply_rows<T, DIM, M, N>(s, x_smem, y_smem, depth, tf32);
     multiply_rows<T, DIM, M, N>(t, x_smem, y_tangent_smem, depth, tf32);
     if (x_tangent_smem) {
@@ -59,7 +59,7 @@ __device__ void repair_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], c
 template <class T, int DIM, int M, int N>
 __device__ void multiply_transposed_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const T* x_smem,
                                           const T* x_tangent_smem, const T* y_smem, const T* y_tangent_smem, int depth,
-                                          bool tf32) {
+                                          int tf32) {
     multiply_rows<T, DIM, M, N, false>(s, x_smem, y_smem, depth, tf32);
     multiply_rows<T, DIM, M, N, false>(t, x_tangent_smem, y_smem, depth, tf32);
     if (y_tangent_smem) {

@@ -13,7 +13,7 @@
 // of high ones: they are raised by 2^11, so that they keep their bits where x is near the smallest floats, and what they add
 // to a product has an accumulator of its own. Tensor cores cut a sum off at each addition rather than round it, so a sum
 // goes over SUMMED elements of k only, and the CUDA cores add these up, rounding: errors are those of float32 arithmetic. With
-// `tf32` only the high parts are multiplied.
+// precision TF32 only the high parts are multiplied, with BF16 what is rounded to that (rounded.cuh).
 //
 // Infinity splits into infinity and NaN, and what is larger than 2^128 - 2^116 rounds to infinity: their products are NaN.
 // product.cuh takes such sums again.
@@ -22,7 +22,7 @@
 // 16-bit numbers and of TF32 numbers are exact, all kernels add them up in the order of k, and FIRST_LOW says whose low
 // part goes ahead.
 #pragma once
-#include "mma.cuh"
+#include "rounded.cuh"
 
 // Elements from one row of a tile in shared memory to the next: 16 bytes more than the row, so that the eight rows that
 // are read at once lie in different banks.
@@ -276,16 +276,70 @@ __device__ void multiply_floats(float (&o)[M][FRAGMENTS][4], const float (&w)[M]
     }
 }
 
-// Whether floats have code of their own for one TF32 product; the longest rows leave no registers for it, and take three.
+// The same of floats rounded to bf16. What such sums lose to being cut off at each addition is little beside that.
+template <int DIM, int M, int N>
+__device__ void multiply_rounded_rows(float (&s)[M][N / 8][4], const float* x_smem, const float* y_smem, int depth) {
+    constexpr int PITCH = TILE_PITCH<float, DIM>;
+    const int lane = threadIdx.x % 32;
+#pragma unroll 1
+    for (int k = 0; k < depth; k += 16) {
+        uint32_t a[M][4];
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+            const float* x = x_smem + (16 * m + lane % 16) * PITCH + k + lane / 16 * 4;
+            uint32_t first[4], second[4];
+            ldmatrix(first, x);
+            ldmatrix(second, x + 8);
+            round_a(a[m], first, second);
+        }
+#pragma unroll
+        for (int n = 0; n < N; n += 8) {
+            uint32_t r[4], b[2];
+            ldmatrix(r, y_smem + (n + lane % 8) * PITCH + k + lane / 8 * 4);
+            round_b(b, r[0], r[1], r[2], r[3]);
+#pragma unroll
+            for (int m = 0; m < M; m++) {
+                mma_bf16(s[m][n / 8], a[m], b);
+            }
+        }
+    }
+}
+
+template <int DIM, int M, int N, int FRAGMENTS>
+__device__ void multiply_rounded(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const float* y_smem) {
+    constexpr int PITCH = TILE_PITCH<float, DIM>;
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int k = 0; k < N; k += 16) {
+        Fragments<Bf16>::A a[M];
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+            a[m] = Fragments<Bf16>::weights(&w[m][k / 8]);
+        }
+#pragma unroll
+        for (int d = 0; d < 8 * FRAGMENTS; d += 8) {
+            const float* y = y_smem + (k + lane % 4 * 2) * PITCH + d + lane / 4;
+            const uint32_t b[2] = {pack_bf16(y[0], y[PITCH]), pack_bf16(y[8 * PITCH], y[9 * PITCH])};
+#pragma unroll
+            for (int m = 0; m < M; m++) {
+                mma_bf16(o[m][d / 8], a[m].r, b);
+            }
+        }
+    }
+}
+
+// Whether floats have code of their own for one product; the longest rows leave no registers for it, and take three.
 template <int DIM>
-constexpr bool HAS_TF32 = DIM < 256;
+constexpr bool HAS_ONE_PRODUCT = DIM < 256;
 
 // S += X Y^T. x_smem and y_smem are tiles [16 M][DIM] and [N][DIM]; `depth`, a multiple of 16, is how much of DIM is used.
 // Y X^T with the other FIRST_LOW has the same bits.
 template <class T, int DIM, int M, int N, bool FIRST_LOW = true>
-__device__ void multiply_rows(float (&s)[M][N / 8][4], const T* x_smem, const T* y_smem, int depth, bool tf32) {
+__device__ void multiply_rows(float (&s)[M][N / 8][4], const T* x_smem, const T* y_smem, int depth, int precision) {
     if constexpr (std::is_same_v<T, float>) {
-        if (HAS_TF32<DIM> && tf32) {
+        if (HAS_ONE_PRODUCT<DIM> && precision == int(Precision::BF16)) {
+            multiply_rounded_rows<DIM, M, N>(s, x_smem, y_smem, depth);
+        } else if (HAS_ONE_PRODUCT<DIM> && precision == int(Precision::TF32)) {
             multiply_float_rows<true, FIRST_LOW, DIM, M, N>(s, x_smem, y_smem, depth);
         } else {
             multiply_float_rows<false, FIRST_LOW, DIM, M, N>(s, x_smem, y_smem, depth);
@@ -316,9 +370,11 @@ __device__ void multiply_rows(float (&s)[M][N / 8][4], const T* x_smem, const T*
 
 // O += W Y for 8 FRAGMENTS columns of Y from y_smem on, which is a tile [N][DIM].
 template <class T, int DIM, int M, int N, int FRAGMENTS>
-__device__ void multiply(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const T* y_smem, bool tf32) {
+__device__ void multiply(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const T* y_smem, int precision) {
     if constexpr (std::is_same_v<T, float>) {
-        if (HAS_TF32<DIM> && tf32) {
+        if (HAS_ONE_PRODUCT<DIM> && precision == int(Precision::BF16)) {
+            multiply_rounded<DIM, M, N>(o, w, y_smem);
+        } else if (HAS_ONE_PRODUCT<DIM> && precision == int(Precision::TF32)) {
             multiply_floats<true, DIM, M, N>(o, w, y_smem);
         } else {
             multiply_floats<false, DIM, M, N>(o, w, y_smem);

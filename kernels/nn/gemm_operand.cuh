@@ -2,6 +2,7 @@
 // One operand of a matrix product on its way from global memory to the tensor cores.
 #pragma once
 #include "../common/fragments.cuh"
+#include "../common/rounded.cuh"
 
 // op(X) [across, depth], where depth is what is summed over and across is m or n, from the first element that a block
 // needs. Stored by rows in either order: depth contiguous (A, transposed B) or across contiguous (B, transposed A).

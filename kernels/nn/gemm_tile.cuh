@@ -7,7 +7,7 @@
 // memory that asynchronous copies keep filled. Where C has too few tiles to fill a device, k is split as well: each split
 // leaves its sum in `partial`, and a second kernel adds them up in order. Every sum has one order: equal bits on every run.
 //
-// Floats are taken as sums of two TF32 numbers, three products of four (fragments.cuh), or with `tf32` as one. Tensor cores
+// Floats are taken as sums of two TF32 numbers, three products of four (fragments.cuh), or as one, or as one of bf16. Tensor cores
 // cut the sum off at each addition rather than round it, so three-product sums run over one slice only, and the CUDA
 // cores add them up, rounding: errors are those of float32 arithmetic, also for a large k.
 //
@@ -149,6 +149,36 @@ struct GemmTile {
         }
     }
 
+    // The same of floats rounded to bf16.
+    __device__ void multiply_rounded(const A& a, const B& b, const T* a_smem, const T* b_smem) {
+#pragma unroll
+        for (int depth = 0; depth < A::DEPTH; depth += 2 * STEP) {
+            uint32_t a_regs[M][4];
+#pragma unroll
+            for (int m = 0; m < M; m++) {
+                uint32_t first[4], second[4];
+                a.load_a(first, a_smem, row0 + 16 * m, depth);
+                a.load_a(second, a_smem, row0 + 16 * m, depth + STEP);
+                round_a(a_regs[m], first, second);
+            }
+#pragma unroll
+            for (int n = 0; n < N / 2; n++) {
+                uint32_t first[4], second[4];
+                b.load_b(first, b_smem, column0 + 16 * n, depth);
+                b.load_b(second, b_smem, column0 + 16 * n, depth + STEP);
+#pragma unroll
+                for (int half = 0; half < 2; half++) {
+                    uint32_t b_regs[2];
+                    round_b(b_regs, first[2 * half], first[2 * half + 1], second[2 * half], second[2 * half + 1]);
+#pragma unroll
+                    for (int m = 0; m < M; m++) {
+                        mma_bf16(sum[m][2 * n + half], a_regs[m], b_regs);
+                    }
+                }
+            }
+        }
+    }
+
     template <bool TF32, int COUNT>
     static __device__ void split(uint32_t (&x)[COUNT][4], uint32_t (&low)[COUNT][4]) {
 #pragma unroll
@@ -184,13 +214,19 @@ struct GemmTile {
         }
     }
 
-    __device__ void multiply_slice(const A& a, const B& b, const T* a_smem, const T* b_smem, bool tf32) {
+    __device__ void multiply_slice(const A& a, const B& b, const T* a_smem, const T* b_smem, Precision precision) {
         if (row0 >= a.across_end || column0 >= b.across_end) {
             return;  // all of this warp's rows or columns are beyond C
         }
-        if (sizeof(T) == 2 || tf32) {
+        if (sizeof(T) == 2 || precision == Precision::TF32) {
             multiply<true>(sum, a, b, a_smem, b_smem);
             return;
+        }
+        if constexpr (sizeof(T) == 4) {
+            if (precision == Precision::BF16) {
+                multiply_rounded(a, b, a_smem, b_smem);
+                return;
+            }
         }
         float slice_sum[M][N][4] = {};
         multiply<false>(slice_sum, a, b, a_smem, b_smem);
@@ -208,7 +244,7 @@ struct GemmTile {
 
     // ring_smem: STAGES times a slice of A and a slice of B. Shows `see` each slice of B while it is there.
     template <class See>
-    __device__ void accumulate(const A& a, const B& b, T* ring_smem, bool tf32, See see) {
+    __device__ void accumulate(const A& a, const B& b, T* ring_smem, Precision precision, See see) {
         constexpr int STAGE = A::SLICE + B::SLICE;
         const int slices = (a.depth_end + A::DEPTH - 1) / A::DEPTH;
         const auto copy = [&](int slice) {
@@ -227,7 +263,7 @@ struct GemmTile {
             __syncthreads();  // the slice is there for all, and all are done with the one before, whose place is next
             copy(slice + STAGES - 1);
             const T* stage_smem = ring_smem + slice % STAGES * STAGE;
-            multiply_slice(a, b, stage_smem, stage_smem + A::SLICE, tf32);
+            multiply_slice(a, b, stage_smem, stage_smem + A::SLICE, precision);
             see(stage_smem + A::SLICE);
         }
         async_wait<0>();
@@ -272,7 +308,7 @@ struct GemmTile {
         const B b(static_cast<const T*>(p.b) + product * p.batch_stride_b, p.row_stride_b, p.transpose_b, tile_column,
                   depth0, p.n - tile_column, depth);
         GemmTile sums;
-        sums.accumulate(a, b, reinterpret_cast<T*>(memory_smem), p.tf32, [](const T*) {});
+        sums.accumulate(a, b, reinterpret_cast<T*>(memory_smem), Precision(p.precision), [](const T*) {});
         sums.gather_sums(memory_smem);
         __syncthreads();
         const T* const c = static_cast<const T*>(p.c) + product * p.batch_stride_c;

@@ -45,7 +45,7 @@ struct LinearBackward {
         const typename Tile::A a(p.dy, p.out, true, tile_row, 0, p.rows - tile_row, p.out);
         const typename Tile::B b(p.weight, p.out, true, tile_column, 0, p.in - tile_column, p.out);
         Tile sums;
-        sums.accumulate(a, b, memory_smem, p.tf32, [](const float*) {});
+        sums.accumulate(a, b, memory_smem, Precision(p.precision), [](const float*) {});
         sums.gather_sums(memory_smem);
         __syncthreads();
         each_sum(a, b, memory_smem, [&](int row, int column, float sum) {
@@ -66,7 +66,7 @@ struct LinearBackward {
         const bool sums_bias = p.d_bias && tile_row == 0 && threadIdx.x < TILE_N;
         float bias = 0;
         Tile sums;
-        sums.accumulate(a, b, memory_smem, p.tf32, [&](const float* slice_smem) {
+        sums.accumulate(a, b, memory_smem, Precision(p.precision), [&](const float* slice_smem) {
             if (sums_bias) {
                 float slice_sum = 0;
 #pragma unroll

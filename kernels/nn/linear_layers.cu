@@ -21,7 +21,7 @@ __device__ void linear_layers(const LinearLayersParams& p, float* memory_smem) {
     of.row_stride_a = p.in, of.row_stride_b = p.out, of.row_stride_c = p.out;
     of.batch = 1, of.m = p.rows[layer], of.n = p.out, of.k = p.in;
     of.splits = 1, of.split_depth = p.in;
-    of.tf32 = p.tf32;
+    of.precision = p.precision;
     of.alpha = 1;
     Tile::run(of, block, memory_smem);
 }
@@ -46,7 +46,7 @@ __device__ void linear_layers_backward(const LinearLayersBackwardParams& p, floa
         of.partial = p.partial[layer], of.counters = p.counters + layer * of_weight;
         of.rows = p.rows[layer], of.in = p.in, of.out = p.out;
         of.splits = p.splits[layer], of.split_depth = p.split_depth[layer];
-        of.tf32 = p.tf32;
+        of.precision = p.precision;
         return of;
     };
     int block = int(blockIdx.x);

@@ -28,7 +28,7 @@ struct GemmParams {
     int32_t transpose_a;
     int32_t transpose_b;
     int32_t activation;       // ordinal of org.fovea.backend.math.Activation
-    int32_t tf32;             // multiply floats rounded to TF32, else to float32's accuracy
+    int32_t precision;        // of products of floats: ordinal of org.fovea.backend.BackendSettings.Precision
     float alpha;
     float beta;
 };
@@ -52,7 +52,7 @@ struct LinearBackwardParams {
     int32_t splits;           // of rows, at least 1
     int32_t split_depth;      // rows per split, a multiple of 64
     int32_t activation;       // ordinal of org.fovea.backend.math.Activation
-    int32_t tf32;             // multiply floats rounded to TF32, else to float32's accuracy
+    int32_t precision;        // of products of floats: ordinal of org.fovea.backend.BackendSettings.Precision
 };
 
 // y = x W + bias of some layers of the same sizes
@@ -64,7 +64,7 @@ struct LinearLayersParams {
     int32_t rows[4];          // 0 where there is no layer
     int32_t in;
     int32_t out;
-    int32_t tf32;             // as in GemmParams
+    int32_t precision;        // as in GemmParams
 };
 
 // The gradients of such layers, each as in LinearBackwardParams. Where layers one after the other have the same dx, the second
@@ -84,7 +84,7 @@ struct LinearLayersBackwardParams {
     int32_t split_depth[4];
     int32_t in;
     int32_t out;
-    int32_t tf32;
+    int32_t precision;
 };
 
 // y[i] = x[i]. Types: 0 float, 1 Bf16, 2 F16.

@@ -174,7 +174,7 @@ Workload gemm(const std::string& type, int64_t m, int64_t n, int64_t k) {
             p.n = int(n);
             p.k = int(k);
             p.split_depth = int((k + 63) / 64 * 64);
-            p.tf32 = type == "tf32";
+            p.precision = type == "tf32";
             p.alpha = 1;
             found.push_back({name, {{name, ((m + tile.m - 1) / tile.m) * ((n + tile.n - 1) / tile.n), tile.threads, tile.shared, p}}});
         }

@@ -34,7 +34,8 @@ struct Case {
     int lead = 0;      // elements before the first, which takes alignment away
     int splits = 1, split_depth = 0;
     int activation = NONE;
-    bool bias = false, tf32 = false, added = false;
+    bool bias = false, added = false;
+    int precision = 0;  // as in rounded.cuh
 
     int row(int columns) const { return (columns + pad + multiple - 1) / multiple * multiple; }
 
@@ -79,7 +80,7 @@ class GemmTest : public KernelTest {
         params.split_depth = c.splits > 1 ? c.split_depth : std::max(c.k, 1);
         params.transpose_a = c.transpose_a, params.transpose_b = c.transpose_b;
         params.activation = c.activation;
-        params.tf32 = c.tf32;
+        params.precision = c.precision;
         params.alpha = c.alpha, params.beta = c.beta;
         run(std::string("gemm_") + tile.name + "_" + name_of(storage),
             {c.splits * c.batch * tiles(c.m, tile.m) * tiles(c.n, tile.n), tile.threads, tile.shared}, params,
@@ -89,7 +90,10 @@ class GemmTest : public KernelTest {
         }
 
         // Random signs: rounding errors grow as the root of the number of terms. Splits of floats cost some units more.
-        const double unit = 4 * (std::sqrt(c.k) + 2) * 0x1p-24 + (c.tf32 ? 0x1p-10 : 0);
+        const double unit = 4 * (std::sqrt(c.k) + 2) * 0x1p-24 + (c.precision == 1 ? 0x1p-10 : 0);
+        if (c.precision == 2) {  // the factors are those of bf16, to the last bit
+            a = values(stored(a, Storage::BF16)), b = values(stored(b, Storage::BF16));
+        }
         std::vector<Expected> expected;
         for (int p = 0; p < c.batch; p++) {
             for (int i = 0; i < c.m; i++) {
@@ -193,8 +197,19 @@ TEST_F(GemmTest, WithNothingToSumScalesC) {
 TEST_F(GemmTest, OneProductIsAsExactAsTf32) {
     for (const Tile& tile : TILES) {
         Case c{true, false, 33, 31, 97};
-        c.tf32 = true;
+        c.precision = 1;
         check(Storage::F32, tile, c);
+    }
+}
+
+TEST_F(GemmTest, FloatsAreRoundedToBf16) {
+    for (const Tile& tile : TILES) {
+        for (int transposed = 0; transposed < 4; transposed++) {
+            Case c{transposed % 2 > 0, transposed / 2 > 0, 33, 31, 97};
+            c.precision = 2;
+            c.bias = c.added = true;
+            check(Storage::F32, tile, c);
+        }
     }
 }
 

@@ -29,7 +29,8 @@ struct Case {
     int rows, in, out;
     int splits = 1;
     int activation = NONE;
-    bool dx = true, bias = true, added = false, tf32 = false;
+    bool dx = true, bias = true, added = false;
+    int precision = 0;  // as in rounded.cuh
 };
 
 class LinearBackwardTest : public KernelTest {
@@ -55,12 +56,12 @@ class LinearBackwardTest : public KernelTest {
         params.partial = partial, params.counters = reinterpret_cast<int32_t*>(counters.address);
         params.rows = c.rows, params.in = c.in, params.out = c.out;
         params.splits = splits, params.split_depth = int(depth);
-        params.activation = c.activation, params.tf32 = c.tf32;
+        params.activation = c.activation, params.precision = c.precision;
         run(std::string("linear_backward_") + tile.name, {of_input + splits * of_weight, tile.threads, tile.shared}, params,
             {dx, d_weight, d_bias, counters});
 
         EXPECT_EQ(host<int32_t>(params.counters, of_weight), std::vector<int32_t>(of_weight)) << "counters";
-        const double product = c.tf32 ? 0x1p-10 : 0;
+        const double product = c.precision == 2 ? 0x1p-8 : c.precision == 1 ? 0x1p-10 : 0;
         const auto within = [&](const Sum& sum, int terms) {
             return Expected{std::isfinite(float(sum.value)) ? sum.value : float(sum.value),
                             (4 * (std::sqrt(terms) + 2) * 0x1p-24 + product) * (sum.size + 1)};

@@ -22,8 +22,8 @@ __device__ void both_products(const MmaTestParams& p) {
     async_wait<0>();
     __syncthreads();
     float s[M][N / 8][4] = {}, o[M][DIM / 8][4] = {};
-    multiply_rows<T, DIM, M, N>(s, x_smem, y_smem, DIM, p.tf32);
-    multiply<T, DIM, M, N>(o, s, y_smem, p.tf32);
+    multiply_rows<T, DIM, M, N>(s, x_smem, y_smem, DIM, p.precision);
+    multiply<T, DIM, M, N>(o, s, y_smem, p.precision);
     const int g = threadIdx.x / 4, t = threadIdx.x % 4;
     for (int m = 0; m < M; m++) {
         for (int r = 0; r < 4; r++) {

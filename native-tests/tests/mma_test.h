@@ -8,5 +8,5 @@ struct MmaTestParams {
     const void* y;
     float* s;  // [rows, 32]
     float* o;  // [rows, dim]
-    int32_t tf32;
+    int32_t precision;
 };

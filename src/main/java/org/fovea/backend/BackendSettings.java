@@ -35,7 +35,9 @@ public record BackendSettings(int threads, int device, Cublas cublas, Precision 
         /** All 24 bits of float32. */
         FLOAT32,
         /** Factors rounded to the 11 bits of TF32, on devices that have units for it: faster. */
-        TF32
+        TF32,
+        /** Factors rounded to the 8 bits of bf16, on devices that have units for it: faster still. What is kept is float32. */
+        BF16
     }
 
     /** The way a captured step runs on a CUDA device; the results are the same bits. */
@@ -53,6 +55,10 @@ public record BackendSettings(int threads, int device, Cublas cublas, Precision 
         }
         if (device < 0) {
             throw new IllegalArgumentException("device must be 0 or more, got " + device);
+        }
+        if (cublas == Cublas.ON && precision == Precision.BF16) {
+            throw new IllegalArgumentException(
+                    "cublas=on and precision=bf16 exclude each other: only Fovea's own kernel rounds to bf16; leave one out");
         }
     }
 

@@ -111,9 +111,14 @@ final class BackendOptions {
 
     private Backend open(String name, Terminal terminal, Map<String, String> settings, int defaultThreads) {
         requireKnown(name);
-        Backends.Choice choice = Backends.open(name, settings(settings, defaultThreads));
+        BackendSettings wanted = settings(settings, defaultThreads);
+        Backends.Choice choice = Backends.open(name, wanted);
         if (!choice.reasons().isEmpty()) {
             sayOnce(terminal, "running on " + choice.backend().name() + ": " + String.join("; ", choice.reasons()));
+        }
+        if (choice.backend().name().equals(CPU) && wanted.precision() != BackendSettings.DEFAULT.precision()) {
+            String precision = wanted.asMap().get("precision");
+            sayOnce(terminal, "precision=" + precision + " is for a GPU: the CPU computes in float32");
         }
         return choice.backend();
     }

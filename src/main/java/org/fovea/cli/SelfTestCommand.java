@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.fovea.backend.Backend;
+import org.fovea.backend.BackendSettings;
 import org.fovea.cli.selftest.CheckResult;
 import org.fovea.cli.selftest.CheckResult.Outcome;
 import org.fovea.cli.selftest.SelfTest;
@@ -42,14 +43,14 @@ final class SelfTestCommand extends BackendCommand {
             }
         }
         try (Backend backend = open(backendSettings)) {
-            return test(backend, "tf32".equals(backendSettings.get("precision")), only);
+            return test(backend, BackendSettings.DEFAULT.with(backendSettings).precision(), only);
         }
     }
 
     /** Runs the checks named, or all, on a backend, prints the results, and returns the exit code. */
-    int test(Backend backend, boolean tf32, List<String> checks) {
+    int test(Backend backend, BackendSettings.Precision precision, List<String> checks) {
         long start = System.nanoTime();
-        List<CheckResult> results = SelfTest.run(backend, deep, tf32, checks, result -> {
+        List<CheckResult> results = SelfTest.run(backend, deep, precision, checks, result -> {
             if (terminal.isInteractive()) {
                 terminal.err().print("\r\033[K" + result.name());
                 terminal.err().flush();

@@ -59,7 +59,7 @@ final class SettingsHelp {
             Map.entry("normalize_observations", "by running mean and variance, clipped to [-10, 10]"),
             Map.entry("normalize_rewards", "by the running standard deviation of the return, clipped to [-10, 10]"),
             Map.entry("cublas", "matrix products by cuBLAS: on, off, or auto, large ones where it is installed"),
-            Map.entry("precision", "of matrix products and attention: float32, or tf32, which is faster"),
+            Map.entry("precision", "of products on a GPU: float32, tf32, which is faster, or bf16, faster still"),
             Map.entry("graph", "a training step as one launch of a CUDA graph: on, or off, its kernels one by one"));
 
     private SettingsHelp() {}

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.Random;
 import java.util.function.Consumer;
 import org.fovea.backend.Backend;
+import org.fovea.backend.BackendSettings.Precision;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.HalfPrecision;
@@ -29,10 +30,9 @@ public final class Pair implements AutoCloseable {
     /** The backend that it is compared with. */
     public final Backend reference;
 
-    /** Roundings of float32 in one of TF32, which keeps 11 bits. */
-    private static final double TF32_ROUNDING = 0x1p13;
+    /** Roundings of float32 in one of a factor of a product. */
+    private final double factorRounding;
 
-    private final boolean tf32;
     private double error = Double.NaN;
     private double share;
 
@@ -41,12 +41,18 @@ public final class Pair implements AutoCloseable {
 
     /** Two backends that stay open for as long as this. */
     public Pair(Backend tested, Backend reference) {
-        this(tested, reference, false);
+        this(tested, reference, Precision.FLOAT32);
     }
 
-    /** @param tf32 whether the backend under test rounds factors of products to TF32 */
-    public Pair(Backend tested, Backend reference, boolean tf32) {
-        this.tf32 = tf32;
+    /** @param precision of products of the backend under test */
+    public Pair(Backend tested, Backend reference, Precision precision) {
+        // Of float32's 24 bits TF32 keeps 11, and bf16 8.
+        this.factorRounding =
+                switch (precision) {
+                    case FLOAT32 -> 0;
+                    case TF32 -> 0x1p13;
+                    case BF16 -> 0x1p16;
+                };
         this.tested = tested;
         this.reference = reference;
         testedScope = tested.memory().openScope();
@@ -225,9 +231,9 @@ public final class Pair implements AutoCloseable {
         return share;
     }
 
-    /** Roundings to allow a sum of products: those of float32, and so many of its factors if they are to TF32. */
+    /** Roundings to allow a sum of products: those of float32, and so many of its factors where they are rounded. */
     public double ofProducts(double roundings, double ofFactors) {
-        return tf32 ? roundings + ofFactors * TF32_ROUNDING : roundings;
+        return roundings + ofFactors * factorRounding;
     }
 
     /**
@@ -324,7 +330,7 @@ public final class Pair implements AutoCloseable {
      */
     public void runWithBounds(DType storage, boolean ofTangents, Consumer<Backend> operation) {
         ((ReferenceBackend) reference)
-                .boundingErrors(storage, tf32 ? 2 * TF32_ROUNDING : 0, ofTangents, () -> operation.accept(reference));
+                .boundingErrors(storage, 2 * factorRounding, ofTangents, () -> operation.accept(reference));
         operation.accept(tested);
     }
 

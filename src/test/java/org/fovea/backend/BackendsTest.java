@@ -48,7 +48,7 @@ class BackendsTest {
                 .isEqualTo(settings);
         assertThatThrownBy(() -> settings.with(Map.of("precision", "fp8")))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("precision must be one of float32, tf32, got 'fp8'");
+                .hasMessage("precision must be one of float32, tf32, bf16, got 'fp8'");
         assertThatThrownBy(() -> settings.with(Map.of("color", "red"))).hasMessageContaining("unknown setting 'color'");
         assertThatThrownBy(() -> settings.withThreads(-1)).hasMessageContaining("threads must be 0");
         assertThatThrownBy(() -> settings.withDevice(-1)).hasMessageContaining("device must be 0 or more");

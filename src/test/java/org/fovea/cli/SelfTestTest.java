@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.BiConsumer;
 import org.fovea.backend.Backend;
+import org.fovea.backend.BackendSettings;
 import org.fovea.backend.Backends;
 import org.fovea.backend.attention.AttentionOps;
 import org.fovea.backend.attention.AttentionPlane;
@@ -133,7 +134,7 @@ class SelfTestTest {
             exitCode = new SelfTestCommand(new Terminal(print, print, 0))
                     .test(
                             planted(real, defects),
-                            false,
+                            BackendSettings.Precision.FLOAT32,
                             List.of(
                                     "math.scatterAddRows",
                                     "attention.tangent",

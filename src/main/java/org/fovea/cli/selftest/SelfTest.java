@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.fovea.backend.Backend;
+import org.fovea.backend.BackendSettings.Precision;
 import org.fovea.backend.memory.DeviceException;
 import org.fovea.backend.memory.UnsupportedOnBackendException;
 import org.fovea.backend.reference.ReferenceBackend;
@@ -21,24 +22,28 @@ import org.fovea.verify.WrongResultException;
 public final class SelfTest {
     private final Backend backend;
     private final Backend reference;
-    private final boolean tf32;
+    private final Precision precision;
 
-    private SelfTest(Backend backend, Backend reference, boolean tf32) {
+    private SelfTest(Backend backend, Backend reference, Precision precision) {
         this.backend = backend;
         this.reference = reference;
-        this.tf32 = tf32;
+        this.precision = precision;
     }
 
     /**
      * Runs all checks on the calling thread, which must be the one that may use the backend.
      *
      * @param deep with larger shapes and more repeats
-     * @param tf32 whether the backend was opened to round factors of products to TF32
+     * @param precision of products that the backend was opened with
      * @param only names of the checks to run; all where there are none
      * @param listener told of each result as it comes
      */
     public static List<CheckResult> run(
-            Backend backend, boolean deep, boolean tf32, List<String> only, Consumer<CheckResult> listener) {
+            Backend backend,
+            boolean deep,
+            Precision precision,
+            List<String> only,
+            Consumer<CheckResult> listener) {
         Map<String, List<Case>> byName = byName(Case.all(deep));
         Map<String, List<Case>> training = byName(TrainingChecks.all(deep));
         if (!only.isEmpty()) {
@@ -47,7 +52,7 @@ public final class SelfTest {
         }
         List<CheckResult> results = new ArrayList<>();
         try (Backend reference = new ReferenceBackend()) {
-            SelfTest test = new SelfTest(backend, reference, tf32);
+            SelfTest test = new SelfTest(backend, reference, precision);
             byName.forEach((name, cases) -> test.check(name, true, cases, results, listener));
             training.forEach((name, cases) -> test.check(name, false, cases, results, listener));
         }
@@ -130,7 +135,7 @@ public final class SelfTest {
 
     private void run(Case each, Tally tally) {
         long before = backend.memory().liveBytes();
-        try (Pair pair = new Pair(backend, reference, tf32)) {
+        try (Pair pair = new Pair(backend, reference, precision)) {
             each.body().accept(pair);
             tally.passed++;
             tally.measure(pair);

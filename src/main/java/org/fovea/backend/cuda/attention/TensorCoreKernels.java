@@ -209,7 +209,7 @@ final class TensorCoreKernels {
                 .windowRight(spec.windowRight())
                 .bottomRight(spec.alignment() == AttentionSpec.Alignment.BOTTOM_RIGHT ? 1 : 0)
                 .pastKeys(spec.pastKeys())
-                .tf32(context.tf32() ? 1 : 0)
+                .tf32(context.precision())
                 .scale((float) spec.scale(shape.headDim()));
     }
 }

@@ -159,9 +159,9 @@ public final class CudaContext {
         return settings;
     }
 
-    /** Whether factors of products may be rounded to TF32. */
-    public boolean tf32() {
-        return settings.precision() == BackendSettings.Precision.TF32;
+    /** Of products of floats, as kernel parameters number it. */
+    public int precision() {
+        return settings.precision().ordinal();
     }
 
     InstalledDriver driver() {

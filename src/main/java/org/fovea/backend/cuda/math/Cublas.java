@@ -76,6 +76,10 @@ public final class Cublas {
         if (wanted == BackendSettings.Cublas.OFF) {
             return new Cublas(context, null, "matrix products by Fovea's own kernel: cublas=off");
         }
+        if (context.settings().precision() == BackendSettings.Precision.BF16) {
+            // The library would want copies of the factors in bf16.
+            return new Cublas(context, null, "matrix products by Fovea's own kernel: precision=bf16");
+        }
         try {
             CudaNatives.loadCublas();
             cublasHandle handle = new cublasHandle();
@@ -110,7 +114,7 @@ public final class Cublas {
         context.owns("cublasDestroy", () -> destroy(handle));
         int[] version = new int[1];
         check(context, cublasGetVersion(handle, version), "cublasGetVersion");
-        int mathMode = context.tf32() ? cublasMath.CUBLAS_TF32_TENSOR_OP_MATH : cublasMath.CUBLAS_DEFAULT_MATH;
+        int mathMode = context.settings().precision() == BackendSettings.Precision.TF32 ? cublasMath.CUBLAS_TF32_TENSOR_OP_MATH : cublasMath.CUBLAS_DEFAULT_MATH;
         check(context, cublasSetMathMode(handle, mathMode), "cublasSetMathMode");
         // Before the workspace, which this call would take away.
         check(context, cublasSetStream(handle, new cudaStream_t(context.stream())), "cublasSetStream");

@@ -120,7 +120,7 @@ final class CudaGemm {
                 .transposeA(g.transposeA() ? 1 : 0)
                 .transposeB(g.transposeB() ? 1 : 0)
                 .activation(activation.ordinal())
-                .tf32(context.tf32() ? 1 : 0)
+                .precision(context.precision())
                 .alpha(g.alpha())
                 .beta(g.beta());
     }

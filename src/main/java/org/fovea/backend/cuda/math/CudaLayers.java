@@ -95,7 +95,7 @@ final class CudaLayers {
                 .rows(rows)
                 .in(in)
                 .out(out)
-                .tf32(context.tf32() ? 1 : 0);
+                .precision(context.precision());
         kernels.launch(tiles[plan.tile()], blocks, params);
     }
 
@@ -179,7 +179,7 @@ final class CudaLayers {
                     .splitDepth(splitDepth)
                     .in(in)
                     .out(out)
-                    .tf32(context.tf32() ? 1 : 0);
+                    .precision(context.precision());
             kernels.launch(backwardTiles[chosen], blocks, backwardParams);
         }
     }

@@ -118,7 +118,7 @@ final class CudaLinear {
                     .splits(plan.splits())
                     .splitDepth(plan.splitDepth())
                     .activation(args.activation().ordinal())
-                    .tf32(context.tf32() ? 1 : 0);
+                    .precision(context.precision());
             kernels.launch(backwardTiles[plan.tile()], plan.blocks(), backwardParams);
         }
     }
