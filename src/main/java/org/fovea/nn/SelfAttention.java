@@ -92,14 +92,13 @@ public final class SelfAttention {
             @Nullable Tensor added) {
         List<Tensor> mapped = Linear.apply(List.of(query, key, value), List.of(queryInputs, keyInputs, keyInputs));
         List<Tensor> turned = rotate(mapped.get(0), queryPositions, mapped.get(1), keyPositions);
-        Tensor averages = Attention.apply(
-                        Attention.call(
+        Tensor averages = Attention.apply(Attention.call(
                                 inHeads(turned.get(0)),
                                 inHeads(turned.get(1)),
                                 inHeads(mapped.get(2)),
                                 compared(spec),
                                 Layout.BNHD)
-                                .withMask(mask))
+                        .withMask(mask))
                 .output();
         return output.apply(averages.reshape(queryInputs.shape()), added);
     }
@@ -110,8 +109,7 @@ public final class SelfAttention {
         List<Tensor> mapped = Linear.apply(List.of(key, value), List.of(elements, elements));
         Tensor keys = mapped.get(0);
         if (rotary != null) {
-            keys = rotary.apply(
-                    keys, RotaryEncoding.positions(elements.tape(), elements.size(0), first, count), heads);
+            keys = rotary.apply(keys, RotaryEncoding.positions(elements.tape(), elements.size(0), first, count), heads);
         }
         cache.write(first, count, keys.array(), mapped.get(1).array());
     }

@@ -85,7 +85,8 @@ final class MatrixCases {
             String name = Arrays.toString(s);
             cases.add(new Case("math.linearBackward", name, p -> linearBackward(p, s, Activation.NONE, false)));
         }
-        for (int[] s : Case.shapes(deep, new int[][] {{1, 1, 1}, {3, 7, 13}, {33, 17, 31}, {70, 33, 64}, {600, 6, 5}}, LAYERS[6])) {
+        for (int[] s : Case.shapes(
+                deep, new int[][] {{1, 1, 1}, {3, 7, 13}, {33, 17, 31}, {70, 33, 64}, {600, 6, 5}}, LAYERS[6])) {
             cases.add(new Case("math.linear", "layers of " + Arrays.toString(s), p -> layers(p, s)));
             cases.add(new Case("math.linearBackward", "layers of " + Arrays.toString(s), p -> layersBackward(p, s)));
         }
@@ -306,7 +307,9 @@ final class MatrixCases {
             requireNonNull(args.dWeight())
                     .isWithin(4 * p.ofProducts(Math.sqrt(rows[i]) + 4, 2) * (1 + ofWeight), what + ", for the weight");
             requireNonNull(args.dBias())
-                    .isWithin(4 * (Math.sqrt(rows[i]) + 4) * (1 + Math.sqrt(rows[i]) * ofWeight), what + ", for the bias");
+                    .isWithin(
+                            4 * (Math.sqrt(rows[i]) + 4) * (1 + Math.sqrt(rows[i]) * ofWeight),
+                            what + ", for the bias");
         }
     }
 

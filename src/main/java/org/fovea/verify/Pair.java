@@ -47,12 +47,11 @@ public final class Pair implements AutoCloseable {
     /** @param precision of products of the backend under test */
     public Pair(Backend tested, Backend reference, Precision precision) {
         // Of float32's 24 bits TF32 keeps 11, and bf16 8.
-        this.factorRounding =
-                switch (precision) {
-                    case FLOAT32 -> 0;
-                    case TF32 -> 0x1p13;
-                    case BF16 -> 0x1p16;
-                };
+        this.factorRounding = switch (precision) {
+            case FLOAT32 -> 0;
+            case TF32 -> 0x1p13;
+            case BF16 -> 0x1p16;
+        };
         this.tested = tested;
         this.reference = reference;
         testedScope = tested.memory().openScope();

@@ -39,11 +39,7 @@ public final class SelfTest {
      * @param listener told of each result as it comes
      */
     public static List<CheckResult> run(
-            Backend backend,
-            boolean deep,
-            Precision precision,
-            List<String> only,
-            Consumer<CheckResult> listener) {
+            Backend backend, boolean deep, Precision precision, List<String> only, Consumer<CheckResult> listener) {
         Map<String, List<Case>> byName = byName(Case.all(deep));
         Map<String, List<Case>> training = byName(TrainingChecks.all(deep));
         if (!only.isEmpty()) {

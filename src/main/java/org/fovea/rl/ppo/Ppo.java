@@ -114,8 +114,8 @@ final class Ppo implements Learner {
                 stopFlag.start();
             }
             if (isAdaptive) {
-                learningRate =
-                        AdaptiveRate.next(learningRate, statistics(epoch - 1, epoch).approximateKl(), config.adaptiveKl());
+                learningRate = AdaptiveRate.next(
+                        learningRate, statistics(epoch - 1, epoch).approximateKl(), config.adaptiveKl());
                 adam.setLearningRate(learningRate);
             }
             tooFar = epoch < config.epochs() && stopFlag != null && stopFlag.isReady() && isStopped();

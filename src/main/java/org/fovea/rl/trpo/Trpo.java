@@ -254,15 +254,7 @@ final class Trpo implements Learner {
         shards.close();
         order.close();
         for (DeviceArray array : List.of(
-                noClip,
-                advantages,
-                oldPolicy,
-                oldParameters,
-                gradient,
-                direction,
-                displacement,
-                stepLength,
-                report)) {
+                noClip, advantages, oldPolicy, oldParameters, gradient, direction, displacement, stepLength, report)) {
             array.release();
         }
     }

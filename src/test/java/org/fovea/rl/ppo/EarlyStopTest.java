@@ -50,8 +50,7 @@ class EarlyStopTest {
         void isSameAs(Left other) {
             assertThat(parameters).isEqualTo(other.parameters);
             assertThat(optimizer.keySet()).isEqualTo(other.optimizer.keySet());
-            optimizer.forEach((name, values) ->
-                    assertThat(values).as(name).isEqualTo(other.optimizer.get(name)));
+            optimizer.forEach((name, values) -> assertThat(values).as(name).isEqualTo(other.optimizer.get(name)));
             assertThat(loss).isEqualTo(other.loss);
             assertThat(gradientNorm).isEqualTo(other.gradientNorm);
         }
@@ -130,8 +129,11 @@ class EarlyStopTest {
 
     /** The same backend, of which no readback is ready before it is waited for. */
     private static Backend lateToTheHost(Backend backend) {
-        Memory memory = with(Memory.class, backend.memory(), "readback", readback -> with(
-                Readback.class, (Readback) readback, "isReady", ready -> false));
+        Memory memory = with(
+                Memory.class,
+                backend.memory(),
+                "readback",
+                readback -> with(Readback.class, (Readback) readback, "isReady", ready -> false));
         return with(Backend.class, backend, "memory", same -> memory);
     }
 
@@ -141,8 +143,8 @@ class EarlyStopTest {
 
     /** {@code target} with another result of one method. */
     private static <T> T with(Class<T> type, T target, String changed, Change change) {
-        Object proxy = Proxy.newProxyInstance(
-                type.getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
+        Object proxy =
+                Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
                     Object result = invoke(target, method, arguments);
                     return method.getName().equals(changed) ? change.of(result) : result;
                 });

@@ -114,7 +114,9 @@ public final class Cublas {
         context.owns("cublasDestroy", () -> destroy(handle));
         int[] version = new int[1];
         check(context, cublasGetVersion(handle, version), "cublasGetVersion");
-        int mathMode = context.settings().precision() == BackendSettings.Precision.TF32 ? cublasMath.CUBLAS_TF32_TENSOR_OP_MATH : cublasMath.CUBLAS_DEFAULT_MATH;
+        int mathMode = context.settings().precision() == BackendSettings.Precision.TF32
+                ? cublasMath.CUBLAS_TF32_TENSOR_OP_MATH
+                : cublasMath.CUBLAS_DEFAULT_MATH;
         check(context, cublasSetMathMode(handle, mathMode), "cublasSetMathMode");
         // Before the workspace, which this call would take away.
         check(context, cublasSetStream(handle, new cudaStream_t(context.stream())), "cublasSetStream");

@@ -88,14 +88,7 @@ final class CudaLayers {
         if (blocks == 0) {
             return;
         }
-        params.x(x)
-                .weight(weight)
-                .bias(bias)
-                .y(y)
-                .rows(rows)
-                .in(in)
-                .out(out)
-                .precision(context.precision());
+        params.x(x).weight(weight).bias(bias).y(y).rows(rows).in(in).out(out).precision(context.precision());
         kernels.launch(tiles[plan.tile()], blocks, params);
     }
 
@@ -140,8 +133,8 @@ final class CudaLayers {
             for (int i = layers.size() - 1; i >= 0; i--) {
                 LinearGradients<CudaArray> args = linear.resolve(layers.get(i));
                 GemmTile.Plan plan = linear.backwardPlan(layers.get(i), COUNTERS);
-                boolean isAddedByNext =
-                        i + 1 < layers.size() && layers.get(i).dx() == layers.get(i + 1).added();
+                boolean isAddedByNext = i + 1 < layers.size()
+                        && layers.get(i).dx() == layers.get(i + 1).added();
                 x[i] = args.x().address();
                 weight[i] = args.weight().address();
                 dy[i] = args.dy().address();

@@ -308,7 +308,8 @@ final class VectorRows {
     /** {@link #fold} of 16 lanes in memory, in the same order: a shuffle checks its indices, which takes longer. */
     private static float foldOf16(float[] v, int at) {
         float even = v[at] + v[at + 8] + (v[at + 4] + v[at + 12]) + (v[at + 2] + v[at + 10] + (v[at + 6] + v[at + 14]));
-        float odd = v[at + 1] + v[at + 9] + (v[at + 5] + v[at + 13]) + (v[at + 3] + v[at + 11] + (v[at + 7] + v[at + 15]));
+        float odd =
+                v[at + 1] + v[at + 9] + (v[at + 5] + v[at + 13]) + (v[at + 3] + v[at + 11] + (v[at + 7] + v[at + 15]));
         return even + odd;
     }
 }
