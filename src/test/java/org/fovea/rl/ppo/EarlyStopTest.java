@@ -21,6 +21,7 @@ import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.run.OpenRun;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.Runs;
+import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -108,12 +109,15 @@ class EarlyStopTest {
         }
     }
 
-    @Test
+    @Nested
     @Tag("integration")
-    void stopsOnAGpuAsIfItHadNoMoreEpochs() {
-        Simulator.assumeSimulated();
-        try (Backend backend = Simulator.open()) {
-            stopsAsIfItHadNoMoreEpochs(backend);
+    class OnAGpu {
+        @Test
+        void stopsAsIfItHadNoMoreEpochs() {
+            Simulator.assumeSimulated();
+            try (Backend backend = Simulator.open()) {
+                EarlyStopTest.stopsAsIfItHadNoMoreEpochs(backend);
+            }
         }
     }
 
