@@ -101,6 +101,11 @@ public final class DeviceBatch implements VectorEnvironment {
         return array;
     }
 
+    /** Steps after which an episode is cut, at the earliest. */
+    public int timeLimit() {
+        return copies.timeLimit();
+    }
+
     /** Brings the state to the device, if it was reset or restored since. Not while a step is captured. */
     public void upload() {
         host.requireStarted();

@@ -36,7 +36,7 @@ final class EvaluationPlayer implements AutoCloseable {
         this.first = first;
         this.count = environment.count();
         this.policy = new PolicyRunner(
-                agent, context, first, count, null, 1, table.settings().seed(), RandomStreams.EACH_STEP);
+                agent, context, first, count, null, 1, table.settings().seed(), RandomStreams.EACH_STEP, false);
         this.rows = policy.rows(0, count);
         int size = environment.observationSpace().size();
         this.result = StepBatch.allocate(count, size);

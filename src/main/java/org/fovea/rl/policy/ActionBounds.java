@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.policy;
 
+import java.util.Arrays;
 import org.fovea.env.Space;
 import org.fovea.rl.config.ActionLimit;
 
@@ -9,7 +10,7 @@ import org.fovea.rl.config.ActionLimit;
  * bound to bound, and what lies outside is clipped; or the hyperbolic tangent, which needs no clipping, goes before. The
  * policy itself never sees the outcome: it learns from what it drew.
  */
-final class ActionBounds {
+public final class ActionBounds {
     private final int size;
     private final ActionLimit limit;
     private final boolean[] bounded;
@@ -31,6 +32,18 @@ final class ActionBounds {
             middle[i] = bounded[i] ? 0.5 * ((double) low[i] + high[i]) : 0;
             halfRange[i] = bounded[i] ? 0.5 * ((double) high[i] - low[i]) : 1;
         }
+    }
+
+    /** Lowest, then highest numbers, [2, size], as {@link org.fovea.backend.rl.EnvironmentActions} has them. */
+    public float[] range() {
+        float[] range = Arrays.copyOf(low, 2 * size);
+        System.arraycopy(high, 0, range, size, size);
+        return range;
+    }
+
+    /** Whether a number with two bounds goes through the hyperbolic tangent first. */
+    public boolean isTanh() {
+        return limit == ActionLimit.TANH;
     }
 
     /**

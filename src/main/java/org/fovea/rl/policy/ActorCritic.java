@@ -189,9 +189,15 @@ public final class ActorCritic {
             return policy.origin();
         }
 
-        /** A view for playing environments {@code [first, first + count)}, for one thread at a time. */
+        /** A view for playing environments {@code [first, first + count)}, for one thread at a time, that sets nothing aside. */
         public Actor actor(int first, int count) {
-            return new Actor(policy.player(first, count), value == null ? null : value.player(first, count));
+            return actor(first, count, 0);
+        }
+
+        /** The same with places for as many steps as can be set aside at a time; all are recalled at once, whatever is in them. */
+        Actor actor(int first, int count, int places) {
+            return new Actor(
+                    policy.player(first, count, places), value == null ? null : value.player(first, count, places));
         }
 
         /** Makes what the segment just played left behind the memory of the next. */
@@ -231,15 +237,19 @@ public final class ActorCritic {
             this.value = value;
         }
 
-        /**
-         * Starts a segment: brings what is derived from the parameters up to date.
-         *
-         * @param episodeSteps per environment, steps already taken in its episode
-         */
-        public void beginSegment(int[] episodeSteps) {
-            policy.beginSegment(episodeSteps);
+        /** See {@link Trunk.Player#mark}. */
+        void mark(int[] episodeSteps) {
+            policy.mark(episodeSteps);
             if (value != null) {
-                value.beginSegment(episodeSteps);
+                value.mark(episodeSteps);
+            }
+        }
+
+        /** See {@link Trunk.Player#beginSegment}. */
+        void beginSegment() {
+            policy.beginSegment();
+            if (value != null) {
+                value.beginSegment();
             }
         }
 

@@ -147,8 +147,8 @@ final class AttentionMemory implements Trunk.Context {
     }
 
     @Override
-    public Trunk.Player player(int first, int count) {
-        return new Player(first, count);
+    public Trunk.Player player(int first, int count, int places) {
+        return new Player(first, count, places);
     }
 
     /** Positions count from the start of the memory. */
@@ -205,12 +205,11 @@ final class AttentionMemory implements Trunk.Context {
         /** Segment ids of the memory before a segment, as they are uploaded with room for the segment's own. */
         private final int[] keyIds;
 
-        Player(int first, int count) {
+        Player(int first, int count, int places) {
             this.first = first;
             this.count = count;
             int heads = trunk.config().heads();
             this.rings = new KeyValueCache[inputs.length];
-            int places = Trunk.Player.places(count);
             this.asideRings = new KeyValueCache[inputs.length];
             for (int layer = 0; layer < rings.length; layer++) {
                 rings[layer] = new KeyValueCache(backend, count, past + 1, heads, width / heads);
@@ -222,9 +221,24 @@ final class AttentionMemory implements Trunk.Context {
         }
 
         @Override
-        public void beginSegment(int[] episodeSteps) {
+        public void mark(int[] episodeSteps) {
             markEpisodes(keyIds, past, past + steps, episodeSteps);
             backend.memory().upload(keyIds, 0, ids(0, count));
+            if (burnIn.length() > 0) {
+                int remembered = past + burnIn.length();
+                int[] ids = new int[count * remembered];
+                markEpisodes(ids, remembered, remembered, episodeSteps);
+                backend.memory().upload(ids, 0, burnInIds());
+            }
+        }
+
+        private DeviceArray burnInIds() {
+            int remembered = past + burnIn.length();
+            return burnInSegments.slice((long) first * remembered, (long) count * remembered);
+        }
+
+        @Override
+        public void beginSegment() {
             if (past == 0) {
                 return;
             }
@@ -234,7 +248,7 @@ final class AttentionMemory implements Trunk.Context {
                     memory.add(tape.constant(mine(layer), count, past, width));
                 }
                 if (burnIn.length() > 0) {
-                    burnIn(tape, memory, episodeSteps);
+                    burnIn(tape, memory);
                 }
                 for (int layer = 0; layer < rings.length; layer++) {
                     trunk.blocks().get(layer).fillCache(memory.get(layer), rings[layer], 0);
@@ -253,21 +267,16 @@ final class AttentionMemory implements Trunk.Context {
         }
 
         /** Puts what memory is at the end of the burn-in in its place. What it is before is kept for the training pass. */
-        private void burnIn(Tape tape, List<Tensor> memory, int[] episodeSteps) {
+        private void burnIn(Tape tape, List<Tensor> memory) {
             for (int layer = 0; layer < inputs.length; layer++) {
                 Tensor copy = tape.result(count, past, width);
                 backend.memory().copy(memory.get(layer).array(), copy.array());
                 memory.set(layer, copy);
             }
-            int remembered = past + burnIn.length();
-            int[] ids = new int[count * remembered];
-            markEpisodes(ids, remembered, remembered, episodeSteps);
-            DeviceArray mine = burnInSegments.slice((long) first * remembered, ids.length);
-            backend.memory().upload(ids, 0, mine);
             trunk.burnIn(
                     trunk.features().apply(burnIn.of(tape, first, count)),
                     memory,
-                    tape.constant(mine, count, remembered));
+                    tape.constant(burnInIds(), count, past + burnIn.length()));
         }
 
         /** Keeps what will still be remembered when the next burn-in begins. */

@@ -79,7 +79,7 @@ final class FeedForwardTrunk implements Trunk {
         }
 
         @Override
-        public Player player(int first, int count) {
+        public Player player(int first, int count, int places) {
             return this;
         }
 
@@ -95,7 +95,10 @@ final class FeedForwardTrunk implements Trunk {
         public void close() {}
 
         @Override
-        public void beginSegment(int[] episodeSteps) {}
+        public void mark(int[] episodeSteps) {}
+
+        @Override
+        public void beginSegment() {}
 
         @Override
         public int origin() {

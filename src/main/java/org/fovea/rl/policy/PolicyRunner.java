@@ -3,11 +3,11 @@ package org.fovea.rl.policy;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.function.BiConsumer;
 import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
 import org.fovea.backend.math.RandomRange;
-import org.fovea.backend.math.RowPlaces;
-import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.UploadBlock;
@@ -25,6 +25,9 @@ import org.jspecify.annotations.Nullable;
  * captured step, and one download of actions.
  */
 public final class PolicyRunner implements AutoCloseable {
+    /** Most steps that are set aside at a time where environments play on the host. */
+    private static final int MOST_PLACES = 64;
+
     /** Largest number that is added to a random stream's. */
     private static final long LARGEST_COUNTER = 1 << 30;
 
@@ -39,14 +42,17 @@ public final class PolicyRunner implements AutoCloseable {
     private final int first;
     private final int count;
 
-    private final List<DeviceArray> owned = new ArrayList<>();
+    private final OwnedArrays owned;
     private final StepClock clock;
     private final DeviceArray ended;
     private final DeviceArray returns;
     private final DeviceArray tokens;
     private final DeviceArray actions;
     private final DeviceArray masks;
-    private final SetAside aside;
+
+    /** Null if nothing is recorded. */
+    private final @Nullable CutEpisodes cutEpisodes;
+
     private final List<Rows> all = new ArrayList<>();
     private final int[] ages;
 
@@ -64,6 +70,7 @@ public final class PolicyRunner implements AutoCloseable {
      * @param gamma by which later rewards count less
      * @param seed of what is drawn
      * @param streams by which the random stream of a step differs from that of the step before
+     * @param wholeSegments whether {@link Rows#playSegment} will be called
      */
     public PolicyRunner(
             Agent agent,
@@ -73,11 +80,13 @@ public final class PolicyRunner implements AutoCloseable {
             @Nullable StepRecorder recorder,
             float gamma,
             long seed,
-            int streams) {
+            int streams,
+            boolean wholeSegments) {
         this.backend = agent.backend();
         this.agent = agent;
-        this.actor = context.actor(first, count);
         this.recorder = recorder;
+        int places = recorder == null ? 0 : wholeSegments ? count : Math.min(count, MOST_PLACES);
+        this.actor = context.actor(first, count, places);
         this.origin = context.origin();
         this.streams = streams;
         this.gamma = gamma;
@@ -85,13 +94,16 @@ public final class PolicyRunner implements AutoCloseable {
         this.first = first;
         this.count = count;
         ActionDistribution distribution = agent.distribution();
-        this.clock = newClock(count);
-        this.ended = floats(count);
-        this.returns = floats(count);
-        this.tokens = floats((long) count * agent.encoder().size());
-        this.actions = allocate(distribution.actionType(), (long) count * distribution.actionSize());
-        this.masks = floats(distribution.masked() ? (long) count * distribution.outputs() : 0);
-        this.aside = new SetAside();
+        this.owned = new OwnedArrays(backend.memory());
+        this.clock = owned.clock(count);
+        this.ended = owned.floats(count);
+        this.returns = owned.floats(count);
+        this.tokens = owned.floats((long) count * agent.encoder().size());
+        this.actions = owned.allocate(distribution.actionType(), (long) count * distribution.actionSize());
+        this.masks = owned.floats(distribution.masked() ? (long) count * distribution.outputs() : 0);
+        this.cutEpisodes = recorder == null
+                ? null
+                : new CutEpisodes(agent, actor, recorder, origin, count, places, actions);
         this.ages = new int[count];
         int numbers = count * distribution.actionSize();
         boolean choosing = agent.bounds() == null;
@@ -100,41 +112,56 @@ public final class PolicyRunner implements AutoCloseable {
         this.boundedValues = new float[values.length];
     }
 
-    private DeviceArray allocate(DType type, long length) {
-        DeviceArray array = backend.memory().allocate(type, length);
-        owned.add(array);
-        return array;
-    }
-
-    private DeviceArray floats(long length) {
-        return allocate(backend.memory().floatType(), length);
-    }
-
-    private StepClock newClock(int environments) {
-        StepClock made = new StepClock(
-                allocate(DType.I32, environments),
-                allocate(DType.I32, environments),
-                allocate(DType.I32, environments),
-                floats(environments),
-                allocate(DType.I32, 1));
-        backend.memory().fill(made.ages(), 1);
-        return made;
-    }
-
     /** Environments {@code [from, to)} of these, which may be at another step than the rest. */
     public Rows rows(int from, int to) {
-        Rows rows = new Rows(from, to);
+        int size = agent.spaces().observations().size();
+        int choiceCount = agent.spaces().masked() ? allowedChoices() : 0;
+        int number = to - from;
+        DType floats = backend.memory().floatType();
+        UploadBlock block = backend.memory()
+                .allocateUploads(
+                        new DType[] {floats, floats, DType.I32, DType.I32, DType.I32, floats},
+                        new int[] {number * size, number, number, number, number * choiceCount, number * size});
+        StepArrays<DeviceArray> step = new StepArrays<>(
+                number,
+                size,
+                block.array(0),
+                block.array(1),
+                block.array(2),
+                block.array(3),
+                block.array(Rows.FINAL_OBSERVATIONS),
+                choiceCount == 0 ? null : block.array(4));
+        Rows rows = new Rows(from, to, block, step);
         all.add(rows);
         return rows;
     }
 
+    private int allowedChoices() {
+        int most = 0;
+        for (int choice : agent.distribution().choiceOfOutput()) {
+            most = Math.max(most, choice + 1);
+        }
+        return most;
+    }
+
     /**
-     * Begins a segment.
+     * Begins a segment whose steps are taken one by one.
      *
      * @param episodeSteps steps that each environment has taken in its episode
      * @param stream the random stream of the segment's first step
      */
     public void beginSegment(int[] episodeSteps, long stream) {
+        markSegment(episodeSteps, stream);
+        actor.beginSegment();
+    }
+
+    /**
+     * Says where a segment begins.
+     *
+     * @param episodeSteps steps that each environment has taken in its episode
+     * @param stream the random stream of the segment's first step
+     */
+    public void markSegment(int[] episodeSteps, long stream) {
         for (int i = 0; i < count; i++) {
             ages[i] = episodeSteps[i] + 1;
         }
@@ -148,18 +175,22 @@ public final class PolicyRunner implements AutoCloseable {
         for (Rows rows : all) {
             backend.memory().fill(rows.clock.stream(), stream - baseStream - streams);
         }
-        actor.beginSegment(episodeSteps);
+        actor.mark(episodeSteps);
     }
 
     /** Ends a segment, of which all rows have {@linkplain Rows#receive received} what came last. */
     public void endSegment() {
-        if (recorder != null) {
-            try (Tape tape = Tape.inference(backend)) {
-                recorder.following(actor.peek(shown(tape), clock).values().array());
-            }
-            aside.recall();
+        if (recorder != null && cutEpisodes != null) {
+            peek(recorder);
+            cutEpisodes.recall();
         }
         actor.endSegment();
+    }
+
+    private void peek(StepRecorder values) {
+        try (Tape tape = Tape.inference(backend)) {
+            values.following(actor.peek(shown(tape), clock).values());
+        }
     }
 
     private Tensor shown(Tape tape) {
@@ -199,19 +230,24 @@ public final class PolicyRunner implements AutoCloseable {
     @Override
     public void close() {
         all.forEach(Rows::close);
-        aside.close();
-        owned.forEach(DeviceArray::release);
+        if (cutEpisodes != null) {
+            cutEpisodes.close();
+        }
+        owned.close();
     }
 
     /** Some of the environments: what they showed last, and the steps that are captured for them. */
     public final class Rows {
         private static final int FINAL_OBSERVATIONS = 5;
+        private static final boolean[] NOTHING_FORBIDDEN = {};
 
         private final int from;
         private final int to;
         private final int observationSize = agent.spaces().observations().size();
-        private final int allowedSize = agent.spaces().masked() ? allowedChoices() : 0;
+        private final int allowedSize;
+
         private final UploadBlock block;
+
         private final StepArrays<DeviceArray> step;
         private final StepClock clock;
         private final DeviceArray numbers;
@@ -219,35 +255,17 @@ public final class PolicyRunner implements AutoCloseable {
         private @Nullable CapturedStep sampling;
         private @Nullable CapturedStep choosing;
         private @Nullable CapturedStep settingAside;
+        private @Nullable CapturedStep playing;
 
-        private Rows(int from, int to) {
+        private Rows(int from, int to, UploadBlock block, StepArrays<DeviceArray> step) {
             this.from = from;
             this.to = to;
+            this.block = block;
+            this.step = step;
             int rows = to - from;
-            DType floats = backend.memory().floatType();
-            this.block = backend.memory()
-                    .allocateUploads(new DType[] {floats, floats, DType.I32, DType.I32, DType.I32, floats}, new int[] {
-                        rows * observationSize, rows, rows, rows, rows * allowedSize, rows * observationSize
-                    });
-            this.step = new StepArrays<>(
-                    rows,
-                    observationSize,
-                    block.array(0),
-                    block.array(1),
-                    block.array(2),
-                    block.array(3),
-                    block.array(FINAL_OBSERVATIONS),
-                    allowedSize == 0 ? null : block.array(4));
-            this.clock = PolicyRunner.this.clock.rows(from, to, allocate(DType.I32, 1));
-            this.numbers = allocate(DType.I32, rows);
-        }
-
-        private int allowedChoices() {
-            int most = 0;
-            for (int choice : agent.distribution().choiceOfOutput()) {
-                most = Math.max(most, choice + 1);
-            }
-            return most;
+            this.allowedSize = step.actionMasks() == null ? 0 : (int) (step.actionMasks().length() / rows);
+            this.clock = PolicyRunner.this.clock.rows(from, to, owned.integers(1));
+            this.numbers = owned.integers(rows);
         }
 
         /**
@@ -287,10 +305,11 @@ public final class PolicyRunner implements AutoCloseable {
         private void deliver() {
             block.upload(cut > 0 ? FINAL_OBSERVATIONS + 1 : FINAL_OBSERVATIONS);
             for (int done = 0; done < cut; ) {
+                CutEpisodes episodes = Objects.requireNonNull(cutEpisodes);
                 if (settingAside == null) {
-                    settingAside = backend.capture(() -> aside.put(step, clock, numbers, from, to));
+                    settingAside = backend.capture(() -> episodes.putOnDevice(step, clock, numbers, from, to));
                 }
-                done += aside.take(settingAside, cut - done, done);
+                done += episodes.put(settingAside, cut - done, done);
             }
             cut = 0;
         }
@@ -362,6 +381,50 @@ public final class PolicyRunner implements AutoCloseable {
             }
         }
 
+        /** Brings to the device what is to be acted on first in a {@link #playSegment}. */
+        public void upload(float[] observations) {
+            show(observations, NOTHING_FORBIDDEN);
+            block.upload(1);
+        }
+
+        /** Brings to the host what environments show, and the last actions: to {@link #choices} or {@link #values}. */
+        public void download(float[] observations) {
+            backend.memory().download(step.observations(), observations, from * observationSize);
+            download();
+        }
+
+        /**
+         * Plays a whole segment of environments that step on the device, as one captured step; {@link PolicyRunner#markSegment} comes before.
+         *
+         * @param timeLimit steps after which an episode is cut, at the earliest
+         * @param environments lets them take a step by the given actions, [count, action size], and write what comes of it
+         */
+        public void playSegment(
+                int steps, int timeLimit, BiConsumer<DeviceArray, StepArrays<DeviceArray>> environments) {
+            if (playing == null) {
+                StepRecorder values = Objects.requireNonNull(recorder);
+                CutEpisodes episodes = Objects.requireNonNull(cutEpisodes);
+                playing = backend.capture(() -> {
+                    actor.beginSegment();
+                    episodes.emptyOnDevice();
+                    for (int played = 1; played <= steps; played++) {
+                        sampleOnDevice();
+                        environments.accept(actions, step);
+                        episodes.putOnDevice(step, clock, numbers, from, to);
+                        // Within so many steps an episode is cut once at most, so that there is a place for each.
+                        if (played % timeLimit == 0 || played == steps) {
+                            episodes.recallOnDevice();
+                            episodes.emptyOnDevice();
+                        }
+                    }
+                    receiveOnDevice();
+                    peek(values);
+                    actor.endSegment();
+                });
+            }
+            playing.replay();
+        }
+
         /** Takes the most likely actions. */
         public void chooseBest() {
             deliver();
@@ -411,7 +474,7 @@ public final class PolicyRunner implements AutoCloseable {
 
         /** Captured steps are to be captured anew. */
         private void forget() {
-            for (CapturedStep captured : new CapturedStep[] {sampling, choosing, settingAside}) {
+            for (CapturedStep captured : new CapturedStep[] {sampling, choosing, settingAside, playing}) {
                 if (captured != null) {
                     captured.close();
                 }
@@ -419,118 +482,12 @@ public final class PolicyRunner implements AutoCloseable {
             sampling = null;
             choosing = null;
             settingAside = null;
+            playing = null;
         }
 
         private void close() {
             forget();
             block.close();
-        }
-    }
-
-    /**
-     * Places for what would have followed in episodes that were cut, which still has value: many are computed at a time. All places
-     * are, so that no value depends on how many are in use.
-     */
-    private final class SetAside {
-        private final int places = recorder == null ? 0 : Trunk.Player.places(count);
-        private final StepClock clock = newClock(places);
-        private final DeviceArray environments = allocate(DType.I32, places);
-        private final DeviceArray indices = allocate(DType.I32, count);
-        private final DeviceArray observations =
-                floats((long) places * agent.spaces().observations().size());
-        private final DeviceArray actions = allocate(
-                agent.distribution().actionType(),
-                (long) places * agent.distribution().actionSize());
-        private final DeviceArray next = allocate(DType.I32, 1);
-
-        /** A step that ends nothing. */
-        private final DeviceArray nothing = allocate(DType.I32, places);
-
-        private final DeviceArray noReward = floats(places);
-        private final DeviceArray scratch = floats(2L * places);
-        private int used;
-        private @Nullable CapturedStep recalling;
-
-        SetAside() {
-            backend.memory().fill(environments, -1);
-            backend.math().iota(0, 1, indices);
-        }
-
-        /** Puts what was cut in the next places; what finds none is left for later. */
-        void put(StepArrays<DeviceArray> step, StepClock ofRows, DeviceArray numbers, int from, int to) {
-            backend.rl().enumerate(step.truncated(), next, numbers);
-            RowPlaces where = RowPlaces.in(numbers, places);
-            int size = agent.distribution().actionSize();
-            backend.math()
-                    .placeRows(
-                            where,
-                            List.of(
-                                    new TableRows(observations, step.size(), step.finalObservations()),
-                                    new TableRows(
-                                            actions,
-                                            size,
-                                            PolicyRunner.this.actions.slice(
-                                                    (long) from * size, (long) (to - from) * size)),
-                                    new TableRows(clock.positions(), 1, ofRows.positions()),
-                                    new TableRows(clock.ages(), 1, ofRows.ages()),
-                                    new TableRows(environments, 1, indices.slice(from, to - from))));
-            List<TableRows> memory = actor.setAside(from, to);
-            if (!memory.isEmpty()) {
-                backend.math().placeRows(where, memory);
-            }
-        }
-
-        /** Puts as many of the last {@code number} that were cut, of which {@code done} are before, as there is room for. */
-        int take(CapturedStep putting, int number, int done) {
-            int taken = Math.min(number, places - used);
-            backend.memory().fill(next, used - done);
-            putting.replay();
-            used += taken;
-            if (used == places) {
-                recall();
-            }
-            return taken;
-        }
-
-        /** Computes the values of what is set aside. */
-        void recall() {
-            if (used == 0) {
-                return;
-            }
-            used = 0;
-            if (recalling == null) {
-                recalling = backend.capture(this::recallOnDevice);
-            }
-            recalling.replay();
-        }
-
-        private void recallOnDevice() {
-            StepArrays<DeviceArray> goingOn = new StepArrays<>(
-                    places,
-                    agent.spaces().observations().size(),
-                    observations,
-                    noReward,
-                    nothing,
-                    nothing,
-                    observations,
-                    null);
-            backend.rl()
-                    .advance(goingOn, clock, origin, 0, gamma, scratch.slice(0, places), scratch.slice(places, places));
-            try (Tape tape = Tape.inference(backend)) {
-                int size = agent.encoder().size();
-                DeviceArray shown = tape.allocate(backend.memory().floatType(), (long) places * size);
-                agent.encoder().encode(new StepInputs(places, observations, actions, clock.ages(), null), shown);
-                ActorCritic.Outputs outputs = actor.recall(tape.constant(shown, places, size), clock);
-                recorder.continued(
-                        environments, clock.positions(), outputs.values().array());
-            }
-            backend.memory().fill(environments, -1);
-        }
-
-        void close() {
-            if (recalling != null) {
-                recalling.close();
-            }
         }
     }
 }

@@ -84,8 +84,8 @@ final class RecurrentMemory implements Trunk.Context {
     }
 
     @Override
-    public Trunk.Player player(int first, int count) {
-        return new Player(first, count);
+    public Trunk.Player player(int first, int count, int places) {
+        return new Player(first, count, places);
     }
 
     @Override
@@ -131,23 +131,28 @@ final class RecurrentMemory implements Trunk.Context {
     private final class Player implements Trunk.Player {
         private final int first;
         private final int count;
+        private final int places;
 
         /** Per layer [places, width], states that were set aside. */
         private final DeviceArray[] aside;
 
-        Player(int first, int count) {
+        Player(int first, int count, int places) {
             this.first = first;
             this.count = count;
+            this.places = places;
             this.aside = new DeviceArray[present.length];
             for (int layer = 0; layer < aside.length; layer++) {
                 aside[layer] = backend.memory()
-                        .allocate(backend.memory().floatType(), (long) Trunk.Player.places(count) * width);
+                        .allocate(backend.memory().floatType(), (long) places * width);
             }
             setAside.addAll(Arrays.asList(aside));
         }
 
         @Override
-        public void beginSegment(int[] episodeSteps) {
+        public void mark(int[] episodeSteps) {}
+
+        @Override
+        public void beginSegment() {
             for (int layer = 0; layer < states.length; layer++) {
                 backend.memory().copy(mine(states[layer]), mine(present[layer]));
             }
@@ -201,10 +206,10 @@ final class RecurrentMemory implements Trunk.Context {
         }
 
         @Override
-        public Tensor recall(StepFeatures.Encoded steps, StepClock places) {
+        public Tensor recall(StepFeatures.Encoded steps, StepClock clock) {
             List<Tensor> tensors = new ArrayList<>(aside.length);
             for (DeviceArray layer : aside) {
-                tensors.add(steps.numbers().tape().constant(layer, Trunk.Player.places(count), width));
+                tensors.add(steps.numbers().tape().constant(layer, places, width));
             }
             return trunk.forward(steps, tensors);
         }

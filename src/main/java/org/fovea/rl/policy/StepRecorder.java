@@ -2,6 +2,7 @@
 package org.fovea.rl.policy;
 
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,8 +38,8 @@ public interface StepRecorder {
      */
     void continued(DeviceArray environments, DeviceArray positions, DeviceArray values);
 
-    /** Values of what follows the segment, of all environments. */
-    void following(DeviceArray values);
+    /** Values of what follows the segment, of all environments, [count, 1]. */
+    void following(Tensor values);
 
     /**
      * A step of some environments, in arrays of one row each.

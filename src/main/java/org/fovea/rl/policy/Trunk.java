@@ -66,7 +66,7 @@ interface Trunk {
         Tensor forward(StepFeatures.Encoded steps, DeviceArray units);
 
         /** See {@link ActorCritic.Context#actor}. */
-        Player player(int first, int count);
+        Player player(int first, int count, int places);
 
         /** The {@link StepClock#positions position} of the first step of a segment. */
         int origin();
@@ -83,16 +83,15 @@ interface Trunk {
 
     /** Follows some environments step by step. What it does for a step it does alike for all, so that the step can be captured. */
     interface Player {
-        /** Most steps that are recalled at a time. */
-        int MOST_PLACES = 64;
+        /**
+         * Tells the device which steps before a segment belong to the episodes under way.
+         *
+         * @param episodeSteps per environment, steps already taken in its episode
+         */
+        void mark(int[] episodeSteps);
 
-        /** How many steps of so many environments can be set aside. All are recalled at once, whatever is in them. */
-        static int places(int environments) {
-            return Math.min(environments, MOST_PLACES);
-        }
-
-        /** See {@link ActorCritic.Actor#beginSegment}. */
-        void beginSegment(int[] episodeSteps);
+        /** Starts a segment, on the device alone: brings what is derived from the parameters up to date. */
+        void beginSegment();
 
         /**
          * What it makes of the step of the segment at which each environment stands, [count, size()], which becomes part of the memory

@@ -114,20 +114,19 @@ final class Segment implements StepRecorder, AutoCloseable {
     }
 
     @Override
-    public void following(DeviceArray valuesOfNext) {
+    public void following(Tensor valuesOfNext) {
         DeviceArray nextValues = mine(rollout.nextValues());
-        try (Tape tape = Tape.inference(backend)) {
-            Tensor next = tape.constant(valuesOfNext, count, 1);
-            if (steps > 1) {
-                Tensor values = tape.constant(mine(rollout.values()), count, steps);
-                next = Tensor.concat(1, List.of(values.slice(1, 1, steps), next));
-            }
-            Tensor goesOn =
-                    tape.constant(mine(rollout.done()), count, steps).negate().add(1);
-            // What ended has the value of its continuation already, or none.
-            Tensor all = tape.constant(nextValues, count, steps).add(next.multiply(goesOn));
-            backend.memory().copy(all.array(), nextValues);
+        Tape tape = valuesOfNext.tape();
+        Tensor next = valuesOfNext;
+        if (steps > 1) {
+            Tensor values = tape.constant(mine(rollout.values()), count, steps);
+            next = Tensor.concat(1, List.of(values.slice(1, 1, steps), next));
         }
+        Tensor goesOn =
+                tape.constant(mine(rollout.done()), count, steps).negate().add(1);
+        // What ended has the value of its continuation already, or none.
+        Tensor all = tape.constant(nextValues, count, steps).add(next.multiply(goesOn));
+        backend.memory().copy(all.array(), nextValues);
     }
 
     void includeIn(ObservationNormalizer observations) {
@@ -145,12 +144,22 @@ final class Segment implements StepRecorder, AutoCloseable {
     /** Normalizes the rewards of the rollout. */
     void normalizeRewards(RewardNormalizer normalizer) {
         if (normalizer.enabled()) {
-            float[] rewards = downloaded(mine(rollout.rewards()));
+            float[] rewards = rewards();
             for (int i = 0; i < rewards.length; i++) {
                 rewards[i] = normalizer.normalize(rewards[i]);
             }
             backend.memory().upload(rewards, 0, mine(rollout.rewards()));
         }
+    }
+
+    /** As environments gave them. */
+    float[] rewards() {
+        return downloaded(mine(rollout.rewards()));
+    }
+
+    /** 1 where an episode ended. */
+    float[] ended() {
+        return downloaded(mine(rollout.done()));
     }
 
     private float[] downloaded(DeviceArray array) {

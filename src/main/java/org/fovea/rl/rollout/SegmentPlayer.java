@@ -5,11 +5,17 @@ import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
 import java.util.List;
+import java.util.Objects;
+import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.rl.EnvironmentActions;
+import org.fovea.env.DeviceBatch;
 import org.fovea.env.JoinedBatch;
 import org.fovea.env.StepBatch;
+import org.fovea.rl.policy.ActionBounds;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.policy.PolicyRunner;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Plays some of a run's environments for a segment and records it. Players of a run work side by side: nothing here is
@@ -19,6 +25,12 @@ final class SegmentPlayer implements AutoCloseable {
     private final Agent agent;
     private final JoinedBatch environment;
     private final PolicyRunner policy;
+
+    /** The environments where a kernel steps them, else null; and the bounds of their actions, where these are numbers. */
+    private final @Nullable DeviceBatch device;
+
+    private final @Nullable DeviceArray bounds;
+
     private final Turn whole;
     private final Segment segment;
     private final EpisodeLog episodes = new EpisodeLog();
@@ -38,6 +50,11 @@ final class SegmentPlayer implements AutoCloseable {
     private long environmentNanos;
     private long actingNanos;
     private int longestEpisode;
+
+    /** Where the observations and actions of the last step are, if they differ: those of a device that steps environments. */
+    private boolean hostIsNewer;
+
+    private boolean deviceIsNewer;
 
     /**
      * A player of some environments.
@@ -60,6 +77,7 @@ final class SegmentPlayer implements AutoCloseable {
         this.first = first;
         this.count = environment.count();
         int observationSize = environment.observationSpace().size();
+        this.device = environment.onDevice().orElse(null);
         this.segment = new Segment(
                 agent.backend(),
                 rollout,
@@ -69,8 +87,18 @@ final class SegmentPlayer implements AutoCloseable {
                 agent.observations(),
                 observationSize,
                 rewards);
-        this.policy =
-                new PolicyRunner(agent, context, first, count, segment, rewards.gamma(), seed, RandomStreams.EACH_STEP);
+        this.policy = new PolicyRunner(
+                agent,
+                context,
+                first,
+                count,
+                segment,
+                rewards.gamma(),
+                seed,
+                RandomStreams.EACH_STEP,
+                device != null);
+        ActionBounds bounds = device == null ? null : agent.bounds();
+        this.bounds = bounds == null ? null : uploaded(bounds.range());
         this.allowed = environment.newActionMasks();
         this.result = StepBatch.allocate(count, observationSize);
         this.observations = new float[count * observationSize];
@@ -79,9 +107,18 @@ final class SegmentPlayer implements AutoCloseable {
         this.whole = new Turn(environment.shares(false).get(0));
     }
 
+    private DeviceArray uploaded(float[] numbers) {
+        DeviceArray array = agent.backend()
+                .memory()
+                .allocate(agent.backend().memory().floatType(), numbers.length);
+        agent.backend().memory().upload(numbers, 0, array);
+        return array;
+    }
+
     /** Starts every environment. */
     void reset() {
         environment.reset(seed, first, observations);
+        hostIsNewer = true;
         checkFinite(observations, 0, count, 0, "observation after reset");
     }
 
@@ -92,6 +129,9 @@ final class SegmentPlayer implements AutoCloseable {
      * @return whether the segment is complete
      */
     boolean collect(long firstStep, StopSignal stop) {
+        if (device != null) {
+            return collectOnDevice(device, firstStep, stop);
+        }
         begin(firstStep);
         for (int step = 0; step < steps; step++) {
             if (!play(step, firstStep + step, stop)) {
@@ -99,6 +139,42 @@ final class SegmentPlayer implements AutoCloseable {
             }
         }
         finish();
+        return true;
+    }
+
+    /** The same of environments that a kernel steps: the device plays the whole segment, and tells of rewards and ends. */
+    private boolean collectOnDevice(DeviceBatch batch, long firstStep, StopSignal stop) {
+        if (stop.now()) {
+            return false;
+        }
+        long start = System.nanoTime();
+        episodes.clear();
+        segment.begin();
+        policy.markSegment(episodeSteps, RandomStreams.actions(firstStep));
+        batch.upload();
+        if (hostIsNewer) {
+            whole.rows.upload(observations);
+            hostIsNewer = false;
+        }
+        boolean tanh = bounds != null && Objects.requireNonNull(agent.bounds()).isTanh();
+        int actionSize = agent.distribution().actionSize();
+        whole.rows.playSegment(
+                steps,
+                batch.timeLimit(),
+                (actions, result) -> batch.launch(new EnvironmentActions<>(actionSize, actions, bounds, tanh), result));
+        batch.stepped();
+        deviceIsNewer = true;
+        batch.check();
+        float[] rewards = segment.rewards();
+        float[] ended = segment.ended();
+        for (int step = 0; step < steps; step++) {
+            for (int i = 0; i < count; i++) {
+                took(i, rewards[i * steps + step], ended[i * steps + step] != 0);
+            }
+        }
+        stop.played(count * steps);
+        environmentNanos = 0;
+        actingNanos = System.nanoTime() - start;
         return true;
     }
 
@@ -253,21 +329,26 @@ final class SegmentPlayer implements AutoCloseable {
         checkFinite(result.rewards(), from, to, runStep, "reward");
         float[] reported = environment.reportedRewards(result);
         for (int i = from; i < to; i++) {
-            episodeSteps[i]++;
-            longestEpisode = Math.max(longestEpisode, episodeSteps[i]);
-            episodeReturns[i] += reported[i];
             if (result.truncated()[i]) {
                 checkFinite(result.finalObservations(), i, i + 1, runStep, "final observation");
             }
-            if (result.truncated()[i] || result.terminated()[i]) {
-                episodes.ended(episodeReturns[i], episodeSteps[i]);
-                episodeReturns[i] = 0;
-                episodeSteps[i] = 0;
-            }
+            took(i, reported[i], result.truncated()[i] || result.terminated()[i]);
         }
         int size = observations.length / count;
         System.arraycopy(result.observations(), from * size, observations, from * size, (to - from) * size);
         stop.played(to - from);
+    }
+
+    /** Keeps score of a step of environment {@code i}. */
+    private void took(int i, float reward, boolean ended) {
+        episodeSteps[i]++;
+        longestEpisode = Math.max(longestEpisode, episodeSteps[i]);
+        episodeReturns[i] += reward;
+        if (ended) {
+            episodes.ended(episodeReturns[i], episodeSteps[i]);
+            episodeReturns[i] = 0;
+            episodeSteps[i] = 0;
+        }
     }
 
     /** Checks the rows of environments {@code [from, to)}. */
@@ -323,6 +404,10 @@ final class SegmentPlayer implements AutoCloseable {
 
     /** Writes the state of each environment, and where its episode stands. */
     void saveStates(DataOutput out) throws IOException {
+        if (deviceIsNewer) {
+            whole.rows.download(observations);
+            deviceIsNewer = false;
+        }
         float[] discountedReturns = new float[count];
         policy.discountedReturns(discountedReturns);
         int size = observations.length / count;
@@ -367,6 +452,8 @@ final class SegmentPlayer implements AutoCloseable {
             episodeReturns[i] = in.readDouble();
         }
         policy.restore(discountedReturns);
+        hostIsNewer = true;
+        deviceIsNewer = false;
     }
 
     /**
@@ -376,10 +463,15 @@ final class SegmentPlayer implements AutoCloseable {
      */
     void restart(long runStep) {
         environment.reset(seed + runStep, first, observations);
+        hostIsNewer = true;
+        deviceIsNewer = false;
     }
 
     @Override
     public void close() {
+        if (bounds != null) {
+            bounds.release();
+        }
         try (segment) {
             policy.close();
         }

@@ -12,14 +12,14 @@
  *   step environments
  *   check numbers
  *   log episodes
- *   observations, rewards, ------> {@link org.fovea.backend.rl.StepArrays StepArrays}            one upload
+ *   observations, rewards, -----&gt; {@link org.fovea.backend.rl.StepArrays StepArrays}            one upload
  *   ends, allowed choices          |  one captured step ({@link org.fovea.rl.policy.PolicyRunner}):
- *                                  |  advance the {@link org.fovea.backend.rl.StepClock clock}; reward, end -> rollout, at the step before
- *                                  |  normalize and encode -> network input
- *                                  |  network, with its memory -> outputs, value
+ *                                  |  advance the {@link org.fovea.backend.rl.StepClock clock}; reward, end into the rollout, at the step before
+ *                                  |  normalize and encode: network input
+ *                                  |  network, with its memory: outputs, value
  *                                  |  draw action
- *                                  |  input, action, log-probability, value -> rollout, at this step
- *   choices or numbers  <--------- actions                one download, one wait
+ *                                  |  input, action, log-probability, value into the rollout, at this step
+ *   choices or numbers &lt;---------- actions                one download, one wait
  * </pre>
  *
  * <p>The places in rollout and memory are read from the clock when the step runs, so that one captured step serves all steps of all

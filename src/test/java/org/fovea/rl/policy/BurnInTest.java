@@ -109,7 +109,8 @@ class BurnInTest {
         ActorCritic.Actor actor = context.actor(0, ENVIRONMENTS);
         int[] episodeSteps = new int[ENVIRONMENTS];
         Arrays.fill(episodeSteps, begin % EPISODE);
-        actor.beginSegment(episodeSteps);
+        actor.mark(episodeSteps);
+        actor.beginSegment();
         int ended = 0;
         for (int step = 0; step < count; step++) {
             double[] now = new double[ENVIRONMENTS * size];

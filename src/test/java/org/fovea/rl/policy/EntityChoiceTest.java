@@ -107,7 +107,8 @@ class EntityChoiceTest {
         try (ActorCritic.Context context = agent.network().context(1, 4, 0);
                 Tape tape = Tape.inference(agent.backend())) {
             ActorCritic.Actor actor = context.actor(0, 1);
-            actor.beginSegment(new int[1]);
+            actor.mark(new int[1]);
+            actor.beginSegment();
             DeviceArray positions = tape.allocate(DType.I32, 1);
             DeviceArray ages = tape.allocate(DType.I32, 1);
             agent.backend().memory().fill(positions, context.origin());

@@ -28,7 +28,8 @@ class RecurrentMemoryTest {
         Backend backend = agent.backend();
         try (ActorCritic.Context context = agent.network().context(1, 4, 0)) {
             ActorCritic.Actor actor = context.actor(0, 1);
-            actor.beginSegment(new int[1]);
+            actor.mark(new int[1]);
+            actor.beginSegment();
             double value = Double.NaN;
             for (int step = 0; step < 2; step++) {
                 try (Tape tape = Tape.inference(backend)) {

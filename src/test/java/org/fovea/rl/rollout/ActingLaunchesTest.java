@@ -34,56 +34,56 @@ class ActingLaunchesTest {
         Simulator.assumeSimulated();
     }
 
-    @ParameterizedTest
-    @CsvSource({
-        "CartPole-v1, attention",
-        "CartPole-v1, gru",
-        "CartPole-v1, mlp",
-        "Dispatch-v0, attention",
-        "Pendulum-v1, mlp"
-    })
-    void aStepIsOneUploadOneGraphOneDownloadAndOneWait(String environment, String policy) throws IOException {
-        RunSpec spec = Defaults.of(environment, Algorithm.PPO, PolicyKind.of(policy))
-                .with(Map.of(
-                        "minibatches", "1", "rollout_steps", "" + STEPS, "layers", "1", "width", "8", "heads", "2"))
+    private static RunSpec spec(String environment, String policy) {
+        return Defaults.of(environment, Algorithm.PPO, PolicyKind.of(policy))
+                .with(Map.of("minibatches", "1", "rollout_steps", "" + STEPS, "layers", "1", "width", "8", "heads", "2"))
                 .with(Map.of("window", "4", "burn_in", policy.equals("mlp") ? "0" : "2", "normalize_rewards", "true"))
                 .withEnvironments(3);
+    }
+
+    /** What the driver is asked for in the second rollout. */
+    private List<String> calls(String environment, String policy, EnvironmentPlace place) throws IOException {
+        PlaySettings play = new PlaySettings(0, PlaySettings.Overlap.OFF, place);
         try (Backend backend = Simulator.open();
-                OpenRun run = OpenRun.start(backend, spec)) {
-            run.collect();
-            run.advance();
-            List<String> calls = Simulator.trace(directory.resolve("calls"), run::collect);
-            Map<String, Integer> counts = new TreeMap<>();
-            for (String call : calls.subList(firstLaunch(calls), lastLaunch(calls))) {
-                String name = call.split(" ")[0];
-                // Memory that is given back is filled, in tests, with NaN: byte by byte, unlike what else is filled.
-                if (!name.startsWith("cuMemsetD8")) {
-                    counts.merge(name.replaceAll("_v2$", ""), 1, Integer::sum);
-                }
+                OpenRun run = OpenRun.start(backend, spec(environment, policy), play)) {
+            for (int iteration = 0; iteration < 2; iteration++) {
+                run.collect();
+                run.advance();
             }
-            int between = STEPS - 1;
-            assertThat(counts)
-                    .isEqualTo(Map.of(
-                            "cuGraphLaunch", between,
-                            "cuMemcpyDtoHAsync", between,
-                            "cuStreamSynchronize", between,
-                            "cuMemcpyHtoDAsync", between));
+            // Memory that is given back is filled, in tests, with NaN: byte by byte, unlike what else is filled.
+            return Simulator.trace(directory.resolve("calls"), run::collect).stream()
+                    .map(call -> call.split(" ")[0].replaceAll("_v2$", ""))
+                    .filter(name -> !name.startsWith("cuMemsetD8"))
+                    .toList();
         }
     }
 
-    private static int firstLaunch(List<String> calls) {
-        int at = 0;
-        while (!calls.get(at).startsWith("cuGraphLaunch")) {
-            at++;
+    @ParameterizedTest
+    @CsvSource({
+        "CartPole-v1, attention", "CartPole-v1, gru", "CartPole-v1, mlp", "Dispatch-v0, attention", "Pendulum-v1, mlp"
+    })
+    void aStepInJavaIsOneUploadOneGraphOneDownloadAndOneWait(String environment, String policy) throws IOException {
+        List<String> calls = calls(environment, policy, EnvironmentPlace.HOST);
+        Map<String, Integer> counts = new TreeMap<>();
+        for (String call : calls.subList(calls.indexOf("cuGraphLaunch"), calls.lastIndexOf("cuGraphLaunch"))) {
+            counts.merge(call, 1, Integer::sum);
         }
-        return at;
+        int between = STEPS - 1;
+        assertThat(counts)
+                .isEqualTo(Map.of(
+                        "cuGraphLaunch", between,
+                        "cuMemcpyDtoHAsync", between,
+                        "cuStreamSynchronize", between,
+                        "cuMemcpyHtoDAsync", between));
     }
 
-    private static int lastLaunch(List<String> calls) {
-        int at = calls.size() - 1;
-        while (!calls.get(at).startsWith("cuGraphLaunch")) {
-            at--;
-        }
-        return at;
+    /** All steps, the memory before and the values after them; then rewards and ends come down, to keep score. */
+    @ParameterizedTest
+    @CsvSource({"CartPole-v1, attention", "CartPole-v1, gru", "Pendulum-v1, mlp"})
+    void aSegmentOnTheDeviceIsOneGraph(String environment, String policy) throws IOException {
+        List<String> calls = calls(environment, policy, EnvironmentPlace.DEVICE);
+        assertThat(calls).doesNotContain("cuLaunchKernel");
+        assertThat(calls.stream().filter("cuGraphLaunch"::equals)).hasSize(1);
+        assertThat(calls.stream().filter("cuStreamSynchronize"::equals)).hasSizeLessThanOrEqualTo(5);
     }
 }

@@ -45,7 +45,7 @@ class MemoryRequirementTest {
             open.iterate(0);
 
             double used = backend.memory().reservedBytes();
-            assertThat(said.memory() + said.network() + said.rollouts() / 2).isCloseTo(used, withinPercentage(20));
+            assertThat(said.memory() + said.network() + said.rollouts()).isCloseTo(used, withinPercentage(20));
         }
     }
 

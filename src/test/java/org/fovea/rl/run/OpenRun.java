@@ -31,7 +31,12 @@ public final class OpenRun implements AutoCloseable {
 
     /** A new run whose environments have been started. */
     public static OpenRun start(Backend backend, RunSpec spec) {
-        TrainingState state = TrainingState.create(backend, spec, PlaySettings.DEFAULT);
+        return start(backend, spec, PlaySettings.DEFAULT);
+    }
+
+    /** The same, played in another way. */
+    public static OpenRun start(Backend backend, RunSpec spec, PlaySettings play) {
+        TrainingState state = TrainingState.create(backend, spec, play);
         state.collector().reset();
         return new OpenRun(state);
     }
