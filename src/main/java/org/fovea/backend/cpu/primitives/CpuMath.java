@@ -211,8 +211,6 @@ public final class CpuMath implements MathOps {
             int width = of.width();
             int tableRows = to.length / width;
             requireApart("placeRows", "table", to, "rows", from);
-            Object source = from.dtype() == DType.I32 ? from.ints : from.floats;
-            Object target = from.dtype() == DType.I32 ? to.ints : to.floats;
             for (int i = 0; i < index.length; i++) {
                 int unit = units == null ? i : units.ints[units.offset + i];
                 int place = index.ints[index.offset + i] + places.shift();
@@ -221,9 +219,19 @@ public final class CpuMath implements MathOps {
                 }
                 if (unit >= 0 && place >= 0 && place < places.extent()) {
                     int row = requireRow("placeRows", unit * places.stride() + place, i, tableRows);
-                    System.arraycopy(source, from.offset + i * width, target, to.offset + row * width, width);
+                    copy(from, from.offset + i * width, to, to.offset + row * width, width);
                 }
             }
+        }
+    }
+
+    private static void copy(CpuArray from, int source, CpuArray to, int target, int count) {
+        if (from.dtype() == DType.I32) {
+            System.arraycopy(from.ints, source, to.ints, target, count);
+        } else if (count == 1) {
+            to.floats[target] = from.floats[source];
+        } else {
+            System.arraycopy(from.floats, source, to.floats, target, count);
         }
     }
 
