@@ -5,11 +5,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.fovea.backend.Backend;
+import org.fovea.backend.BackendSettings;
 import org.fovea.backend.cuda.Simulator;
+import org.fovea.backend.memory.DeviceArray;
 import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.run.Algorithm;
 import org.fovea.rl.run.Defaults;
@@ -20,6 +24,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What crosses between host and GPU in a step of environments that play in Java. */
 @Tag("integration")
@@ -85,5 +90,43 @@ class ActingLaunchesTest {
         assertThat(calls).doesNotContain("cuLaunchKernel");
         assertThat(calls.stream().filter("cuGraphLaunch"::equals)).hasSize(1);
         assertThat(calls.stream().filter("cuStreamSynchronize"::equals)).hasSizeLessThanOrEqualTo(5);
+    }
+
+    /** Values of what followed each step, log-probabilities and inputs of the fourth rollout, in which episodes are cut. */
+    private static List<float[]> played(String policy, BackendSettings.Graph graph, EnvironmentPlace place) {
+        BackendSettings settings = BackendSettings.DEFAULT.with(Map.of("graph", graph.name().toLowerCase(Locale.ROOT)));
+        PlaySettings play = new PlaySettings(0, PlaySettings.Overlap.OFF, place);
+        try (Backend backend = Simulator.open(settings);
+                OpenRun run = OpenRun.start(backend, spec("ProofOfMemory-v0", policy), play)) {
+            for (int iteration = 0; iteration < 3; iteration++) {
+                run.collect();
+                run.advance();
+            }
+            run.collect();
+            List<float[]> arrays = new ArrayList<>();
+            for (DeviceArray array : List.of(
+                    run.rollout.nextValues(), run.rollout.logProbs(), run.rollout.observations(), run.rollout.done())) {
+                float[] numbers = new float[(int) array.length()];
+                backend.memory().download(array, numbers, 0);
+                arrays.add(numbers);
+            }
+            return arrays;
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"attention", "gru", "mlp"})
+    void graphsAndPlacesMakeNoDifference(String policy) {
+        List<float[]> expected = played(policy, BackendSettings.Graph.OFF, EnvironmentPlace.HOST);
+        int cut = 0;
+        for (int i = 0; i < expected.get(0).length; i++) {
+            cut += expected.get(3)[i] == 1 && expected.get(0)[i] != 0 ? 1 : 0;
+        }
+        assertThat(cut).as("episodes that were cut").isPositive();
+        assertThat(played(policy, BackendSettings.Graph.ON, EnvironmentPlace.HOST)).containsExactlyElementsOf(expected);
+        assertThat(played(policy, BackendSettings.Graph.ON, EnvironmentPlace.DEVICE))
+                .containsExactlyElementsOf(expected);
+        assertThat(played(policy, BackendSettings.Graph.OFF, EnvironmentPlace.DEVICE))
+                .containsExactlyElementsOf(expected);
     }
 }
