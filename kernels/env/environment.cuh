@@ -8,6 +8,7 @@
 //       __device__ static void reset(Copy<Walk>& copy);                    // begins an episode
 //       __device__ Outcome step(Copy<Walk>& copy, const Action& action);   // copy.elapsed doesn't count this step yet
 //       __device__ void observe(Copy<Walk>& copy, Observation& out);       // after reset or step; copy.elapsed counts it
+//       __device__ void allow(Copy<Walk>& copy, int32_t* choices);         // where masksActions(): writes 0 for what is forbidden
 //   };
 //   REGISTER_ENVIRONMENT(Walk, walk)
 //
@@ -117,6 +118,12 @@ class Observation {
         }
     }
 };
+
+// Whether an environment forbids choices.
+template <class E, class = void>
+struct Forbids : std::false_type {};
+template <class E>
+struct Forbids<E, std::void_t<decltype(&E::allow)>> : std::true_type {};
 
 // One copy of an environment while it is played.
 template <class E>
@@ -233,6 +240,13 @@ __device__ void step_copies(const EnvironmentParams& p) {
             copy.begin_episode();
             ended = false;
             rows = p.observations;
+        }
+        if constexpr (Forbids<E>::value) {
+            int32_t* allowed = p.action_masks + i * p.choice_count;
+            for (int j = 0; j < p.choice_count; j++) {
+                allowed[j] = 1;
+            }
+            environment.allow(copy, allowed);
         }
         copy.store();
     }

@@ -207,6 +207,67 @@ struct EntityGrid {
     }
 };
 
+// Two choices, of which some are forbidden: nothing that the policy may choose is refused here.
+struct Dispatch {
+    struct Constants {
+        int32_t machines, speeds, largest, steps;
+        double power_price;
+    };
+    struct State {
+        int32_t job;
+    };
+
+    static __device__ void reset(Copy<Dispatch>& copy) {
+        for (int m = 0; m < copy.constants.machines; m++) {
+            copy.ints(0)[m] = 0;
+        }
+        copy.state.job = 1 + copy.random.below(copy.constants.largest);
+    }
+
+    __device__ Outcome step(Copy<Dispatch>& copy, const Action& action) {
+        const Constants& c = copy.constants;
+        const auto left = copy.ints(0), speed = copy.ints(1);
+        const int machine = action.choice(0), v = action.choice(1) + 1;
+        double reward = 0;
+        if (machine < c.machines) {
+            left[machine] = copy.state.job;
+            speed[machine] = v;
+            reward = 1 - c.power_price * (v - 1) * ((copy.state.job + v - 1) / v);
+        }
+        for (int m = 0; m < c.machines; m++) {
+            left[m] = max(0, left[m] - speed[m]);
+        }
+        copy.state.job = 1 + copy.random.below(c.largest);
+        return {float(reward / c.steps), false};
+    }
+
+    __device__ void observe(Copy<Dispatch>& copy, Observation& out) {
+        const Constants& c = copy.constants;
+        out[0] = float(copy.state.job) / c.largest;
+        for (int m = 0; m < c.machines; m++) {
+            out[1 + m] = float(copy.ints(0)[m]) / c.largest;
+        }
+        out[1 + c.machines] = any_at_full_speed(copy) ? 1 : 0;
+    }
+
+    __device__ void allow(Copy<Dispatch>& copy, int32_t* choices) {
+        const Constants& c = copy.constants;
+        for (int m = 0; m < c.machines; m++) {
+            choices[m] = copy.ints(0)[m] == 0;
+        }
+        choices[c.machines + c.speeds] = !any_at_full_speed(copy);
+    }
+
+  private:
+    static __device__ bool any_at_full_speed(const Copy<Dispatch>& copy) {
+        bool any = false;
+        for (int m = 0; m < copy.constants.machines; m++) {
+            any |= copy.ints(0)[m] > 0 && copy.ints(1)[m] == copy.constants.speeds;
+        }
+        return any;
+    }
+};
+
 }  // namespace
 
 REGISTER_ENVIRONMENT(TMaze, t_maze)
@@ -214,3 +275,4 @@ REGISTER_ENVIRONMENT(MemoryChain, memory_chain)
 REGISTER_ENVIRONMENT(ProofOfMemory, proof_of_memory)
 REGISTER_ENVIRONMENT(Catch, catch)
 REGISTER_ENVIRONMENT(EntityGrid, entity_grid)
+REGISTER_ENVIRONMENT(Dispatch, dispatch)

@@ -16,12 +16,14 @@ struct EnvironmentParams {
     int32_t* terminated;
     int32_t* truncated;
     float* final_observations;
+    int32_t* action_masks;      // null, or [count, choice_count]: 1 where a choice is allowed, else 0
     int64_t constants[32];      // bytes of the environment's Constants
     int32_t constant_bytes;
     int32_t state_bytes;        // of the environment's State
     int32_t count;
     int32_t observation_size;
     int32_t action_size;
+    int32_t choice_count;       // of all parts of an action together
     int32_t time_limit;         // steps after which an episode is truncated
     int32_t tanh;               // 1: the policy's numbers go through the hyperbolic tangent first
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernels that play environments: tasks of memory by policies that solve them, so that their returns are known; those of
 // motion beside their equations. That they are the same as the classes in Java is DeviceBatchTest's.
+#include <array>
 #include <functional>
 #include <map>
 
@@ -40,7 +41,7 @@ class EnvironmentTest : public KernelTest {
     };
 
     EnvironmentParams p{};
-    Array state, observations, rewards, terminated, truncated, final_observations;
+    Array state, observations, rewards, terminated, truncated, final_observations, action_masks;
     std::vector<Array> results;
     std::string kernel;
 
@@ -52,7 +53,7 @@ class EnvironmentTest : public KernelTest {
         memcpy(p.constants, rules.constants.data(), rules.constants.size());
         p.count = COUNT;
         p.observation_size = rules.observation_size;
-        p.action_size = 1;
+        p.action_size = p.choice_count > 0 ? 2 : 1;
         std::vector<float> words(HEADER + size_t(STATE_PLANE + rules.state_bytes / 4) * COUNT);
         for (int i = 0; i < COUNT; i++) set_word(words, 2, i, -1);
         state = stored(words);
@@ -61,7 +62,8 @@ class EnvironmentTest : public KernelTest {
         rewards = unwritten(COUNT);
         terminated = unwritten(COUNT);
         truncated = unwritten(COUNT);
-        results = {state, observations, final_observations, rewards, terminated, truncated};
+        action_masks = stored(std::vector<float>(size_t(COUNT) * p.choice_count));
+        results = {state, observations, final_observations, rewards, terminated, truncated, action_masks};
         for (size_t k = 0; k < rules.tables.size(); k++) {
             const Array table = stored(std::vector<float>((size_t(rules.tables[k]) * COUNT + 3) / 4));
             results.push_back(table);
@@ -73,9 +75,10 @@ class EnvironmentTest : public KernelTest {
         p.rewards = rewards;
         p.terminated = terminated;
         p.truncated = truncated;
+        p.action_masks = action_masks;
         // The first step is cut at once, and what follows is an episode.
         p.time_limit = 1;
-        const Outcome cut = step(std::vector<int32_t>(COUNT));
+        const Outcome cut = step(std::vector<int32_t>(size_t(COUNT) * p.action_size));
         for (int i = 0; i < COUNT; i++) EXPECT_EQ(cut.terminated[i] + cut.truncated[i], 1);
         p.time_limit = 1000000;
         return values(observations);
@@ -91,7 +94,7 @@ class EnvironmentTest : public KernelTest {
     }
 
     Outcome step(const std::vector<int32_t>& choices) {
-        const std::vector<float> zeros(COUNT);
+        const std::vector<float> zeros(choices.size());
         p.choices = device(choices);
         p.values = device(zeros);
         return act();
@@ -440,6 +443,40 @@ TEST_F(EnvironmentTest, NumbersWithBoundsAreMappedAndClipped) {
     EXPECT_EQ(words[3], 1) << "copies that failed";
     EXPECT_EQ(words[HEADER + 2 * COUNT], -2) << "the reward, which is looked at first";
     EXPECT_EQ(words[HEADER + 3 * COUNT], 2) << "step";
+}
+
+// Every job goes to the first machine that is free, at speed 1: a machine takes the next one when it is done, and not before.
+TEST_F(EnvironmentTest, MasksSayWhichMachinesAreFree) {
+    constexpr int MACHINES = 2, SPEEDS = 3;
+    struct {
+        int32_t machines = MACHINES, speeds = SPEEDS, largest = 6, steps = 10;
+        double power_price = 0.1;
+    } rules;
+    p.choice_count = MACHINES + 1 + SPEEDS;
+    Rows rows = start({"dispatch", 4, {4 * MACHINES, 4 * MACHINES}, MACHINES + 2, bytes_of_constants(rules)});
+    std::vector<std::array<int, MACHINES>> left(COUNT, {0, 0});
+    int taken = 0, refused = 0;
+    for (int t = 0; t < 20; t++) {
+        const std::vector<int32_t> masks = host<int32_t>(static_cast<int32_t*>(action_masks), action_masks.count);
+        std::vector<int32_t> choices(2 * COUNT);
+        std::vector<float> expected(COUNT);
+        for (int i = 0; i < COUNT; i++) {
+            const int32_t* mask = &masks[i * p.choice_count];
+            for (int m = 0; m < MACHINES; m++) ASSERT_EQ(mask[m], left[i][m] == 0) << "machine " << m << " of copy " << i;
+            for (int j = MACHINES; j < p.choice_count; j++) ASSERT_EQ(mask[j], 1);
+            int machine = 0;
+            while (machine < MACHINES && left[i][machine] > 0) machine++;
+            choices[2 * i] = machine;
+            if (machine < MACHINES) left[i][machine] = int(std::lround(6 * rows[i * (MACHINES + 2)]));
+            (machine < MACHINES ? taken : refused)++;
+            expected[i] = machine < MACHINES ? 0.1f : 0;
+            for (int& each : left[i]) each = std::max(0, each - 1);
+        }
+        EXPECT_EQ(step(choices).rewards, expected);
+        rows = values(observations);
+    }
+    EXPECT_GT(taken, 0);
+    EXPECT_GT(refused, 0);
 }
 
 TEST_F(EnvironmentTest, OtherSizesAreRefused) {

@@ -88,11 +88,17 @@ public final class DeviceBatch implements VectorEnvironment {
                     tables,
                     form.constantWords(),
                     form.constantBytes(),
-                    host.timeLimit());
+                    host.timeLimit(),
+                    maskedChoices());
         } catch (RuntimeException | Error e) {
             owned.forEach(DeviceArray::release);
             throw e;
         }
+    }
+
+    /** Choices of all parts of an action together, where some are forbidden in some states, else 0. */
+    private int maskedChoices() {
+        return host.newActionMasks().length / host.count();
     }
 
     private DeviceArray allocate(DType type, long length) {
@@ -118,7 +124,7 @@ public final class DeviceBatch implements VectorEnvironment {
     /**
      * Lets the device take a step, after {@link #upload}.
      *
-     * @param result written; what observations show before the first step is what {@link #reset} gave
+     * @param result written; what is observed and allowed before the first step, {@link #reset} and {@link #actionMasks} say
      */
     public void launch(EnvironmentActions<DeviceArray> actions, StepArrays<DeviceArray> result) {
         backend.environments().step(copies, actions, result);
@@ -196,7 +202,7 @@ public final class DeviceBatch implements VectorEnvironment {
                 allocate(DType.I32, count),
                 allocate(DType.I32, count),
                 allocate(numbers, (long) count * size),
-                null);
+                copies.maskedChoices() == 0 ? null : allocate(DType.I32, (long) count * copies.maskedChoices()));
     }
 
     private EnvironmentActions<DeviceArray> newActions() {
@@ -273,6 +279,17 @@ public final class DeviceBatch implements VectorEnvironment {
     @Override
     public Space actionSpace() {
         return host.actionSpace();
+    }
+
+    @Override
+    public boolean masksActions() {
+        return host.masksActions();
+    }
+
+    @Override
+    public void actionMasks(boolean[] allowed) {
+        bringToHost();
+        host.actionMasks(allowed);
     }
 
     @Override

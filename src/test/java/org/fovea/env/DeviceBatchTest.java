@@ -37,7 +37,7 @@ class DeviceBatchTest {
     private static final int FIRST = 7;
     private static final int COUNT = 70; // more than a block
     private static final int SHORTEST = 60;
-    private static final int LONGEST = 900;
+    private static final int LONGEST = 1010;
 
     /** Of an observation of which sines and cosines are part; those of Java are within one unit in the last place of a double. */
     private static final double TOLERANCE = 1e-6;
@@ -83,6 +83,7 @@ class DeviceBatchTest {
         private final int[] n;
         private final int[] choices;
         private final float[] values;
+        private final boolean[] allowed;
         private int step;
 
         Player(VectorEnvironment batch) {
@@ -90,14 +91,23 @@ class DeviceBatchTest {
             result = StepBatch.allocate(batch.count(), batch.observationSpace().size());
             n = Schema.of(batch.actionSpace()).choices();
             choices = new int[batch.count() * n.length];
+            allowed = batch.newActionMasks();
             values = new float
                     [n.length > 0 ? 0 : batch.count() * batch.actionSpace().size()];
         }
 
         void play() {
             Random random = new Random(step++);
+            if (allowed.length > 0) {
+                batch.actionMasks(allowed);
+            }
+            int from = 0;
             for (int j = 0; j < choices.length; j++) {
-                choices[j] = random.nextInt(n[j % n.length]);
+                int part = j % n.length;
+                do {
+                    choices[j] = random.nextInt(n[part]);
+                } while (allowed.length > 0 && !allowed[from + choices[j]]);
+                from += n[part];
             }
             for (int j = 0; j < values.length; j++) {
                 values[j] = random.nextFloat() * 5 - 2.5f;
@@ -168,6 +178,7 @@ class DeviceBatchTest {
         StepBatch actual = device.result;
         assertThat(actual.terminated()).as("terminated, step %d", step).containsExactly(expected.terminated());
         assertThat(actual.truncated()).as("truncated, step %d", step).containsExactly(expected.truncated());
+        assertThat(device.allowed).as("masks, step %d", step).containsExactly(host.allowed);
         assertNear("reward", actual.rewards(), expected.rewards(), 0, COUNT, tolerance, step);
         int all = expected.observations().length;
         assertNear("observation", actual.observations(), expected.observations(), 0, all, tolerance, step);
@@ -200,7 +211,13 @@ class DeviceBatchTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"ProofOfMemory-v0", "popgym-ConcentrationEasy-v0", "popgym-CountRecallHard-v0", "EntityGrid-v0"})
+            strings = {
+                "ProofOfMemory-v0",
+                "popgym-ConcentrationEasy-v0",
+                "popgym-CountRecallHard-v0",
+                "EntityGrid-v0",
+                "Dispatch-v0"
+            })
     void aStateThatIsSavedOnEitherGoesOnOnTheOther(String name) throws IOException {
         Player host = onHost(name);
         Player device = onDevice(name);
@@ -366,9 +383,9 @@ class DeviceBatchTest {
         device.choices[1] = 2;
         assertThatThrownBy(() -> device.batch.step(device.choices, device.values, device.result))
                 .hasMessageContaining("choice 2 of environment " + (FIRST + 1));
-        assertThatThrownBy(() -> DeviceBatch.createAll(backend, Environments.get("Dispatch-v0"), 2))
+        assertThatThrownBy(() -> DeviceBatch.createAll(backend, Environments.get("popgym-HigherLowerEasy-v0"), 2))
                 .isInstanceOf(InvalidEnvironmentException.class)
-                .hasMessageContaining("Dispatch-v0 has no device form");
+                .hasMessageContaining("popgym-HigherLowerEasy-v0 has no device form");
         device.batch.close();
     }
 

@@ -129,7 +129,7 @@ class DeviceFormTest {
         for (String name : List.of(
                 "popgym-PositionOnlyCartPoleEasy-v0",
                 "popgym-PositionOnlyPendulumEasy-v0",
-                "Dispatch-v0",
+                "popgym-HigherLowerEasy-v0",
                 "CartPole-v1+frame_stack=2",
                 "CartPole-v1+time_limit=9")) {
             assertThat(Environments.get(name).deviceForm()).as(name).isEmpty();

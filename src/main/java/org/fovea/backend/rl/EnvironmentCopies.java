@@ -15,6 +15,7 @@ import java.util.List;
  * @param constants bytes of the environment's constants, in words of 8, at most {@link #MOST_CONSTANTS}
  * @param constantBytes how many bytes of them there are
  * @param timeLimit steps after which an episode is truncated
+ * @param maskedChoices choices of all parts of an action together, where some are forbidden in some states, else 0
  */
 public record EnvironmentCopies<T>(
         String kernel,
@@ -24,7 +25,8 @@ public record EnvironmentCopies<T>(
         List<T> tables,
         long[] constants,
         int constantBytes,
-        int timeLimit) {
+        int timeLimit,
+        int maskedChoices) {
 
     /** Most tables that an environment can have. */
     public static final int MOST_TABLES = 4;

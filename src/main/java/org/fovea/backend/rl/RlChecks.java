@@ -225,5 +225,13 @@ public final class RlChecks {
         OperandChecks.ints(operation, "terminated", result.terminated(), count);
         OperandChecks.ints(operation, "truncated", result.truncated(), count);
         OperandChecks.floats(operation, "finalObservations", result.finalObservations(), count, result.size());
+        if (copies.maskedChoices() > 0) {
+            DeviceArray masks = result.actionMasks();
+            if (masks == null) {
+                throw new IllegalArgumentException(operation + ": " + copies.kernel()
+                        + " forbids choices, and there is no array for action masks");
+            }
+            OperandChecks.ints(operation, "actionMasks", masks, count, copies.maskedChoices());
+        }
     }
 }

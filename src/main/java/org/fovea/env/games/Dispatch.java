@@ -3,6 +3,7 @@ package org.fovea.env.games;
 
 import java.util.Arrays;
 import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -39,6 +40,14 @@ final class Dispatch extends BatchedEnvironment {
 
     Dispatch(int count) {
         super(count, new Space.Box(SIZE, 0, 1), new Space.MultiDiscrete(MACHINES + 1, SPEEDS), STEPS);
+    }
+
+    /** Of the kernel. */
+    private record Constants(int machines, int speeds, int largest, int steps, double powerPrice) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("dispatch", new Constants(MACHINES, SPEEDS, LARGEST, STEPS, POWER_PRICE));
     }
 
     @Override

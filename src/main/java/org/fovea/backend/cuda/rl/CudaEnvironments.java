@@ -66,6 +66,11 @@ public final class CudaEnvironments implements EnvironmentOps {
                 .terminated(address(operation, "terminated", DType.I32, result.terminated()))
                 .truncated(address(operation, "truncated", DType.I32, result.truncated()))
                 .finalObservations(address(operation, "finalObservations", DType.F32, result.finalObservations()))
+                .actionMasks(
+                        copies.maskedChoices() == 0
+                                ? 0
+                                : memory.addressOfIntegers(operation, "actionMasks", result.actionMasks()))
+                .choiceCount(copies.maskedChoices())
                 .constants(copies.constants())
                 .constantBytes(copies.constantBytes())
                 .stateBytes(copies.stateBytes())
