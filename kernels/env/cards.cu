@@ -68,6 +68,17 @@ struct RepeatFirst : Dealing {
     }
 };
 
+struct HigherLower : Dealing {
+    static __device__ void reset(Copy<HigherLower>& copy) { shuffle(copy); }
+
+    __device__ Outcome step(Copy<HigherLower>& copy, const Action& action) {
+        const int dealt = copy.elapsed + 1, rank = copy.bytes(0)[dealt], before = copy.bytes(0)[dealt - 1];
+        const int difference = (rank > before) - (rank < before);
+        return {float(action.choice() == 0 ? difference : -difference) * copy.constants.reward,
+                dealt == copy.constants.pack.cards - 1};
+    }
+};
+
 struct Autoencode : Dealing {
     static constexpr int MODES = 2, RECITE = 0, WATCH = 1;
 
@@ -183,6 +194,7 @@ struct Concentration {
 
 REGISTER_ENVIRONMENT(RepeatPrevious, repeat_previous)
 REGISTER_ENVIRONMENT(RepeatFirst, repeat_first)
+REGISTER_ENVIRONMENT(HigherLower, higher_lower)
 REGISTER_ENVIRONMENT(Autoencode, autoencode)
 REGISTER_ENVIRONMENT(CountRecall, count_recall)
 REGISTER_ENVIRONMENT(Concentration, concentration)

@@ -12,19 +12,23 @@ struct CartPole {
         double position, velocity, angle, angular_velocity;
     };
 
-    static __device__ void reset(Copy<CartPole>& copy) {
-        const double start = copy.constants.start;
-        copy.state.position = copy.random.uniform(-start, start);
-        copy.state.velocity = copy.random.uniform(-start, start);
-        copy.state.angle = copy.random.uniform(-start, start);
-        copy.state.angular_velocity = copy.random.uniform(-start, start);
+    static __device__ void reset(Copy<CartPole>& copy) { start(copy.constants, copy.state, copy.random); }
+
+    static __device__ void start(const Constants& c, State& s, Random& random) {
+        s.position = random.uniform(-c.start, c.start);
+        s.velocity = random.uniform(-c.start, c.start);
+        s.angle = random.uniform(-c.start, c.start);
+        s.angular_velocity = random.uniform(-c.start, c.start);
     }
 
     __device__ Outcome step(Copy<CartPole>& copy, const Action& action) {
-        const Constants& c = copy.constants;
-        State& s = copy.state;
+        return {1, push(copy.constants, copy.state, action.choice() == 1)};
+    }
+
+    // Whether the pole falls, or the cart leaves.
+    static __device__ bool push(const Constants& c, State& s, bool right) {
         const auto [sin, cos] = sine_cosine(s.angle);
-        const double force = action.choice() == 1 ? c.force : -c.force;
+        const double force = right ? c.force : -c.force;
         const double pushed = (force + c.pole_mass_length * (s.angular_velocity * s.angular_velocity) * sin) / c.total_mass;
         const double angular_acceleration =
             (c.gravity * sin - cos * pushed) / (c.half_length * (4.0 / 3.0 - c.pole_mass * (cos * cos) / c.total_mass));
@@ -33,7 +37,7 @@ struct CartPole {
         s.velocity += c.time_step * acceleration;
         s.angle += c.time_step * s.angular_velocity;
         s.angular_velocity += c.time_step * angular_acceleration;
-        return {1, fabs(s.position) > c.max_position || fabs(s.angle) > c.max_angle};
+        return fabs(s.position) > c.max_position || fabs(s.angle) > c.max_angle;
     }
 
     __device__ void observe(Copy<CartPole>& copy, Observation& out) {
@@ -41,6 +45,34 @@ struct CartPole {
         out[1] = float(copy.state.velocity);
         out[2] = float(copy.state.angle);
         out[3] = float(copy.state.angular_velocity);
+    }
+};
+
+// Shows positions alone, perhaps with noise, or velocities, but for those at the beginning.
+struct PartialCartPole {
+    struct Constants {
+        CartPole::Constants cart;
+        double noise;
+        float limit_of_position, limit_of_angle, reward;
+        int32_t first;  // 0 for positions, 1 for velocities
+    };
+    using State = CartPole::State;
+
+    static __device__ void reset(Copy<PartialCartPole>& copy) { CartPole::start(copy.constants.cart, copy.state, copy.random); }
+
+    __device__ Outcome step(Copy<PartialCartPole>& copy, const Action& action) {
+        return {copy.constants.reward, CartPole::push(copy.constants.cart, copy.state, action.choice() == 1)};
+    }
+
+    __device__ void observe(Copy<PartialCartPole>& copy, Observation& out) {
+        const Constants& c = copy.constants;
+        const bool velocities = c.first == 1 && copy.elapsed > 0;
+        const float shown[2] = {float(velocities ? copy.state.velocity : copy.state.position),
+                                float(velocities ? copy.state.angular_velocity : copy.state.angle)};
+        const float limits[2] = {c.limit_of_position, c.limit_of_angle};
+        for (int j = 0; j < 2; j++) {
+            out[j] = c.noise > 0 ? clipped(shown[j] + float(c.noise * copy.random.normal()), -limits[j], limits[j]) : shown[j];
+        }
     }
 };
 
@@ -52,22 +84,27 @@ struct Pendulum {
         double angle, angular_velocity;
     };
 
-    static __device__ void reset(Copy<Pendulum>& copy) {
-        copy.state.angle = copy.random.uniform(-PI, PI);
-        copy.state.angular_velocity = copy.random.uniform(-copy.constants.start_speed, copy.constants.start_speed);
+    static __device__ void reset(Copy<Pendulum>& copy) { start(copy.constants, copy.state, copy.random); }
+
+    static __device__ void start(const Constants& c, State& s, Random& random) {
+        s.angle = random.uniform(-PI, PI);
+        s.angular_velocity = random.uniform(-c.start_speed, c.start_speed);
     }
 
     __device__ Outcome step(Copy<Pendulum>& copy, const Action& action) {
-        const Constants& c = copy.constants;
-        State& s = copy.state;
-        const double torque = clipped(double(action.value()), -c.max_torque, c.max_torque);
+        return {turn(copy.constants, copy.state, action.value()), false};
+    }
+
+    // The reward of a step.
+    static __device__ float turn(const Constants& c, State& s, float wanted) {
+        const double torque = clipped(double(wanted), -c.max_torque, c.max_torque);
         const double from_upright = wrapped(s.angle);
         const double cost = from_upright * from_upright + c.speed_cost * (s.angular_velocity * s.angular_velocity)
             + c.torque_cost * (torque * torque);
         s.angular_velocity += (c.gravity * sine(s.angle) + c.torque_gain * torque) * c.time_step;
         s.angular_velocity = clipped(s.angular_velocity, -c.max_speed, c.max_speed);
         s.angle += s.angular_velocity * c.time_step;
-        return {float(-cost), false};
+        return float(-cost);
     }
 
     __device__ void observe(Copy<Pendulum>& copy, Observation& out) {
@@ -82,6 +119,35 @@ struct Pendulum {
     static __device__ double wrapped(double angle) {
         const double from_pi = remainder_of(angle + PI, 2 * PI);
         return (from_pi < 0 ? from_pi + 2 * PI : from_pi) - PI;
+    }
+};
+
+// Shows the angle alone, perhaps with noise.
+struct PartialPendulum {
+    struct Constants {
+        Pendulum::Constants pendulum;
+        double noise, half_range;
+        int32_t steps;
+    };
+    using State = Pendulum::State;
+
+    static __device__ void reset(Copy<PartialPendulum>& copy) {
+        Pendulum::start(copy.constants.pendulum, copy.state, copy.random);
+    }
+
+    __device__ Outcome step(Copy<PartialPendulum>& copy, const Action& action) {
+        const Constants& c = copy.constants;
+        const float reward = Pendulum::turn(c.pendulum, copy.state, action.value());
+        return {float((1 + reward / c.half_range) / c.steps), false};
+    }
+
+    __device__ void observe(Copy<PartialPendulum>& copy, Observation& out) {
+        const auto [sin, cos] = sine_cosine(copy.state.angle);
+        const float shown[2] = {float(cos), float(sin)};
+        const double noise = copy.constants.noise;
+        for (int j = 0; j < 2; j++) {
+            out[j] = noise > 0 ? clipped(shown[j] + float(noise * copy.random.normal()), -1.0f, 1.0f) : shown[j];
+        }
     }
 };
 
@@ -221,7 +287,9 @@ struct MountainCarContinuous : Valley {
 }  // namespace
 
 REGISTER_ENVIRONMENT(CartPole, cart_pole)
+REGISTER_ENVIRONMENT(PartialCartPole, partial_cart_pole)
 REGISTER_ENVIRONMENT(Pendulum, pendulum)
+REGISTER_ENVIRONMENT(PartialPendulum, partial_pendulum)
 REGISTER_ENVIRONMENT(Acrobot, acrobot)
 REGISTER_ENVIRONMENT(MountainCar, mountain_car)
 REGISTER_ENVIRONMENT(MountainCarContinuous, mountain_car_continuous)

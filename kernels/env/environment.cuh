@@ -54,6 +54,12 @@ struct Random {
     // From [low, high), 53 bits.
     __device__ double uniform(double low, double high) { return low + (high - low) * (double(bits() >> 11) * 0x1p-53); }
 
+    // From the standard normal distribution.
+    __device__ double normal() {
+        const double radius = sqrt(-2 * natural_logarithm(1 - uniform(0, 1)));
+        return radius * cosine(2 * PI * uniform(0, 1));
+    }
+
     // From 0 to bound - 1.
     __device__ int below(int bound) { return int(((bits() >> 32) * uint64_t(bound)) >> 32); }
 };

@@ -2,6 +2,8 @@
 // Functions of doubles, by arithmetic alone: the same bits from nvcc and g++, without the memory that CUDA's library takes for
 // arguments beyond all reason. Kernels of environments are compiled without fused products but for those that are written.
 #pragma once
+#include <cstring>
+
 #include "../common/cuda.cuh"
 
 constexpr double PI = 3.14159265358979323846;
@@ -32,6 +34,24 @@ __device__ inline SineCosine sine_cosine(double x) {
 
 __device__ inline double sine(double x) { return sine_cosine(x).sine; }
 __device__ inline double cosine(double x) { return sine_cosine(x).cosine; }
+
+// The natural logarithm of a positive number that is not subnormal, within one unit in the last place; also fdlibm's.
+__device__ inline double natural_logarithm(double x) {
+    int64_t bits;
+    memcpy(&bits, &x, sizeof(bits));
+    // x = 2^exponent (1 + f) with 1 + f between sqrt(1/2) and sqrt(2).
+    const int64_t shifted = bits + (int64_t(0x3FF00000 - 0x3FE6A09E) << 32);
+    const double exponent = double((shifted >> 52) - 0x3FF);
+    const int64_t scaled = (shifted & 0xFFFFFFFFFFFFF) + (int64_t(0x3FE6A09E) << 32);
+    double f;
+    memcpy(&f, &scaled, sizeof(f));
+    f -= 1;
+    const double s = f / (2 + f), z = s * s, w = z * z, half = 0.5 * f * f;
+    const double even = w * fma(w, fma(w, 1.531383769920937332e-01, 2.222219843214978396e-01), 3.999999999940941908e-01);
+    const double odd = z * fma(w, fma(w, fma(w, 1.479819860511658591e-01, 1.818357216161805012e-01), 2.857142874366239149e-01),
+        6.666666666666735130e-01);
+    return s * (half + odd + even) + exponent * 1.90821492927058770002e-10 - half + f + exponent * 6.93147180369123816490e-01;
+}
 
 // The remainder of x / y with the sign of x, exactly, for |x / y| < 2^52 and y > 0.
 __device__ inline double remainder_of(double x, double y) {

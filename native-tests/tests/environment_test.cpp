@@ -53,7 +53,7 @@ class EnvironmentTest : public KernelTest {
         memcpy(p.constants, rules.constants.data(), rules.constants.size());
         p.count = COUNT;
         p.observation_size = rules.observation_size;
-        p.action_size = p.choice_count > 0 ? 2 : 1;
+        p.action_size = p.choice_count > 0 ? 2 : std::max(1, p.action_size);
         std::vector<float> words(HEADER + size_t(STATE_PLANE + rules.state_bytes / 4) * COUNT);
         for (int i = 0; i < COUNT; i++) set_word(words, 2, i, -1);
         state = stored(words);
@@ -159,6 +159,38 @@ class EnvironmentTest : public KernelTest {
         return all;
     }
 
+    // Of what is seen every second number from `at` on is the state, but for noise of this standard deviation.
+    void expect_noise(const Rows& seen, const std::vector<double>& expected, int at, double noise) {
+        double squares = 0;
+        for (int i = 0; i < COUNT; i++) {
+            const double difference = seen[2 * i + at] - expected[i];
+            EXPECT_LE(std::abs(difference), 5 * noise + 1e-7);
+            squares += difference * difference;
+        }
+        EXPECT_NEAR(std::sqrt(squares / COUNT), noise, 0.35 * noise + 1e-7);
+    }
+
+    // Every field of a board is chosen, row by row: all there is to get is got.
+    void solve_in_order(const Rules& rules, int board) {
+        SCOPED_TRACE(rules.name);
+        start(rules);
+        std::vector<double> returns(COUNT);
+        std::vector<bool> ended(COUNT);
+        for (int field = 0; field < board * board; field++) {
+            std::vector<int32_t> choices(2 * COUNT);
+            for (int i = 0; i < COUNT; i++) choices[2 * i] = field / board, choices[2 * i + 1] = field % board;
+            const Outcome outcome = step(choices);
+            for (int i = 0; i < COUNT; i++) {
+                if (!ended[i]) returns[i] += outcome.rewards[i];
+                ended[i] = ended[i] || outcome.terminated[i];
+            }
+        }
+        for (int i = 0; i < COUNT; i++) {
+            EXPECT_TRUE(ended[i]);
+            EXPECT_NEAR(returns[i], 1, 1e-5);
+        }
+    }
+
     std::vector<int32_t> random_choices(int n) {
         std::vector<int32_t> choices(COUNT);
         for (int32_t& choice : choices) choice = int32_t(random() % n);
@@ -260,6 +292,79 @@ TEST_F(EnvironmentTest, GamesOfCardsAreSolvedByMemory) {
         });
 }
 
+// Of each card the next tells what it was worth to call it higher.
+TEST_F(EnvironmentTest, HigherLowerPaysForTheNextCard) {
+    struct {
+        Pack pack{52, 52, 4, 13};
+        float reward = 1.0f / 52;
+    } rules;
+    Rows rows = start({"higher_lower", 0, {52}, 13, bytes_of_constants(rules)});
+    const auto rank = [&](int i) { return one_hot({&rows[13 * i], &rows[13 * i] + 13}, 0, 13); };
+    for (int t = 0; t < 50; t++) {
+        std::vector<int> before(COUNT);
+        for (int i = 0; i < COUNT; i++) before[i] = rank(i);
+        const int choice = t % 2;
+        const Outcome outcome = step(std::vector<int32_t>(COUNT, choice));
+        rows = values(observations);
+        for (int i = 0; i < COUNT; i++) {
+            const int higher = (rank(i) > before[i]) - (rank(i) < before[i]);
+            EXPECT_EQ(outcome.rewards[i], float(choice == 0 ? higher : -higher) / 52);
+        }
+    }
+}
+
+TEST_F(EnvironmentTest, BoardsAreSolvedByTryingAll) {
+    struct {
+        int32_t board = 6, first = 2, second = 3, third = 3, fourth = 4, ship_fields = 12;
+        float hit_reward = 1.0f / 12, miss_cost = 0;
+    } sea;
+    p.action_size = 2;
+    solve_in_order({"battleship", 4, {36}, 2, bytes_of_constants(sea)}, 6);
+    // Without mines, for one would end it.
+    struct {
+        int32_t board = 5, mines = 0, counts = 1;
+        float clear_reward = 1.0f / 25, seen_reward = 0, mine_reward = -1;
+        int8_t clear = 0, mine = 1, clicked = 2;
+    } field;
+    solve_in_order({"mine_sweeper", 4, {25}, 1, bytes_of_constants(field)}, 5);
+    // With 12 mines among 25 fields about half of all first clicks end it.
+    field.mines = 12;
+    field.counts = 10;
+    start({"mine_sweeper", 4, {25}, 10, bytes_of_constants(field)});
+    const Outcome first = step(std::vector<int32_t>(2 * COUNT, 2));
+    int ended = 0;
+    for (int i = 0; i < COUNT; i++) {
+        ended += first.terminated[i];
+        EXPECT_EQ(first.rewards[i], first.terminated[i] ? -1 : 1.0f / 25);
+    }
+    EXPECT_GT(ended, COUNT / 5);
+    EXPECT_LT(ended, 4 * COUNT / 5);
+}
+
+TEST_F(EnvironmentTest, AnArmPaysByItsChance) {
+    struct {
+        int32_t arms = 3;
+        float scale = 1;
+    } rules;
+    start({"multiarmed_bandit", 0, {12}, 2, bytes_of_constants(rules)});
+    const std::vector<float> chances = values({reinterpret_cast<void*>(p.tables[0]), size_t(3) * COUNT});
+    std::vector<double> sums(COUNT);
+    constexpr int PULLS = 200;
+    for (int t = 0; t < PULLS; t++) {
+        const Outcome outcome = step(std::vector<int32_t>(COUNT, 1));
+        const Rows rows = values(observations);
+        for (int i = 0; i < COUNT; i++) {
+            sums[i] += outcome.rewards[i];
+            EXPECT_EQ(rows[2 * i + 1], outcome.rewards[i] > 0 ? 1 : 0);
+        }
+    }
+    for (int i = 0; i < COUNT; i++) {
+        const double chance = chances[COUNT + i];
+        // Five standard deviations of that many pulls.
+        EXPECT_NEAR(sums[i] / PULLS, 2 * chance - 1, 10 * std::sqrt(chance * (1 - chance) / PULLS) + 1e-9);
+    }
+}
+
 // First every card is turned, place by place; then each goes with the first other of its face that is down.
 TEST_F(EnvironmentTest, PairsAreFoundByMemory) {
     constexpr int CARDS = 52, RANKS = 13;
@@ -347,6 +452,45 @@ TEST_F(EnvironmentTest, APendulumMovesByItsEquations) {
             EXPECT_NEAR(after[0][i], before[0][i] + 0.05 * after[1][i], 1e-13);
             EXPECT_NEAR(outcome.rewards[i], -(angle * angle + 0.1 * before[1][i] * before[1][i] + 0.001 * torque * torque), 1e-5);
         }
+    }
+}
+
+TEST_F(EnvironmentTest, WhatIsPartlySeenHasTheNoiseThatIsAskedFor) {
+    struct {
+        double cart[10] = {9.8, 0.1, 1.1, 0.5, 0.05, 10, 0.02, 1e9, 1e9, 0.05};
+        double noise = 0;
+        float limit_of_position = 0.5f, limit_of_angle = 0.5f, reward = 0.25f;
+        int32_t first = 0;
+    } cart;
+    struct {
+        double pendulum[8] = {2, 8, 0.05, 15, 3, 0.1, 0.001, 1};
+        double noise = 0, half_range = 8;
+        int32_t steps = 10;
+    } pendulum;
+    for (const double noise : {0.0, 0.1}) {
+        cart.noise = pendulum.noise = noise;
+        for (const int first : {0, 1}) {
+            cart.first = first;
+            Rows seen = start({"partial_cart_pole", 32, {}, 2, bytes_of_constants(cart)});
+            expect_noise(seen, numbers(0), 0, noise);
+            EXPECT_EQ(step(random_choices(2)).rewards[1], 0.25f);
+            seen = values(observations);
+            expect_noise(seen, numbers(first), 0, noise);
+            expect_noise(seen, numbers(2 + first), 1, noise);
+        }
+        start({"partial_pendulum", 16, {}, 2, bytes_of_constants(pendulum)});
+        const auto before = state_numbers(2);
+        const Outcome outcome = step(std::vector<float>(COUNT, 0.0f));
+        std::vector<double> cosines = numbers(0);
+        for (int i = 0; i < COUNT; i++) {
+            const double angle = std::remainder(before[0][i], 2 * M_PI);
+            EXPECT_NEAR(outcome.rewards[i], (1 - (angle * angle + 0.1 * before[1][i] * before[1][i]) / 8) / 10, 1e-6);
+            cosines[i] = std::cos(cosines[i]);
+        }
+        const Rows seen = values(observations);
+        if (noise == 0) expect_noise(seen, cosines, 0, noise);
+        for (const float number : seen) EXPECT_LE(std::abs(number), 1);
+        memory.clear();
     }
 }
 

@@ -59,7 +59,7 @@ class BadInputTest {
                 "train --env-threads 0 | --env-threads must be from 1 to 1024, got 0",
                 "eval no/such/run --env-threads -2 | --env-threads must be from 1 to 1024, got -2",
                 "train --env-device gpu | --env-device must be auto, host or device, got gpu",
-                "train --env popgym-HigherLowerEasy-v0 --env-device device --backend cpu | popgym-HigherLowerEasy-v0 has no device form; those that have, without"
+                "train --env CartPole-v1+frame_stack=2 --env-device device --backend cpu | CartPole-v1+frame_stack=2 has no device form; those that have, without"
                         + " wrappers: CartPole-v1, Pendulum-v1,",
                 "train --overlap often | --overlap must be on, off or auto, got often",
                 "train --resume | --resume needs --out",

@@ -18,6 +18,7 @@ import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.fovea.env.games.Games;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -27,10 +28,15 @@ class DeviceFormTest {
     private static final Path KERNELS = Path.of("kernels", "env");
 
     /** Fields of a struct, one or several in a line. */
-    private static final Pattern FIELD = Pattern.compile("(?m)^\\s*(\\w+) (\\w+(?:, \\w+)*(?:,\\s+\\w+)*);");
+    private static final Pattern FIELD = Pattern.compile("(?m)^\\s*([\\w:]+) (\\w+(?:, \\w+)*(?:,\\s+\\w+)*);");
 
     private static final Map<String, String> TYPES =
             Map.of("double", "double", "float", "float", "int32_t", "int", "int8_t", "byte", "Pack", "Pack");
+
+    /** Of those of another environment, the constants. */
+    private static String type(String inKernel) {
+        return inKernel.endsWith("::Constants") ? "Constants" : TYPES.get(inKernel);
+    }
 
     static Stream<EnvironmentSpec> specs() {
         return Environments.all().stream().filter(spec -> spec.deviceForm().isPresent());
@@ -73,7 +79,7 @@ class DeviceFormTest {
         String code = struct.replaceAll("//.*", "");
         for (MatchResult line : FIELD.matcher(code).results().toList()) {
             for (String name : line.group(2).split(",\\s*")) {
-                fields.add(TYPES.get(line.group(1)) + " " + name);
+                fields.add(type(line.group(1)) + " " + name);
             }
         }
         return fields;
@@ -125,13 +131,12 @@ class DeviceFormTest {
     }
 
     @Test
-    void whatShowsAnotherStateHasNoDeviceFormAndNothingWrappedHas() {
-        for (String name : List.of(
-                "popgym-PositionOnlyCartPoleEasy-v0",
-                "popgym-PositionOnlyPendulumEasy-v0",
-                "popgym-HigherLowerEasy-v0",
-                "CartPole-v1+frame_stack=2",
-                "CartPole-v1+time_limit=9")) {
+    void everyBuiltInEnvironmentHasADeviceFormAndNothingWrappedHas() {
+        assertThat(new Games().environments())
+                .allMatch(spec -> spec.deviceForm().isPresent());
+        assertThat(new Games().families())
+                .allMatch(family -> family.defaults().deviceForm().isPresent());
+        for (String name : List.of("CartPole-v1+frame_stack=2", "CartPole-v1+time_limit=9")) {
             assertThat(Environments.get(name).deviceForm()).as(name).isEmpty();
         }
     }

@@ -3,6 +3,7 @@ package org.fovea.env.games;
 
 import java.util.Arrays;
 import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -20,9 +21,11 @@ import org.fovea.env.StepBatch;
 final class Battleship extends BatchedEnvironment {
     private static final int[] SHIPS = {2, 3, 3, 4};
     private static final int SHIP_FIELDS = Arrays.stream(SHIPS).sum();
+    private static final float HIT_REWARD = 1f / SHIP_FIELDS;
 
     private final int board;
     private final int fields;
+    private final float missCost;
 
     /** 1 where a ship is that was not hit, [count, fields]. */
     private final byte[] afloat;
@@ -42,6 +45,25 @@ final class Battleship extends BatchedEnvironment {
         this.board = board;
         this.fields = board * board;
         afloat = newBytes(fields);
+        missCost = 1f / (fields - SHIP_FIELDS);
+    }
+
+    /** Of the kernel. */
+    private record Constants(
+            int board,
+            int firstShip,
+            int secondShip,
+            int thirdShip,
+            int fourthShip,
+            int shipFields,
+            float hitReward,
+            float missCost) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm(
+                "battleship",
+                new Constants(board, SHIPS[0], SHIPS[1], SHIPS[2], SHIPS[3], SHIP_FIELDS, HIT_REWARD, missCost));
     }
 
     @Override
@@ -82,14 +104,12 @@ final class Battleship extends BatchedEnvironment {
 
     @Override
     protected void advance(int[] choices, float[] values, StepBatch result) {
-        float hitReward = 1f / SHIP_FIELDS;
-        float missCost = 1f / (fields - SHIP_FIELDS);
         for (int i = 0; i < count(); i++) {
             int field = i * fields + choices[2 * i] * board + choices[2 * i + 1];
             boolean hit = afloat[field] == 1;
             afloat[field] = 0;
             hits[i] += hit ? 1 : 0;
-            result.rewards()[i] = hit ? hitReward : -missCost;
+            result.rewards()[i] = hit ? HIT_REWARD : -missCost;
             result.terminated()[i] = hits[i] == SHIP_FIELDS;
             writeOneHot(hit ? 1 : 0, 2, result.observations(), 2 * i);
         }

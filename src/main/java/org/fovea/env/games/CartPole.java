@@ -8,7 +8,6 @@ import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Balance a pole on a cart by pushing the cart left (0) or right (1).
@@ -57,8 +56,8 @@ class CartPole extends BatchedEnvironment {
         super(count, observations, new Space.Discrete(2), timeLimit);
     }
 
-    /** Of the kernel. */
-    private record Constants(
+    /** Of the kernels. */
+    record Constants(
             double gravity,
             double poleMass,
             double totalMass,
@@ -70,21 +69,24 @@ class CartPole extends BatchedEnvironment {
             double maxAngle,
             double start) {}
 
+    /** What they have of this. */
+    static Constants constants() {
+        return new Constants(
+                GRAVITY,
+                POLE_MASS,
+                TOTAL_MASS,
+                HALF_LENGTH,
+                POLE_MASS_LENGTH,
+                FORCE,
+                TIME_STEP,
+                MAX_POSITION,
+                MAX_ANGLE,
+                START);
+    }
+
     @Override
-    protected @Nullable DeviceForm deviceForm() {
-        return new DeviceForm(
-                "cart_pole",
-                new Constants(
-                        GRAVITY,
-                        POLE_MASS,
-                        TOTAL_MASS,
-                        HALF_LENGTH,
-                        POLE_MASS_LENGTH,
-                        FORCE,
-                        TIME_STEP,
-                        MAX_POSITION,
-                        MAX_ANGLE,
-                        START));
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("cart_pole", constants());
     }
 
     @Override

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -17,6 +18,7 @@ import org.fovea.env.StepBatch;
 final class HigherLower extends CardGame {
     private static final int RANKS = Face.RANK.values;
 
+    private final float scale;
     private final byte[] ranks = newPile();
 
     static EnvironmentSpec spec(Level level) {
@@ -29,6 +31,15 @@ final class HigherLower extends CardGame {
 
     HigherLower(int count, int decks) {
         super(count, decks, Face.RANK, new Space.Discrete(RANKS), new Space.Discrete(2), NO_TIME_LIMIT);
+        scale = 1f / cards;
+    }
+
+    /** Of the kernel. */
+    private record Constants(Pack pack, float reward) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("higher_lower", new Constants(pack(), scale));
     }
 
     @Override
@@ -39,7 +50,6 @@ final class HigherLower extends CardGame {
 
     @Override
     protected void advance(int[] choices, float[] values, StepBatch result) {
-        float scale = 1f / cards;
         for (int i = 0; i < count(); i++) {
             int dealt = elapsed[i] + 1;
             int rank = ranks[i * cards + dealt];

@@ -3,6 +3,7 @@ package org.fovea.env.games;
 
 import java.util.Arrays;
 import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -27,6 +28,9 @@ final class MineSweeper extends BatchedEnvironment {
     private final int fields;
     private final int mines;
     private final int counts;
+    private final float clearReward;
+    private final float seenReward;
+    private final float mineReward;
 
     /** [count, fields]. */
     private final byte[] hidden;
@@ -56,6 +60,29 @@ final class MineSweeper extends BatchedEnvironment {
         this.mines = mines;
         this.counts = Math.min(mines + 1, 10);
         hidden = newBytes(fields);
+        int clear = fields - mines;
+        clearReward = (float) (1.0 / clear);
+        seenReward = (float) (-0.5 / (clear - 2));
+        mineReward = (float) (-0.5 - 1.0 / clear);
+    }
+
+    /** Of the kernel. */
+    private record Constants(
+            int board,
+            int mines,
+            int counts,
+            float clearReward,
+            float seenReward,
+            float mineReward,
+            byte clear,
+            byte mine,
+            byte clicked) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm(
+                "mine_sweeper",
+                new Constants(board, mines, counts, clearReward, seenReward, mineReward, CLEAR, MINE, CLICKED));
     }
 
     @Override
@@ -77,17 +104,17 @@ final class MineSweeper extends BatchedEnvironment {
             int row = choices[2 * i];
             int column = choices[2 * i + 1];
             int field = i * fields + row * board + column;
-            double reward;
+            float reward;
             if (hidden[field] == MINE) {
-                reward = -0.5 - 1.0 / clear;
+                reward = mineReward;
             } else if (hidden[field] == CLICKED) {
-                reward = -0.5 / (clear - 2);
+                reward = seenReward;
             } else {
-                reward = 1.0 / clear;
+                reward = clearReward;
                 hidden[field] = CLICKED;
                 clicked[i]++;
             }
-            result.rewards()[i] = (float) reward;
+            result.rewards()[i] = reward;
             result.terminated()[i] = hidden[field] == MINE || clicked[i] == clear;
             writeOneHot(minesAround(i, row, column), counts, result.observations(), i * counts);
         }

@@ -3,6 +3,7 @@ package org.fovea.env.games;
 
 import java.util.Arrays;
 import org.fovea.env.BatchedEnvironment;
+import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -41,6 +42,14 @@ final class MultiarmedBandit extends BatchedEnvironment {
         this.arms = arms;
         this.scale = 1f / steps;
         chances = newInts(arms);
+    }
+
+    /** Of the kernel. */
+    private record Constants(int arms, float scale) {}
+
+    @Override
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("multiarmed_bandit", new Constants(arms, scale));
     }
 
     @Override

@@ -5,7 +5,6 @@ import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
-import org.jspecify.annotations.Nullable;
 
 /**
  * {@link CartPole} of which two of the four variables are shown, with noise or without.
@@ -77,10 +76,19 @@ final class PartialCartPole extends CartPole {
         return new Space.Box(2, Float.NEGATIVE_INFINITY, Float.POSITIVE_INFINITY);
     }
 
-    /** The kernel shows another state. */
+    /** Of the kernel. */
+    private record Constants(
+            CartPole.Constants cart,
+            double noise,
+            float limitOfPosition,
+            float limitOfAngle,
+            float reward,
+            int first) {}
+
     @Override
-    protected @Nullable DeviceForm deviceForm() {
-        return null;
+    protected DeviceForm deviceForm() {
+        return new DeviceForm(
+                "partial_cart_pole", new Constants(constants(), noise, LIMITS[0], LIMITS[1], reward, first));
     }
 
     @Override

@@ -6,7 +6,6 @@ import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
-import org.jspecify.annotations.Nullable;
 
 /**
  * {@link Pendulum} of which the angle is shown and not its velocity, with noise or without.
@@ -50,10 +49,12 @@ final class PartialPendulum extends Pendulum {
         this.states = new float[count * SIZE];
     }
 
-    /** The kernel shows another state. */
+    /** Of the kernel. */
+    private record Constants(Pendulum.Constants pendulum, double noise, double halfRange, int steps) {}
+
     @Override
-    protected @Nullable DeviceForm deviceForm() {
-        return null;
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("partial_pendulum", new Constants(constants(), noise, HALF_RANGE, steps));
     }
 
     @Override

@@ -8,7 +8,6 @@ import org.fovea.env.DeviceForm;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Swing a pendulum up and hold it there with a torque u from -2 to 2, clipped.
@@ -53,8 +52,8 @@ class Pendulum extends BatchedEnvironment {
         super(count, observations, new Space.Box(1, (float) -MAX_TORQUE, (float) MAX_TORQUE), timeLimit);
     }
 
-    /** Of the kernel. */
-    private record Constants(
+    /** Of the kernels. */
+    record Constants(
             double maxTorque,
             double maxSpeed,
             double timeStep,
@@ -64,12 +63,15 @@ class Pendulum extends BatchedEnvironment {
             double torqueCost,
             double startSpeed) {}
 
+    /** What they have of this. */
+    static Constants constants() {
+        return new Constants(
+                MAX_TORQUE, MAX_SPEED, TIME_STEP, GRAVITY, TORQUE_GAIN, SPEED_COST, TORQUE_COST, START_SPEED);
+    }
+
     @Override
-    protected @Nullable DeviceForm deviceForm() {
-        return new DeviceForm(
-                "pendulum",
-                new Constants(
-                        MAX_TORQUE, MAX_SPEED, TIME_STEP, GRAVITY, TORQUE_GAIN, SPEED_COST, TORQUE_COST, START_SPEED));
+    protected DeviceForm deviceForm() {
+        return new DeviceForm("pendulum", constants());
     }
 
     @Override

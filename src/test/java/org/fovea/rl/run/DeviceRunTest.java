@@ -25,6 +25,8 @@ import org.fovea.rl.rollout.PlaySettings;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Runs whose environments kernels step. */
 @Tag("integration")
@@ -60,10 +62,10 @@ class DeviceRunTest {
         }
     }
 
-    @Test
-    void whereEnvironmentsStepMakesNoDifference() throws IOException {
-        RunSpec spec =
-                spec("ProofOfMemory-v0", PolicyKind.ATTENTION).with(Map.of("learning_rate_schedule", "constant"));
+    @ParameterizedTest
+    @CsvSource({"ProofOfMemory-v0, attention", "Dispatch-v0, mlp"})
+    void whereEnvironmentsStepMakesNoDifference(String environment, String policy) throws IOException {
+        RunSpec spec = spec(environment, PolicyKind.of(policy)).with(Map.of("learning_rate_schedule", "constant"));
         float[] expected =
                 train(Simulator.open(), spec, directory.resolve("host"), EnvironmentPlace.HOST, ITERATIONS, false);
         assertThat(train(
