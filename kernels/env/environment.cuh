@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Environments on the device: a thread plays a copy. An environment is a struct, whose class in Java, a
-// org.fovea.env.BatchedEnvironment with a org.fovea.env.DeviceForm, has the same rules:
+// org.fovea.env.BatchedEnvironment with an org.fovea.env.DeviceForm, has the same rules:
 //
 //   struct Walk {
 //       struct Constants { double pace; };          // the record DeviceForm.constants(), in its order
@@ -92,7 +92,7 @@ struct Action {
             return drawn;
         }
         const float low = p.bounds[i], high = p.bounds[p.action_size + i];
-        const bool bounded = fmaxf(fabsf(low), fabsf(high)) < 3.402823466e38f;
+        const bool bounded = is_finite(low) && is_finite(high);
         const double middle = bounded ? 0.5 * (double(low) + high) : 0, half = bounded ? 0.5 * (double(high) - low) : 1;
         const double unit = p.tanh && bounded ? hyperbolic_tangent(drawn) : double(drawn);
         return clipped(float(middle + half * unit), low, high);
