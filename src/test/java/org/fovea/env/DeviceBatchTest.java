@@ -22,6 +22,7 @@ import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.EnvironmentActions;
 import org.fovea.backend.rl.StepArrays;
+import org.fovea.env.games.Games;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -58,12 +59,10 @@ class DeviceBatchTest {
         backend.close();
     }
 
-    /** Every environment that has a kernel, and some with other parameters. */
+    /** Every built-in environment, and some with other parameters. */
     static Stream<String> names() {
         return Stream.concat(
-                Environments.all().stream()
-                        .filter(spec -> spec.deviceForm().isPresent())
-                        .map(EnvironmentSpec::name),
+                Games.all().stream().map(EnvironmentSpec::name),
                 Stream.of(
                         "TMaze-v0:length=1",
                         "MemoryChain-v0:length=3,bits=3",

@@ -40,6 +40,14 @@ public final class Games implements EnvironmentProvider {
             PartialPendulum::positionOnly,
             PartialPendulum::noisyPositionOnly);
 
+    /** Every one, with its default parameters. */
+    public static List<EnvironmentSpec> all() {
+        Games games = new Games();
+        List<EnvironmentSpec> all = new ArrayList<>(games.environments());
+        games.families().forEach(family -> all.add(family.defaults()));
+        return all;
+    }
+
     @Override
     public Collection<EnvironmentSpec> environments() {
         List<EnvironmentSpec> levels = new ArrayList<>();

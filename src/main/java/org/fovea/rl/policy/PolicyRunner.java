@@ -239,7 +239,6 @@ public final class PolicyRunner implements AutoCloseable {
     /** Some of the environments: what they showed last, and the steps that are captured for them. */
     public final class Rows {
         private static final int FINAL_OBSERVATIONS = 5;
-        private static final boolean[] NOTHING_FORBIDDEN = {};
 
         private final int from;
         private final int to;
@@ -382,9 +381,16 @@ public final class PolicyRunner implements AutoCloseable {
         }
 
         /** Brings to the device what is to be acted on first in a {@link #playSegment}. */
-        public void upload(float[] observations) {
-            show(observations, NOTHING_FORBIDDEN);
+        public void upload(float[] observations, boolean[] allowed) {
+            show(observations, allowed);
             block.upload(1);
+            if (step.actionMasks() != null) {
+                int[] masks = new int[(to - from) * allowedSize];
+                for (int j = 0; j < masks.length; j++) {
+                    masks[j] = allowed[from * allowedSize + j] ? 1 : 0;
+                }
+                backend.memory().upload(masks, 0, step.actionMasks());
+            }
         }
 
         /** Brings to the host what environments show, and the last actions: to {@link #choices} or {@link #values}. */

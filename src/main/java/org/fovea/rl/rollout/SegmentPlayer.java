@@ -153,7 +153,10 @@ final class SegmentPlayer implements AutoCloseable {
         policy.markSegment(episodeSteps, RandomStreams.actions(firstStep));
         batch.upload();
         if (hostIsNewer) {
-            whole.rows.upload(observations);
+            if (allowed.length > 0) {
+                environment.actionMasks(allowed);
+            }
+            whole.rows.upload(observations, allowed);
             hostIsNewer = false;
         }
         boolean tanh = bounds != null && Objects.requireNonNull(agent.bounds()).isTanh();
