@@ -79,8 +79,7 @@ final class CutEpisodes implements AutoCloseable {
         this.next = owned.integers(1);
         this.unused = owned.floats(places);
         DeviceArray no = owned.integers(places);
-        this.goingOn = new StepArrays<>(
-                places, size, observations, owned.floats(places), no, no, observations, null);
+        this.goingOn = new StepArrays<>(places, size, observations, owned.floats(places), no, no, observations, null);
         backend.math().iota(0, 1, numbersOfAll);
         backend.memory().fill(environments, -1);
     }
@@ -154,8 +153,7 @@ final class CutEpisodes implements AutoCloseable {
             DeviceArray shown = tape.allocate(backend.memory().floatType(), (long) places * size);
             agent.encoder().encode(new StepInputs(places, observations, actions, clock.ages(), null), shown);
             ActorCritic.Outputs outputs = actor.recall(tape.constant(shown, places, size), clock);
-            recorder.continued(
-                    environments, clock.positions(), outputs.values().array());
+            recorder.continued(environments, clock.positions(), outputs.values().array());
         }
         backend.memory().fill(environments, -1);
     }

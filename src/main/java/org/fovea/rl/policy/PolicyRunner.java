@@ -101,9 +101,8 @@ public final class PolicyRunner implements AutoCloseable {
         this.tokens = owned.floats((long) count * agent.encoder().size());
         this.actions = owned.allocate(distribution.actionType(), (long) count * distribution.actionSize());
         this.masks = owned.floats(distribution.masked() ? (long) count * distribution.outputs() : 0);
-        this.cutEpisodes = recorder == null
-                ? null
-                : new CutEpisodes(agent, actor, recorder, origin, count, places, actions);
+        this.cutEpisodes =
+                recorder == null ? null : new CutEpisodes(agent, actor, recorder, origin, count, places, actions);
         this.ages = new int[count];
         int numbers = count * distribution.actionSize();
         boolean choosing = agent.bounds() == null;
@@ -262,7 +261,8 @@ public final class PolicyRunner implements AutoCloseable {
             this.block = block;
             this.step = step;
             int rows = to - from;
-            this.allowedSize = step.actionMasks() == null ? 0 : (int) (step.actionMasks().length() / rows);
+            this.allowedSize =
+                    step.actionMasks() == null ? 0 : (int) (step.actionMasks().length() / rows);
             this.clock = PolicyRunner.this.clock.rows(from, to, owned.integers(1));
             this.numbers = owned.integers(rows);
         }

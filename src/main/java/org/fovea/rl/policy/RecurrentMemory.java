@@ -142,8 +142,7 @@ final class RecurrentMemory implements Trunk.Context {
             this.places = places;
             this.aside = new DeviceArray[present.length];
             for (int layer = 0; layer < aside.length; layer++) {
-                aside[layer] = backend.memory()
-                        .allocate(backend.memory().floatType(), (long) places * width);
+                aside[layer] = backend.memory().allocate(backend.memory().floatType(), (long) places * width);
             }
             setAside.addAll(Arrays.asList(aside));
         }

@@ -88,15 +88,7 @@ final class SegmentPlayer implements AutoCloseable {
                 observationSize,
                 rewards);
         this.policy = new PolicyRunner(
-                agent,
-                context,
-                first,
-                count,
-                segment,
-                rewards.gamma(),
-                seed,
-                RandomStreams.EACH_STEP,
-                device != null);
+                agent, context, first, count, segment, rewards.gamma(), seed, RandomStreams.EACH_STEP, device != null);
         ActionBounds bounds = device == null ? null : agent.bounds();
         this.bounds = bounds == null ? null : uploaded(bounds.range());
         this.allowed = environment.newActionMasks();
@@ -108,9 +100,8 @@ final class SegmentPlayer implements AutoCloseable {
     }
 
     private DeviceArray uploaded(float[] numbers) {
-        DeviceArray array = agent.backend()
-                .memory()
-                .allocate(agent.backend().memory().floatType(), numbers.length);
+        DeviceArray array =
+                agent.backend().memory().allocate(agent.backend().memory().floatType(), numbers.length);
         agent.backend().memory().upload(numbers, 0, array);
         return array;
     }

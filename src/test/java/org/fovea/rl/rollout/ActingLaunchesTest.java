@@ -41,7 +41,8 @@ class ActingLaunchesTest {
 
     private static RunSpec spec(String environment, String policy) {
         return Defaults.of(environment, Algorithm.PPO, PolicyKind.of(policy))
-                .with(Map.of("minibatches", "1", "rollout_steps", "" + STEPS, "layers", "1", "width", "8", "heads", "2"))
+                .with(Map.of(
+                        "minibatches", "1", "rollout_steps", "" + STEPS, "layers", "1", "width", "8", "heads", "2"))
                 .with(Map.of("window", "4", "burn_in", policy.equals("mlp") ? "0" : "2", "normalize_rewards", "true"))
                 .withEnvironments(3);
     }
@@ -65,7 +66,11 @@ class ActingLaunchesTest {
 
     @ParameterizedTest
     @CsvSource({
-        "CartPole-v1, attention", "CartPole-v1, gru", "CartPole-v1, mlp", "Dispatch-v0, attention", "Pendulum-v1, mlp"
+        "CartPole-v1, attention",
+        "CartPole-v1, gru",
+        "CartPole-v1, mlp",
+        "Dispatch-v0, attention",
+        "Pendulum-v1, mlp"
     })
     void aStepInJavaIsOneUploadOneGraphOneDownloadAndOneWait(String environment, String policy) throws IOException {
         List<String> calls = calls(environment, policy, EnvironmentPlace.HOST);
@@ -94,7 +99,8 @@ class ActingLaunchesTest {
 
     /** Values of what followed each step, log-probabilities and inputs of the fourth rollout, in which episodes are cut. */
     private static List<float[]> played(String policy, BackendSettings.Graph graph, EnvironmentPlace place) {
-        BackendSettings settings = BackendSettings.DEFAULT.with(Map.of("graph", graph.name().toLowerCase(Locale.ROOT)));
+        BackendSettings settings =
+                BackendSettings.DEFAULT.with(Map.of("graph", graph.name().toLowerCase(Locale.ROOT)));
         PlaySettings play = new PlaySettings(0, PlaySettings.Overlap.OFF, place);
         try (Backend backend = Simulator.open(settings);
                 OpenRun run = OpenRun.start(backend, spec("ProofOfMemory-v0", policy), play)) {
@@ -123,7 +129,8 @@ class ActingLaunchesTest {
             cut += expected.get(3)[i] == 1 && expected.get(0)[i] != 0 ? 1 : 0;
         }
         assertThat(cut).as("episodes that were cut").isPositive();
-        assertThat(played(policy, BackendSettings.Graph.ON, EnvironmentPlace.HOST)).containsExactlyElementsOf(expected);
+        assertThat(played(policy, BackendSettings.Graph.ON, EnvironmentPlace.HOST))
+                .containsExactlyElementsOf(expected);
         assertThat(played(policy, BackendSettings.Graph.ON, EnvironmentPlace.DEVICE))
                 .containsExactlyElementsOf(expected);
         assertThat(played(policy, BackendSettings.Graph.OFF, EnvironmentPlace.DEVICE))
