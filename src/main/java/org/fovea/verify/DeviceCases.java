@@ -11,6 +11,7 @@ import org.fovea.backend.CapturedStep;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Readback;
 import org.fovea.backend.memory.Scope;
 
 /** Memory, transfers, and the order of work. */
@@ -37,6 +38,7 @@ final class DeviceCases {
         for (int length : LENGTHS) {
             cases.add(new Case("memory.upload", length + " numbers", pair -> upload(pair, length)));
             cases.add(new Case("memory.download", length + " numbers", pair -> download(pair, length)));
+            cases.add(new Case("memory.readback", length + " numbers", pair -> readback(pair, length)));
             cases.add(new Case("memory.copy", length + " numbers", pair -> copy(pair, length)));
             cases.add(new Case("memory.fill", length + " numbers, and a part", pair -> fill(pair, length)));
         }
@@ -213,6 +215,25 @@ final class DeviceCases {
         Pair.Both y = p.integerOutput(length);
         p.run(b -> b.memory().upload(integers, 1, y.on(b)));
         y.isSameIntegers("upload of " + length + " integers");
+    }
+
+    /** What an array held when the copy began, whatever has become of it since. */
+    private static void readback(Pair p, int length) {
+        double[] values = Pair.normal(length, 1);
+        Pair.Both x = p.floats(values);
+        try (Readback copy = p.tested.memory().readback(x.on(p.tested))) {
+            for (double factor : new double[] {1, 2}) {
+                double[] held = Arrays.stream(values).map(value -> factor * value).toArray();
+                p.tested.memory().upload(held, 0, x.on(p.tested));
+                copy.start();
+                p.tested.memory().fill(x.on(p.tested), 7);
+                float[] found = copy.values();
+                p.require(copy.isReady(), "a readback is not ready after it was waited for");
+                double[] wide = new double[length];
+                Arrays.setAll(wide, i -> found[i]);
+                p.requireEqual("readback", wide, held);
+            }
+        }
     }
 
     private static void download(Pair p, int length) {
