@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tensor_cores.h"
 
-#include <cstdlib>
 #include <cstring>
 
 #include "../ptx/semantics/ldmatrix.h"
@@ -14,12 +13,14 @@ namespace {
 const ptx::MmaForm FORMS[] = {*ptx::MmaForm::parse("m16n8k16.row.col.f32.bf16.bf16.f32"),
                               *ptx::MmaForm::parse("m16n8k16.row.col.f32.f16.f16.f32"),
                               *ptx::MmaForm::parse("m16n8k8.row.col.f32.tf32.tf32.f32")};
+ptx::Sums tensor_sums{};
 
 }  // namespace
 
+void set_tensor_sums(ptx::Sums sums) { tensor_sums = sums; }
+
 template <Operand TYPE>
 void Product::compute(void* const* lanes) {
-    static const ptx::Sums sums = getenv("FOVEA_SIMULATOR_TRUNCATES") ? ptx::Sums::AMPERE : ptx::Sums::EXACT;
     uint32_t a[4][32], b[2][32], d[4][32];
     for (int lane = 0; lane < 32; lane++) {
         const Product& own = *static_cast<const Product*>(lanes[lane]);
@@ -31,7 +32,7 @@ void Product::compute(void* const* lanes) {
             b[r][lane] = own.b[r];
         }
     }
-    ptx::mma(FORMS[int(TYPE)], a, b, d, d, sums);
+    ptx::mma(FORMS[int(TYPE)], a, b, d, d, tensor_sums);
     for (int lane = 0; lane < 32; lane++) {
         for (int r = 0; r < 4; r++) {
             static_cast<const Product*>(lanes[lane])->d[r] = std::bit_cast<float>(d[r][lane]);

@@ -7,6 +7,10 @@
 
 #include "simulator.h"
 
+namespace ptx {
+enum class Sums;
+}
+
 namespace sim {
 
 inline float from_bf16(uint16_t bits) { return std::bit_cast<float>(uint32_t(bits) << 16); }
@@ -27,8 +31,10 @@ inline uint32_t to_tf32(float x) {
 
 enum class Operand { BF16, F16, TF32 };
 
-// One warp's D += A B: m16 n8, k 16 (two 16-bit elements to a register) or 8 (one TF32). Summed exactly and rounded once or,
-// with FOVEA_SIMULATOR_TRUNCATES set, as an A100 does (ptx/semantics/mma.h), so that tests see what is lost.
+// How products are summed from the next launch on (ptx/semantics/mma.h); at first exactly.
+void set_tensor_sums(ptx::Sums sums);
+
+// One warp's D += A B: m16 n8, k 16 (two 16-bit elements to a register) or 8 (one TF32).
 struct Product {
     float* d;            // [4]
     const uint32_t* a;   // [4]

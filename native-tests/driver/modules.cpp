@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 
+#include "../cuda-on-cpu/tensor_cores.h"
 #include "../ptx/fatbin.h"
 #include "../ptx/machine.h"
 #include "../ptx/profile.h"
@@ -57,6 +58,11 @@ PtxModule load_ptx(const void* image) {
 Function of_source(const sim::Kernel& kernel) {
     return {kernel.name, {{0, kernel.parameter_bytes}},
         [&kernel](Extents grid, Extents block, size_t dynamic_bytes, const void* parameters) {
+                try {
+                    sim::set_tensor_sums(ptx_options().tensor_sums);
+                } catch (const ptx::Error& e) {
+                    return std::string(e.what());
+                }
                 return sim::launch(kernel, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, dynamic_bytes, parameters);
             }};
 }

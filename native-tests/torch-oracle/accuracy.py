@@ -8,12 +8,13 @@ error where few numbers are added up, or one has all the weight; it counts for a
 a unit in its last place. A single key has gradients of 0, and no ratio.
 
     accuracy.py --lengths 64,256,1024 --dims 64 --seeds 3 --causal both
-    accuracy.py --simulate --lengths 64,128          cuda without a GPU
+    accuracy.py --simulate --lengths 64,128          cuda without a GPU, whose tensor cores cut sums off as an A100's do
     accuracy.py --lengths 64 --causal no --lead 8    one key has 0.9997 of each query's probability
 """
 
 import argparse
 import math
+import os
 import pathlib
 import sys
 import tempfile
@@ -84,6 +85,8 @@ def main():
     parser.add_argument("--backend", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--simulate", nargs="?", const="source", choices=("source", "ptx"),
                         help="cuda without a GPU: the kernels as g++ compiles them, or what nvcc makes of them")
+    parser.add_argument("--sums", choices=("exact", "ampere", "hopper"), default="ampere",
+                        help="how simulated tensor cores add up (docs/simulator.md)")
     parser.add_argument("--lengths", default="64,256,1024")
     parser.add_argument("--dims", default="64")
     parser.add_argument("--heads", type=int, default=2)
@@ -98,6 +101,7 @@ def main():
     worst = 0.0
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
+        os.environ["FOVEA_SIMULATOR_TENSOR_SUMS"] = options.sums
         backend = [f"--simulate={options.simulate}"] if options.simulate else ["--backend", options.backend]
         fovea = Fovea(backend)
         for dim in map(int, options.dims.split(",")):
