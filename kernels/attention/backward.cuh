@@ -9,23 +9,39 @@
 // so P = 0. O must not have been rounded to 16 bits.
 //
 // Where few keys have most of the probability dP - D is a difference of numbers that are nearly equal, and what O and dP were
-// rounded by, apart from each other, is most of it. Of floats, but for the longest rows, the walk over keys therefore adds up dS, which has the sum dLSE_i +
+// rounded by, apart from each other, is most of it. Of floats the walk over keys therefore adds up dS, which has the sum dLSE_i +
 // (share of the sink) D_i, and takes the rest into D. The products dP have the same bits in both walks, so that D fits them;
 // they start from 0, as -D at their start would have a part in how they are rounded.
 #pragma once
 #include "schedule.cuh"
 
 template <class T>
-constexpr bool DELTA_LAST = std::is_same_v<T, float>;
-// The longest rows leave no registers for more.
-template <class T, int DIM>
-constexpr bool DELTA_FITS = DELTA_LAST<T> && DIM < 256;
+constexpr bool DELTA_FITS = std::is_same_v<T, float>;
 // Where the most probable key has less, the sum of dS is not more exact than D.
 constexpr float LEAST_TO_FIT = 1.f / 16;
 
+// Numbers that this lane has for each of its rows on a walk. The longest rows leave no registers for them, which are in shared
+// memory then; WHICH tells those of a kernel apart.
+enum WalkNumbers { REST, TANGENT_REST, DOMINATING };
+template <class X, int M, WalkNumbers WHICH, bool IN_SHARED>
+struct ForRows {
+    X numbers[M][2];
+    __device__ X& of(int m, int half) { return numbers[m][half]; }
+};
+template <class X, int M, WalkNumbers WHICH>
+struct ForRows<X, M, WHICH, true> {
+    static constexpr int THREADS = 64;  // of a block, at most
+    static __device__ X& of(int m, int half) {
+        SHARED(X, numbers_smem, [2 * M][THREADS]);
+        return numbers_smem[2 * m + half][opaque(int(threadIdx.x))];
+    }
+};
+template <int DIM>
+constexpr bool FEW_REGISTERS = DIM == 256;
+
 // This lane's shares of the sums over a tile's columns, added to `sum`.
-template <int M, int N>
-__device__ void add_up(float (&sum)[M][2], const float (&x)[M][N / 8][4]) {
+template <int M, int N, class Sum>
+__device__ void add_up(Sum& sum, const float (&x)[M][N / 8][4]) {
 #pragma unroll
     for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -35,7 +51,7 @@ __device__ void add_up(float (&sum)[M][2], const float (&x)[M][N / 8][4]) {
             for (int n = 0; n < N / 8; n++) {
                 of_tile += x[m][n][2 * half] + x[m][n][2 * half + 1];
             }
-            sum[m][half] += of_tile;
+            sum.of(m, half) += of_tile;
         }
     }
 }
@@ -47,8 +63,8 @@ __device__ bool has_dominating(float normalizer) {
 }
 
 // Notes that key, if this lane has it in its columns of the tile from key0 on.
-template <class T, int M, int N>
-__device__ void note_dominating(int (&key)[M][2], const float (&probability)[M][N / 8][4], const float (&normalizer)[M][2],
+template <class T, int M, int N, class Keys>
+__device__ void note_dominating(Keys& key, const float (&probability)[M][N / 8][4], const float (&normalizer)[M][2],
                                 int key0) {
 #pragma unroll
     for (int m = 0; m < M; m++) {
@@ -60,7 +76,7 @@ __device__ void note_dominating(int (&key)[M][2], const float (&probability)[M][
 #pragma unroll
                     for (int second = 0; second < 2; second++) {
                         if (probability[m][n][2 * half + second] > 0.5f) {
-                            key[m][half] = key0 + lane_column(n, second);
+                            key.of(m, half) = key0 + lane_column(n, second);
                         }
                     }
                 }
@@ -84,13 +100,13 @@ __device__ void subtract_row(float (&x)[FRAGMENTS][4], int half, float weight, c
 }
 
 // dS, from a product that started from start_of_d_score().
-template <bool LAST>
+template <bool FITS>
 __device__ float start_of_d_score(float delta) {
-    return LAST ? 0 : -delta;
+    return FITS ? 0 : -delta;
 }
-template <bool LAST>
+template <bool FITS>
 __device__ float d_score_of(float probability, float product, float delta) {
-    return probability * (LAST ? product - delta : product);
+    return probability * (FITS ? product - delta : product);
 }
 
 // D of the rows of this lane, from the warp's rows of dO in shared memory.
@@ -127,8 +143,8 @@ struct BackwardQueries {
     float d_query[M][DIM / 8][4];
     // If DELTA_FITS: this lane's share of the sum of dS, and the key, if it is one of this lane's, that has more than half of
     // the probability, or -1.
-    float sum[M][2];
-    int dominating[M][2];
+    ForRows<float, M, REST, FEW_REGISTERS<DIM>> sum;
+    ForRows<int, M, DOMINATING, FEW_REGISTERS<DIM>> dominating;
 
     __device__ BackwardQueries(const AttentionParams& p, int head_index, int row0) : state(p, head_index, row0) { clear(); }
 
@@ -142,7 +158,7 @@ struct BackwardQueries {
             for (int n = 0; n < N / 8; n++) {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
-                    d_score[m][n][r] = start_of_d_score<DELTA_LAST<T>>(delta[m][r / 2]);
+                    d_score[m][n][r] = start_of_d_score<DELTA_FITS<T>>(delta[m][r / 2]);
                 }
             }
         }
@@ -163,14 +179,14 @@ struct BackwardQueries {
                 for (int r = 0; r < 4; r++) {
                     float& x = s[m][n][r];
                     x = probability<T>(x, state.maximum[m][r / 2], scale, state.normalizer[m][r / 2]);
-                    d_score[m][n][r] = d_score_of<DELTA_LAST<T>>(x, d_score[m][n][r], delta[m][r / 2]);
+                    d_score[m][n][r] = d_score_of<DELTA_FITS<T>>(x, d_score[m][n][r], delta[m][r / 2]);
                 }
             }
         }
         if (!all) {
             for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int r) { s[m][n][r] = d_score[m][n][r] = 0; });
         }
-        if constexpr (DELTA_FITS<T, DIM>) {
+        if constexpr (DELTA_FITS<T>) {
             add_up<M, N>(sum, d_score);
             note_dominating<T, M, N>(dominating, s, state.normalizer, key0);
         }
@@ -188,9 +204,9 @@ struct BackwardQueries {
                 }
             }
 #pragma unroll
-            for (int half = 0; half < 2; half++) {
-                sum[m][half] = 0;
-                dominating[m][half] = -1;
+            for (int half = 0; half < (DELTA_FITS<T> ? 2 : 0); half++) {
+                sum.of(m, half) = 0;
+                dominating.of(m, half) = -1;
             }
         }
     }
@@ -198,7 +214,7 @@ struct BackwardQueries {
     // After the walk: makes D fit, and dQ where there is a dominating key, whose dS has most of D in it. No registers are kept
     // through the walk for the addresses.
     __device__ void fit(const AttentionParams& p, int head_index, int row0, const T* keys, int64_t key_stride) {
-        if constexpr (DELTA_FITS<T, DIM>) {
+        if constexpr (DELTA_FITS<T>) {
 #pragma unroll
             for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -208,8 +224,8 @@ struct BackwardQueries {
                     const bool there = row < p.queries;
                     const float d_log_sum_exp = there && p.d_log_sum_exp ? p.d_log_sum_exp[index] : 0;
                     const float sink_share = there && p.sink ? p.sink_share[index] : 0;
-                    const float rest = row_sum(sum[m][half]) - fmaf(sink_share, delta[m][half], d_log_sum_exp);
-                    const int key = row_maximum(dominating[m][half]);
+                    const float rest = row_sum(sum.of(m, half)) - fmaf(sink_share, delta[m][half], d_log_sum_exp);
+                    const int key = row_maximum(dominating.of(m, half));
                     if (state.normalizer[m][half] < LEAST_TO_FIT || !(fabsf(rest) <= LARGEST)) {
                         continue;
                     }
@@ -305,7 +321,7 @@ struct BackwardKeys {
             for (int m = 0; m < M; m++) {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
-                    d_score[m][n][r] = start_of_d_score<DELTA_LAST<T>>(r % 2 ? delta.y : delta.x);
+                    d_score[m][n][r] = start_of_d_score<DELTA_FITS<T>>(r % 2 ? delta.y : delta.x);
                 }
             }
         }
@@ -324,7 +340,7 @@ struct BackwardKeys {
                 for (int r = 0; r < 4; r++) {
                     const float x = weight[m][n][r];
                     // dP of a hidden pair may be NaN
-                    d_score[m][n][r] = !all && x == 0 ? 0 : d_score_of<DELTA_LAST<T>>(x, d_score[m][n][r], r % 2 ? delta.y : delta.x);
+                    d_score[m][n][r] = !all && x == 0 ? 0 : d_score_of<DELTA_FITS<T>>(x, d_score[m][n][r], r % 2 ? delta.y : delta.x);
                 }
             }
         }

@@ -8,7 +8,7 @@
 // nearly equal, of whose rounding P (T - centre) V - (r - centre) O is free.
 template <class T, int DIM, int M, int N>
 struct JvpCentres {
-    int key[M][2];
+    ForRows<int, M, DOMINATING, false> key;
     bool missing;
 
     __device__ JvpCentres(const AttentionParams& p, int head_index, int row0) {
@@ -18,7 +18,7 @@ struct JvpCentres {
         for (int m = 0; m < M; m++) {
 #pragma unroll
             for (int half = 0; half < 2; half++) {
-                key[m][half] = -1;
+                key.of(m, half) = -1;
                 missing |= has_dominating<T>(state.normalizer[m][half]);
             }
         }
@@ -49,8 +49,8 @@ struct JvpCentres {
         for (int m = 0; m < M; m++) {
 #pragma unroll
             for (int half = 0; half < 2; half++) {
-                key[m][half] = row_maximum(key[m][half]);
-                missing |= has_dominating<T>(state.normalizer[m][half]) && key[m][half] < 0;
+                key.of(m, half) = row_maximum(key.of(m, half));
+                missing |= has_dominating<T>(state.normalizer[m][half]) && key.of(m, half) < 0;
             }
         }
         missing = __any_sync(0xFFFFFFFF, missing);
@@ -58,15 +58,15 @@ struct JvpCentres {
 
     // query_smem and query_tangent_smem are the warp's own rows; keys and their tangents the first of their head.
     __device__ void finish(const AttentionParams& p, int head_index, int row0, const T* query_smem, const T* query_tangent_smem,
-                           const T* keys, const T* key_tangents, int64_t key_stride) const {
+                           const T* keys, const T* key_tangents, int64_t key_stride) {
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
             for (int half = 0; half < 2; half++) {
                 const int row = row0 + lane_row(m, half), own = lane_row(m, half) * TILE_PITCH<T, DIM>;
                 float centre = 0;
-                if (key[m][half] >= 0) {
-                    const int64_t other = key[m][half] * key_stride;
+                if (key.of(m, half) >= 0) {
+                    const int64_t other = key.of(m, half) * key_stride;
 #pragma unroll 1
                     for (int d = threadIdx.x % 4; d < p.head_dim; d += 4) {
                         centre = fmaf(to_float(query_tangent_smem[own + d]), to_float(keys[other + d]), centre);

@@ -23,7 +23,7 @@ struct AttentionParams {
     const void* d_output;           // gradients of output and log_sum_exp, laid out like them; the latter null if zero
     const float* d_log_sum_exp;
     float* delta;                   // [batch, heads, queries], dO . O - dLSE: from backward_rows to backward_columns, from
-                                    // jvp to tangent_rows and tangent_columns, and to the gradient of the sink
+                                    // jvp to tangent_rows, and to the gradient of the sink
     void* d_query;                  // gradients, laid out like query, key and value
     void* d_key;
     void* d_value;
@@ -36,6 +36,8 @@ struct AttentionParams {
     void* output_tangent;           // written by jvp
     float* log_sum_exp_tangent;     // [batch, heads, queries], by jvp; read by tangent_rows and tangent_columns
     float* delta_tangent;           // [batch, heads, queries], of delta, likewise
+    float* fitted_delta;            // [batch, heads, queries], delta as tangent_rows fits it to its sums, to tangent_columns and
+    float* fitted_delta_tangent;    // to the tangent of the gradient of the sink; likewise
     float* d_sink;                  // [heads], or its tangent
     const int32_t* query_segments;  // [batch, queries] or null
     const int32_t* key_segments;    // [batch, keys] or null

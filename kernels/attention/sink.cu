@@ -12,7 +12,8 @@ extern "C" __global__ void __launch_bounds__(ROW_THREADS) attention_sink(const _
     float sum = 0;
     for (int64_t i = threadIdx.x; i < int64_t(p.batch) * p.queries; i += ROW_THREADS) {
         const int64_t row = (i / p.queries * p.heads + head) * p.queries + i % p.queries;
-        float delta = p.delta[row], delta_tangent = p.delta_tangent ? p.delta_tangent[row] : 0;
+        float delta = (p.fitted_delta ? p.fitted_delta : p.delta)[row];
+        float delta_tangent = p.fitted_delta_tangent ? p.fitted_delta_tangent[row] : 0;
         // Of a row that the sink has for itself, such as one that sees nothing, dO reaches nothing, whatever it holds.
         const bool alone = p.sink_share[row] == 1;
         if (alone && delta != delta) {
@@ -21,7 +22,7 @@ extern "C" __global__ void __launch_bounds__(ROW_THREADS) attention_sink(const _
         if (alone && delta_tangent != delta_tangent) {
             delta_tangent = p.d_log_sum_exp_tangent ? -p.d_log_sum_exp_tangent[row] : 0;
         }
-        const float change = p.delta_tangent ? fmaf(sink_tangent - p.log_sum_exp_tangent[row], delta, delta_tangent) : delta;
+        const float change = p.fitted_delta_tangent ? fmaf(sink_tangent - p.log_sum_exp_tangent[row], delta, delta_tangent) : delta;
         sum = fmaf(-p.sink_share[row], change, sum);
     }
     sum = fold_block<Sum>(sum);

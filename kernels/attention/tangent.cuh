@@ -12,9 +12,10 @@
 //
 // The second derivative of dO . O + dLSE . LSE is symmetric, so these are also the gradients of the backward. O. and r are
 // sums over keys in one walk. dQ. and dK., dV. need r and e, and have a walk each, in a fixed order and without atomics.
-// No score outlives its tile. D and e of floats, but for the longest rows, fit the products dP and W as D does in the
-// backward: tangent_rows takes into them the rest of the sums over keys of dS, which is as there, and of dS., which is
-// dLSE._i + (tangent of the share of the sink) D_i + (share of the sink) e_i.
+// No score outlives its tile. D and e of floats fit the products dP and W as D does in the backward: tangent_rows takes into
+// them the rest of the sums over keys of dS, which is as there, and of dS., which is
+// dLSE._i + (tangent of the share of the sink) D_i + (share of the sink) e_i. It writes them apart, for other blocks may not have
+// read yet what jvp left.
 #pragma once
 #include "backward.cuh"
 
@@ -67,7 +68,8 @@ __device__ void multiply_transposed_pairs(float (&s)[M][N / 8][4], float (&t)[M]
     }
 }
 
-// Row scalars of the queries.
+// Row scalars of the queries. D and e are those of jvp, or, if FITTED, of tangent_rows.
+template <bool FITTED>
 struct TangentScalars {
     const float* maximum;
     const float* normalizer;
@@ -77,13 +79,14 @@ struct TangentScalars {
 
     __device__ TangentScalars(const AttentionParams& p, int head_index)
         : maximum(p.maximum + int64_t(head_index) * p.queries), normalizer(p.normalizer + int64_t(head_index) * p.queries),
-          r(p.log_sum_exp_tangent + int64_t(head_index) * p.queries), delta(p.delta + int64_t(head_index) * p.queries),
-          delta_tangent(p.delta_tangent + int64_t(head_index) * p.queries) {}
+          r(p.log_sum_exp_tangent + int64_t(head_index) * p.queries),
+          delta((FITTED ? p.fitted_delta : p.delta) + int64_t(head_index) * p.queries),
+          delta_tangent((FITTED ? p.fitted_delta_tangent : p.delta_tangent) + int64_t(head_index) * p.queries) {}
 };
 
 // From products to weights, of a tile of scores whose queries have the scalars given: s from Q K^T to P, t to P., d to dS
-// and w to dS.. d and w started from start_of_d_score<LAST>() of D and e.
-template <class T, bool LAST>
+// and w to dS.. d and w started from start_of_d_score<FITS>() of D and e.
+template <class T, bool FITS>
 struct TangentWeights {
     float scale, exponents;
 
@@ -94,8 +97,8 @@ struct TangentWeights {
         s = probability<T>(s, maximum, exponents, normalizer);
         const float centred = fmaf(t, scale, -r);
         t = s * centred;
-        d = d_score_of<LAST>(s, d, delta);
-        w = fmaf(d, centred, d_score_of<LAST>(s, w, delta_tangent));
+        d = d_score_of<FITS>(s, d, delta);
+        w = fmaf(d, centred, d_score_of<FITS>(s, w, delta_tangent));
     }
 };
 
@@ -105,12 +108,13 @@ struct TangentQueries {
     RowState<T, M> state;
     float r[M][2], delta[M][2], delta_tangent[M][2];
     float d_query[M][FRAGMENTS][4];
-    float sum[M][2], tangent_sum[M][2];  // if DELTA_FITS, as in BackwardQueries
-    int dominating[M][2];
+    ForRows<float, M, REST, FEW_REGISTERS<DIM>> sum;  // if DELTA_FITS, as in BackwardQueries
+    ForRows<float, M, TANGENT_REST, FEW_REGISTERS<DIM>> tangent_sum;
+    ForRows<int, M, DOMINATING, FEW_REGISTERS<DIM>> dominating;
 
     __device__ TangentQueries(const AttentionParams& p, int head_index, int row0) : state(p, head_index, row0) {
         clear();
-        const TangentScalars scalars(p, head_index);
+        const TangentScalars<false> scalars(p, head_index);
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -129,9 +133,9 @@ struct TangentQueries {
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
-            for (int half = 0; half < 2; half++) {
-                sum[m][half] = tangent_sum[m][half] = 0;
-                dominating[m][half] = -1;
+            for (int half = 0; half < (DELTA_FITS<T> ? 2 : 0); half++) {
+                sum.of(m, half) = tangent_sum.of(m, half) = 0;
+                dominating.of(m, half) = -1;
             }
         }
     }
@@ -143,8 +147,8 @@ struct TangentQueries {
             for (int n = 0; n < N / 8; n++) {
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
-                    d[m][n][i] = start_of_d_score<DELTA_LAST<T>>(delta[m][i / 2]);
-                    w[m][n][i] = start_of_d_score<DELTA_LAST<T>>(delta_tangent[m][i / 2]);
+                    d[m][n][i] = start_of_d_score<DELTA_FITS<T>>(delta[m][i / 2]);
+                    w[m][n][i] = start_of_d_score<DELTA_FITS<T>>(delta_tangent[m][i / 2]);
                 }
             }
         }
@@ -153,7 +157,7 @@ struct TangentQueries {
     // d and w become dS and dS..
     __device__ void weigh(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], float (&d)[M][N / 8][4], float (&w)[M][N / 8][4],
                           const AttentionParams& p, const Mask& mask, int row0, int key0, bool all) {
-        const TangentWeights<T, DELTA_LAST<T>> weights(p);
+        const TangentWeights<T, DELTA_FITS<T>> weights(p);
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -168,24 +172,26 @@ struct TangentQueries {
         if (!all) {
             for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int i) { s[m][n][i] = d[m][n][i] = w[m][n][i] = 0; });
         }
-        if constexpr (DELTA_FITS<T, DIM>) {
+        if constexpr (DELTA_FITS<T>) {
             add_up<M, N>(sum, d);
             add_up<M, N>(tangent_sum, w);
             note_dominating<T, M, N>(dominating, s, state.normalizer, key0);
         }
     }
 
-    // After the walk, as BackwardQueries::fit(), and writes D and e.
+    // After the walk, as BackwardQueries::fit(), and writes D and e. `keys` and `key_tangents` are of the columns of d_query, of which
+    // there are `dim`.
     __device__ void fit(const AttentionParams& p, int head_index, int row0, int head, const T* keys, const T* key_tangents,
-                        int64_t key_stride) {
-        if constexpr (DELTA_FITS<T, DIM>) {
+                        int64_t key_stride, int dim) {
 #pragma unroll
-            for (int m = 0; m < M; m++) {
+        for (int m = 0; m < M; m++) {
 #pragma unroll
-                for (int half = 0; half < 2; half++) {
-                    const int row = opaque(row0) + lane_row(m, half);
-                    const int64_t index = int64_t(opaque(head_index)) * p.queries + row;
-                    const bool there = row < p.queries;
+            for (int half = 0; half < 2; half++) {
+                const int row = opaque(row0) + lane_row(m, half);
+                const int64_t index = int64_t(opaque(head_index)) * p.queries + row;
+                const bool there = row < p.queries;
+                float rest = 0, tangent_rest = 0;
+                if constexpr (DELTA_FITS<T>) {
                     float due = there && p.d_log_sum_exp ? p.d_log_sum_exp[index] : 0;
                     float tangent_due = there && p.d_log_sum_exp_tangent ? p.d_log_sum_exp_tangent[index] : 0;
                     if (p.sink && there) {
@@ -194,20 +200,20 @@ struct TangentQueries {
                         due = fmaf(share, delta[m][half], due);
                         tangent_due = fmaf(share, delta_tangent[m][half], fmaf(share_tangent, delta[m][half], tangent_due));
                     }
-                    const float rest = row_sum(sum[m][half]) - due, tangent_rest = row_sum(tangent_sum[m][half]) - tangent_due;
-                    const int key = row_maximum(dominating[m][half]);
-                    if (state.normalizer[m][half] < LEAST_TO_FIT || !(fabsf(rest) <= LARGEST) || !(fabsf(tangent_rest) <= LARGEST)) {
-                        continue;
+                    rest = row_sum(sum.of(m, half)) - due;
+                    tangent_rest = row_sum(tangent_sum.of(m, half)) - tangent_due;
+                    const int key = row_maximum(dominating.of(m, half));
+                    const float share = state.normalizer[m][half];
+                    if (share < LEAST_TO_FIT || !(fabsf(rest) <= LARGEST) || !(fabsf(tangent_rest) <= LARGEST)) {
+                        rest = tangent_rest = 0;
+                    } else if (key >= 0) {
+                        subtract_row(d_query[m], half, tangent_rest * share, keys + key * key_stride, dim);
+                        subtract_row(d_query[m], half, rest * share, key_tangents + key * key_stride, dim);
                     }
-                    if (there && threadIdx.x % 4 == 0) {
-                        p.delta[index] = delta[m][half] + rest;
-                        p.delta_tangent[index] = delta_tangent[m][half] + tangent_rest;
-                    }
-                    if (key >= 0) {
-                        const float share = state.normalizer[m][half];
-                        subtract_row(d_query[m], half, tangent_rest * share, keys + key * key_stride, p.head_dim);
-                        subtract_row(d_query[m], half, rest * share, key_tangents + key * key_stride, p.head_dim);
-                    }
+                }
+                if (there && threadIdx.x % 4 == 0) {
+                    p.fitted_delta[index] = delta[m][half] + rest;
+                    p.fitted_delta_tangent[index] = delta_tangent[m][half] + tangent_rest;
                 }
             }
         }
@@ -217,6 +223,8 @@ struct TangentQueries {
 // The keys of a warp on their way over the queries: 8 FRAGMENTS columns of dK. and dV..
 template <class T, int DIM, int M, int N, int FRAGMENTS>
 struct TangentKeys {
+    // Whether D and e are subtracted after the products, as tangent_rows does; the longest rows leave no registers for it.
+    static constexpr bool LAST = DELTA_FITS<T> && !FEW_REGISTERS<DIM>;
     float d_key[M][FRAGMENTS][4];
     float d_value[M][FRAGMENTS][4];
 
@@ -225,7 +233,7 @@ struct TangentKeys {
     static __device__ float scalar(const float* scalars, int row, int rows) { return row < rows ? scalars[row] : 0; }
 
     // Of the queries from row0 on.
-    __device__ void start(float (&d)[M][N / 8][4], float (&w)[M][N / 8][4], const TangentScalars& scalars, int row0,
+    __device__ void start(float (&d)[M][N / 8][4], float (&w)[M][N / 8][4], const TangentScalars<true>& scalars, int row0,
                           int rows) const {
 #pragma unroll
         for (int n = 0; n < N / 8; n++) {
@@ -235,8 +243,8 @@ struct TangentKeys {
                 const float delta = scalar(scalars.delta, row, rows), tangent = scalar(scalars.delta_tangent, row, rows);
 #pragma unroll
                 for (int m = 0; m < M; m++) {
-                    d[m][n][second] = d[m][n][2 + second] = start_of_d_score<DELTA_FITS<T, DIM>>(delta);
-                    w[m][n][second] = w[m][n][2 + second] = start_of_d_score<DELTA_FITS<T, DIM>>(tangent);
+                    d[m][n][second] = d[m][n][2 + second] = start_of_d_score<LAST>(delta);
+                    w[m][n][second] = w[m][n][2 + second] = start_of_d_score<LAST>(tangent);
                 }
             }
         }
@@ -244,9 +252,9 @@ struct TangentKeys {
 
     // s, t, d and w become P, P., dS and dS..
     __device__ void weigh(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], float (&d)[M][N / 8][4], float (&w)[M][N / 8][4],
-                          const AttentionParams& p, const Mask& mask, const TangentScalars& scalars, int key0, int row0,
+                          const AttentionParams& p, const Mask& mask, const TangentScalars<true>& scalars, int key0, int row0,
                           bool all) const {
-        const TangentWeights<T, DELTA_FITS<T, DIM>> weights(p);
+        const TangentWeights<T, LAST> weights(p);
 #pragma unroll
         for (int n = 0; n < N / 8; n++) {
 #pragma unroll

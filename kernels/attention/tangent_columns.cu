@@ -43,7 +43,7 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
             const MovingPair<T, DIM, N> d_output{
                 d_output_smem, output_rows<const T>(p, p.d_output, at.batch, head),
                 p.d_output_tangent ? output_rows<const T>(p, p.d_output_tangent, at.batch, head).first : nullptr, team};
-            const TangentScalars scalars(p, at.batch * p.heads + head);
+            const TangentScalars<true> scalars(p, at.batch * p.heads + head);
             for_each_pair<PHASED>(
                 queries, N, query, d_output, [&](int row0) { return !mask.all({row0, row0 + N}, at.block); },
                 [&](int row0) {

@@ -82,8 +82,9 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
         rows.clear();
     }
     rows.fit(p, at.head_index, at.warp.first, opaque(at.head),
-             key_rows<const T>(p, p.key, opaque(at.batch), opaque(at.head) / p.group).first,
-             key_rows<const T>(p, p.key_tangent, opaque(at.batch), opaque(at.head) / p.group).first, p.key_row_stride);
+             key_rows<const T>(p, p.key, opaque(at.batch), opaque(at.head) / p.group).first + column0,
+             key_rows<const T>(p, p.key_tangent, opaque(at.batch), opaque(at.head) / p.group).first + column0, p.key_row_stride,
+             p.head_dim - column0);
     store_rows<T, DIM>(query_rows<T>(p, p.d_query, at.batch, at.head), at.warp.first, column0, rows.d_query,
                        RowFactors<M>(p.scale).of, query_smem + own);
 }

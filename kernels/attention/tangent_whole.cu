@@ -121,7 +121,7 @@ __device__ __forceinline__ void attention_tangent_whole(const AttentionParams& p
             }
             rows.clear();
         }
-        rows.fit(p, at.head_index, at.row0, opaque(at.head), tiles.key_smem, tiles.key_tangent_smem, PITCH);
+        rows.fit(p, at.head_index, at.row0, opaque(at.head), tiles.key_smem, tiles.key_tangent_smem, PITCH, p.head_dim);
         store_fragments<T>(query_rows<T>(p, p.d_query, at.batch, at.head), at.row0, rows.d_query, scale.of);
     }
     __syncthreads();  // r, D and e of all rows are there
@@ -129,7 +129,7 @@ __device__ __forceinline__ void attention_tangent_whole(const AttentionParams& p
         return;
     }
     // No registers are left to keep these addresses through a loop: they are found anew where they are used.
-    const auto scalars = [&] { return TangentScalars(p, opaque(at.head_index)); };
+    const auto scalars = [&] { return TangentScalars<true>(p, opaque(at.head_index)); };
     const Span visible_queries = mask.queries_of(own_keys);
     TangentKeys<T, DIM, 1, N, DIM / 8> rows;
 #pragma unroll 1

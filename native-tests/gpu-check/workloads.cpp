@@ -26,7 +26,8 @@ struct Shape {
 // The arrays of an attention, in the order of the workload's buffers.
 enum Array {
     QUERY, KEY, VALUE, OUTPUT, D_OUTPUT, D_QUERY, D_KEY, D_VALUE, QUERY_TANGENT, KEY_TANGENT, VALUE_TANGENT, OUTPUT_TANGENT,
-    EXACT_OUTPUT, LOG_SUM_EXP, MAXIMUM, NORMALIZER, DELTA, LOG_SUM_EXP_TANGENT, DELTA_TANGENT, ARRAYS
+    EXACT_OUTPUT, LOG_SUM_EXP, MAXIMUM, NORMALIZER, DELTA, LOG_SUM_EXP_TANGENT, DELTA_TANGENT, FITTED_DELTA,
+    FITTED_DELTA_TANGENT, ARRAYS
 };
 
 AttentionParams attention_params(const Shape& s, const std::vector<uintptr_t>& arrays) {
@@ -50,6 +51,8 @@ AttentionParams attention_params(const Shape& s, const std::vector<uintptr_t>& a
     p.output_tangent = at<void>(arrays[OUTPUT_TANGENT]);
     p.log_sum_exp_tangent = at<float>(arrays[LOG_SUM_EXP_TANGENT]);
     p.delta_tangent = at<float>(arrays[DELTA_TANGENT]);
+    p.fitted_delta = at<float>(arrays[FITTED_DELTA]);
+    p.fitted_delta_tangent = at<float>(arrays[FITTED_DELTA_TANGENT]);
     p.query_batch_stride = p.output_batch_stride = s.heads * s.rows * s.dim;
     p.key_batch_stride = p.value_batch_stride = s.key_heads() * s.rows * s.dim;
     p.query_head_stride = p.key_head_stride = p.value_head_stride = p.output_head_stride = s.rows * s.dim;

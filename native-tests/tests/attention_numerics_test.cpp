@@ -154,7 +154,6 @@ class AttentionOneKeyDominates : public FusedAttentionTest {
 TEST_F(AttentionOneKeyDominates, Backward) {
     for (const Instance& instance : instances(Pass::BACKWARD, Storage::F32)) {
         const int rows = instance.moving == 16 ? 15 : 49;
-        if (instance.dim == 256) continue;  // leaves no registers for it
         for (float above : {9.f, 40.f}) {
             Solved solved(dominated(1, rows, instance.dim, above, false), Storage::F32);
             double delta = 0;
@@ -170,11 +169,11 @@ TEST_F(AttentionOneKeyDominates, Backward) {
 // All probability but 2^-50; W - e is such a difference too.
 TEST_F(AttentionOneKeyDominates, Tangent) {
     for (const Instance& instance : instances(Pass::TANGENT, Storage::F32)) {
-        if (instance.dim == 256) continue;
         for (int rows : {15, 39}) {
             Solved solved(dominated(2, rows, instance.dim, 40, true), Storage::F32);
             solved.d_query_error = 0x1p-36 * largest_size(solved.exact.d_query[1]);
-            solved.d_key_error = 0x1p-36 * largest_size(solved.exact.d_key[1]);
+            // The longest rows subtract D and e before the products, with which they are rounded.
+            solved.d_key_error = (instance.dim == 256 ? 0x1p-22 : 0x1p-36) * largest_size(solved.exact.d_key[1]);
             check(Pass::TANGENT, instance, solved);
         }
     }

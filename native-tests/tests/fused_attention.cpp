@@ -147,6 +147,8 @@ FusedAttentionTest::OnDevice FusedAttentionTest::on_device(const AttentionProble
     d.output_tangent = put(a.output_tangent, unwritten(outputs, storage));
     d.log_sum_exp_tangent = put(a.log_sum_exp_tangent, unwritten(p.rows()));
     d.delta_tangent = put(a.delta_tangent, unwritten(p.rows()));
+    d.fitted_delta = put(a.fitted_delta, unwritten(p.rows()));
+    d.fitted_delta_tangent = put(a.fitted_delta_tangent, unwritten(p.rows()));
     return d;
 }
 
@@ -163,7 +165,7 @@ void FusedAttentionTest::run_pass(Pass pass, const std::vector<AttentionLaunch>&
             break;
         case Pass::TANGENT:
             results = {{d.output_tangent, d.log_sum_exp_tangent, d.delta, d.delta_tangent},
-                       {d.d_query, d.delta, d.delta_tangent},
+                       {d.d_query, d.fitted_delta, d.fitted_delta_tangent},
                        {d.d_key, d.d_value}};
             if (whole) results = {{d.output_tangent, d.log_sum_exp_tangent, d.d_query, d.d_key, d.d_value}};
     }
@@ -229,7 +231,7 @@ void FusedAttentionTest::check_backward(const OnDevice& d, const Solved& solved,
     }
     if (p.sinks) {
         AttentionParams params = d.params;
-        params.delta_tangent = nullptr;
+        params.fitted_delta = params.fitted_delta_tangent = nullptr;
         expect_close(sink_gradient(d, params), solved.expected(&AttentionSolution::d_sink, 3), "dSink");
     }
 }

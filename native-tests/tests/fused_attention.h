@@ -19,7 +19,7 @@ class FusedAttentionTest : public AttentionTest {
     struct OnDevice {
         AttentionParams params;
         Array output, log_sum_exp, maximum, normalizer, sink_share, exact_output, delta, d_query, d_key, d_value, d_sink;
-        Array output_tangent, log_sum_exp_tangent, delta_tangent;
+        Array output_tangent, log_sum_exp_tangent, delta_tangent, fitted_delta, fitted_delta_tangent;
     };
     // What backward kernels need of the forward pass is that of `exact`, if it is given.
     OnDevice on_device(const AttentionProblem& p, Storage storage, const AttentionSolution* exact = nullptr);

@@ -167,7 +167,8 @@ public final class CudaAttention implements AttentionOps {
         DType storage = in.query().dtype();
         try (CudaScope scope = memory.openScope()) {
             long rows = shape.logSumExpSize();
-            long deltas = scope.scratch(DType.F32, 2 * rows); // D, and then its tangent
+            long rowBytes = rows * Float.BYTES;
+            long deltas = scope.scratch(DType.F32, 4 * rows); // D and its tangent, and the two as they are fitted
             Runnable describe = () -> tensorCores
                     .describe(in, out, tangent, written)
                     .dOutput(address(value.output()))
@@ -175,7 +176,9 @@ public final class CudaAttention implements AttentionOps {
                     .dOutputTangent(address(tangent.output()))
                     .dLogSumExpTangent(address(tangent.logSumExp()))
                     .delta(deltas)
-                    .deltaTangent(deltas + rows * Float.BYTES)
+                    .deltaTangent(deltas + rowBytes)
+                    .fittedDelta(deltas + 2 * rowBytes)
+                    .fittedDeltaTangent(deltas + 3 * rowBytes)
                     .dQuery(address(written.query()))
                     .dKey(address(written.key()))
                     .dValue(address(written.value()));

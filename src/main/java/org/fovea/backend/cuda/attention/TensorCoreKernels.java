@@ -182,6 +182,8 @@ final class TensorCoreKernels {
                 .outputTangent(0)
                 .logSumExpTangent(0)
                 .deltaTangent(0)
+                .fittedDelta(0)
+                .fittedDeltaTangent(0)
                 .dSink(0)
                 .querySegments(address(mask.querySegments()))
                 .keySegments(address(mask.keySegments()))
