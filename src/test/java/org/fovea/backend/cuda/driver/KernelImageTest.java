@@ -59,7 +59,7 @@ import org.fovea.backend.cuda.params.ZipParams;
 import org.fovea.backend.cuda.params.ZipRowsParams;
 import org.fovea.backend.memory.DType;
 import org.fovea.env.EnvironmentSpec;
-import org.fovea.env.Environments;
+import org.fovea.env.games.Games;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -127,7 +127,7 @@ class KernelImageTest {
         expected.put("flag_divergence", new DivergenceParams(BUFFER).size);
         expected.put("ppo_categorical", new PpoCategoricalParams(BUFFER).size);
         expected.put("ppo_gaussian", new PpoGaussianParams(BUFFER).size);
-        for (EnvironmentSpec environment : Environments.all()) {
+        for (EnvironmentSpec environment : Games.all()) {
             environment
                     .deviceForm()
                     .ifPresent(
