@@ -161,7 +161,7 @@ public interface MathOps {
 
     /**
      * {@link #linearBackward(LinearGradients)} of some layers of the same sizes, one after the other. One may add what another
-     * before it gives as dx; that array then has unspecified contents.
+     * before it gives as dx; that array is then written, or left as it was.
      */
     default void linearBackward(List<LinearGradients<DeviceArray>> layers) {
         layers.forEach(this::linearBackward);
