@@ -223,7 +223,8 @@ final class DeviceCases {
         Pair.Both x = p.floats(values);
         try (Readback copy = p.tested.memory().readback(x.on(p.tested))) {
             for (double factor : new double[] {1, 2}) {
-                double[] held = Arrays.stream(values).map(value -> factor * value).toArray();
+                double[] held =
+                        Arrays.stream(values).map(value -> factor * value).toArray();
                 p.tested.memory().upload(held, 0, x.on(p.tested));
                 copy.start();
                 p.tested.memory().fill(x.on(p.tested), 7);

@@ -304,7 +304,12 @@ final class VectorGemm {
     }
 
     private void packTransposed(float[] b, int bo, int ldb, int k, int width, int ldr, float alpha) {
-        VectorTranspose.transpose(b, bo, ldb, width, k, alpha, panel, 0, ldr);
+        for (int j = 0; j < width; j++) {
+            int from = bo + j * ldb;
+            for (int p = 0; p < k; p++) {
+                panel[p * ldr + j] = alpha * b[from + p];
+            }
+        }
         for (int j = width; j < ldr; j++) {
             for (int p = 0; p < k; p++) {
                 panel[p * ldr + j] = 0f;
