@@ -6,7 +6,8 @@
 #   kernels/build.sh PTX_DIR RESOURCE_DIR [ARCH]
 #
 # PTX_DIR       gets fovea.ptx, for the tests, report.txt: registers and shared memory of every kernel, and lines.fatbin: the
-#               PTX of all files with the lines of the source, for the simulator (native-tests/ptx)
+#               PTX of all files with the lines of the source, for the simulator (native-tests/ptx); and cubins.txt: where the
+#               machine code is, for report.sh
 # RESOURCE_DIR  gets fovea.fatbin, the fatbins of all files one behind the other, and kernels.txt that says for what it was
 #               built, with the driver it needs and its checksum, or why it was not; and fovea.ptx for drivers that are too
 #               old for the machine code
@@ -135,7 +136,7 @@ export NVCC TOOLS CACHE GENERATED STRICT
 mkdir "$GENERATED/code"
 code() {
     stripped=$GENERATED/code/$(echo "$1" | tr / _)
-    [ -f "$stripped" ] || g++ -fpreprocessed -dD -E -P -x c++ "$1" > "$stripped"
+    [ -f "$stripped" ] || g++ -fpreprocessed -dD -E -P -w -x c++ "$1" > "$stripped"
     cat "$stripped"
 }
 
@@ -228,6 +229,10 @@ fi
 cmp -s "$CACHE/$image/lines.fatbin" "$ptx_dir/lines.fatbin" || cp "$CACHE/$image/lines.fatbin" "$ptx_dir"
 if [ -n "$archs" ]; then
     cp "$CACHE/$image/fovea.ptx" "$CACHE/$image/report.txt" "$ptx_dir"
+    {
+        echo "nvcc $release"
+        for a in $archs; do pieces "$a.cubin" | sed "s|^|$a $CACHE/|"; done
+    } > "$ptx_dir/cubins.txt"
     for file in fovea.fatbin fovea.ptx kernels.txt; do
         cmp -s "$CACHE/$image/$file" "$resources/$file" || cp "$CACHE/$image/$file" "$resources/$file"
     done

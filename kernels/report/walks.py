@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a warp executes per tile of an attention kernel, read from its machine code."""
+
+import collections
+
+import sass
+
+CLASSES = {
+    "HMMA": ("HMMA",),
+    "LDSM": ("LDSM",),
+    "LDGSTS": ("LDGSTS",),
+    "LDS, STS": ("LDS", "STS"),
+    "float": ("FFMA", "FADD", "FMUL"),
+    "MUFU": ("MUFU",),
+    "ALU": ("IADD3", "LOP3", "IMAD", "SHF", "LEA", "ISETP", "SEL", "PRMT", "MOV", "FSETP", "FSEL", "FMNMX", "FMNMX3", "F2FP", "IMNMX",
+            "VIMNMX", "PLOP3", "IABS", "VIADD", "VOTE", "CS2R"),
+}
+
+
+def turns_within(kernel, schedule):
+    """For sass.ways(): all turns of a loop within a walk, of those that the plain case enters: the products of rows by rows go over
+    the head's columns, 16 or, unrolled, 32 at a time, copies over a moving tile, and a loop around them over rows and tangents."""
+    known = {}
+
+    def turns(loop):
+        if loop not in known:
+            known[loop] = collections.Counter()
+            ways = sass.ways(kernel, loop, ("HMMA", "LDGSTS"), turns)
+            products, copies = max(ways, default=(0, 0))
+            if products:
+                known[loop] = times(ways[products, copies], schedule.dim // 16 // max(1, products // schedule.step()))
+            elif copies:
+                around = any(loop.holds(other) and known.get(other, {}).get("LDGSTS") for other in kernel.loops)
+                known[loop] = times(ways[0, copies], 2 if around else -(-schedule.copies() // copies))
+            elif ways:
+                known[loop] = ways[0, 0]
+        return known[loop]
+
+    return turns
+
+
+def times(counts, factor):
+    return collections.Counter({name: factor * count for name, count in counts.items()})
+
+
+def of(kernel, schedule):
+    """By what it walks over, a Counter of the instructions of a warp for one moving tile that all of its rows see."""
+    turns = turns_within(kernel, schedule)
+    found = {}
+    for over, products in schedule.walks().items():
+        for loop in kernel.loops:
+            ways = sass.ways(kernel, loop, ("HMMA", "LDGSTS"), turns)
+            fit = [copies for hmma, copies in ways if hmma == products]
+            if fit:
+                enough = [copies for copies in fit if copies >= schedule.tiles() * schedule.copies()]
+                found[over] = ways[products, min(enough, default=max(fit))]
+                break
+    return found
+
+
+def by_class(counts):
+    return {name: sum(counts[member] for member in members) for name, members in CLASSES.items()}
+
+
+def copy_loops(kernel):
+    """The fewest instructions per 16-byte copy of the loop whose copies cost most."""
+    dearest = 0
+    for loop in kernel.loops:
+        if not any(loop.holds(other) for other in kernel.loops):
+            ways = sass.ways(kernel, loop, ("LDGSTS",), lambda inner: collections.Counter())
+            (copies,) = max(ways, default=(0,))
+            dearest = max(dearest, ways[copies,].total() / copies if copies else 0)
+    return dearest
