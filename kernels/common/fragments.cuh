@@ -185,10 +185,11 @@ struct Fragments<float> {
         }
     }
 
-    // By which the sum over SUMMED steps from k on is multiplied when it is added to others. What tensor cores cut off is 2^-24 of a
-    // sum on average, 1.1 times that on Ampere and 0.9 on Hopper (by the models in native-tests/ptx/semantics/mma.h), and every
-    // second sum gets twice that back. Else scores would be too small by as much, which shows where they are large.
-    static __device__ float raise(int k) { return as_float(as_bits(1) + uint32_t(k) / (SUMMED * DEPTH) % 2); }
+    // By which sums over SUMMED steps are multiplied, in turn, when they are added to others: 1, and the next float after it. What
+    // tensor cores cut off is 2^-24 of a sum on average, 1.1 times that on Ampere and 0.9 on Hopper (by the models in
+    // native-tests/ptx/semantics/mma.h), and every second sum gets twice that back. Else scores would be too small by as much, which
+    // shows where they are large.
+    static __device__ float next_raise(float raise) { return as_float(as_bits(raise) ^ 1); }
 
     // D += raise A B over SUMMED steps.
     template <bool TF32, bool FIRST_LOW>
@@ -228,9 +229,9 @@ template <bool TF32, bool FIRST_LOW, int DIM, int M, int N>
 __device__ void multiply_float_rows(float (&s)[M][N / 8][4], const float* x_smem, const float* y_smem, int depth) {
     using F = Fragments<float>;
     constexpr int PITCH = TILE_PITCH<float, DIM>;
+    float raise = 1;
 #pragma unroll 1
     for (int k = 0; k < depth; k += F::SUMMED * F::DEPTH) {
-        const float raise = TF32 ? 1 : F::raise(k);
         F::A a[M][F::SUMMED];
 #pragma unroll
         for (int i = 0; i < M * F::SUMMED; i++) {
@@ -245,6 +246,9 @@ __device__ void multiply_float_rows(float (&s)[M][N / 8][4], const float* x_smem
             for (int m = 0; m < M; m++) {
                 F::mma<TF32, FIRST_LOW>(s[m][n / 8], a[m], b, raise);
             }
+        }
+        if (!TF32) {
+            raise = F::next_raise(raise);
         }
     }
 }
