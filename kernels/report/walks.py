@@ -30,8 +30,11 @@ def turns_within(kernel, schedule):
             if products:
                 known[loop] = times(ways[products, copies], schedule.dim // 16 // max(1, products // schedule.step()))
             elif copies:
-                around = any(loop.holds(other) and known.get(other, {}).get("LDGSTS") for other in kernel.loops)
-                known[loop] = times(ways[0, copies], 2 if around else -(-schedule.copies() // copies))
+                if any(loop.holds(other) and known.get(other, {}).get("LDGSTS") for other in kernel.loops):
+                    enough = [c for _, c in ways if c >= schedule.copies()]
+                    known[loop] = times(ways[0, min(enough, default=copies)], 2)
+                else:
+                    known[loop] = times(ways[0, copies], -(-schedule.copies() // copies))
             elif ways:
                 known[loop] = ways[0, 0]
         return known[loop]
