@@ -73,6 +73,7 @@ struct EncodeParams {
     int32_t action_size;
     int32_t choices;
     int32_t table_length;
+    int32_t later;              // added to ages
     int32_t chosen;
 };
 

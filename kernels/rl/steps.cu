@@ -36,7 +36,7 @@ extern "C" __global__ void __launch_bounds__(ROW_THREADS) encode_steps(const __g
     FOR_EACH_ELEMENT(place, p.rows * p.size) {
         const int64_t row = place / p.size;
         const int32_t* const entry = p.elements + place % p.size * 4;
-        const int kind = entry[0], a = entry[1], b = entry[2], counted = entry[3], age = p.ages[row];
+        const int kind = entry[0], a = entry[1], b = entry[2], counted = entry[3], age = p.ages[row] + p.later;
         const float* const observation = p.observations + row * p.observation_size;
         float number = 0;
         if (kind >= 0) {

@@ -58,8 +58,8 @@ TEST_F(StepsTest, StepsAreEncoded) {
     params.elements = device(elements), params.scales = device(halves({1, 0.5, -2, 100}));
     params.table = device(std::vector<float>{0, 0.25f, 1, 0.75f}), params.table_length = 4;
     params.observations = device(std::vector<float>{3, 7, 1, 51, -1.5f, 3, 7, 2, 255, -8}), params.observation_size = 5;
-    params.actions = device(std::vector<int32_t>{1, 1}), params.action_size = 1, params.chosen = 1;
-    params.ages = device(std::vector<int32_t>{4, 1});
+    params.actions = device(std::vector<int32_t>{1, 1}), params.action_size = 1, params.chosen = 1, params.later = 1;
+    params.ages = device(std::vector<int32_t>{3, 0});
     params.allowed = device(std::vector<int32_t>{1, 0, 0, 1}), params.choices = 2;
     params.encoded = encoded, params.rows = 2, params.size = size;
     run("encode_steps", {2}, params, {encoded});

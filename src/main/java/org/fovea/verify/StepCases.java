@@ -29,10 +29,10 @@ final class StepCases {
             cases.add(new Case("rl.enumerate", count + " flags", p -> enumerate(p, count)));
         }
         for (int rows : new int[] {0, 1, 3, 33, 207}) {
-            cases.add(new Case("rl.encode", rows + " rows of choices", p -> encode(p, rows, true, false)));
+            cases.add(new Case("rl.encode", rows + " rows of choices", p -> encode(p, rows, true, false, 0)));
             cases.add(
-                    new Case("rl.encode", rows + " rows of choices, some forbidden", p -> encode(p, rows, true, true)));
-            cases.add(new Case("rl.encode", rows + " rows of numbers", p -> encode(p, rows, false, false)));
+                    new Case("rl.encode", rows + " rows of choices, some forbidden", p -> encode(p, rows, true, true, 0)));
+            cases.add(new Case("rl.encode", rows + " rows of numbers", p -> encode(p, rows, false, false, 1)));
         }
         cases.add(new Case("memory.uploads", "arrays of three lengths", StepCases::uploads));
         return cases;
@@ -93,7 +93,7 @@ final class StepCases {
     }
 
     /** Observations of two entities of three features and their count, a pixel, and two numbers. */
-    private static void encode(Pair p, int rows, boolean choices, boolean forbids) {
+    private static void encode(Pair p, int rows, boolean choices, boolean forbids, int later) {
         int size = 10;
         int actionSize = 2;
         double[] seen = Pair.normal(rows * size, 1);
@@ -138,6 +138,7 @@ final class StepCases {
                                 observations.on(b),
                                 actions.on(b),
                                 ages.on(b),
+                                later,
                                 allowed == null ? null : allowed.on(b)),
                         encoded.on(b)));
         double[] sizes = Arrays.stream(encoded.expected()).map(Math::abs).toArray();

@@ -60,7 +60,7 @@ final class ReferenceSteps {
         int a = (int) entry[1];
         int b = (int) entry[2];
         int c = (int) entry[3];
-        int age = memory.use(inputs.ages()).integer(row);
+        int age = memory.use(inputs.ages()).integer(row) + inputs.later();
         return switch ((int) entry[0]) {
             case StepEncoding.COPIED -> of(inputs.observations(), inputs, row, a);
             case StepEncoding.PIXEL -> of(inputs.observations(), inputs, row, a) / StepEncoding.BRIGHTEST;

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
  * @param observations [rows, size]
  * @param actions [rows, action size], those before, I32 where choices are made and floating else
  * @param ages I32 [rows], see {@link StepClock}
+ * @param later steps that each is later than its age says
  * @param allowed I32 [rows, choices], 1 where a choice is allowed; null where none is forbidden
  */
 public record StepInputs(
@@ -17,4 +18,5 @@ public record StepInputs(
         DeviceArray observations,
         DeviceArray actions,
         DeviceArray ages,
+        int later,
         @Nullable DeviceArray allowed) {}

@@ -7,6 +7,7 @@ import org.fovea.backend.CapturedStep;
 import org.fovea.backend.math.RowPlaces;
 import org.fovea.backend.math.TableRows;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Scope;
 import org.fovea.backend.rl.StepArrays;
 import org.fovea.backend.rl.StepClock;
 import org.fovea.backend.rl.StepInputs;
@@ -35,8 +36,7 @@ final class CutEpisodes implements AutoCloseable {
     private final StepClock clock;
 
     private final DeviceArray environments;
-    private final DeviceArray observations;
-    private final DeviceArray actions;
+    private final DeviceArray tokens;
 
     /** The next place. */
     private final DeviceArray next;
@@ -73,13 +73,11 @@ final class CutEpisodes implements AutoCloseable {
         this.numbersOfAll = owned.integers(count);
         this.clock = owned.clock(places);
         this.environments = owned.integers(places);
-        int size = agent.spaces().observations().size();
-        this.observations = owned.floats((long) places * size);
-        this.actions = owned.allocate(lastActions.dtype(), lastActions.length() / count * places);
+        this.tokens = owned.floats((long) places * agent.encoder().size());
         this.next = owned.integers(1);
         this.unused = owned.floats(places);
         DeviceArray no = owned.integers(places);
-        this.goingOn = new StepArrays<>(places, size, observations, owned.floats(places), no, no, observations, null);
+        this.goingOn = new StepArrays<>(places, 0, unused, owned.floats(places), no, no, unused, null);
         backend.math().iota(0, 1, numbersOfAll);
         backend.memory().fill(environments, -1);
     }
@@ -98,17 +96,24 @@ final class CutEpisodes implements AutoCloseable {
     void putOnDevice(StepArrays<DeviceArray> step, StepClock ofRows, DeviceArray numbers, int from, int to) {
         backend.rl().enumerate(step.truncated(), next, numbers);
         RowPlaces where = RowPlaces.in(numbers, places);
-        int size = agent.distribution().actionSize();
-        DeviceArray acted = lastActions.slice((long) from * size, (long) (to - from) * size);
-        backend.math()
-                .placeRows(
-                        where,
-                        List.of(
-                                new TableRows(observations, step.size(), step.finalObservations()),
-                                new TableRows(actions, size, acted),
-                                new TableRows(clock.positions(), 1, ofRows.positions()),
-                                new TableRows(clock.ages(), 1, ofRows.ages()),
-                                new TableRows(environments, 1, numbersOfAll.slice(from, to - from))));
+        int actionSize = agent.distribution().actionSize();
+        int rows = to - from;
+        DeviceArray acted = lastActions.slice((long) from * actionSize, (long) rows * actionSize);
+        try (Scope scope = backend.memory().openScope()) {
+            int size = agent.encoder().size();
+            // Where nothing was cut this is anything, and goes nowhere.
+            DeviceArray shown = scope.allocate(backend.memory().floatType(), (long) rows * size);
+            agent.encoder()
+                    .encode(new StepInputs(rows, step.finalObservations(), acted, ofRows.ages(), 1, null), shown);
+            backend.math()
+                    .placeRows(
+                            where,
+                            List.of(
+                                    new TableRows(tokens, size, shown),
+                                    new TableRows(clock.positions(), 1, ofRows.positions()),
+                                    new TableRows(clock.ages(), 1, ofRows.ages()),
+                                    new TableRows(environments, 1, numbersOfAll.slice(from, rows))));
+        }
         List<TableRows> memory = actor.setAside(from, to);
         if (!memory.isEmpty()) {
             backend.math().placeRows(where, memory);
@@ -149,11 +154,10 @@ final class CutEpisodes implements AutoCloseable {
     void recallOnDevice() {
         backend.rl().advance(goingOn, clock, origin, 0, 0, unused, unused);
         try (Tape tape = Tape.inference(backend)) {
-            int size = agent.encoder().size();
-            DeviceArray shown = tape.allocate(backend.memory().floatType(), (long) places * size);
-            agent.encoder().encode(new StepInputs(places, observations, actions, clock.ages(), null), shown);
-            ActorCritic.Outputs outputs = actor.recall(tape.constant(shown, places, size), clock);
-            recorder.continued(environments, clock.positions(), outputs.values().array());
+            ActorCritic.Outputs outputs =
+                    actor.recall(tape.constant(tokens, places, agent.encoder().size()), clock);
+            recorder.continued(
+                    environments, clock.positions(), outputs.values().array());
         }
         backend.memory().fill(environments, -1);
     }

@@ -8,9 +8,7 @@ import java.util.function.BiConsumer;
 import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
 import org.fovea.backend.math.RandomRange;
-import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
-import org.fovea.backend.memory.UploadBlock;
 import org.fovea.backend.rl.StepArrays;
 import org.fovea.backend.rl.StepClock;
 import org.fovea.backend.rl.StepInputs;
@@ -101,8 +99,9 @@ public final class PolicyRunner implements AutoCloseable {
         this.tokens = owned.floats((long) count * agent.encoder().size());
         this.actions = owned.allocate(distribution.actionType(), (long) count * distribution.actionSize());
         this.masks = owned.floats(distribution.masked() ? (long) count * distribution.outputs() : 0);
-        this.cutEpisodes =
-                recorder == null ? null : new CutEpisodes(agent, actor, recorder, origin, count, places, actions);
+        this.cutEpisodes = recorder == null
+                ? null
+                : new CutEpisodes(agent, actor, recorder, origin, count, places, actions);
         this.ages = new int[count];
         int numbers = count * distribution.actionSize();
         boolean choosing = agent.bounds() == null;
@@ -113,34 +112,9 @@ public final class PolicyRunner implements AutoCloseable {
 
     /** Environments {@code [from, to)} of these, which may be at another step than the rest. */
     public Rows rows(int from, int to) {
-        int size = agent.spaces().observations().size();
-        int choiceCount = agent.spaces().masked() ? allowedChoices() : 0;
-        int number = to - from;
-        DType floats = backend.memory().floatType();
-        UploadBlock block = backend.memory()
-                .allocateUploads(
-                        new DType[] {floats, floats, DType.I32, DType.I32, DType.I32, floats},
-                        new int[] {number * size, number, number, number, number * choiceCount, number * size});
-        StepArrays<DeviceArray> step = new StepArrays<>(
-                number,
-                size,
-                block.array(0),
-                block.array(1),
-                block.array(2),
-                block.array(3),
-                block.array(Rows.FINAL_OBSERVATIONS),
-                choiceCount == 0 ? null : block.array(4));
-        Rows rows = new Rows(from, to, block, step);
+        Rows rows = new Rows(from, to);
         all.add(rows);
         return rows;
-    }
-
-    private int allowedChoices() {
-        int most = 0;
-        for (int choice : agent.distribution().choiceOfOutput()) {
-            most = Math.max(most, choice + 1);
-        }
-        return most;
     }
 
     /**
@@ -237,34 +211,25 @@ public final class PolicyRunner implements AutoCloseable {
 
     /** Some of the environments: what they showed last, and the steps that are captured for them. */
     public final class Rows {
-        private static final int FINAL_OBSERVATIONS = 5;
-
         private final int from;
         private final int to;
-        private final int observationSize = agent.spaces().observations().size();
-        private final int allowedSize;
-
-        private final UploadBlock block;
-
+        private final StepUploads uploads;
         private final StepArrays<DeviceArray> step;
         private final StepClock clock;
         private final DeviceArray numbers;
-        private int cut;
+        private boolean delivered;
         private @Nullable CapturedStep sampling;
         private @Nullable CapturedStep choosing;
         private @Nullable CapturedStep settingAside;
         private @Nullable CapturedStep playing;
 
-        private Rows(int from, int to, UploadBlock block, StepArrays<DeviceArray> step) {
+        private Rows(int from, int to) {
             this.from = from;
             this.to = to;
-            this.block = block;
-            this.step = step;
-            int rows = to - from;
-            this.allowedSize =
-                    step.actionMasks() == null ? 0 : (int) (step.actionMasks().length() / rows);
+            this.uploads = new StepUploads(agent, from, to);
+            this.step = uploads.step();
             this.clock = PolicyRunner.this.clock.rows(from, to, owned.integers(1));
-            this.numbers = owned.integers(rows);
+            this.numbers = owned.integers(to - from);
         }
 
         /**
@@ -274,35 +239,19 @@ public final class PolicyRunner implements AutoCloseable {
          * @param allowed choices; empty where none is ever forbidden
          */
         public void show(float[] observations, StepBatch outcome, boolean[] allowed) {
-            int rows = to - from;
-            block.put(1, 0, outcome.rewards(), from, rows);
-            block.put(2, 0, outcome.terminated(), from, rows);
-            block.put(3, 0, outcome.truncated(), from, rows);
-            cut = 0;
-            for (int i = from; i < to && recorder != null; i++) {
-                if (outcome.truncated()[i]) {
-                    block.put(
-                            FINAL_OBSERVATIONS,
-                            (i - from) * observationSize,
-                            outcome.finalObservations(),
-                            i * observationSize,
-                            observationSize);
-                    cut++;
-                }
-            }
-            show(observations, allowed);
+            uploads.putOutcome(outcome, recorder != null);
+            uploads.putObservations(observations, allowed);
         }
 
         /** Shows what is to be acted on first in a segment. */
         public void show(float[] observations, boolean[] allowed) {
-            int rows = to - from;
-            block.put(0, 0, observations, from * observationSize, rows * observationSize);
-            block.put(4, 0, allowed, from * allowedSize, rows * allowedSize);
+            uploads.putObservations(observations, allowed);
         }
 
         /** Brings what was shown to the device, and sets aside what would have followed in episodes that were cut. */
-        private void deliver() {
-            block.upload(cut > 0 ? FINAL_OBSERVATIONS + 1 : FINAL_OBSERVATIONS);
+        public void deliver() {
+            delivered = true;
+            int cut = uploads.upload();
             for (int done = 0; done < cut; ) {
                 CutEpisodes episodes = Objects.requireNonNull(cutEpisodes);
                 if (settingAside == null) {
@@ -310,12 +259,23 @@ public final class PolicyRunner implements AutoCloseable {
                 }
                 done += episodes.put(settingAside, cut - done, done);
             }
-            cut = 0;
+        }
+
+        private void deliverOnce() {
+            if (!delivered) {
+                deliver();
+            }
+            delivered = false;
+        }
+
+        /** Whether what was shown is there already, and has yet to be acted on. */
+        public boolean isDelivered() {
+            return delivered;
         }
 
         /** Takes in what came of the last step of a segment. */
         public void receive() {
-            deliver();
+            deliverOnce();
             receiveOnDevice();
         }
 
@@ -333,7 +293,7 @@ public final class PolicyRunner implements AutoCloseable {
                         returns.slice(from, rows));
             }
             StepInputs inputs =
-                    new StepInputs(rows, step.observations(), mine(actions), clock.ages(), step.actionMasks());
+                    new StepInputs(rows, step.observations(), mine(actions), clock.ages(), 0, step.actionMasks());
             agent.encoder().encode(inputs, mine(tokens));
             agent.encoder().encodeMasks(inputs, mine(masks));
         }
@@ -346,7 +306,7 @@ public final class PolicyRunner implements AutoCloseable {
 
         /** Draws actions. */
         public void sample() {
-            deliver();
+            deliverOnce();
             if (sampling == null) {
                 sampling = backend.capture(this::sampleOnDevice);
             }
@@ -383,19 +343,12 @@ public final class PolicyRunner implements AutoCloseable {
         /** Brings to the device what is to be acted on first in a {@link #playSegment}. */
         public void upload(float[] observations, boolean[] allowed) {
             show(observations, allowed);
-            block.upload(1);
-            if (step.actionMasks() != null) {
-                int[] masks = new int[(to - from) * allowedSize];
-                for (int j = 0; j < masks.length; j++) {
-                    masks[j] = allowed[from * allowedSize + j] ? 1 : 0;
-                }
-                backend.memory().upload(masks, 0, step.actionMasks());
-            }
+            uploads.upload();
         }
 
         /** Brings to the host what environments show, and the last actions: to {@link #choices} or {@link #values}. */
         public void download(float[] observations) {
-            backend.memory().download(step.observations(), observations, from * observationSize);
+            backend.memory().download(step.observations(), observations, from * step.size());
             download();
         }
 
@@ -433,7 +386,7 @@ public final class PolicyRunner implements AutoCloseable {
 
         /** Takes the most likely actions. */
         public void chooseBest() {
-            deliver();
+            deliverOnce();
             if (choosing == null) {
                 choosing = backend.capture(this::chooseOnDevice);
             }
@@ -493,7 +446,7 @@ public final class PolicyRunner implements AutoCloseable {
 
         private void close() {
             forget();
-            block.close();
+            uploads.close();
         }
     }
 }

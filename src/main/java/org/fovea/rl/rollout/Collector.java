@@ -140,9 +140,9 @@ public final class Collector implements AutoCloseable {
     private boolean collectStepByStep(long firstStep, StopSignal stop) {
         players.forEach(player -> player.begin(firstStep));
         for (int step = 0; step < rollout.steps(); step++) {
-            players.forEach(SegmentPlayer::includeObservations);
-            agent.observations().refresh();
             int played = step;
+            players.forEach(player -> player.includeObservations(played));
+            agent.observations().refresh();
             if (!forEach(players, stop, player -> player.play(played, firstStep + played, stop))) {
                 return false;
             }

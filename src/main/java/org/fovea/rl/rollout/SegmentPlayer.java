@@ -249,7 +249,9 @@ final class SegmentPlayer implements AutoCloseable {
 
         /** Lets the policy act in step {@code step} of the segment. */
         private void act(int step) {
-            show(step);
+            if (!rows.isDelivered()) {
+                show(step);
+            }
             rows.sample();
         }
 
@@ -358,8 +360,11 @@ final class SegmentPlayer implements AutoCloseable {
         }
     }
 
-    /** Lets the agent's normalizer take in the observations that the next step starts from. */
-    void includeObservations() {
+    /** Lets the agent's normalizer take in the observations that step {@code step} of the segment starts from. */
+    void includeObservations(int step) {
+        // Final observations are still seen by the moments before.
+        whole.show(step);
+        whole.rows.deliver();
         agent.observations().include(observations, count);
     }
 

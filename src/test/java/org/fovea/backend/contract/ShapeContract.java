@@ -282,11 +282,11 @@ interface ShapeContract extends ContractFixture {
             refused("enumerate", 1, 2, () -> b.rl().enumerate(two, one, one));
             DeviceArray fourteen = s.allocate(DType.I32, 14);
             StepEncoding encoding = new StepEncoding(fourteen, s.allocate(DType.I32, 4), of(s, 0));
-            StepInputs inputs = new StepInputs(2, of(s, 6), two, two, null);
+            StepInputs inputs = new StepInputs(2, of(s, 6), two, two, 0, null);
             refused("encode", 14, 12, () -> b.rl().encode(encoding, inputs, of(s, 6)));
             StepEncoding whole = new StepEncoding(s.allocate(DType.I32, 12), s.allocate(DType.I32, 4), of(s, 0));
             refused("encode", 7, 6, () -> b.rl().encode(whole, inputs, of(s, 7)));
-            StepInputs uneven = new StepInputs(2, of(s, 7), two, two, null);
+            StepInputs uneven = new StepInputs(2, of(s, 7), two, two, 0, null);
             refused("encode", 7, 2, () -> b.rl().encode(whole, uneven, of(s, 6)));
             refused(
                     "placeRows",

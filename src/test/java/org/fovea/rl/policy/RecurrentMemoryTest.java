@@ -41,7 +41,7 @@ class RecurrentMemoryTest {
                     DeviceArray token = tape.allocate(DType.F32, agent.encoder().size());
                     DeviceArray action = tape.constantInts(new int[1], 1).array();
                     DeviceArray observation = tape.constant(seen, 1, 4).array();
-                    agent.encoder().encode(new StepInputs(1, observation, action, ages, null), token);
+                    agent.encoder().encode(new StepInputs(1, observation, action, ages, 0, null), token);
                     StepClock clock = new StepClock(positions, ages, ages, ages, ages);
                     value = actor.act(tape.constant(token, 1, (int) token.length()), clock, 0, 1)
                             .values()

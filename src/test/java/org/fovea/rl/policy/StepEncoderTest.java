@@ -65,6 +65,7 @@ class StepEncoderTest {
                             tape.constantInts(actions, rows, actions.length / rows)
                                     .array(),
                             tape.constantInts(ages, rows).array(),
+                            0,
                             null),
                     encoded);
             backend.memory().download(encoded, tokens, 0);

@@ -72,7 +72,7 @@ final class CpuSteps {
         for (int row = 0; row < rows; row++) {
             int observation = observations.offset + row * observationSize;
             int action = actions.offset + row * actionSize;
-            int age = ages.ints[ages.offset + row];
+            int age = ages.ints[ages.offset + row] + inputs.later();
             boolean start = age == 1;
             for (int i = 0; i < size; i++) {
                 int entry = elements.offset + i * StepEncoding.ENTRY;

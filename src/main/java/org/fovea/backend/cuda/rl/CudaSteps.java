@@ -94,6 +94,7 @@ final class CudaSteps {
                                 ? 0
                                 : (int) (inputs.allowed().length() / rows))
                 .tableLength((int) encoding.table().length())
+                .later(inputs.later())
                 .chosen(actions.dtype() == DType.I32 ? 1 : 0);
         kernels.launchElements(encode, (long) rows * encoding.size(), encodeParams);
     }
