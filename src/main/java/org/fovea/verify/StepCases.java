@@ -30,8 +30,8 @@ final class StepCases {
         }
         for (int rows : new int[] {0, 1, 3, 33, 207}) {
             cases.add(new Case("rl.encode", rows + " rows of choices", p -> encode(p, rows, true, false, 0)));
-            cases.add(
-                    new Case("rl.encode", rows + " rows of choices, some forbidden", p -> encode(p, rows, true, true, 0)));
+            cases.add(new Case(
+                    "rl.encode", rows + " rows of choices, some forbidden", p -> encode(p, rows, true, true, 0)));
             cases.add(new Case("rl.encode", rows + " rows of numbers", p -> encode(p, rows, false, false, 1)));
         }
         cases.add(new Case("memory.uploads", "arrays of three lengths", StepCases::uploads));

@@ -156,8 +156,7 @@ final class CutEpisodes implements AutoCloseable {
         try (Tape tape = Tape.inference(backend)) {
             ActorCritic.Outputs outputs =
                     actor.recall(tape.constant(tokens, places, agent.encoder().size()), clock);
-            recorder.continued(
-                    environments, clock.positions(), outputs.values().array());
+            recorder.continued(environments, clock.positions(), outputs.values().array());
         }
         backend.memory().fill(environments, -1);
     }

@@ -99,9 +99,8 @@ public final class PolicyRunner implements AutoCloseable {
         this.tokens = owned.floats((long) count * agent.encoder().size());
         this.actions = owned.allocate(distribution.actionType(), (long) count * distribution.actionSize());
         this.masks = owned.floats(distribution.masked() ? (long) count * distribution.outputs() : 0);
-        this.cutEpisodes = recorder == null
-                ? null
-                : new CutEpisodes(agent, actor, recorder, origin, count, places, actions);
+        this.cutEpisodes =
+                recorder == null ? null : new CutEpisodes(agent, actor, recorder, origin, count, places, actions);
         this.ages = new int[count];
         int numbers = count * distribution.actionSize();
         boolean choosing = agent.bounds() == null;
