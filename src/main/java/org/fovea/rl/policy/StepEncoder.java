@@ -61,10 +61,13 @@ public final class StepEncoder implements AutoCloseable {
     /** Sines and cosines of each step up to {@link #LONGEST_PERIOD}, from where on they repeat. */
     private static float[] episodeSteps() {
         float[] table = new float[LONGEST_PERIOD * STEP_WIDTH];
-        for (int i = 0; i < table.length; i += 2) {
-            double angle = 2 * Math.PI * (i / STEP_WIDTH) / (SHORTEST_PERIOD << i % STEP_WIDTH / 2);
-            table[i] = (float) Math.sin(angle);
-            table[i + 1] = (float) Math.cos(angle);
+        int at = 0;
+        for (int step = 0; step < LONGEST_PERIOD; step++) {
+            for (int period = SHORTEST_PERIOD; period <= LONGEST_PERIOD; period *= 2) {
+                double angle = 2 * Math.PI * step / period;
+                table[at++] = (float) Math.sin(angle);
+                table[at++] = (float) Math.cos(angle);
+            }
         }
         return table;
     }
