@@ -319,8 +319,8 @@ final class AttentionMemory implements Trunk.Context {
 
         /** Segment ids of environments {@code [from, to)} of this player's, [to - from, window - 1 + steps]. */
         private DeviceArray ids(int from, int to) {
-            long row = past + steps;
-            return keySegments.slice((first + from) * row, (to - from) * row);
+            int row = past + steps;
+            return keySegments.slice((long) (first + from) * row, (long) (to - from) * row);
         }
 
         /** Keeps what will still be remembered when the next burn-in begins. */
