@@ -6,7 +6,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
-import java.util.stream.LongStream;
 import org.fovea.backend.Backend;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.UploadBlock;
@@ -118,10 +117,9 @@ final class StepCases {
         }
         Pair.Both elements =
                 p.ints(entries.stream().flatMapToInt(Arrays::stream).toArray());
-        int[] halves = Arrays.stream(new double[] {0.1, 1.5, -0.3, 1e-5, 1e5, 3, 250, 1e-2})
-                .mapToLong(Double::doubleToRawLongBits)
-                .flatMap(bits -> LongStream.of((int) bits, bits >> 32))
-                .mapToInt(half -> (int) half)
+        double[] numbers = {0.1, 1.5, -0.3, 1e-5, 1e5, 3, 250, 1e-2};
+        int[] halves = IntStream.range(0, 2 * numbers.length)
+                .map(i -> (int) (Double.doubleToRawLongBits(numbers[i / 2]) >> i % 2 * Integer.SIZE))
                 .toArray();
         Pair.Both scales = p.ints(halves);
         Pair.Both table = p.floats(Pair.normal(8, 5));
