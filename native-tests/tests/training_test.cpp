@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <array>
+
 #include "../reference/statistics.h"
 #include "kernel_test.h"
 
@@ -251,6 +253,16 @@ TEST_F(TrainingTest, AdamForSeveralSteps) {
             expect_each(values(second), [&](size_t i) { return near(v[i], 1e-6); }, "second moment");
         }
         memory.clear();
+    }
+}
+
+TEST_F(TrainingTest, TheFlagIsRaisedWhereTheMeanDivergenceIsBeyondItsLimit) {
+    // Two records of 3 and 5 rows, whose sums of the divergence, the fourth number, are 0.5 and 1.5: a mean of 0.25.
+    const float* statistics = device(std::vector<float>{9, 9, 9, 0.5f, 9, 9, 9, 9, 9, 1.5f, 9, 9});
+    for (const auto& [limit, before, after] : std::vector<std::array<double, 3>>{{0.2499, 0, 1}, {0.25, 0, 0}, {0.25, 1, 1}}) {
+        const Array flag = stored({float(before)});
+        run("flag_divergence", {1}, DivergenceParams{statistics, flag, limit, 8, 2}, {flag});
+        EXPECT_EQ(values(flag), std::vector<float>{float(after)}) << "limit " << limit << ", flag " << before;
     }
 }
 
