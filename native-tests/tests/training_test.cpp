@@ -261,7 +261,7 @@ TEST_F(TrainingTest, TheFlagIsRaisedWhereTheMeanDivergenceIsBeyondItsLimit) {
     const float* statistics = device(std::vector<float>{9, 9, 9, 0.5f, 9, 9, 9, 9, 9, 1.5f, 9, 9});
     for (const auto& [limit, before, after] : std::vector<std::array<double, 3>>{{0.2499, 0, 1}, {0.25, 0, 0}, {0.25, 1, 1}}) {
         const Array flag = stored({float(before)});
-        run("flag_divergence", {1}, DivergenceParams{statistics, flag, limit, 8, 2}, {flag});
+        run("flag_divergence", {1, 1}, DivergenceParams{statistics, flag, limit, 8, 2}, {flag});
         EXPECT_EQ(values(flag), std::vector<float>{float(after)}) << "limit " << limit << ", flag " << before;
     }
 }
