@@ -76,10 +76,10 @@ class KernelBuildTest {
     /** Of a kernel that may spill a little, frame, stores and loads each have their limit. */
     @ParameterizedTest
     @CsvSource({
-        "attention_tangent_whole_f32_d32_m32, 8, 12, 16, 0",
-        "attention_tangent_whole_f32_d32_m32, 16, 12, 16, 1",
-        "attention_tangent_whole_f32_d32_m32, 8, 16, 16, 1",
-        "attention_tangent_whole_f32_d32_m32, 8, 12, 128, 1",
+        "attention_tangent_whole_f32_d32_m32, 16, 16, 48, 0",
+        "attention_tangent_whole_f32_d32_m32, 24, 16, 48, 1",
+        "attention_tangent_whole_f32_d32_m32, 16, 24, 48, 1",
+        "attention_tangent_whole_f32_d32_m32, 16, 16, 128, 1",
         "attention_jvp_f32_d32_r64_m32, 0, 0, 4, 1",
         "gemm_f32, 8, 8, 8, 0"
     })
