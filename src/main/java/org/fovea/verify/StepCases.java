@@ -33,7 +33,7 @@ final class StepCases {
                     "rl.encode", rows + " rows of choices, some forbidden", p -> encode(p, rows, true, true, 0)));
             cases.add(new Case("rl.encode", rows + " rows of numbers", p -> encode(p, rows, false, false, 1)));
         }
-        cases.add(new Case("memory.uploads", "arrays of three lengths", StepCases::uploads));
+        cases.add(new Case("memory.allocateUploads", "arrays of three lengths", StepCases::uploads));
         return cases;
     }
 
