@@ -8,6 +8,8 @@ BEGIN {
     allowed["attention_tangent_columns_f32_d128_r32_m16"] = "8 16 32"
     allowed["attention_backward_columns_f32_d128_r64_m16"] = "8 8 24"
     allowed["attention_backward_columns_f32_d256_r32_m16"] = "8 8 16"
+    allowed["attention_forward_f32_d128_r64_m32"] = "8 8 24"
+    allowed["attention_tangent_rows_f32_d128_r32_m16"] = "8 4 8"
 }
 /Compiling entry function/ { split($0, quoted, "'"); kernel = quoted[2]; arch = quoted[4] }
 /Function properties for/ { kernel = $NF }
