@@ -56,7 +56,9 @@ class DeviceBatchTest {
 
     @AfterEach
     void closeBackend() {
-        backend.close();
+        if (backend != null) {
+            backend.close();
+        }
     }
 
     /** Every built-in environment, and some with other parameters. */

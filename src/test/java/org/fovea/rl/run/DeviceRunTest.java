@@ -127,6 +127,7 @@ class DeviceRunTest {
 
     @Test
     void whatCannotBeOnADeviceSaysSo() throws IOException {
+        Simulator.load();
         Environments.register(EnvironmentSpec.ofBatches("Unbuilt-v0", "for this test", Unbuilt::new));
         RunSpec unbuilt = spec("Unbuilt-v0", PolicyKind.MLP);
         assertThatThrownBy(() -> train(Simulator.open(), unbuilt, directory, EnvironmentPlace.DEVICE, 1, false))
