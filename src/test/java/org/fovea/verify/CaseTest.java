@@ -94,8 +94,7 @@ class CaseTest {
         for (Method method : type.getMethods()) {
             if (PARTS.contains(method.getReturnType())) {
                 signatures(method.getReturnType(), method.getName() + '.', signatures);
-            } else if (!Modifier.isStatic(method.getModifiers())
-                    && !UNCHECKED.contains(method.getName())) {
+            } else if (!Modifier.isStatic(method.getModifiers()) && !UNCHECKED.contains(method.getName())) {
                 String operation = prefix + method.getName();
                 signatures.put(operation + Arrays.toString(method.getParameterTypes()), operation);
             }
