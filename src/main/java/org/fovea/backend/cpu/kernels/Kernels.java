@@ -64,14 +64,6 @@ public interface Kernels {
     /** Gradients of layer normalisation; dGain and dBias [width] are overwritten. */
     void layerNormBackward(LayerNormArgs<CpuArray> args, CpuArray dy, CpuArray dx, CpuArray dGain, CpuArray dBias);
 
-    /**
-     * Turns the pairs {@code (x1, x2) = (x[h, i], x[h, half + i])} of each of {@code heads} heads into {@code (x1 cos - x2 sin, x1 sin
-     * + x2 cos)}.
-     *
-     * @param angles their cosines [half], and then their sines, the same for every head
-     */
-    void rotate(int heads, int half, float[] angles, float[] x, int xo, float[] y, int yo);
-
     /** Sum of squares. */
     float sumOfSquares(float[] x, int xo, int n);
 

@@ -389,7 +389,7 @@ public final class CpuMath implements MathOps {
             table = new RotaryTable(headDim, base);
             rotaryTable = table;
         }
-        table.turn(kernels, rows, heads, sign, from, position, to);
+        table.turn(rows, heads, sign, from, position, to);
     }
 
     @Override

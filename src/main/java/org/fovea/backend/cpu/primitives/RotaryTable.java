@@ -2,7 +2,6 @@
 package org.fovea.backend.cpu.primitives;
 
 import java.util.Arrays;
-import org.fovea.backend.cpu.kernels.Kernels;
 import org.fovea.backend.cpu.memory.CpuArray;
 
 /** Cosines and sines of rotary position encoding, kept for the small positions that come again and again. */
@@ -29,15 +28,25 @@ final class RotaryTable {
     }
 
     /** Turns the pairs of x [rows, heads, headDim] by the angles of the rows' positions, forward or, with sign -1, back. */
-    void turn(Kernels kernels, int rows, int heads, int sign, CpuArray x, CpuArray positions, CpuArray y) {
+    void turn(int rows, int heads, int sign, CpuArray x, CpuArray positions, CpuArray y) {
         float[] angles = new float[headDim];
         for (int r = 0; r < rows; r++) {
             read(positions.ints[positions.offset + r], angles);
-            for (int i = headDim / 2; sign < 0 && i < headDim; i++) {
-                angles[i] = -angles[i];
+            for (int h = 0; h < heads; h++) {
+                int at = (r * heads + h) * headDim;
+                turn(headDim / 2, sign, angles, x.floats, x.offset + at, y.floats, y.offset + at);
             }
-            int at = r * heads * headDim;
-            kernels.rotate(heads, headDim / 2, angles, x.floats, x.offset + at, y.floats, y.offset + at);
+        }
+    }
+
+    private static void turn(int half, int sign, float[] angles, float[] x, int xo, float[] y, int yo) {
+        for (int i = 0; i < half; i++) {
+            float cos = angles[i];
+            float sin = sign * angles[half + i];
+            float first = x[xo + i];
+            float second = x[xo + half + i];
+            y[yo + i] = first * cos - second * sin;
+            y[yo + half + i] = first * sin + second * cos;
         }
     }
 

@@ -322,29 +322,4 @@ class KernelsTest {
             assertThat((double) kernels.sumOfSquares(x, PAD, n)).isCloseTo(expected, within(1e-6 * (1 + expected)));
         }
     }
-
-    @ParameterizedTest
-    @MethodSource("both")
-    void rotatesPairs(Kernels kernels) {
-        int heads = 3;
-        for (int half : new int[] {1, 2, 4, 5, 8, 16, 24, 32}) {
-            float[] angles = random(2 * half);
-            float[] x = random(2 * PAD + 2 * heads * half);
-            float[] y = random(x.length);
-            float[] expected = y.clone();
-            for (int h = 0; h < heads; h++) {
-                for (int i = 0; i < half; i++) {
-                    int at = PAD + 2 * h * half + i;
-                    expected[at] = x[at] * angles[i] - x[at + half] * angles[half + i];
-                    expected[at + half] = x[at] * angles[half + i] + x[at + half] * angles[i];
-                }
-            }
-            kernels.rotate(heads, half, angles, x, PAD, y, PAD);
-            assertThat(y).as("half %d", half).isEqualTo(expected);
-            float[] inPlace = x.clone();
-            kernels.rotate(heads, half, angles, inPlace, PAD, inPlace, PAD);
-            assertThat(Arrays.copyOfRange(inPlace, PAD, x.length - PAD))
-                    .isEqualTo(Arrays.copyOfRange(y, PAD, x.length - PAD));
-        }
-    }
 }

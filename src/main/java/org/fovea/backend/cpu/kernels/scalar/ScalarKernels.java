@@ -89,21 +89,6 @@ public final class ScalarKernels implements Kernels {
     }
 
     @Override
-    public void rotate(int heads, int half, float[] angles, float[] x, int xo, float[] y, int yo) {
-        for (int h = 0; h < heads; h++) {
-            int first = 2 * h * half;
-            for (int i = first; i < first + half; i++) {
-                float cos = angles[i - first];
-                float sin = angles[half + i - first];
-                float x1 = x[xo + i];
-                float x2 = x[xo + half + i];
-                y[yo + i] = x1 * cos - x2 * sin;
-                y[yo + half + i] = x1 * sin + x2 * cos;
-            }
-        }
-    }
-
-    @Override
     public float sumOfSquares(float[] x, int xo, int n) {
         float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
         int i = 0;

@@ -206,17 +206,6 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void rotate(int heads, int half, float[] angles, float[] x, int xo, float[] y, int yo) {
-        if (half % LANES == 0) {
-            VectorRotation.rotate(heads, half, angles, x, xo, y, yo);
-        } else if (LANES == 16 && half % 8 == 0) {
-            VectorRotation.rotateBy8(heads, half, angles, x, xo, y, yo);
-        } else {
-            scalar.rotate(heads, half, angles, x, xo, y, yo);
-        }
-    }
-
-    @Override
     public float sumOfSquares(float[] x, int xo, int n) {
         return VectorRows.sumOfSquares(x, xo, n);
     }
