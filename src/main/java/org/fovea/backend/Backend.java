@@ -87,6 +87,9 @@ public interface Backend extends AutoCloseable {
     /** Waits until every operation issued so far has run, and throws what any of them reported. */
     void synchronize();
 
+    /** Lets {@link #calls} tell from now on for how long the device was idle, which makes each wait some microseconds longer. */
+    default void measureIdleTime() {}
+
     /** What was asked of the device so far. */
     default DeviceCalls calls() {
         return DeviceCalls.NONE;

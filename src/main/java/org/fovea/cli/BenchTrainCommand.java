@@ -9,6 +9,11 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.fovea.backend.Backend;
+import org.fovea.backend.CapturedStep;
+import org.fovea.backend.DeviceCalls;
+import org.fovea.env.DeviceBatch;
+import org.fovea.env.Environments;
+import org.fovea.env.JoinedBatch;
 import org.fovea.io.DurableFiles;
 import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.rollout.PlaySettings;
@@ -33,13 +38,15 @@ import picocli.CommandLine.Option;
             "  mlp        separate actor and critic, 64-64",
             "  attention  2 layers, width 64, 4 heads, window 16",
             "Launches and waits are those of a GPU for a step of a batch of environments, host us what the host does for it besides"
-                    + " the environments' own work, waiting not included.%n"
+                    + " the environments' own work, waiting not included; idle is the share of the time in which a GPU had nothing to"
+                    + " do while the host did something else. Environments that step on the device are timed on it by themselves.%n"
         })
 final class BenchTrainCommand extends BackendCommand {
     private static final String ENVIRONMENT = "CartPole-v1";
     private static final int ENVIRONMENTS = 64;
     private static final int EPOCHS = 4;
     private static final int ROLLOUT = 128;
+    private static final int REPLAYS = 10;
     private static final int PROFILED_ENVIRONMENTS = 8;
     private static final long MLP_STEPS = 2L << 20;
     private static final long ATTENTION_STEPS = 512L << 10;
@@ -65,6 +72,12 @@ final class BenchTrainCommand extends BackendCommand {
             paramLabel = "NAME",
             description = "mlp, attention or gru (default: mlp and attention).")
     private List<String> policies = List.of("mlp", "attention");
+
+    @Option(
+            names = "--steps",
+            paramLabel = "N",
+            description = "Environment steps (default: 2097152, of a policy with memory 524288).")
+    private long steps;
 
     @ArgGroup(validate = false, heading = "%nHow environments are played:%n")
     private PlayOptions play = new PlayOptions();
@@ -99,6 +112,7 @@ final class BenchTrainCommand extends BackendCommand {
                 "launches/step",
                 "waits/step",
                 "host us/step",
+                "idle",
                 "final return"));
         try (Backend backend = open(backendSettings)) {
             terminal.out()
@@ -136,40 +150,73 @@ final class BenchTrainCommand extends BackendCommand {
     }
 
     private List<String> measure(Backend backend, PolicyKind policy) throws IOException {
-        long steps = policy.remembers() ? ATTENTION_STEPS : MLP_STEPS;
-        RunSpec spec = work(policy, steps, ENVIRONMENTS);
+        long wanted = steps > 0 ? steps : policy.remembers() ? ATTENTION_STEPS : MLP_STEPS;
+        RunSpec spec = work(policy, wanted, ENVIRONMENTS);
         Path directory = Files.createTempDirectory("fovea-bench");
+        backend.measureIdleTime();
         try (Trainer trainer = Trainer.start(backend, spec, directory, settings())) {
-            Stopwatch stopwatch = new Stopwatch(steps / 4);
+            Stopwatch stopwatch = new Stopwatch(backend, wanted / 4);
             TrainResult result = trainer.run(stopwatch, () -> false);
             // A forward pass to play, and in each epoch a forward pass and a backward pass of twice its work.
             StepCost cost = trainer.stepCost();
+            double environment = play.place().isDevice(backend, Environments.get(ENVIRONMENT))
+                    ? deviceRate(backend)
+                    : result.training().throughput().environment();
             double megaflops = result.model().flopsPerStep() * (1 + 3.0 * EPOCHS) * 1e-6;
             return List.of(
                     policy.toString(),
                     NumberFormats.count(result.model().parameters()),
                     String.format(Locale.ROOT, "%.2f", megaflops),
-                    NumberFormats.count(result.training().throughput().environment()),
+                    NumberFormats.count(environment),
                     NumberFormats.count(result.training().throughput().inference()),
                     NumberFormats.count(stopwatch.stepsPerSecond()),
                     String.format(Locale.ROOT, "%.2f", cost.launches()),
                     String.format(Locale.ROOT, "%.2f", cost.waits()),
                     String.format(Locale.ROOT, "%.1f", cost.hostNanos() * 1e-3),
+                    backend.name().equals("cpu")
+                            ? "-"
+                            : String.format(Locale.ROOT, "%.0f %%", 100 * stopwatch.idleShare()),
                     NumberFormats.score(result.evaluation().mean()));
         } finally {
             DurableFiles.deleteTree(directory);
         }
     }
 
+    /** Steps per second of environments that the device steps, by themselves. */
+    private static double deviceRate(Backend backend) {
+        JoinedBatch environments = JoinedBatch.createOnDevice(backend, Environments.get(ENVIRONMENT), ENVIRONMENTS)
+                .get(0);
+        try {
+            DeviceBatch batch = environments.onDevice().orElseThrow();
+            batch.reset(1, 0, new float[ENVIRONMENTS * batch.observationSpace().size()]);
+            batch.give(new int[ENVIRONMENTS], new float[0]);
+            try (CapturedStep segment = backend.capture(() -> batch.repeat(ROLLOUT))) {
+                segment.replay();
+                double seconds = backend.seconds(() -> {
+                    for (int i = 0; i < REPLAYS; i++) {
+                        segment.replay();
+                    }
+                });
+                return (double) ENVIRONMENTS * ROLLOUT * REPLAYS / seconds;
+            }
+        } finally {
+            environments.close();
+        }
+    }
+
     /** Measures the rate of a run from after its warm-up. */
     private static final class Stopwatch implements Progress.Listener {
+        private final Backend backend;
         private final long warmUpSteps;
+        private DeviceCalls startCalls = DeviceCalls.NONE;
+        private long idleNanos;
         private long startNanos;
         private long startSteps = -1;
         private long nanos;
         private long steps;
 
-        Stopwatch(long warmUpSteps) {
+        Stopwatch(Backend backend, long warmUpSteps) {
+            this.backend = backend;
             this.warmUpSteps = warmUpSteps;
         }
 
@@ -178,15 +225,21 @@ final class BenchTrainCommand extends BackendCommand {
             long now = System.nanoTime();
             if (startSteps >= 0) {
                 nanos = now - startNanos;
+                idleNanos = backend.calls().since(startCalls).idleNanos();
                 steps = progress.steps() - startSteps;
             } else if (progress.steps() >= warmUpSteps) {
                 startNanos = now;
+                startCalls = backend.calls();
                 startSteps = progress.steps();
             }
         }
 
         double stepsPerSecond() {
             return steps / (nanos * 1e-9);
+        }
+
+        double idleShare() {
+            return (double) idleNanos / nanos;
         }
     }
 }

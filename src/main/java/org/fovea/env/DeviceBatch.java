@@ -6,6 +6,7 @@ import java.io.DataOutput;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.fovea.backend.Backend;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
@@ -212,9 +213,13 @@ public final class DeviceBatch implements VectorEnvironment {
         return new EnvironmentActions<>(size, allocate(type, (long) host.count() * size), null, false);
     }
 
-    @Override
-    public void step(int[] choices, float[] values, StepBatch result) {
-        StepChecks.check(this, choicesOfAction, host.firstIndex(), choices, values, result);
+    /**
+     * Brings state and actions to the device, for {@link #repeat}.
+     *
+     * @param choices [count, parts of an action], empty where an action is numbers
+     * @param values [count, action size], else empty
+     */
+    public void give(int[] choices, float[] values) {
         Memory memory = backend.memory();
         upload();
         if (arrays == null || taken == null) {
@@ -226,7 +231,22 @@ public final class DeviceBatch implements VectorEnvironment {
         } else {
             memory.upload(values, 0, taken.taken());
         }
-        launch(taken, arrays);
+    }
+
+    /** Takes {@code steps} steps by the actions that were given; what comes of them stays on the device. May be captured. */
+    public void repeat(int steps) {
+        for (int step = 0; step < steps; step++) {
+            launch(Objects.requireNonNull(taken), Objects.requireNonNull(arrays));
+        }
+    }
+
+    @Override
+    public void step(int[] choices, float[] values, StepBatch result) {
+        StepChecks.check(this, choicesOfAction, host.firstIndex(), choices, values, result);
+        Memory memory = backend.memory();
+        give(choices, values);
+        repeat(1);
+        StepArrays<DeviceArray> arrays = Objects.requireNonNull(this.arrays);
         if (!isChecked) {
             check();
             isChecked = true;

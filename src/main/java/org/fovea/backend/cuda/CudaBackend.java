@@ -133,6 +133,13 @@ final class CudaBackend implements Backend {
     }
 
     @Override
+    public void measureIdleTime() {
+        context.enter();
+        memory.steps().refuse("measureIdleTime");
+        context.measureIdleTime();
+    }
+
+    @Override
     public DeviceCalls calls() {
         return context.calls();
     }

@@ -216,10 +216,7 @@ public final class Collector implements AutoCloseable {
 
     private void addCost(DeviceCalls calls) {
         if (costlyRollouts++ > 0) {
-            costlyCalls = new DeviceCalls(
-                    costlyCalls.launches() + calls.launches(),
-                    costlyCalls.waits() + calls.waits(),
-                    costlyCalls.waitNanos() + calls.waitNanos());
+            costlyCalls = costlyCalls.plus(calls);
             costlyNanos +=
                     players.stream().mapToLong(SegmentPlayer::actingNanos).sum();
         }

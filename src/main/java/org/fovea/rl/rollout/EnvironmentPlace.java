@@ -29,7 +29,7 @@ public enum EnvironmentPlace {
      * @throws InvalidEnvironmentException if they should, and can't
      * @throws BackendUnavailableException if they should, and the kernel is not among those that were built
      */
-    boolean isDevice(Backend backend, EnvironmentSpec spec) {
+    public boolean isDevice(Backend backend, EnvironmentSpec spec) {
         boolean hasKernels = backend.environments() != EnvironmentOps.NONE;
         if (this == HOST || (this == AUTO && !hasKernels)) {
             return false;

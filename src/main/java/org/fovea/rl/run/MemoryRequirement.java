@@ -35,6 +35,12 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ne
     /** Numbers per row of {@link Rollout} besides observations and actions. */
     private static final int ROLLOUT_COLUMNS = 7;
 
+    /** What a step shows: observations and final ones, where environments write them and where the policy reads them. */
+    private static final double SHOWN_BLOCKS = 5;
+
+    /** Numbers of a step besides observations: rewards and ends, twice, actions, returns, the clock. */
+    private static final double SHOWN_COLUMNS = 16;
+
     /** Numbers of the blocks that a scope of the CPU takes its arrays from. */
     private static final double SCOPE_BLOCK = 1 << 20;
 
@@ -59,7 +65,8 @@ record MemoryRequirement(RunSpec spec, double rollouts, double memory, double ne
         RolloutConfig config = spec.config().rollout();
         int taken = (config.normalizeObservations() ? observation : 0) + (config.normalizeRewards() ? 1 : 0);
         double rollouts = rows * taken / EnvironmentSet.parts(backend, spec.environments())
-                + (onHeap ? rows * (token + action + ROLLOUT_COLUMNS + taken) : 0);
+                + (onHeap ? rows * (token + action + ROLLOUT_COLUMNS + taken) : 0)
+                + spec.environments() * (SHOWN_BLOCKS * observation + SHOWN_COLUMNS);
         double memory = 0;
         double numbers = 0;
         if (onHeap) {

@@ -27,6 +27,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Captured steps as graphs: what they hold, and what is left when the driver refuses. */
 @Tag("integration")
 class CudaStepTest {
+    private static final long PAUSE_MILLIS = 50;
+
     private Backend backend;
     private DeviceArray x;
 
@@ -62,6 +64,28 @@ class CudaStepTest {
         float[] values = new float[5];
         backend.memory().download(x, values, 0);
         return values[0];
+    }
+
+    @Test
+    void idleTimeIsThatFromAWaitToWhatIsIssuedNext() throws InterruptedException {
+        backend.memory().fill(x, 1);
+        CapturedStep step = backend.capture(this::increment);
+        backend.synchronize();
+        Thread.sleep(20);
+        step.replay();
+        backend.synchronize();
+        assertThat(backend.calls().idleNanos()).as("not measured").isZero();
+
+        backend.measureIdleTime();
+        backend.synchronize();
+        // What is recorded meanwhile gives the device nothing to do.
+        CapturedStep other = backend.capture(this::increment);
+        Thread.sleep(PAUSE_MILLIS);
+        step.replay();
+        backend.synchronize();
+        assertThat(backend.calls().idleNanos()).isGreaterThanOrEqualTo(PAUSE_MILLIS * 1_000_000);
+        step.close();
+        other.close();
     }
 
     @Test

@@ -59,6 +59,8 @@ public final class CudaContext {
     private long launches;
     private long waits;
     private long waitNanos;
+    private @Nullable IdleTimer idle;
+    private boolean capturing;
     private @Nullable DeviceException lostBy;
     private boolean closed;
 
@@ -230,16 +232,43 @@ public final class CudaContext {
         launches++;
     }
 
+    /** Says whether what is issued is only recorded. */
+    void capturing(boolean now) {
+        capturing = now;
+    }
+
+    /** To be called before each launch and upload. */
+    void issuing() {
+        if (idle != null && !capturing && idle.isWaiting()) {
+            long start = System.nanoTime();
+            idle.resumed();
+            waitNanos += System.nanoTime() - start;
+        }
+    }
+
     public void synchronize(String operation) {
         long start = System.nanoTime();
+        if (idle != null) {
+            idle.draining();
+        }
         check(cuStreamSynchronize(stream), "cuStreamSynchronize", operation);
+        if (idle != null) {
+            idle.drained();
+        }
         waitNanos += System.nanoTime() - start;
         waits++;
     }
 
+    /** Lets {@link #calls} tell from now on for how long the device was idle. */
+    public void measureIdleTime() {
+        if (idle == null) {
+            idle = new IdleTimer(this);
+        }
+    }
+
     /** What was asked of the device since it was opened. */
     public DeviceCalls calls() {
-        return new DeviceCalls(launches, waits, waitNanos);
+        return new DeviceCalls(launches, waits, waitNanos, idle == null ? 0 : idle.nanos());
     }
 
     /** Takes back launches that were only recorded. */

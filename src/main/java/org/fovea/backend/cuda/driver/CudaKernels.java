@@ -194,6 +194,7 @@ public final class CudaKernels {
                     kernel.name + ": " + blocks + " blocks are more than a launch can have; split the batch");
         }
         parameters.complete(kernel.name);
+        context.issuing();
         int result = cuLaunchKernel(
                 kernel.function, (int) blocks, 1, 1, threads, 1, 1, sharedBytes, context.stream(), arguments, null);
         context.launched(kernel.name);

@@ -46,6 +46,7 @@ final class Staging {
             }
             mover.move(piece(used, bytes), (int) first, count);
             DevicePointer to = new DevicePointer(target.address() + first * elementBytes);
+            context.issuing();
             context.check(
                     cuMemcpyHtoDAsync(to, pinned.at(used), bytes, context.stream()),
                     "cuMemcpyHtoDAsync",

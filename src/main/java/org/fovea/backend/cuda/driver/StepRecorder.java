@@ -71,6 +71,7 @@ public final class StepRecorder {
             return eagerAfter(context.failure(begun, "cuStreamBeginCapture", "capture"), body);
         }
         recording = true;
+        context.capturing(true);
         pool.enterArena();
         DeviceCalls before = context.calls();
         CUgraph graph = new CUgraph();
@@ -113,6 +114,7 @@ public final class StepRecorder {
 
     private int end(CUgraph graph) {
         recording = false;
+        context.capturing(false);
         pool.leaveArena();
         return cuStreamEndCapture(context.stream(), graph);
     }
@@ -161,6 +163,7 @@ public final class StepRecorder {
                             + " scope was closed since it was captured");
                 }
             }
+            context.issuing();
             int result = cuGraphLaunch(executable, context.stream());
             context.launched("a captured step");
             if (result != CUresult.CUDA_SUCCESS) {
