@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,6 +41,9 @@ public abstract class BatchedEnvironment implements VectorEnvironment {
     private long seed;
     private int firstIndex;
     private boolean started;
+
+    /** Null while nobody looks. */
+    private @Nullable IntConsumer episodeEnd;
 
     /** Of the environment, with its parameters: what is saved of one kind is not restored into another. */
     private String name = getClass().getSimpleName();
@@ -201,10 +205,18 @@ public abstract class BatchedEnvironment implements VectorEnvironment {
             if (outOfTime || terminated[i]) {
                 int row = i * observationSize;
                 System.arraycopy(observations, row, result.finalObservations(), row, observationSize);
+                if (episodeEnd != null) {
+                    episodeEnd.accept(i);
+                }
                 episode[i]++;
                 startEpisode(i, observations);
             }
         }
+    }
+
+    @Override
+    public final void onEpisodeEnd(@Nullable IntConsumer listener) {
+        episodeEnd = listener;
     }
 
     /** Steps after which an episode is truncated. */

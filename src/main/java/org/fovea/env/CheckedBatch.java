@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntConsumer;
 import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -264,6 +265,20 @@ final class CheckedBatch implements VectorEnvironment {
             entities.forbidAbsent(i, allowed);
             ActionMasks.requireAChoice(choicesOfAction, allowed, i, this::where);
         }
+    }
+
+    @Override
+    public @Nullable Drawable drawable(int i) {
+        try {
+            return batch.drawable(i);
+        } catch (Throwable thrown) {
+            throw failed("drawable", thrown);
+        }
+    }
+
+    @Override
+    public void onEpisodeEnd(@Nullable IntConsumer listener) {
+        run("onEpisodeEnd", () -> batch.onEpisodeEnd(listener));
     }
 
     @Override

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,6 +42,9 @@ final class EnvironmentBatch implements VectorEnvironment {
     private long seed;
     private int firstIndex;
     private boolean started;
+
+    /** Null while nobody looks. */
+    private @Nullable IntConsumer episodeEnd;
 
     private boolean closed;
 
@@ -179,6 +183,9 @@ final class EnvironmentBatch implements VectorEnvironment {
             result.truncated()[i] = step.truncated() && !step.terminated();
             if (step.terminated() || step.truncated()) {
                 write(i, step.observation(), result.finalObservations());
+                if (episodeEnd != null) {
+                    episodeEnd.accept(i);
+                }
                 episode[i]++;
                 startEpisode(i, result.observations());
             } else {
@@ -257,6 +264,16 @@ final class EnvironmentBatch implements VectorEnvironment {
         } else {
             masks.copyTo(allowed);
         }
+    }
+
+    @Override
+    public @Nullable Drawable drawable(int i) {
+        return environments[i] instanceof Drawable drawable ? drawable : null;
+    }
+
+    @Override
+    public void onEpisodeEnd(@Nullable IntConsumer listener) {
+        episodeEnd = listener;
     }
 
     @Override

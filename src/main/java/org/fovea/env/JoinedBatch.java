@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Partition;
@@ -394,6 +395,20 @@ public final class JoinedBatch implements VectorEnvironment {
     @Override
     public void actionMasks(boolean[] all) {
         whole.actionMasks(all);
+    }
+
+    @Override
+    public @Nullable Drawable drawable(int i) {
+        Part part = part(i);
+        return part.environment.drawable(i - part.first);
+    }
+
+    /** Called on whichever thread steps the environment. */
+    @Override
+    public void onEpisodeEnd(@Nullable IntConsumer listener) {
+        for (Part part : parts) {
+            part.environment.onEpisodeEnd(listener == null ? null : i -> listener.accept(part.first + i));
+        }
     }
 
     @Override

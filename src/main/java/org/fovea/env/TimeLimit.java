@@ -5,6 +5,8 @@ import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
 
 /** Truncates episodes. */
 final class TimeLimit extends WrappedBatch {
@@ -30,6 +32,9 @@ final class TimeLimit extends WrappedBatch {
     private final int steps;
     private final int size;
     private final int[] elapsed;
+
+    /** Null while nobody looks. */
+    private @Nullable IntConsumer episodeEnd;
 
     private TimeLimit(VectorEnvironment inner, int steps) {
         super(inner);
@@ -60,9 +65,18 @@ final class TimeLimit extends WrappedBatch {
             } else if (elapsed[i] >= steps) {
                 result.truncated()[i] = true;
                 System.arraycopy(result.observations(), i * size, result.finalObservations(), i * size, size);
+                if (episodeEnd != null) {
+                    episodeEnd.accept(i);
+                }
                 restart(i, result.observations());
             }
         }
+    }
+
+    @Override
+    public void onEpisodeEnd(@Nullable IntConsumer listener) {
+        super.onEpisodeEnd(listener);
+        episodeEnd = listener;
     }
 
     @Override

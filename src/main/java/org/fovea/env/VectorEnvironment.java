@@ -5,6 +5,8 @@ import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@code count()} environments of one kind stepped together through flat row-major arrays. An environment whose episode
@@ -98,6 +100,18 @@ public interface VectorEnvironment extends AutoCloseable {
      * {@link #reset}.
      */
     void restoreState(int i, DataInput in) throws IOException;
+
+    /** What shows environment {@code i} as it is whenever it is asked; null if it can't be looked at. */
+    default @Nullable Drawable drawable(int i) {
+        return null;
+    }
+
+    /**
+     * Lets someone look at environments whose episode has ended before they are reset.
+     *
+     * @param listener given the number of the environment, within {@link #step}; null for none any more
+     */
+    default void onEpisodeEnd(@Nullable IntConsumer listener) {}
 
     /** Releases what the environments hold. Called once, when they will not be played any more. */
     @Override

@@ -4,6 +4,8 @@ package org.fovea.env;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
 
 /** Base of batches around another: each method does what that one does. */
 abstract class WrappedBatch implements VectorEnvironment {
@@ -56,6 +58,16 @@ abstract class WrappedBatch implements VectorEnvironment {
     @Override
     public final void actionMasks(boolean[] allowed) {
         inner.actionMasks(allowed);
+    }
+
+    @Override
+    public final @Nullable Drawable drawable(int i) {
+        return inner.drawable(i);
+    }
+
+    @Override
+    public void onEpisodeEnd(@Nullable IntConsumer listener) {
+        inner.onEpisodeEnd(listener);
     }
 
     @Override

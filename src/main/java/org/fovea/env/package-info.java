@@ -11,7 +11,8 @@
  * org.fovea.env.DeviceBatch} steps it there.
  *
  * <p>The built-in ones are in {@code org.fovea.env.games}, and found as those of another jar are, through an {@link
- * org.fovea.env.EnvironmentProvider}. A {@link org.fovea.env.Wrapper} is a change to any of them.
+ * org.fovea.env.EnvironmentProvider}. A {@link org.fovea.env.Wrapper} is a change to any of them. One that is {@link
+ * org.fovea.env.Drawable} shows itself to whoever watches.
  */
 @NullMarked
 package org.fovea.env;

@@ -3,6 +3,7 @@ package org.fovea.nn;
 
 import java.util.List;
 import org.fovea.attention.Attention;
+import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionShape.Layout;
 import org.fovea.backend.attention.AttentionSpec;
@@ -59,13 +60,18 @@ public final class SelfAttention {
 
     /** Elements [batch, positions, width] attend to each other as {@code spec} and {@code mask} allow. */
     public Tensor forward(Tensor elements, AttentionSpec spec, AttentionMask<Tensor> mask) {
-        return forward(elements, spec, mask, null);
+        return forward(elements, spec, mask, null, AttentionListener.NONE);
     }
 
     /** @param added to the result */
-    Tensor forward(Tensor elements, AttentionSpec spec, AttentionMask<Tensor> mask, @Nullable Tensor added) {
+    Tensor forward(
+            Tensor elements,
+            AttentionSpec spec,
+            AttentionMask<Tensor> mask,
+            @Nullable Tensor added,
+            AttentionListener listener) {
         Tensor positions = RotaryEncoding.positions(elements.tape(), elements.size(0), 0, elements.size(1));
-        return attend(elements, positions, elements, positions, spec, mask, added);
+        return attend(elements, positions, elements, positions, spec, mask, added, listener);
     }
 
     /** Every element attends to every other. */
@@ -89,18 +95,20 @@ public final class SelfAttention {
             Tensor keyPositions,
             AttentionSpec spec,
             AttentionMask<Tensor> mask,
-            @Nullable Tensor added) {
+            @Nullable Tensor added,
+            AttentionListener listener) {
         List<Tensor> mapped = Linear.apply(List.of(query, key, value), List.of(queryInputs, keyInputs, keyInputs));
         List<Tensor> turned = rotate(mapped.get(0), queryPositions, mapped.get(1), keyPositions);
-        Tensor averages = Attention.apply(Attention.call(
-                                inHeads(turned.get(0)),
-                                inHeads(turned.get(1)),
-                                inHeads(mapped.get(2)),
-                                compared(spec),
-                                Layout.BNHD)
-                        .withMask(mask))
-                .output();
-        return output.apply(averages.reshape(queryInputs.shape()), added);
+        AttentionCall<Tensor> call = Attention.call(
+                        inHeads(turned.get(0)),
+                        inHeads(turned.get(1)),
+                        inHeads(mapped.get(2)),
+                        compared(spec),
+                        Layout.BNHD)
+                .withMask(mask);
+        Attention.Result averages = Attention.apply(call);
+        listener.attended(call, averages);
+        return output.apply(averages.output().reshape(queryInputs.shape()), added);
     }
 
     /** Puts keys and values of elements [batch, count, width] at positions {@code first, ...} into the cache. */

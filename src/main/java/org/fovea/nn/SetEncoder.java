@@ -3,6 +3,7 @@ package org.fovea.nn;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntFunction;
 import org.fovea.backend.attention.AttentionMask;
 import org.fovea.backend.attention.AttentionSpec;
 import org.fovea.backend.attention.ScoreBias;
@@ -86,6 +87,15 @@ public final class SetEncoder {
      * @param counts [rows, 1], how many there are; whole numbers from 0
      */
     public Encoded apply(Tensor things, Tensor counts) {
+        return apply(things, counts, layer -> AttentionListener.NONE);
+    }
+
+    /**
+     * The same, of whose attention listeners are told.
+     *
+     * @param listeners that of a layer
+     */
+    public Encoded apply(Tensor things, Tensor counts, IntFunction<AttentionListener> listeners) {
         int rows = things.size(0);
         Tape tape = things.tape();
         Tensor index = tape.result(1, most);
@@ -94,8 +104,8 @@ public final class SetEncoder {
         Tensor hidden = present.subtract(1).multiply(-HIDDEN);
         AttentionMask<Tensor> mask = AttentionMask.<Tensor>none().withScores(new ScoreBias<>(hidden, rows, 1, 1, most));
         Tensor x = embedding.apply(things.reshape(rows, most, features));
-        for (TransformerBlock block : blocks) {
-            x = block.forward(x, AttentionSpec.DEFAULT, mask);
+        for (int layer = 0; layer < blocks.size(); layer++) {
+            x = blocks.get(layer).forward(x, AttentionSpec.DEFAULT, mask, listeners.apply(layer));
         }
         Tensor encoded = norm.apply(x);
         Tensor there = present.reshape(rows, most, 1);

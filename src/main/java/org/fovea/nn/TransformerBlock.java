@@ -51,8 +51,14 @@ public final class TransformerBlock {
 
     /** Elements [batch, positions, width] that attend to each other as {@code spec} and {@code mask} allow. */
     public Tensor forward(Tensor elements, AttentionSpec spec, AttentionMask<Tensor> mask) {
+        return forward(elements, spec, mask, AttentionListener.NONE);
+    }
+
+    /** The same, of whose attention a listener is told. */
+    public Tensor forward(
+            Tensor elements, AttentionSpec spec, AttentionMask<Tensor> mask, AttentionListener listener) {
         Tensor residual = attentionGate == null ? elements : null;
-        Tensor attended = attention.forward(attentionNorm.apply(elements), spec, mask, residual);
+        Tensor attended = attention.forward(attentionNorm.apply(elements), spec, mask, residual, listener);
         return feedForward(merge(attentionGate, elements, attended));
     }
 
@@ -77,6 +83,27 @@ public final class TransformerBlock {
             Tensor querySegments,
             Tensor keySegments,
             int window) {
+        return forward(
+                input,
+                memory,
+                queryPositions,
+                keyPositions,
+                querySegments,
+                keySegments,
+                window,
+                AttentionListener.NONE);
+    }
+
+    /** The same, of whose attention a listener is told. */
+    public Tensor forward(
+            Tensor input,
+            @Nullable Tensor memory,
+            Tensor queryPositions,
+            Tensor keyPositions,
+            Tensor querySegments,
+            Tensor keySegments,
+            int window,
+            AttentionListener listener) {
         if (window < 1) {
             throw new IllegalArgumentException("window must be at least 1: " + window);
         }
@@ -96,7 +123,8 @@ public final class TransformerBlock {
                 keyPositions,
                 AttentionSpec.DEFAULT.withCausal(Alignment.BOTTOM_RIGHT).withWindow(window - 1, 0),
                 AttentionMask.segments(querySegments, keySegments),
-                attentionGate == null ? input : null);
+                attentionGate == null ? input : null,
+                listener);
         return feedForward(merge(attentionGate, input, attended));
     }
 

@@ -4,6 +4,7 @@ package org.fovea.env.games;
 import java.util.Map;
 import org.fovea.env.BatchedEnvironment;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -156,5 +157,10 @@ final class Acrobot extends BatchedEnvironment {
 
     private static double clip(double velocity, double limit) {
         return Math.max(-limit, Math.min(limit, velocity));
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        return Mechanics.links(75, () -> angle1[i], () -> angle2[i]);
     }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import java.util.List;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -78,5 +80,25 @@ final class Autoencode extends CardGame {
     private static void observe(int i, int mode, int suit, float[] observations) {
         writeOneHot(mode, MODES, observations, i * SIZE);
         writeOneHot(suit, SUITS, observations, i * SIZE + MODES);
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        return new CardPicture() {
+            @Override
+            List<Card> cards() {
+                int dealt = elapsed[i];
+                return dealt < cards
+                        ? List.of(new Card("newest", Face.SUIT, suits[i * cards + dealt]))
+                        : List.of(new Card("asked for, not seen", Face.SUIT, suits[i * cards + Math.max(0, 2 * cards - 1 - dealt)]));
+            }
+
+            @Override
+            String caption() {
+                return elapsed[i] < cards
+                        ? "card " + (elapsed[i] + 1) + " of " + cards + " is shown"
+                        : "recall " + (elapsed[i] - cards + 1) + " of " + cards;
+            }
+        };
     }
 }

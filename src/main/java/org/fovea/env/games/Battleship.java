@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import java.awt.Color;
+import java.awt.geom.Rectangle2D;
 import java.util.Arrays;
+import org.fovea.env.Action;
 import org.fovea.env.BatchedEnvironment;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Find ships of 2, 3, 3 and 4 fields on a board of B x B, told only whether a shot hit.
@@ -113,5 +118,25 @@ final class Battleship extends BatchedEnvironment {
             result.terminated()[i] = hits[i] == SHIP_FIELDS;
             writeOneHot(hit ? 1 : 0, 2, result.observations(), 2 * i);
         }
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        return new Board(board, board) {
+            @Override
+            Color colour(int row, int column) {
+                return afloat[i * fields + row * board + column] == 1 ? DARK : EMPTY;
+            }
+
+            @Override
+            String caption() {
+                return hits[i] + " of " + SHIP_FIELDS + " hit; dark: afloat, which the agent can't see";
+            }
+
+            @Override
+            public @Nullable Rectangle2D place(@Nullable Action last) {
+                return last == null ? null : field(last.choice(0), last.choice(1));
+            }
+        };
     }
 }

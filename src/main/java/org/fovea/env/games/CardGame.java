@@ -50,6 +50,11 @@ abstract class CardGame extends BatchedEnvironment {
         return new Pack(cards, DECK, face.run, face.values);
     }
 
+    /** What counts of a card. */
+    final Face face() {
+        return face;
+    }
+
     /** How many cards so many decks have. */
     static int cards(int decks) {
         return decks * DECK;

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.Map;
 import org.fovea.env.BatchedEnvironment;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -140,5 +141,10 @@ class CartPole extends BatchedEnvironment {
             observations[SIZE * i + 3] = (float) thetaDot;
             terminated[i] = Math.abs(x) > MAX_POSITION || Math.abs(theta) > MAX_ANGLE;
         }
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        return Mechanics.cartPole(() -> position[i], () -> angle[i], MAX_POSITION);
     }
 }

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import java.awt.Color;
+import java.awt.geom.Rectangle2D;
 import java.util.Arrays;
 import java.util.List;
+import org.fovea.env.Action;
 import org.fovea.env.BatchedEnvironment;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentFamily;
 import org.fovea.env.EnvironmentFamily.Parameter;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Catch a falling ball with a paddle that moves left (0), stays (1) or moves right (2).
@@ -79,5 +84,38 @@ final class Catch extends BatchedEnvironment {
         Arrays.fill(observations, at, at + rows * columns, 0);
         observations[at + ballRow * columns + ball[i]] = LIT;
         observations[at + (rows - 1) * columns + paddle[i]] = LIT;
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        return new Board(rows, columns) {
+            private boolean isBall(int row, int column) {
+                return row == Math.min(elapsed[i], rows - 1) && column == ball[i];
+            }
+
+            private boolean isPaddle(int row, int column) {
+                return row == rows - 1 && column == paddle[i];
+            }
+
+            @Override
+            Color colour(int row, int column) {
+                return isBall(row, column) ? MARK : isPaddle(row, column) ? AGENT : EMPTY;
+            }
+
+            @Override
+            String label(int row, int column) {
+                return isBall(row, column) ? "o" : isPaddle(row, column) ? "@" : "";
+            }
+
+            @Override
+            String caption() {
+                return "the ball falls from row " + elapsed[i] + " to row " + (rows - 1);
+            }
+
+            @Override
+            public Rectangle2D place(@Nullable Action last) {
+                return field(Math.min(elapsed[i], rows - 1), ball[i]);
+            }
+        };
     }
 }

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import java.awt.Color;
+import java.awt.geom.Rectangle2D;
 import java.util.Arrays;
+import org.fovea.env.Action;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Cards lie face down; turn two at a time and find pairs.
@@ -126,5 +131,39 @@ final class Concentration extends CardGame {
             int seen = side[place] == DOWN ? faces : pile[place];
             writeOneHot(seen, faces + 1, observations, place * (faces + 1));
         }
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        int columns = 13;
+        return new Board(cards / columns, columns) {
+            private boolean isSeen(int row, int column) {
+                return side[i * cards + row * columns + column] != DOWN;
+            }
+
+            private int face(int row, int column) {
+                return pile[i * cards + row * columns + column];
+            }
+
+            @Override
+            Color colour(int row, int column) {
+                return isSeen(row, column) ? Color.getHSBColor((float) face(row, column) / faces, 0.7f, 0.8f) : EMPTY;
+            }
+
+            @Override
+            String label(int row, int column) {
+                return isSeen(row, column) ? "" + (char) ('A' + face(row, column)) : "";
+            }
+
+            @Override
+            String caption() {
+                return up[i] + " of " + cards + " cards lie open";
+            }
+
+            @Override
+            public @Nullable Rectangle2D place(@Nullable Action last) {
+                return last == null ? null : field(last.choice() / columns, last.choice() % columns);
+            }
+        };
     }
 }

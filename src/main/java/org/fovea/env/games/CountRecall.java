@@ -2,7 +2,9 @@
 package org.fovea.env.games;
 
 import java.util.Arrays;
+import java.util.List;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -81,5 +83,22 @@ final class CountRecall extends CardGame {
         counts[i * faces + face]++;
         writeOneHot(face, faces, observations, 2 * i * faces);
         writeOneHot(asked[i * cards + next], faces, observations, (2 * i + 1) * faces);
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        return new CardPicture() {
+            @Override
+            List<Card> cards() {
+                return List.of(
+                        new Card("newest", face(), dealt[i * cards + elapsed[i]]),
+                        new Card("how many of", face(), asked[i * cards + elapsed[i]]));
+            }
+
+            @Override
+            String caption() {
+                return "so far there were " + counts[i * faces + asked[i * cards + elapsed[i]]];
+            }
+        };
     }
 }

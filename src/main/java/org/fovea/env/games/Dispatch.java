@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import java.awt.Color;
+import java.awt.geom.Rectangle2D;
 import java.util.Arrays;
+import org.fovea.env.Action;
 import org.fovea.env.BatchedEnvironment;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Give each job to a machine that is free, at a speed that is worth its power: two choices at once, some of them forbidden.
@@ -113,5 +118,31 @@ final class Dispatch extends BatchedEnvironment {
             }
             allowed[(i + 1) * MASK - 1] = !anyAtFullSpeed(i);
         }
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        return new Board(1, MACHINES) {
+            @Override
+            Color colour(int row, int column) {
+                int machine = i * MACHINES + column;
+                return left[machine] == 0 ? EMPTY : speed[machine] == SPEEDS ? BAD : AGENT;
+            }
+
+            @Override
+            String label(int row, int column) {
+                return "" + left[i * MACHINES + column];
+            }
+
+            @Override
+            String caption() {
+                return "a job of " + job[i] + " waits; below, what each machine has left to do (red: at full speed)";
+            }
+
+            @Override
+            public @Nullable Rectangle2D place(@Nullable Action last) {
+                return last == null || last.choice(0) == MACHINES ? null : field(0, last.choice(0));
+            }
+        };
     }
 }

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import java.awt.Color;
+import java.awt.geom.Rectangle2D;
 import java.util.Arrays;
+import org.fovea.env.Action;
 import org.fovea.env.BatchedEnvironment;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Walk to the two of many items whose colour a sign shows, and around the others: a few of a set of entities matter, and which
@@ -58,8 +63,12 @@ final class EntityGrid extends BatchedEnvironment {
     /** The cells that have an item, and -1 for the sign. */
     private final int[] order = new int[MOST + 1];
 
+    /** Those of what was observed last, [count, most + 1], for the picture alone. */
+    private final int[] shown;
+
     EntityGrid(int count) {
         super(count, new Space.Entities(MOST + 1, FEATURES), new Space.Discrete(4), STEPS);
+        shown = new int[count * (MOST + 1)];
     }
 
     /** Of the kernel. */
@@ -118,6 +127,7 @@ final class EntityGrid extends BatchedEnvironment {
 
     private void observe(int i, float[] observations) {
         int number = shuffledEntities(i);
+        System.arraycopy(order, 0, shown, i * (MOST + 1), number);
         int row = i * SIZE;
         Arrays.fill(observations, row, row + SIZE, 0);
         for (int k = 0; k < number; k++) {
@@ -148,5 +158,47 @@ final class EntityGrid extends BatchedEnvironment {
             }
         }
         return number;
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        return new Board(SIDE, SIDE) {
+            private int item(int row, int column) {
+                return items[i * CELLS + row * SIDE + column];
+            }
+
+            private boolean isAgent(int row, int column) {
+                return agent[i] == row * SIDE + column;
+            }
+
+            @Override
+            Color colour(int row, int column) {
+                return isAgent(row, column)
+                        ? DARK
+                        : item(row, column) == 0 ? EMPTY : Color.getHSBColor((item(row, column) - 1f) / COLOURS, 0.7f, 0.8f);
+            }
+
+            @Override
+            String label(int row, int column) {
+                return isAgent(row, column) ? "@" : item(row, column) == 0 ? "" : "" + (char) ('A' + item(row, column) - 1);
+            }
+
+            @Override
+            String caption() {
+                return "the sign shows " + (char) ('A' + sign[i]) + "; " + left[i] + " of that colour are left";
+            }
+
+            @Override
+            public Rectangle2D place(@Nullable Action last) {
+                return field(agent[i] / SIDE, agent[i] % SIDE);
+            }
+
+            /** The sign is in the heading. */
+            @Override
+            public Rectangle2D entity(String path, int row) {
+                int cell = shown[i * (MOST + 1) + row];
+                return cell < 0 ? new Rectangle2D.Double(4, 6, 300, 32) : field(cell / SIDE, cell % SIDE);
+            }
+        };
     }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import java.util.List;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -58,5 +60,23 @@ final class HigherLower extends CardGame {
             result.terminated()[i] = dealt == cards - 1;
             writeOneHot(rank, RANKS, result.observations(), i * RANKS);
         }
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        return new CardPicture() {
+            @Override
+            List<Card> cards() {
+                return List.of(
+                        new Card("newest", Face.RANK, ranks[i * cards + elapsed[i]]),
+                        new Card(
+                                "next, not seen", Face.RANK, elapsed[i] + 1 < cards ? ranks[i * cards + elapsed[i] + 1] : -1));
+            }
+
+            @Override
+            String caption() {
+                return "card " + (elapsed[i] + 1) + " of " + cards;
+            }
+        };
     }
 }

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import java.awt.Color;
+import java.awt.geom.Rectangle2D;
 import java.util.List;
 import java.util.Map;
+import org.fovea.env.Action;
 import org.fovea.env.BatchedEnvironment;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentFamily;
 import org.fovea.env.EnvironmentFamily.Parameter;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Remember bits that are shown once, and name the queried one, {@code length} steps later.
@@ -27,6 +32,9 @@ final class MemoryChain extends BatchedEnvironment {
     static final EnvironmentFamily FAMILY = EnvironmentFamily.of(
             List.of(new Parameter("length", 5, 1, 1_000_000), new Parameter("bits", 1, 1, 30)),
             values -> spec(values[0], values[1]));
+
+    /** Columns of the picture; a longer way is drawn to scale. */
+    private static final int LONGEST_PICTURE = 25;
 
     private final int length;
     private final int bits;
@@ -93,5 +101,40 @@ final class MemoryChain extends BatchedEnvironment {
         for (int bit = 0; bit < bits; bit++) {
             observations[row + 2 + bit] = time == 0 ? 2 * ((context[i] >> bit) & 1) - 1 : 0;
         }
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        int columns = Math.min(length + 1, LONGEST_PICTURE);
+        return new Board(1, columns) {
+            private int column() {
+                return Math.min(elapsed[i], length) * (columns - 1) / length;
+            }
+
+            @Override
+            Color colour(int row, int column) {
+                return column == column() ? AGENT : column == columns - 1 ? MARK : EMPTY;
+            }
+
+            @Override
+            String label(int row, int column) {
+                return column == column() ? "@" : column == columns - 1 ? "?" : "";
+            }
+
+            @Override
+            String caption() {
+                StringBuilder bitsOfContext = new StringBuilder();
+                for (int bit = 0; bit < bits; bit++) {
+                    bitsOfContext.append((context[i] >> bit) & 1);
+                }
+                return (elapsed[i] <= 1 ? "the agent sees " : "the agent saw ") + bitsOfContext + ", bit " + query[i]
+                        + " will be asked";
+            }
+
+            @Override
+            public Rectangle2D place(@Nullable Action last) {
+                return field(0, column());
+            }
+        };
     }
 }

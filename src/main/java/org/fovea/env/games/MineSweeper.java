@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import java.awt.Color;
+import java.awt.geom.Rectangle2D;
 import java.util.Arrays;
+import org.fovea.env.Action;
 import org.fovea.env.BatchedEnvironment;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Click all fields of a board that hide no mine, told how many mines are around the last one.
@@ -128,5 +133,34 @@ final class MineSweeper extends BatchedEnvironment {
             }
         }
         return around;
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        return new Board(board, board) {
+            private byte what(int row, int column) {
+                return hidden[i * fields + row * board + column];
+            }
+
+            @Override
+            Color colour(int row, int column) {
+                return what(row, column) == MINE ? BAD : what(row, column) == CLICKED ? AGENT : EMPTY;
+            }
+
+            @Override
+            String label(int row, int column) {
+                return what(row, column) == MINE ? "*" : what(row, column) == CLICKED ? "" + minesAround(i, row, column) : "";
+            }
+
+            @Override
+            String caption() {
+                return clicked[i] + " of " + (fields - mines) + " fields are clear; red: mines, which the agent can't see";
+            }
+
+            @Override
+            public @Nullable Rectangle2D place(@Nullable Action last) {
+                return last == null ? null : field(last.choice(0), last.choice(1));
+            }
+        };
     }
 }

@@ -3,6 +3,7 @@ package org.fovea.env.games;
 
 import org.fovea.env.BatchedEnvironment;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -117,5 +118,10 @@ class MountainCar extends BatchedEnvironment {
     private void observe(int i, float[] observations) {
         observations[2 * i] = (float) position[i];
         observations[2 * i + 1] = (float) velocity[i];
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        return Mechanics.hill(() -> position[i], LEFT_END, RIGHT_END, GOAL, x -> Math.sin(3 * x));
     }
 }

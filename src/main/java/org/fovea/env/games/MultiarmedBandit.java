@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import java.awt.Color;
+import java.awt.geom.Rectangle2D;
 import java.util.Arrays;
+import org.fovea.env.Action;
 import org.fovea.env.BatchedEnvironment;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Find the arm that pays most often, and pull it.
@@ -68,5 +73,34 @@ final class MultiarmedBandit extends BatchedEnvironment {
             result.rewards()[i] = paid ? scale : -scale;
             writeOneHot(paid ? 1 : 0, 2, result.observations(), 2 * i);
         }
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        return new Board(1, arms) {
+            private float chance(int arm) {
+                return Float.intBitsToFloat(chances[i * arms + arm]);
+            }
+
+            @Override
+            Color colour(int row, int column) {
+                return Color.getHSBColor(chance(column) / 3, 0.6f, 0.75f);
+            }
+
+            @Override
+            String label(int row, int column) {
+                return "" + Math.min(9, (int) (10 * chance(column)));
+            }
+
+            @Override
+            String caption() {
+                return "how often in ten each arm pays, which the agent can't see";
+            }
+
+            @Override
+            public @Nullable Rectangle2D place(@Nullable Action last) {
+                return last == null ? null : field(0, last.choice());
+            }
+        };
     }
 }

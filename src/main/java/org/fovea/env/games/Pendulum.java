@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.Map;
 import org.fovea.env.BatchedEnvironment;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -119,5 +120,11 @@ class Pendulum extends BatchedEnvironment {
     private static double wrap(double angle) {
         double fromPi = (angle + Math.PI) % (2 * Math.PI);
         return (fromPi < 0 ? fromPi + 2 * Math.PI : fromPi) - Math.PI;
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        // Measured from upright; a link is from hanging.
+        return Mechanics.links(130, () -> angle[i] + Math.PI);
     }
 }

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import java.awt.Color;
+import java.awt.geom.Rectangle2D;
 import java.util.Map;
+import org.fovea.env.Action;
 import org.fovea.env.BatchedEnvironment;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Remember which end of a line is good and walk there: left (0) or right (1) by 0.2.
@@ -89,5 +94,42 @@ final class ProofOfMemory extends BatchedEnvironment {
         observations[SIZE * i] = shown ? worthOfLeft[i] : 0;
         observations[SIZE * i + 1] = position[i] / (float) END;
         observations[SIZE * i + 2] = shown ? -worthOfLeft[i] : 0;
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        return new Board(1, 2 * END + 1) {
+            private boolean isShown() {
+                return elapsed[i] < SHOWN_STEPS;
+            }
+
+            @Override
+            Color colour(int row, int column) {
+                if (column == position[i] + END) {
+                    return AGENT;
+                }
+                boolean end = column == 0 || column == 2 * END;
+                return end ? (column == 0) == worthOfLeft[i] > 0 ? GOOD : BAD : EMPTY;
+            }
+
+            @Override
+            String label(int row, int column) {
+                if (column == position[i] + END) {
+                    return "@";
+                }
+                boolean end = column == 0 || column == 2 * END;
+                return !end ? "" : !isShown() ? "?" : (column == 0) == worthOfLeft[i] > 0 ? "+" : "-";
+            }
+
+            @Override
+            String caption() {
+                return isShown() ? "the agent sees which end is good, and cannot move" : "the ends look alike to the agent";
+            }
+
+            @Override
+            public Rectangle2D place(@Nullable Action last) {
+                return field(0, position[i] + END);
+            }
+        };
     }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import java.util.List;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -68,5 +70,23 @@ final class RepeatPrevious extends CardGame {
             result.terminated()[i] = dealt == cards - 1;
             writeOneHot(suits[i * cards + dealt], SUITS, result.observations(), i * SUITS);
         }
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        return new CardPicture() {
+            @Override
+            List<Card> cards() {
+                int asked = elapsed[i] + 1 - k;
+                return List.of(
+                        new Card("newest", Face.SUIT, suits[i * cards + elapsed[i]]),
+                        new Card("asked for, not seen", Face.SUIT, asked < 0 ? -1 : suits[i * cards + asked]));
+            }
+
+            @Override
+            String caption() {
+                return "card " + (elapsed[i] + 1) + " of " + cards + "; asked for: the one dealt " + (k - 1) + " before";
+            }
+        };
     }
 }

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.env.games;
 
+import java.awt.Color;
+import java.awt.geom.Rectangle2D;
 import java.util.List;
+import org.fovea.env.Action;
 import org.fovea.env.BatchedEnvironment;
 import org.fovea.env.DeviceForm;
+import org.fovea.env.Drawable;
 import org.fovea.env.EnvironmentFamily;
 import org.fovea.env.EnvironmentFamily.Parameter;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * See which way is right, be moved along a corridor of {@code length} = L steps, and turn that way.
@@ -22,6 +27,9 @@ import org.fovea.env.StepBatch;
 final class TMaze extends BatchedEnvironment {
     static final EnvironmentFamily FAMILY =
             EnvironmentFamily.of(List.of(new Parameter("length", 10, 1, 1_000_000)), values -> spec(values[0]));
+
+    /** Columns of the picture; a longer way is drawn to scale. */
+    private static final int LONGEST_PICTURE = 25;
 
     private final int length;
 
@@ -67,5 +75,44 @@ final class TMaze extends BatchedEnvironment {
             result.observations()[2 * i] = 0;
             result.observations()[2 * i + 1] = elapsed[i] + 1 >= length ? 1 : 0;
         }
+    }
+
+    @Override
+    public Drawable drawable(int i) {
+        int columns = Math.min(length + 1, LONGEST_PICTURE);
+        return new Board(3, columns) {
+            private int column() {
+                return Math.min(elapsed[i], length) * (columns - 1) / length;
+            }
+
+            @Override
+            Color colour(int row, int column) {
+                if (row == 1) {
+                    return column == column() ? AGENT : EMPTY;
+                }
+                boolean right = (row == 0) == (way[i] == 0);
+                return column < columns - 1 ? Color.WHITE : right ? GOOD : BAD;
+            }
+
+            @Override
+            String label(int row, int column) {
+                if (row == 1) {
+                    return column == column() ? "@" : "";
+                }
+                return column < columns - 1 ? " " : (row == 0) == (way[i] == 0) ? "+" : "-";
+            }
+
+            @Override
+            String caption() {
+                return elapsed[i] == 0
+                        ? "the agent sees the way: " + (way[i] == 0 ? "up" : "down")
+                        : elapsed[i] >= length ? "at the junction" : "step " + elapsed[i] + " of " + length;
+            }
+
+            @Override
+            public Rectangle2D place(@Nullable Action last) {
+                return field(1, column());
+            }
+        };
     }
 }

@@ -7,6 +7,10 @@
  * from one {@link org.fovea.rl.evaluation.EpisodeTable}, and write there how they ended. {@link
  * org.fovea.rl.evaluation.EvaluationSettings} say which episodes, {@link org.fovea.rl.evaluation.EvaluationResult} is their
  * outcome.
+ *
+ * <p>{@link org.fovea.rl.evaluation.EpisodeRecorder} plays one episode to be looked at, an {@link
+ * org.fovea.rl.evaluation.Episode}: what was seen, done and expected in each step, and by {@link
+ * org.fovea.rl.evaluation.AttentionMap} what each layer of the policy attended to.
  */
 @NullMarked
 package org.fovea.rl.evaluation;

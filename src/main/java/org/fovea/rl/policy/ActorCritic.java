@@ -132,6 +132,23 @@ public final class ActorCritic {
         return new Outputs(policyOf(ofPolicy, step), valueHead.apply(ofCritic));
     }
 
+    /**
+     * What it makes of a whole episode, as in play, in one pass.
+     *
+     * @param observations of the episode's steps from the first on, [steps, size]
+     * @param listener told of the attention of the policy's trunk, not of one that the value has for itself
+     */
+    public Outputs replay(Tensor observations, ReplayListener listener) {
+        StepFeatures.Encoded steps = trunk.features().apply(observations, listener);
+        Tensor ofPolicy = trunk.replay(steps, listener);
+        return outputs(
+                ofPolicy,
+                steps,
+                valueTrunk == trunk
+                        ? null
+                        : valueTrunk.replay(valueTrunk.features().apply(observations), ReplayListener.NONE));
+    }
+
     /** The network and its memory of a set of environments that are played in segments. */
     public final class Context implements AutoCloseable {
         private final Trunk.Context policy;

@@ -4,6 +4,7 @@ package org.fovea.rl.policy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.nn.LayerNorm;
 import org.fovea.nn.Linear;
@@ -13,6 +14,7 @@ import org.fovea.nn.TransformerSettings;
 import org.fovea.rl.config.NetworkConfig;
 import org.fovea.tensor.Initializer;
 import org.fovea.tensor.Parameters;
+import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 
 /**
@@ -104,6 +106,30 @@ final class AttentionTrunk implements Trunk {
                             config.window());
         }
         return finalNorm.apply(x.reshape(sequences * steps, config.width()));
+    }
+
+    @Override
+    public Tensor replay(StepFeatures.Encoded encoded, ReplayListener listener) {
+        int steps = encoded.numbers().size(0);
+        Tape tape = encoded.numbers().tape();
+        Tensor positions = RotaryEncoding.positions(tape, 1, 0, steps);
+        DeviceArray ids = tape.allocate(DType.I32, steps);
+        parameters.backend().memory().fill(ids, 0);
+        Tensor episode = tape.constant(ids, 1, steps);
+        Tensor x = embed(encoded).reshape(1, steps, config.width());
+        for (int layer = 0; layer < blocks.size(); layer++) {
+            x = blocks.get(layer)
+                    .forward(
+                            x,
+                            null,
+                            positions,
+                            positions,
+                            episode,
+                            episode,
+                            config.window(),
+                            listener.ofSteps(layer));
+        }
+        return finalNorm.apply(x.reshape(steps, config.width()));
     }
 
     /**

@@ -63,6 +63,11 @@ final class FeedForwardTrunk implements Trunk {
         return new Memoryless();
     }
 
+    @Override
+    public Tensor replay(StepFeatures.Encoded steps, ReplayListener listener) {
+        return apply(steps);
+    }
+
     private Tensor apply(StepFeatures.Encoded steps) {
         Tensor x = steps.features();
         for (Linear layer : layers) {

@@ -184,6 +184,15 @@ public final class PolicyRunner implements AutoCloseable {
         }
     }
 
+    /**
+     * What the network was given last.
+     *
+     * @param target written from {@code offset} on, [count, {@link StepEncoder#size()}]
+     */
+    public void inputs(float[] target, int offset) {
+        backend.memory().download(tokens, target, offset);
+    }
+
     /** [count, parts of an action], if choices are made. */
     public int[] choices() {
         return choices;

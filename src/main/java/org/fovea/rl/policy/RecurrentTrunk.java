@@ -81,6 +81,15 @@ final class RecurrentTrunk implements Trunk {
         return features.activations() + UNITS * (long) layers() * width;
     }
 
+    @Override
+    public Tensor replay(StepFeatures.Encoded steps, ReplayListener listener) {
+        List<Tensor> states = new ArrayList<>();
+        for (int layer = 0; layer < layers(); layer++) {
+            states.add(steps.numbers().tape().zeros(1, width));
+        }
+        return forward(steps, states);
+    }
+
     int layers() {
         return cells.size();
     }

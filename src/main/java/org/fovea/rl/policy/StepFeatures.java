@@ -22,7 +22,7 @@ final class StepFeatures {
     /** Fewest that a picture is encoded by. */
     private static final int IMAGE_FEATURES = 128;
 
-    private static final Encoder AS_IT_IS = (numbers, sets) -> numbers;
+    private static final Encoder AS_IT_IS = (numbers, sets, listener) -> numbers;
 
     private final int inputs;
     private final List<Part> parts = new ArrayList<>();
@@ -35,7 +35,7 @@ final class StepFeatures {
 
     private interface Encoder {
         /** @param sets given the sets that were encoded, by their path */
-        Tensor apply(Tensor numbers, Map<String, SetEncoder.Encoded> sets);
+        Tensor apply(Tensor numbers, Map<String, SetEncoder.Encoded> sets, ReplayListener listener);
     }
 
     /**
@@ -71,9 +71,11 @@ final class StepFeatures {
                         TransformerSettings.of(config.width(), config.heads()).withSimilarity(config.similarity());
                 SetEncoder set = new SetEncoder(
                         parameters, path, entities.most(), entities.features(), config.entityLayers(), settings);
-                encoder = (x, sets) -> {
-                    SetEncoder.Encoded things =
-                            set.apply(x.slice(1, 0, to - from - 1), x.slice(1, to - from - 1, to - from));
+                encoder = (x, sets, listener) -> {
+                    SetEncoder.Encoded things = set.apply(
+                            x.slice(1, 0, to - from - 1),
+                            x.slice(1, to - from - 1, to - from),
+                            layer -> listener.ofEntities(leaf.path(), layer));
                     sets.put(leaf.path(), things);
                     return things.whole();
                 };
@@ -88,7 +90,7 @@ final class StepFeatures {
                         image.height(),
                         image.width(),
                         Math.max(config.width(), IMAGE_FEATURES));
-                encoder = (x, sets) -> picture.apply(x);
+                encoder = (x, sets, listener) -> picture.apply(x);
                 encoded = picture.size();
                 operations += picture.flops();
                 held += picture.activations();
@@ -135,13 +137,18 @@ final class StepFeatures {
 
     /** Encodes steps, [rows, inputs()]. */
     Encoded apply(Tensor steps) {
+        return apply(steps, ReplayListener.NONE);
+    }
+
+    /** The same, of whose attention a listener is told. */
+    Encoded apply(Tensor steps, ReplayListener listener) {
         if (parts.size() == 1 && parts.get(0).encoder == AS_IT_IS) {
             return new Encoded(steps, steps, Map.of());
         }
         List<Tensor> features = new ArrayList<>();
         Map<String, SetEncoder.Encoded> sets = new HashMap<>();
         for (Part part : parts) {
-            features.add(part.encoder.apply(steps.slice(1, part.from, part.to), sets));
+            features.add(part.encoder.apply(steps.slice(1, part.from, part.to), sets, listener));
         }
         return new Encoded(steps, Tensor.concat(1, features), sets);
     }

@@ -53,6 +53,13 @@ interface Trunk {
      */
     Context context(int environments, int rolloutSteps, int burnIn);
 
+    /**
+     * What it makes of a whole episode from its first step on, as in play: [steps, size()].
+     *
+     * @param listener told of attention over steps
+     */
+    Tensor replay(StepFeatures.Encoded steps, ReplayListener listener);
+
     /** A trunk and its memory of a set of environments that are played in segments. */
     interface Context extends AutoCloseable {
 

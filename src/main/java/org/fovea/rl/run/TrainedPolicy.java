@@ -7,10 +7,13 @@ import java.util.function.BooleanSupplier;
 import org.fovea.backend.Backend;
 import org.fovea.env.EnvironmentThreads;
 import org.fovea.env.Environments;
+import org.fovea.rl.evaluation.Episode;
+import org.fovea.rl.evaluation.EpisodeRecorder;
 import org.fovea.rl.evaluation.Evaluation;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
 import org.fovea.rl.policy.Agent;
+import org.fovea.rl.rollout.EnvironmentPlace;
 import org.fovea.rl.rollout.EnvironmentSet;
 import org.fovea.rl.rollout.PlaySettings;
 
@@ -84,6 +87,15 @@ public final class TrainedPolicy implements AutoCloseable {
     public EvaluationResult evaluate(Evaluation.Listener listener, BooleanSupplier stop) {
         int segmentSteps = spec.config().rollout().rolloutSteps();
         return Evaluation.play(agent, environments, spec.environments(), segmentSteps, settings, listener, stop);
+    }
+
+    /** Plays one episode to be looked at, in an environment of its own that steps in Java. */
+    public Episode record(EpisodeRecorder.Settings which) {
+        try (EnvironmentSet one = EnvironmentSet.create(
+                agent.backend(), Environments.get(spec.environment()), 1, threads, EnvironmentPlace.HOST)) {
+            return EpisodeRecorder.record(
+                    agent, one.batches().get(0), spec.config().rollout().rolloutSteps(), which);
+        }
     }
 
     @Override
