@@ -9,6 +9,7 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import org.fovea.rl.rollout.EpisodeStatistics;
 import org.fovea.rl.run.Progress;
+import org.fovea.rl.run.Throughput;
 import org.jspecify.annotations.Nullable;
 
 /** Shows how training goes: a bar on a terminal, else a line every few seconds. */
@@ -33,7 +34,7 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
     /** @param totalSteps of training, 0 if there is nothing but an evaluation */
     ProgressDisplay(Terminal terminal, long totalSteps) {
         this.terminal = terminal;
-        newest = new Progress(0, 0, totalSteps, Double.NaN, EpisodeStatistics.NONE, Double.NaN);
+        newest = new Progress(0, 0, totalSteps, Throughput.NONE, EpisodeStatistics.NONE, Double.NaN);
         if (terminal.isInteractive() && totalSteps > 0) {
             bar = new ProgressBarBuilder()
                     .setInitialMax(totalSteps)

@@ -147,7 +147,7 @@ final class TrainCommand implements Callable<Integer> {
                     target == null ? before.target() : target));
             double limit =
                     timeLimit == null ? Double.POSITIVE_INFINITY : NumberFormats.seconds("--time-limit", timeLimit);
-            return new TrainingOptions(settings(), plan, limit);
+            return new TrainingOptions(settings(), plan, limit, Map.of());
         }
 
         private EvaluationSettings settings() {

@@ -154,6 +154,23 @@ public record Checkpoint(
         }
     }
 
+    /**
+     * The metadata of a run's newest checkpoint, read without its tensors and without a comparison of checksums, so that many runs
+     * can be looked at.
+     *
+     * @return empty if the run has none
+     */
+    public static Map<String, String> latestMetadata(Path runDirectory) throws IOException {
+        Optional<Path> newest = latest(runDirectory);
+        if (newest.isEmpty()) {
+            return Map.of();
+        }
+        try (SafeTensorsReader reader = SafeTensorsReader.open(
+                newest.get().resolve(TENSORS), SafeTensorsReader.MAX_HEADER_BYTES)) {
+            return reader.metadata();
+        }
+    }
+
     private static Checkpoint read(Path directory) throws IOException {
         Manifest manifest = Manifest.read(directory);
         manifest.verify(directory);

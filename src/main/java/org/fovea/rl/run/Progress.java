@@ -9,16 +9,21 @@ import org.fovea.rl.rollout.EpisodeStatistics;
  *
  * @param steps taken so far, by all environments together
  * @param totalSteps of the whole run
- * @param stepsPerSecond of this process, training included, evaluations not
+ * @param throughput of this process
  * @param evaluated mean return of the last evaluation of this process, NaN before the first
  */
 public record Progress(
         long iteration,
         long steps,
         long totalSteps,
-        double stepsPerSecond,
+        Throughput throughput,
         EpisodeStatistics episodes,
         double evaluated) {
+
+    /** Of this process, training included, evaluations not. */
+    public double stepsPerSecond() {
+        return throughput.train();
+    }
 
     /** Told after each iteration. */
     @FunctionalInterface

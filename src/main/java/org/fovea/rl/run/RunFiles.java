@@ -17,6 +17,12 @@ public final class RunFiles {
     /** The table with one line per evaluation during training. */
     public static final String EVALUATIONS = "evaluations.csv";
 
+    /** The settings of the run, which repeat it. */
+    public static final String CONFIG = "config.yaml";
+
+    /** How the run ended. */
+    public static final String RESULT = "result.json";
+
     /** The directory with the checkpoint of the policy that these found to be the best. */
     public static final String BEST = "best";
 
@@ -43,7 +49,7 @@ public final class RunFiles {
 
     private static boolean isOfARun(Path path) {
         String name = path.getFileName().toString();
-        return List.of(PROGRESS, EVALUATIONS, BEST).contains(name)
+        return List.of(PROGRESS, EVALUATIONS, CONFIG, RESULT, BEST).contains(name)
                 || name.startsWith("learning-curve.")
                 || name.matches("\\.?checkpoint-\\d+.*");
     }

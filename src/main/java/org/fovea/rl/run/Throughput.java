@@ -9,6 +9,9 @@ package org.fovea.rl.run;
  * @param train environments, policy and learning
  */
 public record Throughput(double environment, double inference, double train) {
+    /** Of what has not begun. */
+    public static final Throughput NONE = new Throughput(Double.NaN, Double.NaN, Double.NaN);
+
     /** Share of the time in which environments stepped, whether or not the policy acted in others meanwhile. */
     public double environmentShare() {
         return train / environment;

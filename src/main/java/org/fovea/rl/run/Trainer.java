@@ -3,6 +3,8 @@ package org.fovea.rl.run;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -27,6 +29,8 @@ import org.jspecify.annotations.Nullable;
  * same whether or not the run was stopped and resumed on the way (unless the environment cannot save its state).
  */
 public final class Trainer implements AutoCloseable {
+    private static final Logger LOGGER = System.getLogger(Trainer.class.getName());
+
     private static final long CHECKPOINT_INTERVAL_NANOS = 5_000_000_000L;
 
     /** After an iteration that took longer, a checkpoint is written in any case: the next may be abandoned. */
@@ -165,6 +169,28 @@ public final class Trainer implements AutoCloseable {
      */
     public TrainResult run(TrainingOptions options, Progress.Listener listener, BooleanSupplier stopRequest) {
         long start = System.nanoTime();
+        try {
+            ConfigFile.write(runDirectory, spec(), options, changes, backend.description());
+            RunOutcome.delete(runDirectory);
+            TrainResult result = run(start, options, listener, stopRequest);
+            RunOutcome.of(result).write(runDirectory);
+            return result;
+        } catch (IOException e) {
+            throw new UncheckedIOException("the run cannot go on", e);
+        } catch (RuntimeException | Error failure) {
+            try {
+                long steps = Math.max(0, savedIteration) * spec().stepsPerIteration();
+                RunOutcome.failed(failure, steps, (System.nanoTime() - start) * 1e-9, backend.name())
+                        .write(runDirectory);
+            } catch (IOException | RuntimeException unwritten) {
+                failure.addSuppressed(unwritten);
+            }
+            throw failure;
+        }
+    }
+
+    private TrainResult run(
+            long start, TrainingOptions options, Progress.Listener listener, BooleanSupplier stopRequest) {
         long deadlineNanos = (long) Math.min(options.maxSeconds() * 1e9, Long.MAX_VALUE / 2.0);
         BooleanSupplier stop = () -> stopRequest.getAsBoolean() || System.nanoTime() - start > deadlineNanos;
         plan = options.evaluations();
@@ -258,20 +284,24 @@ public final class Trainer implements AutoCloseable {
                 state.iteration(),
                 state.iteration() * spec.stepsPerIteration(),
                 spec.iterations() * spec.stepsPerIteration(),
-                sessionSteps / seconds,
+                throughput(seconds),
                 state.collector().episodes().statistics(),
                 evaluated);
     }
 
     private TrainResult.Training training(long iterations, double seconds, double evaluating, TrainResult.End end) {
-        double playing = sessionSteps / (collectNanos * 1e-9);
         return new TrainResult.Training(
                 iterations * spec().stepsPerIteration(),
                 seconds,
-                new Throughput(
-                        playing / state.collector().environmentShare(), playing, sessionSteps / (seconds - evaluating)),
+                throughput(seconds - evaluating),
                 state.collector().episodes().statistics(),
                 end);
+    }
+
+    /** @param seconds of this process without evaluations */
+    private Throughput throughput(double seconds) {
+        double playing = sessionSteps / (collectNanos * 1e-9);
+        return new Throughput(playing / state.collector().environmentShare(), playing, sessionSteps / seconds);
     }
 
     /** What steps cost besides the environments' own work. */
@@ -309,12 +339,17 @@ public final class Trainer implements AutoCloseable {
     }
 
     private void checkpoint() {
+        long start = System.nanoTime();
         try {
             SavedRun.save(state, runDirectory, metadata());
         } catch (IOException e) {
             throw new UncheckedIOException("the run cannot go on", e);
         }
         savedIteration = state.iteration();
+        LOGGER.log(
+                Level.DEBUG,
+                () -> "checkpoint after iteration " + savedIteration + ", written in "
+                        + (System.nanoTime() - start) / 1_000_000 + " ms");
     }
 
     private static EvaluationResult notPlayed(EvaluationSettings settings) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.run;
 
+import java.util.Map;
 import org.fovea.rl.evaluation.EvaluationSettings;
 
 /**
@@ -9,14 +10,20 @@ import org.fovea.rl.evaluation.EvaluationSettings;
  * @param finalEvaluation that follows it
  * @param evaluations that are played meanwhile
  * @param maxSeconds after which it stops, as if it had been asked to; infinity for no limit
+ * @param backendSettings that its {@link ConfigFile} names, since results depend on them
  */
-public record TrainingOptions(EvaluationSettings finalEvaluation, EvaluationPlan evaluations, double maxSeconds) {
+public record TrainingOptions(
+        EvaluationSettings finalEvaluation,
+        EvaluationPlan evaluations,
+        double maxSeconds,
+        Map<String, String> backendSettings) {
     /** The usual evaluation, and nothing else. */
     public static final TrainingOptions DEFAULT =
-            new TrainingOptions(EvaluationSettings.FINAL, EvaluationPlan.NONE, Double.POSITIVE_INFINITY);
+            new TrainingOptions(EvaluationSettings.FINAL, EvaluationPlan.NONE, Double.POSITIVE_INFINITY, Map.of());
 
     /** Checks the limit. */
     public TrainingOptions {
+        backendSettings = Map.copyOf(backendSettings);
         if (!(maxSeconds > 0)) {
             throw new IllegalArgumentException("the time limit must be greater than 0 seconds, got " + maxSeconds);
         }
@@ -24,16 +31,16 @@ public record TrainingOptions(EvaluationSettings finalEvaluation, EvaluationPlan
 
     /** The same with another evaluation at the end. */
     public TrainingOptions withFinalEvaluation(EvaluationSettings settings) {
-        return new TrainingOptions(settings, evaluations, maxSeconds);
+        return new TrainingOptions(settings, evaluations, maxSeconds, backendSettings);
     }
 
     /** The same with other evaluations meanwhile. */
     public TrainingOptions withEvaluations(EvaluationPlan plan) {
-        return new TrainingOptions(finalEvaluation, plan, maxSeconds);
+        return new TrainingOptions(finalEvaluation, plan, maxSeconds, backendSettings);
     }
 
     /** The same with another limit of time. */
     public TrainingOptions withMaxSeconds(double seconds) {
-        return new TrainingOptions(finalEvaluation, evaluations, seconds);
+        return new TrainingOptions(finalEvaluation, evaluations, seconds, backendSettings);
     }
 }
