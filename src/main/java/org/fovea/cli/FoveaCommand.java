@@ -16,6 +16,7 @@ import picocli.CommandLine.Spec;
         subcommands = {
             TrainCommand.class,
             EvalCommand.class,
+            ExportCommand.class,
             SweepCommand.class,
             SuiteCommand.class,
             EnvsCommand.class,

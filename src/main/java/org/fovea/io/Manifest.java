@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.io;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The contents of a checkpoint's directory, as listed in its {@code manifest.json}.
@@ -24,7 +23,6 @@ record Manifest(long step, Map<String, FileDigest> files) {
     static final String FILE_NAME = "manifest.json";
     private static final int FORMAT = 1;
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_-][A-Za-z0-9._-]*");
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     /** A file's length and CRC-32C. */
     record FileDigest(long bytes, long crc32c) {
@@ -49,14 +47,14 @@ record Manifest(long step, Map<String, FileDigest> files) {
     }
 
     void write(Path directory) throws IOException {
-        ObjectNode root = JSON.createObjectNode();
-        root.put("format", FORMAT).put("step", step);
-        ObjectNode entries = root.putObject("files");
-        files.forEach((name, digest) ->
-                entries.putObject(name).put("bytes", digest.bytes()).put("crc32c", digest.crc32c()));
-        Files.write(
+        String entries = files.entrySet().stream()
+                .map(entry -> "    " + JsonReader.quoted(entry.getKey()) + " : {\n      \"bytes\" : "
+                        + entry.getValue().bytes() + ",\n      \"crc32c\" : "
+                        + entry.getValue().crc32c() + "\n    }")
+                .collect(Collectors.joining(",\n"));
+        Files.writeString(
                 directory.resolve(FILE_NAME),
-                JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(root));
+                "{\n  \"format\" : " + FORMAT + ",\n  \"step\" : " + step + ",\n  \"files\" : {\n" + entries + "\n  }\n}");
     }
 
     /** Reads the manifest of a directory, whose files are yet to be verified. */
@@ -65,30 +63,54 @@ record Manifest(long step, Map<String, FileDigest> files) {
         if (!Files.isRegularFile(file)) {
             throw new CorruptFileException(file, "it is missing");
         }
-        JsonNode root;
+        long format = -1;
+        long step = -1;
+        Map<String, FileDigest> files = new TreeMap<>();
         try {
-            root = JSON.readTree(Files.readAllBytes(file));
-        } catch (JsonProcessingException e) {
-            throw new CorruptFileException(file, "it is not valid JSON: " + e.getOriginalMessage(), e);
+            JsonReader json = JsonReader.of(Files.readAllBytes(file));
+            json.beginObject();
+            for (String name = json.nextName(); name != null; name = json.nextName()) {
+                switch (name) {
+                    case "format" -> format = json.wholeNumber();
+                    case "step" -> step = json.wholeNumber();
+                    case "files" -> {
+                        json.beginObject();
+                        for (String of = json.nextName(); of != null; of = json.nextName()) {
+                            files.put(of, digest(file, of, json));
+                        }
+                    }
+                    default -> json.skip();
+                }
+            }
+        } catch (JsonReader.SyntaxException e) {
+            throw new CorruptFileException(file, "it is not valid JSON: " + e.getMessage(), e);
+        } catch (CharacterCodingException e) {
+            throw new CorruptFileException(file, "it is not UTF-8", e);
         }
-        int format = root.path("format").asInt(-1);
         if (format != FORMAT) {
             throw new CorruptFileException(file, "its format is " + format + ", expected " + FORMAT);
         }
-        Map<String, FileDigest> files = new TreeMap<>();
-        for (Map.Entry<String, JsonNode> entry : root.path("files").properties()) {
-            JsonNode bytes = entry.getValue().path("bytes");
-            JsonNode crc = entry.getValue().path("crc32c");
-            if (!bytes.isIntegralNumber() || !crc.isIntegralNumber() || !isFileName(entry.getKey())) {
-                throw new CorruptFileException(file, "its entry for '" + entry.getKey() + "' is not one");
-            }
-            files.put(entry.getKey(), new FileDigest(bytes.asLong(), crc.asLong()));
-        }
-        JsonNode step = root.path("step");
-        if (!step.isIntegralNumber()) {
+        if (step < 0) {
             throw new CorruptFileException(file, "its step is not a whole number");
         }
-        return new Manifest(step.asLong(), files);
+        return new Manifest(step, files);
+    }
+
+    private static FileDigest digest(Path file, String name, JsonReader json) throws IOException {
+        @Nullable Long bytes = null;
+        @Nullable Long crc32c = null;
+        json.beginObject();
+        for (String of = json.nextName(); of != null; of = json.nextName()) {
+            switch (of) {
+                case "bytes" -> bytes = json.wholeNumber();
+                case "crc32c" -> crc32c = json.wholeNumber();
+                default -> json.skip();
+            }
+        }
+        if (bytes == null || crc32c == null || !isFileName(name)) {
+            throw new CorruptFileException(file, "its entry for '" + name + "' is not one");
+        }
+        return new FileDigest(bytes, crc32c);
     }
 
     /** Compares every file of the directory with its entry. */

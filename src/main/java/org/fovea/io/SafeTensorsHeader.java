@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.io;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadFeature;
-import java.io.CharConversionException;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -33,10 +28,6 @@ record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long
     /** A longer name is shortened where it is shown. */
     private static final int MAX_SHOWN = 100;
 
-    private static final JsonFactory JSON = JsonFactory.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .build();
-
     /** A tensor and where its bytes are in the data. */
     record Entry(String name, TensorInfo info, long begin, long end) {}
 
@@ -50,22 +41,26 @@ record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long
     static SafeTensorsHeader parse(Path file, byte[] header, long dataLength) throws IOException {
         List<Entry> entries = new ArrayList<>();
         Map<String, String> metadata = new LinkedHashMap<>();
-        try (JsonParser json = JSON.createParser(header)) {
+        try {
             require(file, header.length > 0 && header[0] == '{', "the header does not start with '{'");
-            // The parser would take a zero here for the mark of UTF-16 or UTF-32.
+            // That of UTF-16 or UTF-32.
             require(file, header.length == 1 || header[1] != 0, "the header is not UTF-8");
-            json.nextToken();
-            for (String name = json.nextFieldName(); name != null; name = json.nextFieldName()) {
+            JsonReader json = JsonReader.of(header);
+            json.beginObject();
+            for (String name = json.nextName(); name != null; name = json.nextName()) {
                 if (name.equals(METADATA)) {
                     parseMetadata(file, json, metadata);
                 } else {
                     entries.add(parseEntry(file, json, name));
                 }
             }
-            require(file, json.nextToken() == null, "something follows the header's last '}'");
-        } catch (JsonProcessingException e) {
-            throw new CorruptFileException(file, "the header is not valid JSON: " + shown(e.getOriginalMessage()), e);
-        } catch (CharConversionException e) {
+            require(
+                    file,
+                    json.isAtEnd(),
+                    "the header is not valid JSON, or not JSON alone: something follows its last '}'");
+        } catch (JsonReader.SyntaxException e) {
+            throw new CorruptFileException(file, "the header is not valid JSON: " + shown(e.getMessage()), e);
+        } catch (CharacterCodingException e) {
             throw new CorruptFileException(file, "the header is not UTF-8", e);
         }
         entries.sort(Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
@@ -73,30 +68,30 @@ record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long
         return new SafeTensorsHeader(entries, metadata, Long.BYTES + (long) header.length);
     }
 
-    private static void parseMetadata(Path file, JsonParser json, Map<String, String> metadata) throws IOException {
-        require(file, json.nextToken() == JsonToken.START_OBJECT, METADATA + " is not an object");
-        for (String key = json.nextFieldName(); key != null; key = json.nextFieldName()) {
-            String value = json.nextTextValue();
-            if (value == null) {
+    private static void parseMetadata(Path file, JsonReader json, Map<String, String> metadata) throws IOException {
+        require(file, json.peek() == JsonReader.Kind.OBJECT, METADATA + " is not an object");
+        json.beginObject();
+        for (String key = json.nextName(); key != null; key = json.nextName()) {
+            if (json.peek() != JsonReader.Kind.STRING) {
                 throw new CorruptFileException(file, METADATA + " entry '" + shown(key) + "' is not a string");
             }
-            metadata.put(key, value);
+            metadata.put(key, json.string());
         }
     }
 
-    private static Entry parseEntry(Path file, JsonParser json, String name) throws IOException {
+    private static Entry parseEntry(Path file, JsonReader json, String name) throws IOException {
         String tensor = tensor(name);
-        require(file, json.nextToken() == JsonToken.START_OBJECT, tensor + "its entry is not an object");
+        require(file, json.peek() == JsonReader.Kind.OBJECT, tensor + "its entry is not an object");
+        json.beginObject();
         TensorType type = null;
         long[] shape = null;
         long[] offsets = null;
-        for (String key = json.nextFieldName(); key != null; key = json.nextFieldName()) {
-            json.nextToken();
+        for (String key = json.nextName(); key != null; key = json.nextName()) {
             switch (key) {
                 case "dtype" -> type = parseType(file, json, tensor);
                 case "shape" -> shape = parseNumbers(file, json, tensor + "shape");
                 case "data_offsets" -> offsets = parseNumbers(file, json, tensor + "data_offsets");
-                default -> json.skipChildren();
+                default -> json.skip();
             }
         }
         if (type == null || shape == null || offsets == null) {
@@ -120,8 +115,16 @@ record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long
         return new Entry(name, new TensorInfo(type, shape), offsets[0], offsets[1]);
     }
 
-    private static TensorType parseType(Path file, JsonParser json, String tensor) throws IOException {
-        @Nullable String name = json.getValueAsString();
+    private static TensorType parseType(Path file, JsonReader json, String tensor) throws IOException {
+        JsonReader.Kind kind = json.peek();
+        String name = null;
+        if (kind == JsonReader.Kind.STRING) {
+            name = json.string();
+        } else if (kind == JsonReader.Kind.NUMBER) {
+            name = json.number();
+        } else {
+            json.skip();
+        }
         for (TensorType type : TensorType.values()) {
             if (type.name().equals(name)) {
                 return type;
@@ -133,22 +136,22 @@ record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long
                         + Arrays.toString(TensorType.values()));
     }
 
-    private static long[] parseNumbers(Path file, JsonParser json, String what) throws IOException {
-        require(file, json.currentToken() == JsonToken.START_ARRAY, what + " is not an array");
+    private static long[] parseNumbers(Path file, JsonReader json, String what) throws IOException {
+        require(file, json.peek() == JsonReader.Kind.ARRAY, what + " is not an array");
+        json.beginArray();
         long[] numbers = new long[4];
         int count = 0;
-        for (JsonToken token = json.nextToken(); token != JsonToken.END_ARRAY; token = json.nextToken()) {
+        while (json.nextElement()) {
+            String number = json.peek() == JsonReader.Kind.NUMBER ? json.number() : "";
             require(
                     file,
-                    token == JsonToken.VALUE_NUMBER_INT
-                            && json.getNumberType() != JsonParser.NumberType.BIG_INTEGER
-                            && json.getLongValue() >= 0,
+                    number.matches("\\d{1,18}|[1-8]\\d{18}|9[01]\\d{17}|922[0-2]\\d{15}"),
                     what + " has an element that is not a whole number from 0 to 2^63 - 1");
             require(file, count < MAX_RANK, what + " has more than " + MAX_RANK + " elements");
             if (count == numbers.length) {
                 numbers = Arrays.copyOf(numbers, 2 * count);
             }
-            numbers[count++] = json.getLongValue();
+            numbers[count++] = Long.parseLong(number);
         }
         return Arrays.copyOf(numbers, count);
     }

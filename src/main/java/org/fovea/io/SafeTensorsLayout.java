@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.io;
 
-import com.fasterxml.jackson.core.JsonEncoding;
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonGenerator;
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * Where the tensors of a file that is to be written go.
@@ -53,33 +50,24 @@ record SafeTensorsLayout(List<SafeTensorsHeader.Entry> entries, byte[] prefix) {
     }
 
     private static byte[] header(List<SafeTensorsHeader.Entry> entries, Map<String, String> metadata) {
-        ByteArrayOutputStream header = new ByteArrayOutputStream();
-        try (JsonGenerator json = new JsonFactory().createGenerator(header, JsonEncoding.UTF8)) {
-            json.writeStartObject();
-            if (!metadata.isEmpty()) {
-                json.writeObjectFieldStart(SafeTensorsHeader.METADATA);
-                for (Map.Entry<String, String> entry : metadata.entrySet()) {
-                    json.writeStringField(entry.getKey(), entry.getValue());
-                }
-                json.writeEndObject();
-            }
-            for (SafeTensorsHeader.Entry entry : entries) {
-                long[] shape = entry.info().shape();
-                json.writeObjectFieldStart(entry.name());
-                json.writeStringField("dtype", entry.info().type().name());
-                json.writeFieldName("shape");
-                json.writeArray(shape, 0, shape.length);
-                json.writeFieldName("data_offsets");
-                json.writeArray(new long[] {entry.begin(), entry.end()}, 0, 2);
-                json.writeEndObject();
-            }
-            json.writeEndObject();
-        } catch (IOException e) {
-            throw new UncheckedIOException("no file is involved here", e);
+        List<String> members = new ArrayList<>();
+        if (!metadata.isEmpty()) {
+            String noted = metadata.entrySet().stream()
+                    .map(entry -> JsonReader.quoted(entry.getKey()) + ":" + JsonReader.quoted(entry.getValue()))
+                    .collect(Collectors.joining(","));
+            members.add("\"" + SafeTensorsHeader.METADATA + "\":{" + noted + "}");
         }
-        while (header.size() % ALIGNMENT != 0) {
-            header.write(' ');
+        for (SafeTensorsHeader.Entry entry : entries) {
+            String shape = Arrays.stream(entry.info().shape())
+                    .mapToObj(Long::toString)
+                    .collect(Collectors.joining(","));
+            members.add(JsonReader.quoted(entry.name()) + ":{\"dtype\":\"" + entry.info().type() + "\",\"shape\":[" + shape
+                    + "],\"data_offsets\":[" + entry.begin() + "," + entry.end() + "]}");
         }
-        return header.toByteArray();
+        byte[] header = ("{" + String.join(",", members) + "}").getBytes(StandardCharsets.UTF_8);
+        int padded = (header.length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        byte[] aligned = Arrays.copyOf(header, padded);
+        Arrays.fill(aligned, header.length, padded, (byte) ' ');
+        return aligned;
     }
 }

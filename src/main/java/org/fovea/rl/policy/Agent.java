@@ -47,6 +47,14 @@ public record Agent(
         return new Size(parameters.length(), network.activations());
     }
 
+    /** The parameters of what {@link #create} would make, not allocated. */
+    static Parameters declare(
+            Backend backend, EnvironmentSpec.Spaces spaces, PolicyKind kind, NetworkConfig config, boolean valueApart) {
+        Parameters parameters = new Parameters(backend, 0);
+        network(parameters, ActionDistribution.of(spaces, parameters), spaces, kind, config, valueApart);
+        return parameters;
+    }
+
     private static ActorCritic network(
             Parameters parameters,
             ActionDistribution distribution,

@@ -14,6 +14,8 @@ import java.util.Optional;
 import org.fovea.backend.Backend;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.env.EnvironmentSpec;
+import org.fovea.env.Environments;
 import org.fovea.env.UnknownNameException;
 import org.fovea.io.Checkpoint;
 import org.fovea.io.DurableFiles;
@@ -21,14 +23,13 @@ import org.fovea.io.TensorData;
 import org.fovea.io.TensorType;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.policy.RunningMoments;
+import org.fovea.rl.policy.SavedPolicy;
 import org.fovea.tensor.Parameter;
 import org.jspecify.annotations.Nullable;
 
 /** The newest checkpoint of a run, and what a run is saved as. */
 public final class SavedRun {
     private static final String ITERATION = "iteration";
-    private static final String PARAMETER = "parameter.";
-    private static final String OBSERVATION_MOMENTS = "observation_moments";
     private static final String ENVIRONMENTS = "environments.bin";
     private static final String EPISODES = "episodes.bin";
 
@@ -69,12 +70,39 @@ public final class SavedRun {
      * @throws IOException if there is none
      */
     public static SavedRun loadBest(Path runDirectory) throws IOException {
+        return load(bestOf(runDirectory));
+    }
+
+    private static Path bestOf(Path runDirectory) throws IOException {
         Path best = runDirectory.resolve(RunFiles.BEST);
         if (Checkpoint.latest(best).isEmpty()) {
             throw new IOException("the run in " + runDirectory
                     + " has no best policy, since it was not evaluated while it was trained (train --eval-every)");
         }
-        return load(best);
+        return best;
+    }
+
+    /**
+     * The policy of a run, whose environment need not be known: the newest, or the best by evaluations during training.
+     *
+     * @throws org.fovea.io.CorruptFileException if the checkpoint is damaged
+     * @throws IOException if there is none
+     */
+    public static SavedPolicy policy(Path runDirectory, boolean best) throws IOException {
+        Path directory = best ? bestOf(runDirectory) : runDirectory;
+        Checkpoint checkpoint = Checkpoint.load(directory);
+        return checkpoint.metadata().containsKey("observation_space")
+                ? SavedPolicy.of(runDirectory, checkpoint)
+                : SavedPolicy.of(runDirectory, new SavedRun(directory, checkpoint).described());
+    }
+
+    /** The checkpoint of an earlier version, with what it lacks for {@link SavedPolicy}. */
+    private Checkpoint described() {
+        Map<String, String> metadata = new LinkedHashMap<>(checkpoint.metadata());
+        metadata.putAll(spec.save());
+        EnvironmentSpec.Spaces spaces = Environments.get(spec.environment()).spaces();
+        metadata.putAll(SavedPolicy.describe(spaces, spec.config().valueApart()));
+        return new Checkpoint(checkpoint.step(), checkpoint.tensors(), metadata, checkpoint.files());
     }
 
     /**
@@ -137,7 +165,7 @@ public final class SavedRun {
     static void save(TrainingState state, Path runDirectory, Map<String, String> more) throws IOException {
         Map<String, TensorData> tensors = new LinkedHashMap<>();
         for (Parameter parameter : state.agent().parameters().all()) {
-            tensors.put(PARAMETER + parameter.name(), download(state.backend(), parameter.value(), parameter.shape()));
+            tensors.put(SavedPolicy.PARAMETER + parameter.name(), download(state.backend(), parameter.value(), parameter.shape()));
         }
         arrays(state)
                 .forEach((name, array) -> tensors.put(name, download(state.backend(), array, (int) array.length())));
@@ -147,6 +175,8 @@ public final class SavedRun {
         });
         Map<String, String> metadata = new LinkedHashMap<>(state.spec().save());
         metadata.putAll(spaces(state.agent()));
+        metadata.putAll(SavedPolicy.describe(
+                state.agent().spaces(), state.spec().config().valueApart()));
         metadata.putAll(more);
         metadata.put(ITERATION, Long.toString(state.iteration()));
         Map<String, byte[]> files = new LinkedHashMap<>();
@@ -189,12 +219,12 @@ public final class SavedRun {
             }
         }
         for (Parameter parameter : agent.parameters().all()) {
-            upload(agent.backend(), PARAMETER + parameter.name(), parameter.value());
+            upload(agent.backend(), SavedPolicy.PARAMETER + parameter.name(), parameter.value());
         }
         for (Map.Entry<String, RunningMoments> entry :
                 agent.observations().moments().entrySet()) {
             entry.getValue()
-                    .restore(tensor(OBSERVATION_MOMENTS + entry.getKey()).toDoubles());
+                    .restore(tensor(SavedPolicy.MOMENTS + entry.getKey()).toDoubles());
         }
         agent.observations().refresh();
     }
@@ -215,7 +245,7 @@ public final class SavedRun {
 
     private static Map<String, RunningMoments> moments(TrainingState state) {
         Map<String, RunningMoments> moments = new LinkedHashMap<>();
-        state.agent().observations().moments().forEach((name, of) -> moments.put(OBSERVATION_MOMENTS + name, of));
+        state.agent().observations().moments().forEach((name, of) -> moments.put(SavedPolicy.MOMENTS + name, of));
         moments.put("return_moments", state.collector().returnMoments());
         return moments;
     }

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import org.fovea.rl.policy.SavedPolicy;
+import org.fovea.rl.run.SavedRun;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Writes the policy of a run to a file for use elsewhere. */
+@Command(
+        name = "export",
+        sortOptions = false,
+        abbreviateSynopsis = true,
+        header = "Write the policy of a run to a file for use elsewhere.",
+        footerHeading = "%nExample:%n",
+        footer = "  fovea export runs/mine --safetensors policy.safetensors --which best")
+final class ExportCommand implements Callable<Integer> {
+    private final Terminal terminal;
+
+    @Parameters(paramLabel = "RUN_DIR", description = "Directory of the run, as printed by fovea train.")
+    @SuppressWarnings("NullAway.Init")
+    private Path runDirectory;
+
+    @Option(
+            names = "--safetensors",
+            paramLabel = "FILE",
+            description = "For Java (org.fovea.policy.Policy), PyTorch and fovea train --init; docs/policy.md.")
+    private @Nullable Path safetensors;
+
+    @Option(
+            names = "--which",
+            paramLabel = "WHICH",
+            description = "last, or the best that evaluations during training found (default: last).")
+    private String which = "last";
+
+    @Option(names = "--help", usageHelp = true, description = "Show this help.")
+    private boolean help;
+
+    ExportCommand(Terminal terminal) {
+        this.terminal = terminal;
+    }
+
+    /** Writes a policy to a file, which is there only when it is complete. */
+    @FunctionalInterface
+    private interface Format {
+        void write(SavedPolicy policy, Path file) throws IOException;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        if (safetensors == null) {
+            throw new UsageException("say what to write: --safetensors FILE");
+        }
+        if (!which.equals("last") && !which.equals("best")) {
+            throw new UsageException("--which must be last or best, got " + which);
+        }
+        if (!Files.isDirectory(runDirectory)) {
+            throw new UsageException("there is no run directory " + runDirectory);
+        }
+        SavedPolicy policy = SavedRun.policy(runDirectory, which.equals("best"));
+        write(policy, safetensors, SavedPolicy::write);
+        return 0;
+    }
+
+    /** Writes one file, if it was asked for. */
+    private void write(SavedPolicy policy, @Nullable Path file, Format format) throws IOException {
+        if (file == null) {
+            return;
+        }
+        format.write(policy, file);
+        long numbers = policy.parameters().values().stream()
+                .mapToLong(tensor -> tensor.elements())
+                .sum();
+        terminal.out()
+                .println(file + ": " + policy.kind() + " policy, " + NumberFormats.count(numbers)
+                        + " parameters, of step "
+                        + NumberFormats.count(Long.parseLong(policy.notes().getOrDefault("trained_steps", "0"))) + ", "
+                        + NumberFormats.count(Files.size(file)) + " bytes");
+    }
+}
