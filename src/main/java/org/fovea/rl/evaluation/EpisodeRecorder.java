@@ -5,8 +5,10 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BooleanSupplier;
 import org.fovea.backend.Backend;
 import org.fovea.env.Action;
+import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.Schema;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -29,6 +31,7 @@ public final class EpisodeRecorder {
     private final Agent agent;
     private final VectorEnvironment environment;
     private final Settings settings;
+    private final BooleanSupplier stop;
     private final Schema observations;
     private final EpisodeViews views;
     private final List<Episode.View> seen = new ArrayList<>();
@@ -65,13 +68,20 @@ public final class EpisodeRecorder {
         }
     }
 
-    private EpisodeRecorder(Agent agent, VectorEnvironment environment, Settings settings) {
+    /** Whether a policy in these spaces attends to entities, whatever it is made of. */
+    public static boolean hasEntities(EnvironmentSpec.Spaces spaces) {
+        return Schema.of(spaces.observations()).leaves().stream()
+                .anyMatch(leaf -> leaf.space() instanceof Space.Entities);
+    }
+
+    private EpisodeRecorder(Agent agent, VectorEnvironment environment, Settings settings, BooleanSupplier stop) {
         if (environment.count() != 1) {
             throw new IllegalArgumentException("one environment is recorded, not " + environment.count());
         }
         this.agent = agent;
         this.environment = environment;
         this.settings = settings;
+        this.stop = stop;
         this.observations = Schema.of(environment.observationSpace());
         this.views = new EpisodeViews(
                 environment.drawable(0), environment.observationSpace(), settings.pictureWidth());
@@ -84,7 +94,17 @@ public final class EpisodeRecorder {
      * @param segmentSteps steps after which the policy's memory advances, as in training
      */
     public static Episode record(Agent agent, VectorEnvironment environment, int segmentSteps, Settings settings) {
-        EpisodeRecorder recorder = new EpisodeRecorder(agent, environment, settings);
+        return record(agent, environment, segmentSteps, settings, () -> false);
+    }
+
+    /**
+     * The same.
+     *
+     * @param stop asked before each step but the first; where it is true the episode is cut
+     */
+    public static Episode record(
+            Agent agent, VectorEnvironment environment, int segmentSteps, Settings settings, BooleanSupplier stop) {
+        EpisodeRecorder recorder = new EpisodeRecorder(agent, environment, settings, stop);
         environment.onEpisodeEnd(i -> recorder.lookAtEnd());
         try {
             recorder.play(segmentSteps);
@@ -108,7 +128,7 @@ public final class EpisodeRecorder {
             PolicyRunner.Rows row = policy.rows(0, 1);
             environment.reset(settings.seed(), 0, observation);
             boolean goesOn = true;
-            for (int step = 0; goesOn && step < settings.maxSteps(); step++) {
+            for (int step = 0; goesOn && step < settings.maxSteps() && (step == 0 || !stop.getAsBoolean()); step++) {
                 boolean begins = step % segmentSteps == 0;
                 if (begins && step > 0) {
                     policy.endSegment();

@@ -19,6 +19,9 @@ public interface Learner extends AutoCloseable {
      */
     UpdateStatistics update(double progress, long seed, long iteration, long step);
 
+    /** Of the last step of the optimiser, laid out like the parameters: to be looked at. */
+    DeviceArray gradient();
+
     /** Arrays that a checkpoint keeps, by name. */
     Map<String, DeviceArray> persistent();
 

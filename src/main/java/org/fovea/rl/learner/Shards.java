@@ -84,6 +84,11 @@ public final class Shards implements AutoCloseable {
         return gradients[0];
     }
 
+    /** What {@link #sumGradients} gave last. */
+    public DeviceArray lastSum() {
+        return gradients[0];
+    }
+
     /** Adds a part of all gradients, as long as others, to that part of the first. */
     private void addUp(int part) {
         int length = Math.toIntExact(gradients[0].length());

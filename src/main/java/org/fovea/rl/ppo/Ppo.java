@@ -198,6 +198,11 @@ final class Ppo implements Learner {
     }
 
     @Override
+    public DeviceArray gradient() {
+        return shards.lastSum();
+    }
+
+    @Override
     public Map<String, DeviceArray> persistent() {
         return adam.persistent();
     }

@@ -27,6 +27,7 @@ final class PeriodicEvaluation implements AutoCloseable {
     private final EvaluationPlan plan;
     private final EvaluationSettings settings;
     private final TrainingState state;
+    private final TensorBoardLog events;
     private final Path bestDirectory;
     private final EnvironmentSet environments;
 
@@ -42,11 +43,13 @@ final class PeriodicEvaluation implements AutoCloseable {
             EvaluationSettings settings,
             TrainingState state,
             Path runDirectory,
+            TensorBoardLog events,
             EnvironmentSet environments)
             throws IOException {
         this.plan = plan;
         this.settings = settings;
         this.state = state;
+        this.events = events;
         this.bestDirectory = runDirectory.resolve(RunFiles.BEST);
         this.environments = environments;
         this.best = SavedRun.keepBestUntil(runDirectory, steps());
@@ -56,14 +59,15 @@ final class PeriodicEvaluation implements AutoCloseable {
     }
 
     /** Makes the environments, if there is a plan, and goes on with the table of the run. */
-    static PeriodicEvaluation open(EvaluationPlan plan, int maxSteps, TrainingState state, Path runDirectory) {
+    static PeriodicEvaluation open(
+            EvaluationPlan plan, int maxSteps, TrainingState state, Path runDirectory, TensorBoardLog events) {
         EvaluationSettings settings = plan.settings(maxSteps);
         int count = plan.everySteps() == 0
                 ? 0
                 : Evaluation.environments(settings, state.spec().environments());
         EnvironmentSet environments = count == 0 ? new EnvironmentSet(List.of()) : state.newEnvironments(count);
         try {
-            return new PeriodicEvaluation(plan, settings, state, runDirectory, environments);
+            return new PeriodicEvaluation(plan, settings, state, runDirectory, events, environments);
         } catch (IOException e) {
             try (environments) {
                 throw new UncheckedIOException("cannot evaluate the run in " + runDirectory, e);
@@ -104,10 +108,13 @@ final class PeriodicEvaluation implements AutoCloseable {
                 settings,
                 listener,
                 stop);
-        nanos += System.nanoTime() - start;
         if (result.end() != EvaluationResult.End.COMPLETE) {
+            nanos += System.nanoTime() - start;
             return false;
         }
+        events.evaluated(result);
+        events.attention(settings.seed(), stop);
+        nanos += System.nanoTime() - start;
         last = result.mean();
         Objects.requireNonNull(table)
                 .append(String.format(

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.fovea.io.DurableFiles;
+import org.fovea.rl.events.EventFile;
 
 /** Names of the files in a run's directory, besides its checkpoints. */
 public final class RunFiles {
@@ -29,6 +30,9 @@ public final class RunFiles {
     /** The picture that is drawn from the tables. */
     public static final String LEARNING_CURVE = "learning-curve.png";
 
+    /** The table with one line per iteration of what took how long. */
+    public static final String TIMES = "times.csv";
+
     private RunFiles() {}
 
     /** Creates the directory, and removes what an earlier run left in it; files that no run writes stay. */
@@ -49,7 +53,8 @@ public final class RunFiles {
 
     private static boolean isOfARun(Path path) {
         String name = path.getFileName().toString();
-        return List.of(PROGRESS, EVALUATIONS, CONFIG, RESULT, BEST).contains(name)
+        return List.of(PROGRESS, TIMES, EVALUATIONS, CONFIG, RESULT, BEST).contains(name)
+                || name.startsWith(EventFile.PREFIX)
                 || name.startsWith("learning-curve.")
                 || name.matches("\\.?checkpoint-\\d+.*");
     }

@@ -41,8 +41,15 @@ public final class Trainer implements AutoCloseable {
     private final TrainingState state;
     private final RunLock lock;
     private final TrainingLog log;
+    private final TensorBoardLog events;
 
     private long collectNanos;
+    private long loggedCollectNanos;
+    private double loggedEnvironmentNanos;
+
+    /** When the last iteration ended, 0 before the first. */
+    private long loggedAt;
+
     private long sessionSteps;
     private final List<SettingChange> changes;
     private EvaluationPlan plan;
@@ -65,6 +72,7 @@ public final class Trainer implements AutoCloseable {
         this.plan = plan;
         this.changes = List.copyOf(changes);
         this.log = TrainingLog.open(runDirectory, state.iteration());
+        this.events = TensorBoardLog.open(runDirectory, state);
         this.savedIteration = state.iteration() == 0 ? -1 : state.iteration();
     }
 
@@ -85,7 +93,9 @@ public final class Trainer implements AutoCloseable {
         try {
             RunFiles.prepare(runDirectory);
             state.collector().reset();
-            return new Trainer(backend, runDirectory, state, lock, EvaluationPlan.NONE, List.of());
+            Trainer trainer = new Trainer(backend, runDirectory, state, lock, EvaluationPlan.NONE, List.of());
+            trainer.events.configuration();
+            return trainer;
         } catch (RuntimeException | Error e) {
             try (state;
                     lock) {
@@ -116,6 +126,7 @@ public final class Trainer implements AutoCloseable {
             saved.restore(state);
             Trainer trainer = new Trainer(backend, runDirectory, state, lock, saved.evaluations(), changes);
             if (isChanged) {
+                trainer.events.configuration();
                 trainer.checkpoint();
             }
             return trainer;
@@ -197,7 +208,7 @@ public final class Trainer implements AutoCloseable {
         TrainResult.Training training;
         TrainResult.Best best;
         int maxSteps = options.finalEvaluation().maxSteps();
-        try (PeriodicEvaluation evaluations = PeriodicEvaluation.open(plan, maxSteps, state, runDirectory)) {
+        try (PeriodicEvaluation evaluations = PeriodicEvaluation.open(plan, maxSteps, state, runDirectory, events)) {
             long kept = train(evaluations, listener, stop, start);
             boolean isEarly = kept < spec().iterations();
             TrainResult.End end = evaluations.targetReached()
@@ -207,6 +218,9 @@ public final class Trainer implements AutoCloseable {
                             : stopRequest.getAsBoolean() ? TrainResult.End.INTERRUPTED : TrainResult.End.TIME_LIMIT;
             training = training(kept, (System.nanoTime() - start) * 1e-9, evaluations.nanos() * 1e-9, end);
             best = evaluations.best();
+            if (plan.everySteps() == 0 && !end.isEarly()) {
+                events.attention(plan.settings(maxSteps).seed(), stopRequest);
+            }
         }
         listener.trained();
         EvaluationSettings greedy = options.finalEvaluation().eachOfTwo();
@@ -248,7 +262,9 @@ public final class Trainer implements AutoCloseable {
             long now = System.nanoTime();
             boolean isLong = now - iterationStart > LONG_ITERATION_NANOS;
             double seconds = (now - start - evaluations.nanos()) * 1e-9;
-            log.append(progress(seconds, evaluations.last()), lastUpdate);
+            Progress progress = progress(seconds, evaluations.last());
+            log.append(progress, lastUpdate, times(iterationStart, now));
+            events.append(progress, lastUpdate);
             evaluate(evaluations, listener, stop);
             if (savedIteration < 0
                     || (savedIteration != state.iteration()
@@ -276,6 +292,22 @@ public final class Trainer implements AutoCloseable {
                 throw new UncheckedIOException("the best policy cannot be kept", e);
             }
         }
+    }
+
+    /** What took how long since the iteration before. */
+    private TrainingLog.Times times(long iterationStart, long now) {
+        double ofEnvironments = collectNanos * state.collector().environmentShare();
+        double environment = ofEnvironments - loggedEnvironmentNanos;
+        double collect = collectNanos - loggedCollectNanos;
+        double idle = loggedAt == 0 ? 0 : iterationStart - loggedAt;
+        loggedEnvironmentNanos = ofEnvironments;
+        loggedCollectNanos = collectNanos;
+        loggedAt = now;
+        return new TrainingLog.Times(
+                environment * 1e-9,
+                (collect - environment) * 1e-9,
+                (now - iterationStart - collect) * 1e-9,
+                idle * 1e-9);
     }
 
     private Progress progress(double seconds, double evaluated) {
@@ -376,7 +408,8 @@ public final class Trainer implements AutoCloseable {
     public void close() {
         // Each is closed even if another fails to: a directory must not stay locked.
         try (lock;
-                state) {
+                state;
+                events) {
             log.close();
         }
     }

@@ -11,6 +11,7 @@ import org.fovea.rl.learner.Learner;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
 import org.fovea.rl.rollout.Collector;
+import org.fovea.rl.rollout.EnvironmentPlace;
 import org.fovea.rl.rollout.EnvironmentSet;
 import org.fovea.rl.rollout.PlaySettings;
 import org.fovea.rl.rollout.StopSignal;
@@ -101,7 +102,12 @@ final class TrainingState implements AutoCloseable {
 
     /** Other environments of the kind that is trained on, played in the same way. */
     EnvironmentSet newEnvironments(int count) {
-        return EnvironmentSet.create(backend, Environments.get(spec.environment()), count, threads, play.place());
+        return newEnvironments(count, play.place());
+    }
+
+    /** Other environments of the kind that is trained on. */
+    EnvironmentSet newEnvironments(int count, EnvironmentPlace place) {
+        return EnvironmentSet.create(backend, Environments.get(spec.environment()), count, threads, place);
     }
 
     /** Threads of all environments of the run. */

@@ -237,6 +237,11 @@ final class Trpo implements Learner {
     }
 
     @Override
+    public DeviceArray gradient() {
+        return gradient;
+    }
+
+    @Override
     public Map<String, DeviceArray> persistent() {
         return valueFit.persistent();
     }
