@@ -17,9 +17,9 @@ export LC_ALL=C TZ=UTC
 
 readonly LIMIT_MIB=55
 
-# What jdeps finds in the jars (java.desktop draws the learning curve, and needs java.xml), and two that the libraries of
+# What jdeps finds in the jars (java.desktop draws the learning curve, and needs java.xml; jdk.httpserver is the dashboard's), and two that the libraries of
 # people's own environments ask for.
-readonly MODULES=java.base,java.desktop,java.logging,jdk.incubator.vector,java.management,jdk.management,jdk.unsupported
+readonly MODULES=java.base,java.desktop,java.logging,jdk.httpserver,jdk.incubator.vector,java.management,jdk.management,jdk.unsupported
 
 root=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd)
 target=$root/target

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.dashboard;
+
+import java.io.IOException;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.regex.Pattern;
+import org.fovea.rl.run.RunFiles;
+import org.fovea.rl.run.RunSummary;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The runs in a directory, at any depth that experiments have. One is looked at again only when something of it has changed. A run's
+ * name is its path below the directory, with slashes, {@code .} for the directory itself. Symbolic links are not followed.
+ */
+final class RunIndex {
+    private static final int DEPTH = 5;
+
+    /** Of what is inside a run, and never a run. */
+    private static final Pattern CHECKPOINT = Pattern.compile("\\.?checkpoint-\\d+.*");
+
+    private final Path root;
+    private Map<String, Seen> seen = Map.of();
+
+    private record Seen(String fingerprint, RunSummary summary) {}
+
+    /** @throws IOException if it is not a directory that can be read */
+    RunIndex(Path directory) throws IOException {
+        this.root = directory.toRealPath();
+        if (!Files.isDirectory(root) || !Files.isReadable(root)) {
+            throw new IOException(directory + " is not a directory that can be read");
+        }
+    }
+
+    Path root() {
+        return root;
+    }
+
+    /** The runs as they are now, by name. */
+    synchronized Map<String, RunSummary> refresh() {
+        Map<String, Seen> now = new TreeMap<>();
+        try {
+            Files.walkFileTree(root, EnumSet.noneOf(java.nio.file.FileVisitOption.class), DEPTH, new Walk(now));
+        } catch (IOException e) {
+            // The directory itself has gone: there are no runs in it.
+            now.clear();
+        }
+        seen = now;
+        Map<String, RunSummary> summaries = new LinkedHashMap<>();
+        now.forEach((name, run) -> summaries.put(name, run.summary));
+        return summaries;
+    }
+
+    private final class Walk extends SimpleFileVisitor<Path> {
+        private final Map<String, Seen> found;
+
+        Walk(Map<String, Seen> found) {
+            this.found = found;
+        }
+
+        @Override
+        public FileVisitResult preVisitDirectory(Path directory, BasicFileAttributes attributes) {
+            boolean isHidden = !directory.equals(root)
+                    && (directory.getFileName().toString().startsWith(".")
+                            || CHECKPOINT.matcher(directory.getFileName().toString()).matches());
+            if (isHidden) {
+                return FileVisitResult.SKIP_SUBTREE;
+            }
+            Seen run = look(directory);
+            if (run == null) {
+                return FileVisitResult.CONTINUE;
+            }
+            found.put(name(directory), run);
+            return FileVisitResult.SKIP_SUBTREE;
+        }
+
+        /** What can't be read, or has just been deleted, is passed over. */
+        @Override
+        public FileVisitResult visitFileFailed(Path file, IOException failure) {
+            return FileVisitResult.CONTINUE;
+        }
+
+        @Override
+        public FileVisitResult postVisitDirectory(Path directory, @Nullable IOException failure) {
+            return FileVisitResult.CONTINUE;
+        }
+    }
+
+    private String name(Path directory) {
+        String name = root.relativize(directory).toString();
+        return name.isEmpty() ? "." : name;
+    }
+
+    private @Nullable Seen look(Path directory) {
+        String fingerprint = fingerprint(directory);
+        Seen before = seen.get(name(directory));
+        boolean isSame = before != null
+                && before.fingerprint.equals(fingerprint)
+                && before.summary.state() != RunSummary.State.RUNNING;
+        if (isSame) {
+            return before;
+        }
+        try {
+            return RunSummary.isRun(directory) ? new Seen(fingerprint, RunSummary.read(directory)) : null;
+        } catch (IOException | RuntimeException e) {
+            return null;
+        }
+    }
+
+    /** Of what changes where something happens to a run. */
+    private static String fingerprint(Path directory) {
+        StringBuilder print = new StringBuilder();
+        for (String name : List.of("", RunFiles.PROGRESS, RunFiles.EVALUATIONS, RunFiles.RESULT, RunFiles.CONFIG)) {
+            try {
+                BasicFileAttributes file = Files.readAttributes(
+                        directory.resolve(name), BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+                print.append(file.lastModifiedTime().toMillis()).append(':').append(file.size());
+            } catch (IOException e) {
+                print.append('-');
+            }
+            print.append(' ');
+        }
+        return print.toString();
+    }
+
+    /**
+     * The directory of a run.
+     *
+     * @throws RequestException if there is no such run, whatever else there may be of that name
+     */
+    synchronized Path directory(String name) throws RequestException {
+        // Only what was found below the directory is a run: a name is looked up, never followed.
+        Seen run = seen.get(name);
+        if (run == null) {
+            refresh();
+            run = seen.get(name);
+        }
+        if (run == null) {
+            throw new RequestException(404, "there is no run '" + name + "'; it may have been deleted");
+        }
+        Path directory = run.summary.directory();
+        try {
+            if (directory.toRealPath().equals(directory)) {
+                return directory;
+            }
+        } catch (IOException e) {
+            // Said below.
+        }
+        throw new RequestException(404, "the run '" + name + "' is no longer there");
+    }
+
+    /** Directories that are no runs, for the page to say so: how many there are, up to some. */
+    List<String> others() {
+        List<String> others = new ArrayList<>();
+        try (var entries = Files.newDirectoryStream(root)) {
+            for (Path entry : entries) {
+                if (others.size() == 5) {
+                    break;
+                }
+                others.add(entry.getFileName().toString());
+            }
+        } catch (IOException e) {
+            return List.of();
+        }
+        return others;
+    }
+}
