@@ -61,13 +61,13 @@ export class EpisodeView {
     this.playing = setInterval(() => {
       if (this.step >= this.length - 1) this.pause(); else this.go(this.step + 1);
     }, 1000 / Number(this.root.querySelector('#speed').value));
-    this.root.querySelector('[data-act=play]').textContent = '⏸ Pause';
+    this.root.querySelector('[data-act=play]').textContent = 'Pause';
   }
 
   pause() {
     clearInterval(this.playing);
     this.playing = null;
-    this.root.querySelector('[data-act=play]').textContent = '▶ Play';
+    this.root.querySelector('[data-act=play]').textContent = 'Play';
   }
 
   act(what) {
@@ -119,7 +119,7 @@ class Panel {
     this.attention = element('div', {},
       element('div', { className: 'bar' }, element('label', {}, 'Layer ', this.layer), element('label', {}, 'Head ', this.head), this.fromLabel = element('label', {}, 'Looking from ', this.from)),
       this.looked, this.strip, this.stripCaption, this.map, this.mapCaption);
-    this.body.append(this.stage, this.text, element('div', { className: 'columns' }, this.attention, element('div', {}, this.bars, this.facts)));
+    this.body.append(element('div', { className: 'columns' }, element('div', {}, this.stage, this.text, this.bars, this.facts), this.attention));
     this.root = element('section', { className: 'card panel' },
       element('div', { className: 'bar' }, element('label', {}, 'Run ', this.run), element('label', {}, 'Policy ', this.policy), element('label', {}, 'Seed ', this.seed), element('label', {}, 'Actions ', this.actions), again, other),
       this.message, this.body);
@@ -356,7 +356,7 @@ class Panel {
       this.mapCaption.textContent = `The whole episode: a row for each step, from the top; a column for each ${map.over === 'STEPS' ? 'step' : 'entity'} that it looks at. Brightest: ${percent(largest)}.`;
       this.map.setAttribute('aria-label', this.mapCaption.textContent);
     }
-    const width = Math.min(520, this.map.parentElement.clientWidth || 400);
+    const width = Math.min(380, this.map.parentElement.clientWidth || 400);
     const height = Math.max(60, Math.min(width, steps * Math.max(1, width / Math.max(columns, steps))));
     this.map.style.height = `${height}px`;
     const pen = this.sized(this.map, width, height);
