@@ -56,7 +56,8 @@ final class DashboardCommand implements Callable<Integer> {
 
     @Option(
             names = "--python",
-            description = "Play episodes also in environments of Python: they are started as a run's settings name them.")
+            description =
+                    "Play episodes also in environments of Python: they are started as a run's settings name them.")
     private boolean python;
 
     @Option(names = "--help", usageHelp = true, description = "Show this help.")

@@ -164,7 +164,6 @@ final class Curves {
             }
         }
         double[] rates = table(run, RunFiles.PROGRESS).column("steps_per_second");
-        return new Times(
-                sums[0], sums[1], sums[2], sums[3], rates.length == 0 ? Double.NaN : rates[rates.length - 1]);
+        return new Times(sums[0], sums[1], sums[2], sums[3], rates.length == 0 ? Double.NaN : rates[rates.length - 1]);
     }
 }

@@ -88,7 +88,9 @@ public final class Dashboard implements AutoCloseable {
         InetSocketAddress bound = server.getAddress();
         String host = bound.getAddress().isAnyLocalAddress()
                 ? "127.0.0.1"
-                : bound.getAddress().isLoopbackAddress() ? "localhost" : bound.getAddress().getHostAddress();
+                : bound.getAddress().isLoopbackAddress()
+                        ? "localhost"
+                        : bound.getAddress().getHostAddress();
         String token = guard.token() == null ? "" : "?token=" + guard.token();
         return "http://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + bound.getPort() + "/" + token;
     }
@@ -142,27 +144,24 @@ public final class Dashboard implements AutoCloseable {
             case "/api/events" -> feed.follow(exchange);
             case "/api/curves" -> json(exchange, curves(query));
             case "/api/times" -> json(exchange, times(query));
-            case "/api/episode" -> json(
-                    exchange,
-                    episodes.play(
-                            index.directory(query.required("run")),
-                            query.one("policy", "last").equals("best"),
-                            query.number("seed", 0, Long.MIN_VALUE, Long.MAX_VALUE),
-                            query.one("actions", "greedy").equals("sampled")));
-            case "/api/picture" -> send(
-                    exchange,
-                    200,
-                    "image/png",
-                    episodes.picture(
-                            query.number("episode", 0, 0, Long.MAX_VALUE),
-                            (int) query.number("step", 0, 0, Integer.MAX_VALUE)));
-            case "/api/attention" -> send(
-                    exchange,
-                    200,
-                    "application/octet-stream",
-                    episodes.weights(
-                            query.number("episode", 0, 0, Long.MAX_VALUE),
-                            (int) query.number("map", 0, 0, Integer.MAX_VALUE)));
+            case "/api/episode" ->
+                json(
+                        exchange,
+                        episodes.play(
+                                index.directory(query.required("run")),
+                                query.one("policy", "last").equals("best"),
+                                query.number("seed", 0, Long.MIN_VALUE, Long.MAX_VALUE),
+                                query.one("actions", "greedy").equals("sampled")));
+            case "/api/picture" ->
+                send(exchange, 200, "image/png", episodes.picture(query.number("episode", 0, 0, Long.MAX_VALUE), (int)
+                        query.number("step", 0, 0, Integer.MAX_VALUE)));
+            case "/api/attention" ->
+                send(
+                        exchange,
+                        200,
+                        "application/octet-stream",
+                        episodes.weights(query.number("episode", 0, 0, Long.MAX_VALUE), (int)
+                                query.number("map", 0, 0, Integer.MAX_VALUE)));
             default -> {
                 Asset asset = Asset.at(path);
                 if (asset == null) {

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.Backends;
@@ -129,7 +130,7 @@ final class Episodes implements AutoCloseable {
                 played.environment,
                 played.steps,
                 episode.sampled(),
-                episode.end().name().toLowerCase(java.util.Locale.ROOT),
+                episode.end().name().toLowerCase(Locale.ROOT),
                 episode.totalReward(),
                 names,
                 choices,
@@ -171,9 +172,7 @@ final class Episodes implements AutoCloseable {
     }
 
     private static double @Nullable [] told(@Nullable Rectangle2D place) {
-        return place == null
-                ? null
-                : new double[] {place.getX(), place.getY(), place.getWidth(), place.getHeight()};
+        return place == null ? null : new double[] {place.getX(), place.getY(), place.getWidth(), place.getHeight()};
     }
 
     private synchronized Episode episode(long number) throws RequestException {

@@ -55,7 +55,8 @@ final class Guard {
         String host = hosts.get(0).toLowerCase(Locale.ROOT);
         if (token == null && !isLoopback(host)) {
             throw new RequestException(
-                    403, "the request is for another host than localhost; fovea dashboard --bind serves others, by a token");
+                    403,
+                    "the request is for another host than localhost; fovea dashboard --bind serves others, by a token");
         }
         String origin = headers.getFirst("Origin");
         if (origin != null && !origin.equalsIgnoreCase("http://" + host)) {

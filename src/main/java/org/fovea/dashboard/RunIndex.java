@@ -2,6 +2,7 @@
 package org.fovea.dashboard;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -9,12 +10,14 @@ import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.fovea.rl.run.RunFiles;
 import org.fovea.rl.run.RunSummary;
 import org.jspecify.annotations.Nullable;
@@ -25,6 +28,11 @@ import org.jspecify.annotations.Nullable;
  */
 final class RunIndex {
     private static final int DEPTH = 5;
+
+    /** Within a run: the best of its checkpoints, and their files. */
+    private static final int DEPTH_OF_RUN = 3;
+
+    private static final String IS_A_LINK = " is a symbolic link, which may lead out of the directory";
 
     /** Of what is inside a run, and never a run. */
     private static final Pattern CHECKPOINT = Pattern.compile("\\.?checkpoint-\\d+.*");
@@ -50,7 +58,7 @@ final class RunIndex {
     synchronized Map<String, RunSummary> refresh() {
         Map<String, Seen> now = new TreeMap<>();
         try {
-            Files.walkFileTree(root, EnumSet.noneOf(java.nio.file.FileVisitOption.class), DEPTH, new Walk(now));
+            Files.walkFileTree(root, Set.of(), DEPTH, new Walk(now));
         } catch (IOException e) {
             // The directory itself has gone: there are no runs in it.
             now.clear();
@@ -72,7 +80,9 @@ final class RunIndex {
         public FileVisitResult preVisitDirectory(Path directory, BasicFileAttributes attributes) {
             boolean isHidden = !directory.equals(root)
                     && (directory.getFileName().toString().startsWith(".")
-                            || CHECKPOINT.matcher(directory.getFileName().toString()).matches());
+                            || CHECKPOINT
+                                    .matcher(directory.getFileName().toString())
+                                    .matches());
             if (isHidden) {
                 return FileVisitResult.SKIP_SUBTREE;
             }
@@ -111,10 +121,37 @@ final class RunIndex {
             return before;
         }
         try {
-            return RunSummary.isRun(directory) ? new Seen(fingerprint, RunSummary.read(directory)) : null;
+            if (!RunSummary.isRun(directory)) {
+                return null;
+            }
+            Optional<Path> link = link(directory);
+            return new Seen(fingerprint, link.isEmpty() ? RunSummary.read(directory) : unread(directory, link.get()));
         } catch (IOException | RuntimeException e) {
             return null;
         }
+    }
+
+    /** A symbolic link among a run's files, by which something of elsewhere would be read. */
+    private static Optional<Path> link(Path directory) throws IOException {
+        try (Stream<Path> files = Files.walk(directory, DEPTH_OF_RUN)) {
+            return files.filter(Files::isSymbolicLink).findFirst();
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+    }
+
+    private static RunSummary unread(Path directory, Path link) throws IOException {
+        return new RunSummary(
+                directory,
+                RunSummary.State.INTERRUPTED,
+                Map.of(),
+                List.of(),
+                0,
+                0,
+                RunSummary.Score.NONE,
+                Files.getLastModifiedTime(directory).toInstant(),
+                null,
+                "not read: " + directory.relativize(link) + IS_A_LINK);
     }
 
     /** Of what changes where something happens to a run. */
@@ -151,6 +188,12 @@ final class RunIndex {
         Path directory = run.summary.directory();
         try {
             if (directory.toRealPath().equals(directory)) {
+                if (link(directory).isPresent()) {
+                    throw new RequestException(
+                            403,
+                            "the run '" + name + "' is not read: "
+                                    + link(directory).get().getFileName() + IS_A_LINK);
+                }
                 return directory;
             }
         } catch (IOException e) {

@@ -72,8 +72,7 @@ final class Table {
 
     /** Reads what is new; a file that isn't there is an empty table. */
     synchronized void refresh() throws IOException {
-        try (FileChannel channel =
-                FileChannel.open(file, Set.of(StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS))) {
+        try (FileChannel channel = FileChannel.open(file, Set.of(StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS))) {
             long size = channel.size();
             if (size < position || !Arrays.equals(probe, read(channel, position - probe.length, probe.length))) {
                 forget();

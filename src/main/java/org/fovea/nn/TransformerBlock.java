@@ -55,8 +55,7 @@ public final class TransformerBlock {
     }
 
     /** The same, of whose attention a listener is told. */
-    public Tensor forward(
-            Tensor elements, AttentionSpec spec, AttentionMask<Tensor> mask, AttentionListener listener) {
+    public Tensor forward(Tensor elements, AttentionSpec spec, AttentionMask<Tensor> mask, AttentionListener listener) {
         Tensor residual = attentionGate == null ? elements : null;
         Tensor attended = attention.forward(attentionNorm.apply(elements), spec, mask, residual, listener);
         return feedForward(merge(attentionGate, elements, attended));

@@ -106,7 +106,8 @@ class Panel {
     this.over = element('canvas');
     this.noPicture = element('div', { className: 'no-picture', hidden: true });
     this.stage = element('div', { className: 'stage' }, this.image, this.over, this.noPicture);
-    this.text = element('div', { className: 'state-text' });
+    this.textLines = element('pre');
+    this.text = element('details', { className: 'state-text' }, element('summary', {}, 'as text'), this.textLines);
     this.looked = element('div', { className: 'looked' });
     this.strip = element('canvas', { className: 'strip', role: 'img' });
     this.stripCaption = element('div', { className: 'caption' });
@@ -114,8 +115,8 @@ class Panel {
     this.mapCaption = element('div', { className: 'caption' });
     this.facts = element('table', { className: 'facts' });
     this.bars = element('div', { className: 'bars' });
-    const again = element('button', { type: 'button', onclick: () => this.load(true) }, 'Play again');
-    const other = element('button', { type: 'button', title: 'the episode of the next seed', onclick: () => { this.seed.value = String(Number(this.seed.value) + 1); this.load(); } }, 'Next seed');
+    const again = element('button', { type: 'button', title: 'the policy as it is by now', onclick: () => this.load() }, 'Reload');
+    const other = element('button', { type: 'button', title: 'the episode of the next seed', onclick: () => { this.seed.value = String(Number(this.seed.value) + 1); this.load(); } }, 'Next');
     this.attention = element('div', {},
       element('div', { className: 'bar' }, element('label', {}, 'Layer ', this.layer), element('label', {}, 'Head ', this.head), this.fromLabel = element('label', {}, 'Looking from ', this.from)),
       this.looked, this.strip, this.stripCaption, this.map, this.mapCaption);
@@ -269,8 +270,9 @@ class Panel {
       this.image.alt = view.text || `step ${shown}`;
     } else {
       this.noPicture.textContent = 'This environment does not draw itself; see org.fovea.env.Drawable.';
+      this.text.open = true;
     }
-    this.text.textContent = view.text;
+    this.textLines.textContent = view.text;
     this.text.hidden = !view.text;
     this.showAttention(step, end);
     this.showFacts(step, end);
@@ -356,7 +358,7 @@ class Panel {
       this.mapCaption.textContent = `The whole episode: a row for each step, from the top; a column for each ${map.over === 'STEPS' ? 'step' : 'entity'} that it looks at. Brightest: ${percent(largest)}.`;
       this.map.setAttribute('aria-label', this.mapCaption.textContent);
     }
-    const width = Math.min(380, this.map.parentElement.clientWidth || 400);
+    const width = Math.min(300, this.map.parentElement.clientWidth || 400);
     const height = Math.max(60, Math.min(width, steps * Math.max(1, width / Math.max(columns, steps))));
     this.map.style.height = `${height}px`;
     const pen = this.sized(this.map, width, height);

@@ -66,16 +66,24 @@ final class Chromium implements AutoCloseable {
                         "--user-data-dir=" + directory,
                         "about:blank")
                 .redirectErrorStream(true)
-                .redirectOutput(directory.resolveSibling(directory.getFileName() + ".log").toFile())
+                .redirectOutput(directory
+                        .resolveSibling(directory.getFileName() + ".log")
+                        .toFile())
                 .start();
-        String port = Files.readAllLines(awaited(directory.resolve("DevToolsActivePort"))).get(0);
+        String port = Files.readAllLines(awaited(directory.resolve("DevToolsActivePort")))
+                .get(0);
         HttpClient client = HttpClient.newHttpClient();
-        JsonNode pages = JSON.readTree(URI.create("http://127.0.0.1:" + port + "/json/list").toURL());
+        JsonNode pages = JSON.readTree(
+                URI.create("http://127.0.0.1:" + port + "/json/list").toURL());
         String address = "";
         for (JsonNode page : pages) {
-            address = page.get("type").asText().equals("page") ? page.get("webSocketDebuggerUrl").asText() : address;
+            address = page.get("type").asText().equals("page")
+                    ? page.get("webSocketDebuggerUrl").asText()
+                    : address;
         }
-        socket = client.newWebSocketBuilder().buildAsync(URI.create(address), new Listener()).join();
+        socket = client.newWebSocketBuilder()
+                .buildAsync(URI.create(address), new Listener())
+                .join();
         for (String domain : List.of("Page", "Runtime", "Network", "Log")) {
             call(domain + ".enable", Map.of());
         }
@@ -120,8 +128,8 @@ final class Chromium implements AutoCloseable {
         }
         JsonNode parameters = told.path("params");
         switch (told.path("method").asText()) {
-            case "Runtime.exceptionThrown" -> complaints.add(
-                    parameters.path("exceptionDetails").toString());
+            case "Runtime.exceptionThrown" ->
+                complaints.add(parameters.path("exceptionDetails").toString());
             case "Runtime.consoleAPICalled" -> {
                 if (parameters.path("type").asText().equals("error")) {
                     complaints.add(parameters.path("args").toString());
@@ -132,10 +140,11 @@ final class Chromium implements AutoCloseable {
                     complaints.add(parameters.path("entry").toString());
                 }
             }
-            case "Network.requestWillBeSent" -> requests.add(
-                    parameters.path("request").path("url").asText());
+            case "Network.requestWillBeSent" ->
+                requests.add(parameters.path("request").path("url").asText());
             default -> {
-                CompletableFuture<JsonNode> call = pending.remove(told.path("id").asInt());
+                CompletableFuture<JsonNode> call =
+                        pending.remove(told.path("id").asInt());
                 if (call != null) {
                     call.complete(told);
                 }
@@ -176,8 +185,8 @@ final class Chromium implements AutoCloseable {
 
     /** The value of an expression, promises awaited. */
     JsonNode evaluate(String expression) {
-        JsonNode told = call(
-                "Runtime.evaluate", Map.of("expression", expression, "returnByValue", true, "awaitPromise", true));
+        JsonNode told =
+                call("Runtime.evaluate", Map.of("expression", expression, "returnByValue", true, "awaitPromise", true));
         if (told.has("exceptionDetails")) {
             throw new AssertionError(expression + ": " + told.get("exceptionDetails"));
         }
@@ -188,7 +197,9 @@ final class Chromium implements AutoCloseable {
     void await(String expression) throws InterruptedException {
         long end = System.nanoTime() + MOST_MILLIS * 1_000_000;
         while (System.nanoTime() < end) {
-            if (evaluate("Boolean(" + expression + ")").asBoolean()) {
+            // While a page is being loaded what is asked about may not be there.
+            if (evaluate("(() => { try { return Boolean(" + expression + "); } catch { return false; } })()")
+                    .asBoolean()) {
                 return;
             }
             Thread.sleep(50);
@@ -209,12 +220,20 @@ final class Chromium implements AutoCloseable {
                 + selector + "')))");
         call(
                 "Input.dispatchMouseEvent",
-                Map.of("type", "mouseMoved", "x", at.get(0).asDouble(), "y", at.get(1).asDouble()));
+                Map.of(
+                        "type",
+                        "mouseMoved",
+                        "x",
+                        at.get(0).asDouble(),
+                        "y",
+                        at.get(1).asDouble()));
     }
 
     byte[] screenshot() {
         return Base64.getDecoder()
-                .decode(call("Page.captureScreenshot", Map.of("format", "png")).path("data").asText());
+                .decode(call("Page.captureScreenshot", Map.of("format", "png"))
+                        .path("data")
+                        .asText());
     }
 
     @Override

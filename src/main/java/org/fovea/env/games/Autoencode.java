@@ -90,7 +90,10 @@ final class Autoencode extends CardGame {
                 int dealt = elapsed[i];
                 return dealt < cards
                         ? List.of(new Card("newest", Face.SUIT, suits[i * cards + dealt]))
-                        : List.of(new Card("asked for, not seen", Face.SUIT, suits[i * cards + Math.max(0, 2 * cards - 1 - dealt)]));
+                        : List.of(new Card(
+                                "asked for, not seen",
+                                Face.SUIT,
+                                suits[i * cards + Math.max(0, 2 * cards - 1 - dealt)]));
             }
 
             @Override

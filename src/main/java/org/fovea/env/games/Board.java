@@ -74,10 +74,8 @@ abstract class Board implements Drawable {
                 String label = label(row, column);
                 if (!label.isEmpty()) {
                     graphics.setColor(colour.equals(EMPTY) ? DARK : Color.WHITE);
-                    graphics.drawString(
-                            label,
-                            (float) (at.getCenterX() - metrics.stringWidth(label) / 2.0),
-                            (float) (at.getCenterY() + metrics.getAscent() * 0.38));
+                    graphics.drawString(label, (float) (at.getCenterX() - metrics.stringWidth(label) / 2.0), (float)
+                            (at.getCenterY() + metrics.getAscent() * 0.38));
                 }
             }
         }

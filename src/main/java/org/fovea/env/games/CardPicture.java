@@ -95,13 +95,17 @@ abstract class CardPicture implements Drawable {
         return switch (card.value) {
             case 0 -> joined(circle(x, y - 16), circle(x - 16, y + 8), circle(x + 16, y + 8), stem(x, y));
             case 1 -> polygon(x, y - 34, x + 25, y, x, y + 34, x - 25, y);
-            case 2 -> joined(
-                    circle(x - 14, y - 12), circle(x + 14, y - 12), polygon(x - 28, y - 5, x + 28, y - 5, x, y + 32));
-            default -> joined(
-                    circle(x - 14, y + 6),
-                    circle(x + 14, y + 6),
-                    polygon(x - 28, y, x + 28, y, x, y - 34),
-                    stem(x, y));
+            case 2 ->
+                joined(
+                        circle(x - 14, y - 12),
+                        circle(x + 14, y - 12),
+                        polygon(x - 28, y - 5, x + 28, y - 5, x, y + 32));
+            default ->
+                joined(
+                        circle(x - 14, y + 6),
+                        circle(x + 14, y + 6),
+                        polygon(x - 28, y, x + 28, y, x, y - 34),
+                        stem(x, y));
         };
     }
 

@@ -175,12 +175,16 @@ final class EntityGrid extends BatchedEnvironment {
             Color colour(int row, int column) {
                 return isAgent(row, column)
                         ? DARK
-                        : item(row, column) == 0 ? EMPTY : Color.getHSBColor((item(row, column) - 1f) / COLOURS, 0.7f, 0.8f);
+                        : item(row, column) == 0
+                                ? EMPTY
+                                : Color.getHSBColor((item(row, column) - 1f) / COLOURS, 0.7f, 0.8f);
             }
 
             @Override
             String label(int row, int column) {
-                return isAgent(row, column) ? "@" : item(row, column) == 0 ? "" : "" + (char) ('A' + item(row, column) - 1);
+                return isAgent(row, column)
+                        ? "@"
+                        : item(row, column) == 0 ? "" : "" + (char) ('A' + item(row, column) - 1);
             }
 
             @Override

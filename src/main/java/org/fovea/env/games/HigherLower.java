@@ -70,7 +70,9 @@ final class HigherLower extends CardGame {
                 return List.of(
                         new Card("newest", Face.RANK, ranks[i * cards + elapsed[i]]),
                         new Card(
-                                "next, not seen", Face.RANK, elapsed[i] + 1 < cards ? ranks[i * cards + elapsed[i] + 1] : -1));
+                                "next, not seen",
+                                Face.RANK,
+                                elapsed[i] + 1 < cards ? ranks[i * cards + elapsed[i] + 1] : -1));
             }
 
             @Override

@@ -149,12 +149,15 @@ final class MineSweeper extends BatchedEnvironment {
 
             @Override
             String label(int row, int column) {
-                return what(row, column) == MINE ? "*" : what(row, column) == CLICKED ? "" + minesAround(i, row, column) : "";
+                return what(row, column) == MINE
+                        ? "*"
+                        : what(row, column) == CLICKED ? "" + minesAround(i, row, column) : "";
             }
 
             @Override
             String caption() {
-                return clicked[i] + " of " + (fields - mines) + " fields are clear; red: mines, which the agent can't see";
+                return clicked[i] + " of " + (fields - mines)
+                        + " fields are clear; red: mines, which the agent can't see";
             }
 
             @Override

@@ -123,7 +123,9 @@ final class ProofOfMemory extends BatchedEnvironment {
 
             @Override
             String caption() {
-                return isShown() ? "the agent sees which end is good, and cannot move" : "the ends look alike to the agent";
+                return isShown()
+                        ? "the agent sees which end is good, and cannot move"
+                        : "the ends look alike to the agent";
             }
 
             @Override

@@ -85,7 +85,8 @@ final class RepeatPrevious extends CardGame {
 
             @Override
             String caption() {
-                return "card " + (elapsed[i] + 1) + " of " + cards + "; asked for: the one dealt " + (k - 1) + " before";
+                return "card " + (elapsed[i] + 1) + " of " + cards + "; asked for: the one dealt " + (k - 1)
+                        + " before";
             }
         };
     }

@@ -23,8 +23,8 @@ public final class AttentionImage {
         int columns = map.keys();
         int cell = Math.max(1, SMALLEST / Math.max(columns, map.steps()));
         int width = columns * cell;
-        BufferedImage image = new BufferedImage(
-                map.heads() * (width + GAP) - GAP, map.steps() * cell, BufferedImage.TYPE_INT_RGB);
+        BufferedImage image =
+                new BufferedImage(map.heads() * (width + GAP) - GAP, map.steps() * cell, BufferedImage.TYPE_INT_RGB);
         for (int head = 0; head < map.heads(); head++) {
             float most = largest(map, head);
             for (int step = 0; step < map.steps(); step++) {

@@ -69,7 +69,8 @@ public record Episode(
      * @param place what the observation was about, in fractions of the picture; see {@link org.fovea.env.Drawable#place}
      * @param entities where each of a set of entities was, likewise; null for those that are not in the picture
      */
-    public record View(byte[] picture, String text, @Nullable Rectangle2D place, List<Entities> entities) {
+    public record View(
+            byte[] picture, String text, @Nullable Rectangle2D place, List<Entities> entities) {
         /** Of an environment that can't be looked at. */
         static final View NONE = new View(new byte[0], "", null, List.of());
     }

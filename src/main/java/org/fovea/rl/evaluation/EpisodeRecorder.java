@@ -83,8 +83,7 @@ public final class EpisodeRecorder {
         this.settings = settings;
         this.stop = stop;
         this.observations = Schema.of(environment.observationSpace());
-        this.views = new EpisodeViews(
-                environment.drawable(0), environment.observationSpace(), settings.pictureWidth());
+        this.views = new EpisodeViews(environment.drawable(0), environment.observationSpace(), settings.pictureWidth());
     }
 
     /**

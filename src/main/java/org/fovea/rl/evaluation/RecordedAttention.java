@@ -103,11 +103,7 @@ final class RecordedAttention implements ReplayListener {
             for (int i = 0; i < rows; i++) {
                 for (int query = 0; query < count; query++) {
                     row.accept(
-                            i / shape.heads(),
-                            i % shape.heads(),
-                            first + query,
-                            weights,
-                            (i * count + query) * keys);
+                            i / shape.heads(), i % shape.heads(), first + query, weights, (i * count + query) * keys);
                 }
             }
         }

@@ -134,8 +134,7 @@ public final class EventFile implements AutoCloseable {
         Summary.Builder summary = Summary.newBuilder();
         for (Scalar scalar : scalars) {
             if (!Double.isNaN(scalar.value)) {
-                summary.addValue(
-                        Summary.Value.newBuilder().setTag(scalar.tag).setSimpleValue((float) scalar.value));
+                summary.addValue(Summary.Value.newBuilder().setTag(scalar.tag).setSimpleValue((float) scalar.value));
             }
         }
         write(Event.newBuilder().setSummary(summary), step);

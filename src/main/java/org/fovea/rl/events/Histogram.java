@@ -46,7 +46,8 @@ final class Histogram {
         // The first limit is where the first bucket begins: TensorBoard has no other place for that.
         histogram.addBucketLimit(from).addBucket(0);
         for (int i = 0; i < buckets; i++) {
-            histogram.addBucketLimit(i == buckets - 1 && !single ? max : from + (i + 1) * width)
+            histogram
+                    .addBucketLimit(i == buckets - 1 && !single ? max : from + (i + 1) * width)
                     .addBucket(counts[i]);
         }
         return histogram.build();

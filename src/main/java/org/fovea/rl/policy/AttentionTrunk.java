@@ -119,15 +119,7 @@ final class AttentionTrunk implements Trunk {
         Tensor x = embed(encoded).reshape(1, steps, config.width());
         for (int layer = 0; layer < blocks.size(); layer++) {
             x = blocks.get(layer)
-                    .forward(
-                            x,
-                            null,
-                            positions,
-                            positions,
-                            episode,
-                            episode,
-                            config.window(),
-                            listener.ofSteps(layer));
+                    .forward(x, null, positions, positions, episode, episode, config.window(), listener.ofSteps(layer));
         }
         return finalNorm.apply(x.reshape(steps, config.width()));
     }

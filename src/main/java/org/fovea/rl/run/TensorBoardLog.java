@@ -57,7 +57,8 @@ final class TensorBoardLog implements AutoCloseable {
         try {
             return new TensorBoardLog(
                     state,
-                    EventFile.open(runDirectory, state.iteration() * state.spec().stepsPerIteration()));
+                    EventFile.open(
+                            runDirectory, state.iteration() * state.spec().stepsPerIteration()));
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write events to " + runDirectory, e);
         }
@@ -159,19 +160,19 @@ final class TensorBoardLog implements AutoCloseable {
             LOGGER.log(Level.WARNING, "no picture of attention: " + e.getMessage());
             return;
         }
-            for (AttentionMap map : episode.attention()) {
-                BufferedImage image = AttentionImage.of(map);
-                ByteArrayOutputStream png = new ByteArrayOutputStream();
-                write(() -> {
-                    ImageIO.write(image, "png", png);
-                    events.image(
-                            steps(),
-                            "attention/" + map.name().replace(' ', '_'),
-                            image.getWidth(),
-                            image.getHeight(),
-                            png.toByteArray());
-                });
-            }
+        for (AttentionMap map : episode.attention()) {
+            BufferedImage image = AttentionImage.of(map);
+            ByteArrayOutputStream png = new ByteArrayOutputStream();
+            write(() -> {
+                ImageIO.write(image, "png", png);
+                events.image(
+                        steps(),
+                        "attention/" + map.name().replace(' ', '_'),
+                        image.getWidth(),
+                        image.getHeight(),
+                        png.toByteArray());
+            });
+        }
     }
 
     @Override

@@ -102,8 +102,8 @@ class EpisodeRecorderTest {
         RunSpec spec = spec(environment, PolicyKind.of(policy), Map.of());
         with(spec, (agent, environments) -> {
             EvaluationSettings one = new EvaluationSettings(1, 5, 10_000, Double.POSITIVE_INFINITY, sampled);
-            EvaluationResult played = Evaluation.play(
-                    agent, environments, 1, SEGMENT, one, new Evaluation.Listener() {}, () -> false);
+            EvaluationResult played =
+                    Evaluation.play(agent, environments, 1, SEGMENT, one, new Evaluation.Listener() {}, () -> false);
             Episode episode = record(
                     agent,
                     environments,
@@ -156,7 +156,8 @@ class EpisodeRecorderTest {
             assertThat(episode.attention()).hasSize(2);
             AttentionMap map = episode.attention().get(0);
             assertThat(map.over()).isEqualTo(AttentionMap.Over.STEPS);
-            assertThat(List.of(map.steps(), map.heads(), map.queries(), map.keys())).containsExactly(steps, 2, 1, 9);
+            assertThat(List.of(map.steps(), map.heads(), map.queries(), map.keys()))
+                    .containsExactly(steps, 2, 1, 9);
 
             double[][] x = new double[steps][];
             for (int step = 0; step < steps; step++) {

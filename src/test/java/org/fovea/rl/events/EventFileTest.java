@@ -69,10 +69,7 @@ class EventFileTest {
     private List<Long> stepsOfSummaries() throws IOException {
         List<Long> steps = new ArrayList<>();
         for (Path file : files()) {
-            read(file).stream()
-                    .filter(Event::hasSummary)
-                    .map(Event::getStep)
-                    .forEach(steps::add);
+            read(file).stream().filter(Event::hasSummary).map(Event::getStep).forEach(steps::add);
         }
         return steps;
     }
@@ -144,7 +141,9 @@ class EventFileTest {
         assertThat(histogram.getMin()).isEqualTo(-1);
         assertThat(histogram.getMax()).isEqualTo(2);
         assertThat(histogram.getSum()).isEqualTo(0.5);
-        assertThat(histogram.getBucketList().stream().mapToDouble(Double::doubleValue).sum())
+        assertThat(histogram.getBucketList().stream()
+                        .mapToDouble(Double::doubleValue)
+                        .sum())
                 .isEqualTo(6);
         assertThat(histogram.getBucketLimitList()).isSorted().hasSameSizeAs(histogram.getBucketList());
         assertThat(Histogram.of(new float[] {3, 3}).getBucketList()).contains(2.0);

@@ -53,12 +53,11 @@ class TensorBoardTest {
 
     /** Trains, is killed after a checkpoint and half an event, and goes on. */
     private RunSpec train(Path run) throws IOException {
-        RunSpec spec = Runs.small(
-                "ProofOfMemory-v0", PolicyKind.ATTENTION, ITERATIONS, Map.of("layers", "1", "epochs", "1"));
+        RunSpec spec =
+                Runs.small("ProofOfMemory-v0", PolicyKind.ATTENTION, ITERATIONS, Map.of("layers", "1", "epochs", "1"));
         EvaluationPlan plan = new EvaluationPlan(2L * spec.stepsPerIteration(), 4, Double.NaN);
-        TrainingOptions options = TrainingOptions.DEFAULT
-                .withEvaluations(plan)
-                .withFinalEvaluation(EvaluationSettings.of(1, 3));
+        TrainingOptions options =
+                TrainingOptions.DEFAULT.withEvaluations(plan).withFinalEvaluation(EvaluationSettings.of(1, 3));
         try (Backend backend = Runs.cpu(1)) {
             int[] done = new int[1];
             try (Trainer trainer = Trainer.start(backend, spec, run)) {
@@ -127,7 +126,8 @@ class TensorBoardTest {
             List<Long> mapSteps = new ArrayList<>();
             maps.forEach(map -> mapSteps.add(map.get("step").asLong()));
             assertThat(mapSteps).containsExactly(2 * each, 4 * each, 6 * each);
-            byte[] png = board.bytes("images/" + "individualImage?" + maps.get(0).get("query").asText());
+            byte[] png = board.bytes(
+                    "images/" + "individualImage?" + maps.get(0).get("query").asText());
             assertThat(new String(png, 1, 3, StandardCharsets.US_ASCII)).isEqualTo("PNG");
             JsonNode histograms = board.tags("histograms", "weights/policy.weight");
             assertThat(histograms.fieldNames())
