@@ -41,6 +41,7 @@ final class BackendOptions {
             names = "--backend",
             paramLabel = "NAME",
             defaultValue = Backends.AUTO,
+            completionCandidates = Candidates.BackendNames.class,
             description = "auto, cpu or cuda (default: ${DEFAULT-VALUE}, cuda where it is available).")
     private String backend = Backends.AUTO;
 
@@ -126,7 +127,7 @@ final class BackendOptions {
     /** A command that opens a backend for each of its runs says it of the first. */
     private void sayOnce(Terminal terminal, String line) {
         if (said.add(line)) {
-            terminal.err().println(line);
+            terminal.notices().println(line);
         }
     }
 

@@ -33,6 +33,7 @@ final class DoctorCommand implements Callable<Integer> {
             names = "--backend",
             paramLabel = "NAME",
             defaultValue = Backends.AUTO,
+            completionCandidates = Candidates.BackendNames.class,
             description = "Which one has to work: auto, cpu or cuda (default: ${DEFAULT-VALUE}).")
     private String backend = Backends.AUTO;
 

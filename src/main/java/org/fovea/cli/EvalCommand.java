@@ -2,6 +2,7 @@
 package org.fovea.cli;
 
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -16,6 +17,7 @@ import org.fovea.rl.rollout.PlaySettings.Overlap;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.SavedRun;
 import org.fovea.rl.run.TrainedPolicy;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -27,14 +29,25 @@ import picocli.CommandLine.Parameters;
         name = "eval",
         abbreviateSynopsis = true,
         header = "Play a trained policy on a fixed set of episodes.",
-        footerHeading = "%nExample:%n",
-        footer = "  fovea eval runs/ProofOfMemory-v0-attention-seed1-20260101-120000 --episodes 1000")
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  fovea eval runs/ProofOfMemory-v0-attention-seed1-20260101-120000 --episodes 1000",
+            "  fovea eval runs/mine --env CartPole-v1+sticky_actions=0.25    how well does it stand that?"
+        })
 final class EvalCommand extends BackendCommand {
     private final Interruption interruption;
 
     @Parameters(paramLabel = "RUN_DIR", description = "Directory of the run, as printed by fovea train.")
     @SuppressWarnings("NullAway.Init")
     private Path runDirectory;
+
+    @Option(
+            names = "--env",
+            paramLabel = "NAME",
+            completionCandidates = Candidates.EnvironmentNames.class,
+            description = "Play another environment of the same spaces, such as one with a wrapper, or a class of"
+                    + " FOVEA_CLASSPATH in place of one that nobody registers here (default: that of the run).")
+    private @Nullable String environment;
 
     @Option(
             names = "--episodes",
@@ -71,7 +84,7 @@ final class EvalCommand extends BackendCommand {
     private StepTimeoutOption stepTimeout = new StepTimeoutOption();
 
     @ArgGroup(validate = false, heading = "%nHow environments are played:%n")
-    private PlayOptions play = new PlayOptions();
+    private EnvironmentOptions play = new EnvironmentOptions();
 
     @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
     private boolean json;
@@ -91,10 +104,12 @@ final class EvalCommand extends BackendCommand {
         }
         play.apply();
         if (!Files.isDirectory(runDirectory)) {
-            throw new UsageException("there is no run directory " + runDirectory);
+            throw new UsageException("there is no run directory " + runDirectory + "; fovea runs lists what there is");
         }
         stepTimeout.apply(terminal, () -> "The run is as it was");
-        SavedRun saved = best ? SavedRun.loadBest(runDirectory) : SavedRun.load(runDirectory);
+        String played = play.name(environment);
+        SavedRun saved = UsageException.ifIllegal(() ->
+                best ? SavedRun.loadBest(runDirectory, played) : SavedRun.load(runDirectory, played));
         EvaluationSettings evaluation =
                 new EvaluationSettings(episodes, seed, maxSteps, Double.POSITIVE_INFINITY, stochastic);
         try (Backend backend = open(backendSettings)) {
@@ -113,9 +128,9 @@ final class EvalCommand extends BackendCommand {
                 result = policy.evaluate(display, interruption::requested);
             }
             double seconds = (System.nanoTime() - start) * 1e-9;
-            print(saved, backend.name(), result, seconds);
-            EvaluationNotes.of(result, evaluation)
-                    .forEach(note -> terminal.out().println("note: " + note));
+            PrintStream out = terminal.report(json);
+            print(out, saved, backend.name(), result, seconds);
+            EvaluationNotes.of(result, evaluation).forEach(note -> out.println("note: " + note));
             printJson(saved, backend.name(), result, seconds);
             return result.end() == EvaluationResult.End.STOPPED ? TrainCommand.INTERRUPTED : 0;
         } finally {
@@ -123,10 +138,9 @@ final class EvalCommand extends BackendCommand {
         }
     }
 
-    private void print(SavedRun saved, String backend, EvaluationResult result, double seconds) {
+    private void print(PrintStream out, SavedRun saved, String backend, EvaluationResult result, double seconds) {
         RunSpec spec = saved.spec();
-        terminal.out()
-                .printf(
+        out.printf(
                         Locale.ROOT,
                         "%s, %s policy%s, %s: %,d episodes in %s on %s%n",
                         spec.environment(),
@@ -136,10 +150,9 @@ final class EvalCommand extends BackendCommand {
                         result.episodes(),
                         NumberFormats.duration(seconds),
                         backend);
-        TrainReport.printChanges(terminal.out(), saved.changes());
-        terminal.out().println();
-        terminal.out()
-                .printf(
+        TrainReport.printChanges(out, saved.changes());
+        out.println();
+        out.printf(
                         Locale.ROOT,
                         "return   %s, standard error %.3f, from %s to %s%n",
                         NumberFormats.score(result.mean()),
@@ -147,9 +160,9 @@ final class EvalCommand extends BackendCommand {
                         NumberFormats.score(result.min()),
                         NumberFormats.score(result.max()));
         for (ReferenceReturn reference : Environments.get(spec.environment()).comparisons()) {
-            terminal.out().println("         " + NumberFormats.score(reference.meanReturn()) + ", " + reference.name());
+            out.println("         " + NumberFormats.score(reference.meanReturn()) + ", " + reference.name());
         }
-        terminal.out().printf(Locale.ROOT, "length   %.1f steps on average%n", result.meanLength());
+        out.printf(Locale.ROOT, "length   %.1f steps on average%n", result.meanLength());
     }
 
     private void printJson(SavedRun saved, String backend, EvaluationResult result, double seconds) {

@@ -13,11 +13,13 @@ import org.fovea.rl.experiment.Experiment.State;
 import org.fovea.rl.rollout.NonFiniteException;
 import org.fovea.rl.run.Progress;
 
-/** Tells how an experiment goes: a line where a cell begins or ends, and one every while about those under way. */
+/** Tells how an experiment goes: a line where a cell begins or ends, and one about those under way, drawn again on a terminal. */
 final class ExperimentDisplay implements Experiment.Listener {
     private static final long NANOS_BETWEEN_LINES = 10_000_000_000L;
+    private static final long NANOS_BETWEEN_DRAWINGS = 500_000_000L;
 
     private final Terminal terminal;
+    private final StatusLine status;
     private final int total;
     private final Map<Cell, Progress> underWay = new LinkedHashMap<>();
     private int done;
@@ -25,6 +27,7 @@ final class ExperimentDisplay implements Experiment.Listener {
 
     ExperimentDisplay(Terminal terminal, List<Outcome> before) {
         this.terminal = terminal;
+        this.status = new StatusLine(terminal);
         this.total = before.size();
         this.done = (int)
                 before.stream().filter(outcome -> outcome.state() == State.DONE).count();
@@ -49,7 +52,7 @@ final class ExperimentDisplay implements Experiment.Listener {
     public synchronized void progressed(Cell cell, Progress progress) {
         underWay.put(cell, progress);
         long now = System.nanoTime();
-        if (now - lastLine < NANOS_BETWEEN_LINES) {
+        if (now - lastLine < (terminal.isInteractive() ? NANOS_BETWEEN_DRAWINGS : NANOS_BETWEEN_LINES)) {
             return;
         }
         lastLine = now;
@@ -60,7 +63,7 @@ final class ExperimentDisplay implements Experiment.Listener {
                 running.name(),
                 100 * at.steps() / at.totalSteps(),
                 NumberFormats.score(at.episodes().meanReturn()))));
-        print("%d of %d done%s", done, total, line);
+        status.show(done + " of " + total + " done" + line);
     }
 
     @Override
@@ -76,8 +79,14 @@ final class ExperimentDisplay implements Experiment.Listener {
                     NumberFormats.score(result.sampled().mean()),
                     NumberFormats.duration(result.seconds()));
         } else if (outcome.failure() != null) {
+            status.erase();
             Failures.report(ofSettings(outcome.failure()), outcome.cell().name() + " failed", terminal);
         }
+    }
+
+    /** Nothing is under way any more. */
+    synchronized void end() {
+        status.erase();
     }
 
     /** Settings that go wrong are what a sweep is to find, no fault of Fovea. */
@@ -88,6 +97,6 @@ final class ExperimentDisplay implements Experiment.Listener {
     }
 
     private void print(String format, Object... values) {
-        terminal.err().println(String.format(Locale.ROOT, format, values));
+        status.print(String.format(Locale.ROOT, format, values));
     }
 }

@@ -106,7 +106,7 @@ final class ExperimentOptions {
         }
         // One that is not there is so for all cells.
         device.open(terminal, backendSettings, threads).close();
-        terminal.err().println(title);
+        terminal.notices().println(title);
         ExperimentDisplay display = new ExperimentDisplay(terminal, before);
         return interruption.during("the runs", () -> LEFT, () -> {
             List<Outcome> after = experiment.run(
@@ -117,6 +117,7 @@ final class ExperimentOptions {
                     maxSeconds,
                     display,
                     interruption::requested);
+            display.end();
             results.accept(after);
             return exitCode(terminal, interruption, after);
         });
@@ -125,7 +126,7 @@ final class ExperimentOptions {
     private static int exitCode(Terminal terminal, Interruption interruption, List<Outcome> outcomes) {
         long done = outcomes.stream().filter(o -> o.state() == State.DONE).count();
         if (done < outcomes.size()) {
-            terminal.err()
+            terminal.notices()
                     .printf(
                             Locale.ROOT,
                             "%,d of %,d runs are done; the same command with the same --out goes on%n",

@@ -27,6 +27,9 @@ final class Failures {
     static final int USAGE = 2;
     static final int UNAVAILABLE = 3;
 
+    /** Of what nobody foresaw, whose stack trace is shown in any case; the process ends with {@link #FAILED}. */
+    private static final int BUG = -1;
+
     private Failures() {}
 
     /** For arguments that could not be parsed. */
@@ -65,6 +68,14 @@ final class Failures {
 
     /** For something that failed. */
     static int report(Throwable failure, String name, Terminal terminal) {
+        int code = reportLine(failure, name, terminal);
+        if (terminal.showsStackTraces() && code != BUG) {
+            failure.printStackTrace(terminal.err());
+        }
+        return code == BUG ? FAILED : code;
+    }
+
+    private static int reportLine(Throwable failure, String name, Terminal terminal) {
         if (failure instanceof UsageException
                 || failure instanceof UnknownNameException
                 || failure instanceof InvalidRequestException
@@ -92,9 +103,9 @@ final class Failures {
         if (failure instanceof OutOfMemoryError) {
             return print(terminal, name, outOfMemory(), FAILED);
         }
-        print(terminal, name, "internal error: this is a bug in Fovea; please report it with what follows", FAILED);
+        print(terminal, name, "internal error: this is a bug in Fovea; please report it with what follows", BUG);
         failure.printStackTrace(terminal.err());
-        return FAILED;
+        return BUG;
     }
 
     /** The message where the heap is exhausted by an unknown cause. */
@@ -144,7 +155,6 @@ final class Failures {
     }
 
     private static void print(Terminal terminal, String message) {
-        // A name out of a file may hold anything, what a terminal takes for a command included.
-        terminal.err().println(message.replaceAll("\\s*\\R\\s*", " ").replaceAll("\\p{Cntrl}", "?"));
+        terminal.err().println(Terminal.printable(message));
     }
 }

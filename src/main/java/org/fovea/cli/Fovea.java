@@ -48,7 +48,11 @@ public final class Fovea {
 
     /** Runs one command and returns its exit code. */
     static int run(Terminal terminal, Interruption interruption, String... args) {
-        CommandLine commandLine = commandLine(new FoveaCommand(), terminal, interruption);
+        FoveaCommand root = new FoveaCommand(terminal);
+        CommandLine commandLine = commandLine(root, terminal, interruption).setExecutionStrategy(parsed -> {
+            root.applyOptions();
+            return new CommandLine.RunLast().execute(parsed);
+        });
         try {
             return commandLine.execute(args);
         } catch (Error failure) {
@@ -62,9 +66,10 @@ public final class Fovea {
         return new CommandLine(command, new CommandFactory(terminal, interruption))
                 // A name that begins with @ is that of a file, not of one full of arguments.
                 .setExpandAtFiles(false)
+                .setCaseInsensitiveEnumValuesAllowed(true)
                 .setOut(new PrintWriter(terminal.out(), true, StandardCharsets.UTF_8))
                 .setErr(new PrintWriter(terminal.err(), true, StandardCharsets.UTF_8))
-                .setColorScheme(CommandLine.Help.defaultColorScheme(terminal.isInteractive() ? Ansi.ON : Ansi.OFF))
+                .setColorScheme(CommandLine.Help.defaultColorScheme(terminal.hasColours() ? Ansi.ON : Ansi.OFF))
                 .setUsageHelpWidth(Math.max(60, Math.min(terminal.width(), 110)))
                 .setParameterExceptionHandler((failure, arguments) -> Failures.report(failure, terminal))
                 .setExecutionExceptionHandler((failure, line, result) -> Failures.report(failure, line, terminal));

@@ -45,6 +45,12 @@ final class Json {
         return this;
     }
 
+    /** Adds a list of numbers or texts, or of such lists. */
+    Json withArray(String key, List<?> values) {
+        members.put(key, values);
+        return this;
+    }
+
     /** Adds members whose values are numbers, texts and booleans. */
     Json withAll(Map<String, Object> values) {
         members.putAll(values);

@@ -15,16 +15,25 @@ final class RunOptions {
     @Option(
             names = "--env",
             paramLabel = "NAME",
-            description = "Environment, see fovea envs, or gym:ID for one of Python's Gymnasium (default:"
+            completionCandidates = Candidates.EnvironmentNames.class,
+            description = "Environment, see fovea envs, a class of FOVEA_CLASSPATH, or gym:ID for one of Python's Gymnasium (default:"
                     + " ProofOfMemory-v0).")
     @Nullable
     String environment;
 
-    @Option(names = "--algo", paramLabel = "NAME", description = "ppo or trpo (default: ppo).")
+    @Option(
+            names = "--algo",
+            paramLabel = "NAME",
+            completionCandidates = Candidates.Algorithms.class,
+            description = "ppo or trpo (default: ppo).")
     @Nullable
     String algorithm;
 
-    @Option(names = "--policy", paramLabel = "NAME", description = "attention, gru or mlp (default: attention).")
+    @Option(
+            names = "--policy",
+            paramLabel = "NAME",
+            completionCandidates = Candidates.Policies.class,
+            description = "attention, gru or mlp (default: attention).")
     @Nullable
     String policy;
 

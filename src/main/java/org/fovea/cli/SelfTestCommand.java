@@ -50,16 +50,13 @@ final class SelfTestCommand extends BackendCommand {
     /** Runs the checks named, or all, on a backend, prints the results, and returns the exit code. */
     int test(Backend backend, BackendSettings.Precision precision, List<String> checks) {
         long start = System.nanoTime();
+        StatusLine status = new StatusLine(terminal);
         List<CheckResult> results = SelfTest.run(backend, deep, precision, checks, result -> {
             if (terminal.isInteractive()) {
-                terminal.err().print("\r\033[K" + result.name());
-                terminal.err().flush();
+                status.show(result.name());
             }
         });
-        if (terminal.isInteractive()) {
-            terminal.err().print("\r\033[K");
-            terminal.err().flush();
-        }
+        status.erase();
         double seconds = (System.nanoTime() - start) * 1e-9;
         boolean passed = results.stream().noneMatch(result -> result.outcome() == Outcome.FAILED);
         if (json) {
@@ -85,7 +82,7 @@ final class SelfTestCommand extends BackendCommand {
         }
         terminal.out().println(backend.description());
         terminal.out().println();
-        Table.print(terminal.out(), rows);
+        Table.printWithHeading(terminal, terminal.out(), rows);
         terminal.out().println();
         for (CheckResult result : results) {
             if (!result.message().isEmpty()) {

@@ -17,7 +17,7 @@ import org.fovea.rl.experiment.CellResult;
 import org.fovea.rl.experiment.Experiment;
 import org.fovea.rl.experiment.Experiment.Outcome;
 import org.fovea.rl.experiment.Group;
-import org.fovea.rl.experiment.LineChart;
+import org.fovea.rl.chart.LineChart;
 import org.fovea.rl.experiment.ScoreStatistics;
 import org.fovea.rl.experiment.Sweep;
 import org.fovea.rl.run.Defaults;

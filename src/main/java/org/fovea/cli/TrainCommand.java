@@ -2,6 +2,7 @@
 package org.fovea.cli;
 
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
@@ -32,7 +33,9 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** Trains a policy, or goes on with one. */
 @Command(
@@ -49,6 +52,7 @@ import picocli.CommandLine.Option;
             "  fovea train --env gym:FrozenLake-v1 --env-arg map_name=8x8 --policy mlp",
             "  fovea train --out runs/mine --eval-every 10000 --target 475 --time-limit 10m",
             "  fovea train --out runs/mine --resume --steps 50000 --set learning_rate=1e-4",
+            "  fovea train --config runs/mine/config.yaml --seed 2",
             "  fovea train --set help                  every hyper-parameter and its default",
             "  fovea train --simulate --steps 500      the CUDA kernels, on a machine without a GPU"
         })
@@ -67,6 +71,17 @@ final class TrainCommand implements Callable<Integer> {
     @ArgGroup(validate = false, heading = "%nWhat is trained:%n")
     private RunOptions run = new RunOptions();
 
+    @Option(
+            names = "--config",
+            paramLabel = "FILE",
+            description = "Options out of a YAML file, by their names without the dashes, and hyper-parameters under set. What is"
+                    + " given here as well counts in place of it. Each run's own config.yaml repeats it.")
+    private @Nullable Path config;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec command;
+
     @ArgGroup(validate = false, heading = "%nMore about the environment:%n")
     private EnvironmentOptions environmentOptions = new EnvironmentOptions();
 
@@ -74,7 +89,7 @@ final class TrainCommand implements Callable<Integer> {
     private EvaluationOptions evaluationOptions = new EvaluationOptions();
 
     @ArgGroup(validate = false, heading = "%nWhere the run is kept:%n")
-    private DirectoryOptions out = new DirectoryOptions();
+    private DirectoryOptions place = new DirectoryOptions();
 
     @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
     private BackendOptions device = new BackendOptions();
@@ -140,17 +155,17 @@ final class TrainCommand implements Callable<Integer> {
                 description = "Steps after which an episode of the evaluation is cut (default: 10000).")
         private int maxSteps = EvaluationSettings.DEFAULT_MAX_STEPS;
 
-        TrainingOptions options(EvaluationPlan before) {
+        TrainingOptions options(EvaluationPlan before, Settings settings) {
             EvaluationPlan plan = UsageException.ifIllegal(() -> new EvaluationPlan(
                     every == null ? before.everySteps() : every,
                     periodicEpisodes == null ? before.episodes() : periodicEpisodes,
                     target == null ? before.target() : target));
             double limit =
                     timeLimit == null ? Double.POSITIVE_INFINITY : NumberFormats.seconds("--time-limit", timeLimit);
-            return new TrainingOptions(settings(), plan, limit, Map.of());
+            return new TrainingOptions(evaluation(), plan, limit, settings.backend());
         }
 
-        private EvaluationSettings settings() {
+        private EvaluationSettings evaluation() {
             if (episodes < 0) {
                 throw new UsageException("--final-episodes must be at least 0, got " + episodes);
             }
@@ -185,13 +200,16 @@ final class TrainCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        if (config != null) {
+            return Fovea.run(terminal, interruption, ConfigArguments.of(config, command));
+        }
         Settings settings = Settings.ofTraining(run.settings);
-        TrainingOptions options = evaluationOptions.options(EvaluationPlan.NONE);
+        TrainingOptions options = evaluationOptions.options(EvaluationPlan.NONE, settings);
         environmentOptions.apply();
         play();
         // Asking for the spaces may start an environment already.
         stepTimeout.apply(terminal, () -> "There was no checkpoint yet");
-        if (out.resume && !settings.isHelp()) {
+        if (place.resume && !settings.isHelp()) {
             return resume(settings);
         }
         String environment = run.environment(environmentOptions);
@@ -230,11 +248,11 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private int resume(Settings settings) throws IOException {
-        Path directory = out.directory;
+        Path directory = place.directory;
         if (directory == null) {
             throw new UsageException("--resume needs --out RUN_DIR, the run to go on with");
         }
-        if (out.overwrite) {
+        if (place.overwrite) {
             throw new UsageException("--resume and --overwrite exclude each other");
         }
         if (!Files.isDirectory(directory)) {
@@ -243,9 +261,9 @@ final class TrainCommand implements Callable<Integer> {
         SavedRun saved = SavedRun.load(directory);
         RunSpec spec = UsageException.ifIllegal(() -> continued(saved, settings.hyperparameters()));
         if (saved.startsEpisodesAfresh(spec)) {
-            terminal.err().println("burn_in is another than before, so all episodes start afresh");
+            terminal.notices().println("burn_in is another than before, so all episodes start afresh");
         }
-        TrainingOptions options = evaluationOptions.options(saved.evaluations());
+        TrainingOptions options = evaluationOptions.options(saved.evaluations(), settings);
         try (Backend backend = device.open(terminal, settings.backend())) {
             return train(() -> Trainer.resume(backend, spec, saved, directory, play()), directory, options);
         }
@@ -273,19 +291,19 @@ final class TrainCommand implements Callable<Integer> {
 
     private int train(Trainer trainer, Path directory, TrainingOptions options) {
         RunSpec spec = trainer.spec();
-        if (out.resume && !trainer.resumesExactly()) {
-            terminal.err()
+        if (place.resume && !trainer.resumesExactly()) {
+            terminal.notices()
                     .println("not exact: " + spec.environment()
                             + " cannot save its state, so its episodes start afresh");
         }
-        terminal.err()
+        terminal.notices()
                 .println("training " + spec.environment() + " with "
                         + spec.config().algorithm() + ", " + spec.policy() + " policy, "
                         + NumberFormats.count(trainer.parameterCount()) + " parameters, in " + directory);
-        TrainReport.printChanges(terminal.err(), trainer.changes());
+        TrainReport.printChanges(terminal.notices(), trainer.changes());
         long played = spec.iterations() * spec.stepsPerIteration();
         if (run.steps != null && played != run.steps) {
-            terminal.err()
+            terminal.notices()
                     .println("note: " + NumberFormats.count(run.steps) + " steps become " + NumberFormats.count(played)
                             + ": a rollout is " + spec.environments() + " environments x "
                             + spec.config().rollout().rolloutSteps() + " steps (--envs, --set rollout_steps), and whole"
@@ -310,12 +328,13 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private void report(TrainResult result, EvaluationSettings evaluation) {
-        TrainReport.print(terminal.out(), result);
+        PrintStream out = terminal.report(json);
+        TrainReport.print(out, result);
         if (!result.training().end().isEarly()) {
             EvaluationNotes.of(result.evaluation(), evaluation.eachOfTwo())
-                    .forEach(note -> terminal.out().println("note: " + note));
+                    .forEach(note -> out.println("note: " + note));
         }
-        TrainReport.notes(result).forEach(note -> terminal.out().println("note: " + note));
+        TrainReport.notes(result).forEach(note -> out.println("note: " + note));
         Path directory = result.runDirectory();
         try {
             Optional<Path> picture = LearningCurve.draw(
@@ -323,13 +342,13 @@ final class TrainCommand implements Callable<Integer> {
                     result.spec().environment() + ", " + result.spec().config().algorithm() + ", "
                             + result.spec().policy() + " policy",
                     Environments.get(result.spec().environment()).comparisons());
-            picture.ifPresent(path -> terminal.out().println("learning curve         " + path));
+            picture.ifPresent(path -> out.println("learning curve         " + path));
         } catch (IOException | RuntimeException | LinkageError | InternalError e) {
             // A machine without fonts cannot draw; the run is none the worse for it.
-            terminal.err().println("the learning curve could not be drawn, its numbers are in progress.csv: " + e);
+            terminal.notices().println("the learning curve could not be drawn, its numbers are in progress.csv: " + e);
         }
         if (result.training().end().isEarly()) {
-            terminal.out().println("to go on:              fovea train --resume --out " + directory);
+            out.println("to go on:              fovea train --resume --out " + directory);
         }
         if (json) {
             terminal.out().println(TrainReport.json(result));
@@ -341,7 +360,7 @@ final class TrainCommand implements Callable<Integer> {
         RunSpec fitted = Defaults.fitMinibatches(given, hyperparameters.keySet());
         if (!fitted.equals(given)) {
             String setting = given.config().minibatchSetting();
-            terminal.err()
+            terminal.notices()
                     .println(setting + " is " + fitted.config().asMap().get(setting) + ", not "
                             + given.config().asMap().get(setting) + ", the default: a rollout of "
                             + given.environments() + (given.environments() == 1 ? " environment" : " environments")
@@ -369,15 +388,15 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private Path newDirectory(RunSpec spec) {
-        if (out.directory == null) {
+        if (place.directory == null) {
             String name = spec.environment().replaceAll("[^A-Za-z0-9._-]+", "-") + "-" + spec.policy() + "-seed"
                     + spec.seed() + "-" + TIMESTAMP.format(LocalDateTime.now(ZoneId.systemDefault()));
             return Path.of("runs", name);
         }
-        if (Files.exists(out.directory) && !out.overwrite) {
+        if (Files.exists(place.directory) && !place.overwrite) {
             throw new UsageException(
-                    out.directory + " exists; --resume goes on with the run in it, --overwrite replaces it");
+                    place.directory + " exists; --resume goes on with the run in it, --overwrite replaces it");
         }
-        return out.directory;
+        return place.directory;
     }
 }

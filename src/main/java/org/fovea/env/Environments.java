@@ -10,11 +10,12 @@ import java.util.ServiceLoader;
 import java.util.function.Supplier;
 
 /**
- * Every environment that can be named: the built-in ones, those of {@link EnvironmentProvider}s on the class path, and
- * those registered by the program.
+ * Every environment that can be named: the built-in ones, those of {@link EnvironmentProvider}s on the class path, those registered
+ * by the program, and by the full names of their classes others on the class path.
  */
 public final class Environments {
     private static final Map<String, EnvironmentFamily> FAMILIES = new LinkedHashMap<>();
+    private static final EnvironmentClasses CLASSES = new EnvironmentClasses();
     private static final List<EnvironmentProvider> PROVIDERS = new ArrayList<>();
     private static boolean providersAsked;
     private static Optional<Throwable> providerFailure = Optional.empty();
@@ -89,7 +90,9 @@ public final class Environments {
 
     /**
      * The environment of a name, which may carry parameters and {@link Wrapper}s, {@code
-     * MemoryChain-v0:length=7+sticky_actions=0.25}, or be that of one of Python's: {@code gym:CartPole-v1}.
+     * MemoryChain-v0:length=7+sticky_actions=0.25}, be that of one of Python's, {@code gym:CartPole-v1}, or of a class on the class
+     * path: of an {@link Environment} with a constructor without parameters, or of a {@link VectorEnvironment} with one that takes the
+     * number of environments.
      *
      * @throws UnknownNameException if there is no such environment, parameter or wrapper; it offers the nearest
      * @throws IllegalArgumentException if a parameter's value is not valid
@@ -109,7 +112,15 @@ public final class Environments {
             }
         }
         if (family == null) {
-            throw new UnknownNameException("environment", plainName, families().keySet());
+            EnvironmentSpec ofClass = CLASSES.find(plainName);
+            if (ofClass == null) {
+                throw new UnknownNameException("environment", plainName, families().keySet());
+            }
+            if (colon >= 0) {
+                throw new IllegalArgumentException("the environment of the class " + plainName
+                        + " has no parameters; register an EnvironmentFamily for that");
+            }
+            return ofClass;
         }
         return colon < 0 ? family.defaults() : family.with(name.substring(colon + 1));
     }

@@ -2,13 +2,14 @@
 package org.fovea.rl.experiment;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.ToDoubleFunction;
+import org.fovea.rl.chart.LineChart;
+import org.fovea.rl.experiment.Curve.Spread;
 import org.fovea.rl.experiment.Experiment.Outcome;
 import org.fovea.rl.experiment.Experiment.State;
 
@@ -17,9 +18,6 @@ public record Group(String name, List<Outcome> outcomes) {
     /** What {@link #curve} shows. */
     public static final String CURVE =
             "returns while training, with sampled actions, means of 100 episodes: median of the seeds and their range";
-
-    /** Places of a learning curve. */
-    private static final int CURVE_POINTS = 100;
 
     /** In the order of their first cells. */
     public static List<Group> of(List<Outcome> outcomes) {
@@ -72,33 +70,6 @@ public record Group(String name, List<Outcome> outcomes) {
 
     /** The median of the seeds' learning curves and the range that they are in; nothing where there is none. */
     public Optional<LineChart.Line> curve(String label) {
-        List<Curve> curves = results().stream()
-                .map(CellResult::curve)
-                .filter(curve -> curve.steps().length > 0)
-                .toList();
-        if (curves.isEmpty()) {
-            return Optional.empty();
-        }
-        double first =
-                curves.stream().mapToDouble(curve -> curve.steps()[0]).max().orElseThrow();
-        double last = curves.stream()
-                .mapToDouble(curve -> curve.steps()[curve.steps().length - 1])
-                .max()
-                .orElseThrow();
-        double[] x = new double[CURVE_POINTS];
-        double[] middle = new double[CURVE_POINTS];
-        double[] low = new double[CURVE_POINTS];
-        double[] high = new double[CURVE_POINTS];
-        for (int i = 0; i < CURVE_POINTS; i++) {
-            x[i] = first + (last - first) * i / (CURVE_POINTS - 1);
-            double step = x[i];
-            double[] returns =
-                    curves.stream().mapToDouble(curve -> curve.at(step)).toArray();
-            Arrays.sort(returns);
-            middle[i] = ScoreStatistics.median(returns);
-            low[i] = returns[0];
-            high[i] = returns[returns.length - 1];
-        }
-        return Optional.of(new LineChart.Line(label, x, middle, low, high));
+        return Curve.line(label, results().stream().map(CellResult::curve).toList(), Spread.MEDIAN_AND_RANGE);
     }
 }

@@ -8,6 +8,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
+import org.fovea.rl.chart.LineChart;
 import org.fovea.rl.experiment.ScoreStatistics.Estimate;
 import org.fovea.rl.experiment.Suite.Entry;
 

@@ -5,7 +5,7 @@
  * that one that was stopped or killed goes on where it was. A {@link org.fovea.rl.experiment.Sweep} varies settings; a {@link
  * org.fovea.rl.experiment.Suite} is a list of tasks with what others have reached on them.
  *
- * <p>{@link org.fovea.rl.experiment.ScoreStatistics} says what a few seeds tell, {@link org.fovea.rl.experiment.LineChart} draws
+ * <p>{@link org.fovea.rl.experiment.ScoreStatistics} says what a few seeds tell, {@link org.fovea.rl.chart.LineChart} draws
  * their learning curves.
  */
 @NullMarked

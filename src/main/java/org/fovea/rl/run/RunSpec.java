@@ -19,6 +19,7 @@ import org.fovea.rl.policy.PolicyKind;
  */
 public record RunSpec(
         String environment, PolicyKind policy, long steps, int environments, long seed, AlgorithmConfig config) {
+    static final String ENVIRONMENT = "environment";
     private static final String PREFIX = "config.";
 
     /** Checks names and ranges. */
@@ -82,7 +83,7 @@ public record RunSpec(
     /** As text by key, for checkpoints and results. */
     public Map<String, String> save() {
         Map<String, String> saved = new LinkedHashMap<>();
-        saved.put("environment", environment);
+        saved.put(ENVIRONMENT, environment);
         saved.put("algorithm", config.algorithm());
         saved.put("policy", policy.toString());
         saved.put("steps", Long.toString(steps));
@@ -106,7 +107,7 @@ public record RunSpec(
             settings.put("learning_rate_schedule", annealed.equals("true") ? "linear" : "constant");
         }
         return new RunSpec(
-                required(saved, "environment"),
+                required(saved, ENVIRONMENT),
                 PolicyKind.of(required(saved, "policy")),
                 Long.parseLong(required(saved, "steps")),
                 Integer.parseInt(required(saved, "environments")),

@@ -33,6 +33,7 @@ import org.jspecify.annotations.Nullable;
  * @param steps taken
  * @param totalSteps that it has to take, 0 if unknown
  * @param score the newest there is
+ * @param progress the newest line of its table, by column; empty if there is none
  * @param lastWritten when something of it was
  * @param outcome null if it has not ended, or was killed
  * @param problem what could not be read, empty if nothing
@@ -45,6 +46,7 @@ public record RunSummary(
         long steps,
         long totalSteps,
         Score score,
+        Map<String, String> progress,
         Instant lastWritten,
         @Nullable RunOutcome outcome,
         String problem) {
@@ -55,6 +57,10 @@ public record RunSummary(
     private static final int TAIL_BYTES = 4096;
 
     private static final String CONFIG_PREFIX = "config.";
+
+    /** What is saved of a {@link RunSpec} besides hyper-parameters. */
+    private static final List<String> OF_THE_RUN =
+            List.of("environment", "algorithm", "policy", "steps", "environments", "seed");
 
     /** How far a run is. */
     public enum State {
@@ -130,6 +136,7 @@ public record RunSummary(
                 isRunning || metadata.isEmpty() ? Math.max(saved, number(progress, "steps")) : saved,
                 total,
                 score(outcome, evaluation, progress),
+                progress,
                 lastWritten(directory),
                 outcome.orElse(null),
                 String.join("; ", problems));
@@ -161,14 +168,23 @@ public record RunSummary(
     /** A checkpoint's metadata without what is not of the {@link RunSpec}. */
     private static Map<String, String> settings(Map<String, String> metadata) {
         Map<String, String> settings = new LinkedHashMap<>();
-        for (String key : List.of("environment", "algorithm", "policy", "steps", "environments", "seed")) {
+        for (String key : OF_THE_RUN) {
             if (metadata.containsKey(key)) {
                 settings.put(key, metadata.get(key));
             }
         }
+        // In the order of their algorithm, and behind them those that another version has.
+        for (Algorithm algorithm : Algorithm.values()) {
+            for (String name : algorithm.hyperparameters()) {
+                String value = metadata.get(CONFIG_PREFIX + name);
+                if (value != null) {
+                    settings.put(name, value);
+                }
+            }
+        }
         metadata.forEach((key, value) -> {
             if (key.startsWith(CONFIG_PREFIX)) {
-                settings.put(key.substring(CONFIG_PREFIX.length()), value);
+                settings.putIfAbsent(key.substring(CONFIG_PREFIX.length()), value);
             }
         });
         return settings;
@@ -186,8 +202,7 @@ public record RunSummary(
                             case "envs" -> "environments";
                             default -> entry.key();
                         };
-                if (List.of("environment", "algorithm", "policy", "steps", "environments", "seed")
-                        .contains(name)) {
+                if (OF_THE_RUN.contains(name)) {
                     entry.values().forEach(value -> settings.put(name, value));
                 }
                 if (entry.key().equals(ConfigFile.SET)) {

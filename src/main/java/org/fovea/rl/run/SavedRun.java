@@ -37,16 +37,21 @@ public final class SavedRun {
     private final Checkpoint checkpoint;
     private final RunSpec spec;
 
-    private SavedRun(Path runDirectory, Checkpoint checkpoint) throws IOException {
+    private SavedRun(Path runDirectory, Checkpoint checkpoint, @Nullable String environment) throws IOException {
         this.runDirectory = runDirectory;
         this.checkpoint = checkpoint;
+        Map<String, String> saved = new LinkedHashMap<>(checkpoint.metadata());
+        if (environment != null) {
+            saved.put(RunSpec.ENVIRONMENT, environment);
+        }
         try {
-            this.spec = RunSpec.restore(checkpoint.metadata());
+            this.spec = RunSpec.restore(saved);
         } catch (UnknownNameException e) {
             throw new UnknownNameException(
                     e,
-                    "; one of your own is found where its class registers it: FOVEA_CLASSPATH=DIRECTORY_OR_JAR ./fovea"
-                            + " --main CLASS eval " + runDirectory + " (or train --resume --out " + runDirectory
+                    "; one of your own is found by the name of its class, FOVEA_CLASSPATH=DIRECTORY_OR_JAR ./fovea eval "
+                            + runDirectory + " --env CLASS, or where its class registers it: ./fovea --main CLASS eval "
+                            + runDirectory + " (or train --resume --out " + runDirectory
                             + "), with a main that hands its arguments to Fovea.main, or where an EnvironmentProvider on"
                             + " FOVEA_CLASSPATH names it");
         } catch (IllegalArgumentException e) {
@@ -61,16 +66,31 @@ public final class SavedRun {
      * @throws IOException if there is none, or it is of another version of the program
      */
     public static SavedRun load(Path runDirectory) throws IOException {
-        return new SavedRun(runDirectory, Checkpoint.load(runDirectory));
+        return load(runDirectory, null);
+    }
+
+    /**
+     * The same, with another environment in place of the one that it was trained on.
+     *
+     * @param environment null for that one
+     */
+    public static SavedRun load(Path runDirectory, @Nullable String environment) throws IOException {
+        return new SavedRun(runDirectory, Checkpoint.load(runDirectory), environment);
+    }
+
+    /** {@link #loadBest(Path, String)} on the environment that it was trained on. */
+    public static SavedRun loadBest(Path runDirectory) throws IOException {
+        return loadBest(runDirectory, null);
     }
 
     /**
      * Reads the checkpoint of the policy that evaluations during training found to be the best.
      *
+     * @param environment in place of the one that it was trained on, null for that one
      * @throws IOException if there is none
      */
-    public static SavedRun loadBest(Path runDirectory) throws IOException {
-        return load(bestOf(runDirectory));
+    public static SavedRun loadBest(Path runDirectory, @Nullable String environment) throws IOException {
+        return load(bestOf(runDirectory), environment);
     }
 
     private static Path bestOf(Path runDirectory) throws IOException {
@@ -93,7 +113,7 @@ public final class SavedRun {
         Checkpoint checkpoint = Checkpoint.load(directory);
         return checkpoint.metadata().containsKey("observation_space")
                 ? SavedPolicy.of(runDirectory, checkpoint)
-                : SavedPolicy.of(runDirectory, new SavedRun(directory, checkpoint).described());
+                : SavedPolicy.of(runDirectory, new SavedRun(directory, checkpoint, null).described());
     }
 
     /** The checkpoint of an earlier version, with what it lacks for {@link SavedPolicy}. */

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.fovea.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What all commands have in common, and what a file can say in place of options. */
+@Tag("integration")
+class LookTest {
+    @TempDir
+    private Path directory;
+
+    @Test
+    void quietLeavesResultsAndErrorsAlone() throws IOException {
+        Cli quiet = Cli.run(TrainTest.small(directory.resolve("quiet"), "--quiet", "--json"));
+        Cli report = Cli.run(TrainTest.small(directory.resolve("report"), "--quiet", "--steps", "500"));
+        Cli wrong = Cli.run("--quiet", "eval", "no/such/run");
+
+        assertThat(quiet.exitCode()).as(quiet.err()).isZero();
+        assertThat(quiet.err()).isEmpty();
+        assertThat(quiet.out()).hasLineCount(1);
+        assertThat(quiet.lastLineAsJson().get("steps").asLong()).isEqualTo(512);
+        assertThat(report.err()).isEmpty();
+        assertThat(report.out()).contains("final return");
+        assertThat(wrong.err()).contains("no run directory").hasLineCount(1);
+    }
+
+    @Test
+    void anErrorsPlaceIsShownWhereItIsAskedFor() {
+        Cli plain = Cli.run("eval", "no/such/run");
+        Cli traced = Cli.run("eval", "no/such/run", "--stacktrace");
+
+        assertThat(plain.err()).hasLineCount(1);
+        assertThat(traced.err()).startsWith(plain.err()).contains("\tat org.fovea.cli.EvalCommand");
+    }
+
+    @Test
+    void whatIsLoggedIsPrintedFromALevelOn() {
+        Cli debug = Cli.run(TrainTest.small(directory.resolve("debug"), "--log-level", "debug"));
+        Cli usual = Cli.run(TrainTest.small(directory.resolve("usual")));
+
+        assertThat(debug.err()).contains("fovea: debug: Trainer: checkpoint after iteration");
+        assertThat(usual.err()).doesNotContain("debug");
+        assertThat(Cli.run("envs", "--log-level", "chatty").err()).contains("--log-level").hasLineCount(1);
+    }
+
+    @Test
+    void aTerminalsBarHasThePhasesThatItHasRoomFor() {
+        String wide = Cli.run(160, TrainTest.small(directory.resolve("wide"))).err();
+        String narrow = Cli.run(60, TrainTest.small(directory.resolve("narrow"))).err();
+
+        assertThat(wide).containsPattern("=] 512 / 512 steps .* environment \\d+ %, inference \\d+ %, update \\d+ %   0s left");
+        assertThat(narrow.split("\r")).allSatisfy(line -> assertThat(line.strip()).hasSizeLessThan(160));
+        assertThat(narrow).contains("512 / 512 steps").doesNotContain("environment");
+    }
+
+    /** Otherwise than --set, which gives a hyper-parameter, and --steps. */
+    @Test
+    void aRunsOwnConfigurationRepeatsItBitForBit() throws IOException {
+        Path run = directory.resolve("run");
+        Path again = directory.resolve("again");
+        assertThat(Cli.run(TrainTest.small(run, "--seed", "3", "--set", "gamma=0.97", "--eval-every", "256")).exitCode())
+                .isZero();
+
+        Cli repeated = Cli.run(
+                "train", "--config", run.resolve("config.yaml").toString(), "--out", again.toString(), "--backend", "cpu");
+
+        assertThat(repeated.exitCode()).as(repeated.err()).isZero();
+        assertThat(tensors(again)).isEqualTo(tensors(run));
+        assertThat(Files.readString(again.resolve("evaluations.csv")))
+                .isEqualTo(Files.readString(run.resolve("evaluations.csv")));
+        assertThat(settings(again)).isEqualTo(settings(run));
+    }
+
+    private static byte[] tensors(Path run) throws IOException {
+        return Files.readAllBytes(run.resolve("checkpoint-000000000512").resolve("tensors.safetensors"));
+    }
+
+    private static List<String> settings(Path run) throws IOException {
+        return Files.readAllLines(run.resolve("config.yaml")).stream()
+                .filter(line -> !line.startsWith("#"))
+                .toList();
+    }
+
+    private Path config(String text) throws IOException {
+        return Files.writeString(directory.resolve("run.yaml"), text.replace(';', '\n'));
+    }
+
+    @Test
+    void whatIsGivenBesideAConfigurationCounts() throws IOException {
+        Path file = config("env: MemoryChain-v0;env-arg: {length: 3};policy: mlp;steps: 64;envs: 2;final_episodes: 2;"
+                + "json: true;set: {rollout_steps: 16, width: 8, learning_rate: 1e-3}");
+
+        Cli asItIs = Cli.run(train(file, "asItIs"));
+        Cli changed = Cli.run(train(
+                file, "changed", "--steps", "32", "--set", "width=4", "--env", "CartPole-v1", "--seed=9", "--quiet"));
+
+        assertThat(asItIs.exitCode()).as(asItIs.err()).isZero();
+        assertThat(asItIs.lastLineAsJson().get("env").asText()).startsWith("MemoryChain-v0:length=3");
+        assertThat(asItIs.lastLineAsJson().get("steps").asLong()).isEqualTo(64);
+        assertThat(asItIs.lastLineAsJson().get("return_episodes").asLong()).isEqualTo(2);
+        assertThat(changed.exitCode()).as(changed.err()).isZero();
+        assertThat(changed.err()).isEmpty();
+        assertThat(changed.lastLineAsJson().get("env").asText()).isEqualTo("CartPole-v1");
+        assertThat(changed.lastLineAsJson().get("seed").asLong()).isEqualTo(9);
+        assertThat(changed.lastLineAsJson().get("steps").asLong()).isEqualTo(32);
+        assertThat(settings(directory.resolve("changed"))).contains("  width: 4", "  learning_rate: 0.001");
+    }
+
+    private String[] train(Path file, String run, String... more) {
+        List<String> args = new ArrayList<>(List.of("train", "--config=" + file, "--backend", "cpu"));
+        args.addAll(List.of("--out", directory.resolve(run).toString()));
+        args.addAll(List.of(more));
+        return args.toArray(String[]::new);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "seed: 1;stepz: 3 | run.yaml, line 2: unknown key 'stepz'; nearest: steps",
+                "learning_rate: 3 | run.yaml, line 1: learning_rate is a hyper-parameter, which goes under set",
+                "set: {learning_rat: 3} | unknown hyper-parameter 'learning_rat'; nearest: learning_rate",
+                "seed: one | run.yaml, line 1: seed must be a whole number, got 'one'",
+                "target: high | run.yaml, line 1: target must be a number, got 'high'",
+                "seed: [1, 2] | run.yaml, line 1: seed takes one value, not 2",
+                "env: {name: x} | run.yaml, line 1: env takes one value, not KEY: VALUE",
+                "json: perhaps | run.yaml, line 1: json must be true or false, got 'perhaps'",
+                "config: other.yaml | run.yaml, line 1: unknown key 'config'",
+                "env: 'x | run.yaml, line 1: not YAML",
+                "policy: atention | unknown policy 'atention'; nearest: attention"
+            })
+    void aWrongConfigurationIsAnsweredInOneLine(String of) throws IOException {
+        Cli cli = Cli.run(train(config(of.split(" \\| ")[0]), "run"));
+
+        assertThat(cli.exitCode()).isEqualTo(2);
+        assertThat(cli.err()).contains(of.split(" \\| ")[1]).startsWith("fovea train: ").hasLineCount(1);
+        assertThat(directory.resolve("run")).doesNotExist();
+    }
+
+    @Test
+    void aConfigurationThatIsNotThereIsSaid() {
+        Cli cli = Cli.run(train(directory.resolve("none.yaml"), "run"));
+
+        assertThat(cli.exitCode()).isEqualTo(2);
+        assertThat(cli.err()).contains("there is no file " + directory.resolve("none.yaml")).hasLineCount(1);
+    }
+
+    /** As bash does it: the script is sourced, and its function called for a line that is being typed. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "train --pol | --policy",
+                "train --policy att | attention",
+                "train --algo tr | trpo",
+                "train --env CartP | CartPole-v1",
+                "eval --backend cu | cuda",
+                "bench at | attention",
+                "runs --sort sco | score",
+                "comple | completion"
+            })
+    void bashCompletes(String of) throws IOException, InterruptedException {
+        Path script = Files.writeString(directory.resolve("completion"), Cli.run("completion", "bash").out());
+        String line = of.split(" \\| ")[0];
+        String program = """
+                source "$1"
+                COMP_LINE="fovea $2"
+                COMP_WORDS=(fovea $2)
+                COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+                COMP_POINT=${#COMP_LINE}
+                _complete_fovea
+                printf '%s\\n' "${COMPREPLY[@]}"
+                """;
+        Process bash = new ProcessBuilder("bash", "-c", program, "bash", script.toString(), line)
+                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .start();
+
+        String answer = new String(bash.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+
+        assertThat(bash.waitFor()).as(answer).isZero();
+        assertThat(answer.lines().map(String::strip)).contains(of.split(" \\| ")[1]);
+    }
+}
