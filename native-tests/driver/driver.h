@@ -92,6 +92,7 @@ Result refuse_while_capturing(Stream& stream);
 Result refuse_unsafe_while_capturing();
 Result refuse_while_any_captures();
 Result run(Stream& stream);
+Result run_until(Stream& stream, const bool& reached);  // some work in its queue sets what is to be reached
 Result run_all();
 void clear_streams();
 

@@ -31,6 +31,17 @@ Result run(Stream& stream) {
     return sticky;
 }
 
+Result run_until(Stream& stream, const bool& reached) {
+    while (!reached && !stream.queue.empty()) {
+        const Work work = std::move(stream.queue.front());
+        stream.queue.erase(stream.queue.begin());
+        if (sticky == SUCCESS) {
+            sticky = work();
+        }
+    }
+    return sticky;
+}
+
 Result run_all() {
     run(default_stream);
     for (Stream* stream : streams) {

@@ -38,6 +38,7 @@ Result cuGraphExecDestroy(void*);
 Result cuGraphDestroy(void*);
 Result cuEventCreate(void**, unsigned);
 Result cuEventRecord(void*, void*);
+Result cuStreamWaitEvent(void*, void*, unsigned);
 Result cuEventQuery(void*);
 Result cuEventSynchronize(void*);
 Result cuEventElapsedTime(float*, void*, void*);

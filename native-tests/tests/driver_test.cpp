@@ -172,6 +172,42 @@ TEST_F(DriverTest, EventsMarkTheWorkBeforeThem) {
     EXPECT_EQ(cuEventRecord(start, stream), INVALID_HANDLE);
 }
 
+TEST_F(DriverTest, AStreamWaitsForWhatAnEventMarkedThen) {
+    void *other, *event, *graph;
+    ASSERT_EQ(cuStreamCreate(&other, 1), SUCCESS);
+    ASSERT_EQ(cuEventCreate(&event, 0), SUCCESS);
+    EXPECT_EQ(cuStreamWaitEvent(other, event, 0), SUCCESS);  // never recorded: nothing to wait for
+    fill(x, 1);
+    EXPECT_EQ(cuEventRecord(event, stream), SUCCESS);
+    EXPECT_EQ(cuStreamWaitEvent(other, event, 0), SUCCESS);
+    EXPECT_EQ(cuMemcpyDtoDAsync_v2(y, x, COUNT * sizeof(float), other), SUCCESS);
+    EXPECT_EQ(cuEventRecord(event, other), SUCCESS);  // the wait above is for the first mark still
+    EXPECT_EQ(cuStreamWaitEvent(stream, event, 0), SUCCESS);
+    fill(x, 2);
+    std::vector<float> values(COUNT);
+    EXPECT_EQ(cuMemcpyDtoHAsync_v2(values.data(), y, COUNT * sizeof(float), other), SUCCESS);
+    EXPECT_EQ(cuStreamSynchronize(other), SUCCESS);
+    EXPECT_EQ(values, std::vector<float>(COUNT, 1));
+    EXPECT_EQ(cuStreamSynchronize(stream), SUCCESS);
+
+    // The same from the other end: who waits last is run first.
+    fill(x, 3);
+    EXPECT_EQ(cuEventRecord(event, stream), SUCCESS);
+    EXPECT_EQ(cuStreamWaitEvent(other, event, 0), SUCCESS);
+    EXPECT_EQ(cuMemcpyDtoDAsync_v2(y, x, COUNT * sizeof(float), other), SUCCESS);
+    EXPECT_EQ(cuEventRecord(event, other), SUCCESS);
+    EXPECT_EQ(cuStreamWaitEvent(stream, event, 0), SUCCESS);
+    fill(x, 4);
+    EXPECT_EQ(cuMemcpyDtoHAsync_v2(values.data(), y, COUNT * sizeof(float), stream), SUCCESS);
+    EXPECT_EQ(cuStreamSynchronize(stream), SUCCESS);
+    EXPECT_EQ(values, std::vector<float>(COUNT, 3));
+
+    ASSERT_EQ(cuStreamBeginCapture_v2(stream, RELAXED), SUCCESS);
+    EXPECT_EQ(cuStreamWaitEvent(stream, event, 0), STREAM_CAPTURE_UNSUPPORTED);
+    EXPECT_EQ(cuStreamEndCapture(stream, &graph), SUCCESS);
+    EXPECT_EQ(cuStreamWaitEvent(&other, event, 0), INVALID_HANDLE);
+}
+
 TEST_F(DriverTest, MemoryFreedUnderAGraphIsAnIllegalAddress) {
     ASSERT_EQ(cuStreamBeginCapture_v2(stream, RELAXED), SUCCESS);
     fill(x, 1);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend;
 
+import java.util.Optional;
 import java.util.function.IntConsumer;
 import org.fovea.backend.attention.AttentionOps;
 import org.fovea.backend.math.MathOps;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.DeviceSharing;
 import org.fovea.backend.memory.Memory;
 import org.fovea.backend.rl.EnvironmentOps;
 import org.fovea.backend.rl.RlOps;
@@ -34,6 +36,11 @@ public interface Backend extends AutoCloseable {
     /** Environments that the device plays itself; by default there are none. */
     default EnvironmentOps environments() {
         return EnvironmentOps.NONE;
+    }
+
+    /** The way to work on another library's arrays in place; none where arrays are not in memory that libraries share. */
+    default Optional<DeviceSharing> sharing() {
+        return Optional.empty();
     }
 
     /** Short lower-case name: {@code cpu}, {@code cuda}. */

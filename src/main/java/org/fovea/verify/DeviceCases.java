@@ -2,6 +2,8 @@
 package org.fovea.verify;
 
 import java.util.ArrayList;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -215,6 +217,16 @@ final class DeviceCases {
         Pair.Both y = p.integerOutput(length);
         p.run(b -> b.memory().upload(integers, 1, y.on(b)));
         y.isSameIntegers("upload of " + length + " integers");
+        ByteBuffer bytes = direct(length + 2);
+        IntStream.range(0, length + 2).forEach(i -> bytes.putInt(4 * i, 0x12345678 * i));
+        p.run(b -> b.memory().upload(bytes.position(8), y.on(b)));
+        p.require(bytes.position() == 8, "an upload moved the position of its buffer");
+        y.isSameIntegers("upload of " + length + " integers from memory");
+    }
+
+    /** Memory outside of Java's heap for words of 4 bytes. */
+    private static ByteBuffer direct(int words) {
+        return ByteBuffer.allocateDirect(4 * words).order(ByteOrder.nativeOrder());
     }
 
     /** What an array held when the copy began, whatever has become of it since. */
@@ -256,6 +268,12 @@ final class DeviceCases {
                 "download of integers",
                 IntStream.range(0, length).mapToDouble(i -> found[i + 1]).toArray(),
                 IntStream.of(integers).asDoubleStream().toArray());
+        ByteBuffer bytes = direct(length + 1);
+        p.tested.memory().download(y.on(p.tested), bytes.position(4));
+        p.requireEqual(
+                "download of integers to memory",
+                IntStream.rangeClosed(0, length).mapToDouble(i -> bytes.getInt(4 * i)).toArray(),
+                IntStream.concat(IntStream.of(0), IntStream.of(integers)).asDoubleStream().toArray());
     }
 
     private static void copy(Pair p, int length) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.cuda;
 
+import java.util.Optional;
 import java.util.function.IntConsumer;
 import org.fovea.backend.Backend;
 import org.fovea.backend.BackendSettings;
@@ -11,12 +12,14 @@ import org.fovea.backend.cuda.attention.CudaAttention;
 import org.fovea.backend.cuda.driver.CudaContext;
 import org.fovea.backend.cuda.driver.CudaKernels;
 import org.fovea.backend.cuda.driver.CudaMemory;
+import org.fovea.backend.cuda.driver.CudaSharing;
 import org.fovea.backend.cuda.driver.CudaTimer;
 import org.fovea.backend.cuda.math.Cublas;
 import org.fovea.backend.cuda.math.CudaMath;
 import org.fovea.backend.cuda.rl.CudaEnvironments;
 import org.fovea.backend.cuda.rl.CudaRl;
 import org.fovea.backend.math.MathOps;
+import org.fovea.backend.memory.DeviceSharing;
 import org.fovea.backend.memory.Memory;
 import org.fovea.backend.rl.EnvironmentOps;
 import org.fovea.backend.rl.RlOps;
@@ -25,6 +28,7 @@ import org.fovea.backend.rl.RlOps;
 final class CudaBackend implements Backend {
     private final CudaContext context;
     private final CudaMemory memory;
+    private final DeviceSharing sharing;
     private final Cublas cublas;
     private final MathOps math;
     private final AttentionOps attention;
@@ -34,6 +38,7 @@ final class CudaBackend implements Backend {
     private CudaBackend(CudaContext context) {
         this.context = context;
         memory = new CudaMemory(context);
+        sharing = new CudaSharing(context, memory);
         CudaKernels kernels = new CudaKernels(context);
         cublas = Cublas.open(context);
         math = new CudaMath(context, memory, kernels, cublas);
@@ -76,6 +81,11 @@ final class CudaBackend implements Backend {
     @Override
     public EnvironmentOps environments() {
         return environments;
+    }
+
+    @Override
+    public Optional<DeviceSharing> sharing() {
+        return Optional.of(sharing);
     }
 
     @Override

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.memory;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
@@ -103,6 +105,20 @@ public final class OperandChecks {
     public static void copy(DeviceArray source, DeviceArray target) {
         sameType("copy", source, target);
         sameLength("copy", "source", source, "target", target);
+    }
+
+    /**
+     * The bytes of a buffer that a transfer of all of {@code array} reads or writes, in the machine's byte order.
+     *
+     * @throws IndexOutOfBoundsException if the buffer has fewer
+     */
+    public static ByteBuffer bytes(ByteBuffer buffer, DeviceArray array) {
+        long bytes = array.length() * array.dtype().bytes();
+        if (bytes > buffer.remaining()) {
+            throw new IndexOutOfBoundsException("a buffer with " + buffer.remaining() + " bytes left can't hold "
+                    + array.length() + " elements of " + array.dtype());
+        }
+        return buffer.slice(buffer.position(), (int) bytes).order(ByteOrder.nativeOrder());
     }
 
     /** Requires two arrays of one length. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.reference;
 
+import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -13,6 +14,7 @@ import java.util.Set;
 import org.fovea.backend.EagerSteps;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.HalfPrecision;
 import org.fovea.backend.memory.Memory;
 import org.fovea.backend.memory.OperandChecks;
 import org.fovea.backend.memory.Scope;
@@ -191,6 +193,36 @@ final class ReferenceMemory implements Memory {
         ReferenceArray x = integers("download", source);
         for (int i = 0; i < x.size(); i++) {
             target[offset + i] = x.integer(i);
+        }
+    }
+
+    @Override
+    public void upload(ByteBuffer source, DeviceArray target) {
+        steps.refuse("upload");
+        ReferenceArray y = use(target);
+        ByteBuffer bytes = OperandChecks.bytes(source, y);
+        for (int i = 0; i < y.size(); i++) {
+            y.set(i, switch (y.dtype()) {
+                case F32 -> bytes.getFloat(4 * i);
+                case F64 -> bytes.getDouble(8 * i);
+                case BF16, F16 -> HalfPrecision.value(y.dtype(), bytes.getShort(2 * i));
+                case I32 -> bytes.getInt(4 * i);
+            });
+        }
+    }
+
+    @Override
+    public void download(DeviceArray source, ByteBuffer target) {
+        steps.refuse("download");
+        ReferenceArray x = use(source);
+        ByteBuffer bytes = OperandChecks.bytes(target, x);
+        for (int i = 0; i < x.size(); i++) {
+            switch (x.dtype()) {
+                case F32 -> bytes.putFloat(4 * i, (float) x.get(i));
+                case F64 -> bytes.putDouble(8 * i, x.get(i));
+                case BF16, F16 -> bytes.putShort(2 * i, HalfPrecision.bits(x.dtype(), x.get(i)));
+                case I32 -> bytes.putInt(4 * i, x.integer(i));
+            }
         }
     }
 

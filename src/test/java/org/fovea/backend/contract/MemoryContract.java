@@ -4,7 +4,10 @@ package org.fovea.backend.contract;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.fovea.backend.Backend;
 import org.fovea.backend.math.Gemm;
@@ -12,7 +15,9 @@ import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.math.UnaryOp;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.backend.memory.Memory;
 import org.fovea.backend.memory.Scope;
+import org.fovea.backend.memory.UnsupportedOnBackendException;
 import org.fovea.verify.Pair;
 import org.junit.jupiter.api.Test;
 
@@ -69,6 +74,65 @@ interface MemoryContract extends ContractFixture {
             int[] back = new int[4];
             b.memory().download(integers, back, 1);
             assertThat(back).containsExactly(0, Integer.MIN_VALUE, 16777217, Integer.MAX_VALUE);
+        }
+    }
+
+    /** Elements as they lie in memory, of every type that the backend has, in heap buffers and direct ones. */
+    @Test
+    default void buffersHoldElementsAsTheyLie() {
+        Memory memory = tested().memory();
+        for (DType type : DType.values()) {
+            try (Scope scope = memory.openScope()) {
+                DeviceArray array;
+                try {
+                    array = scope.allocate(type, 7);
+                } catch (UnsupportedOnBackendException none) {
+                    continue;
+                }
+                // No NaN in any type, and rounded to every type already.
+                byte[] pattern = new byte[7 * type.bytes()];
+                for (int i = 0; i < pattern.length; i++) {
+                    pattern[i] = (byte) (i % type.bytes() < type.bytes() / 2 && type.bytes() > 4 ? 0 : 0x31 + i % 8);
+                }
+                for (ByteBuffer buffer : List.of(
+                        ByteBuffer.allocate(pattern.length + 5),
+                        ByteBuffer.allocateDirect(pattern.length + 5),
+                        ByteBuffer.allocateDirect(pattern.length + 5).order(ByteOrder.BIG_ENDIAN))) {
+                    memory.fill(array, 3);
+                    memory.upload(buffer.put(3, pattern).position(3), array);
+                    assertThat(buffer.position()).isEqualTo(3);
+                    buffer.put(3, new byte[pattern.length]);
+                    memory.download(array, buffer);
+                    byte[] found = new byte[pattern.length];
+                    buffer.get(3, found);
+                    assertThat(found).as("%s", type).containsExactly(pattern);
+                    assertThat(buffer.get(0) | buffer.get(pattern.length + 3)).isZero();
+                    buffer.position(6);
+                    assertThatThrownBy(() -> memory.upload(buffer, array))
+                            .isInstanceOf(IndexOutOfBoundsException.class)
+                            .hasMessageContaining(Integer.toString(buffer.remaining()))
+                            .hasMessageContaining("7 elements of " + type);
+                    assertThatThrownBy(() -> memory.download(array, buffer))
+                            .isInstanceOf(IndexOutOfBoundsException.class);
+                }
+            }
+        }
+    }
+
+    @Test
+    default void largeBuffersArriveWhole() {
+        Memory memory = tested().memory();
+        int length = 3_000_001;
+        ByteBuffer buffer = ByteBuffer.allocateDirect(4 * length).order(ByteOrder.nativeOrder());
+        for (int i = 0; i < length; i++) {
+            buffer.putInt(4 * i, i * 7);
+        }
+        try (Scope scope = memory.openScope()) {
+            DeviceArray array = scope.allocate(DType.I32, length);
+            memory.upload(buffer, array);
+            ByteBuffer back = ByteBuffer.allocateDirect(4 * length);
+            memory.download(array, back);
+            assertThat(back).isEqualTo(buffer);
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.cpu.memory;
 
+import java.nio.ByteBuffer;
 import java.util.Objects;
 import java.util.concurrent.atomic.LongAdder;
 import org.fovea.backend.EagerSteps;
@@ -103,6 +104,20 @@ public final class CpuMemory implements Memory {
         CpuArray from = ints("download", source);
         Objects.checkFromIndexSize(offset, from.length, target.length);
         System.arraycopy(from.ints, from.offset, target, offset, from.length);
+    }
+
+    @Override
+    public void upload(ByteBuffer source, DeviceArray target) {
+        steps.refuse("upload");
+        CpuArray to = hold(target);
+        Elements.read(OperandChecks.bytes(source, to), to);
+    }
+
+    @Override
+    public void download(DeviceArray source, ByteBuffer target) {
+        steps.refuse("download");
+        CpuArray from = hold(source);
+        Elements.write(from, OperandChecks.bytes(target, from));
     }
 
     @Override

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.cpu.memory;
 
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import org.fovea.backend.memory.HalfPrecision;
 
@@ -70,6 +71,30 @@ public final class Elements {
             case F64 -> Arrays.fill(target.doubles, at, at + count, value);
             case BF16, F16 -> Arrays.fill(target.shorts, at, at + count, HalfPrecision.bits(target.dtype(), value));
             case I32 -> Arrays.fill(target.ints, at, at + count, (int) value);
+        }
+    }
+
+    /** Copies all elements of {@code target} as they lie in a buffer. */
+    static void read(ByteBuffer source, CpuArray target) {
+        int at = target.offset;
+        int count = target.length;
+        switch (target.dtype()) {
+            case F32 -> source.asFloatBuffer().get(target.floats, at, count);
+            case F64 -> source.asDoubleBuffer().get(target.doubles, at, count);
+            case BF16, F16 -> source.asShortBuffer().get(target.shorts, at, count);
+            case I32 -> source.asIntBuffer().get(target.ints, at, count);
+        }
+    }
+
+    /** Copies all elements of {@code source} into a buffer as they lie. */
+    static void write(CpuArray source, ByteBuffer target) {
+        int at = source.offset;
+        int count = source.length;
+        switch (source.dtype()) {
+            case F32 -> target.asFloatBuffer().put(source.floats, at, count);
+            case F64 -> target.asDoubleBuffer().put(source.doubles, at, count);
+            case BF16, F16 -> target.asShortBuffer().put(source.shorts, at, count);
+            case I32 -> target.asIntBuffer().put(source.ints, at, count);
         }
     }
 

@@ -13,7 +13,8 @@ public final class CudaArray implements DeviceArray {
     enum Owner {
         CALLER,
         SCOPE,
-        VIEW
+        VIEW,
+        ANOTHER_LIBRARY
     }
 
     private final CudaMemory memory;
@@ -102,6 +103,7 @@ public final class CudaArray implements DeviceArray {
                 throw new IllegalStateException("a view can't be released; release the array it is a slice of");
             case SCOPE ->
                 throw new IllegalStateException("this array belongs to a scope and ends with it; it can't be released");
+            case ANOTHER_LIBRARY -> block.generation++;
             case CALLER -> memory.release(this);
         }
     }

@@ -81,6 +81,20 @@ public final class CudaMemory implements Memory {
         return new CudaArray(this, pool.take(Math.multiplyExact(length, dtype.bytes())), dtype, length, owner);
     }
 
+    /** An array on memory that is not the pool's. */
+    DeviceArray borrow(long address, DType dtype, long length) {
+        context.enter();
+        if (dtype == DType.F64) {
+            throw new UnsupportedOnBackendException("cuda", "F64 storage");
+        }
+        if (address == 0 && length > 0 || address % dtype.bytes() != 0 || length < 0) {
+            throw new IllegalArgumentException("borrow: " + length + " elements of " + dtype + " can't be at address "
+                    + address + "; it must be a multiple of " + dtype.bytes() + " other than 0");
+        }
+        DeviceBlock block = new DeviceBlock(new DevicePointer(address), length * dtype.bytes());
+        return new CudaArray(this, block, dtype, length, CudaArray.Owner.ANOTHER_LIBRARY);
+    }
+
     /** Harmless after a loss, which is reported already: what is closed then closes the rest of itself too. */
     void release(CudaArray array) {
         if (context.isLost()) {
@@ -107,12 +121,26 @@ public final class CudaMemory implements Memory {
         return new CudaUploads(this, types, lengths);
     }
 
-    /** Copies as many bytes as {@code target} has from the start of {@code source}. */
-    void upload(ByteBuffer source, CudaArray target) {
+    @Override
+    public void upload(ByteBuffer source, DeviceArray target) {
         steps.refuse("upload");
-        resolve("upload", "target", DType.I32, target);
+        CudaArray to = resolve("upload", "target", target.dtype(), target);
+        ByteBuffer bytes = OperandChecks.bytes(source, to);
+        int elementBytes = to.dtype().bytes();
         staging.upload(
-                target, (piece, first, count) -> piece.put(source.slice(first * Integer.BYTES, count * Integer.BYTES)));
+                to,
+                (piece, first, count) -> piece.put(0, bytes, first * elementBytes, count * elementBytes));
+    }
+
+    @Override
+    public void download(DeviceArray source, ByteBuffer target) {
+        steps.refuse("download");
+        CudaArray from = resolve("download", "source", source.dtype(), source);
+        ByteBuffer bytes = OperandChecks.bytes(target, from);
+        int elementBytes = from.dtype().bytes();
+        staging.download(
+                from,
+                (piece, first, count) -> bytes.put(first * elementBytes, piece, 0, count * elementBytes));
     }
 
     @Override
