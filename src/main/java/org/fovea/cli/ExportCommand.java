@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import org.fovea.onnx.PolicyModel;
 import org.fovea.rl.policy.SavedPolicy;
 import org.fovea.rl.run.SavedRun;
 import org.jspecify.annotations.Nullable;
@@ -18,8 +19,11 @@ import picocli.CommandLine.Parameters;
         sortOptions = false,
         abbreviateSynopsis = true,
         header = "Write the policy of a run to a file for use elsewhere.",
-        footerHeading = "%nExample:%n",
-        footer = "  fovea export runs/mine --safetensors policy.safetensors --which best")
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  fovea export runs/mine --safetensors policy.safetensors --which best",
+            "  fovea export runs/mine --onnx policy.onnx"
+        })
 final class ExportCommand implements Callable<Integer> {
     private final Terminal terminal;
 
@@ -32,6 +36,20 @@ final class ExportCommand implements Callable<Integer> {
             paramLabel = "FILE",
             description = "For Java (org.fovea.policy.Policy), PyTorch and fovea train --init; docs/policy.md.")
     private @Nullable Path safetensors;
+
+    @Option(
+            names = "--onnx",
+            paramLabel = "FILE",
+            description = "For ONNX Runtime and others that know ONNX; docs/onnx.md.")
+    private @Nullable Path onnx;
+
+    @Option(
+            names = "--opset",
+            paramLabel = "N",
+            description = "Version of ONNX's operators, " + PolicyModel.OLDEST_OPSET + " to " + PolicyModel.NEWEST_OPSET
+                    + "; those below " + PolicyModel.ATTENTION_OPSET + " are for older runtimes and have no Attention"
+                    + " (default: " + PolicyModel.ATTENTION_OPSET + ").")
+    private @Nullable Integer opset;
 
     @Option(
             names = "--which",
@@ -54,8 +72,11 @@ final class ExportCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (safetensors == null) {
-            throw new UsageException("say what to write: --safetensors FILE");
+        if (safetensors == null && onnx == null) {
+            throw new UsageException("say what to write: --safetensors FILE or --onnx FILE");
+        }
+        if (opset != null && onnx == null) {
+            throw new UsageException("--opset is of --onnx FILE, which was not asked for");
         }
         if (!which.equals("last") && !which.equals("best")) {
             throw new UsageException("--which must be last or best, got " + which);
@@ -64,7 +85,13 @@ final class ExportCommand implements Callable<Integer> {
             throw new UsageException("there is no run directory " + runDirectory);
         }
         SavedPolicy policy = SavedRun.policy(runDirectory, which.equals("best"));
+        // Made before anything is written: what can't be exported leaves nothing behind.
+        PolicyModel model =
+                onnx == null ? null : PolicyModel.of(policy, opset == null ? PolicyModel.ATTENTION_OPSET : opset);
         write(policy, safetensors, SavedPolicy::write);
+        if (model != null) {
+            write(policy, onnx, (of, file) -> model.write(file));
+        }
         return 0;
     }
 

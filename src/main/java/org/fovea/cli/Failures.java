@@ -15,6 +15,7 @@ import org.fovea.env.EnvironmentException;
 import org.fovea.env.InvalidEnvironmentException;
 import org.fovea.env.NearestNames;
 import org.fovea.env.UnknownNameException;
+import org.fovea.onnx.NotExportableException;
 import org.fovea.rl.run.RunInUseException;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
@@ -80,6 +81,7 @@ final class Failures {
                 || failure instanceof UnknownNameException
                 || failure instanceof InvalidRequestException
                 || failure instanceof InvalidEnvironmentException
+                || failure instanceof NotExportableException
                 || failure instanceof RunInUseException
                 || failure instanceof UnsupportedOnBackendException) {
             return print(terminal, name, message(failure), USAGE);

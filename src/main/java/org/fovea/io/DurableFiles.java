@@ -4,8 +4,10 @@ package org.fovea.io;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
@@ -21,6 +23,32 @@ public final class DurableFiles {
         try (FileChannel channel = FileChannel.open(path, option)) {
             channel.force(true);
         }
+    }
+
+    /**
+     * Writes a file under a temporary name in its directory, then gives it its name: what was there is replaced, or left as it was.
+     *
+     * @throws IOException naming the file if it cannot be written
+     */
+    public static void write(Path target, byte[] content) throws IOException {
+        Path file = target.toAbsolutePath();
+        Path temporary = file.resolveSibling("." + file.getFileName() + "."
+                + Long.toHexString(ProcessHandle.current().pid()) + Long.toHexString(System.nanoTime()) + ".tmp");
+        try {
+            Files.write(temporary, content, StandardOpenOption.CREATE_NEW);
+            sync(temporary);
+            Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            throw new IOException("cannot write " + target + ": " + reason(e), e);
+        } finally {
+            Files.deleteIfExists(temporary);
+        }
+    }
+
+    private static String reason(IOException failure) {
+        return failure instanceof FileSystemException file && file.getReason() != null
+                ? file.getReason()
+                : failure.getClass().getSimpleName().replaceAll("Exception$", "");
     }
 
     /** Deletes a file, or a directory and everything in it. */

@@ -77,8 +77,10 @@ public final class JsonReader {
      * @throws CharacterCodingException if it is none
      */
     public static JsonReader of(byte[] utf8) throws CharacterCodingException {
-        return new JsonReader(
-                StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(utf8)).toString());
+        return new JsonReader(StandardCharsets.UTF_8
+                .newDecoder()
+                .decode(ByteBuffer.wrap(utf8))
+                .toString());
     }
 
     /** What the next value is. */
@@ -312,9 +314,8 @@ public final class JsonReader {
     }
 
     private SyntaxException unexpected(String expected) {
-        return new SyntaxException(
-                (at == text.length() ? "the end" : "'" + text.charAt(at) + "'") + " at character " + at + " where "
-                        + expected + " is expected");
+        return new SyntaxException((at == text.length() ? "the end" : "'" + text.charAt(at) + "'") + " at character "
+                + at + " where " + expected + " is expected");
     }
 
     /** A text as JSON has it, in quotes. */

@@ -54,7 +54,8 @@ record Manifest(long step, Map<String, FileDigest> files) {
                 .collect(Collectors.joining(",\n"));
         Files.writeString(
                 directory.resolve(FILE_NAME),
-                "{\n  \"format\" : " + FORMAT + ",\n  \"step\" : " + step + ",\n  \"files\" : {\n" + entries + "\n  }\n}");
+                "{\n  \"format\" : " + FORMAT + ",\n  \"step\" : " + step + ",\n  \"files\" : {\n" + entries
+                        + "\n  }\n}");
     }
 
     /** Reads the manifest of a directory, whose files are yet to be verified. */

@@ -58,11 +58,11 @@ record SafeTensorsLayout(List<SafeTensorsHeader.Entry> entries, byte[] prefix) {
             members.add("\"" + SafeTensorsHeader.METADATA + "\":{" + noted + "}");
         }
         for (SafeTensorsHeader.Entry entry : entries) {
-            String shape = Arrays.stream(entry.info().shape())
-                    .mapToObj(Long::toString)
-                    .collect(Collectors.joining(","));
-            members.add(JsonReader.quoted(entry.name()) + ":{\"dtype\":\"" + entry.info().type() + "\",\"shape\":[" + shape
-                    + "],\"data_offsets\":[" + entry.begin() + "," + entry.end() + "]}");
+            String shape =
+                    Arrays.stream(entry.info().shape()).mapToObj(Long::toString).collect(Collectors.joining(","));
+            members.add(JsonReader.quoted(entry.name()) + ":{\"dtype\":\""
+                    + entry.info().type() + "\",\"shape\":[" + shape + "],\"data_offsets\":[" + entry.begin() + ","
+                    + entry.end() + "]}");
         }
         byte[] header = ("{" + String.join(",", members) + "}").getBytes(StandardCharsets.UTF_8);
         int padded = (header.length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;

@@ -2,7 +2,7 @@
 package org.fovea.nn;
 
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import org.fovea.backend.math.Activation;
 import org.fovea.tensor.Initializer;
@@ -30,6 +30,25 @@ public final class ImageEncoder {
     private final long activations;
 
     /**
+     * A convolution.
+     *
+     * @param channels that it gives
+     * @param kernel side of a patch
+     * @param stride pixels by which it moves
+     */
+    public record Layer(int channels, int kernel, int stride) {}
+
+    /** The convolutions that pictures of a size go through, in order. */
+    public static List<Layer> layers(int height, int width) {
+        int least = Math.min(height, width);
+        return least >= LARGE
+                ? List.of(new Layer(32, 8, 4), new Layer(64, 4, 2), new Layer(64, 3, 1))
+                : Collections.nCopies(
+                        Math.min(SMALL_LAYERS, (least - 1) / (SMALL_KERNEL - 1)),
+                        new Layer(SMALL_CHANNELS, SMALL_KERNEL, 1));
+    }
+
+    /**
      * An encoder whose parameters' names begin with {@code name}.
      *
      * @param size numbers that a picture is encoded by
@@ -39,31 +58,30 @@ public final class ImageEncoder {
         this.height = height;
         this.width = width;
         this.size = size;
-        int[][] layers = {{32, 8, 4}, {64, 4, 2}, {64, 3, 1}};
-        if (Math.min(height, width) < LARGE) {
-            int room = (Math.min(height, width) - 1) / (SMALL_KERNEL - 1);
-            layers = new int[Math.min(SMALL_LAYERS, room)][];
-            Arrays.fill(layers, new int[] {SMALL_CHANNELS, SMALL_KERNEL, 1});
-        }
         int in = channels;
         int rows = height;
         int columns = width;
         long products = 0;
         long held = (long) channels * height * width;
-        for (int[] layer : layers) {
+        for (Layer layer : layers(height, width)) {
             Convolution convolution = new Convolution(
-                    parameters, name + ".convolution" + convolutions.size(), in, layer[0], layer[1], layer[2]);
+                    parameters,
+                    name + ".convolution" + convolutions.size(),
+                    in,
+                    layer.channels,
+                    layer.kernel,
+                    layer.stride);
             held += convolution.activations(rows, columns, in, !convolutions.isEmpty());
             convolutions.add(convolution);
-            products += (long) layer[1]
-                    * layer[1]
+            products += (long) layer.kernel
+                    * layer.kernel
                     * in
-                    * layer[0]
-                    * Convolution.patches(rows, layer[1], layer[2])
-                    * Convolution.patches(columns, layer[1], layer[2]);
-            in = layer[0];
-            rows = Convolution.patches(rows, layer[1], layer[2]);
-            columns = Convolution.patches(columns, layer[1], layer[2]);
+                    * layer.channels
+                    * Convolution.patches(rows, layer.kernel, layer.stride)
+                    * Convolution.patches(columns, layer.kernel, layer.stride);
+            in = layer.channels;
+            rows = Convolution.patches(rows, layer.kernel, layer.stride);
+            columns = Convolution.patches(columns, layer.kernel, layer.stride);
         }
         this.flops = 2 * (products + (long) rows * columns * in * size);
         this.activations = held + (long) rows * columns * in + 3L * size;

@@ -56,12 +56,12 @@ public enum PolicyKind {
     }
 
     /** The name of a trunk that policy and value share, with which those of its parameters begin. */
-    String sharedTrunk() {
+    public String sharedTrunk() {
         return sharedTrunk;
     }
 
     /** The name of the layer on a trunk that is not shared: an MLP's is one more of its layers. */
-    String head(NetworkConfig config) {
+    public String head(NetworkConfig config) {
         return this == MLP ? Integer.toString(config.layers()) : "head";
     }
 

@@ -36,7 +36,7 @@ public final class RunningMoments {
         return state[0] == 0;
     }
 
-    double mean(int column) {
+    public double mean(int column) {
         return state[1 + column];
     }
 

@@ -134,7 +134,8 @@ public record SavedPolicy(
     public static SavedPolicy of(Path runDirectory, Checkpoint checkpoint) throws IOException {
         Map<String, String> metadata = new LinkedHashMap<>(checkpoint.metadata());
         if (!metadata.containsKey("observation_space")) {
-            throw new IOException("the run in " + runDirectory + " is of an earlier version of Fovea, which did not keep"
+            throw new IOException("the run in " + runDirectory
+                    + " is of an earlier version of Fovea, which did not keep"
                     + " what a policy is shown: fovea export " + runDirectory + " --safetensors FILE makes a file that"
                     + " can be loaded, where the environment is known");
         }
@@ -285,8 +286,8 @@ public record SavedPolicy(
             if (given == null) {
                 misfits.add(parameter.name() + " " + expected + " is missing");
             } else if (!Arrays.toString(given.shape()).equals(expected)) {
-                misfits.add(parameter.name() + " is " + Arrays.toString(given.shape()) + " and in the network "
-                        + expected);
+                misfits.add(
+                        parameter.name() + " is " + Arrays.toString(given.shape()) + " and in the network " + expected);
             } else if (given.type() != TensorType.F32 && given.type() != TensorType.F64) {
                 misfits.add(parameter.name() + " is of type " + given.type() + ", expected F32 or F64");
             } else if (!isFinite(given)) {

@@ -36,8 +36,7 @@ final class SpaceText {
                     .map(part -> JsonReader.quoted(part.getKey()) + ":" + write(part.getValue()))
                     .collect(Collectors.joining(",", "\"parts\":{", "}"));
         } else if (space instanceof Space.Tuple tuple) {
-            members =
-                    tuple.parts().stream().map(SpaceText::write).collect(Collectors.joining(",", "\"parts\":[", "]"));
+            members = tuple.parts().stream().map(SpaceText::write).collect(Collectors.joining(",", "\"parts\":[", "]"));
         } else if (space instanceof Space.Entities set) {
             members = "\"most\":" + set.most() + ",\"features\":" + set.features();
         } else if (space instanceof Space.EntityChoice choice) {

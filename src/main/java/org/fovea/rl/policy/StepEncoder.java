@@ -24,7 +24,7 @@ public final class StepEncoder implements AutoCloseable {
     private static final int LONGEST_PERIOD = 1024;
 
     /** Sine and cosine of every period, a power of two. */
-    private static final int STEP_WIDTH = 2 * (Integer.numberOfTrailingZeros(LONGEST_PERIOD / SHORTEST_PERIOD) + 1);
+    public static final int STEP_WIDTH = 2 * (Integer.numberOfTrailingZeros(LONGEST_PERIOD / SHORTEST_PERIOD) + 1);
 
     private final Backend backend;
     private final StepEncoding steps;
@@ -58,8 +58,8 @@ public final class StepEncoder implements AutoCloseable {
         return array;
     }
 
-    /** Sines and cosines of each step up to {@link #LONGEST_PERIOD}, from where on they repeat. */
-    private static float[] episodeSteps() {
+    /** Sines and cosines of each step, {@link #STEP_WIDTH} numbers, up to where they repeat. */
+    public static float[] episodeSteps() {
         float[] table = new float[LONGEST_PERIOD * STEP_WIDTH];
         int at = 0;
         for (int step = 0; step < LONGEST_PERIOD; step++) {

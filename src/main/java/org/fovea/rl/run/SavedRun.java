@@ -185,7 +185,9 @@ public final class SavedRun {
     static void save(TrainingState state, Path runDirectory, Map<String, String> more) throws IOException {
         Map<String, TensorData> tensors = new LinkedHashMap<>();
         for (Parameter parameter : state.agent().parameters().all()) {
-            tensors.put(SavedPolicy.PARAMETER + parameter.name(), download(state.backend(), parameter.value(), parameter.shape()));
+            tensors.put(
+                    SavedPolicy.PARAMETER + parameter.name(),
+                    download(state.backend(), parameter.value(), parameter.shape()));
         }
         arrays(state)
                 .forEach((name, array) -> tensors.put(name, download(state.backend(), array, (int) array.length())));
