@@ -149,6 +149,7 @@ final class RunIndex {
                 0,
                 0,
                 RunSummary.Score.NONE,
+                Map.of(),
                 Files.getLastModifiedTime(directory).toInstant(),
                 null,
                 "not read: " + directory.relativize(link) + IS_A_LINK);
