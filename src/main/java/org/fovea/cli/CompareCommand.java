@@ -64,14 +64,28 @@ final class CompareCommand implements Callable<Integer> {
         rows.add(row("", runs, run -> ""));
         rows.add(row("state", runs, run -> RunList.state(terminal, run.state())));
         rows.add(row("steps taken", runs, RunList::steps));
-        rows.add(row("return", runs, run -> spread(
-                run.score().mean(), run.score().std(), run.score().episodes())));
+        rows.add(row(
+                "return",
+                runs,
+                run -> spread(run.score().mean(), run.score().std(), run.score().episodes())));
         rows.add(row("  of", runs, run -> run.score().source()));
-        rows.add(row("return, sampled", runs, run -> outcome(
-                run, o -> spread(o.sampled().mean(), o.sampled().std(), o.sampled().episodes()))));
-        rows.add(row("best in training", runs, run -> outcome(run, o -> NumberFormats.score(o.best().meanReturn()))));
-        rows.add(row("steps per second", runs, run -> outcome(
-                run, o -> NumberFormats.count(o.throughput().train()))));
+        rows.add(row(
+                "return, sampled",
+                runs,
+                run -> outcome(
+                        run,
+                        o -> spread(
+                                o.sampled().mean(),
+                                o.sampled().std(),
+                                o.sampled().episodes()))));
+        rows.add(row(
+                "best in training",
+                runs,
+                run -> outcome(run, o -> NumberFormats.score(o.best().meanReturn()))));
+        rows.add(row(
+                "steps per second",
+                runs,
+                run -> outcome(run, o -> NumberFormats.count(o.throughput().train()))));
         rows.add(row("time", runs, run -> outcome(run, o -> NumberFormats.duration(o.seconds()))));
         Table.printWithHeading(terminal, terminal.out(), rows);
         terminal.out().println();
@@ -114,7 +128,8 @@ final class CompareCommand implements Callable<Integer> {
     }
 
     private static String spread(double mean, double std, int episodes) {
-        return NumberFormats.score(mean) + (episodes > 0 && !Double.isNaN(std) ? " (" + NumberFormats.score(std) + ")" : "");
+        return NumberFormats.score(mean)
+                + (episodes > 0 && !Double.isNaN(std) ? " (" + NumberFormats.score(std) + ")" : "");
     }
 
     private static Json json(List<RunSummary> runs, List<List<String>> differences) {

@@ -24,8 +24,8 @@ final class CompletionCommand implements Runnable {
     private static final Pattern DECLARED_VALUES =
             Pattern.compile("local \\w+_option_args=\\((.*)\\) # (-[\\w-]+) values");
 
-    private static final Pattern OFFERED_VALUES = Pattern.compile(
-            "('(-[\\w-]+)'\\)\\n.*\\n.*compReplyArray \")\\$\\{\\w+_option_args\\[@]}");
+    private static final Pattern OFFERED_VALUES =
+            Pattern.compile("('(-[\\w-]+)'\\)\\n.*\\n.*compReplyArray \")\\$\\{\\w+_option_args\\[@]}");
 
     private final Terminal terminal;
 
@@ -59,10 +59,14 @@ final class CompletionCommand implements Runnable {
 
     /** Picocli calls the list of an option's values by its parameter's label, which several options of a command have in common. */
     private static String withValuesByOption(String script) {
-        String declared = DECLARED_VALUES.matcher(script).replaceAll(values -> Matcher.quoteReplacement(
-                "local " + variable(values.group(2)) + "=(" + values.group(1) + ")"));
-        return OFFERED_VALUES.matcher(declared).replaceAll(values -> Matcher.quoteReplacement(
-                values.group(1) + "${" + variable(values.group(2)) + "[@]}"));
+        String declared = DECLARED_VALUES
+                .matcher(script)
+                .replaceAll(values ->
+                        Matcher.quoteReplacement("local " + variable(values.group(2)) + "=(" + values.group(1) + ")"));
+        return OFFERED_VALUES
+                .matcher(declared)
+                .replaceAll(values ->
+                        Matcher.quoteReplacement(values.group(1) + "${" + variable(values.group(2)) + "[@]}"));
     }
 
     private static String variable(String option) {

@@ -77,8 +77,8 @@ final class ConfigArguments {
         }
         for (Algorithm algorithm : Algorithm.values()) {
             if (algorithm.hyperparameters().contains(entry.key())) {
-                throw new UsageException(config.place(entry) + ": " + entry.key() + " is a hyper-parameter, which goes under "
-                        + ConfigFile.SET + ", indented");
+                throw new UsageException(config.place(entry) + ": " + entry.key()
+                        + " is a hyper-parameter, which goes under " + ConfigFile.SET + ", indented");
             }
         }
         Set<String> valid = new TreeSet<>();
@@ -133,8 +133,8 @@ final class ConfigArguments {
             }
         } catch (NumberFormatException e) {
             throw new UsageException(
-                    config.place(entry) + ": " + entry.key() + " must be "
-                            + (isWhole ? "a whole number" : "a number") + ", got '" + value + "'",
+                    config.place(entry) + ": " + entry.key() + " must be " + (isWhole ? "a whole number" : "a number")
+                            + ", got '" + value + "'",
                     e);
         }
     }

@@ -108,8 +108,8 @@ final class EvalCommand extends BackendCommand {
         }
         stepTimeout.apply(terminal, () -> "The run is as it was");
         String played = play.name(environment);
-        SavedRun saved = UsageException.ifIllegal(() ->
-                best ? SavedRun.loadBest(runDirectory, played) : SavedRun.load(runDirectory, played));
+        SavedRun saved = UsageException.ifIllegal(
+                () -> best ? SavedRun.loadBest(runDirectory, played) : SavedRun.load(runDirectory, played));
         EvaluationSettings evaluation =
                 new EvaluationSettings(episodes, seed, maxSteps, Double.POSITIVE_INFINITY, stochastic);
         try (Backend backend = open(backendSettings)) {
@@ -141,24 +141,24 @@ final class EvalCommand extends BackendCommand {
     private void print(PrintStream out, SavedRun saved, String backend, EvaluationResult result, double seconds) {
         RunSpec spec = saved.spec();
         out.printf(
-                        Locale.ROOT,
-                        "%s, %s policy%s, %s: %,d episodes in %s on %s%n",
-                        spec.environment(),
-                        spec.policy(),
-                        best ? String.format(Locale.ROOT, ", the best, of step %,d", saved.steps()) : "",
-                        stochastic ? "sampled actions" : "greedy",
-                        result.episodes(),
-                        NumberFormats.duration(seconds),
-                        backend);
+                Locale.ROOT,
+                "%s, %s policy%s, %s: %,d episodes in %s on %s%n",
+                spec.environment(),
+                spec.policy(),
+                best ? String.format(Locale.ROOT, ", the best, of step %,d", saved.steps()) : "",
+                stochastic ? "sampled actions" : "greedy",
+                result.episodes(),
+                NumberFormats.duration(seconds),
+                backend);
         TrainReport.printChanges(out, saved.changes());
         out.println();
         out.printf(
-                        Locale.ROOT,
-                        "return   %s, standard error %.3f, from %s to %s%n",
-                        NumberFormats.score(result.mean()),
-                        result.standardError(),
-                        NumberFormats.score(result.min()),
-                        NumberFormats.score(result.max()));
+                Locale.ROOT,
+                "return   %s, standard error %.3f, from %s to %s%n",
+                NumberFormats.score(result.mean()),
+                result.standardError(),
+                NumberFormats.score(result.min()),
+                NumberFormats.score(result.max()));
         for (ReferenceReturn reference : Environments.get(spec.environment()).comparisons()) {
             out.println("         " + NumberFormats.score(reference.meanReturn()) + ", " + reference.name());
         }

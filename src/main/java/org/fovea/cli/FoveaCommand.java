@@ -69,8 +69,9 @@ final class FoveaCommand implements Runnable {
             names = "--log-level",
             paramLabel = "LEVEL",
             scope = ScopeType.INHERIT,
-            description = "Print log messages from this level on: ${COMPLETION-CANDIDATES} (default: warning, with --quiet"
-                    + " error).")
+            description =
+                    "Print log messages from this level on: ${COMPLETION-CANDIDATES} (default: warning, with --quiet"
+                            + " error).")
     private @Nullable LogLevel logLevel;
 
     @Option(

@@ -28,8 +28,9 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "plot",
         sortOptions = false,
-        header = "Draw a column of the tables of runs over their steps: runs that differ in their seed alone as one line, their"
-                + " mean, with a band of their standard deviation.",
+        header =
+                "Draw a column of the tables of runs over their steps: runs that differ in their seed alone as one line, their"
+                        + " mean, with a band of their standard deviation.",
         footerHeading = "%nExamples:%n",
         footer = {
             "  fovea plot runs/seed1 runs/seed2 runs/seed3 -o curves.png",
@@ -52,7 +53,8 @@ final class PlotCommand implements Callable<Integer> {
     @Option(
             names = "--column",
             paramLabel = "NAME",
-            description = "Of progress.csv, or with --evaluations of evaluations.csv (default: mean_return, return_mean).")
+            description =
+                    "Of progress.csv, or with --evaluations of evaluations.csv (default: mean_return, return_mean).")
     private @Nullable String column;
 
     @Option(names = "--evaluations", description = "Of the evaluations during training, in place of training itself.")
@@ -64,7 +66,10 @@ final class PlotCommand implements Callable<Integer> {
     @Option(names = "--filter", paramLabel = "WHAT", description = "Only such runs, as in fovea runs. May be repeated.")
     private List<String> conditions = List.of();
 
-    @Option(names = "--title", paramLabel = "TEXT", description = "Above the picture (default: what the runs have in common).")
+    @Option(
+            names = "--title",
+            paramLabel = "TEXT",
+            description = "Above the picture (default: what the runs have in common).")
     private @Nullable String title;
 
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
@@ -121,8 +126,9 @@ final class PlotCommand implements Callable<Integer> {
                 lines,
                 List.of());
         chart.write(file);
-        terminal.notices().println(lines.size() + (lines.size() == 1 ? " line" : " lines") + " of " + drawn
-                + (drawn == 1 ? " run" : " runs") + " in " + file);
+        terminal.notices()
+                .println(lines.size() + (lines.size() == 1 ? " line" : " lines") + " of " + drawn
+                        + (drawn == 1 ? " run" : " runs") + " in " + file);
         return 0;
     }
 
@@ -156,11 +162,13 @@ final class PlotCommand implements Callable<Integer> {
     }
 
     /** What sets a group apart from the others, and how many runs it has. */
-    private static String label(
-            Map<String, String> settings, List<RunSummary> runs, Set<Map<String, String>> all) {
+    private static String label(Map<String, String> settings, List<RunSummary> runs, Set<Map<String, String>> all) {
         String differing = settings.entrySet().stream()
-                .filter(setting -> all.stream().anyMatch(other -> !setting.getValue().equals(other.get(setting.getKey()))))
-                .map(setting -> setting.getKey().equals("run") ? setting.getValue() : setting.getKey() + "=" + setting.getValue())
+                .filter(setting ->
+                        all.stream().anyMatch(other -> !setting.getValue().equals(other.get(setting.getKey()))))
+                .map(setting -> setting.getKey().equals("run")
+                        ? setting.getValue()
+                        : setting.getKey() + "=" + setting.getValue())
                 .collect(Collectors.joining(" "));
         String name = differing.isEmpty() ? RunList.name(runs.get(0).directory()) : Terminal.printable(differing);
         return runs.size() == 1 ? name : (differing.isEmpty() ? "" : name + ", ") + runs.size() + " runs";

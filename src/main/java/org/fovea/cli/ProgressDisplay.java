@@ -81,7 +81,8 @@ final class ProgressDisplay implements Progress.Listener, AutoCloseable {
     /** @param steps of the run so far, which may be more than when the last iteration ended */
     private void show(long steps) {
         Progress progress = newest;
-        status.show(terminal.isInteractive() ? bar(progress, steps, status.width()) : line(progress, steps, Detail.ALL));
+        status.show(
+                terminal.isInteractive() ? bar(progress, steps, status.width()) : line(progress, steps, Detail.ALL));
     }
 
     /** The most that there is room for beside a bar, or without one. */

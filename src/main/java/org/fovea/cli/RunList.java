@@ -88,7 +88,9 @@ final class RunList {
 
     /** What has no score yet comes last. */
     private static double scoreOrLeast(RunSummary run) {
-        return Double.isNaN(run.score().mean()) ? Double.NEGATIVE_INFINITY : run.score().mean();
+        return Double.isNaN(run.score().mean())
+                ? Double.NEGATIVE_INFINITY
+                : run.score().mean();
     }
 
     /** Everything that a filter can ask for, by the names of the command line. */
@@ -120,7 +122,8 @@ final class RunList {
             if (!runs.isEmpty() && !keys.contains(key)) {
                 throw new UnknownNameException("setting of runs", key, keys);
             }
-            left.removeIf(run -> !holds(values(run).get(key), matcher.group(2), matcher.group(3).strip()));
+            left.removeIf(run -> !holds(
+                    values(run).get(key), matcher.group(2), matcher.group(3).strip()));
         }
         return left;
     }
@@ -135,8 +138,8 @@ final class RunList {
             return isNumber && (relation.equals("=") ? order == 0 : relation.equals("<") ? order < 0 : order > 0);
         } catch (NumberFormatException notNumbers) {
             if (!relation.equals("=")) {
-                throw new UsageException("--filter with " + relation + " compares numbers, not '" + value + "' and '"
-                        + wanted + "'");
+                throw new UsageException(
+                        "--filter with " + relation + " compares numbers, not '" + value + "' and '" + wanted + "'");
             }
             return value.equals(wanted);
         }
@@ -144,19 +147,19 @@ final class RunList {
 
     /** A state in its colour, as wide as the widest, since colours have no width. */
     static String state(Terminal terminal, State state) {
-        Style style =
-                switch (state) {
-                    case RUNNING -> Style.ACTIVE;
-                    case DONE -> Style.GOOD;
-                    case INTERRUPTED -> Style.DOUBTFUL;
-                    case FAILED -> Style.BAD;
-                };
+        Style style = switch (state) {
+            case RUNNING -> Style.ACTIVE;
+            case DONE -> Style.GOOD;
+            case INTERRUPTED -> Style.DOUBTFUL;
+            case FAILED -> Style.BAD;
+        };
         return terminal.styled(style, state.toString());
     }
 
     /** Since it was last written to. */
     static String age(RunSummary run) {
-        double seconds = Math.max(0, Duration.between(run.lastWritten(), Instant.now()).toSeconds());
+        double seconds =
+                Math.max(0, Duration.between(run.lastWritten(), Instant.now()).toSeconds());
         double days = seconds / 86_400;
         return days >= 1 ? Math.round(Math.floor(days)) + "d" : NumberFormats.duration(seconds);
     }
@@ -196,7 +199,10 @@ final class RunList {
                 .with("written", run.lastWritten().toString())
                 .with(
                         "age_seconds",
-                        Math.max(0, Duration.between(run.lastWritten(), Instant.now()).toSeconds()))
+                        Math.max(
+                                0,
+                                Duration.between(run.lastWritten(), Instant.now())
+                                        .toSeconds()))
                 .with("problem", run.problem());
     }
 }

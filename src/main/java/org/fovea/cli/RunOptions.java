@@ -16,8 +16,9 @@ final class RunOptions {
             names = "--env",
             paramLabel = "NAME",
             completionCandidates = Candidates.EnvironmentNames.class,
-            description = "Environment, see fovea envs, a class of FOVEA_CLASSPATH, or gym:ID for one of Python's Gymnasium (default:"
-                    + " ProofOfMemory-v0).")
+            description =
+                    "Environment, see fovea envs, a class of FOVEA_CLASSPATH, or gym:ID for one of Python's Gymnasium (default:"
+                            + " ProofOfMemory-v0).")
     @Nullable
     String environment;
 

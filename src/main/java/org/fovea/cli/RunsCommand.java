@@ -34,7 +34,10 @@ final class RunsCommand implements Callable<Integer> {
 
     private final Terminal terminal;
 
-    @Parameters(paramLabel = "DIR", arity = "0..1", description = "Where they are, up to four directories deep (default: runs).")
+    @Parameters(
+            paramLabel = "DIR",
+            arity = "0..1",
+            description = "Where they are, up to four directories deep (default: runs).")
     private Path root = Path.of("runs");
 
     @Option(
@@ -49,8 +52,9 @@ final class RunsCommand implements Callable<Integer> {
     @Option(
             names = "--filter",
             paramLabel = "WHAT",
-            description = "Only those with such a text in their path, or KEY=VALUE, 'KEY<VALUE', 'KEY>VALUE', of state, score,"
-                    + " taken (steps), env, algo, policy, steps, envs, seed or a hyper-parameter. May be repeated: all must hold.")
+            description =
+                    "Only those with such a text in their path, or KEY=VALUE, 'KEY<VALUE', 'KEY>VALUE', of state, score,"
+                            + " taken (steps), env, algo, policy, steps, envs, seed or a hyper-parameter. May be repeated: all must hold.")
     private List<String> conditions = List.of();
 
     @Option(names = "--json", description = "Print one JSON object, which has them all.")
@@ -66,14 +70,16 @@ final class RunsCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         if (!Files.isDirectory(root)) {
-            throw new UsageException("there is no directory " + root + "; fovea train makes runs in runs/, or in --out DIR");
+            throw new UsageException(
+                    "there is no directory " + root + "; fovea train makes runs in runs/, or in --out DIR");
         }
         List<RunSummary> all = RunSummary.list(root);
         List<RunSummary> runs = new ArrayList<>(RunList.filtered(all, conditions));
         runs.sort(order.comparator(isReversed));
         if (json) {
             terminal.out()
-                    .println(new Json().with("runs", runs.stream().map(RunList::json).toList()));
+                    .println(new Json()
+                            .with("runs", runs.stream().map(RunList::json).toList()));
             return 0;
         }
         if (runs.isEmpty()) {

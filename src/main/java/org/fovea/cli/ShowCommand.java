@@ -85,10 +85,13 @@ final class ShowCommand implements Callable<Integer> {
             }
         }
         if (!run.score().source().equals("final") && !run.score().source().isEmpty()) {
-            rows.add(List.of("newest return, of " + run.score().source(), NumberFormats.score(run.score().mean())));
+            rows.add(List.of(
+                    "newest return, of " + run.score().source(),
+                    NumberFormats.score(run.score().mean())));
         }
         if (outcome != null && Double.isFinite(outcome.throughput().train())) {
-            rows.add(List.of("steps per second", NumberFormats.count(outcome.throughput().train())));
+            rows.add(List.of(
+                    "steps per second", NumberFormats.count(outcome.throughput().train())));
             rows.add(List.of("time", NumberFormats.duration(outcome.seconds()) + " on " + outcome.backend()));
         }
         if (!rows.isEmpty()) {
@@ -173,7 +176,9 @@ final class ShowCommand implements Callable<Integer> {
 
     static Json outcome(RunOutcome outcome) {
         return new Json()
-                .with("end", outcome.end() == null ? "failed" : outcome.end().name().toLowerCase(Locale.ROOT))
+                .with(
+                        "end",
+                        outcome.end() == null ? "failed" : outcome.end().name().toLowerCase(Locale.ROOT))
                 .with("failure", outcome.failure())
                 .with("return_mean", outcome.greedy().mean())
                 .with("return_std", outcome.greedy().std())

@@ -74,8 +74,9 @@ final class TrainCommand implements Callable<Integer> {
     @Option(
             names = "--config",
             paramLabel = "FILE",
-            description = "Options out of a YAML file, by their names without the dashes, and hyper-parameters under set. What is"
-                    + " given here as well counts in place of it. Each run's own config.yaml repeats it.")
+            description =
+                    "Options out of a YAML file, by their names without the dashes, and hyper-parameters under set. What is"
+                            + " given here as well counts in place of it. Each run's own config.yaml repeats it.")
     private @Nullable Path config;
 
     @Spec

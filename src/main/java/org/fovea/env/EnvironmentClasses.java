@@ -68,7 +68,8 @@ final class EnvironmentClasses {
         } catch (NoSuchMethodException e) {
             // Said below, as of a class that nothing can be made of.
         }
-        throw new IllegalArgumentException("an environment cannot be made of the class " + name + ": it has no constructor "
+        throw new IllegalArgumentException("an environment cannot be made of the class " + name
+                + ": it has no constructor "
                 + (parameters.length == 0 ? "without parameters" : "that takes the number of environments, an int")
                 + "; register it with what makes one, by " + Environments.class.getSimpleName()
                 + ".register, in a main or in an " + EnvironmentProvider.class.getSimpleName());
@@ -84,10 +85,11 @@ final class EnvironmentClasses {
             if (e.getCause() instanceof Error thrown) {
                 throw thrown;
             }
-            throw new IllegalStateException("the constructor of " + constructor.getDeclaringClass().getName()
-                    + " failed", e.getCause());
+            throw new IllegalStateException(
+                    "the constructor of " + constructor.getDeclaringClass().getName() + " failed", e.getCause());
         } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException("cannot make a " + constructor.getDeclaringClass().getName(), e);
+            throw new IllegalStateException(
+                    "cannot make a " + constructor.getDeclaringClass().getName(), e);
         }
     }
 }

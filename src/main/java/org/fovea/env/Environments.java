@@ -114,7 +114,8 @@ public final class Environments {
         if (family == null) {
             EnvironmentSpec ofClass = CLASSES.find(plainName);
             if (ofClass == null) {
-                throw new UnknownNameException("environment", plainName, families().keySet());
+                throw new UnknownNameException(
+                        "environment", plainName, families().keySet());
             }
             if (colon >= 0) {
                 throw new IllegalArgumentException("the environment of the class " + plainName

@@ -165,8 +165,8 @@ public record Checkpoint(
         if (newest.isEmpty()) {
             return Map.of();
         }
-        try (SafeTensorsReader reader = SafeTensorsReader.open(
-                newest.get().resolve(TENSORS), SafeTensorsReader.MAX_HEADER_BYTES)) {
+        try (SafeTensorsReader reader =
+                SafeTensorsReader.open(newest.get().resolve(TENSORS), SafeTensorsReader.MAX_HEADER_BYTES)) {
             return reader.metadata();
         }
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.verify;
 
-import java.util.ArrayList;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -272,8 +272,12 @@ final class DeviceCases {
         p.tested.memory().download(y.on(p.tested), bytes.position(4));
         p.requireEqual(
                 "download of integers to memory",
-                IntStream.rangeClosed(0, length).mapToDouble(i -> bytes.getInt(4 * i)).toArray(),
-                IntStream.concat(IntStream.of(0), IntStream.of(integers)).asDoubleStream().toArray());
+                IntStream.rangeClosed(0, length)
+                        .mapToDouble(i -> bytes.getInt(4 * i))
+                        .toArray(),
+                IntStream.concat(IntStream.of(0), IntStream.of(integers))
+                        .asDoubleStream()
+                        .toArray());
     }
 
     private static void copy(Pair p, int length) {

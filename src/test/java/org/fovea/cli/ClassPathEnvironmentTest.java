@@ -94,19 +94,25 @@ class ClassPathEnvironmentTest {
         assertThat(wrapped.exitCode()).as(wrapped.err()).isZero();
         assertThat(wrapped.lastLineAsJson().get("length_mean").asDouble()).isEqualTo(2);
         assertThat(other.exitCode()).isEqualTo(1);
-        assertThat(other.err()).contains("the observation space of CartPole-v1 was", "is Box").hasLineCount(1);
+        assertThat(other.err())
+                .contains("the observation space of CartPole-v1 was", "is Box")
+                .hasLineCount(1);
     }
 
     @Test
     void aClassThatIsNoneIsSaid() {
         Cli none = Cli.run(TrainTest.small(directory.resolve("a"), "--env", "java.lang.String"));
         Cli unmade = Cli.run(TrainTest.small(directory.resolve("b"), "--env", Parametrised.class.getName()));
-        Cli parameters = Cli.run(TrainTest.small(
-                directory.resolve("c"), "--env", Unregistered.class.getName() + ":length=3"));
+        Cli parameters =
+                Cli.run(TrainTest.small(directory.resolve("c"), "--env", Unregistered.class.getName() + ":length=3"));
         Cli absent = Cli.run(TrainTest.small(directory.resolve("d"), "--env", "my.Absent"));
 
-        assertThat(none.err()).contains("the class java.lang.String is no environment").hasLineCount(1);
-        assertThat(unmade.err()).contains("it has no constructor without parameters").hasLineCount(1);
+        assertThat(none.err())
+                .contains("the class java.lang.String is no environment")
+                .hasLineCount(1);
+        assertThat(unmade.err())
+                .contains("it has no constructor without parameters")
+                .hasLineCount(1);
         assertThat(parameters.err()).contains("has no parameters").hasLineCount(1);
         assertThat(absent.err()).contains("unknown environment 'my.Absent'").hasLineCount(1);
         assertThat(new int[] {none.exitCode(), unmade.exitCode(), parameters.exitCode(), absent.exitCode()})

@@ -52,16 +52,21 @@ class LookTest {
 
         assertThat(debug.err()).contains("fovea: debug: Trainer: checkpoint after iteration");
         assertThat(usual.err()).doesNotContain("debug");
-        assertThat(Cli.run("envs", "--log-level", "chatty").err()).contains("--log-level").hasLineCount(1);
+        assertThat(Cli.run("envs", "--log-level", "chatty").err())
+                .contains("--log-level")
+                .hasLineCount(1);
     }
 
     @Test
     void aTerminalsBarHasThePhasesThatItHasRoomFor() {
         String wide = Cli.run(160, TrainTest.small(directory.resolve("wide"))).err();
-        String narrow = Cli.run(60, TrainTest.small(directory.resolve("narrow"))).err();
+        String narrow =
+                Cli.run(60, TrainTest.small(directory.resolve("narrow"))).err();
 
-        assertThat(wide).containsPattern("=] 512 / 512 steps .* environment \\d+ %, inference \\d+ %, update \\d+ %   0s left");
-        assertThat(narrow.split("\r")).allSatisfy(line -> assertThat(line.strip()).hasSizeLessThan(160));
+        assertThat(wide)
+                .containsPattern("=] 512 / 512 steps .* environment \\d+ %, inference \\d+ %, update \\d+ %   0s left");
+        assertThat(narrow.split("\r"))
+                .allSatisfy(line -> assertThat(line.strip()).hasSizeLessThan(160));
         assertThat(narrow).contains("512 / 512 steps").doesNotContain("environment");
     }
 
@@ -70,11 +75,18 @@ class LookTest {
     void aRunsOwnConfigurationRepeatsItBitForBit() throws IOException {
         Path run = directory.resolve("run");
         Path again = directory.resolve("again");
-        assertThat(Cli.run(TrainTest.small(run, "--seed", "3", "--set", "gamma=0.97", "--eval-every", "256")).exitCode())
+        assertThat(Cli.run(TrainTest.small(run, "--seed", "3", "--set", "gamma=0.97", "--eval-every", "256"))
+                        .exitCode())
                 .isZero();
 
         Cli repeated = Cli.run(
-                "train", "--config", run.resolve("config.yaml").toString(), "--out", again.toString(), "--backend", "cpu");
+                "train",
+                "--config",
+                run.resolve("config.yaml").toString(),
+                "--out",
+                again.toString(),
+                "--backend",
+                "cpu");
 
         assertThat(repeated.exitCode()).as(repeated.err()).isZero();
         assertThat(tensors(again)).isEqualTo(tensors(run));
@@ -144,7 +156,10 @@ class LookTest {
         Cli cli = Cli.run(train(config(of.split(" \\| ")[0]), "run"));
 
         assertThat(cli.exitCode()).isEqualTo(2);
-        assertThat(cli.err()).contains(of.split(" \\| ")[1]).startsWith("fovea train: ").hasLineCount(1);
+        assertThat(cli.err())
+                .contains(of.split(" \\| ")[1])
+                .startsWith("fovea train: ")
+                .hasLineCount(1);
         assertThat(directory.resolve("run")).doesNotExist();
     }
 
@@ -153,7 +168,9 @@ class LookTest {
         Cli cli = Cli.run(train(directory.resolve("none.yaml"), "run"));
 
         assertThat(cli.exitCode()).isEqualTo(2);
-        assertThat(cli.err()).contains("there is no file " + directory.resolve("none.yaml")).hasLineCount(1);
+        assertThat(cli.err())
+                .contains("there is no file " + directory.resolve("none.yaml"))
+                .hasLineCount(1);
     }
 
     /** As bash does it: the script is sourced, and its function called for a line that is being typed. */
@@ -170,7 +187,8 @@ class LookTest {
                 "comple | completion"
             })
     void bashCompletes(String of) throws IOException, InterruptedException {
-        Path script = Files.writeString(directory.resolve("completion"), Cli.run("completion", "bash").out());
+        Path script = Files.writeString(
+                directory.resolve("completion"), Cli.run("completion", "bash").out());
         String line = of.split(" \\| ")[0];
         String program = """
                 source "$1"

@@ -84,8 +84,7 @@ class RunListTest {
 
         assertThat(cli.out().lines().toList().get(0))
                 .containsSubsequence("run", "environment", "policy", "seed", "state", "steps", "return", "of", "age");
-        assertThat(cli.out())
-                .containsPattern("one +CartPole-v1 +ppo mlp +1 +done +512 +\\d+\\.\\d\\d +final +2h00m");
+        assertThat(cli.out()).containsPattern("one +CartPole-v1 +ppo mlp +1 +done +512 +\\d+\\.\\d\\d +final +2h00m");
     }
 
     @ParameterizedTest
@@ -115,7 +114,9 @@ class RunListTest {
         Cli column = Cli.run(
                 "plot", directory.toString(), "-o", directory.resolve("x.png").toString(), "--column", "entropi");
 
-        assertThat(filter.err()).contains("unknown setting of runs 'widht'; nearest: width").hasLineCount(1);
+        assertThat(filter.err())
+                .contains("unknown setting of runs 'widht'; nearest: width")
+                .hasLineCount(1);
         assertThat(column.err()).contains("'entropi'; nearest: entropy").hasLineCount(1);
     }
 
@@ -143,7 +144,11 @@ class RunListTest {
                 .containsPattern("difference of the second from the first: [+-]\\d+\\.\\d\\d, standard error \\d")
                 .doesNotContain("learning_rate");
         assertThat(json.get("differences")).hasSize(1);
-        assertThat(json.get("differences").get(0).get("values").get(path("wide")).asText())
+        assertThat(json.get("differences")
+                        .get(0)
+                        .get("values")
+                        .get(path("wide"))
+                        .asText())
                 .isEqualTo("16");
         assertThat(json.get("runs").get(1).get("return_std").asDouble()).isPositive();
         assertThat(Cli.run("compare", path("one"), path("one")).out()).contains("their settings are the same");
@@ -164,8 +169,7 @@ class RunListTest {
 
         assertThat(grouped.exitCode()).as(grouped.err()).isZero();
         assertThat(grouped.err()).contains("2 lines of 3 runs");
-        assertThat(Files.readString(svg))
-                .contains(">width=8, 2 runs<", ">width=16<", ">CartPole-v1, ppo, mlp policy<");
+        assertThat(Files.readString(svg)).contains(">width=8, 2 runs<", ">width=16<", ">CartPole-v1, ppo, mlp policy<");
         assertThat(each.err()).contains("2 lines of 2 runs");
         BufferedImage image = ImageIO.read(png.toFile());
         assertThat(image.getWidth()).isGreaterThan(1000);

@@ -7,6 +7,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.net.http.WebSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -73,8 +75,10 @@ final class Chromium implements AutoCloseable {
         String port = Files.readAllLines(awaited(directory.resolve("DevToolsActivePort")))
                 .get(0);
         HttpClient client = HttpClient.newHttpClient();
-        JsonNode pages = JSON.readTree(
-                URI.create("http://127.0.0.1:" + port + "/json/list").toURL());
+        URI list = URI.create("http://127.0.0.1:" + port + "/json/list");
+        JsonNode pages =
+                JSON.readTree(client.send(HttpRequest.newBuilder(list).build(), HttpResponse.BodyHandlers.ofString())
+                        .body());
         String address = "";
         for (JsonNode page : pages) {
             address = page.get("type").asText().equals("page")

@@ -202,12 +202,14 @@ final class ReferenceMemory implements Memory {
         ReferenceArray y = use(target);
         ByteBuffer bytes = OperandChecks.bytes(source, y);
         for (int i = 0; i < y.size(); i++) {
-            y.set(i, switch (y.dtype()) {
-                case F32 -> bytes.getFloat(4 * i);
-                case F64 -> bytes.getDouble(8 * i);
-                case BF16, F16 -> HalfPrecision.value(y.dtype(), bytes.getShort(2 * i));
-                case I32 -> bytes.getInt(4 * i);
-            });
+            y.set(
+                    i,
+                    switch (y.dtype()) {
+                        case F32 -> bytes.getFloat(4 * i);
+                        case F64 -> bytes.getDouble(8 * i);
+                        case BF16, F16 -> HalfPrecision.value(y.dtype(), bytes.getShort(2 * i));
+                        case I32 -> bytes.getInt(4 * i);
+                    });
         }
     }
 

@@ -40,7 +40,8 @@ public interface Drawing {
             BufferedImage image = canvas.image();
             ImageIO.write(image, "png", bytes);
         } catch (LinkageError | InternalError | RuntimeException e) {
-            throw new IOException("this machine has no fonts that Java could draw with; an SVG picture needs none: " + e, e);
+            throw new IOException(
+                    "this machine has no fonts that Java could draw with; an SVG picture needs none: " + e, e);
         }
         return bytes.toByteArray();
     }

@@ -13,8 +13,7 @@ import org.fovea.rl.chart.Canvas.Anchor;
  * @param columnLabel what goes to the right
  * @param perRow maps in a row
  */
-public record HeatMaps(
-        String title, String subtitle, String rowLabel, String columnLabel, List<Map> maps, int perRow)
+public record HeatMaps(String title, String subtitle, String rowLabel, String columnLabel, List<Map> maps, int perRow)
         implements Drawing {
     private static final int LEFT = 44;
     private static final int TOP = 58;
@@ -117,8 +116,7 @@ public record HeatMaps(
         canvas.text(left - 6, top + 10, SIZE, Anchor.END, "0");
         canvas.text(left - 6, top + plot, SIZE, Anchor.END, Integer.toString(Math.max(0, map.rows() - 1)));
         canvas.text(left, top + plot + 14, SIZE, Anchor.START, "0");
-        canvas.text(
-                left + plot, top + plot + 14, SIZE, Anchor.END, Integer.toString(Math.max(0, map.columns() - 1)));
+        canvas.text(left + plot, top + plot + 14, SIZE, Anchor.END, Integer.toString(Math.max(0, map.columns() - 1)));
     }
 
     private static float largestOf(float[][] values, int row, int column, int block) {

@@ -81,8 +81,8 @@ final class ImageCanvas implements Canvas {
     public void cell(double x, double y, double width, double height, double shade) {
         Color full = Double.isNaN(shade) ? GRID : Palette.LIGHT.colour(0);
         double share = Double.isNaN(shade) ? 1 : Math.max(0, Math.min(1, shade));
-        graphics.setColor(new Color(
-                mixed(full.getRed(), share), mixed(full.getGreen(), share), mixed(full.getBlue(), share)));
+        graphics.setColor(
+                new Color(mixed(full.getRed(), share), mixed(full.getGreen(), share), mixed(full.getBlue(), share)));
         graphics.fill(new Rectangle2D.Double(x, y, width, height));
     }
 
@@ -102,12 +102,11 @@ final class ImageCanvas implements Canvas {
         graphics.setColor(INK);
         graphics.setFont(new Font(Font.SANS_SERIF, Font.PLAIN, size));
         double width = graphics.getFontMetrics().getStringBounds(text, graphics).getWidth();
-        double left =
-                switch (anchor) {
-                    case START -> x;
-                    case MIDDLE -> x - width / 2;
-                    case END -> x - width;
-                };
+        double left = switch (anchor) {
+            case START -> x;
+            case MIDDLE -> x - width / 2;
+            case END -> x - width;
+        };
         graphics.drawString(text, (float) left, (float) y);
     }
 

@@ -12,8 +12,7 @@ final class SvgCanvas implements Canvas {
     SvgCanvas(int width, int height) {
         add(
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%1$d\" height=\"%2$d\" viewBox=\"0 0 %1$d %2$d\" font-family=\"sans-serif\" font-size=\"12\">",
-                width,
-                height);
+                width, height);
         svg.append(style());
         add("<rect class=\"page\" width=\"%d\" height=\"%d\"/>", width, height);
     }
@@ -27,7 +26,8 @@ final class SvgCanvas implements Canvas {
         addColours(style, Palette.LIGHT);
         style.append(
                         "@media (prefers-color-scheme: dark){\n.page{fill:#16191d} text{fill:#dddddd} .grid{stroke:#3a3f45} ")
-                .append(".level,.leader{stroke:#999999}\n.cell{fill:#4da3ff} .none{fill:#3a3f45} .frame{stroke:#999999}\n");
+                .append(
+                        ".level,.leader{stroke:#999999}\n.cell{fill:#4da3ff} .none{fill:#3a3f45} .frame{stroke:#999999}\n");
         addColours(style, Palette.DARK);
         return style.append("}\n</style>\n").toString();
     }
@@ -35,10 +35,7 @@ final class SvgCanvas implements Canvas {
     private static void addColours(StringBuilder style, Palette palette) {
         for (int i = 0; i < palette.size(); i++) {
             style.append(String.format(
-                            Locale.ROOT,
-                            ".line.c%1$d{stroke:%2$s} .band.c%1$d{fill:%2$s}",
-                            i,
-                            palette.hex(i)))
+                            Locale.ROOT, ".line.c%1$d{stroke:%2$s} .band.c%1$d{fill:%2$s}", i, palette.hex(i)))
                     .append('\n');
         }
     }

@@ -80,11 +80,13 @@ public record Curve(double[] steps, double[] returns) {
 
     /** A line of several curves, from where all have begun to where the last ends; nothing where there is no point. */
     public static Optional<LineChart.Line> line(String label, List<Curve> all, Spread spread) {
-        List<Curve> curves = all.stream().filter(curve -> curve.steps.length > 0).toList();
+        List<Curve> curves =
+                all.stream().filter(curve -> curve.steps.length > 0).toList();
         if (curves.isEmpty()) {
             return Optional.empty();
         }
-        double first = curves.stream().mapToDouble(curve -> curve.steps[0]).max().orElseThrow();
+        double first =
+                curves.stream().mapToDouble(curve -> curve.steps[0]).max().orElseThrow();
         double last = curves.stream().mapToDouble(Curve::end).max().orElseThrow();
         double[] x = new double[LINE_POINTS];
         double[] middle = new double[LINE_POINTS];

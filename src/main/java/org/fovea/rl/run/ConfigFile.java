@@ -62,7 +62,8 @@ public record ConfigFile(Path file, List<Entry> entries) {
             List<Entry> entries = new ArrayList<>();
             if (root != null) {
                 Map<String, Integer> lines = new LinkedHashMap<>();
-                for (NodeTuple pair : mapping(file, root, "settings, KEY: VALUE").getValue()) {
+                for (NodeTuple pair :
+                        mapping(file, root, "settings, KEY: VALUE").getValue()) {
                     Entry entry = entry(file, pair);
                     requireNew(file, lines, entry.key, entry.line);
                     entries.add(entry);
@@ -111,9 +112,8 @@ public record ConfigFile(Path file, List<Entry> entries) {
         if (node instanceof ScalarNode scalar && !scalar.getValue().isBlank()) {
             return scalar.getValue();
         }
-        throw new IllegalArgumentException(
-                place(file, line(node)) + ": " + what
-                        + (node instanceof ScalarNode ? " has no value" : " must be one value, a name or a number"));
+        throw new IllegalArgumentException(place(file, line(node)) + ": " + what
+                + (node instanceof ScalarNode ? " has no value" : " must be one value, a name or a number"));
     }
 
     private static void requireNew(Path file, Map<String, Integer> lines, String key, int line) {
@@ -148,7 +148,8 @@ public record ConfigFile(Path file, List<Entry> entries) {
         String version = Optional.ofNullable(ConfigFile.class.getPackage().getImplementationVersion())
                 .map(number -> "Fovea " + number + ", ")
                 .orElse("");
-        text.append("# fovea train --config FILE, with this file, trains the same policy again, bit for bit on the same")
+        text.append(
+                        "# fovea train --config FILE, with this file, trains the same policy again, bit for bit on the same")
                 .append(" kind of device.\n# ")
                 .append(version)
                 .append(backend)

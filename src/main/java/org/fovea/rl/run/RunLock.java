@@ -48,8 +48,8 @@ public final class RunLock implements AutoCloseable {
             throw new RunInUseException(runDirectory);
         }
         try {
-            FileChannel channel = FileChannel.open(
-                    directory.resolve(FILE_NAME), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            FileChannel channel =
+                    FileChannel.open(directory.resolve(FILE_NAME), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
             if (isLocked(channel)) {
                 return new RunLock(directory, channel);
             }
@@ -83,8 +83,7 @@ public final class RunLock implements AutoCloseable {
             if (OWN.contains(runDirectory.toRealPath())) {
                 return true;
             }
-            try (FileChannel channel =
-                            FileChannel.open(runDirectory.resolve(FILE_NAME), StandardOpenOption.READ);
+            try (FileChannel channel = FileChannel.open(runDirectory.resolve(FILE_NAME), StandardOpenOption.READ);
                     FileLock lock = channel.tryLock(0, Long.MAX_VALUE, true)) {
                 return lock == null;
             }

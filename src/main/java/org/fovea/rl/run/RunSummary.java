@@ -112,17 +112,16 @@ public record RunSummary(
             throw new NoSuchFileException(directory.toString(), null, "there is no such run directory");
         }
         if (!isRun(directory)) {
-            throw new IOException(directory + " is not a run: it has neither " + RunFiles.PROGRESS + " nor a checkpoint");
+            throw new IOException(
+                    directory + " is not a run: it has neither " + RunFiles.PROGRESS + " nor a checkpoint");
         }
         List<String> problems = new ArrayList<>();
         Map<String, String> metadata = or(Map.of(), problems, () -> Checkpoint.latestMetadata(directory));
-        Map<String, String> settings = metadata.isEmpty()
-                ? or(Map.of(), problems, () -> ofConfigFile(directory))
-                : settings(metadata);
+        Map<String, String> settings =
+                metadata.isEmpty() ? or(Map.of(), problems, () -> ofConfigFile(directory)) : settings(metadata);
         Optional<RunOutcome> outcome = or(Optional.empty(), problems, () -> RunOutcome.read(directory));
         Map<String, String> progress = or(Map.of(), problems, () -> lastRow(directory.resolve(RunFiles.PROGRESS)));
-        Map<String, String> evaluation =
-                or(Map.of(), problems, () -> lastRow(directory.resolve(RunFiles.EVALUATIONS)));
+        Map<String, String> evaluation = or(Map.of(), problems, () -> lastRow(directory.resolve(RunFiles.EVALUATIONS)));
         long perIteration = number(settings, "environments") * number(settings, "rollout_steps");
         long total = perIteration == 0 ? 0 : Math.max(1, number(settings, "steps") / perIteration) * perIteration;
         long saved = number(metadata, "iteration") * perIteration;
@@ -195,13 +194,12 @@ public record RunSummary(
         Path file = directory.resolve(RunFiles.CONFIG);
         if (Files.isRegularFile(file)) {
             for (ConfigFile.Entry entry : ConfigFile.read(file).entries()) {
-                String name =
-                        switch (entry.key()) {
-                            case "env" -> "environment";
-                            case "algo" -> "algorithm";
-                            case "envs" -> "environments";
-                            default -> entry.key();
-                        };
+                String name = switch (entry.key()) {
+                    case "env" -> "environment";
+                    case "algo" -> "algorithm";
+                    case "envs" -> "environments";
+                    default -> entry.key();
+                };
                 if (OF_THE_RUN.contains(name)) {
                     entry.values().forEach(value -> settings.put(name, value));
                 }
@@ -288,7 +286,8 @@ public record RunSummary(
         List<RunSummary> runs = new ArrayList<>();
         Files.walkFileTree(root, Set.of(), DEPTH, new SimpleFileVisitor<>() {
             @Override
-            public FileVisitResult preVisitDirectory(Path directory, BasicFileAttributes attributes) throws IOException {
+            public FileVisitResult preVisitDirectory(Path directory, BasicFileAttributes attributes)
+                    throws IOException {
                 boolean isHidden = directory.getFileName() != null
                         && directory.getFileName().toString().startsWith(".");
                 if (isHidden && !directory.equals(root)) {

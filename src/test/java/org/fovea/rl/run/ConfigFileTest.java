@@ -26,8 +26,7 @@ class ConfigFileTest {
     /** As people write YAML: comments, quotes, flow style, and scalars that YAML 1.1 takes for numbers and truth values. */
     @Test
     void valuesAreTheTextsThatAreThere() throws IOException {
-        ConfigFile config = read(
-                """
+        ConfigFile config = read("""
                 # a comment
                 env: "MemoryChain-v0:length=7"   # and another
                 'seed': 007

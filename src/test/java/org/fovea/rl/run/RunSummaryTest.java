@@ -19,8 +19,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class RunSummaryTest {
-    private static final TrainingOptions OPTIONS = new TrainingOptions(
-            EvaluationSettings.of(3, 1), new EvaluationPlan(32, 2, Double.NaN), 60, Map.of());
+    private static final TrainingOptions OPTIONS =
+            new TrainingOptions(EvaluationSettings.of(3, 1), new EvaluationPlan(32, 2, Double.NaN), 60, Map.of());
 
     @TempDir
     private Path directory;
@@ -139,7 +139,9 @@ class RunSummaryTest {
         // Its own settings are still in its configuration.
         assertThat(runs.get(0).settings()).containsEntry("environment", "CartPole-v1");
         assertThat(RunSummary.list(run("foreign"))).isEmpty();
-        assertThatIOException().isThrownBy(() -> RunSummary.read(run("foreign"))).withMessageContaining("is not a run");
+        assertThatIOException()
+                .isThrownBy(() -> RunSummary.read(run("foreign")))
+                .withMessageContaining("is not a run");
         assertThatIOException().isThrownBy(() -> RunSummary.read(run("absent"))).withMessageContaining("no such run");
     }
 }

@@ -127,9 +127,7 @@ public final class CudaMemory implements Memory {
         CudaArray to = resolve("upload", "target", target.dtype(), target);
         ByteBuffer bytes = OperandChecks.bytes(source, to);
         int elementBytes = to.dtype().bytes();
-        staging.upload(
-                to,
-                (piece, first, count) -> piece.put(0, bytes, first * elementBytes, count * elementBytes));
+        staging.upload(to, (piece, first, count) -> piece.put(0, bytes, first * elementBytes, count * elementBytes));
     }
 
     @Override
@@ -139,8 +137,7 @@ public final class CudaMemory implements Memory {
         ByteBuffer bytes = OperandChecks.bytes(target, from);
         int elementBytes = from.dtype().bytes();
         staging.download(
-                from,
-                (piece, first, count) -> bytes.put(first * elementBytes, piece, 0, count * elementBytes));
+                from, (piece, first, count) -> bytes.put(first * elementBytes, piece, 0, count * elementBytes));
     }
 
     @Override
