@@ -70,7 +70,8 @@ final class DeviceSharingTest {
         assumeTrue(Files.exists(driver), "no CUDA simulator: make -C native-tests driver");
         System.setProperty("fovea.cuda.driver", driver.toAbsolutePath().toString());
         System.setProperty(
-                "fovea.cuda.image", SIMULATOR.resolve("simulated.fatbin").toAbsolutePath().toString());
+                "fovea.cuda.image",
+                SIMULATOR.resolve("simulated.fatbin").toAbsolutePath().toString());
         engine = AttentionEngine.open("cuda", BackendSettings.DEFAULT, arrays);
         AtomicAllocator.getInstance().open();
     }
@@ -97,7 +98,11 @@ final class DeviceSharingTest {
     }
 
     private static void compare(INDArray found, INDArray expected) {
-        assertThat(read(found).castTo(DataType.DOUBLE).sub(expected.castTo(DataType.DOUBLE)).amaxNumber().doubleValue())
+        assertThat(read(found)
+                        .castTo(DataType.DOUBLE)
+                        .sub(expected.castTo(DataType.DOUBLE))
+                        .amaxNumber()
+                        .doubleValue())
                 .isLessThan(found.dataType() == DataType.FLOAT ? 1e-5 : 2e-2);
     }
 
@@ -125,7 +130,9 @@ final class DeviceSharingTest {
         for (DataType type : new DataType[] {DataType.HALF, DataType.BFLOAT16}) {
             for (Arrays4 way : new Arrays4[] {Arrays4.C, Arrays4.STRIDED}) {
                 AttentionCall<INDArray> call = call(type, way);
-                compare(engine.forward(call).output(), FusedAttention.forward(call).output());
+                compare(
+                        engine.forward(call).output(),
+                        FusedAttention.forward(call).output());
             }
         }
     }

@@ -39,8 +39,7 @@ record ArrayView(String name, INDArray array, DType type, long[] shape, long[] s
             strides = insert(strides, headAxis, 0);
         }
         if (!Arrays.equals(shape, expected)) {
-            throw new ShapeException(
-                    "attention", describe(name, array) + ", expected " + Arrays.toString(expected));
+            throw new ShapeException("attention", describe(name, array) + ", expected " + Arrays.toString(expected));
         }
         long[] ordered = new long[order.length];
         long[] orderedStrides = new long[order.length];
@@ -79,8 +78,9 @@ record ArrayView(String name, INDArray array, DType type, long[] shape, long[] s
             case BFLOAT16 -> DType.BF16;
             case INT -> DType.I32;
             default ->
-                throw new IllegalArgumentException("attention: " + describe(name, array)
-                        + ", expected FLOAT, DOUBLE, HALF or BFLOAT16, or INT for ids and lengths; convert it by castTo");
+                throw new IllegalArgumentException(
+                        "attention: " + describe(name, array)
+                                + ", expected FLOAT, DOUBLE, HALF or BFLOAT16, or INT for ids and lengths; convert it by castTo");
         };
     }
 
@@ -98,8 +98,8 @@ record ArrayView(String name, INDArray array, DType type, long[] shape, long[] s
     /** Refuses an array whose memory was given back, or may be at any time. */
     private static void requireUsable(String name, INDArray array) {
         if (array.wasClosed()) {
-            throw new IllegalStateException("attention: " + name + " " + Arrays.toString(array.shape())
-                    + " was closed; use it before close()");
+            throw new IllegalStateException(
+                    "attention: " + name + " " + Arrays.toString(array.shape()) + " was closed; use it before close()");
         }
         if (!array.isAttached()) {
             return;

@@ -150,13 +150,15 @@ public final class AttentionPass implements AutoCloseable {
         Operands operands = new Operands(device);
         AttentionPlane<Operands.Operand> given = read(operands, "gradient of ", dOutputs.ofOutputs());
         AttentionPlane<Operands.Operand> wanted = written(operands, "gradient of ", gradients.ofInputs());
-        run(operands, inner -> device.backend()
-                .attention()
-                .backward(
-                        call,
-                        out,
-                        given.map(x -> operands.onDevice(x, inner)),
-                        withRows(wanted.map(x -> operands.onDevice(x, inner)), inner)));
+        run(
+                operands,
+                inner -> device.backend()
+                        .attention()
+                        .backward(
+                                call,
+                                out,
+                                given.map(x -> operands.onDevice(x, inner)),
+                                withRows(wanted.map(x -> operands.onDevice(x, inner)), inner)));
     }
 
     /**
@@ -175,13 +177,15 @@ public final class AttentionPass implements AutoCloseable {
         Operands operands = new Operands(device);
         AttentionPlane<Operands.Operand> given = read(operands, "tangent of ", tangents.ofInputs());
         AttentionPlane<Operands.Operand> wanted = written(operands, "tangent of ", results.ofOutputs());
-        run(operands, inner -> device.backend()
-                .attention()
-                .tangent(
-                        call,
-                        out,
-                        withZeros(given.map(x -> operands.onDevice(x, inner)), inner),
-                        withOutputs(wanted.map(x -> operands.onDevice(x, inner)), inner)));
+        run(
+                operands,
+                inner -> device.backend()
+                        .attention()
+                        .tangent(
+                                call,
+                                out,
+                                withZeros(given.map(x -> operands.onDevice(x, inner)), inner),
+                                withOutputs(wanted.map(x -> operands.onDevice(x, inner)), inner)));
     }
 
     /**
@@ -208,14 +212,16 @@ public final class AttentionPass implements AutoCloseable {
         AttentionPlane<Operands.Operand> value = read(operands, "gradient of ", dOutputs.ofOutputs());
         AttentionPlane<Operands.Operand> given = read(operands, "tangent of ", tangents);
         AttentionPlane<Operands.Operand> wanted = written(operands, "tangent of the gradient of ", results);
-        run(operands, inner -> device.backend()
-                .attention()
-                .backwardTangent(
-                        call,
-                        out,
-                        value.map(x -> operands.onDevice(x, inner)),
-                        withZeros(given.map(x -> operands.onDevice(x, inner)), inner),
-                        withOutputs(withRows(wanted.map(x -> operands.onDevice(x, inner)), inner), inner)));
+        run(
+                operands,
+                inner -> device.backend()
+                        .attention()
+                        .backwardTangent(
+                                call,
+                                out,
+                                value.map(x -> operands.onDevice(x, inner)),
+                                withZeros(given.map(x -> operands.onDevice(x, inner)), inner),
+                                withOutputs(withRows(wanted.map(x -> operands.onDevice(x, inner)), inner), inner)));
     }
 
     private AttentionPlane<Operands.Operand> read(Operands operands, String role, AttentionPlane<INDArray> plane) {

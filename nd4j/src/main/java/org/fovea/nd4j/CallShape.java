@@ -79,10 +79,7 @@ final class CallShape {
             case "key" -> rows(called, array, s.keyHeads(), s.keys(), s.headDim(), onDevice.layout());
             case "value" -> rows(called, array, s.keyHeads(), s.keys(), s.valueDim(), onDevice.layout());
             case "output" -> rows(called, array, s.heads(), s.queries(), s.valueDim(), onDevice.layout());
-            case "logSumExp" ->
-                typed(
-                        ArrayView.of(called, array, extents(name), 1, new int[] {0, 1, 2}),
-                        wideType);
+            case "logSumExp" -> typed(ArrayView.of(called, array, extents(name), 1, new int[] {0, 1, 2}), wideType);
             case "querySegments", "keySegments", "keyLengths", "querySequences", "keySequences" ->
                 typed(ArrayView.of(called, array, extents(name, array)), DType.I32);
             default -> typed(ArrayView.of(called, array, extents(name)), wideType);
@@ -140,8 +137,7 @@ final class CallShape {
             case "key" -> createRows(s.keyHeads(), s.keys(), s.headDim());
             case "value" -> createRows(s.keyHeads(), s.keys(), s.valueDim());
             case "output" -> createRows(s.heads(), s.queries(), s.valueDim());
-            case "logSumExp" ->
-                single ? create(wideType, s.batch(), s.queries()) : create(wideType, extents(name));
+            case "logSumExp" -> single ? create(wideType, s.batch(), s.queries()) : create(wideType, extents(name));
             default -> create(wideType, extents(name));
         };
     }

@@ -94,8 +94,7 @@ public final class FusedAttention {
                     "attention",
                     ArrayView.describe("bias", array) + ", expected [batch, heads, queries, keys], each or 1");
         }
-        return new ScoreBias<>(
-                array, extent(array, 0), extent(array, 1), extent(array, 2), extent(array, 3));
+        return new ScoreBias<>(array, extent(array, 0), extent(array, 1), extent(array, 2), extent(array, 3));
     }
 
     /**

@@ -50,7 +50,8 @@ final class HostCopies {
         if (view.isDense()) {
             for (long first = 0; first < device.length(); first += window) {
                 long count = Math.min(window, device.length() - first);
-                transfer.run(memory(view, first, count), count == device.length() ? device : device.slice(first, count));
+                transfer.run(
+                        memory(view, first, count), count == device.length() ? device : device.slice(first, count));
             }
         } else if (view.span() > window) {
             long part = device.length() / view.shape()[0];

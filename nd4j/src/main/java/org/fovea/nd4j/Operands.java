@@ -28,7 +28,7 @@ final class Operands {
     private final List<Operand> operands = new ArrayList<>();
 
     /** What reads the array that the operation gave for an operand. */
-    final class Operand {
+    static final class Operand {
         private final ArrayView view;
         private final boolean written;
         private final long address;
@@ -89,7 +89,9 @@ final class Operands {
 
     /** On the device, or 0 where the operand goes through the host's memory. */
     private long address(ArrayView view) {
-        if (onDevice == null || sharing == null || !view.isDense() && view.type().isHalf()) {
+        if (onDevice == null
+                || sharing == null
+                || !view.isDense() && view.type().isHalf()) {
             return 0;
         }
         int place = onDevice.device(view.array());
@@ -127,7 +129,8 @@ final class Operands {
     private boolean mayUse(Operand operand) {
         return operand.view.isDense()
                 && (!operand.written
-                        || operands.stream().noneMatch(other -> other != operand && other.isShared() && operand.overlaps(other)));
+                        || operands.stream()
+                                .noneMatch(other -> other != operand && other.isShared() && operand.overlaps(other)));
     }
 
     private void fill(Operand operand, DeviceArray target) {
@@ -172,12 +175,7 @@ final class Operands {
         }
         int[] shape = ints(operand.view.shape());
         backend.math()
-                .arrange(
-                        shape,
-                        array,
-                        RowMajor.strides(shape),
-                        operand.borrowed(lender),
-                        ints(operand.view.strides()));
+                .arrange(shape, array, RowMajor.strides(shape), operand.borrowed(lender), ints(operand.view.strides()));
     }
 
     /** Tells ND4J which copy of what was written is the newest. On the caller's thread. */

@@ -146,8 +146,8 @@ final class AttentionEngineTest {
                 .hasMessageContaining("key is FLOAT [2, 2, 4, 2]");
         assertThatThrownBy(() -> FusedAttention.forward(q, q.reshape(2, 8, 3), q))
                 .hasMessageContaining("[2, 8, 3]");
-        assertThatThrownBy(() -> FusedAttention.forward(
-                        call(1).withMask(AttentionMask.keyLengths(Nd4j.ones(DataType.LONG, 2)))))
+        assertThatThrownBy(() ->
+                        FusedAttention.forward(call(1).withMask(AttentionMask.keyLengths(Nd4j.ones(DataType.LONG, 2)))))
                 .hasMessageContaining("keyLengths is LONG [2]")
                 .hasMessageContaining("INT");
         assertThatThrownBy(() -> FusedAttention.forward(call(1).withSink(Nd4j.ones(DataType.FLOAT, 3))))

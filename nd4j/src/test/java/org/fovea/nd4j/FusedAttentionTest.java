@@ -60,13 +60,17 @@ final class FusedAttentionTest {
                     INDArray found = outputs.logSumExp();
                     if (found != null) {
                         double own = found.rank() == 2 ? found.getDouble(b, i) : found.getDouble(b, h, i);
-                        assertThat(own).as("logSumExp %d %d %d", b, h, i).satisfies(x -> assertThat(x.equals(lse)
-                                        || Math.abs(x - lse) <= Math.max(tolerance, 5e-6 * (tolerance > 1e-10 ? 1 : 0)))
-                                .as("%s beside %s", x, lse)
-                                .isTrue());
+                        assertThat(own)
+                                .as("logSumExp %d %d %d", b, h, i)
+                                .satisfies(x -> assertThat(x.equals(lse)
+                                                || Math.abs(x - lse)
+                                                        <= Math.max(tolerance, 5e-6 * (tolerance > 1e-10 ? 1 : 0)))
+                                        .as("%s beside %s", x, lse)
+                                        .isTrue());
                     }
                     for (int d = 0; d < call.shape().valueDim(); d++) {
-                        assertThat(NaiveAttention.number(outputs.output(), call.shape().layout(), b, h, i, d))
+                        assertThat(NaiveAttention.number(
+                                        outputs.output(), call.shape().layout(), b, h, i, d))
                                 .as("output %d %d %d %d", b, h, i, d)
                                 .isCloseTo(naive.output[b][h][i][d], within(tolerance * 4));
                     }
@@ -100,7 +104,8 @@ final class FusedAttentionTest {
             end += (output.size(axis) - 1) * output.stride(axis);
         }
         INDArray around = Nd4j.createUninitialized(type, end).assign(77);
-        INDArray target = Nd4j.create(around.data(), output.shape(), output.stride(), output.offset(), output.ordering());
+        INDArray target =
+                Nd4j.create(around.data(), output.shape(), output.stride(), output.offset(), output.ordering());
         AttentionEngine.shared().forward(call, AttentionPlane.outputs(target, null));
         compare(call, AttentionPlane.outputs(target, null), tolerance(type));
         long touched = 0;
@@ -122,9 +127,10 @@ final class FusedAttentionTest {
         options.put("bias", call -> call.withBias(FusedAttention.bias(bias)));
         options.put("relative bias", call -> call.withBias(FusedAttention.relativeBias(relative)));
         options.put("sink", call -> call.withSink(sink));
-        options.put("mask", call -> call.withMask(
-                AttentionMask.<INDArray>none().withScores(FusedAttention.bias(scores))));
-        options.put("alibi", call -> call.withMask(AttentionMask.<INDArray>none().withAlibi(slopes)));
+        options.put(
+                "mask", call -> call.withMask(AttentionMask.<INDArray>none().withScores(FusedAttention.bias(scores))));
+        options.put(
+                "alibi", call -> call.withMask(AttentionMask.<INDArray>none().withAlibi(slopes)));
         options.put(
                 "segments",
                 call -> call.withMask(AttentionMask.segments(
@@ -195,7 +201,9 @@ final class FusedAttentionTest {
             assertThat(outputs.output().shape()).containsExactly(BATCH, QUERIES, DIM);
             assertThat(outputs.logSumExp().shape()).containsExactly(BATCH, QUERIES);
             compare(call, outputs, tolerance(DataType.FLOAT));
-            assertThat(FusedAttention.backward(call, AttentionPlane.outputs(q, null)).key().shape())
+            assertThat(FusedAttention.backward(call, AttentionPlane.outputs(q, null))
+                            .key()
+                            .shape())
                     .containsExactly(BATCH, KEYS, DIM);
         }
     }
@@ -204,8 +212,7 @@ final class FusedAttentionTest {
     @Test
     void aBroadcastArrayIsReadInPlace() {
         INDArray one = Arrays4.C.normal(DataType.FLOAT, 2, 1, 1, KEYS, DIM);
-        INDArray key = Nd4j.create(
-                one.data(), new long[] {BATCH, HEADS, KEYS, DIM}, new long[] {0, 0, DIM, 1}, 0, 'c');
+        INDArray key = Nd4j.create(one.data(), new long[] {BATCH, HEADS, KEYS, DIM}, new long[] {0, 0, DIM, 1}, 0, 'c');
         AttentionCall<INDArray> call = FusedAttention.call(
                 Arrays4.C.normal(DataType.FLOAT, 1, BATCH, HEADS, QUERIES, DIM), key, key, AttentionSpec.DEFAULT);
         compareForward(call);
@@ -237,9 +244,7 @@ final class FusedAttentionTest {
     static Stream<Arguments> differentiated() {
         List<Arguments> cases = new ArrayList<>();
         specs().forEach(spec -> cases.add(Arguments.of(spec.toString(), "none", spec)));
-        options(DataType.DOUBLE)
-                .keySet()
-                .forEach(name -> cases.add(Arguments.of(name, name, AttentionSpec.DEFAULT)));
+        options(DataType.DOUBLE).keySet().forEach(name -> cases.add(Arguments.of(name, name, AttentionSpec.DEFAULT)));
         return cases.stream();
     }
 
@@ -275,8 +280,7 @@ final class FusedAttentionTest {
 
         AttentionPlane<INDArray> second = FusedAttention.doubleBackward(call, dOutputs, tangents);
         AttentionPlane<INDArray> other = call.inputs().map(x -> Nd4j.randn(DataType.DOUBLE, x.shape()));
-        double curvature =
-                difference(call, tangents, moved -> inner(FusedAttention.backward(moved, dOutputs), other));
+        double curvature = difference(call, tangents, moved -> inner(FusedAttention.backward(moved, dOutputs), other));
         assertThat(inner(second.ofInputs(), other)).isCloseTo(curvature, within(1e-5 * (1 + Math.abs(curvature))));
         assertThat(inner(second.ofOutputs(), dOutputs)).isCloseTo(expected, within(1e-6 * (1 + Math.abs(expected))));
     }
@@ -296,7 +300,8 @@ final class FusedAttentionTest {
         return (f.of(moved(call, along, STEP)) - f.of(moved(call, along, -STEP))) / (2 * STEP);
     }
 
-    private static AttentionCall<INDArray> moved(AttentionCall<INDArray> call, AttentionPlane<INDArray> along, double by) {
+    private static AttentionCall<INDArray> moved(
+            AttentionCall<INDArray> call, AttentionPlane<INDArray> along, double by) {
         Map<String, INDArray> steps = new LinkedHashMap<>();
         along.mapNamed((name, array) -> steps.put(name, array.mul(by)));
         return call.mapNamed((name, array) -> steps.containsKey(name) ? array.add(steps.get(name)) : array);
@@ -309,7 +314,9 @@ final class FusedAttentionTest {
             for (int h = 0; h < HEADS; h++) {
                 for (int i = 0; i < QUERIES; i++) {
                     double lse = naive.logSumExp[b][h][i];
-                    sum += Double.isInfinite(lse) ? 0 : lse * dOutputs.logSumExp().getDouble(b, h, i);
+                    sum += Double.isInfinite(lse)
+                            ? 0
+                            : lse * dOutputs.logSumExp().getDouble(b, h, i);
                     for (int d = 0; d < VALUE_DIM; d++) {
                         sum += naive.output[b][h][i][d] * dOutputs.output().getDouble(b, h, i, d);
                     }
@@ -351,7 +358,8 @@ final class FusedAttentionTest {
             pass.doubleBackward(AttentionPlane.outputs(dOutput, null), given, intoViews);
             assertThat(intoViews.query()).isEqualTo(second.query());
             assertThat(intoViews.output()).isEqualTo(second.output());
-            assertThat(pass.outputs().output()).isEqualTo(FusedAttention.forward(call).output());
+            assertThat(pass.outputs().output())
+                    .isEqualTo(FusedAttention.forward(call).output());
         }
     }
 

@@ -16,8 +16,10 @@ final class ReadmeExample {
         INDArray query = Nd4j.randn(DataType.FLOAT, 8, 4, 128, 64); // [batch, heads, rows, dim]
         INDArray key = Nd4j.randn(DataType.FLOAT, 8, 4, 128, 64);
         INDArray value = Nd4j.randn(DataType.FLOAT, 8, 4, 128, 64);
-        INDArray output = FusedAttention.forward(query, key, value, AttentionSpec.DEFAULT.withCausal(Alignment.TOP_LEFT));
-        INDArray dQuery = FusedAttention.backward(query, key, value, AttentionSpec.DEFAULT, output).query();
+        INDArray output =
+                FusedAttention.forward(query, key, value, AttentionSpec.DEFAULT.withCausal(Alignment.TOP_LEFT));
+        INDArray dQuery = FusedAttention.backward(query, key, value, AttentionSpec.DEFAULT, output)
+                .query();
         return new INDArray[] {output, dQuery};
     }
 }

@@ -34,7 +34,10 @@ public final class CudaDeviceArrays implements DeviceArrays {
     @Override
     public long stream() {
         Nd4j.getExecutioner().push();
-        return AtomicAllocator.getInstance().getDeviceContext().getCublasStream().address();
+        return AtomicAllocator.getInstance()
+                .getDeviceContext()
+                .getCublasStream()
+                .address();
     }
 
     @Override

@@ -66,7 +66,10 @@ final class FoveaAttention extends BaseLayer<FoveaAttentionLayer> {
         }
         INDArray output =
                 workspaceMgr.createUninitialized(ArrayType.ACTIVATIONS, dataType, batch * time, conf.getNOut());
-        product(heads.reshape(batch * (long) time, -1), weight(AttentionParameters.OUTPUT, training, workspaceMgr), output);
+        product(
+                heads.reshape(batch * (long) time, -1),
+                weight(AttentionParameters.OUTPUT, training, workspaceMgr),
+                output);
         return output.reshape(batch, time, conf.getNOut()).permute(0, 2, 1);
     }
 
@@ -93,8 +96,8 @@ final class FoveaAttention extends BaseLayer<FoveaAttentionLayer> {
         }
         AttentionPass known = pass;
         Gradient gradients = new DefaultGradient();
-        INDArray dInput = workspaceMgr.createUninitialized(
-                ArrayType.ACTIVATION_GRAD, dataType, rows.size(0), rows.size(1));
+        INDArray dInput =
+                workspaceMgr.createUninitialized(ArrayType.ACTIVATION_GRAD, dataType, rows.size(0), rows.size(1));
         INDArray dRows = rows(epsilon);
         INDArray dHeads = dRows;
         if (conf.isProjectInput()) {
@@ -106,8 +109,8 @@ final class FoveaAttention extends BaseLayer<FoveaAttentionLayer> {
         long batch = epsilon.size(0);
         long time = epsilon.size(2);
         long dim = conf.isProjectInput() ? conf.getHeadSize() : conf.getNIn();
-        AttentionPlane<INDArray> d = known.backward(
-                AttentionPlane.outputs(dHeads.reshape(batch, time, conf.getHeads(), dim), null));
+        AttentionPlane<INDArray> d =
+                known.backward(AttentionPlane.outputs(dHeads.reshape(batch, time, conf.getHeads(), dim), null));
         backward(conf, d, rows, dInput, gradients, workspaceMgr);
         closePass();
         weightNoiseParams.clear();
@@ -205,9 +208,8 @@ final class FoveaAttention extends BaseLayer<FoveaAttentionLayer> {
     private static INDArray rows(INDArray sequence) {
         INDArray inOrder = sequence.permute(0, 2, 1);
         long[] shape = inOrder.shape();
-        boolean dense = inOrder.stride(2) == 1
-                && inOrder.stride(1) == shape[2]
-                && inOrder.stride(0) == shape[1] * shape[2];
+        boolean dense =
+                inOrder.stride(2) == 1 && inOrder.stride(1) == shape[2] && inOrder.stride(0) == shape[1] * shape[2];
         return (dense ? inOrder : inOrder.dup('c')).reshape('c', shape[0] * shape[1], shape[2]);
     }
 

@@ -47,7 +47,8 @@ public final class SameDiffAttention {
         this.output = output;
         inputs = List.of(query.name(), key.name(), value.name());
         if (key.getSameDiff() != before || value.getSameDiff() != before || after == before) {
-            throw new IllegalArgumentException("query, key and value must be of one graph, and the graph after another");
+            throw new IllegalArgumentException(
+                    "query, key and value must be of one graph, and the graph after another");
         }
         if (!after.hasVariable(output) || after.getVariable(output).getVariableType() != VariableType.PLACEHOLDER) {
             throw new IllegalArgumentException("the graph after has no placeholder '" + output + "', but "
@@ -70,7 +71,8 @@ public final class SameDiffAttention {
     /** Variables of the graph after, by name. */
     public Map<String, INDArray> output(Map<String, INDArray> placeholders, String... names) {
         AttentionCall<INDArray> call = call(placeholders);
-        return after.output(withOutput(placeholders, FusedAttention.forward(call).output()), names);
+        return after.output(
+                withOutput(placeholders, FusedAttention.forward(call).output()), names);
     }
 
     /** The gradients of the loss of the graph after for all trained variables of both graphs, by name. */
@@ -82,8 +84,8 @@ public final class SameDiffAttention {
             }
             List<String> wanted = variables(after);
             wanted.add(output);
-            Map<String, INDArray> gradients = new HashMap<>(
-                    after.calculateGradients(withOutput(placeholders, pass.outputs().output()), wanted));
+            Map<String, INDArray> gradients = new HashMap<>(after.calculateGradients(
+                    withOutput(placeholders, pass.outputs().output()), wanted));
             AttentionPlane<INDArray> d = pass.backward(AttentionPlane.outputs(gradients.remove(output), null));
             Map<String, INDArray> given = of(before, placeholders);
             given.put(inputs.get(0) + GRADIENT, d.query());
@@ -100,8 +102,7 @@ public final class SameDiffAttention {
 
     private AttentionCall<INDArray> call(Map<String, INDArray> placeholders) {
         Map<String, INDArray> rows = before.output(of(before, placeholders), inputs.toArray(new String[0]));
-        return FusedAttention.call(
-                rows.get(inputs.get(0)), rows.get(inputs.get(1)), rows.get(inputs.get(2)), spec);
+        return FusedAttention.call(rows.get(inputs.get(0)), rows.get(inputs.get(1)), rows.get(inputs.get(2)), spec);
     }
 
     private Map<String, INDArray> withOutput(Map<String, INDArray> placeholders, INDArray attention) {

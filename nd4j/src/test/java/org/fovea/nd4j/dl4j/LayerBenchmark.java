@@ -45,9 +45,9 @@ final class LayerBenchmark {
         int rounds = arguments.length == 0 ? 7 : Integer.parseInt(arguments[0]);
         System.out.println("| batch, time, features, heads | DL4J, ms | Fovea, ms | times as fast |");
         System.out.println("|---|---|---|---|");
-        for (Extents extents : new Extents[] {
-            new Extents(64, 128, 256, 4), new Extents(8, 1024, 512, 8), new Extents(256, 16, 64, 4)
-        }) {
+        for (Extents extents :
+                new Extents[] {new Extents(64, 128, 256, 4), new Extents(8, 1024, 512, 8), new Extents(256, 16, 64, 4)
+                }) {
             System.out.println(measure(extents, rounds));
         }
     }
@@ -60,18 +60,22 @@ final class LayerBenchmark {
             }
         }
         DataSet data = new DataSet(Nd4j.randn(DataType.FLOAT, e.batch, e.features, e.time), labels);
-        MultiLayerNetwork fovea = network(new FoveaAttentionLayer.Builder()
-                .nIn(e.features)
-                .nOut(e.features)
-                .nHeads(e.heads)
-                .projectInput(true)
-                .build(), e);
-        MultiLayerNetwork dl4j = network(new SelfAttentionLayer.Builder()
-                .nIn(e.features)
-                .nOut(e.features)
-                .nHeads(e.heads)
-                .projectInput(true)
-                .build(), e);
+        MultiLayerNetwork fovea = network(
+                new FoveaAttentionLayer.Builder()
+                        .nIn(e.features)
+                        .nOut(e.features)
+                        .nHeads(e.heads)
+                        .projectInput(true)
+                        .build(),
+                e);
+        MultiLayerNetwork dl4j = network(
+                new SelfAttentionLayer.Builder()
+                        .nIn(e.features)
+                        .nOut(e.features)
+                        .nHeads(e.heads)
+                        .projectInput(true)
+                        .build(),
+                e);
         double[] foveaTimes = new double[rounds];
         double[] dl4jTimes = new double[rounds];
         for (int round = -2; round < rounds; round++) {

@@ -27,8 +27,7 @@ final class SameDiffAttentionTest {
     private final INDArray wo = Nd4j.randn(DataType.FLOAT, DIM, DIM);
 
     private static SDVariable project(SameDiff graph, SDVariable rows, SDVariable weight) {
-        return graph.reshape(
-                graph.mmul(graph.reshape(rows, BATCH * TIME, DIM), weight), BATCH, 1, TIME, DIM);
+        return graph.reshape(graph.mmul(graph.reshape(rows, BATCH * TIME, DIM), weight), BATCH, 1, TIME, DIM);
     }
 
     private static SDVariable loss(SameDiff graph, SDVariable attention, INDArray weight) {
@@ -56,8 +55,7 @@ final class SameDiffAttentionTest {
                         graph.reshape(query, BATCH, TIME, DIM),
                         graph.permute(graph.reshape(input, BATCH, TIME, DIM), 0, 2, 1))
                 .div(Math.sqrt(DIM));
-        SDVariable attention =
-                graph.mmul(graph.nn.softmax(scores, 2), graph.reshape(value, BATCH, TIME, DIM));
+        SDVariable attention = graph.mmul(graph.nn.softmax(scores, 2), graph.reshape(value, BATCH, TIME, DIM));
         graph.setLossVariables(loss(graph, graph.reshape(attention, BATCH, 1, TIME, DIM), wo));
         return graph;
     }
@@ -92,8 +90,7 @@ final class SameDiffAttentionTest {
         SDVariable rows = before.placeHolder("x", DataType.FLOAT, 1, 1, 2, 2);
         SameDiff after = SameDiff.create();
         after.placeHolder("other", DataType.FLOAT, 1, 1, 2, 2);
-        assertThatThrownBy(
-                        () -> new SameDiffAttention(rows, rows, rows, AttentionSpec.DEFAULT, after, "attention"))
+        assertThatThrownBy(() -> new SameDiffAttention(rows, rows, rows, AttentionSpec.DEFAULT, after, "attention"))
                 .hasMessageContaining("attention")
                 .hasMessageContaining("other");
         assertThatThrownBy(() -> new SameDiffAttention(rows, rows, rows, AttentionSpec.DEFAULT, before, "x"))
