@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# A project outside of the tree that depends on what is installed of target/fovea.jar: computes attention, trains, and exports what it
+# trained. Also by jbang, where that is installed.
+set -euo pipefail
+cd -- "$(dirname -- "$(readlink -f -- "$0")")/.."
+
+work=$(mktemp -d)
+trap 'rm -rf -- "$work"' EXIT
+install=org.apache.maven.plugins:maven-install-plugin:3.1.4:install-file
+version=$(sed -n '0,/<version>/s/.*<version>\(.*\)<\/version>.*/\1/p' pom.xml)
+
+# The jar as it is, not built again.
+mvn -q -B "$install" -Dfile=target/fovea.jar -DpomFile=pom.xml
+mvn -q -B "$install" -Dfile=bom/pom.xml -DpomFile=bom/pom.xml
+cp -r packaging/consumer "$work/consumer"
+cd "$work"
+mvn -q -B -f consumer -Dfovea.version="$version" compile
+
+fovea=(java --add-modules jdk.incubator.vector -cp "consumer/target/classes:consumer/target/lib/*")
+"${fovea[@]}" consumer.Consumer 2>consumer.log || { cat consumer.log; exit 1; }
+"${fovea[@]}" org.fovea.cli.Fovea train --env CartPole-v1 --policy mlp --steps 4096 --final-episodes 0 --out run >consumer.log 2>&1 \
+    || { cat consumer.log; exit 1; }
+"${fovea[@]}" org.fovea.cli.Fovea export run --onnx policy.onnx 2>consumer.log || { cat consumer.log; exit 1; }
+
+module=$(jar --describe-module --file "consumer/target/lib/fovea-$version.jar" 2>/dev/null | head -n 1)
+[[ $module == org.fovea* ]] || { echo "the name of the jar's module is '$module', not org.fovea"; exit 1; }
+
+if command -v jbang >/dev/null; then
+    jbang --runtime-option=--add-modules=jdk.incubator.vector "org.fovea:fovea:$version" version
+else
+    echo "skipped: jbang is not installed"
+fi
