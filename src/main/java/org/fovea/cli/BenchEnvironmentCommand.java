@@ -48,6 +48,9 @@ final class BenchEnvironmentCommand implements Runnable {
     @Mixin
     private StepTimeoutOption stepTimeout = new StepTimeoutOption();
 
+    @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
+    private boolean json;
+
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
     private boolean help;
 
@@ -86,14 +89,23 @@ final class BenchEnvironmentCommand implements Runnable {
         long start = System.nanoTime();
         long steps = play(actions, result, seconds);
         double nanos = System.nanoTime() - start;
-        terminal.out()
+        double stepsPerSecond = steps * count / (nanos * 1e-9);
+        terminal.report(json)
                 .printf(
                         Locale.ROOT,
                         "%s, %d environments: %s steps/s, %.1f us a step of all%n",
                         name,
                         count,
-                        NumberFormats.count(steps * count / (nanos * 1e-9)),
+                        NumberFormats.count(stepsPerSecond),
                         nanos * 1e-3 / steps);
+        if (json) {
+            terminal.out()
+                    .println(new Json()
+                            .with("env", name)
+                            .with("envs", count)
+                            .with("sps", stepsPerSecond)
+                            .with("us_per_step", nanos * 1e-3 / steps));
+        }
     }
 
     private static long play(RandomActions actions, StepBatch result, double seconds) {

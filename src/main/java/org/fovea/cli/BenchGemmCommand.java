@@ -29,6 +29,9 @@ final class BenchGemmCommand extends BackendCommand {
     @Option(names = "--compare", description = "Own kernel against cuBLAS, on a GPU.")
     private boolean compare;
 
+    @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
+    private boolean json;
+
     BenchGemmCommand(Terminal terminal) {
         super(terminal);
     }
@@ -59,8 +62,29 @@ final class BenchGemmCommand extends BackendCommand {
                         String.format(Locale.ROOT, "%.2e", own.get(i).differenceFrom(cublas.get(i)))));
             }
         }
-        Table.print(terminal.out(), rows);
+        Table.printWithHeading(terminal, terminal.report(json), rows);
+        if (json) {
+            terminal.out().println(json(rows));
+        }
         return 0;
+    }
+
+    /** A row of the table each, by its headings. */
+    private static Json json(List<List<String>> rows) {
+        List<Json> results = new ArrayList<>();
+        for (List<String> row : rows.subList(1, rows.size())) {
+            Json result = new Json();
+            for (int column = 0; column < row.size(); column++) {
+                String key = rows.get(0)
+                        .get(column)
+                        .toLowerCase(Locale.ROOT)
+                        .replace(' ', '_')
+                        .replace("/s", "s");
+                result.with(key, Double.parseDouble(row.get(column)));
+            }
+            results.add(result);
+        }
+        return new Json().with("results", results);
     }
 
     private static Map<String, String> with(Map<String, String> settings, String cublas) {
@@ -74,7 +98,7 @@ final class BenchGemmCommand extends BackendCommand {
 
     private List<GemmBench> measure(Map<String, String> set) {
         try (Backend backend = device.open(terminal, set)) {
-            terminal.out().println("n x n matrix products on " + backend.description());
+            terminal.report(json).println("n x n matrix products on " + backend.description());
             List<GemmBench> measured = new ArrayList<>();
             for (int n : sizes) {
                 measured.add(GemmBench.run(backend, n));

@@ -85,6 +85,11 @@ final class BenchTrainCommand extends BackendCommand {
     @ArgGroup(validate = false, heading = "%nOn the simulator:%n")
     private ProfileOptions profile = new ProfileOptions();
 
+    @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
+    private boolean json;
+
+    private final List<Json> results = new ArrayList<>();
+
     BenchTrainCommand(Terminal terminal) {
         super(terminal);
     }
@@ -115,13 +120,16 @@ final class BenchTrainCommand extends BackendCommand {
                 "idle",
                 "final return"));
         try (Backend backend = open(backendSettings)) {
-            terminal.out()
+            terminal.report(json)
                     .println("PPO on " + ENVIRONMENT + ", environment steps per second, " + backend.description());
             for (PolicyKind policy : kinds) {
                 rows.add(measure(backend, policy));
             }
         }
-        Table.print(terminal.out(), rows);
+        Table.printWithHeading(terminal, terminal.report(json), rows);
+        if (json) {
+            terminal.out().println(new Json().with("results", results));
+        }
         return 0;
     }
 
@@ -163,6 +171,22 @@ final class BenchTrainCommand extends BackendCommand {
                     ? deviceRate(backend)
                     : result.training().throughput().environment();
             double megaflops = result.model().flopsPerStep() * (1 + 3.0 * EPOCHS) * 1e-6;
+            results.add(new Json()
+                    .with("policy", policy.toString())
+                    .with("params", result.model().parameters())
+                    .with("mflop_per_step", megaflops)
+                    .with(
+                            "sps",
+                            new Json()
+                                    .with("env", result.training().throughput().environment())
+                                    .with(
+                                            "inference",
+                                            result.training().throughput().inference())
+                                    .with("train", stopwatch.stepsPerSecond()))
+                    .with("launches_per_step", cost.launches())
+                    .with("waits_per_step", cost.waits())
+                    .with("host_us_per_step", cost.hostNanos() * 1e-3)
+                    .with("return_mean", result.evaluation().mean()));
             return List.of(
                     policy.toString(),
                     NumberFormats.count(result.model().parameters()),

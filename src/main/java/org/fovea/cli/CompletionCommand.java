@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.cli;
 
+import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import picocli.AutoComplete;
@@ -40,10 +41,14 @@ final class CompletionCommand implements Runnable {
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
     private boolean help;
 
-    /** In lower case, as they are written. */
     private enum Shell {
-        bash,
-        zsh
+        BASH,
+        ZSH;
+
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 
     CompletionCommand(Terminal terminal) {
@@ -53,6 +58,7 @@ final class CompletionCommand implements Runnable {
     @Override
     public void run() {
         // One script for both: in zsh it loads the emulation of bash's completion.
+        terminal.out().println("# Completion of fovea in " + shell);
         String script = AutoComplete.bash(spec.root().name(), spec.root().commandLine());
         terminal.out().print(withValuesByOption(script));
     }

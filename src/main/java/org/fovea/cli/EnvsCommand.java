@@ -36,6 +36,9 @@ final class EnvsCommand implements Runnable {
 
     private final Terminal terminal;
 
+    @Option(names = "--json", description = "Print one JSON object, which has them all, each level by itself.")
+    private boolean json;
+
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
     private boolean help;
 
@@ -45,6 +48,22 @@ final class EnvsCommand implements Runnable {
 
     @Override
     public void run() {
+        if (json) {
+            List<Json> all = Environments.all().stream()
+                    .map(spec -> {
+                        List<String> row = row(spec);
+                        return new Json()
+                                .with("name", row.get(0))
+                                .with("observation", row.get(1))
+                                .with("action", row.get(2))
+                                .with("solved_at", spec.solvedAt().orElse(Double.NaN))
+                                .with("device", spec.deviceForm().isPresent())
+                                .with("task", row.get(5));
+                    })
+                    .toList();
+            terminal.out().println(new Json().with("environments", all));
+            return;
+        }
         List<List<String>> rows = new ArrayList<>();
         rows.add(List.of("environment", "observation", "action", "solved at", "steps on", "task"));
         Map<String, List<EnvironmentSpec>> groups = new LinkedHashMap<>();
@@ -59,7 +78,7 @@ final class EnvsCommand implements Runnable {
                 specs.forEach(spec -> rows.add(row(spec)));
             }
         });
-        Table.print(terminal.out(), rows);
+        Table.printWithHeading(terminal, terminal.out(), rows);
     }
 
     /** What there is to say of several, in one line: each thing once if it is the same of all. */

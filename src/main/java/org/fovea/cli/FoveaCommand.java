@@ -22,6 +22,8 @@ import picocli.CommandLine.Spec;
             RunsCommand.class,
             ShowCommand.class,
             CompareCommand.class,
+            WatchCommand.class,
+            AttentionMapCommand.class,
             PlotCommand.class,
             SweepCommand.class,
             SuiteCommand.class,

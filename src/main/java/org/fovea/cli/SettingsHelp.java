@@ -64,6 +64,11 @@ final class SettingsHelp {
 
     private SettingsHelp() {}
 
+    /** What a setting is; empty if it is none. */
+    static String meaning(String name) {
+        return MEANINGS.getOrDefault(name, "");
+    }
+
     /** The hyper-parameters, and what concerns the backend. */
     static void print(Terminal terminal, RunSpec defaults) {
         print(
@@ -84,7 +89,7 @@ final class SettingsHelp {
         terminal.out().println(heading + ":");
         terminal.out().println();
         List<List<String>> rows = new ArrayList<>();
-        defaults.forEach((name, value) -> rows.add(List.of("  " + name, value, MEANINGS.getOrDefault(name, ""))));
+        defaults.forEach((name, value) -> rows.add(List.of("  " + name, value, meaning(name))));
         Table.print(terminal.out(), rows);
     }
 }

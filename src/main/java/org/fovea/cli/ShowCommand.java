@@ -3,6 +3,7 @@ package org.fovea.cli;
 
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -16,6 +17,7 @@ import org.fovea.env.EnvironmentException;
 import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.run.Algorithm;
 import org.fovea.rl.run.Defaults;
+import org.fovea.rl.run.RunFiles;
 import org.fovea.rl.run.RunOutcome;
 import org.fovea.rl.run.RunSummary;
 import org.jspecify.annotations.Nullable;
@@ -100,7 +102,10 @@ final class ShowCommand implements Callable<Integer> {
         }
         table(out, "newest rollout", run.progress(), Map.of());
         table(out, "settings", settings(run), defaults(run));
-        out.println("the same again: fovea train --config " + RunList.name(directory.resolve("config.yaml")));
+        Path config = directory.resolve(RunFiles.CONFIG);
+        if (Files.exists(config)) {
+            out.println("the same again: fovea train --config " + RunList.name(config));
+        }
     }
 
     private static void score(List<List<String>> rows, String label, RunOutcome.Score score) {

@@ -2,6 +2,7 @@
 package org.fovea.cli;
 
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -112,15 +113,15 @@ final class SuiteCommand implements Callable<Integer> {
 
     private void report(
             Suite suite, Map<Entry, String> notRun, Experiment experiment, List<Outcome> outcomes, Path out) {
+        PrintStream print = terminal.report(json);
         SuiteReport report = SuiteReport.of(suite, notRun, outcomes);
         String text = report.markdown();
-        terminal.out().println();
-        terminal.out().print(text);
+        print.println();
+        print.print(text);
         experiment.write("README.md", text);
         report.pictures().forEach(experiment::write);
-        terminal.out().println();
-        terminal.out()
-                .println("written to " + out.resolve("README.md") + ", learning curves to " + out.resolve("curves"));
+        print.println();
+        print.println("written to " + out.resolve("README.md") + ", learning curves to " + out.resolve("curves"));
         if (json) {
             List<Json> results = new ArrayList<>();
             report.groups().forEach((entry, group) -> {

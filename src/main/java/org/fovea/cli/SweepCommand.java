@@ -2,6 +2,7 @@
 package org.fovea.cli;
 
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -183,6 +184,7 @@ final class SweepCommand implements Callable<Integer> {
     }
 
     private void report(RunSpec base, Sweep sweep, Experiment experiment, List<Outcome> outcomes, Path out) {
+        PrintStream print = terminal.report(json);
         List<Group> groups = Group.of(outcomes);
         List<Row> rows = new ArrayList<>();
         for (int i = 0; i < groups.size(); i++) {
@@ -221,8 +223,8 @@ final class SweepCommand implements Callable<Integer> {
             }
             results.add(json(row));
         }
-        terminal.out().println();
-        Table.print(terminal.out(), table);
+        print.println();
+        Table.printWithHeading(terminal, print, table);
         Json whole = new Json()
                 .with("env", base.environment())
                 .with("algo", base.config().algorithm().toString())
@@ -232,7 +234,7 @@ final class SweepCommand implements Callable<Integer> {
         experiment.write("sweep.json", whole + "\n");
         if (!lines.isEmpty()) {
             experiment.write("sweep.svg", new LineChart(title(base), Group.CURVE, lines, List.of()).svg());
-            terminal.out().println("learning curves   " + out.resolve("sweep.svg"));
+            print.println("learning curves   " + out.resolve("sweep.svg"));
         }
         if (json) {
             terminal.out().println(whole);

@@ -4,6 +4,7 @@ package org.fovea.cli;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
 
 /** The streams that a command prints to, and what it may print there. */
 final class Terminal {
@@ -46,17 +47,17 @@ final class Terminal {
         this(out, err, columns, false, false);
     }
 
-    /** That of this process. NO_COLOR (no-color.org) turns colours off, and so does a terminal that can't redraw a line. */
+    /** That of this process. */
     static Terminal ofProcess(PrintStream out, PrintStream err) {
-        boolean isDumb = "dumb".equals(System.getenv("TERM"));
-        String noColour = System.getenv("NO_COLOR");
-        boolean isScreen = !isDumb && Boolean.getBoolean(OUT_PROPERTY);
-        return new Terminal(
-                out,
-                err,
-                isDumb ? 0 : Integer.getInteger(WIDTH_PROPERTY, 0),
-                isScreen,
-                isScreen && (noColour == null || noColour.isEmpty()));
+        return of(out, err, Integer.getInteger(WIDTH_PROPERTY, 0), Boolean.getBoolean(OUT_PROPERTY), System.getenv());
+    }
+
+    /** By variables of the environment: NO_COLOR (no-color.org) turns colours off, and so does a terminal that can't redraw a line. */
+    static Terminal of(
+            PrintStream out, PrintStream err, int columns, boolean isScreen, Map<String, String> environment) {
+        boolean isDumb = "dumb".equals(environment.get("TERM"));
+        boolean wantsColours = environment.getOrDefault("NO_COLOR", "").isEmpty();
+        return new Terminal(out, err, isDumb ? 0 : columns, isScreen && !isDumb, isScreen && !isDumb && wantsColours);
     }
 
     PrintStream out() {

@@ -13,6 +13,9 @@ import picocli.CommandLine.Option;
 final class VersionCommand implements Runnable {
     private final Terminal terminal;
 
+    @Option(names = "--json", description = "Print one JSON object.")
+    private boolean json;
+
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
     private boolean help;
 
@@ -24,10 +27,18 @@ final class VersionCommand implements Runnable {
     public void run() {
         String version = Optional.ofNullable(Fovea.class.getPackage().getImplementationVersion())
                 .orElse("(not from a jar)");
+        String java = System.getProperty("java.version") + ", " + System.getProperty("java.vm.name") + ", "
+                + System.getProperty("java.vendor");
+        if (json) {
+            Json backends = new Json();
+            Backends.names().forEach(name -> backends.with(name, describe(name)));
+            terminal.out()
+                    .println(
+                            new Json().with("fovea", version).with("java", java).with("backends", backends));
+            return;
+        }
         terminal.out().println("fovea    " + version);
-        terminal.out()
-                .println("java     " + System.getProperty("java.version") + ", " + System.getProperty("java.vm.name")
-                        + ", " + System.getProperty("java.vendor"));
+        terminal.out().println("java     " + java);
         for (String name : Backends.names()) {
             terminal.out().println("backend  " + describe(name));
         }

@@ -4,15 +4,19 @@ package org.fovea.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What all commands have in common, and what a file can say in place of options. */
@@ -68,6 +72,31 @@ class LookTest {
         assertThat(narrow.split("\r"))
                 .allSatisfy(line -> assertThat(line.strip()).hasSizeLessThan(160));
         assertThat(narrow).contains("512 / 512 steps").doesNotContain("environment");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"xterm, '', true, true", "xterm, 1, false, true", "dumb, '', false, false"})
+    void coloursAreLeftOutWhereTheyAreNotWanted(String term, String noColour, boolean colours, boolean interactive) {
+        PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream(), true, StandardCharsets.UTF_8);
+
+        Terminal terminal = Terminal.of(nowhere, nowhere, 80, true, Map.of("TERM", term, "NO_COLOR", noColour));
+        Terminal piped = Terminal.of(nowhere, nowhere, 80, false, Map.of("TERM", "xterm"));
+
+        assertThat(terminal.styled(Terminal.Style.GOOD, "done")).isEqualTo(colours ? "\033[32mdone\033[0m" : "done");
+        assertThat(terminal.isInteractive()).isEqualTo(interactive);
+        assertThat(piped.styled(Terminal.Style.GOOD, "done")).isEqualTo("done");
+        assertThat(piped.isInteractive()).isTrue();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"envs", "version", "doctor", "bench env CartPole-v1 --seconds 0.01", "bench gemm --size 8"})
+    void resultsAreJsonWhereThatIsAskedFor(String command) throws IOException {
+        Cli cli = Cli.run((command + " --quiet --json").split(" "));
+
+        assertThat(cli.exitCode()).as(cli.err()).isZero();
+        assertThat(cli.out()).hasLineCount(1);
+        assertThat(cli.lastLineAsJson().isObject()).isTrue();
+        assertThat(cli.lastLineAsJson().size()).isPositive();
     }
 
     /** Otherwise than --set, which gives a hyper-parameter, and --steps. */
