@@ -69,8 +69,8 @@ public interface Backend extends AutoCloseable {
 
     /**
      * Records the operations that {@code body} issues, to be run as one by {@link CapturedStep#replay}. Capturing itself
-     * runs none of them. A device runs {@code body} here, once; a backend that runs operations at once runs it at each
-     * replay instead, and what it throws comes from there.
+     * runs none of them. A device runs {@code body} here, once; a backend that runs operations at once may run it at
+     * each replay instead, and what it throws then comes from there.
      *
      * <p>The body must issue the same operations on the same arrays whenever it is run. What changes from replay to replay
      * lies in arrays: a {@link RandomRange#counter}, the state of {@link RlOps#adam}. The arrays must outlive the step, but for

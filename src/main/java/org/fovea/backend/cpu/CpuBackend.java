@@ -4,11 +4,11 @@ package org.fovea.backend.cpu;
 import java.util.function.IntConsumer;
 import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
-import org.fovea.backend.EagerSteps;
 import org.fovea.backend.attention.AttentionOps;
 import org.fovea.backend.cpu.attention.CpuAttention;
 import org.fovea.backend.cpu.kernels.Kernels;
 import org.fovea.backend.cpu.memory.CpuMemory;
+import org.fovea.backend.cpu.memory.RecordedSteps;
 import org.fovea.backend.cpu.primitives.CpuMath;
 import org.fovea.backend.cpu.primitives.CpuRl;
 import org.fovea.backend.cpu.primitives.Workers;
@@ -21,15 +21,23 @@ public final class CpuBackend implements Backend {
     /** Pieces of a batch: enough for the cores of a desktop, few enough that gradients add up quickly. */
     private static final int SHARDS = 8;
 
-    private final EagerSteps steps = new EagerSteps();
-    private final CpuMemory memory = new CpuMemory(steps);
+    private final RecordedSteps steps;
+    private final CpuMemory memory;
     private final Kernels kernels;
     private final Workers workers;
     private final MathOps math;
     private final AttentionOps attention;
     private final RlOps rl;
 
+    /** A backend that records captured steps. */
     public CpuBackend(Kernels kernels, int threads) {
+        this(kernels, threads, true);
+    }
+
+    /** @param records whether captured steps are recorded, or run their bodies anew */
+    CpuBackend(Kernels kernels, int threads, boolean records) {
+        steps = new RecordedSteps(records);
+        memory = new CpuMemory(steps);
         this.kernels = kernels;
         workers = new Workers(threads);
         math = new CpuMath(memory, kernels, workers);
@@ -81,13 +89,14 @@ public final class CpuBackend implements Backend {
     @Override
     public void forEachShard(int count, IntConsumer body) {
         memory.requireOpen();
+        steps.cannotRecord();
         workers.run(count, body);
     }
 
     @Override
     public CapturedStep capture(Runnable body) {
         memory.requireOpen();
-        return steps.capture(body);
+        return steps.capture(body, memory);
     }
 
     @Override

@@ -31,7 +31,9 @@ public final class CpuBackendProvider implements BackendProvider {
         }
         int threads = settings.threads();
         return new CpuBackend(
-                KernelChoice.KERNELS, threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
+                KernelChoice.KERNELS,
+                threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
+                settings.graph() == BackendSettings.Graph.ON);
     }
 
     @Override

@@ -68,7 +68,11 @@ public final class Philox {
 
     /** Writes uniform numbers {@code [first, first + count)} of a stream, each block computed once. */
     public static void fill(long seed, long stream, long first, float[] target, int offset, int count) {
-        int[] words = new int[4];
+        fill(seed, stream, first, target, offset, count, new int[4]);
+    }
+
+    /** The same. @param words room for the four of a block */
+    public static void fill(long seed, long stream, long first, float[] target, int offset, int count, int[] words) {
         for (int done = 0; done < count; ) {
             long index = first + done;
             block(seed, stream, index >>> 2, words);

@@ -22,12 +22,17 @@ final class DirectUploads implements UploadBlock {
 
     @Override
     public void put(int index, int at, float[] source, int offset, int length) {
-        memory.upload(source, offset, arrays[index].slice(at, length));
+        memory.upload(source, offset, part(index, at, length));
+    }
+
+    private DeviceArray part(int index, int at, int length) {
+        DeviceArray whole = arrays[index];
+        return at == 0 && length == whole.length() ? whole : whole.slice(at, length);
     }
 
     @Override
     public void put(int index, int at, int[] source, int offset, int length) {
-        memory.upload(source, offset, arrays[index].slice(at, length));
+        memory.upload(source, offset, part(index, at, length));
     }
 
     @Override

@@ -18,9 +18,11 @@ import org.fovea.backend.cpu.attention.series.CpuSeries;
 import org.fovea.backend.cpu.kernels.Kernels;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.cpu.memory.CpuMemory;
+import org.fovea.backend.cpu.memory.RecordedSteps;
 import org.fovea.backend.cpu.primitives.Workers;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Attention on the CPU: operands are checked and their arrays found here, once; then {@link FusedAttention} computes what
@@ -31,12 +33,14 @@ public final class CpuAttention implements AttentionOps {
 
     private final CpuMemory memory;
     private final Workers workers;
+    private final RecordedSteps steps;
     private final FusedPasses passes;
     private final CpuSeries series;
 
     public CpuAttention(CpuMemory memory, Kernels kernels, Workers workers) {
         this.memory = memory;
         this.workers = workers;
+        this.steps = memory.steps();
         passes = new FusedPasses(kernels.attention(), workers, memory::openScope);
         series = new CpuSeries(kernels.doubles(), workers);
     }
@@ -52,13 +56,19 @@ public final class CpuAttention implements AttentionOps {
         AttentionCall<CpuArray> own = own(call);
         CpuArray output = own(call, out.output());
         CpuArray logSumExp = own(call, out.logSumExp());
+        CpuArray state = out.state() == null ? null : own(call, out.state());
+        steps.run(() -> forward(own, output, logSumExp, state));
+    }
+
+    /** How an attention is computed depends on its numbers. */
+    private void forward(AttentionCall<CpuArray> own, CpuArray output, CpuArray logSumExp, @Nullable CpuArray state) {
         try (FloatArrays floats = new FloatArrays(memory.openScope(), workers)) {
             FusedAttention fused = FusedAttention.of(passes, workers, own, floats);
             if (fused == null) {
                 AttentionPlane<CpuArray> results = AttentionPlane.outputs(output, logSumExp);
                 series.run(own, SeriesRing.NUMBERS, List.of(AttentionPlane.none()), List.of(results));
             } else {
-                fused.forward(output, logSumExp, out.state() == null ? null : own(call, out.state()));
+                fused.forward(output, logSumExp, state);
             }
         }
     }
@@ -69,6 +79,7 @@ public final class CpuAttention implements AttentionOps {
             AttentionOutputs<DeviceArray> out,
             AttentionPlane<DeviceArray> dOutputs,
             AttentionPlane<DeviceArray> gradients) {
+        steps.cannotRecord();
         AttentionChecks.backward(call, out, stateSize(call), dOutputs, gradients);
         AttentionCall<CpuArray> own = own(call);
         AttentionPlane<CpuArray> given = own(call, dOutputs.ofOutputs());
@@ -89,6 +100,7 @@ public final class CpuAttention implements AttentionOps {
             AttentionOutputs<DeviceArray> out,
             AttentionPlane<DeviceArray> tangents,
             AttentionPlane<DeviceArray> outputTangents) {
+        steps.cannotRecord();
         AttentionChecks.tangent(call, out, stateSize(call), tangents, outputTangents);
         AttentionCall<CpuArray> own = own(call);
         AttentionPlane<CpuArray> given = own(call, tangents.ofInputs());
@@ -110,6 +122,7 @@ public final class CpuAttention implements AttentionOps {
             AttentionPlane<DeviceArray> dOutputs,
             AttentionPlane<DeviceArray> tangents,
             AttentionPlane<DeviceArray> results) {
+        steps.cannotRecord();
         AttentionChecks.backwardTangent(call, out, stateSize(call), dOutputs, tangents, results);
         AttentionCall<CpuArray> own = own(call);
         AttentionPlane<CpuArray> value = own(call, dOutputs.ofOutputs());
@@ -131,6 +144,7 @@ public final class CpuAttention implements AttentionOps {
             SeriesRing ring,
             List<AttentionPlane<DeviceArray>> arguments,
             List<AttentionPlane<DeviceArray>> results) {
+        steps.cannotRecord();
         AttentionChecks.series(call, ring, arguments, results);
         series.run(own(call), ring, own(call, arguments), own(call, results));
     }
@@ -142,6 +156,7 @@ public final class CpuAttention implements AttentionOps {
             ScoreStage stage,
             int firstQuery,
             DeviceArray weights) {
+        steps.cannotRecord();
         AttentionChecks.weights(call, out, stateSize(call), firstQuery, weights);
         series.weights(own(call), stage, firstQuery, own(call, weights));
     }
@@ -153,9 +168,9 @@ public final class CpuAttention implements AttentionOps {
         AttentionSpec spec = call.spec();
         boolean plain = spec.similarity() == AttentionSpec.Similarity.DOT && spec.softcap() == 0;
         if (plain && call.query().dtype() == DType.F32) {
-            passes.decode(own, memory.hold(output));
+            steps.run(passes.decode(own, memory.hold(output)));
         } else {
-            series.decode(own, memory.hold(output));
+            steps.run(series.decode(own, memory.hold(output)));
         }
     }
 

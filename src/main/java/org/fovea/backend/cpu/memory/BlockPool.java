@@ -11,7 +11,11 @@ import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.OutOfDeviceMemoryException;
 
 /** Blocks that are not in use, by type and capacity. Shared by the threads of a backend. */
-final class BlockPool {
+final class BlockPool implements Blocks {
+    /** Elements of a floating block: a shard's forward and backward pass of a small network fit in one. */
+    private static final int FLOAT_BLOCK = 1 << 20;
+
+    private static final int OTHER_BLOCK = 1 << 16;
     private static final long LARGEST_ARRAY = Integer.MAX_VALUE - 64;
 
     private final Map<DType, NavigableMap<Integer, List<Block>>> free = new EnumMap<>(DType.class);
@@ -24,12 +28,19 @@ final class BlockPool {
     }
 
     /** A block of at least {@code capacity} elements and at most twice that, with unspecified contents. */
-    synchronized Block take(DType dtype, long capacity) {
+    @Override
+    public synchronized Block take(DType dtype, long capacity) {
         Map.Entry<Integer, List<Block>> entry = free(dtype).ceilingEntry((int) Math.min(capacity, Integer.MAX_VALUE));
         return entry == null || entry.getKey() > 2 * capacity ? create(dtype, capacity) : take(dtype, entry.getValue());
     }
 
-    synchronized void give(Block block) {
+    @Override
+    public int blockSize(DType dtype) {
+        return dtype == DType.F32 ? FLOAT_BLOCK : OTHER_BLOCK;
+    }
+
+    @Override
+    public synchronized void give(Block block) {
         block.lastUser = Thread.currentThread();
         free(block.dtype)
                 .computeIfAbsent(block.capacity, unused -> new ArrayList<>())

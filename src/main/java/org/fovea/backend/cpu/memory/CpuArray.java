@@ -76,6 +76,10 @@ public final class CpuArray implements DeviceArray {
         lifetime.release();
     }
 
+    Lifetime lifetime() {
+        return lifetime;
+    }
+
     /** Whether the two share at least one element. */
     boolean overlaps(CpuArray other) {
         return elements() == other.elements() && offset < other.offset + other.length && other.offset < offset + length;

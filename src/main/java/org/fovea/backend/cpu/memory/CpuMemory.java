@@ -4,24 +4,22 @@ package org.fovea.backend.cpu.memory;
 import java.nio.ByteBuffer;
 import java.util.Objects;
 import java.util.concurrent.atomic.LongAdder;
-import org.fovea.backend.EagerSteps;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Memory;
 import org.fovea.backend.memory.OperandChecks;
 import org.fovea.backend.memory.Scope;
 import org.fovea.backend.memory.UnsupportedOnBackendException;
-import org.jspecify.annotations.Nullable;
 
 /** Memory on the Java heap, and the arrays behind the operands of an operation. */
 public final class CpuMemory implements Memory {
     private final BlockPool pool = new BlockPool();
     private final LongAdder liveBytes = new LongAdder();
     private final Lifetime lifetime = new Lifetime(null);
-    private final EagerSteps steps;
+    private final RecordedSteps steps;
 
     /** @param steps the captured steps that some calls have no place in */
-    public CpuMemory(EagerSteps steps) {
+    public CpuMemory(RecordedSteps steps) {
         this.steps = steps;
     }
 
@@ -47,7 +45,17 @@ public final class CpuMemory implements Memory {
     @Override
     public Scope openScope() {
         requireOpen();
-        return new CpuScope(pool, liveBytes, lifetime);
+        RecordedSteps.Recording recording = steps.recording();
+        return new CpuScope(recording == null ? pool : recording, liveBytes, lifetime);
+    }
+
+    /** What operations hand their work to. */
+    public RecordedSteps steps() {
+        return steps;
+    }
+
+    BlockPool pool() {
+        return pool;
     }
 
     @Override
@@ -123,13 +131,19 @@ public final class CpuMemory implements Memory {
     @Override
     public void copy(DeviceArray source, DeviceArray target) {
         OperandChecks.copy(source, target);
-        Elements.convert(hold(source), hold(target));
+        CpuArray from = hold(source);
+        CpuArray to = hold(target);
+        steps.run(() -> Elements.convert(from, to));
     }
 
     @Override
     public void fill(DeviceArray target, double value) {
         CpuArray to = hold(target);
-        Elements.fill(to, 0, to.length, value);
+        if (steps.recording() == null) {
+            Elements.fill(to, 0, to.length, value);
+        } else {
+            steps.run(() -> Elements.fill(to, 0, to.length, value));
+        }
     }
 
     @Override
@@ -176,16 +190,11 @@ public final class CpuMemory implements Memory {
             requireOpen();
             throw new IllegalStateException("array " + own + " is used after its scope was closed or it was released");
         }
-        return own;
-    }
-
-    /** The one number behind {@code array}, or 0 where there is none. */
-    public int integerOrZero(@Nullable DeviceArray array) {
-        if (array == null) {
-            return 0;
+        RecordedSteps.Recording recording = steps.recording();
+        if (recording != null) {
+            recording.uses(own.lifetime());
         }
-        CpuArray own = use(array);
-        return own.ints[own.offset];
+        return own;
     }
 
     /** The array of a transfer between host and device. */

@@ -12,16 +12,11 @@ import org.fovea.backend.memory.Scope;
 
 /** A bump arena: allocation moves a mark in a recycled block, closing hands the blocks back. */
 final class CpuScope implements Scope {
-    /** Elements of a floating block: a shard's forward and backward pass of a small network fit in one. */
-    private static final int FLOAT_BLOCK = 1 << 20;
-
-    private static final int SMALL_BLOCK = 1 << 16;
-
-    private final BlockPool pool;
+    private final Blocks pool;
     private final LongAdder liveBytes;
     private final Lifetime lifetime;
-    private final Arena floats = new Arena(DType.F32, FLOAT_BLOCK);
-    private final Arena ints = new Arena(DType.I32, SMALL_BLOCK);
+    private final Arena floats;
+    private final Arena ints;
 
     /** Arenas of types that few scopes hold. */
     private final Map<DType, Arena> rare = new EnumMap<>(DType.class);
@@ -29,8 +24,10 @@ final class CpuScope implements Scope {
     private long bytes;
     private boolean closed;
 
-    CpuScope(BlockPool pool, LongAdder liveBytes, Lifetime backend) {
+    CpuScope(Blocks pool, LongAdder liveBytes, Lifetime backend) {
         this.pool = pool;
+        this.floats = new Arena(DType.F32, pool.blockSize(DType.F32));
+        this.ints = new Arena(DType.I32, pool.blockSize(DType.I32));
         this.liveBytes = liveBytes;
         this.lifetime = new Lifetime(backend);
     }
@@ -54,7 +51,7 @@ final class CpuScope implements Scope {
         return switch (dtype) {
             case F32 -> floats;
             case I32 -> ints;
-            case F64, BF16, F16 -> rare.computeIfAbsent(dtype, type -> new Arena(type, SMALL_BLOCK));
+            case F64, BF16, F16 -> rare.computeIfAbsent(dtype, type -> new Arena(type, pool.blockSize(type)));
         };
     }
 

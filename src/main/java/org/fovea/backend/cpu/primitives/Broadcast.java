@@ -20,17 +20,21 @@ final class Broadcast {
 
     private Broadcast() {}
 
-    /** {@code y = op(a, b)} along the axes of a and b; y is dense. */
-    static void zip(Kernels kernels, BinaryOp op, StridedAxes axes, CpuArray a, CpuArray b, CpuArray y) {
+    /** {@code y = op(a, b)} along the axes of a and b, as often as it is run; y is dense. */
+    static Runnable zip(Kernels kernels, BinaryOp op, StridedAxes axes, CpuArray a, CpuArray b, CpuArray y) {
         int inner = axes.extent(0);
         boolean direct = steps(axes.first(0), a) && steps(axes.second(0), b) && (axes.count() <= 1 || inner >= SHORT);
-        if (!direct) {
-            zipGathered(kernels, op, axes, a, b, y);
-            return;
-        }
+        StridedRows rows = new StridedRows(axes);
+        return direct
+                ? () -> zipRows(kernels, op, axes, rows, a, b, y)
+                : () -> zipGathered(kernels, op, axes, rows, a, b, y);
+    }
+
+    private static void zipRows(
+            Kernels kernels, BinaryOp op, StridedAxes axes, StridedRows rows, CpuArray a, CpuArray b, CpuArray y) {
+        int inner = axes.extent(0);
         int stepA = axes.first(0);
         int stepB = axes.second(0);
-        StridedRows rows = new StridedRows(axes);
         for (int to = 0; to < y.length; to += inner) {
             int fromA = a.offset + rows.first;
             int fromB = b.offset + rows.second;
@@ -44,10 +48,9 @@ final class Broadcast {
     }
 
     private static void zipGathered(
-            Kernels kernels, BinaryOp op, StridedAxes axes, CpuArray a, CpuArray b, CpuArray y) {
+            Kernels kernels, BinaryOp op, StridedAxes axes, StridedRows rows, CpuArray a, CpuArray b, CpuArray y) {
         float[] scratch = SCRATCH.get();
         int inner = axes.extent(0);
-        StridedRows rows = new StridedRows(axes);
         int position = 0;
         for (int first = 0; first < y.length; first += CHUNK) {
             int count = Math.min(CHUNK, y.length - first);
@@ -80,14 +83,18 @@ final class Broadcast {
         }
     }
 
-    /** Copies {@code size} elements along the axes of x and y. */
-    static void arrange(StridedAxes axes, long size, CpuArray x, CpuArray y) {
+    /** Copies {@code size} elements along the axes of x and y, as often as it is run. */
+    static Runnable arrange(StridedAxes axes, long size, CpuArray x, CpuArray y) {
+        StridedRows rows = new StridedRows(axes);
+        return () -> arrange(axes, rows, size, x, y);
+    }
+
+    private static void arrange(StridedAxes axes, StridedRows rows, long size, CpuArray x, CpuArray y) {
         int inner = axes.extent(0);
         int stepX = axes.first(0);
         int stepY = axes.second(0);
         boolean integers = x.dtype() == DType.I32;
         boolean copies = stepX == 1 && stepY == 1 && inner >= COPY;
-        StridedRows rows = new StridedRows(axes);
         for (long done = 0; done < size; done += inner) {
             int from = x.offset + rows.first;
             int to = y.offset + rows.second;
@@ -106,12 +113,17 @@ final class Broadcast {
         }
     }
 
-    /** Adds {@code size} elements of x to those of y along the axes of both. */
-    static void accumulate(Kernels kernels, StridedAxes axes, long size, CpuArray x, CpuArray y) {
+    /** Adds {@code size} elements of x to those of y along the axes of both, as often as it is run. */
+    static Runnable accumulate(Kernels kernels, StridedAxes axes, long size, CpuArray x, CpuArray y) {
+        StridedRows rows = new StridedRows(axes);
+        return () -> accumulate(kernels, axes, rows, size, x, y);
+    }
+
+    private static void accumulate(
+            Kernels kernels, StridedAxes axes, StridedRows rows, long size, CpuArray x, CpuArray y) {
         int inner = axes.extent(0);
         int stepX = axes.first(0);
         int stepY = axes.second(0);
-        StridedRows rows = new StridedRows(axes);
         for (long done = 0; done < size; done += inner) {
             int from = x.offset + rows.first;
             int to = y.offset + rows.second;

@@ -5,10 +5,12 @@ import static org.fovea.backend.cpu.memory.CpuArray.requireApart;
 import static org.fovea.backend.cpu.memory.CpuArray.requireApartOrSame;
 
 import java.util.List;
+import java.util.function.IntConsumer;
 import org.fovea.backend.cpu.kernels.Kernels;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.cpu.memory.CpuMemory;
 import org.fovea.backend.cpu.memory.Elements;
+import org.fovea.backend.cpu.memory.RecordedSteps;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.Gemm;
@@ -41,12 +43,19 @@ public final class CpuMath implements MathOps {
     private final CpuMemory memory;
     private final Kernels kernels;
     private final Workers workers;
+    private final RecordedSteps steps;
     private volatile RotaryTable rotaryTable = new RotaryTable(2, 10_000f);
 
     public CpuMath(CpuMemory memory, Kernels kernels, Workers workers) {
         this.memory = memory;
         this.kernels = kernels;
         this.workers = workers;
+        this.steps = memory.steps();
+    }
+
+    /** Runs {@code count} pieces of an operation, or keeps them for a recorded step. */
+    private void run(int count, long flops, IntConsumer piece) {
+        steps.run(() -> workers.run(count, flops, piece));
     }
 
     @Override
@@ -55,7 +64,7 @@ public final class CpuMath implements MathOps {
         CpuArray from = memory.hold(x);
         CpuArray to = memory.hold(y);
         requireApartOrSame("cast", "y", to, "x", from);
-        Elements.convert(from, to);
+        steps.run(() -> Elements.convert(from, to));
     }
 
     @Override
@@ -64,7 +73,7 @@ public final class CpuMath implements MathOps {
         CpuArray from = memory.use(x);
         CpuArray to = memory.use(y);
         requireApartOrSame("map", "y", to, "x", from);
-        workers.run((to.length + MAP_CHUNK - 1) / MAP_CHUNK, MAP_FLOPS * to.length, piece -> {
+        run((to.length + MAP_CHUNK - 1) / MAP_CHUNK, MAP_FLOPS * to.length, piece -> {
             int first = piece * MAP_CHUNK;
             int count = Math.min(MAP_CHUNK, to.length - first);
             kernels.map(op, from.floats, from.offset + first, to.floats, to.offset + first, count);
@@ -81,7 +90,7 @@ public final class CpuMath implements MathOps {
         requireApartOrSame("zip", "y", to, "a", left);
         requireApartOrSame("zip", "y", to, "b", right);
         if (to.length > 0) {
-            Broadcast.zip(kernels, op, StridedAxes.of(shape, strideA, strideB), left, right, to);
+            steps.run(Broadcast.zip(kernels, op, StridedAxes.of(shape, strideA, strideB), left, right, to));
         }
     }
 
@@ -95,11 +104,13 @@ public final class CpuMath implements MathOps {
         requireApartOrSame("select", "y", to, "condition", test);
         requireApartOrSame("select", "y", to, "a", left);
         requireApartOrSame("select", "y", to, "b", right);
-        for (int i = 0; i < to.length; i++) {
-            float yes = left.floats[left.offset + i];
-            float no = right.floats[right.offset + i];
-            to.floats[to.offset + i] = test.floats[test.offset + i] != 0 ? yes : no;
-        }
+        steps.run(() -> {
+            for (int i = 0; i < to.length; i++) {
+                float yes = left.floats[left.offset + i];
+                float no = right.floats[right.offset + i];
+                to.floats[to.offset + i] = test.floats[test.offset + i] != 0 ? yes : no;
+            }
+        });
     }
 
     @Override
@@ -108,16 +119,18 @@ public final class CpuMath implements MathOps {
         CpuArray from = memory.use(x);
         CpuArray to = memory.use(y);
         requireApart("reduce", "y", to, "x", from);
-        for (int o = 0; o < outer; o++) {
-            kernels.reduce(
-                    op,
-                    reduced,
-                    inner,
-                    from.floats,
-                    from.offset + o * reduced * inner,
-                    to.floats,
-                    to.offset + o * inner);
-        }
+        steps.run(() -> {
+            for (int o = 0; o < outer; o++) {
+                kernels.reduce(
+                        op,
+                        reduced,
+                        inner,
+                        from.floats,
+                        from.offset + o * reduced * inner,
+                        to.floats,
+                        to.offset + o * inner);
+            }
+        });
     }
 
     @Override
@@ -128,7 +141,7 @@ public final class CpuMath implements MathOps {
         requireApart("arrange", "y", to, "x", from);
         long size = RowMajor.size(shape);
         if (size > 0) {
-            Broadcast.arrange(StridedAxes.of(shape, strideX, strideY), size, from, to);
+            steps.run(Broadcast.arrange(StridedAxes.of(shape, strideX, strideY), size, from, to));
         }
     }
 
@@ -140,7 +153,7 @@ public final class CpuMath implements MathOps {
         requireApart("accumulate", "y", to, "x", from);
         long size = RowMajor.size(shape);
         if (size > 0) {
-            Broadcast.accumulate(kernels, StridedAxes.of(shape, strideX, strideY), size, from, to);
+            steps.run(Broadcast.accumulate(kernels, StridedAxes.of(shape, strideX, strideY), size, from, to));
         }
     }
 
@@ -158,7 +171,7 @@ public final class CpuMath implements MathOps {
             return;
         }
         int blocks = (m + ROW_BLOCK - 1) / ROW_BLOCK;
-        workers.run(shape.batch() * blocks, 2L * shape.batch() * m * n * shape.k(), piece -> {
+        run(shape.batch() * blocks, 2L * shape.batch() * m * n * shape.k(), piece -> {
             int firstRow = piece % blocks * ROW_BLOCK;
             kernels.gemm(shape, piece / blocks, firstRow, Math.min(m, firstRow + ROW_BLOCK), left, right, to);
         });
@@ -173,15 +186,17 @@ public final class CpuMath implements MathOps {
         int tableRows = from.length / width;
         requireApart("gatherRows", "y", to, "table", from);
         boolean integers = from.dtype() == DType.I32;
-        for (int i = 0; i < rows.length; i++) {
-            int row = requireRow("gatherRows", rows.ints[rows.offset + i], i, tableRows);
-            System.arraycopy(
-                    integers ? from.ints : from.floats,
-                    from.offset + row * width,
-                    integers ? to.ints : to.floats,
-                    to.offset + i * width,
-                    width);
-        }
+        steps.run(() -> {
+            for (int i = 0; i < rows.length; i++) {
+                int row = requireRow("gatherRows", rows.ints[rows.offset + i], i, tableRows);
+                System.arraycopy(
+                        integers ? from.ints : from.floats,
+                        from.offset + row * width,
+                        integers ? to.ints : to.floats,
+                        to.offset + i * width,
+                        width);
+            }
+        });
     }
 
     @Override
@@ -192,12 +207,14 @@ public final class CpuMath implements MathOps {
         CpuArray to = memory.use(table);
         int tableRows = to.length / width;
         requireApart("scatterAddRows", "table", to, "x", from);
-        for (int i = 0; i < rows.length; i++) {
-            int row = requireRow("scatterAddRows", rows.ints[rows.offset + i], i, tableRows);
-            for (int j = 0; j < width; j++) {
-                to.floats[to.offset + row * width + j] += from.floats[from.offset + i * width + j];
+        steps.run(() -> {
+            for (int i = 0; i < rows.length; i++) {
+                int row = requireRow("scatterAddRows", rows.ints[rows.offset + i], i, tableRows);
+                for (int j = 0; j < width; j++) {
+                    to.floats[to.offset + row * width + j] += from.floats[from.offset + i * width + j];
+                }
             }
-        }
+        });
     }
 
     @Override
@@ -211,17 +228,19 @@ public final class CpuMath implements MathOps {
             int width = of.width();
             int tableRows = to.length / width;
             requireApart("placeRows", "table", to, "rows", from);
-            for (int i = 0; i < index.length; i++) {
-                int unit = units == null ? i : units.ints[units.offset + i];
-                int place = index.ints[index.offset + i] + places.shift();
-                if (places.wraps()) {
-                    place = Math.floorMod(place, places.extent());
+            steps.run(() -> {
+                for (int i = 0; i < index.length; i++) {
+                    int unit = units == null ? i : units.ints[units.offset + i];
+                    int place = index.ints[index.offset + i] + places.shift();
+                    if (places.wraps()) {
+                        place = Math.floorMod(place, places.extent());
+                    }
+                    if (unit >= 0 && place >= 0 && place < places.extent()) {
+                        int row = requireRow("placeRows", unit * places.stride() + place, i, tableRows);
+                        copy(from, from.offset + i * width, to, to.offset + row * width, width);
+                    }
                 }
-                if (unit >= 0 && place >= 0 && place < places.extent()) {
-                    int row = requireRow("placeRows", unit * places.stride() + place, i, tableRows);
-                    copy(from, from.offset + i * width, to, to.offset + row * width, width);
-                }
-            }
+            });
         }
     }
 
@@ -246,27 +265,30 @@ public final class CpuMath implements MathOps {
     @Override
     public void iota(double start, double step, DeviceArray y) {
         CpuArray to = memory.use(y);
-        for (int i = 0; i < to.length; i++) {
-            double value = start + i * step;
-            if (to.dtype() == DType.I32) {
-                to.ints[to.offset + i] = (int) value;
-            } else {
-                to.floats[to.offset + i] = (float) value;
+        steps.run(() -> {
+            for (int i = 0; i < to.length; i++) {
+                double value = start + i * step;
+                if (to.dtype() == DType.I32) {
+                    to.ints[to.offset + i] = (int) value;
+                } else {
+                    to.floats[to.offset + i] = (float) value;
+                }
             }
-        }
+        });
     }
 
     @Override
     public void uniform(RandomRange draw, DeviceArray y) {
         MathChecks.uniform(draw, y);
         CpuArray to = memory.use(y);
-        Philox.fill(
+        CpuArray counter = draw.counter() == null ? null : memory.use(draw.counter());
+        steps.run(() -> Philox.fill(
                 draw.seed(),
-                draw.stream() + memory.integerOrZero(draw.counter()),
+                draw.stream() + (counter == null ? 0 : counter.ints[counter.offset]),
                 draw.first(),
                 to.floats,
                 to.offset,
-                to.length);
+                to.length));
     }
 
     @Override
@@ -287,7 +309,7 @@ public final class CpuMath implements MathOps {
         requireApart("linear", "y", to, "x", from);
         requireApart("linear", "y", to, "weight", w);
         int blocks = (rows + ROW_BLOCK - 1) / ROW_BLOCK;
-        workers.run(blocks, 2L * rows * in * out, block -> {
+        run(blocks, 2L * rows * in * out, block -> {
             int first = block * ROW_BLOCK;
             kernels.linear(first, Math.min(ROW_BLOCK, rows - first), in, out, from, w, shift, activation, to);
         });
@@ -300,7 +322,7 @@ public final class CpuMath implements MathOps {
         CpuArray to = memory.use(y);
         requireApartOrSame("softmax", "y", to, "x", from);
         if (width > 0 && width <= PolicyColumns.NARROW) {
-            PolicyColumns.softmax(kernels, false, rows, width, from, to);
+            steps.run(() -> PolicyColumns.softmax(kernels, false, rows, width, from, to));
         } else {
             rowBlocks(rows, width, (first, count) -> {
                 int start = first * width;
@@ -316,7 +338,7 @@ public final class CpuMath implements MathOps {
         CpuArray to = memory.use(y);
         requireApartOrSame("logSoftmax", "y", to, "x", from);
         if (width > 0 && width <= PolicyColumns.NARROW) {
-            PolicyColumns.softmax(kernels, true, rows, width, from, to);
+            steps.run(() -> PolicyColumns.softmax(kernels, true, rows, width, from, to));
         } else {
             rowBlocks(rows, width, (first, count) -> {
                 int start = first * width;
@@ -332,7 +354,7 @@ public final class CpuMath implements MathOps {
 
     /** Runs a block of rows at a time, for operations whose rows do not depend on each other. */
     private void rowBlocks(int rows, int width, RowBlock block) {
-        workers.run((rows + ROW_BLOCK - 1) / ROW_BLOCK, MAP_FLOPS * rows * width, piece -> {
+        run((rows + ROW_BLOCK - 1) / ROW_BLOCK, MAP_FLOPS * rows * width, piece -> {
             int first = piece * ROW_BLOCK;
             block.run(first, Math.min(ROW_BLOCK, rows - first));
         });
@@ -363,7 +385,7 @@ public final class CpuMath implements MathOps {
         requireApartOrSame("layerNormBackward", "dx", to, "x", arrays.x());
         requireApartOrSame("layerNormBackward", "dx", to, "dy", upstream);
         requireApart("layerNormBackward", "dGain", toGain, "gain", arrays.gain());
-        kernels.layerNormBackward(arrays, upstream, to, toGain, toBias);
+        steps.run(() -> kernels.layerNormBackward(arrays, upstream, to, toGain, toBias));
     }
 
     @Override
@@ -389,7 +411,8 @@ public final class CpuMath implements MathOps {
             table = new RotaryTable(headDim, base);
             rotaryTable = table;
         }
-        table.turn(rows, heads, sign, from, position, to);
+        RotaryTable angles = table;
+        steps.run(() -> angles.turn(rows, heads, sign, from, position, to));
     }
 
     @Override
@@ -398,6 +421,10 @@ public final class CpuMath implements MathOps {
         CpuArray from = memory.use(x);
         CpuArray to = memory.use(y);
         requireApartOrSame("standardize", "y", to, "x", from);
+        steps.run(() -> standardize(epsilon, from, to));
+    }
+
+    private static void standardize(float epsilon, CpuArray from, CpuArray to) {
         int n = from.length;
         double sum = 0;
         for (int i = 0; i < n; i++) {

@@ -6,6 +6,7 @@ import org.fovea.backend.cpu.kernels.Kernels;
 import org.fovea.backend.cpu.kernels.scalar.ScalarMath;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.cpu.memory.CpuMemory;
+import org.fovea.backend.cpu.memory.RecordedSteps;
 import org.fovea.backend.math.Philox;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.memory.DeviceArray;
@@ -32,12 +33,14 @@ public final class CpuRl implements RlOps {
     private final Kernels kernels;
     private final Workers workers;
     private final CpuSteps steps;
+    private final RecordedSteps recorded;
 
     public CpuRl(CpuMemory memory, Kernels kernels, Workers workers) {
         this.memory = memory;
         this.kernels = kernels;
         this.workers = workers;
         this.steps = new CpuSteps(memory);
+        this.recorded = memory.steps();
     }
 
     @Override
@@ -47,27 +50,35 @@ public final class CpuRl implements RlOps {
         CpuArray x = memory.use(logits);
         CpuArray action = memory.use(sampled);
         CpuArray logProb = memory.use(logProbs);
-        long stream = draw.stream() + memory.integerOrZero(draw.counter());
-        PolicyColumns columns = PolicyColumns.of(1, actions);
+        CpuArray counter = draw.counter() == null ? null : memory.use(draw.counter());
         float[] uniforms = new float[Math.min(rows, PolicyColumns.ROWS)];
-        for (int start = 0; start < rows; start += PolicyColumns.ROWS) {
-            int count = Math.min(PolicyColumns.ROWS, rows - start);
-            columns.load(kernels, count, x.floats, x.offset + start * actions);
-            Philox.fill(draw.seed(), stream, draw.first() + start, uniforms, 0, count);
-            for (int r = 0; r < count; r++) {
-                float cumulative = 0;
-                int chosen = 0;
-                for (int a = 0; a < actions && cumulative < uniforms[r]; a++) {
-                    float p = columns.probs[a * PolicyColumns.ROWS + r];
-                    cumulative += p;
-                    if (p > 0) {
-                        chosen = a;
+        int[] words = new int[4];
+        recorded.run(() -> {
+            long stream = draw.stream() + integerOrZero(counter);
+            PolicyColumns columns = PolicyColumns.of(1, actions);
+            for (int start = 0; start < rows; start += PolicyColumns.ROWS) {
+                int count = Math.min(PolicyColumns.ROWS, rows - start);
+                columns.load(kernels, count, x.floats, x.offset + start * actions);
+                Philox.fill(draw.seed(), stream, draw.first() + start, uniforms, 0, count, words);
+                for (int r = 0; r < count; r++) {
+                    float cumulative = 0;
+                    int chosen = 0;
+                    for (int a = 0; a < actions && cumulative < uniforms[r]; a++) {
+                        float p = columns.probs[a * PolicyColumns.ROWS + r];
+                        cumulative += p;
+                        if (p > 0) {
+                            chosen = a;
+                        }
                     }
+                    action.ints[action.offset + start + r] = chosen;
+                    logProb.floats[logProb.offset + start + r] = columns.logProbs[chosen * PolicyColumns.ROWS + r];
                 }
-                action.ints[action.offset + start + r] = chosen;
-                logProb.floats[logProb.offset + start + r] = columns.logProbs[chosen * PolicyColumns.ROWS + r];
             }
-        }
+        });
+    }
+
+    private static int integerOrZero(@Nullable CpuArray array) {
+        return array == null ? 0 : array.ints[array.offset];
     }
 
     @Override
@@ -75,16 +86,18 @@ public final class CpuRl implements RlOps {
         RlChecks.argmax(rows, width, x, y);
         CpuArray from = memory.use(x);
         CpuArray to = memory.use(y);
-        for (int r = 0; r < rows; r++) {
-            int row = from.offset + r * width;
-            int best = 0;
-            for (int i = 1; i < width; i++) {
-                if (from.floats[row + i] > from.floats[row + best]) {
-                    best = i;
+        recorded.run(() -> {
+            for (int r = 0; r < rows; r++) {
+                int row = from.offset + r * width;
+                int best = 0;
+                for (int i = 1; i < width; i++) {
+                    if (from.floats[row + i] > from.floats[row + best]) {
+                        best = i;
+                    }
                 }
+                to.ints[to.offset + r] = best;
             }
-            to.ints[to.offset + r] = best;
-        }
+        });
     }
 
     @Override
@@ -101,20 +114,26 @@ public final class CpuRl implements RlOps {
         CpuArray logSigma = memory.use(logStd);
         CpuArray action = memory.use(sampled);
         CpuArray logProb = memory.use(logProbs);
-        long stream = draw.stream() + memory.integerOrZero(draw.counter());
-        for (int r = 0; r < rows; r++) {
-            double sum = 0;
-            for (int d = 0; d < dim; d++) {
-                long number = 2 * ((draw.first() + r) * dim + d);
-                double radius = Math.sqrt(-2 * Math.log(Philox.uniform(draw.seed(), stream, number)));
-                double normal = radius * Math.cos(2 * Math.PI * Philox.uniform(draw.seed(), stream, number + 1));
-                float deviation = logSigma.floats[logSigma.offset + d];
-                int at = r * dim + d;
-                action.floats[action.offset + at] = (float) (mu.floats[mu.offset + at] + Math.exp(deviation) * normal);
-                sum -= normal * normal / 2 + deviation + HALF_LOG_2_PI;
+        CpuArray counter = draw.counter() == null ? null : memory.use(draw.counter());
+        float[] uniforms = new float[2 * dim];
+        int[] words = new int[4];
+        recorded.run(() -> {
+            long stream = draw.stream() + integerOrZero(counter);
+            for (int r = 0; r < rows; r++) {
+                Philox.fill(draw.seed(), stream, 2 * (draw.first() + r) * dim, uniforms, 0, 2 * dim, words);
+                double sum = 0;
+                for (int d = 0; d < dim; d++) {
+                    double radius = Math.sqrt(-2 * Math.log(uniforms[2 * d]));
+                    double normal = radius * Math.cos(2 * Math.PI * uniforms[2 * d + 1]);
+                    float deviation = logSigma.floats[logSigma.offset + d];
+                    int at = r * dim + d;
+                    action.floats[action.offset + at] =
+                            (float) (mu.floats[mu.offset + at] + Math.exp(deviation) * normal);
+                    sum -= normal * normal / 2 + deviation + HALF_LOG_2_PI;
+                }
+                logProb.floats[logProb.offset + r] = (float) sum;
             }
-            logProb.floats[logProb.offset + r] = (float) sum;
-        }
+        });
     }
 
     @Override
@@ -146,6 +165,7 @@ public final class CpuRl implements RlOps {
             float lambda,
             DeviceArray advantages,
             DeviceArray returns) {
+        recorded.cannotRecord();
         RlChecks.advantages(trajectories, advantages, returns);
         CpuArray reward = memory.use(trajectories.rewards());
         CpuArray value = memory.use(trajectories.values());
@@ -177,6 +197,7 @@ public final class CpuRl implements RlOps {
             DeviceArray dLogits,
             DeviceArray dValues,
             DeviceArray statistics) {
+        recorded.cannotRecord();
         RlChecks.ppoCategorical(batch, parts, actions, logits, values, dLogits, dValues, statistics);
         PpoRows ppo = new PpoRows(kernels, loss, batch.map(memory::use), memory.use(values), memory.use(dValues));
         CpuArray x = memory.use(logits);
@@ -231,6 +252,7 @@ public final class CpuRl implements RlOps {
             DeviceArray dLogStd,
             DeviceArray dValues,
             DeviceArray statistics) {
+        recorded.cannotRecord();
         RlChecks.ppoGaussian(batch, mean, logStd, values, dMean, dLogStd, dValues, statistics);
         PpoRows ppo = new PpoRows(kernels, loss, batch.map(memory::use), memory.use(values), memory.use(dValues));
         CpuArray mu = memory.use(mean);
@@ -282,6 +304,7 @@ public final class CpuRl implements RlOps {
 
     @Override
     public void flagDivergence(double limit, long rows, DeviceArray statistics, DeviceArray flag) {
+        recorded.cannotRecord();
         RlChecks.flagDivergence(statistics, flag);
         CpuArray records = memory.use(statistics);
         CpuArray raised = memory.use(flag);
@@ -303,6 +326,7 @@ public final class CpuRl implements RlOps {
             DeviceArray firstMoment,
             DeviceArray secondMoment,
             DeviceArray state) {
+        recorded.cannotRecord();
         RlChecks.adam(parameters, gradients, decayed, firstMoment, secondMoment, state);
         CpuArray theta = memory.use(parameters);
         CpuArray gradient = memory.use(gradients);

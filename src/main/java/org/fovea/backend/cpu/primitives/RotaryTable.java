@@ -29,20 +29,22 @@ final class RotaryTable {
 
     /** Turns the pairs of x [rows, heads, headDim] by the angles of the rows' positions, forward or, with sign -1, back. */
     void turn(int rows, int heads, int sign, CpuArray x, CpuArray positions, CpuArray y) {
-        float[] angles = new float[headDim];
         for (int r = 0; r < rows; r++) {
-            read(positions.ints[positions.offset + r], angles);
+            int position = positions.ints[positions.offset + r];
+            boolean kept = position >= 0 && position < MAX_KEPT;
+            float[] angles = kept ? upTo(position) : computed(position);
+            int row = kept ? position * headDim : 0;
             for (int h = 0; h < heads; h++) {
                 int at = (r * heads + h) * headDim;
-                turn(headDim / 2, sign, angles, x.floats, x.offset + at, y.floats, y.offset + at);
+                turn(headDim / 2, sign, angles, row, x.floats, x.offset + at, y.floats, y.offset + at);
             }
         }
     }
 
-    private static void turn(int half, int sign, float[] angles, float[] x, int xo, float[] y, int yo) {
+    private static void turn(int half, int sign, float[] angles, int row, float[] x, int xo, float[] y, int yo) {
         for (int i = 0; i < half; i++) {
-            float cos = angles[i];
-            float sin = sign * angles[half + i];
+            float cos = angles[row + i];
+            float sin = sign * angles[row + half + i];
             float first = x[xo + i];
             float second = x[xo + half + i];
             y[yo + i] = first * cos - second * sin;
@@ -50,17 +52,18 @@ final class RotaryTable {
         }
     }
 
-    /** Writes the cosines and then the sines of a position's angles. */
-    private void read(int position, float[] target) {
-        if (position < 0 || position >= MAX_KEPT) {
-            compute(position, target, 0);
-            return;
-        }
+    private float[] computed(int position) {
+        float[] angles = new float[headDim];
+        compute(position, angles, 0);
+        return angles;
+    }
+
+    /** The table, long enough for a position that it keeps. */
+    private float[] upTo(int position) {
         float[] known = rows;
-        if ((position + 1) * headDim > known.length) {
-            known = extend(known, Math.min(MAX_KEPT, Math.max(64, 2 * (position + 1))));
-        }
-        System.arraycopy(known, position * headDim, target, 0, headDim);
+        return (position + 1) * headDim <= known.length
+                ? known
+                : extend(known, Math.min(MAX_KEPT, Math.max(64, 2 * (position + 1))));
     }
 
     private float[] extend(float[] known, int positions) {

@@ -46,12 +46,11 @@ public final class Workers implements AutoCloseable {
      * runs everything on the calling thread. The first exception is thrown here after all have ended.
      */
     public void run(int count, IntConsumer body) {
-        Task mine = new Task(count, body);
         if (count <= 1 || !idle()) {
-            mine.work();
-            mine.rethrow();
+            runHere(count, body);
             return;
         }
+        Task mine = new Task(count, body);
         task = mine;
         for (int i = 0; i < helpers.length && i < count - 1; i++) {
             LockSupport.unpark(helpers[i]);
@@ -63,6 +62,40 @@ public final class Workers implements AutoCloseable {
             task = null;
         }
         mine.rethrow();
+    }
+
+    private static void runHere(int count, IntConsumer body) {
+        Throwable failure = null;
+        for (int i = 0; i < count; i++) {
+            try {
+                body.accept(i);
+            } catch (Throwable thrown) {
+                failure = withSuppressed(failure, thrown);
+            }
+        }
+        rethrow(failure);
+    }
+
+    private static Throwable withSuppressed(@Nullable Throwable first, Throwable next) {
+        if (first == null) {
+            return next;
+        }
+        if (first != next) {
+            first.addSuppressed(next);
+        }
+        return first;
+    }
+
+    private static void rethrow(@Nullable Throwable failure) {
+        if (failure instanceof Error error) {
+            throw error;
+        }
+        if (failure instanceof RuntimeException exception) {
+            throw exception;
+        }
+        if (failure != null) {
+            throw new IllegalStateException(failure);
+        }
     }
 
     /** Runs {@code count} pieces, on several threads if the work is worth it. The cut must not depend on threads. */
@@ -147,23 +180,11 @@ public final class Workers implements AutoCloseable {
         }
 
         private synchronized void fail(Throwable thrown) {
-            if (failure == null) {
-                failure = thrown;
-            } else if (failure != thrown) {
-                failure.addSuppressed(thrown);
-            }
+            failure = withSuppressed(failure, thrown);
         }
 
         synchronized void rethrow() {
-            if (failure instanceof Error error) {
-                throw error;
-            }
-            if (failure instanceof RuntimeException exception) {
-                throw exception;
-            }
-            if (failure != null) {
-                throw new IllegalStateException(failure);
-            }
+            Workers.rethrow(failure);
         }
     }
 }

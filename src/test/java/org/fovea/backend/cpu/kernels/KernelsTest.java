@@ -8,11 +8,11 @@ import java.util.Arrays;
 import java.util.Random;
 import java.util.function.DoubleUnaryOperator;
 import java.util.stream.Stream;
-import org.fovea.backend.EagerSteps;
 import org.fovea.backend.cpu.KernelChoice;
 import org.fovea.backend.cpu.kernels.scalar.ScalarKernels;
 import org.fovea.backend.cpu.memory.CpuArray;
 import org.fovea.backend.cpu.memory.CpuMemory;
+import org.fovea.backend.cpu.memory.RecordedSteps;
 import org.fovea.backend.math.Activation;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.Gemm;
@@ -34,7 +34,7 @@ class KernelsTest {
 
     private final Random random = new Random(7);
     private final Kernels scalar = new ScalarKernels();
-    private final CpuMemory memory = new CpuMemory(new EagerSteps());
+    private final CpuMemory memory = new CpuMemory(new RecordedSteps(true));
 
     static Stream<Kernels> both() {
         return Stream.of(new ScalarKernels(), KernelChoice.KERNELS);

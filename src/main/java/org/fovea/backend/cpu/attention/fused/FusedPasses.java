@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.backend.cpu.attention.fused;
 
+import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 import org.fovea.backend.Partition;
 import org.fovea.backend.attention.AttentionCall;
@@ -87,21 +88,22 @@ public final class FusedPasses {
         }
     }
 
-    /** As {@link org.fovea.backend.attention.AttentionOps#decode}. */
-    public void decode(DecodeCall<CpuArray> call, CpuArray output) {
+    /** As {@link org.fovea.backend.attention.AttentionOps#decode}, as often as it is run. */
+    public Runnable decode(DecodeCall<CpuArray> call, CpuArray output) {
         DecodeShape shape = call.shape();
         AttentionDecode decode = new AttentionDecode(kernels, call, output);
         int units = shape.batch();
         // A row takes about a microsecond per thousand products, and waking a thread several: small steps stay on one.
         long products = (long) shape.heads() * shape.capacity() * (shape.headDim() + shape.valueDim());
         int pieces = (int) Math.min(Math.min(units, MAX_PIECES), Math.max(1, units * products >> 17));
-        workers.run(pieces, piece -> {
+        IntConsumer work = piece -> {
             float[] scores = scratch.get().decodeScores(shape.capacity() + 4 * kernels.lanes());
             int end = Partition.start(units, piece + 1, pieces);
             for (int unit = Partition.start(units, piece, pieces); unit < end; unit++) {
                 decode.row(unit, scores);
             }
-        });
+        };
+        return () -> workers.run(pieces, work);
     }
 
     /** Work on a tile of the queries of a head. */

@@ -2,6 +2,7 @@
 package org.fovea.backend.cpu.attention.series;
 
 import java.util.List;
+import java.util.function.IntConsumer;
 import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionPlane;
 import org.fovea.backend.attention.DecodeCall;
@@ -41,9 +42,10 @@ public final class CpuSeries {
                 .weights(stage, firstQuery, weights);
     }
 
-    /** As {@link org.fovea.backend.attention.AttentionOps#decode}. */
-    public void decode(DecodeCall<CpuArray> call, CpuArray output) {
+    /** As {@link org.fovea.backend.attention.AttentionOps#decode}, as often as it is run. */
+    public Runnable decode(DecodeCall<CpuArray> call, CpuArray output) {
         WideDecode decode = new WideDecode(call, output);
-        workers.run(call.shape().batch(), decode::row);
+        IntConsumer row = decode::row;
+        return () -> workers.run(call.shape().batch(), row);
     }
 }

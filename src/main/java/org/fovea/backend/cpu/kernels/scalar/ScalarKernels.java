@@ -219,17 +219,18 @@ public final class ScalarKernels implements Kernels {
         int width = args.width();
         CpuArray x = args.x();
         CpuArray gain = args.gain();
-        float[] centred = new float[width];
         for (int r = firstRow; r < firstRow + rows; r++) {
             int from = x.offset + r * width;
             int to = y.offset + r * width;
             float m = sum(x.floats, from, width) / width;
+            // Centred numbers are kept where the results will be: y may be x, which is read no more.
             for (int i = 0; i < width; i++) {
-                centred[i] = x.floats[from + i] - m;
+                y.floats[to + i] = x.floats[from + i] - m;
             }
-            float s = 1f / (float) Math.sqrt(sumOfSquares(centred, 0, width) / width + epsilon);
+            float s = 1f / (float) Math.sqrt(sumOfSquares(y.floats, to, width) / width + epsilon);
             for (int i = 0; i < width; i++) {
-                y.floats[to + i] = Math.fma(centred[i] * s, gain.floats[gain.offset + i], bias.floats[bias.offset + i]);
+                y.floats[to + i] =
+                        Math.fma(y.floats[to + i] * s, gain.floats[gain.offset + i], bias.floats[bias.offset + i]);
             }
             args.mean().floats[args.mean().offset + r] = m;
             args.reciprocalStd().floats[args.reciprocalStd().offset + r] = s;

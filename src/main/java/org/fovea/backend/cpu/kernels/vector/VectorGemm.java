@@ -3,6 +3,7 @@ package org.fovea.backend.cpu.kernels.vector;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Matrix products from register tiles of 6 rows by 2 vectors: 12 accumulators, enough to hide the latency of a fused
@@ -43,19 +44,27 @@ final class VectorGemm {
 
     private VectorGemm() {}
 
-    /** What the sums start from, row by row: zero, a bias or C. */
-    record Start(float[] values, int offset, int rowStep, int columnStep) {
-        static final Start ZERO = new Start(ZEROS, 0, 0, 0);
+    /** What the sums of a product start from: zero, a bias or C. Element (i, j) is {@code start[startAt(i, j)]}. */
+    private float[] start = ZEROS;
 
-        /** The start of a tile of whole vectors at a row and column. */
-        int at(int row, int column) {
-            return offset + row * rowStep + column * columnStep;
-        }
+    private int startOffset;
+    private int startRow;
+    private int startColumn;
+
+    private void startFrom(float[] values, int offset, int rowStep, int columnStep) {
+        start = values;
+        startOffset = offset;
+        startRow = rowStep;
+        startColumn = columnStep;
+    }
+
+    private int startAt(int row, int column) {
+        return startOffset + row * startRow + column * startColumn;
     }
 
     /**
      * {@code C = start + alpha op(A) op(B)}. Element (i, p) of op(A) is {@code a[ao + i rowStep + p stepK]}; B is stored [k, n],
-     * or [n, k] if transposed.
+     * or [n, k] if transposed. The start is 0 where {@code starts} is null, else element (i, j) is {@code starts[so + i startRow + j]}.
      */
     static void multiply(
             int m,
@@ -70,18 +79,27 @@ final class VectorGemm {
             int ldb,
             boolean transposeB,
             float alpha,
-            Start start,
+            float @Nullable [] starts,
+            int so,
+            int startRow,
             float[] c,
             int co,
             int ldc) {
         VectorGemm scratch = SCRATCH.get();
-        if (n <= THIN && k >= LANES && stepK == 1) {
-            scratch.innerProducts(m, n, k, a, ao, rowStep, b, bo, ldb, transposeB, alpha, start, c, co, ldc);
-        } else if (n <= THIN && m >= LANES && rowStep == 1 && !transposeB) {
-            scratch.transposed(m, n, k, a, ao, stepK, b, bo, ldb, alpha, start, c, co, ldc);
+        if (starts == null) {
+            scratch.startFrom(ZEROS, 0, 0, 0);
         } else {
-            scratch.tiles(m, n, k, a, ao, rowStep, stepK, b, bo, ldb, transposeB, alpha, start, c, co, ldc);
+            scratch.startFrom(starts, so, startRow, 1);
         }
+        if (n <= THIN && k >= LANES && stepK == 1) {
+            scratch.innerProducts(m, n, k, a, ao, rowStep, b, bo, ldb, transposeB, alpha, c, co, ldc);
+        } else if (n <= THIN && m >= LANES && rowStep == 1 && !transposeB) {
+            scratch.transposed(m, n, k, a, ao, stepK, b, bo, ldb, alpha, c, co, ldc);
+        } else {
+            scratch.tiles(m, n, k, a, ao, rowStep, stepK, b, bo, ldb, transposeB, alpha, c, co, ldc);
+        }
+        // So that the scratch of a thread keeps no array of others.
+        scratch.start = ZEROS;
     }
 
     /** Thin products with vectors along k. */
@@ -97,7 +115,6 @@ final class VectorGemm {
             int ldb,
             boolean transposeB,
             float alpha,
-            Start start,
             float[] c,
             int co,
             int ldc) {
@@ -112,7 +129,7 @@ final class VectorGemm {
             for (int j = 0; j < n; j++) {
                 VectorRows.dots(rows, k, a, ao + first * rowStep, rowStep, columns, j * k, lanes, sums);
                 for (int i = 0; i < rows; i++) {
-                    c[co + (first + i) * ldc + j] = start.values[start.at(first + i, j)] + sums[i];
+                    c[co + (first + i) * ldc + j] = start[startAt(first + i, j)] + sums[i];
                 }
             }
         }
@@ -130,15 +147,20 @@ final class VectorGemm {
             int bo,
             int ldb,
             float alpha,
-            Start start,
             float[] c,
             int co,
             int ldc) {
         float[] rows = thin(n * m);
-        tiles(n, m, k, b, bo, 1, ldb, a, ao, lda, false, alpha, Start.ZERO, rows, 0, m);
+        float[] from = start;
+        int fromOffset = startOffset;
+        int fromRow = startRow;
+        int fromColumn = startColumn;
+        startFrom(ZEROS, 0, 0, 0);
+        tiles(n, m, k, b, bo, 1, ldb, a, ao, lda, false, alpha, rows, 0, m);
+        startFrom(from, fromOffset, fromRow, fromColumn);
         for (int i = 0; i < m; i++) {
             for (int j = 0; j < n; j++) {
-                c[co + i * ldc + j] = start.values[start.at(i, j)] + rows[j * m + i];
+                c[co + i * ldc + j] = start[startAt(i, j)] + rows[j * m + i];
             }
         }
     }
@@ -163,20 +185,18 @@ final class VectorGemm {
             int ldb,
             boolean transposeB,
             float alpha,
-            Start start,
             float[] c,
             int co,
             int ldc) {
-        Start from = start;
         int first = 0;
         do {
             int depth = Math.min(DEPTH, k - first);
             int a1 = ao + first * stepK;
             int b1 = bo + (transposeB ? first : first * ldb);
             for (int column = 0; column < n; column += TILE_COLUMNS) {
-                strip(m, n, depth, a, a1, rowStep, stepK, b, b1, ldb, transposeB, alpha, from, column, c, co, ldc);
+                strip(m, n, depth, a, a1, rowStep, stepK, b, b1, ldb, transposeB, alpha, column, c, co, ldc);
             }
-            from = new Start(c, co, ldc, 1);
+            startFrom(c, co, ldc, 1);
             first += DEPTH;
         } while (first < k);
     }
@@ -195,7 +215,6 @@ final class VectorGemm {
             int ldb,
             boolean transposeB,
             float alpha,
-            Start start,
             int column,
             float[] c,
             int co,
@@ -221,11 +240,11 @@ final class VectorGemm {
             int last = m < TILE_ROWS ? m : m - m % TILE_ROWS;
             for (; i < last; i += TILE_ROWS) {
                 int a0 = ao + i * rowStep;
-                int s0 = start.at(i, column);
+                int s0 = startAt(i, column);
                 int c0 = co + i * ldc + column;
                 int height = Math.min(TILE_ROWS, m - i);
-                int lds = start.rowStep;
-                tile(vectors, height, k, a, a0, rowStep, stepK, rows, r0, ldr, start.values, s0, lds, c, c0, ldc);
+                int lds = startRow;
+                tile(vectors, height, k, a, a0, rowStep, stepK, rows, r0, ldr, start, s0, lds, c, c0, ldc);
             }
         }
         // Edges go through a tile of their own: the last rows in one that reaches back over finished rows, and columns
@@ -236,7 +255,7 @@ final class VectorGemm {
             int top = Math.min(i, m - tileRows);
             for (int r = i - top; r < tileRows; r++) {
                 for (int j = 0; j < width; j++) {
-                    tile[r * ldt + j] = start.values[start.at(top + r, column + j)];
+                    tile[r * ldt + j] = start[startAt(top + r, column + j)];
                 }
             }
             int a0 = ao + top * rowStep;

@@ -98,7 +98,9 @@ public final class VectorKernels implements Kernels {
                 g.ldb(),
                 g.transposeB(),
                 g.alpha(),
-                g.beta() == 0f ? VectorGemm.Start.ZERO : new VectorGemm.Start(c.floats, c0, g.ldc(), 1),
+                g.beta() == 0f ? null : c.floats,
+                c0,
+                g.ldc(),
                 c.floats,
                 c0,
                 g.ldc());
@@ -115,8 +117,6 @@ public final class VectorKernels implements Kernels {
             @Nullable CpuArray bias,
             Activation activation,
             CpuArray y) {
-        VectorGemm.Start start =
-                bias == null ? VectorGemm.Start.ZERO : new VectorGemm.Start(bias.floats, bias.offset, 0, 1);
         int from = x.offset + firstRow * in;
         int to = y.offset + firstRow * out;
         VectorGemm.multiply(
@@ -132,7 +132,9 @@ public final class VectorKernels implements Kernels {
                 out,
                 false,
                 1f,
-                start,
+                bias == null ? null : bias.floats,
+                bias == null ? 0 : bias.offset,
+                0,
                 y.floats,
                 to,
                 out);
