@@ -7,6 +7,23 @@ cd -- "$(dirname -- "$(readlink -f -- "$0")")/.."
 work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 
+# A policy as a service, for which target/fovea-policy.jar is enough.
+./fovea train --env CartPole-v1 --policy mlp --steps 4096 --final-episodes 0 --out "$work/served"
+./fovea export "$work/served" --safetensors "$work/policy.safetensors"
+java --add-modules jdk.incubator.vector -cp target/fovea-policy.jar examples/policy-service/PolicyService.java \
+    "$work/policy.safetensors" 0 >"$work/service" 2>&1 &
+service=$!
+trap 'kill "$service" 2>/dev/null || true; rm -rf -- "$work"' EXIT
+url=
+for _ in {1..200}; do
+    url=$(sed -n 's/.* on \(http:.*\)USER$/\1/p' "$work/service")
+    [[ -z $url ]] && kill -0 "$service" 2>/dev/null || break
+    sleep 0.2
+done
+java examples/policy-service/LoadTest.java "$url" 4 2 1000 | tee "$work/load" || { cat "$work/service"; exit 1; }
+grep -q 'requests/s, p50' "$work/load"
+kill "$service"
+
 # The jar as it is, not built again.
 mvn -q -B org.apache.maven.plugins:maven-install-plugin:3.1.4:install-file -Dfile=target/fovea.jar -DpomFile=pom.xml
 

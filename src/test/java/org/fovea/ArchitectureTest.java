@@ -46,6 +46,8 @@ final class ArchitectureTest {
             .definedBy("org.fovea.onnx..")
             .layer("dashboard")
             .definedBy("org.fovea.dashboard..")
+            .layer("policy")
+            .definedBy("org.fovea.policy..")
             .layer("rl")
             .definedBy("org.fovea.rl..")
             .layer("nn")
@@ -72,20 +74,22 @@ final class ArchitectureTest {
             .mayOnlyBeAccessedByLayers("cli")
             .whereLayer("onnx")
             .mayOnlyBeAccessedByLayers("cli")
+            .whereLayer("policy")
+            .mayOnlyBeAccessedByLayers("cli")
             .whereLayer("rl")
-            .mayOnlyBeAccessedByLayers("onnx", "dashboard", "cli")
+            .mayOnlyBeAccessedByLayers("onnx", "dashboard", "policy", "cli")
             .whereLayer("nn")
             .mayOnlyBeAccessedByLayers("rl", "onnx", "cli")
             .whereLayer("optim")
             .mayOnlyBeAccessedByLayers("rl", "cli")
             .whereLayer("env")
-            .mayOnlyBeAccessedByLayers("rl", "onnx", "dashboard", "cli")
+            .mayOnlyBeAccessedByLayers("rl", "onnx", "dashboard", "policy", "cli")
             .whereLayer("attentionfile")
             .mayOnlyBeAccessedByLayers("cli")
             .whereLayer("verify")
             .mayOnlyBeAccessedByLayers("cli")
             .whereLayer("io")
-            .mayOnlyBeAccessedByLayers("attentionfile", "optim", "rl", "onnx", "cli")
+            .mayOnlyBeAccessedByLayers("attentionfile", "optim", "rl", "onnx", "policy", "cli")
             .whereLayer("attention")
             .mayOnlyBeAccessedByLayers("nn", "rl", "cli")
             .whereLayer("tensor")
@@ -127,6 +131,7 @@ final class ArchitectureTest {
         "org.fovea.optim",
         "org.fovea.env",
         "org.fovea.io",
+        "org.fovea.policy",
         "org.fovea.cli"
     };
 
@@ -136,7 +141,7 @@ final class ArchitectureTest {
             .that()
             .resideInAnyPackage(API)
             .and()
-            .resideOutsideOfPackage("org.fovea.cli")
+            .resideOutsideOfPackages("org.fovea.cli", "org.fovea.policy")
             .should()
             .dependOnClassesThat(
                     resideInAPackage("org.fovea..").and(resideInAnyPackage(API).negate()));

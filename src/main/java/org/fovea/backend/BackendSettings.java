@@ -40,9 +40,9 @@ public record BackendSettings(int threads, int device, Cublas cublas, Precision 
         BF16
     }
 
-    /** The way a captured step runs on a CUDA device; the results are the same bits. */
+    /** The way a captured step runs; the results are the same bits. */
     public enum Graph {
-        /** A graph: a replay is one launch. */
+        /** A graph: a replay is one launch; on the CPU, kernels without what leads to them. */
         ON,
         /** A replay issues its operations one by one, to see them apart in a profiler or to time what a graph gains. */
         OFF

@@ -11,11 +11,12 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "bench",
         header = "Measure speed on fixed work.",
-        synopsisSubcommandLabel = "attention|env|gemm|train",
+        synopsisSubcommandLabel = "attention|env|gemm|policy|train",
         subcommands = {
             BenchAttentionCommand.class,
             BenchEnvironmentCommand.class,
             BenchGemmCommand.class,
+            BenchPolicyCommand.class,
             BenchTrainCommand.class
         })
 final class BenchCommand implements Runnable {
@@ -28,6 +29,6 @@ final class BenchCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "say what to measure: attention, env, gemm or train");
+        throw new ParameterException(spec.commandLine(), "say what to measure: attention, env, gemm, policy or train");
     }
 }

@@ -101,11 +101,8 @@ final class ExportCommand implements Callable<Integer> {
             return;
         }
         format.write(policy, file);
-        long numbers = policy.parameters().values().stream()
-                .mapToLong(tensor -> tensor.elements())
-                .sum();
         terminal.out()
-                .println(file + ": " + policy.kind() + " policy, " + NumberFormats.count(numbers)
+                .println(file + ": " + policy.kind() + " policy, " + NumberFormats.count(policy.parameterCount())
                         + " parameters, of step "
                         + NumberFormats.count(Long.parseLong(policy.notes().getOrDefault("trained_steps", "0"))) + ", "
                         + NumberFormats.count(Files.size(file)) + " bytes");

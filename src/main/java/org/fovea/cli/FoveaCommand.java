@@ -19,6 +19,7 @@ import picocli.CommandLine.Spec;
             TrainCommand.class,
             EvalCommand.class,
             ExportCommand.class,
+            ImitateCommand.class,
             RunsCommand.class,
             ShowCommand.class,
             CompareCommand.class,

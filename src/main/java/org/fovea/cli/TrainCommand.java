@@ -89,6 +89,14 @@ final class TrainCommand implements Callable<Integer> {
     @ArgGroup(validate = false, heading = "%nHow it is evaluated, and what ends it early:%n")
     private EvaluationOptions evaluationOptions = new EvaluationOptions();
 
+    @Option(
+            names = "--init",
+            paramLabel = "POLICY",
+            description =
+                    "Begin with a policy that is there: a file of fovea export --safetensors, or the directory of a run"
+                            + " (its best: RUN_DIR/best). Its kind and network are taken over where not given.")
+    private @Nullable Path init;
+
     @ArgGroup(validate = false, heading = "%nWhere the run is kept:%n")
     private DirectoryOptions place = new DirectoryOptions();
 
@@ -210,6 +218,10 @@ final class TrainCommand implements Callable<Integer> {
         play();
         // Asking for the spaces may start an environment already.
         stepTimeout.apply(terminal, () -> "There was no checkpoint yet");
+        if (place.resume && init != null) {
+            throw new UsageException(
+                    "--resume goes on with a policy, --init begins with one: leave one of the two out");
+        }
         if (place.resume && !settings.isHelp()) {
             return resume(settings);
         }
@@ -241,10 +253,21 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private int start(String environment, Settings settings, TrainingOptions options) throws IOException {
-        RunSpec spec = UsageException.ifIllegal(() -> spec(environment, settings.hyperparameters()));
-        Path directory = newDirectory(spec);
+        InitialPolicy initial = init == null ? null : InitialPolicy.load(init);
+        if (initial != null && run.policy == null) {
+            run.policy = initial.policy().kind().toString();
+        }
+        Map<String, String> hyperparameters =
+                initial == null ? settings.hyperparameters() : initial.hyperparameters(settings.hyperparameters());
+        RunSpec spec = UsageException.ifIllegal(() -> spec(environment, hyperparameters));
+        Path directory = newDirectory(place.directory, place.overwrite, spec);
         try (Backend backend = device.open(terminal, settings.backend())) {
-            return train(() -> Trainer.start(backend, spec, directory, play()), directory, options);
+            return train(
+                    () -> initial == null
+                            ? Trainer.start(backend, spec, directory, play())
+                            : Trainer.start(backend, spec, directory, play(), initial),
+                    directory,
+                    options);
         }
     }
 
@@ -388,16 +411,16 @@ final class TrainCommand implements Callable<Integer> {
         }
     }
 
-    private Path newDirectory(RunSpec spec) {
-        if (place.directory == null) {
+    /** The directory of a new run: the one that was given, or one named by what is trained and the time. */
+    static Path newDirectory(@Nullable Path given, boolean overwrite, RunSpec spec) {
+        if (given == null) {
             String name = spec.environment().replaceAll("[^A-Za-z0-9._-]+", "-") + "-" + spec.policy() + "-seed"
                     + spec.seed() + "-" + TIMESTAMP.format(LocalDateTime.now(ZoneId.systemDefault()));
             return Path.of("runs", name);
         }
-        if (Files.exists(place.directory) && !place.overwrite) {
-            throw new UsageException(
-                    place.directory + " exists; --resume goes on with the run in it, --overwrite replaces it");
+        if (Files.exists(given) && !overwrite) {
+            throw new UsageException(given + " exists; --resume goes on with the run in it, --overwrite replaces it");
         }
-        return place.directory;
+        return given;
     }
 }

@@ -13,6 +13,7 @@
  *   <li>{@code rollout}: playing, and what was played;
  *   <li>{@code learner}: what an algorithm is, and what algorithms share;
  *   <li>{@code ppo}, {@code trpo}: an algorithm each, with its hyper-parameters;
+ *   <li>{@code imitation}: learning from recorded episodes;
  *   <li>{@code evaluation}: playing fixed episodes with a policy that stays as it is;
  *   <li>{@code run}: runs from first step to last.
  * </ul>

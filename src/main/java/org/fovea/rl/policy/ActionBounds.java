@@ -46,6 +46,31 @@ public final class ActionBounds {
         return limit == ActionLimit.TANH;
     }
 
+    /** Closest to a bound that the hyperbolic tangent is asked to come, so that what leads there is finite. */
+    private static final double ALMOST_ONE = 0.9999;
+
+    /**
+     * What a policy would have drawn to give these actions.
+     *
+     * @param actions [rows, size], within bounds or not
+     */
+    public float[] drawn(float[] actions) {
+        float[] drawn = new float[actions.length];
+        for (int at = 0; at < drawn.length; at++) {
+            int i = at % size;
+            double unit = (actions[at] - middle[i]) / halfRange[i];
+            if (bounded[i]) {
+                unit = Math.max(-1, Math.min(1, unit));
+            }
+            if (limit == ActionLimit.TANH && bounded[i]) {
+                double within = Math.max(-ALMOST_ONE, Math.min(ALMOST_ONE, unit));
+                unit = 0.5 * Math.log((1 + within) / (1 - within));
+            }
+            drawn[at] = (float) unit;
+        }
+        return drawn;
+    }
+
     /**
      * Brings actions within bounds.
      *

@@ -86,6 +86,14 @@ public sealed interface ActionDistribution permits CategoricalActions, GaussianA
     Loss loss(
             Tape tape, PpoLoss loss, ActorCritic.Outputs outputs, PpoBatch<DeviceArray> batch, DeviceArray statistics);
 
+    /**
+     * What is small where actions are likely: the negative log-probability of choices, or half the squared distance of numbers from their
+     * means; [rows, 1].
+     *
+     * @param actions [rows, actionSize()]
+     */
+    Tensor imitationLoss(Tensor outputs, DeviceArray actions);
+
     /** Numbers per row that determine the distribution. */
     int parameterCount();
 

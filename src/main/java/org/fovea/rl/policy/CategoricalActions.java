@@ -4,6 +4,7 @@ package org.fovea.rl.policy;
 import java.util.Arrays;
 import java.util.List;
 import org.fovea.backend.Backend;
+import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.memory.DType;
@@ -113,6 +114,31 @@ final class CategoricalActions implements ActionDistribution {
         return new Loss(
                 List.of(outputs.policy(), outputs.values()),
                 List.of(tape.constant(dLogits, rows, outputs()), tape.constant(dValues, rows, 1)));
+    }
+
+    @Override
+    public Tensor imitationLoss(Tensor outputs, DeviceArray actions) {
+        Tape tape = outputs.tape();
+        int rows = outputs.size(0);
+        int all = rows * parts();
+        Tensor numbers = tape.result(width);
+        tape.backend().math().iota(0, 1, numbers.array());
+        Tensor taken = tape.result(all, width);
+        int[] alongColumns = {0, 1};
+        int[] alongRows = {1, 0};
+        tape.backend()
+                .math()
+                .zip(
+                        BinaryOp.EQUAL,
+                        new int[] {all, width},
+                        numbers.array(),
+                        alongColumns,
+                        actions,
+                        alongRows,
+                        taken.array());
+        Tensor ofParts =
+                byPart(outputs).logSoftmax().multiply(taken).sumKeepingAxes(-1).negate();
+        return ofParts.reshape(rows, parts()).sumKeepingAxes(-1);
     }
 
     @Override

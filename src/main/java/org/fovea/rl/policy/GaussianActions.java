@@ -13,7 +13,7 @@ import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 
 /** A vector of independent normals whose means the network gives; standard deviations do not depend on the state. */
-record GaussianActions(int size, Parameter logStd) implements ActionDistribution {
+public record GaussianActions(int size, Parameter logStd) implements ActionDistribution {
     @Override
     public int outputs() {
         return size;
@@ -69,6 +69,12 @@ record GaussianActions(int size, Parameter logStd) implements ActionDistribution
                         tape.constant(dMean, rows, size),
                         tape.constant(dValues, rows, 1),
                         tape.constant(dLogStd, size)));
+    }
+
+    @Override
+    public Tensor imitationLoss(Tensor outputs, DeviceArray actions) {
+        Tensor taken = outputs.tape().constant(actions, outputs.size(0), size);
+        return outputs.subtract(taken).square().sumKeepingAxes(-1).multiply(0.5);
     }
 
     @Override

@@ -31,6 +31,7 @@ public final class PolicyRunner implements AutoCloseable {
 
     private final Backend backend;
     private final Agent agent;
+    private final ActorCritic.Context context;
     private final ActorCritic.Actor actor;
     private final @Nullable StepRecorder recorder;
     private final int origin;
@@ -58,6 +59,13 @@ public final class PolicyRunner implements AutoCloseable {
     private final float[] values;
     private final float[] boundedValues;
 
+    /** [count, outputs] and [count]: what the network gave last; null if nobody asks. */
+    private @Nullable DeviceArray outputs;
+
+    private @Nullable DeviceArray stateValues;
+
+    private @Nullable CapturedStep renewing;
+
     /** Number of the random stream to which those of captured steps are added. */
     private long baseStream = Long.MIN_VALUE;
 
@@ -82,6 +90,7 @@ public final class PolicyRunner implements AutoCloseable {
             boolean wholeSegments) {
         this.backend = agent.backend();
         this.agent = agent;
+        this.context = context;
         this.recorder = recorder;
         int places = recorder == null ? 0 : wholeSegments ? count : Math.min(count, MOST_PLACES);
         this.actor = context.actor(first, count, places);
@@ -150,6 +159,46 @@ public final class PolicyRunner implements AutoCloseable {
         actor.mark(episodeSteps);
     }
 
+    /**
+     * Goes on from a segment that nothing is learned from to the next.
+     *
+     * @param episodeSteps steps that each environment has taken in its episode
+     * @param stream the random stream of the next segment's first step
+     */
+    public void renewSegment(int[] episodeSteps, long stream) {
+        markSegment(episodeSteps, stream);
+        if (renewing == null) {
+            renewing = backend.capture(() -> {
+                context.advance();
+                actor.beginSegment();
+            });
+        }
+        renewing.replay();
+    }
+
+    /** Lets {@link #outputs} and {@link #stateValues} be asked for from the first step on, of which all rows are shown. */
+    public void keepOutputs() {
+        outputs = owned.floats((long) count * agent.distribution().outputs());
+        stateValues = owned.floats(count);
+    }
+
+    /** The numbers that determine the distributions of actions, forbidden choices included; [count, outputs]. */
+    public void outputs(float[] target) {
+        backend.memory().download(Objects.requireNonNull(outputs), target, 0);
+    }
+
+    /** The values of what was observed, [count]. */
+    public void stateValues(float[] target) {
+        backend.memory().download(Objects.requireNonNull(stateValues), target, 0);
+    }
+
+    private void keep(Tensor policy, Tensor values) {
+        if (outputs != null && stateValues != null) {
+            backend.memory().copy(policy.array(), outputs);
+            backend.memory().copy(values.array(), stateValues);
+        }
+    }
+
     /** Ends a segment, of which all rows have {@linkplain Rows#receive received} what came last. */
     public void endSegment() {
         if (recorder != null && cutEpisodes != null) {
@@ -211,6 +260,9 @@ public final class PolicyRunner implements AutoCloseable {
     @Override
     public void close() {
         all.forEach(Rows::close);
+        if (renewing != null) {
+            renewing.close();
+        }
         if (cutEpisodes != null) {
             cutEpisodes.close();
         }
@@ -225,9 +277,15 @@ public final class PolicyRunner implements AutoCloseable {
         private final StepArrays<DeviceArray> step;
         private final StepClock clock;
         private final DeviceArray numbers;
+        private final DeviceArray myActions;
         private boolean delivered;
         private @Nullable CapturedStep sampling;
         private @Nullable CapturedStep choosing;
+        private @Nullable CapturedStep following;
+
+        /** [to - from, action size], what is done in place of what the policy would do; null where it acts itself. */
+        private @Nullable DeviceArray given;
+
         private @Nullable CapturedStep settingAside;
         private @Nullable CapturedStep playing;
 
@@ -238,6 +296,7 @@ public final class PolicyRunner implements AutoCloseable {
             this.step = uploads.step();
             this.clock = PolicyRunner.this.clock.rows(from, to, owned.integers(1));
             this.numbers = owned.integers(to - from);
+            this.myActions = mine(actions);
         }
 
         /**
@@ -330,20 +389,12 @@ public final class PolicyRunner implements AutoCloseable {
                 DeviceArray drawn = drawn(tape);
                 DeviceArray logProbs = tape.allocate(backend.memory().floatType(), count);
                 RandomRange draw = new RandomRange(seed, baseStream, first, clock.stream());
-                agent.distribution().sample(backend, restricted(outputs.policy()), draw, drawn, logProbs);
+                Tensor restricted = restricted(outputs.policy());
+                agent.distribution().sample(backend, restricted, draw, drawn, logProbs);
                 keep(drawn);
+                PolicyRunner.this.keep(restricted, outputs.values());
                 if (recorder != null) {
-                    recorder.acted(
-                            from,
-                            to,
-                            clock.positions(),
-                            new StepRecorder.Acted(
-                                    step.observations(),
-                                    mine(tokens),
-                                    mine(actions),
-                                    masks.length() == 0 ? null : mine(masks),
-                                    mine(logProbs),
-                                    mine(outputs.values().array())));
+                    record(recorder, outputs, mine(logProbs));
                 }
             }
         }
@@ -402,13 +453,64 @@ public final class PolicyRunner implements AutoCloseable {
             download();
         }
 
+        /**
+         * Does what is given, as if the policy had drawn it, and records that; one of the two is empty.
+         *
+         * @param givenChoices [count, parts]
+         * @param givenNumbers [count, size]
+         */
+        public void follow(int[] givenChoices, float[] givenNumbers) {
+            deliverOnce();
+            DeviceArray target = given;
+            if (target == null) {
+                target = owned.allocate(actions.dtype(), myActions.length());
+                given = target;
+            }
+            int offset = from * agent.distribution().actionSize();
+            if (agent.bounds() == null) {
+                backend.memory().upload(givenChoices, offset, target);
+            } else {
+                backend.memory().upload(givenNumbers, offset, target);
+            }
+            if (following == null) {
+                following = backend.capture(this::followOnDevice);
+            }
+            following.replay();
+        }
+
+        private void followOnDevice() {
+            StepRecorder follower = Objects.requireNonNull(recorder);
+            receiveOnDevice();
+            try (Tape tape = Tape.inference(backend)) {
+                ActorCritic.Outputs outputs = actor.act(shown(tape), PolicyRunner.this.clock, from, to);
+                backend.memory().copy(Objects.requireNonNull(given), mine(actions));
+                record(follower, outputs, tape.result(to - from).array());
+            }
+        }
+
+        private void record(StepRecorder to, ActorCritic.Outputs outputs, DeviceArray logProbs) {
+            to.acted(
+                    from,
+                    this.to,
+                    clock.positions(),
+                    new StepRecorder.Acted(
+                            step.observations(),
+                            mine(tokens),
+                            mine(actions),
+                            masks.length() == 0 ? null : mine(masks),
+                            logProbs,
+                            mine(outputs.values().array())));
+        }
+
         private void chooseOnDevice() {
             receiveOnDevice();
             try (Tape tape = Tape.inference(backend)) {
                 ActorCritic.Outputs outputs = actor.act(shown(tape), PolicyRunner.this.clock, from, to);
                 DeviceArray best = drawn(tape);
-                agent.distribution().mostLikely(backend, restricted(outputs.policy()), best);
+                Tensor restricted = restricted(outputs.policy());
+                agent.distribution().mostLikely(backend, restricted, best);
                 keep(best);
+                PolicyRunner.this.keep(restricted, outputs.values());
             }
         }
 
@@ -432,22 +534,23 @@ public final class PolicyRunner implements AutoCloseable {
             int size = agent.distribution().actionSize();
             ActionBounds bounds = agent.bounds();
             if (bounds == null) {
-                backend.memory().download(mine(actions), choices, from * size);
+                backend.memory().download(myActions, choices, from * size);
             } else {
-                backend.memory().download(mine(actions), values, from * size);
+                backend.memory().download(myActions, values, from * size);
                 bounds.apply(values, boundedValues, from * size, to * size);
             }
         }
 
         /** Captured steps are to be captured anew. */
         private void forget() {
-            for (CapturedStep captured : new CapturedStep[] {sampling, choosing, settingAside, playing}) {
+            for (CapturedStep captured : new CapturedStep[] {sampling, choosing, following, settingAside, playing}) {
                 if (captured != null) {
                     captured.close();
                 }
             }
             sampling = null;
             choosing = null;
+            following = null;
             settingAside = null;
             playing = null;
         }

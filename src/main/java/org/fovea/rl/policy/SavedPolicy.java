@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
@@ -22,6 +23,7 @@ import org.fovea.io.TensorInfo;
 import org.fovea.io.TensorType;
 import org.fovea.rl.config.Hyperparameters;
 import org.fovea.rl.config.NetworkConfig;
+import org.fovea.rl.config.RolloutConfig;
 import org.fovea.tensor.Parameter;
 import org.fovea.tensor.Parameters;
 
@@ -66,6 +68,45 @@ public record SavedPolicy(
     private static final String SEGMENT = CONFIG + "rollout_steps";
     private static final List<String> NOTED = List.of("environment", "algorithm", "trained_steps", "score");
 
+    /** The policy of an agent as it is. */
+    public static SavedPolicy of(
+            Agent agent, NetworkConfig network, boolean valueApart, int segmentSteps, Map<String, String> notes) {
+        Map<String, TensorData> parameters = new TreeMap<>();
+        for (Parameter parameter : agent.parameters().all()) {
+            float[] values = new float[Math.toIntExact(parameter.length())];
+            agent.backend().memory().download(parameter.value(), values, 0);
+            long[] shape =
+                    Arrays.stream(parameter.shape()).mapToLong(size -> size).toArray();
+            parameters.put(parameter.name(), TensorData.ofFloats(values, shape));
+        }
+        boolean normalizes = agent.observations().enabled();
+        Map<String, TensorData> moments = new TreeMap<>();
+        if (normalizes) {
+            agent.observations().moments().forEach((name, of) -> {
+                double[] saved = of.save();
+                moments.put(MOMENTS + name, TensorData.ofDoubles(saved, saved.length));
+            });
+        }
+        return new SavedPolicy(
+                agent.spaces(),
+                agent.kind(),
+                network,
+                valueApart,
+                normalizes,
+                segmentSteps,
+                parameters,
+                moments,
+                notes);
+    }
+
+    /** A policy before its first update, of a seed. */
+    public static SavedPolicy random(
+            Backend backend, EnvironmentSpec.Spaces spaces, PolicyKind kind, NetworkConfig network, long seed) {
+        try (Agent agent = Agent.create(backend, spaces, kind, network, false, false, seed)) {
+            return of(agent, network, false, RolloutConfig.BASE.rolloutSteps(), Map.of());
+        }
+    }
+
     /** What a file says of the policy besides its tensors. */
     public Map<String, String> metadata() {
         Map<String, String> metadata = new LinkedHashMap<>(notes);
@@ -87,6 +128,21 @@ public record SavedPolicy(
         described.put("masked", Boolean.toString(spaces.masked()));
         described.put("value_apart", Boolean.toString(valueApart));
         return described;
+    }
+
+    /** The hyper-parameters under which a run has such a policy, by name. */
+    public Map<String, String> hyperparameters() {
+        Map<String, String> settings = new LinkedHashMap<>(Hyperparameters.read(network));
+        settings.put(
+                "critic",
+                network.critic().resolved(kind.remembers(), valueApart).name().toLowerCase(Locale.ROOT));
+        settings.put("normalize_observations", Boolean.toString(normalizesObservations));
+        return settings;
+    }
+
+    /** Numbers that were learned. */
+    public long parameterCount() {
+        return parameters.values().stream().mapToLong(TensorData::elements).sum();
     }
 
     /** Parameters and moments by name, as {@link #write} writes them. */

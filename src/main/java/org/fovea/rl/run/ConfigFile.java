@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import org.fovea.rl.evaluation.EvaluationSettings;
+import org.jspecify.annotations.Nullable;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
 import org.yaml.snakeyaml.error.MarkedYAMLException;
@@ -142,8 +143,14 @@ public record ConfigFile(Path file, List<Entry> entries) {
      *
      * @param changes that were made when it was resumed, which a repetition lacks: they are told of in a comment
      * @param backend that it runs on
+     * @param initial the policy that it began with, if that was not a random one
      */
-    static String text(RunSpec spec, TrainingOptions options, List<SettingChange> changes, String backend) {
+    static String text(
+            RunSpec spec,
+            TrainingOptions options,
+            List<SettingChange> changes,
+            String backend,
+            @Nullable Path initial) {
         StringBuilder text = new StringBuilder();
         String version = Optional.ofNullable(ConfigFile.class.getPackage().getImplementationVersion())
                 .map(number -> "Fovea " + number + ", ")
@@ -174,6 +181,9 @@ public record ConfigFile(Path file, List<Entry> entries) {
         values.put("steps", spec.steps());
         values.put("envs", spec.environments());
         values.put("seed", spec.seed());
+        if (initial != null) {
+            values.put("init", initial);
+        }
         EvaluationPlan plan = options.evaluations();
         if (plan.everySteps() > 0) {
             values.put("eval-every", plan.everySteps());
@@ -214,8 +224,9 @@ public record ConfigFile(Path file, List<Entry> entries) {
     static void write(
             Path runDirectory, RunSpec spec, TrainingOptions options, List<SettingChange> changes, String backend) {
         Path file = runDirectory.resolve(RunFiles.CONFIG);
+        Path initial = runDirectory.resolve(RunFiles.INITIAL).toAbsolutePath();
         try {
-            Files.writeString(file, text(spec, options, changes, backend));
+            Files.writeString(file, text(spec, options, changes, backend, Files.exists(initial) ? initial : null));
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write " + file, e);
         }

@@ -27,6 +27,9 @@ public final class RunFiles {
     /** The directory with the checkpoint of the policy that these found to be the best. */
     public static final String BEST = "best";
 
+    /** The policy that the run began with, if that was not a random one. */
+    public static final String INITIAL = "initial.safetensors";
+
     /** The picture that is drawn from the tables. */
     public static final String LEARNING_CURVE = "learning-curve.png";
 
@@ -53,7 +56,8 @@ public final class RunFiles {
 
     private static boolean isOfARun(Path path) {
         String name = path.getFileName().toString();
-        return List.of(PROGRESS, TIMES, EVALUATIONS, CONFIG, RESULT, BEST).contains(name)
+        return List.of(PROGRESS, TIMES, EVALUATIONS, CONFIG, RESULT, BEST, INITIAL)
+                        .contains(name)
                 || name.startsWith(EventFile.PREFIX)
                 || name.startsWith("learning-curve.")
                 || name.matches("\\.?checkpoint-\\d+.*");

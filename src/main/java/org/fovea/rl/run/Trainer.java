@@ -16,7 +16,10 @@ import org.fovea.backend.Backend;
 import org.fovea.rl.evaluation.Evaluation;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
+import org.fovea.rl.learner.AlgorithmConfig;
 import org.fovea.rl.learner.UpdateStatistics;
+import org.fovea.rl.policy.Agent;
+import org.fovea.rl.policy.SavedPolicy;
 import org.fovea.rl.rollout.PlaySettings;
 import org.fovea.rl.rollout.StepCost;
 import org.fovea.rl.rollout.StopSignal;
@@ -88,15 +91,64 @@ public final class Trainer implements AutoCloseable {
      * @throws RunInUseException if another process is training there
      */
     public static Trainer start(Backend backend, RunSpec spec, Path runDirectory, PlaySettings play) {
+        try {
+            return begin(backend, spec, runDirectory, play, null);
+        } catch (IOException e) {
+            throw new UncheckedIOException("the run cannot begin", e);
+        }
+    }
+
+    /** What a new policy begins with in place of random parameters. */
+    @FunctionalInterface
+    public interface Beginning {
+        /** Changes the parameters of a policy, and the moments of its observations. */
+        void apply(Agent agent) throws IOException;
+    }
+
+    /**
+     * Starts a run with a policy that is there, which is kept in {@value RunFiles#INITIAL}. Where that fails nothing is begun: what the
+     * directory holds stays.
+     *
+     * @param runDirectory made if it does not exist; what it holds of another run is replaced
+     * @throws RunInUseException if another process is training there
+     */
+    public static Trainer start(
+            Backend backend, RunSpec spec, Path runDirectory, PlaySettings play, Beginning beginning)
+            throws IOException {
+        return begin(backend, spec, runDirectory, play, beginning);
+    }
+
+    private static Trainer begin(
+            Backend backend, RunSpec spec, Path runDirectory, PlaySettings play, @Nullable Beginning beginning)
+            throws IOException {
         TrainingState state = TrainingState.create(backend, spec, play);
+        try {
+            if (beginning != null) {
+                beginning.apply(state.agent());
+            }
+        } catch (IOException | RuntimeException | Error e) {
+            try (state) {
+                throw e;
+            }
+        }
         RunLock lock = lock(state, runDirectory);
         try {
             RunFiles.prepare(runDirectory);
+            if (beginning != null) {
+                AlgorithmConfig config = spec.config();
+                SavedPolicy.of(
+                                state.agent(),
+                                config.network(),
+                                config.valueApart(),
+                                config.rollout().rolloutSteps(),
+                                Map.of("environment", spec.environment()))
+                        .write(runDirectory.resolve(RunFiles.INITIAL));
+            }
             state.collector().reset();
             Trainer trainer = new Trainer(backend, runDirectory, state, lock, EvaluationPlan.NONE, List.of());
             trainer.events.configuration();
             return trainer;
-        } catch (RuntimeException | Error e) {
+        } catch (IOException | RuntimeException | Error e) {
             try (state;
                     lock) {
                 throw e;

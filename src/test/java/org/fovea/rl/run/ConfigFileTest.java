@@ -74,7 +74,7 @@ class ConfigFileTest {
                 .withSeed(-3)
                 .with(Map.of("gamma", "0.123456789"));
 
-        ConfigFile config = read(ConfigFile.text(spec, TrainingOptions.DEFAULT, List.of(), "cpu: \"8\" lanes"));
+        ConfigFile config = read(ConfigFile.text(spec, TrainingOptions.DEFAULT, List.of(), "cpu: \"8\" lanes", null));
 
         assertThat(config.entries())
                 .extracting(ConfigFile.Entry::key)
