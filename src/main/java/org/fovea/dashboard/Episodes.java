@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -30,6 +31,7 @@ final class Episodes implements AutoCloseable {
     private static final int KEPT = 16;
     private static final int PICTURE_WIDTH = 640;
     private static final int MOST_STEPS = 1_000;
+    private static final long MOST_NANOS = 60_000_000_000L;
     private static final String PYTHON = "gym:";
 
     private final boolean playsPython;
@@ -37,7 +39,7 @@ final class Episodes implements AutoCloseable {
     private long numbers;
 
     /** Those used last are the last. */
-    private final Map<Key, Played> kept = new LinkedHashMap<>(16, 0.75f, true);
+    private final Map<Key, Played> kept = Collections.synchronizedMap(new LinkedHashMap<>(16, 0.75f, true));
 
     /** @param playsPython whether environments of Python are started, which a run's own settings name */
     Episodes(boolean playsPython) {
@@ -98,9 +100,11 @@ final class Episodes implements AutoCloseable {
         Played played = kept.get(key);
         if (played == null) {
             played = new Played(++numbers, saved.steps(), record(saved, seed, sampled), environment);
-            kept.put(key, played);
-            if (kept.size() > KEPT) {
-                kept.remove(kept.keySet().iterator().next());
+            synchronized (kept) {
+                kept.put(key, played);
+                if (kept.size() > KEPT) {
+                    kept.remove(kept.keySet().iterator().next());
+                }
             }
         }
         return told(played);
@@ -109,7 +113,10 @@ final class Episodes implements AutoCloseable {
     private Episode record(SavedRun saved, long seed, boolean sampled) throws IOException {
         PlaySettings play = new PlaySettings(1, PlaySettings.Overlap.OFF, EnvironmentPlace.HOST);
         try (TrainedPolicy policy = TrainedPolicy.open(backend, saved, EvaluationSettings.of(1, seed), play)) {
-            return policy.record(new EpisodeRecorder.Settings(seed, sampled, MOST_STEPS, PICTURE_WIDTH));
+            long start = System.nanoTime();
+            return policy.record(
+                    new EpisodeRecorder.Settings(seed, sampled, MOST_STEPS, PICTURE_WIDTH),
+                    () -> System.nanoTime() - start > MOST_NANOS);
         }
     }
 
@@ -175,12 +182,14 @@ final class Episodes implements AutoCloseable {
         return place == null ? null : new double[] {place.getX(), place.getY(), place.getWidth(), place.getHeight()};
     }
 
-    private synchronized Episode episode(long number) throws RequestException {
-        return kept.values().stream()
-                .filter(played -> played.number == number)
-                .findFirst()
-                .orElseThrow(() -> new RequestException(404, "that episode is no longer kept; play it again"))
-                .episode;
+    private Episode episode(long number) throws RequestException {
+        synchronized (kept) {
+            return kept.values().stream()
+                    .filter(played -> played.number == number)
+                    .findFirst()
+                    .orElseThrow(() -> new RequestException(404, "that episode is no longer kept; play it again"))
+                    .episode;
+        }
     }
 
     /** PNG of a step; of the last if it is the number of steps. */

@@ -5,17 +5,19 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.fovea.rl.run.RunFiles;
@@ -37,42 +39,49 @@ final class RunIndex {
     /** Of what is inside a run, and never a run. */
     private static final Pattern CHECKPOINT = Pattern.compile("\\.?checkpoint-\\d+.*");
 
+    private final String name;
     private final Path root;
-    private Map<String, Seen> seen = Map.of();
+    private final Map<String, Seen> seen = new ConcurrentSkipListMap<>();
 
     private record Seen(String fingerprint, RunSummary summary) {}
 
     /** @throws IOException if it is not a directory that can be read */
     RunIndex(Path directory) throws IOException {
+        this.name = directory.toString();
         this.root = directory.toRealPath();
         if (!Files.isDirectory(root) || !Files.isReadable(root)) {
             throw new IOException(directory + " is not a directory that can be read");
         }
     }
 
-    Path root() {
-        return root;
+    /** The directory as it was named. */
+    String name() {
+        return name;
     }
 
-    /** The runs as they are now, by name. */
-    synchronized Map<String, RunSummary> refresh() {
-        Map<String, Seen> now = new TreeMap<>();
-        try {
-            Files.walkFileTree(root, Set.of(), DEPTH, new Walk(now));
-        } catch (IOException e) {
-            // The directory itself has gone: there are no runs in it.
-            now.clear();
-        }
-        seen = now;
-        Map<String, RunSummary> summaries = new LinkedHashMap<>();
-        now.forEach((name, run) -> summaries.put(name, run.summary));
+    /** The runs as far as they have been looked at, by name. */
+    Map<String, RunSummary> summaries() {
+        Map<String, RunSummary> summaries = new TreeMap<>();
+        seen.forEach((name, run) -> summaries.put(name, run.summary));
         return summaries;
     }
 
-    private final class Walk extends SimpleFileVisitor<Path> {
-        private final Map<String, Seen> found;
+    /** Looks at all runs; what is new or has changed of one is known as soon as it has been read. For one thread at a time. */
+    void refresh() {
+        Set<String> found = new HashSet<>();
+        try {
+            Files.walkFileTree(root, Set.of(), DEPTH, new Walk(found));
+        } catch (IOException e) {
+            // The directory itself has gone: there are no runs in it.
+            found.clear();
+        }
+        seen.keySet().retainAll(found);
+    }
 
-        Walk(Map<String, Seen> found) {
+    private final class Walk extends SimpleFileVisitor<Path> {
+        private final Set<String> found;
+
+        Walk(Set<String> found) {
             this.found = found;
         }
 
@@ -86,11 +95,23 @@ final class RunIndex {
             if (isHidden) {
                 return FileVisitResult.SKIP_SUBTREE;
             }
-            Seen run = look(directory);
-            if (run == null) {
-                return FileVisitResult.CONTINUE;
+            String name = name(directory);
+            String fingerprint = fingerprint(directory);
+            Seen before = seen.get(name);
+            boolean isSame = before != null
+                    && before.fingerprint.equals(fingerprint)
+                    && before.summary.state() != RunSummary.State.RUNNING;
+            if (!isSame) {
+                if (!RunSummary.isRun(directory)) {
+                    return FileVisitResult.CONTINUE;
+                }
+                try {
+                    seen.put(name, new Seen(fingerprint, summary(directory)));
+                } catch (IOException | RuntimeException justDeleted) {
+                    return FileVisitResult.SKIP_SUBTREE;
+                }
             }
-            found.put(name(directory), run);
+            found.add(name);
             return FileVisitResult.SKIP_SUBTREE;
         }
 
@@ -111,24 +132,9 @@ final class RunIndex {
         return name.isEmpty() ? "." : name;
     }
 
-    private @Nullable Seen look(Path directory) {
-        String fingerprint = fingerprint(directory);
-        Seen before = seen.get(name(directory));
-        boolean isSame = before != null
-                && before.fingerprint.equals(fingerprint)
-                && before.summary.state() != RunSummary.State.RUNNING;
-        if (isSame) {
-            return before;
-        }
-        try {
-            if (!RunSummary.isRun(directory)) {
-                return null;
-            }
-            Optional<Path> link = link(directory);
-            return new Seen(fingerprint, link.isEmpty() ? RunSummary.read(directory) : unread(directory, link.get()));
-        } catch (IOException | RuntimeException e) {
-            return null;
-        }
+    private static RunSummary summary(Path directory) throws IOException {
+        Optional<Path> link = link(directory);
+        return link.isEmpty() ? RunSummary.read(directory) : unread(directory, link.get());
     }
 
     /** A symbolic link among a run's files, by which something of elsewhere would be read. */
@@ -174,33 +180,27 @@ final class RunIndex {
     /**
      * The directory of a run.
      *
-     * @throws RequestException if there is no such run, whatever else there may be of that name
+     * @throws RequestException if there is no such run in this directory, whatever else there may be of that name
      */
-    synchronized Path directory(String name) throws RequestException {
-        // Only what was found below the directory is a run: a name is looked up, never followed.
-        Seen run = seen.get(name);
-        if (run == null) {
-            refresh();
-            run = seen.get(name);
-        }
-        if (run == null) {
-            throw new RequestException(404, "there is no run '" + name + "'; it may have been deleted");
-        }
-        Path directory = run.summary.directory();
+    Path directory(String name) throws RequestException {
         try {
-            if (directory.toRealPath().equals(directory)) {
-                if (link(directory).isPresent()) {
+            Path directory = root.resolve(name).normalize();
+            boolean isHere = directory.startsWith(root)
+                    && name(directory).equals(name)
+                    && directory.toRealPath().equals(directory)
+                    && RunSummary.isRun(directory);
+            if (isHere) {
+                Optional<Path> link = link(directory);
+                if (link.isPresent()) {
                     throw new RequestException(
-                            403,
-                            "the run '" + name + "' is not read: "
-                                    + link(directory).get().getFileName() + IS_A_LINK);
+                            403, "the run '" + name + "' is not read: " + directory.relativize(link.get()) + IS_A_LINK);
                 }
                 return directory;
             }
-        } catch (IOException e) {
+        } catch (IOException | InvalidPathException | UncheckedIOException e) {
             // Said below.
         }
-        throw new RequestException(404, "the run '" + name + "' is no longer there");
+        throw new RequestException(404, "there is no run '" + name + "', or it is no longer there");
     }
 
     /** Directories that are no runs, for the page to say so: how many there are, up to some. */

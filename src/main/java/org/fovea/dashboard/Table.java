@@ -19,7 +19,7 @@ import java.util.Set;
  */
 final class Table {
     /** Above this a file is sampled: to read all of it would take longer than anyone waits for a view. */
-    private static final long LARGE_BYTES = 12L << 20;
+    private static final long LARGE_BYTES = 6L << 20;
 
     private static final int SAMPLES = 3_000;
     private static final int PROBE = 48;

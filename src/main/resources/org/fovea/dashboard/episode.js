@@ -220,7 +220,7 @@ class Panel {
   /** How many entities there are in a step. */
   present(map, step) {
     const places = this.episode.steps[step].view.entities[map.path];
-    return places ? places.length : map.queries;
+    return places ? places.length : map.keys;
   }
 
   /** Weights of all keys in a step, for the head that is chosen. */
@@ -230,7 +230,7 @@ class Panel {
     if (!map || !numbers) return null;
     const heads = this.head.value === 'mean' ? Array.from({ length: map.heads }, (_, head) => head) : [Number(this.head.value)];
     const all = map.queries > 1 && this.from.value === 'mean';
-    const queries = all ? Array.from({ length: this.present(map, step) }, (_, query) => query) : [map.queries > 1 ? Number(this.from.value) : 0];
+    const queries = all ? Array.from({ length: Math.min(map.queries, this.present(map, step)) }, (_, query) => query) : [map.queries > 1 ? Number(this.from.value) : 0];
     const row = new Float32Array(map.keys);
     for (const head of heads) {
       for (const query of queries) {
@@ -249,7 +249,7 @@ class Panel {
     if (!row) return [];
     const pairs = [];
     if (map.over === 'STEPS') for (let age = Math.min(map.keys - 1, step); age >= 0; age--) pairs.push([step - age, row[age]]);
-    else for (let key = 0; key < map.keys; key++) pairs.push([key, row[key]]);
+    else for (let key = 0; key < Math.min(map.keys, this.present(map, step)); key++) pairs.push([key, row[key]]);
     return pairs;
   }
 
@@ -383,7 +383,7 @@ class Panel {
       for (const { place: [x, y, w, h], weight } of this.marks) {
         const share = weight / largest;
         if (share < 0.03) continue;
-        pen.fillStyle = `rgb(${shade(share).join(' ')} / ${0.15 + 0.4 * share})`;
+        pen.fillStyle = `rgb(${shade(share).join(' ')} / ${0.08 + 0.32 * share})`;
         pen.strokeStyle = rgb(share);
         pen.lineWidth = 1 + 3 * share;
         pen.fillRect(x * width, y * height, w * width, h * height);

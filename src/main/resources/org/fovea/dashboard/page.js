@@ -11,7 +11,7 @@ const COLOURS = {
 };
 
 /** What all views share. */
-export const state = { runs: new Map(), chosen: [], tab: 'curves', theme: 'light', directory: '' };
+export const state = { runs: new Map(), chosen: [], tab: 'curves', theme: 'light', directory: '', complete: false, others: [] };
 
 export function colour(run) {
   const list = COLOURS[state.theme];
@@ -124,35 +124,37 @@ function draw() {
 }
 
 function sayWhyEmpty(empty) {
-  if (state.runs.size > 0) {
+  if (!state.complete) {
+    empty.replaceChildren('Looking for runs …');
+  } else if (state.runs.size > 0) {
     empty.replaceChildren('Choose a run on the left.');
-  } else if (state.directory) {
+  } else {
     const rest = state.others.length ? ` It has ${state.others.join(', ')}${state.others.length > 4 ? ' …' : ''}, none of which is a run of Fovea.` : ' It is empty.';
     empty.replaceChildren(`There is no run in ${state.directory} yet.${rest} `, element('code', {}, `./fovea train --out ${state.directory}/first`), ' makes one, and it appears here as it grows.');
-  } else {
-    empty.replaceChildren('…');
   }
 }
 
 /** Takes in what has changed, and draws again what shows a run that has. */
 function received(news) {
-  const first = state.directory === '';
+  const first = news.complete && !state.complete;
+  const hadNone = state.runs.size === 0;
+  const wereKnown = state.chosen.filter(run => state.runs.has(run)).length;
+  state.complete = news.complete;
   state.directory = news.directory;
   state.others = news.others;
   $('#directory').textContent = news.directory;
   for (const run of news.changed) state.runs.set(run.name, run);
   for (const name of news.removed) state.runs.delete(name);
   const gone = state.chosen.filter(run => !state.runs.has(run));
-  problem(gone.length ? `No longer there: ${gone.join(', ')}` : '');
-  if (first && state.chosen.length === 0 && state.runs.size > 0) {
+  problem(state.complete && gone.length ? `No longer there: ${gone.join(', ')}` : '');
+  if ((first || hadNone) && state.complete && state.chosen.length === 0 && state.runs.size > 0) {
     const newest = [...state.runs.values()].sort((a, b) => b.written - a.written)[0];
     state.chosen = [newest.name];
   }
   table.draw();
   const shown = new Set(state.chosen);
-  if (first || news.changed.some(run => shown.has(run.name)) || news.removed.some(name => shown.has(name))) {
-    if (first || state.tab !== 'episode' || news.removed.length) draw();
-  }
+  const known = state.chosen.filter(run => state.runs.has(run)).length;
+  if (first || known !== wereKnown || (state.tab !== 'episode' && news.changed.some(run => shown.has(run.name)))) draw();
 }
 
 function connect() {

@@ -91,10 +91,19 @@ public final class TrainedPolicy implements AutoCloseable {
 
     /** Plays one episode to be looked at, in an environment of its own that steps in Java. */
     public Episode record(EpisodeRecorder.Settings which) {
+        return record(which, () -> false);
+    }
+
+    /**
+     * The same.
+     *
+     * @param stop asked before each step but the first; where it is true the episode is cut
+     */
+    public Episode record(EpisodeRecorder.Settings which, BooleanSupplier stop) {
         try (EnvironmentSet one = EnvironmentSet.create(
                 agent.backend(), Environments.get(spec.environment()), 1, threads, EnvironmentPlace.HOST)) {
             return EpisodeRecorder.record(
-                    agent, one.batches().get(0), spec.config().rollout().rolloutSteps(), which);
+                    agent, one.batches().get(0), spec.config().rollout().rolloutSteps(), which, stop);
         }
     }
 
