@@ -85,11 +85,11 @@ final class DashboardCommand implements Callable<Integer> {
         try (Dashboard dashboard = start(address)) {
             terminal.out().println(dashboard.address());
             if (!address.isLoopbackAddress()) {
-                terminal.err()
+                terminal.notices()
                         .println("Whoever has this address with its token sees the runs, and can have episodes played;"
                                 + " nothing is encrypted.");
             }
-            terminal.err().println("Ctrl-C ends it.");
+            terminal.notices().println("Ctrl-C ends it.");
             terminal.out().flush();
             return interruption.during("the dashboard", () -> "The runs are as they were", () -> {
                 while (!interruption.requested()) {
@@ -120,7 +120,7 @@ final class DashboardCommand implements Callable<Integer> {
             if (port != null) {
                 throw new UsageException("port " + wanted + " is in use; port " + free + " is free: --port " + free);
             }
-            terminal.err().println("Port " + wanted + " is in use; the next that is free is " + free + ".");
+            terminal.notices().println("Port " + wanted + " is in use; the next that is free is " + free + ".");
             return Dashboard.start(new Dashboard.Settings(runs, address, free, python));
         }
     }

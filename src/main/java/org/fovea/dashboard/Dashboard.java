@@ -10,6 +10,8 @@ import java.io.UncheckedIOException;
 import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -86,19 +88,26 @@ public final class Dashboard implements AutoCloseable {
     /** Where it is to be opened, with the token if there is one. */
     public String address() {
         InetSocketAddress bound = server.getAddress();
-        String host = bound.getAddress().isAnyLocalAddress()
-                ? "127.0.0.1"
-                : bound.getAddress().isLoopbackAddress()
-                        ? "localhost"
-                        : bound.getAddress().getHostAddress();
+        InetAddress address = bound.getAddress();
+        String host = address.isLoopbackAddress()
+                ? "localhost"
+                : address.isAnyLocalAddress() ? nameOfMachine() : address.getHostAddress();
         String token = guard.token() == null ? "" : "?token=" + guard.token();
         return "http://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + bound.getPort() + "/" + token;
+    }
+
+    private static String nameOfMachine() {
+        try {
+            return InetAddress.getLocalHost().getHostName();
+        } catch (UnknownHostException e) {
+            return "127.0.0.1";
+        }
     }
 
     /** The first free port from one on, 0 if there is none near. */
     public static int freePort(InetAddress address, int from) {
         for (int port = from; port < Math.min(from + 100, 65_536); port++) {
-            try (java.net.ServerSocket socket = new java.net.ServerSocket(port, 1, address)) {
+            try (ServerSocket socket = new ServerSocket(port, 1, address)) {
                 return socket.getLocalPort();
             } catch (IOException inUse) {
                 continue;
@@ -201,6 +210,7 @@ public final class Dashboard implements AutoCloseable {
         String accepted = exchange.getRequestHeaders().getFirst("Accept-Encoding");
         boolean compressed = body.length > COMPRESSED_FROM
                 && !type.equals("image/png")
+                && !type.equals("application/octet-stream")
                 && accepted != null
                 && accepted.contains("gzip");
         if (compressed) {

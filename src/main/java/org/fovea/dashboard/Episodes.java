@@ -28,7 +28,8 @@ import org.jspecify.annotations.Nullable;
 
 /** Plays episodes with the policies of runs, one at a time, and keeps some. */
 final class Episodes implements AutoCloseable {
-    private static final int KEPT = 16;
+    private static final int MOST_KEPT = 16;
+    private static final long MOST_NUMBERS = 64L << 20;
     private static final int PICTURE_WIDTH = 640;
     private static final int MOST_STEPS = 1_000;
     private static final long MOST_NANOS = 60_000_000_000L;
@@ -102,12 +103,20 @@ final class Episodes implements AutoCloseable {
             played = new Played(++numbers, saved.steps(), record(saved, seed, sampled), environment);
             synchronized (kept) {
                 kept.put(key, played);
-                if (kept.size() > KEPT) {
+                while (kept.size() > 1 && (kept.size() > MOST_KEPT || numbersKept() > MOST_NUMBERS)) {
                     kept.remove(kept.keySet().iterator().next());
                 }
             }
         }
         return told(played);
+    }
+
+    /** Weights of all episodes. */
+    private long numbersKept() {
+        return kept.values().stream()
+                .flatMap(played -> played.episode.attention().stream())
+                .mapToLong(map -> map.weights().length)
+                .sum();
     }
 
     private Episode record(SavedRun saved, long seed, boolean sampled) throws IOException {

@@ -150,28 +150,47 @@ class DashboardInChromiumTest {
         }
     }
 
+    /** Of runs of ProofOfMemory, best of two seeds in the directory. */
     @Test
     void keepsPictures() throws IOException, InterruptedException {
         String runs = System.getProperty("fovea.screenshots", "");
         assumeTrue(!runs.isEmpty(), "no pictures are kept without -Dfovea.screenshots=RUNS_DIR");
-        Path images = Files.createDirectories(Path.of("docs/images"));
         try (Dashboard dashboard = serve(Path.of(runs));
-                Chromium page = new Chromium(browser(), directory.resolve("browser"), 1280, 860)) {
-            page.open(dashboard.address() + System.getProperty("fovea.screenshots.view", ""));
-            page.await("document.querySelector('#runs tbody tr.chosen')");
-            Thread.sleep(2000);
-            Files.write(images.resolve("dashboard-curves.png"), page.screenshot());
+                Chromium page = new Chromium(browser(), directory.resolve("browser"), 1280, 800)) {
+            page.prefer("light");
+            page.open(dashboard.address());
+            page.await("document.querySelectorAll('#runs tbody tr').length > 0");
+            page.evaluate("document.querySelectorAll('#runs tbody tr:not(.chosen) input').forEach(box => box.click())");
+            page.await("document.querySelector('[data-column=mean_return]').dataset.points > 0");
+            keep(page, "dashboard-curves.png");
             page.key("4");
-            page.await("document.querySelector('.panel')?.dataset.looksAt !== undefined");
-            for (int step = 0; step < 3; step++) {
-                page.key("ArrowRight");
-            }
-            page.await("document.querySelector('.stage img').complete");
-            Thread.sleep(500);
-            Files.write(images.resolve("dashboard-episode.png"), page.screenshot());
+            toTheFirstDecision(page);
+            keep(page, "dashboard-episode.png");
+            page.evaluate("document.querySelector('#beside').click()");
+            page.await("document.querySelectorAll('.panel')[1]?.dataset.looksAt !== undefined");
             page.key("t");
-            Thread.sleep(1000);
-            Files.write(images.resolve("dashboard-episode-dark.png"), page.screenshot());
+            page.size(1500, 1000, false);
+            keep(page, "dashboard-side-by-side-dark.png");
+            page.evaluate("document.querySelector('#beside').click()");
+            page.size(390, 844, true);
+            page.evaluate("document.querySelector('#panels').scrollIntoView()");
+            keep(page, "dashboard-phone.png");
+            assertThat(page.complaints).isEmpty();
         }
+    }
+
+    /** The cue is there in steps 0 and 1, and the agent can move from step 2 on. */
+    private static void toTheFirstDecision(Chromium page) throws InterruptedException {
+        page.await("document.querySelector('.panel')?.dataset.looksAt !== undefined");
+        page.key("Home");
+        for (int step = 0; step < 3; step++) {
+            page.key("ArrowRight");
+        }
+    }
+
+    private static void keep(Chromium page, String name) throws IOException, InterruptedException {
+        page.await("[...document.images].every(image => image.complete)");
+        Thread.sleep(1500);
+        Files.write(Files.createDirectories(Path.of("docs/images")).resolve(name), page.screenshot());
     }
 }

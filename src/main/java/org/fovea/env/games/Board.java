@@ -59,7 +59,10 @@ abstract class Board implements Drawable {
     @Override
     public final void draw(Graphics2D graphics) {
         graphics.setColor(DARK);
-        graphics.setFont(new Font(Font.SANS_SERIF, Font.PLAIN, 16));
+        Font heading = new Font(Font.SANS_SERIF, Font.PLAIN, 16);
+        double fits = (WIDTH - 2.0 * MARGIN)
+                / Math.max(1, graphics.getFontMetrics(heading).stringWidth(caption()));
+        graphics.setFont(heading.deriveFont((float) (16 * Math.min(1, fits))));
         graphics.drawString(caption(), MARGIN, MARGIN + 16);
         graphics.setFont(new Font(Font.SANS_SERIF, Font.BOLD, (int) Math.max(6, field * 0.45)));
         FontMetrics metrics = graphics.getFontMetrics();

@@ -136,7 +136,7 @@ final class Dispatch extends BatchedEnvironment {
 
             @Override
             String caption() {
-                return "a job of " + job[i] + " waits; below, what each machine has left to do (red: at full speed)";
+                return "a job of " + job[i] + " waits; what each machine has left (red: at full speed)";
             }
 
             @Override
