@@ -93,7 +93,7 @@ class DrawableTest {
                 if (place != null) {
                     assertThat(new Rectangle2D.Double(0, 0, size.width, size.height).contains(place)).isTrue();
                 }
-                if (texts.size() % 10 == 1) {
+                if (texts.size() % 40 == 1) {
                     assertThat(isBlank(draw(second))).isFalse();
                 }
             });
