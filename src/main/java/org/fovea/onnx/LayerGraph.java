@@ -84,7 +84,8 @@ final class LayerGraph {
     private TensorData find(String name) {
         TensorData parameter = parameters.get(name);
         if (parameter == null) {
-            throw new IllegalStateException("the policy has no parameter " + name + " but " + parameters.keySet());
+            throw new NotExportableException("the policy has no parameter " + name + " but " + parameters.keySet()
+                    + ": it is of another version of Fovea, which can export it");
         }
         return parameter;
     }

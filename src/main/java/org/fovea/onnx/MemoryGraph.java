@@ -18,11 +18,6 @@ final class MemoryGraph {
         this.graph = graph;
     }
 
-    /** Whether there is anything. */
-    boolean isEmpty() {
-        return outputs.isEmpty();
-    }
-
     /** Adds an input; what comes after it is to be {@linkplain Place#next said}. */
     Place place(String name, DataType type, String meaning, long... shape) {
         return new Place(

@@ -72,7 +72,8 @@ final class PolicyGraph {
                 BATCH);
         memory.finish();
         if (!layers.unused().isEmpty()) {
-            throw new IllegalStateException("the graph of the policy does without " + layers.unused());
+            throw new NotExportableException("the policy has parameters that are not known, " + layers.unused()
+                    + ": it is of another version of Fovea, which can export it");
         }
         return graph.build();
     }
