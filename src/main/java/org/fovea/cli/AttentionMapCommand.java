@@ -92,7 +92,8 @@ final class AttentionMapCommand extends BackendCommand {
         int most = 1;
         for (AttentionMap layer : layers) {
             for (int head : heads(layer)) {
-                String label = layer.name() + (layer.heads() == 1 ? "" : ", head " + head);
+                String name = layer.over() == Over.STEPS ? "layer " + layer.layer() : layer.name();
+                String label = name + (layer.heads() == 1 ? "" : ", head " + head);
                 maps.add(new HeatMaps.Map(label, matrix(layer, head)));
             }
             most = Math.max(most, heads(layer).length);

@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
 
 /** How runs are named, sorted, filtered and written, by all commands that tell of several. */
 final class RunList {
-    /** KEY=VALUE, KEY<VALUE or KEY>VALUE. */
+    /** {@code KEY=VALUE}, {@code KEY<VALUE} or {@code KEY>VALUE}. */
     private static final Pattern CONDITION = Pattern.compile("([a-z_]+)\\s*([=<>])\\s*(.*)");
 
     /** Settings as a command line names them. */
@@ -104,7 +104,7 @@ final class RunList {
     }
 
     /**
-     * Those that meet every condition: a part of the path, or KEY=VALUE, KEY&lt;VALUE, KEY&gt;VALUE.
+     * Those that meet every condition: a part of the path, or {@code KEY=VALUE}, {@code KEY<VALUE}, {@code KEY>VALUE}.
      *
      * @throws UnknownNameException if no run has such a key
      */

@@ -229,7 +229,7 @@ class DocumentationTest {
             }
             words.add(
                     word.matches("(runs|curves|map|target|docs/results)([/.].*)?")
-                                    || word.matches("\\w+\\.(png|svg|yaml)")
+                                    || word.matches("\\w+\\.(png|svg|yaml|onnx|safetensors)")
                             ? directory.resolve(word).toString()
                             : word);
         }

@@ -22,6 +22,10 @@ public record HeatMaps(String title, String subtitle, String rowLabel, String co
     private static final int GAP_X = 56;
     private static final int GAP_Y = 66;
     private static final int BOTTOM = 44;
+
+    /** Room for what the label of the last map has over it. */
+    private static final int RIGHT = 72;
+
     private static final int SIZE = 12;
     private static final int TITLE_SIZE = 15;
 
@@ -61,7 +65,7 @@ public record HeatMaps(String title, String subtitle, String rowLabel, String co
     @Override
     public int width() {
         int columns = Math.min(perRow, Math.max(1, maps.size()));
-        return LEFT + columns * plot() + (columns - 1) * GAP_X + 24;
+        return LEFT + columns * plot() + (columns - 1) * GAP_X + RIGHT;
     }
 
     @Override
@@ -85,7 +89,7 @@ public record HeatMaps(String title, String subtitle, String rowLabel, String co
         int plot = plot();
         float largest = map.largest();
         canvas.text(
-                left, top - 6, SIZE, Anchor.START, String.format(Locale.ROOT, "%s, darkest %.2f", map.label, largest));
+                left, top - 6, SIZE, Anchor.START, String.format(Locale.ROOT, "%s, up to %.2f", map.label, largest));
         int block = Math.max(1, (Math.max(map.rows(), map.columns()) + MOST_CELLS - 1) / MOST_CELLS);
         double height = (double) plot * block / Math.max(1, map.rows());
         double width = (double) plot * block / Math.max(1, map.columns());
