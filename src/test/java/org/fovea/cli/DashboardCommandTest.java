@@ -20,7 +20,8 @@ class DashboardCommandTest {
         try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             Cli result = Cli.run("dashboard", directory.toString(), "--port", "" + taken.getLocalPort());
             assertThat(result.exitCode()).isEqualTo(2);
-            assertThat(result.err()).contains("port " + taken.getLocalPort() + " is in use; port ", " is free: --port ");
+            assertThat(result.err())
+                    .contains("port " + taken.getLocalPort() + " is in use; port ", " is free: --port ");
         }
     }
 

@@ -76,9 +76,9 @@ final class Chromium implements AutoCloseable {
                 .get(0);
         HttpClient client = HttpClient.newHttpClient();
         URI list = URI.create("http://127.0.0.1:" + port + "/json/list");
-        JsonNode pages = JSON.readTree(client.send(
-                        HttpRequest.newBuilder(list).build(), HttpResponse.BodyHandlers.ofString())
-                .body());
+        JsonNode pages =
+                JSON.readTree(client.send(HttpRequest.newBuilder(list).build(), HttpResponse.BodyHandlers.ofString())
+                        .body());
         String address = "";
         for (JsonNode page : pages) {
             address = page.get("type").asText().equals("page")

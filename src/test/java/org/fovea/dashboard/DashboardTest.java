@@ -106,7 +106,8 @@ class DashboardTest {
         JsonNode told = null;
         for (int i = 0; i < 200; i++) {
             told = new ObjectMapper().readTree(get("/api/runs").body).get("changed");
-            if (told.findValuesAsText("name").equals(List.of(names)) && told.toString().contains(text)) {
+            if (told.findValuesAsText("name").equals(List.of(names))
+                    && told.toString().contains(text)) {
                 return told;
             }
             Thread.sleep(50);

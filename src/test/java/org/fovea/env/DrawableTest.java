@@ -47,8 +47,10 @@ class DrawableTest {
 
     /** Plays at random, what is forbidden left out; tells of each state, and of each that an episode ends in. */
     private static void play(VectorEnvironment batch, int steps, Runnable state) {
-        float[] observations = new float[batch.count() * batch.observationSpace().size()];
-        StepBatch result = StepBatch.allocate(batch.count(), batch.observationSpace().size());
+        float[] observations =
+                new float[batch.count() * batch.observationSpace().size()];
+        StepBatch result =
+                StepBatch.allocate(batch.count(), batch.observationSpace().size());
         int[] choices = Schema.of(batch.actionSpace()).choices();
         int[] chosen = new int[batch.count() * choices.length];
         float[] values = new float[batch.count() * batch.actionSpace().size()];
@@ -91,7 +93,8 @@ class DrawableTest {
                 Rectangle2D place = second.place(null);
                 Dimension size = second.size();
                 if (place != null) {
-                    assertThat(new Rectangle2D.Double(0, 0, size.width, size.height).contains(place)).isTrue();
+                    assertThat(new Rectangle2D.Double(0, 0, size.width, size.height).contains(place))
+                            .isTrue();
                 }
                 if (texts.size() % 40 == 1) {
                     assertThat(isBlank(draw(second))).isFalse();

@@ -22,7 +22,10 @@ import org.junit.jupiter.api.Test;
 class PolicyModelTest {
     private static SavedPolicy policy() {
         RunSpec spec = Runs.small(
-                        "popgym-RepeatPreviousEasy-v0", PolicyKind.ATTENTION, 1, Map.of("layers", "1", "critic", "separate"))
+                        "popgym-RepeatPreviousEasy-v0",
+                        PolicyKind.ATTENTION,
+                        1,
+                        Map.of("layers", "1", "critic", "separate"))
                 .withEnvironments(8);
         try (Backend backend = Runs.cpu(1);
                 OpenRun run = OpenRun.start(backend, spec)) {
@@ -42,8 +45,8 @@ class PolicyModelTest {
                             "memory.policy.layer0.values",
                             "memory.value.layer0.keys",
                             "memory.value.layer0.values");
-            TensorInfo keys =
-                    (TensorInfo) session.inputs().get("memory.value.layer0.keys").getInfo();
+            TensorInfo keys = (TensorInfo)
+                    session.inputs().get("memory.value.layer0.keys").getInfo();
             assertThat(keys.getShape()).containsExactly(-1, 2, 4, 8);
             assertThat(keys.getDimensionNames()).startsWith("batch");
             assertThat(session.metadata().get("fovea.memory")).contains("zeros");
