@@ -19,7 +19,7 @@ class ClassPathEnvironmentTest {
     private Path directory;
 
     /** Pays for the second choice. */
-    private static final class Unregistered implements Environment {
+    static final class Unregistered implements Environment {
         private int steps;
 
         Unregistered() {}
@@ -49,7 +49,7 @@ class ClassPathEnvironmentTest {
     }
 
     /** Cannot be made without more. */
-    private static final class Parametrised implements Environment {
+    static final class Parametrised implements Environment {
         private final int number;
 
         Parametrised(int number) {

@@ -35,7 +35,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @Tag("integration")
 class DocumentationTest {
-    private static final List<String> OF_BLOCKS = List.of("text", "excerpt", "java", "class", "config", "python");
+    private static final List<String> OF_BLOCKS = List.of("text", "excerpt", "java", "class", "config", "elsewhere");
     private static final List<String> OF_COMMANDS = List.of("needs", "javac", "program", "run");
 
     /** Work of a moment, in place of what a command of training asks for, or beside it. */
@@ -103,7 +103,7 @@ class DocumentationTest {
                 runHere("./fovea train --config " + file, "");
             }
             default -> {
-                // Text, and Python that other tests run.
+                // Text, and what other tests try.
             }
         }
     }

@@ -79,9 +79,9 @@ public record HeatMaps(String title, String subtitle, String rowLabel, String co
         canvas.text(LEFT, 22, TITLE_SIZE, Anchor.START, title);
         canvas.text(LEFT, 41, SIZE, Anchor.START, subtitle);
         for (int i = 0; i < maps.size(); i++) {
-            double x = LEFT + (i % perRow) * (double) (plot() + GAP_X);
-            double y = TOP + (i / perRow) * (double) (plot() + GAP_Y) + 20;
-            draw(canvas, maps.get(i), x, y);
+            int left = LEFT + i % perRow * (plot() + GAP_X);
+            int top = TOP + i / perRow * (plot() + GAP_Y) + 20;
+            draw(canvas, maps.get(i), left, top);
         }
     }
 
@@ -93,12 +93,14 @@ public record HeatMaps(String title, String subtitle, String rowLabel, String co
         int block = Math.max(1, (Math.max(map.rows(), map.columns()) + MOST_CELLS - 1) / MOST_CELLS);
         double height = (double) plot * block / Math.max(1, map.rows());
         double width = (double) plot * block / Math.max(1, map.columns());
+        double cellHeight = height / block;
+        double cellWidth = width / block;
         for (int row = 0; row < map.rows(); row += block) {
             for (int column = 0; column < map.columns(); column += block) {
                 float value = largestOf(map.values, row, column, block);
                 if (!Float.isNaN(value) && value > 0) {
-                    double y = top + row / block * height;
-                    double x = left + column / block * width;
+                    double y = top + row * cellHeight;
+                    double x = left + column * cellWidth;
                     canvas.cell(
                             x,
                             y,
