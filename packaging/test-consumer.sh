@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A project outside of the tree that depends on what is installed of target/fovea.jar: computes attention, trains, and exports what it
-# trained. Also by jbang, where that is installed.
+# A project outside of the tree that depends on what is installed of target: computes attention, trains, exports what it trained, and acts
+# by that with the jar of policies alone. Also by jbang, where that is installed. After mvn -B -DskipTests package.
 set -euo pipefail
 cd -- "$(dirname -- "$(readlink -f -- "$0")")/.."
 
@@ -11,7 +11,7 @@ install=org.apache.maven.plugins:maven-install-plugin:3.1.4:install-file
 version=$(sed -n '0,/<version>/s/.*<version>\(.*\)<\/version>.*/\1/p' pom.xml)
 
 # The jar as it is, not built again.
-mvn -q -B "$install" -Dfile=target/fovea.jar -DpomFile=pom.xml
+mvn -q -B "$install" -Dfile=target/fovea.jar -DpomFile=pom.xml -Dfiles=target/fovea-policy.jar -Dclassifiers=policy -Dtypes=jar
 mvn -q -B "$install" -Dfile=bom/pom.xml -DpomFile=bom/pom.xml
 cp -r packaging/consumer "$work/consumer"
 cd "$work"
@@ -21,7 +21,8 @@ fovea=(java --add-modules jdk.incubator.vector -cp "consumer/target/classes:cons
 "${fovea[@]}" consumer.Consumer 2>consumer.log || { cat consumer.log; exit 1; }
 "${fovea[@]}" org.fovea.cli.Fovea train --env CartPole-v1 --policy mlp --steps 4096 --final-episodes 0 --out run >consumer.log 2>&1 \
     || { cat consumer.log; exit 1; }
-"${fovea[@]}" org.fovea.cli.Fovea export run --onnx policy.onnx 2>consumer.log || { cat consumer.log; exit 1; }
+"${fovea[@]}" org.fovea.cli.Fovea export run --onnx policy.onnx --safetensors policy.safetensors 2>consumer.log || { cat consumer.log; exit 1; }
+java -cp "consumer/target/classes:consumer/target/policy/*" consumer.Act policy.safetensors 2>consumer.log || { cat consumer.log; exit 1; }
 
 module=$(jar --describe-module --file "consumer/target/lib/fovea-$version.jar" 2>/dev/null | head -n 1)
 [[ $module == org.fovea* ]] || { echo "the name of the jar's module is '$module', not org.fovea"; exit 1; }
