@@ -161,7 +161,7 @@ class ImitateTest {
 
         assertThat(tuned.resolve("config.yaml"))
                 .content()
-                .contains("init: " + tuned.resolve("initial.safetensors").toAbsolutePath());
+                .contains("init: \"" + tuned.resolve("initial.safetensors").toAbsolutePath() + "\"");
         Path again = directory.resolve("again");
         Cli repeated = Cli.run(
                 Cli.words("train --config %s --backend cpu --threads 1 --out %s", tuned.resolve("config.yaml"), again));

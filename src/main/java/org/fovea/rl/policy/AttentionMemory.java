@@ -205,6 +205,8 @@ final class AttentionMemory implements Trunk.Context {
         /** Segment ids of the memory before a segment, as they are uploaded with room for the segment's own. */
         private final int[] keyIds;
 
+        private final DeviceArray myIds;
+
         Player(int first, int count, int places) {
             this.first = first;
             this.count = count;
@@ -218,12 +220,13 @@ final class AttentionMemory implements Trunk.Context {
             caches.addAll(Arrays.asList(rings));
             caches.addAll(Arrays.asList(asideRings));
             this.keyIds = new int[count * (past + steps)];
+            this.myIds = ids(0, count);
         }
 
         @Override
         public void mark(int[] episodeSteps) {
             markEpisodes(keyIds, past, past + steps, episodeSteps);
-            backend.memory().upload(keyIds, 0, ids(0, count));
+            backend.memory().upload(keyIds, 0, myIds);
             if (burnIn.length() > 0) {
                 int remembered = past + burnIn.length();
                 int[] ids = new int[count * remembered];
