@@ -6,6 +6,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.net.httpserver.HttpExchange;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,6 +23,8 @@ final class RunFeed implements AutoCloseable {
     private static final long MOMENT_NANOS = 150_000_000;
     private static final long UNASKED_NANOS = 5_000_000_000L;
     private static final int MOST_FOLLOWERS = 64;
+
+    private static final Logger LOGGER = System.getLogger(RunFeed.class.getName());
 
     private final RunIndex index;
     private final ObjectMapper json;
@@ -128,7 +132,12 @@ final class RunFeed implements AutoCloseable {
                         wait();
                     }
                 }
-                index.refresh();
+                try {
+                    index.refresh();
+                } catch (RuntimeException e) {
+                    // The next look may go better; pages go on being told of what is known.
+                    LOGGER.log(Level.WARNING, "the runs could not be looked at", e);
+                }
                 synchronized (this) {
                     looks++;
                     notifyAll();

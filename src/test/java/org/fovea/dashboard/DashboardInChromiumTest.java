@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.fovea.io.DurableFiles;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -46,7 +47,8 @@ class DashboardInChromiumTest {
             page.open(dashboard.address());
             page.await("document.querySelector('#runs tbody tr.chosen')");
             page.await("document.querySelector('[data-column=mean_return]').dataset.points == 3");
-            curveMoves(page, runs.resolve("planted"));
+            curveMovesWhileARunTrains(page, runs);
+            halfALineIsNotShown(page, runs.resolve("planted"));
             tabsShowSettingsAndTimes(page);
             attentionIsThatOfThePlantedRun(page);
             sideBySide(page);
@@ -58,8 +60,29 @@ class DashboardInChromiumTest {
         }
     }
 
-    /** A run that is being trained: its table grows. */
-    private static void curveMoves(Chromium page, Path run) throws IOException, InterruptedException {
+    private static void curveMovesWhileARunTrains(Chromium page, Path runs) throws InterruptedException {
+        AtomicBoolean stop = new AtomicBoolean();
+        Thread training = new Thread(() -> PlantedRun.train(runs.resolve("live"), 5, 100_000, stop::get));
+        training.start();
+        try {
+            String row = "[...document.querySelectorAll('#runs tbody tr')].find(row => row.dataset.run == '%s')";
+            page.await(row.formatted("live"));
+            page.evaluate(row.formatted("live") + ".click()");
+            String points = "Number(document.querySelector('[data-column=mean_return]').dataset.points)";
+            page.await("location.hash.includes('run=live') && " + points + " > 0");
+            int before = page.evaluate(points).asInt();
+            page.await(points + " > " + before);
+            page.await(row.formatted("live") + "?.innerText.includes('running')");
+        } finally {
+            stop.set(true);
+            training.join();
+        }
+        page.evaluate(
+                "[...document.querySelectorAll('#runs tbody tr')].find(row => row.dataset.run == 'planted').click()");
+        page.await("document.querySelector('[data-column=mean_return]').dataset.points == 3");
+    }
+
+    private static void halfALineIsNotShown(Chromium page, Path run) throws IOException, InterruptedException {
         Path table = run.resolve("progress.csv");
         Files.writeString(table, "4,2080,100,0.75,9,100,0,0,0.5,0,0,NaN,0.5,0.001,0.5\n", StandardOpenOption.APPEND);
         page.await("document.querySelector('[data-column=mean_return]').dataset.points == 4");

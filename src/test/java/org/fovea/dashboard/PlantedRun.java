@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.BooleanSupplier;
 import org.fovea.backend.Backend;
 import org.fovea.io.Checkpoint;
 import org.fovea.io.TensorData;
@@ -22,6 +23,11 @@ final class PlantedRun {
 
     /** Trains a little, with a window that no episode is longer than, so that there is a run to plant in. */
     static void train(Path directory, long seed, int iterations) {
+        train(directory, seed, iterations, () -> false);
+    }
+
+    /** The same until it is to stop. */
+    static void train(Path directory, long seed, int iterations, BooleanSupplier stop) {
         RunSpec spec = Runs.small(
                         "ProofOfMemory-v0",
                         PolicyKind.ATTENTION,
@@ -30,10 +36,7 @@ final class PlantedRun {
                 .withSeed(seed);
         try (Backend backend = Runs.cpu(1);
                 Trainer trainer = Trainer.start(backend, spec, directory)) {
-            trainer.run(
-                    TrainingOptions.DEFAULT.withFinalEvaluation(EvaluationSettings.of(1, 3)),
-                    progress -> {},
-                    () -> false);
+            trainer.run(TrainingOptions.DEFAULT.withFinalEvaluation(EvaluationSettings.of(1, 3)), progress -> {}, stop);
         }
     }
 
