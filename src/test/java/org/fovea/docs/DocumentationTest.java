@@ -6,8 +6,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.StringWriter;
+import java.net.ConnectException;
+import java.net.ServerSocket;
+import java.net.URI;
 import java.net.URL;
 import java.net.URLClassLoader;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,6 +30,7 @@ import javax.tools.ToolProvider;
 import org.fovea.cli.DocumentedCommand;
 import org.fovea.cli.DocumentedCommand.Outcome;
 import org.fovea.docs.BlockRules.Rule;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
@@ -36,7 +43,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("integration")
 class DocumentationTest {
     private static final List<String> OF_BLOCKS = List.of("text", "excerpt", "java", "class", "config", "elsewhere");
-    private static final List<String> OF_COMMANDS = List.of("needs", "javac", "program", "run");
+    private static final List<String> OF_COMMANDS = List.of("needs", "javac", "program", "serve", "get", "run");
 
     /** Work of a moment, in place of what a command of training asks for, or beside it. */
     private static final Map<String, String> SHORT_TRAINING = new LinkedHashMap<>(
@@ -47,6 +54,9 @@ class DocumentationTest {
 
     @TempDir
     private static Path directory;
+
+    private static Process server;
+    private static int port;
 
     @TestFactory
     Stream<DynamicTest> everyBlockIsTried() throws IOException {
@@ -160,6 +170,8 @@ class DocumentationTest {
                         .exists();
             }
             case "program" -> runProgram(command);
+            case "serve" -> serve(command);
+            case "get" -> get(command);
             default -> runHere(command, rule.argument());
         }
     }
@@ -181,8 +193,16 @@ class DocumentationTest {
 
     /** A class of a block before it, or fovea with such a class on its path. */
     private static void runProgram(String command) throws IOException, InterruptedException {
-        List<String> words =
-                words(command.replaceFirst("^FOVEA_CLASSPATH=\\S+ ", "").replaceFirst("^java -cp \\S+ ", "--main "));
+        List<String> line = program(command);
+        Process process = new ProcessBuilder(line).redirectErrorStream(true).start();
+        process.getOutputStream().close();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as("%s%n%s", line, output).isZero();
+    }
+
+    private static List<String> program(String command) throws IOException {
+        List<String> words = words(command.replaceFirst("^FOVEA_CLASSPATH=\\S+ ", "")
+                .replaceFirst("^java (--add-modules \\S+ )?-cp \\S+ ", "--main "));
         if (words.get(0).endsWith("fovea")) {
             words.remove(0);
         }
@@ -202,10 +222,41 @@ class DocumentationTest {
                 classPath(),
                 main));
         line.addAll(shortened(words));
-        Process process = new ProcessBuilder(line).redirectErrorStream(true).start();
-        process.getOutputStream().close();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor()).as("%s%n%s", line, output).isZero();
+        return line;
+    }
+
+    /** A program that answers on a port, its last argument, until the test ends; of a free one here. */
+    private static void serve(String command) throws IOException {
+        try (ServerSocket free = new ServerSocket(0)) {
+            port = free.getLocalPort();
+        }
+        List<String> line = program(command.replaceFirst("\\s*&$", "").replaceFirst("\\d+$", Integer.toString(port)));
+        server = new ProcessBuilder(line).inheritIO().start();
+    }
+
+    private static void get(String command) throws Exception {
+        String address = words(command).get(1).replaceFirst(":\\d+", ":" + port);
+        HttpRequest request = HttpRequest.newBuilder(URI.create(address)).build();
+        for (int attempt = 0; ; attempt++) {
+            try {
+                HttpResponse<String> answer =
+                        HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString());
+                assertThat(answer.statusCode()).isEqualTo(200);
+                assertThat(answer.body()).isNotEmpty();
+                return;
+            } catch (ConnectException notYet) {
+                assertThat(server.isAlive()).as("the server of %s", command).isTrue();
+                assertThat(attempt).as("attempts to reach %s", address).isLessThan(300);
+                Thread.sleep(200);
+            }
+        }
+    }
+
+    @AfterAll
+    static void endServer() {
+        if (server != null) {
+            server.destroyForcibly();
+        }
     }
 
     /** Nothing is read: standard input belongs to whoever runs the tests. */
@@ -223,7 +274,7 @@ class DocumentationTest {
     private static List<String> shortened(List<String> given) throws IOException {
         List<String> words = new ArrayList<>();
         for (String word : given) {
-            if (words.isEmpty()) {
+            if (words.isEmpty() && !word.contains("/")) {
                 words.add(word);
                 continue;
             }
