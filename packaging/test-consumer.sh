@@ -11,7 +11,8 @@ install=org.apache.maven.plugins:maven-install-plugin:3.1.4:install-file
 version=$(sed -n '0,/<version>/s/.*<version>\(.*\)<\/version>.*/\1/p' pom.xml)
 
 # The jar as it is, not built again.
-mvn -q -B "$install" -Dfile=target/fovea.jar -DpomFile=pom.xml -Dfiles=target/fovea-policy.jar -Dclassifiers=policy -Dtypes=jar
+mvn -q -B "$install" -Dfile=target/fovea.jar -DpomFile=pom.xml
+mvn -q -B "$install" -Dfile=target/fovea-policy.jar -DpomFile=pom.xml -Dclassifier=policy
 mvn -q -B "$install" -Dfile=bom/pom.xml -DpomFile=bom/pom.xml
 cp -r packaging/consumer "$work/consumer"
 cd "$work"
@@ -24,8 +25,8 @@ fovea=(java --add-modules jdk.incubator.vector -cp "consumer/target/classes:cons
 "${fovea[@]}" org.fovea.cli.Fovea export run --onnx policy.onnx --safetensors policy.safetensors 2>consumer.log || { cat consumer.log; exit 1; }
 java -cp "consumer/target/classes:consumer/target/policy/*" consumer.Act policy.safetensors 2>consumer.log || { cat consumer.log; exit 1; }
 
-module=$(jar --describe-module --file "consumer/target/lib/fovea-$version.jar" 2>/dev/null | head -n 1)
-[[ $module == org.fovea* ]] || { echo "the name of the jar's module is '$module', not org.fovea"; exit 1; }
+jar --describe-module --file "consumer/target/lib/fovea-$version.jar" | grep -q '^org\.fovea[@ ]' \
+    || { echo "the jar's module is not called org.fovea"; exit 1; }
 
 if command -v jbang >/dev/null; then
     jbang --runtime-option=--add-modules=jdk.incubator.vector "org.fovea:fovea:$version" version
