@@ -25,7 +25,7 @@ fovea=(java --add-modules jdk.incubator.vector -cp "consumer/target/classes:cons
 "${fovea[@]}" org.fovea.cli.Fovea export run --onnx policy.onnx --safetensors policy.safetensors 2>consumer.log || { cat consumer.log; exit 1; }
 java -cp "consumer/target/classes:consumer/target/policy/*" consumer.Act policy.safetensors 2>consumer.log || { cat consumer.log; exit 1; }
 
-jar --describe-module --file "consumer/target/lib/fovea-$version.jar" | grep -q '^org\.fovea[@ ]' \
+jar --describe-module --file "consumer/target/lib/fovea-$version.jar" | grep '^org\.fovea[@ ]' >/dev/null \
     || { echo "the jar's module is not called org.fovea"; exit 1; }
 
 if command -v jbang >/dev/null; then
