@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.nd4j.dl4j;
 
+import static java.util.Objects.requireNonNull;
+
 import java.util.Arrays;
 import org.deeplearning4j.exception.DL4JInvalidInputException;
 import org.deeplearning4j.nn.api.MaskState;
@@ -65,9 +67,9 @@ final class FoveaAttention extends BaseLayer<FoveaAttentionLayer> {
             return heads.permute(0, 2, 1);
         }
         INDArray output =
-                workspaceMgr.createUninitialized(ArrayType.ACTIVATIONS, dataType, batch * time, conf.getNOut());
+                workspaceMgr.createUninitialized(ArrayType.ACTIVATIONS, dataType, (long) batch * time, conf.getNOut());
         product(
-                heads.reshape(batch * (long) time, -1),
+                heads.reshape((long) batch * time, -1),
                 weight(AttentionParameters.OUTPUT, training, workspaceMgr),
                 output);
         return output.reshape(batch, time, conf.getNOut()).permute(0, 2, 1);
@@ -102,7 +104,7 @@ final class FoveaAttention extends BaseLayer<FoveaAttentionLayer> {
         INDArray dHeads = dRows;
         if (conf.isProjectInput()) {
             INDArray weight = weight(AttentionParameters.OUTPUT, true, workspaceMgr);
-            INDArray heads = known.outputs().output();
+            INDArray heads = requireNonNull(known.outputs().output());
             gradient(gradients, AttentionParameters.OUTPUT, heads.reshape(dRows.size(0), -1), dRows);
             dHeads = product(dRows, weight.transpose());
         }
@@ -127,9 +129,9 @@ final class FoveaAttention extends BaseLayer<FoveaAttentionLayer> {
             INDArray dInput,
             Gradient gradients,
             LayerWorkspaceMgr workspaceMgr) {
-        INDArray dQuery = flat(d.query());
-        INDArray dKey = flat(d.key());
-        INDArray dValue = flat(d.value());
+        INDArray dQuery = flat(requireNonNull(d.query()));
+        INDArray dKey = flat(requireNonNull(d.key()));
+        INDArray dValue = flat(requireNonNull(d.value()));
         boolean learned = conf.getQueries() > 0;
         if (learned) {
             // Every example has the same queries.
@@ -260,13 +262,13 @@ final class FoveaAttention extends BaseLayer<FoveaAttentionLayer> {
 
     /** The gradient of a parameter, {@code a^T b}, where the network keeps it. */
     private void gradient(Gradient gradients, String name, INDArray a, INDArray b) {
-        INDArray view = gradientViews.get(name);
+        INDArray view = requireNonNull(gradientViews.get(name));
         view.assign(product(a.transpose(), b).reshape('c', view.shape()));
         gradients.gradientForVariable().put(name, view);
     }
 
     private void learnedGradient(Gradient gradients, INDArray dRows) {
-        INDArray view = gradientViews.get(AttentionParameters.QUERIES);
+        INDArray view = requireNonNull(gradientViews.get(AttentionParameters.QUERIES));
         view.assign(dRows.transpose().reshape('c', view.shape()));
         gradients.gradientForVariable().put(AttentionParameters.QUERIES, view);
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.nd4j.dl4j;
 
+import static java.util.Objects.requireNonNull;
+
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -39,6 +41,7 @@ public final class SameDiffAttention {
      *
      * @param output the placeholder of the graph after that takes attention's output
      */
+    @SuppressWarnings("ReferenceEquality") // the very same graph
     public SameDiffAttention(
             SDVariable query, SDVariable key, SDVariable value, AttentionSpec spec, SameDiff after, String output) {
         before = query.getSameDiff();
@@ -72,7 +75,10 @@ public final class SameDiffAttention {
     public Map<String, INDArray> output(Map<String, INDArray> placeholders, String... names) {
         AttentionCall<INDArray> call = call(placeholders);
         return after.output(
-                withOutput(placeholders, FusedAttention.forward(call).output()), names);
+                withOutput(
+                        placeholders,
+                        requireNonNull(FusedAttention.forward(call).output())),
+                names);
     }
 
     /** The gradients of the loss of the graph after for all trained variables of both graphs, by name. */
@@ -85,7 +91,7 @@ public final class SameDiffAttention {
             List<String> wanted = variables(after);
             wanted.add(output);
             Map<String, INDArray> gradients = new HashMap<>(after.calculateGradients(
-                    withOutput(placeholders, pass.outputs().output()), wanted));
+                    withOutput(placeholders, requireNonNull(pass.outputs().output())), wanted));
             AttentionPlane<INDArray> d = pass.backward(AttentionPlane.outputs(gradients.remove(output), null));
             Map<String, INDArray> given = of(before, placeholders);
             given.put(inputs.get(0) + GRADIENT, d.query());
@@ -102,7 +108,11 @@ public final class SameDiffAttention {
 
     private AttentionCall<INDArray> call(Map<String, INDArray> placeholders) {
         Map<String, INDArray> rows = before.output(of(before, placeholders), inputs.toArray(new String[0]));
-        return FusedAttention.call(rows.get(inputs.get(0)), rows.get(inputs.get(1)), rows.get(inputs.get(2)), spec);
+        return FusedAttention.call(
+                requireNonNull(rows.get(inputs.get(0))),
+                requireNonNull(rows.get(inputs.get(1))),
+                requireNonNull(rows.get(inputs.get(2))),
+                spec);
     }
 
     private Map<String, INDArray> withOutput(Map<String, INDArray> placeholders, INDArray attention) {
