@@ -16,7 +16,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.ByteBuffer;
 import java.util.IdentityHashMap;
-import java.util.Map;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdeviceptr;
@@ -54,7 +53,7 @@ public final class AtomicAllocator {
         boolean hostIsOld;
     }
 
-    private final Map<DataBuffer, Copy> copies = new IdentityHashMap<>();
+    private final IdentityHashMap<DataBuffer, Copy> copies = new IdentityHashMap<>();
     private final CUcontext context = new CUcontext();
     private Stream stream = new Stream();
 
