@@ -212,7 +212,9 @@ final class FoveaAttentionLayerTest {
                 dl4j.fit(data);
                 assertThat(fovea.score()).as("iteration %d", iteration).isCloseTo(dl4j.score(), within(2e-4));
             }
-            assertClose(fovea.params(), dl4j.params(), 3e-3);
+            // Not parameters: where a gradient is as good as zero Adam makes whole steps of what is rounding.
+            INDArray other = input(DataType.FLOAT, 77);
+            assertClose(fovea.output(other, false, mask, null), dl4j.output(other, false, mask, null), 1e-3);
         }
     }
 
