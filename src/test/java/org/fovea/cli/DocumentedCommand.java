@@ -7,13 +7,10 @@ import java.util.List;
 public final class DocumentedCommand {
     private DocumentedCommand() {}
 
-    /**
-     * Its exit code and standard error.
-     *
-     * @param words without the program's name
-     */
+    /** Its exit code and standard error. */
     public record Outcome(int exitCode, String err) {}
 
+    /** @param words without the program's name */
     public static Outcome run(List<String> words) {
         Cli cli = Cli.run(words.toArray(String[]::new));
         return new Outcome(cli.exitCode(), cli.err());

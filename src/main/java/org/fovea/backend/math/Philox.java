@@ -71,7 +71,11 @@ public final class Philox {
         fill(seed, stream, first, target, offset, count, new int[4]);
     }
 
-    /** The same. @param words room for the four of a block */
+    /**
+     * The same.
+     *
+     * @param words room for the four of a block
+     */
     public static void fill(long seed, long stream, long first, float[] target, int offset, int count, int[] words) {
         for (int done = 0; done < count; ) {
             long index = first + done;
