@@ -69,8 +69,8 @@ public interface Backend extends AutoCloseable {
 
     /**
      * Records the operations that {@code body} issues, to be run as one by {@link CapturedStep#replay}. Capturing itself
-     * runs none of them. A device runs {@code body} here, once; a backend that runs operations at once may run it at
-     * each replay instead, and what it throws then comes from there.
+     * runs none of them. A device runs {@code body} here, once; a backend that runs operations at once runs it at each
+     * replay instead, and what it throws comes from there.
      *
      * <p>The body must issue the same operations on the same arrays whenever it is run. What changes from replay to replay
      * lies in arrays: a {@link RandomRange#counter}, the state of {@link RlOps#adam}. The arrays must outlive the step, but for
@@ -81,6 +81,14 @@ public interface Backend extends AutoCloseable {
      * of the step remains, and the backend is as before.
      */
     CapturedStep capture(Runnable body);
+
+    /**
+     * {@link #capture}, of a step that will be replayed for a long time while little else is done. A backend that runs operations at once
+     * may keep them here, with memory of their own, so that a replay checks and allocates nothing; where it doesn't, this is capture.
+     */
+    default CapturedStep record(Runnable body) {
+        return capture(body);
+    }
 
     /** Seconds that the device takes for what {@code work} issues, once everything issued before is done. */
     default double seconds(Runnable work) {

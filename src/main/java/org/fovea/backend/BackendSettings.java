@@ -42,7 +42,7 @@ public record BackendSettings(int threads, int device, Cublas cublas, Precision 
 
     /** The way a captured step runs; the results are the same bits. */
     public enum Graph {
-        /** A graph: a replay is one launch; on the CPU, kernels without what leads to them. */
+        /** A graph: a replay is one launch; on the CPU, of steps that are to be recorded, kernels alone. */
         ON,
         /** A replay issues its operations one by one, to see them apart in a profiler or to time what a graph gains. */
         OFF

@@ -57,7 +57,7 @@ public final class PolicySession implements AutoCloseable {
                 && actions.leaves().stream().noneMatch(leaf -> leaf.space() instanceof Space.EntityChoice);
         this.context = agent.network().context(batch, segmentSteps, 0);
         this.runner = new PolicyRunner(agent, context, 0, batch, null, 1, seed, STREAMS, false);
-        runner.keepOutputs();
+        runner.actAlone();
         this.rows = runner.rows(0, batch);
         this.outcome = StepBatch.allocate(batch, size);
         this.episodeSteps = new int[batch];

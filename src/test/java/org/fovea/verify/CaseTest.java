@@ -102,8 +102,13 @@ class CaseTest {
         }
     }
 
+    /** A way to capture, which has the contract of that as its test. */
+    private static final String RECORD = "record";
+
     static Set<String> operations() {
-        return new TreeSet<>(signatures().values());
+        Set<String> all = new TreeSet<>(signatures().values());
+        all.remove(RECORD);
+        return all;
     }
 
     /** Cases but the largest, which have nothing of their own here. */
@@ -136,7 +141,9 @@ class CaseTest {
             }
         }
         assertThat(named).containsExactlyInAnyOrderElementsOf(operations());
-        assertThat(called).containsAll(signatures().keySet());
+        Set<String> expected = new HashSet<>(signatures().keySet());
+        expected.removeIf(signature -> signature.startsWith(RECORD + "["));
+        assertThat(called).containsAll(expected);
     }
 
     private static long count(Set<String> signatures, String operation) {

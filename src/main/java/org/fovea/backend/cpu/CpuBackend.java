@@ -29,12 +29,12 @@ public final class CpuBackend implements Backend {
     private final AttentionOps attention;
     private final RlOps rl;
 
-    /** A backend that records captured steps. */
+    /** A backend that records steps where that is asked for. */
     public CpuBackend(Kernels kernels, int threads) {
         this(kernels, threads, true);
     }
 
-    /** @param records whether captured steps are recorded, or run their bodies anew */
+    /** @param records whether steps are ever recorded, or always run their bodies anew */
     CpuBackend(Kernels kernels, int threads, boolean records) {
         steps = new RecordedSteps(records);
         memory = new CpuMemory(steps);
@@ -96,7 +96,13 @@ public final class CpuBackend implements Backend {
     @Override
     public CapturedStep capture(Runnable body) {
         memory.requireOpen();
-        return steps.capture(body, memory);
+        return steps.capture(body);
+    }
+
+    @Override
+    public CapturedStep record(Runnable body) {
+        memory.requireOpen();
+        return steps.record(body, memory);
     }
 
     @Override

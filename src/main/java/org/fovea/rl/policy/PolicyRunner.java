@@ -168,7 +168,7 @@ public final class PolicyRunner implements AutoCloseable {
     public void renewSegment(int[] episodeSteps, long stream) {
         markSegment(episodeSteps, stream);
         if (renewing == null) {
-            renewing = backend.capture(() -> {
+            renewing = captured(() -> {
                 context.advance();
                 actor.beginSegment();
             });
@@ -176,8 +176,11 @@ public final class PolicyRunner implements AutoCloseable {
         renewing.replay();
     }
 
-    /** Lets {@link #outputs} and {@link #stateValues} be asked for from the first step on, of which all rows are shown. */
-    public void keepOutputs() {
+    /**
+     * Prepares for acting alone, for long and without learning: steps are recorded, and {@link #outputs} and {@link #stateValues} can be
+     * asked for. Called before the first step; all rows are shown in each.
+     */
+    public void actAlone() {
         outputs = owned.floats((long) count * agent.distribution().outputs());
         stateValues = owned.floats(count);
     }
@@ -190,6 +193,10 @@ public final class PolicyRunner implements AutoCloseable {
     /** The values of what was observed, [count]. */
     public void stateValues(float[] target) {
         backend.memory().download(Objects.requireNonNull(stateValues), target, 0);
+    }
+
+    private CapturedStep captured(Runnable body) {
+        return outputs == null ? backend.capture(body) : backend.record(body);
     }
 
     private void keep(Tensor policy, Tensor values) {
@@ -322,7 +329,7 @@ public final class PolicyRunner implements AutoCloseable {
             for (int done = 0; done < cut; ) {
                 CutEpisodes episodes = Objects.requireNonNull(cutEpisodes);
                 if (settingAside == null) {
-                    settingAside = backend.capture(() -> episodes.putOnDevice(step, clock, numbers, from, to));
+                    settingAside = captured(() -> episodes.putOnDevice(step, clock, numbers, from, to));
                 }
                 done += episodes.put(settingAside, cut - done, done);
             }
@@ -375,7 +382,7 @@ public final class PolicyRunner implements AutoCloseable {
         public void sample() {
             deliverOnce();
             if (sampling == null) {
-                sampling = backend.capture(this::sampleOnDevice);
+                sampling = captured(this::sampleOnDevice);
             }
             sampling.replay();
             download();
@@ -422,7 +429,7 @@ public final class PolicyRunner implements AutoCloseable {
             if (playing == null) {
                 StepRecorder values = Objects.requireNonNull(recorder);
                 CutEpisodes episodes = Objects.requireNonNull(cutEpisodes);
-                playing = backend.capture(() -> {
+                playing = captured(() -> {
                     actor.beginSegment();
                     episodes.emptyOnDevice();
                     for (int played = 1; played <= steps; played++) {
@@ -447,7 +454,7 @@ public final class PolicyRunner implements AutoCloseable {
         public void chooseBest() {
             deliverOnce();
             if (choosing == null) {
-                choosing = backend.capture(this::chooseOnDevice);
+                choosing = captured(this::chooseOnDevice);
             }
             choosing.replay();
             download();
@@ -473,7 +480,7 @@ public final class PolicyRunner implements AutoCloseable {
                 backend.memory().upload(givenNumbers, offset, target);
             }
             if (following == null) {
-                following = backend.capture(this::followOnDevice);
+                following = captured(this::followOnDevice);
             }
             following.replay();
         }

@@ -13,9 +13,10 @@ import org.fovea.backend.memory.DType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Captured steps of the CPU. The operations that a body issues are kept with the arrays that they found, as a graph of a device keeps
- * them, so that a replay runs kernels and nothing else: it checks no operands, makes no tensors and allocates nothing. A body with work
- * that can't be kept so, as what is spread over threads by the backend's user, is run anew at each replay ({@link EagerSteps}).
+ * Steps of the CPU that are captured, whose body runs at each replay, or {@linkplain org.fovea.backend.Backend#record recorded}: the
+ * operations that the body issues are kept with the arrays that they found, as a graph of a device keeps them, so that a replay runs
+ * kernels and nothing else. It checks no operands, makes no tensors and allocates nothing. A body with work that can't be kept so, as
+ * what is spread over threads by the backend's user, runs at each replay all the same ({@link EagerSteps}).
  *
  * <p>An operation hands what it does to {@link #run}, or says {@link #cannotRecord}.
  */
@@ -42,8 +43,14 @@ public final class RecordedSteps {
         }
     }
 
-    /** A step of the operations of {@code body}. */
-    public CapturedStep capture(Runnable body, CpuMemory memory) {
+    /** A step that runs {@code body} at each replay. */
+    public CapturedStep capture(Runnable body) {
+        refuse("capture");
+        return eager.capture(body);
+    }
+
+    /** A step of the operations of {@code body}, which is run here, once, if they can be recorded. */
+    public CapturedStep record(Runnable body, CpuMemory memory) {
         refuse("capture");
         if (!records) {
             return eager.capture(body);
