@@ -21,11 +21,12 @@ final class DocumentationTest {
                 .skip(1)
                 .takeWhile(line -> !line.contains("return"))
                 .map(String::strip)
-                .collect(Collectors.joining(" "));
+                .collect(Collectors.joining())
+                .replaceAll("\\s+", "");
     }
 
     private static String text(String file) throws IOException {
-        return Files.readString(Path.of("..", file)).replaceAll("\\s+", " ");
+        return Files.readString(Path.of("..", file)).replaceAll("\\s+", "");
     }
 
     @Test
