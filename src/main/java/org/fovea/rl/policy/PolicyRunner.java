@@ -153,8 +153,9 @@ public final class PolicyRunner implements AutoCloseable {
             baseStream = stream;
             all.forEach(Rows::forget);
         }
-        for (Rows rows : all) {
-            backend.memory().fill(rows.clock.stream(), stream - baseStream - streams);
+        // By index: an iterator would be all that a session allocates.
+        for (int i = 0; i < all.size(); i++) {
+            backend.memory().fill(all.get(i).clock.stream(), stream - baseStream - streams);
         }
         actor.mark(episodeSteps);
     }
