@@ -109,8 +109,8 @@ public final class Dashboard implements AutoCloseable {
         for (int port = from; port < Math.min(from + 100, 65_536); port++) {
             try (ServerSocket socket = new ServerSocket(port, 1, address)) {
                 return socket.getLocalPort();
-            } catch (IOException inUse) {
-                continue;
+            } catch (IOException e) {
+                // In use; the next one may be free.
             }
         }
         return 0;
