@@ -10,7 +10,7 @@ public final class DocumentedCommand {
     /** Its exit code and standard error. */
     public record Outcome(int exitCode, String err) {}
 
-    /** @param words without the program's name */
+    /** Runs a command by its words, without the program's name. */
     public static Outcome run(List<String> words) {
         Cli cli = Cli.run(words.toArray(String[]::new));
         return new Outcome(cli.exitCode(), cli.err());
