@@ -361,9 +361,9 @@ final class FoveaAttentionLayerTest {
 
     @Test
     void theBenchmarkRuns() {
-        LayerBenchmark.Result result = LayerBenchmark.measure(new LayerBenchmark.Extents(2, 3, 4, 2), 1);
+        LayerBenchmark.Result result = LayerBenchmark.measure(new LayerBenchmark.Extents(2, 3, 6, 2), 1);
         assertThat(result.fovea()).isPositive();
         assertThat(result.dl4j()).isPositive();
-        assertThat(result.toString()).startsWith("| 2, 3, 4, 2 |");
+        assertThat(result.toString()).startsWith("| 2, 3, 6, 2 |");
     }
 }

@@ -4,6 +4,7 @@ package org.fovea.nd4j.dl4j;
 import java.util.Arrays;
 import java.util.Locale;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.conf.inputs.InputType;
 import org.deeplearning4j.nn.conf.layers.Layer;
 import org.deeplearning4j.nn.conf.layers.RnnOutputLayer;
 import org.deeplearning4j.nn.conf.layers.SelfAttentionLayer;
@@ -100,6 +101,7 @@ final class LayerBenchmark {
                         .nOut(CLASSES)
                         .activation(Activation.SOFTMAX)
                         .build())
+                .setInputType(InputType.recurrent(e.features, e.time))
                 .build());
         network.init();
         return network;
