@@ -4,7 +4,6 @@ package org.fovea.cli;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import org.fovea.cli.Keys.Key;
 import org.fovea.rl.evaluation.AttentionMap;
 import org.jspecify.annotations.Nullable;
 
@@ -71,8 +70,8 @@ final class EpisodePlayer {
     private boolean await() throws IOException {
         double waited = 0;
         while (!interruption.requested()) {
-            Key key = keys.next();
-            if (key != Key.NONE) {
+            Keys.Key key = keys.next();
+            if (key != Keys.Key.NONE) {
                 return apply(key);
             }
             if (plays && waited >= delay) {
@@ -90,7 +89,7 @@ final class EpisodePlayer {
     }
 
     /** Does what a key says; returns whether there is more to show. */
-    boolean apply(Key key) {
+    boolean apply(Keys.Key key) {
         int last = text.steps() - 1;
         switch (key) {
             case PLAY -> {
@@ -113,9 +112,9 @@ final class EpisodePlayer {
                 // Nothing is drawn otherwise.
             }
         }
-        if (key == Key.NEXT || key == Key.PREVIOUS || key == Key.FIRST || key == Key.LAST) {
+        if (key == Keys.Key.NEXT || key == Keys.Key.PREVIOUS || key == Keys.Key.FIRST || key == Keys.Key.LAST) {
             plays = false;
         }
-        return key != Key.QUIT;
+        return key != Keys.Key.QUIT;
     }
 }

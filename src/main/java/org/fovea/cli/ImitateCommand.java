@@ -124,7 +124,7 @@ final class ImitateCommand implements Callable<Integer> {
         try {
             return imitate(environment, settings);
         } catch (RecordingException e) {
-            throw new UsageException(e.getMessage(), e);
+            throw new UsageException(String.valueOf(e.getMessage()), e);
         } finally {
             Environments.get(environment).closeUnused();
         }

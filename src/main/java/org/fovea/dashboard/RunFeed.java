@@ -152,6 +152,7 @@ final class RunFeed implements AutoCloseable {
     }
 
     /** @param now whether to wait a moment for a look that begins now; else what is known is enough */
+    @SuppressWarnings("ReferenceEquality") // the index gives the same object until a run is read anew
     private synchronized Map<String, Told> runs(boolean now) {
         asked = System.nanoTime();
         if (now) {
@@ -189,6 +190,7 @@ final class RunFeed implements AutoCloseable {
         }
     }
 
+    @SuppressWarnings("ReferenceEquality") // as in runs()
     private void tell(HttpExchange exchange) throws IOException {
         exchange.getResponseHeaders().set("Content-Type", "text/event-stream; charset=utf-8");
         exchange.sendResponseHeaders(200, 0);

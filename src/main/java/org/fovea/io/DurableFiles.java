@@ -32,8 +32,9 @@ public final class DurableFiles {
      */
     public static void write(Path target, byte[] content) throws IOException {
         Path file = target.toAbsolutePath();
-        if (!Files.isDirectory(file.getParent())) {
-            throw new IOException("cannot write " + target + ": there is no directory " + file.getParent());
+        Path directory = file.getParent();
+        if (directory == null || !Files.isDirectory(directory)) {
+            throw new IOException("cannot write " + target + ": there is no directory " + directory);
         }
         Path temporary = file.resolveSibling("." + file.getFileName() + "."
                 + Long.toHexString(ProcessHandle.current().pid()) + Long.toHexString(System.nanoTime()) + ".tmp");

@@ -125,7 +125,7 @@ final class TrunkGraph {
             float[] cosine = new float[length * half];
             float[] sine = new float[length * half];
             for (int i = 0; i < length; i++) {
-                ages[i] = length - 1 - i;
+                ages[i] = length - 1L - i;
                 for (int j = 0; j < half; j++) {
                     double angle = -ages[i] * Math.pow(RotaryEncoding.STANDARD.base(), -(double) j / half);
                     cosine[i * half + j] = (float) Math.cos(angle);

@@ -119,7 +119,9 @@ class ImitateTest {
         out.write(new byte[] {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0});
         out.writeShort(Short.reverseBytes((short) header.length()));
         out.write(header.getBytes(StandardCharsets.ISO_8859_1));
-        out.write(data.array());
+        byte[] bytes = new byte[data.capacity()];
+        data.get(0, bytes);
+        out.write(bytes);
         out.flush();
         zip.closeEntry();
     }

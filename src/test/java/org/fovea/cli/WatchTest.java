@@ -16,7 +16,6 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.imageio.ImageIO;
-import org.fovea.cli.Keys.Key;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -175,22 +174,22 @@ class WatchTest {
     void keysAreThoseOfTerminals() throws IOException {
         ByteArrayInputStream in =
                 new ByteArrayInputStream(" n\033[C\033OD\033[H\033[F+x\033[Aq".getBytes(StandardCharsets.US_ASCII));
-        List<Key> keys = new ArrayList<>();
+        List<Keys.Key> keys = new ArrayList<>();
         for (int i = 0; i < 10; i++) {
             keys.add(Keys.read(in));
         }
 
         assertThat(keys)
                 .containsExactly(
-                        Key.PLAY,
-                        Key.NEXT,
-                        Key.NEXT,
-                        Key.PREVIOUS,
-                        Key.FIRST,
-                        Key.LAST,
-                        Key.FASTER,
-                        Key.NONE,
-                        Key.NONE,
-                        Key.QUIT);
+                        Keys.Key.PLAY,
+                        Keys.Key.NEXT,
+                        Keys.Key.NEXT,
+                        Keys.Key.PREVIOUS,
+                        Keys.Key.FIRST,
+                        Keys.Key.LAST,
+                        Keys.Key.FASTER,
+                        Keys.Key.NONE,
+                        Keys.Key.NONE,
+                        Keys.Key.QUIT);
     }
 }

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.BooleanSupplier;
 import org.fovea.backend.Backend;
 import org.fovea.env.Action;
@@ -238,6 +239,6 @@ public final class EpisodeRecorder {
                 places.put(leaf.path(), leaf.offset() + leaf.space().size() - 1);
             }
         }
-        return (path, step) -> (int) observed.get(step)[places.get(path)];
+        return (path, step) -> (int) observed.get(step)[Objects.requireNonNull(places.get(path))];
     }
 }

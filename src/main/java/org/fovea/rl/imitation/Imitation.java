@@ -4,6 +4,7 @@ package org.fovea.rl.imitation;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.function.BooleanSupplier;
 import org.fovea.backend.Backend;
@@ -113,7 +114,7 @@ public final class Imitation implements AutoCloseable {
         float[] soFar = new float[1];
         for (Recording.Episode episode : recording.episodes()) {
             soFar[0] = 0;
-            for (float reward : episode.rewards()) {
+            for (float reward : Objects.requireNonNull(episode.rewards())) {
                 soFar[0] = gamma * soFar[0] + reward;
                 moments.include(soFar, 1);
             }
