@@ -2,7 +2,6 @@
 package org.fovea.policy;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.StringWriter;
@@ -18,6 +17,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.tools.JavaCompiler;
 import javax.tools.ToolProvider;
+import org.fovea.Python;
 import org.fovea.rl.policy.PolicyKind;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -84,7 +84,7 @@ final class PolicyDocumentTest {
         "CartPole-v1, ATTENTION, layers=1 normalize_observations=true"
     })
     void theModuleOfPyTorchIsTheSameFunction(String environment, PolicyKind kind, String settings) throws Exception {
-        assumeTrue(run("python3", "-c", "import torch") == 0, "python3 with torch is not there");
+        Python.require("torch");
         example("fovea_policy.py");
         Path file = SmallRuns.export(
                 SmallRuns.train(folder.resolve("run"), environment, kind, settings),
@@ -118,15 +118,6 @@ final class PolicyDocumentTest {
                 names = [name for name, _ in policy.named_parameters()]
                 assert difference < 1e-4, difference
                 """.formatted(observations, choices, expected));
-        assertThat(run("python3", check.toString())).isZero();
-    }
-
-    private int run(String... command) throws IOException, InterruptedException {
-        return new ProcessBuilder(command)
-                .directory(folder.toFile())
-                .redirectErrorStream(true)
-                .redirectOutput(folder.resolve("output").toFile())
-                .start()
-                .waitFor();
+        Python.run(folder, check.toString());
     }
 }
