@@ -73,7 +73,7 @@ final class FoveaCommand implements Runnable {
             paramLabel = "LEVEL",
             scope = ScopeType.INHERIT,
             description =
-                    "Print log messages from this level on: ${COMPLETION-CANDIDATES} (default: warning, with --quiet"
+                    "Print log messages from this level on: ${COMPLETION-CANDIDATES} (default: info, with --quiet"
                             + " error).")
     private @Nullable LogLevel logLevel;
 
@@ -95,7 +95,7 @@ final class FoveaCommand implements Runnable {
         if (stackTrace) {
             terminal.showStackTraces();
         }
-        LogLevel usual = quiet ? LogLevel.ERROR : LogLevel.WARNING;
+        LogLevel usual = quiet ? LogLevel.ERROR : LogLevel.INFO;
         (logLevel == null ? usual : logLevel).apply(terminal);
     }
 
