@@ -72,9 +72,8 @@ final class FoveaCommand implements Runnable {
             names = "--log-level",
             paramLabel = "LEVEL",
             scope = ScopeType.INHERIT,
-            description =
-                    "Print log messages from this level on: ${COMPLETION-CANDIDATES} (default: info, with --quiet"
-                            + " error).")
+            description = "Print log messages from this level on: ${COMPLETION-CANDIDATES} (default: info, with --quiet"
+                    + " error).")
     private @Nullable LogLevel logLevel;
 
     @Option(
