@@ -14,9 +14,7 @@ import org.fovea.rl.chart.Drawing;
 import org.fovea.rl.chart.HeatMaps;
 import org.fovea.rl.evaluation.AttentionMap;
 import org.fovea.rl.evaluation.AttentionMap.Over;
-import org.fovea.rl.rollout.PlaySettings;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -37,9 +35,6 @@ import picocli.CommandLine.Option;
 final class AttentionMapCommand extends BackendCommand {
     @Mixin
     private EpisodeOptions episode = new EpisodeOptions();
-
-    @ArgGroup(validate = false, heading = "%nHow environments are played:%n")
-    private PlayOptions play = new PlayOptions();
 
     @Option(names = "-o", paramLabel = "FILE", description = "The picture, .png or .svg.")
     private @Nullable Path file;
@@ -63,20 +58,15 @@ final class AttentionMapCommand extends BackendCommand {
                 return picture;
             });
         }
-        play.apply();
+        episode.apply();
         Recorded recorded;
         try (Backend backend = open(backendSettings)) {
-            recorded = episode.record(
-                    backend,
-                    terminal,
-                    new PlaySettings(play.environmentThreads(0), PlaySettings.Overlap.OFF, play.place()));
+            recorded = episode.record(backend, terminal);
         }
-        List<AttentionMap> layers =
-                recorded.episode().attention().stream().filter(episode::wants).toList();
+        List<AttentionMap> layers = episode.layers(recorded.episode());
         if (layers.isEmpty()) {
             throw episode.noSuchLayer(recorded.episode());
         }
-        layers.forEach(episode::requireHead);
         if (file != null) {
             draw(recorded, layers).write(file);
             terminal.notices().println("attention of " + recorded.steps() + " steps in " + file);

@@ -4,6 +4,7 @@ package org.fovea.cli;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.fovea.backend.Backend;
 import org.fovea.rl.evaluation.AttentionMap;
 import org.fovea.rl.evaluation.Episode;
@@ -13,6 +14,7 @@ import org.fovea.rl.rollout.PlaySettings;
 import org.fovea.rl.run.SavedRun;
 import org.fovea.rl.run.TrainedPolicy;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -50,6 +52,9 @@ final class EpisodeOptions {
     @Nullable
     Integer head;
 
+    @ArgGroup(validate = false, heading = "%nHow environments are played:%n")
+    private PlayOptions play = new PlayOptions();
+
     /** What is known of an episode. */
     record Recorded(String environment, Episode episode) {
         int steps() {
@@ -57,8 +62,13 @@ final class EpisodeOptions {
         }
     }
 
+    /** Does what the options about environments say, before a backend is opened. */
+    void apply() {
+        play.apply();
+    }
+
     /** Plays the episode. */
-    Recorded record(Backend backend, Terminal terminal, PlaySettings play) throws IOException {
+    Recorded record(Backend backend, Terminal terminal) throws IOException {
         if (maxSteps < 1) {
             throw new UsageException("--max-episode-steps must be at least 1, got " + maxSteps);
         }
@@ -66,7 +76,8 @@ final class EpisodeOptions {
             throw new UsageException("there is no run directory " + runDirectory + "; fovea runs lists what there is");
         }
         SavedRun saved = best ? SavedRun.loadBest(runDirectory) : SavedRun.load(runDirectory);
-        TrainedPolicy policy = TrainedPolicy.open(backend, saved, EvaluationSettings.of(1, seed), play);
+        PlaySettings settings = new PlaySettings(play.environmentThreads(0), PlaySettings.Overlap.OFF, play.place());
+        TrainedPolicy policy = TrainedPolicy.open(backend, saved, EvaluationSettings.of(1, seed), settings);
         try {
             return new Recorded(
                     saved.spec().environment(),
@@ -76,13 +87,16 @@ final class EpisodeOptions {
         }
     }
 
-    /** Whether a layer of attention is wanted. */
-    boolean wants(AttentionMap map) {
-        return layer == null || map.layer() == layer;
+    /** The layers of attention that are wanted, each of which has the head that is; empty if there are none. */
+    List<AttentionMap> layers(Episode episode) {
+        List<AttentionMap> wanted = episode.attention().stream()
+                .filter(map -> layer == null || map.layer() == layer)
+                .toList();
+        wanted.forEach(this::requireHead);
+        return wanted;
     }
 
-    /** Refuses a head that a layer lacks. */
-    void requireHead(AttentionMap map) {
+    private void requireHead(AttentionMap map) {
         if (head != null && (head < 0 || head >= map.heads())) {
             throw new UsageException("--head must be from 0 to " + (map.heads() - 1) + ", got " + head);
         }

@@ -7,9 +7,7 @@ import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.cli.EpisodeOptions.Recorded;
 import org.fovea.rl.evaluation.AttentionMap;
-import org.fovea.rl.rollout.PlaySettings;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -38,9 +36,6 @@ final class WatchCommand extends BackendCommand {
     @Mixin
     private EpisodeOptions episode = new EpisodeOptions();
 
-    @ArgGroup(validate = false, heading = "%nHow environments are played:%n")
-    private PlayOptions play = new PlayOptions();
-
     @Option(
             names = "--delay",
             paramLabel = "SECONDS",
@@ -58,20 +53,15 @@ final class WatchCommand extends BackendCommand {
         if (delay != null && !(delay >= 0 && delay <= 3600)) {
             throw new UsageException("--delay must be from 0 to 3600 seconds, got " + delay);
         }
-        play.apply();
+        episode.apply();
         Recorded recorded;
         try (Backend backend = open(backendSettings)) {
-            recorded = episode.record(
-                    backend,
-                    terminal,
-                    new PlaySettings(play.environmentThreads(0), PlaySettings.Overlap.OFF, play.place()));
+            recorded = episode.record(backend, terminal);
         }
-        List<AttentionMap> layers =
-                recorded.episode().attention().stream().filter(episode::wants).toList();
+        List<AttentionMap> layers = episode.layers(recorded.episode());
         if (layers.isEmpty() && !recorded.episode().attention().isEmpty()) {
             throw episode.noSuchLayer(recorded.episode());
         }
-        layers.forEach(episode::requireHead);
         EpisodeText text = new EpisodeText(recorded, layers, terminal.width());
         if (terminal.isScreen()) {
             try (Keys keys = Keys.open()) {

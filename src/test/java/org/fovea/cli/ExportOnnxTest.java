@@ -7,19 +7,16 @@ import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtSession;
 import java.io.IOException;
-import java.io.StringWriter;
 import java.lang.reflect.Method;
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import javax.tools.JavaCompiler;
-import javax.tools.ToolProvider;
+import org.fovea.Javac;
 import org.fovea.Python;
 import org.fovea.rl.run.SavedRun;
 import org.junit.jupiter.api.BeforeAll;
@@ -133,21 +130,7 @@ class ExportOnnxTest {
         assertThat(Cli.run(Cli.words("export %s --onnx %s", trained, file)).exitCode())
                 .isZero();
         Path source = Files.writeString(place.resolve("PlayOnnx.java"), block("java"));
-        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
-        StringWriter messages = new StringWriter();
-        List<String> options =
-                List.of("-d", place.toString(), "-cp", System.getProperty("java.class.path"), "-proc:none");
-        assertThat(compiler.getTask(
-                                messages,
-                                null,
-                                null,
-                                options,
-                                null,
-                                compiler.getStandardFileManager(null, null, null)
-                                        .getJavaFileObjects(source))
-                        .call())
-                .as(messages.toString())
-                .isTrue();
+        Javac.compile(place, source);
         try (URLClassLoader loader = new URLClassLoader(new URL[] {place.toUri().toURL()})) {
             Class<?> type = loader.loadClass("PlayOnnx");
             type.getMethod("main", String[].class).invoke(null, (Object) new String[] {file.toString()});

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.StringWriter;
 import java.net.ConnectException;
 import java.net.ServerSocket;
 import java.net.URI;
@@ -25,8 +24,7 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import javax.tools.JavaCompiler;
-import javax.tools.ToolProvider;
+import org.fovea.Javac;
 import org.fovea.cli.DocumentedCommand;
 import org.fovea.cli.DocumentedCommand.Outcome;
 import org.fovea.docs.BlockRules.Rule;
@@ -132,17 +130,7 @@ class DocumentationTest {
     private static Path compile(String name, String source) throws IOException {
         Path classes = Files.createDirectories(directory.resolve("classes"));
         Path file = Files.writeString(directory.resolve(name + ".java"), source);
-        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
-        StringWriter messages = new StringWriter();
-        boolean compiled = compiler.getTask(
-                        messages,
-                        null,
-                        null,
-                        List.of("-d", classes.toString(), "-cp", classPath(), "-proc:none"),
-                        null,
-                        compiler.getStandardFileManager(null, null, null).getJavaFileObjects(file))
-                .call();
-        assertThat(compiled).as(messages.toString()).isTrue();
+        Javac.compile(classes, file);
         return classes;
     }
 

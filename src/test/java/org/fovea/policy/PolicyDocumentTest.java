@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.policy;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import java.io.IOException;
-import java.io.StringWriter;
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.file.Files;
@@ -15,8 +12,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import javax.tools.JavaCompiler;
-import javax.tools.ToolProvider;
+import org.fovea.Javac;
 import org.fovea.Python;
 import org.fovea.rl.policy.PolicyKind;
 import org.junit.jupiter.api.Tag;
@@ -47,7 +43,7 @@ final class PolicyDocumentTest {
     @Test
     void theJavaProgramActs() throws Exception {
         Path run = SmallRuns.train(folder.resolve("run"), "CartPole-v1", PolicyKind.MLP, null);
-        compile(example("Act.java"));
+        Javac.compile(folder, example("Act.java"));
         try (URLClassLoader loader =
                 new URLClassLoader(new URL[] {folder.toUri().toURL()})) {
             loader.loadClass("Act").getMethod("main", String[].class).invoke(null, (Object)
@@ -55,23 +51,10 @@ final class PolicyDocumentTest {
         }
     }
 
-    private void compile(Path... files) {
-        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
-        StringWriter messages = new StringWriter();
-        boolean compiled = compiler.getTask(
-                        messages,
-                        null,
-                        null,
-                        List.of("-d", folder.toString(), "-cp", System.getProperty("java.class.path"), "-proc:none"),
-                        null,
-                        compiler.getStandardFileManager(null, null, null).getJavaFileObjects(files))
-                .call();
-        assertThat(compiled).as(messages.toString()).isTrue();
-    }
-
     @Test
     void theServiceCompiles() {
-        compile(
+        Javac.compile(
+                folder,
                 Path.of("examples/policy-service/PolicyService.java"),
                 Path.of("examples/policy-service/LoadTest.java"));
     }

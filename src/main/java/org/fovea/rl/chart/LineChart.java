@@ -28,10 +28,15 @@ public record LineChart(String title, String subtitle, String yLabel, List<Line>
     private static final int SIZE = 12;
     private static final int TITLE_SIZE = 15;
 
-    /** Room for half of the last number of steps, or for the names of levels. */
+    /** Room for half of the last number of steps, or for the names of levels, the least. */
     private static final int RIGHT = 40;
 
     private static final int RIGHT_WITH_LEVELS = 170;
+
+    /** From the plot to these names, and what a character of them takes at most in the mean. */
+    private static final int BEFORE_LEVEL = 14;
+
+    private static final double CHARACTER = 0.65 * SIZE;
 
     /** Between the names of levels, from line to line. */
     private static final int LEVEL_LINE = 14;
@@ -49,7 +54,13 @@ public record LineChart(String title, String subtitle, String yLabel, List<Line>
 
     @Override
     public int width() {
-        return LEFT + PLOT_WIDTH + (levels.isEmpty() ? RIGHT : RIGHT_WITH_LEVELS);
+        return LEFT + PLOT_WIDTH + (levels.isEmpty() ? RIGHT : Math.max(RIGHT_WITH_LEVELS, widthOfLevels()));
+    }
+
+    private int widthOfLevels() {
+        int longest =
+                levels.stream().mapToInt(level -> level.label.length()).max().orElse(0);
+        return BEFORE_LEVEL + (int) Math.ceil(CHARACTER * longest);
     }
 
     @Override
@@ -128,7 +139,7 @@ public record LineChart(String title, String subtitle, String yLabel, List<Line>
             int right = LEFT + PLOT_WIDTH;
             canvas.rule(Rule.LEVEL, LEFT, y, right, y);
             canvas.rule(Rule.LEADER, right, y, right + 10, names[i]);
-            canvas.text(right + 14, names[i] + 4, SIZE, Anchor.START, level.label);
+            canvas.text(right + BEFORE_LEVEL, names[i] + 4, SIZE, Anchor.START, level.label);
         }
     }
 

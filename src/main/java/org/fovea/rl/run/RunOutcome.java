@@ -6,14 +6,15 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
 import java.time.temporal.ChronoUnit;
 import java.util.Locale;
 import java.util.Optional;
+import org.fovea.io.DurableFiles;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.jspecify.annotations.Nullable;
 
@@ -105,11 +106,8 @@ public record RunOutcome(
         put(root, "return_mean_best", best.meanReturn());
         root.put("best_steps", best.steps());
         root.put("date", date.toString());
-        Path file = runDirectory.resolve(RunFiles.RESULT);
-        Path temporary = file.resolveSibling("." + file.getFileName() + ".tmp");
-        Files.writeString(
-                temporary, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(root) + System.lineSeparator());
-        Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        String text = JSON.writerWithDefaultPrettyPrinter().writeValueAsString(root) + System.lineSeparator();
+        DurableFiles.write(runDirectory.resolve(RunFiles.RESULT), text.getBytes(StandardCharsets.UTF_8));
     }
 
     private static void put(ObjectNode root, String suffix, Score score) {

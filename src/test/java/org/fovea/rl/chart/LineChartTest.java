@@ -15,6 +15,9 @@ import org.w3c.dom.Document;
 import org.xml.sax.InputSource;
 
 class LineChartTest {
+    /** Pixels that nothing is drawn in. */
+    private static final int MARGIN = 8;
+
     @Test
     void aPictureHasItsLinesAndLevelsWithinItsAxes() throws Exception {
         double[] x = {0, 500, 1000};
@@ -67,6 +70,18 @@ class LineChartTest {
 
         assertThat(image.getRGB(2 * 500, 2 * 210)).isEqualTo(0xff0072b2);
         assertThat(image.getRGB(2 * 500, 2 * 225)).isEqualTo(0xffffffff);
+    }
+
+    @Test
+    void longNamesOfLevelsFit() throws Exception {
+        List<LineChart.Level> levels = List.of(new LineChart.Level("best without memory -0.28", 0.5));
+        BufferedImage image =
+                ImageIO.read(new ByteArrayInputStream(new LineChart("title", "subtitle", List.of(), levels).png()));
+
+        BufferedImage margin = image.getSubimage(image.getWidth() - MARGIN, 0, MARGIN, image.getHeight());
+        assertThat(margin.getRGB(0, 0, MARGIN, margin.getHeight(), null, 0, MARGIN))
+                .as("pixels at the right edge")
+                .containsOnly(image.getRGB(0, 0));
     }
 
     @Test
