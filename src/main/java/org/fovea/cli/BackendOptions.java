@@ -40,7 +40,8 @@ final class BackendOptions {
     @Option(
             names = "--backend",
             paramLabel = "NAME",
-            defaultValue = Backends.AUTO,
+            // Tests set the property: a simulated device that an earlier one has loaded is there for auto as well.
+            defaultValue = "${sys:fovea.backend:-" + Backends.AUTO + "}",
             completionCandidates = Candidates.BackendNames.class,
             description = "auto, cpu or cuda (default: ${DEFAULT-VALUE}, cuda where it is available).")
     private String backend = Backends.AUTO;
