@@ -2,6 +2,7 @@
 package org.fovea.collective;
 
 import java.nio.ByteBuffer;
+import java.util.function.Consumer;
 import org.fovea.backend.memory.DeviceArray;
 
 /**
@@ -60,6 +61,12 @@ public interface Collective extends AutoCloseable {
 
     /** Tells all others that this one cannot go on: their calls throw. Harmless where that is known already. */
     void fail(String reason);
+
+    /**
+     * Has {@code listener} called once with why no member can go on, by any thread and perhaps at once: for what waits on a device, where
+     * no call can throw.
+     */
+    default void whenFailed(Consumer<String> listener) {}
 
     /** Leaves the others, who are expected to do the same. Closing twice is harmless. */
     @Override
