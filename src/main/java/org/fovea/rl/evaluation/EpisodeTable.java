@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.stream.IntStream;
+import org.fovea.collective.Collective;
 import org.fovea.rl.evaluation.EvaluationResult.End;
 import org.fovea.rl.rollout.StopSignal;
 
@@ -67,6 +68,35 @@ final class EpisodeTable {
         if (wasCut) {
             cut.incrementAndGet();
         }
+    }
+
+    /** Takes in the episodes that other members have played. */
+    void exchange(Collective collective) {
+        if (collective.size() == 1) {
+            return;
+        }
+        double[] own = new double[2 + 2 * returns.length];
+        own[0] = end.ordinal();
+        own[1] = cut.get();
+        for (int i = 0; i < returns.length; i++) {
+            own[2 + 2 * i] = returns[i];
+            own[3 + 2 * i] = lengths[i];
+        }
+        int cutOfAll = 0;
+        end = End.COMPLETE;
+        for (double[] ofMember : collective.gather(own)) {
+            if (end == End.COMPLETE) {
+                end = End.values()[(int) ofMember[0]];
+            }
+            cutOfAll += (int) ofMember[1];
+            for (int i = 0; i < returns.length; i++) {
+                if (ofMember[3 + 2 * i] != NOT_PLAYED) {
+                    returns[i] = ofMember[2 + 2 * i];
+                    lengths[i] = (int) ofMember[3 + 2 * i];
+                }
+            }
+        }
+        cut.set(cutOfAll);
     }
 
     EvaluationResult summarize() {

@@ -5,6 +5,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import org.fovea.backend.Backend;
+import org.fovea.backend.Partition;
+import org.fovea.collective.Collective;
 import org.fovea.env.VectorEnvironment;
 import org.fovea.rl.evaluation.EvaluationResult.End;
 import org.fovea.rl.policy.ActorCritic;
@@ -38,14 +40,7 @@ public final class Evaluation {
         return Math.min(Math.min(settings.episodes(), SIDE_BY_SIDE), ofRun);
     }
 
-    /**
-     * Plays the episodes.
-     *
-     * @param set at least as many environments as are needed; they are reset
-     * @param ofRun environments that the run has
-     * @param segmentSteps steps after which an agent's memory advances, as in training
-     * @param stop asked before each step
-     */
+    /** {@link #play(Agent, EnvironmentSet, int, int, EvaluationSettings, Listener, BooleanSupplier, Collective)} by one alone. */
     public static EvaluationResult play(
             Agent agent,
             EnvironmentSet set,
@@ -54,13 +49,42 @@ public final class Evaluation {
             EvaluationSettings settings,
             Listener listener,
             BooleanSupplier stop) {
+        return play(agent, set, ofRun, segmentSteps, settings, listener, stop, Collective.SINGLE);
+    }
+
+    /** Which of the environments of an evaluation a member plays: so many, from the first on. */
+    public static int environmentsOf(Collective collective, EvaluationSettings settings, int ofRun) {
+        return Partition.size(environments(settings, ofRun), collective.rank(), collective.size());
+    }
+
+    /**
+     * Plays the episodes. Of several members each plays those of some of the environments, and all have the same result: that of one who
+     * plays them all.
+     *
+     * @param set at least as many environments as this member plays; they are reset
+     * @param ofRun environments that the run has
+     * @param segmentSteps steps after which an agent's memory advances, as in training
+     * @param stop asked before each step
+     * @param collective those who play
+     */
+    public static EvaluationResult play(
+            Agent agent,
+            EnvironmentSet set,
+            int ofRun,
+            int segmentSteps,
+            EvaluationSettings settings,
+            Listener listener,
+            BooleanSupplier stop,
+            Collective collective) {
         if (settings.episodes() == 0) {
             return EvaluationResult.none(0, End.COMPLETE);
         }
         int environments = environments(settings, ofRun);
         List<VectorEnvironment> needed = new ArrayList<>();
+        int mine = environmentsOf(collective, settings, ofRun);
+        int firstOfMine = Partition.start(environments, collective.rank(), collective.size());
         int count = 0;
-        for (int i = 0; count < environments; i++) {
+        for (int i = 0; count < mine; i++) {
             needed.add(set.batches().get(i));
             count += set.batches().get(i).count();
         }
@@ -68,10 +92,11 @@ public final class Evaluation {
         StopSignal signal = new StopSignal(stop);
         EpisodeTable table = new EpisodeTable(settings, environments, listener, signal);
         List<EvaluationPlayer> players = new ArrayList<>();
-        try (ActorCritic.Context context = agent.network().context(count, segmentSteps, 0)) {
+        // A member without an environment has nothing to remember.
+        try (ActorCritic.Context context = agent.network().context(Math.max(1, count), segmentSteps, 0)) {
             int first = 0;
             for (VectorEnvironment batch : needed) {
-                players.add(new EvaluationPlayer(agent, context, batch, first, table));
+                players.add(new EvaluationPlayer(agent, context, batch, first, firstOfMine, firstOfMine + mine, table));
                 first += batch.count();
             }
             int running = signal.count(
@@ -84,6 +109,7 @@ public final class Evaluation {
         } finally {
             players.forEach(EvaluationPlayer::close);
         }
+        table.exchange(collective);
         return table.summarize();
     }
 }

@@ -14,7 +14,11 @@ final class EvaluationPlayer implements AutoCloseable {
     private final PolicyRunner policy;
     private final PolicyRunner.Rows rows;
     private final EpisodeTable table;
+
+    /** Index of the first environment among those of the evaluation. */
     private final int first;
+
+    private final int end;
     private final int count;
     private final StepBatch result;
     private final float[] observations;
@@ -28,15 +32,37 @@ final class EvaluationPlayer implements AutoCloseable {
     private long played;
     private int unfinished;
 
-    /** @param first index of the batch's first environment among those of the evaluation */
+    /**
+     * A player of some environments.
+     *
+     * @param firstHere index of the batch's first environment among those of the context
+     * @param firstOfContext index of the context's first environment among those of the evaluation
+     * @param end index of the first environment that others play
+     */
     EvaluationPlayer(
-            Agent agent, ActorCritic.Context context, VectorEnvironment environment, int first, EpisodeTable table) {
+            Agent agent,
+            ActorCritic.Context context,
+            VectorEnvironment environment,
+            int firstHere,
+            int firstOfContext,
+            int end,
+            EpisodeTable table) {
         this.environment = environment;
         this.table = table;
-        this.first = first;
+        this.first = firstOfContext + firstHere;
+        this.end = end;
         this.count = environment.count();
         this.policy = new PolicyRunner(
-                agent, context, first, count, null, 1, table.settings().seed(), RandomStreams.EACH_STEP, false);
+                agent,
+                context,
+                firstHere,
+                count,
+                null,
+                1,
+                table.settings().seed(),
+                RandomStreams.EACH_STEP,
+                false,
+                first);
         this.rows = policy.rows(0, count);
         int size = environment.observationSpace().size();
         this.result = StepBatch.allocate(count, size);
@@ -54,9 +80,7 @@ final class EvaluationPlayer implements AutoCloseable {
         }
         environment.reset(table.settings().seed(), first, observations);
         for (int i = 0; i < count; i++) {
-            nextEpisode[i] = first + i < table.environments()
-                    ? first + i
-                    : table.settings().episodes();
+            nextEpisode[i] = first + i < end ? first + i : table.settings().episodes();
             unfinished += isFinished(i) ? 0 : 1;
         }
         return unfinished > 0;

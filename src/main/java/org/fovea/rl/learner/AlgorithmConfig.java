@@ -2,6 +2,7 @@
 package org.fovea.rl.learner;
 
 import java.util.Map;
+import org.fovea.collective.Collective;
 import org.fovea.env.Space;
 import org.fovea.rl.config.Critic;
 import org.fovea.rl.config.NetworkConfig;
@@ -49,11 +50,17 @@ public interface AlgorithmConfig {
     Map<String, String> defaults(PolicyKind policy, Space actions);
 
     /**
-     * What learns from a run's rollouts.
+     * What learns from a run's rollouts, which all members of the run have a part of: minibatches are made of parts of theirs, and all of
+     * them learn the same.
      *
      * @throws IllegalArgumentException if there are more minibatches than a rollout can be cut into
      */
-    Learner learner(Agent agent, Rollout rollout, ActorCritic.Context context);
+    Learner learner(Agent agent, Rollout rollout, ActorCritic.Context context, Collective collective);
+
+    /** What learns from the rollouts of a run that has one member. */
+    default Learner learner(Agent agent, Rollout rollout, ActorCritic.Context context) {
+        return learner(agent, rollout, context, Collective.SINGLE);
+    }
 
     /** Every hyper-parameter by name, in order. */
     Map<String, String> asMap();

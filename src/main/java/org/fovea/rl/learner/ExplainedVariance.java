@@ -2,6 +2,8 @@
 package org.fovea.rl.learner;
 
 import org.fovea.backend.Backend;
+import org.fovea.collective.Collective;
+import org.fovea.rl.policy.RunningMoments;
 import org.fovea.rl.rollout.Rollout;
 
 /**
@@ -9,11 +11,13 @@ import org.fovea.rl.rollout.Rollout;
  * a constant does.
  */
 public final class ExplainedVariance {
+    private final Collective collective;
     private final float[] advantages;
     private final float[] returns;
 
-    /** For rollouts of that number of rows. */
-    public ExplainedVariance(int rows) {
+    /** For rollouts of which each member has that number of rows. */
+    public ExplainedVariance(int rows, Collective collective) {
+        this.collective = collective;
         this.advantages = new float[rows];
         this.returns = new float[rows];
     }
@@ -27,7 +31,16 @@ public final class ExplainedVariance {
         return variance == 0 ? Double.NaN : 1 - variance(advantages) / variance;
     }
 
-    private static double variance(float[] values) {
+    private double variance(float[] values) {
+        if (collective.size() > 1) {
+            RunningMoments own = new RunningMoments(1);
+            own.include(values, values.length);
+            RunningMoments all = new RunningMoments(1);
+            for (double[] ofMember : collective.gather(own.save())) {
+                all.merge(ofMember, 0);
+            }
+            return all.variance(0);
+        }
         double mean = 0;
         for (float value : values) {
             mean += value;

@@ -31,7 +31,7 @@ public final class ObservationNormalizer implements AutoCloseable {
     private final int[] columns;
 
     /** Of all numbers that have moments of their own, in order. */
-    private final RunningMoments moments;
+    private final SharedMoments moments;
 
     /** The numbers that {@link #moments} are of, row by row, for {@link #include}. */
     private final float[] plain;
@@ -44,7 +44,7 @@ public final class ObservationNormalizer implements AutoCloseable {
     private final DeviceArray scales;
 
     /** A set of entities that begins at {@code offset}; its features' means begin at column {@code first}. */
-    private record EntityMoments(Space.Entities space, int offset, int first, RunningMoments moments) {
+    private record EntityMoments(Space.Entities space, int offset, int first, SharedMoments moments) {
         /** How many entities an observation has. */
         int count(float[] observations, int from) {
             float said = observations[from + offset + space.size() - 1];
@@ -68,11 +68,11 @@ public final class ObservationNormalizer implements AutoCloseable {
         for (Schema.Leaf leaf : schema.leaves()) {
             if (leaf.space() instanceof Space.Entities set) {
                 entities.put(
-                        leaf.path(), new EntityMoments(set, leaf.offset(), all, new RunningMoments(set.features())));
+                        leaf.path(), new EntityMoments(set, leaf.offset(), all, new SharedMoments(set.features())));
                 all += set.features();
             }
         }
-        this.moments = new RunningMoments(plainColumns);
+        this.moments = new SharedMoments(plainColumns);
         this.plain = new float[plainColumns];
         this.halves = new int[all * StepEncoding.ENTRY];
         this.scales = backend.memory().allocate(DType.I32, halves.length);
@@ -87,8 +87,10 @@ public final class ObservationNormalizer implements AutoCloseable {
     public boolean lacksStatistics() {
         return enabled
                 && (plain.length > 0
-                        ? moments.isEmpty()
-                        : !entities.isEmpty() && entities.values().stream().allMatch(set -> set.moments.isEmpty()));
+                        ? moments.ofAll().isEmpty()
+                        : !entities.isEmpty()
+                                && entities.values().stream()
+                                        .allMatch(set -> set.moments.ofAll().isEmpty()));
     }
 
     /** How each number of an observation is encoded, see {@link StepEncoding}. */
@@ -117,10 +119,16 @@ public final class ObservationNormalizer implements AutoCloseable {
         return scales;
     }
 
+    /** From now on each member of a run includes its own observations, and moments are those of all. */
+    public void shareBy(SharedMoments.Exchange members) {
+        moments.shareBy(members);
+        entities.values().forEach(set -> set.moments.shareBy(members));
+    }
+
     /** Takes in {@code rows} raw observations; they count from the next {@link #refresh} on. */
     public void include(float[] observations, int rows) {
         if (plain.length == size) {
-            moments.include(observations, rows);
+            moments.include(observations, 0, rows);
             return;
         }
         for (int row = 0; row < rows; row++) {
@@ -130,18 +138,26 @@ public final class ObservationNormalizer implements AutoCloseable {
                     plain[columns[i]] = observations[from + i];
                 }
             }
-            moments.include(plain, 1);
+            moments.include(plain, 0, 1);
             for (EntityMoments set : entities.values()) {
                 set.moments.include(observations, from + set.offset, set.count(observations, from));
             }
         }
     }
 
+    /** Takes in what all members have included since the last time; called by all of them. Where there is one, it has done so. */
+    public void exchange() {
+        if (enabled) {
+            moments.exchange();
+            entities.values().forEach(set -> set.moments.exchange());
+        }
+    }
+
     /** Makes what was included count. */
     public void refresh() {
-        refresh(moments, 0, plain.length);
+        refresh(moments.ofAll(), 0, plain.length);
         for (EntityMoments set : entities.values()) {
-            refresh(set.moments, set.first, set.space.features());
+            refresh(set.moments.ofAll(), set.first, set.space.features());
         }
         backend.memory().upload(halves, 0, scales);
     }
@@ -163,8 +179,8 @@ public final class ObservationNormalizer implements AutoCloseable {
     /** All moments, for a checkpoint: those of numbers by the name "", those of entities by a name with their path. */
     public Map<String, RunningMoments> moments() {
         Map<String, RunningMoments> all = new LinkedHashMap<>();
-        all.put("", moments);
-        entities.forEach((path, set) -> all.put(".entities." + path, set.moments));
+        all.put("", moments.ofAll());
+        entities.forEach((path, set) -> all.put(".entities." + path, set.moments.ofAll()));
         return all;
     }
 

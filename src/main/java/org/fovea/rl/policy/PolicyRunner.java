@@ -38,7 +38,7 @@ public final class PolicyRunner implements AutoCloseable {
     private final int streams;
     private final float gamma;
     private final long seed;
-    private final int first;
+    private final int firstDraw;
     private final int count;
 
     private final OwnedArrays owned;
@@ -88,6 +88,25 @@ public final class PolicyRunner implements AutoCloseable {
             long seed,
             int streams,
             boolean wholeSegments) {
+        this(agent, context, first, count, recorder, gamma, seed, streams, wholeSegments, first);
+    }
+
+    /**
+     * The same for environments whose place in the context is not that in the run.
+     *
+     * @param firstDraw number of the first environment in the run, which decides what is drawn for it
+     */
+    public PolicyRunner(
+            Agent agent,
+            ActorCritic.Context context,
+            int first,
+            int count,
+            @Nullable StepRecorder recorder,
+            float gamma,
+            long seed,
+            int streams,
+            boolean wholeSegments,
+            int firstDraw) {
         this.backend = agent.backend();
         this.agent = agent;
         this.context = context;
@@ -98,7 +117,7 @@ public final class PolicyRunner implements AutoCloseable {
         this.streams = streams;
         this.gamma = gamma;
         this.seed = seed;
-        this.first = first;
+        this.firstDraw = firstDraw;
         this.count = count;
         ActionDistribution distribution = agent.distribution();
         this.owned = new OwnedArrays(backend.memory());
@@ -396,7 +415,7 @@ public final class PolicyRunner implements AutoCloseable {
                 ActorCritic.Outputs outputs = actor.act(shown(tape), PolicyRunner.this.clock, from, to);
                 DeviceArray drawn = drawn(tape);
                 DeviceArray logProbs = tape.allocate(backend.memory().floatType(), count);
-                RandomRange draw = new RandomRange(seed, baseStream, first, clock.stream());
+                RandomRange draw = new RandomRange(seed, baseStream, firstDraw, clock.stream());
                 Tensor restricted = restricted(outputs.policy());
                 agent.distribution().sample(backend, restricted, draw, drawn, logProbs);
                 keep(drawn);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.policy;
 
+import java.util.Arrays;
+
 /** Mean and variance per column of all rows seen so far (Chan et al. 1979); mean 0 and variance 1 before the first. */
 public final class RunningMoments {
     /** Deviations below this share of the mean are rounding: float32 has 2^-24 = 6e-8 of it. */
@@ -20,7 +22,7 @@ public final class RunningMoments {
     }
 
     /** Takes in {@code rows} rows, in order, the first of which begins at {@code from}. */
-    void include(float[] values, int from, int rows) {
+    public void include(float[] values, int from, int rows) {
         for (int row = 0; row < rows; row++) {
             double count = ++state[0];
             for (int i = 0; i < size; i++) {
@@ -32,12 +34,41 @@ public final class RunningMoments {
         }
     }
 
+    /** Takes in the rows that others have taken in, saved as by {@link #save} at {@code from} of an array. */
+    public void merge(double[] saved, int from) {
+        double more = saved[from];
+        double count = state[0] + more;
+        if (more == 0) {
+            return;
+        }
+        for (int i = 0; i < size; i++) {
+            double delta = saved[from + 1 + i] - state[1 + i];
+            state[1 + i] += delta * more / count;
+            state[1 + size + i] += saved[from + 1 + size + i] + delta * delta * state[0] * more / count;
+        }
+        state[0] = count;
+    }
+
+    /** None yet, of as many columns. */
+    RunningMoments ofSameSize() {
+        return new RunningMoments(size);
+    }
+
+    void clear() {
+        Arrays.fill(state, 0);
+    }
+
     boolean isEmpty() {
         return state[0] == 0;
     }
 
     public double mean(int column) {
         return state[1 + column];
+    }
+
+    /** Mean square of the distance from the mean; NaN before the first row. */
+    public double variance(int column) {
+        return state[1 + size + column] / state[0];
     }
 
     /** Standard deviation, whatever its magnitude; 1 for a column that has been constant but for rounding. */

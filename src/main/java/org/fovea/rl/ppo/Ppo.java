@@ -7,11 +7,13 @@ import org.fovea.backend.CapturedStep;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.Readback;
 import org.fovea.backend.rl.PpoLoss;
+import org.fovea.collective.Collective;
 import org.fovea.optim.Adam;
 import org.fovea.rl.learner.Learner;
 import org.fovea.rl.learner.LossStatistics;
 import org.fovea.rl.learner.MinibatchOrder;
 import org.fovea.rl.learner.Shards;
+import org.fovea.rl.learner.StandardAdvantages;
 import org.fovea.rl.learner.UpdateStatistics;
 import org.fovea.rl.policy.ActionDistribution;
 import org.fovea.rl.policy.ActorCritic;
@@ -31,6 +33,8 @@ import org.jspecify.annotations.Nullable;
  * per row, while minibatches were learned from in turn; the change of values is not clipped unless {@code value_clip} says so,
  * which is of no measured use (Andrychowicz et al. 2021, arXiv:2006.05990).
  *
+ * <p>Of several members of a run each has a part of every minibatch; the gradients of their parts are added before the optimiser's step.
+ *
  * <p>The step on each minibatch is captured when it first comes and replayed in every epoch from then on: which rows are
  * its own is read from the order of units, on the device.
  *
@@ -45,13 +49,19 @@ final class Ppo implements Learner {
     private final Parameters parameters;
     private final Rollout rollout;
     private final ActorCritic.Context context;
+    private final Collective collective;
     private final Adam adam;
     private final int rowsPerUnit;
     private final MinibatchOrder order;
     private final Shards shards;
+    private final StandardAdvantages standard;
     private final DeviceArray advantages;
     private final DeviceArray clip;
     private final DeviceArray epochStatistics;
+
+    /** The same of all members, empty where there is one. */
+    private final DeviceArray sharedStatistics;
+
     private final DeviceArray statistics;
 
     /** Records of each epoch, and the norm of the last gradient. */
@@ -60,7 +70,11 @@ final class Ppo implements Learner {
     private final @Nullable Readback stopFlag;
     private final @Nullable CapturedStep[] steps;
 
-    Ppo(PpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
+    /** The optimiser's, where gradients are exchanged between two captured steps. */
+    private @Nullable CapturedStep optimizerStep;
+
+    Ppo(PpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context, Collective collective) {
+        this.collective = collective;
         this.backend = agent.backend();
         this.config = config;
         this.distribution = agent.distribution();
@@ -70,12 +84,15 @@ final class Ppo implements Learner {
         this.rowsPerUnit = agent.kind().stepsPerUnit(rollout.steps());
         int units = rollout.rows() / rowsPerUnit;
         int largest = rollout.largestMinibatch(config.minibatchSetting(), config.minibatches(), rowsPerUnit);
-        this.order = new MinibatchOrder(backend, units);
+        this.order = new MinibatchOrder(backend, units, collective.rank());
+        this.standard = new StandardAdvantages(backend, collective, rollout.rows(), config.minibatches());
         this.shards = new Shards(backend, agent.kind(), parameters, rollout, rowsPerUnit, largest);
         this.advantages = backend.memory().allocate(backend.memory().floatType(), (long) largest * rowsPerUnit);
         this.clip = backend.memory().allocate(backend.memory().floatType(), 1);
         int perEpoch = config.minibatches() * shards.count() * PpoLoss.STATISTICS;
         this.epochStatistics = backend.memory().allocate(backend.memory().floatType(), perEpoch);
+        this.sharedStatistics =
+                backend.memory().allocate(backend.memory().floatType(), collective.size() == 1 ? 0 : perEpoch);
         this.statisticsOnHost = new float[config.epochs() * perEpoch + 1];
         this.statistics = backend.memory().allocate(backend.memory().floatType(), statisticsOnHost.length);
         this.steps = new CapturedStep[config.minibatches()];
@@ -89,6 +106,9 @@ final class Ppo implements Learner {
     @Override
     public UpdateStatistics update(double progress, long seed, long iteration, long step) {
         rollout.estimateAdvantages(backend, config.rollout());
+        if (config.normalizeAdvantage()) {
+            standard.look(rollout);
+        }
         backend.memory().fill(clip, config.clipSchedule().at(config.clip(), progress));
         boolean isAdaptive = config.adaptiveKl() > 0;
         // An adapted rate is part of the optimiser's state, which a checkpoint keeps.
@@ -99,8 +119,15 @@ final class Ppo implements Learner {
         boolean tooFar = false;
         while (epoch < config.epochs() && !tooFar) {
             order.shuffle(seed, iteration * config.epochs() + epoch);
+            if (config.normalizeAdvantage()) {
+                standard.prepare(order);
+            }
             for (int minibatch = 0; minibatch < config.minibatches(); minibatch++) {
                 step(minibatch).replay();
+                if (!collective.isCapturable()) {
+                    collective.allReduceSum(shards.lastSum());
+                    optimizerStep().replay();
+                }
             }
             if (epoch > 0 && isStopped()) {
                 // The epoch before went too far, and so this one, issued before that was known, has changed nothing.
@@ -110,7 +137,7 @@ final class Ppo implements Learner {
             backend.memory().copy(epochStatistics, ofEpochs(epoch, epoch + 1));
             epoch++;
             if (stopFlag != null && epoch < config.epochs()) {
-                backend.rl().flagDivergence(config.targetKl(), rollout.rows(), epochStatistics, adam.stopFlag());
+                backend.rl().flagDivergence(config.targetKl(), rowsOfAll(), epochStatisticsOfAll(), adam.stopFlag());
                 stopFlag.start();
             }
             if (isAdaptive) {
@@ -118,7 +145,9 @@ final class Ppo implements Learner {
                         learningRate, statistics(epoch - 1, epoch).approximateKl(), config.adaptiveKl());
                 adam.setLearningRate(learningRate);
             }
-            tooFar = epoch < config.epochs() && stopFlag != null && stopFlag.isReady() && isStopped();
+            // Several members must go the same way, so they wait to know.
+            boolean isKnown = stopFlag != null && (collective.size() > 1 || stopFlag.isReady());
+            tooFar = epoch < config.epochs() && isKnown && isStopped();
         }
         if (tooFar) {
             backend.memory().fill(adam.stopFlag(), 0);
@@ -138,6 +167,28 @@ final class Ppo implements Learner {
         return stopFlag != null && stopFlag.values()[0] != 0;
     }
 
+    /** Rows that all members learn from. */
+    private long rowsOfAll() {
+        return (long) rollout.rows() * collective.size();
+    }
+
+    /** Records of the last epoch, each the sum over members. */
+    private DeviceArray epochStatisticsOfAll() {
+        if (collective.size() == 1) {
+            return epochStatistics;
+        }
+        backend.memory().copy(epochStatistics, sharedStatistics);
+        collective.allReduceSum(sharedStatistics);
+        return sharedStatistics;
+    }
+
+    private CapturedStep optimizerStep() {
+        if (optimizerStep == null) {
+            optimizerStep = backend.capture(() -> adam.step(shards.lastSum()));
+        }
+        return optimizerStep;
+    }
+
     private CapturedStep step(int minibatch) {
         CapturedStep step = steps[minibatch];
         if (step == null) {
@@ -153,16 +204,21 @@ final class Ppo implements Learner {
         DeviceArray minibatchAdvantages = advantages.slice(0, rows);
         backend.math().gatherRows(rollout.advantages(), rowsPerUnit, units, minibatchAdvantages);
         if (config.normalizeAdvantage()) {
-            backend.math().standardize(1e-8f, minibatchAdvantages, minibatchAdvantages);
+            standard.standardize(minibatch, minibatchAdvantages);
         }
         int perMinibatch = shards.count() * PpoLoss.STATISTICS;
         DeviceArray minibatchStatistics = epochStatistics.slice((long) minibatch * perMinibatch, perMinibatch);
         if (units.length() < shards.count()) {
             backend.memory().fill(minibatchStatistics, 0);
         }
-        PpoLoss loss = new PpoLoss(config.entropyCoef(), config.valueCoef(), config.valueClip(), 1f / rows);
-        adam.step(shards.sumGradients(
-                units, shard -> differentiate(loss, shard, minibatchAdvantages, minibatchStatistics)));
+        PpoLoss loss = new PpoLoss(
+                config.entropyCoef(), config.valueCoef(), config.valueClip(), 1f / (rows * collective.size()));
+        DeviceArray gradient = shards.sumGradients(
+                units, shard -> differentiate(loss, shard, minibatchAdvantages, minibatchStatistics));
+        if (collective.isCapturable()) {
+            collective.allReduceSum(gradient);
+            adam.step(gradient);
+        }
     }
 
     private void differentiate(
@@ -190,7 +246,7 @@ final class Ppo implements Learner {
     private LossStatistics lossStatistics(int fromEpoch, int toEpoch) {
         int epochs = toEpoch - fromEpoch;
         return LossStatistics.of(
-                statisticsOnHost, epochs * (int) epochStatistics.length(), (long) epochs * rollout.rows());
+                statisticsOnHost, epochs * (int) epochStatistics.length(), epochs * rowsOfAll(), collective);
     }
 
     private DeviceArray ofEpochs(int from, int to) {
@@ -214,10 +270,15 @@ final class Ppo implements Learner {
                 step.close();
             }
         }
+        if (optimizerStep != null) {
+            optimizerStep.close();
+        }
         if (stopFlag != null) {
             stopFlag.close();
         }
         order.close();
+        standard.close();
+        sharedStatistics.release();
         advantages.release();
         clip.release();
         shards.close();

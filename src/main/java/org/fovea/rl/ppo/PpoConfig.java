@@ -5,6 +5,7 @@ import static org.fovea.rl.config.Hyperparameters.require;
 
 import java.util.HashMap;
 import java.util.Map;
+import org.fovea.collective.Collective;
 import org.fovea.env.Schema;
 import org.fovea.env.Space;
 import org.fovea.rl.config.Hyperparameters;
@@ -126,8 +127,8 @@ public record PpoConfig(
     }
 
     @Override
-    public Learner learner(Agent agent, Rollout rollout, ActorCritic.Context context) {
-        return new Ppo(this, agent, rollout, context);
+    public Learner learner(Agent agent, Rollout rollout, ActorCritic.Context context, Collective collective) {
+        return new Ppo(this, agent, rollout, context, collective);
     }
 
     @Override

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.function.Predicate;
 import org.fovea.backend.Backend;
 import org.fovea.backend.DeviceCalls;
+import org.fovea.collective.Collective;
 import org.fovea.env.JoinedBatch;
 import org.fovea.rl.config.RolloutConfig;
 import org.fovea.rl.policy.ActorCritic;
@@ -33,6 +34,7 @@ public final class Collector implements AutoCloseable {
     private final Backend backend;
     private final Agent agent;
     private final EnvironmentSet environments;
+    private final Collective collective;
     private final RewardNormalizer rewards;
     private final List<SegmentPlayer> players = new ArrayList<>();
     private final Rollout rollout;
@@ -68,6 +70,7 @@ public final class Collector implements AutoCloseable {
      * Environments that are yet to be started.
      *
      * @param environments closed with this
+     * @param collective the members of the run, each of which plays as many environments: the next after those of the member before
      * @param seed of the run
      */
     public Collector(
@@ -76,22 +79,28 @@ public final class Collector implements AutoCloseable {
             EnvironmentSet environments,
             RolloutConfig config,
             Overlap overlap,
+            Collective collective,
             long seed) {
         this.backend = agent.backend();
         this.agent = agent;
         this.environments = environments;
-        this.rewards = new RewardNormalizer(config.normalizeRewards(), config.gamma());
+        this.collective = collective;
+        this.rewards = new RewardNormalizer(config.normalizeRewards(), config.gamma(), collective);
+        if (collective.size() > 1) {
+            agent.observations().shareBy(collective::gather);
+        }
         int count = environments.batches().stream().mapToInt(JoinedBatch::count).sum();
         this.rollout = Rollout.allocate(
                 backend, count, config.rolloutSteps(), agent.encoder().size(), agent.distribution());
+        int firstOfRun = collective.rank() * count;
         int first = 0;
         for (JoinedBatch batch : environments.batches()) {
-            players.add(new SegmentPlayer(agent, context, rewards, rollout, batch, first, seed));
+            players.add(new SegmentPlayer(agent, context, rewards, rollout, batch, first, firstOfRun, seed));
             first += batch.count();
         }
         this.overlap = overlap;
         this.turns = turns(players);
-        this.exact = players.stream().allMatch(SegmentPlayer::canSaveState);
+        this.exact = allCanSaveState();
     }
 
     private static List<List<SegmentPlayer.Turn>> turns(List<SegmentPlayer> players) {
@@ -125,25 +134,27 @@ public final class Collector implements AutoCloseable {
                 : inTurns
                         ? collectInTurns(firstStep, stop)
                         : forEach(players, stop, player -> player.collect(firstStep, stop));
-        if (!complete) {
+        if (!all(complete)) {
             return false;
         }
         tookTime(System.nanoTime() - start, inTurns);
         addCost(backend.calls().since(before));
         players.forEach(player -> player.includeRewards(rewards));
+        rewards.exchange();
         rewards.refresh();
         players.forEach(player -> player.normalizeRewards(rewards));
         return true;
     }
 
-    /** The first rollout: players keep step, so that the moments of observations are the same however they are cut. */
+    /** The first rollout: players of all members keep step, so that the moments of observations are the same however they are cut. */
     private boolean collectStepByStep(long firstStep, StopSignal stop) {
         players.forEach(player -> player.begin(firstStep));
         for (int step = 0; step < rollout.steps(); step++) {
             int played = step;
             players.forEach(player -> player.includeObservations(played));
+            agent.observations().exchange();
             agent.observations().refresh();
-            if (!forEach(players, stop, player -> player.play(played, firstStep + played, stop))) {
+            if (!all(forEach(players, stop, player -> player.play(played, firstStep + played, stop)))) {
                 return false;
             }
         }
@@ -242,10 +253,49 @@ public final class Collector implements AutoCloseable {
             if (!observationsIncluded) {
                 player.includeSegment();
             }
-            episodes.add(player.episodes());
-            episodes.sawSteps(player.longestEpisode());
+        }
+        if (collective.size() == 1) {
+            for (SegmentPlayer player : players) {
+                episodes.add(player.episodes());
+                episodes.sawSteps(player.longestEpisode());
+            }
+        } else {
+            addEpisodesOfAll();
+        }
+        if (!observationsIncluded) {
+            agent.observations().exchange();
         }
         agent.observations().refresh();
+    }
+
+    /** Keeps score of the episodes of all members, in the order of environments. */
+    private void addEpisodesOfAll() {
+        EpisodeLog log = new EpisodeLog();
+        int longest = 0;
+        for (SegmentPlayer player : players) {
+            log.addAll(player.episodes());
+            longest = Math.max(longest, player.longestEpisode());
+        }
+        for (double[] ofMember : collective.gather(log.save(longest))) {
+            episodes.add(EpisodeLog.restore(ofMember));
+            episodes.sawSteps((int) ofMember[0]);
+        }
+    }
+
+    /** Whether {@code own} is true for all members. */
+    private boolean all(boolean own) {
+        if (collective.size() == 1) {
+            return own;
+        }
+        boolean all = true;
+        for (byte[] ofMember : collective.gather(new byte[] {(byte) (own ? 1 : 0)})) {
+            all &= ofMember[0] == 1;
+        }
+        return all;
+    }
+
+    private boolean allCanSaveState() {
+        return all(players.stream().allMatch(SegmentPlayer::canSaveState));
     }
 
     /** Whether a run that is resumed from a checkpoint of this one continues as this one does. */
@@ -255,7 +305,7 @@ public final class Collector implements AutoCloseable {
 
     /** Writes the state of every environment, in an order that does not depend on how they are cut. */
     public void saveEnvironments(DataOutput out) throws IOException {
-        boolean canSave = players.stream().allMatch(SegmentPlayer::canSaveState);
+        boolean canSave = allCanSaveState();
         out.writeBoolean(canSave);
         if (canSave) {
             for (SegmentPlayer player : players) {

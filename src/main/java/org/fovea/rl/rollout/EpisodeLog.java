@@ -22,6 +22,32 @@ final class EpisodeLog {
         lengths[size++] = steps;
     }
 
+    void addAll(EpisodeLog others) {
+        for (int i = 0; i < others.size; i++) {
+            ended(others.returns[i], others.lengths[i]);
+        }
+    }
+
+    /** {@code first}, and returns and lengths in turn. */
+    double[] save(double first) {
+        double[] saved = new double[1 + 2 * size];
+        saved[0] = first;
+        for (int i = 0; i < size; i++) {
+            saved[1 + 2 * i] = returns[i];
+            saved[2 + 2 * i] = lengths[i];
+        }
+        return saved;
+    }
+
+    /** What {@link #save} was of. */
+    static EpisodeLog restore(double[] saved) {
+        EpisodeLog log = new EpisodeLog();
+        for (int i = 1; i < saved.length; i += 2) {
+            log.ended(saved[i], (int) saved[i + 1]);
+        }
+        return log;
+    }
+
     int size() {
         return size;
     }

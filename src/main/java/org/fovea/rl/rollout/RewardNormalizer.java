@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.rl.rollout;
 
+import org.fovea.collective.Collective;
 import org.fovea.rl.policy.RunningMoments;
+import org.fovea.rl.policy.SharedMoments;
 
 /**
  * Divides rewards by the running standard deviation of the discounted return, clipped to [-10, 10]; or leaves them alone. A
@@ -13,12 +15,16 @@ final class RewardNormalizer {
 
     private final boolean enabled;
     private final float gamma;
-    private final RunningMoments moments = new RunningMoments(1);
+    private final SharedMoments moments = new SharedMoments(1);
     private double reciprocalStd = 1;
 
-    RewardNormalizer(boolean enabled, float gamma) {
+    /** @param collective the members whose returns count */
+    RewardNormalizer(boolean enabled, float gamma, Collective collective) {
         this.enabled = enabled;
         this.gamma = gamma;
+        if (collective.size() > 1) {
+            moments.shareBy(collective::gather);
+        }
     }
 
     boolean enabled() {
@@ -36,15 +42,22 @@ final class RewardNormalizer {
 
     /** Takes in discounted returns; they count from the next {@link #refresh} on. */
     void include(float[] discountedReturns, int count) {
-        moments.include(discountedReturns, count);
+        moments.include(discountedReturns, 0, count);
+    }
+
+    /** Takes in what all members have included; called by all of them. */
+    void exchange() {
+        if (enabled) {
+            moments.exchange();
+        }
     }
 
     /** Makes what was included count. */
     void refresh() {
-        reciprocalStd = 1 / moments.std(0);
+        reciprocalStd = 1 / moments.ofAll().std(0);
     }
 
     RunningMoments moments() {
-        return moments;
+        return moments.ofAll();
     }
 }

@@ -36,7 +36,10 @@ final class SegmentPlayer implements AutoCloseable {
     private final EpisodeLog episodes = new EpisodeLog();
     private final long seed;
     private final int steps;
+
+    /** Index of the first environment among those of the run. */
     private final int first;
+
     private final int count;
 
     private final StepBatch result;
@@ -60,7 +63,8 @@ final class SegmentPlayer implements AutoCloseable {
      * A player of some environments.
      *
      * @param rollout of which it fills a part
-     * @param first index of the environment's first member among those of the run
+     * @param first index of the environment's first member among those of the rollout
+     * @param firstOfRun index of the rollout's first environment among those of the run
      */
     SegmentPlayer(
             Agent agent,
@@ -69,12 +73,13 @@ final class SegmentPlayer implements AutoCloseable {
             Rollout rollout,
             JoinedBatch environment,
             int first,
+            int firstOfRun,
             long seed) {
         this.agent = agent;
         this.environment = environment;
         this.seed = seed;
         this.steps = rollout.steps();
-        this.first = first;
+        this.first = firstOfRun + first;
         this.count = environment.count();
         int observationSize = environment.observationSpace().size();
         this.device = environment.onDevice().orElse(null);
@@ -88,7 +93,16 @@ final class SegmentPlayer implements AutoCloseable {
                 observationSize,
                 rewards);
         this.policy = new PolicyRunner(
-                agent, context, first, count, segment, rewards.gamma(), seed, RandomStreams.EACH_STEP, device != null);
+                agent,
+                context,
+                first,
+                count,
+                segment,
+                rewards.gamma(),
+                seed,
+                RandomStreams.EACH_STEP,
+                device != null,
+                this.first);
         ActionBounds bounds = device == null ? null : agent.bounds();
         this.bounds = bounds == null ? null : uploaded(bounds.range());
         this.allowed = environment.newActionMasks();

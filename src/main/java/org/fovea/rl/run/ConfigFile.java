@@ -181,6 +181,9 @@ public record ConfigFile(Path file, List<Entry> entries) {
         values.put("steps", spec.steps());
         values.put("envs", spec.environments());
         values.put("seed", spec.seed());
+        if (spec.groups() > 1) {
+            values.put("groups", spec.groups());
+        }
         if (initial != null) {
             values.put("init", initial);
         }

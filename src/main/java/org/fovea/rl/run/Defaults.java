@@ -50,7 +50,7 @@ public final class Defaults {
         AlgorithmConfig config = run.config();
         String setting = config.minibatchSetting();
         long most = config.mostMinibatches(
-                run.stepsPerIteration(),
+                run.stepsPerIteration() / run.groups(),
                 run.policy().stepsPerUnit(config.rollout().rolloutSteps()));
         boolean fits = Long.parseLong(config.asMap().get(setting)) <= most;
         return given.contains(setting) || fits ? run : run.with(Map.of(setting, Long.toString(most)));

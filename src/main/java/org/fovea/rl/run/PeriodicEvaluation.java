@@ -8,8 +8,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.function.BooleanSupplier;
+import org.fovea.collective.Collective;
 import org.fovea.rl.evaluation.Evaluation;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
@@ -27,12 +27,19 @@ final class PeriodicEvaluation implements AutoCloseable {
     private final EvaluationPlan plan;
     private final EvaluationSettings settings;
     private final TrainingState state;
-    private final TensorBoardLog events;
+    private final Collective collective;
+
+    /** The first member's. */
+    private final @Nullable TensorBoardLog events;
+
     private final Path bestDirectory;
     private final EnvironmentSet environments;
 
-    /** Null where none is played. */
+    /** Null where none is played, and for any but the first member. */
     private final @Nullable RunTable table;
+
+    /** Of the last that is in the table. */
+    private final long lastIteration;
 
     private double last = Double.NaN;
     private TrainResult.Best best;
@@ -43,7 +50,7 @@ final class PeriodicEvaluation implements AutoCloseable {
             EvaluationSettings settings,
             TrainingState state,
             Path runDirectory,
-            TensorBoardLog events,
+            @Nullable TensorBoardLog events,
             EnvironmentSet environments)
             throws IOException {
         this.plan = plan;
@@ -52,19 +59,34 @@ final class PeriodicEvaluation implements AutoCloseable {
         this.events = events;
         this.bestDirectory = runDirectory.resolve(RunFiles.BEST);
         this.environments = environments;
-        this.best = SavedRun.keepBestUntil(runDirectory, steps());
-        this.table = plan.everySteps() == 0
+        this.collective = state.collective();
+        boolean isFirst = collective.rank() == 0;
+        TrainResult.Best before = isFirst ? SavedRun.keepBestUntil(runDirectory, steps()) : TrainResult.Best.NONE;
+        this.table = plan.everySteps() == 0 || !isFirst
                 ? null
                 : RunTable.open(runDirectory.resolve(RunFiles.EVALUATIONS), HEADER, state.iteration());
+        long last = table == null ? 0 : table.lastIteration();
+        if (collective.size() > 1) {
+            double[] ofFirst = collective.gather(before.steps(), before.meanReturn(), last)[0];
+            before = new TrainResult.Best((long) ofFirst[0], ofFirst[1]);
+            last = (long) ofFirst[2];
+        }
+        this.best = before;
+        this.lastIteration = last;
     }
 
     /** Makes the environments, if there is a plan, and goes on with the table of the run. */
     static PeriodicEvaluation open(
-            EvaluationPlan plan, int maxSteps, TrainingState state, Path runDirectory, TensorBoardLog events) {
+            EvaluationPlan plan,
+            int maxSteps,
+            TrainingState state,
+            Path runDirectory,
+            @Nullable TensorBoardLog events) {
         EvaluationSettings settings = plan.settings(maxSteps);
         int count = plan.everySteps() == 0
                 ? 0
-                : Evaluation.environments(settings, state.spec().environments());
+                : Evaluation.environmentsOf(
+                        state.collective(), settings, state.spec().environments());
         EnvironmentSet environments = count == 0 ? new EnvironmentSet(List.of()) : state.newEnvironments(count);
         try {
             return new PeriodicEvaluation(plan, settings, state, runDirectory, events, environments);
@@ -86,8 +108,8 @@ final class PeriodicEvaluation implements AutoCloseable {
     /** Whether one is to be played of the policy as it is; of that of a resumed run, only if it has not been. */
     boolean isDue() {
         RunSpec spec = state.spec();
-        return table != null
-                && state.iteration() > table.lastIteration()
+        return plan.everySteps() > 0
+                && state.iteration() > lastIteration
                 && plan.isDue(
                         steps() - spec.stepsPerIteration(), steps(), spec.iterations() * spec.stepsPerIteration());
     }
@@ -107,28 +129,32 @@ final class PeriodicEvaluation implements AutoCloseable {
                 spec.config().rollout().rolloutSteps(),
                 settings,
                 listener,
-                stop);
+                stop,
+                collective);
         if (result.end() != EvaluationResult.End.COMPLETE) {
             nanos += System.nanoTime() - start;
             return false;
         }
-        events.evaluated(result);
-        events.attention(settings.seed(), stop);
+        if (events != null) {
+            events.evaluated(result);
+            events.attention(settings.seed(), stop);
+        }
         nanos += System.nanoTime() - start;
         last = result.mean();
-        Objects.requireNonNull(table)
-                .append(String.format(
-                        Locale.ROOT,
-                        "%d,%d,%d,%d,%.5g,%.5g,%.5g,%.5g,%.5g",
-                        state.iteration(),
-                        steps(),
-                        result.episodes(),
-                        result.cut(),
-                        result.mean(),
-                        result.std(),
-                        result.min(),
-                        result.max(),
-                        result.meanLength()));
+        if (table != null) {
+            table.append(String.format(
+                    Locale.ROOT,
+                    "%d,%d,%d,%d,%.5g,%.5g,%.5g,%.5g,%.5g",
+                    state.iteration(),
+                    steps(),
+                    result.episodes(),
+                    result.cut(),
+                    result.mean(),
+                    result.std(),
+                    result.min(),
+                    result.max(),
+                    result.meanLength()));
+        }
         if (result.mean() > best.meanReturn() || Double.isNaN(best.meanReturn())) {
             best = new TrainResult.Best(steps(), result.mean());
             return true;

@@ -16,11 +16,26 @@ import org.fovea.rl.policy.PolicyKind;
  * @param environment registered name, with parameters if it has any
  * @param steps of all environments together; rounded down to whole rollouts, at least one
  * @param environments played side by side
+ * @param groups that the environments are in, each of which fills its part of every minibatch and has a gradient of its own: a power of
+ *     two, 1 where all are one
  */
 public record RunSpec(
-        String environment, PolicyKind policy, long steps, int environments, long seed, AlgorithmConfig config) {
+        String environment,
+        PolicyKind policy,
+        long steps,
+        int environments,
+        long seed,
+        AlgorithmConfig config,
+        int groups) {
     static final String ENVIRONMENT = "environment";
+    private static final String GROUPS = "groups";
     private static final String PREFIX = "config.";
+
+    /** A run whose environments are one group. */
+    public RunSpec(
+            String environment, PolicyKind policy, long steps, int environments, long seed, AlgorithmConfig config) {
+        this(environment, policy, steps, environments, seed, config, 1);
+    }
 
     /** Checks names and ranges. */
     public RunSpec {
@@ -30,6 +45,13 @@ public record RunSpec(
         }
         if (environments < 1) {
             throw new IllegalArgumentException("envs must be at least 1, got " + environments);
+        }
+        if (groups < 1 || Integer.bitCount(groups) != 1) {
+            throw new IllegalArgumentException("groups must be a power of two, got " + groups);
+        }
+        if (environments % groups != 0) {
+            throw new IllegalArgumentException(
+                    "envs must be a multiple of the " + groups + " groups that they are in, got " + environments);
         }
         int burnIn = config.rollout().burnIn();
         if (burnIn > 0 && !policy.remembers()) {
@@ -50,22 +72,32 @@ public record RunSpec(
 
     /** The same run, longer or shorter. */
     public RunSpec withSteps(long newSteps) {
-        return new RunSpec(environment, policy, newSteps, environments, seed, config);
+        return new RunSpec(environment, policy, newSteps, environments, seed, config, groups);
     }
 
     /** The same run with more or fewer environments side by side. */
     public RunSpec withEnvironments(int count) {
-        return new RunSpec(environment, policy, steps, count, seed, config);
+        return new RunSpec(environment, policy, steps, count, seed, config, groups);
     }
 
     /** The same run with another seed. */
     public RunSpec withSeed(long newSeed) {
-        return new RunSpec(environment, policy, steps, environments, newSeed, config);
+        return new RunSpec(environment, policy, steps, environments, newSeed, config, groups);
+    }
+
+    /** The same run with its environments in more or fewer groups. */
+    public RunSpec withGroups(int count) {
+        return new RunSpec(environment, policy, steps, environments, seed, config, count);
+    }
+
+    /** Environments of a group. */
+    int environmentsPerGroup() {
+        return environments / groups;
     }
 
     /** The same run with some hyper-parameters replaced; see {@link AlgorithmConfig#with}. */
     public RunSpec with(Map<String, String> hyperparameters) {
-        return new RunSpec(environment, policy, steps, environments, seed, config.with(hyperparameters));
+        return new RunSpec(environment, policy, steps, environments, seed, config.with(hyperparameters), groups);
     }
 
     /** A new policy for it. */
@@ -89,6 +121,9 @@ public record RunSpec(
         saved.put("steps", Long.toString(steps));
         saved.put("environments", Integer.toString(environments));
         saved.put("seed", Long.toString(seed));
+        if (groups > 1) {
+            saved.put(GROUPS, Integer.toString(groups));
+        }
         config.asMap().forEach((name, value) -> saved.put(PREFIX + name, value));
         return saved;
     }
@@ -112,7 +147,8 @@ public record RunSpec(
                 Long.parseLong(required(saved, "steps")),
                 Integer.parseInt(required(saved, "environments")),
                 Long.parseLong(required(saved, "seed")),
-                Algorithm.of(required(saved, "algorithm")).base().with(settings));
+                Algorithm.of(required(saved, "algorithm")).base().with(settings),
+                Integer.parseInt(saved.getOrDefault(GROUPS, "1")));
     }
 
     private static String required(Map<String, String> saved, String key) {

@@ -181,8 +181,18 @@ public final class SavedRun {
         return changed;
     }
 
-    /** @param more metadata, by key */
+    /**
+     * Saves a run. Called by all members: what differs between them comes together, and the first writes all of it.
+     *
+     * @param more metadata, by key
+     */
     static void save(TrainingState state, Path runDirectory, Map<String, String> more) throws IOException {
+        byte[][] ofMembers = state.spec().groups() == 1
+                ? new byte[0][]
+                : state.collective().gather(write(out -> MemberState.save(state, out)));
+        if (state.collective().rank() > 0) {
+            return;
+        }
         Map<String, TensorData> tensors = new LinkedHashMap<>();
         for (Parameter parameter : state.agent().parameters().all()) {
             tensors.put(
@@ -202,7 +212,12 @@ public final class SavedRun {
         metadata.putAll(more);
         metadata.put(ITERATION, Long.toString(state.iteration()));
         Map<String, byte[]> files = new LinkedHashMap<>();
-        files.put(ENVIRONMENTS, write(state.collector()::saveEnvironments));
+        if (ofMembers.length == 0) {
+            files.put(ENVIRONMENTS, write(state.collector()::saveEnvironments));
+        }
+        for (int member = 0; member < ofMembers.length; member++) {
+            files.put(MemberState.file(member), ofMembers[member]);
+        }
         files.put(EPISODES, write(state.collector().episodes()::saveState));
         Checkpoint.save(runDirectory, state.iteration() * state.spec().stepsPerIteration(), tensors, metadata, files);
     }
@@ -223,8 +238,12 @@ public final class SavedRun {
         if (startsEpisodesAfresh(state.spec())) {
             state.collector().restart(runStep);
         } else {
-            upload(state.backend(), state.context().persistent());
-            read(ENVIRONMENTS, in -> state.collector().restoreEnvironments(in, runStep));
+            if (state.spec().groups() == 1) {
+                upload(state.backend(), state.context().persistent());
+                read(ENVIRONMENTS, in -> state.collector().restoreEnvironments(in, runStep));
+            } else {
+                read(MemberState.file(state.collective().rank()), in -> MemberState.restore(state, in, runStep));
+            }
         }
         read(EPISODES, state.collector().episodes()::restoreState);
         state.resumeAt(iteration());
@@ -261,7 +280,9 @@ public final class SavedRun {
     private static Map<String, DeviceArray> arrays(TrainingState state) {
         Map<String, DeviceArray> arrays = new LinkedHashMap<>();
         arrays.putAll(state.learner().persistent());
-        arrays.putAll(state.context().persistent());
+        if (state.spec().groups() == 1) {
+            arrays.putAll(state.context().persistent());
+        }
         return arrays;
     }
 

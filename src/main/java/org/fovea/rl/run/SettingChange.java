@@ -36,6 +36,7 @@ public record SettingChange(long steps, String setting, String before, String af
         refuse("policy", before.policy(), after.policy());
         refuse("envs", before.environments(), after.environments());
         refuse("seed", before.seed(), after.seed());
+        refuse("groups", before.groups(), after.groups());
         List<SettingChange> changes = new ArrayList<>();
         add(changes, steps, "steps", Long.toString(before.steps()), Long.toString(after.steps()));
         Map<String, String> fixed = new HashMap<>(FIXED);

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.function.BooleanSupplier;
 import org.fovea.backend.Backend;
+import org.fovea.collective.Collective;
 import org.fovea.rl.evaluation.Evaluation;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
@@ -29,7 +30,8 @@ import org.jspecify.annotations.Nullable;
  * One training run: play a rollout, learn from it, write down how it went, again and again.
  *
  * <p>The outcome is a function of the {@link RunSpec} and the kind of device: the same on any number of threads, and the
- * same whether or not the run was stopped and resumed on the way (unless the environment cannot save its state).
+ * same whether or not the run was stopped and resumed on the way (unless the environment cannot save its state). Where environments are
+ * in groups, each is played and learned from by a member of the run, with a trainer of its own; all of them come to the same policy.
  */
 public final class Trainer implements AutoCloseable {
     private static final Logger LOGGER = System.getLogger(Trainer.class.getName());
@@ -42,9 +44,13 @@ public final class Trainer implements AutoCloseable {
     private final Backend backend;
     private final Path runDirectory;
     private final TrainingState state;
-    private final RunLock lock;
-    private final TrainingLog log;
-    private final TensorBoardLog events;
+    private final Collective collective;
+
+    /** What the first member alone has: the run's directory, and the tables there. */
+    private final @Nullable RunLock lock;
+
+    private final @Nullable TrainingLog log;
+    private final @Nullable TensorBoardLog events;
 
     private long collectNanos;
     private long loggedCollectNanos;
@@ -65,7 +71,7 @@ public final class Trainer implements AutoCloseable {
             Backend backend,
             Path runDirectory,
             TrainingState state,
-            RunLock lock,
+            @Nullable RunLock lock,
             EvaluationPlan plan,
             List<SettingChange> changes) {
         this.backend = backend;
@@ -74,8 +80,9 @@ public final class Trainer implements AutoCloseable {
         this.lock = lock;
         this.plan = plan;
         this.changes = List.copyOf(changes);
-        this.log = TrainingLog.open(runDirectory, state.iteration());
-        this.events = TensorBoardLog.open(runDirectory, state);
+        this.collective = state.collective();
+        this.log = isFirst() ? TrainingLog.open(runDirectory, state.iteration()) : null;
+        this.events = isFirst() ? TensorBoardLog.open(runDirectory, state) : null;
         this.savedIteration = state.iteration() == 0 ? -1 : state.iteration();
     }
 
@@ -92,7 +99,7 @@ public final class Trainer implements AutoCloseable {
      */
     public static Trainer start(Backend backend, RunSpec spec, Path runDirectory, PlaySettings play) {
         try {
-            return begin(backend, spec, runDirectory, play, null);
+            return begin(backend, spec, runDirectory, play, null, Collective.SINGLE);
         } catch (IOException e) {
             throw new UncheckedIOException("the run cannot begin", e);
         }
@@ -115,13 +122,35 @@ public final class Trainer implements AutoCloseable {
     public static Trainer start(
             Backend backend, RunSpec spec, Path runDirectory, PlaySettings play, Beginning beginning)
             throws IOException {
-        return begin(backend, spec, runDirectory, play, beginning);
+        return begin(backend, spec, runDirectory, play, beginning, Collective.SINGLE);
+    }
+
+    /**
+     * Starts a run as one of its members, all of which do the same; the first keeps the directory.
+     *
+     * @param beginning null for random parameters
+     * @param collective the members, one for each group of environments
+     */
+    public static Trainer start(
+            Backend backend,
+            RunSpec spec,
+            Path runDirectory,
+            PlaySettings play,
+            @Nullable Beginning beginning,
+            Collective collective)
+            throws IOException {
+        return begin(backend, spec, runDirectory, play, beginning, collective);
     }
 
     private static Trainer begin(
-            Backend backend, RunSpec spec, Path runDirectory, PlaySettings play, @Nullable Beginning beginning)
+            Backend backend,
+            RunSpec spec,
+            Path runDirectory,
+            PlaySettings play,
+            @Nullable Beginning beginning,
+            Collective collective)
             throws IOException {
-        TrainingState state = TrainingState.create(backend, spec, play);
+        TrainingState state = TrainingState.create(backend, spec, play, collective);
         try {
             if (beginning != null) {
                 beginning.apply(state.agent());
@@ -133,8 +162,10 @@ public final class Trainer implements AutoCloseable {
         }
         RunLock lock = lock(state, runDirectory);
         try {
-            RunFiles.prepare(runDirectory);
-            if (beginning != null) {
+            if (lock != null) {
+                RunFiles.prepare(runDirectory);
+            }
+            if (beginning != null && lock != null) {
                 AlgorithmConfig config = spec.config();
                 SavedPolicy.of(
                                 state.agent(),
@@ -146,7 +177,9 @@ public final class Trainer implements AutoCloseable {
             }
             state.collector().reset();
             Trainer trainer = new Trainer(backend, runDirectory, state, lock, EvaluationPlan.NONE, List.of());
-            trainer.events.configuration();
+            if (trainer.events != null) {
+                trainer.events.configuration();
+            }
             return trainer;
         } catch (IOException | RuntimeException | Error e) {
             try (state;
@@ -170,15 +203,28 @@ public final class Trainer implements AutoCloseable {
      */
     public static Trainer resume(Backend backend, RunSpec spec, SavedRun saved, Path runDirectory, PlaySettings play)
             throws IOException {
+        return resume(backend, spec, saved, runDirectory, play, Collective.SINGLE);
+    }
+
+    /**
+     * The same as one of the run's members, all of which do so: wherever they were before, the run goes on as it would have.
+     *
+     * @param collective the members, one for each group of environments
+     */
+    public static Trainer resume(
+            Backend backend, RunSpec spec, SavedRun saved, Path runDirectory, PlaySettings play, Collective collective)
+            throws IOException {
         List<SettingChange> changes = new ArrayList<>(saved.changes());
         boolean isChanged = changes.addAll(SettingChange.between(saved.spec(), spec, saved.steps()));
-        TrainingState state = TrainingState.create(backend, spec, play);
+        TrainingState state = TrainingState.create(backend, spec, play, collective);
         RunLock lock = lock(state, runDirectory);
         try {
             saved.restore(state);
             Trainer trainer = new Trainer(backend, runDirectory, state, lock, saved.evaluations(), changes);
             if (isChanged) {
-                trainer.events.configuration();
+                if (trainer.events != null) {
+                    trainer.events.configuration();
+                }
                 trainer.checkpoint();
             }
             return trainer;
@@ -190,7 +236,11 @@ public final class Trainer implements AutoCloseable {
         }
     }
 
-    private static RunLock lock(TrainingState state, Path runDirectory) {
+    /** Null for any but the first member. */
+    private static @Nullable RunLock lock(TrainingState state, Path runDirectory) {
+        if (state.collective().rank() > 0) {
+            return null;
+        }
         try {
             return RunLock.take(runDirectory);
         } catch (RuntimeException e) {
@@ -198,6 +248,10 @@ public final class Trainer implements AutoCloseable {
                 throw e;
             }
         }
+    }
+
+    private boolean isFirst() {
+        return collective.rank() == 0;
     }
 
     /** Whether a resumed run ends exactly as it would have without the interruption. */
@@ -233,6 +287,9 @@ public final class Trainer implements AutoCloseable {
     public TrainResult run(TrainingOptions options, Progress.Listener listener, BooleanSupplier stopRequest) {
         long start = System.nanoTime();
         try {
+            if (!isFirst()) {
+                return run(start, options, listener, stopRequest);
+            }
             ConfigFile.write(runDirectory, spec(), options, changes, backend.description());
             RunOutcome.delete(runDirectory);
             TrainResult result = run(start, options, listener, stopRequest);
@@ -241,6 +298,9 @@ public final class Trainer implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException("the run cannot go on", e);
         } catch (RuntimeException | Error failure) {
+            if (!isFirst()) {
+                throw failure;
+            }
             try {
                 long steps = Math.max(0, savedIteration) * spec().stepsPerIteration();
                 RunOutcome.failed(failure, steps, (System.nanoTime() - start) * 1e-9, backend.name())
@@ -270,7 +330,7 @@ public final class Trainer implements AutoCloseable {
                             : stopRequest.getAsBoolean() ? TrainResult.End.INTERRUPTED : TrainResult.End.TIME_LIMIT;
             training = training(kept, (System.nanoTime() - start) * 1e-9, evaluations.nanos() * 1e-9, end);
             best = evaluations.best();
-            if (plan.everySteps() == 0 && !end.isEarly()) {
+            if (events != null && plan.everySteps() == 0 && !end.isEarly()) {
                 events.attention(plan.settings(maxSteps).seed(), stopRequest);
             }
         }
@@ -303,7 +363,7 @@ public final class Trainer implements AutoCloseable {
         long lastCheckpoint = start;
         // One that was stopped together with the run is made up for.
         evaluate(evaluations, listener, stop);
-        while (state.iteration() < spec.iterations() && !evaluations.targetReached() && !stop.requested()) {
+        while (state.iteration() < spec.iterations() && !evaluations.targetReached() && !any(stop.requested())) {
             long iterationStart = System.nanoTime();
             UpdateStatistics update = iterate(stop);
             if (update == null) {
@@ -315,12 +375,14 @@ public final class Trainer implements AutoCloseable {
             boolean isLong = now - iterationStart > LONG_ITERATION_NANOS;
             double seconds = (now - start - evaluations.nanos()) * 1e-9;
             Progress progress = progress(seconds, evaluations.last());
-            log.append(progress, lastUpdate, times(iterationStart, now));
-            events.append(progress, lastUpdate);
+            if (log != null && events != null) {
+                log.append(progress, lastUpdate, times(iterationStart, now));
+                events.append(progress, lastUpdate);
+            }
             evaluate(evaluations, listener, stop);
-            if (savedIteration < 0
-                    || (savedIteration != state.iteration()
-                            && (isLong || System.nanoTime() - lastCheckpoint > CHECKPOINT_INTERVAL_NANOS))) {
+            boolean isDue = isLong || System.nanoTime() - lastCheckpoint > CHECKPOINT_INTERVAL_NANOS;
+            // All or none of the members save what they have, whatever their clocks say.
+            if (savedIteration < 0 || (savedIteration != state.iteration() && any(isDue))) {
                 checkpoint();
                 lastCheckpoint = System.nanoTime();
             }
@@ -330,6 +392,18 @@ public final class Trainer implements AutoCloseable {
             checkpoint();
         }
         return state.iteration();
+    }
+
+    /** Whether {@code own} is true for any of the members. */
+    private boolean any(boolean own) {
+        if (collective.size() == 1) {
+            return own;
+        }
+        boolean any = false;
+        for (byte[] ofMember : collective.gather(new byte[] {(byte) (own ? 1 : 0)})) {
+            any |= ofMember[0] != 0;
+        }
+        return any;
     }
 
     /** Plays what evaluation is due. One that is the best leaves two checkpoints, so that no resumed run is behind its best. */
@@ -449,7 +523,8 @@ public final class Trainer implements AutoCloseable {
                 spec().config().rollout().rolloutSteps(),
                 settings,
                 listener,
-                stopRequest);
+                stopRequest,
+                collective);
     }
 
     TrainingState state() {
@@ -461,8 +536,9 @@ public final class Trainer implements AutoCloseable {
         // Each is closed even if another fails to: a directory must not stay locked.
         try (lock;
                 state;
-                events) {
-            log.close();
+                events;
+                log) {
+            // In this order, the last first.
         }
     }
 }

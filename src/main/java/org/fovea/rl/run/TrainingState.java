@@ -2,6 +2,7 @@
 package org.fovea.rl.run;
 
 import org.fovea.backend.Backend;
+import org.fovea.collective.Collective;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.env.EnvironmentThreads;
 import org.fovea.env.Environments;
@@ -20,6 +21,7 @@ import org.fovea.rl.rollout.StopSignal;
 final class TrainingState implements AutoCloseable {
     private final Backend backend;
     private final RunSpec spec;
+    private final Collective collective;
     private final EnvironmentThreads threads;
     private final Agent agent;
     private final ActorCritic.Context context;
@@ -30,36 +32,62 @@ final class TrainingState implements AutoCloseable {
     private long iteration;
 
     private TrainingState(
-            Backend backend, RunSpec spec, EnvironmentThreads threads, EnvironmentSet environments, PlaySettings play) {
+            Backend backend,
+            RunSpec spec,
+            EnvironmentThreads threads,
+            EnvironmentSet environments,
+            PlaySettings play,
+            Collective collective) {
+        this.collective = collective;
         this.backend = backend;
         this.spec = spec;
         this.threads = threads;
         this.play = play;
         this.agent = spec.createAgent(backend, environments.spaces());
         RolloutConfig rollout = spec.config().rollout();
-        this.context = agent.network().context(spec.environments(), rollout.rolloutSteps(), rollout.burnIn());
-        this.collector = new Collector(agent, context, environments, rollout, play.overlap(), spec.seed());
-        this.learner = spec.config().learner(agent, collector.rollout(), context);
-        this.explainedVariance = new ExplainedVariance(collector.rollout().rows());
+        this.context = agent.network().context(spec.environmentsPerGroup(), rollout.rolloutSteps(), rollout.burnIn());
+        this.collector = new Collector(agent, context, environments, rollout, play.overlap(), collective, spec.seed());
+        this.learner = spec.config().learner(agent, collector.rollout(), context, collective);
+        this.explainedVariance = new ExplainedVariance(collector.rollout().rows(), collective);
     }
 
     /**
-     * A run before its first step, its environments not yet started.
+     * A member of a run before its first step, its environments not yet started.
      *
+     * @param collective the members, one for each group of environments
      * @throws IllegalArgumentException if there is not enough memory for it
      */
-    static TrainingState create(Backend backend, RunSpec spec, PlaySettings play) {
+    static TrainingState create(Backend backend, RunSpec spec, PlaySettings play, Collective collective) {
+        if (collective.size() != spec.groups()) {
+            throw new IllegalArgumentException("the environments of this run are in " + spec.groups()
+                    + " groups, which takes as many members, got " + collective.size());
+        }
         EnvironmentSpec kind = Environments.get(spec.environment());
-        MemoryRequirement.of(backend, spec, kind.spaces()).check();
+        MemoryRequirement.of(backend, ofMember(spec), kind.spaces()).check();
         EnvironmentThreads threads = new EnvironmentThreads(play.environmentThreads());
-        EnvironmentSet environments = EnvironmentSet.create(backend, kind, spec.environments(), threads, play.place());
+        EnvironmentSet environments =
+                EnvironmentSet.create(backend, kind, spec.environmentsPerGroup(), threads, play.place());
         try {
-            return new TrainingState(backend, spec, threads, environments, play);
+            return new TrainingState(backend, spec, threads, environments, play, collective);
         } catch (RuntimeException | Error failure) {
             try (environments) {
                 throw failure;
             }
         }
+    }
+
+    /** The only member of a run, before its first step. */
+    static TrainingState create(Backend backend, RunSpec spec, PlaySettings play) {
+        return create(backend, spec, play, Collective.SINGLE);
+    }
+
+    private static RunSpec ofMember(RunSpec spec) {
+        return spec.withGroups(1).withEnvironments(spec.environmentsPerGroup());
+    }
+
+    /** All members of the run. */
+    Collective collective() {
+        return collective;
     }
 
     /**

@@ -5,6 +5,7 @@ import java.util.List;
 import org.fovea.backend.Backend;
 import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.collective.Collective;
 import org.fovea.optim.ConjugateGradient;
 import org.fovea.rl.learner.Shards;
 import org.fovea.rl.policy.ActionDistribution;
@@ -36,9 +37,20 @@ final class FisherVectorProduct implements ConjugateGradient.Operator, AutoClose
     private final Shards shards;
     private final DeviceArray units;
     private final DeviceArray damping;
+    private final Collective collective;
 
-    /** @param units of the rollout whose observations count */
-    FisherVectorProduct(Agent agent, ActorCritic.Context context, Shards shards, DeviceArray units, float damping) {
+    /**
+     * @param units of the rollout whose observations count
+     * @param collective members whose rollouts count
+     */
+    FisherVectorProduct(
+            Agent agent,
+            ActorCritic.Context context,
+            Shards shards,
+            DeviceArray units,
+            float damping,
+            Collective collective) {
+        this.collective = collective;
         this.backend = agent.backend();
         this.distribution = agent.distribution();
         this.parameters = agent.parameters();
@@ -52,7 +64,7 @@ final class FisherVectorProduct implements ConjugateGradient.Operator, AutoClose
     /** Both laid out like the parameters. */
     @Override
     public void apply(DeviceArray direction, DeviceArray product) {
-        double weight = 1.0 / shards.rows(units);
+        double weight = 1.0 / ((double) shards.rows(units) * collective.size());
         DeviceArray sum = shards.sumGradients(units, shard -> {
             try (Tape tape = Tape.recording(backend)) {
                 Tensor policy = context.policy(shard.observations(tape), shard.units());
@@ -63,6 +75,7 @@ final class FisherVectorProduct implements ConjugateGradient.Operator, AutoClose
                 tape.gradientsInto(List.of(outputs), List.of(weighted), parameters, shard.gradient());
             }
         });
+        collective.allReduceSum(sum);
         int[] shape = {Math.toIntExact(parameters.length())};
         int[] stride = {1};
         backend.math().zip(BinaryOp.MULTIPLY, shape, direction, stride, damping, new int[] {0}, product);

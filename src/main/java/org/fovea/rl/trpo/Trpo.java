@@ -9,11 +9,13 @@ import org.fovea.backend.math.BinaryOp;
 import org.fovea.backend.math.ReduceOp;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.rl.PpoLoss;
+import org.fovea.collective.Collective;
 import org.fovea.optim.ConjugateGradient;
 import org.fovea.rl.learner.Learner;
 import org.fovea.rl.learner.LossStatistics;
 import org.fovea.rl.learner.MinibatchOrder;
 import org.fovea.rl.learner.Shards;
+import org.fovea.rl.learner.StandardAdvantages;
 import org.fovea.rl.learner.UpdateStatistics;
 import org.fovea.rl.policy.ActionDistribution;
 import org.fovea.rl.policy.ActorCritic;
@@ -38,7 +40,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Advantages are standardised over the whole rollout by the deviation of a population: n, not n - 1, under the root.
  *
  * <p>Then the value function is fitted. The gradient and all of the conjugate gradient are one captured step, and so is each
- * look of the line search.
+ * look of the line search, where there is one member. Several add up gradients and products within them.
  */
 final class Trpo implements Learner {
     private final Backend backend;
@@ -47,6 +49,7 @@ final class Trpo implements Learner {
     private final Parameters parameters;
     private final Rollout rollout;
     private final ActorCritic.Context context;
+    private final Collective collective;
     private final PpoLoss loss;
     private final DeviceArray noClip;
     private final MinibatchOrder order;
@@ -55,6 +58,7 @@ final class Trpo implements Learner {
     private final ConjugateGradient solver;
     private final ValueFit valueFit;
 
+    private final StandardAdvantages standard;
     private final DeviceArray advantages;
     private final DeviceArray oldPolicy;
     private final DeviceArray oldParameters;
@@ -73,7 +77,8 @@ final class Trpo implements Learner {
     private @Nullable CapturedStep directionStep;
     private @Nullable CapturedStep evaluationStep;
 
-    Trpo(TrpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context) {
+    Trpo(TrpoConfig config, Agent agent, Rollout rollout, ActorCritic.Context context, Collective collective) {
+        this.collective = collective;
         this.backend = agent.backend();
         this.config = config;
         this.distribution = agent.distribution();
@@ -83,14 +88,15 @@ final class Trpo implements Learner {
         // PPO's loss is TRPO's where nothing is clipped.
         this.noClip = backend.memory().allocate(backend.memory().floatType(), 1);
         backend.memory().fill(noClip, Double.POSITIVE_INFINITY);
-        this.loss = new PpoLoss(0, 0, 0, 1f / rollout.rows());
+        this.loss = new PpoLoss(0, 0, 0, 1f / rowsOfAll());
         int rowsPerUnit = agent.kind().stepsPerUnit(rollout.steps());
         int units = rollout.rows() / rowsPerUnit;
         this.order = new MinibatchOrder(backend, units);
+        this.standard = new StandardAdvantages(backend, collective, rollout.rows(), 1);
         this.shards = new Shards(backend, agent.kind(), parameters, rollout, rowsPerUnit, units);
-        this.fisher = new FisherVectorProduct(agent, context, shards, order.all(), config.cgDamping());
+        this.fisher = new FisherVectorProduct(agent, context, shards, order.all(), config.cgDamping(), collective);
         this.solver = new ConjugateGradient(backend, Math.toIntExact(parameters.length()), config.cgIterations());
-        this.valueFit = new ValueFit(config, agent, rollout, context, shards, order.all());
+        this.valueFit = new ValueFit(config, agent, rollout, context, shards, order.all(), collective);
         this.advantages = backend.memory().allocate(backend.memory().floatType(), rollout.rows());
         this.oldPolicy = backend.memory()
                 .allocate(backend.memory().floatType(), (long) rollout.rows() * distribution.parameterCount());
@@ -110,6 +116,10 @@ final class Trpo implements Learner {
     @Override
     public UpdateStatistics update(double progress, long seed, long iteration, long step) {
         rollout.estimateAdvantages(backend, config.rollout());
+        if (config.normalizeAdvantage()) {
+            standard.look(rollout);
+            standard.prepare(order);
+        }
         Step taken = improvePolicy(config.maxKlAt(progress), step);
         double learningRate = config.optimizer().learningRateAt(progress);
         valueFit.fit(learningRate, seed, iteration, step);
@@ -120,10 +130,14 @@ final class Trpo implements Learner {
     private record Step(LossStatistics loss, double fraction) {}
 
     private Step improvePolicy(double maxKl, long step) {
-        if (directionStep == null) {
-            directionStep = backend.capture(this::findDirection);
+        if (collective.isCapturable()) {
+            if (directionStep == null) {
+                directionStep = backend.capture(this::findDirection);
+            }
+            directionStep.replay();
+        } else {
+            findDirection();
         }
-        directionStep.replay();
         backend.memory().download(report, reportOnHost, 0);
         LossStatistics before = statistics(0);
         before.checkFinite(step);
@@ -152,7 +166,7 @@ final class Trpo implements Learner {
     private void findDirection() {
         backend.memory().copy(rollout.advantages(), advantages);
         if (config.normalizeAdvantage()) {
-            backend.math().standardize(1e-8f, advantages, advantages);
+            standard.standardize(0, advantages);
         }
         DeviceArray sum = shards.sumGradients(order.all(), shard -> {
             try (Tape tape = Tape.recording(backend)) {
@@ -167,6 +181,7 @@ final class Trpo implements Learner {
             }
         });
         backend.memory().copy(sum, gradient);
+        collective.allReduceSum(gradient);
         solver.solve(fisher, gradient, direction);
         solver.dot(gradient, gradient, squares.slice(0, 1));
         solver.curvature(gradient, direction, squares.slice(1, 1));
@@ -206,7 +221,11 @@ final class Trpo implements Learner {
         for (int shard = 0; shard < shards.count(); shard++) {
             sum += reportOnHost[first + shard];
         }
-        return statistics(sum / rollout.rows());
+        double ofAll = 0;
+        for (double[] ofMember : collective.gather(new double[] {sum})) {
+            ofAll += ofMember[0];
+        }
+        return statistics(ofAll / rowsOfAll());
     }
 
     /** Fills in statistics and divergences of the policy as it is now from what it was. */
@@ -228,8 +247,13 @@ final class Trpo implements Learner {
 
     /** Of what was downloaded. */
     private LossStatistics statistics(double divergence) {
-        return LossStatistics.of(reportOnHost, (int) statistics.length(), rollout.rows())
+        return LossStatistics.of(reportOnHost, (int) statistics.length(), rowsOfAll(), collective)
                 .withDivergence(divergence);
+    }
+
+    /** Rows that all members learn from. */
+    private long rowsOfAll() {
+        return (long) rollout.rows() * collective.size();
     }
 
     private float squareOnHost(int index) {
@@ -253,6 +277,7 @@ final class Trpo implements Learner {
                 step.close();
             }
         }
+        standard.close();
         valueFit.close();
         solver.close();
         fisher.close();

@@ -4,6 +4,7 @@ package org.fovea.rl.trpo;
 import static org.fovea.rl.config.Hyperparameters.require;
 
 import java.util.Map;
+import org.fovea.collective.Collective;
 import org.fovea.env.Space;
 import org.fovea.rl.config.Critic;
 import org.fovea.rl.config.Hyperparameters;
@@ -118,8 +119,8 @@ public record TrpoConfig(
     }
 
     @Override
-    public Learner learner(Agent agent, Rollout rollout, ActorCritic.Context context) {
-        return new Trpo(this, agent, rollout, context);
+    public Learner learner(Agent agent, Rollout rollout, ActorCritic.Context context, Collective collective) {
+        return new Trpo(this, agent, rollout, context, collective);
     }
 
     @Override

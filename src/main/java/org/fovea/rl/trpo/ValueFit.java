@@ -6,6 +6,7 @@ import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
 import org.fovea.backend.memory.DeviceArray;
+import org.fovea.collective.Collective;
 import org.fovea.optim.Adam;
 import org.fovea.rl.learner.MinibatchOrder;
 import org.fovea.rl.learner.Shards;
@@ -35,13 +36,18 @@ final class ValueFit implements AutoCloseable {
     private final Shards rows;
     private final MinibatchOrder order;
     private final DeviceArray features;
+    private final Collective collective;
     private final Adam adam;
     private final @Nullable CapturedStep[] steps;
     private @Nullable CapturedStep featureStep;
 
+    /** Where gradients are exchanged between two captured steps. */
+    private @Nullable CapturedStep optimizerStep;
+
     /**
      * @param segments cut what the network must see together
      * @param units all of the rollout, in order
+     * @param collective members whose rollouts count
      */
     ValueFit(
             TrpoConfig config,
@@ -49,7 +55,9 @@ final class ValueFit implements AutoCloseable {
             Rollout rollout,
             ActorCritic.Context context,
             Shards segments,
-            DeviceArray units) {
+            DeviceArray units,
+            Collective collective) {
+        this.collective = collective;
         this.backend = agent.backend();
         this.config = config;
         this.network = agent.network();
@@ -61,7 +69,7 @@ final class ValueFit implements AutoCloseable {
         int rowsPerUnit = network.stepsPerValueUnit(agent.kind(), rollout.steps());
         int largest = rollout.largestMinibatch(config.minibatchSetting(), config.valueMinibatches(), rowsPerUnit);
         this.rows = new Shards(backend, agent.kind(), parameters, rollout, rowsPerUnit, largest);
-        this.order = new MinibatchOrder(backend, rollout.rows() / rowsPerUnit);
+        this.order = new MinibatchOrder(backend, rollout.rows() / rowsPerUnit, collective.rank());
         this.features = backend.memory()
                 .allocate(backend.memory().floatType(), (long) rollout.rows() * network.valueFeatureCount());
         this.adam = new Adam(
@@ -84,6 +92,10 @@ final class ValueFit implements AutoCloseable {
             order.shuffle(seed, iteration * config.valueEpochs() + epoch);
             for (int minibatch = 0; minibatch < config.valueMinibatches(); minibatch++) {
                 step(minibatch).replay();
+                if (!collective.isCapturable()) {
+                    collective.allReduceSum(rows.lastSum());
+                    optimizerStep().replay();
+                }
             }
         }
         NonFiniteException.check("gradient norm of the value function", adam.gradientNorm(), step);
@@ -108,16 +120,29 @@ final class ValueFit implements AutoCloseable {
     }
 
     private void learn(DeviceArray minibatch) {
-        adam.step(rows.sumGradients(minibatch, shard -> {
+        DeviceArray sum = rows.sumGradients(minibatch, shard -> {
             try (Tape tape = Tape.recording(backend)) {
                 Tensor values = context.valuesOf(
                         tape.constant(shard.gather(tape, features), shard.rows(), network.valueFeatureCount()),
                         shard.units());
                 Tensor returns = tape.constant(shard.gather(tape, rollout.returns()), shard.rows(), 1);
-                Tensor gradient = values.detach().subtract(returns).multiply(1.0 / rows.rows(minibatch));
+                Tensor gradient = values.detach()
+                        .subtract(returns)
+                        .multiply(1.0 / ((double) rows.rows(minibatch) * collective.size()));
                 tape.gradientsInto(List.of(values), List.of(gradient), parameters, shard.gradient());
             }
-        }));
+        });
+        if (collective.isCapturable()) {
+            collective.allReduceSum(sum);
+            adam.step(sum);
+        }
+    }
+
+    private CapturedStep optimizerStep() {
+        if (optimizerStep == null) {
+            optimizerStep = backend.capture(() -> adam.step(rows.lastSum()));
+        }
+        return optimizerStep;
     }
 
     /** Arrays that a checkpoint keeps, by name. */
@@ -129,6 +154,9 @@ final class ValueFit implements AutoCloseable {
     public void close() {
         if (featureStep != null) {
             featureStep.close();
+        }
+        if (optimizerStep != null) {
+            optimizerStep.close();
         }
         for (CapturedStep step : steps) {
             if (step != null) {

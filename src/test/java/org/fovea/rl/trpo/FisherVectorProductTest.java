@@ -12,6 +12,7 @@ import org.fovea.backend.Backend;
 import org.fovea.backend.cuda.Simulator;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.reference.ReferenceBackend;
+import org.fovea.collective.Collective;
 import org.fovea.rl.learner.MinibatchOrder;
 import org.fovea.rl.learner.Shards;
 import org.fovea.rl.policy.Agent;
@@ -70,7 +71,8 @@ class FisherVectorProductTest {
             this.order = new MinibatchOrder(backend, 35 / rowsPerUnit);
             this.shards =
                     new Shards(backend, agent.kind(), agent.parameters(), run.rollout, rowsPerUnit, 35 / rowsPerUnit);
-            this.fisher = new FisherVectorProduct(agent, run.context, shards, order.all(), (float) DAMPING);
+            this.fisher = new FisherVectorProduct(
+                    agent, run.context, shards, order.all(), (float) DAMPING, Collective.SINGLE);
         }
 
         /** Fresh policies give all actions the same probability: moves every parameter a little. */
