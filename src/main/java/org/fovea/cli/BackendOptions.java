@@ -46,8 +46,11 @@ final class BackendOptions {
             description = "auto, cpu or cuda (default: ${DEFAULT-VALUE}, cuda where it is available).")
     private String backend = Backends.AUTO;
 
-    @Option(names = "--device", paramLabel = "N", description = "Which GPU of several, from 0 (default: 0).")
-    private int device;
+    @Option(
+            names = "--device",
+            paramLabel = "N",
+            description = "Which GPU of several, from 0 (default: 0; of a rank that of its number).")
+    private @Nullable Integer device;
 
     @Option(
             names = "--threads",
@@ -94,7 +97,9 @@ final class BackendOptions {
         if (simulate != null || backend.equals(CUDA)) {
             throw new UsageException("float64 is computed on the CPU only: use --backend cpu, or tensors of float32");
         }
-        return backend.equals(Backends.AUTO) ? open(CPU, terminal, settings, 0) : open(terminal, settings);
+        return backend.equals(Backends.AUTO)
+                ? open(CPU, terminal, settings, new Share(0, 1, 0))
+                : open(terminal, settings);
     }
 
     /** Opens the device, with a thread per core unless another number is given. */
@@ -108,12 +113,35 @@ final class BackendOptions {
      * @throws BackendUnavailableException if it is unavailable
      */
     Backend open(Terminal terminal, Map<String, String> settings, int defaultThreads) {
-        return open(simulate == null ? backend : simulated(simulate, terminal), terminal, settings, defaultThreads);
+        String name = simulate == null ? backend : simulated(simulate, terminal);
+        return open(name, terminal, settings, new Share(defaultThreads, 1, 0));
     }
 
-    private Backend open(String name, Terminal terminal, Map<String, String> settings, int defaultThreads) {
+    /**
+     * What one of several parts of a run has of the machine.
+     *
+     * @param defaultThreads where no number is given
+     * @param parts that the number of threads, where it is given, is for
+     * @param device where none is given
+     */
+    record Share(int defaultThreads, int parts, int device) {}
+
+    /** The same for a part of a run: on the GPU of its share, or on the first where there are fewer. */
+    Backend open(Terminal terminal, Map<String, String> settings, Share share) {
+        String name = simulate == null ? backend : simulated(simulate, terminal);
+        if (share.device > 0 && device == null && !name.equals(CPU)) {
+            try {
+                return open(CUDA, terminal, settings, share);
+            } catch (BackendUnavailableException e) {
+                return open(name, terminal, settings, new Share(share.defaultThreads, share.parts, 0));
+            }
+        }
+        return open(name, terminal, settings, share);
+    }
+
+    private Backend open(String name, Terminal terminal, Map<String, String> settings, Share share) {
         requireKnown(name);
-        BackendSettings wanted = settings(settings, defaultThreads);
+        BackendSettings wanted = settings(settings, share);
         Backends.Choice choice = Backends.open(name, wanted);
         if (!choice.reasons().isEmpty()) {
             sayOnce(terminal, "running on " + choice.backend().name() + ": " + String.join("; ", choice.reasons()));
@@ -141,18 +169,21 @@ final class BackendOptions {
         }
     }
 
-    private BackendSettings settings(Map<String, String> settings, int defaultThreads) {
-        int workers = threads == null ? defaultThreads : threads;
+    private BackendSettings settings(Map<String, String> settings, Share share) {
+        int workers = threads == null || (threads == 0 && share.parts > 1)
+                ? share.defaultThreads
+                : threads > share.parts ? threads / share.parts : Math.min(threads, 1);
         if (workers < 0 || workers > MAX_THREADS) {
             throw new UsageException("--threads must be from 0 (one per core) to " + MAX_THREADS + ", got " + workers);
         }
-        if (device < 0) {
-            throw new UsageException("--device must be 0 or more, got " + device);
+        int number = device == null ? share.device : device;
+        if (number < 0) {
+            throw new UsageException("--device must be 0 or more, got " + number);
         }
         try {
             return BackendSettings.DEFAULT
                     .withThreads(workers)
-                    .withDevice(device)
+                    .withDevice(number)
                     .with(settings);
         } catch (IllegalArgumentException e) {
             throw new UsageException("--set " + e.getMessage(), e);

@@ -11,12 +11,13 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "bench",
         header = "Measure speed on fixed work.",
-        synopsisSubcommandLabel = "attention|env|gemm|policy|train",
+        synopsisSubcommandLabel = "attention|env|gemm|policy|ranks|train",
         subcommands = {
             BenchAttentionCommand.class,
             BenchEnvironmentCommand.class,
             BenchGemmCommand.class,
             BenchPolicyCommand.class,
+            BenchRanksCommand.class,
             BenchTrainCommand.class
         })
 final class BenchCommand implements Runnable {
@@ -29,6 +30,7 @@ final class BenchCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "say what to measure: attention, env, gemm, policy or train");
+        throw new ParameterException(
+                spec.commandLine(), "say what to measure: attention, env, gemm, policy, ranks or train");
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.fovea.cli;
 
+import java.io.IOException;
 import java.io.PrintStream;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
@@ -36,11 +37,36 @@ final class Interruption {
     /** That of this process, whose signals it handles from now on. */
     static Interruption ofProcess(PrintStream err) {
         Interruption interruption = new Interruption(err);
+        if (System.getenv(RankLauncher.LAUNCHED) != null) {
+            interruption.obeyLauncher();
+            return interruption;
+        }
         Signals.handle("INT", () -> interruption.received(SIGNAL_EXIT + INTERRUPT));
         Signals.handle("TERM", () -> interruption.received(SIGNAL_EXIT + TERMINATE));
         Signals.handle("HUP", () -> interruption.received(SIGNAL_EXIT + HANGUP));
         Runtime.getRuntime().addShutdownHook(new Thread(interruption::exitedByOthers, "exit of the virtual machine"));
         return interruption;
+    }
+
+    /** Signals of a terminal come to all ranks and their launcher, which is the one to say what they do. */
+    private void obeyLauncher() {
+        Signals.handle("INT", () -> {});
+        Signals.handle("HUP", () -> {});
+        Signals.handle("TERM", () -> exitCode.compareAndSet(0, SIGNAL_EXIT + TERMINATE));
+        Thread listener = new Thread(
+                () -> {
+                    try {
+                        while (System.in.read() >= 0) {
+                            exitCode.compareAndSet(0, SIGNAL_EXIT + INTERRUPT);
+                        }
+                    } catch (IOException e) {
+                        // As if it had ended.
+                    }
+                    Runtime.getRuntime().halt(Failures.FAILED);
+                },
+                "launcher");
+        listener.setDaemon(true);
+        listener.start();
     }
 
     /** Whether the work should end. */

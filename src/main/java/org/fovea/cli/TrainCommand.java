@@ -8,6 +8,8 @@ import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -15,6 +17,9 @@ import java.util.concurrent.Callable;
 import org.fovea.backend.Backend;
 import org.fovea.backend.memory.DeviceException;
 import org.fovea.backend.memory.OutOfDeviceMemoryException;
+import org.fovea.collective.Collective;
+import org.fovea.collective.CollectiveException;
+import org.fovea.collective.RankSettings;
 import org.fovea.env.EnvironmentException;
 import org.fovea.env.Environments;
 import org.fovea.io.Checkpoint;
@@ -102,6 +107,9 @@ final class TrainCommand implements Callable<Integer> {
 
     @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
     private BackendOptions device = new BackendOptions();
+
+    @ArgGroup(validate = false, heading = "%nSeveral processes:%n")
+    private RankOptions ranks = new RankOptions();
 
     @Mixin
     private StepTimeoutOption stepTimeout = new StepTimeoutOption();
@@ -213,6 +221,15 @@ final class TrainCommand implements Callable<Integer> {
             return Fovea.run(terminal, interruption, ConfigArguments.of(config, command));
         }
         Settings settings = Settings.ofTraining(run.settings);
+        Optional<RankSettings> rank = RankOptions.settings(System.getenv());
+        int toLaunch = ranks.toLaunch(rank);
+        if (toLaunch > 0 && !settings.isHelp()) {
+            return new RankLauncher(terminal, interruption).run(toLaunch, allArguments());
+        }
+        if (rank.isPresent() && rank.get().rank() > 0) {
+            // What there is to say says the first.
+            terminal.beQuiet();
+        }
         TrainingOptions options = evaluationOptions.options(EvaluationPlan.NONE, settings);
         environmentOptions.apply();
         play();
@@ -223,11 +240,11 @@ final class TrainCommand implements Callable<Integer> {
                     "--resume goes on with a policy, --init begins with one: leave one of the two out");
         }
         if (place.resume && !settings.isHelp()) {
-            return resume(settings);
+            return resume(settings, rank);
         }
         String environment = run.environment(environmentOptions);
         try {
-            return settings.isHelp() ? help(environment) : start(environment, settings, options);
+            return settings.isHelp() ? help(environment) : start(environment, settings, options, rank);
         } finally {
             // Asking for the defaults may make an environment, which is then the run's, if that comes about.
             Environments.get(environment).closeUnused();
@@ -252,15 +269,33 @@ final class TrainCommand implements Callable<Integer> {
         return 0;
     }
 
-    private int start(String environment, Settings settings, TrainingOptions options) throws IOException {
+    /** As they were given, of the whole program. */
+    private List<String> allArguments() {
+        return command.root().commandLine().getParseResult().originalArgs();
+    }
+
+    private int start(String environment, Settings settings, TrainingOptions options, Optional<RankSettings> rank)
+            throws IOException {
         InitialPolicy initial = init == null ? null : InitialPolicy.load(init);
         if (initial != null && run.policy == null) {
             run.policy = initial.policy().kind().toString();
         }
         Map<String, String> hyperparameters =
                 initial == null ? settings.hyperparameters() : initial.hyperparameters(settings.hyperparameters());
-        RunSpec spec = UsageException.ifIllegal(() -> spec(environment, hyperparameters));
-        Path directory = newDirectory(place.directory, place.overwrite, spec);
+        int groups = ranks.groups(rank);
+        RunSpec spec = UsageException.ifIllegal(() -> spec(environment, hyperparameters, groups));
+        boolean isFirst = rank.isEmpty() || rank.get().rank() == 0;
+        Path directory = newDirectory(place.directory, place.overwrite || !isFirst, spec);
+        if (rank.isPresent() || groups > 1) {
+            return trainInGroups(
+                    spec,
+                    settings,
+                    rank,
+                    Map.of(),
+                    directory,
+                    options,
+                    (backend, collective) -> Trainer.start(backend, spec, directory, play(), initial, collective));
+        }
         try (Backend backend = device.open(terminal, settings.backend())) {
             return train(
                     () -> initial == null
@@ -271,7 +306,7 @@ final class TrainCommand implements Callable<Integer> {
         }
     }
 
-    private int resume(Settings settings) throws IOException {
+    private int resume(Settings settings, Optional<RankSettings> rank) throws IOException {
         Path directory = place.directory;
         if (directory == null) {
             throw new UsageException("--resume needs --out RUN_DIR, the run to go on with");
@@ -288,22 +323,97 @@ final class TrainCommand implements Callable<Integer> {
             terminal.notices().println("burn_in is another than before, so all episodes start afresh");
         }
         TrainingOptions options = evaluationOptions.options(saved.evaluations(), settings);
+        int groups = ranks.groups(rank, spec.groups());
+        if (rank.isPresent() || groups > 1) {
+            return trainInGroups(
+                    spec,
+                    settings,
+                    rank,
+                    Map.of("checkpoint", "that of step " + saved.steps()),
+                    directory,
+                    options,
+                    (backend, collective) -> Trainer.resume(backend, spec, saved, directory, play(), collective));
+        }
         try (Backend backend = device.open(terminal, settings.backend())) {
             return train(() -> Trainer.resume(backend, spec, saved, directory, play()), directory, options);
         }
     }
 
+    /** Starts one of the members of a run. */
+    private interface MemberStart {
+        Trainer start(Backend backend, Collective collective) throws IOException;
+    }
+
+    /** @param more that all ranks must have alike */
+    private int trainInGroups(
+            RunSpec spec,
+            Settings settings,
+            Optional<RankSettings> rank,
+            Map<String, String> more,
+            Path directory,
+            TrainingOptions options,
+            MemberStart start)
+            throws IOException {
+        stepTimeout.apply(terminal, () -> checkpointLeft(directory));
+        boolean isLaunched = System.getenv(RankLauncher.LAUNCHED) != null;
+        int ranksHere = isLaunched ? rank.map(RankSettings::size).orElse(1) : 1;
+        GroupTraining training = new GroupTraining(rank, spec.groups(), terminal);
+        return during(
+                directory,
+                () -> training.run(
+                        agreed(spec, more),
+                        ranksHere,
+                        share -> device.open(terminal, settings.backend(), share),
+                        (backend, collective) -> {
+                            Trainer trainer = UsageException.ifIllegal(() -> start.start(backend, collective));
+                            try {
+                                return collective.rank() == 0
+                                        ? train(trainer, directory, options)
+                                        : follow(trainer, options);
+                            } finally {
+                                Failures.reportClosing(trainer::close, terminal);
+                            }
+                        }));
+    }
+
+    /** As one of several, of which another tells how it went. */
+    private int follow(Trainer trainer, TrainingOptions options) {
+        TrainResult result = trainer.run(options, progress -> {}, interruption::requested);
+        return result.training().end() == TrainResult.End.INTERRUPTED ? INTERRUPTED : 0;
+    }
+
+    /** What must be the same for all ranks, by a name for messages. */
+    private static Map<String, String> agreed(RunSpec spec, Map<String, String> more) {
+        Map<String, String> agreed = new LinkedHashMap<>();
+        agreed.put(
+                "version",
+                Optional.ofNullable(Fovea.class.getPackage().getImplementationVersion())
+                        .orElse("unknown"));
+        spec.save().forEach((key, value) -> agreed.put(key.replaceFirst("^config\\.", ""), value));
+        agreed.putAll(more);
+        return agreed;
+    }
+
     private int train(UsageException.Attempt<Trainer, IOException> start, Path directory, TrainingOptions options)
             throws IOException {
         stepTimeout.apply(terminal, () -> checkpointLeft(directory));
+        return during(directory, () -> {
+            Trainer trainer = UsageException.ifIllegal(start);
+            try {
+                return train(trainer, directory, options);
+            } finally {
+                Failures.reportClosing(trainer::close, terminal);
+            }
+        });
+    }
+
+    /** Does what may be interrupted, or fail for reasons that are known. */
+    private int during(Path directory, Interruption.Task<IOException> task) throws IOException {
         return interruption.during("training", () -> checkpointLeft(directory), () -> {
             try {
-                Trainer trainer = UsageException.ifIllegal(start);
-                try {
-                    return train(trainer, directory, options);
-                } finally {
-                    Failures.reportClosing(trainer::close, terminal);
-                }
+                return task.run();
+            } catch (CollectiveException e) {
+                throw new FailedException(e.getMessage() + ". " + checkpointLeft(directory), e);
             } catch (NonFiniteException | EnvironmentException | DeviceException e) {
                 String advice = e instanceof OutOfDeviceMemoryException ? ". " + SIZES : "";
                 throw new FailedException(e.getMessage() + advice + ". " + checkpointLeft(directory), e);
@@ -379,8 +489,8 @@ final class TrainCommand implements Callable<Integer> {
         }
     }
 
-    private RunSpec spec(String environment, Map<String, String> hyperparameters) {
-        RunSpec given = run.spec(environment, hyperparameters);
+    private RunSpec spec(String environment, Map<String, String> hyperparameters, int groups) {
+        RunSpec given = run.spec(environment, hyperparameters).withGroups(groups);
         RunSpec fitted = Defaults.fitMinibatches(given, hyperparameters.keySet());
         if (!fitted.equals(given)) {
             String setting = given.config().minibatchSetting();
@@ -388,7 +498,7 @@ final class TrainCommand implements Callable<Integer> {
                     .println(setting + " is " + fitted.config().asMap().get(setting) + ", not "
                             + given.config().asMap().get(setting) + ", the default: a rollout of "
                             + given.environments() + (given.environments() == 1 ? " environment" : " environments")
-                            + " has no more parts");
+                            + (groups == 1 ? "" : " in " + groups + " groups") + " has no more parts");
         }
         return fitted;
     }

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** A program in a process of its own, to which signals can be sent; without the optimising compiler, as in {@link Jvm}. */
@@ -26,6 +27,12 @@ final class Program implements AutoCloseable {
 
     /** Starts the main method of a class; what it prints goes to the directory. */
     static Program start(Path directory, Class<?> type, String... arguments) throws IOException {
+        return start(directory, Map.of(), type, arguments);
+    }
+
+    /** The same with more variables of the environment. */
+    static Program start(Path directory, Map<String, String> environment, Class<?> type, String... arguments)
+            throws IOException {
         // A shell's background job, such as a CI step, has SIGINT ignored, and would hand that on.
         List<String> command = new ArrayList<>(List.of(
                 "env",
@@ -42,11 +49,10 @@ final class Program implements AutoCloseable {
         command.addAll(List.of(arguments));
         Path out = Files.createTempFile(directory, "out", "");
         Path err = Files.createTempFile(directory, "err", "");
-        Process process = new ProcessBuilder(command)
-                .redirectOutput(out.toFile())
-                .redirectError(err.toFile())
-                .start();
-        return new Program(process, out, err);
+        ProcessBuilder builder =
+                new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
+        builder.environment().putAll(environment);
+        return new Program(builder.start(), out, err);
     }
 
     void signal(String name) throws IOException, InterruptedException {
@@ -75,6 +81,11 @@ final class Program implements AutoCloseable {
                 .as("ends: " + err())
                 .isTrue();
         return (System.nanoTime() - start) * 1e-9;
+    }
+
+    /** Processes that it has started. */
+    List<ProcessHandle> children() {
+        return process.children().toList();
     }
 
     boolean isAlive() {
