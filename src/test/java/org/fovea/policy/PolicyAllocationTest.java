@@ -32,6 +32,8 @@ final class PolicyAllocationTest {
         "MemoryChain-v0, GRU, layers=2",
         "MemoryChain-v0, ATTENTION, width=64 layers=2 window=64 critic=separate",
         "MemoryChain-v0, ATTENTION, gating=true",
+        "MemoryChain-v0, ATTENTION, similarity=cosine window=16",
+        "MemoryChain-v0, ATTENTION, similarity=euclidean",
         "Dispatch-v0, MLP,",
         "Catch-v0, MLP,",
     })

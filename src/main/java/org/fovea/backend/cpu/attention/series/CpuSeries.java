@@ -21,6 +21,9 @@ public final class CpuSeries {
     @SuppressWarnings("ThreadLocalUsage") // one for each thread of one backend, as is its scratch
     private final ThreadLocal<@Nullable SeriesTile> tiles = new ThreadLocal<>();
 
+    @SuppressWarnings("ThreadLocalUsage") // likewise
+    private final ThreadLocal<double[]> decodeScratch = ThreadLocal.withInitial(() -> new double[0]);
+
     public CpuSeries(DoubleKernels kernels, Workers workers) {
         this.kernels = kernels;
         this.workers = workers;
@@ -44,7 +47,7 @@ public final class CpuSeries {
 
     /** As {@link org.fovea.backend.attention.AttentionOps#decode}, as often as it is run. */
     public Runnable decode(DecodeCall<CpuArray> call, CpuArray output) {
-        WideDecode decode = new WideDecode(call, output);
+        WideDecode decode = new WideDecode(call, output, decodeScratch);
         IntConsumer row = decode::row;
         return () -> workers.run(call.shape().batch(), row);
     }

@@ -19,7 +19,10 @@ final class WideDecode {
     private final CpuArray positions;
     private final CpuArray output;
 
-    WideDecode(DecodeCall<CpuArray> call, CpuArray output) {
+    /** Room for a thread's numbers, kept from call to call. */
+    private final ThreadLocal<double[]> scratch;
+
+    WideDecode(DecodeCall<CpuArray> call, CpuArray output, ThreadLocal<double[]> scratch) {
         shape = call.shape();
         spec = call.spec();
         query = call.query();
@@ -28,6 +31,7 @@ final class WideDecode {
         counts = call.counts();
         positions = call.positions();
         this.output = output;
+        this.scratch = scratch;
     }
 
     /** Computes the outputs of all heads of one batch row. */
@@ -35,36 +39,46 @@ final class WideDecode {
         int d = shape.headDim();
         int dv = shape.valueDim();
         int count = Math.min(counts.ints[counts.offset + batch], shape.capacity());
-        double[] q = new double[d];
-        double[] row = new double[Math.max(d, dv)];
-        double[] scores = new double[count];
-        double[] sum = new double[dv];
+        // The query, the output, a row of a cache, and the scores.
+        int sum = d;
+        int row = sum + dv;
+        int scores = row + Math.max(d, dv);
+        double[] x = room(scores + count);
         // So that sums of values near the largest number don't overflow where their mean is one.
         double largest = 0x1p-32;
         for (int head = 0; head < shape.heads(); head++) {
             int queryRow = batch * shape.heads() + head;
-            Elements.read(query, queryRow * d, q, 0, d);
+            Elements.read(query, queryRow * d, x, 0, d);
             double maximum = Double.NEGATIVE_INFINITY;
             for (int age = 0; age < count; age++) {
-                Elements.read(keyCache, slot(batch, head, age) * d, row, 0, d);
-                scores[age] = score(q, row);
-                maximum = Math.max(maximum, scores[age]);
+                Elements.read(keyCache, slot(batch, head, age) * d, x, row, d);
+                x[scores + age] = score(x, row, d);
+                maximum = Math.max(maximum, x[scores + age]);
             }
-            Arrays.fill(sum, 0);
+            Arrays.fill(x, sum, sum + dv, 0);
             double total = 0;
             for (int age = 0; age < count; age++) {
-                double weight = largest * Math.exp(scores[age] - maximum);
+                double weight = largest * Math.exp(x[scores + age] - maximum);
                 total += weight;
-                Elements.read(valueCache, slot(batch, head, age) * dv, row, 0, dv);
+                Elements.read(valueCache, slot(batch, head, age) * dv, x, row, dv);
                 for (int c = 0; c < dv; c++) {
-                    sum[c] += weight * row[c];
+                    x[sum + c] += weight * x[row + c];
                 }
             }
             for (int c = 0; c < dv; c++) {
-                sum[c] = count == 0 ? 0 : sum[c] / total;
+                x[sum + c] = count == 0 ? 0 : x[sum + c] / total;
             }
-            Elements.write(sum, 0, output, queryRow * dv, dv);
+            Elements.write(x, sum, output, queryRow * dv, dv);
         }
+    }
+
+    private double[] room(int length) {
+        double[] room = scratch.get();
+        if (room.length < length) {
+            room = new double[length];
+            scratch.set(room);
+        }
+        return room;
     }
 
     /** The row of a cache that is {@code age} slots older than the newest. */
@@ -73,23 +87,26 @@ final class WideDecode {
         return (batch * shape.capacity() + slot) * shape.heads() + head;
     }
 
-    private double score(double[] q, double[] k) {
+    /** Of the query, which comes first, and a key. */
+    private double score(double[] x, int key, int headDim) {
         double dot = 0;
         double queryNorm = 0;
         double keyNorm = 0;
         double distance = 0;
-        for (int c = 0; c < q.length; c++) {
-            dot += q[c] * k[c];
-            queryNorm += q[c] * q[c];
-            keyNorm += k[c] * k[c];
-            distance += (q[c] - k[c]) * (q[c] - k[c]);
+        for (int c = 0; c < headDim; c++) {
+            double q = x[c];
+            double k = x[key + c];
+            dot += q * k;
+            queryNorm += q * q;
+            keyNorm += k * k;
+            distance += (q - k) * (q - k);
         }
         double similarity = switch (spec.similarity()) {
             case DOT -> dot;
             case COSINE -> queryNorm == 0 || keyNorm == 0 ? 0 : dot / Math.sqrt(queryNorm) / Math.sqrt(keyNorm);
             case EUCLIDEAN -> -distance;
         };
-        double z = spec.scale(shape.headDim()) * similarity;
+        double z = spec.scale(headDim) * similarity;
         return spec.softcap() == 0 ? z : spec.softcap() * Math.tanh(z / spec.softcap());
     }
 }
