@@ -8,6 +8,7 @@ import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
+import org.fovea.rl.policy.PolicyRows;
 import org.fovea.rl.policy.PolicyRunner;
 import org.jspecify.annotations.Nullable;
 
@@ -34,7 +35,7 @@ public final class PolicySession implements AutoCloseable {
 
     private final ActorCritic.Context context;
     private final PolicyRunner runner;
-    private final PolicyRunner.Rows rows;
+    private final PolicyRows rows;
     private final StepBatch outcome;
     private final int[] episodeSteps;
     private final Decision decision;
@@ -145,10 +146,18 @@ public final class PolicySession implements AutoCloseable {
         }
     }
 
-    /** Begins a new episode in one environment of the batch. */
+    /**
+     * Begins a new episode in one environment of the batch.
+     *
+     * @throws IndexOutOfBoundsException if the batch has no such environment
+     */
     public void reset(int environment) {
         enter();
         try {
+            if (environment < 0 || environment >= batch) {
+                throw new IndexOutOfBoundsException(
+                        "environment " + environment + " of a session of " + batch + ", which are counted from 0");
+            }
             episodeSteps[environment] = 0;
             outcome.truncated()[environment] = true;
         } finally {

@@ -15,6 +15,7 @@ import org.fovea.env.StepBatch;
 import org.fovea.env.VectorEnvironment;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
+import org.fovea.rl.policy.PolicyRows;
 import org.fovea.rl.policy.PolicyRunner;
 import org.fovea.rl.policy.SavedPolicy;
 import org.fovea.rl.policy.StepwiseAgent;
@@ -70,7 +71,7 @@ class OnnxEpisodeTest {
                 ActorCritic.Context context = agent.network().context(COUNT, SEGMENT, 0);
                 PolicyRunner runner =
                         new PolicyRunner(agent, context, 0, COUNT, null, 1, 3, RandomStreams.EACH_STEP, false)) {
-            PolicyRunner.Rows rows = runner.rows(0, COUNT);
+            PolicyRows rows = runner.rows(0, COUNT);
             float[] observations =
                     new float[COUNT * environment.observationSpace().size()];
             boolean[] allowed = environment.newActionMasks();

@@ -16,6 +16,7 @@ import org.fovea.env.StepBatch;
 import org.fovea.env.VectorEnvironment;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
+import org.fovea.rl.policy.PolicyRows;
 import org.fovea.rl.policy.PolicyRunner;
 import org.fovea.rl.rollout.RandomStreams;
 import org.fovea.tensor.Tape;
@@ -125,7 +126,7 @@ public final class EpisodeRecorder {
         try (ActorCritic.Context context = agent.network().context(1, segmentSteps, 0);
                 PolicyRunner policy = new PolicyRunner(
                         agent, context, 0, 1, null, 1, settings.seed(), RandomStreams.EACH_STEP, false)) {
-            PolicyRunner.Rows row = policy.rows(0, 1);
+            PolicyRows row = policy.rows(0, 1);
             environment.reset(settings.seed(), 0, observation);
             boolean goesOn = true;
             for (int step = 0; goesOn && step < settings.maxSteps() && (step == 0 || !stop.getAsBoolean()); step++) {
@@ -148,7 +149,7 @@ public final class EpisodeRecorder {
     /** @param before outcome of the step before, null in the first of a segment */
     private boolean step(
             PolicyRunner policy,
-            PolicyRunner.Rows row,
+            PolicyRows row,
             float[] observation,
             @Nullable StepBatch before,
             StepBatch result,

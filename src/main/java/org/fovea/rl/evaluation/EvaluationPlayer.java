@@ -5,6 +5,7 @@ import org.fovea.env.StepBatch;
 import org.fovea.env.VectorEnvironment;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
+import org.fovea.rl.policy.PolicyRows;
 import org.fovea.rl.policy.PolicyRunner;
 import org.fovea.rl.rollout.RandomStreams;
 
@@ -12,7 +13,7 @@ import org.fovea.rl.rollout.RandomStreams;
 final class EvaluationPlayer implements AutoCloseable {
     private final VectorEnvironment environment;
     private final PolicyRunner policy;
-    private final PolicyRunner.Rows rows;
+    private final PolicyRows rows;
     private final EpisodeTable table;
 
     /** Index of the first environment among those of the evaluation. */

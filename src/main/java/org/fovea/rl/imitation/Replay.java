@@ -11,6 +11,7 @@ import org.fovea.backend.memory.DeviceArray;
 import org.fovea.env.StepBatch;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
+import org.fovea.rl.policy.PolicyRows;
 import org.fovea.rl.policy.PolicyRunner;
 import org.fovea.rl.policy.StepRecorder;
 import org.fovea.rl.rollout.Rollout;
@@ -29,7 +30,7 @@ final class Replay implements StepRecorder, AutoCloseable {
     private final int size;
     private final ActorCritic.Context context;
     private final PolicyRunner runner;
-    private final PolicyRunner.Rows rows;
+    private final PolicyRows rows;
     private final Rollout rollout;
     private final Demonstration[] playing;
     private final int[] at;

@@ -4,15 +4,10 @@ package org.fovea.rl.policy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.function.BiConsumer;
 import org.fovea.backend.Backend;
 import org.fovea.backend.CapturedStep;
-import org.fovea.backend.math.RandomRange;
 import org.fovea.backend.memory.DeviceArray;
-import org.fovea.backend.rl.StepArrays;
 import org.fovea.backend.rl.StepClock;
-import org.fovea.backend.rl.StepInputs;
-import org.fovea.env.StepBatch;
 import org.fovea.tensor.Tape;
 import org.fovea.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -29,35 +24,35 @@ public final class PolicyRunner implements AutoCloseable {
     /** Largest number that is added to a random stream's. */
     private static final long LARGEST_COUNTER = 1 << 30;
 
-    private final Backend backend;
-    private final Agent agent;
+    final Backend backend;
+    final Agent agent;
     private final ActorCritic.Context context;
-    private final ActorCritic.Actor actor;
-    private final @Nullable StepRecorder recorder;
-    private final int origin;
-    private final int streams;
-    private final float gamma;
-    private final long seed;
-    private final int firstDraw;
-    private final int count;
+    final ActorCritic.Actor actor;
+    final @Nullable StepRecorder recorder;
+    final int origin;
+    final int streams;
+    final float gamma;
+    final long seed;
+    final int firstDraw;
+    final int count;
 
-    private final OwnedArrays owned;
-    private final StepClock clock;
-    private final DeviceArray ended;
-    private final DeviceArray returns;
-    private final DeviceArray tokens;
-    private final DeviceArray actions;
-    private final DeviceArray masks;
+    final OwnedArrays owned;
+    final StepClock clock;
+    final DeviceArray ended;
+    final DeviceArray returns;
+    final DeviceArray tokens;
+    final DeviceArray actions;
+    final DeviceArray masks;
 
     /** Null if nothing is recorded. */
-    private final @Nullable CutEpisodes cutEpisodes;
+    final @Nullable CutEpisodes cutEpisodes;
 
-    private final List<Rows> all = new ArrayList<>();
+    private final List<PolicyRows> all = new ArrayList<>();
     private final int[] ages;
 
-    private final int[] choices;
-    private final float[] values;
-    private final float[] boundedValues;
+    final int[] choices;
+    final float[] values;
+    final float[] boundedValues;
 
     /** [count, outputs] and [count]: what the network gave last; null if nobody asks. */
     private @Nullable DeviceArray outputs;
@@ -67,7 +62,7 @@ public final class PolicyRunner implements AutoCloseable {
     private @Nullable CapturedStep renewing;
 
     /** Number of the random stream to which those of captured steps are added. */
-    private long baseStream = Long.MIN_VALUE;
+    long baseStream = Long.MIN_VALUE;
 
     /**
      * A runner for environments {@code [first, first + count)} of a run, which decide what they draw.
@@ -76,7 +71,7 @@ public final class PolicyRunner implements AutoCloseable {
      * @param gamma by which later rewards count less
      * @param seed of what is drawn
      * @param streams by which the random stream of a step differs from that of the step before
-     * @param wholeSegments whether {@link Rows#playSegment} will be called
+     * @param wholeSegments whether {@link PolicyRows#playSegment} will be called
      */
     public PolicyRunner(
             Agent agent,
@@ -138,8 +133,8 @@ public final class PolicyRunner implements AutoCloseable {
     }
 
     /** Environments {@code [from, to)} of these, which may be at another step than the rest. */
-    public Rows rows(int from, int to) {
-        Rows rows = new Rows(from, to);
+    public PolicyRows rows(int from, int to) {
+        PolicyRows rows = new PolicyRows(this, from, to);
         all.add(rows);
         return rows;
     }
@@ -170,11 +165,11 @@ public final class PolicyRunner implements AutoCloseable {
         backend.memory().fill(clock.episodes(), 0);
         if (baseStream == Long.MIN_VALUE || stream - baseStream > LARGEST_COUNTER) {
             baseStream = stream;
-            all.forEach(Rows::forget);
+            all.forEach(PolicyRows::forget);
         }
         // By index: an iterator would be all that a session allocates.
         for (int i = 0; i < all.size(); i++) {
-            backend.memory().fill(all.get(i).clock.stream(), stream - baseStream - streams);
+            all.get(i).beginAt(stream - baseStream - streams);
         }
         actor.mark(episodeSteps);
     }
@@ -215,18 +210,18 @@ public final class PolicyRunner implements AutoCloseable {
         backend.memory().download(Objects.requireNonNull(stateValues), target, 0);
     }
 
-    private CapturedStep captured(Runnable body) {
+    CapturedStep captured(Runnable body) {
         return outputs == null ? backend.capture(body) : backend.record(body);
     }
 
-    private void keep(Tensor policy, Tensor values) {
+    void keep(Tensor policy, Tensor values) {
         if (outputs != null && stateValues != null) {
             backend.memory().copy(policy.array(), outputs);
             backend.memory().copy(values.array(), stateValues);
         }
     }
 
-    /** Ends a segment, of which all rows have {@linkplain Rows#receive received} what came last. */
+    /** Ends a segment, of which all rows have {@linkplain PolicyRows#receive received} what came last. */
     public void endSegment() {
         if (recorder != null && cutEpisodes != null) {
             peek(recorder);
@@ -235,13 +230,13 @@ public final class PolicyRunner implements AutoCloseable {
         actor.endSegment();
     }
 
-    private void peek(StepRecorder values) {
+    void peek(StepRecorder values) {
         try (Tape tape = Tape.inference(backend)) {
             values.following(actor.peek(shown(tape), clock).values());
         }
     }
 
-    private Tensor shown(Tape tape) {
+    Tensor shown(Tape tape) {
         return tape.constant(tokens, count, agent.encoder().size());
     }
 
@@ -286,7 +281,7 @@ public final class PolicyRunner implements AutoCloseable {
 
     @Override
     public void close() {
-        all.forEach(Rows::close);
+        all.forEach(PolicyRows::close);
         if (renewing != null) {
             renewing.close();
         }
@@ -294,297 +289,5 @@ public final class PolicyRunner implements AutoCloseable {
             cutEpisodes.close();
         }
         owned.close();
-    }
-
-    /** Some of the environments: what they showed last, and the steps that are captured for them. */
-    public final class Rows {
-        private final int from;
-        private final int to;
-        private final StepUploads uploads;
-        private final StepArrays<DeviceArray> step;
-        private final StepClock clock;
-        private final DeviceArray numbers;
-        private final DeviceArray myActions;
-        private boolean delivered;
-        private @Nullable CapturedStep sampling;
-        private @Nullable CapturedStep choosing;
-        private @Nullable CapturedStep following;
-
-        /** [to - from, action size], what is done in place of what the policy would do; null where it acts itself. */
-        private @Nullable DeviceArray given;
-
-        private @Nullable CapturedStep settingAside;
-        private @Nullable CapturedStep playing;
-
-        private Rows(int from, int to) {
-            this.from = from;
-            this.to = to;
-            this.uploads = new StepUploads(agent, from, to);
-            this.step = uploads.step();
-            this.clock = PolicyRunner.this.clock.rows(from, to, owned.integers(1));
-            this.numbers = owned.integers(to - from);
-            this.myActions = mine(actions);
-        }
-
-        /**
-         * Shows what came of the step before.
-         *
-         * @param observations to act on, of all environments of the runner, like the rest
-         * @param allowed choices; empty where none is ever forbidden
-         */
-        public void show(float[] observations, StepBatch outcome, boolean[] allowed) {
-            uploads.putOutcome(outcome, recorder != null);
-            uploads.putObservations(observations, allowed);
-        }
-
-        /** Shows what is to be acted on first in a segment. */
-        public void show(float[] observations, boolean[] allowed) {
-            uploads.putObservations(observations, allowed);
-        }
-
-        /** Brings what was shown to the device, and sets aside what would have followed in episodes that were cut. */
-        public void deliver() {
-            delivered = true;
-            int cut = uploads.upload();
-            for (int done = 0; done < cut; ) {
-                CutEpisodes episodes = Objects.requireNonNull(cutEpisodes);
-                if (settingAside == null) {
-                    settingAside = captured(() -> episodes.putOnDevice(step, clock, numbers, from, to));
-                }
-                done += episodes.put(settingAside, cut - done, done);
-            }
-        }
-
-        private void deliverOnce() {
-            if (!delivered) {
-                deliver();
-            }
-            delivered = false;
-        }
-
-        /** Whether what was shown is there already, and has yet to be acted on. */
-        public boolean isDelivered() {
-            return delivered;
-        }
-
-        /** Takes in what came of the last step of a segment. */
-        public void receive() {
-            deliverOnce();
-            receiveOnDevice();
-        }
-
-        private void receiveOnDevice() {
-            int rows = to - from;
-            backend.rl()
-                    .advance(step, clock, origin, streams, gamma, ended.slice(from, rows), returns.slice(from, rows));
-            if (recorder != null) {
-                recorder.outcome(
-                        from,
-                        to,
-                        clock.positions(),
-                        step.rewards(),
-                        ended.slice(from, rows),
-                        returns.slice(from, rows));
-            }
-            StepInputs inputs =
-                    new StepInputs(rows, step.observations(), mine(actions), clock.ages(), 0, step.actionMasks());
-            agent.encoder().encode(inputs, mine(tokens));
-            agent.encoder().encodeMasks(inputs, mine(masks));
-        }
-
-        /** These rows of an array of all. */
-        private DeviceArray mine(DeviceArray ofAll) {
-            long width = ofAll.length() / count;
-            return ofAll.slice(from * width, (to - from) * width);
-        }
-
-        /** Draws actions. */
-        public void sample() {
-            deliverOnce();
-            if (sampling == null) {
-                sampling = captured(this::sampleOnDevice);
-            }
-            sampling.replay();
-            download();
-        }
-
-        /** All are computed, as a product of other shapes might round otherwise. */
-        private void sampleOnDevice() {
-            receiveOnDevice();
-            try (Tape tape = Tape.inference(backend)) {
-                ActorCritic.Outputs outputs = actor.act(shown(tape), PolicyRunner.this.clock, from, to);
-                DeviceArray drawn = drawn(tape);
-                DeviceArray logProbs = tape.allocate(backend.memory().floatType(), count);
-                RandomRange draw = new RandomRange(seed, baseStream, firstDraw, clock.stream());
-                Tensor restricted = restricted(outputs.policy());
-                agent.distribution().sample(backend, restricted, draw, drawn, logProbs);
-                keep(drawn);
-                PolicyRunner.this.keep(restricted, outputs.values());
-                if (recorder != null) {
-                    record(recorder, outputs, mine(logProbs));
-                }
-            }
-        }
-
-        /** Brings to the device what is to be acted on first in a {@link #playSegment}. */
-        public void upload(float[] observations, boolean[] allowed) {
-            show(observations, allowed);
-            uploads.upload();
-        }
-
-        /** Brings to the host what environments show, and the last actions: to {@link #choices} or {@link #values}. */
-        public void download(float[] observations) {
-            backend.memory().download(step.observations(), observations, from * step.size());
-            download();
-        }
-
-        /**
-         * Plays a whole segment of environments that step on the device, as one captured step; {@link PolicyRunner#markSegment} comes before.
-         *
-         * @param timeLimit steps after which an episode is cut, at the earliest
-         * @param environments lets them take a step by the given actions, [count, action size], and write what comes of it
-         */
-        public void playSegment(
-                int steps, int timeLimit, BiConsumer<DeviceArray, StepArrays<DeviceArray>> environments) {
-            if (playing == null) {
-                StepRecorder values = Objects.requireNonNull(recorder);
-                CutEpisodes episodes = Objects.requireNonNull(cutEpisodes);
-                playing = captured(() -> {
-                    actor.beginSegment();
-                    episodes.emptyOnDevice();
-                    for (int played = 1; played <= steps; played++) {
-                        sampleOnDevice();
-                        environments.accept(actions, step);
-                        episodes.putOnDevice(step, clock, numbers, from, to);
-                        // Within so many steps an episode is cut once at most, so that there is a place for each.
-                        if (played % timeLimit == 0 || played == steps) {
-                            episodes.recallOnDevice();
-                            episodes.emptyOnDevice();
-                        }
-                    }
-                    receiveOnDevice();
-                    peek(values);
-                    actor.endSegment();
-                });
-            }
-            playing.replay();
-        }
-
-        /** Takes the most likely actions. */
-        public void chooseBest() {
-            deliverOnce();
-            if (choosing == null) {
-                choosing = captured(this::chooseOnDevice);
-            }
-            choosing.replay();
-            download();
-        }
-
-        /**
-         * Does what is given, as if the policy had drawn it, and records that; one of the two is empty.
-         *
-         * @param givenChoices [count, parts]
-         * @param givenNumbers [count, size]
-         */
-        public void follow(int[] givenChoices, float[] givenNumbers) {
-            deliverOnce();
-            DeviceArray target = given;
-            if (target == null) {
-                target = owned.allocate(actions.dtype(), myActions.length());
-                given = target;
-            }
-            int offset = from * agent.distribution().actionSize();
-            if (agent.bounds() == null) {
-                backend.memory().upload(givenChoices, offset, target);
-            } else {
-                backend.memory().upload(givenNumbers, offset, target);
-            }
-            if (following == null) {
-                following = captured(this::followOnDevice);
-            }
-            following.replay();
-        }
-
-        private void followOnDevice() {
-            StepRecorder follower = Objects.requireNonNull(recorder);
-            receiveOnDevice();
-            try (Tape tape = Tape.inference(backend)) {
-                ActorCritic.Outputs outputs = actor.act(shown(tape), PolicyRunner.this.clock, from, to);
-                backend.memory().copy(Objects.requireNonNull(given), mine(actions));
-                record(follower, outputs, tape.result(to - from).array());
-            }
-        }
-
-        private void record(StepRecorder to, ActorCritic.Outputs outputs, DeviceArray logProbs) {
-            to.acted(
-                    from,
-                    this.to,
-                    clock.positions(),
-                    new StepRecorder.Acted(
-                            step.observations(),
-                            mine(tokens),
-                            mine(actions),
-                            masks.length() == 0 ? null : mine(masks),
-                            logProbs,
-                            mine(outputs.values().array())));
-        }
-
-        private void chooseOnDevice() {
-            receiveOnDevice();
-            try (Tape tape = Tape.inference(backend)) {
-                ActorCritic.Outputs outputs = actor.act(shown(tape), PolicyRunner.this.clock, from, to);
-                DeviceArray best = drawn(tape);
-                Tensor restricted = restricted(outputs.policy());
-                agent.distribution().mostLikely(backend, restricted, best);
-                keep(best);
-                PolicyRunner.this.keep(restricted, outputs.values());
-            }
-        }
-
-        private Tensor restricted(Tensor outputs) {
-            return agent.distribution()
-                    .restrict(
-                            outputs, masks.length() == 0 ? null : outputs.tape().constant(masks, outputs.shape()));
-        }
-
-        private DeviceArray drawn(Tape tape) {
-            return to - from == count ? actions : tape.allocate(actions.dtype(), actions.length());
-        }
-
-        private void keep(DeviceArray drawn) {
-            if (drawn != actions) {
-                backend.memory().copy(mine(drawn), mine(actions));
-            }
-        }
-
-        private void download() {
-            int size = agent.distribution().actionSize();
-            ActionBounds bounds = agent.bounds();
-            if (bounds == null) {
-                backend.memory().download(myActions, choices, from * size);
-            } else {
-                backend.memory().download(myActions, values, from * size);
-                bounds.apply(values, boundedValues, from * size, to * size);
-            }
-        }
-
-        /** Captured steps are to be captured anew. */
-        private void forget() {
-            for (CapturedStep captured : new CapturedStep[] {sampling, choosing, following, settingAside, playing}) {
-                if (captured != null) {
-                    captured.close();
-                }
-            }
-            sampling = null;
-            choosing = null;
-            following = null;
-            settingAside = null;
-            playing = null;
-        }
-
-        private void close() {
-            forget();
-            uploads.close();
-        }
     }
 }

@@ -14,6 +14,7 @@ import org.fovea.env.StepBatch;
 import org.fovea.rl.policy.ActionBounds;
 import org.fovea.rl.policy.ActorCritic;
 import org.fovea.rl.policy.Agent;
+import org.fovea.rl.policy.PolicyRows;
 import org.fovea.rl.policy.PolicyRunner;
 import org.jspecify.annotations.Nullable;
 
@@ -224,7 +225,7 @@ final class SegmentPlayer implements AutoCloseable {
     /** Some of the environments, which step while the policy acts in others. */
     final class Turn {
         private final JoinedBatch.Share share;
-        private final PolicyRunner.Rows rows;
+        private final PolicyRows rows;
         private long begunNanos;
         private long startedNanos;
         private long endedNanos;
