@@ -21,6 +21,8 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
+import org.fovea.backend.memory.DType;
+import org.fovea.backend.memory.HalfPrecision;
 import org.fovea.env.Environments;
 import org.fovea.env.Space;
 import org.fovea.env.StepBatch;
@@ -87,21 +89,23 @@ class ImitateTest {
         ByteBuffer observations = buffer(steps.size() * size * Float.BYTES);
         ByteBuffer actions = buffer(steps.size() * Long.BYTES);
         ByteBuffer ends = buffer(steps.size());
-        ByteBuffer rewards = buffer(steps.size() * Double.BYTES);
+        ByteBuffer rewards = buffer(steps.size() * Short.BYTES);
         for (Step step : steps) {
             for (float number : step.observation) {
                 observations.putFloat(number);
             }
             actions.putLong(step.choice);
             ends.put((byte) (step.end ? 1 : 0));
-            rewards.putDouble(step.reward);
+            rewards.putShort(HalfPrecision.bits(DType.F16, step.reward));
         }
         try (OutputStream out = Files.newOutputStream(file);
                 ZipOutputStream zip = new ZipOutputStream(out)) {
             array(zip, "observations", "<f4", "(" + steps.size() + ", " + size + ")", observations);
             array(zip, "actions", "<i8", "(" + steps.size() + ",)", actions);
             array(zip, "ends", "|b1", "(" + steps.size() + ",)", ends);
-            array(zip, "rewards", "<f8", "(" + steps.size() + ",)", rewards);
+            array(zip, "rewards", "<f2", "(" + steps.size() + ",)", rewards);
+            // Python's objects, which are nothing to us.
+            array(zip, "infos", "|O", "(" + steps.size() + ",)", buffer(8));
         }
         return file;
     }
@@ -231,6 +235,7 @@ class ImitateTest {
                 "{\"observation\": [1,2,3,4], \"action\": 1 | line 2: it ends within a value",
                 "{\"observation\": [1,2,3,4], \"action\": \"left\"} | where an array is expected; a step is one JSON object",
                 "{\"observation\": [1,2,3,4], \"action\": 1, \"mask\": [1, 1]} | every choice is always allowed; leave masks out",
+                "{\"observation\": [1,2,3,4], \"action\": 1, \"reward\": 1e300} | line 2: the reward is 1.0E300, expected a finite",
                 "[1] | line 2: '[' at character 0 where an object is expected",
                 "{} {} | something follows the object",
             })
@@ -278,6 +283,29 @@ class ImitateTest {
             array(zip, "observations", "<f4", "(200000, 4)", buffer(32));
         }
         assertRefused(lacking, "array 'observations': it ends before its last number");
+        for (String[] bad : new String[][] {
+            {"ends", "|b1", "(2, 0)", "array 'ends': its shape is [2, 0], expected [2], one number for each step"},
+            {"ends", "|b1", "(2, 3)", "array 'ends': its shape is [2, 3], expected [2]"},
+            {"ends", "|b1", "()", "array 'ends': its shape is [], expected 2 rows"},
+            {"rewards", "<f4", "(2, 2)", "array 'rewards': its shape is [2, 2], expected [2]"},
+            {"rewards", "<i0", "(2,)", "array 'rewards': its elements are of type i0, expected booleans"},
+            {"rewards", "<f8", "(2147483647,)", "array 'rewards': it is larger than 2 GiB"},
+            {"rewards", "<f4", "(2,)", "row 0: the reward is NaN, expected a finite number"},
+        }) {
+            try (ZipOutputStream zip = new ZipOutputStream(Files.newOutputStream(lacking))) {
+                array(zip, "observations", "<f4", "(2, 4)", buffer(32));
+                array(zip, "actions", "<i8", "(2,)", buffer(16));
+                if (!bad[0].equals("ends")) {
+                    array(zip, "ends", "|b1", "(2,)", buffer(2));
+                }
+                ByteBuffer data = buffer(16);
+                if (bad[1].equals("<f4")) {
+                    data.putFloat(0, Float.NaN);
+                }
+                array(zip, bad[0], bad[1], bad[2], data);
+            }
+            assertRefused(lacking, bad[3]);
+        }
         assertRefused(Files.writeString(directory.resolve("x.csv"), ""), "must end in .jsonl or .npz");
         assertRefused(Files.writeString(directory.resolve("x.jsonl"), "\n"), "it has no step");
         assertRefused(directory.resolve("absent.jsonl"), "there is no file");

@@ -64,8 +64,8 @@ final class EpisodeBuilder {
                 return "the mask has " + mask.length + " elements, expected " + actions.choices;
             }
         }
-        if (reward != null && !Double.isFinite(reward)) {
-            return "the reward is " + reward;
+        if (reward != null && !Float.isFinite(reward.floatValue())) {
+            return "the reward is " + reward + ", expected a finite number";
         }
         observations.add(seen);
         acted.add(action);

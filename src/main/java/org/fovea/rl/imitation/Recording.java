@@ -76,7 +76,9 @@ public record Recording(EnvironmentSpec.Spaces spaces, List<Episode> episodes) {
         @Nullable
         String problem(int part, double number) {
             if (!areChoices()) {
-                return Double.isFinite(number) ? null : "the action's number " + part + " is " + number;
+                return Float.isFinite((float) number)
+                        ? null
+                        : "the action's number " + part + " is " + number + ", expected a finite one";
             }
             double choice = number - starts[part];
             if (choice != Math.rint(choice) || choice < 0 || choice >= sizes[part]) {
