@@ -17,17 +17,23 @@ record Asset(String type, byte[] bytes) {
     private static final String SCRIPT = "text/javascript; charset=utf-8";
     private static final String STYLE = "text/css; charset=utf-8";
 
-    private static final Map<String, String[]> FILES = Map.of(
-            "/", new String[] {OWN + "index.html", "text/html; charset=utf-8"},
-            "/page.js", new String[] {OWN + "page.js", SCRIPT},
-            "/runs.js", new String[] {OWN + "runs.js", SCRIPT},
-            "/charts.js", new String[] {OWN + "charts.js", SCRIPT},
-            "/episode.js", new String[] {OWN + "episode.js", SCRIPT},
-            "/page.css", new String[] {OWN + "page.css", STYLE},
-            "/icon.svg", new String[] {OWN + "icon.svg", "image/svg+xml"},
-            "/uplot.js", new String[] {UPLOT + "dist/uPlot.iife.min.js", SCRIPT},
-            "/uplot.css", new String[] {UPLOT + "dist/uPlot.min.css", STYLE},
-            "/uplot-license.txt", new String[] {UPLOT + "LICENSE", "text/plain; charset=utf-8"});
+    /** Of each path its resource and type. */
+    private static final Map<String, String[]> FILES = Map.ofEntries(
+            entry("/", OWN + "index.html", "text/html; charset=utf-8"),
+            entry("/page.js", OWN + "page.js", SCRIPT),
+            entry("/runs.js", OWN + "runs.js", SCRIPT),
+            entry("/charts.js", OWN + "charts.js", SCRIPT),
+            entry("/episode.js", OWN + "episode.js", SCRIPT),
+            entry("/attention.js", OWN + "attention.js", SCRIPT),
+            entry("/page.css", OWN + "page.css", STYLE),
+            entry("/icon.svg", OWN + "icon.svg", "image/svg+xml"),
+            entry("/uplot.js", UPLOT + "dist/uPlot.iife.min.js", SCRIPT),
+            entry("/uplot.css", UPLOT + "dist/uPlot.min.css", STYLE),
+            entry("/uplot-license.txt", UPLOT + "LICENSE", "text/plain; charset=utf-8"));
+
+    private static Map.Entry<String, String[]> entry(String path, String resource, String type) {
+        return Map.entry(path, new String[] {resource, type});
+    }
 
     /** The file at a path, null if there is none. */
     static @Nullable Asset at(String path) throws IOException {

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Collections;
@@ -41,6 +42,10 @@ public final class SafeTensorsReader implements AutoCloseable {
      * @throws CorruptFileException if the file breaks the format in any way, naming the tensor
      */
     public static SafeTensorsReader open(Path file, int maxHeaderBytes) throws IOException {
+        // A named pipe would be waited for, without end if nobody writes to it; what is not there says so below.
+        if (Files.exists(file) && !Files.isRegularFile(file)) {
+            throw new CorruptFileException(file, "it is not a regular file");
+        }
         FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
         try {
             return new SafeTensorsReader(file, channel, readHeader(file, channel, maxHeaderBytes));

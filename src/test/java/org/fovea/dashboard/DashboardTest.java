@@ -3,6 +3,8 @@ package org.fovea.dashboard;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -16,6 +18,7 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -23,6 +26,7 @@ import java.util.Map;
 import org.fovea.io.DurableFiles;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -122,8 +126,9 @@ class DashboardTest {
         assertThat(page.headers.get("content-security-policy")).contains("default-src 'none'", "script-src 'self'");
         assertThat(page.headers.get("x-content-type-options")).isEqualTo("nosniff");
         assertThat(page.body).doesNotContain("http://", "https://", "<script>");
-        for (String file :
-                new String[] {"/page.js", "/runs.js", "/charts.js", "/episode.js", "/uplot.js", "/uplot.css"}) {
+        for (String file : new String[] {
+            "/page.js", "/runs.js", "/charts.js", "/episode.js", "/attention.js", "/uplot.js", "/uplot.css"
+        }) {
             assertThat(get(file).status).as(file).isEqualTo(200);
         }
         assertThat(get("/uplot-license.txt").body).contains("MIT");
@@ -260,6 +265,27 @@ class DashboardTest {
         assertThat(episode.status).isEqualTo(500);
         assertThat(new ObjectMapper().readTree(episode.body).get("error").asText())
                 .contains("damaged");
+    }
+
+    /** To open a named pipe is to wait for whoever writes to it. */
+    @Test
+    @Tag("integration")
+    void aNamedPipeIsNotWaitedFor() throws Exception {
+        for (String file : List.of("evaluations.csv", "times.csv", ".lock")) {
+            Process made = new ProcessBuilder(
+                            "mkfifo", runs.resolve("good").resolve(file).toString())
+                    .start();
+            assumeTrue(made.waitFor() == 0, "mkfifo is absent");
+        }
+        Answer answer = assertTimeoutPreemptively(
+                Duration.ofSeconds(10), () -> get("/api/curves?run=good&column=return_mean&table=evaluations.csv"));
+        assertThat(answer.status).isEqualTo(500);
+        assertThat(answer.body).contains("evaluations.csv of this run is not a regular file");
+        assertThat(assertTimeoutPreemptively(Duration.ofSeconds(10), () -> runs("", "good"))
+                        .get(0)
+                        .get("steps")
+                        .asLong())
+                .isEqualTo(20);
     }
 
     @Test

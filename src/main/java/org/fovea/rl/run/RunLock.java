@@ -79,11 +79,16 @@ public final class RunLock implements AutoCloseable {
 
     /** Whether a trainer, of this process or another one on this machine, has a directory now. */
     static synchronized boolean isHeld(Path runDirectory) {
+        Path file = runDirectory.resolve(FILE_NAME);
         try {
             if (OWN.contains(runDirectory.toRealPath())) {
                 return true;
             }
-            try (FileChannel channel = FileChannel.open(runDirectory.resolve(FILE_NAME), StandardOpenOption.READ);
+            // To open a named pipe would be to wait for whoever writes to it.
+            if (!Files.isRegularFile(file)) {
+                return false;
+            }
+            try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
                     FileLock lock = channel.tryLock(0, Long.MAX_VALUE, true)) {
                 return lock == null;
             }

@@ -45,6 +45,9 @@ public record RunOutcome(
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String FAILED = "failed";
 
+    /** More than the message of any failure takes. */
+    private static final long LARGEST_BYTES = 1 << 20;
+
     /** A mean return of some episodes, and the standard deviation of theirs; NaN where none was played. */
     public record Score(double mean, double std, int episodes) {
         /** Of no episode. */
@@ -134,6 +137,10 @@ public record RunOutcome(
         Path file = runDirectory.resolve(RunFiles.RESULT);
         if (!Files.isRegularFile(file)) {
             return Optional.empty();
+        }
+        if (Files.size(file) > LARGEST_BYTES) {
+            throw new IOException(file + " does not say how a run ended: it has " + Files.size(file)
+                    + " bytes, and none of a run has more than " + LARGEST_BYTES);
         }
         try {
             JsonNode root = JSON.readTree(Files.readString(file));

@@ -2,14 +2,16 @@
 package org.fovea.rl.run;
 
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -53,7 +55,7 @@ public record RunSummary(
     /** Directories within a directory of runs in which runs are looked for: those of a sweep are its grandchildren. */
     private static final int DEPTH = 4;
 
-    /** More than the last line of a table has. */
+    /** More than a line of a table has. */
     private static final int TAIL_BYTES = 4096;
 
     private static final String CONFIG_PREFIX = "config.";
@@ -216,17 +218,16 @@ public record RunSummary(
         if (!Files.isRegularFile(table)) {
             return Map.of();
         }
-        try (RandomAccessFile file = new RandomAccessFile(table.toFile(), "r")) {
-            String header = file.readLine();
-            long length = file.length();
-            byte[] tail = new byte[(int) Math.min(TAIL_BYTES, length)];
-            file.seek(length - tail.length);
-            file.readFully(tail);
-            String text = new String(tail, StandardCharsets.UTF_8);
-            String whole = text.substring(0, text.lastIndexOf('\n') + 1).strip();
+        try (FileChannel file = FileChannel.open(table, StandardOpenOption.READ)) {
+            long length = file.size();
+            String tail = text(file, Math.max(0, length - TAIL_BYTES));
+            String head = length <= TAIL_BYTES ? tail : text(file, 0);
+            // A file of one endless line is none of a run, and is not to be read to its end.
+            String header = head.substring(0, Math.max(0, head.indexOf('\n'))).strip();
+            String whole = tail.substring(0, tail.lastIndexOf('\n') + 1).strip();
             String last = whole.substring(whole.lastIndexOf('\n') + 1);
             Map<String, String> row = new LinkedHashMap<>();
-            if (header != null && !last.equals(header)) {
+            if (!header.isEmpty() && !last.equals(header)) {
                 String[] names = header.split(",", -1);
                 String[] cells = last.strip().split(",", -1);
                 for (int i = 0; i < Math.min(names.length, cells.length); i++) {
@@ -235,6 +236,15 @@ public record RunSummary(
             }
             return row;
         }
+    }
+
+    /** At most {@value #TAIL_BYTES} bytes from a place on. */
+    private static String text(FileChannel file, long from) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(TAIL_BYTES);
+        while (bytes.hasRemaining() && file.read(bytes, from + bytes.position()) > 0) {
+            // Reads on.
+        }
+        return new String(bytes.array(), 0, bytes.position(), StandardCharsets.UTF_8);
     }
 
     private static Instant lastWritten(Path directory) throws IOException {

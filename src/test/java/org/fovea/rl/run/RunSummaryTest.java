@@ -5,16 +5,23 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.fovea.backend.Backend;
 import org.fovea.rl.evaluation.EvaluationSettings;
 import org.fovea.rl.policy.PolicyKind;
 import org.fovea.rl.run.RunSummary.State;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -143,5 +150,54 @@ class RunSummaryTest {
                 .isThrownBy(() -> RunSummary.read(run("foreign")))
                 .withMessageContaining("is not a run");
         assertThatIOException().isThrownBy(() -> RunSummary.read(run("absent"))).withMessageContaining("no such run");
+    }
+
+    /** Files that nobody writes to, or that are as long as a disk, hold up no list of runs. */
+    @Test
+    @Tag("integration")
+    void hostileFilesAreNotWaitedFor() throws Exception {
+        Path pipes = Files.createDirectories(run("pipes"));
+        Files.writeString(pipes.resolve("progress.csv"), "iteration,steps\n1,10\n");
+        Path checkpoint = Files.createDirectories(pipes.resolve("checkpoint-000000000010"));
+        for (Path pipe : List.of(
+                pipes.resolve(".lock"),
+                pipes.resolve("evaluations.csv"),
+                pipes.resolve("result.json"),
+                pipes.resolve("config.yaml"),
+                checkpoint.resolve("tensors.safetensors"))) {
+            assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0, "mkfifo is absent");
+        }
+        Path endless = Files.createDirectories(run("endless"));
+        for (String file : List.of("progress.csv", "evaluations.csv", "result.json", "config.yaml")) {
+            // A hole: as long as it says, without taking room.
+            try (FileChannel channel =
+                    FileChannel.open(endless.resolve(file), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+                channel.write(ByteBuffer.allocate(1), 1L << 35);
+            }
+        }
+
+        List<RunSummary> runs = assertTimeoutPreemptively(Duration.ofSeconds(20), () -> RunSummary.list(directory));
+
+        assertThat(runs).extracting(RunSummary::directory).containsExactly(endless, pipes);
+        assertThat(runs.get(0).problem()).contains("result.json").contains("34359738369 bytes");
+        assertThat(runs.get(0).progress()).isEmpty();
+        assertThat(runs.get(1).problem()).contains("tensors.safetensors").contains("not a regular file");
+        assertThat(runs.get(1).progress()).containsEntry("steps", "10");
+    }
+
+    /** A heading and a last line that are longer than what is read at a time belong to no run. */
+    @Test
+    void theHeadingAndTheLastWholeLineAreRead() throws IOException {
+        Path run = Files.createDirectories(run("long"));
+        StringBuilder table = new StringBuilder("iteration,steps,mean_return\n");
+        for (int i = 1; i <= 5000; i++) {
+            table.append(i).append(',').append(10 * i).append(",0.5\n");
+        }
+        Files.writeString(run.resolve("progress.csv"), table + "5001,50010");
+        assertThat(RunSummary.read(run).progress())
+                .containsEntry("iteration", "5000")
+                .containsEntry("steps", "50000");
+        Files.writeString(run.resolve("progress.csv"), "iteration,steps,mean_return\n");
+        assertThat(RunSummary.read(run).progress()).isEmpty();
     }
 }
