@@ -16,7 +16,7 @@ else
 fi
 
 mkdir -p "$tools"
-cp lint/package.json lint/schemas.mjs "$tools"
+cp lint/package.json lint/schemas.mjs lint/jobset.json "$tools"
 if ! npm install --prefix "$tools" --silent --no-audit --no-fund --ignore-scripts > "$tools/npm.log" 2>&1; then
     echo "the Dockerfiles are not linted: npm can't install the linters, see $tools/npm.log"
     exit 0
@@ -26,5 +26,5 @@ for dockerfile in Dockerfile Dockerfile.cpu; do
     # ShellCheck inside it takes the flags of RUN for a command.
     node "$tools/node_modules/dockerlinter/bin/dockerfilelinter.js" --shellcheck none --error info --file "$dockerfile"
 done
-node "$tools/schemas.mjs" compose.yaml kubernetes-job.yaml
+node "$tools/schemas.mjs" compose.yaml kubernetes-job.yaml kubernetes-jobset.yaml
 echo "the container files are lint-free"
