@@ -151,6 +151,6 @@ API cublasSgemmStridedBatched(Handle* handle, Operation operation_a, Operation o
         if (simulator_refuse_while_capturing(handle->stream) != Result::SUCCESS) return Status::EXECUTION_FAILED;
         handle->kinds.insert(kind);
     }
-    const Result queued = simulator_enqueue(handle->stream, multiply, &product, sizeof product);
+    const Result queued = simulator_enqueue(handle->stream, "cuBLAS", multiply, &product, sizeof product);
     return queued == Result::SUCCESS ? Status::SUCCESS : Status::EXECUTION_FAILED;
 }

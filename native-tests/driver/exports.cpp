@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Entry points for the stand-in for cuBLAS, besides those of the driver API.
+// Entry points for the stand-ins for cuBLAS and NCCL, besides those of the driver API.
 #include "exports.h"
 
 #include "driver.h"
 
 using namespace driver;
 
-Result simulator_enqueue(void* stream, void (*work)(const void*), const void* arguments, size_t bytes) {
-    BEGIN_CONTEXT_CALL("cuBLAS");
+Result simulator_enqueue(void* stream, const char* library, void (*work)(const void*), const void* arguments, size_t bytes) {
+    BEGIN_CONTEXT_CALL(library);
     const char* from = static_cast<const char*>(arguments);
     auto copy = std::make_shared<std::vector<char>>(from, from + bytes);
-    return enqueue(stream, [work, copy] {
+    return enqueue(stream, [library, work, copy] {
         work(copy->data());
         const std::string damage = device.check_canaries();
         if (!damage.empty()) {
-            return report(ILLEGAL_ADDRESS, "cuBLAS " + damage);
+            return report(ILLEGAL_ADDRESS, std::string(library) + " " + damage);
         }
         return SUCCESS;
     });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Entry points of the simulated driver for the stand-in for cuBLAS, which is a library of its own.
+// Entry points of the simulated driver for the stand-ins for cuBLAS and NCCL, which are libraries of their own.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -9,8 +9,9 @@
 #pragma GCC visibility push(default)
 extern "C" {
 
-// Queues work(arguments) on a stream, or records it; the bytes of the arguments are copied now, as in a launch.
-Result simulator_enqueue(void* stream, void (*work)(const void* arguments), const void* arguments, size_t bytes);
+// Queues work(arguments) of a library on a stream, or records it; the bytes of the arguments are copied now, as in a launch.
+Result simulator_enqueue(void* stream, const char* library, void (*work)(const void* arguments), const void* arguments,
+                         size_t bytes);
 
 // Refuses what may not be done while this stream captures, and invalidates the capture; SUCCESS if it does not capture.
 Result simulator_refuse_while_capturing(void* stream);
@@ -25,7 +26,7 @@ bool simulator_is_allocated(uintptr_t address, size_t bytes);
 uintptr_t simulator_allocate(size_t bytes);
 void simulator_free(uintptr_t address);
 
-// Says that a product has written these bytes of the device.
+// Says that a library has written these bytes of the device.
 void simulator_written(const void* address, size_t bytes);
 
 }

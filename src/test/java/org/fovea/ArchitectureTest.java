@@ -107,6 +107,15 @@ final class ArchitectureTest {
             .dependOnClassesThat()
             .resideInAPackage("jcuda..");
 
+    /** An optional dependency. */
+    @ArchTest
+    static final ArchRule onlyNcclKnowsJna = noClasses()
+            .that()
+            .resideOutsideOfPackage("org.fovea.collective.nccl")
+            .should()
+            .dependOnClassesThat()
+            .resideInAPackage("com.sun.jna..");
+
     @ArchTest
     static final ArchRule backendStandsAlone = noClasses()
             .that()

@@ -18,6 +18,20 @@ public interface DeviceSharing {
      */
     DeviceArray borrow(long address, DType dtype, long length);
 
+    /**
+     * Where an array of this backend lies on the device, for a library that reads and writes it. A captured step that is being recorded
+     * counts the array among those that it uses.
+     *
+     * @throws IllegalStateException if the array has ended
+     */
+    long address(DeviceArray array);
+
+    /**
+     * The backend's own stream, as the driver's handle, for a library that puts work into it: this runs after the operations issued so far
+     * and before those issued later, and where a step is being captured it becomes part of that.
+     */
+    long stream();
+
     /** Lets the operations issued from now on run after all that has been put into the other library's stream so far. */
     void runAfter(long stream);
 

@@ -50,7 +50,7 @@ public final class CudaContext {
     private final Deque<Resource> resources = new ArrayDeque<>();
     private final CUdevice device = new CUdevice();
     private final CUcontext primary = new CUcontext();
-    private final CUstream stream = new CUstream();
+    private final OwnStream stream = new OwnStream();
     private final InstalledDriver driver;
     private String deviceName;
     private int architecture;
@@ -63,6 +63,13 @@ public final class CudaContext {
     private boolean capturing;
     private @Nullable DeviceException lostBy;
     private boolean closed;
+
+    /** A stream that can tell its handle, which JCuda keeps to itself. */
+    private static final class OwnStream extends CUstream {
+        long handle() {
+            return getNativePointer();
+        }
+    }
 
     /** Something to give back, and the call that does so. */
     private record Resource(String call, IntSupplier release) {}
@@ -150,6 +157,11 @@ public final class CudaContext {
 
     public CUstream stream() {
         return stream;
+    }
+
+    /** The stream as C has it, for libraries that take one. */
+    public long streamHandle() {
+        return stream.handle();
     }
 
     /** Multiprocessors of the device. */

@@ -39,6 +39,18 @@ public final class CudaSharing implements DeviceSharing {
     }
 
     @Override
+    public long address(DeviceArray array) {
+        return memory.resolve("address", "array", array.dtype(), array).address();
+    }
+
+    @Override
+    public long stream() {
+        context.enter();
+        context.issuing();
+        return context.streamHandle();
+    }
+
+    @Override
     public void runAfter(long stream) {
         order("runAfter", stream(stream), context.stream());
     }
