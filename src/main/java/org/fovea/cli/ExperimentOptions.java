@@ -7,8 +7,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.fovea.rl.experiment.Cell;
 import org.fovea.rl.experiment.Experiment;
 import org.fovea.rl.experiment.Experiment.Outcome;
@@ -42,9 +44,13 @@ final class ExperimentOptions {
             names = "--only",
             paramLabel = "TEXT",
             split = ",",
-            description = "Run those alone whose names contain the text, or one of several with commas between: "
-                    + "--only attention-seed1. What the others have is told of too (default: all).")
+            description =
+                    "Run those alone whose names contain the text, or one of several with commas between: "
+                            + "--only attention-seed1. A whole name is that run's alone. What the others have is told of too (default: all).")
     private List<String> only = List.of("");
+
+    @Option(names = "--list", description = "Print the names of the runs, one a line, and run none.")
+    private boolean list;
 
     @Mixin
     private StepTimeoutOption stepTimeout = new StepTimeoutOption();
@@ -92,6 +98,10 @@ final class ExperimentOptions {
             double maxSeconds,
             Consumer<List<Outcome>> results)
             throws IOException {
+        if (list) {
+            experiment.cells().forEach(cell -> terminal.out().println(cell.name()));
+            return 0;
+        }
         int cores = Runtime.getRuntime().availableProcessors();
         int atATime = jobs == null ? cores : jobs;
         if (atATime < 1) {
@@ -99,7 +109,7 @@ final class ExperimentOptions {
         }
         int threads = Math.max(1, cores / atATime);
         List<Outcome> before = UsageException.ifIllegal(experiment::outcomes);
-        Predicate<Cell> wanted = cell -> only.stream().anyMatch(cell.name()::contains);
+        Predicate<Cell> wanted = wanted(experiment.cells());
         if (!before.isEmpty() && before.stream().map(Outcome::cell).noneMatch(wanted)) {
             throw new UsageException("--only " + String.join(",", only) + " is in no run's name; the first is "
                     + before.get(0).cell().name());
@@ -121,6 +131,15 @@ final class ExperimentOptions {
             results.accept(after);
             return exitCode(terminal, interruption, after);
         });
+    }
+
+    /** Of names and parts of names: v1-seed1 is a part of v1-seed10 as well, and means the former where there is one. */
+    private Predicate<Cell> wanted(List<Cell> cells) {
+        Set<String> names = cells.stream().map(Cell::name).collect(Collectors.toSet());
+        return cell -> only.stream()
+                .anyMatch(text -> names.contains(text)
+                        ? cell.name().equals(text)
+                        : cell.name().contains(text));
     }
 
     private static int exitCode(Terminal terminal, Interruption interruption, List<Outcome> outcomes) {

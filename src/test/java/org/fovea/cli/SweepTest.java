@@ -66,6 +66,25 @@ class SweepTest {
         assertThat(results.get(0).get("greedy_iqm").isNull()).isTrue();
     }
 
+    @Test
+    void theRunsAreNamedAndNoneIsRun() {
+        Path out = directory.resolve("sweep");
+        Cli cli = Cli.run(Cli.words(SMALL + " --grid lr=1e-4,1e-3 --seeds 2 --list --out " + out));
+        assertThat(cli.exitCode()).as(cli.err()).isZero();
+        assertThat(cli.out()).isEqualTo("v1-seed1\nv1-seed2\nv2-seed1\nv2-seed2\n");
+        assertThat(out).doesNotExist();
+    }
+
+    @Test
+    void aWholeNameIsThatRunAlone() {
+        Path out = directory.resolve("sweep");
+        Cli cli = Cli.run(Cli.words(SMALL + " --grid lr=1e-4 --seeds 10 --only v1-seed1 --out " + out));
+        assertThat(cli.exitCode()).as(cli.err()).isZero();
+        assertThat(cli.err()).contains("1 of 10 runs are done");
+        assertThat(out.resolve("cells/v1-seed1.json")).exists();
+        assertThat(out.resolve("cells/v1-seed10.json")).doesNotExist();
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

@@ -84,6 +84,11 @@ public final class Experiment {
         void ended(Outcome outcome);
     }
 
+    /** All of them, in order. */
+    public List<Cell> cells() {
+        return cells;
+    }
+
     /** Where a cell's run is kept. */
     public Path runDirectory(Cell cell) {
         return directory.resolve("runs").resolve(cell.name());
