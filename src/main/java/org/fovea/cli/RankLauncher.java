@@ -30,6 +30,8 @@ final class RankLauncher {
     /** In which the others hear of one that has failed, and say so, before they are ended. */
     private static final long GRACE_MILLIS = 9_000;
 
+    private static final long LAST_WORDS_MILLIS = 500;
+    private static final int MOST_REMEMBERED = 1 << 16;
     private static final long WATCH_MILLIS = 100;
     private static final int TOKEN_BYTES = 16;
     private static final int SIGNAL_EXIT = 128;
@@ -43,8 +45,25 @@ final class RankLauncher {
         this.interruption = interruption;
     }
 
-    /** A rank that was started, and what it has printed as errors. */
+    /** A rank that was started, and the last of what it has printed as errors. */
     private record Rank(int number, Process process, ByteArrayOutputStream errors) {
+        void remember(byte[] bytes, int from, int length) {
+            synchronized (errors) {
+                if (errors.size() > MOST_REMEMBERED) {
+                    byte[] before = errors.toByteArray();
+                    errors.reset();
+                    errors.write(before, before.length / 2, before.length - before.length / 2);
+                }
+                errors.write(bytes, from, length);
+            }
+        }
+
+        String remembered() {
+            synchronized (errors) {
+                return errors.toString(StandardCharsets.UTF_8);
+            }
+        }
+
         boolean hasFailed() {
             return !process.isAlive() && process.exitValue() != 0;
         }
@@ -54,14 +73,16 @@ final class RankLauncher {
     int run(int count, List<String> arguments) throws IOException {
         return interruption.during("the ranks", () -> "All ranks end", () -> {
             List<Rank> ranks = new ArrayList<>();
+            List<Thread> readers = new ArrayList<>();
             try {
                 int port = freePort();
                 String token = token();
                 for (int rank = 0; rank < count; rank++) {
                     ranks.add(start(
                             new RankSettings(rank, count, rank, "127.0.0.1", port, token, collective()), arguments));
+                    readers.add(read(ranks.get(rank)));
                 }
-                return await(ranks);
+                return await(ranks, readers);
             } finally {
                 for (Rank rank : ranks) {
                     rank.process.destroyForcibly();
@@ -102,11 +123,14 @@ final class RankLauncher {
                         ? ProcessBuilder.Redirect.INHERIT
                         : ProcessBuilder.Redirect.to(new File("/dev/null")));
         Process process = builder.start();
-        Rank rank = new Rank(settings.rank(), process, new ByteArrayOutputStream());
-        Thread reader = new Thread(() -> copyErrors(rank), "errors of rank " + settings.rank());
+        return new Rank(settings.rank(), process, new ByteArrayOutputStream());
+    }
+
+    private Thread read(Rank rank) {
+        Thread reader = new Thread(() -> copyErrors(rank), "errors of rank " + rank.number);
         reader.setDaemon(true);
         reader.start();
-        return rank;
+        return reader;
     }
 
     /** Prints what rank 0 says, without what Java says of its modules; keeps what others say. */
@@ -122,18 +146,15 @@ final class RankLauncher {
                 if (rank.number == 0) {
                     err.write(buffer, from, read - from);
                     err.flush();
-                } else {
-                    synchronized (rank.errors) {
-                        rank.errors.write(buffer, from, read - from);
-                    }
                 }
+                rank.remember(buffer, from, read - from);
             }
         } catch (IOException e) {
             // It has ended.
         }
     }
 
-    private int await(List<Rank> ranks) {
+    private int await(List<Rank> ranks, List<Thread> readers) {
         boolean told = false;
         long failedAt = 0;
         Rank first = null;
@@ -152,6 +173,11 @@ final class RankLauncher {
                 break;
             }
             pause();
+        }
+        for (int i = 0; i < ranks.size(); i++) {
+            if (!ranks.get(i).process.isAlive()) {
+                awaitLastWords(readers.get(i));
+            }
         }
         for (Rank rank : ranks) {
             if (first == null && rank.hasFailed()) {
@@ -178,18 +204,11 @@ final class RankLauncher {
         if (code > SIGNAL_EXIT) {
             terminal.err().println("fovea: rank " + first.number + " was ended by signal " + (code - SIGNAL_EXIT));
         } else if (first.number > 0) {
-            List<String> lines;
-            synchronized (first.errors) {
-                lines = first.errors
-                        .toString(StandardCharsets.UTF_8)
-                        .strip()
-                        .lines()
-                        .toList();
-            }
-            // Where rank 0 has ended by itself it has said why; but not where in the environment.
-            if (ranks.get(0).process.isAlive() || lines.size() > 1) {
-                lines.forEach(text -> terminal.err().println("rank " + first.number + ": " + text));
-            }
+            String said = ranks.get(0).remembered();
+            first.remembered()
+                    .lines()
+                    .filter(line -> !line.isBlank() && !said.contains(line))
+                    .forEach(line -> terminal.err().println("rank " + first.number + ": " + line));
         }
     }
 
@@ -200,6 +219,15 @@ final class RankLauncher {
             hand.flush();
         } catch (IOException e) {
             // It has ended already.
+        }
+    }
+
+    /** What it started may still hold its end of the pipe. */
+    private static void awaitLastWords(Thread reader) {
+        try {
+            reader.join(LAST_WORDS_MILLIS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 

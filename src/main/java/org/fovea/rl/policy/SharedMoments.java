@@ -11,7 +11,11 @@ public final class SharedMoments {
     /** A way to what each member has taken in, in order; called by all of them. */
     @FunctionalInterface
     public interface Exchange {
-        /** @param own as {@link RunningMoments#save} gives it */
+        /**
+         * What each member has taken in.
+         *
+         * @param own as {@link RunningMoments#save} gives it
+         */
         double[][] gather(double[] own);
     }
 
