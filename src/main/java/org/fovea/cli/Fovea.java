@@ -13,7 +13,8 @@ import picocli.CommandLine.Help.Ansi;
 
 /** The {@code fovea} command. */
 public final class Fovea {
-    private static final String STANDARD_ERROR_PROPERTY = "fovea.stderr";
+    /** Names the file that is the launcher's standard error; for this process alone. */
+    static final String STANDARD_ERROR_PROPERTY = "fovea.stderr";
 
     private Fovea() {}
 

@@ -108,14 +108,8 @@ final class RankLauncher {
     }
 
     private Rank start(RankSettings settings, List<String> arguments) throws IOException {
-        List<String> line = new ArrayList<>();
-        line.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        line.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
-        line.add("-cp");
-        line.add(System.getProperty("java.class.path"));
-        line.add(Fovea.class.getName());
-        line.addAll(arguments);
-        ProcessBuilder builder = new ProcessBuilder(line);
+        List<String> options = ManagementFactory.getRuntimeMXBean().getInputArguments();
+        ProcessBuilder builder = new ProcessBuilder(commandLine(options, arguments));
         builder.environment().putAll(settings.asEnvironment());
         builder.environment().put(LAUNCHED, "1");
         builder.redirectOutput(
@@ -124,6 +118,21 @@ final class RankLauncher {
                         : ProcessBuilder.Redirect.to(new File("/dev/null")));
         Process process = builder.start();
         return new Rank(settings.rank(), process, new ByteArrayOutputStream());
+    }
+
+    /** @param options of this virtual machine, which the ranks' have as well */
+    static List<String> commandLine(List<String> options, List<String> arguments) {
+        List<String> line = new ArrayList<>();
+        line.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        // A descriptor of this process is another file in the rank, its own modules for one, which nobody must write to.
+        options.stream()
+                .filter(option -> !option.startsWith("-D" + Fovea.STANDARD_ERROR_PROPERTY + "="))
+                .forEach(line::add);
+        line.add("-cp");
+        line.add(System.getProperty("java.class.path"));
+        line.add(Fovea.class.getName());
+        line.addAll(arguments);
+        return line;
     }
 
     private Thread read(Rank rank) {
