@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -20,6 +21,11 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(60)
 final class SocketRanksTest {
     private static final Patience SHORT = new Patience(1_500, 1_200);
+
+    /** Of ranks that find each other in time also on a busy machine. */
+    private static SocketRanks connectAll(int rank, int size, int port, Map<String, String> agreed) {
+        return SocketRanks.connect(Ranks.settings(rank, size, port, "t"), agreed, Ranks.PATIENCE);
+    }
 
     private static SocketRanks connect(int rank, int size, int port, String token, Map<String, String> agreed) {
         return SocketRanks.connect(Ranks.settings(rank, size, port, token), agreed, SHORT);
@@ -30,7 +36,7 @@ final class SocketRanksTest {
         int port = Ranks.freePort();
         List<Throwable> failures = Ranks.failures(
                 4,
-                rank -> connect(rank, 4, port, "t", Map.of("seed", rank == 2 ? "8" : "7"))
+                rank -> connectAll(rank, 4, port, Map.of("seed", rank == 2 ? "8" : "7"))
                         .close());
         assertThat(failures)
                 .allSatisfy(failure -> assertThat(failure)
@@ -42,7 +48,7 @@ final class SocketRanksTest {
     void anotherNumberOfRanksIsNamed() throws Exception {
         int port = Ranks.freePort();
         List<Throwable> failures = Ranks.failures(
-                2, rank -> connect(rank, rank == 0 ? 2 : 4, port, "t", Map.of()).close());
+                2, rank -> connectAll(rank, rank == 0 ? 2 : 4, port, Map.of()).close());
         assertThat(failures)
                 .allSatisfy(failure -> assertThat(failure)
                         .hasMessage("rank 1 was started as one of 4 ranks, rank 0 as one of 2 (WORLD_SIZE)"));
@@ -86,8 +92,7 @@ final class SocketRanksTest {
             if (rank == 1) {
                 spoken.await();
             }
-            try (SocketRanks ranks =
-                    SocketRanks.connect(Ranks.settings(rank, 2, port, "t"), Map.of(), Ranks.PATIENCE)) {
+            try (SocketRanks ranks = connectAll(rank, 2, port, Map.of())) {
                 float[] values = {rank};
                 ranks.sum(values, 1);
                 assertThat(values).containsExactly(1);
@@ -141,8 +146,7 @@ final class SocketRanksTest {
         long start = System.nanoTime();
         AtomicReference<String> heard = new AtomicReference<>();
         List<Throwable> failures = Ranks.failures(4, rank -> {
-            try (SocketRanks ranks =
-                    SocketRanks.connect(Ranks.settings(rank, 4, port, "t"), Map.of(), Ranks.PATIENCE)) {
+            try (SocketRanks ranks = connectAll(rank, 4, port, Map.of())) {
                 if (rank == 1) {
                     ranks.whenFailed(heard::set);
                 }
@@ -166,8 +170,7 @@ final class SocketRanksTest {
     void anotherOperationIsNoticed() throws Exception {
         int port = Ranks.freePort();
         List<Throwable> failures = Ranks.failures(2, rank -> {
-            try (SocketRanks ranks =
-                    SocketRanks.connect(Ranks.settings(rank, 2, port, "t"), Map.of(), Ranks.PATIENCE)) {
+            try (SocketRanks ranks = connectAll(rank, 2, port, Map.of())) {
                 ranks.sum(new float[100], rank == 0 ? 100 : 99);
             }
         });
@@ -176,6 +179,7 @@ final class SocketRanksTest {
     }
 
     @Test
+    @Tag("integration")
     void whoFallsSilentIsNamed() throws Exception {
         int port = Ranks.freePort();
         List<Throwable> failures = Ranks.failures(2, rank -> {

@@ -359,7 +359,8 @@ public final class Trainer implements AutoCloseable {
             PeriodicEvaluation evaluations, Progress.Listener listener, BooleanSupplier stopRequest, long start) {
         RunSpec spec = state.spec();
         long firstStep = state.iteration() * spec.stepsPerIteration();
-        StopSignal stop = new StopSignal(stopRequest, played -> listener.playing(firstStep + played));
+        StopSignal stop =
+                new StopSignal(stopRequest, played -> listener.playing(firstStep + played * collective.size()));
         long lastCheckpoint = start;
         // One that was stopped together with the run is made up for.
         evaluate(evaluations, listener, stop);
