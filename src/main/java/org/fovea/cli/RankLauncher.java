@@ -27,8 +27,11 @@ final class RankLauncher {
     /** Says to a rank that its standard input is the launcher's hand: a byte asks it to stop, the end of it to end at once. */
     static final String LAUNCHED = "FOVEA_LAUNCHED";
 
-    /** In which the others hear of one that has failed, and say so, before they are ended. */
-    private static final long GRACE_MILLIS = 9_000;
+    /**
+     * In which the others hear of one that has failed, and say so, before they are ended. One that is stopped is found after five seconds,
+     * and all are to have ended after ten.
+     */
+    private static final long GRACE_MILLIS = 3_000;
 
     private static final long LAST_WORDS_MILLIS = 500;
     private static final int MOST_REMEMBERED = 1 << 16;
@@ -124,7 +127,8 @@ final class RankLauncher {
     static List<String> commandLine(List<String> options, List<String> arguments) {
         List<String> line = new ArrayList<>();
         line.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        // A descriptor of this process is another file in the rank, its own modules for one, which nobody must write to.
+        // A descriptor of this process is another file in the rank, its own modules for one, which nobody must write
+        // to.
         options.stream()
                 .filter(option -> !option.startsWith("-D" + Fovea.STANDARD_ERROR_PROPERTY + "="))
                 .forEach(line::add);

@@ -15,7 +15,9 @@ import org.fovea.backend.memory.DeviceArray;
 public interface Collective extends AutoCloseable {
 
     /** The only member of a run that is trained by one: nothing is exchanged. */
-    Collective SINGLE = new SingleCollective();
+    static Collective single() {
+        return SingleCollective.INSTANCE;
+    }
 
     /** Which member this is, from 0 to {@link #size}. */
     int rank();

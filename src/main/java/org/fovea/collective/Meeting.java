@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 
@@ -234,7 +235,7 @@ final class Meeting implements AutoCloseable {
                 awaited++;
                 continue;
             }
-            Place place = places.get(rank);
+            Place place = Objects.requireNonNull(places.get(rank));
             Line line = connect(rank, new InetSocketAddress(place.address, place.port));
             line.out.writeInt(settings.rank());
             line.out.flush();

@@ -8,8 +8,8 @@ package org.fovea.collective;
  * @param silenceMillis for a sign of life of one that has come; each gives several in that time
  */
 public record Patience(int meetingMillis, int silenceMillis) {
-    /** A minute, in which machines may start; and six seconds, so that all have ended after ten. */
-    public static final Patience DEFAULT = new Patience(60_000, 6_000);
+    /** A minute, in which machines may start; and five seconds, so that all have ended after ten. */
+    public static final Patience DEFAULT = new Patience(60_000, 5_000);
 
     private static final int SIGNS = 6;
 

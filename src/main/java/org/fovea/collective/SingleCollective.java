@@ -3,8 +3,11 @@ package org.fovea.collective;
 
 import org.fovea.backend.memory.DeviceArray;
 
-/** {@link Collective#SINGLE}. */
+/** {@link Collective#single}. */
 final class SingleCollective implements Collective {
+    static final Collective INSTANCE = new SingleCollective();
+
+    private SingleCollective() {}
 
     @Override
     public int rank() {

@@ -110,7 +110,7 @@ final class SocketRanksTest {
 
     @Test
     void aPortInUseIsNamed() throws Exception {
-        try (ServerSocket used = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
+        try (ServerSocket used = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             int port = used.getLocalPort();
             assertThatThrownBy(() -> connect(0, 2, port, "t", Map.of()))
                     .hasMessageContaining("rank 0 cannot listen on 127.0.0.1:" + port)

@@ -49,7 +49,7 @@ public final class Evaluation {
             EvaluationSettings settings,
             Listener listener,
             BooleanSupplier stop) {
-        return play(agent, set, ofRun, segmentSteps, settings, listener, stop, Collective.SINGLE);
+        return play(agent, set, ofRun, segmentSteps, settings, listener, stop, Collective.single());
     }
 
     /** Which of the environments of an evaluation a member plays: so many, from the first on. */

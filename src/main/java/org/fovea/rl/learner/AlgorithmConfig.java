@@ -59,7 +59,7 @@ public interface AlgorithmConfig {
 
     /** What learns from the rollouts of a run that has one member. */
     default Learner learner(Agent agent, Rollout rollout, ActorCritic.Context context) {
-        return learner(agent, rollout, context, Collective.SINGLE);
+        return learner(agent, rollout, context, Collective.single());
     }
 
     /** Every hyper-parameter by name, in order. */

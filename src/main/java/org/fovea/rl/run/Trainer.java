@@ -99,7 +99,7 @@ public final class Trainer implements AutoCloseable {
      */
     public static Trainer start(Backend backend, RunSpec spec, Path runDirectory, PlaySettings play) {
         try {
-            return begin(backend, spec, runDirectory, play, null, Collective.SINGLE);
+            return begin(backend, spec, runDirectory, play, null, Collective.single());
         } catch (IOException e) {
             throw new UncheckedIOException("the run cannot begin", e);
         }
@@ -122,7 +122,7 @@ public final class Trainer implements AutoCloseable {
     public static Trainer start(
             Backend backend, RunSpec spec, Path runDirectory, PlaySettings play, Beginning beginning)
             throws IOException {
-        return begin(backend, spec, runDirectory, play, beginning, Collective.SINGLE);
+        return begin(backend, spec, runDirectory, play, beginning, Collective.single());
     }
 
     /**
@@ -203,7 +203,7 @@ public final class Trainer implements AutoCloseable {
      */
     public static Trainer resume(Backend backend, RunSpec spec, SavedRun saved, Path runDirectory, PlaySettings play)
             throws IOException {
-        return resume(backend, spec, saved, runDirectory, play, Collective.SINGLE);
+        return resume(backend, spec, saved, runDirectory, play, Collective.single());
     }
 
     /**

@@ -78,7 +78,7 @@ final class TrainingState implements AutoCloseable {
 
     /** The only member of a run, before its first step. */
     static TrainingState create(Backend backend, RunSpec spec, PlaySettings play) {
-        return create(backend, spec, play, Collective.SINGLE);
+        return create(backend, spec, play, Collective.single());
     }
 
     private static RunSpec ofMember(RunSpec spec) {

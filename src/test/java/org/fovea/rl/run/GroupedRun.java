@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.fovea.backend.Backend;
 import org.fovea.collective.Collective;
 import org.fovea.collective.MemberGroup;
@@ -33,16 +33,18 @@ final class GroupedRun {
 
     /** Starts a run and trains it to its end. */
     static void train(int ranks, RunSpec spec, Path directory, TrainingOptions options) {
-        train(ranks, spec, directory, options, () -> false);
+        train(ranks, spec, directory, options, () -> Runs.cpu(1));
     }
 
-    static void train(int ranks, RunSpec spec, Path directory, TrainingOptions options, BooleanSupplier stop) {
+    /** The same on another kind of device, one for each member. */
+    static void train(int ranks, RunSpec spec, Path directory, TrainingOptions options, Supplier<Backend> device) {
         forAll(
+                device,
                 ranks,
                 spec.groups(),
                 (backend, collective) ->
                         Trainer.start(backend, spec, directory, PlaySettings.DEFAULT, null, collective),
-                (trainer, collective) -> trainer.run(options, progress -> {}, stop));
+                (trainer, collective) -> trainer.run(options, progress -> {}, () -> false));
     }
 
     /** Goes on with a run to its end. */
@@ -50,6 +52,7 @@ final class GroupedRun {
         SavedRun saved = SavedRun.load(directory);
         RunSpec spec = saved.specWith(steps, Map.of());
         forAll(
+                () -> Runs.cpu(1),
                 ranks,
                 spec.groups(),
                 (backend, collective) ->
@@ -60,6 +63,7 @@ final class GroupedRun {
     /** Starts a run, and lets each member do something. */
     static void start(int ranks, RunSpec spec, Path directory, Work work) {
         forAll(
+                () -> Runs.cpu(1),
                 ranks,
                 spec.groups(),
                 (backend, collective) ->
@@ -67,7 +71,7 @@ final class GroupedRun {
                 work);
     }
 
-    private static void forAll(int ranks, int groups, Start start, Work work) {
+    private static void forAll(Supplier<Backend> device, int ranks, int groups, Start start, Work work) {
         int port = freePort();
         List<Throwable> failures = new ArrayList<>();
         List<Thread> threads = new ArrayList<>();
@@ -76,7 +80,7 @@ final class GroupedRun {
             threads.add(new Thread(() -> {
                 RankSettings settings = new RankSettings(rank, ranks, rank, "127.0.0.1", port, "t", "sockets");
                 SocketRanks others = ranks == 1 ? null : SocketRanks.connect(settings, Map.of(), Patience.DEFAULT);
-                ofRank(others, groups / ranks, start, work, failures);
+                ofRank(device, others, groups / ranks, start, work, failures);
             }));
         }
         threads.forEach(Thread::start);
@@ -87,13 +91,18 @@ final class GroupedRun {
     }
 
     private static void ofRank(
-            @Nullable SocketRanks ranks, int count, Start start, Work work, List<Throwable> failures) {
+            Supplier<Backend> device,
+            @Nullable SocketRanks ranks,
+            int count,
+            Start start,
+            Work work,
+            List<Throwable> failures) {
         try (MemberGroup group = new MemberGroup(ranks, count)) {
             List<Thread> threads = new ArrayList<>();
             for (int i = 0; i < count; i++) {
                 int index = i;
                 threads.add(new Thread(() -> {
-                    try (Backend backend = Runs.cpu(1)) {
+                    try (Backend backend = device.get()) {
                         Collective collective = group.member(index, backend);
                         try (Trainer trainer = start.start(backend, collective)) {
                             work.run(trainer, collective);

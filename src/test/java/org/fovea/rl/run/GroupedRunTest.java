@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.fovea.backend.Backend;
+import org.fovea.backend.cuda.Simulator;
 import org.fovea.backend.memory.Memory;
 import org.fovea.collective.Collective;
 import org.fovea.io.Checkpoint;
@@ -84,6 +85,23 @@ final class GroupedRunTest {
     @Test
     void theSameBitsFromTwoRanks() throws IOException {
         assertSame(train(1, Kind.MLP.spec), train(2, Kind.MLP.spec));
+    }
+
+    /** Gradients leave the device between the captured pass and the captured step of the optimiser, and come back. */
+    @Test
+    @Tag("integration")
+    void theSameBitsOnASimulatedDevice() throws IOException {
+        Simulator.open().close();
+        RunSpec spec = Runs.small("CartPole-v1", PolicyKind.MLP, 2, Map.of()).withGroups(2);
+        Path one = directory.resolve("one");
+        Path two = directory.resolve("two");
+        TrainingOptions options = new TrainingOptions(
+                EvaluationSettings.of(0, 1), EvaluationPlan.NONE, Double.POSITIVE_INFINITY, Map.of());
+        GroupedRun.train(1, spec, one, options, Simulator::open);
+        GroupedRun.train(2, spec, two, options, Simulator::open);
+        assertThat(progress(two)).isEqualTo(progress(one)).hasSize(3);
+        assertThat(Checkpoint.load(two).files().get("environments-1.bin"))
+                .isEqualTo(Checkpoint.load(one).files().get("environments-1.bin"));
     }
 
     @ParameterizedTest
@@ -169,7 +187,7 @@ final class GroupedRunTest {
             EvaluationResult expected;
             try (Backend backend = Runs.cpu(1);
                     Trainer alone = Trainer.start(backend, spec, directory.resolve("alone"))) {
-                expected = evaluate(alone, spec, settings, Collective.SINGLE);
+                expected = evaluate(alone, spec, settings, Collective.single());
             }
             List<EvaluationResult> seen = new ArrayList<>();
             GroupedRun.start(2, spec.withGroups(GROUPS), directory.resolve("run"), (trainer, collective) -> {

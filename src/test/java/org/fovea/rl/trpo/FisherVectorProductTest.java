@@ -72,7 +72,7 @@ class FisherVectorProductTest {
             this.shards =
                     new Shards(backend, agent.kind(), agent.parameters(), run.rollout, rowsPerUnit, 35 / rowsPerUnit);
             this.fisher = new FisherVectorProduct(
-                    agent, run.context, shards, order.all(), (float) DAMPING, Collective.SINGLE);
+                    agent, run.context, shards, order.all(), (float) DAMPING, Collective.single());
         }
 
         /** Fresh policies give all actions the same probability: moves every parameter a little. */
