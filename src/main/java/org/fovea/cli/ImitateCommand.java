@@ -83,11 +83,8 @@ final class ImitateCommand implements Callable<Integer> {
     @ArgGroup(validate = false, heading = "%nMore about the environment:%n")
     private EnvironmentOptions environmentOptions = new EnvironmentOptions();
 
-    @Option(names = "--out", paramLabel = "DIR", description = "Run directory (default: a new one under runs/).")
-    private @Nullable Path out;
-
-    @Option(names = "--overwrite", description = "Replace the run that --out holds.")
-    private boolean overwrite;
+    @ArgGroup(validate = false, heading = "%nWhere the run is kept:%n")
+    private RunDirectoryOptions place = new RunDirectoryOptions();
 
     @ArgGroup(validate = false, heading = "%nWhere it runs:%n")
     private BackendOptions device = new BackendOptions();
@@ -136,7 +133,7 @@ final class ImitateCommand implements Callable<Integer> {
                 settings.hyperparameters().keySet()));
         ImitationSettings how = UsageException.ifIllegal(
                 () -> new ImitationSettings(epochs, patience, heldOut, learningRate, spec.seed()));
-        Path directory = TrainCommand.newDirectory(out, overwrite, spec);
+        Path directory = place.newDirectory(spec);
         Recording recording =
                 Recordings.read(data, Environments.get(environment).spaces());
         try (Backend backend = device.open(terminal, settings.backend())) {

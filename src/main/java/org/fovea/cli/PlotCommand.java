@@ -19,6 +19,7 @@ import org.fovea.rl.chart.LineChart;
 import org.fovea.rl.experiment.Curve;
 import org.fovea.rl.run.RunFiles;
 import org.fovea.rl.run.RunSummary;
+import org.fovea.rl.run.TrainingTime;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -29,13 +30,13 @@ import picocli.CommandLine.Parameters;
         name = "plot",
         sortOptions = false,
         header =
-                "Draw a column of the tables of runs over their steps: runs that differ in their seed alone as one line, their"
+                "Draw a column of the tables of runs over their steps or time: runs that differ in their seed alone as one line, their"
                         + " mean, with a band of their standard deviation.",
         footerHeading = "%nExamples:%n",
         footer = {
             "  fovea plot runs/seed1 runs/seed2 runs/seed3 -o curves.png",
             "  fovea plot runs -o curves.svg --filter env=CartPole-v1",
-            "  fovea plot runs/mine -o kl.svg --column approximate_kl",
+            "  fovea plot runs/mine -o kl.svg --column approximate_kl --x time",
             "  fovea plot runs/mine -o evaluations.svg --evaluations"
         })
 final class PlotCommand implements Callable<Integer> {
@@ -59,6 +60,12 @@ final class PlotCommand implements Callable<Integer> {
 
     @Option(names = "--evaluations", description = "Of the evaluations during training, in place of training itself.")
     private boolean evaluations;
+
+    @Option(
+            names = "--x",
+            paramLabel = "AXIS",
+            description = "Over steps, or time: seconds of training, pauses left out (default: steps).")
+    private String axis = "steps";
 
     @Option(names = "--each", description = "A line for each run.")
     private boolean each;
@@ -85,6 +92,10 @@ final class PlotCommand implements Callable<Integer> {
             Drawing.requirePicture(file);
             return file;
         });
+        boolean isOverTime = axis.equals("time");
+        if (!isOverTime && !axis.equals("steps")) {
+            throw new UsageException("--x must be steps or time, got " + axis);
+        }
         List<RunSummary> runs = runs();
         String table = evaluations ? RunFiles.EVALUATIONS : RunFiles.PROGRESS;
         String name = column != null ? column : evaluations ? "return_mean" : RETURN;
@@ -103,7 +114,8 @@ final class PlotCommand implements Callable<Integer> {
         for (Map.Entry<Map<String, String>, List<RunSummary>> group : groups.entrySet()) {
             List<Curve> curves = new ArrayList<>();
             for (RunSummary run : group.getValue()) {
-                curves.add(curve(run, table, name));
+                Curve curve = curve(run, table, name);
+                curves.add(isOverTime ? curve.over(TrainingTime.read(run.directory())) : curve);
             }
             String label = label(group.getKey(), group.getValue(), groups.keySet());
             Optional<LineChart.Line> line = Curve.line(label, curves, Curve.Spread.MEAN_AND_DEVIATION);
@@ -122,6 +134,7 @@ final class PlotCommand implements Callable<Integer> {
         LineChart chart = new LineChart(
                 title != null ? title : common(groups.keySet()),
                 subtitle,
+                isOverTime ? "seconds of training" : LineChart.STEPS,
                 name.equals(RETURN) || name.equals("return_mean") ? "return of an episode" : name,
                 lines,
                 List.of());

@@ -2,12 +2,8 @@
 package org.fovea.cli;
 
 import java.io.IOException;
-import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.LocalDateTime;
-import java.time.ZoneId;
-import java.time.format.DateTimeFormatter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -23,7 +19,6 @@ import org.fovea.collective.RankSettings;
 import org.fovea.env.EnvironmentException;
 import org.fovea.env.Environments;
 import org.fovea.io.Checkpoint;
-import org.fovea.rl.evaluation.EvaluationSettings;
 import org.fovea.rl.rollout.NonFiniteException;
 import org.fovea.rl.rollout.PlaySettings;
 import org.fovea.rl.rollout.PlaySettings.Overlap;
@@ -31,7 +26,6 @@ import org.fovea.rl.run.Defaults;
 import org.fovea.rl.run.EvaluationPlan;
 import org.fovea.rl.run.RunSpec;
 import org.fovea.rl.run.SavedRun;
-import org.fovea.rl.run.TrainResult;
 import org.fovea.rl.run.Trainer;
 import org.fovea.rl.run.TrainingOptions;
 import org.jspecify.annotations.Nullable;
@@ -58,6 +52,7 @@ import picocli.CommandLine.Spec;
             "  fovea train --out runs/mine --eval-every 10000 --target 475 --time-limit 10m",
             "  fovea train --out runs/mine --resume --steps 50000 --set learning_rate=1e-4",
             "  fovea train --config runs/mine/config.yaml --seed 2",
+            "  fovea train --steps 40960 --change 20480:learning_rate=1e-4",
             "  fovea train --set help                  every hyper-parameter and its default",
             "  fovea train --simulate --steps 500      the CUDA kernels, on a machine without a GPU"
         })
@@ -67,8 +62,6 @@ final class TrainCommand implements Callable<Integer> {
     /** What to lower where memory does not suffice. */
     private static final String SIZES =
             "What decides is --envs and rollout_steps, then window, width and layers; more minibatches need less";
-
-    private static final DateTimeFormatter TIMESTAMP = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss-SSS");
 
     private final Terminal terminal;
     private final Interruption interruption;
@@ -88,11 +81,19 @@ final class TrainCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     private CommandSpec command;
 
+    @Option(
+            names = "--change",
+            paramLabel = "STEPS:KEY=VALUE",
+            description =
+                    "Once so many steps were taken, go on with another value of a hyper-parameter, or of steps, as"
+                            + " --resume does; may be repeated. A run's config.yaml has those that it was resumed with.")
+    private List<String> changes = List.of();
+
     @ArgGroup(validate = false, heading = "%nMore about the environment:%n")
     private EnvironmentOptions environmentOptions = new EnvironmentOptions();
 
     @ArgGroup(validate = false, heading = "%nHow it is evaluated, and what ends it early:%n")
-    private EvaluationOptions evaluationOptions = new EvaluationOptions();
+    private TrainingEndOptions evaluationOptions = new TrainingEndOptions();
 
     @Option(
             names = "--init",
@@ -128,82 +129,8 @@ final class TrainCommand implements Callable<Integer> {
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
     private boolean help;
 
-    /** Options about evaluations, and what ends training early; null where not given. */
-    private static final class EvaluationOptions {
-        @Option(
-                names = "--eval-every",
-                paramLabel = "STEPS",
-                description =
-                        "Evaluate greedily whenever so many steps were taken, and keep the best policy (fovea eval"
-                                + " --best); 0 for never (default: 0). A resumed run keeps this, --eval-episodes and --target.")
-        private @Nullable Long every;
-
-        @Option(names = "--eval-episodes", paramLabel = "N", description = "Episodes of each of these (default: 20).")
-        private @Nullable Integer periodicEpisodes;
-
-        @Option(
-                names = "--target",
-                paramLabel = "RETURN",
-                description = "End training when one of these has such a mean return (default: none).")
-        private @Nullable Double target;
-
-        @Option(
-                names = "--time-limit",
-                paramLabel = "TIME",
-                description = "Stop after so many minutes, or after 90s, 10m, 1h30m; the run can be resumed (default:"
-                        + " none).")
-        private @Nullable String timeLimit;
-
-        @Option(
-                names = "--final-episodes",
-                paramLabel = "N",
-                description = "Episodes to play when training is done; 0 for none (default: 100).")
-        private int episodes = EvaluationSettings.FINAL.episodes();
-
-        @Option(
-                names = "--final-seconds",
-                paramLabel = "S",
-                description = "Seconds after which those that have ended must do (default: 30).")
-        private double seconds = EvaluationSettings.FINAL.maxSeconds();
-
-        @Option(
-                names = "--max-episode-steps",
-                paramLabel = "N",
-                description = "Steps after which an episode of the evaluation is cut (default: 10000).")
-        private int maxSteps = EvaluationSettings.DEFAULT_MAX_STEPS;
-
-        TrainingOptions options(EvaluationPlan before, Settings settings) {
-            EvaluationPlan plan = UsageException.ifIllegal(() -> new EvaluationPlan(
-                    every == null ? before.everySteps() : every,
-                    periodicEpisodes == null ? before.episodes() : periodicEpisodes,
-                    target == null ? before.target() : target));
-            double limit =
-                    timeLimit == null ? Double.POSITIVE_INFINITY : NumberFormats.seconds("--time-limit", timeLimit);
-            return new TrainingOptions(evaluation(), plan, limit, settings.backend());
-        }
-
-        private EvaluationSettings evaluation() {
-            if (episodes < 0) {
-                throw new UsageException("--final-episodes must be at least 0, got " + episodes);
-            }
-            if (!(seconds > 0)) {
-                throw new UsageException("--final-seconds must be greater than 0, got " + seconds);
-            }
-            if (maxSteps < 1) {
-                throw new UsageException("--max-episode-steps must be at least 1, got " + maxSteps);
-            }
-            return new EvaluationSettings(episodes, EvaluationSettings.DEFAULT_SEED, maxSteps, seconds);
-        }
-    }
-
     /** Options about the run directory. */
-    private static final class DirectoryOptions {
-        @Option(names = "--out", paramLabel = "DIR", description = "Run directory (default: a new one under runs/).")
-        private @Nullable Path directory;
-
-        @Option(names = "--overwrite", description = "Replace the run that --out holds.")
-        private boolean overwrite;
-
+    private static final class DirectoryOptions extends RunDirectoryOptions {
         @Option(
                 names = "--resume",
                 description = "Go on with the run that --out holds, perhaps with other --steps or --set.")
@@ -285,25 +212,15 @@ final class TrainCommand implements Callable<Integer> {
         int groups = ranks.groups(rank);
         RunSpec spec = UsageException.ifIllegal(() -> spec(environment, hyperparameters, groups));
         boolean isFirst = rank.isEmpty() || rank.get().rank() == 0;
-        Path directory = newDirectory(place.directory, place.overwrite || !isFirst, spec);
-        if (rank.isPresent() || groups > 1) {
-            return trainInGroups(
-                    spec,
-                    settings,
-                    rank,
-                    Map.of(),
-                    directory,
-                    options,
-                    (backend, collective) -> Trainer.start(backend, spec, directory, play(), initial, collective));
-        }
-        try (Backend backend = device.open(terminal, settings.backend())) {
-            return train(
-                    () -> initial == null
-                            ? Trainer.start(backend, spec, directory, play())
-                            : Trainer.start(backend, spec, directory, play(), initial),
-                    directory,
-                    options);
-        }
+        PlannedChanges planned = PlannedChanges.of(changes, spec, 0);
+        Path directory = place.newDirectory(spec, isFirst);
+        return train(
+                spec,
+                settings,
+                rank,
+                Map.of(),
+                plan(directory, options, planned),
+                (backend, collective) -> Trainer.start(backend, spec, directory, play(), initial, collective));
     }
 
     private int resume(Settings settings, Optional<RankSettings> rank) throws IOException {
@@ -323,63 +240,52 @@ final class TrainCommand implements Callable<Integer> {
             terminal.notices().println("burn_in is another than before, so all episodes start afresh");
         }
         TrainingOptions options = evaluationOptions.options(saved.evaluations(), settings);
-        int groups = ranks.groups(rank, spec.groups());
-        if (rank.isPresent() || groups > 1) {
-            return trainInGroups(
-                    spec,
-                    settings,
-                    rank,
-                    Map.of("checkpoint", "that of step " + saved.steps()),
-                    directory,
-                    options,
-                    (backend, collective) -> Trainer.resume(backend, spec, saved, directory, play(), collective));
-        }
-        try (Backend backend = device.open(terminal, settings.backend())) {
-            return train(() -> Trainer.resume(backend, spec, saved, directory, play()), directory, options);
-        }
+        // Other ranks than groups are refused.
+        ranks.groups(rank, spec.groups());
+        return train(
+                spec,
+                settings,
+                rank,
+                Map.of("checkpoint", "that of step " + saved.steps()),
+                plan(directory, options, PlannedChanges.of(changes, spec, saved.steps())),
+                (backend, collective) -> Trainer.resume(backend, spec, saved, directory, play(), collective));
     }
 
-    /** Starts one of the members of a run. */
-    private interface MemberStart {
-        Trainer start(Backend backend, Collective collective) throws IOException;
+    private TrainingPlan plan(Path directory, TrainingOptions options, PlannedChanges planned) {
+        return new TrainingPlan(directory, options, play(), planned, place.resume, json);
     }
 
-    /** @param more that all ranks must have alike */
-    private int trainInGroups(
+    /**
+     * Trains a run, or the groups of it that are this process's.
+     *
+     * @param more that all ranks must have alike
+     */
+    private int train(
             RunSpec spec,
             Settings settings,
             Optional<RankSettings> rank,
             Map<String, String> more,
-            Path directory,
-            TrainingOptions options,
-            MemberStart start)
+            TrainingPlan plan,
+            MemberTraining.Start start)
             throws IOException {
-        stepTimeout.apply(terminal, () -> checkpointLeft(directory));
-        boolean isLaunched = System.getenv(RankLauncher.LAUNCHED) != null;
-        int ranksHere = isLaunched ? rank.map(RankSettings::size).orElse(1) : 1;
-        GroupTraining training = new GroupTraining(rank, spec.groups(), terminal);
-        return during(
-                directory,
-                () -> training.run(
-                        agreed(spec, more),
-                        ranksHere,
-                        share -> device.open(terminal, settings.backend(), share),
-                        (backend, collective) -> {
-                            Trainer trainer = UsageException.ifIllegal(() -> start.start(backend, collective));
-                            try {
-                                return collective.rank() == 0
-                                        ? train(trainer, directory, options)
-                                        : follow(trainer, options);
-                            } finally {
-                                Failures.reportClosing(trainer::close, terminal);
-                            }
-                        }));
-    }
-
-    /** As one of several, of which another tells how it went. */
-    private int follow(Trainer trainer, TrainingOptions options) {
-        TrainResult result = trainer.run(options, progress -> {}, interruption::requested);
-        return result.training().end() == TrainResult.End.INTERRUPTED ? INTERRUPTED : 0;
+        MemberTraining training = new MemberTraining(terminal, interruption, plan, run.steps);
+        if (rank.isPresent() || spec.groups() > 1) {
+            stepTimeout.apply(terminal, () -> checkpointLeft(plan.directory()));
+            boolean isLaunched = System.getenv(RankLauncher.LAUNCHED) != null;
+            int ranksHere = isLaunched ? rank.map(RankSettings::size).orElse(1) : 1;
+            GroupTraining groups = new GroupTraining(rank, spec.groups(), terminal);
+            return during(
+                    plan.directory(),
+                    () -> groups.run(
+                            agreed(spec, more),
+                            ranksHere,
+                            share -> device.open(terminal, settings.backend(), share),
+                            (backend, collective) -> training.train(backend, collective, start)));
+        }
+        try (Backend backend = device.open(terminal, settings.backend())) {
+            stepTimeout.apply(terminal, () -> checkpointLeft(plan.directory()));
+            return during(plan.directory(), () -> training.train(backend, Collective.SINGLE, start));
+        }
     }
 
     /** What must be the same for all ranks, by a name for messages. */
@@ -392,19 +298,6 @@ final class TrainCommand implements Callable<Integer> {
         spec.save().forEach((key, value) -> agreed.put(key.replaceFirst("^config\\.", ""), value));
         agreed.putAll(more);
         return agreed;
-    }
-
-    private int train(UsageException.Attempt<Trainer, IOException> start, Path directory, TrainingOptions options)
-            throws IOException {
-        stepTimeout.apply(terminal, () -> checkpointLeft(directory));
-        return during(directory, () -> {
-            Trainer trainer = UsageException.ifIllegal(start);
-            try {
-                return train(trainer, directory, options);
-            } finally {
-                Failures.reportClosing(trainer::close, terminal);
-            }
-        });
     }
 
     /** Does what may be interrupted, or fail for reasons that are known. */
@@ -423,34 +316,6 @@ final class TrainCommand implements Callable<Integer> {
         });
     }
 
-    private int train(Trainer trainer, Path directory, TrainingOptions options) {
-        RunSpec spec = trainer.spec();
-        if (place.resume && !trainer.resumesExactly()) {
-            terminal.notices()
-                    .println("not exact: " + spec.environment()
-                            + " cannot save its state, so its episodes start afresh");
-        }
-        terminal.notices()
-                .println("training " + spec.environment() + " with "
-                        + spec.config().algorithm() + ", " + spec.policy() + " policy, "
-                        + NumberFormats.count(trainer.parameterCount()) + " parameters, in " + directory);
-        TrainReport.printChanges(terminal.notices(), trainer.changes());
-        long played = spec.iterations() * spec.stepsPerIteration();
-        if (run.steps != null && played != run.steps) {
-            terminal.notices()
-                    .println("note: " + NumberFormats.count(run.steps) + " steps become " + NumberFormats.count(played)
-                            + ": a rollout is " + spec.environments() + " environments x "
-                            + spec.config().rollout().rolloutSteps() + " steps (--envs, --set rollout_steps), and whole"
-                            + " ones are played");
-        }
-        TrainResult result;
-        try (ProgressDisplay display = new ProgressDisplay(terminal, played)) {
-            result = trainer.run(options, display, interruption::requested);
-        }
-        report(result, options.finalEvaluation());
-        return result.training().end() == TrainResult.End.INTERRUPTED ? INTERRUPTED : 0;
-    }
-
     private static String checkpointLeft(Path directory) {
         try {
             return Checkpoint.latest(directory).isPresent()
@@ -458,34 +323,6 @@ final class TrainCommand implements Callable<Integer> {
                     : "There was no checkpoint yet";
         } catch (IOException e) {
             return "There was no checkpoint yet";
-        }
-    }
-
-    private void report(TrainResult result, EvaluationSettings evaluation) {
-        PrintStream out = terminal.report(json);
-        TrainReport.print(out, result);
-        if (!result.training().end().isEarly()) {
-            EvaluationNotes.of(result.evaluation(), evaluation.eachOfTwo())
-                    .forEach(note -> out.println("note: " + note));
-        }
-        TrainReport.notes(result).forEach(note -> out.println("note: " + note));
-        Path directory = result.runDirectory();
-        try {
-            Optional<Path> picture = LearningCurve.draw(
-                    directory,
-                    result.spec().environment() + ", " + result.spec().config().algorithm() + ", "
-                            + result.spec().policy() + " policy",
-                    Environments.get(result.spec().environment()).comparisons());
-            picture.ifPresent(path -> out.println("learning curve         " + path));
-        } catch (IOException | RuntimeException | LinkageError | InternalError e) {
-            // A machine without fonts cannot draw; the run is none the worse for it.
-            terminal.notices().println("the learning curve could not be drawn, its numbers are in progress.csv: " + e);
-        }
-        if (result.training().end().isEarly()) {
-            out.println("to go on:              fovea train --resume --out " + directory);
-        }
-        if (json) {
-            terminal.out().println(TrainReport.json(result));
         }
     }
 
@@ -519,18 +356,5 @@ final class TrainCommand implements Callable<Integer> {
             throw new UsageException("a resumed run can change --steps and most of --set, but " + option + " is "
                     + saved + " there, not " + given + "; start a new run for it, in another --out");
         }
-    }
-
-    /** The directory of a new run: the one that was given, or one named by what is trained and the time. */
-    static Path newDirectory(@Nullable Path given, boolean overwrite, RunSpec spec) {
-        if (given == null) {
-            String name = spec.environment().replaceAll("[^A-Za-z0-9._-]+", "-") + "-" + spec.policy() + "-seed"
-                    + spec.seed() + "-" + TIMESTAMP.format(LocalDateTime.now(ZoneId.systemDefault()));
-            return Path.of("runs", name);
-        }
-        if (Files.exists(given) && !overwrite) {
-            throw new UsageException(given + " exists; --resume goes on with the run in it, --overwrite replaces it");
-        }
-        return given;
     }
 }

@@ -4,11 +4,13 @@ package org.fovea.dashboard;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.fovea.rl.run.RunFiles;
+import org.fovea.rl.run.TrainingTime;
 
 /** Curves of runs, of as many points as a view can show. */
 final class Curves {
@@ -70,7 +72,7 @@ final class Curves {
         }
         Table table = table(run, tableName);
         double[] steps = table.column("steps");
-        double[] x = byTime ? seconds(run, steps) : steps;
+        double[] x = byTime ? Arrays.stream(steps).map(time(run)::at).toArray() : steps;
         Map<String, Curve> curves = new LinkedHashMap<>();
         for (String column : columns) {
             curves.put(column, reduced(x, table.column(column), points, table.isSampled()));
@@ -78,51 +80,14 @@ final class Curves {
         return curves;
     }
 
-    /** How long the run had been trained when it had taken so many steps, pauses between its processes left out. */
-    private double[] seconds(Path run, double[] steps) throws IOException {
+    private TrainingTime time(Path run) throws IOException {
         Table times = table(run, RunFiles.TIMES);
-        double[] seconds = new double[steps.length];
         if (times.rows() == 0 || times.isSampled()) {
             // One of an earlier version, or so long that not every row is here: by the mean rate.
             Table progress = table(run, RunFiles.PROGRESS);
-            double[] at = progress.column("steps");
-            double[] rate = progress.column("steps_per_second");
-            for (int i = 0; i < steps.length; i++) {
-                int row = indexOf(at, steps[i]);
-                seconds[i] = row < 0 ? Double.NaN : steps[i] / rate[row];
-            }
-            return seconds;
+            return TrainingTime.ofRates(progress.column("steps"), progress.column("steps_per_second"));
         }
-        double[] at = times.column("steps");
-        double[] total = new double[at.length];
-        double sum = 0;
-        double[][] phases = phases(times);
-        for (int row = 0; row < at.length; row++) {
-            for (double[] phase : phases) {
-                sum += phase[row];
-            }
-            total[row] = sum;
-        }
-        for (int i = 0; i < steps.length; i++) {
-            int row = indexOf(at, steps[i]);
-            seconds[i] = row < 0 ? Double.NaN : total[row];
-        }
-        return seconds;
-    }
-
-    /** The last row that is not beyond. */
-    private static int indexOf(double[] sorted, double steps) {
-        int low = -1;
-        int high = sorted.length;
-        while (high - low > 1) {
-            int middle = (low + high) >>> 1;
-            if (sorted[middle] <= steps) {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        return low;
+        return TrainingTime.ofPhases(times.column("steps"), phases(times));
     }
 
     private static double[][] phases(Table times) {

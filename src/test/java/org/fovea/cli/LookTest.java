@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.fovea.rl.run.SavedRun;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -122,6 +123,49 @@ class LookTest {
         assertThat(Files.readString(again.resolve("evaluations.csv")))
                 .isEqualTo(Files.readString(run.resolve("evaluations.csv")));
         assertThat(settings(again)).isEqualTo(settings(run));
+    }
+
+    /** Changed twice on the way, at other steps, and trained for longer than it was to be. */
+    @Test
+    void aRunThatWasResumedWithOtherSettingsIsRepeatedBitForBit() throws IOException {
+        Path run = directory.resolve("run");
+        Path again = directory.resolve("again");
+        assertThat(Cli.run(TrainTest.small(run, "--steps", "256")).exitCode()).isZero();
+        Cli resumed = Cli.run(Cli.words(
+                "train --resume --out %s --steps 384 --set learning_rate=5e-4 --set epochs=2 --backend cpu", run));
+        assertThat(resumed.exitCode()).as(resumed.err()).isZero();
+        assertThat(Cli.run(Cli.words("train --resume --out %s --steps 512 --set clip=0.1 --backend cpu", run))
+                        .exitCode())
+                .isZero();
+
+        Cli repeated = Cli.run(
+                Cli.words("train --config %s --out %s --backend cpu --json", run.resolve("config.yaml"), again));
+
+        assertThat(repeated.exitCode()).as(repeated.err()).isZero();
+        assertThat(repeated.lastLineAsJson().get("changes")).hasSize(5);
+        assertThat(SavedRun.policy(again, false).parameters())
+                .isEqualTo(SavedRun.policy(run, false).parameters());
+        assertThat(settings(again)).isEqualTo(settings(run)).contains("  - \"256:learning_rate=5.0E-4\"");
+        assertThat(Files.readAllLines(again.resolve("progress.csv"))).hasSize(1 + 512 / 128);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "100:clip=0.1 | changes are made between rollouts, which are of 128 steps in this run",
+                "0:clip=0.1 | expected a multiple of that",
+                "1024:clip=0.1 | the run ends at step 512",
+                "128:clip | --change takes STEPS:KEY=VALUE",
+                "128:clop=1 | clop",
+                "128:steps=many | steps must be a whole number",
+            })
+    void aChangeThatCannotBeMadeBeginsNothing(String change, String message) {
+        Path run = directory.resolve("none");
+        Cli cli = Cli.run(TrainTest.small(run, "--change", change));
+        assertThat(cli.exitCode()).as(cli.err()).isEqualTo(2);
+        assertThat(cli.err()).contains(message).hasLineCount(1);
+        assertThat(run).doesNotExist();
     }
 
     private static byte[] tensors(Path run) throws IOException {

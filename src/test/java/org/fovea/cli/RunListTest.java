@@ -97,6 +97,7 @@ class RunListTest {
                 "compare one | requires at least 2 values",
                 "plot no/such/run -o x.png | there is no run directory no/such/run",
                 "plot no/such/run -o x.gif | a picture's name ends in .png or .svg, unlike x.gif",
+                "plot no/such/run -o x.svg --x iterations | --x must be steps or time, got iterations",
                 "plot no/such/run | missing required option: '-o=FILE'",
                 "completion fish | expected one of [bash, zsh]"
             })
@@ -173,5 +174,11 @@ class RunListTest {
         assertThat(each.err()).contains("2 lines of 2 runs");
         BufferedImage image = ImageIO.read(png.toFile());
         assertThat(image.getWidth()).isGreaterThan(1000);
+
+        Path overTime = directory.resolve("time.svg");
+        Cli timed = Cli.run("plot", path("one"), path("two"), "-o", overTime.toString(), "--x", "time");
+        assertThat(timed.exitCode()).as(timed.err()).isZero();
+        assertThat(Files.readString(overTime)).contains(">seconds of training<").doesNotContain("environment steps");
+        assertThat(Files.readString(svg)).contains(">environment steps<");
     }
 }

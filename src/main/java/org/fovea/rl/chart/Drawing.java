@@ -4,10 +4,11 @@ package org.fovea.rl.chart;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.file.Files;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Locale;
 import javax.imageio.ImageIO;
+import org.fovea.io.DurableFiles;
 
 /** Something that can be drawn, as SVG or as pixels. */
 public interface Drawing {
@@ -54,13 +55,14 @@ public interface Drawing {
         }
     }
 
-    /** Writes the picture in the format that the file's name says. */
+    /**
+     * Writes the picture in the format that the file's name says, as a whole.
+     *
+     * @throws IOException naming the file if it cannot be written
+     */
     default void write(Path file) throws IOException {
         requirePicture(file);
-        if (file.toString().toLowerCase(Locale.ROOT).endsWith(".svg")) {
-            Files.writeString(file, svg());
-        } else {
-            Files.write(file, png());
-        }
+        boolean isSvg = file.toString().toLowerCase(Locale.ROOT).endsWith(".svg");
+        DurableFiles.write(file, isSvg ? svg().getBytes(StandardCharsets.UTF_8) : png());
     }
 }

@@ -11,15 +11,20 @@ import org.fovea.rl.chart.Canvas.Anchor;
 import org.fovea.rl.chart.Canvas.Rule;
 
 /**
- * Numbers over the steps of runs: a line and a band for each of some groups, and dashed lines at numbers to compare with, named at
+ * Numbers over the steps of runs, or over their time: a line and a band for each of some groups, and dashed lines at numbers to compare with, named at
  * their right.
  *
  * @param subtitle what the lines and bands are
+ * @param xLabel what they are over
  * @param yLabel what the numbers are
  * @param levels returns to compare with
  */
-public record LineChart(String title, String subtitle, String yLabel, List<Line> lines, List<Level> levels)
+public record LineChart(
+        String title, String subtitle, String xLabel, String yLabel, List<Line> lines, List<Level> levels)
         implements Drawing {
+    /** Over which most charts are. */
+    public static final String STEPS = "environment steps";
+
     private static final int LEFT = 84;
     private static final int TOP = 60;
     private static final int PLOT_WIDTH = 640;
@@ -41,9 +46,9 @@ public record LineChart(String title, String subtitle, String yLabel, List<Line>
     /** Between the names of levels, from line to line. */
     private static final int LEVEL_LINE = 14;
 
-    /** Of returns. */
+    /** Of returns, over steps. */
     public LineChart(String title, String subtitle, List<Line> lines, List<Level> levels) {
-        this(title, subtitle, "return of an episode", lines, levels);
+        this(title, subtitle, STEPS, "return of an episode", lines, levels);
     }
 
     /** A line through points, and a band from {@code low} to {@code high} around it. */
@@ -114,7 +119,7 @@ public record LineChart(String title, String subtitle, String yLabel, List<Line>
             canvas.rule(Rule.GRID, scale.x(x), bottom, scale.x(x), bottom + 5);
             canvas.text(scale.x(x), bottom + 18, SIZE, Anchor.MIDDLE, number(x));
         }
-        canvas.text(LEFT + PLOT_WIDTH / 2.0, bottom + 36, SIZE, Anchor.MIDDLE, "environment steps");
+        canvas.text(LEFT + PLOT_WIDTH / 2.0, bottom + 36, SIZE, Anchor.MIDDLE, xLabel);
         canvas.rotatedText(16, TOP + PLOT_HEIGHT / 2.0, SIZE, yLabel);
     }
 

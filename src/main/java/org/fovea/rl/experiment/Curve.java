@@ -9,12 +9,14 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.fovea.env.UnknownNameException;
 import org.fovea.rl.chart.LineChart;
 import org.fovea.rl.run.RunFiles;
+import org.fovea.rl.run.TrainingTime;
 
 /**
- * Mean returns over the steps of a run.
+ * Mean returns over the steps of a run, or over the seconds that it took.
  *
  * @param steps rising
  * @param returns at those steps, finite
@@ -68,6 +70,16 @@ public record Curve(double[] steps, double[] returns) {
             returns[i] = point[1];
         }
         return new Curve(steps, returns);
+    }
+
+    /** The same over the seconds that the run had been trained by then. */
+    public Curve over(TrainingTime time) {
+        int[] known = IntStream.range(0, steps.length)
+                .filter(i -> Double.isFinite(time.at(steps[i])))
+                .toArray();
+        return new Curve(
+                Arrays.stream(known).mapToDouble(i -> time.at(steps[i])).toArray(),
+                Arrays.stream(known).mapToDouble(i -> returns[i]).toArray());
     }
 
     /** What a line and a band say of several curves. */

@@ -3,9 +3,9 @@ package org.fovea.rl.experiment;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
@@ -17,6 +17,7 @@ import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.fovea.backend.Backend;
 import org.fovea.io.Checkpoint;
+import org.fovea.io.DurableFiles;
 import org.fovea.rl.rollout.PlaySettings;
 import org.fovea.rl.run.Progress;
 import org.fovea.rl.run.RunLock;
@@ -237,12 +238,6 @@ public final class Experiment {
     /** Writes a file as a whole: where the process is killed meanwhile, or the disk is full, it is as it was. */
     static void write(Path file, String content) throws IOException {
         Files.createDirectories(file.toAbsolutePath().getParent());
-        Path temporary = file.resolveSibling("." + file.getFileName() + ".tmp");
-        try {
-            Files.writeString(temporary, content);
-            Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        } finally {
-            Files.deleteIfExists(temporary);
-        }
+        DurableFiles.write(file, content.getBytes(StandardCharsets.UTF_8));
     }
 }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.io.JsonStringEncoder;
 import java.io.IOException;
 import java.io.Reader;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -15,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
+import org.fovea.io.DurableFiles;
 import org.fovea.rl.evaluation.EvaluationSettings;
 import org.jspecify.annotations.Nullable;
 import org.yaml.snakeyaml.LoaderOptions;
@@ -37,6 +39,9 @@ import org.yaml.snakeyaml.nodes.SequenceNode;
 public record ConfigFile(Path file, List<Entry> entries) {
     /** Of hyper-parameters. */
     public static final String SET = "set";
+
+    /** Of hyper-parameters that are changed on the way. */
+    private static final String CHANGE = "change";
 
     /** Texts that mean themselves in YAML without quotes, whoever reads them: names, numbers, and no more. */
     private static final Pattern PLAIN = Pattern.compile("[A-Za-z0-9.][A-Za-z0-9._/+-]*(:[A-Za-z0-9._/+-]+)*");
@@ -141,7 +146,8 @@ public record ConfigFile(Path file, List<Entry> entries) {
     /**
      * The settings that repeat a run, as text.
      *
-     * @param changes that were made when it was resumed, which a repetition lacks: they are told of in a comment
+     * @param spec of the run by now
+     * @param changes that were made when it was resumed, which are made again where they were
      * @param backend that it runs on
      * @param initial the policy that it began with, if that was not a random one
      */
@@ -163,22 +169,12 @@ public record ConfigFile(Path file, List<Entry> entries) {
                 .append(", ")
                 .append(Instant.now().truncatedTo(ChronoUnit.SECONDS))
                 .append('\n');
-        for (SettingChange change : changes) {
-            text.append("# Not what it was from the start: at step ")
-                    .append(change.steps())
-                    .append(' ')
-                    .append(change.setting())
-                    .append(" was changed from ")
-                    .append(change.before())
-                    .append(" to ")
-                    .append(change.after())
-                    .append('\n');
-        }
+        RunSpec first = SettingChange.undone(spec, changes);
         Map<String, Object> values = new LinkedHashMap<>();
         values.put("env", spec.environment());
         values.put("algo", spec.config().algorithm());
         values.put("policy", spec.policy());
-        values.put("steps", spec.steps());
+        values.put("steps", first.steps());
         values.put("envs", spec.environments());
         values.put("seed", spec.seed());
         if (spec.groups() > 1) {
@@ -204,15 +200,25 @@ public record ConfigFile(Path file, List<Entry> entries) {
             values.put("max-episode-steps", last.maxSteps());
         }
         values.forEach((key, value) -> line(text, "", key, value));
+        List<SettingChange> later =
+                changes.stream().filter(change -> change.steps() > 0).toList();
+        if (!later.isEmpty()) {
+            text.append(CHANGE).append(":\n");
+            later.forEach(change -> line(text, "  - ", change.steps() + ":" + change.setting() + "=" + change.after()));
+        }
         text.append(SET).append(":\n");
-        spec.config().asMap().forEach((key, value) -> line(text, "  ", key, value));
+        first.config().asMap().forEach((key, value) -> line(text, "  ", key, value));
         options.backendSettings().forEach((key, value) -> line(text, "  ", key, value));
         return text.toString();
     }
 
     private static void line(StringBuilder text, String indent, String key, Object value) {
+        line(text, indent + key + ": ", value);
+    }
+
+    private static void line(StringBuilder text, String before, Object value) {
         String plain = value.toString();
-        text.append(indent).append(key).append(": ");
+        text.append(before);
         if (PLAIN.matcher(plain).matches()) {
             text.append(plain);
         } else {
@@ -229,7 +235,8 @@ public record ConfigFile(Path file, List<Entry> entries) {
         Path file = runDirectory.resolve(RunFiles.CONFIG);
         Path initial = runDirectory.resolve(RunFiles.INITIAL).toAbsolutePath();
         try {
-            Files.writeString(file, text(spec, options, changes, backend, Files.exists(initial) ? initial : null));
+            String text = text(spec, options, changes, backend, Files.exists(initial) ? initial : null);
+            DurableFiles.write(file, text.getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write " + file, e);
         }

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import org.fovea.io.DurableFiles;
 
 /** A table of a run, in a file of its directory: comma-separated lines that begin with the number of an iteration. */
 final class RunTable implements AutoCloseable {
@@ -44,7 +45,10 @@ final class RunTable implements AutoCloseable {
                     last = iteration;
                 }
             }
-            Files.write(file, lines);
+            DurableFiles.write(
+                    file,
+                    (String.join(System.lineSeparator(), lines) + System.lineSeparator())
+                            .getBytes(StandardCharsets.UTF_8));
             return new RunTable(
                     file, Files.newBufferedWriter(file, StandardCharsets.UTF_8, StandardOpenOption.APPEND), last);
         } catch (IOException e) {

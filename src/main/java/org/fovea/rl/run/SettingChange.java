@@ -16,6 +16,7 @@ import org.fovea.rl.config.Hyperparameters;
  */
 public record SettingChange(long steps, String setting, String before, String after) {
     private static final String KEY = "changes";
+    private static final String STEPS = "steps";
     private static final String BETWEEN = "; ";
     private static final String NEW_RUN = "; start a new run for it, in another --out";
 
@@ -38,7 +39,7 @@ public record SettingChange(long steps, String setting, String before, String af
         refuse("seed", before.seed(), after.seed());
         refuse("groups", before.groups(), after.groups());
         List<SettingChange> changes = new ArrayList<>();
-        add(changes, steps, "steps", Long.toString(before.steps()), Long.toString(after.steps()));
+        add(changes, steps, STEPS, Long.toString(before.steps()), Long.toString(after.steps()));
         Map<String, String> fixed = new HashMap<>(FIXED);
         Hyperparameters.read(before.config().network())
                 .keySet()
@@ -57,6 +58,20 @@ public record SettingChange(long steps, String setting, String before, String af
             add(changes, steps, name, value, other);
         });
         return changes;
+    }
+
+    /** What a run was before its changes, but for those that were made before its first step. */
+    static RunSpec undone(RunSpec spec, List<SettingChange> changes) {
+        RunSpec first = spec;
+        for (int i = changes.size() - 1; i >= 0; i--) {
+            SettingChange change = changes.get(i);
+            if (change.steps > 0) {
+                first = change.setting.equals(STEPS)
+                        ? first.withSteps(Long.parseLong(change.before))
+                        : first.with(Map.of(change.setting, change.before));
+            }
+        }
+        return first;
     }
 
     private static void refuse(String name, Object before, Object after) {

@@ -321,8 +321,8 @@ public final class Trainer implements AutoCloseable {
         TrainResult.Best best;
         int maxSteps = options.finalEvaluation().maxSteps();
         try (PeriodicEvaluation evaluations = PeriodicEvaluation.open(plan, maxSteps, state, runDirectory, events)) {
-            long kept = train(evaluations, listener, stop, start);
-            boolean isEarly = kept < spec().iterations();
+            long kept = train(evaluations, listener, stop, start, options.lastStep());
+            boolean isEarly = kept < spec().iterations() || options.lastStep() <= kept * spec().stepsPerIteration();
             TrainResult.End end = evaluations.targetReached()
                     ? TrainResult.End.TARGET
                     : !isEarly
@@ -356,15 +356,20 @@ public final class Trainer implements AutoCloseable {
 
     /** Iterates as long as it may; returns the iterations of the checkpoint that it leaves. */
     private long train(
-            PeriodicEvaluation evaluations, Progress.Listener listener, BooleanSupplier stopRequest, long start) {
+            PeriodicEvaluation evaluations,
+            Progress.Listener listener,
+            BooleanSupplier stopRequest,
+            long start,
+            long lastStep) {
         RunSpec spec = state.spec();
+        long last = Math.min(spec.iterations(), lastStep / spec.stepsPerIteration());
         long firstStep = state.iteration() * spec.stepsPerIteration();
         StopSignal stop =
                 new StopSignal(stopRequest, played -> listener.playing(firstStep + played * collective.size()));
         long lastCheckpoint = start;
         // One that was stopped together with the run is made up for.
         evaluate(evaluations, listener, stop);
-        while (state.iteration() < spec.iterations() && !evaluations.targetReached() && !any(stop.requested())) {
+        while (state.iteration() < last && !evaluations.targetReached() && !any(stop.requested())) {
             long iterationStart = System.nanoTime();
             UpdateStatistics update = iterate(stop);
             if (update == null) {
