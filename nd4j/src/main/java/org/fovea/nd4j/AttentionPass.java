@@ -2,6 +2,7 @@
 package org.fovea.nd4j;
 
 import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import org.fovea.backend.attention.AttentionCall;
 import org.fovea.backend.attention.AttentionOps;
 import org.fovea.backend.attention.AttentionOutputs;
@@ -71,7 +72,7 @@ public final class AttentionPass implements AutoCloseable {
             AttentionCall<Operands.Operand> given,
             AttentionPlane<Operands.Operand> wanted,
             boolean kept) {
-        AttentionOps ops = device.backend().attention();
+        AttentionOps ops = ops();
         Scope opened = device.backend().memory().openScope();
         try {
             operands.begin();
@@ -129,9 +130,9 @@ public final class AttentionPass implements AutoCloseable {
 
     /** The same in given arrays. */
     public void outputs(AttentionPlane<INDArray> results) {
-        Operands operands = new Operands(device);
-        AttentionPlane<Operands.Operand> wanted = written(operands, "", results.ofOutputs());
-        run(operands, inner -> copyOutputs(operands, wanted, out, inner));
+        Work work = new Work();
+        AttentionPlane<Operands.Operand> wanted = work.written("", results.ofOutputs());
+        work.run(inner -> copyOutputs(work.operands, wanted, out, inner));
     }
 
     /**
@@ -147,18 +148,10 @@ public final class AttentionPass implements AutoCloseable {
 
     /** The same in given arrays. */
     public void backward(AttentionPlane<INDArray> dOutputs, AttentionPlane<INDArray> gradients) {
-        Operands operands = new Operands(device);
-        AttentionPlane<Operands.Operand> given = read(operands, "gradient of ", dOutputs.ofOutputs());
-        AttentionPlane<Operands.Operand> wanted = written(operands, "gradient of ", gradients.ofInputs());
-        run(
-                operands,
-                inner -> device.backend()
-                        .attention()
-                        .backward(
-                                call,
-                                out,
-                                given.map(x -> operands.onDevice(x, inner)),
-                                withRows(wanted.map(x -> operands.onDevice(x, inner)), inner)));
+        Work work = new Work();
+        AttentionPlane<Operands.Operand> given = work.read("gradient of ", dOutputs.ofOutputs());
+        AttentionPlane<Operands.Operand> wanted = work.written("gradient of ", gradients.ofInputs());
+        work.run(inner -> ops().backward(call, out, work.on(given, inner), withRows(work.on(wanted, inner), inner)));
     }
 
     /**
@@ -174,18 +167,11 @@ public final class AttentionPass implements AutoCloseable {
 
     /** The same in given arrays. */
     public void jvp(AttentionPlane<INDArray> tangents, AttentionPlane<INDArray> results) {
-        Operands operands = new Operands(device);
-        AttentionPlane<Operands.Operand> given = read(operands, "tangent of ", tangents.ofInputs());
-        AttentionPlane<Operands.Operand> wanted = written(operands, "tangent of ", results.ofOutputs());
-        run(
-                operands,
-                inner -> device.backend()
-                        .attention()
-                        .tangent(
-                                call,
-                                out,
-                                withZeros(given.map(x -> operands.onDevice(x, inner)), inner),
-                                withOutputs(wanted.map(x -> operands.onDevice(x, inner)), inner)));
+        Work work = new Work();
+        AttentionPlane<Operands.Operand> given = work.read("tangent of ", tangents.ofInputs());
+        AttentionPlane<Operands.Operand> wanted = work.written("tangent of ", results.ofOutputs());
+        work.run(inner -> ops().tangent(
+                        call, out, withZeros(work.on(given, inner), inner), withOutputs(work.on(wanted, inner), inner)));
     }
 
     /**
@@ -208,24 +194,20 @@ public final class AttentionPass implements AutoCloseable {
     /** The same in given arrays. */
     public void doubleBackward(
             AttentionPlane<INDArray> dOutputs, AttentionPlane<INDArray> tangents, AttentionPlane<INDArray> results) {
-        Operands operands = new Operands(device);
-        AttentionPlane<Operands.Operand> value = read(operands, "gradient of ", dOutputs.ofOutputs());
-        AttentionPlane<Operands.Operand> given = read(operands, "tangent of ", tangents);
-        AttentionPlane<Operands.Operand> wanted = written(operands, "tangent of the gradient of ", results);
-        run(
-                operands,
-                inner -> device.backend()
-                        .attention()
-                        .backwardTangent(
-                                call,
-                                out,
-                                value.map(x -> operands.onDevice(x, inner)),
-                                withZeros(given.map(x -> operands.onDevice(x, inner)), inner),
-                                withOutputs(withRows(wanted.map(x -> operands.onDevice(x, inner)), inner), inner)));
+        Work work = new Work();
+        AttentionPlane<Operands.Operand> value = work.read("gradient of ", dOutputs.ofOutputs());
+        AttentionPlane<Operands.Operand> given = work.read("tangent of ", tangents);
+        AttentionPlane<Operands.Operand> wanted = work.written("tangent of the gradient of ", results);
+        work.run(inner -> ops().backwardTangent(
+                        call,
+                        out,
+                        work.on(value, inner),
+                        withZeros(work.on(given, inner), inner),
+                        withOutputs(withRows(work.on(wanted, inner), inner), inner)));
     }
 
-    private AttentionPlane<Operands.Operand> read(Operands operands, String role, AttentionPlane<INDArray> plane) {
-        return plane.mapNamed((name, array) -> operands.read(view(role, name, array), false));
+    private AttentionOps ops() {
+        return device.backend().attention();
     }
 
     private AttentionPlane<Operands.Operand> written(Operands operands, String role, AttentionPlane<INDArray> plane) {
@@ -277,23 +259,37 @@ public final class AttentionPass implements AutoCloseable {
         return whole;
     }
 
-    private interface Work {
-        void run(Scope inner);
-    }
+    /** One operation of a pass: its operands are named first, then brought to the device, and what was written is brought back. */
+    private final class Work {
+        final Operands operands = new Operands(device);
 
-    private void run(Operands operands, Work work) {
-        device.call(() -> {
-            if (closed) {
-                throw new IllegalStateException("this AttentionPass is closed; ask for derivatives before that");
-            }
-            try (Scope inner = device.backend().memory().openScope()) {
-                operands.begin();
-                work.run(inner);
-                operands.end();
-            }
-            return asked;
-        });
-        operands.finish();
+        AttentionPlane<Operands.Operand> read(String role, AttentionPlane<INDArray> plane) {
+            return plane.mapNamed((name, array) -> operands.read(view(role, name, array), false));
+        }
+
+        AttentionPlane<Operands.Operand> written(String role, AttentionPlane<INDArray> plane) {
+            return AttentionPass.this.written(operands, role, plane);
+        }
+
+        AttentionPlane<DeviceArray> on(AttentionPlane<Operands.Operand> plane, Scope inner) {
+            return plane.map(x -> operands.onDevice(x, inner));
+        }
+
+        /** @param body given the scope of the operation */
+        void run(Consumer<Scope> body) {
+            device.call(() -> {
+                if (closed) {
+                    throw new IllegalStateException("this AttentionPass is closed; ask for derivatives before that");
+                }
+                try (Scope inner = device.backend().memory().openScope()) {
+                    operands.begin();
+                    body.accept(inner);
+                    operands.end();
+                }
+                return asked;
+            });
+            operands.finish();
+        }
     }
 
     /** Gives back what is kept on the device. Closing twice is harmless. */
