@@ -165,10 +165,7 @@ public record Checkpoint(
         if (newest.isEmpty()) {
             return Map.of();
         }
-        try (SafeTensorsReader reader =
-                SafeTensorsReader.open(newest.get().resolve(TENSORS), SafeTensorsReader.MAX_HEADER_BYTES)) {
-            return reader.metadata();
-        }
+        return SafeTensorsReader.metadata(newest.get().resolve(TENSORS));
     }
 
     private static Checkpoint read(Path directory) throws IOException {

@@ -68,6 +68,30 @@ record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long
         return new SafeTensorsHeader(entries, metadata, Long.BYTES + (long) header.length);
     }
 
+    /**
+     * What the writer noted, of a header of which nothing else is looked at; it comes first in files that {@link SafeTensorsWriter}
+     * makes, whose other entries are then not even read.
+     */
+    static Map<String, String> metadata(Path file, byte[] header) throws IOException {
+        Map<String, String> metadata = new LinkedHashMap<>();
+        try {
+            JsonReader json = JsonReader.of(header);
+            json.beginObject();
+            for (String name = json.nextName(); name != null; name = json.nextName()) {
+                if (name.equals(METADATA)) {
+                    parseMetadata(file, json, metadata);
+                    break;
+                }
+                json.skip();
+            }
+        } catch (JsonReader.SyntaxException e) {
+            throw new CorruptFileException(file, "the header is not valid JSON: " + shown(e.getMessage()), e);
+        } catch (CharacterCodingException e) {
+            throw new CorruptFileException(file, "the header is not UTF-8", e);
+        }
+        return metadata;
+    }
+
     private static void parseMetadata(Path file, JsonReader json, Map<String, String> metadata) throws IOException {
         require(file, json.peek() == JsonReader.Kind.OBJECT, METADATA + " is not an object");
         json.beginObject();
@@ -143,17 +167,24 @@ record SafeTensorsHeader(List<Entry> entries, Map<String, String> metadata, long
         int count = 0;
         while (json.nextElement()) {
             String number = json.peek() == JsonReader.Kind.NUMBER ? json.number() : "";
-            require(
-                    file,
-                    number.matches("\\d{1,18}|[1-8]\\d{18}|9[01]\\d{17}|922[0-2]\\d{15}"),
-                    what + " has an element that is not a whole number from 0 to 2^63 - 1");
+            long value = wholeNumber(number);
+            require(file, value >= 0, what + " has an element that is not a whole number from 0 to 2^63 - 1");
             require(file, count < MAX_RANK, what + " has more than " + MAX_RANK + " elements");
             if (count == numbers.length) {
                 numbers = Arrays.copyOf(numbers, 2 * count);
             }
-            numbers[count++] = Long.parseLong(number);
+            numbers[count++] = value;
         }
         return Arrays.copyOf(numbers, count);
+    }
+
+    /** -1 for what is none, or too large. */
+    private static long wholeNumber(String number) {
+        try {
+            return number.chars().allMatch(digit -> digit >= '0' && digit <= '9') ? Long.parseLong(number) : -1;
+        } catch (NumberFormatException e) {
+            return -1;
+        }
     }
 
     private static void checkCoverage(Path file, List<Entry> entries, long dataLength) throws IOException {

@@ -42,20 +42,37 @@ public final class SafeTensorsReader implements AutoCloseable {
      * @throws CorruptFileException if the file breaks the format in any way, naming the tensor
      */
     public static SafeTensorsReader open(Path file, int maxHeaderBytes) throws IOException {
-        // A named pipe would be waited for, without end if nobody writes to it; what is not there says so below.
-        if (Files.exists(file) && !Files.isRegularFile(file)) {
-            throw new CorruptFileException(file, "it is not a regular file");
-        }
-        FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
+        FileChannel channel = channel(file);
         try {
-            return new SafeTensorsReader(file, channel, readHeader(file, channel, maxHeaderBytes));
+            byte[] header = readHeader(file, channel, maxHeaderBytes);
+            long data = channel.size() - Long.BYTES - header.length;
+            return new SafeTensorsReader(file, channel, SafeTensorsHeader.parse(file, header, data));
         } catch (IOException | RuntimeException e) {
             channel.close();
             throw e;
         }
     }
 
-    private static SafeTensorsHeader readHeader(Path file, FileChannel channel, int maxBytes) throws IOException {
+    /**
+     * What the writer of a file noted; its tensors are not looked at.
+     *
+     * @throws CorruptFileException if it has no header of the format
+     */
+    static Map<String, String> metadata(Path file) throws IOException {
+        try (FileChannel channel = channel(file)) {
+            return SafeTensorsHeader.metadata(file, readHeader(file, channel, MAX_HEADER_BYTES));
+        }
+    }
+
+    private static FileChannel channel(Path file) throws IOException {
+        // A named pipe would be waited for, without end if nobody writes to it; what is not there says so below.
+        if (Files.exists(file) && !Files.isRegularFile(file)) {
+            throw new CorruptFileException(file, "it is not a regular file");
+        }
+        return FileChannel.open(file, StandardOpenOption.READ);
+    }
+
+    private static byte[] readHeader(Path file, FileChannel channel, int maxBytes) throws IOException {
         long size = channel.size();
         if (size < Long.BYTES) {
             throw new CorruptFileException(file, "it ends within the header's length (" + size + " bytes)");
@@ -75,7 +92,7 @@ public final class SafeTensorsReader implements AutoCloseable {
         }
         ByteBuffer header = ByteBuffer.allocate((int) length);
         readFully(file, channel, header, Long.BYTES);
-        return SafeTensorsHeader.parse(file, header.array(), size - Long.BYTES - length);
+        return header.array();
     }
 
     /** The file that is read. */

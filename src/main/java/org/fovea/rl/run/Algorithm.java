@@ -16,9 +16,11 @@ public enum Algorithm {
     TRPO(TrpoConfig.BASE);
 
     private final AlgorithmConfig base;
+    private final List<String> hyperparameters;
 
     Algorithm(AlgorithmConfig base) {
         this.base = base;
+        this.hyperparameters = List.copyOf(base.asMap().keySet());
     }
 
     /**
@@ -32,7 +34,7 @@ public enum Algorithm {
 
     /** Names of the hyper-parameters, as they are written in {@link AlgorithmConfig#with}. */
     public List<String> hyperparameters() {
-        return List.copyOf(base.asMap().keySet());
+        return hyperparameters;
     }
 
     /** Where every run of it starts from; {@link Defaults} says what differs by policy and environment. */

@@ -52,8 +52,8 @@ public record RunSummary(
         Instant lastWritten,
         @Nullable RunOutcome outcome,
         String problem) {
-    /** Directories within a directory of runs in which runs are looked for: those of a sweep are its grandchildren. */
-    private static final int DEPTH = 4;
+    /** Of directories that are looked at; of those four deep, in which runs are, the files count as one deeper. */
+    private static final int DEPTH = 5;
 
     /** More than a line of a table has. */
     private static final int TAIL_BYTES = 4096;
@@ -293,22 +293,17 @@ public record RunSummary(
      * read is passed over.
      */
     public static List<RunSummary> list(Path root) throws IOException {
-        List<RunSummary> runs = new ArrayList<>();
+        List<Path> directories = new ArrayList<>();
         Files.walkFileTree(root, Set.of(), DEPTH, new SimpleFileVisitor<>() {
             @Override
-            public FileVisitResult preVisitDirectory(Path directory, BasicFileAttributes attributes)
-                    throws IOException {
+            public FileVisitResult preVisitDirectory(Path directory, BasicFileAttributes attributes) {
                 boolean isHidden = directory.getFileName() != null
                         && directory.getFileName().toString().startsWith(".");
                 if (isHidden && !directory.equals(root)) {
                     return FileVisitResult.SKIP_SUBTREE;
                 }
                 if (isRun(directory)) {
-                    try {
-                        runs.add(read(directory));
-                    } catch (IOException deleted) {
-                        return FileVisitResult.SKIP_SUBTREE;
-                    }
+                    directories.add(directory);
                     return FileVisitResult.SKIP_SUBTREE;
                 }
                 return FileVisitResult.CONTINUE;
@@ -319,7 +314,18 @@ public record RunSummary(
                 return FileVisitResult.CONTINUE;
             }
         });
-        runs.sort(Comparator.comparing(RunSummary::directory));
-        return runs;
+        return directories.parallelStream()
+                .map(RunSummary::readIfThere)
+                .flatMap(Optional::stream)
+                .sorted(Comparator.comparing(RunSummary::directory))
+                .toList();
+    }
+
+    private static Optional<RunSummary> readIfThere(Path directory) {
+        try {
+            return Optional.of(read(directory));
+        } catch (IOException deleted) {
+            return Optional.empty();
+        }
     }
 }

@@ -185,6 +185,16 @@ class RunSummaryTest {
         assertThat(runs.get(1).progress()).containsEntry("steps", "10");
     }
 
+    @Test
+    void runsAreFoundFourDirectoriesDeep() throws IOException {
+        Path deep = Files.createDirectories(directory.resolve("a/b/c/d"));
+        Path deeper = Files.createDirectories(directory.resolve("x/b/c/d/e"));
+        for (Path run : List.of(deep, deeper)) {
+            Files.writeString(run.resolve("progress.csv"), "iteration,steps\n1,10\n");
+        }
+        assertThat(RunSummary.list(directory)).extracting(RunSummary::directory).containsExactly(deep);
+    }
+
     /** A heading and a last line that are longer than what is read at a time belong to no run. */
     @Test
     void theHeadingAndTheLastWholeLineAreRead() throws IOException {
