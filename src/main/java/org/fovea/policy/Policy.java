@@ -43,7 +43,7 @@ public final class Policy {
                 Files.isDirectory(path) ? SavedPolicy.of(path, Checkpoint.load(path)) : SavedPolicy.read(path);
         try {
             return new Policy(saved, saved.createAgent(backend()));
-        } catch (IOException e) {
+        } catch (IOException | IllegalArgumentException e) {
             throw new IOException(path + " cannot be loaded as a policy: " + e.getMessage(), e);
         }
     }

@@ -254,6 +254,8 @@ final class PolicyTest {
         bad[6] = Float.NaN;
         assertThatThrownBy(() -> session.act(bad)).hasMessageContaining("[2] of environment 1 is NaN");
         assertThatThrownBy(() -> session.act(new float[8], new boolean[4])).hasMessageContaining("takes no masks");
+        assertThatThrownBy(() -> session.reset(2))
+                .hasMessage("environment 2 of a session of 2, which are counted from 0");
         assertThatThrownBy(() -> policy.newSession(0)).hasMessageContaining("at least 1 environment, not 0");
     }
 
@@ -275,6 +277,8 @@ final class PolicyTest {
                 "action_space; {\"type\":\"Circle\"}; 'Circle' is no type of space",
                 "action_space; {\"type\":\"Discrete\",\"n\":3,\"start\":0}; policy.2.bias is [2] and in the network [3]",
                 "observation_space; {\"type\":\"Image\",\"channels\":60000,\"height\":60000,\"width\":60000}; overflow",
+                "action_space; {\"type\":\"Discrete\",\"n\":99999999999,\"start\":0}; 'n' must be a whole number below 2^31",
+                "observation_space; {\"type\":\"Entities\",\"most\":2147483647,\"features\":4}; more numbers than can be counted",
                 "observation_space; [; where an object is expected",
             })
     void aFileThatIsNoPolicyOfThisVersionIsRefused(String key, String value, String problem) throws IOException {
@@ -291,6 +295,31 @@ final class PolicyTest {
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining(file.toString())
                 .hasMessageContaining(problem);
+    }
+
+    /** What no network can be, though each of its settings could. */
+    @Test
+    void settingsThatContradictEachOtherAreRefused() throws IOException {
+        Path file = export(run("MemoryChain-v0", PolicyKind.ATTENTION, null));
+        SafeTensors.Contents contents = SafeTensors.read(file);
+        Map<String, String> metadata = new LinkedHashMap<>(contents.metadata());
+        metadata.put("config.heads", "3");
+        SafeTensors.write(file, contents.tensors(), metadata);
+        assertThatThrownBy(() -> Policy.load(file))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining(file.toString())
+                .hasMessageContaining("heads 3");
+    }
+
+    @Test
+    void namesOfAHostileFileAreShownWithoutHarm() throws IOException {
+        Path file = export(run("CartPole-v1", PolicyKind.MLP, null));
+        SafeTensors.Contents contents = SafeTensors.read(file);
+        Map<String, TensorData> tensors = new LinkedHashMap<>(contents.tensors());
+        tensors.put("\u001b[31m\n" + "x".repeat(100_000), TensorData.ofInts(new int[3], 3));
+        SafeTensors.write(file, tensors, contents.metadata());
+        assertThatThrownBy(() -> Policy.load(file))
+                .satisfies(e -> assertThat(e.getMessage()).hasSizeLessThan(500).contains("?[31m?xxx"));
     }
 
     @Test

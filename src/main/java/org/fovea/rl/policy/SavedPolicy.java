@@ -63,6 +63,9 @@ public record SavedPolicy(
     /** Steps and units that no policy has more of. */
     private static final int LONGEST = 1 << 20;
 
+    /** A longer name is shortened where it is shown. */
+    private static final int LONGEST_NAME = 100;
+
     private static final String CONFIG = "config.";
     private static final String NORMALIZE = CONFIG + "normalize_observations";
     private static final String SEGMENT = CONFIG + "rollout_steps";
@@ -350,9 +353,15 @@ public record SavedPolicy(
                 misfits.add(parameter.name() + " has a number that is NaN or infinite");
             }
         }
-        left.forEach((name, tensor) -> misfits.add(
-                name + " " + Arrays.toString(tensor.shape()) + " is there, and in the network nothing of that name"));
+        left.forEach((name, tensor) -> misfits.add(shown(name) + " " + Arrays.toString(tensor.shape())
+                + " is there, and in the network nothing of that name"));
         return misfits;
+    }
+
+    /** A name of the file's for a message, without what a terminal would take for a command. */
+    private static String shown(String name) {
+        String printable = name.replaceAll("\\p{Cntrl}", "?");
+        return printable.length() <= LONGEST_NAME ? printable : printable.substring(0, LONGEST_NAME) + "...";
     }
 
     private static boolean isFinite(TensorData tensor) {

@@ -85,7 +85,9 @@ final class SpaceText {
                 throw new IOException("it has " + numbers + " numbers, at most " + MOST + " are allowed");
             }
             return space;
-        } catch (IllegalArgumentException | ArithmeticException e) {
+        } catch (ArithmeticException e) {
+            throw new IOException("an overflow: it has more numbers than can be counted", e);
+        } catch (IllegalArgumentException e) {
             throw new IOException(e.getMessage(), e);
         }
     }
@@ -158,7 +160,7 @@ final class SpaceText {
         }
 
         int number(String name) throws IOException {
-            return Integer.parseInt(text(name));
+            return number(name, text(name));
         }
 
         private List<@Nullable String> list(String name) throws IOException {
@@ -169,10 +171,16 @@ final class SpaceText {
             return list;
         }
 
+        private static int number(String name, @Nullable String text) {
+            try {
+                return Integer.parseInt(String.valueOf(text));
+            } catch (NumberFormatException e) {
+                throw new IllegalArgumentException("'" + name + "' must be a whole number below 2^31, is " + text, e);
+            }
+        }
+
         int[] numbers(String name) throws IOException {
-            return list(name).stream()
-                    .mapToInt(number -> Integer.parseInt(String.valueOf(number)))
-                    .toArray();
+            return list(name).stream().mapToInt(number -> number(name, number)).toArray();
         }
 
         float[] bounds(String name, float none) throws IOException {
