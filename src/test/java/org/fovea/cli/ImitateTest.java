@@ -79,6 +79,8 @@ class ImitateTest {
                     + (step.numbers.length > 0 ? Arrays.toString(step.numbers) : "" + step.choice)
                     + ", \"reward\": " + step.reward + ", \"end\": " + step.end + ", \"comment\": {\"any\": []}}");
         }
+        // As some loggers begin a file, and say that there is nothing.
+        lines.set(0, "\uFEFF{\"mask\": null, \"episode\": null, " + lines.get(0).substring(1));
         return Files.write(directory.resolve("episodes.jsonl"), lines);
     }
 

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.fovea.env.EnvironmentSpec;
 import org.fovea.io.JsonReader;
 import org.jspecify.annotations.Nullable;
@@ -22,9 +23,11 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * Lines of several episodes may be mixed if each names its own; without names an episode ends with {@code "end": true}. Reward, mask, name and
- * end may be left out, and whatever else there is is not looked at.
+ * end may be left out or null, and whatever else there is is not looked at.
  */
 final class JsonLines {
+    private static final Set<String> MAY_BE_LEFT_OUT = Set.of("reward", "mask", "episode", "end");
+
     private final Path file;
     private final EnvironmentSpec.Spaces spaces;
     private final Map<String, EpisodeBuilder> open = new LinkedHashMap<>();
@@ -40,8 +43,10 @@ final class JsonLines {
         try (BufferedReader lines = Files.newBufferedReader(file)) {
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 number++;
-                if (!line.isBlank()) {
-                    read(line, "line " + number);
+                // What some programs begin UTF-8 with.
+                String text = number == 1 && line.startsWith("\uFEFF") ? line.substring(1) : line;
+                if (!text.isBlank()) {
+                    read(text, "line " + number);
                 }
             }
         } catch (CharacterCodingException e) {
@@ -67,6 +72,10 @@ final class JsonLines {
             JsonReader json = new JsonReader(line);
             json.beginObject();
             for (String member = json.nextName(); member != null; member = json.nextName()) {
+                if (json.peek() == JsonReader.Kind.NULL && MAY_BE_LEFT_OUT.contains(member)) {
+                    json.skip();
+                    continue;
+                }
                 switch (member) {
                     case "observation" -> observation = numbers(json);
                     case "action" -> action = numbers(json);
