@@ -4,6 +4,8 @@ package org.fovea.cli;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.fovea.onnx.PolicyModel;
 import org.fovea.rl.policy.SavedPolicy;
@@ -57,6 +59,9 @@ final class ExportCommand implements Callable<Integer> {
             description = "last, or the best that evaluations during training found (default: last).")
     private String which = "last";
 
+    @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
+    private boolean json;
+
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
     private boolean help;
 
@@ -88,23 +93,37 @@ final class ExportCommand implements Callable<Integer> {
         // Made before anything is written: what can't be exported leaves nothing behind.
         PolicyModel model =
                 onnx == null ? null : PolicyModel.of(policy, opset == null ? PolicyModel.ATTENTION_OPSET : opset);
-        write(policy, safetensors, SavedPolicy::write);
+        List<Json> files = new ArrayList<>();
+        write(policy, safetensors, SavedPolicy::write, files);
         if (model != null) {
-            write(policy, onnx, (of, file) -> model.write(file));
+            write(policy, onnx, (of, file) -> model.write(file), files);
+        }
+        if (json) {
+            terminal.out()
+                    .println(new Json()
+                            .with("policy", policy.kind().toString())
+                            .with("parameters", policy.parameterCount())
+                            .with("trained_steps", trainedSteps(policy))
+                            .with("files", files));
         }
         return 0;
     }
 
     /** Writes one file, if it was asked for. */
-    private void write(SavedPolicy policy, @Nullable Path file, Format format) throws IOException {
+    private void write(SavedPolicy policy, @Nullable Path file, Format format, List<Json> written) throws IOException {
         if (file == null) {
             return;
         }
         format.write(policy, file);
-        terminal.out()
+        written.add(new Json().with("file", file.toString()).with("bytes", Files.size(file)));
+        terminal.report(json)
                 .println(file + ": " + policy.kind() + " policy, " + NumberFormats.count(policy.parameterCount())
                         + " parameters, of step "
-                        + NumberFormats.count(Long.parseLong(policy.notes().getOrDefault("trained_steps", "0"))) + ", "
+                        + NumberFormats.count(trainedSteps(policy)) + ", "
                         + NumberFormats.count(Files.size(file)) + " bytes");
+    }
+
+    private static long trainedSteps(SavedPolicy policy) {
+        return Long.parseLong(policy.notes().getOrDefault("trained_steps", "0"));
     }
 }

@@ -79,6 +79,9 @@ final class PlotCommand implements Callable<Integer> {
             description = "Above the picture (default: what the runs have in common).")
     private @Nullable String title;
 
+    @Option(names = "--json", description = "Print one JSON object as the last line of standard output.")
+    private boolean json;
+
     @Option(names = "--help", usageHelp = true, description = "Show this help.")
     private boolean help;
 
@@ -142,6 +145,15 @@ final class PlotCommand implements Callable<Integer> {
         terminal.notices()
                 .println(lines.size() + (lines.size() == 1 ? " line" : " lines") + " of " + drawn
                         + (drawn == 1 ? " run" : " runs") + " in " + file);
+        if (json) {
+            terminal.out()
+                    .println(new Json()
+                            .with("file", file.toString())
+                            .withArray(
+                                    "lines",
+                                    lines.stream().map(LineChart.Line::label).toList())
+                            .with("runs", drawn));
+        }
         return 0;
     }
 

@@ -4,6 +4,7 @@ package org.fovea.io;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -49,7 +50,17 @@ public final class DurableFiles {
         }
     }
 
+    /** What went wrong with which file, in words: messages of exceptions often have no more than its name. */
+    public static String describe(IOException failure) {
+        return failure instanceof FileSystemException file && file.getReason() == null
+                ? file.getFile() + ": " + reason(file)
+                : String.valueOf(failure.getMessage());
+    }
+
     private static String reason(IOException failure) {
+        if (failure instanceof AccessDeniedException) {
+            return "permission denied";
+        }
         return failure instanceof FileSystemException file && file.getReason() != null
                 ? file.getReason()
                 : failure.getClass().getSimpleName().replaceAll("Exception$", "");

@@ -71,8 +71,10 @@ class ExportOnnxTest {
         Path best = directory.resolve("best.onnx");
         assertThat(Cli.run(Cli.words("export %s --onnx %s", run, last)).exitCode())
                 .isZero();
-        Cli exported = Cli.run(Cli.words("export %s --onnx %s --which best --opset 17", run, best));
+        Cli exported = Cli.run(Cli.words("export %s --onnx %s --which best --opset 17 --json", run, best));
         assertThat(exported.exitCode()).as(exported.err()).isZero();
+        assertThat(exported.lastLineAsJson().get("files").get(0).get("file").asText())
+                .isEqualTo(best.toString());
         assertThat(exported.out())
                 .contains(
                         "of step " + NumberFormats.count(SavedRun.loadBest(run).steps()));

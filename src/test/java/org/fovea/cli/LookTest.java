@@ -2,6 +2,7 @@
 package org.fovea.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.OutputStream;
@@ -12,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.fovea.rl.run.SavedRun;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -280,5 +282,44 @@ class LookTest {
 
         assertThat(bash.waitFor()).as(answer).isZero();
         assertThat(answer.lines().map(String::strip)).contains(of.split(" \\| ")[1]);
+    }
+
+    /** At a terminal of its own: the line is typed, and the key pressed. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "attention-m | attention-map ",
+                "train --pol | --policy ",
+                "train --policy  | gru",
+                "train --env CartP | CartPole-v1 ",
+            })
+    void zshCompletes(String of) throws IOException, InterruptedException {
+        Path script = Files.writeString(
+                directory.resolve("completion"), Cli.run("completion", "zsh").out());
+        String[] parts = of.split(" \\| ");
+        String program = """
+                zmodload zsh/zpty || exit 1
+                zpty z zsh -f -i
+                zpty -w z "autoload -U compinit; compinit -u -D; source $1; print READ''Y"
+                zpty -r -m z before '*READY*'
+                zpty -n -w z "fovea $2"$'\\t'
+                zpty -r -m z after "*$3*" && print completed
+                zpty -d z
+                """;
+        Process zsh;
+        try {
+            zsh = new ProcessBuilder("zsh", "-f", "-c", program, "zsh", script.toString(), parts[0], parts[1].strip())
+                    .redirectErrorStream(true)
+                    .start();
+        } catch (IOException e) {
+            assumeTrue(false, "zsh is absent");
+            return;
+        }
+        // Where nothing is completed it waits for ever.
+        assertThat(zsh.waitFor(60, TimeUnit.SECONDS))
+                .as("completed '%s'", parts[0])
+                .isTrue();
+        assertThat(new String(zsh.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+                .contains("completed");
     }
 }

@@ -178,6 +178,10 @@ class RunListTest {
         Path overTime = directory.resolve("time.svg");
         Cli timed = Cli.run("plot", path("one"), path("two"), "-o", overTime.toString(), "--x", "time");
         assertThat(timed.exitCode()).as(timed.err()).isZero();
+        JsonNode told = Cli.run("plot", path("one"), path("two"), "-o", overTime.toString(), "--x", "time", "--json")
+                .lastLineAsJson();
+        assertThat(told.get("runs").asInt()).isEqualTo(2);
+        assertThat(told.get("lines")).hasSize(1);
         assertThat(Files.readString(overTime)).contains(">seconds of training<").doesNotContain("environment steps");
         assertThat(Files.readString(svg)).contains(">environment steps<");
     }

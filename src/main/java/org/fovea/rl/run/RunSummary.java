@@ -23,6 +23,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.fovea.io.Checkpoint;
+import org.fovea.io.DurableFiles;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -282,7 +283,10 @@ public record RunSummary(
             return part.read();
         } catch (NoSuchFileException deleted) {
             return otherwise;
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException e) {
+            problems.add(DurableFiles.describe(e));
+            return otherwise;
+        } catch (RuntimeException e) {
             problems.add(String.valueOf(e.getMessage()));
             return otherwise;
         }
