@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * It acts as {@code fovea eval} does, to the bit.
  *
  * <p>A session belongs to one thread at a time. A call while another is under way is refused, and changes nothing. After its first
- * steps a session allocates nothing, unless its policy sees sets of entities, or compares by cosine or Euclidean distance.
+ * steps a session allocates nothing, unless its policy sees sets of entities.
  */
 public final class PolicySession implements AutoCloseable {
     /** By how much the random streams of two steps differ, as in evaluations. */

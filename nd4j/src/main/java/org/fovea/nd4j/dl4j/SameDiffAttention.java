@@ -22,6 +22,9 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * Fused attention between two graphs of SameDiff. SameDiff has no operations that Java computes, so what comes before attention
  * and what comes after it are a graph each; this evaluates and differentiates them as one function.
  *
+ * <p>{@code SameDiff.fit} trains one graph alone, and so cannot train both: apply what {@link #gradients} gives by an updater of ND4J's to
+ * the variables of each, or build the network of DL4J's layers with {@link FoveaAttentionLayer}.
+ *
  * <p>The graph before gives query, key and value, [batch, heads, rows, dim]; the graph after has a placeholder that takes the output,
  * and a loss. Placeholders are given by name to whichever graph has them. Not to be used by several threads at once, as
  * SameDiff's graphs.
