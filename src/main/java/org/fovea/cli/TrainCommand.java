@@ -284,7 +284,7 @@ final class TrainCommand implements Callable<Integer> {
         }
         try (Backend backend = device.open(terminal, settings.backend())) {
             stepTimeout.apply(terminal, () -> checkpointLeft(plan.directory()));
-            return during(plan.directory(), () -> training.train(backend, Collective.SINGLE, start));
+            return during(plan.directory(), () -> training.train(backend, Collective.single(), start));
         }
     }
 
