@@ -6,13 +6,12 @@
     extern "C" __global__ void __launch_bounds__((GemmTile<T, __VA_ARGS__>::THREADS), (GemmTile<T, __VA_ARGS__>::BLOCKS)) \
         name(const __grid_constant__ GemmParams p) {                                                                      \
         SHARED_DYNAMIC(float, gemm_smem);                                                                                 \
-        GemmTile<T, __VA_ARGS__>::run(p, blockIdx.x, gemm_smem);                                                                      \
+        GemmTile<T, __VA_ARGS__>::template run<true>(p, blockIdx.x, gemm_smem);                                           \
     }                                                                                                                     \
     REGISTER_KERNEL(name)
 #define GEMM_KERNELS(tile, ...)                      \
     GEMM_KERNEL(gemm_##tile##_f32, float, __VA_ARGS__) \
-    GEMM_KERNEL(gemm_##tile##_bf16, Bf16, __VA_ARGS__) \
-    GEMM_KERNEL(gemm_##tile##_f16, F16, __VA_ARGS__)
+    GEMM_KERNEL(gemm_##tile##_bf16, Bf16, __VA_ARGS__)
 FOR_EACH_GEMM_TILE(GEMM_KERNELS)
 
 // Adds up the splits of k. A block takes LANES elements of C; each of its LANES rows of threads adds up every LANES-th
@@ -49,4 +48,3 @@ __device__ void gemm_add_splits(const GemmParams& p) {
     REGISTER_KERNEL(name)
 GEMM_SPLITS_KERNEL(gemm_add_splits_f32, float)
 GEMM_SPLITS_KERNEL(gemm_add_splits_bf16, Bf16)
-GEMM_SPLITS_KERNEL(gemm_add_splits_f16, F16)

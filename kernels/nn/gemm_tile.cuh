@@ -103,19 +103,20 @@ struct GemmEpilogue {
     }
 };
 
+// T: float or Bf16.
 template <class T, int TILE_M, int TILE_N, int WARP_M, int WARP_N>
 struct GemmTile {
     static constexpr int ROWS = TILE_M, COLUMNS = TILE_N;  // of C
     static constexpr int STAGES = 4;
     static constexpr int WARPS_N = TILE_N / WARP_N;
     static constexpr int THREADS = 32 * (TILE_M / WARP_M) * WARPS_N;
-    // That a multiprocessor should have registers for. Left to itself, ptxas spills some to make room for more blocks.
-    static constexpr int BLOCKS = sizeof(T) == 2 && THREADS <= 128 ? 2 : 1;
+    // That a multiprocessor should have registers for. Shared memory of an A100 has room for 4 square tiles, or 3 others; floats would
+    // spill for the former.
+    static constexpr int BLOCKS = THREADS > 128 ? 1 : sizeof(T) == 4 ? 2 : TILE_M == TILE_N ? 4 : 3;
     static constexpr int M = WARP_M / 16, N = WARP_N / 8;  // accumulators of 16 x 8 per warp
     static constexpr int STEP = Fragments<T>::DEPTH;       // of one tensor-core product
     static constexpr int SUM_PITCH = TILE_N + 8;           // a warp writes its accumulators to different banks
-    using A = GemmOperand<T, TILE_M, THREADS>;
-    using B = GemmOperand<T, TILE_N, THREADS>;
+    using Matrix = GemmMatrix<T>;
 
     const int row0, column0;    // of this warp in the tile
     float sum[M][N][4] = {};
@@ -123,148 +124,190 @@ struct GemmTile {
     __device__ GemmTile()
         : row0(int(threadIdx.x) / 32 / WARPS_N * WARP_M), column0(int(threadIdx.x) / 32 % WARPS_N * WARP_N) {}
 
-    // S += the product of two slices.
-    template <bool TF32>
-    __device__ void multiply(float (&s)[M][N][4], const A& a, const B& b, const T* a_smem, const T* b_smem) const {
+    // sum += the product of two slices, from this lane's addresses in them.
+    template <Precision PRECISION, class A, class B>
+    __device__ void multiply(const T* a_smem, const T* b_smem) {
+        if constexpr (sizeof(T) == 2 || PRECISION == Precision::TF32) {
+#pragma unroll
+            for (int depth = 0; depth < A::DEPTH; depth += STEP) {
+                uint32_t a[M][4];
+#pragma unroll
+                for (int m = 0; m < M; m++) {
+                    A::load_a(a[m], a_smem, 16 * m, depth);
+                    to_factors(a[m]);
+                }
+#pragma unroll
+                for (int n = 0; n < N / 2; n++) {
+                    uint32_t b[4];
+                    B::load_b(b, b_smem, 16 * n, depth);
+                    to_factors(b);
+                    multiply_fragments(sum, n, a, b);
+                }
+            }
+        } else if constexpr (PRECISION == Precision::BF16) {
+            multiply_rounded<A, B>(a_smem, b_smem);
+        } else {
+            multiply_split<A, B>(a_smem, b_smem);
+        }
+    }
+
+    // By three products. Each sum over a slice is one of its own.
+    template <class A, class B>
+    __device__ void multiply_split(const T* a_smem, const T* b_smem) {
+        float s[M][N][4];
 #pragma unroll
         for (int depth = 0; depth < A::DEPTH; depth += STEP) {
-            uint32_t a_regs[M][4];
+            __syncwarp();  // keeps the compiler from loading for both steps at once, for which there are no registers
+            uint32_t a[M][4], a_low[M][4];
 #pragma unroll
             for (int m = 0; m < M; m++) {
-                a.load_a(a_regs[m], a_smem, row0 + 16 * m, depth);
-            }
-            uint32_t a_low[M][4];
-            split<TF32>(a_regs, a_low);
-#pragma unroll
-            for (int n = 0; n < N / 2; n++) {
-                uint32_t b_regs[1][4], b_low[1][4];
-                b.load_b(b_regs[0], b_smem, column0 + 16 * n, depth);
-                split<TF32>(b_regs, b_low);
-                if constexpr (sizeof(T) == 4 && !TF32) {  // small products first
-                    multiply_fragments(s, n, a_low, b_regs[0]);
-                    multiply_fragments(s, n, a_regs, b_low[0]);
-                }
-                multiply_fragments(s, n, a_regs, b_regs[0]);
-            }
-        }
-    }
-
-    // The same of floats rounded to bf16.
-    __device__ void multiply_rounded(const A& a, const B& b, const T* a_smem, const T* b_smem) {
-#pragma unroll
-        for (int depth = 0; depth < A::DEPTH; depth += 2 * STEP) {
-            uint32_t a_regs[M][4];
-#pragma unroll
-            for (int m = 0; m < M; m++) {
-                uint32_t first[4], second[4];
-                a.load_a(first, a_smem, row0 + 16 * m, depth);
-                a.load_a(second, a_smem, row0 + 16 * m, depth + STEP);
-                round_a(a_regs[m], first, second);
+                A::load_a(a[m], a_smem, 16 * m, depth);
+                split(a[m], a_low[m]);
             }
 #pragma unroll
             for (int n = 0; n < N / 2; n++) {
-                uint32_t first[4], second[4];
-                b.load_b(first, b_smem, column0 + 16 * n, depth);
-                b.load_b(second, b_smem, column0 + 16 * n, depth + STEP);
-#pragma unroll
-                for (int half = 0; half < 2; half++) {
-                    uint32_t b_regs[2];
-                    round_b(b_regs, first[2 * half], first[2 * half + 1], second[2 * half], second[2 * half + 1]);
-#pragma unroll
-                    for (int m = 0; m < M; m++) {
-                        mma_bf16(sum[m][2 * n + half], a_regs[m], b_regs);
-                    }
-                }
-            }
-        }
-    }
-
-    template <bool TF32, int COUNT>
-    static __device__ void split(uint32_t (&x)[COUNT][4], uint32_t (&low)[COUNT][4]) {
-#pragma unroll
-        for (int i = 0; i < COUNT; i++) {
-#pragma unroll
-            for (int r = 0; r < 4; r++) {
-                if constexpr (sizeof(T) == 2) {
-                    continue;
-                } else if constexpr (TF32) {
-                    x[i][r] = to_tf32(as_float(x[i][r]));
+                uint32_t b[4], b_low[4];
+                B::load_b(b, b_smem, 16 * n, depth);
+                split(b, b_low);
+                if (depth == 0) {  // small products first
+                    multiply_fragments<true>(s, n, a_low, b);
                 } else {
-                    Fragments<float>::split(as_float(x[i][r]), x[i][r], low[i][r]);
+                    multiply_fragments(s, n, a_low, b);
                 }
+                multiply_fragments(s, n, a, b_low);
+                multiply_fragments(s, n, a, b);
             }
         }
-    }
-
-    // The 16 columns from 16 n on.
-    static __device__ void multiply_fragments(float (&s)[M][N][4], int n, const uint32_t (&a)[M][4], const uint32_t (&b)[4]) {
-#pragma unroll
-        for (int m = 0; m < M; m++) {
-#pragma unroll
-            for (int half = 0; half < 2; half++) {
-                const uint32_t pair[2] = {b[2 * half], b[2 * half + 1]};
-                if constexpr (std::is_same_v<T, float>) {
-                    mma_tf32(s[m][2 * n + half], a[m], pair);
-                } else if constexpr (std::is_same_v<T, Bf16>) {
-                    mma_bf16(s[m][2 * n + half], a[m], pair);
-                } else {
-                    mma_f16(s[m][2 * n + half], a[m], pair);
-                }
-            }
-        }
-    }
-
-    __device__ void multiply_slice(const A& a, const B& b, const T* a_smem, const T* b_smem, Precision precision) {
-        if (row0 >= a.across_end || column0 >= b.across_end) {
-            return;  // all of this warp's rows or columns are beyond C
-        }
-        if (sizeof(T) == 2 || precision == Precision::TF32) {
-            multiply<true>(sum, a, b, a_smem, b_smem);
-            return;
-        }
-        if constexpr (sizeof(T) == 4) {
-            if (precision == Precision::BF16) {
-                multiply_rounded(a, b, a_smem, b_smem);
-                return;
-            }
-        }
-        float slice_sum[M][N][4] = {};
-        multiply<false>(slice_sum, a, b, a_smem, b_smem);
 #pragma unroll
         for (int m = 0; m < M; m++) {
 #pragma unroll
             for (int n = 0; n < N; n++) {
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
-                    sum[m][n][r] += slice_sum[m][n][r];
+                    sum[m][n][r] += s[m][n][r];
                 }
             }
         }
     }
 
-    // ring_smem: STAGES times a slice of A and a slice of B. Shows `see` each slice of B while it is there.
-    template <class See>
-    __device__ void accumulate(const A& a, const B& b, T* ring_smem, Precision precision, See see) {
-        constexpr int STAGE = A::SLICE + B::SLICE;
+    // Of floats rounded to bf16.
+    template <class A, class B>
+    __device__ void multiply_rounded(const T* a_smem, const T* b_smem) {
+#pragma unroll
+        for (int depth = 0; depth < A::DEPTH; depth += 2 * STEP) {
+            uint32_t a[M][4];
+#pragma unroll
+            for (int m = 0; m < M; m++) {
+                uint32_t first[4], second[4];
+                A::load_a(first, a_smem, 16 * m, depth);
+                A::load_a(second, a_smem, 16 * m, depth + STEP);
+                round_a(a[m], first, second);
+            }
+#pragma unroll
+            for (int n = 0; n < N / 2; n++) {
+                uint32_t first[4], second[4];
+                B::load_b(first, b_smem, 16 * n, depth);
+                B::load_b(second, b_smem, 16 * n, depth + STEP);
+#pragma unroll
+                for (int half = 0; half < 2; half++) {
+                    uint32_t b[2];
+                    round_b(b, first[2 * half], first[2 * half + 1], second[2 * half], second[2 * half + 1]);
+#pragma unroll
+                    for (int m = 0; m < M; m++) {
+                        mma_bf16(sum[m][2 * n + half], a[m], b);
+                    }
+                }
+            }
+        }
+    }
+
+    static __device__ void to_factors(uint32_t (&x)[4]) {
+        if constexpr (sizeof(T) == 4) {
+#pragma unroll
+            for (int r = 0; r < 4; r++) {
+                x[r] = to_tf32(as_float(x[r]));
+            }
+        }
+    }
+
+    static __device__ void split(uint32_t (&x)[4], uint32_t (&low)[4]) {
+#pragma unroll
+        for (int r = 0; r < 4; r++) {
+            Fragments<float>::split_raised<false, true>(as_float(x[r]), x[r], low[r]);
+        }
+    }
+
+    // The 16 columns from 16 n on. FIRST: s starts from 0.
+    template <bool FIRST = false>
+    static __device__ void multiply_fragments(float (&s)[M][N][4], int n, const uint32_t (&a)[M][4], const uint32_t (&b)[4]) {
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const uint32_t pair[2] = {b[2 * half], b[2 * half + 1]};
+                if constexpr (FIRST) {
+                    mma_tf32_first(s[m][2 * n + half], a[m], pair);
+                } else if constexpr (std::is_same_v<T, float>) {
+                    mma_tf32(s[m][2 * n + half], a[m], pair);
+                } else {
+                    mma_bf16(s[m][2 * n + half], a[m], pair);
+                }
+            }
+        }
+    }
+
+    // sum += A B. ring_smem: STAGES times a slice of A and a slice of B. Shows `see` each slice of B while it is there.
+    template <bool A_DEPTH_CONTIGUOUS, bool B_DEPTH_CONTIGUOUS, class See>
+    __device__ void accumulate(const Matrix& a, const Matrix& b, T* ring_smem, Precision precision, See see) {
+        constexpr bool A_ROWS = A_DEPTH_CONTIGUOUS, B_ROWS = B_DEPTH_CONTIGUOUS;
+        if (sizeof(T) == 2 || precision == Precision::TF32) {
+            accumulate_as<Precision::TF32, A_ROWS, B_ROWS>(a, b, ring_smem, see);
+            return;
+        }
+        if constexpr (sizeof(T) == 4) {
+            if (precision == Precision::BF16) {
+                accumulate_as<Precision::BF16, A_ROWS, B_ROWS>(a, b, ring_smem, see);
+            } else {
+                accumulate_as<Precision::FLOAT32, A_ROWS, B_ROWS>(a, b, ring_smem, see);
+            }
+        }
+    }
+
+    template <Precision PRECISION, bool A_DEPTH_CONTIGUOUS, bool B_DEPTH_CONTIGUOUS, class See>
+    __device__ void accumulate_as(const Matrix& a, const Matrix& b, T* ring_smem, See see) {
+        using A = GemmSlice<T, TILE_M, A_DEPTH_CONTIGUOUS>;
+        using B = GemmSlice<T, TILE_N, B_DEPTH_CONTIGUOUS>;
+        constexpr int STAGE = A::SIZE + B::SIZE;
         const int slices = (a.depth_end + A::DEPTH - 1) / A::DEPTH;
+        if (slices <= 0) {
+            return;
+        }
+        GemmCopies<T, TILE_M, THREADS, A_DEPTH_CONTIGUOUS> of_a(a);
+        GemmCopies<T, TILE_N, THREADS, B_DEPTH_CONTIGUOUS> of_b(b);
         const auto copy = [&](int slice) {
             if (slice < slices) {
                 T* stage_smem = ring_smem + slice % STAGES * STAGE;
-                a.copy(stage_smem, slice * A::DEPTH);
-                b.copy(stage_smem + A::SLICE, slice * A::DEPTH);
+                of_a.next(stage_smem);
+                of_b.next(stage_smem + A::SIZE);
             }
             async_commit();
         };
         for (int slice = 0; slice < STAGES - 1; slice++) {
             copy(slice);
         }
+        const bool idle = row0 >= a.across_end || column0 >= b.across_end;  // all of this warp's rows or columns are beyond C
+        const T* const a_smem = A::lane_of_a(ring_smem, row0);
+        const T* const b_smem = B::lane_of_b(ring_smem + A::SIZE, column0);
+#pragma unroll 1
         for (int slice = 0; slice < slices; slice++) {
             async_wait<STAGES - 2>();
             __syncthreads();  // the slice is there for all, and all are done with the one before, whose place is next
             copy(slice + STAGES - 1);
-            const T* stage_smem = ring_smem + slice % STAGES * STAGE;
-            multiply_slice(a, b, stage_smem, stage_smem + A::SLICE, precision);
-            see(stage_smem + A::SLICE);
+            const int at = slice % STAGES * STAGE;
+            if (!idle) {
+                multiply<PRECISION, A, B>(a_smem + at, b_smem + at);
+            }
+            see(ring_smem + at + A::SIZE);
         }
         async_wait<0>();
         __syncthreads();
@@ -284,7 +327,7 @@ struct GemmTile {
         }
     }
 
-    static __device__ float plain_sum(const A& a, const B& b, int row, int column) {
+    static __device__ float plain_sum(const Matrix& a, const Matrix& b, int row, int column) {
         float plain = 0;
         for (int depth = 0; depth < a.depth_end && plain == plain; depth++) {
             plain = fmaf(a.at(row, depth), b.at(column, depth), plain);
@@ -292,7 +335,8 @@ struct GemmTile {
         return plain;
     }
 
-    // block: one of splits * batch * tiles, which are along grid.x, so that each may pass 65,535
+    // block: one of splits * batch * tiles, which are along grid.x, so that each may pass 65,535. TRANSPOSES: whether p may ask for it
+    template <bool TRANSPOSES>
     static __device__ void run(const GemmParams& p, unsigned block, float* memory_smem) {
         const unsigned tiles_m = unsigned((p.m - 1) / TILE_M + 1), tiles_n = unsigned((p.n - 1) / TILE_N + 1);
         const unsigned tile = block % (tiles_m * tiles_n);
@@ -303,12 +347,24 @@ struct GemmTile {
         const int64_t depth0 = int64_t(part / p.batch) * p.split_depth;
         const int depth = int(min(int64_t(p.split_depth), p.k - depth0));
 
-        const A a(static_cast<const T*>(p.a) + product * p.batch_stride_a, p.row_stride_a, !p.transpose_a, tile_row, depth0,
-                  p.m - tile_row, depth);
-        const B b(static_cast<const T*>(p.b) + product * p.batch_stride_b, p.row_stride_b, p.transpose_b, tile_column,
-                  depth0, p.n - tile_column, depth);
+        const Matrix a(static_cast<const T*>(p.a) + product * p.batch_stride_a, p.row_stride_a, !p.transpose_a, tile_row, depth0,
+                       p.m - tile_row, depth);
+        const Matrix b(static_cast<const T*>(p.b) + product * p.batch_stride_b, p.row_stride_b, p.transpose_b, tile_column, depth0,
+                       p.n - tile_column, depth);
         GemmTile sums;
-        sums.accumulate(a, b, reinterpret_cast<T*>(memory_smem), Precision(p.precision), [](const T*) {});
+        T* const ring_smem = reinterpret_cast<T*>(memory_smem);
+        const auto see = [](const T*) {};
+        if (TRANSPOSES && p.transpose_a) {
+            if (p.transpose_b) {
+                sums.template accumulate<false, true>(a, b, ring_smem, Precision(p.precision), see);
+            } else {
+                sums.template accumulate<false, false>(a, b, ring_smem, Precision(p.precision), see);
+            }
+        } else if (TRANSPOSES && p.transpose_b) {
+            sums.template accumulate<true, true>(a, b, ring_smem, Precision(p.precision), see);
+        } else {
+            sums.template accumulate<true, false>(a, b, ring_smem, Precision(p.precision), see);
+        }
         sums.gather_sums(memory_smem);
         __syncthreads();
         const T* const c = static_cast<const T*>(p.c) + product * p.batch_stride_c;
@@ -323,7 +379,7 @@ struct GemmTile {
 
     // Writes the tile, or its part of the sums, COUNT columns at a time.
     template <int COUNT>
-    static __device__ void write_tile(const GemmParams& p, const A& a, const B& b, int part, int tile_row, int tile_column,
+    static __device__ void write_tile(const GemmParams& p, const Matrix& a, const Matrix& b, int part, int tile_row, int tile_column,
                                       float* sum_smem) {
         for (int i = threadIdx.x * COUNT; i < TILE_M * TILE_N; i += THREADS * COUNT) {
             const int row = i / TILE_N, column = i % TILE_N;

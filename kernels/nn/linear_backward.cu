@@ -3,7 +3,7 @@
 #include "linear_backward.cuh"
 
 #define LINEAR_BACKWARD_KERNEL(tile, ...)                                                           \
-    extern "C" __global__ void __launch_bounds__((LinearBackward<__VA_ARGS__>::THREADS), 1)          \
+    extern "C" __global__ void __launch_bounds__((LinearBackward<__VA_ARGS__>::THREADS), (LinearBackward<__VA_ARGS__>::BLOCKS))          \
         linear_backward_##tile(const __grid_constant__ LinearBackwardParams p) {                     \
         SHARED_DYNAMIC(float, memory_smem);                                                          \
         LinearBackward<__VA_ARGS__>::run(p, memory_smem);                                            \

@@ -11,7 +11,9 @@
 template <int TILE_M, int TILE_N, int WARP_M, int WARP_N>
 struct LinearBackward {
     using Tile = GemmTile<float, TILE_M, TILE_N, WARP_M, WARP_N>;
-    static constexpr int THREADS = Tile::THREADS;
+    using Matrix = GemmMatrix<float>;
+    using DySlice = GemmSlice<float, TILE_N, false>;
+    static constexpr int THREADS = Tile::THREADS, BLOCKS = Tile::BLOCKS;
     static_assert(TILE_N <= THREADS, "a thread has a column of d_bias");
 
     // Derivative of an activation by its output. Same order as org.fovea.backend.math.Activation.
@@ -25,8 +27,8 @@ struct LinearBackward {
     }
 
     // f(row, column, sum) of this thread's share of the tile's elements.
-    template <class A, class B, class F>
-    static __device__ void each_sum(const A& a, const B& b, const float* sum_smem, F f) {
+    template <class F>
+    static __device__ void each_sum(const Matrix& a, const Matrix& b, const float* sum_smem, F f) {
         for (int i = threadIdx.x; i < TILE_M * TILE_N; i += THREADS) {
             const int row = i / TILE_N, column = i % TILE_N;
             if (row < a.across_end && column < b.across_end) {
@@ -42,10 +44,10 @@ struct LinearBackward {
 
     static __device__ void input_tile(const LinearBackwardParams& p, int tile, float* memory_smem) {
         const int tile_row = tile / tiles(p.in, TILE_N) * TILE_M, tile_column = tile % tiles(p.in, TILE_N) * TILE_N;
-        const typename Tile::A a(p.dy, p.out, true, tile_row, 0, p.rows - tile_row, p.out);
-        const typename Tile::B b(p.weight, p.out, true, tile_column, 0, p.in - tile_column, p.out);
+        const Matrix a(p.dy, p.out, true, tile_row, 0, p.rows - tile_row, p.out);
+        const Matrix b(p.weight, p.out, true, tile_column, 0, p.in - tile_column, p.out);
         Tile sums;
-        sums.accumulate(a, b, memory_smem, Precision(p.precision), [](const float*) {});
+        sums.template accumulate<true, true>(a, b, memory_smem, Precision(p.precision), [](const float*) {});
         sums.gather_sums(memory_smem);
         __syncthreads();
         each_sum(a, b, memory_smem, [&](int row, int column, float sum) {
@@ -61,17 +63,17 @@ struct LinearBackward {
         const int tile_row = tile / tiles(p.out, TILE_N) * TILE_M, tile_column = tile % tiles(p.out, TILE_N) * TILE_N;
         const int64_t row0 = int64_t(split) * p.split_depth;
         const int depth = int(min(int64_t(p.split_depth), p.rows - row0));
-        const typename Tile::A a(p.x, p.in, false, tile_row, row0, p.in - tile_row, depth);
-        const typename Tile::B b(p.dy, p.out, false, tile_column, row0, p.out - tile_column, depth);
+        const Matrix a(p.x, p.in, false, tile_row, row0, p.in - tile_row, depth);
+        const Matrix b(p.dy, p.out, false, tile_column, row0, p.out - tile_column, depth);
         const bool sums_bias = p.d_bias && tile_row == 0 && threadIdx.x < TILE_N;
         float bias = 0;
         Tile sums;
-        sums.accumulate(a, b, memory_smem, Precision(p.precision), [&](const float* slice_smem) {
+        sums.template accumulate<false, false>(a, b, memory_smem, Precision(p.precision), [&](const float* slice_smem) {
             if (sums_bias) {
                 float slice_sum = 0;
 #pragma unroll
-                for (int d = 0; d < Tile::B::DEPTH; d++) {
-                    slice_sum += slice_smem[d * Tile::B::ACROSS_PITCH + threadIdx.x];
+                for (int d = 0; d < DySlice::DEPTH; d++) {
+                    slice_sum += slice_smem[d * DySlice::PITCH + threadIdx.x];
                 }
                 bias += slice_sum;
             }

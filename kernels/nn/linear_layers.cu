@@ -23,11 +23,11 @@ __device__ void linear_layers(const LinearLayersParams& p, float* memory_smem) {
     of.splits = 1, of.split_depth = p.in;
     of.precision = p.precision;
     of.alpha = 1;
-    Tile::run(of, block, memory_smem);
+    Tile::template run<false>(of, block, memory_smem);
 }
 
 #define LINEAR_LAYERS_KERNEL(tile, ...)                                                                  \
-    extern "C" __global__ void __launch_bounds__((GemmTile<float, __VA_ARGS__>::THREADS), 1)              \
+    extern "C" __global__ void __launch_bounds__((GemmTile<float, __VA_ARGS__>::THREADS), (GemmTile<float, __VA_ARGS__>::BLOCKS))              \
         linear_layers_##tile(const __grid_constant__ LinearLayersParams p) {                              \
         SHARED_DYNAMIC(float, memory_smem);                                                               \
         linear_layers<GemmTile<float, __VA_ARGS__>>(p, memory_smem);                                      \
@@ -75,7 +75,7 @@ __device__ void linear_layers_backward(const LinearLayersBackwardParams& p, floa
 }
 
 #define LINEAR_LAYERS_BACKWARD_KERNEL(tile, ...)                                                         \
-    extern "C" __global__ void __launch_bounds__((LinearBackward<__VA_ARGS__>::THREADS), 1)               \
+    extern "C" __global__ void __launch_bounds__((LinearBackward<__VA_ARGS__>::THREADS), (LinearBackward<__VA_ARGS__>::BLOCKS))               \
         linear_layers_backward_##tile(const __grid_constant__ LinearLayersBackwardParams p) {             \
         SHARED_DYNAMIC(float, memory_smem);                                                               \
         linear_layers_backward<LinearBackward<__VA_ARGS__>>(p, memory_smem);                              \
