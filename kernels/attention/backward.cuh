@@ -149,7 +149,8 @@ struct BackwardQueries {
     __device__ BackwardQueries(const AttentionParams& p, int head_index, int row0) : state(p, head_index, row0) { clear(); }
 
     // A tile of keys from key0 on. query_smem and d_output_smem are the warp's own rows.
-    __device__ void step(const AttentionParams& p, const Mask& mask, int row0, int key0, bool all, bool guarded, bool careful,
+    template <class Problem>
+    __device__ void step(const Problem& p, const Mask& mask, int row0, int key0, bool all, bool guarded, bool careful,
                          const T* query_smem, const T* d_output_smem, const T* key_smem, const T* value_smem) {
         float s[M][N / 8][4] = {}, d_score[M][N / 8][4];
 #pragma unroll
@@ -162,12 +163,12 @@ struct BackwardQueries {
                 }
             }
         }
-        multiply_rows<T, DIM, M, N>(s, query_smem, key_smem, depth(p.head_dim), p.tf32);
-        multiply_rows<T, DIM, M, N>(d_score, d_output_smem, value_smem, depth(p.value_dim), p.tf32);
+        multiply_rows<T, DIM, M, N>(s, query_smem, key_smem, depth(p.head_dim), p.products());
+        multiply_rows<T, DIM, M, N>(d_score, d_output_smem, value_smem, depth(p.value_dim), p.products());
         if constexpr (CAN_BE_CAREFUL<T>) {
             if (careful) {
-                repair<T, DIM, M, N>(s, query_smem, key_smem, depth(p.head_dim));
-                repair<T, DIM, M, N>(d_score, d_output_smem, value_smem, depth(p.value_dim));
+                repair<T, DIM, M, N>(s, query_smem, key_smem, depth(p.head_dim), p.products());
+                repair<T, DIM, M, N>(d_score, d_output_smem, value_smem, depth(p.value_dim), p.products());
             }
         }
         const float scale = exponent_scale(p);
@@ -190,7 +191,7 @@ struct BackwardQueries {
             add_up<M, N>(sum, d_score);
             note_dominating<T, M, N>(dominating, s, state.normalizer, key0);
         }
-        accumulate<T, DIM, M, N>(d_query, d_score, key_smem, guarded || careful, p.tf32);
+        accumulate<T, DIM, M, N>(d_query, d_score, key_smem, guarded || careful, p.products());
     }
 
     __device__ void clear() {
@@ -282,15 +283,16 @@ struct BackwardKeys {
 
     // A tile of queries from row0 on, with m, l and D. key_smem and value_smem are the warp's own rows, the first of which
     // is key0.
-    __device__ void step(const AttentionParams& p, const Mask& mask, int key0, int row0, bool all, bool guarded, bool careful,
+    template <class Problem>
+    __device__ void step(const Problem& p, const Mask& mask, int key0, int row0, bool all, bool guarded, bool careful,
                          int column0, const T* key_smem, const T* value_smem, const T* query_smem, const T* d_output_smem,
                          const QueryScalars& scalars) {
         all = all && !careful;  // a key that is not finite makes NaN of the score of a query that does not exist
         float weight[M][N / 8][4] = {};
-        multiply_rows<T, DIM, M, N, false>(weight, key_smem, query_smem, depth(p.head_dim), p.tf32);
+        multiply_rows<T, DIM, M, N, false>(weight, key_smem, query_smem, depth(p.head_dim), p.products());
         if constexpr (KEYS_CAN_BE_CAREFUL<T, DIM>) {
             if (careful) {
-                repair<T, DIM, M, N>(weight, key_smem, query_smem, depth(p.head_dim));
+                repair<T, DIM, M, N>(weight, key_smem, query_smem, depth(p.head_dim), p.products());
             }
         }
         const float scale = exponent_scale(p);
@@ -311,7 +313,7 @@ struct BackwardKeys {
         if (!all) {
             for_each_hidden<M, N, true>(mask, key0, row0, [&](int m, int n, int r) { weight[m][n][r] = 0; });
         }
-        accumulate<T, DIM, M, N>(d_value, weight, d_output_smem + column0, guarded || careful, p.tf32);
+        accumulate<T, DIM, M, N>(d_value, weight, d_output_smem + column0, guarded || careful, p.products());
 
         float d_score[M][N / 8][4];
 #pragma unroll
@@ -325,10 +327,10 @@ struct BackwardKeys {
                 }
             }
         }
-        multiply_rows<T, DIM, M, N, false>(d_score, value_smem, d_output_smem, depth(p.value_dim), p.tf32);
+        multiply_rows<T, DIM, M, N, false>(d_score, value_smem, d_output_smem, depth(p.value_dim), p.products());
         if constexpr (KEYS_CAN_BE_CAREFUL<T, DIM>) {
             if (careful) {
-                repair<T, DIM, M, N>(d_score, value_smem, d_output_smem, depth(p.value_dim));
+                repair<T, DIM, M, N>(d_score, value_smem, d_output_smem, depth(p.value_dim), p.products());
             }
         }
 #pragma unroll
@@ -344,7 +346,7 @@ struct BackwardKeys {
                 }
             }
         }
-        accumulate<T, DIM, M, N>(d_key, d_score, query_smem + column0, guarded || careful, p.tf32);
+        accumulate<T, DIM, M, N>(d_key, d_score, query_smem + column0, guarded || careful, p.products());
     }
 
     __device__ void finish(const AttentionParams& p, const Rows<T>& to_key, const Rows<T>& to_value, int key0, int column0,

@@ -5,8 +5,8 @@
 // A block has a tile of keys of one head, and walks over the queries of the heads that share it, one head after the other.
 // Where the accumulators for DIM columns of dK and dV would not fit into registers, PARTS blocks compute the same scores and
 // a part of the columns each.
-template <class T, class TILING, int PARTS>
-__device__ void attention_backward_columns(const AttentionParams& p) {
+template <class T, class TILING, int PARTS, class Problem>
+__device__ void attention_backward_columns(const Problem& p) {
     constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>;
     constexpr int STAGES = STAGES_OF<T, DIM>;
     SHARED_DYNAMIC(float4, attention_memory);
@@ -33,14 +33,16 @@ __device__ void attention_backward_columns(const AttentionParams& p) {
 #pragma unroll 1
         for (int member = 0; member < p.group; member++) {
             const int head = at.head * p.group + member;
-            const auto query = query_rows<const T>(p, p.query, at.batch, head);
-            const auto d_output = output_rows<const T>(p, p.d_output, at.batch, head);
-            const int head_index = at.batch * p.heads + head;
+            // Long rows leave no registers to keep addresses through the loop: they are found anew for each tile.
+            const auto batch = [&] { return DIM * sizeof(T) < 512 ? at.batch : opaque(at.batch); };
+            const auto query = [&] { return query_rows<const T>(p, p.query, batch(), head); };
+            const auto d_output = [&] { return output_rows<const T>(p, p.d_output, batch(), head); };
             for_each_tile<STAGES, N>(
                 queries,
                 [&](int row0, int stage) {
-                    load_tile<T, DIM>(query_smem + stage * N * PITCH, query, row0, N, queries.last, team);
-                    load_tile<T, DIM>(d_output_smem + stage * N * PITCH, d_output, row0, N, queries.last, team);
+                    load_tile<T, DIM>(query_smem + stage * N * PITCH, query(), row0, N, queries.last, team);
+                    load_tile<T, DIM>(d_output_smem + stage * N * PITCH, d_output(), row0, N, queries.last, team);
+                    const int head_index = batch() * p.heads + head;
                     for (int i = team.rank; i < N; i += team.size) {
                         scalars(stage).template load_state<T>(i, p, head_index, row0 + i, queries.last);
                         scalars(stage).delta_smem[i] =
@@ -69,22 +71,24 @@ __device__ void attention_backward_columns(const AttentionParams& p) {
                 column0, own_key_smem);
 }
 
-#define ATTENTION_BACKWARD_COLUMNS(TYPE, NAME, DIM, ROWS, MOVING, PARTS)                                               \
-    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                                \
-        attention_backward_columns_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
-        attention_backward_columns<TYPE, Tiling<DIM, ROWS, MOVING>, PARTS>(p);                                         \
-    }                                                                                                                  \
+#define ATTENTION_BACKWARD_COLUMNS(TYPE, NAME, PRECISION, DIM, ROWS, MOVING, PARTS)                                                           \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                                                       \
+        attention_backward_columns_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionProblem<Precision::PRECISION> p) {  \
+        attention_backward_columns<TYPE, Tiling<DIM, ROWS, MOVING>, PARTS>(p);                                                                \
+    }                                                                                                                                         \
     REGISTER_KERNEL(attention_backward_columns_##NAME##_d##DIM##_r##ROWS##_m##MOVING)
 
-ATTENTION_BACKWARD_COLUMNS(float, f32, 32, 64, 32, 1)
-ATTENTION_BACKWARD_COLUMNS(float, f32, 64, 64, 32, 1)
-ATTENTION_BACKWARD_COLUMNS(float, f32, 128, 64, 16, 1)
-ATTENTION_BACKWARD_COLUMNS(float, f32, 256, 32, 16, 2)
+#define ATTENTION_BACKWARD_COLUMNS_FLOATS(NAME, PRECISION)             \
+    ATTENTION_BACKWARD_COLUMNS(float, NAME, PRECISION, 32, 64, 32, 1)  \
+    ATTENTION_BACKWARD_COLUMNS(float, NAME, PRECISION, 64, 64, 32, 1)  \
+    ATTENTION_BACKWARD_COLUMNS(float, NAME, PRECISION, 128, 64, 16, 1)
+FOR_EACH_PRECISION(ATTENTION_BACKWARD_COLUMNS_FLOATS)
+ATTENTION_BACKWARD_COLUMNS(float, f32, FLOAT32, 256, 32, 16, 2)
 
-#define ATTENTION_BACKWARD_COLUMNS_16_BIT(TYPE, NAME)       \
-    ATTENTION_BACKWARD_COLUMNS(TYPE, NAME, 32, 64, 32, 1)   \
-    ATTENTION_BACKWARD_COLUMNS(TYPE, NAME, 64, 128, 16, 1)  \
-    ATTENTION_BACKWARD_COLUMNS(TYPE, NAME, 128, 64, 32, 1)  \
-    ATTENTION_BACKWARD_COLUMNS(TYPE, NAME, 256, 64, 16, 2)
+#define ATTENTION_BACKWARD_COLUMNS_16_BIT(TYPE, NAME)                \
+    ATTENTION_BACKWARD_COLUMNS(TYPE, NAME, FLOAT32, 32, 64, 32, 1)   \
+    ATTENTION_BACKWARD_COLUMNS(TYPE, NAME, FLOAT32, 64, 128, 16, 1)  \
+    ATTENTION_BACKWARD_COLUMNS(TYPE, NAME, FLOAT32, 128, 64, 32, 1)  \
+    ATTENTION_BACKWARD_COLUMNS(TYPE, NAME, FLOAT32, 256, 64, 16, 2)
 ATTENTION_BACKWARD_COLUMNS_16_BIT(Bf16, bf16)
 ATTENTION_BACKWARD_COLUMNS_16_BIT(F16, f16)

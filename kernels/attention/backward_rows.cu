@@ -3,8 +3,8 @@
 #include "backward.cuh"
 
 // A block has a tile of queries of one head and walks over its keys and values.
-template <class T, class TILING>
-__device__ void attention_backward_rows(const AttentionParams& p) {
+template <class T, class TILING, class Problem>
+__device__ void attention_backward_rows(const Problem& p) {
     constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>;
     constexpr int STAGES = STAGES_OF<T, DIM>;
     SHARED_DYNAMIC(float4, attention_memory);
@@ -70,22 +70,24 @@ __device__ void attention_backward_rows(const AttentionParams& p) {
     rows.finish(p, query_rows<T>(p, p.d_query, at.batch, at.head), at.warp.first, own_query_smem);
 }
 
-#define ATTENTION_BACKWARD_ROWS(TYPE, NAME, DIM, ROWS, MOVING)                                                      \
-    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                             \
-        attention_backward_rows_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
-        attention_backward_rows<TYPE, Tiling<DIM, ROWS, MOVING>>(p);                                                \
-    }                                                                                                               \
+#define ATTENTION_BACKWARD_ROWS(TYPE, NAME, PRECISION, DIM, ROWS, MOVING)                                                                  \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                                                    \
+        attention_backward_rows_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionProblem<Precision::PRECISION> p) {  \
+        attention_backward_rows<TYPE, Tiling<DIM, ROWS, MOVING>>(p);                                                                       \
+    }                                                                                                                                      \
     REGISTER_KERNEL(attention_backward_rows_##NAME##_d##DIM##_r##ROWS##_m##MOVING)
 
-ATTENTION_BACKWARD_ROWS(float, f32, 32, 64, 32)
-ATTENTION_BACKWARD_ROWS(float, f32, 64, 64, 32)
-ATTENTION_BACKWARD_ROWS(float, f32, 128, 64, 16)
-ATTENTION_BACKWARD_ROWS(float, f32, 256, 32, 16)
+#define ATTENTION_BACKWARD_ROWS_FLOATS(NAME, PRECISION)          \
+    ATTENTION_BACKWARD_ROWS(float, NAME, PRECISION, 32, 64, 32)  \
+    ATTENTION_BACKWARD_ROWS(float, NAME, PRECISION, 64, 64, 32)  \
+    ATTENTION_BACKWARD_ROWS(float, NAME, PRECISION, 128, 64, 16)
+FOR_EACH_PRECISION(ATTENTION_BACKWARD_ROWS_FLOATS)
+ATTENTION_BACKWARD_ROWS(float, f32, FLOAT32, 256, 32, 16)
 
-#define ATTENTION_BACKWARD_ROWS_16_BIT(TYPE, NAME)    \
-    ATTENTION_BACKWARD_ROWS(TYPE, NAME, 32, 64, 32)   \
-    ATTENTION_BACKWARD_ROWS(TYPE, NAME, 64, 128, 32)  \
-    ATTENTION_BACKWARD_ROWS(TYPE, NAME, 128, 64, 32)  \
-    ATTENTION_BACKWARD_ROWS(TYPE, NAME, 256, 64, 16)
+#define ATTENTION_BACKWARD_ROWS_16_BIT(TYPE, NAME)             \
+    ATTENTION_BACKWARD_ROWS(TYPE, NAME, FLOAT32, 32, 64, 32)   \
+    ATTENTION_BACKWARD_ROWS(TYPE, NAME, FLOAT32, 64, 128, 32)  \
+    ATTENTION_BACKWARD_ROWS(TYPE, NAME, FLOAT32, 128, 64, 32)  \
+    ATTENTION_BACKWARD_ROWS(TYPE, NAME, FLOAT32, 256, 64, 16)
 ATTENTION_BACKWARD_ROWS_16_BIT(Bf16, bf16)
 ATTENTION_BACKWARD_ROWS_16_BIT(F16, f16)

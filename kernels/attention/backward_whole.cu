@@ -2,8 +2,8 @@
 // All gradients of short heads that share no keys in one launch, each head loaded once; the formula is in backward.cuh.
 #include "backward.cuh"
 
-template <class T, int DIM, int N>
-__device__ void attention_backward_whole(const AttentionParams& p) {
+template <class T, int DIM, int N, class Problem>
+__device__ void attention_backward_whole(const Problem& p) {
     constexpr int PITCH = TILE_PITCH<T, DIM>;
     SHARED_DYNAMIC(float4, attention_memory);
     const WholeHead<N> at(p);
@@ -82,18 +82,21 @@ __device__ void attention_backward_whole(const AttentionParams& p) {
     }
 }
 
-#define ATTENTION_BACKWARD_WHOLE(TYPE, NAME, DIM, MOVING)                                                  \
-    extern "C" __global__ void __launch_bounds__(WHOLE_HEAD_THREADS, 1)                                    \
-        attention_backward_whole_##NAME##_d##DIM##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
-        attention_backward_whole<TYPE, DIM, MOVING>(p);                                                    \
-    }                                                                                                      \
+#define ATTENTION_BACKWARD_WHOLE(TYPE, NAME, PRECISION, DIM, MOVING)                                                              \
+    extern "C" __global__ void __launch_bounds__((WHOLE_HEAD_THREADS<TYPE, DIM, MOVING, 5, QueryScalars::COUNT>), 1)              \
+        attention_backward_whole_##NAME##_d##DIM##_m##MOVING(const __grid_constant__ AttentionProblem<Precision::PRECISION> p) {  \
+        attention_backward_whole<TYPE, DIM, MOVING>(p);                                                                           \
+    }                                                                                                                             \
     REGISTER_KERNEL(attention_backward_whole_##NAME##_d##DIM##_m##MOVING)
 
-#define ATTENTION_BACKWARD_WHOLE_ALL(TYPE, NAME)  \
-    ATTENTION_BACKWARD_WHOLE(TYPE, NAME, 16, 16)  \
-    ATTENTION_BACKWARD_WHOLE(TYPE, NAME, 32, 16)  \
-    ATTENTION_BACKWARD_WHOLE(TYPE, NAME, 32, 32)  \
-    ATTENTION_BACKWARD_WHOLE(TYPE, NAME, 64, 32)
-ATTENTION_BACKWARD_WHOLE_ALL(float, f32)
-ATTENTION_BACKWARD_WHOLE_ALL(Bf16, bf16)
-ATTENTION_BACKWARD_WHOLE_ALL(F16, f16)
+#define ATTENTION_BACKWARD_WHOLE_ALL(TYPE, NAME, PRECISION)  \
+    ATTENTION_BACKWARD_WHOLE(TYPE, NAME, PRECISION, 16, 16)  \
+    ATTENTION_BACKWARD_WHOLE(TYPE, NAME, PRECISION, 32, 16)  \
+    ATTENTION_BACKWARD_WHOLE(TYPE, NAME, PRECISION, 32, 32)  \
+    ATTENTION_BACKWARD_WHOLE(TYPE, NAME, PRECISION, 64, 32)
+#define ATTENTION_BACKWARD_WHOLE_FLOATS(NAME, PRECISION)      \
+    ATTENTION_BACKWARD_WHOLE(float, NAME, PRECISION, 16, 32)  \
+    ATTENTION_BACKWARD_WHOLE_ALL(float, NAME, PRECISION)
+FOR_EACH_PRECISION(ATTENTION_BACKWARD_WHOLE_FLOATS)
+ATTENTION_BACKWARD_WHOLE_ALL(Bf16, bf16, FLOAT32)
+ATTENTION_BACKWARD_WHOLE_ALL(F16, f16, FLOAT32)

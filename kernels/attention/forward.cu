@@ -43,8 +43,17 @@ struct ForwardRows {
         if (!all) {
             for_each_hidden<M, N, false>(mask, row0, key0, [&](int m, int n, int r) { s[m][n][r] = -INFINITY; });
         }
-        const float scale = fabsf(exponent_scale(p)), lower = float(-lowered(p, careful));
         float correction[M][2];
+        const bool grew = all && !careful ? to_weights<false>(s, correction, p, careful) : to_weights<true>(s, correction, p, careful);
+        if (__any_sync(0xFFFFFFFF, grew)) {
+            rescale(correction);
+        }
+    }
+
+    // If HIDES some scores may be -infinity, and others' weights are not 0. Whether a maximum grew.
+    template <bool HIDES>
+    __device__ bool to_weights(float (&s)[M][N / 8][4], float (&correction)[M][2], const AttentionParams& p, bool careful) {
+        const float scale = fabsf(exponent_scale(p)), lower = float(-lowered(p, careful));
         bool grew = false;
 #pragma unroll
         for (int m = 0; m < M; m++) {
@@ -69,15 +78,13 @@ struct ForwardRows {
                         float& x = s[m][n][2 * half + second];
                         const float weight = power_of_two(fmaf(x - largest, scale, lower));
                         tile_sum += weight;
-                        x = (!all || careful) && x != -INFINITY ? visible_probability(weight) : weight;
+                        x = HIDES && x != -INFINITY ? visible_probability(weight) : weight;
                     }
                 }
                 sum[m][half] = APART ? fmaf(sum[m][half], correction[m][half], tile_sum) : tile_sum;
             }
         }
-        if (__any_sync(0xFFFFFFFF, grew)) {
-            rescale(correction);
-        }
+        return grew;
     }
 
     static __device__ void negate(float (&s)[M][N / 8][4]) {
@@ -154,8 +161,8 @@ struct ForwardRows {
 };
 
 // A block has a tile of queries of one head. K and V have a buffer each: while the one is used, the other fills.
-template <class T, class TILING>
-__device__ void attention_forward(const AttentionParams& p) {
+template <class T, class TILING, class Problem>
+__device__ void attention_forward(const Problem& p) {
     constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>;
     SHARED_DYNAMIC(float4, attention_memory);
     T* const query_smem = reinterpret_cast<T*>(attention_memory);  // [ROWS]
@@ -190,10 +197,10 @@ __device__ void attention_forward(const AttentionParams& p) {
             const bool seen = key0 < warp_keys.last && key0 + N > warp_keys.first;
             float s[M][N / 8][4] = {};
             if (seen) {
-                multiply_rows<T, DIM, M, N>(s, own_query_smem, key_smem, depth(p.head_dim), p.tf32);
+                multiply_rows<T, DIM, M, N>(s, own_query_smem, key_smem, depth(p.head_dim), p.products());
                 if constexpr (CAN_BE_CAREFUL<T>) {
                     if (careful) {
-                        repair<T, DIM, M, N>(s, own_query_smem, key_smem, depth(p.head_dim));
+                        repair<T, DIM, M, N>(s, own_query_smem, key_smem, depth(p.head_dim), p.products());
                     }
                 }
             }
@@ -206,7 +213,7 @@ __device__ void attention_forward(const AttentionParams& p) {
             }
             if (seen) {
                 rows.weigh(s, p, mask, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}), careful);
-                accumulate<T, DIM, M, N>(rows.out, s, value_smem, guarded || careful, p.tf32);
+                accumulate<T, DIM, M, N>(rows.out, s, value_smem, guarded || careful, p.products());
             }
         }
         async_wait<0>();  // Q, if nobody saw a key: its place is used again
@@ -219,8 +226,8 @@ __device__ void attention_forward(const AttentionParams& p) {
     rows.finish(p, at.batch, at.head, at.warp.first, careful, own_query_smem);
 }
 
-template <class T, int DIM, int N>
-__device__ void attention_forward_whole(const AttentionParams& p) {
+template <class T, int DIM, int N, class Problem>
+__device__ void attention_forward_whole(const Problem& p) {
     constexpr int PITCH = TILE_PITCH<T, DIM>;
     SHARED_DYNAMIC(float4, attention_memory);
     const WholeHead<N> at(p);
@@ -246,14 +253,14 @@ __device__ void attention_forward_whole(const AttentionParams& p) {
     for (;; careful = true) {
         for (int key0 = keys.first / N * N; key0 < keys.last; key0 += N) {
             float s[1][N / 8][4] = {};
-            multiply_rows<T, DIM, 1, N>(s, own_query_smem, key_smem + key0 * PITCH, depth(p.head_dim), p.tf32);
+            multiply_rows<T, DIM, 1, N>(s, own_query_smem, key_smem + key0 * PITCH, depth(p.head_dim), p.products());
             if constexpr (CAN_BE_CAREFUL<T>) {
                 if (careful) {
-                    repair<T, DIM, 1, N>(s, own_query_smem, key_smem + key0 * PITCH, depth(p.head_dim));
+                    repair<T, DIM, 1, N>(s, own_query_smem, key_smem + key0 * PITCH, depth(p.head_dim), p.products());
                 }
             }
             rows.weigh(s, p, mask, at.row0, key0, mask.all(own_rows, {key0, key0 + N}), careful);
-            accumulate<T, DIM, 1, N>(rows.out, s, value_smem + key0 * PITCH, guarded || careful, p.tf32);
+            accumulate<T, DIM, 1, N>(rows.out, s, value_smem + key0 * PITCH, guarded || careful, p.products());
         }
         if (!CAN_BE_CAREFUL<T> || careful || !__any_sync(0xFFFFFFFF, !all_finite(rows.out))) {
             break;
@@ -265,38 +272,43 @@ __device__ void attention_forward_whole(const AttentionParams& p) {
     }
 }
 
-#define ATTENTION_FORWARD(TYPE, NAME, DIM, ROWS, MOVING)                                                      \
-    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                       \
-        attention_forward_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
-        attention_forward<TYPE, Tiling<DIM, ROWS, MOVING>>(p);                                                \
-    }                                                                                                         \
+#define ATTENTION_FORWARD(TYPE, NAME, PRECISION, DIM, ROWS, MOVING)                                                                  \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                                              \
+        attention_forward_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionProblem<Precision::PRECISION> p) {  \
+        attention_forward<TYPE, Tiling<DIM, ROWS, MOVING>>(p);                                                                       \
+    }                                                                                                                                \
     REGISTER_KERNEL(attention_forward_##NAME##_d##DIM##_r##ROWS##_m##MOVING)
 
-#define ATTENTION_FORWARD_WHOLE(TYPE, NAME, DIM, MOVING)                                                  \
-    extern "C" __global__ void __launch_bounds__(WHOLE_HEAD_THREADS, 1)                                   \
-        attention_forward_whole_##NAME##_d##DIM##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
-        attention_forward_whole<TYPE, DIM, MOVING>(p);                                                    \
-    }                                                                                                     \
+#define ATTENTION_FORWARD_WHOLE(TYPE, NAME, PRECISION, DIM, MOVING)                                                              \
+    extern "C" __global__ void __launch_bounds__((WHOLE_HEAD_THREADS<TYPE, DIM, MOVING, 3, 0>), 1)                               \
+        attention_forward_whole_##NAME##_d##DIM##_m##MOVING(const __grid_constant__ AttentionProblem<Precision::PRECISION> p) {  \
+        attention_forward_whole<TYPE, DIM, MOVING>(p);                                                                           \
+    }                                                                                                                            \
     REGISTER_KERNEL(attention_forward_whole_##NAME##_d##DIM##_m##MOVING)
 
-ATTENTION_FORWARD(float, f32, 32, 64, 64)
-ATTENTION_FORWARD(float, f32, 64, 64, 32)
-ATTENTION_FORWARD(float, f32, 128, 64, 32)
-ATTENTION_FORWARD(float, f32, 256, 64, 16)
+#define ATTENTION_FORWARD_FLOATS(NAME, PRECISION)          \
+    ATTENTION_FORWARD(float, NAME, PRECISION, 32, 64, 64)  \
+    ATTENTION_FORWARD(float, NAME, PRECISION, 64, 64, 32)  \
+    ATTENTION_FORWARD(float, NAME, PRECISION, 128, 64, 32)
+FOR_EACH_PRECISION(ATTENTION_FORWARD_FLOATS)
+ATTENTION_FORWARD(float, f32, FLOAT32, 256, 64, 16)
 
-#define ATTENTION_FORWARD_16_BIT(TYPE, NAME)     \
-    ATTENTION_FORWARD(TYPE, NAME, 32, 128, 64)   \
-    ATTENTION_FORWARD(TYPE, NAME, 64, 128, 64)   \
-    ATTENTION_FORWARD(TYPE, NAME, 128, 128, 32)  \
-    ATTENTION_FORWARD(TYPE, NAME, 256, 64, 32)
+#define ATTENTION_FORWARD_16_BIT(TYPE, NAME)              \
+    ATTENTION_FORWARD(TYPE, NAME, FLOAT32, 32, 128, 64)   \
+    ATTENTION_FORWARD(TYPE, NAME, FLOAT32, 64, 128, 64)   \
+    ATTENTION_FORWARD(TYPE, NAME, FLOAT32, 128, 128, 32)  \
+    ATTENTION_FORWARD(TYPE, NAME, FLOAT32, 256, 64, 32)
 ATTENTION_FORWARD_16_BIT(Bf16, bf16)
 ATTENTION_FORWARD_16_BIT(F16, f16)
 
-#define ATTENTION_FORWARD_WHOLE_ALL(TYPE, NAME)  \
-    ATTENTION_FORWARD_WHOLE(TYPE, NAME, 16, 16)  \
-    ATTENTION_FORWARD_WHOLE(TYPE, NAME, 32, 16)  \
-    ATTENTION_FORWARD_WHOLE(TYPE, NAME, 32, 32)  \
-    ATTENTION_FORWARD_WHOLE(TYPE, NAME, 64, 32)
-ATTENTION_FORWARD_WHOLE_ALL(float, f32)
-ATTENTION_FORWARD_WHOLE_ALL(Bf16, bf16)
-ATTENTION_FORWARD_WHOLE_ALL(F16, f16)
+#define ATTENTION_FORWARD_WHOLE_ALL(TYPE, NAME, PRECISION)  \
+    ATTENTION_FORWARD_WHOLE(TYPE, NAME, PRECISION, 16, 16)  \
+    ATTENTION_FORWARD_WHOLE(TYPE, NAME, PRECISION, 32, 16)  \
+    ATTENTION_FORWARD_WHOLE(TYPE, NAME, PRECISION, 32, 32)  \
+    ATTENTION_FORWARD_WHOLE(TYPE, NAME, PRECISION, 64, 32)
+#define ATTENTION_FORWARD_WHOLE_FLOATS(NAME, PRECISION)      \
+    ATTENTION_FORWARD_WHOLE(float, NAME, PRECISION, 16, 32)  \
+    ATTENTION_FORWARD_WHOLE_ALL(float, NAME, PRECISION)
+FOR_EACH_PRECISION(ATTENTION_FORWARD_WHOLE_FLOATS)
+ATTENTION_FORWARD_WHOLE_ALL(Bf16, bf16, FLOAT32)
+ATTENTION_FORWARD_WHOLE_ALL(F16, f16, FLOAT32)

@@ -4,8 +4,8 @@
 #include "jvp.cuh"
 
 // A block has a tile of queries of one head and walks over its keys.
-template <class T, class TILING>
-__device__ void attention_jvp(const AttentionParams& p) {
+template <class T, class TILING, class Problem>
+__device__ void attention_jvp(const Problem& p) {
     constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>, BATCH = 4;
     SHARED_DYNAMIC(float4, attention_memory);
     T* const query_smem = reinterpret_cast<T*>(attention_memory);          // [ROWS]
@@ -57,11 +57,11 @@ __device__ void attention_jvp(const AttentionParams& p) {
                     clear(s);
                     clear(t);
                     multiply_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem,
-                                                 key.tangent_smem(), depth(p.head_dim), p.tf32);
+                                                 key.tangent_smem(), depth(p.head_dim), p.products());
                     if constexpr (CAN_BE_CAREFUL<T>) {
                         if (careful) {
                             repair_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem,
-                                                       key.tangent_smem(), depth(p.head_dim));
+                                                       key.tangent_smem(), depth(p.head_dim), p.products());
                         }
                     }
                 }
@@ -69,8 +69,8 @@ __device__ void attention_jvp(const AttentionParams& p) {
             [&](int key0, bool guarded) {
                 if (seen(key0)) {
                     rows.weigh(s, t, p, mask, at.head_index, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}));
-                    accumulate<T, DIM, M, N>(rows.out, t, value.rows_smem, guarded || careful, p.tf32);
-                    accumulate<T, DIM, M, N>(rows.out, s, value.tangent_smem(), guarded || careful, p.tf32);
+                    accumulate<T, DIM, M, N>(rows.out, t, value.rows_smem, guarded || careful, p.products());
+                    accumulate<T, DIM, M, N>(rows.out, s, value.tangent_smem(), guarded || careful, p.products());
                 }
             },
             [](int, bool) {});
@@ -84,22 +84,24 @@ __device__ void attention_jvp(const AttentionParams& p) {
                        query_smem + own);
 }
 
-#define ATTENTION_JVP(TYPE, NAME, DIM, ROWS, MOVING)                                                      \
-    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                   \
-        attention_jvp_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
-        attention_jvp<TYPE, Tiling<DIM, ROWS, MOVING>>(p);                                                \
-    }                                                                                                     \
+#define ATTENTION_JVP(TYPE, NAME, PRECISION, DIM, ROWS, MOVING)                                                                  \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                                          \
+        attention_jvp_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionProblem<Precision::PRECISION> p) {  \
+        attention_jvp<TYPE, Tiling<DIM, ROWS, MOVING>>(p);                                                                       \
+    }                                                                                                                            \
     REGISTER_KERNEL(attention_jvp_##NAME##_d##DIM##_r##ROWS##_m##MOVING)
 
-ATTENTION_JVP(float, f32, 32, 64, 32)
-ATTENTION_JVP(float, f32, 64, 64, 16)
-ATTENTION_JVP(float, f32, 128, 32, 16)
-ATTENTION_JVP(float, f32, 256, 16, 16)
+#define ATTENTION_JVP_FLOATS(NAME, PRECISION)          \
+    ATTENTION_JVP(float, NAME, PRECISION, 32, 64, 32)  \
+    ATTENTION_JVP(float, NAME, PRECISION, 64, 64, 16)  \
+    ATTENTION_JVP(float, NAME, PRECISION, 128, 32, 16)
+FOR_EACH_PRECISION(ATTENTION_JVP_FLOATS)
+ATTENTION_JVP(float, f32, FLOAT32, 256, 16, 16)
 
-#define ATTENTION_JVP_16_BIT(TYPE, NAME)    \
-    ATTENTION_JVP(TYPE, NAME, 32, 64, 32)   \
-    ATTENTION_JVP(TYPE, NAME, 64, 64, 32)   \
-    ATTENTION_JVP(TYPE, NAME, 128, 64, 16)  \
-    ATTENTION_JVP(TYPE, NAME, 256, 32, 16)
+#define ATTENTION_JVP_16_BIT(TYPE, NAME)             \
+    ATTENTION_JVP(TYPE, NAME, FLOAT32, 32, 64, 32)   \
+    ATTENTION_JVP(TYPE, NAME, FLOAT32, 64, 64, 32)   \
+    ATTENTION_JVP(TYPE, NAME, FLOAT32, 128, 64, 16)  \
+    ATTENTION_JVP(TYPE, NAME, FLOAT32, 256, 32, 16)
 ATTENTION_JVP_16_BIT(Bf16, bf16)
 ATTENTION_JVP_16_BIT(F16, f16)

@@ -26,10 +26,11 @@ struct JvpCentres {
     }
 
     // A tile of keys from key0 on.
-    __device__ void step(const AttentionParams& p, const Mask& mask, int head_index, int row0, int key0, const T* query_smem,
+    template <class Problem>
+    __device__ void step(const Problem& p, const Mask& mask, int head_index, int row0, int key0, const T* query_smem,
                          const T* key_smem) {
         float s[M][N / 8][4] = {};
-        multiply_rows<T, DIM, M, N>(s, query_smem, key_smem, depth(p.head_dim), p.tf32);
+        multiply_rows<T, DIM, M, N>(s, query_smem, key_smem, depth(p.head_dim), p.products());
         const float scale = exponent_scale(p);
         const RowState<T, M> state(p, head_index, row0);
 #pragma unroll

@@ -65,7 +65,6 @@ struct AttentionParams {
     int32_t window_right;           // after it; 0 if causal
     int32_t bottom_right;           // 1: the last query stands at the last valid key; 0: query i stands at past_keys + i
     int32_t past_keys;
-    int32_t tf32;                   // 1: products of floats with 10 bits of mantissa; 0: with all
     float scale;
 };
 

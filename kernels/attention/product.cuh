@@ -8,6 +8,15 @@
 #include "mask.cuh"
 #include "tile.cuh"
 
+// A problem in whose products floats have this precision; no matter where they are of 16 bits.
+template <Precision PRECISION>
+struct AttentionProblem : AttentionParams {
+    static __device__ constexpr Products<PRECISION> products() { return {}; }
+};
+
+// KERNELS(name, precision) of what floats have instances for, but for the longest rows, which take three products always.
+#define FOR_EACH_PRECISION(KERNELS) KERNELS(f32, FLOAT32) KERNELS(f32_by_tf32, TF32) KERNELS(f32_by_bf16, BF16)
+
 // Elements that the products multiply of a row of `dim`.
 __device__ inline int depth(int dim) { return (dim + 15) / 16 * 16; }
 
@@ -104,12 +113,13 @@ __device__ void multiply_seen(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N
 }
 
 // O += W Y. `guarded` says that some of Y is not finite and some pairs are hidden.
-template <class T, int DIM, int M, int N, int FRAGMENTS>
-__device__ void accumulate(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const T* y_smem, bool guarded, int precision) {
+template <class T, int DIM, int M, int N, int FRAGMENTS, class Products>
+__device__ void accumulate(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const T* y_smem, bool guarded,
+                           Products products) {
     if (guarded) {
         multiply_seen<T, DIM, M, N>(o, w, y_smem);
     } else {
-        multiply<T, DIM, M, N>(o, w, y_smem, precision);
+        multiply<T, DIM, M, N>(o, w, y_smem, products);
     }
 }
 
@@ -157,22 +167,76 @@ __device__ bool all_finite(const float (&x)[M][FRAGMENTS][4]) {
 }
 
 // Where s is NaN it becomes X Y^T, and + X2 Y2^T unless X2 is null, of one TF32 product: that has the right infinities and NaN,
-// and where one of these is in a sum, nothing else matters.
-template <class T, int DIM, int M, int N>
-__device__ void repair(float (&s)[M][N / 8][4], const T* x_smem, const T* y_smem, int depth, const T* x2_smem = nullptr,
-                       const T* y2_smem = nullptr) {
-    float again[M][N / 8][4] = {};
-    multiply_float_rows<true, true, DIM, M, N>(again, x_smem, y_smem, depth);
-    if (x2_smem) {
-        multiply_float_rows<true, true, DIM, M, N>(again, x2_smem, y2_smem, depth);
+// and where one of these is in a sum, nothing else matters. A sum of TF32 products is that already.
+template <class T, int DIM, int M, int N, Precision PRECISION>
+__device__ void repair(float (&s)[M][N / 8][4], const T* x_smem, const T* y_smem, int depth, Products<PRECISION>,
+                       const T* x2_smem = nullptr, const T* y2_smem = nullptr) {
+    if constexpr (PRECISION != Precision::TF32) {
+        float again[M][N / 8][4] = {};
+        multiply_float_rows<true, true, DIM, M, N>(again, x_smem, y_smem, depth);
+        if (x2_smem) {
+            multiply_float_rows<true, true, DIM, M, N>(again, x2_smem, y2_smem, depth);
+        }
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+#pragma unroll
+            for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+                for (int r = 0; r < 4; r++) {
+                    s[m][n][r] = s[m][n][r] == s[m][n][r] ? s[m][n][r] : again[m][n][r];
+                }
+            }
+        }
     }
+}
+
+// hide(m, n, r) for every score s[m][n][r] of this lane whose rows are not of one segment; of arguments as for_each_hidden. Called by
+// whole warps: a lane has the segments of a few moving rows, and gets others' from their lanes.
+template <int M, int N, bool TRANSPOSED, class Hide>
+__device__ void for_each_of_other_segment(const Mask& mask, int row0, int column0, Hide hide) {
+    constexpr uint32_t ALL_LANES = 0xFFFFFFFF;
+    const int lane = threadIdx.x % 32;
+    int32_t moving[(N + 31) / 32];
+#pragma unroll
+    for (int i = 0; i < (N + 31) / 32; i++) {
+        const int column = column0 + min(32 * i + lane, N - 1);
+        moving[i] = TRANSPOSED ? mask.query_segment(column) : mask.key_segment(column);
+    }
+    int32_t stationary[M][2];
 #pragma unroll
     for (int m = 0; m < M; m++) {
 #pragma unroll
-        for (int n = 0; n < N / 8; n++) {
+        for (int half = 0; half < 2; half++) {
+            const int row = row0 + lane_row(m, half);
+            stationary[m][half] = TRANSPOSED ? mask.key_segment(row) : mask.query_segment(row);
+        }
+    }
+    const int32_t first = __shfl_sync(ALL_LANES, moving[0], 0);
+    bool differs = false;
 #pragma unroll
-            for (int r = 0; r < 4; r++) {
-                s[m][n][r] = s[m][n][r] == s[m][n][r] ? s[m][n][r] : again[m][n][r];
+    for (int i = 0; i < (N + 31) / 32; i++) {
+        differs |= moving[i] != first;
+    }
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+        differs |= stationary[m][0] != first || stationary[m][1] != first;
+    }
+    if (!__any_sync(ALL_LANES, differs)) {
+        return;  // most tiles, where segments are longer than that
+    }
+#pragma unroll
+    for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+        for (int second = 0; second < 2; second++) {
+            const int32_t segment = __shfl_sync(ALL_LANES, moving[n / 4], lane_column(n, second) % 32);
+#pragma unroll
+            for (int m = 0; m < M; m++) {
+#pragma unroll
+                for (int half = 0; half < 2; half++) {
+                    if (segment != stationary[m][half]) {
+                        hide(m, n, 2 * half + second);
+                    }
+                }
             }
         }
     }
@@ -183,6 +247,14 @@ __device__ void repair(float (&s)[M][N / 8][4], const T* x_smem, const T* y_smem
 template <int M, int N, bool TRANSPOSED, class Hide>
 __device__ void for_each_hidden(const Mask& mask, int row0, int column0, Hide hide) {
     row0 = opaque(row0);
+    if (mask.has_segments()) {
+        for_each_of_other_segment<M, N, TRANSPOSED>(mask, row0, column0, hide);
+        const Span stationary{row0, row0 + 16 * M}, moving{column0, column0 + N};
+        if (TRANSPOSED ? moving.last <= mask.queries && mask.all_but_for_segments(moving, stationary)
+                       : mask.all_but_for_segments(stationary, moving)) {
+            return;
+        }
+    }
 #pragma unroll
     for (int m = 0; m < M; m++) {
 #pragma unroll
@@ -196,33 +268,6 @@ __device__ void for_each_hidden(const Mask& mask, int row0, int column0, Hide hi
                 for (int second = 0; second < 2; second++) {
                     const int column = lane_column(n, second);
                     if (column < first || column >= last) {
-                        hide(m, n, 2 * half + second);
-                    }
-                }
-            }
-        }
-    }
-    if (!mask.query_segments) {
-        return;
-    }
-#pragma unroll
-    for (int m = 0; m < M; m++) {
-#pragma unroll
-        for (int half = 0; half < 2; half++) {
-            const int row = row0 + lane_row(m, half);
-            const int row_segment = TRANSPOSED ? mask.key_segment(row) : mask.query_segment(row);
-            uint32_t differs = 0;  // one bit per score: gathered in a loop that takes few registers
-#pragma unroll 1
-            for (int i = 0; i < N / 4; i++) {
-                const int column = column0 + lane_column(i / 2, i % 2);
-                const int segment = TRANSPOSED ? mask.query_segment(column) : mask.key_segment(column);
-                differs |= uint32_t(segment != row_segment) << i;
-            }
-#pragma unroll
-            for (int n = 0; n < N / 8; n++) {
-#pragma unroll
-                for (int second = 0; second < 2; second++) {
-                    if (differs >> (2 * n + second) & 1) {
                         hide(m, n, 2 * half + second);
                     }
                 }

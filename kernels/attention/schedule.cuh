@@ -9,7 +9,19 @@
 #pragma once
 #include "product.cuh"
 
-constexpr int WHOLE_HEAD_THREADS = 256;  // at most
+// Of a head, at most: enough for 128 steps behind a window of 32.
+constexpr int WHOLE_HEAD_ROWS = 160;
+// What the smallest supported cards grant a block.
+constexpr int SHARED_BYTES = 99 * 1024;
+
+// Threads of a block of whole heads, at most, of ROWS rows that have TILES tiles of T and SCALARS floats: two for each row of a head
+// as long as shared memory allows, or of short ones together.
+template <class T, int DIM, int MOVING, int TILES, int SCALARS, int ROWS = WHOLE_HEAD_ROWS>
+constexpr int WHOLE_HEAD_THREADS = [] {
+    const int row = TILES * TILE_PITCH<T, DIM> * int(sizeof(T)) + SCALARS * int(sizeof(float));
+    const int fitting = SHARED_BYTES / row, rows = (fitting < ROWS ? fitting : ROWS) / MOVING * MOVING;
+    return rows > 64 ? 2 * rows : 128;
+}();
 
 template <int DIM_, int ROWS_, int MOVING_>
 struct Tiling {

@@ -34,37 +34,37 @@ __device__ void clear(float (&x)[M][FRAGMENTS][4]) {
 }
 
 // S += X Y^T and T += X. Y^T + X Y.^T; X. may be null.
-template <class T, int DIM, int M, int N>
+template <class T, int DIM, int M, int N, class Products>
 __device__ void multiply_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const T* x_smem, const T* x_tangent_smem,
-                               const T* y_smem, const T* y_tangent_smem, int depth, int tf32) {
-    multiply_rows<T, DIM, M, N>(s, x_smem, y_smem, depth, tf32);
-    multiply_rows<T, DIM, M, N>(t, x_smem, y_tangent_smem, depth, tf32);
+                               const T* y_smem, const T* y_tangent_smem, int depth, Products products) {
+    multiply_rows<T, DIM, M, N>(s, x_smem, y_smem, depth, products);
+    multiply_rows<T, DIM, M, N>(t, x_smem, y_tangent_smem, depth, products);
     if (x_tangent_smem) {
-        multiply_rows<T, DIM, M, N>(t, x_tangent_smem, y_smem, depth, tf32);
+        multiply_rows<T, DIM, M, N>(t, x_tangent_smem, y_smem, depth, products);
     }
 }
 
 // Takes again what is NaN of the results of multiply_pairs(), or of multiply_transposed_pairs(), which started from 0.
-template <class T, int DIM, int M, int N>
+template <class T, int DIM, int M, int N, class Products>
 __device__ void repair_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const T* x_smem, const T* x_tangent_smem,
-                             const T* y_smem, const T* y_tangent_smem, int depth) {
-    repair<T, DIM, M, N>(s, x_smem, y_smem, depth);
+                             const T* y_smem, const T* y_tangent_smem, int depth, Products products) {
+    repair<T, DIM, M, N>(s, x_smem, y_smem, depth, products);
     if (x_tangent_smem && y_tangent_smem) {
-        repair<T, DIM, M, N>(t, x_smem, y_tangent_smem, depth, x_tangent_smem, y_smem);
+        repair<T, DIM, M, N>(t, x_smem, y_tangent_smem, depth, products, x_tangent_smem, y_smem);
     } else {
-        repair<T, DIM, M, N>(t, x_tangent_smem ? x_tangent_smem : x_smem, y_tangent_smem ? y_tangent_smem : y_smem, depth);
+        repair<T, DIM, M, N>(t, x_tangent_smem ? x_tangent_smem : x_smem, y_tangent_smem ? y_tangent_smem : y_smem, depth, products);
     }
 }
 
 // multiply_pairs() where keys are stationary, with the same bits: here Y. may be null.
-template <class T, int DIM, int M, int N>
+template <class T, int DIM, int M, int N, class Products>
 __device__ void multiply_transposed_pairs(float (&s)[M][N / 8][4], float (&t)[M][N / 8][4], const T* x_smem,
                                           const T* x_tangent_smem, const T* y_smem, const T* y_tangent_smem, int depth,
-                                          int tf32) {
-    multiply_rows<T, DIM, M, N, false>(s, x_smem, y_smem, depth, tf32);
-    multiply_rows<T, DIM, M, N, false>(t, x_tangent_smem, y_smem, depth, tf32);
+                                          Products products) {
+    multiply_rows<T, DIM, M, N, false>(s, x_smem, y_smem, depth, products);
+    multiply_rows<T, DIM, M, N, false>(t, x_tangent_smem, y_smem, depth, products);
     if (y_tangent_smem) {
-        multiply_rows<T, DIM, M, N, false>(t, x_smem, y_tangent_smem, depth, tf32);
+        multiply_rows<T, DIM, M, N, false>(t, x_smem, y_tangent_smem, depth, products);
     }
 }
 

@@ -5,8 +5,8 @@
 // A block has a tile of keys of one head, and walks over the queries of the heads that share it, one head after the other.
 // Where the accumulators for DIM columns of dK. and dV. would not fit into registers, PARTS blocks compute the same scores
 // and a part of the columns each.
-template <class T, class TILING, int PARTS, bool PHASED>
-__device__ void attention_tangent_columns(const AttentionParams& p) {
+template <class T, class TILING, int PARTS, bool PHASED, class Problem>
+__device__ void attention_tangent_columns(const Problem& p) {
     static_assert(!PHASED || TILING::THREADS == 32);
     constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>, TILE = TILING::ROWS * PITCH;
     SHARED_DYNAMIC(float4, attention_memory);
@@ -51,11 +51,11 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
                         clear(s);
                         clear(t);
                         multiply_transposed_pairs<T, DIM, M, N>(s, t, key_smem + own, key_tangent_smem + own, query.rows_smem,
-                                                                query.tangent_smem(), depth(p.head_dim), p.tf32);
+                                                                query.tangent_smem(), depth(p.head_dim), p.products());
                         if constexpr (KEYS_CAN_BE_CAREFUL<T, DIM>) {
                             if (careful) {
                                 repair_pairs<T, DIM, M, N>(s, t, key_smem + own, key_tangent_smem + own, query.rows_smem,
-                                                           query.tangent_smem(), depth(p.head_dim));
+                                                           query.tangent_smem(), depth(p.head_dim), p.products());
                             }
                         }
                     }
@@ -64,24 +64,24 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
                     if (seen(row0)) {
                         rows.start(d, w, scalars, row0, p.queries);
                         multiply_transposed_pairs<T, DIM, M, N>(d, w, value_smem + own, value_tangent_smem + own, d_output.rows_smem,
-                                                                d_output.tangent_or_null(), depth(p.value_dim), p.tf32);
+                                                                d_output.tangent_or_null(), depth(p.value_dim), p.products());
                         if constexpr (KEYS_CAN_BE_CAREFUL<T, DIM>) {
                             if (careful) {
                                 repair_pairs<T, DIM, M, N>(d, w, value_smem + own, value_tangent_smem + own, d_output.rows_smem,
-                                                           d_output.tangent_or_null(), depth(p.value_dim));
+                                                           d_output.tangent_or_null(), depth(p.value_dim), p.products());
                             }
                         }
                         rows.weigh(s, t, d, w, p, mask, scalars, at.warp.first, row0, !careful && mask.all({row0, row0 + N}, at.warp));
-                        accumulate<T, DIM, M, N>(rows.d_value, t, d_output.rows_smem + column0, guarded || careful, p.tf32);
+                        accumulate<T, DIM, M, N>(rows.d_value, t, d_output.rows_smem + column0, guarded || careful, p.products());
                         if (d_output.has_tangent()) {
-                            accumulate<T, DIM, M, N>(rows.d_value, s, d_output.tangent_smem() + column0, guarded || careful, p.tf32);
+                            accumulate<T, DIM, M, N>(rows.d_value, s, d_output.tangent_smem() + column0, guarded || careful, p.products());
                         }
                     }
                 },
                 [&](int row0, bool guarded) {
                     if (seen(row0)) {
-                        accumulate<T, DIM, M, N>(rows.d_key, w, query.rows_smem + column0, guarded || careful, p.tf32);
-                        accumulate<T, DIM, M, N>(rows.d_key, d, query.tangent_smem() + column0, guarded || careful, p.tf32);
+                        accumulate<T, DIM, M, N>(rows.d_key, w, query.rows_smem + column0, guarded || careful, p.products());
+                        accumulate<T, DIM, M, N>(rows.d_key, d, query.tangent_smem() + column0, guarded || careful, p.products());
                     }
                 });
         }
@@ -96,22 +96,24 @@ __device__ void attention_tangent_columns(const AttentionParams& p) {
                        key_smem + own);
 }
 
-#define ATTENTION_TANGENT_COLUMNS(TYPE, NAME, DIM, ROWS, MOVING, PARTS, PHASED)                                       \
-    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                               \
-        attention_tangent_columns_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
-        attention_tangent_columns<TYPE, Tiling<DIM, ROWS, MOVING>, PARTS, PHASED>(p);                                 \
-    }                                                                                                                 \
+#define ATTENTION_TANGENT_COLUMNS(TYPE, NAME, PRECISION, DIM, ROWS, MOVING, PARTS, PHASED)                                                   \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                                                      \
+        attention_tangent_columns_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionProblem<Precision::PRECISION> p) {  \
+        attention_tangent_columns<TYPE, Tiling<DIM, ROWS, MOVING>, PARTS, PHASED>(p);                                                        \
+    }                                                                                                                                        \
     REGISTER_KERNEL(attention_tangent_columns_##NAME##_d##DIM##_r##ROWS##_m##MOVING)
 
-ATTENTION_TANGENT_COLUMNS(float, f32, 32, 64, 32, 1, false)
-ATTENTION_TANGENT_COLUMNS(float, f32, 64, 64, 16, 1, false)
-ATTENTION_TANGENT_COLUMNS(float, f32, 128, 32, 16, 1, false)
-ATTENTION_TANGENT_COLUMNS(float, f32, 256, 16, 16, 2, true)
+#define ATTENTION_TANGENT_COLUMNS_FLOATS(NAME, PRECISION)                    \
+    ATTENTION_TANGENT_COLUMNS(float, NAME, PRECISION, 32, 64, 32, 1, false)  \
+    ATTENTION_TANGENT_COLUMNS(float, NAME, PRECISION, 64, 64, 16, 1, false)  \
+    ATTENTION_TANGENT_COLUMNS(float, NAME, PRECISION, 128, 32, 16, 1, false)
+FOR_EACH_PRECISION(ATTENTION_TANGENT_COLUMNS_FLOATS)
+ATTENTION_TANGENT_COLUMNS(float, f32, FLOAT32, 256, 16, 16, 2, true)
 
-#define ATTENTION_TANGENT_COLUMNS_16_BIT(TYPE, NAME)              \
-    ATTENTION_TANGENT_COLUMNS(TYPE, NAME, 32, 64, 32, 1, false)   \
-    ATTENTION_TANGENT_COLUMNS(TYPE, NAME, 64, 64, 32, 1, false)   \
-    ATTENTION_TANGENT_COLUMNS(TYPE, NAME, 128, 64, 16, 1, false)  \
-    ATTENTION_TANGENT_COLUMNS(TYPE, NAME, 256, 32, 16, 2, false)
+#define ATTENTION_TANGENT_COLUMNS_16_BIT(TYPE, NAME)                       \
+    ATTENTION_TANGENT_COLUMNS(TYPE, NAME, FLOAT32, 32, 64, 32, 1, false)   \
+    ATTENTION_TANGENT_COLUMNS(TYPE, NAME, FLOAT32, 64, 64, 32, 1, false)   \
+    ATTENTION_TANGENT_COLUMNS(TYPE, NAME, FLOAT32, 128, 64, 16, 1, false)  \
+    ATTENTION_TANGENT_COLUMNS(TYPE, NAME, FLOAT32, 256, 32, 16, 2, false)
 ATTENTION_TANGENT_COLUMNS_16_BIT(Bf16, bf16)
 ATTENTION_TANGENT_COLUMNS_16_BIT(F16, f16)

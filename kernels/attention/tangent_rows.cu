@@ -4,8 +4,8 @@
 
 // A block has a tile of queries of one head and walks over its keys. Where the accumulators for DIM columns of dQ. would
 // not fit into registers, PARTS blocks compute the same scores and a part of the columns each.
-template <class T, class TILING, int PARTS, bool PHASED>
-__device__ void attention_tangent_rows(const AttentionParams& p) {
+template <class T, class TILING, int PARTS, bool PHASED, class Problem>
+__device__ void attention_tangent_rows(const Problem& p) {
     static_assert(!PHASED || TILING::THREADS == 32);
     constexpr int DIM = TILING::DIM, M = TILING::M, N = TILING::MOVING, PITCH = TILE_PITCH<T, DIM>, TILE = TILING::ROWS * PITCH;
     SHARED_DYNAMIC(float4, attention_memory);
@@ -46,11 +46,11 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
                     clear(s);
                     clear(t);
                     multiply_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem,
-                                                 key.tangent_smem(), depth(p.head_dim), p.tf32);
+                                                 key.tangent_smem(), depth(p.head_dim), p.products());
                     if constexpr (CAN_BE_CAREFUL<T>) {
                         if (careful) {
                             repair_pairs<T, DIM, M, N>(s, t, query_smem + own, query_tangent_smem + own, key.rows_smem,
-                                                       key.tangent_smem(), depth(p.head_dim));
+                                                       key.tangent_smem(), depth(p.head_dim), p.products());
                         }
                     }
                 }
@@ -60,11 +60,11 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
                     const T* const tangent_or_null = p.d_output_tangent ? d_output_tangent_smem + own : nullptr;
                     rows.start(d, w);
                     multiply_pairs<T, DIM, M, N>(d, w, d_output_smem + own, tangent_or_null, value.rows_smem,
-                                                 value.tangent_smem(), depth(p.value_dim), p.tf32);
+                                                 value.tangent_smem(), depth(p.value_dim), p.products());
                     if constexpr (CAN_BE_CAREFUL<T>) {
                         if (careful) {
                             repair_pairs<T, DIM, M, N>(d, w, d_output_smem + own, tangent_or_null, value.rows_smem,
-                                                       value.tangent_smem(), depth(p.value_dim));
+                                                       value.tangent_smem(), depth(p.value_dim), p.products());
                         }
                     }
                     rows.weigh(s, t, d, w, p, mask, at.warp.first, key0, mask.all(at.warp, {key0, key0 + N}));
@@ -72,8 +72,8 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
             },
             [&](int key0, bool guarded) {
                 if (seen(key0)) {
-                    accumulate<T, DIM, M, N>(rows.d_query, w, key.rows_smem + column0, guarded || careful, p.tf32);
-                    accumulate<T, DIM, M, N>(rows.d_query, d, key.tangent_smem() + column0, guarded || careful, p.tf32);
+                    accumulate<T, DIM, M, N>(rows.d_query, w, key.rows_smem + column0, guarded || careful, p.products());
+                    accumulate<T, DIM, M, N>(rows.d_query, d, key.tangent_smem() + column0, guarded || careful, p.products());
                 }
             });
         if (!CAN_BE_CAREFUL<T> || careful || !__syncthreads_or(has_nan(rows.d_query))) {
@@ -89,22 +89,24 @@ __device__ void attention_tangent_rows(const AttentionParams& p) {
                        RowFactors<M>(p.scale).of, query_smem + own);
 }
 
-#define ATTENTION_TANGENT_ROWS(TYPE, NAME, DIM, ROWS, MOVING, PARTS, PHASED)                                       \
-    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                            \
-        attention_tangent_rows_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
-        attention_tangent_rows<TYPE, Tiling<DIM, ROWS, MOVING>, PARTS, PHASED>(p);                                 \
-    }                                                                                                              \
+#define ATTENTION_TANGENT_ROWS(TYPE, NAME, PRECISION, DIM, ROWS, MOVING, PARTS, PHASED)                                                   \
+    extern "C" __global__ void __launch_bounds__(Tiling<DIM, ROWS, MOVING>::THREADS, 1)                                                   \
+        attention_tangent_rows_##NAME##_d##DIM##_r##ROWS##_m##MOVING(const __grid_constant__ AttentionProblem<Precision::PRECISION> p) {  \
+        attention_tangent_rows<TYPE, Tiling<DIM, ROWS, MOVING>, PARTS, PHASED>(p);                                                        \
+    }                                                                                                                                     \
     REGISTER_KERNEL(attention_tangent_rows_##NAME##_d##DIM##_r##ROWS##_m##MOVING)
 
-ATTENTION_TANGENT_ROWS(float, f32, 32, 64, 32, 1, false)
-ATTENTION_TANGENT_ROWS(float, f32, 64, 64, 16, 1, false)
-ATTENTION_TANGENT_ROWS(float, f32, 128, 32, 16, 1, false)
-ATTENTION_TANGENT_ROWS(float, f32, 256, 16, 16, 2, true)
+#define ATTENTION_TANGENT_ROWS_FLOATS(NAME, PRECISION)                    \
+    ATTENTION_TANGENT_ROWS(float, NAME, PRECISION, 32, 64, 32, 1, false)  \
+    ATTENTION_TANGENT_ROWS(float, NAME, PRECISION, 64, 64, 16, 1, false)  \
+    ATTENTION_TANGENT_ROWS(float, NAME, PRECISION, 128, 32, 16, 1, false)
+FOR_EACH_PRECISION(ATTENTION_TANGENT_ROWS_FLOATS)
+ATTENTION_TANGENT_ROWS(float, f32, FLOAT32, 256, 16, 16, 2, true)
 
-#define ATTENTION_TANGENT_ROWS_16_BIT(TYPE, NAME)              \
-    ATTENTION_TANGENT_ROWS(TYPE, NAME, 32, 64, 32, 1, false)   \
-    ATTENTION_TANGENT_ROWS(TYPE, NAME, 64, 64, 32, 1, false)   \
-    ATTENTION_TANGENT_ROWS(TYPE, NAME, 128, 64, 16, 1, false)  \
-    ATTENTION_TANGENT_ROWS(TYPE, NAME, 256, 32, 16, 2, false)
+#define ATTENTION_TANGENT_ROWS_16_BIT(TYPE, NAME)                       \
+    ATTENTION_TANGENT_ROWS(TYPE, NAME, FLOAT32, 32, 64, 32, 1, false)   \
+    ATTENTION_TANGENT_ROWS(TYPE, NAME, FLOAT32, 64, 64, 32, 1, false)   \
+    ATTENTION_TANGENT_ROWS(TYPE, NAME, FLOAT32, 128, 64, 16, 1, false)  \
+    ATTENTION_TANGENT_ROWS(TYPE, NAME, FLOAT32, 256, 32, 16, 2, false)
 ATTENTION_TANGENT_ROWS_16_BIT(Bf16, bf16)
 ATTENTION_TANGENT_ROWS_16_BIT(F16, f16)

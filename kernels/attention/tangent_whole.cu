@@ -15,9 +15,12 @@ struct HeadTiles {
           d_output_smem(value_tangent_smem + tile), d_output_tangent_smem(has_d_output_tangent ? d_output_smem + tile : nullptr) {}
 };
 
+// Of a head, at most: more threads would have fewer registers than the walks take.
+constexpr int TANGENT_ROWS = 128;
+
 // Inlined, however long: the address of a kernel's parameters is one that older PTX cannot pass on.
-template <class T, int DIM, int N>
-__device__ __forceinline__ void attention_tangent_whole(const AttentionParams& p) {
+template <class T, int DIM, int N, class Problem>
+__device__ __forceinline__ void attention_tangent_whole(const Problem& p) {
     constexpr int PITCH = TILE_PITCH<T, DIM>, TILES = 8;
     SHARED_DYNAMIC(float4, attention_memory);
     const WholeHead<N> at(p);
@@ -68,17 +71,17 @@ __device__ __forceinline__ void attention_tangent_whole(const AttentionParams& p
                 const int other = key0 * PITCH;
                 float s[1][N / 8][4] = {}, t[1][N / 8][4] = {};
                 multiply_pairs<T, DIM, 1, N>(s, t, tiles.query_smem + own, tiles.query_tangent_smem + own, tiles.key_smem + other,
-                                             tiles.key_tangent_smem + other, head_depth, p.tf32);
+                                             tiles.key_tangent_smem + other, head_depth, p.products());
                 if constexpr (CAN_BE_CAREFUL<T>) {
                     if (careful) {
                         repair_pairs<T, DIM, 1, N>(s, t, tiles.query_smem + own,
                                                    tiles.query_tangent_smem + own, tiles.key_smem + other,
-                                                   tiles.key_tangent_smem + other, head_depth);
+                                                   tiles.key_tangent_smem + other, head_depth, p.products());
                     }
                 }
                 rows.weigh(s, t, p, mask, at.head_index, at.row0, key0, mask.all(own_queries, {key0, key0 + N}));
-                accumulate<T, DIM, 1, N>(rows.out, t, tiles.value_smem + other, guarded || careful, p.tf32);
-                accumulate<T, DIM, 1, N>(rows.out, s, tiles.value_tangent_smem + other, guarded || careful, p.tf32);
+                accumulate<T, DIM, 1, N>(rows.out, t, tiles.value_smem + other, guarded || careful, p.products());
+                accumulate<T, DIM, 1, N>(rows.out, s, tiles.value_tangent_smem + other, guarded || careful, p.products());
             }
             if (!CAN_BE_CAREFUL<T> || careful || !__any_sync(0xFFFFFFFF, has_nan(rows.out))) {
                 break;
@@ -99,22 +102,22 @@ __device__ __forceinline__ void attention_tangent_whole(const AttentionParams& p
                 float s[1][N / 8][4] = {}, t[1][N / 8][4] = {}, d[1][N / 8][4], w[1][N / 8][4];
                 rows.start(d, w);
                 multiply_pairs<T, DIM, 1, N>(s, t, tiles.query_smem + own, tiles.query_tangent_smem + own, tiles.key_smem + other,
-                                             tiles.key_tangent_smem + other, head_depth, p.tf32);
+                                             tiles.key_tangent_smem + other, head_depth, p.products());
                 multiply_pairs<T, DIM, 1, N>(d, w, tiles.d_output_smem + own, d_output_tangent_smem, tiles.value_smem + other,
-                                             tiles.value_tangent_smem + other, value_depth, p.tf32);
+                                             tiles.value_tangent_smem + other, value_depth, p.products());
                 if constexpr (CAN_BE_CAREFUL<T>) {
                     if (careful) {
                         repair_pairs<T, DIM, 1, N>(s, t, tiles.query_smem + own,
                                                    tiles.query_tangent_smem + own, tiles.key_smem + other,
-                                                   tiles.key_tangent_smem + other, head_depth);
+                                                   tiles.key_tangent_smem + other, head_depth, p.products());
                         repair_pairs<T, DIM, 1, N>(
                             d, w, tiles.d_output_smem + own, d_output_tangent_smem, tiles.value_smem + other,
-                            tiles.value_tangent_smem + other, value_depth);
+                            tiles.value_tangent_smem + other, value_depth, p.products());
                     }
                 }
                 rows.weigh(s, t, d, w, p, mask, at.row0, key0, mask.all(own_queries, {key0, key0 + N}));
-                accumulate<T, DIM, 1, N>(rows.d_query, w, tiles.key_smem + other, guarded || careful, p.tf32);
-                accumulate<T, DIM, 1, N>(rows.d_query, d, tiles.key_tangent_smem + other, guarded || careful, p.tf32);
+                accumulate<T, DIM, 1, N>(rows.d_query, w, tiles.key_smem + other, guarded || careful, p.products());
+                accumulate<T, DIM, 1, N>(rows.d_query, d, tiles.key_tangent_smem + other, guarded || careful, p.products());
             }
             if (!CAN_BE_CAREFUL<T> || careful || !__any_sync(0xFFFFFFFF, has_nan(rows.d_query))) {
                 break;
@@ -140,25 +143,25 @@ __device__ __forceinline__ void attention_tangent_whole(const AttentionParams& p
             float s[1][N / 8][4] = {}, t[1][N / 8][4] = {}, d[1][N / 8][4], w[1][N / 8][4];
             rows.start(d, w, scalars(), row0, p.queries);
             multiply_transposed_pairs<T, DIM, 1, N>(s, t, tiles.key_smem + own, tiles.key_tangent_smem + own,
-                                                    tiles.query_smem + other, tiles.query_tangent_smem + other, head_depth, p.tf32);
+                                                    tiles.query_smem + other, tiles.query_tangent_smem + other, head_depth, p.products());
             multiply_transposed_pairs<T, DIM, 1, N>(d, w, tiles.value_smem + own, tiles.value_tangent_smem + own,
-                                                    tiles.d_output_smem + other, d_output_tangent_smem, value_depth, p.tf32);
+                                                    tiles.d_output_smem + other, d_output_tangent_smem, value_depth, p.products());
             if constexpr (CAN_BE_CAREFUL<T>) {
                 if (care == CAREFUL) {
                     repair_pairs<T, DIM, 1, N>(s, t, tiles.key_smem + own, tiles.key_tangent_smem + own,
-                                               tiles.query_smem + other, tiles.query_tangent_smem + other, head_depth);
+                                               tiles.query_smem + other, tiles.query_tangent_smem + other, head_depth, p.products());
                     repair_pairs<T, DIM, 1, N>(d, w, tiles.value_smem + own,
                                                tiles.value_tangent_smem + own, tiles.d_output_smem + other, d_output_tangent_smem,
-                                               value_depth);
+                                               value_depth, p.products());
                 }
             }
             rows.weigh(s, t, d, w, p, mask, scalars(), at.row0, row0, care != CAREFUL && mask.all({row0, row0 + N}, own_keys));
-            accumulate<T, DIM, 1, N>(rows.d_value, t, tiles.d_output_smem + other, care != 0, p.tf32);
+            accumulate<T, DIM, 1, N>(rows.d_value, t, tiles.d_output_smem + other, care != 0, p.products());
             if (d_output_tangent_smem) {
-                accumulate<T, DIM, 1, N>(rows.d_value, s, d_output_tangent_smem, care != 0, p.tf32);
+                accumulate<T, DIM, 1, N>(rows.d_value, s, d_output_tangent_smem, care != 0, p.products());
             }
-            accumulate<T, DIM, 1, N>(rows.d_key, w, tiles.query_smem + other, care != 0, p.tf32);
-            accumulate<T, DIM, 1, N>(rows.d_key, d, tiles.query_tangent_smem + other, care != 0, p.tf32);
+            accumulate<T, DIM, 1, N>(rows.d_key, w, tiles.query_smem + other, care != 0, p.products());
+            accumulate<T, DIM, 1, N>(rows.d_key, d, tiles.query_tangent_smem + other, care != 0, p.products());
         }
         if (care == CAREFUL || !__any_sync(0xFFFFFFFF, has_nan(rows.d_key) || has_nan(rows.d_value))) {
             break;
@@ -170,17 +173,20 @@ __device__ __forceinline__ void attention_tangent_whole(const AttentionParams& p
     store_fragments<T>(value_rows<T>(p, p.d_value, batch, head), at.row0, rows.d_value, one.of);
 }
 
-#define ATTENTION_TANGENT_WHOLE(TYPE, NAME, DIM, MOVING)                                                  \
-    extern "C" __global__ void __launch_bounds__(WHOLE_HEAD_THREADS, 1)                                   \
-        attention_tangent_whole_##NAME##_d##DIM##_m##MOVING(const __grid_constant__ AttentionParams p) {  \
-        attention_tangent_whole<TYPE, DIM, MOVING>(p);                                                    \
-    }                                                                                                     \
+#define ATTENTION_TANGENT_WHOLE(TYPE, NAME, PRECISION, DIM, MOVING)                                                              \
+    extern "C" __global__ void __launch_bounds__((WHOLE_HEAD_THREADS<TYPE, DIM, MOVING, 8, 0, TANGENT_ROWS>), 1)                               \
+        attention_tangent_whole_##NAME##_d##DIM##_m##MOVING(const __grid_constant__ AttentionProblem<Precision::PRECISION> p) {  \
+        attention_tangent_whole<TYPE, DIM, MOVING>(p);                                                                           \
+    }                                                                                                                            \
     REGISTER_KERNEL(attention_tangent_whole_##NAME##_d##DIM##_m##MOVING)
 
-#define ATTENTION_TANGENT_WHOLE_ALL(TYPE, NAME)  \
-    ATTENTION_TANGENT_WHOLE(TYPE, NAME, 16, 16)  \
-    ATTENTION_TANGENT_WHOLE(TYPE, NAME, 32, 32)  \
-    ATTENTION_TANGENT_WHOLE(TYPE, NAME, 64, 32)
-ATTENTION_TANGENT_WHOLE_ALL(float, f32)
-ATTENTION_TANGENT_WHOLE_ALL(Bf16, bf16)
-ATTENTION_TANGENT_WHOLE_ALL(F16, f16)
+#define ATTENTION_TANGENT_WHOLE_ALL(TYPE, NAME, PRECISION)  \
+    ATTENTION_TANGENT_WHOLE(TYPE, NAME, PRECISION, 16, 16)  \
+    ATTENTION_TANGENT_WHOLE(TYPE, NAME, PRECISION, 32, 32)  \
+    ATTENTION_TANGENT_WHOLE(TYPE, NAME, PRECISION, 64, 32)
+#define ATTENTION_TANGENT_WHOLE_FLOATS(NAME, PRECISION)      \
+    ATTENTION_TANGENT_WHOLE(float, NAME, PRECISION, 16, 32)  \
+    ATTENTION_TANGENT_WHOLE_ALL(float, NAME, PRECISION)
+FOR_EACH_PRECISION(ATTENTION_TANGENT_WHOLE_FLOATS)
+ATTENTION_TANGENT_WHOLE_ALL(Bf16, bf16, FLOAT32)
+ATTENTION_TANGENT_WHOLE_ALL(F16, f16, FLOAT32)

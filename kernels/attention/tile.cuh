@@ -18,7 +18,10 @@ struct Rows {
     int count;
     int dim;
 
-    __device__ bool aligned() const { return reinterpret_cast<uintptr_t>(first) % 16 == 0 && stride * sizeof(T) % 16 == 0; }
+    // Whether rows consist of whole pieces.
+    __device__ bool aligned() const {
+        return (reinterpret_cast<uintptr_t>(first) | uintptr_t(stride) * sizeof(T) | unsigned(dim) * sizeof(T)) % 16 == 0;
+    }
 };
 
 // Queries and their gradients; keys; values; outputs. T is const where they are read. The head of keys and values is that
@@ -52,24 +55,57 @@ struct Team {
     int rank, size;
 };
 
+// The pieces of a tile that a thread of a team has: of the rows row, row + leap, ... those in `column`, and in ACROSS pieces from there.
+template <class T, int DIM>
+struct TilePieces {
+    static constexpr int PIECES = DIM / PIECE<T>, ACROSS = PIECES < 32 ? PIECES : 32, TIMES = PIECES / ACROSS;  // teams are of whole warps
+    static constexpr int APART = ACROSS * PIECE<T>;  // elements
+
+    const int row, column, leap;
+
+    // Found anew for each tile, which takes no registers all through a loop.
+    __device__ explicit TilePieces(Team team) : TilePieces(opaque(team.rank), team.size) {}
+    __device__ TilePieces(int rank, int size) : row(rank / ACROSS), column(rank % ACROSS * PIECE<T>), leap(size / ACROSS) {}
+};
+
 // Starts to load `count` rows from row0 on, those below `end` from memory and the rest as 0. They are there for the team
 // after async_commit(), async_wait() and a barrier.
 template <class T, int DIM>
 __device__ void load_tile(T* tile_smem, const Rows<const T>& rows, int row0, int count, int end, Team team) {
-    constexpr int PIECES = DIM / PIECE<T>;
+    constexpr int PITCH = TILE_PITCH<T, DIM>;
+    using Pieces = TilePieces<T, DIM>;
+    const Pieces own(team);
+    const int there = min(end - row0, count);
+    const int64_t step = own.leap * rows.stride;
     const bool aligned = rows.aligned();
+#pragma unroll 1
+    for (int i = 0; i < Pieces::TIMES; i++) {
+        const int column = own.column + i * Pieces::APART;
+        const T* from = rows.first + (row0 + own.row) * rows.stride + column;
+        T* to_smem = tile_smem + own.row * PITCH + column;
+        int row = own.row;
+        if (aligned && column < rows.dim) {
 #pragma unroll 4
-    for (int i = opaque(team.rank); i < count * PIECES; i += team.size) {
-        const int row = i / PIECES, column = i % PIECES * PIECE<T>;
-        const int there = row0 + row < end ? min(max(rows.dim - column, 0), PIECE<T>) : 0;
-        const T* from = there > 0 ? rows.first + (row0 + row) * rows.stride + column : rows.first;
-        T* to_smem = tile_smem + row * TILE_PITCH<T, DIM> + column;
-        if (aligned) {
-            async_copy(to_smem, from, there * int(sizeof(T)));
-        } else {
-            for (int e = 0; e < PIECE<T>; e++) {
-                to_smem[e] = e < there ? from[e] : T{};
+            for (; row < there; row += own.leap) {
+                async_copy(to_smem, from);
+                from += step;
+                to_smem += own.leap * PITCH;
             }
+        } else if (column < rows.dim) {
+#pragma unroll 1
+            for (; row < there; row += own.leap) {
+#pragma unroll 1
+                for (int e = 0; e < PIECE<T>; e++) {
+                    to_smem[e] = column + e < rows.dim ? from[e] : T{};
+                }
+                from += step;
+                to_smem += own.leap * PITCH;
+            }
+        }
+#pragma unroll 1
+        for (; row < count; row += own.leap) {
+            *reinterpret_cast<uint4*>(to_smem) = {0, 0, 0, 0};
+            to_smem += own.leap * PITCH;
         }
     }
 }
@@ -77,19 +113,24 @@ __device__ void load_tile(T* tile_smem, const Rows<const T>& rows, int row0, int
 // Whether all of a tile that this thread loaded is finite; after its async_wait(), with the arguments of load_tile.
 template <class T, int DIM>
 __device__ bool finite_tile(const T* tile_smem, int count, Team team) {
-    constexpr int PIECES = DIM / PIECE<T>;
+    using Pieces = TilePieces<T, DIM>;
     constexpr uint32_t EXPONENT = std::is_same_v<T, F16> ? 0x7C00 : 0x7F80;
+    const Pieces own(team);
+    const T* x_smem = tile_smem + own.row * TILE_PITCH<T, DIM> + own.column;
     bool finite = true;
-#pragma unroll 4
-    for (int i = opaque(team.rank); i < count * PIECES; i += team.size) {
-        const uint4 piece =
-            *reinterpret_cast<const uint4*>(tile_smem + i / PIECES * TILE_PITCH<T, DIM> + i % PIECES * PIECE<T>);
-        for (uint32_t word : {piece.x, piece.y, piece.z, piece.w}) {
-            finite &= (word & EXPONENT << 16) != EXPONENT << 16;
-            if constexpr (sizeof(T) == 2) {
-                finite &= (word & EXPONENT) != EXPONENT;
+#pragma unroll 1
+    for (int row = own.row; row < count; row += own.leap) {
+#pragma unroll
+        for (int i = 0; i < Pieces::TIMES; i++) {
+            const uint4 piece = *reinterpret_cast<const uint4*>(x_smem + i * Pieces::APART);
+            for (uint32_t word : {piece.x, piece.y, piece.z, piece.w}) {
+                finite &= (word & EXPONENT << 16) != EXPONENT << 16;
+                if constexpr (sizeof(T) == 2) {
+                    finite &= (word & EXPONENT) != EXPONENT;
+                }
             }
         }
+        x_smem += own.leap * TILE_PITCH<T, DIM>;
     }
     return finite;
 }
@@ -131,7 +172,7 @@ __device__ void store_rows(const Rows<T>& to, int row0, int column0, const float
         }
     }
     __syncwarp();
-    const bool aligned = to.aligned() && to.dim % PIECE<T> == 0;
+    const bool aligned = to.aligned();
 #pragma unroll 2
     for (int i = lane; i < 16 * M * PIECES; i += 32) {
         const int row = i / PIECES, column = i % PIECES * PIECE<T>;

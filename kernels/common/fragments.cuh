@@ -102,12 +102,6 @@ struct Fragments<float> {
         uint32_t high[2], low[2];
     };
 
-    // x = high + low, with nothing raised.
-    static __device__ void split(float x, uint32_t& high, uint32_t& low) {
-        high = to_tf32(x);
-        low = to_tf32(x - as_float(high));
-    }
-
     // x = high + low / RAISED, or, if the sum is DIRECT, high + low. The bits of low that are too many the hardware ignores.
     template <bool TF32, bool DIRECT = false>
     static __device__ void split_raised(float x, uint32_t& high, uint32_t& low) {
@@ -162,21 +156,15 @@ struct Fragments<float> {
     }
 
     // D += A B over SUMMED steps of DIRECT splits, which take no registers but those of one sum.
-    template <bool TF32>
     static __device__ void mma_direct(float (&d)[4], const A (&a)[SUMMED], const B (&b)[SUMMED]) {
         float sum[4];
-        if constexpr (TF32) {
-            mma_tf32_first(sum, a[0].high, b[0].high);
-        } else {
 #pragma unroll
-            for (int k = 0; k < SUMMED; k++) {
-                k == 0 ? mma_tf32_first(sum, a[k].low, b[k].high) : mma_tf32(sum, a[k].low, b[k].high);
-                mma_tf32(sum, a[k].high, b[k].low);
-            }
-            mma_tf32(sum, a[0].high, b[0].high);
+        for (int k = 0; k < SUMMED; k++) {
+            k == 0 ? mma_tf32_first(sum, a[k].low, b[k].high) : mma_tf32(sum, a[k].low, b[k].high);
+            mma_tf32(sum, a[k].high, b[k].low);
         }
 #pragma unroll
-        for (int k = 1; k < SUMMED; k++) {
+        for (int k = 0; k < SUMMED; k++) {
             mma_tf32(sum, a[k].high, b[k].high);
         }
 #pragma unroll
@@ -191,13 +179,16 @@ struct Fragments<float> {
     // shows where they are large.
     static __device__ float next_raise(float raise) { return as_float(as_bits(raise) ^ 1); }
 
-    // D += raise A B over SUMMED steps.
+    // D += raise A B over SUMMED steps; of TF32 numbers A B, straight: what is cut off from sums is little beside their rounding.
     template <bool TF32, bool FIRST_LOW>
     static __device__ void mma(float (&d)[4], const A (&a)[SUMMED], const B (&b)[SUMMED], float raise = 1) {
-        float sum[4];
         if constexpr (TF32) {
-            mma_tf32_first(sum, a[0].high, b[0].high);
+#pragma unroll
+            for (int k = 0; k < SUMMED; k++) {
+                mma_tf32(d, a[k].high, b[k].high);
+            }
         } else {
+            float sum[4];
 #pragma unroll
             for (int k = 0; k < SUMMED; k++) {
                 const auto& first_a = FIRST_LOW ? a[k].low : a[k].high;
@@ -211,15 +202,14 @@ struct Fragments<float> {
             for (int i = 0; i < 4; i++) {
                 sum[i] *= 1 / RAISED;
             }
-            mma_tf32(sum, a[0].high, b[0].high);
-        }
 #pragma unroll
-        for (int k = 1; k < SUMMED; k++) {
-            mma_tf32(sum, a[k].high, b[k].high);
-        }
+            for (int k = 0; k < SUMMED; k++) {
+                mma_tf32(sum, a[k].high, b[k].high);
+            }
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
-            d[i] = fmaf(sum[i], raise, d[i]);
+            for (int i = 0; i < 4; i++) {
+                d[i] = fmaf(sum[i], raise, d[i]);
+            }
         }
     }
 };
@@ -273,13 +263,14 @@ __device__ void multiply_floats(float (&o)[M][FRAGMENTS][4], const float (&w)[M]
             F::load_b_by_columns<PITCH, TF32, DIRECT>(b, y_smem + k * PITCH + d);
 #pragma unroll
             for (int m = 0; m < M; m++) {
-                if constexpr (DIRECT) {
-                    F::mma_direct<TF32>(o[m][d / 8], a[m], b);
+                if constexpr (DIRECT && !TF32) {
+                    F::mma_direct(o[m][d / 8], a[m], b);
                 } else {
                     F::mma<TF32, true>(o[m][d / 8], a[m], b);
                 }
             }
-            if (d % (DIRECT ? 16 : 64) == (DIRECT ? 8 : 56)) {
+            constexpr int APART = DIRECT ? 16 : DIM < 128 ? 64 : 32;
+            if (d % APART == APART - 8) {
                 __syncwarp();  // keeps the compiler from having too much under way at once, for which there are no registers
             }
         }
@@ -338,22 +329,14 @@ __device__ void multiply_rounded(float (&o)[M][FRAGMENTS][4], const float (&w)[M
     }
 }
 
-// Whether floats have code of their own for one product; the longest rows leave no registers for it, and take three.
-template <int DIM>
-constexpr bool HAS_ONE_PRODUCT = DIM < 256;
-
 // S += X Y^T. x_smem and y_smem are tiles [16 M][DIM] and [N][DIM]; `depth`, a multiple of 16, is how much of DIM is used.
 // Y X^T with the other FIRST_LOW has the same bits.
-template <class T, int DIM, int M, int N, bool FIRST_LOW = true>
-__device__ void multiply_rows(float (&s)[M][N / 8][4], const T* x_smem, const T* y_smem, int depth, int precision) {
-    if constexpr (std::is_same_v<T, float>) {
-        if (HAS_ONE_PRODUCT<DIM> && precision == int(Precision::BF16)) {
-            multiply_rounded_rows<DIM, M, N>(s, x_smem, y_smem, depth);
-        } else if (HAS_ONE_PRODUCT<DIM> && precision == int(Precision::TF32)) {
-            multiply_float_rows<true, FIRST_LOW, DIM, M, N>(s, x_smem, y_smem, depth);
-        } else {
-            multiply_float_rows<false, FIRST_LOW, DIM, M, N>(s, x_smem, y_smem, depth);
-        }
+template <class T, int DIM, int M, int N, bool FIRST_LOW = true, Precision PRECISION>
+__device__ void multiply_rows(float (&s)[M][N / 8][4], const T* x_smem, const T* y_smem, int depth, Products<PRECISION>) {
+    if constexpr (std::is_same_v<T, float> && PRECISION == Precision::BF16) {
+        multiply_rounded_rows<DIM, M, N>(s, x_smem, y_smem, depth);
+    } else if constexpr (std::is_same_v<T, float>) {
+        multiply_float_rows<PRECISION == Precision::TF32, FIRST_LOW, DIM, M, N>(s, x_smem, y_smem, depth);
     } else {
         using F = Fragments<T>;
         constexpr int PITCH = TILE_PITCH<T, DIM>;
@@ -379,16 +362,12 @@ __device__ void multiply_rows(float (&s)[M][N / 8][4], const T* x_smem, const T*
 }
 
 // O += W Y for 8 FRAGMENTS columns of Y from y_smem on, which is a tile [N][DIM].
-template <class T, int DIM, int M, int N, int FRAGMENTS>
-__device__ void multiply(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const T* y_smem, int precision) {
-    if constexpr (std::is_same_v<T, float>) {
-        if (HAS_ONE_PRODUCT<DIM> && precision == int(Precision::BF16)) {
-            multiply_rounded<DIM, M, N>(o, w, y_smem);
-        } else if (HAS_ONE_PRODUCT<DIM> && precision == int(Precision::TF32)) {
-            multiply_floats<true, DIM, M, N>(o, w, y_smem);
-        } else {
-            multiply_floats<false, DIM, M, N>(o, w, y_smem);
-        }
+template <class T, int DIM, int M, int N, int FRAGMENTS, Precision PRECISION>
+__device__ void multiply(float (&o)[M][FRAGMENTS][4], const float (&w)[M][N / 8][4], const T* y_smem, Products<PRECISION>) {
+    if constexpr (std::is_same_v<T, float> && PRECISION == Precision::BF16) {
+        multiply_rounded<DIM, M, N>(o, w, y_smem);
+    } else if constexpr (std::is_same_v<T, float>) {
+        multiply_floats<PRECISION == Precision::TF32, DIM, M, N>(o, w, y_smem);
     } else {
         using F = Fragments<T>;
         constexpr int PITCH = TILE_PITCH<T, DIM>;

@@ -13,6 +13,8 @@
 
 // Of products of floats. Same order as org.fovea.backend.BackendSettings.Precision.
 enum class Precision { FLOAT32, TF32, BF16 };
+template <Precision PRECISION>
+using Products = std::integral_constant<Precision, PRECISION>;
 
 // Operand A from its fragments of k = 0..7 and 8..15.
 __device__ inline void round_a(uint32_t (&a)[4], const uint32_t (&first)[4], const uint32_t (&second)[4]) {

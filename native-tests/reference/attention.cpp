@@ -9,7 +9,7 @@ std::string AttentionProblem::text() const {
     text << "planes " << ring.planes << (ring.mixed ? " mixed" : "") << " batch " << batch << " heads " << heads << " in groups of "
          << group << " queries " << queries << " keys " << keys << " dims " << dim << ", " << value_dim << " window " << left << ", "
          << right << " past " << past << (sinks ? " sink" : "") << (bottom_right ? " bottom right" : "")
-         << (rows_first ? " rows first" : "") << (tf32 ? " tf32" : "") << " similarity " << int(similarity);
+         << (rows_first ? " rows first" : "") << " precision " << precision << " similarity " << int(similarity);
     return text.str();
 }
 

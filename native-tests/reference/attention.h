@@ -19,7 +19,8 @@ struct AttentionProblem {
     Ring ring;
     int batch = 1, heads = 1, group = 1, queries = 1, keys = 1, dim = 1, value_dim = 1;
     int left = -1, right = -1, past = 0;
-    bool bottom_right = false, rows_first = false, tf32 = false, sinks = false;
+    bool bottom_right = false, rows_first = false, sinks = false;
+    int precision = 0;  // of products of floats, as in rounded.cuh
     Similarity similarity = Similarity::DOT;
     float scale = 0, softcap = 0, dropout = 0;  // scale 0: 1 / sqrt(dim)
     int64_t seed = 7;

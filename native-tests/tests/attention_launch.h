@@ -38,14 +38,15 @@ struct WholeKind {
     const char* name;
     int tiles, scalars;            // per row
     bool writes_key_gradients;     // so that heads can't share keys
+    int longest = 160;
 };
 constexpr WholeKind FORWARD_WHOLE{"forward_whole", 3, 0, false};
 constexpr WholeKind BACKWARD_WHOLE{"backward_whole", 5, 3, true};
-constexpr WholeKind TANGENT_WHOLE{"tangent_whole", 8, 0, true};
+constexpr WholeKind TANGENT_WHOLE{"tangent_whole", 8, 0, true, 128};
 
 constexpr size_t ATTENTION_SHARED_LIMIT = 99 * 1024;
 
-inline size_t row_bytes(const std::string& type, int dim) { return size_t(dim) * (type == "f32" ? 4 : 2); }
+inline size_t row_bytes(const std::string& type, int dim) { return size_t(dim) * (type.rfind("f32", 0) == 0 ? 4 : 2); }
 
 inline AttentionLaunch tiled_launch(const TiledKind& kind, const std::string& type, int dim, int rows, int moving,
                                     const AttentionExtents& e) {
@@ -65,7 +66,7 @@ inline std::optional<AttentionLaunch> whole_launch(const WholeKind& kind, const 
                                                    const AttentionExtents& e) {
     const int64_t rows = (std::max(e.queries, e.keys) + moving - 1) / moving * moving;
     const size_t head = size_t(rows) * (size_t(kind.tiles) * (row_bytes(type, dim) + 16) + size_t(kind.scalars) * sizeof(float));
-    if (rows == 0 || rows > 128 || head > ATTENTION_SHARED_LIMIT || (kind.writes_key_gradients && e.group > 1)) {
+    if (rows == 0 || rows > kind.longest || head > ATTENTION_SHARED_LIMIT || (kind.writes_key_gradients && e.group > 1)) {
         return {};
     }
     const int64_t heads = std::max<int64_t>(1, std::min<int64_t>(128 / (2 * rows), int64_t(ATTENTION_SHARED_LIMIT / head)));

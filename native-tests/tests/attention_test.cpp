@@ -48,6 +48,13 @@ TEST_P(Attention, LongerThanSeveralTiles) {
               F32_AND_BF16);
 }
 
+// As a policy's are, of a segment of steps behind a window.
+TEST_P(Attention, WholeHeadsBehindAWindow) {
+    check_all(with_segments(with_inputs({.queries = 128, .keys = 143, .dim = 16, .value_dim = 16, .left = 15, .right = 0, .past = 15}),
+                            40, 50),
+              {Storage::F32}, true);
+}
+
 TEST_P(Attention, MasksByPosition) {
     for (bool bottom_right : {false, true}) {
         for (const auto& [left, right] : {std::pair{-1, 0}, {2, 0}, {0, 0}, {5, 3}, {-1, 7}, {20, -1}, {0x7FFFFFFF, 0x7FFFFFFF}}) {
@@ -105,8 +112,12 @@ TEST_P(Attention, WithoutKeysOrQueriesIsZero) {
     check_all(with_inputs({.heads = 2, .group = 2, .queries = 0, .keys = 3, .dim = 4, .value_dim = 4}));
 }
 
-TEST_P(Attention, OneProductOfTf32) {
-    check_all(with_inputs({.queries = 33, .keys = 40, .dim = 40, .value_dim = 32, .tf32 = true}));
+TEST_P(Attention, OneProductOfTf32OrBf16) {
+    for (int precision : {1, 2}) {
+        for (const auto& [queries, dim] : {std::pair{33, 40}, {16, 16}, {33, 100}}) {
+            check_all(with_inputs({.queries = queries, .keys = 40, .dim = dim, .value_dim = 32, .precision = precision}));
+        }
+    }
 }
 
 // Query i sees keys i - 4 to i, if they are among the first 14. Queries 18 and 19 see none.

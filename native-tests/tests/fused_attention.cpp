@@ -3,11 +3,20 @@
 
 namespace {
 
-// The relative error that rounding, products and exponentials may come to: of a product 2^-21 in three TF32 products (the
-// fourth is left out, and the low parts have 11 bits), 2^-10 in one, none of 16-bit numbers; of a sum over keys; and of
-// roundings to the storage type.
+// The relative error of a product of floats: 2^-21 in three TF32 products (the fourth is left out, and the low parts have 11
+// bits), 2^-10 in one, 2^-7 of bf16.
+double unit_of_products(const AttentionProblem& p) { return p.precision == 0 ? 0x1p-21 : p.precision == 1 ? 0x1p-10 : 0x1p-7; }
+
+// The storage type as names of kernels have it.
+std::string type_of(Storage storage, const AttentionProblem& p, int dim) {
+    const char* const by[] = {"", "_by_tf32", "_by_bf16"};
+    return name_of(storage) + std::string(storage == Storage::F32 && dim < 256 ? by[p.precision] : "");
+}
+
+// The relative error that rounding, products and exponentials may come to: of a product, none of 16-bit numbers; of a sum over
+// keys; and of roundings to the storage type.
 double relative_error(const AttentionProblem& p, const AttentionSolution& exact, Storage storage, int roundings) {
-    const double unit = storage != Storage::F32 ? 0x1p-23 : p.tf32 ? 0x1p-10 : 0x1p-21;
+    const double unit = storage != Storage::F32 ? 0x1p-23 : unit_of_products(p);
     return unit * (2 * exact.largest_score + 4) + 0x1p-24 * (std::sqrt(double(p.keys)) + 8)
            + (storage == Storage::F32 ? 0 : roundings * unit_of(storage));
 }
@@ -49,21 +58,24 @@ double largest(const std::vector<T>& values) {
 
 std::vector<FusedAttentionTest::Instance> FusedAttentionTest::instances(Pass pass, Storage storage) {
     const bool wide = storage != Storage::F32;
+    std::vector<Instance> all = {{true, 16, 0, 16, 0}};
+    if (!wide) all.push_back({true, 16, 0, 32, 0});
+    if (pass != Pass::TANGENT) all.push_back({true, 32, 0, 16, 0});
+    all.insert(all.end(), {{true, 32, 0, 32, 0}, {true, 64, 0, 32, 0}});
     switch (pass) {
         case Pass::FORWARD:
-            return {{true, 16, 0, 16, 0}, {true, 32, 0, 16, 0}, {true, 32, 0, 32, 0}, {true, 64, 0, 32, 0},
-                    {false, 32, wide ? 128 : 64, 64, 0}, {false, 64, wide ? 128 : 64, wide ? 64 : 32, 0},
-                    {false, 128, wide ? 128 : 64, 32, 0}, {false, 256, 64, wide ? 32 : 16, 0}};
+            all.insert(all.end(), {{false, 32, wide ? 128 : 64, 64, 0}, {false, 64, wide ? 128 : 64, wide ? 64 : 32, 0},
+                                   {false, 128, wide ? 128 : 64, 32, 0}, {false, 256, 64, wide ? 32 : 16, 0}});
+            break;
         case Pass::BACKWARD:
-            return {{true, 16, 0, 16, 0}, {true, 32, 0, 16, 0}, {true, 32, 0, 32, 0}, {true, 64, 0, 32, 0},
-                    {false, 32, 64, 32, 32}, {false, 64, wide ? 128 : 64, 32, wide ? 16 : 32},
-                    {false, 128, 64, wide ? 32 : 16, wide ? 32 : 16}, {false, 256, wide ? 64 : 32, 16, 16}};
+            all.insert(all.end(), {{false, 32, 64, 32, 32}, {false, 64, wide ? 128 : 64, 32, wide ? 16 : 32},
+                                   {false, 128, 64, wide ? 32 : 16, wide ? 32 : 16}, {false, 256, wide ? 64 : 32, 16, 16}});
+            break;
         case Pass::TANGENT:
-            return {{true, 16, 0, 16, 0}, {true, 32, 0, 32, 0}, {true, 64, 0, 32, 0},
-                    {false, 32, 64, 32, 32}, {false, 64, 64, wide ? 32 : 16, wide ? 32 : 16},
-                    {false, 128, wide ? 64 : 32, 16, 16}, {false, 256, wide ? 32 : 16, 16, 16}};
+            all.insert(all.end(), {{false, 32, 64, 32, 32}, {false, 64, 64, wide ? 32 : 16, wide ? 32 : 16},
+                                   {false, 128, wide ? 64 : 32, 16, 16}, {false, 256, wide ? 32 : 16, 16, 16}});
     }
-    return {};
+    return all;
 }
 
 std::vector<AttentionLaunch> FusedAttentionTest::launches(Pass pass, const Instance& instance, Storage storage,
@@ -71,12 +83,12 @@ std::vector<AttentionLaunch> FusedAttentionTest::launches(Pass pass, const Insta
     const AttentionExtents extents{p.batch, p.heads, p.group, p.queries, p.keys};
     if (instance.whole) {
         const WholeKind& kind = pass == Pass::FORWARD ? FORWARD_WHOLE : pass == Pass::BACKWARD ? BACKWARD_WHOLE : TANGENT_WHOLE;
-        const auto launch = whole_launch(kind, name_of(storage), instance.dim, instance.moving, extents);
+        const auto launch = whole_launch(kind, type_of(storage, p, instance.dim), instance.dim, instance.moving, extents);
         return launch ? std::vector{*launch} : std::vector<AttentionLaunch>{};
     }
     const auto tiled = [&](const TiledKind& kind) {
         const int moving = kind.rows_are_keys ? instance.moving_queries : instance.moving;
-        return tiled_launch(kind, name_of(storage), instance.dim, instance.rows, moving, extents);
+        return tiled_launch(kind, type_of(storage, p, instance.dim), instance.dim, instance.rows, moving, extents);
     };
     switch (pass) {
         case Pass::FORWARD: return {tiled(FORWARD)};
@@ -100,7 +112,7 @@ FusedAttentionTest::OnDevice FusedAttentionTest::on_device(const AttentionProble
     put_strides(a.output_batch_stride, a.output_head_stride, a.output_row_stride, p.heads, p.queries, p.value_dim);
     a.batch = p.batch, a.heads = p.heads, a.group = p.group, a.queries = p.queries, a.keys = p.keys;
     a.head_dim = p.dim, a.value_dim = p.value_dim, a.window_left = p.left, a.window_right = p.right;
-    a.bottom_right = p.bottom_right, a.past_keys = p.past, a.tf32 = p.tf32, a.scale = p.factor();
+    a.bottom_right = p.bottom_right, a.past_keys = p.past, a.scale = p.factor();
     a.query_segments = device_or_null(p.query_segments);
     a.key_segments = device_or_null(p.key_segments);
     a.key_lengths = device_or_null(p.key_lengths);
@@ -205,7 +217,7 @@ FusedAttentionTest::OnDevice FusedAttentionTest::check(Pass pass, const Instance
 
 void FusedAttentionTest::check_forward(const OnDevice& d, const Solved& solved) {
     // A score errs in proportion to the magnitudes of its terms.
-    const double error = (solved.problem.tf32 ? 0x1p-10 : 0x1p-21) * (solved.exact.largest_score + 1);
+    const double error = unit_of_products(solved.problem) * (solved.exact.largest_score + 1);
     expect_close(values(d.output), solved.expected(&AttentionSolution::output, 2), "output");
     expect_close(values(d.log_sum_exp), by_magnitude(solved.exact.log_sum_exp[0], 0x1p-24, error), "log-sum-exp");
     check_state(d, solved, error);
@@ -220,7 +232,7 @@ void FusedAttentionTest::check_backward(const OnDevice& d, const Solved& solved,
                                         : solved.expected(&AttentionSolution::d_key, 3), "dKey");
     expect_close(values(d.d_value), solved.expected(&AttentionSolution::d_value, 3), "dValue");
     if (of_delta) {
-        const double rounding = p.tf32 ? 0x1p-10 : storage == Storage::F32 ? 0 : unit_of(storage) / 2;
+        const double rounding = p.precision != 0 ? unit_of_products(p) : storage == Storage::F32 ? 0 : unit_of(storage) / 2;
         const double error = p.value_dim * largest(p.d_output[0]) * largest(exact.output[0]) * (rounding + 0x1p-23) + 0x1p-23;
         const std::vector<float> delta = values(d.delta);
         std::vector<Expected> deltas = by_magnitude(exact.delta[0], 0, error);

@@ -22,8 +22,15 @@ __device__ void both_products(const MmaTestParams& p) {
     async_wait<0>();
     __syncthreads();
     float s[M][N / 8][4] = {}, o[M][DIM / 8][4] = {};
-    multiply_rows<T, DIM, M, N>(s, x_smem, y_smem, DIM, p.precision);
-    multiply<T, DIM, M, N>(o, s, y_smem, p.precision);
+    const auto multiply_both = [&](auto products) {
+        multiply_rows<T, DIM, M, N>(s, x_smem, y_smem, DIM, products);
+        multiply<T, DIM, M, N>(o, s, y_smem, products);
+    };
+    switch (Precision(p.precision)) {
+        case Precision::FLOAT32: multiply_both(Products<Precision::FLOAT32>{}); break;
+        case Precision::TF32: multiply_both(Products<Precision::TF32>{}); break;
+        case Precision::BF16: multiply_both(Products<Precision::BF16>{});
+    }
     const int g = threadIdx.x / 4, t = threadIdx.x % 4;
     for (int m = 0; m < M; m++) {
         for (int r = 0; r < 4; r++) {

@@ -42,8 +42,8 @@ class UpdateLaunchesTest {
                         // queries, keys and values of a block
                         Map.entry("linear_layers_tall", 2),
                         Map.entry("linear_layers_backward_tall", 2),
-                        Map.entry("attention_forward_whole_f32_d32_m32", 2),
-                        Map.entry("attention_backward_whole_f32_d32_m32", 2),
+                        Map.entry("attention_forward_whole_f32_d16_m32", 2),
+                        Map.entry("attention_backward_whole_f32_d16_m32", 2),
                         Map.entry("layer_norm", 5),
                         Map.entry("layer_norm_backward", 5),
                         // queries and keys of a block, and back

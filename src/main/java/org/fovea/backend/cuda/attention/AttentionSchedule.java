@@ -4,6 +4,7 @@ package org.fovea.backend.cuda.attention;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import org.fovea.backend.BackendSettings.Precision;
 import org.fovea.backend.cuda.driver.Grid;
 import org.fovea.backend.memory.DType;
 
@@ -13,12 +14,15 @@ import org.fovea.backend.memory.DType;
  *
  * @param kind what it computes, and how
  * @param storage element type of queries, keys, values and what has their layout
+ * @param precision of products, where that is F32
  * @param dim longest head dim of keys and of values
  * @param rows stationary rows per block, or {@link #WHOLE_HEAD}
  * @param moving moving rows per step
+ * @param longest the most rows of a whole head
  * @param parts blocks that share out the columns of the results of the same rows
  */
-public record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int moving, int parts) {
+public record AttentionSchedule(
+        Kind kind, DType storage, Precision precision, int dim, int rows, int moving, int longest, int parts) {
 
     /** In place of the number of stationary rows: a block has whole heads. */
     static final int WHOLE_HEAD = 0;
@@ -26,7 +30,13 @@ public record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int
     /** Threads of a tiled block of 64 rows and more, and of one that has several short heads. */
     private static final int THREADS = 128;
 
-    private static final int LONGEST_WHOLE_HEAD = 128;
+    /** {@code WHOLE_HEAD_ROWS} of {@code schedule.cuh}, and {@code TANGENT_ROWS} of {@code tangent_whole.cu}. */
+    private static final int LONGEST_WHOLE_HEAD = 160;
+
+    private static final int LONGEST_OF_TANGENTS = 128;
+
+    /** Rows of the shortest step, and of heads that it is best for. */
+    private static final int SHORT = 16;
 
     /** What the smallest supported cards grant a block. */
     private static final int MAX_SHARED_BYTES = 99 * 1024;
@@ -93,14 +103,24 @@ public record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int
         }
     }
 
-    /** Every instance of a kind, the best of those that fit first. */
-    public static List<AttentionSchedule> all(Kind kind, DType storage) {
+    /** From this many elements of a row on there are no instances of a lower precision. */
+    private static final int LONGEST = 256;
+
+    /**
+     * Every instance of a kind, the best of those that fit first.
+     *
+     * @param precision of products of F32; the longest rows have full precision in any case
+     */
+    public static List<AttentionSchedule> all(Kind kind, DType storage, Precision precision) {
         boolean half = storage.isHalf();
-        Instances all = new Instances(kind, storage, new ArrayList<>());
+        Instances all = new Instances(kind, storage, half ? Precision.FLOAT32 : precision, new ArrayList<>());
         if (kind == Kind.TANGENT_WHOLE) {
-            all.whole(16, 16).whole(32, 32).whole(64, 32);
+            all.ofDim16(LONGEST_OF_TANGENTS).whole(32, 32, LONGEST_OF_TANGENTS).whole(64, 32, LONGEST_OF_TANGENTS);
         } else if (kind.whole) {
-            all.whole(16, 16).whole(32, 16).whole(32, 32).whole(64, 32);
+            all.ofDim16(LONGEST_WHOLE_HEAD)
+                    .whole(32, SHORT, SHORT)
+                    .whole(32, 32, LONGEST_WHOLE_HEAD)
+                    .whole(64, 32, LONGEST_WHOLE_HEAD);
         } else if (kind == Kind.FORWARD) {
             all.tiled(32, half ? 128 : 64, 64, 1)
                     .tiled(64, half ? 128 : 64, half ? 64 : 32, 1)
@@ -122,21 +142,29 @@ public record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int
         return all.list;
     }
 
-    private record Instances(Kind kind, DType storage, List<AttentionSchedule> list) {
-        Instances whole(int dim, int moving) {
-            list.add(new AttentionSchedule(kind, storage, dim, WHOLE_HEAD, moving, 1));
+    private record Instances(Kind kind, DType storage, Precision precision, List<AttentionSchedule> list) {
+        /** What a policy's attention has; long steps of F32 alone. */
+        Instances ofDim16(int longest) {
+            whole(16, SHORT, SHORT);
+            return storage.isHalf() ? this : whole(16, 32, longest);
+        }
+
+        Instances whole(int dim, int moving, int longest) {
+            list.add(new AttentionSchedule(kind, storage, precision, dim, WHOLE_HEAD, moving, longest, 1));
             return this;
         }
 
         Instances tiled(int dim, int rows, int moving, int parts) {
-            list.add(new AttentionSchedule(kind, storage, dim, rows, moving, parts));
+            Precision possible = dim < LONGEST ? precision : Precision.FLOAT32;
+            list.add(new AttentionSchedule(kind, storage, possible, dim, rows, moving, 0, parts));
             return this;
         }
     }
 
     public String kernelName() {
-        return "attention_" + lowerCase(kind) + "_" + lowerCase(storage) + "_d" + dim + (kind.whole ? "" : "_r" + rows)
-                + "_m" + moving;
+        String type = lowerCase(storage) + (precision == Precision.FLOAT32 ? "" : "_by_" + lowerCase(precision));
+        return "attention_" + lowerCase(kind) + "_" + type + "_d" + dim + (kind.whole ? "" : "_r" + rows) + "_m"
+                + moving;
     }
 
     private static String lowerCase(Enum<?> constant) {
@@ -151,41 +179,39 @@ public record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int
      * Whether this does for a problem.
      *
      * @param longestDim the greater of the head dims
-     * @param longest the greater number of rows of a head, of queries or of keys
+     * @param longestHead the greater number of rows of a head, of queries or of keys
      * @param group heads that share a key head
      */
-    public boolean fits(int longestDim, int longest, int group) {
+    public boolean fits(int longestDim, int longestHead, int group) {
         if (longestDim > dim || group > 1 && kind.ownsKeys()) {
             return false;
         }
-        // Steps of 16 rows are for heads that have no more.
-        return !kind.whole
-                || longest <= (moving == 16 ? 16 : LONGEST_WHOLE_HEAD) && headBytes(longest) <= MAX_SHARED_BYTES;
+        return !kind.whole || longestHead <= longest && headBytes(longestHead) <= MAX_SHARED_BYTES;
     }
 
     /** Rows of each tile of a whole head. */
-    private int headRows(int longest) {
-        return Math.max(1, (longest + moving - 1) / moving) * moving;
+    private int headRows(int length) {
+        return Math.max(1, (length + moving - 1) / moving) * moving;
     }
 
-    private int headBytes(int longest) {
-        return headRows(longest) * (kind.stationaryTiles * rowBytes() + kind.scalars * Float.BYTES);
+    private int headBytes(int length) {
+        return headRows(length) * (kind.stationaryTiles * rowBytes() + kind.scalars * Float.BYTES);
     }
 
     /** Heads in a block: enough for {@link #THREADS} threads, two per row. */
-    private int headsPerBlock(int longest) {
-        return Math.max(1, Math.min(THREADS / (2 * headRows(longest)), MAX_SHARED_BYTES / headBytes(longest)));
+    private int headsPerBlock(int length) {
+        return Math.max(1, Math.min(THREADS / (2 * headRows(length)), MAX_SHARED_BYTES / headBytes(length)));
     }
 
     /** Threads of a block. */
-    public int threads(int longest) {
-        return kind.whole ? headsPerBlock(longest) * 2 * headRows(longest) : Math.min(2 * rows, THREADS);
+    public int threads(int length) {
+        return kind.whole ? headsPerBlock(length) * 2 * headRows(length) : Math.min(2 * rows, THREADS);
     }
 
     /** Dynamic shared memory of a block. */
-    public int sharedBytes(int longest) {
+    public int sharedBytes(int length) {
         if (kind.whole) {
-            return headsPerBlock(longest) * headBytes(longest);
+            return headsPerBlock(length) * headBytes(length);
         }
         int buffers = kind.doubleBuffered && dim * storage.bytes() < LONG_ROW_BYTES ? 2 : 1;
         int movingRows = buffers * moving;
@@ -201,7 +227,7 @@ public record AttentionSchedule(Kind kind, DType storage, int dim, int rows, int
     }
 
     /** Blocks for {@code heads} heads of {@code stationary} stationary rows each. */
-    long blocks(long heads, int stationary, int longest) {
-        return kind.whole ? Grid.tiles(heads, headsPerBlock(longest)) : heads * Grid.tiles(stationary, rows) * parts;
+    long blocks(long heads, int stationary, int length) {
+        return kind.whole ? Grid.tiles(heads, headsPerBlock(length)) : heads * Grid.tiles(stationary, rows) * parts;
     }
 }

@@ -50,7 +50,7 @@ final class TensorCoreKernels {
     }
 
     private List<Instance> load(AttentionSchedule.Kind kind, DType storage) {
-        return AttentionSchedule.all(kind, storage).stream()
+        return AttentionSchedule.all(kind, storage, context.settings().precision()).stream()
                 .map(schedule -> new Instance(
                         schedule, kernels.find(schedule.kernelName(), schedule.threads(1), schedule.maxSharedBytes())))
                 .toList();
@@ -211,7 +211,6 @@ final class TensorCoreKernels {
                 .windowRight(spec.windowRight())
                 .bottomRight(spec.alignment() == AttentionSpec.Alignment.BOTTOM_RIGHT ? 1 : 0)
                 .pastKeys(spec.pastKeys())
-                .tf32(context.precision())
                 .scale((float) spec.scale(shape.headDim()));
     }
 }

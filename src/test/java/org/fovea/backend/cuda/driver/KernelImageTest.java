@@ -18,6 +18,7 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.fovea.backend.BackendSettings;
 import org.fovea.backend.cuda.attention.AttentionSchedule;
 import org.fovea.backend.cuda.math.GemmTile;
 import org.fovea.backend.cuda.params.AdamParams;
@@ -137,8 +138,10 @@ class KernelImageTest {
         expected.put("adam_update", new AdamParams(BUFFER).size);
         for (DType storage : List.of(DType.F32, DType.BF16, DType.F16)) {
             for (AttentionSchedule.Kind kind : AttentionSchedule.Kind.values()) {
-                for (AttentionSchedule schedule : AttentionSchedule.all(kind, storage)) {
-                    expected.put(schedule.kernelName(), new AttentionParams(BUFFER).size);
+                for (BackendSettings.Precision precision : BackendSettings.Precision.values()) {
+                    for (AttentionSchedule schedule : AttentionSchedule.all(kind, storage, precision)) {
+                        expected.put(schedule.kernelName(), new AttentionParams(BUFFER).size);
+                    }
                 }
             }
         }
@@ -254,7 +257,10 @@ class KernelImageTest {
     @Test
     void schedulesAreAsSmallAsTheShapeAllows() {
         assertThat(forward(16, 10)).isEqualTo("attention_forward_whole_f32_d16_m16");
-        assertThat(forward(16, 17)).isEqualTo("attention_forward_whole_f32_d32_m32");
+        assertThat(forward(16, 17)).isEqualTo("attention_forward_whole_f32_d16_m32");
+        assertThat(forward(16, 143)).isEqualTo("attention_forward_whole_f32_d16_m32");
+        assertThat(forward(17, 160)).isEqualTo("attention_forward_whole_f32_d32_m32");
+        assertThat(forward(16, 161)).isEqualTo("attention_forward_f32_d32_r64_m64");
         assertThat(forward(33, 16)).isEqualTo("attention_forward_whole_f32_d64_m32");
         assertThat(forward(64, 128)).isEqualTo("attention_forward_f32_d64_r64_m32");
         assertThat(forward(64, 2048)).isEqualTo("attention_forward_f32_d64_r64_m32");
@@ -266,14 +272,15 @@ class KernelImageTest {
     void blocksKeepToTheSharedMemoryOfSmallCards() {
         for (DType storage : List.of(DType.F32, DType.BF16, DType.F16)) {
             for (AttentionSchedule.Kind kind : AttentionSchedule.Kind.values()) {
-                for (AttentionSchedule schedule : AttentionSchedule.all(kind, storage)) {
-                    for (int longest = 1; longest <= 130; longest++) {
+                for (AttentionSchedule schedule :
+                        AttentionSchedule.all(kind, storage, BackendSettings.Precision.FLOAT32)) {
+                    for (int longest = 1; longest <= 161; longest++) {
                         if (schedule.fits(1, longest, 1)) {
                             assertThat(schedule.sharedBytes(longest))
                                     .as("%s of %d rows", schedule.kernelName(), longest)
                                     .isPositive()
                                     .isLessThanOrEqualTo(99 * 1024);
-                            assertThat(schedule.threads(longest)).isBetween(32, 256);
+                            assertThat(schedule.threads(longest)).isBetween(32, 320);
                         }
                     }
                 }
@@ -284,8 +291,8 @@ class KernelImageTest {
     @Test
     void gradientsOfSharedKeysAreForTiles() {
         for (AttentionSchedule.Kind kind : AttentionSchedule.Kind.values()) {
-            boolean some =
-                    AttentionSchedule.all(kind, DType.F32).stream().anyMatch(schedule -> schedule.fits(16, 16, 2));
+            boolean some = AttentionSchedule.all(kind, DType.F32, BackendSettings.Precision.FLOAT32).stream()
+                    .anyMatch(schedule -> schedule.fits(16, 16, 2));
             boolean wholeGradients =
                     kind == AttentionSchedule.Kind.BACKWARD_WHOLE || kind == AttentionSchedule.Kind.TANGENT_WHOLE;
             assertThat(some).as("%s", kind).isEqualTo(!wholeGradients);
@@ -294,7 +301,7 @@ class KernelImageTest {
 
     private static String forward(int dim, int longest) {
         return Stream.of(AttentionSchedule.Kind.FORWARD_WHOLE, AttentionSchedule.Kind.FORWARD)
-                .flatMap(kind -> AttentionSchedule.all(kind, DType.F32).stream())
+                .flatMap(kind -> AttentionSchedule.all(kind, DType.F32, BackendSettings.Precision.FLOAT32).stream())
                 .filter(schedule -> schedule.fits(dim, longest, 1))
                 .findFirst()
                 .orElseThrow()
