@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much of each kind of work a multiprocessor does, as org.fovea.cli.bench.Card has it, with its sources; and what fits on one
-(CUDA C++ Programming Guide, "Compute capabilities")."""
+(CUDA C++ Programming Guide, "Compute capabilities").
+
+Blackwell's rates follow from peaks: B200 of 2,250 TFLOP/s in bf16 and 8 TB/s (NVIDIA Blackwell Architecture Technical Brief, 2024), at
+1.86 GHz by 148 multiprocessors; RTX 5090 of 209.5 TFLOP/s in bf16 with sums in float32 and 1,792 GB/s, at 2.41 GHz by 170 (NVIDIA RTX
+Blackwell GPU Architecture, 2025). What of a B200's peak mma.sync reaches NVIDIA doesn't say, whose tcgen05 has the rest: taken is an
+A100's rate per multiprocessor."""
 
 import dataclasses
 
@@ -33,7 +38,7 @@ class Card:
 class Architecture:
     shared: int  # bytes of a multiprocessor
     warps: int
-    card: Card | None
+    card: Card
 
     def blocks(self, registers, threads, shared, reserved=1024):
         """Blocks that a multiprocessor has at once."""
@@ -45,6 +50,6 @@ class Architecture:
 ARCHITECTURES = {
     "sm_80": Architecture(164 * 1024, 64, Card("A100", 1024, 1, 64, 2039 / 108 / 1.41)),
     "sm_90a": Architecture(228 * 1024, 64, Card("H100", 2048, 0.63, 128, 3352 / 132 / 1.83)),
-    "sm_100": Architecture(228 * 1024, 64, None),
-    "sm_120": Architecture(100 * 1024, 48, None),
+    "sm_100": Architecture(228 * 1024, 64, Card("B200", 4096, 0.25, 128, 8000 / 148 / 1.86)),
+    "sm_120": Architecture(100 * 1024, 48, Card("RTX 5090", 256, 1, 128, 1792 / 170 / 2.41)),
 }

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the name of an attention kernel says of it, as org.fovea.backend.cuda.attention.AttentionSchedule has it."""
+"""What the name of a kernel says of it: of attention as org.fovea.backend.cuda.attention.AttentionSchedule has it, of matrix products
+as kernels/nn/gemm_tile.cuh."""
 
 import dataclasses
 import re
 
-NAME = re.compile(r"attention_(\w+?)_(f32|bf16|f16)_d(\d+)(?:_r(\d+))?_m(\d+)$")
+NAME = re.compile(r"attention_(\w+?)_(f32_by_tf32|f32_by_bf16|f32|bf16|f16)_d(\d+)(?:_r(\d+))?_m(\d+)$")
+GEMM_NAME = re.compile(r"(gemm|linear_backward|linear_layers|linear_layers_backward)_(large|medium|tall|wide)(?:_(f32|bf16|f16))?$")
 
 # By kind: stationary and moving tiles, whether those have two buffers, floats per moving row; and the walks over moving tiles, each
 # with its products of whole columns and of columns that PARTS blocks share out.
@@ -36,7 +38,12 @@ class Schedule:
 
     @property
     def element(self):
-        return 4 if self.type == "f32" else 2
+        return 4 if self.type.startswith("f32") else 2
+
+    @property
+    def products(self):
+        """HMMA of 8 columns for each fragment of 16 elements of k."""
+        return {"f32": 6, "f32_by_tf32": 2}.get(self.type, 1)
 
     @property
     def parts(self):
@@ -79,13 +86,46 @@ class Schedule:
     def walks(self):
         """HMMA of a warp per moving tile, by what it walks over."""
         m = max(1, self.rows // 64)
-        product = m * (self.moving // 8) * (3 * self.dim // 8 if self.type == "f32" else self.dim // 16)
+        product = m * (self.moving // 8) * self.products * self.dim // 16
         return {over: product * whole + product * shared // self.parts for over, (whole, shared) in KINDS[self.kind][4].items()}
 
     def step(self):
         """HMMA of 16 columns of one product of rows by rows."""
-        return max(1, self.rows // 64) * (self.moving // 8) * (6 if self.type == "f32" else 1)
+        return max(1, self.rows // 64) * (self.moving // 8) * self.products
 
     def copies(self):
         """16-byte copies of a thread for a moving tile."""
         return self.moving * self.dim * self.element // 16 // self.threads(64)
+
+
+# Rows and columns of a tile of C, and of a warp.
+GEMM_TILES = {"large": (128, 128, 64, 32), "medium": (64, 64, 32, 32), "tall": (128, 16, 32, 16), "wide": (16, 128, 16, 32)}
+
+
+@dataclasses.dataclass(frozen=True)
+class GemmSchedule:
+    tile: str
+    type: str  # of A and B
+
+    @classmethod
+    def of(cls, kernel):
+        m = GEMM_NAME.match(kernel)
+        return cls(m[2], m[3] or "f32") if m else None
+
+    def threads(self):
+        m, n, warp_m, warp_n = GEMM_TILES[self.tile]
+        return 32 * (m // warp_m) * (n // warp_n)
+
+    def shared(self):
+        """Bytes: four slices of A and of B."""
+        return 4 * sum(max(80 * across, 64 * (across + 8)) for across in GEMM_TILES[self.tile][:2])
+
+    def copies(self):
+        """16-byte copies of a thread for a slice."""
+        return sum(-(-4 * across // self.threads()) for across in GEMM_TILES[self.tile][:2])
+
+    def walks(self):
+        """HMMA of a warp per slice, by what floats are taken as."""
+        _, _, m, n = GEMM_TILES[self.tile]
+        fragments = m // 16 * (n // 8)
+        return {"3 tf32": 6 * fragments, "tf32": 2 * fragments, "bf16": fragments} if self.type == "f32" else {self.type: 2 * fragments}

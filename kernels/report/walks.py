@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a warp executes per tile of an attention kernel, read from its machine code."""
+"""What a warp executes per tile of an attention kernel, or slice of a matrix product, read from its machine code."""
 
 import collections
 
 import sass
+from schedule import GemmSchedule
 
 CLASSES = {
     "HMMA": ("HMMA",),
@@ -47,18 +48,45 @@ def times(counts, factor):
 
 
 def of(kernel, schedule):
-    """By what it walks over, a Counter of the instructions of a warp for one moving tile that all of its rows see."""
+    """By what it walks over, a Counter of the instructions of a warp for one moving tile that all of its rows see, or one slice."""
+    if isinstance(schedule, GemmSchedule):
+        return of_slices(kernel, schedule)
     turns = turns_within(kernel, schedule)
     found = {}
     for over, products in schedule.walks().items():
         for loop in kernel.loops:
-            ways = sass.ways(kernel, loop, ("HMMA", "LDGSTS"), turns)
-            fit = [copies for hmma, copies in ways if hmma == products]
+            ways = sass.ways(kernel, loop, ("HMMA", "LDGSTS", "MUFU"), turns)
+            # Without exponentials it is the way that takes sums again, which may have as many products.
+            fit = [way for way in ways if way[0] == products and way[2] > 0]
             if fit:
-                enough = [copies for copies in fit if copies >= schedule.tiles() * schedule.copies()]
-                found[over] = ways[products, min(enough, default=max(fit))]
+                enough = [way for way in fit if way[1] >= schedule.tiles() * schedule.copies()]
+                found[over] = ways[min(enough, default=max(fit))]
                 break
     return found
+
+
+def of_slices(kernel, schedule):
+    """The same of a matrix product: of its loops, one for each order of A and B, the dearest."""
+    found = {}
+    for kind, products in schedule.walks().items():
+        for loop in kernel.loops:
+            ways = sass.ways(kernel, loop, ("HMMA", "LDGSTS"), lambda inner: collections.Counter())
+            fit = [copies for hmma, copies in ways if hmma == products and copies >= schedule.copies()]
+            if fit and (kind not in found or ways[products, min(fit)].total() > found[kind].total()):
+                found[kind] = ways[products, min(fit)]
+    return found
+
+
+def hot_loop(kernel):
+    """Of a kernel without tensor cores, one turn of the loop that has most multiply-adds; empty if none has some."""
+    dearest = collections.Counter()
+    for loop in kernel.loops:
+        if not any(loop.holds(other) for other in kernel.loops):
+            ways = sass.ways(kernel, loop, ("FFMA",), lambda inner: collections.Counter())
+            most = ways[max(ways)] if ways else dearest
+            if most["FFMA"] > dearest["FFMA"]:
+                dearest = most
+    return dearest
 
 
 def by_class(counts):
