@@ -3,7 +3,9 @@ package org.fovea.collective.nccl;
 
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.nio.charset.StandardCharsets;
 import org.fovea.backend.Backend;
+import org.fovea.backend.BackendUnavailableException;
 import org.fovea.backend.memory.DType;
 import org.fovea.backend.memory.DeviceArray;
 import org.fovea.backend.memory.DeviceSharing;
@@ -49,14 +51,26 @@ final class NcclCollective implements Collective {
         // Makes the device's context that of this thread, which is where the library will look for it.
         sharing.stream();
         byte[] own = new byte[0];
+        String complaint = "";
         if (host.rank() == 0) {
             own = new byte[Nccl.UNIQUE_ID_BYTES];
-            check(Nccl.ncclGetUniqueId(own), "ncclGetUniqueId", host);
+            int result = Nccl.ncclGetUniqueId(own);
+            complaint = result == Nccl.SUCCESS ? "" : "ncclGetUniqueId failed: " + Nccl.describe(result);
         }
+        requireAll(host, complaint);
         Nccl.UniqueId id = new Nccl.UniqueId();
         id.internal = host.gather(own)[0];
         long[] communicator = new long[1];
-        check(Nccl.ncclCommInitRank(communicator, host.size(), id, host.rank()), "ncclCommInitRank", host);
+        int status = Nccl.ncclCommInitRank(communicator, host.size(), id, host.rank());
+        // As where two ranks have one device: then none goes on with it.
+        try {
+            requireAll(host, status == Nccl.SUCCESS ? "" : "ncclCommInitRank failed: " + Nccl.describe(status));
+        } catch (BackendUnavailableException e) {
+            if (status == Nccl.SUCCESS) {
+                Nccl.ncclCommAbort(communicator[0]);
+            }
+            throw e;
+        }
         NcclCollective opened = new NcclCollective(sharing, host, communicator[0]);
         host.whenFailed(opened::giveUp);
         opened.watch();
@@ -69,10 +83,14 @@ final class NcclCollective implements Collective {
         return opened;
     }
 
-    private static void check(int status, String call, Collective host) {
-        if (status != Nccl.SUCCESS) {
-            throw new CollectiveException(
-                    call + " failed at rank " + host.rank() + " of " + host.size() + ": " + Nccl.describe(status));
+    /** Called by all ranks: throws in all of them what the first says that cannot take part. */
+    private static void requireAll(Collective host, String complaint) {
+        byte[][] all = host.gather(complaint.getBytes(StandardCharsets.UTF_8));
+        for (int rank = 0; rank < all.length; rank++) {
+            if (all[rank].length > 0) {
+                throw new BackendUnavailableException(
+                        "NCCL can't be used: rank " + rank + " says: " + new String(all[rank], StandardCharsets.UTF_8));
+            }
         }
     }
 

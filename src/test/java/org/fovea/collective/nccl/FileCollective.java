@@ -3,6 +3,7 @@ package org.fovea.collective.nccl;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -59,12 +60,12 @@ final class FileCollective implements Collective {
 
     @Override
     public void fail(String reason) {
-        write("failed", reason.getBytes());
+        write("failed", reason.getBytes(StandardCharsets.UTF_8));
     }
 
     @Override
     public void whenFailed(Consumer<String> listener) {
-        Thread watcher = new Thread(() -> listener.accept(new String(await("failed"))));
+        Thread watcher = new Thread(() -> listener.accept(new String(await("failed"), StandardCharsets.UTF_8)));
         watcher.setDaemon(true);
         watcher.start();
     }

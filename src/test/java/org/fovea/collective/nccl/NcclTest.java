@@ -166,6 +166,21 @@ class NcclTest {
         }
     }
 
+    /** As the library does where two ranks have one device. */
+    @Test
+    void aCommunicatorThatCannotBeMadeLeavesTheHost() {
+        try (Backend backend = Simulator.open();
+                Collective host = new FileCollective(directory, 0, 1)) {
+            int invalidUsage = 5;
+            Simulator.fail("ncclCommInitRank", 1, invalidUsage);
+            assertThatThrownBy(() -> new NcclProvider().open(backend, ALONE, host))
+                    .isInstanceOf(BackendUnavailableException.class)
+                    .hasMessage("NCCL can't be used: rank 0 says: ncclCommInitRank failed: invalid usage (run with"
+                            + " NCCL_DEBUG=WARN for details)");
+            assertThat(host.gather(1.0)[0]).containsExactly(1);
+        }
+    }
+
     @Test
     void aBackendWithoutCudaIsNamed() {
         try (Backend cpu = Backends.open("cpu", BackendSettings.DEFAULT).backend();
