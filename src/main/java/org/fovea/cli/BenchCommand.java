@@ -11,11 +11,12 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "bench",
         header = "Measure speed on fixed work.",
-        synopsisSubcommandLabel = "attention|env|gemm|policy|ranks|train",
+        synopsisSubcommandLabel = "attention|env|gemm|network|policy|ranks|train",
         subcommands = {
             BenchAttentionCommand.class,
             BenchEnvironmentCommand.class,
             BenchGemmCommand.class,
+            BenchNetworkCommand.class,
             BenchPolicyCommand.class,
             BenchRanksCommand.class,
             BenchTrainCommand.class
@@ -31,6 +32,6 @@ final class BenchCommand implements Runnable {
     @Override
     public void run() {
         throw new ParameterException(
-                spec.commandLine(), "say what to measure: attention, env, gemm, policy, ranks or train");
+                spec.commandLine(), "say what to measure: attention, env, gemm, network, policy, ranks or train");
     }
 }

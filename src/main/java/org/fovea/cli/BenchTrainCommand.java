@@ -43,8 +43,13 @@ import picocli.CommandLine.Option;
         })
 final class BenchTrainCommand extends BackendCommand {
     private static final String ENVIRONMENT = "CartPole-v1";
-    private static final int ENVIRONMENTS = 64;
+    static final int ENVIRONMENTS = 64;
     private static final int EPOCHS = 4;
+    private static final int MINIBATCHES = 4;
+
+    /** Sums of gradients in an iteration, were there several ranks. */
+    static final int UPDATES = EPOCHS * MINIBATCHES;
+
     private static final int ROLLOUT = 128;
     private static final int REPLAYS = 10;
     private static final int PROFILED_ENVIRONMENTS = 8;
@@ -59,7 +64,7 @@ final class BenchTrainCommand extends BackendCommand {
             Map.entry("gating", "false"),
             Map.entry("rollout_steps", "" + ROLLOUT),
             Map.entry("epochs", "" + EPOCHS),
-            Map.entry("minibatches", "4"),
+            Map.entry("minibatches", "" + MINIBATCHES),
             Map.entry("target_kl", "0"),
             Map.entry("learning_rate", "0.001"),
             Map.entry("gamma", "0.99"),
@@ -145,7 +150,7 @@ final class BenchTrainCommand extends BackendCommand {
         }
     }
 
-    private static RunSpec work(PolicyKind policy, long steps, int environments) {
+    static RunSpec work(PolicyKind policy, long steps, int environments) {
         return Defaults.of(ENVIRONMENT, Algorithm.PPO, policy)
                 .withSteps(steps)
                 .withEnvironments(environments)

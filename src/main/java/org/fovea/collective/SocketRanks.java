@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class SocketRanks implements AutoCloseable {
     /** From this length on halves are exchanged: less is sent between four ranks and more, in twice as many turns. */
-    private static final int LONG = 1 << 15;
+    static final int LONG = 1 << 15;
 
     /** How long one whose connection broke waits to be told why. */
     private static final long EXPLANATION_MILLIS = 2_000;
