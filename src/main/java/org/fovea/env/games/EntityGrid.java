@@ -4,6 +4,7 @@ package org.fovea.env.games;
 import java.awt.Color;
 import java.awt.geom.Rectangle2D;
 import java.util.Arrays;
+import java.util.Map;
 import org.fovea.env.Action;
 import org.fovea.env.BatchedEnvironment;
 import org.fovea.env.DeviceForm;
@@ -49,7 +50,9 @@ final class EntityGrid extends BatchedEnvironment {
             .withReference("optimum", 0.994)
             .withReference("straight to the wanted items", 0.92)
             .withReference("to the nearest item", 0.52)
-            .withReference("random", 0.08);
+            .withReference("random", 0.08)
+            .withTuned("ppo", Map.of("steps", "1000000", "envs", "64", "epochs", "4", "minibatches", "8"))
+            .withTuned("ppo", Map.of("learning_rate", "5e-4", "gamma", "0.95"));
 
     /** Its cell, row by row. */
     final int[] agent = newInts();
