@@ -121,7 +121,9 @@ struct GemmCopies {
                 from[i] = source.first + min(row + i * LEAP, source.across_end - 1) * source.row_stride + column;
             }
         } else {
-            from[0] = source.first + row * source.row_stride + column;
+            // What is beyond the last whole piece passes for that, likewise.
+            const int last = whole ? (source.across_end - 1) / PER_COPY * PER_COPY : column;
+            from[0] = source.first + row * source.row_stride + min(column, last);
         }
     }
 
@@ -143,11 +145,9 @@ struct GemmCopies {
     }
 
     __device__ void copy_whole(T* to_smem) {
-        if (DEPTH_CONTIGUOUS || bytes > 0) {  // what is beyond across_end is part of no sum that is kept
 #pragma unroll
-            for (int i = 0; i < COUNT; i++) {
-                async_copy(to_smem + i * LEAP * Slice::PITCH, next_piece(i));
-            }
+        for (int i = 0; i < COUNT; i++) {
+            async_copy(to_smem + i * LEAP * Slice::PITCH, next_piece(i));
         }
     }
 

@@ -117,6 +117,7 @@ TEST_P(Attention, OneProductOfTf32OrBf16) {
         for (const auto& [queries, dim] : {std::pair{33, 40}, {16, 16}, {33, 100}}) {
             check_all(with_inputs({.queries = queries, .keys = 40, .dim = dim, .value_dim = 32, .precision = precision}));
         }
+        check_all(with_inputs({.queries = 16, .keys = 30, .dim = 16, .value_dim = 16, .precision = precision}), {Storage::F32}, true);
     }
 }
 
