@@ -171,7 +171,10 @@ public final class AttentionPass implements AutoCloseable {
         AttentionPlane<Operands.Operand> given = work.read("tangent of ", tangents.ofInputs());
         AttentionPlane<Operands.Operand> wanted = work.written("tangent of ", results.ofOutputs());
         work.run(inner -> ops().tangent(
-                        call, out, withZeros(work.on(given, inner), inner), withOutputs(work.on(wanted, inner), inner)));
+                        call,
+                        out,
+                        withZeros(work.on(given, inner), inner),
+                        withOutputs(work.on(wanted, inner), inner)));
     }
 
     /**
