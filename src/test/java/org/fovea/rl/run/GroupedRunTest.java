@@ -22,6 +22,7 @@ import org.fovea.rl.evaluation.Evaluation;
 import org.fovea.rl.evaluation.EvaluationResult;
 import org.fovea.rl.evaluation.EvaluationSettings;
 import org.fovea.rl.policy.PolicyKind;
+import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -87,21 +88,25 @@ final class GroupedRunTest {
         assertSame(train(1, Kind.MLP.spec), train(2, Kind.MLP.spec));
     }
 
-    /** Gradients leave the device between the captured pass and the captured step of the optimiser, and come back. */
-    @Test
+    @Nested
     @Tag("integration")
-    void theSameBitsOnASimulatedDevice() throws IOException {
-        Simulator.open().close();
-        RunSpec spec = Runs.small("CartPole-v1", PolicyKind.MLP, 2, Map.of()).withGroups(2);
-        Path one = directory.resolve("one");
-        Path two = directory.resolve("two");
-        TrainingOptions options = new TrainingOptions(
-                EvaluationSettings.of(0, 1), EvaluationPlan.NONE, Double.POSITIVE_INFINITY, Map.of());
-        GroupedRun.train(1, spec, one, options, Simulator::open);
-        GroupedRun.train(2, spec, two, options, Simulator::open);
-        assertThat(progress(two)).isEqualTo(progress(one)).hasSize(3);
-        assertThat(Checkpoint.load(two).files().get("environments-1.bin"))
-                .isEqualTo(Checkpoint.load(one).files().get("environments-1.bin"));
+    class OnCuda {
+        /** Gradients leave the device between the captured pass and the captured step of the optimiser, and come back. */
+        @Test
+        void theSameBitsOnASimulatedDevice() throws IOException {
+            Simulator.open().close();
+            RunSpec spec =
+                    Runs.small("CartPole-v1", PolicyKind.MLP, 2, Map.of()).withGroups(2);
+            Path one = directory.resolve("one");
+            Path two = directory.resolve("two");
+            TrainingOptions options = new TrainingOptions(
+                    EvaluationSettings.of(0, 1), EvaluationPlan.NONE, Double.POSITIVE_INFINITY, Map.of());
+            GroupedRun.train(1, spec, one, options, Simulator::open);
+            GroupedRun.train(2, spec, two, options, Simulator::open);
+            assertThat(progress(two)).isEqualTo(progress(one)).hasSize(3);
+            assertThat(Checkpoint.load(two).files().get("environments-1.bin"))
+                    .isEqualTo(Checkpoint.load(one).files().get("environments-1.bin"));
+        }
     }
 
     @ParameterizedTest
