@@ -10,6 +10,7 @@ trap 'rm -rf -- "$work"' EXIT
 # A policy as a service, for which target/fovea-policy.jar is enough.
 ./fovea train --env CartPole-v1 --policy mlp --steps 4096 --final-episodes 0 --out "$work/served"
 ./fovea export "$work/served" --safetensors "$work/policy.safetensors"
+: >"$work/service"  # read before the service may have made it
 java --add-modules jdk.incubator.vector -cp target/fovea-policy.jar examples/policy-service/PolicyService.java \
     "$work/policy.safetensors" 0 >"$work/service" 2>&1 &
 service=$!
