@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.fovea.rl.experiment.Experiment.Outcome;
 import org.fovea.rl.experiment.Experiment.State;
 import org.fovea.rl.policy.PolicyKind;
@@ -194,13 +195,15 @@ class ExperimentTest {
         assertThat(directory.resolve("runs")).doesNotExist();
     }
 
-    /** What takes the place of the file that would be written first stands for a disk that is full. */
+    /** A directory in the file's place stands for a disk that is full. */
     @Test
-    void aFileThatCannotBeWrittenStaysAsItWas() throws IOException {
+    void aFileThatCannotBeWrittenLeavesWhatWasThere() throws IOException {
         Experiment experiment = new Experiment(directory, cells(1), 10, HERE);
-        experiment.write("README.md", "before");
-        Files.createDirectories(directory.resolve(".README.md.tmp/x"));
+        Files.createDirectories(directory.resolve("README.md/x"));
         assertThatThrownBy(() -> experiment.write("README.md", "after")).hasMessageContaining("cannot write");
-        assertThat(directory.resolve("README.md")).hasContent("before");
+        assertThat(directory.resolve("README.md/x")).isDirectory();
+        try (Stream<Path> files = Files.list(directory)) {
+            assertThat(files).noneMatch(file -> file.toString().endsWith(".tmp"));
+        }
     }
 }

@@ -76,10 +76,10 @@ class KernelBuildTest {
     /** Of a kernel that may spill a little, frame, stores and loads each have their limit. */
     @ParameterizedTest
     @CsvSource({
-        "attention_tangent_whole_f32_d32_m32, 16, 16, 48, 0",
-        "attention_tangent_whole_f32_d32_m32, 24, 16, 48, 1",
-        "attention_tangent_whole_f32_d32_m32, 16, 24, 48, 1",
-        "attention_tangent_whole_f32_d32_m32, 16, 16, 128, 1",
+        "attention_tangent_whole_f32_d64_m32, 24, 20, 32, 0",
+        "attention_tangent_whole_f32_d64_m32, 32, 20, 32, 1",
+        "attention_tangent_whole_f32_d64_m32, 24, 24, 32, 1",
+        "attention_tangent_whole_f32_d64_m32, 24, 20, 128, 1",
         "attention_jvp_f32_d32_r64_m32, 0, 0, 4, 1",
         "gemm_f32, 8, 8, 8, 0"
     })
