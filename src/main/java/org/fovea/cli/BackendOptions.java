@@ -34,14 +34,16 @@ final class BackendOptions {
     /** The source tree or unpacked bundle that the launcher is in. */
     private static final String HOME_PROPERTY = "fovea.home";
 
+    /** The backend where auto is asked for. */
+    private static final String BACKEND_PROPERTY = "fovea.backend";
+
     /** Where the launcher builds the simulator. */
     private static final String SIMULATOR_PROPERTY = "fovea.simulator";
 
     @Option(
             names = "--backend",
             paramLabel = "NAME",
-            // Tests set the property: a simulated device that an earlier one has loaded is there for auto as well.
-            defaultValue = "${sys:fovea.backend:-" + Backends.AUTO + "}",
+            defaultValue = Backends.AUTO,
             completionCandidates = Candidates.BackendNames.class,
             description = "auto, cpu or cuda (default: ${DEFAULT-VALUE}, cuda where it is available).")
     private String backend = Backends.AUTO;
@@ -113,7 +115,7 @@ final class BackendOptions {
      * @throws BackendUnavailableException if it is unavailable
      */
     Backend open(Terminal terminal, Map<String, String> settings, int defaultThreads) {
-        String name = simulate == null ? backend : simulated(simulate, terminal);
+        String name = name(terminal);
         return open(name, terminal, settings, new Share(defaultThreads, 1, 0));
     }
 
@@ -128,7 +130,7 @@ final class BackendOptions {
 
     /** The same for a part of a run: on the GPU of its share, or on the first where there are fewer. */
     Backend open(Terminal terminal, Map<String, String> settings, Share share) {
-        String name = simulate == null ? backend : simulated(simulate, terminal);
+        String name = name(terminal);
         if (share.device > 0 && device == null && !name.equals(CPU)) {
             try {
                 return open(CUDA, terminal, settings, share);
@@ -158,6 +160,14 @@ final class BackendOptions {
         if (said.add(line)) {
             terminal.notices().println(line);
         }
+    }
+
+    private String name(Terminal terminal) {
+        if (simulate != null) {
+            return simulated(simulate, terminal);
+        }
+        // Tests set the property: a simulated device that an earlier one has loaded is there for auto as well.
+        return backend.equals(Backends.AUTO) ? System.getProperty(BACKEND_PROPERTY, backend) : backend;
     }
 
     /** Refuses the name of a backend that there is none of. */
