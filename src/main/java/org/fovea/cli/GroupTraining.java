@@ -137,7 +137,7 @@ final class GroupTraining {
             if (name.equals(provider.name())) {
                 if (count() > 1) {
                     throw new UsageException(name + " joins devices, one group on each: with " + size()
-                            + " ranks it takes" + " --groups " + size() + ", not " + groups);
+                            + " ranks it takes --groups " + size() + ", not " + groups);
                 }
                 return provider.open(backend, settings.orElseThrow(), host);
             }

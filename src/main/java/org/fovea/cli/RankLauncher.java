@@ -127,8 +127,7 @@ final class RankLauncher {
     static List<String> commandLine(List<String> options, List<String> arguments) {
         List<String> line = new ArrayList<>();
         line.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        // A descriptor of this process is another file in the rank, its own modules for one, which nobody must write
-        // to.
+        // A descriptor of this process is another file in the rank: the JDK's own modules, for one.
         options.stream()
                 .filter(option -> !option.startsWith("-D" + Fovea.STANDARD_ERROR_PROPERTY + "="))
                 .forEach(line::add);

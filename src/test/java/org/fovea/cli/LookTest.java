@@ -2,7 +2,7 @@
 package org.fovea.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.junit.jupiter.api.Assumptions.abort;
 
 import java.io.IOException;
 import java.io.OutputStream;
@@ -312,8 +312,7 @@ class LookTest {
                     .redirectErrorStream(true)
                     .start();
         } catch (IOException e) {
-            assumeTrue(false, "zsh is absent");
-            return;
+            zsh = abort("zsh is absent");
         }
         // Where nothing is completed it waits for ever.
         assertThat(zsh.waitFor(60, TimeUnit.SECONDS))
